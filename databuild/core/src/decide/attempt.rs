@@ -1,0 +1,212 @@
+//! The life of runs and attempts after their lease.
+//!
+//! | attempt ends | run then |
+//! |---|---|
+//! | success, outputs are files | publishing, then completed |
+//! | success otherwise | completed |
+//! | failure or timeout, retries left | retry_wait |
+//! | failure or timeout, none left or permanent | failed |
+//! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
+//! | cancelled, or any end after a cancellation but success | canceled |
+
+use super::{AttemptEnd, AttemptReport, Effect, Out, Refusal, Reply};
+use crate::digest::mix;
+use crate::event::{
+    AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, PublishIntended, RunCancelRequested, RunEnded,
+    WorkAbandoned,
+};
+use crate::graph::{JobIx, RetryPolicy};
+use crate::ids::{AttemptId, RunId};
+use crate::partition_set::PartitionSet;
+use crate::state::{Phase, Run};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An attempt that is lost (its supervisor died, the machine restarted) is no fault of the job and is
+/// made again, but not forever: the job may be what kills the machine.
+pub const MAX_LOSSES: u32 = 3;
+
+/// The live run whose current attempt this is.
+fn current(out: &Out, attempt: AttemptId) -> Result<Arc<Run>, Refusal> {
+    out.state
+        .runs
+        .get(&attempt.run)
+        .filter(|run| run.attempt == attempt.number)
+        .cloned()
+        .ok_or(Refusal::UnknownAttempt(attempt))
+}
+
+pub(super) fn started(out: &mut Out, attempt: AttemptId, pid: u32) -> Result<Reply, Refusal> {
+    let run = current(out, attempt)?;
+    // The end may have been seen first, or a second report of one start may come after a reconnect.
+    if run.phase == Phase::Leased {
+        out.event(Event::AttemptStarted(AttemptStarted { attempt, pid }));
+    }
+    Ok(Reply::Done)
+}
+
+pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Result<Reply, Refusal> {
+    let run = current(out, attempt)?;
+    if !run.occupies_slot() {
+        return Err(Refusal::UnknownAttempt(attempt));
+    }
+    let fact = |outcome, message: String, retry_at| {
+        Event::AttemptEnded(AttemptEnded {
+            attempt,
+            outcome,
+            message,
+            exit_code: end.exit_code,
+            wall_ms: end.wall_ms,
+            cpu_ms: end.cpu_ms,
+            max_rss_kb: end.max_rss_kb,
+            retry_at,
+        })
+    };
+    match end.result {
+        Ok(success) => {
+            out.event(fact(AttemptOutcome::Success, String::new(), None));
+            let any_file = run
+                .graph
+                .graph
+                .job(run.job)
+                .outputs
+                .iter()
+                .zip(&success.outputs)
+                .any(|(ix, output)| run.graph.graph.dataset(*ix).path.is_some() && !output.empty);
+            if any_file {
+                let outputs = success.outputs;
+                out.event(Event::PublishIntended(PublishIntended { attempt, outputs: outputs.clone() }));
+                out.effects.push(Effect::Publish { attempt, graph: Arc::clone(&run.graph), outputs });
+            } else {
+                out.event(Event::Materialized(Materialized { attempt, outputs: success.outputs }));
+                out.effects.push(Effect::Forget(attempt));
+            }
+        }
+        Err(AttemptReport { outcome, message }) => {
+            let retry_at = retry_at(&run, &outcome, out.now);
+            out.event(fact(outcome.clone(), message.clone(), retry_at));
+            out.effects.push(Effect::Forget(attempt));
+            if retry_at.is_none() {
+                let canceled = run.cancel_requested || outcome == AttemptOutcome::Canceled;
+                end_run(out, &run, canceled, message);
+            }
+        }
+    }
+    Ok(Reply::Done)
+}
+
+/// When the next attempt is due, if there is to be one.
+fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> Option<Timestamp> {
+    if run.cancel_requested {
+        return None;
+    }
+    let policy = run.graph.graph.job(run.job).retry;
+    match outcome {
+        AttemptOutcome::Success | AttemptOutcome::Canceled | AttemptOutcome::Failure { permanent: true } => None,
+        AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
+        AttemptOutcome::Failure { permanent: false } | AttemptOutcome::Timeout => {
+            if run.failures >= policy.retries {
+                return None;
+            }
+            let delay = backoff(&policy, run.failures, mix(run.id.0, u64::from(run.attempt)));
+            now.checked_add(SignedDuration::try_from(delay).ok()?).ok()
+        }
+    }
+}
+
+/// Exponential backoff with "equal jitter": half of the delay is fixed, half depends on `noise`, so that
+/// many runs that failed together do not come back together. `failures` counts those before this one.
+#[must_use]
+pub(super) fn backoff(policy: &RetryPolicy, failures: u32, noise: u64) -> Duration {
+    let full = policy.backoff.saturating_mul(2u32.saturating_pow(failures)).min(policy.backoff_max);
+    let half = full / 2;
+    // 53 bits make an exact f64 in [0, 1).
+    half + half.mul_f64((noise >> 11) as f64 / (1u64 << 53) as f64)
+}
+
+/// A run ends without result, and so does all that waits for it.
+fn end_run(out: &mut Out, run: &Run, canceled: bool, message: String) {
+    let job = out.state.current_job(run);
+    if let (Some(job), false) = (job, canceled) {
+        abandon_downstream(out, job, run);
+    }
+    out.event(Event::RunEnded(RunEnded { run: run.id, canceled, message }));
+}
+
+fn abandon_downstream(out: &mut Out, job: JobIx, run: &Run) {
+    let registered = Arc::clone(out.state.registered());
+    let graph = &registered.graph;
+    let mut dead: Vec<PartitionSet> =
+        graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
+    for output in &graph.job(job).outputs {
+        dead[output.0].insert(&run.key);
+    }
+    let mut partitions = Vec::new();
+    for (ix, consumer) in graph.jobs().filter(|(ix, _)| *ix > job) {
+        let todo = &out.state.work(ix).todo;
+        if todo.is_empty() {
+            continue;
+        }
+        let home = graph.side(consumer.outputs[0], out.state.extents());
+        let mut lost = PartitionSet::empty(todo.shape());
+        for input in consumer.inputs.iter().filter(|input| !dead[input.dataset.0].is_empty()) {
+            let read = graph.side(input.dataset, out.state.extents());
+            let dependents = input.mapping.dependents_of(&home, &read, &dead[input.dataset.0]);
+            lost.union_with(&dependents.intersect(todo));
+        }
+        if !lost.is_empty() {
+            partitions.extend(out.state.work_text(ix, &lost));
+            for output in &consumer.outputs {
+                dead[output.0].union_with(&lost);
+            }
+        }
+    }
+    if !partitions.is_empty() {
+        out.event(Event::WorkAbandoned(WorkAbandoned { partitions, cause: run.id }));
+    }
+}
+
+pub(super) fn published(out: &mut Out, attempt: AttemptId, marks: &[u64]) -> Result<Reply, Refusal> {
+    let run = current(out, attempt)?;
+    if run.phase != Phase::Publishing {
+        return Err(Refusal::UnknownAttempt(attempt));
+    }
+    let mut outputs = run.intended.clone();
+    for (output, mark) in outputs.iter_mut().zip(marks) {
+        output.mark = *mark;
+    }
+    out.event(Event::Materialized(Materialized { attempt, outputs }));
+    out.effects.push(Effect::Forget(attempt));
+    Ok(Reply::Done)
+}
+
+pub(super) fn publish_failed(out: &mut Out, attempt: AttemptId, message: &str) -> Result<Reply, Refusal> {
+    let run = current(out, attempt)?;
+    if run.phase != Phase::Publishing {
+        return Err(Refusal::UnknownAttempt(attempt));
+    }
+    out.effects.push(Effect::Forget(attempt));
+    end_run(out, &run, false, message.to_owned());
+    Ok(Reply::Done)
+}
+
+pub(super) fn cancel_run(out: &mut Out, id: RunId) -> Result<Reply, Refusal> {
+    let run = out.state.runs.get(&id).cloned().ok_or(Refusal::UnknownRun(id))?;
+    if !run.cancel_requested {
+        out.event(Event::RunCancelRequested(RunCancelRequested { run: id }));
+        stop(out, id);
+    }
+    Ok(Reply::Done)
+}
+
+/// Carries out a requested cancellation: a process is stopped, a waiting run ends at once. What is being
+/// published is let through: half a publication is worse than one too many.
+pub(super) fn stop(out: &mut Out, id: RunId) {
+    let Some(run) = out.state.runs.get(&id).cloned() else { return };
+    match run.phase {
+        Phase::Leased | Phase::Running => out.effects.push(Effect::Cancel(run.attempt_id())),
+        Phase::RetryWait(_) => end_run(out, &run, true, "canceled while waiting to retry".to_owned()),
+        Phase::Publishing => {}
+    }
+}

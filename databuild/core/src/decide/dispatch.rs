@@ -1,0 +1,196 @@
+//! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
+
+use super::{AttemptSpec, Effect, Out};
+use crate::event::{AttemptLeased, Event, WantEnded, WantOutcome, WorkCutOff};
+use crate::graph::JobIx;
+use crate::ids::{AttemptId, RunId, WantId};
+use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::state::{Phase, State};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Work this short in milliseconds is handed out ahead, so that a place does not stay empty for the
+/// time that making a lease durable takes.
+const SHORT_MS: f64 = 100.0;
+/// Leases handed out ahead for each place, at most.
+const MAX_AHEAD: usize = 16;
+
+/// Leases ready work until all places are taken or nothing is ready; work that turned out to be current
+/// is cut off on the way.
+pub(super) fn dispatch(out: &mut Out, slots: usize) {
+    let limit = slots + ahead(out.state, slots);
+    loop {
+        let active = out.state.runs.values().filter(|run| run.occupies_slot()).count();
+        let free = limit.saturating_sub(active);
+        if free == 0 || out.state.graph.is_none() {
+            return;
+        }
+        let Some((job, set)) = next_ready(out.state, free as u64) else { return };
+        out.state.settle(job, &set);
+        let forced = set.intersect(&out.state.work(job).forced);
+        let needed = out.state.outdated_set(job, &set).union(&forced);
+        let unchanged = set.subtract(&needed);
+        if !unchanged.is_empty() {
+            cut_off(out, job);
+        }
+        for key in needed.iter() {
+            lease_first(out, job, &key);
+        }
+    }
+}
+
+/// How many attempts beyond the places are worth handing out.
+fn ahead(state: &State, slots: usize) -> usize {
+    if state.attempt_ms <= 0.0 || state.attempt_ms >= SHORT_MS {
+        return 0;
+    }
+    let each = (SHORT_MS / state.attempt_ms.max(1.0)).ceil() as usize;
+    slots * each.min(MAX_AHEAD)
+}
+
+/// The next ready work: by class, then by age of the want, then what is furthest downstream, so that
+/// results come early and little stands half done.
+fn next_ready(state: &State, most: u64) -> Option<(JobIx, PartitionSet)> {
+    let mut wants: Vec<_> = state.wants.values().collect();
+    wants.sort_by_key(|want| (want.class, want.id));
+    for want in wants {
+        for (job, held) in want.remaining.iter().rev() {
+            let ready = &state.work(*job).ready;
+            if ready.is_empty() {
+                continue;
+            }
+            let set = held.intersect(ready).take_first(most);
+            if !set.is_empty() {
+                return Some((*job, set));
+            }
+        }
+    }
+    None
+}
+
+/// All ready work of `job` that is current after all is done with, in one event.
+fn cut_off(out: &mut Out, job: JobIx) {
+    let work = out.state.work(job);
+    let ready = work.ready.subtract(&work.forced);
+    out.state.settle(job, &ready);
+    let unchanged = ready.subtract(&out.state.outdated_set(job, &ready));
+    if !unchanged.is_empty() {
+        let partitions = out.state.work_text(job, &unchanged);
+        out.event(Event::WorkCutOff(WorkCutOff { partitions }));
+    }
+}
+
+fn lease_first(out: &mut Out, job: JobIx, key: &PartitionKey) {
+    // A cut-off before may have ended the want this was for.
+    if !out.state.work(job).ready.contains(key) {
+        return;
+    }
+    let registered = Arc::clone(out.state.registered());
+    let home = registered.graph.job(job).outputs[0];
+    let attempt = AttemptId { run: RunId(out.state.last_run.0 + 1), number: 1 };
+    let event = AttemptLeased {
+        attempt,
+        job: registered.graph.job(job).label.clone(),
+        partition: out.state.partition_text(home, key),
+        graph: registered.id.clone(),
+        as_of: out.state.as_of,
+        inputs: out.state.inputs_digest(job, key),
+    };
+    out.event(Event::AttemptLeased(event));
+    start(out, attempt.run);
+}
+
+/// Orders the start of a run's current attempt.
+pub(super) fn start(out: &mut Out, id: RunId) {
+    let Some(run) = out.state.runs.get(&id) else { return };
+    let graph = &run.graph.graph;
+    let extents = graph.extents(run.as_of);
+    let home = graph.side(graph.job(run.job).outputs[0], &extents);
+    let inputs = graph
+        .job(run.job)
+        .inputs
+        .iter()
+        .map(|input| {
+            let read = graph.side(input.dataset, &extents);
+            let needed = input.mapping.inputs_of_one(&home, &read, &run.key).needed;
+            (input.name.clone(), input.dataset, needed)
+        })
+        .collect();
+    let wants = match out.state.current_job(run) {
+        Some(job) => out.state.holders(job, &run.key).map(|want| want.id).collect(),
+        None => Vec::new(),
+    };
+    let spec = AttemptSpec {
+        attempt: run.attempt_id(),
+        graph: Arc::clone(&run.graph),
+        job: run.job,
+        key: run.key.clone(),
+        partition: run.partition.clone(),
+        as_of: run.as_of,
+        inputs,
+        wants,
+    };
+    out.effects.push(Effect::Start(Box::new(spec)));
+}
+
+/// Leases the next attempt of runs whose wait is over.
+pub(super) fn retry(out: &mut Out) {
+    let due: Vec<RunId> = out
+        .state
+        .runs
+        .values()
+        .filter(|run| matches!(run.phase, Phase::RetryWait(at) if at <= out.now))
+        .map(|run| run.id)
+        .collect();
+    for id in due {
+        let run = Arc::clone(&out.state.runs[&id]);
+        let attempt = AttemptId { run: id, number: run.attempt + 1 };
+        let inputs = match out.state.current_job(&run) {
+            Some(job) => out.state.inputs_digest(job, &run.key),
+            None => run.inputs,
+        };
+        let event = AttemptLeased {
+            attempt,
+            job: run.graph.graph.job(run.job).label.clone(),
+            partition: run.partition.clone(),
+            graph: run.graph.id.clone(),
+            as_of: out.state.as_of,
+            inputs,
+        };
+        out.event(Event::AttemptLeased(event));
+        start(out, id);
+    }
+}
+
+/// Gives up wants whose time is over.
+pub(super) fn expire_wants(out: &mut Out) {
+    let expired: Vec<WantId> = out
+        .state
+        .wants
+        .values()
+        .filter(|want| want.expires_at.is_some_and(|at| at <= out.now))
+        .map(|want| want.id)
+        .collect();
+    for id in expired {
+        super::want::end(out, id, WantOutcome::Expired);
+    }
+}
+
+/// Ends wants that wait for nothing any more.
+pub(super) fn end_wants(out: &mut Out) {
+    let done: Vec<_> = out.state.wants.values().filter(|want| want.is_done()).cloned().collect();
+    for want in done {
+        let outcome = if want.failed == 0 { WantOutcome::Satisfied } else { WantOutcome::Failed };
+        out.event(Event::WantEnded(WantEnded { want: want.id, outcome, causes: want.causes.clone() }));
+    }
+}
+
+/// The next instant at which something follows by itself.
+pub(super) fn next_timer(state: &State) -> Option<Timestamp> {
+    let retries = state.runs.values().filter_map(|run| match run.phase {
+        Phase::RetryWait(at) => Some(at),
+        _ => None,
+    });
+    let expiries = state.wants.values().filter_map(|want| want.expires_at);
+    retries.chain(expiries).min()
+}

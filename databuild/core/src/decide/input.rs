@@ -1,0 +1,261 @@
+//! What comes into the core and what goes out of it.
+
+use crate::event::{AttemptOutcome, DataVersion, OutputRecord, PartitionText, PriorityClass, Record, Refresh};
+use crate::graph::{DatasetIx, JobIx, Registered};
+use crate::ids::{AttemptId, GraphId, RunId, WantId};
+use crate::partition_set::{PartitionKey, PartitionSet};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+use crate::event::GraphRegistered;
+
+/// Something that happened or was asked for.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A client built a graph and stored its code snapshots.
+    RegisterGraph(GraphRegistered),
+    /// A client wants partitions; with what the caller saw of their files.
+    CreateWant(WantRequest, Sightings),
+    /// A want is not wanted any more.
+    CancelWant(WantId),
+    /// A run is to stop; its partition counts as failed for those who want it.
+    CancelRun(RunId),
+    /// Files were looked at.
+    Sightings(Sightings),
+    /// The executor started a process.
+    AttemptStarted {
+        /// Which attempt's.
+        attempt: AttemptId,
+        /// Its id.
+        pid: u32,
+    },
+    /// An attempt is over and what it left was looked at.
+    AttemptEnded {
+        /// Which.
+        attempt: AttemptId,
+        /// What came of it.
+        end: AttemptEnd,
+    },
+    /// Outputs were published; marks in the order of the intent.
+    Published {
+        /// Whose.
+        attempt: AttemptId,
+        /// Fingerprints of the published files.
+        marks: Vec<u64>,
+    },
+    /// Outputs could not be published.
+    PublishFailed {
+        /// Whose.
+        attempt: AttemptId,
+        /// Why, for people.
+        message: String,
+    },
+    /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
+    Resume(Vec<AttemptId>),
+    /// How much may run at once.
+    SetSlots(usize),
+    /// Lease nothing any more.
+    Drain,
+    /// Time went by.
+    Tick,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone)]
+pub struct WantRequest {
+    /// Reference texts.
+    pub targets: Vec<String>,
+    /// Priority class.
+    pub class: PriorityClass,
+    /// What to refresh.
+    pub refresh: Refresh,
+    /// For which instant key spaces are read; now, if absent.
+    pub as_of: Option<Timestamp>,
+    /// Give up after so many seconds.
+    pub ttl_seconds: Option<u64>,
+    /// Late after so many seconds.
+    pub sla_seconds: Option<u64>,
+    /// What it is for.
+    pub comment: String,
+    /// Who asks.
+    pub source: String,
+    /// Refuse if another graph than this one is registered by now.
+    pub graph: Option<GraphId>,
+}
+
+/// What was seen of files, by dataset.
+#[derive(Debug, Clone, Default)]
+pub struct Sightings {
+    /// The graph whose indices are used; sightings for another are ignored.
+    pub graph: Option<GraphId>,
+    /// What was seen, only where it differs from what is known.
+    pub seen: Vec<Sighting>,
+}
+
+/// One file that is not as recorded.
+#[derive(Debug, Clone)]
+pub enum Sighting {
+    /// It is not there.
+    Gone(DatasetIx, PartitionKey),
+    /// It is there with this content.
+    Content {
+        /// Which dataset.
+        dataset: DatasetIx,
+        /// Which partition.
+        key: PartitionKey,
+        /// Content hash.
+        version: DataVersion,
+        /// Cheap fingerprint.
+        mark: u64,
+    },
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptEnd {
+    /// How it ended.
+    pub result: Result<Success, AttemptReport>,
+    /// The process's exit code, if it exited.
+    pub exit_code: Option<i32>,
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// CPU time in milliseconds.
+    pub cpu_ms: u64,
+    /// Largest resident set in kibibytes.
+    pub max_rss_kb: u64,
+}
+
+/// Outputs that a successful attempt staged or reported, in the order of the job's outputs.
+#[derive(Debug, Clone)]
+pub struct Success {
+    /// One for each output of the job.
+    pub outputs: Vec<OutputRecord>,
+}
+
+/// Why an attempt brought nothing.
+#[derive(Debug, Clone)]
+pub struct AttemptReport {
+    /// Not `Success`.
+    pub outcome: AttemptOutcome,
+    /// For people.
+    pub message: String,
+}
+
+/// An order to the rim, to be carried out once the step's events are durable.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Start an attempt.
+    Start(Box<AttemptSpec>),
+    /// Stop an attempt.
+    Cancel(AttemptId),
+    /// Move staged outputs to their places.
+    Publish {
+        /// Whose.
+        attempt: AttemptId,
+        /// The graph that says where.
+        graph: Arc<Registered>,
+        /// What.
+        outputs: Vec<OutputRecord>,
+    },
+    /// An attempt is over and done with: staging and spool may go.
+    Forget(AttemptId),
+}
+
+/// All that is needed to start an attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptSpec {
+    /// Which.
+    pub attempt: AttemptId,
+    /// The graph whose code runs.
+    pub graph: Arc<Registered>,
+    /// The job there.
+    pub job: JobIx,
+    /// Keys of its outputs.
+    pub key: PartitionKey,
+    /// Text of its partition.
+    pub partition: PartitionText,
+    /// For which instant key spaces were read.
+    pub as_of: Timestamp,
+    /// For each input: which partitions are read.
+    pub inputs: Vec<(String, DatasetIx, PartitionSet)>,
+    /// Who wants it.
+    pub wants: Vec<WantId>,
+}
+
+/// What a step leads to.
+#[derive(Debug)]
+pub struct Step {
+    /// Facts, in order, to be appended all or none.
+    pub records: Vec<Record>,
+    /// Orders, to be carried out afterwards.
+    pub effects: Vec<Effect>,
+    /// The answer to whoever asked.
+    pub reply: Result<Reply, Refusal>,
+}
+
+/// A good answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// The graph is the current one.
+    Registered {
+        /// It differs from the one before.
+        changed: bool,
+    },
+    /// A want was created.
+    Want(WantId),
+}
+
+/// A request that cannot be met. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// No graph yet.
+    #[error("no graph is registered yet; run `bazel run //:databuild -- status` once")]
+    NoGraph,
+    /// The graph cannot be read.
+    #[error("the graph is invalid: {0}")]
+    BadGraph(String),
+    /// Another graph was registered meanwhile.
+    #[error("another graph was registered meanwhile ({0}); ask again")]
+    OtherGraph(String),
+    /// A reference that cannot be resolved.
+    #[error(transparent)]
+    BadReference(Box<crate::reference::ReferenceError>),
+    /// No such live want.
+    #[error("there is no live want {0}")]
+    UnknownWant(WantId),
+    /// No such live run.
+    #[error("there is no live run {0}")]
+    UnknownRun(RunId),
+    /// A message about an attempt that is not the run's current one.
+    #[error("attempt {0} is not under way")]
+    UnknownAttempt(AttemptId),
+    /// Nothing was asked for.
+    #[error("name at least one dataset or partition")]
+    NoTargets,
+}
+
+impl From<crate::reference::ReferenceError> for Refusal {
+    fn from(error: crate::reference::ReferenceError) -> Refusal {
+        Refusal::BadReference(Box::new(error))
+    }
+}
+
+impl Refusal {
+    /// Stable name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::NoGraph => "no_graph",
+            Refusal::BadGraph(_) => "graph_invalid",
+            Refusal::OtherGraph(_) => "graph_changed",
+            Refusal::BadReference(error) => error.code(),
+            Refusal::UnknownWant(_) => "want_not_found",
+            Refusal::UnknownRun(_) => "run_not_found",
+            Refusal::UnknownAttempt(_) => "attempt_not_found",
+            Refusal::NoTargets => "no_targets",
+        }
+    }
+}
+

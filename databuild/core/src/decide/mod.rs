@@ -1,0 +1,114 @@
+//! The door of the core: one input in, facts and orders out.
+//!
+//! [`Core::step`] decides what an input means in the present state, folds the resulting events at once
+//! and goes on until nothing more follows. The caller appends the events durably, *then* answers and
+//! performs the effects. If appending fails it must throw this [`Core`] away and fold the log anew,
+//! since its state is ahead of it.
+//!
+//! Invariants, held by the simulator in `tests/simulation.rs`:
+//! - No clock, randomness or I/O: the same log, input and `now` give the same step.
+//! - An attempt is ordered once, and only after its lease is an event.
+//! - A partition has at most one live run.
+
+mod attempt;
+mod dispatch;
+mod input;
+mod resume;
+mod want;
+
+pub use input::{
+    AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Refusal, Reply, Sighting, Sightings, Step, Success,
+    WantRequest,
+};
+
+use crate::event::{Event, Record};
+use crate::state::{FoldError, State};
+use jiff::Timestamp;
+
+/// State with what is not worth remembering: how much may run at once.
+#[derive(Debug)]
+pub struct Core {
+    /// The fold so far.
+    pub state: State,
+    /// Attempts that may run side by side.
+    pub slots: usize,
+    /// No further attempt is leased.
+    pub draining: bool,
+}
+
+/// Events and effects of a step while it is being made.
+struct Out<'c> {
+    state: &'c mut State,
+    now: Timestamp,
+    records: Vec<Record>,
+    effects: Vec<Effect>,
+}
+
+impl Out<'_> {
+    /// Records a fact and folds it.
+    fn event(&mut self, event: Event) {
+        let record = Record { at: self.now, event };
+        self.state
+            .apply(&record)
+            .expect("an event decided on a state follows from that state");
+        self.records.push(record);
+    }
+}
+
+impl Core {
+    /// A core for a workspace without history.
+    #[must_use]
+    pub fn new(slots: usize) -> Core {
+        Core { state: State::default(), slots, draining: false }
+    }
+
+    /// Folds a logged event at start-up.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub fn replay(&mut self, record: &Record) -> Result<(), FoldError> {
+        self.state.apply(record)
+    }
+
+    /// Decides what `input` means now.
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Step {
+        let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
+        let reply = match input {
+            Input::RegisterGraph(registration) => want::register(&mut out, registration),
+            Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
+            Input::CancelWant(id) => want::cancel(&mut out, id),
+            Input::CancelRun(id) => attempt::cancel_run(&mut out, id),
+            Input::Sightings(sightings) => {
+                want::sight(&mut out, &sightings);
+                Ok(Reply::Done)
+            }
+            Input::AttemptStarted { attempt, pid } => attempt::started(&mut out, attempt, pid),
+            Input::AttemptEnded { attempt, end } => attempt::ended(&mut out, attempt, end),
+            Input::Published { attempt, marks } => attempt::published(&mut out, attempt, &marks),
+            Input::PublishFailed { attempt, message } => attempt::publish_failed(&mut out, attempt, &message),
+            Input::Resume(known) => resume::resume(&mut out, &known),
+            Input::SetSlots(slots) => {
+                self.slots = slots;
+                Ok(Reply::Done)
+            }
+            Input::Drain => {
+                self.draining = true;
+                Ok(Reply::Done)
+            }
+            Input::Tick => Ok(Reply::Done),
+        };
+        if !self.draining {
+            dispatch::expire_wants(&mut out);
+            dispatch::retry(&mut out);
+            dispatch::dispatch(&mut out, self.slots);
+        }
+        dispatch::end_wants(&mut out);
+        Step { records: out.records, effects: out.effects, reply }
+    }
+
+    /// When a [`Input::Tick`] is due, if nothing else comes first.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        dispatch::next_timer(&self.state)
+    }
+}

@@ -1,0 +1,40 @@
+//! After a restart: what the log says is under way is held against what the executor knows.
+
+use super::attempt;
+use super::{AttemptEnd, AttemptReport, Effect, Out, Refusal, Reply};
+use crate::event::AttemptOutcome;
+use crate::ids::AttemptId;
+use crate::state::Phase;
+use std::sync::Arc;
+
+/// Attempts that nobody knows are lost; publications that were intended are done again; cancellations
+/// that were asked for are ordered again.
+pub(super) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusal> {
+    let runs: Vec<_> = out.state.runs.values().cloned().collect();
+    for run in runs {
+        let attempt = run.attempt_id();
+        match &run.phase {
+            Phase::Leased | Phase::Running if !known.contains(&attempt) => {
+                let end = AttemptEnd {
+                    result: Err(AttemptReport {
+                        outcome: AttemptOutcome::Lost,
+                        message: "the attempt was lost: its supervisor or the machine stopped".to_owned(),
+                    }),
+                    exit_code: None,
+                    wall_ms: 0,
+                    cpu_ms: 0,
+                    max_rss_kb: 0,
+                };
+                attempt::ended(out, attempt, end)?;
+            }
+            Phase::Leased | Phase::Running if run.cancel_requested => out.effects.push(Effect::Cancel(attempt)),
+            Phase::Publishing => out.effects.push(Effect::Publish {
+                attempt,
+                graph: Arc::clone(&run.graph),
+                outputs: run.intended.clone(),
+            }),
+            Phase::Leased | Phase::Running | Phase::RetryWait(_) => {}
+        }
+    }
+    Ok(Reply::Done)
+}

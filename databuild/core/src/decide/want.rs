@@ -1,0 +1,197 @@
+//! Graphs and wants: what users ask for.
+
+use super::{Out, Refusal, Reply, Sighting, Sightings, WantRequest};
+use crate::event::{
+    Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, RunCancelRequested, SeenPartition, SetText,
+    WantCreated, WantEnded, WantOutcome,
+};
+use crate::digest::hash64;
+use crate::graph::{DatasetIx, Graph};
+use crate::ids::WantId;
+use crate::partition_set::PartitionSet;
+use crate::planner;
+use crate::state::State;
+use jiff::SignedDuration;
+use std::collections::BTreeMap;
+
+/// A graph becomes the one that new work follows.
+pub(super) fn register(out: &mut Out, event: GraphRegistered) -> Result<Reply, Refusal> {
+    if let Some(now) = &out.state.graph {
+        if now.id == event.graph && now.inherited == event.inherited {
+            return Ok(Reply::Registered { changed: false });
+        }
+    }
+    // Checked on a copy: folding must not fail, and a refused graph must leave no symbols behind.
+    if let Err(problems) = Graph::parse(&event.content, &mut out.state.symbols.clone()) {
+        let text = problems.first().map(ToString::to_string).unwrap_or_default();
+        return Err(Refusal::BadGraph(text));
+    }
+    out.event(Event::GraphRegistered(event));
+    Ok(Reply::Registered { changed: true })
+}
+
+/// A want comes into being with all the work that it may need.
+pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    if request.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
+        return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
+    }
+    if request.targets.is_empty() {
+        return Err(Refusal::NoTargets);
+    }
+    let as_of = request.as_of.unwrap_or(out.now);
+    out.state.advance(as_of);
+    let targets = resolve_targets(out.state, &request.targets)?;
+    sight(out, sightings);
+
+    let plan = planner::plan(out.state, &targets, request.refresh);
+    let graph = &registered.graph;
+    let mut work = SetText::new();
+    let mut forced = SetText::new();
+    for entry in &plan.jobs {
+        work.extend(out.state.work_text(entry.job, &entry.work()));
+        forced.extend(out.state.work_text(entry.job, &entry.forced));
+    }
+    let mut blocked: Vec<Blocked> = plan
+        .blocked
+        .iter()
+        .map(|(job, set, reason)| Blocked { partitions: out.state.work_text(*job, set), reason: reason.clone() })
+        .collect();
+    for (ix, set) in &plan.absent {
+        let asked = targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
+        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
+            let partitions = out.state.set_text(*ix, &asked);
+            let reason = format!("`{}` is external and not there", partitions.join(", "));
+            blocked.push(Blocked { partitions, reason });
+        }
+    }
+    let after = |seconds: Option<u64>| {
+        let seconds = i64::try_from(seconds?).ok()?;
+        out.now.checked_add(SignedDuration::from_secs(seconds)).ok()
+    };
+    let want = WantId(out.state.last_want.0 + 1);
+    let event = WantCreated {
+        want,
+        targets: target_texts(out.state, &targets),
+        class: request.class,
+        refresh: request.refresh,
+        as_of,
+        expires_at: after(request.ttl_seconds),
+        due_at: after(request.sla_seconds),
+        comment: request.comment,
+        source: request.source,
+        work,
+        forced,
+        blocked,
+    };
+    debug_assert!(graph.jobs().len() >= plan.jobs.len());
+    out.event(Event::WantCreated(event));
+    Ok(Reply::Want(want))
+}
+
+/// References to sets, one for each dataset named.
+pub(super) fn resolve_targets(
+    state: &State,
+    texts: &[String],
+) -> Result<Vec<(DatasetIx, PartitionSet)>, Refusal> {
+    let mut targets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    for text in texts {
+        let (ix, set) = state.resolve(text)?;
+        match targets.get_mut(&ix) {
+            Some(all) => all.union_with(&set),
+            None => {
+                targets.insert(ix, set);
+            }
+        }
+    }
+    Ok(targets.into_iter().collect())
+}
+
+fn target_texts(state: &State, targets: &[(DatasetIx, PartitionSet)]) -> SetText {
+    targets.iter().flat_map(|(ix, set)| state.set_text(*ix, set)).collect()
+}
+
+/// Files that are not as recorded become facts. What is stale news by now is dropped.
+pub(super) fn sight(out: &mut Out, sightings: &Sightings) {
+    let Some(registered) = out.state.graph.clone() else { return };
+    if sightings.graph.as_ref() != Some(&registered.id) {
+        return;
+    }
+    let graph = &registered.graph;
+    let mut gone: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    let mut altered: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    let mut seen = Vec::new();
+    let add = |sets: &mut BTreeMap<DatasetIx, PartitionSet>, ix: DatasetIx, key| {
+        sets.entry(ix).or_insert_with(|| PartitionSet::empty(graph.dataset(ix).shape)).insert(key);
+    };
+    for sighting in &sightings.seen {
+        match sighting {
+            Sighting::Gone(ix, key) => {
+                if out.state.dataset(*ix).present.contains(key) {
+                    add(&mut gone, *ix, key);
+                }
+            }
+            Sighting::Content { dataset, key, version, mark } => {
+                let known = out.state.dataset(*dataset).entries.get(key);
+                let here = out.state.dataset(*dataset).present.contains(key);
+                let same = here && known.is_some_and(|known| known.version == hash64(version));
+                if same && known.is_some_and(|known| known.mark == *mark) {
+                    continue;
+                }
+                if same || graph.dataset(*dataset).external {
+                    seen.push(SeenPartition {
+                        partition: out.state.partition_text(*dataset, key),
+                        version: version.clone(),
+                        mark: *mark,
+                    });
+                } else if here {
+                    add(&mut altered, *dataset, key);
+                }
+            }
+        }
+    }
+    let texts = |state: &State, sets: BTreeMap<DatasetIx, PartitionSet>| -> SetText {
+        sets.iter().flat_map(|(ix, set)| state.set_text(*ix, set)).collect()
+    };
+    if !seen.is_empty() {
+        out.event(Event::Observed(Observed { partitions: seen }));
+    }
+    if !gone.is_empty() {
+        let partitions = texts(out.state, gone);
+        out.event(Event::FilesVanished(FilesVanished { partitions }));
+    }
+    if !altered.is_empty() {
+        let partitions = texts(out.state, altered);
+        out.event(Event::FilesAltered(FilesAltered { partitions }));
+    }
+}
+
+/// A want is over as one act; runs that nobody else wants stop.
+pub(super) fn cancel(out: &mut Out, id: WantId) -> Result<Reply, Refusal> {
+    if !out.state.wants.contains_key(&id) {
+        return Err(Refusal::UnknownWant(id));
+    }
+    end(out, id, WantOutcome::Canceled);
+    Ok(Reply::Done)
+}
+
+/// Ends a want before its time and stops what only it held.
+pub(super) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
+    let causes = out.state.wants.get(&id).map(|want| want.causes.clone()).unwrap_or_default();
+    out.event(Event::WantEnded(WantEnded { want: id, outcome, causes }));
+    let orphans: Vec<_> = out
+        .state
+        .runs
+        .values()
+        .filter(|run| !run.cancel_requested)
+        .filter(|run| match out.state.current_job(run) {
+            Some(job) => out.state.holders(job, &run.key).next().is_none(),
+            None => true,
+        })
+        .map(|run| run.id)
+        .collect();
+    for run in orphans {
+        out.event(Event::RunCancelRequested(RunCancelRequested { run }));
+        super::attempt::stop(out, run);
+    }
+}

@@ -1,0 +1,352 @@
+//! What the build event log says: facts, in the past tense.
+//!
+//! Invariants:
+//! - An event carries all that is needed to fold it into [`crate::state::State`]; folding decides nothing.
+//! - Partitions and sets of them are written as reference texts (`hourly/city=seattle/date=2010-01-01..2010-01-31`),
+//!   never as indices, so a log can be read without the graph that made it.
+//! - One event may speak of a million partitions; it stays as small as the set's shape.
+//! - The stored form (crate `databuild-proto`) has names and numbers of its own, which are never
+//!   renamed or reused; these Rust names are free to change.
+
+use crate::ids::{AttemptId, GraphId, RunId, WantId};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A reference text of one partition, `dataset/dim=key/…`.
+pub type PartitionText = String;
+/// Reference texts that together are an exact set of partitions.
+pub type SetText = Vec<String>;
+/// The content digest or reported name of one partition's data, e.g. `sha256:…`.
+pub type DataVersion = String;
+
+/// A fact with the time at which it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// When the orchestrator recorded it (wall clock, for people and for timers; never for order).
+    pub at: Timestamp,
+    /// The fact.
+    pub event: Event,
+}
+
+/// A fact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A graph built by Bazel became the one that new work follows.
+    GraphRegistered(GraphRegistered),
+    /// Partitions of an external dataset were looked at and have this content.
+    Observed(Observed),
+    /// Published files are no longer there.
+    FilesVanished(FilesVanished),
+    /// Published files have other bytes than were published.
+    FilesAltered(FilesAltered),
+    /// Somebody wants partitions.
+    WantCreated(WantCreated),
+    /// A want is over.
+    WantEnded(WantEnded),
+    /// Work that looked necessary is not: its inputs came out as they were.
+    WorkCutOff(WorkCutOff),
+    /// Work that cannot be done, as something it needs failed.
+    WorkAbandoned(WorkAbandoned),
+    /// An attempt of a run was handed to an executor. The first attempt's lease is the run's birth.
+    AttemptLeased(AttemptLeased),
+    /// The executor started the attempt's process.
+    AttemptStarted(AttemptStarted),
+    /// The attempt's process is over.
+    AttemptEnded(AttemptEnded),
+    /// Somebody asked for the run to stop.
+    RunCancelRequested(RunCancelRequested),
+    /// Staged outputs were checked and are about to replace what is published.
+    PublishIntended(PublishIntended),
+    /// Outputs are published and are what these partitions now hold; the run is completed.
+    Materialized(Materialized),
+    /// A run is over without result.
+    RunEnded(RunEnded),
+}
+
+impl Event {
+    /// Stable name of the kind, as the API tells it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Event::GraphRegistered(_) => "graph_registered",
+            Event::Observed(_) => "observed",
+            Event::FilesVanished(_) => "files_vanished",
+            Event::FilesAltered(_) => "files_altered",
+            Event::WantCreated(_) => "want_created",
+            Event::WantEnded(_) => "want_ended",
+            Event::WorkCutOff(_) => "work_cut_off",
+            Event::WorkAbandoned(_) => "work_abandoned",
+            Event::AttemptLeased(_) => "attempt_leased",
+            Event::AttemptStarted(_) => "attempt_started",
+            Event::AttemptEnded(_) => "attempt_ended",
+            Event::RunCancelRequested(_) => "run_cancel_requested",
+            Event::PublishIntended(_) => "publish_intended",
+            Event::Materialized(_) => "materialized",
+            Event::RunEnded(_) => "run_ended",
+        }
+    }
+}
+
+/// See [`Event::GraphRegistered`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraphRegistered {
+    /// Digest of the content.
+    pub graph: GraphId,
+    /// The graph file. Stored once per digest, beside the events.
+    pub content: Arc<str>,
+    /// For each name in some job's `env_inherit`: the SHA-256 of the value the registering client had.
+    /// The values are no part of the log.
+    pub inherited: BTreeMap<String, String>,
+    /// For each job label: digest of its source manifest, stored beside the events (for blame).
+    pub sources: BTreeMap<String, String>,
+}
+
+/// See [`Event::Observed`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// What was seen.
+    pub partitions: Vec<SeenPartition>,
+}
+
+/// One looked-at partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenPartition {
+    /// Which.
+    pub partition: PartitionText,
+    /// Its content.
+    pub version: DataVersion,
+    /// The cheap fingerprint of its file (size, modification time, inode) by which a later look can
+    /// tell that nothing changed; 0 = none.
+    pub mark: u64,
+}
+
+/// See [`Event::FilesVanished`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesVanished {
+    /// Which partitions.
+    pub partitions: SetText,
+}
+
+/// See [`Event::FilesAltered`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesAltered {
+    /// Which partitions.
+    pub partitions: SetText,
+}
+
+/// Who goes first when not all can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PriorityClass {
+    /// Somebody waits for it.
+    Interactive,
+    /// History; goes when nothing interactive can.
+    Backfill,
+}
+
+/// What a want does with partitions that exist already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refresh {
+    /// Only what is missing is built; stale data is good enough.
+    Missing,
+    /// Missing and stale partitions are built.
+    Stale,
+    /// The wanted partitions are built again, whatever their state; what they need is as for `Stale`.
+    All,
+}
+
+/// See [`Event::WantCreated`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantCreated {
+    /// Its identity.
+    pub want: WantId,
+    /// What was asked for.
+    pub targets: SetText,
+    /// Its class.
+    pub class: PriorityClass,
+    /// What to refresh.
+    pub refresh: Refresh,
+    /// The instant for which key spaces were read: periods that had ended then exist.
+    pub as_of: Timestamp,
+    /// Give up after this instant.
+    pub expires_at: Option<Timestamp>,
+    /// Late after this instant (reported, nothing stops).
+    pub due_at: Option<Timestamp>,
+    /// What it is for, in the user's words.
+    pub comment: String,
+    /// Who asked: `cli`, `api`.
+    pub source: String,
+    /// All work that may be needed for it, as sets of the jobs' first outputs.
+    pub work: SetText,
+    /// The part of `work` that is done whatever its state.
+    pub forced: SetText,
+    /// Targets (or what they need) that cannot be built, with the reason.
+    pub blocked: Vec<Blocked>,
+}
+
+/// Partitions that a want asked for and nobody can build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blocked {
+    /// Sets of the jobs' first outputs.
+    pub partitions: SetText,
+    /// Why, for people: `raw/city=oslo has no file data/oslo.csv`.
+    pub reason: String,
+}
+
+/// How a want ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WantOutcome {
+    /// Every target is current.
+    Satisfied,
+    /// Some work failed or could not be done.
+    Failed,
+    /// Somebody cancelled it.
+    Canceled,
+    /// Its time to live was over first.
+    Expired,
+}
+
+/// See [`Event::WantEnded`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantEnded {
+    /// Which.
+    pub want: WantId,
+    /// How.
+    pub outcome: WantOutcome,
+    /// First causes, at most ten, for people.
+    pub causes: Vec<String>,
+}
+
+/// See [`Event::WorkCutOff`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkCutOff {
+    /// Sets of jobs' first outputs.
+    pub partitions: SetText,
+}
+
+/// See [`Event::WorkAbandoned`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkAbandoned {
+    /// Sets of jobs' first outputs.
+    pub partitions: SetText,
+    /// The run whose failure is the cause.
+    pub cause: RunId,
+}
+
+/// See [`Event::AttemptLeased`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptLeased {
+    /// Which attempt of which run.
+    pub attempt: AttemptId,
+    /// Label of the job.
+    pub job: String,
+    /// The partition of the job's first output; the others have the same keys.
+    pub partition: PartitionText,
+    /// The graph whose code runs.
+    pub graph: GraphId,
+    /// The instant for which key spaces were read.
+    pub as_of: Timestamp,
+    /// Combined digest of the exact inputs and their data versions at this event.
+    pub inputs: u64,
+}
+
+/// See [`Event::AttemptStarted`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptStarted {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Process id.
+    pub pid: u32,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The job did what it declares.
+    Success,
+    /// It did not.
+    Failure {
+        /// The job itself says that trying again is useless.
+        permanent: bool,
+    },
+    /// Out of time.
+    Timeout,
+    /// Somebody cancelled its run.
+    Canceled,
+    /// Its supervisor died with it, or the machine did.
+    Lost,
+}
+
+/// See [`Event::AttemptEnded`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptEnded {
+    /// Which.
+    pub attempt: AttemptId,
+    /// How.
+    pub outcome: AttemptOutcome,
+    /// For people; empty for a success.
+    pub message: String,
+    /// The process's exit code, if it exited.
+    pub exit_code: Option<i32>,
+    /// Wall time of the process in milliseconds.
+    pub wall_ms: u64,
+    /// CPU time of the process in milliseconds.
+    pub cpu_ms: u64,
+    /// Largest resident set in kibibytes.
+    pub max_rss_kb: u64,
+    /// When the next attempt is due; none = there is none.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// See [`Event::RunCancelRequested`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunCancelRequested {
+    /// Which.
+    pub run: RunId,
+}
+
+/// One output of a successful attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputRecord {
+    /// The partition.
+    pub partition: PartitionText,
+    /// Its data.
+    pub version: DataVersion,
+    /// The job had nothing to produce for it; counts as present.
+    pub empty: bool,
+    /// Cheap fingerprint of the published file (see [`SeenPartition::mark`]); 0 before publication and for non-files.
+    pub mark: u64,
+    /// Size of the content; 0 for non-files.
+    pub bytes: u64,
+    /// What the job said of it: a JSON object's text, `{}` if nothing.
+    pub metadata: String,
+}
+
+/// See [`Event::PublishIntended`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishIntended {
+    /// Which attempt's outputs.
+    pub attempt: AttemptId,
+    /// They.
+    pub outputs: Vec<OutputRecord>,
+}
+
+/// See [`Event::Materialized`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Materialized {
+    /// Which attempt's outputs.
+    pub attempt: AttemptId,
+    /// They.
+    pub outputs: Vec<OutputRecord>,
+}
+
+/// See [`Event::RunEnded`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnded {
+    /// Which.
+    pub run: RunId,
+    /// Cancelled, or failed for good.
+    pub canceled: bool,
+    /// For people.
+    pub message: String,
+}

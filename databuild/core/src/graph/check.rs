@@ -1,0 +1,242 @@
+//! Checks of single pieces of a graph; each says what to write instead.
+
+use super::file::{DatasetEntry, JobEntry};
+use super::problem::{GraphProblem, ProblemCode as Code};
+use super::{Dataset, DatasetIx, Graph};
+use crate::mapping::MappingProblem;
+use crate::symbols::Symbols;
+use crate::template::Template;
+
+/// Names must be spellable in a reference: path segments without `=`.
+pub(super) fn check_dataset_name(name: &str, label: &str, problems: &mut Vec<GraphProblem>) {
+    let good_segment = |segment: &str| {
+        !segment.is_empty() && segment != "." && segment != ".." && !segment.contains(['=', ' ', '+', ','])
+    };
+    if !name.split('/').all(good_segment) {
+        problems.push(GraphProblem::new(
+            Code::BadName,
+            label,
+            format!("`{name}` cannot be written in a partition reference"),
+            "use package and target names without spaces, `=`, `+` and `,`",
+        ));
+    }
+}
+
+/// Static keys must survive a reference, a path and a shell.
+pub(super) fn check_static_key(key: &str, at: &str, label: &str, problems: &mut Vec<GraphProblem>) {
+    let bad = key.is_empty()
+        || key.starts_with(['-', '.'])
+        || key.contains("..")
+        || key.chars().any(|c| matches!(c, '/' | '=' | '+' | ',') || c.is_control() || c.is_whitespace());
+    if bad {
+        problems.push(GraphProblem::new(
+            Code::BadKey,
+            label,
+            format!("{at}: `{}` cannot be a key", key.escape_debug()),
+            "use keys without spaces, `/`, `=`, `+`, `,`, `..` and not beginning with `-` or `.`",
+        ));
+    }
+}
+
+/// POSIX names of environment variables.
+pub(super) fn check_env_name(name: &str, label: &str, problems: &mut Vec<GraphProblem>) {
+    let good = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !good {
+        problems.push(GraphProblem::new(
+            Code::BadEnvName,
+            label,
+            format!("`{}` is no name of an environment variable", name.escape_debug()),
+            "use letters, digits and `_`, not beginning with a digit",
+        ));
+    }
+}
+
+/// A path must name every dimension (else two partitions share a file) and nothing else.
+pub(super) fn check_path(
+    text: &str,
+    dims: &[String],
+    entry: &DatasetEntry,
+    problems: &mut Vec<GraphProblem>,
+) -> Option<Template> {
+    let mut problem = |message: String, help: &str| {
+        problems.push(GraphProblem::new(Code::BadTemplate, &entry.label, message, help));
+    };
+    let template = match Template::parse(text) {
+        Ok(template) => template,
+        Err(error) => {
+            problem(format!("path `{text}`: {error}"), "write holes as {dimension}");
+            return None;
+        }
+    };
+    if text.is_empty() || text.split('/').any(|segment| segment == ".." || segment == ".") || text.ends_with('/') {
+        problem(format!("path `{text}` is not plain"), "write a path relative to the workspace, without `.` and `..`");
+        return None;
+    }
+    let mut good = true;
+    for (name, argument) in template.holes() {
+        if argument.is_some() || !entry.dims.iter().any(|dim| dim.name == name) {
+            problem(
+                format!("path `{text}`: `{name}` is no dimension of `{}`", entry.name),
+                "holes of a path are the dataset's dimensions",
+            );
+            good = false;
+        }
+    }
+    for dim in dims {
+        if !template.holes().any(|(name, _)| name == dim) {
+            problem(
+                format!("path `{text}` does not name dimension `{dim}`, so partitions would share a file"),
+                "put {dimension} for every dimension into the path",
+            );
+            good = false;
+        }
+    }
+    good.then_some(template)
+}
+
+/// Argument templates may name output keys, staging paths and single-partition inputs.
+pub(super) fn check_job_templates(
+    entry: &JobEntry,
+    datasets: &[Dataset],
+    outputs: &[DatasetIx],
+    home: &Dataset,
+    problems: &mut Vec<GraphProblem>,
+) -> Vec<Template> {
+    let mut templates = Vec::new();
+    for text in &entry.args {
+        let mut problem = |message: String| {
+            problems.push(GraphProblem::new(
+                Code::BadTemplate,
+                &entry.label,
+                format!("argument `{text}`: {message}"),
+                "holes are {dimension}, {path}, {path:DATASET} and {input:NAME}; write {{ and }} for braces",
+            ));
+        };
+        let template = match Template::parse(text) {
+            Ok(template) => template,
+            Err(error) => {
+                problem(error.to_string());
+                continue;
+            }
+        };
+        for (name, argument) in template.holes() {
+            match (name, argument) {
+                ("path", None) if home.path.is_some() => {}
+                ("path", None) => problem(format!("`{}` has no path", home.name)),
+                ("path", Some(output)) => {
+                    let found = outputs.iter().map(|ix| &datasets[ix.0]).find(|d| d.name == output);
+                    match found {
+                        None => problem(format!("`{output}` is no output of this job")),
+                        Some(dataset) if dataset.path.is_none() => problem(format!("`{output}` has no path")),
+                        Some(_) => {}
+                    }
+                }
+                ("input", Some(input)) => {
+                    if !entry.inputs.iter().any(|other| other.name == input) {
+                        problem(format!("there is no input `{input}`"));
+                    }
+                }
+                (dim, None) if home.dims.iter().any(|d| d == dim) => {}
+                (other, _) => problem(format!("nothing is known for `{other}`")),
+            }
+        }
+        templates.push(template);
+    }
+    templates
+}
+
+/// Checks every mapping of a resolved graph: kinds, granularities, zones, holes.
+#[must_use]
+pub fn check_mappings(graph: &Graph, symbols: &Symbols) -> Vec<GraphProblem> {
+    let mut problems = Vec::new();
+    for (ix, job) in graph.jobs() {
+        let home = graph.home(ix);
+        for input in &job.inputs {
+            let read = graph.dataset(input.dataset);
+            for problem in input.mapping.validate(&home.spaces, &read.spaces) {
+                problems.push(explain(&problem, &job.label, &input.name, home, read, symbols));
+            }
+        }
+    }
+    problems
+}
+
+fn explain(
+    problem: &MappingProblem,
+    label: &str,
+    input: &str,
+    home: &Dataset,
+    read: &Dataset,
+    symbols: &Symbols,
+) -> GraphProblem {
+    let read_dim = |dim: usize| format!("input `{input}`, dimension `{}` of `{}`", read.dims[dim], read.name);
+    let out_dim = |of: usize| format!("`{}` of `{}`", home.dims[of], home.name);
+    let (code, message, help) = match problem {
+        MappingProblem::RuleCount { .. } | MappingProblem::NoSuchDimension { .. } => (
+            Code::UnmappedDimension,
+            format!("input `{input}` does not say how each dimension of `{}` follows", read.name),
+            "give each dimension of the input a rule".to_owned(),
+        ),
+        MappingProblem::ZeroCount { dim } => (
+            Code::BadRule,
+            format!("{}: a window or latest of 0 keys reads nothing", read_dim(*dim)),
+            "write a count of at least 1".to_owned(),
+        ),
+        MappingProblem::NeedsTime { dim, of, rule } => (
+            Code::GranularityMismatch,
+            format!("{}: `{rule}` needs time keys here and in {}", read_dim(*dim), out_dim(*of)),
+            "use keys.same(), keys.all() or keys.only(...) for static keys".to_owned(),
+        ),
+        MappingProblem::KindMismatch { dim, of } => (
+            Code::GranularityMismatch,
+            format!("{}: its keys are of another kind than those of {}", read_dim(*dim), out_dim(*of)),
+            "map it with keys.all() or keys.only(...), or give both dimensions keys of one kind".to_owned(),
+        ),
+        MappingProblem::GranularityMismatch { dim, of, rule, input, output } => (
+            Code::GranularityMismatch,
+            format!(
+                "{}: `{rule}` cannot relate {} keys to the {} keys of {}",
+                read_dim(*dim),
+                input.name(),
+                output.name(),
+                out_dim(*of)
+            ),
+            "use keys.rollup(...) from finer to coarser keys, keys.fanout(...) from coarser to finer ones".to_owned(),
+        ),
+        MappingProblem::TimezoneMismatch { dim, of, input, output } => (
+            Code::TimezoneMismatch,
+            format!("{}: its calendar is of {input}, that of {} of {output}", read_dim(*dim), out_dim(*of)),
+            "give both dimensions one timezone".to_owned(),
+        ),
+        MappingProblem::OnlyOutside { dim, keys } => (
+            Code::UnknownKey,
+            match keys.first() {
+                Some(key) => format!(
+                    "{}: `{}` is not in its key space",
+                    read_dim(*dim),
+                    read.spaces[*dim].format_key(key, symbols)
+                ),
+                None => format!("{}: keys.only() names no key", read_dim(*dim)),
+            },
+            "name keys of that dimension".to_owned(),
+        ),
+        MappingProblem::Hole { dim, of, output, missing, side } => (
+            Code::MappingHole,
+            format!(
+                "{}={} needs `{}` {}={}, which there is never",
+                home.dims[*of],
+                home.spaces[*of].format_key(*output, symbols),
+                read.name,
+                read.dims[*dim],
+                read.spaces[*dim].format_key(*missing, symbols)
+            ),
+            format!(
+                "say {rule} = \"clip\" (use what exists) or {rule} = \"skip\" (leave such outputs out) in the dep of input `{input}`, or change the key spaces",
+                rule = side.rule_name()
+            ),
+        ),
+    };
+    GraphProblem::new(code, label, message, help)
+}

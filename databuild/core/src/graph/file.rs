@@ -1,0 +1,219 @@
+//! The graph file as it is written by the rules: one JSON document, format 1.
+//!
+//! One schema stands between Starlark and Rust, pinned by `rules/tests/golden/graph.json`, which the
+//! rules' test generates and this module's test parses. Unknown fields are refused: a newer rule set
+//! never talks past an older server.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The format number this code reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// A whole graph file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphFile {
+    /// Always [`FORMAT`].
+    pub format: u32,
+    /// The graph target.
+    pub label: String,
+    /// By name.
+    pub datasets: Vec<DatasetEntry>,
+    /// By label.
+    pub jobs: Vec<JobEntry>,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetEntry {
+    /// `package/name`, or `name` in the root package.
+    pub name: String,
+    /// Its target.
+    pub label: String,
+    /// Observed, not built.
+    pub external: bool,
+    /// In declared order.
+    pub dims: Vec<DimEntry>,
+    /// Where its partitions are files; absent if they are not.
+    pub path: Option<String>,
+}
+
+/// A dimension of a dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DimEntry {
+    /// Its name.
+    pub name: String,
+    /// Its key space.
+    pub keys: KeysEntry,
+}
+
+/// A key space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum KeysEntry {
+    /// Calendar periods.
+    Time {
+        /// Their length.
+        granularity: GranularityName,
+        /// First key.
+        start: String,
+        /// Last key; open if absent.
+        end: Option<String>,
+        /// IANA name.
+        timezone: String,
+    },
+    /// Listed keys.
+    Static {
+        /// In declared order.
+        keys: Vec<String>,
+    },
+}
+
+/// Length of a calendar period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum GranularityName {
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobEntry {
+    /// Its target.
+    pub label: String,
+    /// Runfiles path of what is run.
+    pub executable: String,
+    /// Argument templates.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Names taken from the environment of whoever registers the graph.
+    pub env_inherit: Vec<String>,
+    /// By name.
+    pub inputs: Vec<InputEntry>,
+    /// Dataset names; all have the same dimensions.
+    pub outputs: Vec<String>,
+    /// Further attempts after a failure.
+    pub retries: u32,
+    /// Delay before the second attempt; doubles from there.
+    pub backoff_ms: u64,
+    /// Longest delay.
+    pub backoff_max_ms: u64,
+    /// Time limit of an attempt.
+    pub timeout_ms: Option<u64>,
+    /// Time between TERM and KILL.
+    pub grace_ms: u64,
+    /// What a code change does to existing partitions.
+    pub on_code_change: OnCodeChange,
+    /// Runfiles path of the code manifest.
+    pub manifest: String,
+    /// Runfiles path of the source manifest.
+    pub sources: String,
+    /// Digest of the code manifest; absent before assembly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// What a change of a job's code does to partitions it made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCodeChange {
+    /// They are stale.
+    Stale,
+    /// They stay as good as they were.
+    Keep,
+}
+
+/// An input of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputEntry {
+    /// The job's name for it.
+    pub name: String,
+    /// The dataset read.
+    pub dataset: String,
+    /// One entry for each dimension of that dataset, in its order.
+    pub dims: Vec<InputDimEntry>,
+    /// What happens to keys before the dataset's first.
+    pub before_start: EdgeName,
+    /// What happens to keys after its last.
+    pub after_end: EdgeName,
+}
+
+/// How one dimension of an input follows from the output's keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputDimEntry {
+    /// The input dataset's dimension.
+    pub dim: String,
+    /// The rule.
+    pub rule: RuleEntry,
+}
+
+/// A mapping rule; `of` names a dimension of the outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RuleEntry {
+    /// The same key.
+    Same {
+        /// Output dimension.
+        of: String,
+    },
+    /// The key and the `count - 1` before it.
+    Window {
+        /// Output dimension.
+        of: String,
+        /// Length.
+        count: u32,
+    },
+    /// The key `by` periods later (earlier if negative).
+    Offset {
+        /// Output dimension.
+        of: String,
+        /// Distance.
+        by: i32,
+    },
+    /// All finer periods within the output's.
+    Rollup {
+        /// Output dimension.
+        of: String,
+    },
+    /// The coarser period that contains the output's.
+    Fanout {
+        /// Output dimension.
+        of: String,
+    },
+    /// Every key.
+    All {},
+    /// The last `count` keys.
+    Latest {
+        /// How many.
+        count: u32,
+    },
+    /// These keys.
+    Only {
+        /// They.
+        keys: Vec<String>,
+    },
+}
+
+/// An edge rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeName {
+    /// What does not exist is not needed.
+    Clip,
+    /// The output cannot be built; refused when the graph is built, if that can be known.
+    Fail,
+    /// The output is left out.
+    Skip,
+}

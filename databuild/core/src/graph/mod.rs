@@ -1,0 +1,307 @@
+//! The job graph: datasets, the jobs that make them, and how their partitions depend on each other.
+//!
+//! [`file`] is the stored form, [`Graph`] the checked one that all other code uses: names are resolved
+//! to indices, key spaces and mappings are parsed, jobs stand in dependency order. A [`Graph`] that
+//! exists is sound: no cycles, one producer for each dataset, every mapping total.
+
+mod check;
+pub mod file;
+mod problem;
+mod resolve;
+
+pub use check::check_mappings;
+pub use problem::{GraphProblem, ProblemCode};
+pub use resolve::parse_file;
+
+use crate::digest::sha256_of_texts;
+use crate::ids::GraphId;
+use crate::keys::KeySpace;
+use crate::mapping::{Mapping, Side};
+use crate::partition_set::{PartitionKey, Shape};
+use crate::range_set::RangeSet;
+use crate::reference;
+use crate::symbols::Symbols;
+use crate::template::Template;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Index of a dataset in its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DatasetIx(pub usize);
+
+/// Index of a job in its graph. Jobs stand in dependency order: whatever a job reads is made by jobs
+/// with smaller indices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobIx(pub usize);
+
+/// A sound graph.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// The graph target's label.
+    pub label: String,
+    datasets: Vec<Dataset>,
+    jobs: Vec<Job>,
+    by_name: HashMap<String, DatasetIx>,
+    by_label: HashMap<String, JobIx>,
+}
+
+/// A dataset of a graph.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// `package/name`.
+    pub name: String,
+    /// Its target.
+    pub label: String,
+    /// 64-bit hash of the name; part of input digests.
+    pub hash: u64,
+    /// Observed, not built.
+    pub external: bool,
+    /// Dimension names in declared order.
+    pub dims: Vec<String>,
+    /// Key spaces in the same order.
+    pub spaces: Vec<KeySpace>,
+    /// How sets of its partitions are laid out.
+    pub shape: Shape,
+    /// Path of a partition's file, if partitions are files.
+    pub path: Option<Template>,
+    /// The path as it was written.
+    pub path_text: Option<String>,
+    /// Who makes it; none for external ones.
+    pub producer: Option<JobIx>,
+    /// Who reads it: a job and the index of its input.
+    pub consumers: Vec<(JobIx, usize)>,
+}
+
+/// A job of a graph.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its target.
+    pub label: String,
+    /// Runfiles path of the executable.
+    pub executable: String,
+    /// Arguments.
+    pub args: Vec<Template>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Names taken from the registering client's environment.
+    pub env_inherit: Vec<String>,
+    /// What it reads.
+    pub inputs: Vec<Input>,
+    /// What it makes; at least one; all have the same dimensions.
+    pub outputs: Vec<DatasetIx>,
+    /// How failures are retried.
+    pub retry: RetryPolicy,
+    /// Time limit of an attempt.
+    pub timeout: Option<Duration>,
+    /// Time between TERM and KILL.
+    pub grace: Duration,
+    /// What a change of its code means.
+    pub on_code_change: file::OnCodeChange,
+    /// Runfiles path of the code manifest.
+    pub manifest: String,
+    /// Runfiles path of the source manifest.
+    pub sources: String,
+    /// Digest of executable and runfiles; empty in a graph not yet assembled.
+    pub code: String,
+    args_digest: String,
+    template_digest: String,
+}
+
+/// An input of a job.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The job's name for it.
+    pub name: String,
+    /// 64-bit hash of the name; part of input digests.
+    pub hash: u64,
+    /// What is read.
+    pub dataset: DatasetIx,
+    /// Which of its partitions.
+    pub mapping: Mapping,
+    /// The needed keys can change as time passes (an open key space read by `all`, `latest` or a clipped edge).
+    pub time_dependent: bool,
+}
+
+/// When a failed attempt is followed by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Further attempts after the first failure.
+    pub retries: u32,
+    /// Delay before the first of them; doubles from there.
+    pub backoff: Duration,
+    /// Longest delay.
+    pub backoff_max: Duration,
+}
+
+/// The digests of a job that a materialization records, kept apart so that a change can be named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobDigests {
+    /// Executable and runfiles.
+    pub code: String,
+    /// Arguments, environment, and digests of inherited values.
+    pub args: String,
+    /// Where and how outputs are laid out.
+    pub template: String,
+}
+
+impl Graph {
+    /// Parses, resolves and checks a graph file. `symbols` gains the static keys; it may be a fresh one.
+    ///
+    /// # Errors
+    /// Every problem found, in the file's order.
+    pub fn parse(content: &str, symbols: &mut Symbols) -> Result<Graph, Vec<GraphProblem>> {
+        let file = parse_file(content)?;
+        resolve::resolve(&file, symbols)
+    }
+
+    /// All datasets, by name.
+    pub fn datasets(&self) -> impl ExactSizeIterator<Item = (DatasetIx, &Dataset)> {
+        self.datasets.iter().enumerate().map(|(i, d)| (DatasetIx(i), d))
+    }
+
+    /// All jobs, what is read before what reads it.
+    pub fn jobs(&self) -> impl DoubleEndedIterator<Item = (JobIx, &Job)> + ExactSizeIterator {
+        self.jobs.iter().enumerate().map(|(i, j)| (JobIx(i), j))
+    }
+
+    /// The dataset at `ix`, which came from this graph.
+    #[must_use]
+    pub fn dataset(&self, ix: DatasetIx) -> &Dataset {
+        &self.datasets[ix.0]
+    }
+
+    /// The job at `ix`, which came from this graph.
+    #[must_use]
+    pub fn job(&self, ix: JobIx) -> &Job {
+        &self.jobs[ix.0]
+    }
+
+    /// The dataset of that name.
+    #[must_use]
+    pub fn dataset_named(&self, name: &str) -> Option<DatasetIx> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The job of that label.
+    #[must_use]
+    pub fn job_labeled(&self, label: &str) -> Option<JobIx> {
+        self.by_label.get(label).copied()
+    }
+
+    /// The dataset that gives a job's partitions their keys and their name: its first output.
+    #[must_use]
+    pub fn home(&self, job: JobIx) -> &Dataset {
+        self.dataset(self.job(job).outputs[0])
+    }
+
+    /// Key spaces of all datasets as they stand at `as_of`.
+    #[must_use]
+    pub fn extents(&self, as_of: Timestamp) -> Extents {
+        Extents {
+            as_of,
+            sets: self
+                .datasets
+                .iter()
+                .map(|dataset| dataset.spaces.iter().map(|space| space.extent(as_of)).collect())
+                .collect(),
+        }
+    }
+
+    /// What a mapping needs to know of a dataset.
+    #[must_use]
+    pub fn side<'a>(&'a self, ix: DatasetIx, extents: &'a Extents) -> Side<'a> {
+        let dataset = self.dataset(ix);
+        Side { shape: dataset.shape, spaces: &dataset.spaces, extents: extents.of(ix) }
+    }
+}
+
+impl Dataset {
+    /// The reference text of one partition.
+    #[must_use]
+    pub fn partition_text(&self, key: &PartitionKey, symbols: &Symbols) -> String {
+        reference::format_partition(&self.name, &self.dims, &self.spaces, key, symbols)
+    }
+
+    /// The path of one partition's file, relative to the workspace unless it is written absolute.
+    #[must_use]
+    pub fn partition_path(&self, key: &PartitionKey, symbols: &Symbols) -> Option<String> {
+        let template = self.path.as_ref()?;
+        let keys = key.keys();
+        let text = template
+            .render(|name, _| {
+                let dim = self.dims.iter().position(|d| d == name)?;
+                Some(self.spaces[dim].format_key(keys[dim], symbols).into())
+            })
+            .expect("the graph check resolved every hole of a path to a dimension");
+        Some(text)
+    }
+
+    /// Dimension names and key texts of one partition, in declared order.
+    #[must_use]
+    pub fn key_texts(&self, key: &PartitionKey, symbols: &Symbols) -> Vec<(String, String)> {
+        let texts = self.spaces.iter().zip(key.keys()).map(|(space, key)| space.format_key(*key, symbols));
+        self.dims.iter().cloned().zip(texts).collect()
+    }
+}
+
+impl Job {
+    /// What a materialization by this job records of it, given the digests of inherited values.
+    #[must_use]
+    pub fn digests(&self, inherited: &BTreeMap<String, String>) -> JobDigests {
+        let args = if self.env_inherit.is_empty() {
+            self.args_digest.clone()
+        } else {
+            let values = self.env_inherit.iter().flat_map(|name| {
+                [name.as_str(), inherited.get(name).map_or("unset", String::as_str)]
+            });
+            sha256_of_texts(std::iter::once(self.args_digest.as_str()).chain(values))
+        };
+        JobDigests { code: self.code.clone(), args, template: self.template_digest.clone() }
+    }
+}
+
+/// A graph with what its registration added to it.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// Digest of the graph file.
+    pub id: GraphId,
+    /// The graph.
+    pub graph: Graph,
+    /// Digests of inherited environment values, by name.
+    pub inherited: BTreeMap<String, String>,
+    /// Each job's digests.
+    pub digests: Vec<JobDigests>,
+}
+
+impl Registered {
+    /// Joins a graph and the digests of inherited values.
+    #[must_use]
+    pub fn new(id: GraphId, graph: Graph, inherited: BTreeMap<String, String>) -> Registered {
+        let digests = graph.jobs().map(|(_, job)| job.digests(&inherited)).collect();
+        Registered { id, graph, inherited, digests }
+    }
+
+    /// One job's digests.
+    #[must_use]
+    pub fn digests_of(&self, job: JobIx) -> &JobDigests {
+        &self.digests[job.0]
+    }
+}
+
+/// Key spaces of a graph's datasets at one instant.
+#[derive(Debug, Clone)]
+pub struct Extents {
+    /// The instant.
+    pub as_of: Timestamp,
+    sets: Vec<Vec<RangeSet>>,
+}
+
+impl Extents {
+    /// One set for each dimension of the dataset.
+    #[must_use]
+    pub fn of(&self, ix: DatasetIx) -> &[RangeSet] {
+        &self.sets[ix.0]
+    }
+}
+

@@ -1,0 +1,107 @@
+//! What can be wrong with a graph, as it is told to the person who wrote it.
+
+use std::fmt;
+
+/// One thing wrong with a graph.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} ({label})")]
+pub struct GraphProblem {
+    /// Stable name of the kind.
+    pub code: ProblemCode,
+    /// The target at fault.
+    pub label: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+macro_rules! problem_codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Kinds of problems. The texts are stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ProblemCode {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl fmt::Display for ProblemCode {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(ProblemCode::$name => $text,)* })
+            }
+        }
+    };
+}
+
+problem_codes! {
+    /// Not JSON of the expected shape.
+    Malformed = "malformed_graph",
+    /// A format number this version does not know.
+    UnsupportedFormat = "unsupported_format",
+    /// Two datasets of one name.
+    DuplicateDataset = "duplicate_dataset",
+    /// Two jobs of one label.
+    DuplicateJob = "duplicate_job",
+    /// Two dimensions of one name.
+    DuplicateDimension = "duplicate_dimension",
+    /// Two inputs of one name.
+    DuplicateInput = "duplicate_input",
+    /// A name that references cannot spell.
+    BadName = "bad_name",
+    /// A static key that references cannot spell.
+    BadKey = "bad_key",
+    /// A time key that is not one of its granularity.
+    BadTimeKey = "bad_time_key",
+    /// No keys at all.
+    EmptyKeySpace = "empty_key_space",
+    /// No such time zone.
+    UnknownTimezone = "unknown_timezone",
+    /// A mapping between calendars of two zones.
+    TimezoneMismatch = "timezone_mismatch",
+    /// A mapping that does not fit the two granularities or kinds of keys.
+    GranularityMismatch = "granularity_mismatch",
+    /// A rule that names no dimension.
+    UnknownDimension = "unknown_dimension",
+    /// A rule that names no key.
+    UnknownKey = "unknown_key",
+    /// An input or output that is no dataset of the graph.
+    UnknownDataset = "unknown_dataset",
+    /// A dimension of an input without a rule.
+    UnmappedDimension = "unmapped_dimension",
+    /// Two jobs make one dataset.
+    TwoProducers = "two_producers",
+    /// Nobody makes a dataset that is read.
+    NoProducer = "no_producer",
+    /// A job makes a dataset that is declared external.
+    ExternalProduced = "external_produced",
+    /// Jobs that wait for each other.
+    Cycle = "cycle",
+    /// Outputs of one job with different dimensions.
+    OutputDimsDiffer = "output_dims_differ",
+    /// A job without outputs.
+    NoOutputs = "no_outputs",
+    /// A path or argument template that cannot be filled.
+    BadTemplate = "bad_template",
+    /// Two datasets in one place.
+    PathClash = "path_clash",
+    /// Output keys that need keys which do not exist.
+    MappingHole = "mapping_hole",
+    /// A window or a count of zero, an offset of zero.
+    BadRule = "bad_rule",
+    /// Not a name of an environment variable.
+    BadEnvName = "bad_env_name",
+    /// A time limit of zero.
+    BadTimeout = "bad_timeout",
+}
+
+impl GraphProblem {
+    /// A problem at `label`.
+    #[must_use]
+    pub fn new(
+        code: ProblemCode,
+        label: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> GraphProblem {
+        GraphProblem { code, label: label.into(), message: message.into(), help: help.into() }
+    }
+}

@@ -1,0 +1,577 @@
+//! From the file to the checked graph: names to indices, texts to key spaces and mappings.
+//!
+//! Every problem is collected, not only the first, because whoever wrote the BUILD file wants to see
+//! them at once; only what would make later checks meaningless stops early.
+
+use super::check::{
+    check_dataset_name, check_env_name, check_job_templates, check_mappings, check_path, check_static_key,
+};
+use super::file::{
+    DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
+};
+use super::problem::{GraphProblem, ProblemCode as Code};
+use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, RetryPolicy};
+use crate::digest::{hash64, sha256_of_texts};
+use crate::keys::KeySpace;
+use crate::mapping::{DimRule, Edge, Mapping};
+use crate::partition_set::Shape;
+use crate::range_set::RangeSet;
+use crate::symbols::Symbols;
+use crate::time::{Granularity, TimeSpace};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Parses the JSON of a graph file.
+///
+/// # Errors
+/// One problem: not JSON of the expected shape, or another format number.
+pub fn parse_file(content: &str) -> Result<GraphFile, Vec<GraphProblem>> {
+    #[derive(serde::Deserialize)]
+    struct FormatOnly {
+        format: u32,
+    }
+    let malformed = |error: serde_json::Error| {
+        vec![GraphProblem::new(
+            Code::Malformed,
+            "graph file",
+            format!("the graph file cannot be read: {error}"),
+            "build it again with `bazel build`; it is never written by hand",
+        )]
+    };
+    let format: FormatOnly = serde_json::from_str(content).map_err(malformed)?;
+    if format.format != FORMAT {
+        return Err(vec![GraphProblem::new(
+            Code::UnsupportedFormat,
+            "graph file",
+            format!("the graph file has format {}, this version reads format {FORMAT}", format.format),
+            "use the rules and the databuild binary of one release",
+        )]);
+    }
+    serde_json::from_str(content).map_err(malformed)
+}
+
+/// Resolves and checks a parsed file.
+pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, Vec<GraphProblem>> {
+    let mut problems = Vec::new();
+    let mut datasets: Vec<Dataset> = Vec::with_capacity(file.datasets.len());
+    let mut by_name = HashMap::new();
+    for entry in &file.datasets {
+        if by_name.insert(entry.name.clone(), DatasetIx(datasets.len())).is_some() {
+            problems.push(GraphProblem::new(
+                Code::DuplicateDataset,
+                &entry.label,
+                format!("dataset `{}` is declared twice", entry.name),
+                "give one of them another name",
+            ));
+            continue;
+        }
+        datasets.push(resolve_dataset(entry, symbols, &mut problems));
+    }
+    check_path_clashes(&datasets, &mut problems);
+    // Mappings cannot be read against key spaces that do not exist.
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+
+    let mut jobs = Vec::with_capacity(file.jobs.len());
+    for entry in &file.jobs {
+        if jobs.iter().any(|job: &Job| job.label == entry.label) {
+            problems.push(GraphProblem::new(
+                Code::DuplicateJob,
+                &entry.label,
+                format!("job `{}` is declared twice", entry.label),
+                "list it once in the graph",
+            ));
+            continue;
+        }
+        if let Some(job) = resolve_job(entry, &datasets, &by_name, symbols, &mut problems) {
+            jobs.push(job);
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    check_producers(&datasets, &jobs, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let jobs = in_dependency_order(jobs, &datasets).map_err(|problem| vec![problem])?;
+    for (ix, job) in jobs.iter().enumerate() {
+        for output in &job.outputs {
+            datasets[output.0].producer = Some(JobIx(ix));
+        }
+        for (input_ix, input) in job.inputs.iter().enumerate() {
+            datasets[input.dataset.0].consumers.push((JobIx(ix), input_ix));
+        }
+    }
+    let by_label = jobs.iter().enumerate().map(|(ix, job)| (job.label.clone(), JobIx(ix))).collect();
+    let mut graph = Graph { label: file.label.clone(), datasets, jobs, by_name, by_label };
+    let problems = check_mappings(&graph, symbols);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    mark_time_dependence(&mut graph);
+    Ok(graph)
+}
+
+fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut Vec<GraphProblem>) -> Dataset {
+    check_dataset_name(&entry.name, &entry.label, problems);
+    let mut dims: Vec<String> = Vec::new();
+    let mut spaces = Vec::new();
+    for dim in &entry.dims {
+        if dims.contains(&dim.name) {
+            problems.push(GraphProblem::new(
+                Code::DuplicateDimension,
+                &entry.label,
+                format!("dimension `{}` of `{}` is declared twice", dim.name, entry.name),
+                "give each dimension a name of its own",
+            ));
+            continue;
+        }
+        if let Some(space) = resolve_keys(&dim.keys, &dim.name, entry, symbols, problems) {
+            dims.push(dim.name.clone());
+            spaces.push(space);
+        }
+    }
+    let path = entry.path.as_ref().and_then(|text| check_path(text, &dims, entry, problems));
+    let shape = Shape::of(&spaces);
+    Dataset {
+        name: entry.name.clone(),
+        label: entry.label.clone(),
+        hash: hash64(&entry.name),
+        external: entry.external,
+        dims,
+        spaces,
+        shape,
+        path,
+        path_text: entry.path.clone(),
+        producer: None,
+        consumers: Vec::new(),
+    }
+}
+
+fn resolve_keys(
+    keys: &KeysEntry,
+    dim: &str,
+    entry: &DatasetEntry,
+    symbols: &mut Symbols,
+    problems: &mut Vec<GraphProblem>,
+) -> Option<KeySpace> {
+    let at = format!("dimension `{dim}` of `{}`", entry.name);
+    match keys {
+        KeysEntry::Time { granularity, start, end, timezone } => {
+            let granularity = granularity.into();
+            match TimeSpace::parse(granularity, start, end.as_deref(), timezone) {
+                Ok(space) => Some(KeySpace::Time(space)),
+                Err(error) => {
+                    let code = match error.code() {
+                        "unknown_timezone" => Code::UnknownTimezone,
+                        "empty_key_space" => Code::EmptyKeySpace,
+                        _ => Code::BadTimeKey,
+                    };
+                    let help = match code {
+                        Code::UnknownTimezone => "use a name of the IANA time zone database, such as `Europe/Berlin`",
+                        Code::EmptyKeySpace => "make the end later than the start",
+                        _ => "write a day as 2010-06-01, an hour as 2010-06-01T13, a week as 2010-W05, a month as 2010-06, a year as 2010",
+                    };
+                    problems.push(GraphProblem::new(code, &entry.label, format!("{at}: {error}"), help));
+                    None
+                }
+            }
+        }
+        KeysEntry::Static { keys } => {
+            if keys.is_empty() {
+                problems.push(GraphProblem::new(
+                    Code::EmptyKeySpace,
+                    &entry.label,
+                    format!("{at} has no keys"),
+                    "list at least one key",
+                ));
+                return None;
+            }
+            let before = problems.len();
+            for (i, key) in keys.iter().enumerate() {
+                check_static_key(key, &at, &entry.label, problems);
+                if keys[..i].contains(key) {
+                    problems.push(GraphProblem::new(
+                        Code::BadKey,
+                        &entry.label,
+                        format!("{at} lists key `{key}` twice"),
+                        "list it once",
+                    ));
+                }
+            }
+            (problems.len() == before)
+                .then(|| KeySpace::of_static(keys.iter().map(|key| symbols.intern(key)).collect()))
+        }
+    }
+}
+
+fn resolve_job(
+    entry: &JobEntry,
+    datasets: &[Dataset],
+    by_name: &HashMap<String, DatasetIx>,
+    symbols: &Symbols,
+    problems: &mut Vec<GraphProblem>,
+) -> Option<Job> {
+    let before = problems.len();
+    let mut problem = |code, message: String, help: &str| {
+        problems.push(GraphProblem::new(code, &entry.label, message, help));
+    };
+    let unknown = |name: &str| format!("`{name}` is no dataset of this graph");
+    let mut outputs = Vec::new();
+    for name in &entry.outputs {
+        match by_name.get(name) {
+            Some(ix) => outputs.push(*ix),
+            None => problem(Code::UnknownDataset, unknown(name), "name a databuild_dataset target"),
+        }
+    }
+    if entry.outputs.is_empty() {
+        problem(Code::NoOutputs, "a job without outputs makes nothing".into(), "list at least one dataset in `outputs`");
+    }
+    let first = outputs.first().map(|ix| &datasets[ix.0])?;
+    for output in outputs.iter().map(|ix| &datasets[ix.0]) {
+        if output.dims != first.dims || output.spaces != first.spaces {
+            problem(
+                Code::OutputDimsDiffer,
+                format!("outputs `{}` and `{}` have different dimensions", first.name, output.name),
+                "give all outputs of one job the same dims, or split the job",
+            );
+        }
+    }
+    if entry.timeout_ms == Some(0) {
+        problem(Code::BadTimeout, "a timeout of 0 stops every attempt".into(), "leave `timeout` out for no limit");
+    }
+    for name in entry.env.keys().chain(&entry.env_inherit) {
+        check_env_name(name, &entry.label, problems);
+    }
+    let mut inputs: Vec<Input> = Vec::new();
+    for input in &entry.inputs {
+        if inputs.iter().any(|other| other.name == input.name) {
+            problems.push(GraphProblem::new(
+                Code::DuplicateInput,
+                &entry.label,
+                format!("input `{}` is declared twice", input.name),
+                "give each input a name of its own",
+            ));
+            continue;
+        }
+        match by_name.get(&input.dataset) {
+            None => problems.push(GraphProblem::new(
+                Code::UnknownDataset,
+                &entry.label,
+                format!("input `{}`: {}", input.name, unknown(&input.dataset)),
+                "name a databuild_dataset target",
+            )),
+            Some(ix) => {
+                let mapping = resolve_mapping(input, &datasets[ix.0], first, &entry.label, symbols, problems);
+                inputs.extend(mapping.map(|mapping| Input {
+                    name: input.name.clone(),
+                    hash: hash64(&input.name),
+                    dataset: *ix,
+                    mapping,
+                    time_dependent: false,
+                }));
+            }
+        }
+    }
+    let args = check_job_templates(entry, datasets, &outputs, first, problems);
+    (problems.len() == before).then(|| Job {
+        label: entry.label.clone(),
+        executable: entry.executable.clone(),
+        args,
+        env: entry.env.clone(),
+        env_inherit: entry.env_inherit.clone(),
+        inputs,
+        retry: RetryPolicy {
+            retries: entry.retries,
+            backoff: Duration::from_millis(entry.backoff_ms),
+            backoff_max: Duration::from_millis(entry.backoff_max_ms.max(entry.backoff_ms)),
+        },
+        timeout: entry.timeout_ms.map(Duration::from_millis),
+        grace: Duration::from_millis(entry.grace_ms),
+        on_code_change: entry.on_code_change,
+        manifest: entry.manifest.clone(),
+        sources: entry.sources.clone(),
+        code: entry.code.clone().unwrap_or_default(),
+        args_digest: args_digest(&entry.args, &entry.env),
+        template_digest: sha256_of_texts(
+            outputs.iter().map(|ix| datasets[ix.0].path_text.as_deref().unwrap_or("")),
+        ),
+        outputs,
+    })
+}
+
+fn args_digest(args: &[String], env: &BTreeMap<String, String>) -> String {
+    // The count keeps `args = ["A", "1"]` apart from `env = {"A": "1"}`.
+    let count = args.len().to_string();
+    let texts = args.iter().map(String::as_str);
+    let env = env.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    sha256_of_texts(std::iter::once(count.as_str()).chain(texts).chain(env))
+}
+
+fn resolve_mapping(
+    input: &InputEntry,
+    read: &Dataset,
+    output: &Dataset,
+    label: &str,
+    symbols: &Symbols,
+    problems: &mut Vec<GraphProblem>,
+) -> Option<Mapping> {
+    let mut rules = Vec::new();
+    for (dim_ix, dim) in read.dims.iter().enumerate() {
+        let Some(entry) = input.dims.iter().find(|entry| entry.dim == *dim) else {
+            problems.push(GraphProblem::new(
+                Code::UnmappedDimension,
+                label,
+                format!("input `{}` says nothing of dimension `{dim}` of `{}`", input.name, read.name),
+                format!("write dep(\"{}\", {dim} = keys.…)", read.label),
+            ));
+            continue;
+        };
+        rules.extend(resolve_rule(&entry.rule, dim_ix, input, read, output, label, symbols, problems));
+    }
+    for entry in input.dims.iter().filter(|entry| !read.dims.contains(&entry.dim)) {
+        problems.push(GraphProblem::new(
+            Code::UnknownDimension,
+            label,
+            format!("input `{}`: `{}` has no dimension `{}`", input.name, read.name, entry.dim),
+            format!("its dimensions are {}", list(&read.dims)),
+        ));
+    }
+    (rules.len() == read.dims.len()).then(|| Mapping {
+        rules,
+        before_start: input.before_start.into(),
+        after_end: input.after_end.into(),
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "context for one message; a struct would only rename it")]
+fn resolve_rule(
+    rule: &RuleEntry,
+    dim_ix: usize,
+    input: &InputEntry,
+    read: &Dataset,
+    output: &Dataset,
+    label: &str,
+    symbols: &Symbols,
+    problems: &mut Vec<GraphProblem>,
+) -> Option<DimRule> {
+    let dim = &read.dims[dim_ix];
+    let at = format!("input `{}`, dimension `{dim}`", input.name);
+    let mut of = |name: &str| {
+        let found = output.dims.iter().position(|d| d == name);
+        if found.is_none() {
+            problems.push(GraphProblem::new(
+                Code::UnknownDimension,
+                label,
+                format!("{at}: the outputs have no dimension `{name}`"),
+                format!(
+                    "their dimensions are {}; say how `{dim}` follows from them, for example {dim} = keys.all()",
+                    list(&output.dims)
+                ),
+            ));
+        }
+        found
+    };
+    Some(match rule {
+        RuleEntry::Same { of: name } => DimRule::Same { of: of(name)? },
+        RuleEntry::Window { of: name, count } => DimRule::Window { of: of(name)?, count: *count },
+        RuleEntry::Offset { of: name, by } => DimRule::Offset { of: of(name)?, by: *by },
+        RuleEntry::Rollup { of: name } => DimRule::Rollup { of: of(name)? },
+        RuleEntry::Fanout { of: name } => DimRule::Fanout { of: of(name)? },
+        RuleEntry::All {} => DimRule::All,
+        RuleEntry::Latest { count } => DimRule::Latest { count: *count },
+        RuleEntry::Only { keys } => {
+            let mut set = RangeSet::new();
+            for key in keys {
+                match read.spaces[dim_ix].parse_key(key, symbols) {
+                    Ok(key) => {
+                        set.insert(key);
+                    }
+                    Err(error) => {
+                        problems.push(GraphProblem::new(
+                            Code::UnknownKey,
+                            label,
+                            format!("{at}: {error}"),
+                            "name keys of that dimension",
+                        ));
+                        return None;
+                    }
+                }
+            }
+            DimRule::Only(set)
+        }
+    })
+}
+
+fn check_path_clashes(datasets: &[Dataset], problems: &mut Vec<GraphProblem>) {
+    let mut seen: HashMap<&str, &Dataset> = HashMap::new();
+    for dataset in datasets {
+        let Some(path) = dataset.path_text.as_deref() else { continue };
+        if let Some(other) = seen.insert(path, dataset) {
+            problems.push(GraphProblem::new(
+                Code::PathClash,
+                &dataset.label,
+                format!("`{}` and `{}` have the same path `{path}`", other.name, dataset.name),
+                "give each dataset a path of its own",
+            ));
+        }
+    }
+}
+
+fn check_producers(datasets: &[Dataset], jobs: &[Job], problems: &mut Vec<GraphProblem>) {
+    let mut producers: HashMap<DatasetIx, &Job> = HashMap::new();
+    for job in jobs {
+        for output in &job.outputs {
+            let dataset = &datasets[output.0];
+            if dataset.external {
+                problems.push(GraphProblem::new(
+                    Code::ExternalProduced,
+                    &job.label,
+                    format!("`{}` is declared external, yet this job makes it", dataset.name),
+                    "drop `external = True` from the dataset, or the dataset from the job's outputs",
+                ));
+            }
+            if let Some(other) = producers.insert(*output, job) {
+                problems.push(GraphProblem::new(
+                    Code::TwoProducers,
+                    &job.label,
+                    format!("`{}` is made by {} and by {}", dataset.name, other.label, job.label),
+                    "let one job make each dataset",
+                ));
+            }
+        }
+    }
+    for job in jobs {
+        for input in &job.inputs {
+            let dataset = &datasets[input.dataset.0];
+            if !dataset.external && !producers.contains_key(&input.dataset) {
+                problems.push(GraphProblem::new(
+                    Code::NoProducer,
+                    &job.label,
+                    format!("input `{}`: no job in this graph makes `{}`", input.name, dataset.name),
+                    "add the job that makes it to the graph, or declare the dataset `external = True`",
+                ));
+            }
+        }
+    }
+}
+
+/// Kahn's algorithm, taking the smallest label first, so that the order is the same everywhere.
+fn in_dependency_order(jobs: Vec<Job>, datasets: &[Dataset]) -> Result<Vec<Job>, GraphProblem> {
+    let mut producer: HashMap<DatasetIx, usize> = HashMap::new();
+    for (ix, job) in jobs.iter().enumerate() {
+        producer.extend(job.outputs.iter().map(|output| (*output, ix)));
+    }
+    let upstream: Vec<Vec<usize>> = jobs
+        .iter()
+        .map(|job| {
+            let mut all: Vec<usize> =
+                job.inputs.iter().filter_map(|input| producer.get(&input.dataset).copied()).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        })
+        .collect();
+    let mut waiting_for: Vec<usize> = upstream.iter().map(Vec::len).collect();
+    let mut downstream: Vec<Vec<usize>> = vec![Vec::new(); jobs.len()];
+    for (ix, all) in upstream.iter().enumerate() {
+        all.iter().for_each(|up| downstream[*up].push(ix));
+    }
+    let mut free: std::collections::BTreeSet<(&str, usize)> = (0..jobs.len())
+        .filter(|ix| waiting_for[*ix] == 0)
+        .map(|ix| (jobs[ix].label.as_str(), ix))
+        .collect();
+    let mut order = Vec::with_capacity(jobs.len());
+    while let Some((_, ix)) = free.pop_first() {
+        order.push(ix);
+        for down in &downstream[ix] {
+            waiting_for[*down] -= 1;
+            if waiting_for[*down] == 0 {
+                free.insert((jobs[*down].label.as_str(), *down));
+            }
+        }
+    }
+    if order.len() < jobs.len() {
+        return Err(cycle_problem(&jobs, datasets, &upstream, &waiting_for));
+    }
+    let mut slots: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
+    Ok(order.into_iter().filter_map(|ix| slots[ix].take()).collect())
+}
+
+/// Names one circle: from any job that is still waiting, always on to one it waits for.
+fn cycle_problem(
+    jobs: &[Job],
+    datasets: &[Dataset],
+    upstream: &[Vec<usize>],
+    waiting_for: &[usize],
+) -> GraphProblem {
+    let stuck = |ix: &&usize| waiting_for[**ix] > 0;
+    let mut path: Vec<usize> = Vec::new();
+    let mut at = (0..jobs.len()).find(|ix| waiting_for[*ix] > 0).unwrap_or(0);
+    while !path.contains(&at) {
+        path.push(at);
+        match upstream[at].iter().find(stuck) {
+            Some(next) => at = *next,
+            None => break,
+        }
+    }
+    let start = path.iter().position(|ix| *ix == at).unwrap_or(0);
+    let circle = &path[start..];
+    let mut text = jobs[circle[0]].label.clone();
+    for (i, ix) in circle.iter().enumerate() {
+        let next = circle[(i + 1) % circle.len()];
+        let via = jobs[*ix]
+            .inputs
+            .iter()
+            .find(|input| jobs[next].outputs.contains(&input.dataset))
+            .map_or("?", |input| datasets[input.dataset.0].name.as_str());
+        text.push_str(&format!(" reads {via}, made by {}", jobs[next].label));
+    }
+    GraphProblem::new(
+        super::ProblemCode::Cycle,
+        &jobs[circle[0]].label,
+        format!("jobs wait for each other: {text}"),
+        "break the circle: a dataset cannot be needed to make itself",
+    )
+}
+
+fn mark_time_dependence(graph: &mut Graph) {
+    for ix in 0..graph.jobs.len() {
+        for input_ix in 0..graph.jobs[ix].inputs.len() {
+            let input = &graph.jobs[ix].inputs[input_ix];
+            let depends = input.mapping.is_time_dependent(&graph.datasets[input.dataset.0].spaces);
+            graph.jobs[ix].inputs[input_ix].time_dependent = depends;
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl From<&GranularityName> for Granularity {
+    fn from(name: &GranularityName) -> Granularity {
+        match name {
+            GranularityName::Hour => Granularity::Hour,
+            GranularityName::Day => Granularity::Day,
+            GranularityName::Week => Granularity::Week,
+            GranularityName::Month => Granularity::Month,
+            GranularityName::Year => Granularity::Year,
+        }
+    }
+}
+
+impl From<EdgeName> for Edge {
+    fn from(name: EdgeName) -> Edge {
+        match name {
+            EdgeName::Clip => Edge::Clip,
+            EdgeName::Fail => Edge::Fail,
+            EdgeName::Skip => Edge::Skip,
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Key spaces: which keys a dimension has, how they are written, and which exist at an instant.
+
+use crate::symbols::Symbols;
+use crate::time::{Granularity, TimeSpace};
+use jiff::Timestamp;
+
+pub use crate::range_set::{Key, RangeSet};
+
+/// How many names a message lists.
+pub(crate) const SOME: usize = 5;
+
+/// The keys of one dimension.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeySpace {
+    /// Calendar periods.
+    Time(TimeSpace),
+    /// Listed keys: in declared order, and as a set.
+    Static(Vec<Key>, RangeSet),
+}
+
+/// Why a text names no key, no set of keys or no key space.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not written as such keys are.
+    #[error("`{text}` is not a key of the kind {granularity}; write it as {}", .granularity.example())]
+    BadForm {
+        /// What was given.
+        text: String,
+        /// What it should have been.
+        granularity: Granularity,
+    },
+    /// Written right, but the calendar has no such period.
+    #[error("there is no {granularity} `{text}` in the calendar")]
+    NotInCalendar {
+        /// What was given.
+        text: String,
+        /// What it should have been.
+        granularity: Granularity,
+    },
+    /// A period outside the space.
+    #[error("`{text}` is {side} {limit}")]
+    OutOfRange {
+        /// What was given.
+        text: String,
+        /// `before the first key` or `after the last key`.
+        side: &'static str,
+        /// That key.
+        limit: String,
+    },
+    /// Clocks were set forward over that hour.
+    #[error("there is no hour `{text}` in {zone}: clocks were set forward over it")]
+    SkippedHour {
+        /// What was given.
+        text: String,
+        /// The zone's name.
+        zone: String,
+    },
+    /// Clocks were set back, so that hour came twice.
+    #[error("the hour `{text}` comes twice in {zone}; write {}", .candidates.join(" or "))]
+    AmbiguousHour {
+        /// What was given.
+        text: String,
+        /// The zone's name.
+        zone: String,
+        /// What may have been meant.
+        candidates: Vec<String>,
+    },
+    /// An offset from UTC that the zone did not have.
+    #[error("`{text}` is no time of {zone}: it had another offset from UTC then")]
+    WrongOffset {
+        /// What was given.
+        text: String,
+        /// The zone's name.
+        zone: String,
+    },
+    /// A local time at which no hour begins.
+    #[error("no hour begins at `{text}` in {zone}; did you mean {nearest}?")]
+    NotAnHour {
+        /// What was given.
+        text: String,
+        /// The zone's name.
+        zone: String,
+        /// The hour it lies in.
+        nearest: String,
+    },
+    /// A key that the dimension does not list.
+    #[error("`{text}` is no key here; {}", known(.near, .some, *.count))]
+    UnknownKey {
+        /// What was given.
+        text: String,
+        /// How many keys there are.
+        count: usize,
+        /// Up to five that look like it.
+        near: Vec<String>,
+        /// The first five of them.
+        some: Vec<String>,
+    },
+    /// A range over listed keys.
+    #[error("`{text}` is a range, and these keys have no order; write a+b")]
+    RangeOfStatic {
+        /// What was given.
+        text: String,
+    },
+    /// A range whose end lies before its start.
+    #[error("the range `{text}` ends before it begins")]
+    EmptyRange {
+        /// What was given.
+        text: String,
+    },
+    /// A key space whose end lies before its start.
+    #[error("the end {end} is before the start {start}")]
+    EmptySpace {
+        /// Its first key.
+        start: String,
+        /// Its last key.
+        end: String,
+    },
+    /// No such time zone.
+    #[error("`{name}` is no time zone of the IANA database")]
+    UnknownZone {
+        /// What was given.
+        name: String,
+    },
+}
+
+/// What there is instead of something unknown, as the end of a message.
+pub(crate) fn known(near: &[String], some: &[String], count: usize) -> String {
+    let quote = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    if !near.is_empty() {
+        return format!("did you mean {}?", quote(near).join(" or "));
+    }
+    match (count, count.saturating_sub(some.len())) {
+        (0, _) => "there are none".to_owned(),
+        (_, 0) => format!("there are {}", quote(some).join(", ")),
+        (_, more) => format!("there are {} and {more} more", quote(some).join(", ")),
+    }
+}
+
+impl KeyError {
+    /// A stable name of the error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            KeyError::BadForm { .. } => "bad_time_key",
+            KeyError::NotInCalendar { .. } => "not_in_calendar",
+            KeyError::OutOfRange { .. } => "key_out_of_range",
+            KeyError::SkippedHour { .. } => "skipped_hour",
+            KeyError::AmbiguousHour { .. } => "ambiguous_hour",
+            KeyError::WrongOffset { .. } => "wrong_offset",
+            KeyError::NotAnHour { .. } => "not_an_hour",
+            KeyError::UnknownKey { .. } => "unknown_key",
+            KeyError::RangeOfStatic { .. } => "range_of_static_keys",
+            KeyError::EmptyRange { .. } => "empty_range",
+            KeyError::EmptySpace { .. } => "empty_key_space",
+            KeyError::UnknownZone { .. } => "unknown_timezone",
+        }
+    }
+}
+
+impl KeySpace {
+    /// Listed keys, in declared order.
+    #[must_use]
+    pub fn of_static(keys: Vec<Key>) -> KeySpace {
+        let set = keys.iter().copied().collect();
+        KeySpace::Static(keys, set)
+    }
+
+    /// The time space, if it is one.
+    #[must_use]
+    pub fn time(&self) -> Option<&TimeSpace> {
+        match self {
+            KeySpace::Time(space) => Some(space),
+            KeySpace::Static(..) => None,
+        }
+    }
+
+    /// All keys that ever are in the space.
+    #[must_use]
+    pub fn bounds(&self) -> RangeSet {
+        match self {
+            KeySpace::Time(space) => space.bounds(),
+            KeySpace::Static(_, set) => set.clone(),
+        }
+    }
+
+    /// The keys that exist at an instant: a period's once it has ended, listed ones always.
+    #[must_use]
+    pub fn extent(&self, as_of: Timestamp) -> RangeSet {
+        match self {
+            KeySpace::Time(space) => space.extent(as_of),
+            KeySpace::Static(_, set) => set.clone(),
+        }
+    }
+
+    /// Whether the space grows without end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, KeySpace::Time(space) if space.end().is_none())
+    }
+
+    /// Whether `key` ever is in the space.
+    #[must_use]
+    pub fn contains(&self, key: Key) -> bool {
+        match self {
+            KeySpace::Time(space) => key >= space.start() && space.end().is_none_or(|end| key <= end),
+            KeySpace::Static(_, set) => set.contains(key),
+        }
+    }
+
+    /// Parses a key of the space, whether or not it exists yet.
+    ///
+    /// # Errors
+    /// What is wrong with it and, where that helps, what there is instead.
+    pub fn parse_key(&self, text: &str, symbols: &Symbols) -> Result<Key, KeyError> {
+        match self {
+            KeySpace::Time(space) => space.parse_key(text),
+            KeySpace::Static(keys, set) => {
+                symbols.get(text).filter(|key| set.contains(*key)).ok_or_else(|| KeyError::UnknownKey {
+                    text: text.to_owned(),
+                    count: keys.len(),
+                    near: nearest(text, keys.iter().map(|key| symbols.text(*key))),
+                    some: keys.iter().take(SOME).map(|key| symbols.text(*key).to_owned()).collect(),
+                })
+            }
+        }
+    }
+
+    /// The text of a key; that of a period also if it is outside the space.
+    #[must_use]
+    pub fn format_key(&self, key: Key, symbols: &Symbols) -> String {
+        match self {
+            KeySpace::Time(space) => space.format_key(key),
+            KeySpace::Static(..) => symbols.text(key).to_owned(),
+        }
+    }
+
+    /// Parses a set of keys: a key, a range of periods `a..b`, or several of these joined by `+`.
+    ///
+    /// # Errors
+    /// As for single keys; a range of listed keys; a range that ends before it begins.
+    pub fn parse_set(&self, text: &str, symbols: &Symbols) -> Result<RangeSet, KeyError> {
+        let mut ranges = Vec::new();
+        for item in self.items(text) {
+            let range = match (item.split_once(".."), self) {
+                (None, _) => {
+                    let key = self.parse_key(&item, symbols)?;
+                    (key, key)
+                }
+                (Some(_), KeySpace::Static(..)) => return Err(KeyError::RangeOfStatic { text: item }),
+                (Some((lo, hi)), KeySpace::Time(space)) => (space.parse_key(lo)?, space.parse_key(hi)?),
+            };
+            if range.0 > range.1 {
+                return Err(KeyError::EmptyRange { text: item });
+            }
+            ranges.push(range);
+        }
+        Ok(RangeSet::from_ranges(ranges))
+    }
+
+    /// Splits at `+`, save where it begins the offset of an hour.
+    fn items(&self, text: &str) -> Vec<String> {
+        let hours = self.time().is_some_and(|space| space.granularity() == Granularity::Hour);
+        let mut items: Vec<String> = Vec::new();
+        for piece in text.split('+') {
+            let offset = hours && piece.as_bytes().get(2) == Some(&b':');
+            match items.last_mut() {
+                Some(last) if offset => {
+                    last.push('+');
+                    last.push_str(piece);
+                }
+                _ => items.push(piece.to_owned()),
+            }
+        }
+        items
+    }
+
+    /// The text of a set, which [`KeySpace::parse_set`] reads back: ranges of periods, listed keys in
+    /// declared order. The empty set gives the empty text, which names no set.
+    #[must_use]
+    pub fn format_set(&self, set: &RangeSet, symbols: &Symbols) -> String {
+        let items: Vec<String> = match self {
+            KeySpace::Time(space) => set
+                .ranges()
+                .map(|(lo, hi)| match (space.format_key(lo), lo == hi) {
+                    (lo, true) => lo,
+                    (lo, false) => format!("{lo}..{}", space.format_key(hi)),
+                })
+                .collect(),
+            KeySpace::Static(keys, own) => {
+                let strange = set.subtract(own);
+                let known = keys.iter().copied().filter(|key| set.contains(*key));
+                known.chain(strange.iter()).map(|key| symbols.text(key).to_owned()).collect()
+            }
+        };
+        items.join("+")
+    }
+}
+
+/// Up to five of `known` that look like `text`, the most alike first: few edits, or a common beginning
+/// or end.
+pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let lower = text.to_lowercase();
+    let most = if lower.len() < 2 { 0 } else { (lower.len() + 2) / 3 };
+    let mut scored: Vec<(usize, &str)> = Vec::new();
+    for name in known {
+        let other = name.to_lowercase();
+        // Edit distance is quadratic in the length; what differs much in length is not alike anyway.
+        if other.len().abs_diff(lower.len()) <= 3 {
+            let distance = edit_distance(&lower, &other);
+            if distance <= most {
+                scored.push((distance, name));
+                continue;
+            }
+        }
+        if lower.len() >= 2 && (other.starts_with(&lower) || other.ends_with(&lower)) {
+            scored.push((usize::MAX, name));
+        }
+    }
+    scored.sort_unstable();
+    scored.into_iter().take(SOME).map(|(_, name)| name.to_owned()).collect()
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cities() -> (KeySpace, Symbols) {
+        let mut symbols = Symbols::new();
+        symbols.intern("elsewhere");
+        let keys = ["seattle", "san-francisco", "oslo"].map(|city| symbols.intern(city));
+        (KeySpace::of_static(keys.to_vec()), symbols)
+    }
+
+    #[test]
+    fn listed_keys_say_what_there_is() {
+        let (space, symbols) = cities();
+        let message = |text| space.parse_key(text, &symbols).unwrap_err().to_string();
+        assert_eq!(message("seatle"), "`seatle` is no key here; did you mean `seattle`?");
+        assert_eq!(message("Oslo"), "`Oslo` is no key here; did you mean `oslo`?");
+        assert_eq!(message("san"), "`san` is no key here; did you mean `san-francisco`?");
+        assert_eq!(
+            message("elsewhere"),
+            "`elsewhere` is no key here; there are `seattle`, `san-francisco`, `oslo`"
+        );
+        let many = KeySpace::of_static((0..4).chain(0..4).collect());
+        let error = many.parse_key("q", &symbols).unwrap_err();
+        assert!(error.to_string().ends_with("and 3 more"), "{error}");
+    }
+
+    #[test]
+    fn sets_of_listed_keys() {
+        let (space, symbols) = cities();
+        let set = space.parse_set("oslo+seattle+oslo", &symbols).unwrap();
+        assert_eq!(space.format_set(&set, &symbols), "seattle+oslo");
+        for (text, code) in [
+            ("oslo..seattle", "range_of_static_keys"),
+            ("oslo+", "unknown_key"),
+            ("", "unknown_key"),
+        ] {
+            assert_eq!(space.parse_set(text, &symbols).unwrap_err().code(), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn sets_of_periods() {
+        let symbols = Symbols::new();
+        let time = |granularity, start, zone| {
+            KeySpace::Time(TimeSpace::parse(granularity, start, None, zone).unwrap())
+        };
+        let days = time(Granularity::Day, "2010-01-01", "UTC");
+        // The plus of an offset parts no keys.
+        let hours = time(Granularity::Hour, "2010-01-01T00", "Europe/Berlin");
+        for (space, text, count) in [
+            (&days, "2010-01-01..2010-01-07+2010-02-01", 8),
+            (&hours, "2010-10-31T01..2010-10-31T02+02:00", 2),
+            (&hours, "2010-10-31T02+02:00..2010-10-31T03", 3),
+            (&hours, "2010-10-31T02+02:00+2010-10-31T05", 2),
+        ] {
+            let set = space.parse_set(text, &symbols).unwrap();
+            assert_eq!(set.len(), count, "{text}");
+            assert_eq!(space.format_set(&set, &symbols), text);
+        }
+        for (text, code) in [
+            ("2010-01-07..2010-01-01", "empty_range"),
+            ("2010-01-01..", "bad_time_key"),
+            ("2010-01-01...2010-01-03", "bad_time_key"),
+            ("2009-12-31..2010-01-03", "key_out_of_range"),
+        ] {
+            assert_eq!(days.parse_set(text, &symbols).unwrap_err().code(), code, "{text}");
+        }
+        assert!(days.is_open() && !cities().0.is_open());
+    }
+}

@@ -1,0 +1,13 @@
+//! Partition mappings: which input partitions an output partition needs, on sets, in both directions.
+
+mod project;
+mod relation;
+mod rule;
+mod validate;
+
+pub use project::{Inputs, Side};
+pub use rule::{DimRule, Edge, Mapping};
+pub use validate::{HoleSide, MappingProblem};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! Mappings applied to sets of partitions.
+//!
+//! Both directions work on rows: the image of a row is a box (a product of key sets), unless several
+//! input dimensions follow from the row's long dimension; then the row is split. Rows that differ only
+//! in dimensions without influence are joined first.
+
+use super::relation::Relation;
+use super::rule::{Edge, Mapping};
+use crate::keys::KeySpace;
+use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple};
+use crate::range_set::{Key, RangeSet};
+use std::borrow::Cow;
+
+/// One end of a mapping.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// Shape of the dataset's sets.
+    pub shape: Shape,
+    /// Its key spaces, in dimension order.
+    pub spaces: &'a [KeySpace],
+    /// The keys of these spaces that exist at the plan's instant.
+    pub extents: &'a [RangeSet],
+}
+
+/// What a set of outputs needs from one input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// Input partitions that outputs neither failing nor skipped need; all of them exist in the input's
+    /// key space.
+    pub needed: PartitionSet,
+    /// Outputs that need a key over an edge with the rule `fail`.
+    pub failing: PartitionSet,
+    /// Other outputs that need a key over an edge with the rule `skip`.
+    pub skipped: PartitionSet,
+}
+
+impl Mapping {
+    /// What the outputs in `set` need.
+    #[must_use]
+    pub fn inputs_of(&self, out: &Side, input: &Side, set: &PartitionSet) -> Inputs {
+        let relations = Relation::all(self, out, input);
+        let failing = self.over_edges(&relations, Edge::Fail, set);
+        let mut skipped = self.over_edges(&relations, Edge::Skip, set);
+        skipped.subtract_with(&failing);
+        let mut good = Cow::Borrowed(set);
+        for bad in [&failing, &skipped] {
+            if !bad.is_empty() {
+                good.to_mut().subtract_with(bad);
+            }
+        }
+        let needed = image(&relations, input.shape, &good);
+        Inputs { needed, failing, skipped }
+    }
+
+    /// What one output partition needs.
+    #[must_use]
+    pub fn inputs_of_one(&self, out: &Side, input: &Side, key: &PartitionKey) -> Inputs {
+        let relations = Relation::all(self, out, input);
+        let none = PartitionSet::empty(out.shape);
+        let mut inputs =
+            Inputs { needed: PartitionSet::empty(input.shape), failing: none.clone(), skipped: none };
+        let single = |dim: usize| RangeSet::single(key.keys()[dim]);
+        let over = |edge: Edge| {
+            let key_of = |relation: &Relation| relation.of().map(|dim| key.keys()[dim]);
+            relations.iter().any(|relation| relation.is_over_edge(self, edge, key_of(relation)))
+        };
+        if over(Edge::Fail) {
+            inputs.failing.insert(key);
+        } else if over(Edge::Skip) {
+            inputs.skipped.insert(key);
+        } else {
+            let sets: Vec<RangeSet> = relations
+                .iter()
+                .map(|relation| relation.image(&relation.of().map_or_else(RangeSet::new, single)))
+                .collect();
+            inputs.needed.insert_box(&sets);
+        }
+        inputs
+    }
+
+    /// Outputs that exist and need some partition of `set`, without those that edges fail or skip.
+    #[must_use]
+    pub fn dependents_of(&self, out: &Side, input: &Side, set: &PartitionSet) -> PartitionSet {
+        let relations = Relation::all(self, out, input);
+        let mut existing = set.within(input.extents);
+        let mut used = vec![false; relations.len()];
+        let mut possible: Vec<RangeSet> = out.extents.to_vec();
+        for (dim, relation) in relations.iter().enumerate() {
+            let over = [Edge::Fail, Edge::Skip].map(|edge| relation.over_edges(self, edge));
+            match relation.of() {
+                Some(of) => {
+                    used[dim] = true;
+                    over.iter().for_each(|over| possible[of].subtract_with(over));
+                }
+                None if over.iter().any(|over| !over.is_empty()) => return PartitionSet::empty(out.shape),
+                None => existing = existing.within_dim(dim, &relation.image(&RangeSet::new())),
+            }
+        }
+        let mut dependents = PartitionSet::empty(out.shape);
+        let existing = joined(&existing, &used);
+        let mut memo = Memo::default();
+        for (tuple, row) in existing.rows() {
+            let mut sets = possible.clone();
+            for (dim, relation) in relations.iter().enumerate() {
+                if let Some(of) = relation.of() {
+                    let preimage = |keys: &RangeSet| relation.preimage(keys);
+                    sets[of] = match input.shape.place(dim) {
+                        Some(place) => sets[of].intersect(&preimage(&RangeSet::single(tuple[place]))),
+                        None => sets[of].intersect(memo.get(dim, row, preimage)),
+                    };
+                }
+            }
+            if sets.iter().all(|set| !set.is_empty()) {
+                dependents.insert_box(&sets);
+            }
+        }
+        dependents
+    }
+
+    /// Partitions of `set` that need a key over an edge with that rule.
+    fn over_edges(&self, relations: &[Relation], edge: Edge, set: &PartitionSet) -> PartitionSet {
+        let mut all = PartitionSet::empty(set.shape());
+        for relation in relations {
+            let over = relation.over_edges(self, edge);
+            if over.is_empty() {
+                continue;
+            }
+            match relation.of() {
+                Some(dim) => all.union_with(&set.within_dim(dim, &over)),
+                None => return set.clone(),
+            }
+        }
+        all
+    }
+}
+
+/// Existing input partitions that any output in `set` needs.
+fn image(relations: &[Relation], shape: Shape, set: &PartitionSet) -> PartitionSet {
+    let mut needed = PartitionSet::empty(shape);
+    let mut used = vec![false; set.shape().dims()];
+    relations.iter().filter_map(Relation::of).for_each(|of| used[of] = true);
+    let fixed: Vec<Option<RangeSet>> = relations
+        .iter()
+        .map(|relation| relation.of().is_none().then(|| relation.image(&RangeSet::new())))
+        .collect();
+    if fixed.iter().flatten().any(RangeSet::is_empty) {
+        return needed;
+    }
+    let of_long = |relation: &&Relation| relation.of().is_some() && relation.of() == set.shape().long();
+    let split = relations.iter().filter(of_long).count() > 1;
+    let shape = set.shape();
+    let set = joined(set, &used);
+    let mut memo = Memo::default();
+    for (tuple, row) in set.rows() {
+        let image_of = |dim: usize, of_long: &mut dyn FnMut(&Relation) -> RangeSet| {
+            let relation = &relations[dim];
+            match (relation.of(), &fixed[dim]) {
+                (Some(of), _) => match shape.place(of) {
+                    Some(place) => relation.image(&RangeSet::single(tuple[place])),
+                    None => of_long(relation),
+                },
+                (None, Some(fixed)) => fixed.clone(),
+                (None, None) => RangeSet::new(),
+            }
+        };
+        let mut add = |sets: Vec<RangeSet>| {
+            if sets.iter().all(|set| !set.is_empty()) {
+                needed.insert_box(&sets);
+            }
+        };
+        let dims = 0..relations.len();
+        if split {
+            pieces(relations.iter().filter(of_long), row, |piece| {
+                add(dims.clone().map(|dim| image_of(dim, &mut |relation| relation.image(&piece))).collect());
+            });
+        } else {
+            add(dims
+                .map(|dim| {
+                    image_of(dim, &mut |relation| memo.get(dim, row, |row| relation.image(row)).clone())
+                })
+                .collect());
+        }
+    }
+    needed
+}
+
+/// Splits a row so that within a piece all relations but at most one need the same keys everywhere;
+/// then the image of the piece is a box.
+fn pieces<'a, 'b: 'a>(
+    relations: impl Iterator<Item = &'a Relation<'b>>,
+    row: &RangeSet,
+    mut visit: impl FnMut(RangeSet),
+) {
+    let relations: Vec<&Relation> = relations.collect();
+    for (mut lo, hi) in row.ranges() {
+        loop {
+            // The relation that changes first may change within the piece, the second may not.
+            let mut ends: Vec<Key> = relations.iter().map(|relation| relation.alike_until(lo)).collect();
+            ends.sort_unstable();
+            let end = ends.get(1).copied().unwrap_or(hi).min(hi);
+            visit(RangeSet::range(lo, end));
+            if end == hi {
+                break;
+            }
+            lo = end + 1;
+        }
+    }
+}
+
+/// What came out for the long dimension of the row before: neighbouring rows are mostly alike, and
+/// converting many runs between calendars is slow.
+#[derive(Default)]
+struct Memo<'a> {
+    by_dim: Vec<Option<(&'a RangeSet, RangeSet)>>,
+}
+
+impl<'a> Memo<'a> {
+    fn get(&mut self, dim: usize, row: &'a RangeSet, compute: impl FnOnce(&RangeSet) -> RangeSet) -> &RangeSet {
+        if self.by_dim.len() <= dim {
+            self.by_dim.resize_with(dim + 1, || None);
+        }
+        let slot = &mut self.by_dim[dim];
+        if slot.as_ref().is_some_and(|(known, _)| *known != row) {
+            *slot = None;
+        }
+        &slot.get_or_insert_with(|| (row, compute(row))).1
+    }
+}
+
+/// The set with rows joined that differ only in unused dimensions, whose keys are all 0 then.
+fn joined<'a>(set: &'a PartitionSet, used: &[bool]) -> Cow<'a, PartitionSet> {
+    if used.iter().all(|used| *used) {
+        return Cow::Borrowed(set);
+    }
+    let shape = set.shape();
+    let keep_row = shape.long().is_none_or(|long| used[long]);
+    let mut all = PartitionSet::empty(shape);
+    for (tuple, row) in set.rows() {
+        let tuple: Tuple =
+            shape.short_dims().zip(tuple).map(|(dim, key)| if used[dim] { *key } else { 0 }).collect();
+        all.insert_row(tuple, if keep_row { row.clone() } else { RangeSet::single(0) });
+    }
+    Cow::Owned(all)
+}

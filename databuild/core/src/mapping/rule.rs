@@ -1,0 +1,127 @@
+//! What a mapping says, as declared.
+
+use crate::keys::KeySpace;
+use crate::range_set::RangeSet;
+use crate::time::Granularity;
+
+/// How the needed keys of one input dimension follow from an output partition. `of` is the index of an
+/// output dimension.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DimRule {
+    /// The same key.
+    Same {
+        /// Output dimension.
+        of: usize,
+    },
+    /// The same period and those before it, `count` in all.
+    Window {
+        /// Output dimension.
+        of: usize,
+        /// Number of periods.
+        count: u32,
+    },
+    /// The period `by` later, or earlier if negative.
+    Offset {
+        /// Output dimension.
+        of: usize,
+        /// Number of periods.
+        by: i32,
+    },
+    /// All shorter periods within the output's period.
+    Rollup {
+        /// Output dimension.
+        of: usize,
+    },
+    /// The longer period that contains the output's period.
+    Fanout {
+        /// Output dimension.
+        of: usize,
+    },
+    /// Every key that exists.
+    All,
+    /// The last `count` keys that exist, or all if there are fewer.
+    Latest {
+        /// Number of keys.
+        count: u32,
+    },
+    /// These keys.
+    Only(RangeSet),
+}
+
+impl DimRule {
+    /// The output dimension it looks at, if any.
+    #[must_use]
+    pub fn of(&self) -> Option<usize> {
+        match self {
+            DimRule::Same { of }
+            | DimRule::Window { of, .. }
+            | DimRule::Offset { of, .. }
+            | DimRule::Rollup { of }
+            | DimRule::Fanout { of } => Some(*of),
+            DimRule::All | DimRule::Latest { .. } | DimRule::Only(_) => None,
+        }
+    }
+
+    /// Its name in declarations.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            DimRule::Same { .. } => "same",
+            DimRule::Window { .. } => "window",
+            DimRule::Offset { .. } => "offset",
+            DimRule::Rollup { .. } => "rollup",
+            DimRule::Fanout { .. } => "fanout",
+            DimRule::All => "all",
+            DimRule::Latest { .. } => "latest",
+            DimRule::Only(_) => "only",
+        }
+    }
+}
+
+/// What happens to an output that needs a key which the input does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Edge {
+    /// It is made without that key.
+    Clip,
+    /// It cannot be made, and that is an error.
+    Fail,
+    /// It is not made, and that is fine.
+    Skip,
+}
+
+/// Which partitions of an input dataset an output partition needs: those whose keys satisfy every
+/// dimension's rule.
+///
+/// A key before the start of the input's key space falls under `before_start`; one after the last key
+/// that exists, or one that a static dimension does not list, under `after_end`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// One for each input dimension, in order.
+    pub rules: Vec<DimRule>,
+    /// For keys before the start.
+    pub before_start: Edge,
+    /// For keys after the end.
+    pub after_end: Edge,
+}
+
+impl Mapping {
+    /// Whether the needed keys of an output partition that could be made once may change by the mere
+    /// passing of time, as `all` of a time dimension grows.
+    #[must_use]
+    pub fn is_time_dependent(&self, in_spaces: &[KeySpace]) -> bool {
+        // Under `fail` and `skip`, an output is made only once all it needs exists.
+        let clips = self.after_end == Edge::Clip;
+        self.rules.iter().zip(in_spaces).any(|(rule, space)| {
+            let Some(space) = space.time() else { return false };
+            match rule {
+                DimRule::All | DimRule::Latest { .. } => true,
+                DimRule::Only(_) | DimRule::Fanout { .. } => clips,
+                DimRule::Offset { by, .. } => clips && *by > 0,
+                // An output's period has ended, so the same and earlier ones have; only hours may end
+                // after their day, in zones that differ from UTC by part of an hour.
+                DimRule::Rollup { .. } => clips && space.granularity() == Granularity::Hour,
+                DimRule::Same { .. } | DimRule::Window { .. } => false,
+            }
+        })
+    }
+}

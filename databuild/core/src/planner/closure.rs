@@ -1,0 +1,80 @@
+//! The upstream walk: all partitions that a set of targets depends on.
+
+use crate::event::Refresh;
+use crate::graph::{DatasetIx, JobIx};
+use crate::partition_set::PartitionSet;
+use crate::state::State;
+
+/// Partitions that matter for some targets.
+#[derive(Debug, Clone)]
+pub struct Closure {
+    /// For each job of the graph: partitions of its outputs that are wanted or needed.
+    pub jobs: Vec<PartitionSet>,
+    /// For each dataset of the graph: partitions that are wanted or read.
+    pub datasets: Vec<PartitionSet>,
+    /// Of `jobs`: partitions that cannot be built since a key they need lies beyond an edge that fails.
+    pub failing: Vec<(JobIx, PartitionSet)>,
+    /// Of the targets: partitions left out because an edge rule says so.
+    pub skipped: Vec<(JobIx, PartitionSet)>,
+}
+
+/// Walks upstream from `targets`. With [`Refresh::Missing`] only what is missing is followed.
+#[must_use]
+pub fn closure(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Closure {
+    let graph = state.graph();
+    let extents = state.extents();
+    let mut datasets: Vec<PartitionSet> =
+        graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
+    let mut jobs: Vec<PartitionSet> =
+        graph.jobs().map(|(ix, _)| PartitionSet::empty(graph.home(ix).shape)).collect();
+    for (ix, set) in targets {
+        datasets[ix.0].union_with(set);
+    }
+    let mut failing = Vec::new();
+    let mut skipped = Vec::new();
+    // Jobs stand in dependency order, so by the time a job is met all that reads it has been.
+    for (ix, job) in graph.jobs().rev() {
+        let mut needed = PartitionSet::empty(graph.home(ix).shape);
+        for output in &job.outputs {
+            needed.union_with(&datasets[output.0]);
+        }
+        if needed.is_empty() {
+            continue;
+        }
+        let mut follow = match refresh {
+            Refresh::Missing => {
+                let mut missing = PartitionSet::empty(needed.shape());
+                for output in &job.outputs {
+                    missing.union_with(&needed.subtract(&state.dataset(*output).present));
+                }
+                missing
+            }
+            Refresh::Stale | Refresh::All => needed.clone(),
+        };
+        let home = graph.side(job.outputs[0], extents);
+        let mut job_failing = PartitionSet::empty(needed.shape());
+        let mut job_skipped = PartitionSet::empty(needed.shape());
+        for input in &job.inputs {
+            let read = graph.side(input.dataset, extents);
+            let inputs = input.mapping.inputs_of(&home, &read, &follow);
+            job_failing.union_with(&inputs.failing);
+            job_skipped.union_with(&inputs.skipped);
+        }
+        follow.subtract_with(&job_failing);
+        follow.subtract_with(&job_skipped);
+        for input in &job.inputs {
+            let read = graph.side(input.dataset, extents);
+            datasets[input.dataset.0].union_with(&input.mapping.inputs_of(&home, &read, &follow).needed);
+        }
+        needed.subtract_with(&job_failing);
+        needed.subtract_with(&job_skipped);
+        if !job_failing.is_empty() {
+            failing.push((ix, job_failing));
+        }
+        if !job_skipped.is_empty() {
+            skipped.push((ix, job_skipped));
+        }
+        jobs[ix.0] = needed;
+    }
+    Closure { jobs, datasets, failing, skipped }
+}

@@ -1,0 +1,12 @@
+//! What has to be built for a want, and why: a walk over datasets, each step a set operation.
+//!
+//! Cost grows with datasets and with runs of keys, not with partitions or edges. Two walks:
+//! [`closure`] goes upstream and says which partitions matter at all, so that their files can be looked
+//! at; [`plan`] then comes back downstream and says which of them are to be built.
+
+mod closure;
+mod plan;
+
+pub use closure::{closure, Closure};
+pub use plan::{plan, JobPlan, Plan, Reason};
+

@@ -1,0 +1,270 @@
+//! The downstream walk: which partitions of a closure are to be built, and why.
+
+use super::closure::{closure, Closure};
+use crate::event::Refresh;
+use crate::graph::{DatasetIx, JobIx};
+use crate::partition_set::PartitionSet;
+use crate::state::{State, Verdict};
+
+/// Why partitions stand in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// They are not as good as a fresh build.
+    Outdated(Verdict),
+    /// They were asked for whatever their state.
+    Forced,
+    /// Something they are made from is built; if its data comes out as it was, they are left alone.
+    UpstreamBuilt,
+    /// A run under way is making them.
+    UnderWay,
+}
+
+impl Reason {
+    /// Stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Reason::Outdated(verdict) => verdict.code(),
+            Reason::Forced => "forced",
+            Reason::UpstreamBuilt => "upstream_built",
+            Reason::UnderWay => "under_way",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Reason::Outdated(Verdict::Missing) => "missing",
+            Reason::Outdated(Verdict::Vanished) => "file gone",
+            Reason::Outdated(Verdict::Altered) => "file altered",
+            Reason::Outdated(Verdict::CodeChanged) => "code changed",
+            Reason::Outdated(Verdict::ArgsChanged) => "arguments changed",
+            Reason::Outdated(Verdict::TemplateChanged) => "path changed",
+            Reason::Outdated(Verdict::InputsChanged) => "inputs changed",
+            Reason::Outdated(Verdict::Current) => "current",
+            Reason::Forced => "asked for",
+            Reason::UpstreamBuilt => "if upstream changes",
+            Reason::UnderWay => "under way",
+        }
+    }
+}
+
+/// What is to be done for some targets.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Jobs with work, upstream first.
+    pub jobs: Vec<JobPlan>,
+    /// Partitions nobody can build, with the reason for people.
+    pub blocked: Vec<(JobIx, PartitionSet, String)>,
+    /// Targets left out because an edge rule says so.
+    pub skipped: Vec<(JobIx, PartitionSet)>,
+    /// External partitions that were asked for, or are read, and are not there.
+    pub absent: Vec<(DatasetIx, PartitionSet)>,
+    /// Partitions that matter and are current.
+    pub current: u64,
+}
+
+/// Work of one job.
+#[derive(Debug, Clone)]
+pub struct JobPlan {
+    /// The job.
+    pub job: JobIx,
+    /// Will be built.
+    pub certain: PartitionSet,
+    /// Will be built if what they read comes out changed.
+    pub if_changed: PartitionSet,
+    /// A run under way makes them; that will do.
+    pub joined: PartitionSet,
+    /// The same partitions by reason; disjoint.
+    pub reasons: Vec<(Reason, PartitionSet)>,
+    /// Of `certain`: whatever their state.
+    pub forced: PartitionSet,
+}
+
+impl JobPlan {
+    /// All partitions that a want has to wait for.
+    #[must_use]
+    pub fn work(&self) -> PartitionSet {
+        self.certain.union(&self.if_changed).union(&self.joined)
+    }
+}
+
+impl Plan {
+    /// Number of runs that will happen for certain, and of those that may.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        self.jobs.iter().fold((0, 0), |(certain, maybe), job| {
+            (certain + job.certain.len(), maybe + job.if_changed.len())
+        })
+    }
+}
+
+/// Plans the build of `targets` as of [`State::as_of`]. Settles what it looks at, hence `&mut`.
+#[must_use]
+pub fn plan(state: &mut State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Plan {
+    let matters = closure(state, targets, refresh);
+    plan_closure(state, targets, refresh, &matters)
+}
+
+fn plan_closure(
+    state: &mut State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    matters: &Closure,
+) -> Plan {
+    let registered = std::sync::Arc::clone(state.registered());
+    let graph = &registered.graph;
+    for (ix, set) in matters.jobs.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
+        if refresh != Refresh::Missing {
+            state.settle(JobIx(ix), set);
+        }
+    }
+    let state = &*state;
+    let mut absent = Vec::new();
+    // What is built or unavailable, per dataset: what its readers have to look at.
+    let mut changing: Vec<PartitionSet> =
+        graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
+    let mut dead: Vec<PartitionSet> = changing.clone();
+    for (ix, _) in graph.datasets().filter(|(_, dataset)| dataset.external) {
+        let missing = matters.datasets[ix.0].subtract(&state.dataset(ix).present);
+        if !missing.is_empty() {
+            dead[ix.0] = missing.clone();
+            absent.push((ix, missing));
+        }
+    }
+
+    let mut jobs = Vec::new();
+    let mut blocked = Vec::new();
+    let mut current = 0;
+    for (ix, set) in &matters.failing {
+        for output in &graph.job(*ix).outputs {
+            dead[output.0].union_with(set);
+        }
+        blocked.push((*ix, set.clone(), edge_reason(state, *ix, set)));
+    }
+    for (ix, job) in graph.jobs() {
+        let needed = &matters.jobs[ix.0];
+        if needed.is_empty() {
+            continue;
+        }
+        let mut reasons: Vec<(Reason, PartitionSet)> = Vec::new();
+        let mut certain = PartitionSet::empty(needed.shape());
+        for (verdict, set) in state.outdated(ix, needed) {
+            let counts = match refresh {
+                Refresh::Missing => matches!(verdict, Verdict::Missing | Verdict::Vanished),
+                Refresh::Stale | Refresh::All => true,
+            };
+            if counts {
+                certain.union_with(&set);
+                reasons.push((Reason::Outdated(verdict), set));
+            }
+        }
+        let mut forced = PartitionSet::empty(needed.shape());
+        if refresh == Refresh::All {
+            for (_, set) in targets.iter().filter(|(target, _)| job.outputs.contains(target)) {
+                forced.union_with(&set.intersect(needed));
+            }
+            let more = forced.subtract(&certain);
+            if !more.is_empty() {
+                certain.union_with(&more);
+                reasons.push((Reason::Forced, more));
+            }
+        }
+
+        let home = graph.side(job.outputs[0], state.extents());
+        let mut touched = PartitionSet::empty(needed.shape());
+        let mut unbuildable = PartitionSet::empty(needed.shape());
+        for input in &job.inputs {
+            let read = graph.side(input.dataset, state.extents());
+            let dependents = |set: &PartitionSet| {
+                if set.is_empty() {
+                    PartitionSet::empty(needed.shape())
+                } else {
+                    input.mapping.dependents_of(&home, &read, set).intersect(needed)
+                }
+            };
+            touched.union_with(&dependents(&changing[input.dataset.0]));
+            let lost = dependents(&dead[input.dataset.0]).intersect(&certain).subtract(&unbuildable);
+            if !lost.is_empty() {
+                let text = state.set_text(input.dataset, &dead[input.dataset.0]).join(", ");
+                let dataset = graph.dataset(input.dataset);
+                let reason = if dataset.external {
+                    format!("input `{text}` is not there{}", path_hint(state, input.dataset, &dead[input.dataset.0]))
+                } else {
+                    format!("input `{text}` cannot be built")
+                };
+                blocked.push((ix, lost.clone(), reason));
+                unbuildable.union_with(&lost);
+            }
+        }
+        certain.subtract_with(&unbuildable);
+        forced.subtract_with(&unbuildable);
+        let if_changed = touched.subtract(&certain).subtract(&unbuildable);
+        reasons.iter_mut().for_each(|(_, set)| set.subtract_with(&unbuildable));
+
+        // Not what upstream work may still change: a run under way has read the old data.
+        let under_way = joinable(state, ix, &certain.subtract(&touched), &forced);
+        certain.subtract_with(&under_way);
+        reasons.iter_mut().for_each(|(_, set)| set.subtract_with(&under_way));
+        if !if_changed.is_empty() {
+            reasons.push((Reason::UpstreamBuilt, if_changed.clone()));
+        }
+        if !under_way.is_empty() {
+            reasons.push((Reason::UnderWay, under_way.clone()));
+        }
+        reasons.retain(|(_, set)| !set.is_empty());
+        reasons.sort_by_key(|(reason, _)| *reason);
+
+        let entry = JobPlan { job: ix, certain, if_changed, joined: under_way, reasons, forced };
+        let work = entry.work();
+        current += needed.len() - work.len() - unbuildable.len();
+        for output in &job.outputs {
+            changing[output.0].union_with(&work);
+            dead[output.0].union_with(&unbuildable);
+        }
+        if !work.is_empty() {
+            jobs.push(entry);
+        }
+    }
+    for (ix, set) in targets.iter().filter(|(ix, _)| graph.dataset(*ix).external) {
+        current += set.intersect(&state.dataset(*ix).present).len();
+    }
+    Plan { jobs, blocked, skipped: matters.skipped.clone(), absent, current }
+}
+
+/// Partitions that a live run makes from the same code and the same inputs as a new one would.
+fn joinable(state: &State, job: JobIx, set: &PartitionSet, forced: &PartitionSet) -> PartitionSet {
+    let mut joined = PartitionSet::empty(set.shape());
+    if state.work(job).live.is_empty() {
+        return joined;
+    }
+    for run in state.runs.values().filter(|run| state.current_job(run) == Some(job)) {
+        let same = !run.cancel_requested
+            && set.contains(&run.key)
+            && !forced.contains(&run.key)
+            && *state.provenance(run.made_by) == *state.registered().digests_of(job)
+            && run.inputs == state.inputs_digest(job, &run.key);
+        if same {
+            joined.insert(&run.key);
+        }
+    }
+    joined
+}
+
+fn edge_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
+    let graph = state.graph();
+    let entry = graph.job(job);
+    let first = set.first().map(|key| state.partition_text(entry.outputs[0], &key)).unwrap_or_default();
+    format!(
+        "{first} needs keys that its inputs do not have (yet); say before_start or after_end = \"clip\" or \"skip\" in {}",
+        entry.label
+    )
+}
+
+fn path_hint(state: &State, ix: DatasetIx, set: &PartitionSet) -> String {
+    set.first()
+        .and_then(|key| state.graph().dataset(ix).partition_path(&key, &state.symbols))
+        .map(|path| format!(" (no file `{path}`)"))
+        .unwrap_or_default()
+}

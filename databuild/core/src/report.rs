@@ -1,0 +1,240 @@
+//! The job's report: JSON lines it appends to `DATABUILD_REPORT` while it runs.
+//!
+//! A report is data from a process nobody trusts: it is limited in size, every line must be understood,
+//! and it may only speak of the run's own outputs. One bad line makes the attempt fail, with the line's
+//! number, since what it was meant to say is not known.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Longest report that is read, in bytes.
+pub const MAX_BYTES: usize = 16 << 20;
+/// Most lines that are read.
+pub const MAX_LINES: usize = 100_000;
+
+/// One output a run was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Its dataset.
+    pub dataset: String,
+    /// Its partition.
+    pub partition: String,
+}
+
+/// What a job said of one output.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Said {
+    /// Nothing: exit code 0 means done.
+    #[default]
+    Nothing,
+    /// It is there.
+    Done {
+        /// Its data version, if the job names one.
+        version: Option<String>,
+        /// Anything it says of it.
+        metadata: Map<String, Value>,
+    },
+    /// There was nothing to produce.
+    Empty {
+        /// Anything it says of it.
+        metadata: Map<String, Value>,
+    },
+    /// It could not be made.
+    Failed {
+        /// Why.
+        message: String,
+        /// Trying again is useless.
+        permanent: bool,
+    },
+}
+
+/// A whole report.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// One for each expected output, in that order.
+    pub outputs: Vec<Said>,
+    /// The job says that the run as a whole failed: why, and whether for good.
+    pub failure: Option<(String, bool)>,
+}
+
+/// Why a report is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// Too large.
+    #[error("the report is longer than {MAX_BYTES} bytes or {MAX_LINES} lines; report totals, not rows")]
+    TooLong,
+    /// Not text.
+    #[error("line {line} of the report is not UTF-8")]
+    NotText {
+        /// From 1.
+        line: usize,
+    },
+    /// Not a JSON object of a known type.
+    #[error("line {line} of the report cannot be read: {problem}")]
+    Malformed {
+        /// From 1.
+        line: usize,
+        /// What serde says.
+        problem: String,
+    },
+    /// Neither partition nor dataset, though there are several outputs.
+    #[error("line {line} of the report does not say which output it means; name `partition` or `dataset`")]
+    Ambiguous {
+        /// From 1.
+        line: usize,
+    },
+    /// Something this run was not asked for.
+    #[error("line {line} of the report speaks of `{what}`, which this run does not make; it makes {outputs}")]
+    NotMine {
+        /// From 1.
+        line: usize,
+        /// The partition or dataset named.
+        what: String,
+        /// What would be right.
+        outputs: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line {
+    Done {
+        #[serde(flatten)]
+        which: Which,
+        version: Option<String>,
+        rows: Option<u64>,
+        bytes: Option<u64>,
+        #[serde(default)]
+        metadata: Map<String, Value>,
+    },
+    Empty {
+        #[serde(flatten)]
+        which: Which,
+        #[serde(default)]
+        metadata: Map<String, Value>,
+    },
+    Failed {
+        #[serde(flatten)]
+        which: Which,
+        message: String,
+        #[serde(default)]
+        permanent: bool,
+    },
+    Progress {},
+}
+
+#[derive(Deserialize)]
+struct Which {
+    partition: Option<String>,
+    dataset: Option<String>,
+}
+
+/// Reads a report.
+///
+/// # Errors
+/// The first thing in it that cannot be believed.
+pub fn parse(bytes: &[u8], expected: &[Expected]) -> Result<Report, ReportError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(ReportError::TooLong);
+    }
+    let mut report = Report { outputs: vec![Said::Nothing; expected.len()], failure: None };
+    for (ix, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        let number = ix + 1;
+        if number > MAX_LINES + 1 {
+            return Err(ReportError::TooLong);
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let text = std::str::from_utf8(line).map_err(|_| ReportError::NotText { line: number })?;
+        let line: Line = serde_json::from_str(text)
+            .map_err(|e| ReportError::Malformed { line: number, problem: e.to_string() })?;
+        match line {
+            Line::Progress {} => {}
+            Line::Failed { which: Which { partition: None, dataset: None }, message, permanent } => {
+                report.failure.get_or_insert((message, permanent));
+            }
+            Line::Failed { which, message, permanent } => {
+                report.outputs[find(&which, expected, number)?] = Said::Failed { message, permanent };
+            }
+            Line::Done { which, version, rows, bytes, mut metadata } => {
+                for (name, value) in [("rows", rows), ("bytes", bytes)] {
+                    if let Some(value) = value {
+                        metadata.insert(name.to_owned(), value.into());
+                    }
+                }
+                report.outputs[find(&which, expected, number)?] = Said::Done { version, metadata };
+            }
+            Line::Empty { which, metadata } => {
+                report.outputs[find(&which, expected, number)?] = Said::Empty { metadata };
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn find(which: &Which, expected: &[Expected], line: usize) -> Result<usize, ReportError> {
+    let fits = |output: &Expected| {
+        which.partition.as_ref().is_none_or(|partition| output.partition == *partition)
+            && which.dataset.as_ref().is_none_or(|dataset| output.dataset == *dataset)
+    };
+    let mut found = expected.iter().enumerate().filter(|(_, output)| fits(output)).map(|(ix, _)| ix);
+    match (found.next(), found.next()) {
+        (Some(ix), None) => Ok(ix),
+        (Some(_), Some(_)) => Err(ReportError::Ambiguous { line }),
+        (None, _) => Err(ReportError::NotMine {
+            line,
+            what: which.partition.clone().or_else(|| which.dataset.clone()).unwrap_or_default(),
+            outputs: expected.iter().map(|o| format!("`{}`", o.partition)).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(names: &[&str]) -> Vec<Expected> {
+        names.iter().map(|n| Expected { dataset: (*n).into(), partition: format!("{n}/d=1") }).collect()
+    }
+
+    #[test]
+    fn reads_what_is_said_of_each_output_without_a_final_newline() {
+        let text = br#"{"type":"progress","fraction":0.5}
+
+{"type":"done","dataset":"a","rows":3,"metadata":{"k":[1]},"extra":1}
+{"type":"empty","partition":"b/d=1"}"#;
+        let report = parse(text, &expected(&["a", "b"])).unwrap();
+        let Said::Done { version: None, metadata } = &report.outputs[0] else { panic!("{report:?}") };
+        assert_eq!(Value::Object(metadata.clone()), serde_json::json!({"rows": 3, "k": [1]}));
+        assert!(matches!(report.outputs[1], Said::Empty { .. }));
+    }
+
+    #[test]
+    fn a_failure_of_the_whole_run_names_no_output() {
+        let report = parse(br#"{"type":"failed","message":"no","permanent":true}"#, &expected(&["a"])).unwrap();
+        assert_eq!(report.failure, Some(("no".into(), true)));
+        assert_eq!(report.outputs, [Said::Nothing]);
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_believe() {
+        let two = expected(&["a", "b"]);
+        let cases: [(&[u8], &str); 6] = [
+            (b"not json", "line 1 of the report cannot be read"),
+            (b"\n[1]", "line 2 of the report cannot be read"),
+            (b"\xff\xfe", "line 1 of the report is not UTF-8"),
+            (br#"{"type":"done"}"#, "does not say which output"),
+            (br#"{"type":"done","partition":"c/d=1"}"#, "speaks of `c/d=1`, which this run does not make; it makes `a/d=1`, `b/d=1`"),
+            (br#"{"type":"what"}"#, "line 1 of the report cannot be read"),
+        ];
+        for (text, message) in cases {
+            let error = parse(text, &two).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        let million = b"{}\n".repeat(1_000_000);
+        assert!(parse(&million, &two).is_err());
+        assert_eq!(parse(&b"\n".repeat(MAX_LINES + 2), &two), Err(ReportError::TooLong));
+        assert_eq!(parse(&vec![b' '; MAX_BYTES + 1], &two), Err(ReportError::TooLong));
+    }
+}

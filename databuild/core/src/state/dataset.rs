@@ -1,0 +1,92 @@
+//! State of one dataset's partitions.
+
+use super::entries::{Entries, Entry};
+use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use std::collections::BTreeMap;
+
+/// Index into the state's table of job digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProvenanceIx(pub u32);
+
+/// What is known of a dataset. Sets speak of stored partitions, whether or not today's key space has them.
+#[derive(Debug, Clone)]
+pub struct DatasetState {
+    /// Names of the dimensions that the stored keys stand for, in order.
+    pub dims: Vec<String>,
+    /// Materialized (or observed), with what staleness needs.
+    pub entries: Entries,
+    /// Those of `entries` whose data is there, as far as known.
+    pub present: PartitionSet,
+    /// Those of `present` that are empty by the job's word.
+    pub empty: PartitionSet,
+    /// By which job digests each entry was made; the sets are disjoint.
+    pub made_by: BTreeMap<ProvenanceIx, PartitionSet>,
+    /// Partitions some input of which has changed since it was last compared.
+    pub suspect: PartitionSet,
+    /// Compared: the inputs are not those it was made from.
+    pub inputs_changed: PartitionSet,
+    /// The file has other bytes than were published.
+    pub altered: PartitionSet,
+    /// The file was there and is gone; not in `present`.
+    pub vanished: PartitionSet,
+    /// The last run for it failed.
+    pub failed: PartitionSet,
+}
+
+impl DatasetState {
+    /// Nothing is known.
+    #[must_use]
+    pub fn new(dims: Vec<String>, shape: Shape) -> DatasetState {
+        let empty = || PartitionSet::empty(shape);
+        DatasetState {
+            dims,
+            entries: Entries::new(shape),
+            present: empty(),
+            empty: empty(),
+            made_by: BTreeMap::new(),
+            suspect: empty(),
+            inputs_changed: empty(),
+            altered: empty(),
+            vanished: empty(),
+            failed: empty(),
+        }
+    }
+
+    /// Records new data of one partition. Returns whether its data version differs from what was
+    /// known, or nothing was.
+    pub fn set(&mut self, key: &PartitionKey, entry: Entry, made_by: Option<ProvenanceIx>, empty: bool) -> bool {
+        let was_present = self.present.contains(key);
+        let old = self.entries.insert(key, entry);
+        self.present.insert(key);
+        if empty {
+            self.empty.insert(key);
+        } else {
+            self.empty.remove(key);
+        }
+        for set in [&mut self.inputs_changed, &mut self.altered, &mut self.vanished, &mut self.failed] {
+            set.remove(key);
+        }
+        if let Some(ix) = made_by {
+            self.made_by.iter_mut().filter(|(other, _)| **other != ix).for_each(|(_, set)| {
+                set.remove(key);
+            });
+            let shape = self.present.shape();
+            self.made_by.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
+        }
+        !was_present || old.is_none_or(|old| old.version != entry.version)
+    }
+
+    /// The digests by which one partition was made.
+    #[must_use]
+    pub fn maker_of(&self, key: &PartitionKey) -> Option<ProvenanceIx> {
+        self.made_by.iter().find(|(_, set)| set.contains(key)).map(|(ix, _)| *ix)
+    }
+
+    /// The file of these partitions is gone.
+    pub fn vanish(&mut self, set: &PartitionSet) {
+        let gone = self.present.intersect(set);
+        self.present.subtract_with(&gone);
+        self.empty.subtract_with(&gone);
+        self.vanished.union_with(&gone);
+    }
+}

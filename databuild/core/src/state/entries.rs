@@ -1,0 +1,89 @@
+//! What is remembered of each materialized partition, in little memory.
+//!
+//! Invariant: entries are kept in pages of at most [`PAGE`] neighbouring keys behind an [`Arc`], so a
+//! clone of a million entries copies some ten thousand pointers and a write copies one page.
+
+use crate::partition_set::{PartitionKey, Shape, Tuple};
+use crate::range_set::Key;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Keys per page; a power of two.
+const PAGE: Key = 128;
+
+/// What staleness needs to know of one materialized partition. Everything else is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// [`crate::digest::hash64`] of the data version.
+    pub version: u64,
+    /// Combined digest of the exact inputs it was made from; 0 for observed partitions.
+    pub inputs: u64,
+    /// Cheap fingerprint of its file; 0 = none.
+    pub mark: u64,
+}
+
+/// A sorted map from partition to [`Entry`].
+#[derive(Debug, Clone)]
+pub struct Entries {
+    shape: Shape,
+    rows: BTreeMap<Tuple, BTreeMap<Key, Arc<Vec<(Key, Entry)>>>>,
+    len: u64,
+}
+
+impl Entries {
+    /// No entries.
+    #[must_use]
+    pub fn new(shape: Shape) -> Entries {
+        Entries { shape, rows: BTreeMap::new(), len: 0 }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The entry of one partition.
+    #[must_use]
+    pub fn get(&self, key: &PartitionKey) -> Option<Entry> {
+        let (tuple, long) = self.shape.split(key);
+        self.get_split(&tuple, long)
+    }
+
+    /// The same for a key that is split already.
+    #[must_use]
+    pub fn get_split(&self, tuple: &Tuple, long: Key) -> Option<Entry> {
+        let page = self.rows.get(tuple)?.get(&(long / PAGE))?;
+        let at = page.binary_search_by_key(&long, |(key, _)| *key).ok()?;
+        Some(page[at].1)
+    }
+
+    /// Sets one partition's entry and returns the one before.
+    pub fn insert(&mut self, key: &PartitionKey, entry: Entry) -> Option<Entry> {
+        let (tuple, long) = self.shape.split(key);
+        let page = Arc::make_mut(self.rows.entry(tuple).or_default().entry(long / PAGE).or_default());
+        match page.binary_search_by_key(&long, |(key, _)| *key) {
+            Ok(at) => Some(std::mem::replace(&mut page[at].1, entry)),
+            Err(at) => {
+                page.insert(at, (long, entry));
+                self.len += 1;
+                None
+            }
+        }
+    }
+
+    /// All entries in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (PartitionKey, Entry)> + '_ {
+        self.rows.iter().flat_map(move |(tuple, pages)| {
+            pages.values().flat_map(move |page| {
+                page.iter().map(move |(long, entry)| (self.shape.join(tuple, *long), *entry))
+            })
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! What the event log adds up to: partitions, undone work, live wants and runs.
+//!
+//! Invariants:
+//! - State changes only by [`State::apply`], one fold over events, and by [`State::settle`], which
+//!   compares suspects and changes no verdict. Replaying a log gives the same state.
+//! - It holds what is live and what staleness needs; history (ended wants and runs, versions as text,
+//!   metadata) is on disk.
+//! - A clone is cheap: parts are shared until they are written.
+
+mod dataset;
+mod entries;
+mod fold;
+mod staleness;
+mod work;
+
+pub use dataset::{DatasetState, ProvenanceIx};
+pub use entries::{Entries, Entry};
+pub use fold::FoldError;
+pub use staleness::Verdict;
+pub use work::{JobWork, Phase, Run, Want};
+
+use crate::graph::{DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
+use crate::ids::{RunId, Seq, WantId};
+use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::reference::{self, ReferenceError, ReferenceText};
+use crate::symbols::Symbols;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The fold of an event log.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The last event folded in.
+    pub seq: Seq,
+    /// Texts of static keys.
+    pub symbols: Symbols,
+    /// The graph that new work follows; none before the first registration.
+    pub graph: Option<Arc<Registered>>,
+    /// Latest instant for which anything read key spaces.
+    pub as_of: Timestamp,
+    /// Live wants.
+    pub wants: BTreeMap<WantId, Arc<Want>>,
+    /// Live runs.
+    pub runs: BTreeMap<RunId, Arc<Run>>,
+    /// The number of the last want.
+    pub last_want: WantId,
+    /// The number of the last run.
+    pub last_run: RunId,
+    /// Moving average of attempts' wall time in milliseconds.
+    pub attempt_ms: f64,
+    extents: Option<Arc<Extents>>,
+    datasets: Vec<Arc<DatasetState>>,
+    /// Datasets that the current graph does not have (or has with other dimensions), by name.
+    retired: BTreeMap<String, Arc<DatasetState>>,
+    work: Vec<Arc<JobWork>>,
+    provenances: Arc<Vec<JobDigests>>,
+}
+
+impl State {
+    /// The graph that new work follows, for code that runs only once there is one.
+    ///
+    /// # Panics
+    /// If no graph was ever registered; nothing that has a dataset or job index can meet that.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.registered().graph
+    }
+
+    /// The same with its registration.
+    ///
+    /// # Panics
+    /// As [`State::graph`].
+    #[must_use]
+    pub fn registered(&self) -> &Arc<Registered> {
+        self.graph.as_ref().expect("indices exist only once a graph is registered")
+    }
+
+    /// Key spaces as of [`State::as_of`].
+    ///
+    /// # Panics
+    /// As [`State::graph`].
+    #[must_use]
+    pub fn extents(&self) -> &Extents {
+        self.extents.as_ref().expect("set whenever a graph is registered")
+    }
+
+    /// Reads key spaces at a later instant from now on; an earlier one changes nothing.
+    pub fn advance(&mut self, as_of: Timestamp) {
+        if as_of > self.as_of {
+            self.as_of = as_of;
+            if let Some(registered) = &self.graph {
+                self.extents = Some(Arc::new(registered.graph.extents(as_of)));
+            }
+        }
+    }
+
+    /// State of a dataset of the current graph.
+    #[must_use]
+    pub fn dataset(&self, ix: DatasetIx) -> &DatasetState {
+        &self.datasets[ix.0]
+    }
+
+    /// Undone work of a job of the current graph.
+    #[must_use]
+    pub fn work(&self, ix: JobIx) -> &JobWork {
+        &self.work[ix.0]
+    }
+
+    /// Digests by their index.
+    #[must_use]
+    pub fn provenance(&self, ix: ProvenanceIx) -> &JobDigests {
+        &self.provenances[ix.0 as usize]
+    }
+
+    /// Parses a reference against the current graph.
+    ///
+    /// # Errors
+    /// Unknown dataset, dimension or key, with what exists instead.
+    pub fn resolve(&self, text: &str) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
+        let reference = ReferenceText::parse(text)?;
+        let graph = self.graph();
+        let ix = graph.dataset_named(&reference.dataset).ok_or_else(|| {
+            ReferenceError::unknown_dataset(&reference.dataset, graph.datasets().map(|(_, d)| d.name.as_str()))
+        })?;
+        let dataset = graph.dataset(ix);
+        let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
+        Ok((ix, reference::resolve(&reference, &dims, &self.symbols, self.as_of)?))
+    }
+
+    /// Reads a reference of an event. Unlike a user's it may speak of keys whose period has not ended
+    /// by today's clock; none if the current graph does not have it any more.
+    #[must_use]
+    pub(crate) fn resolve_recorded(&self, text: &str) -> Option<(DatasetIx, PartitionSet)> {
+        let reference = ReferenceText::parse(text).ok()?;
+        let graph = &self.graph.as_ref()?.graph;
+        let ix = graph.dataset_named(&reference.dataset)?;
+        let dataset = graph.dataset(ix);
+        let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
+        Some((ix, reference::resolve(&reference, &dims, &self.symbols, Timestamp::MAX).ok()?))
+    }
+
+    /// Parses the reference of exactly one partition.
+    ///
+    /// # Errors
+    /// As [`State::resolve`].
+    pub fn resolve_one(&self, text: &str) -> Result<(DatasetIx, PartitionKey), ReferenceError> {
+        let (ix, set) = self.resolve(text)?;
+        match (set.len(), set.first()) {
+            (1, Some(key)) => Ok((ix, key)),
+            (count, _) => Err(ReferenceError::NotOne { text: text.to_owned(), count }),
+        }
+    }
+
+    /// The reference text of one partition.
+    #[must_use]
+    pub fn partition_text(&self, ix: DatasetIx, key: &PartitionKey) -> String {
+        self.graph().dataset(ix).partition_text(key, &self.symbols)
+    }
+
+    /// Compact reference texts of a set.
+    #[must_use]
+    pub fn set_text(&self, ix: DatasetIx, set: &PartitionSet) -> Vec<String> {
+        let dataset = self.graph().dataset(ix);
+        reference::format_set(&dataset.name, &dataset.dims, &dataset.spaces, set, &self.symbols)
+    }
+
+    /// A set of a job's partitions, written as its first output.
+    #[must_use]
+    pub fn work_text(&self, job: JobIx, set: &PartitionSet) -> Vec<String> {
+        self.set_text(self.graph().job(job).outputs[0], set)
+    }
+
+    /// The job of the current graph that a live run's job has become, if its keys still mean the same.
+    #[must_use]
+    pub fn current_job(&self, run: &Run) -> Option<JobIx> {
+        let current = self.registered();
+        if Arc::ptr_eq(current, &run.graph) || current.id == run.graph.id {
+            return Some(run.job);
+        }
+        let job = current.graph.job_labeled(&run.graph.graph.job(run.job).label)?;
+        (current.graph.home(job).dims == run.graph.graph.home(run.job).dims).then_some(job)
+    }
+
+    /// Live wants that wait for that partition.
+    pub fn holders(&self, job: JobIx, key: &PartitionKey) -> impl Iterator<Item = &Arc<Want>> {
+        let key = key.clone();
+        self.wants.values().filter(move |want| want.holds(job, &key))
+    }
+}

@@ -1,0 +1,203 @@
+//! Which partitions are as good as a fresh build, and if not, why not.
+
+use super::{DatasetState, ProvenanceIx, State};
+use crate::digest::mix;
+use crate::graph::file::OnCodeChange;
+use crate::graph::{DatasetIx, JobIx};
+use crate::partition_set::{PartitionKey, PartitionSet};
+use std::sync::Arc;
+
+/// What is to be said of one partition. Reasons stand in the order in which they are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// As good as a fresh build.
+    Current,
+    /// Never made.
+    Missing,
+    /// Made, but its file is gone.
+    Vanished,
+    /// Its file has other bytes than were published.
+    Altered,
+    /// Made by other code.
+    CodeChanged,
+    /// Made with other arguments or environment.
+    ArgsChanged,
+    /// Made for another place.
+    TemplateChanged,
+    /// Made from other inputs: other data, or another set of them.
+    InputsChanged,
+}
+
+impl Verdict {
+    /// Stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Verdict::Current => "current",
+            Verdict::Missing => "missing",
+            Verdict::Vanished => "file_missing",
+            Verdict::Altered => "file_altered",
+            Verdict::CodeChanged => "code_changed",
+            Verdict::ArgsChanged => "args_changed",
+            Verdict::TemplateChanged => "template_changed",
+            Verdict::InputsChanged => "inputs_changed",
+        }
+    }
+
+    /// For people, after "because".
+    #[must_use]
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Verdict::Current => "nothing changed",
+            Verdict::Missing => "it was never built",
+            Verdict::Vanished => "its file is gone",
+            Verdict::Altered => "its file was changed by somebody else",
+            Verdict::CodeChanged => "its job's code changed",
+            Verdict::ArgsChanged => "its job's arguments or environment changed",
+            Verdict::TemplateChanged => "its path changed",
+            Verdict::InputsChanged => "its inputs changed",
+        }
+    }
+}
+
+impl State {
+    /// Combined digest of the inputs that `key` of `job` would be made from now: which partitions, with
+    /// which data versions. Missing ones contribute nothing, so their coming changes it. Independent of
+    /// the order of visits, so that no sorting is needed.
+    #[must_use]
+    pub fn inputs_digest(&self, job: JobIx, key: &PartitionKey) -> u64 {
+        let graph = self.graph();
+        let home = graph.side(graph.job(job).outputs[0], self.extents());
+        let mut sum: u64 = 0;
+        for input in &graph.job(job).inputs {
+            let read = graph.side(input.dataset, self.extents());
+            let needed = input.mapping.inputs_of_one(&home, &read, key).needed;
+            let state = self.dataset(input.dataset);
+            let seed = mix(input.hash, graph.dataset(input.dataset).hash);
+            for (tuple, longs) in needed.rows() {
+                let row = tuple.iter().fold(seed, |acc, key| mix(acc, u64::from(*key)));
+                for long in longs.iter() {
+                    if let Some(entry) = state.entries.get_split(tuple, long) {
+                        sum = sum.wrapping_add(mix(mix(row, u64::from(long)), entry.version));
+                    }
+                }
+            }
+        }
+        sum
+    }
+
+    /// Compares suspects of `job` within `set` with the inputs they were made from, so that afterwards
+    /// [`State::outdated`] is exact within `set`.
+    pub fn settle(&mut self, job: JobIx, set: &PartitionSet) {
+        let registered = Arc::clone(self.registered());
+        let entry = registered.graph.job(job);
+        let any_time_dependent = entry.inputs.iter().any(|input| input.time_dependent);
+        for output in &entry.outputs {
+            let state = self.dataset(*output);
+            let suspects = if any_time_dependent {
+                state.present.intersect(set)
+            } else if state.suspect.is_empty() {
+                continue;
+            } else {
+                state.suspect.intersect(set).intersect(&state.present)
+            };
+            if suspects.is_empty() {
+                continue;
+            }
+            let (same, changed) = self.compare(job, *output, &suspects);
+            let state = Arc::make_mut(&mut self.datasets[output.0]);
+            state.suspect.subtract_with(&suspects);
+            state.inputs_changed.subtract_with(&same);
+            state.inputs_changed.union_with(&changed);
+        }
+    }
+
+    /// Splits partitions into those whose inputs are as recorded and the others.
+    fn compare(&self, job: JobIx, output: DatasetIx, suspects: &PartitionSet) -> (PartitionSet, PartitionSet) {
+        let state = self.dataset(output);
+        let mut same = PartitionSet::empty(suspects.shape());
+        let mut changed = PartitionSet::empty(suspects.shape());
+        for key in suspects.iter() {
+            let recorded = state.entries.get(&key).map(|entry| entry.inputs);
+            if recorded == Some(self.inputs_digest(job, &key)) {
+                same.insert(&key);
+            } else {
+                changed.insert(&key);
+            }
+        }
+        (same, changed)
+    }
+
+    /// The first digest of `job` that differs from `made_by`, as a verdict.
+    #[must_use]
+    pub fn digest_verdict(&self, job: JobIx, made_by: ProvenanceIx) -> Verdict {
+        let registered = self.registered();
+        let now = registered.digests_of(job);
+        let then = self.provenance(made_by);
+        let keep = registered.graph.job(job).on_code_change == OnCodeChange::Keep;
+        if then.code != now.code && !keep {
+            Verdict::CodeChanged
+        } else if then.args != now.args {
+            Verdict::ArgsChanged
+        } else if then.template != now.template {
+            Verdict::TemplateChanged
+        } else {
+            Verdict::Current
+        }
+    }
+
+    /// Partitions of `set` that are not as good as a fresh build of `job`, by reason; exact where
+    /// [`State::settle`] was called. A partition is outdated if any output of the job is.
+    #[must_use]
+    pub fn outdated(&self, job: JobIx, set: &PartitionSet) -> Vec<(Verdict, PartitionSet)> {
+        let mut left = set.clone();
+        let mut found: Vec<(Verdict, PartitionSet)> = Vec::new();
+        let mut take = |left: &mut PartitionSet, verdict: Verdict, these: PartitionSet| {
+            if these.is_empty() {
+                return;
+            }
+            left.subtract_with(&these);
+            match found.iter_mut().find(|(other, _)| *other == verdict) {
+                Some((_, set)) => set.union_with(&these),
+                None => found.push((verdict, these)),
+            }
+        };
+        for output in &self.graph().job(job).outputs {
+            let state: &DatasetState = self.dataset(*output);
+            let vanished = left.intersect(&state.vanished);
+            take(&mut left, Verdict::Vanished, vanished);
+            let missing = left.subtract(&state.present);
+            take(&mut left, Verdict::Missing, missing);
+            let altered = left.intersect(&state.altered);
+            take(&mut left, Verdict::Altered, altered);
+            for (made_by, made) in &state.made_by {
+                let verdict = self.digest_verdict(job, *made_by);
+                if verdict != Verdict::Current {
+                    let outdated = left.intersect(made);
+                    take(&mut left, verdict, outdated);
+                }
+            }
+            let inputs = left.intersect(&state.inputs_changed);
+            take(&mut left, Verdict::InputsChanged, inputs);
+        }
+        found
+    }
+
+    /// The union of [`State::outdated`].
+    #[must_use]
+    pub fn outdated_set(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
+        let mut all = PartitionSet::empty(set.shape());
+        for (_, part) in self.outdated(job, set) {
+            all.union_with(&part);
+        }
+        all
+    }
+
+    /// The verdict on one partition of a built dataset.
+    #[must_use]
+    pub fn verdict(&self, job: JobIx, key: &PartitionKey) -> Verdict {
+        let shape = self.graph().home(job).shape;
+        let set = PartitionSet::single(shape, key);
+        self.outdated(job, &set).first().map_or(Verdict::Current, |(verdict, _)| *verdict)
+    }
+}

@@ -1,0 +1,151 @@
+//! Work that wants have caused and that is not done yet: per job, as sets.
+//!
+//! Queued work is a set, not a list of rows; a run comes into being with its first lease.
+
+use crate::event::{PriorityClass, Refresh, SetText};
+use crate::graph::{JobIx, Registered};
+use crate::ids::{AttemptId, GraphId, RunId, WantId};
+use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::dataset::ProvenanceIx;
+
+/// Undone work of one job, in the keys of its outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobWork {
+    /// Some want holds it and no run has it.
+    pub todo: PartitionSet,
+    /// Those of `todo` that wait for nothing upstream and for no run of their own.
+    pub ready: PartitionSet,
+    /// A live run has it.
+    pub live: PartitionSet,
+    /// Those of `todo` to be done even if they turn out to be current.
+    pub forced: PartitionSet,
+}
+
+impl JobWork {
+    /// None.
+    #[must_use]
+    pub fn new(shape: Shape) -> JobWork {
+        let empty = || PartitionSet::empty(shape);
+        JobWork { todo: empty(), ready: empty(), live: empty(), forced: empty() }
+    }
+
+    /// What a consumer has to wait for.
+    #[must_use]
+    pub fn pending(&self) -> PartitionSet {
+        self.todo.union(&self.live)
+    }
+}
+
+/// A live want.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// Its identity.
+    pub id: WantId,
+    /// What was asked for.
+    pub targets: SetText,
+    /// Its class.
+    pub class: PriorityClass,
+    /// What to refresh.
+    pub refresh: Refresh,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Give up then.
+    pub expires_at: Option<Timestamp>,
+    /// Work it still waits for, by job.
+    pub remaining: BTreeMap<JobIx, PartitionSet>,
+    /// How much work it had to begin with.
+    pub total: u64,
+    /// Work that ended well, including what was cut off.
+    pub done: u64,
+    /// Of `done`: what turned out to be current.
+    pub unchanged: u64,
+    /// Work that failed or was given up.
+    pub failed: u64,
+    /// First causes, at most ten.
+    pub causes: Vec<String>,
+}
+
+impl Want {
+    /// Whether nothing is left to wait for.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.remaining.values().all(PartitionSet::is_empty)
+    }
+
+    /// Whether it waits for that partition of that job.
+    #[must_use]
+    pub fn holds(&self, job: JobIx, key: &PartitionKey) -> bool {
+        self.remaining.get(&job).is_some_and(|set| set.contains(key))
+    }
+}
+
+/// Where a live run stands. Scheduled and ready work has no run yet; completed, failed and cancelled
+/// runs are history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// An attempt was handed to the executor.
+    Leased,
+    /// Its process runs.
+    Running,
+    /// Its outputs are being published.
+    Publishing,
+    /// The next attempt starts then.
+    RetryWait(Timestamp),
+}
+
+/// A live run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its identity.
+    pub id: RunId,
+    /// The graph whose code it runs.
+    pub graph: Arc<Registered>,
+    /// Its job there.
+    pub job: JobIx,
+    /// The keys of its outputs.
+    pub key: PartitionKey,
+    /// Its partition's reference text.
+    pub partition: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The current or last attempt's number.
+    pub attempt: u32,
+    /// Attempts that failed or timed out.
+    pub failures: u32,
+    /// Attempts that were lost.
+    pub losses: u32,
+    /// Digest of the inputs as of the last lease.
+    pub inputs: u64,
+    /// For which instant key spaces were read.
+    pub as_of: Timestamp,
+    /// The digests its outputs will carry.
+    pub made_by: ProvenanceIx,
+    /// Somebody asked for it to stop.
+    pub cancel_requested: bool,
+    /// Outputs on their way to publication.
+    pub intended: Vec<crate::event::OutputRecord>,
+}
+
+impl Run {
+    /// The current or last attempt.
+    #[must_use]
+    pub fn attempt_id(&self) -> AttemptId {
+        AttemptId { run: self.id, number: self.attempt }
+    }
+
+    /// The graph's digest.
+    #[must_use]
+    pub fn graph_id(&self) -> &GraphId {
+        &self.graph.id
+    }
+
+    /// Whether it occupies a place at the executor.
+    #[must_use]
+    pub fn occupies_slot(&self) -> bool {
+        matches!(self.phase, Phase::Leased | Phase::Running)
+    }
+}

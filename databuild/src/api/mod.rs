@@ -1,0 +1,33 @@
+//! The HTTP API's words: what server and clients say to each other, as plain data.
+//!
+//! Field names are stable within `/api/v1`. Every answer that reflects the event log carries `seq`, the
+//! last event it knows of. Lists are `{"data": […], "next": cursor or null, "seq": n}`.
+
+mod error;
+mod partitions;
+mod plans;
+mod runs;
+mod server;
+mod wants;
+
+pub use error::ErrorBody;
+pub use partitions::{Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause};
+pub use plans::{PlanGroup, PlanRequest, PlanView};
+pub use runs::{AttemptRow, RunDetail, RunRow};
+pub use server::{
+    EventRow, GcReply, GcRequest, GraphInfo, RegisterReply, RegisterRequest, ServerStatus, ShutdownRequest, SlotsRequest,
+};
+pub use wants::{CreateWant, JobProgress, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow};
+
+use serde::{Deserialize, Serialize};
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub data: Vec<T>,
+    /// Pass it as `cursor` to get the next page; absent on the last.
+    pub next: Option<String>,
+    /// The last event that the rows reflect.
+    pub seq: u64,
+}

@@ -1,0 +1,119 @@
+//! Datasets, partitions, and why they are as they are.
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of one dataset's partitions within a reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetSummary {
+    /// Name.
+    pub dataset: String,
+    /// Observed, not built.
+    pub external: bool,
+    /// Dimension names, in order.
+    pub dims: Vec<String>,
+    /// Keys there are.
+    pub total: u64,
+    /// As good as a fresh build.
+    pub current: u64,
+    /// Never built, or gone.
+    pub missing: u64,
+    /// Built, but not as a fresh build would be.
+    pub stale: u64,
+    /// A run is under way.
+    pub building: u64,
+    /// The last run failed (also counted as missing or stale).
+    pub failed: u64,
+}
+
+/// State of one partition, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionState {
+    /// As good as a fresh build.
+    Current,
+    /// The same, and empty by its job's word.
+    Empty,
+    /// Never built, or gone.
+    Missing,
+    /// A run is under way.
+    Building,
+    /// Built, but not as a fresh build would be.
+    Stale,
+    /// The last run failed.
+    Failed,
+}
+
+/// A partition in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartitionRow {
+    /// Its reference.
+    pub partition: String,
+    /// Its state.
+    pub state: PartitionState,
+    /// Why it is not current: stable name of the reason.
+    pub reason: Option<String>,
+}
+
+/// `GET /api/v1/why?partition=…`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// Its reference.
+    pub partition: String,
+    /// Its state.
+    pub state: PartitionState,
+    /// One sentence.
+    pub summary: String,
+    /// The job that makes it; absent for external ones.
+    pub job: Option<String>,
+    /// The run that made it.
+    pub run: Option<String>,
+    /// When, RFC 3339.
+    pub built_at: Option<String>,
+    /// Its data version.
+    pub version: Option<String>,
+    /// What is wrong with it; empty if nothing.
+    pub causes: Vec<WhyCause>,
+    /// What it was made from, if it is current or stale; at most 100.
+    pub inputs: Vec<InputUsed>,
+    /// Where its file is.
+    pub path: Option<String>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// One reason why a partition is not current.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyCause {
+    /// Stable name: `code_changed`, `inputs_changed`, ….
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// For a code change: what changed.
+    pub files: Vec<Blame>,
+    /// For changed inputs: which, with both data versions.
+    pub inputs: Vec<InputUsed>,
+}
+
+/// A changed source file and how the job depends on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Blame {
+    /// Workspace-relative path.
+    pub path: String,
+    /// The target that owns it.
+    pub owner: String,
+    /// `changed`, `added`, `removed`.
+    pub change: String,
+    /// Targets from the job's binary to the owner.
+    pub via: Vec<String>,
+}
+
+/// An input partition as it was read, and as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputUsed {
+    /// Its reference.
+    pub partition: String,
+    /// Its data version when it was read; absent if it was not.
+    pub then: Option<String>,
+    /// Its data version now; absent if it is not there or not needed any more.
+    pub now: Option<String>,
+}

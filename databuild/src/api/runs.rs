@@ -1,0 +1,67 @@
+//! Runs and attempts.
+
+use serde::{Deserialize, Serialize};
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// `r12`.
+    pub id: String,
+    /// Label.
+    pub job: String,
+    /// The partition of the job's first output.
+    pub partition: String,
+    /// `leased`, `running`, `retry_wait`, `completed`, `failed`, `canceled`.
+    pub state: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339; absent while live.
+    pub ended_at: Option<String>,
+    /// Why it failed.
+    pub message: String,
+}
+
+/// `GET /api/v1/runs/r12`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunDetail {
+    /// As in lists.
+    #[serde(flatten)]
+    pub run: RunRow,
+    /// Digest of the graph whose code it ran.
+    pub graph: String,
+    /// Its attempts, first to last.
+    pub attempts_detail: Vec<AttemptRow>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRow {
+    /// From 1.
+    pub number: u32,
+    /// `leased`, `running`, `ended`.
+    pub state: String,
+    /// `success`, `failure`, `timeout`, `canceled`, `lost`; absent while live.
+    pub outcome: Option<String>,
+    /// Process id, once started.
+    pub pid: Option<u32>,
+    /// RFC 3339.
+    pub leased_at: String,
+    /// RFC 3339.
+    pub started_at: Option<String>,
+    /// RFC 3339.
+    pub ended_at: Option<String>,
+    /// Exit code.
+    pub exit_code: Option<i32>,
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// CPU time in milliseconds.
+    pub cpu_ms: u64,
+    /// Largest resident set in kibibytes.
+    pub max_rss_kb: u64,
+    /// Why it failed.
+    pub message: String,
+}

@@ -1,0 +1,123 @@
+//! The server itself, and the graph it follows.
+
+use super::partitions::DatasetSummary;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `GET /api/v1/server`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Program version.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// The workspace.
+    pub workspace: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Attempts that may run at once.
+    pub slots: usize,
+    /// Wants that are open.
+    pub open_wants: usize,
+    /// Runs that are live.
+    pub live_runs: usize,
+    /// The graph, once one is registered.
+    pub graph: Option<GraphInfo>,
+    /// Counts by dataset, by name.
+    pub datasets: Vec<DatasetSummary>,
+    /// The last event.
+    pub seq: u64,
+}
+
+/// The graph that new work follows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphInfo {
+    /// Digest.
+    pub id: String,
+    /// The graph target.
+    pub label: String,
+    /// When it was registered, RFC 3339.
+    pub registered_at: String,
+    /// Labels of its jobs.
+    pub jobs: Vec<String>,
+}
+
+/// `POST /api/v1/graphs`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// The graph file.
+    pub content: String,
+    /// Source manifests by job label.
+    #[serde(default)]
+    pub sources: BTreeMap<String, String>,
+    /// Values of inherited environment variables.
+    #[serde(default)]
+    pub inherited: BTreeMap<String, String>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegisterReply {
+    /// Digest of the graph.
+    pub graph: String,
+    /// It differs from the one before.
+    pub changed: bool,
+}
+
+/// `PUT /api/v1/server/slots`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlotsRequest {
+    /// Attempts that may run at once; at least 1.
+    pub slots: usize,
+}
+
+/// `POST /api/v1/server/shutdown`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShutdownRequest {
+    /// Stop running jobs as well; otherwise they go on under the runner.
+    #[serde(default)]
+    pub stop_jobs: bool,
+}
+
+/// `POST /api/v1/gc`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GcRequest {
+    /// Count, remove nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Logs of attempts younger than so many days stay; 30 if absent.
+    #[serde(default)]
+    pub keep_days: Option<u32>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GcReply {
+    /// Nothing was removed.
+    pub dry_run: bool,
+    /// Code snapshots.
+    pub snapshots_removed: u64,
+    /// Files of the content store.
+    pub files_removed: u64,
+    /// Their size.
+    pub bytes_freed: u64,
+    /// Folders of attempts.
+    pub attempts_removed: u64,
+}
+
+/// An event in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Position.
+    pub seq: u64,
+    /// RFC 3339.
+    pub at: String,
+    /// Stable name of its kind.
+    pub kind: String,
+    /// For people.
+    pub text: String,
+}

@@ -1,0 +1,132 @@
+//! Wants and their progress.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/wants`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateWant {
+    /// References: `temps/city=seattle/date=2010-01-01..2010-01-31`.
+    pub targets: Vec<String>,
+    /// `interactive` (default) or `backfill`.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// `missing`, `stale` (default) or `all`.
+    #[serde(default)]
+    pub refresh: Option<String>,
+    /// Key spaces as of this instant; now if absent.
+    #[serde(default)]
+    pub as_of: Option<String>,
+    /// Give up after so many seconds.
+    #[serde(default)]
+    pub ttl_seconds: Option<u64>,
+    /// Late after so many seconds.
+    #[serde(default)]
+    pub sla_seconds: Option<u64>,
+    /// What it is for.
+    #[serde(default)]
+    pub comment: String,
+    /// Who asks; `api` if absent.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Refuse if another graph is registered.
+    #[serde(default)]
+    pub graph: Option<String>,
+}
+
+/// A want in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WantRow {
+    /// `w3`.
+    pub id: String,
+    /// `open`, `satisfied`, `failed`, `canceled`, `expired`.
+    pub state: String,
+    /// What was asked for.
+    pub targets: Vec<String>,
+    /// `interactive` or `backfill`.
+    pub class: String,
+    /// `missing`, `stale` or `all`.
+    pub refresh: String,
+    /// What it is for.
+    pub comment: String,
+    /// Who asked.
+    pub source: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339; absent while open.
+    pub ended_at: Option<String>,
+}
+
+/// `GET /api/v1/wants/w3`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WantDetail {
+    /// As in lists.
+    #[serde(flatten)]
+    pub want: WantRow,
+    /// Key spaces were read as of then.
+    pub as_of: String,
+    /// How far it is; absent once it has ended.
+    pub progress: Option<Progress>,
+    /// Why it failed: first causes, at most ten.
+    pub causes: Vec<String>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// How far a want is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Partitions of work it began with.
+    pub total: u64,
+    /// Built, or found to be current after all.
+    pub done: u64,
+    /// Of `done`: found to be current.
+    pub unchanged: u64,
+    /// Failed, or given up since something upstream failed.
+    pub failed: u64,
+    /// Runs under way.
+    pub running: u64,
+    /// By job, upstream first.
+    pub jobs: Vec<JobProgress>,
+}
+
+/// One job's part of a want.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobProgress {
+    /// Label.
+    pub job: String,
+    /// Partitions still to do, running ones included.
+    pub remaining: u64,
+    /// Runs under way.
+    pub running: u64,
+}
+
+/// `GET /api/v1/wants/w3/progress?after=SEQ`: waits until something happens, at most some seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgressLine {
+    /// Of this event; 0 for a summary.
+    pub seq: u64,
+    /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`.
+    pub what: String,
+    /// What it is about.
+    pub partition: String,
+    /// The run.
+    pub run: Option<String>,
+    /// Milliseconds the attempt took.
+    pub wall_ms: Option<u64>,
+    /// For people.
+    pub message: String,
+}
+
+/// Answer of `GET /api/v1/wants/w3/progress`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgressAnswer {
+    /// The want now.
+    pub want: WantDetail,
+    /// What happened since.
+    pub lines: Vec<ProgressLine>,
+    /// Pass it as `after` next time.
+    pub seq: u64,
+    /// More has happened than `lines` tells; ask again at once.
+    pub truncated: bool,
+}

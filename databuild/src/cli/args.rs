@@ -1,0 +1,321 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Build data from jobs, and know exactly why
+#[derive(Debug, Parser)]
+#[command(name = "databuild", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Workspace folder (default: the one around the current folder)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// When to use colors and progress bars
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colors and progress bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build partitions and whatever they need, and wait
+    Build(BuildArgs),
+    /// Show what a build would run, and why
+    Plan(PlanArgs),
+    /// Explain why a partition is as it is
+    Why(WhyArgs),
+    /// Create, list, show or cancel wants
+    Want(WantArgs),
+    /// List datasets, or the partitions of one
+    Partitions(PartitionsArgs),
+    /// List runs, or show one
+    Runs(RunsArgs),
+    /// Print the output of a run
+    Logs(LogsArgs),
+    /// Cancel a want or a run
+    Cancel(CancelArgs),
+    /// Show the server, its graph and what is built
+    Status,
+    /// Remove code snapshots and logs that nothing needs any more
+    Gc(GcArgs),
+    /// Run the server
+    Serve(ServeArgs),
+    /// Stop the server; running jobs go on
+    Stop(StopArgs),
+    /// Write a small script that runs databuild without Bazel
+    Shim(ShimArgs),
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+    /// Supervise job processes (started by the server)
+    #[command(hide = true)]
+    Runner(RunnerArgs),
+}
+
+/// Arguments of `build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// References such as temps/city=seattle/date=2010-06-01..2010-06-30 (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// What to do with partitions that exist
+    #[arg(long, value_enum, default_value_t = RefreshArg::Stale)]
+    pub refresh: RefreshArg,
+    /// Who goes first
+    #[arg(long, value_enum, default_value_t = ClassArg::Interactive)]
+    pub class: ClassArg,
+    /// Attempts that may run at once, in this server from now on
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Read key spaces as of this instant
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub comment: String,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl: Option<u64>,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+    /// Do all in this process tree and leave nothing running
+    #[arg(long, conflicts_with = "detach")]
+    pub no_daemon: bool,
+}
+
+/// What to do with partitions that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RefreshArg {
+    /// Build only what is missing
+    Missing,
+    /// Build what is missing or stale
+    Stale,
+    /// Build the named partitions whatever their state
+    All,
+}
+
+/// Who goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClassArg {
+    /// Somebody waits for it
+    Interactive,
+    /// History; goes when nothing interactive can
+    Backfill,
+}
+
+impl RefreshArg {
+    /// As the API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RefreshArg::Missing => "missing",
+            RefreshArg::Stale => "stale",
+            RefreshArg::All => "all",
+        }
+    }
+}
+
+impl ClassArg {
+    /// As the API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ClassArg::Interactive => "interactive",
+            ClassArg::Backfill => "backfill",
+        }
+    }
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// What to do with partitions that exist
+    #[arg(long, value_enum, default_value_t = RefreshArg::Stale)]
+    pub refresh: RefreshArg,
+    /// Read key spaces as of this instant
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// Reference of one partition
+    #[arg(value_name = "REF")]
+    pub partition: String,
+}
+
+/// Arguments of `want`.
+#[derive(Debug, Args)]
+pub struct WantArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: WantCommand,
+}
+
+/// What to do with wants.
+#[derive(Debug, Subcommand)]
+pub enum WantCommand {
+    /// Ask for partitions and do not wait
+    Create(BuildArgs),
+    /// List wants, newest first
+    List {
+        /// Only wants in this state: open, satisfied, failed, canceled, expired
+        #[arg(long)]
+        state: Option<String>,
+        /// Most rows
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show one want
+    Get {
+        /// Such as w3
+        id: String,
+    },
+    /// Cancel one want; runs that nobody else wants stop
+    Cancel {
+        /// Such as w3
+        id: String,
+    },
+}
+
+/// Arguments of `partitions`.
+#[derive(Debug, Args)]
+pub struct PartitionsArgs {
+    /// Reference; all datasets are counted if it is left out
+    #[arg(value_name = "REF")]
+    pub reference: Option<String>,
+    /// Only partitions in this state: current, empty, missing, building, stale, failed
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Most rows; 0 for all
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
+/// Arguments of `runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Show this run, such as r12
+    pub id: Option<String>,
+    /// Only runs of this job
+    #[arg(long, value_name = "LABEL")]
+    pub job: Option<String>,
+    /// Only runs in this state: leased, running, retry_wait, completed, failed, canceled
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Only runs for partitions that begin so
+    #[arg(long, value_name = "PREFIX")]
+    pub partition: Option<String>,
+    /// Most rows
+    #[arg(long, default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Such as r12
+    pub run: String,
+    /// Go on until the attempt is over
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only standard output
+    #[arg(long, conflicts_with = "stderr")]
+    pub stdout: bool,
+    /// Only standard error
+    #[arg(long)]
+    pub stderr: bool,
+    /// Which attempt (default: the last)
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+}
+
+/// Arguments of `cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// Such as w3 or r12
+    pub id: String,
+}
+
+/// Arguments of `gc`.
+#[derive(Debug, Args)]
+pub struct GcArgs {
+    /// Only count
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep logs of attempts younger than this
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub keep_days: u32,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Stay in the foreground and log to the terminal
+    #[arg(long)]
+    pub foreground: bool,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Go away after so many seconds without use; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = 3 * 3600)]
+    pub idle_timeout: u64,
+    /// Attempts that may run at once (default: the cores)
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Let pages of this origin call the API (can be repeated)
+    #[arg(long, value_name = "ORIGIN", default_value = "http://localhost:3000")]
+    pub allow_origin: Vec<String>,
+}
+
+/// Arguments of `stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Stop running jobs as well
+    #[arg(long)]
+    pub jobs: bool,
+}
+
+/// Arguments of `shim`.
+#[derive(Debug, Args)]
+pub struct ShimArgs {
+    /// Where to write it (default: databuild in the workspace)
+    pub path: Option<PathBuf>,
+}
+
+/// Arguments of `completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `runner`.
+#[derive(Debug, Args)]
+pub struct RunnerArgs {
+    /// Spool folder
+    #[arg(long)]
+    pub spool: PathBuf,
+    /// Socket to listen on
+    #[arg(long)]
+    pub socket: PathBuf,
+}

@@ -1,0 +1,33 @@
+//! `cancel`: a want or a run, by its id.
+
+use super::super::args::{Cli, CancelArgs};
+use super::super::connect;
+use super::super::error::{CliError, Kind};
+use super::super::{exit_code, output};
+use crate::api::{RunDetail, WantDetail};
+use databuild_core::ids::{RunId, WantId};
+
+/// Runs it.
+///
+/// # Errors
+/// Not an id, or nothing live of that id.
+pub fn run(cli: &Cli, args: &CancelArgs) -> Result<u8, CliError> {
+    let is_want = args.id.parse::<WantId>().is_ok();
+    if !is_want && args.id.parse::<RunId>().is_err() {
+        return Err(CliError::new(Kind::Usage, "bad_id", format!("`{}` is neither a want nor a run", args.id))
+            .hint("write w3 for a want, r12 for a run"));
+    }
+    let client = connect::connect(cli)?;
+    if is_want {
+        let want: WantDetail = client.delete(&format!("/api/v1/wants/{}", args.id))?;
+        super::want::print(cli, &want)?;
+    } else {
+        let run: RunDetail = client.delete(&format!("/api/v1/runs/{}", args.id))?;
+        if cli.json {
+            output::json(&run)?;
+        } else {
+            output::line(&format!("{} is to stop", run.run.id));
+        }
+    }
+    Ok(exit_code::OK)
+}

@@ -1,0 +1,16 @@
+//! One file for each verb.
+
+pub mod build;
+pub mod cancel;
+pub mod completion;
+pub mod gc;
+pub mod logs;
+pub mod partitions;
+pub mod plan;
+pub mod runs;
+pub mod serve;
+pub mod shim;
+pub mod status;
+pub mod stop;
+pub mod want;
+pub mod why;

@@ -1,0 +1,89 @@
+//! `partitions`: datasets with their counts, or the partitions of one.
+
+use super::super::args::{Cli, PartitionsArgs};
+use super::super::connect;
+use super::super::error::CliError;
+use super::super::exit_code;
+use super::super::output::{self, Table};
+use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState};
+
+/// Most rows the server gives at once.
+const PAGE: usize = 1000;
+
+/// Runs it.
+///
+/// # Errors
+/// The server refuses.
+pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    let Some(reference) = &args.reference else {
+        let page: Page<DatasetSummary> = client.get("/api/v1/datasets")?;
+        if cli.json {
+            output::json(&page)?;
+        } else {
+            datasets(&page.data);
+        }
+        return Ok(exit_code::OK);
+    };
+    let wanted = if args.limit == 0 { usize::MAX } else { args.limit };
+    let mut rows: Vec<PartitionRow> = Vec::new();
+    let mut cursor = None;
+    let page = loop {
+        let limit = (wanted - rows.len()).min(PAGE);
+        let mut path = format!("/api/v1/partitions?ref={}&limit={limit}", output::encode(reference));
+        if let Some(state) = &args.state {
+            path.push_str(&format!("&state={}", output::encode(state)));
+        }
+        if let Some(cursor) = &cursor {
+            path.push_str(&format!("&cursor={cursor}"));
+        }
+        let page: Page<PartitionRow> = client.get(&path)?;
+        rows.extend(page.data);
+        if rows.len() >= wanted || page.next.is_none() {
+            break Page { data: rows, next: page.next, seq: page.seq };
+        }
+        cursor = page.next;
+    };
+    if cli.json {
+        output::json(&page)?;
+        return Ok(exit_code::OK);
+    }
+    let mut table = Table::new(&["PARTITION", "STATE", "REASON"]);
+    for row in page.data {
+        table.row(vec![row.partition, state_name(row.state).to_owned(), row.reason.unwrap_or_default()]);
+    }
+    table.print();
+    if page.next.is_some() {
+        eprintln!("there are more; say --limit 0 for all");
+    }
+    Ok(exit_code::OK)
+}
+
+/// Prints counts.
+pub fn datasets(data: &[DatasetSummary]) {
+    let mut table = Table::new(&["DATASET", "KEYS", "CURRENT", "STALE", "MISSING", "BUILDING", "FAILED"]);
+    for dataset in data {
+        let name = if dataset.external { format!("{} (external)", dataset.dataset) } else { dataset.dataset.clone() };
+        table.row(vec![
+            name,
+            dataset.total.to_string(),
+            dataset.current.to_string(),
+            dataset.stale.to_string(),
+            dataset.missing.to_string(),
+            dataset.building.to_string(),
+            dataset.failed.to_string(),
+        ]);
+    }
+    table.print();
+}
+
+fn state_name(state: PartitionState) -> &'static str {
+    match state {
+        PartitionState::Current => "current",
+        PartitionState::Empty => "empty",
+        PartitionState::Missing => "missing",
+        PartitionState::Building => "building",
+        PartitionState::Stale => "stale",
+        PartitionState::Failed => "failed",
+    }
+}

@@ -1,0 +1,71 @@
+//! `runs`: a list, or one with its attempts.
+
+use super::super::args::{Cli, RunsArgs};
+use super::super::connect;
+use super::super::error::CliError;
+use super::super::exit_code;
+use super::super::output::{self, Table};
+use crate::api::{Page, RunDetail, RunRow};
+
+/// Runs it.
+///
+/// # Errors
+/// The server refuses.
+pub fn run(cli: &Cli, args: &RunsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    if let Some(id) = &args.id {
+        let run: RunDetail = client.get(&format!("/api/v1/runs/{}", output::encode(id)))?;
+        if cli.json {
+            output::json(&run)?;
+        } else {
+            detail(&run);
+        }
+        return Ok(exit_code::OK);
+    }
+    let mut path = format!("/api/v1/runs?limit={}", args.limit);
+    for (name, value) in [("job", &args.job), ("state", &args.state), ("partition", &args.partition)] {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={}", output::encode(value)));
+        }
+    }
+    let page: Page<RunRow> = client.get(&path)?;
+    if cli.json {
+        output::json(&page)?;
+        return Ok(exit_code::OK);
+    }
+    let mut table = Table::new(&["RUN", "STATE", "TRIES", "CREATED", "JOB", "PARTITION", "MESSAGE"]);
+    for run in page.data {
+        table.row(vec![
+            run.id,
+            run.state,
+            run.attempts.to_string(),
+            output::time(&run.created_at),
+            run.job,
+            run.partition,
+            run.message,
+        ]);
+    }
+    table.print();
+    Ok(exit_code::OK)
+}
+
+fn detail(run: &RunDetail) {
+    let row = &run.run;
+    output::line(&format!("{} {}  {}", row.id, row.state, row.partition));
+    output::line(&format!("  job {}, graph {}", row.job, run.graph.get(..8).unwrap_or_default()));
+    if !row.message.is_empty() {
+        output::line(&format!("  {}", row.message));
+    }
+    for attempt in &run.attempts_detail {
+        let outcome = attempt.outcome.as_deref().unwrap_or(&attempt.state);
+        let pid = attempt.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+        let message = if attempt.message.is_empty() { String::new() } else { format!(": {}", attempt.message) };
+        output::line(&format!(
+            "  attempt {} {outcome}{pid}, {}, cpu {}, {} MiB{message}",
+            attempt.number,
+            output::duration(attempt.wall_ms),
+            output::duration(attempt.cpu_ms),
+            attempt.max_rss_kb / 1024
+        ));
+    }
+}

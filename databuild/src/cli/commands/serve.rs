@@ -1,0 +1,54 @@
+//! `serve` and `runner`: the long-lived processes.
+
+use super::super::args::{Cli, RunnerArgs, ServeArgs};
+use super::super::connect;
+use super::super::error::{CliError, Kind};
+use super::super::exit_code;
+use crate::daemon::ReadyPipe;
+use crate::runner;
+use crate::serve::{serve, ServeOptions};
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// The server cannot start.
+pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
+    // First of all, before there are threads.
+    let ready = ReadyPipe::take();
+    let filter = EnvFilter::try_from_env("DATABUILD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(args.foreground).init();
+    let state = match connect::state_dir(cli) {
+        Ok(state) => state,
+        Err(error) => {
+            if let Some(ready) = ready {
+                ready.failed(&format!("{error:?}"));
+            }
+            return Err(error);
+        }
+    };
+    let options = ServeOptions {
+        port: args.port,
+        idle_timeout: (args.idle_timeout > 0).then(|| Duration::from_secs(args.idle_timeout)),
+        slots: args.jobs.map_or_else(cores, |jobs| jobs as usize),
+        allowed_origins: args.allow_origin.clone(),
+    };
+    serve(&state, &options, ready)
+        .map(|()| exit_code::OK)
+        .map_err(|error| CliError::new(Kind::Configuration, "serve_failed", error.to_string()))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Supervises job processes until told to stop.
+///
+/// # Errors
+/// The runner cannot start.
+pub fn run_runner(args: &RunnerArgs) -> Result<u8, CliError> {
+    runner::main(runner::RunnerArgs::new(&args.spool, &args.socket))
+        .map(|()| exit_code::OK)
+        .map_err(|error| CliError::new(Kind::Unreachable, error.code(), error.to_string()))
+}

@@ -1,0 +1,43 @@
+//! `status`: the server, its graph, what is built.
+
+use super::super::args::Cli;
+use super::super::connect;
+use super::super::error::CliError;
+use super::super::{exit_code, output};
+use crate::api::ServerStatus;
+
+/// Runs it.
+///
+/// # Errors
+/// The server cannot be reached.
+pub fn run(cli: &Cli) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    let status: ServerStatus = client.get("/api/v1/server")?;
+    if cli.json {
+        output::json(&status)?;
+        return Ok(exit_code::OK);
+    }
+    output::line(&format!(
+        "server {} (pid {}), up since {}, {} at once",
+        status.version,
+        status.pid,
+        output::time(&status.started_at),
+        status.slots
+    ));
+    output::line(&format!("workspace {}", status.workspace));
+    match &status.graph {
+        None => output::line("no graph is registered yet: run databuild through `bazel run` once"),
+        Some(graph) => output::line(&format!(
+            "graph {} of {}, registered {}, {} jobs",
+            graph.id.get(..8).unwrap_or_default(),
+            graph.label,
+            output::time(&graph.registered_at),
+            graph.jobs.len()
+        )),
+    }
+    output::line(&format!("{} open wants, {} live runs, {} events", status.open_wants, status.live_runs, status.seq));
+    if !status.datasets.is_empty() {
+        super::partitions::datasets(&status.datasets);
+    }
+    Ok(exit_code::OK)
+}

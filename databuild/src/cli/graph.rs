@@ -1,0 +1,128 @@
+//! The graph that Bazel built beside this program: finding it, storing its jobs' code, registering it.
+
+use super::client::Client;
+use super::error::{CliError, Kind};
+use crate::api::{RegisterReply, RegisterRequest, ServerStatus};
+use crate::snapshot::{CodeManifest, SnapshotError, Store};
+use databuild_core::graph::file::GraphFile;
+use databuild_core::graph::parse_file;
+use databuild_core::ids::GraphId;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A graph file with the runfiles it speaks of.
+pub struct BuiltGraph {
+    content: String,
+    path: PathBuf,
+    runfiles: PathBuf,
+}
+
+/// Finds the graph this program was built with; none when it runs by itself (from the shim, say).
+///
+/// `bazel run` and `bazel-bin/databuild` call a link that has the graph and the runfiles beside it. Links
+/// are followed one at a time, as runfiles libraries do, since a user may call through one of his own.
+///
+/// # Errors
+/// There is a graph file and it cannot be read.
+pub fn find() -> Result<Option<BuiltGraph>, CliError> {
+    let Some(mut at) = std::env::args_os().next().map(PathBuf::from) else { return Ok(None) };
+    if at.components().count() == 1 {
+        // Found through PATH: not built by Bazel in place.
+        return Ok(None);
+    }
+    for _ in 0..40 {
+        let graph = beside(&at, ".graph.json");
+        if graph.is_file() {
+            let content = std::fs::read_to_string(&graph).map_err(|error| {
+                CliError::new(Kind::Configuration, "graph_unreadable", format!("{}: {error}", graph.display()))
+            })?;
+            return Ok(Some(BuiltGraph { content, path: graph, runfiles: beside(&at, ".runfiles") }));
+        }
+        match std::fs::read_link(&at) {
+            Ok(next) => at = at.parent().map(|parent| parent.join(&next)).unwrap_or(next),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Registers the graph, unless the server follows it already. The jobs' code is stored first: a server
+/// never learns of a graph whose code may vanish.
+pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<(), CliError> {
+    let file = parse(built)?;
+    let inherited = inherited(&file);
+    let status: ServerStatus = client.get("/api/v1/server")?;
+    let known = status.graph.is_some_and(|graph| graph.id == GraphId::of(&built.content).0);
+    if known && inherited.is_empty() {
+        return Ok(());
+    }
+    let sources = snapshot_jobs(store, built, &file)?;
+    let request = RegisterRequest { content: built.content.clone(), sources, inherited };
+    let reply: RegisterReply = client.post("/api/v1/graphs", &request)?;
+    if reply.changed {
+        eprintln!("registered graph {} ({} jobs)", reply.graph.get(..8).unwrap_or_default(), file.jobs.len());
+    }
+    Ok(())
+}
+
+fn parse(built: &BuiltGraph) -> Result<GraphFile, CliError> {
+    parse_file(&built.content).map_err(|problems| {
+        let text = problems.first().map(ToString::to_string).unwrap_or_default();
+        CliError::new(Kind::Configuration, "graph_invalid", format!("{}: {text}", built.path.display()))
+    })
+}
+
+fn inherited(file: &GraphFile) -> BTreeMap<String, String> {
+    file.jobs
+        .iter()
+        .flat_map(|job| &job.env_inherit)
+        .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
+        .collect()
+}
+
+/// Stores every job's code; returns the source manifests by label.
+fn snapshot_jobs(
+    store: &Store,
+    built: &BuiltGraph,
+    file: &GraphFile,
+) -> Result<BTreeMap<String, String>, CliError> {
+    let mut sources = BTreeMap::new();
+    let mut copied = 0;
+    for job in &file.jobs {
+        let read = |runfile: &str| {
+            let path = built.runfiles.join(runfile);
+            std::fs::read(&path).map_err(|error| {
+                CliError::new(
+                    Kind::Configuration,
+                    "missing_runfile",
+                    format!("{} of {}: {error}", path.display(), job.label),
+                )
+                .hint("build again: bazel run //:databuild")
+            })
+        };
+        let manifest = CodeManifest::parse(&read(&job.manifest)?)
+            .map_err(|error| CliError::new(Kind::Configuration, error.code(), format!("{}: {error}", job.label)))?;
+        let taken = store
+            .materialize(&manifest, &|runfile: &str| built.runfiles.join(runfile))
+            .map_err(|error| snapshot_error(&job.label, &error))?;
+        copied += taken.new_files();
+        if let Ok(text) = String::from_utf8(read(&job.sources)?) {
+            sources.insert(job.label.clone(), text);
+        }
+    }
+    if copied > 0 {
+        eprintln!("stored the code of {} jobs ({copied} new files)", file.jobs.len());
+    }
+    Ok(sources)
+}
+
+fn snapshot_error(label: &str, error: &SnapshotError) -> CliError {
+    CliError::new(Kind::Configuration, error.code(), format!("{label}: {error}"))
+        .hint("run the command through Bazel again, so that it builds what is there now")
+}

@@ -1,0 +1,60 @@
+//! What people type. Parses, talks to the server, prints: data to stdout, talk to stderr.
+
+mod args;
+mod client;
+mod commands;
+mod connect;
+mod console;
+mod error;
+mod graph;
+mod output;
+
+pub mod exit_code;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use error::CliError;
+use std::process::ExitCode;
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with code 0, mistakes to stderr with code 2.
+            let code = if error.use_stderr() { exit_code::USAGE } else { exit_code::OK };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let json = cli.json;
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            error.print(json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, CliError> {
+    use commands as c;
+    match &cli.command {
+        Command::Build(args) => c::build::run(&cli, args),
+        Command::Plan(args) => c::plan::run(&cli, args),
+        Command::Why(args) => c::why::run(&cli, args),
+        Command::Want(args) => c::want::run(&cli, args),
+        Command::Partitions(args) => c::partitions::run(&cli, args),
+        Command::Runs(args) => c::runs::run(&cli, args),
+        Command::Logs(args) => c::logs::run(&cli, args),
+        Command::Cancel(args) => c::cancel::run(&cli, args),
+        Command::Status => c::status::run(&cli),
+        Command::Gc(args) => c::gc::run(&cli, args),
+        Command::Serve(args) => c::serve::run(&cli, args),
+        Command::Stop(args) => c::stop::run(&cli, args),
+        Command::Shim(args) => c::shim::run(&cli, args),
+        Command::Completion(args) => c::completion::run(args),
+        Command::Runner(args) => c::serve::run_runner(args),
+    }
+}

@@ -1,0 +1,57 @@
+//! The life cycle of the per-workspace server, for both sides of it: the
+//! command line that finds or starts the server, and the server itself.
+//!
+//! Invariants kept here:
+//! - Whoever holds `.databuild/server.lock` is the server; nobody else is, no
+//!   matter what `server.json` says.
+//! - Whoever starts a server holds `.databuild/start.lock` from the look at
+//!   `server.json` until the new server answers, so any number of simultaneous
+//!   first starts end with one server.
+//! - `server.json` is believed only if its boot, state folder, process id *and*
+//!   process start time fit and the process answers. Nothing here kills a
+//!   process.
+//! - A server inherits three descriptors (`/dev/null`, its log, its log) plus
+//!   the ready pipe, and only the variables named in [`environment`].
+//! - One type, [`StateDir`], knows the names of the files in `.databuild/`.
+//!
+//! There is no HTTP here: asking a server whether it is well, and asking it to
+//! go, are closures of the caller. Linux only (`/proc`, `pidfd`).
+
+mod connect;
+mod constraints;
+mod deadline;
+mod detach;
+pub mod environment;
+mod error;
+mod filesystem;
+mod find;
+mod guard;
+mod identity;
+mod idle;
+mod info;
+mod lock;
+mod runtime_dir;
+mod state_dir;
+mod token;
+mod workspace;
+
+#[cfg(test)]
+mod test_process;
+#[cfg(test)]
+mod tests;
+
+pub use connect::{connect_or_start, Ask, How, StartOptions, Started};
+pub use constraints::{Constraints, RestartReason};
+pub use deadline::Deadline;
+pub use detach::{ReadyPipe, READY_FD_ENV};
+pub use error::DaemonError;
+pub use filesystem::network_filesystem;
+pub use find::{find, Found, NotRunning};
+pub use guard::{LostReason, Ownership, Publication, ServerGuard, PREDECESSOR_WAIT};
+pub use identity::{DirId, Liveness, Machine, ProcessId};
+pub use idle::{IdleClock, IdleDecision, Work};
+pub use info::ServerInfo;
+pub use runtime_dir::{RuntimeDir, RuntimeDirError, MAX_SOCKET_PATH};
+pub use state_dir::{StateDir, StateDirError, STATE_DIR_NAME};
+pub use token::Token;
+pub use workspace::{Workspace, WorkspaceError};

@@ -1,0 +1,456 @@
+//! The folder `.databuild/` at the workspace root. This type owns the name of
+//! everything in it.
+
+use super::identity::DirId;
+use super::workspace::Workspace;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The name of the state folder below the workspace root.
+pub const STATE_DIR_NAME: &str = ".databuild";
+
+/// How many logs of earlier servers are kept.
+const PREVIOUS_LOGS: usize = 3;
+
+/// At most this much of a log's end is read to show it.
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// The state folder of a workspace, checked: a real folder, ours, mode 0700,
+/// writable.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    workspace: Workspace,
+    path: PathBuf,
+    id: DirId,
+}
+
+/// Why the state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// Something else has its name.
+    #[error(
+        "the state folder {path} is {what}, not a folder; move it away and run the command again"
+    )]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+        /// What was found.
+        what: &'static str,
+    },
+    /// It belongs to another user.
+    #[error(
+        "the state folder {path} belongs to user {owner}, and this is user {user}; run the \
+         command as its owner, or use a copy of the workspace of your own"
+    )]
+    ForeignOwner {
+        /// The path.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+        /// Our user id.
+        user: u32,
+    },
+    /// It cannot be created or written.
+    #[error("cannot {action} in the state folder: {path}: {source}; make it writable")]
+    Unwritable {
+        /// The path.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl StateDirError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            StateDirError::NotAFolder { .. } => "state_dir_not_a_folder",
+            StateDirError::ForeignOwner { .. } => "state_dir_foreign_owner",
+            StateDirError::Unwritable { .. } => "state_dir_unwritable",
+        }
+    }
+}
+
+impl StateDir {
+    /// Opens the state folder, creating it and its sub-folders if they are
+    /// missing.
+    pub fn create(workspace: &Workspace) -> Result<Self, StateDirError> {
+        let path = workspace.path().join(STATE_DIR_NAME);
+        make_private_dir(&path)?;
+        let state = Self::checked(workspace, path)?;
+        let ignore = state.path.join(".gitignore");
+        if !ignore.exists() {
+            // Bytes that are right whoever of two writers comes last.
+            std::fs::write(&ignore, "*\n").map_err(unwritable(&ignore, "write a file"))?;
+        }
+        for dir in [state.spool(), state.staging()] {
+            make_private_dir(&dir)?;
+        }
+        Ok(state)
+    }
+
+    /// Opens the state folder if there is one.
+    pub fn open(workspace: &Workspace) -> Result<Option<Self>, StateDirError> {
+        let path = workspace.path().join(STATE_DIR_NAME);
+        match path.symlink_metadata() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            _ => Self::checked(workspace, path).map(Some),
+        }
+    }
+
+    fn checked(workspace: &Workspace, path: PathBuf) -> Result<Self, StateDirError> {
+        let meta = path.symlink_metadata().map_err(unwritable(&path, "look"))?;
+        if !meta.is_dir() {
+            let what = if meta.is_symlink() {
+                "a symbolic link"
+            } else {
+                "a file"
+            };
+            return Err(StateDirError::NotAFolder { path, what });
+        }
+        let user = rustix::process::geteuid().as_raw();
+        if meta.uid() != user {
+            let owner = meta.uid();
+            return Err(StateDirError::ForeignOwner { path, owner, user });
+        }
+        if meta.mode() & 0o077 != 0 {
+            // A checkout or `cp -r` made it with the umask of the day.
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))
+                .map_err(unwritable(&path, "close it to others"))?;
+        }
+        use rustix::fs::Access;
+        rustix::fs::access(&path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|e| unwritable(&path, "write")(e.into()))?;
+        let id = DirId {
+            dev: meta.dev(),
+            ino: meta.ino(),
+        };
+        Ok(StateDir {
+            workspace: workspace.clone(),
+            path,
+            id,
+        })
+    }
+
+    /// The workspace this is the state of.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder's identity when it was opened.
+    pub fn id(&self) -> DirId {
+        self.id
+    }
+
+    /// The identity of the folder that has this path now.
+    pub(super) fn current_id(&self) -> io::Result<DirId> {
+        DirId::of(&self.path)
+    }
+
+    /// Who the server is and how to reach it.
+    pub fn server_json(&self) -> PathBuf {
+        self.path.join(SERVER_JSON)
+    }
+
+    /// Held by a client from its look at `server.json` until the server answers.
+    pub fn start_lock(&self) -> PathBuf {
+        self.path.join("start.lock")
+    }
+
+    /// Held by the server for its life.
+    pub fn server_lock(&self) -> PathBuf {
+        self.path.join("server.lock")
+    }
+
+    /// The build event log.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("bel.sqlite")
+    }
+
+    /// Standard output and error of a server in the background.
+    pub fn server_log(&self) -> PathBuf {
+        self.path.join("server.log")
+    }
+
+    /// The log of the `n`th server before this one; 1 is the last.
+    pub fn previous_log(&self, n: usize) -> PathBuf {
+        self.path.join(format!("server.log.{n}"))
+    }
+
+    /// One folder for each attempt of a run.
+    pub fn spool(&self) -> PathBuf {
+        self.path.join("spool")
+    }
+
+    /// Outputs that are not published yet; on the file system of the workspace.
+    pub fn staging(&self) -> PathBuf {
+        self.path.join("staging")
+    }
+
+    /// Values of inherited environment variables, for jobs; readable by the owner only.
+    pub fn inherited(&self) -> PathBuf {
+        self.path.join("inherited.json")
+    }
+
+    /// The runtime folder chosen last, see `RuntimeDir`.
+    pub(super) fn runtime_dir_record(&self) -> PathBuf {
+        self.path.join("runtime_dir")
+    }
+
+    /// Shifts the logs by one and opens an empty one. Only under `start.lock`.
+    pub(super) fn fresh_log(&self) -> io::Result<File> {
+        let names: Vec<PathBuf> = std::iter::once(self.server_log())
+            .chain((1..=PREVIOUS_LOGS).map(|n| self.previous_log(n)))
+            .collect();
+        for pair in names.windows(2).rev() {
+            match std::fs::rename(&pair[0], &pair[1]) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(self.server_log())
+    }
+
+    /// The last `lines` lines of the server's log with control characters made
+    /// harmless; empty if there is none.
+    pub fn log_tail(&self, lines: usize) -> String {
+        let mut bytes = Vec::new();
+        // A log that cannot be read must not hide the error it should explain.
+        let _ = File::open(self.server_log()).and_then(|mut log| {
+            let len = log.metadata()?.len();
+            log.seek(SeekFrom::Start(len.saturating_sub(TAIL_BYTES)))?;
+            log.take(TAIL_BYTES).read_to_end(&mut bytes)
+        });
+        let text: String = String::from_utf8_lossy(&bytes)
+            .chars()
+            .map(|c| {
+                if c.is_control() && c != '\n' && c != '\t' {
+                    '?'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        let all: Vec<&str> = text.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+/// The name of the file that describes the server.
+pub(super) const SERVER_JSON: &str = "server.json";
+
+/// Creates a folder only its owner can enter; one that is there is left as it
+/// is.
+fn make_private_dir(path: &Path) -> Result<(), StateDirError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+            Err(unwritable(path, "create a folder")(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unwritable(path: &Path, action: &'static str) -> impl Fn(io::Error) -> StateDirError {
+    let path = path.to_owned();
+    move |source| StateDirError::Unwritable {
+        path: path.clone(),
+        action,
+        source,
+    }
+}
+
+/// Replaces `path` in one step by a file of mode 0600 with these bytes: a
+/// reader sees the old file or the new one, also after a power failure.
+pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path
+        .file_name()
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let tmp = path.with_file_name(name);
+    // Left by a process that had our id and died in between.
+    let _ = std::fs::remove_file(&tmp);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&tmp)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&tmp, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&tmp);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace() -> (tempfile::TempDir, Workspace) {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let workspace = Workspace::at(dir.path()).expect("workspace");
+        (dir, workspace)
+    }
+
+    #[test]
+    fn it_is_private_and_ignores_itself() {
+        let (_keep, workspace) = workspace();
+        let state = StateDir::create(&workspace).expect("created");
+        let mode = state.path().metadata().expect("metadata").mode() & 0o777;
+        assert_eq!(mode, 0o700);
+        let ignore = std::fs::read_to_string(state.path().join(".gitignore")).expect("read");
+        assert_eq!(ignore, "*\n");
+        assert!(state.spool().is_dir() && state.staging().is_dir());
+    }
+
+    #[test]
+    fn opening_does_not_create() {
+        let (_keep, workspace) = workspace();
+        assert!(StateDir::open(&workspace).expect("open").is_none());
+        let created = StateDir::create(&workspace).expect("created");
+        let opened = StateDir::open(&workspace).expect("open").expect("there");
+        assert_eq!(created.id(), opened.id());
+    }
+
+    #[test]
+    fn a_folder_open_to_others_is_closed() {
+        let (_keep, workspace) = workspace();
+        let path = workspace.path().join(STATE_DIR_NAME);
+        std::fs::create_dir(&path).expect("mkdir");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+        StateDir::create(&workspace).expect("created");
+        assert_eq!(path.metadata().expect("metadata").mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_file_or_a_link_in_its_place_is_refused_and_left_alone() {
+        for link in [false, true] {
+            let (_keep, workspace) = workspace();
+            let path = workspace.path().join(STATE_DIR_NAME);
+            if link {
+                std::os::unix::fs::symlink(workspace.path(), &path).expect("symlink");
+            } else {
+                std::fs::write(&path, "mine").expect("write");
+            }
+            for result in [
+                StateDir::create(&workspace).map(|_| ()),
+                StateDir::open(&workspace).map(|_| ()),
+            ] {
+                let error = result.expect_err("refused");
+                assert_eq!(error.code(), "state_dir_not_a_folder");
+                assert!(error.to_string().contains(".databuild"), "{error}");
+            }
+            assert_eq!(path.symlink_metadata().expect("there").is_symlink(), link);
+        }
+    }
+
+    /// Runs `body` as a user whom file modes bind: root passes them all.
+    /// Credentials belong to a thread in Linux, so only a new thread gives
+    /// them up.
+    fn as_ordinary_user<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                if rustix::process::geteuid().is_root() {
+                    let nobody = rustix::process::Uid::from_raw(65534);
+                    rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("setuid");
+                }
+                body()
+            });
+            thread.join().expect("thread")
+        })
+    }
+
+    #[test]
+    fn an_unwritable_workspace_is_refused_with_path_and_reason() {
+        let (_keep, workspace) = workspace();
+        std::fs::set_permissions(workspace.path(), std::fs::Permissions::from_mode(0o555))
+            .expect("chmod");
+        let error = as_ordinary_user(|| StateDir::create(&workspace)).expect_err("refused");
+        assert_eq!(error.code(), "state_dir_unwritable");
+        let text = error.to_string();
+        assert!(
+            text.contains(".databuild") && text.contains("ermission denied"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_unwritable_state_folder_is_refused() {
+        let (_keep, workspace) = workspace();
+        let path = workspace.path().join(STATE_DIR_NAME);
+        std::fs::set_permissions(workspace.path(), std::fs::Permissions::from_mode(0o755))
+            .expect("chmod");
+        StateDir::create(&workspace).expect("created");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o500)).expect("chmod");
+        let error = as_ordinary_user(|| StateDir::create(&workspace)).expect_err("refused");
+        // As root the thread is another user than the owner; else the mode bites.
+        let expected = if rustix::process::geteuid().is_root() {
+            "state_dir_foreign_owner"
+        } else {
+            "state_dir_unwritable"
+        };
+        assert_eq!(error.code(), expected);
+    }
+
+    #[test]
+    fn three_previous_logs_are_kept() {
+        let (_keep, workspace) = workspace();
+        let state = StateDir::create(&workspace).expect("created");
+        for n in 0..6 {
+            let mut log = state.fresh_log().expect("log");
+            writeln!(log, "server {n}").expect("write");
+        }
+        let read = |path: PathBuf| std::fs::read_to_string(path).expect("read");
+        assert_eq!(read(state.server_log()), "server 5\n");
+        assert_eq!(read(state.previous_log(1)), "server 4\n");
+        assert_eq!(read(state.previous_log(3)), "server 2\n");
+        assert!(!state.previous_log(4).exists());
+    }
+
+    #[test]
+    fn the_tail_is_the_end_of_the_log_without_escapes() {
+        let (_keep, workspace) = workspace();
+        let state = StateDir::create(&workspace).expect("created");
+        assert_eq!(state.log_tail(3), "");
+        let mut log = state.fresh_log().expect("log");
+        for n in 0..5000 {
+            writeln!(log, "line {n}").expect("write");
+        }
+        write!(log, "\x1b[31mred\n\u{ff}").expect("write");
+        log.write_all(b"\xff\xfe").expect("write");
+        let tail = state.log_tail(3);
+        assert_eq!(tail.lines().count(), 3);
+        assert!(tail.starts_with("line 4999\n?[31mred\n"), "{tail:?}");
+    }
+
+    #[test]
+    fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
+        let (_keep, workspace) = workspace();
+        let path = workspace.path().join("x.json");
+        write_atomically(&path, b"one").expect("write");
+        write_atomically(&path, b"two").expect("write");
+        assert_eq!(std::fs::read(&path).expect("read"), b"two");
+        assert_eq!(path.metadata().expect("metadata").mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::read_dir(workspace.path()).expect("list").count(),
+            1
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! What an attempt left behind: its exit, its report and its staged outputs become one verdict.
+//!
+//! Runs on a thread of its own. Outputs of a batch of attempts are synced together before any of them
+//! is reported, so that whatever the log calls an intent is on disk.
+
+use super::orchestrator::Message;
+use super::request::{parse_request, OutputFile, Request};
+use crate::publish::{self, PublishError};
+use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Input, Success};
+use databuild_core::event::{AttemptOutcome, OutputRecord};
+use databuild_core::ids::AttemptId;
+use databuild_core::report::{self, Expected, Said};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender};
+
+/// An attempt whose process is over.
+#[derive(Debug)]
+pub(super) struct EndedAttempt {
+    pub(super) attempt: AttemptId,
+    pub(super) exit: ExitRecord,
+}
+
+/// Data version of a partition that is empty by the job's word.
+const EMPTY_VERSION: &str = "empty";
+
+/// Examines attempts until the channel closes.
+pub(super) fn examiner(spool: &Path, ended: &Receiver<EndedAttempt>, to_loop: &Sender<Message>) {
+    while let Ok(first) = ended.recv() {
+        let mut batch = vec![first];
+        batch.extend(ended.try_iter().take(255));
+        let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one)).collect();
+        let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
+        if publish::sync(&staged).is_err() {
+            // Which of them cannot be synced is worth a second look; the others go on.
+            for verdict in &mut verdicts {
+                if let Err(error) = publish::sync(&verdict.staged) {
+                    verdict.end.result = failure(error.to_string(), false);
+                }
+            }
+        }
+        for Verdict { attempt, end, .. } in verdicts {
+            if to_loop.send(Message::Input(Input::AttemptEnded { attempt, end })).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+struct Verdict {
+    attempt: AttemptId,
+    end: AttemptEnd,
+    staged: Vec<PathBuf>,
+}
+
+fn examine(spool: &Path, ended: &EndedAttempt) -> Verdict {
+    let exit = &ended.exit;
+    let (result, staged) = match judge(spool, ended) {
+        Ok((outputs, staged)) => (Ok(Success { outputs }), staged),
+        Err(report) => (Err(report), Vec::new()),
+    };
+    let end = AttemptEnd {
+        result,
+        exit_code: match exit.outcome {
+            Outcome::Code(code) => Some(code),
+            _ => None,
+        },
+        wall_ms: exit.ended_at.saturating_sub(exit.started_at),
+        cpu_ms: exit.rusage.user_ms + exit.rusage.sys_ms,
+        max_rss_kb: exit.rusage.max_rss_kb,
+    };
+    Verdict { attempt: ended.attempt, end, staged }
+}
+
+fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
+    Err(AttemptReport { outcome: AttemptOutcome::Failure { permanent }, message })
+}
+
+type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
+
+fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, AttemptReport> {
+    let exit = &ended.exit;
+    if exit.canceled {
+        let message = exit.cancel_reason.clone().unwrap_or_else(|| "canceled".to_owned());
+        return Err(AttemptReport { outcome: AttemptOutcome::Canceled, message });
+    }
+    if exit.timed_out {
+        let seconds = exit.ended_at.saturating_sub(exit.started_at) as f64 / 1000.0;
+        let message = format!("out of time after {seconds:.1} s; raise `timeout` in the job if it needs longer");
+        return Err(AttemptReport { outcome: AttemptOutcome::Timeout, message });
+    }
+    let name = AttemptName::new(ended.attempt.to_string())
+        .map_err(|error| AttemptReport { outcome: AttemptOutcome::Lost, message: error.to_string() })?;
+    let files = AttemptFiles::new(spool, &name);
+    match &exit.outcome {
+        // Code snapshots are complete: what is missing or not executable today will be tomorrow.
+        Outcome::SpawnFailed { message, .. } => return failure(message.clone(), true),
+        Outcome::NeverStarted {} => {
+            return Err(AttemptReport {
+                outcome: AttemptOutcome::Canceled,
+                message: "canceled before it started".to_owned(),
+            })
+        }
+        Outcome::Signal(signal) => {
+            return failure(format!("killed by signal {signal} ({})", signal_name(*signal)), false)
+        }
+        Outcome::Code(0) => {}
+        Outcome::Code(code) => {
+            // A job that fails may have said why, and whether trying again is useless.
+            let said = read_report(&files, &[]).ok().and_then(|report| report.failure);
+            let (message, permanent) = said.unwrap_or_else(|| (format!("exit code {code}"), false));
+            return failure(message, permanent);
+        }
+    }
+    let request = std::fs::read(files.request())
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| parse_request(&bytes).map_err(|error| error.to_string()));
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => return failure(format!("its request cannot be read back: {error}"), false),
+    };
+    collect_outputs(&files, &request)
+}
+
+fn read_report(files: &AttemptFiles, expected: &[Expected]) -> Result<report::Report, report::ReportError> {
+    let path = files.report();
+    let length = std::fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
+    if length > report::MAX_BYTES as u64 {
+        return Err(report::ReportError::TooLong);
+    }
+    report::parse(&std::fs::read(&path).unwrap_or_default(), expected)
+}
+
+fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Outputs, AttemptReport> {
+    let expected: Vec<Expected> = request
+        .outputs
+        .iter()
+        .map(|output| Expected { dataset: output.dataset.clone(), partition: output.partition.clone() })
+        .collect();
+    let report = match read_report(files, &expected) {
+        Ok(report) => report,
+        // Deterministic jobs would write the same report again.
+        Err(error) => return failure(error.to_string(), true),
+    };
+    if let Some((message, permanent)) = report.failure {
+        return failure(message, permanent);
+    }
+    let mut records = Vec::new();
+    let mut staged = Vec::new();
+    for (output, said) in request.outputs.iter().zip(report.outputs) {
+        let (version, metadata) = match said {
+            Said::Failed { message, permanent } => {
+                return failure(format!("{}: {message}", output.partition), permanent)
+            }
+            Said::Empty { metadata } => {
+                records.push(record(output, EMPTY_VERSION.to_owned(), true, 0, metadata));
+                continue;
+            }
+            Said::Done { version, metadata } => (version, metadata),
+            Said::Nothing => (None, serde_json::Map::new()),
+        };
+        match &output.path {
+            None => {
+                let version = version.unwrap_or_else(|| format!("run:{}", request.run));
+                records.push(record(output, version, false, 0, metadata));
+            }
+            Some(path) => match publish::inspect(path) {
+                Ok(found) => {
+                    records.push(record(output, found.hash.to_string(), false, found.bytes, metadata));
+                    staged.push(path.clone());
+                }
+                Err(PublishError::OutputMissing { .. }) => {
+                    return failure(
+                        format!(
+                            "it exited with code 0 without writing {}: write the file at the request's `path` ({}), \
+                             or report the partition `empty`",
+                            output.partition,
+                            path.display()
+                        ),
+                        false,
+                    )
+                }
+                Err(error) => return failure(error.to_string(), false),
+            },
+        }
+    }
+    Ok((records, staged))
+}
+
+fn record(
+    output: &OutputFile,
+    version: String,
+    empty: bool,
+    bytes: u64,
+    metadata: serde_json::Map<String, serde_json::Value>,
+) -> OutputRecord {
+    OutputRecord {
+        partition: output.partition.clone(),
+        version,
+        empty,
+        mark: 0,
+        bytes,
+        metadata: serde_json::Value::Object(metadata).to_string(),
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL; out of memory?",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        _ => "see `kill -l`",
+    }
+}

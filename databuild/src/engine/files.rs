@@ -1,0 +1,105 @@
+//! Looks at the files that a want is about: are published outputs and external data still what the
+//! state says? One cheap look at each; only what differs is read.
+
+use crate::publish::{self, FileState, StatMark};
+use databuild_core::decide::{Refusal, Sighting, Sightings};
+use databuild_core::event::Refresh;
+use databuild_core::graph::{DatasetIx, Graph};
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::planner;
+use databuild_core::state::State;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What came of a look.
+#[derive(Debug)]
+pub struct FileLook {
+    /// The state the look was made with, read as of the instant asked for.
+    pub state: State,
+    /// The targets, resolved.
+    pub targets: Vec<(DatasetIx, PartitionSet)>,
+    /// Whatever is not as the state says.
+    pub sightings: Sightings,
+}
+
+/// Looks at all files that matter for `targets`.
+///
+/// # Errors
+/// A reference that cannot be resolved.
+pub fn look_at_files(
+    mut state: State,
+    targets: &[String],
+    refresh: Refresh,
+    as_of: Timestamp,
+    workspace: &Path,
+) -> Result<FileLook, Refusal> {
+    state.advance(as_of);
+    let mut resolved: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    for text in targets {
+        let (ix, set) = state.resolve(text)?;
+        resolved.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
+    }
+    let targets: Vec<_> = resolved.into_iter().collect();
+    let matters = planner::closure(&state, &targets, refresh);
+    let registered = state.registered();
+    let mut known: Vec<(DatasetIx, PartitionKey)> = Vec::new();
+    let mut items: Vec<(PathBuf, StatMark)> = Vec::new();
+    let mut unknown: Vec<(DatasetIx, PartitionKey, PathBuf)> = Vec::new();
+    for (ix, dataset) in registered.graph.datasets().filter(|(_, dataset)| dataset.path.is_some()) {
+        let facts = state.dataset(ix);
+        for key in relevant(&registered.graph, &matters, ix).iter() {
+            let present = facts.present.contains(&key);
+            if !present && !dataset.external {
+                continue;
+            }
+            let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
+            let path = workspace.join(path);
+            match facts.entries.get(&key).filter(|_| present) {
+                // Empty partitions have no file.
+                Some(_) if facts.empty.contains(&key) => {}
+                Some(entry) if entry.mark != 0 => {
+                    known.push((ix, key));
+                    items.push((path, StatMark(entry.mark)));
+                }
+                _ => unknown.push((ix, key, path)),
+            }
+        }
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let states = publish::check_files(&items, threads);
+    let mut seen = Vec::new();
+    for (((ix, key), (path, _)), state) in known.into_iter().zip(items).zip(states) {
+        match state {
+            FileState::Same => {}
+            FileState::Missing => seen.push(Sighting::Gone(ix, key)),
+            FileState::Changed => unknown.push((ix, key, path)),
+        }
+    }
+    for (dataset, key, path) in unknown {
+        match publish::observe(&path) {
+            Ok(Some(found)) => seen.push(Sighting::Content {
+                dataset,
+                key,
+                version: found.hash.to_string(),
+                mark: found.mark.0,
+            }),
+            Ok(None) => seen.push(Sighting::Gone(dataset, key)),
+            Err(error) => {
+                // It cannot be read, so no job could read it either.
+                tracing::warn!(%error, path = %path.display(), "a file cannot be looked at");
+                seen.push(Sighting::Gone(dataset, key));
+            }
+        }
+    }
+    let sightings = Sightings { graph: Some(registered.id.clone()), seen };
+    Ok(FileLook { state, targets, sightings })
+}
+
+/// Partitions of a dataset that a closure wants, reads or makes.
+fn relevant(graph: &Graph, matters: &planner::Closure, ix: DatasetIx) -> PartitionSet {
+    match graph.dataset(ix).producer {
+        Some(job) => matters.datasets[ix.0].union(&matters.jobs[job.0]),
+        None => matters.datasets[ix.0].clone(),
+    }
+}

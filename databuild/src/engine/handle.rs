@@ -1,0 +1,265 @@
+//! How everything outside the loop talks to it.
+
+use super::orchestrator::{Command, Message};
+use crate::store::{Blob, Reader};
+use arc_swap::ArcSwap;
+use databuild_core::decide::{Core, Input, Refusal, Reply, WantRequest};
+use databuild_core::event::GraphRegistered;
+use databuild_core::graph::{DatasetIx, Graph};
+use databuild_core::ids::{GraphId, RunId, WantId};
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::planner::{self, Plan};
+use databuild_core::state::State;
+use databuild_core::symbols::Symbols;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{oneshot, watch};
+
+/// The state after some committed event, shared by all readers.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The state.
+    pub state: Arc<State>,
+    /// How many attempts may run at once.
+    pub slots: usize,
+}
+
+impl Snapshot {
+    pub(super) fn of(core: &Core) -> Snapshot {
+        Snapshot { state: Arc::new(core.state.clone()), slots: core.slots }
+    }
+}
+
+/// What loop and readers share.
+pub(super) struct Shared {
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    pub(super) seq: watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        let seq = snapshot.state.seq.0;
+        self.snapshot.store(Arc::new(snapshot));
+        self.seq.send_replace(seq);
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The core said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It could not be recorded.
+    #[error("{message}")]
+    Store {
+        /// Stable name.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
+    /// The server is going down.
+    #[error("the server is shutting down; ask again")]
+    ShuttingDown,
+}
+
+impl CommandError {
+    /// Stable name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            CommandError::Refused(refusal) => refusal.code(),
+            CommandError::Store { code, .. } => code,
+            CommandError::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+/// A cheap handle to a running engine.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) inbox: Arc<Mutex<Sender<Message>>>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) reader: Arc<Reader>,
+    pub(super) workspace: PathBuf,
+    pub(super) spool: PathBuf,
+}
+
+/// A graph to be registered, with what belongs to it.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The graph file.
+    pub content: String,
+    /// Each job's source manifest, by label.
+    pub sources: BTreeMap<String, String>,
+    /// Values of all names in jobs' `env_inherit` that the client has.
+    pub inherited: BTreeMap<String, String>,
+}
+
+impl Handle {
+    /// The state after the last committed event.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// Tells the sequence number of each commit.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.shared.seq.subscribe()
+    }
+
+    /// History on disk.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Where the workspace is.
+    #[must_use]
+    pub fn workspace(&self) -> &std::path::Path {
+        &self.workspace
+    }
+
+    /// Where attempts' folders are.
+    #[must_use]
+    pub fn spool(&self) -> &std::path::Path {
+        &self.spool
+    }
+
+    /// Sends an input and waits until what came of it is durable.
+    ///
+    /// # Errors
+    /// It was refused, or could not be recorded.
+    pub async fn submit(&self, input: Input) -> Result<Reply, CommandError> {
+        self.submit_with(input, Vec::new(), None).await
+    }
+
+    async fn submit_with(
+        &self,
+        input: Input,
+        blobs: Vec<Blob>,
+        inherited: Option<BTreeMap<String, String>>,
+    ) -> Result<Reply, CommandError> {
+        let (send, receive) = oneshot::channel();
+        let answer = Box::new(move |reply| {
+            // Whoever asked may have gone; what was decided stands.
+            let _ = send.send(reply);
+        });
+        let message = Message::Command(Box::new(Command { input, blobs, inherited, answer }));
+        self.send(message)?;
+        receive.await.map_err(|_| CommandError::ShuttingDown)?
+    }
+
+    pub(super) fn send(&self, message: Message) -> Result<(), CommandError> {
+        let inbox = self.inbox.lock().map_err(|_| CommandError::ShuttingDown)?;
+        inbox.send(message).map_err(|_| CommandError::ShuttingDown)
+    }
+
+    /// Registers a graph.
+    ///
+    /// # Errors
+    /// The graph is invalid, or could not be recorded.
+    pub async fn register(&self, registration: Registration) -> Result<(GraphId, bool), CommandError> {
+        let Registration { content, sources, inherited } = registration;
+        let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
+            Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
+        })?;
+        let names: Vec<&String> = graph.jobs().flat_map(|(_, job)| &job.env_inherit).collect();
+        let inherited: BTreeMap<String, String> =
+            inherited.into_iter().filter(|(name, _)| names.contains(&name)).collect();
+        let digests = inherited
+            .iter()
+            .map(|(name, value)| (name.clone(), databuild_core::digest::sha256_hex(value.as_bytes())))
+            .collect();
+        let blobs: Vec<(String, Blob)> =
+            sources.into_iter().map(|(label, text)| (label, Blob::of(text.into_bytes()))).collect();
+        let id = GraphId::of(&content);
+        let event = GraphRegistered {
+            graph: id.clone(),
+            content: content.into(),
+            inherited: digests,
+            sources: blobs.iter().map(|(label, blob)| (label.clone(), blob.digest.clone())).collect(),
+        };
+        let blobs = blobs.into_iter().map(|(_, blob)| blob).collect();
+        match self.submit_with(Input::RegisterGraph(event), blobs, Some(inherited)).await? {
+            Reply::Registered { changed } => Ok((id, changed)),
+            _ => Ok((id, false)),
+        }
+    }
+
+    /// Creates a want, having looked at the files it is about.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn want(&self, mut request: WantRequest) -> Result<WantId, CommandError> {
+        let as_of = *request.as_of.get_or_insert_with(Timestamp::now);
+        let (targets, refresh) = (request.targets.clone(), request.refresh);
+        let handle = self.clone();
+        let look = tokio::task::spawn_blocking(move || handle.look(&targets, refresh, as_of))
+            .await
+            .map_err(|_| CommandError::ShuttingDown)??;
+        match self.submit(Input::CreateWant(request, look.sightings)).await? {
+            Reply::Want(id) => Ok(id),
+            _ => Err(CommandError::ShuttingDown),
+        }
+    }
+
+    /// Plans without doing anything. Blocking: looks at files.
+    ///
+    /// # Errors
+    /// A reference that cannot be resolved.
+    pub fn plan(
+        &self,
+        targets: &[String],
+        refresh: databuild_core::event::Refresh,
+        as_of: Timestamp,
+    ) -> Result<Planned, CommandError> {
+        let look = self.look(targets, refresh, as_of)?;
+        let mut core = Core::new(1);
+        core.state = look.state;
+        core.draining = true;
+        // What was seen is folded into a copy; nothing is recorded.
+        core.step(Input::Sightings(look.sightings), as_of).reply?;
+        let plan = planner::plan(&mut core.state, &look.targets, refresh);
+        Ok(Planned { state: core.state, targets: look.targets, plan })
+    }
+
+    fn look(
+        &self,
+        targets: &[String],
+        refresh: databuild_core::event::Refresh,
+        as_of: Timestamp,
+    ) -> Result<super::files::FileLook, CommandError> {
+        if self.snapshot().state.graph.is_none() {
+            return Err(Refusal::NoGraph.into());
+        }
+        if targets.is_empty() {
+            return Err(Refusal::NoTargets.into());
+        }
+        let state = State::clone(&self.snapshot().state);
+        super::files::look_at_files(state, targets, refresh, as_of, &self.workspace).map_err(CommandError::from)
+    }
+
+    /// Stops a run.
+    ///
+    /// # Errors
+    /// There is no such live run.
+    pub async fn cancel_run(&self, run: RunId) -> Result<Reply, CommandError> {
+        self.submit(Input::CancelRun(run)).await
+    }
+}
+
+/// A plan with the state it was made on.
+#[derive(Debug)]
+pub struct Planned {
+    /// The state, with what was seen of files.
+    pub state: State,
+    /// The targets.
+    pub targets: Vec<(DatasetIx, PartitionSet)>,
+    /// The plan.
+    pub plan: Plan,
+}

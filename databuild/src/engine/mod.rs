@@ -1,0 +1,31 @@
+//! The rim around the core: the one loop that owns the truth, and what carries out its orders.
+//!
+//! ```text
+//!  HTTP handlers ─┐                                       ┌─> runner (starts, stops)
+//!  runner events ─┼─> Message ─> decide ─> append ─> publish snapshot ─> answer ─> effects ─> publisher
+//!  examiner ──────┤             (core)    (durable)                                 │
+//!  publisher ─────┘                                                                 └─> request, staging
+//! ```
+//!
+//! Invariants:
+//! - Only the orchestrator thread appends to the log and holds a [`databuild_core::decide::Core`].
+//! - Nothing is answered and no effect is performed before the events that justify it are durable.
+//! - Readers get an immutable snapshot of the state after some committed event; they never wait for the loop.
+//! - Blocking work on files (hashing, syncing, renaming) happens on threads of its own and comes back as
+//!   an input like any other.
+
+mod examine;
+mod files;
+mod handle;
+mod inherited;
+mod orchestrator;
+mod perform;
+mod publisher;
+mod request;
+mod start;
+
+pub use files::{look_at_files, FileLook};
+pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
+pub use perform::ConnectRunner;
+pub use request::{parse_request, InputFile, OutputFile, Request};
+pub use start::{Engine, EngineConfig, EngineError};

@@ -1,0 +1,270 @@
+//! The loop: sources → one message → decide → append → publish → answer → perform.
+
+use super::handle::{CommandError, Shared, Snapshot};
+use super::perform::Performer;
+use crate::runner::{AttemptName, RunnerEvent};
+use crate::store::{Batch, Blob, EventLog, StoreError};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
+use databuild_core::event::AttemptOutcome;
+use databuild_core::ids::AttemptId;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Something for the loop.
+pub(super) enum Message {
+    /// A request that waits for its answer.
+    Command(Box<Command>),
+    /// Something that happened.
+    Input(Input),
+    /// News from the runner.
+    Runner(RunnerEvent),
+    /// Finish and leave; running jobs go on under the runner, or are stopped.
+    Stop { jobs: bool },
+}
+
+/// A request with what belongs to it.
+pub(super) struct Command {
+    pub(super) input: Input,
+    /// Contents that its events refer to.
+    pub(super) blobs: Vec<Blob>,
+    /// Values of inherited environment variables, to be kept if the input is accepted.
+    pub(super) inherited: Option<BTreeMap<String, String>>,
+    pub(super) answer: Answer,
+}
+
+/// Gives the answer to whoever waits for it.
+pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;
+
+/// Most messages that are decided before their events are made durable together.
+const BATCH: usize = 512;
+/// After a failed append, what came from the executor is tried again this much later.
+const RETRY_APPEND: Duration = Duration::from_secs(1);
+/// Longest sleep, so that a clock that was set is noticed.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Why the loop ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Somebody asked.
+    Stopped,
+    /// The log cannot be trusted any more.
+    Failed(String),
+}
+
+/// All that the loop owns.
+pub(super) struct Orchestrator {
+    pub(super) core: Core,
+    pub(super) log: Box<dyn EventLog>,
+    pub(super) performer: Performer,
+    pub(super) shared: Arc<Shared>,
+    pub(super) inbox: Receiver<Message>,
+    pub(super) examine: Sender<super::examine::EndedAttempt>,
+    /// Inputs whose events could not be appended.
+    pub(super) postponed: Vec<Input>,
+}
+
+/// What one turn gathered.
+#[derive(Default)]
+struct Turn {
+    batch: Batch,
+    effects: Vec<Effect>,
+    answers: Vec<(Answer, Result<Reply, CommandError>)>,
+    /// Inputs nobody would send again.
+    facts: Vec<Input>,
+    inherited: Vec<BTreeMap<String, String>>,
+}
+
+impl Orchestrator {
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) -> Ended {
+        let mut retry_append: Option<Instant> = None;
+        loop {
+            let wait = self.time_to_wait(retry_append);
+            let first = match self.inbox.recv_timeout(wait) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ended::Stopped,
+            };
+            let mut turn = Turn::default();
+            let mut stop = false;
+            if retry_append.is_none_or(|at| at <= Instant::now()) {
+                retry_append = None;
+                for input in std::mem::take(&mut self.postponed) {
+                    self.decide_fact(input, &mut turn);
+                }
+            }
+            match first {
+                None => self.decide_fact(Input::Tick, &mut turn),
+                Some(first) => {
+                    let mut next = Some(first);
+                    let mut taken = 0;
+                    while let Some(message) = next {
+                        stop |= self.take(message, &mut turn);
+                        taken += 1;
+                        next = if taken < BATCH { self.inbox.try_recv().ok() } else { None };
+                    }
+                }
+            }
+            match self.commit(turn) {
+                Ok(()) => {}
+                Err(Refused::Postponed) => retry_append = Some(Instant::now() + RETRY_APPEND),
+                Err(Refused::Fatal(reason)) => return Ended::Failed(reason),
+            }
+            if stop {
+                return Ended::Stopped;
+            }
+        }
+    }
+
+    fn time_to_wait(&self, retry_append: Option<Instant>) -> Duration {
+        let timer = self.core.next_timer().map_or(LONGEST_WAIT, |at| {
+            Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
+        });
+        let retry = retry_append.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(Instant::now()));
+        timer.min(retry).min(LONGEST_WAIT)
+    }
+
+    /// Decides one message; true if it says stop.
+    fn take(&mut self, message: Message, turn: &mut Turn) -> bool {
+        match message {
+            Message::Stop { jobs } => {
+                if jobs {
+                    self.performer.stop_jobs();
+                }
+                return true;
+            }
+            Message::Input(input) => self.decide_fact(input, turn),
+            Message::Runner(event) => self.runner_event(event, turn),
+            Message::Command(command) => {
+                let Command { input, blobs, inherited, answer } = *command;
+                let step = self.core.step(input, Timestamp::now());
+                if step.reply.is_ok() {
+                    turn.batch.blobs.extend(blobs);
+                    turn.inherited.extend(inherited);
+                }
+                turn.batch.records.extend(step.records);
+                turn.effects.extend(step.effects);
+                turn.answers.push((answer, step.reply.map_err(CommandError::Refused)));
+            }
+        }
+        false
+    }
+
+    fn decide_fact(&mut self, input: Input, turn: &mut Turn) {
+        let keep = !matches!(input, Input::Tick);
+        let step = self.core.step(input.clone(), Timestamp::now());
+        if let Err(refusal) = &step.reply {
+            // For example the end of an attempt that a cancellation overtook.
+            tracing::debug!(%refusal, "input without effect");
+        }
+        turn.batch.records.extend(step.records);
+        turn.effects.extend(step.effects);
+        if keep {
+            turn.facts.push(input);
+        }
+    }
+
+    fn runner_event(&mut self, event: RunnerEvent, turn: &mut Turn) {
+        match event {
+            RunnerEvent::Started { attempt, pid, .. } => {
+                if let Some(attempt) = attempt_id(&attempt) {
+                    self.decide_fact(Input::AttemptStarted { attempt, pid }, turn);
+                }
+            }
+            RunnerEvent::Ended { attempt, exit } => {
+                if let Some(attempt) = attempt_id(&attempt) {
+                    // A closed examiner means that the engine is going down; the runner tells again.
+                    let _ = self.examine.send(super::examine::EndedAttempt { attempt, exit: *exit });
+                }
+            }
+            RunnerEvent::Refused { attempt, code, message } => {
+                tracing::warn!(%attempt, code, message, "the runner refused an attempt");
+                if let Some(attempt) = attempt_id(&attempt) {
+                    self.decide_fact(Input::AttemptEnded { attempt, end: lost(message) }, turn);
+                }
+            }
+            RunnerEvent::Disconnected { reason } => {
+                tracing::error!(reason, "the runner went away; starting another");
+                let live = live_attempts(&self.core.state);
+                let known = self.performer.reconnect(&live);
+                self.decide_fact(Input::Resume(known), turn);
+            }
+        }
+    }
+
+    /// Makes a turn durable, then answers and acts on it.
+    fn commit(&mut self, turn: Turn) -> Result<(), Refused> {
+        if !turn.batch.records.is_empty() {
+            if let Err(error) = self.log.append(&turn.batch) {
+                return self.append_failed(&error, turn);
+            }
+            self.shared.publish(Snapshot::of(&self.core));
+        }
+        for values in turn.inherited {
+            if let Err(error) = self.performer.keep_inherited(values) {
+                tracing::error!(%error, "inherited environment values could not be kept");
+            }
+        }
+        for (answer, reply) in turn.answers {
+            answer(reply);
+        }
+        for input in self.performer.perform(turn.effects, &self.core.state) {
+            // Whatever an effect found out at once is decided in the next turn.
+            self.postponed.push(input);
+        }
+        if !self.postponed.is_empty() {
+            let inputs = std::mem::take(&mut self.postponed);
+            let mut turn = Turn::default();
+            for input in inputs {
+                self.decide_fact(input, &mut turn);
+            }
+            return self.commit(turn);
+        }
+        Ok(())
+    }
+
+    /// Nothing of the turn happened. The state is folded anew, since it is ahead of the log.
+    fn append_failed(&mut self, error: &StoreError, turn: Turn) -> Result<(), Refused> {
+        tracing::error!(%error, code = error.code(), "events could not be appended");
+        for (answer, _) in turn.answers {
+            answer(Err(CommandError::Store { code: error.code(), message: error.to_string() }));
+        }
+        if error.is_fatal() {
+            return Err(Refused::Fatal(error.to_string()));
+        }
+        let mut core = Core::new(self.core.slots);
+        core.draining = self.core.draining;
+        super::start::replay(&mut core, self.log.as_ref()).map_err(|error| Refused::Fatal(error.to_string()))?;
+        self.core = core;
+        self.postponed.extend(turn.facts);
+        Err(Refused::Postponed)
+    }
+}
+
+enum Refused {
+    Postponed,
+    Fatal(String),
+}
+
+/// Attempts that the executor should know.
+pub(super) fn live_attempts(state: &databuild_core::state::State) -> Vec<AttemptId> {
+    state.runs.values().filter(|run| run.occupies_slot()).map(|run| run.attempt_id()).collect()
+}
+
+pub(super) fn attempt_id(name: &AttemptName) -> Option<AttemptId> {
+    name.as_str().parse().ok()
+}
+
+/// The end of an attempt that never ran as far as anybody knows.
+pub(super) fn lost(message: String) -> AttemptEnd {
+    AttemptEnd {
+        result: Err(AttemptReport { outcome: AttemptOutcome::Lost, message }),
+        exit_code: None,
+        wall_ms: 0,
+        cpu_ms: 0,
+        max_rss_kb: 0,
+    }
+}

@@ -1,0 +1,266 @@
+//! Carries out effects: the orchestrator's hands. Never blocks on a job; what takes long goes to a thread.
+
+use super::inherited::Inherited;
+use super::orchestrator::{attempt_id, lost, Message};
+use super::publisher::PublishOrder;
+use super::request;
+use crate::runner::{
+    self, AttemptName, AttemptState, ExitRecord, Found, RunnerClient, RunnerError, RunnerEvent, StartSpec,
+};
+use crate::snapshot;
+use crate::store::Reader;
+use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Sighting, Sightings};
+use databuild_core::event::AttemptOutcome;
+use databuild_core::ids::AttemptId;
+use databuild_core::state::State;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::Arc;
+
+/// Starts or finds the runner and returns a connection whose events go to the given sender.
+pub type ConnectRunner =
+    Box<dyn Fn(Sender<RunnerEvent>) -> Result<RunnerClient, RunnerError> + Send>;
+
+/// What effects need.
+pub(super) struct Performer {
+    pub(super) workspace: PathBuf,
+    pub(super) staging: PathBuf,
+    pub(super) spool: PathBuf,
+    pub(super) snapshots: Arc<snapshot::Store>,
+    pub(super) reader: Arc<Reader>,
+    pub(super) base_env: Vec<(String, String)>,
+    pub(super) inherited: Inherited,
+    pub(super) runner: Option<RunnerClient>,
+    pub(super) connect: ConnectRunner,
+    pub(super) inbox: Sender<Message>,
+    pub(super) publish: Sender<PublishOrder>,
+}
+
+impl Performer {
+    /// Carries out effects; returns what was found out at once.
+    pub(super) fn perform(&mut self, effects: Vec<Effect>, state: &State) -> Vec<Input> {
+        let mut starts = Vec::new();
+        let mut found = Vec::new();
+        let mut forget = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Start(spec) => match self.start_spec(&spec, state) {
+                    Ok(start) => starts.push(start),
+                    Err(inputs) => found.extend(inputs),
+                },
+                Effect::Cancel(attempt) => {
+                    if let (Some(runner), Ok(name)) = (&self.runner, AttemptName::new(attempt.to_string())) {
+                        report(runner.cancel(&name, "canceled"));
+                    }
+                }
+                Effect::Publish { attempt, outputs, .. } => {
+                    let _ = self.publish.send(PublishOrder::Publish { attempt, outputs });
+                }
+                Effect::Forget(attempt) => {
+                    forget.extend(AttemptName::new(attempt.to_string()).ok());
+                    let _ = self.publish.send(PublishOrder::Clear { attempt });
+                }
+            }
+        }
+        if let Some(runner) = &self.runner {
+            if !forget.is_empty() {
+                // Logs are kept for `databuild logs`; `gc` removes old ones.
+                report(runner.forget(&forget, true));
+            }
+            if !starts.is_empty() {
+                report(runner.start(&starts));
+            }
+        } else {
+            for start in starts {
+                if let Some(attempt) = attempt_id(&start.attempt) {
+                    found.push(Input::AttemptEnded { attempt, end: lost("there is no runner".to_owned()) });
+                }
+            }
+        }
+        found
+    }
+
+    /// Connects to a runner; returns those of the `live` attempts that are accounted for. The others
+    /// are lost.
+    pub(super) fn reconnect(&mut self, live: &[AttemptId]) -> Vec<AttemptId> {
+        self.runner = None;
+        let (send, receive) = std::sync::mpsc::channel();
+        let client = match (self.connect)(send) {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::error!(%error, code = error.code(), "no runner can be started");
+                return Vec::new();
+            }
+        };
+        let mut known = Vec::new();
+        let mut news = Vec::new();
+        for report in &client.hello().attempts {
+            known.extend(attempt_id(&report.attempt));
+            // What happened while nobody listened is told again as if it happened now.
+            match &report.state {
+                AttemptState::Queued => {}
+                AttemptState::Running { pid, start_time, .. } => news.push(RunnerEvent::Started {
+                    attempt: report.attempt.clone(),
+                    pid: *pid,
+                    start_time: *start_time,
+                }),
+                AttemptState::Ended { exit } => {
+                    news.push(RunnerEvent::Ended { attempt: report.attempt.clone(), exit: exit.clone() });
+                }
+            }
+        }
+        for attempt in live.iter().filter(|attempt| !known.contains(attempt)).copied().collect::<Vec<_>>() {
+            if let Some(exit) = self.ended_before(attempt) {
+                known.push(attempt);
+                news.extend(
+                    AttemptName::new(attempt.to_string()).ok().map(|attempt| RunnerEvent::Ended { attempt, exit }),
+                );
+            }
+        }
+        self.runner = Some(client);
+        let inbox = self.inbox.clone();
+        let forward = move || {
+            for event in news.into_iter().chain(receive) {
+                if inbox.send(Message::Runner(event)).is_err() {
+                    return;
+                }
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("runner-news".to_owned()).spawn(forward) {
+            tracing::error!(%error, "no thread for the runner's news");
+            self.runner = None;
+            return Vec::new();
+        }
+        known
+    }
+
+    /// The end of an attempt whose runner is gone, if it was recorded. Kills what is left of it.
+    fn ended_before(&self, attempt: AttemptId) -> Option<Box<ExitRecord>> {
+        let name = AttemptName::new(attempt.to_string()).ok()?;
+        let boot = runner::identity::boot_id().ok()?;
+        match runner::inspect(&self.spool, &name, &boot) {
+            Ok(Found::Ended(exit)) => Some(exit),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%error, %attempt, "what became of an attempt cannot be seen");
+                None
+            }
+        }
+    }
+
+    /// Stops all jobs and the runner.
+    pub(super) fn stop_jobs(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            report(runner.shutdown());
+        }
+    }
+
+    pub(super) fn keep_inherited(&mut self, values: BTreeMap<String, String>) -> std::io::Result<()> {
+        self.inherited.store(values)
+    }
+
+    /// Tells the runner how much may run at once.
+    pub(super) fn set_slots(&self, slots: usize) {
+        if let Some(runner) = &self.runner {
+            report(runner.set_capacity(u32::try_from(slots).unwrap_or(u32::MAX)));
+        }
+    }
+
+    fn start_spec(&self, spec: &AttemptSpec, state: &State) -> Result<StartSpec, Vec<Input>> {
+        let attempt = spec.attempt;
+        let fail = |message: String, permanent: bool| {
+            let end = AttemptEnd {
+                result: Err(AttemptReport { outcome: AttemptOutcome::Failure { permanent }, message }),
+                exit_code: None,
+                wall_ms: 0,
+                cpu_ms: 0,
+                max_rss_kb: 0,
+            };
+            Input::AttemptEnded { attempt, end }
+        };
+        let request =
+            request::build(spec, &state.symbols, &self.workspace, &self.staging, &self.reader)
+                .map_err(|error| vec![fail(error.to_string(), false)])?;
+        if let Some(inputs) = self.vanished(spec, &request, &fail) {
+            return Err(inputs);
+        }
+        let job = spec.graph.graph.job(spec.job);
+        let code = job
+            .code
+            .parse()
+            .map_err(|_| vec![fail(format!("the graph has no code digest for {}", job.label), true)])?;
+        let snapshot = match self.snapshots.find(&code) {
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) => {
+                let message = format!(
+                    "the code snapshot of {} is gone from the cache; run `bazel run //:databuild -- status` to store it again",
+                    job.label
+                );
+                return Err(vec![fail(message, true)]);
+            }
+            Err(error) => return Err(vec![fail(error.to_string(), false)]),
+        };
+        let arguments = request::arguments(spec, &request).map_err(|message| vec![fail(message, true)])?;
+        let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
+        argv.extend(arguments);
+        let name = AttemptName::new(attempt.to_string()).map_err(|error| vec![fail(error.to_string(), true)])?;
+        let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
+        start.env = self.environment(spec, &snapshot.runfiles().to_string_lossy());
+        start.mkdirs = request::staging_dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
+        start.request = serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;
+        start.timeout_ms = job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        start.grace_ms = u64::try_from(job.grace.as_millis()).unwrap_or(u64::MAX);
+        Ok(start)
+    }
+
+    /// Inputs whose file is gone by now: facts about them, and the end of the attempt.
+    fn vanished(
+        &self,
+        spec: &AttemptSpec,
+        request: &request::Request,
+        fail: &dyn Fn(String, bool) -> Input,
+    ) -> Option<Vec<Input>> {
+        let mut gone = Vec::new();
+        let mut first = None;
+        for (name, ix, set) in &spec.inputs {
+            let files = request.inputs.get(name).into_iter().flatten();
+            for (key, file) in set.iter().zip(files) {
+                let missing = !file.empty && file.path.as_ref().is_some_and(|path| !path.exists());
+                if missing {
+                    first.get_or_insert_with(|| file.partition.clone());
+                    gone.push(Sighting::Gone(*ix, key));
+                }
+            }
+        }
+        let first = first?;
+        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone };
+        let message = format!("its input {first} is gone; build again to make it anew");
+        Some(vec![Input::Sightings(sightings), fail(message, true)])
+    }
+
+    fn environment(&self, spec: &AttemptSpec, runfiles: &str) -> Vec<(String, String)> {
+        let job = spec.graph.graph.job(spec.job);
+        let mut env: BTreeMap<String, String> = self.base_env.iter().cloned().collect();
+        for name in &job.env_inherit {
+            if let Some(value) = self.inherited.get(name) {
+                env.insert(name.clone(), value.to_owned());
+            }
+        }
+        env.extend(job.env.clone());
+        env.insert("RUNFILES_DIR".to_owned(), runfiles.to_owned());
+        env.insert("JAVA_RUNFILES".to_owned(), runfiles.to_owned());
+        // Byte code beside the sources would be a write into the snapshot.
+        env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string());
+        env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string());
+        env.into_iter().collect()
+    }
+}
+
+/// A runner that cannot be written to also reports its disconnection, which is where it is dealt with.
+fn report(result: Result<(), RunnerError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the runner could not be told");
+    }
+}

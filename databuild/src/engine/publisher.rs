@@ -1,0 +1,108 @@
+//! Puts staged outputs in their places. Runs on a thread of its own, a batch at a time, so that names
+//! are synced once for many outputs.
+
+use super::orchestrator::Message;
+use super::request::{parse_request, staging_dirs, Request};
+use crate::publish::{self, ContentHash, PublishError, Redo};
+use crate::runner::{AttemptFiles, AttemptName};
+use databuild_core::decide::Input;
+use databuild_core::event::OutputRecord;
+use databuild_core::ids::AttemptId;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender};
+
+/// Something to be put in its place, or cleared away.
+#[derive(Debug)]
+pub(super) enum PublishOrder {
+    /// Outputs whose intent is durable.
+    Publish { attempt: AttemptId, outputs: Vec<OutputRecord> },
+    /// Staging of an attempt that is over.
+    Clear { attempt: AttemptId },
+}
+
+/// Carries out orders until the channel closes.
+pub(super) fn publisher(
+    spool: &Path,
+    staging: &Path,
+    orders: &Receiver<PublishOrder>,
+    to_loop: &Sender<Message>,
+) {
+    while let Ok(first) = orders.recv() {
+        let mut batch = vec![first];
+        batch.extend(orders.try_iter().take(255));
+        let mut dirs: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut results = Vec::new();
+        for order in batch {
+            match order {
+                PublishOrder::Clear { attempt } => clear(spool, staging, attempt),
+                PublishOrder::Publish { attempt, outputs } => {
+                    let result = load(spool, attempt)
+                        .and_then(|request| put(&request, &outputs, &mut dirs).map_err(|error| error.to_string()));
+                    results.push((attempt, result));
+                }
+            }
+        }
+        let synced = publish::sync_dirs(&dirs).map_err(|error| error.to_string());
+        for (attempt, result) in results {
+            let input = match result.and_then(|marks| synced.clone().map(|()| marks)) {
+                Ok(marks) => Input::Published { attempt, marks },
+                Err(message) => Input::PublishFailed { attempt, message },
+            };
+            if to_loop.send(Message::Input(input)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn load(spool: &Path, attempt: AttemptId) -> Result<Request, String> {
+    let name = AttemptName::new(attempt.to_string()).map_err(|error| error.to_string())?;
+    let path = AttemptFiles::new(spool, &name).request();
+    let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    parse_request(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Renames all outputs of one attempt; returns the published files' fingerprints. Doing it again after a
+/// crash finds what was done before.
+fn put(
+    request: &Request,
+    outputs: &[OutputRecord],
+    dirs: &mut BTreeSet<PathBuf>,
+) -> Result<Vec<u64>, PublishError> {
+    let mut marks = Vec::new();
+    for (file, output) in request.outputs.iter().zip(outputs) {
+        let (Some(staging), Some(place)) = (&file.path, &file.final_path) else {
+            marks.push(0);
+            continue;
+        };
+        if output.empty {
+            publish::withdraw(place, dirs)?;
+            marks.push(0);
+            continue;
+        }
+        match publish::publish(staging, place) {
+            Ok(published) => dirs.extend(published.changed_dirs),
+            Err(error) => {
+                // The staged file is gone if a crash came between rename and record.
+                let hash: ContentHash = output.version.parse().map_err(|_| error)?;
+                if publish::redo(staging, place, &hash)? == Redo::Gone {
+                    return Err(PublishError::OutputMissing { path: staging.clone() });
+                }
+            }
+        }
+        let mark = publish::stat_mark(place).map_err(|error| PublishError::io("look at", place, error))?;
+        marks.push(mark.map_or(0, |mark| mark.0));
+    }
+    Ok(marks)
+}
+
+/// Removes an attempt's staging folders. What cannot be removed is left: `gc` comes by later.
+fn clear(spool: &Path, staging: &Path, attempt: AttemptId) {
+    if let Ok(request) = load(spool, attempt) {
+        for dir in staging_dirs(&request) {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+    let _ = std::fs::remove_dir_all(staging.join(attempt.to_string()));
+}

@@ -1,0 +1,198 @@
+//! The request: what a job is told, and what the server reads back after a restart to find its outputs.
+
+use crate::publish;
+use crate::store::Reader;
+use databuild_core::decide::AttemptSpec;
+use databuild_core::graph::Dataset;
+use databuild_core::ids::Seq;
+use databuild_core::symbols::Symbols;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Later than any event.
+const LATEST: Seq = Seq(i64::MAX as u64);
+
+/// Version of the request format, told to jobs.
+pub const FORMAT: u32 = 1;
+
+/// The content of `request.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Always [`FORMAT`].
+    pub format: u32,
+    /// The run.
+    pub run: String,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// The job's label.
+    pub job: String,
+    /// For which instant key spaces were read.
+    pub as_of: String,
+    /// What is to be made.
+    pub outputs: Vec<OutputFile>,
+    /// What is read, by the job's names for its inputs.
+    pub inputs: BTreeMap<String, Vec<InputFile>>,
+    /// Wants that wait for it.
+    pub wants: Vec<String>,
+}
+
+/// One partition to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Its dataset.
+    pub dataset: String,
+    /// Its reference.
+    pub partition: String,
+    /// Its keys by dimension.
+    pub keys: BTreeMap<String, String>,
+    /// Where to write it; none for what is not a file.
+    pub path: Option<PathBuf>,
+    /// Where it will be found.
+    pub final_path: Option<PathBuf>,
+}
+
+/// One partition to be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// Its dataset.
+    pub dataset: String,
+    /// Its reference.
+    pub partition: String,
+    /// Its keys by dimension.
+    pub keys: BTreeMap<String, String>,
+    /// Where it is; none for what is not a file.
+    pub path: Option<PathBuf>,
+    /// Its data version.
+    pub version: Option<String>,
+    /// What the job that made it said of it.
+    pub metadata: serde_json::Value,
+    /// The job that made it had nothing to produce.
+    pub empty: bool,
+}
+
+/// Parses a request that this server or one before it wrote.
+///
+/// # Errors
+/// As serde says.
+pub fn parse_request(text: &[u8]) -> Result<Request, serde_json::Error> {
+    serde_json::from_slice(text)
+}
+
+/// Where an attempt's outputs are staged: on the file system on which they will be published, since
+/// publication is a rename.
+pub(super) fn staging_path(staging: &Path, attempt: &str, index: usize, final_path: &Path) -> PathBuf {
+    let name = final_path.file_name().unwrap_or(std::ffi::OsStr::new("output"));
+    if publish::same_file_system(staging, final_path) {
+        return staging.join(attempt).join(index.to_string()).join(name);
+    }
+    let parent = final_path.parent().unwrap_or(Path::new("/"));
+    parent.join(format!(".databuild-{attempt}-{index}")).join(name)
+}
+
+/// The folder of a staging path, made before the attempt starts and removed after it.
+pub(super) fn staging_dirs(request: &Request) -> impl Iterator<Item = &Path> {
+    request.outputs.iter().filter_map(|output| output.path.as_deref()?.parent())
+}
+
+/// Builds the request of an attempt that is about to start.
+pub(super) fn build(
+    spec: &AttemptSpec,
+    symbols: &Symbols,
+    workspace: &Path,
+    staging: &Path,
+    reader: &Reader,
+) -> Result<Request, crate::store::StoreError> {
+    let graph = &spec.graph.graph;
+    let attempt = spec.attempt.to_string();
+    let outputs = graph
+        .job(spec.job)
+        .outputs
+        .iter()
+        .enumerate()
+        .map(|(index, ix)| {
+            let dataset = graph.dataset(*ix);
+            let final_path = dataset.partition_path(&spec.key, symbols).map(|path| workspace.join(path));
+            OutputFile {
+                dataset: dataset.name.clone(),
+                partition: dataset.partition_text(&spec.key, symbols),
+                keys: keys(dataset, &spec.key, symbols),
+                path: final_path.as_ref().map(|path| staging_path(staging, &attempt, index, path)),
+                final_path,
+            }
+        })
+        .collect();
+    let mut inputs = BTreeMap::new();
+    for (name, ix, set) in &spec.inputs {
+        let dataset = graph.dataset(*ix);
+        let mut files = Vec::new();
+        for key in set.iter() {
+            let partition = dataset.partition_text(&key, symbols);
+            let made = reader.materialization_at(&partition, LATEST)?.value;
+            files.push(InputFile {
+                dataset: dataset.name.clone(),
+                keys: keys(dataset, &key, symbols),
+                path: dataset.partition_path(&key, symbols).map(|path| workspace.join(path)),
+                version: made.as_ref().map(|made| made.version.clone()),
+                empty: made.as_ref().is_some_and(|made| made.empty),
+                metadata: made
+                    .and_then(|made| serde_json::from_str(&made.metadata).ok())
+                    .unwrap_or_else(|| serde_json::json!({})),
+                partition,
+            });
+        }
+        inputs.insert(name.clone(), files);
+    }
+    Ok(Request {
+        format: FORMAT,
+        run: spec.attempt.run.to_string(),
+        attempt: spec.attempt.number,
+        job: graph.job(spec.job).label.clone(),
+        as_of: spec.as_of.to_string(),
+        outputs,
+        inputs,
+        wants: spec.wants.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn keys(
+    dataset: &Dataset,
+    key: &databuild_core::partition_set::PartitionKey,
+    symbols: &Symbols,
+) -> BTreeMap<String, String> {
+    dataset.key_texts(key, symbols).into_iter().collect()
+}
+
+/// Arguments of a job with its templates filled in.
+///
+/// # Errors
+/// A hole that cannot be filled for this run: `{input:x}` where `x` is not exactly one file.
+pub(super) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<String>, String> {
+    let job = spec.graph.graph.job(spec.job);
+    let path_text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    job.args
+        .iter()
+        .map(|template| {
+            template
+                .render(|name, argument| {
+                    let text = match (name, argument) {
+                        ("path", None) => request.outputs.first()?.path.as_ref().map(path_text)?,
+                        ("path", Some(dataset)) => {
+                            let output = request.outputs.iter().find(|output| output.dataset == dataset)?;
+                            output.path.as_ref().map(path_text)?
+                        }
+                        ("input", Some(input)) => match request.inputs.get(input)?.as_slice() {
+                            [only] => only.path.as_ref().map(path_text)?,
+                            _ => return None,
+                        },
+                        (dim, None) => request.outputs.first()?.keys.get(dim)?.clone(),
+                        _ => return None,
+                    };
+                    Some(text.into())
+                })
+                .map_err(|hole| {
+                    format!("{}: {hole} in `args`; `{{input:NAME}}` needs an input of exactly one file", job.label)
+                })
+        })
+        .collect()
+}

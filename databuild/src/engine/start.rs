@@ -1,0 +1,173 @@
+//! Starting and stopping an engine: replay, reconnect, resume.
+
+use super::examine;
+use super::handle::{Handle, Shared, Snapshot};
+use super::inherited::Inherited;
+use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
+use super::perform::{ConnectRunner, Performer};
+use super::publisher;
+use crate::snapshot;
+use crate::store::{EventLog, Reader, StoreError};
+use arc_swap::ArcSwap;
+use databuild_core::decide::{Core, Input};
+use databuild_core::state::FoldError;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// Where an engine works.
+pub struct EngineConfig {
+    /// The workspace.
+    pub workspace: PathBuf,
+    /// Attempts' folders.
+    pub spool: PathBuf,
+    /// Where outputs wait for publication.
+    pub staging: PathBuf,
+    /// The file with inherited environment values.
+    pub inherited: PathBuf,
+    /// Code snapshots.
+    pub snapshots: Arc<snapshot::Store>,
+    /// The event log, opened for writing.
+    pub log: Box<dyn EventLog>,
+    /// The same, for reading.
+    pub reader: Arc<Reader>,
+    /// Environment that every job gets.
+    pub base_env: Vec<(String, String)>,
+    /// Attempts that may run at once.
+    pub slots: usize,
+    /// Finds or starts the runner.
+    pub connect: ConnectRunner,
+}
+
+/// An engine that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log's content.
+    #[error("the event log cannot be replayed: {0}")]
+    Fold(#[from] FoldError),
+    /// A thread.
+    #[error("no thread can be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A running engine.
+pub struct Engine {
+    handle: Handle,
+    loop_thread: JoinHandle<Ended>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// Records read at once while replaying.
+const CHUNK: usize = 10_000;
+
+/// Folds the whole log into `core`.
+pub(super) fn replay(core: &mut Core, log: &dyn EventLog) -> Result<(), EngineError> {
+    loop {
+        let records = log.read(core.state.seq, CHUNK)?;
+        let last = records.len() < CHUNK;
+        for (_, record) in &records {
+            core.replay(record)?;
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+impl Engine {
+    /// Replays the log, finds the runner, resumes what was under way and starts the loop.
+    ///
+    /// # Errors
+    /// The log cannot be read or replayed.
+    pub fn start(config: EngineConfig) -> Result<Engine, EngineError> {
+        let mut core = Core::new(config.slots);
+        replay(&mut core, config.log.as_ref())?;
+        let (inbox, messages) = mpsc::channel();
+        let (examine_send, examine_receive) = mpsc::channel();
+        let (publish_send, publish_receive) = mpsc::channel();
+        let seq = core.state.seq.0;
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
+            seq: tokio::sync::watch::channel(seq).0,
+        });
+        let mut performer = Performer {
+            workspace: config.workspace.clone(),
+            staging: config.staging.clone(),
+            snapshots: config.snapshots,
+            reader: Arc::clone(&config.reader),
+            base_env: config.base_env,
+            inherited: Inherited::load(&config.inherited),
+            runner: None,
+            connect: config.connect,
+            spool: config.spool.clone(),
+            inbox: inbox.clone(),
+            publish: publish_send,
+        };
+        let mut workers = Vec::new();
+        let spool = config.spool.clone();
+        let to_loop = inbox.clone();
+        workers.push(spawn("examiner", move || examine::examiner(&spool, &examine_receive, &to_loop))?);
+        let (spool, staging, to_loop) = (config.spool.clone(), config.staging, inbox.clone());
+        workers.push(spawn("publisher", move || {
+            publisher::publisher(&spool, &staging, &publish_receive, &to_loop);
+        })?);
+        let known = performer.reconnect(&live_attempts(&core.state));
+        performer.set_slots(config.slots);
+        let orchestrator = Orchestrator {
+            core,
+            log: config.log,
+            performer,
+            shared: Arc::clone(&shared),
+            inbox: messages,
+            examine: examine_send,
+            postponed: vec![Input::Resume(known)],
+        };
+        let handle = Handle {
+            inbox: Arc::new(Mutex::new(inbox)),
+            shared,
+            reader: config.reader,
+            workspace: config.workspace,
+            spool: config.spool,
+        };
+        // The resumption is decided before anything that is asked for.
+        handle.send(Message::Input(Input::Tick)).ok();
+        let loop_thread =
+            std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;
+        Ok(Engine { handle, loop_thread, workers })
+    }
+
+    /// A handle for everybody else.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Finishes the step under way and stops. Running jobs go on under the runner, unless `jobs`.
+    ///
+    /// # Errors
+    /// Why the loop had ended by itself, if it had.
+    pub fn stop(self, jobs: bool) -> Result<(), String> {
+        // A loop that ended by itself says why below.
+        let _ = self.handle.send(Message::Stop { jobs });
+        let ended = self.loop_thread.join().map_err(|_| "the orchestrator panicked".to_owned())?;
+        drop(self.workers);
+        match ended {
+            Ended::Stopped => Ok(()),
+            Ended::Failed(reason) => Err(reason),
+        }
+    }
+
+    /// Whether the loop has ended by itself.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.loop_thread.is_finished()
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}

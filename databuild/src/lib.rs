@@ -1,0 +1,24 @@
+//! DataBuild's rim: everything that touches the world. The decisions are in `databuild-core`.
+//!
+//! Layers, each importing only those below it (a test holds that):
+//!
+//! ```text
+//! cli                      what people type
+//! serve                    one life of a server process
+//! server                   HTTP
+//! engine                   the loop that owns the truth, and its hands
+//! runner snapshot publish store daemon   processes, code, outputs, events, life cycle
+//! api                      the words of HTTP, as data
+//! databuild_core           decisions
+//! ```
+
+pub mod api;
+pub mod cli;
+pub mod daemon;
+pub mod engine;
+pub mod publish;
+pub mod runner;
+pub mod serve;
+pub mod server;
+pub mod snapshot;
+pub mod store;

@@ -1,0 +1,5 @@
+//! The `databuild` command.
+
+fn main() -> std::process::ExitCode {
+    databuild::cli::main()
+}

@@ -1,0 +1,103 @@
+//! Why an output cannot be published.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failed publication step. What was published before is still in place.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The job ended without writing its output.
+    #[error("the output {} was not written", path.display())]
+    OutputMissing {
+        /// The staging path.
+        path: PathBuf,
+    },
+    /// A link that does not resolve inside the output: its content could change unnoticed.
+    #[error("{} is a symbolic link to {}, which is outside the output: write the file itself, or a relative link inside the output directory", path.display(), target.display())]
+    LinkOutside {
+        /// The link.
+        path: PathBuf,
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// A pipe, socket or device.
+    #[error("{} is neither a file, a directory nor a symbolic link: only these can be published", path.display())]
+    SpecialFile {
+        /// What was found.
+        path: PathBuf,
+    },
+    /// Somebody is still writing.
+    #[error("{} changed while it was read: a process of the job is still writing to it", path.display())]
+    StillChanging {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A rename cannot cross file systems, so the publication would not be atomic.
+    #[error("{} and {} are on different file systems: the staging path must be beside the output", staging.display(), path.display())]
+    OtherFileSystem {
+        /// Where the job wrote.
+        staging: PathBuf,
+        /// Where the output belongs.
+        path: PathBuf,
+    },
+    /// No room (disk or quota).
+    #[error("no room left to write {}: {source}; free some space and try again", path.display())]
+    DiskFull {
+        /// What was being written.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Any other system error.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// A verb, for the message.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl PublishError {
+    /// Stable name of the kind of error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OutputMissing { .. } => "output_missing",
+            Self::LinkOutside { .. } => "output_link_outside",
+            Self::SpecialFile { .. } => "output_special_file",
+            Self::StillChanging { .. } => "output_still_changing",
+            Self::OtherFileSystem { .. } => "output_other_file_system",
+            Self::DiskFull { .. } => "disk_full",
+            Self::Io { .. } => "output_io",
+        }
+    }
+
+    /// Names the path in a system error and tells a full disk from the rest.
+    pub(crate) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        let (path, source) = (path.to_owned(), source.into());
+        match source.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::DiskFull { path, source },
+            _ => Self::Io {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+}
+
+/// Gives [`io::Result`]s the context an error message needs.
+pub(super) trait Context<T> {
+    fn context(self, action: &'static str, path: &Path) -> Result<T, PublishError>;
+}
+
+impl<T, E: Into<io::Error>> Context<T> for Result<T, E> {
+    fn context(self, action: &'static str, path: &Path) -> Result<T, PublishError> {
+        self.map_err(|source| PublishError::io(action, path, source))
+    }
+}

@@ -1,0 +1,80 @@
+//! Bringing bytes and names to disk, for a batch at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::error::{Context as _, PublishError};
+use super::walk::{walk, Type};
+
+/// Up to this many files per file system each is flushed by itself, more by one `syncfs`.
+///
+/// Measured with files of 200 bytes on ext4: 1 file 0.2 ms either way; 10 files 1.3 against 0.4 ms; 100
+/// files 14 against 2.4 ms. But with 300 MB of somebody else's unwritten data around, `syncfs` waits for
+/// that too: 190 ms, where 10 files flushed singly take 2 ms and 100 take 15 ms. So a small batch must
+/// not hang on the neighbors, and for a big one the single call pays.
+const FLUSH_EACH: usize = 32;
+
+/// Makes sure that the content at these staging paths survives a power loss. Call it after inspecting
+/// them and before recording that they will be published.
+pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
+    let mut systems: BTreeMap<u64, Vec<&Path>> = BTreeMap::new();
+    for path in staging {
+        let path = path.as_ref();
+        let device = fs::symlink_metadata(path).context("look at", path)?.dev();
+        systems.entry(device).or_default().push(path);
+    }
+    for paths in systems.values() {
+        match few_inodes(paths)? {
+            Some(inodes) => {
+                for path in &inodes {
+                    File::open(path)
+                        .and_then(|file| file.sync_all())
+                        .context("flush", path)?;
+                }
+            }
+            None => {
+                // Paths are grouped as they come, so no group is empty.
+                let path = paths[0];
+                let file = File::open(path).context("open", path)?;
+                rustix::fs::syncfs(&file).context("flush", path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All files and folders at and below these paths, if they are few.
+fn few_inodes(paths: &[&Path]) -> Result<Option<Vec<PathBuf>>, PublishError> {
+    let mut inodes = Vec::new();
+    for path in paths {
+        if inodes.len() >= FLUSH_EACH {
+            return Ok(None);
+        }
+        if fs::symlink_metadata(path)
+            .context("look at", path)?
+            .is_dir()
+        {
+            let entries = walk(path).context("list", path)?;
+            let flushed = entries
+                .iter()
+                .filter(|entry| matches!(entry.kind, Type::File | Type::Dir));
+            inodes.extend(flushed.map(|entry| path.join(&entry.relative)));
+        }
+        inodes.push(path.to_path_buf());
+    }
+    Ok((inodes.len() <= FLUSH_EACH).then_some(inodes))
+}
+
+/// Makes sure that renames into these folders survive a power loss. Call it with all of a batch's
+/// [`super::Published::changed_dirs`] before recording the materializations.
+pub fn sync_dirs<P: AsRef<Path> + Ord>(dirs: &BTreeSet<P>) -> Result<(), PublishError> {
+    for dir in dirs {
+        let dir = dir.as_ref();
+        File::open(dir)
+            .and_then(|file| file.sync_all())
+            .context("flush", dir)?;
+    }
+    Ok(())
+}

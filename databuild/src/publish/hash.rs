@@ -1,0 +1,78 @@
+//! The content hash of an output: its data version.
+
+use std::fmt;
+use std::str::FromStr;
+
+const PREFIX: &str = "sha256:";
+
+/// `sha256:<64 hex>`. Of a file: the SHA-256 of its bytes. Of a directory: see [`super::inspect`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash([u8; 32]);
+
+/// A text that is not a content hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a content hash (`{PREFIX}` and 64 lower-case hex digits)")]
+pub struct BadHash(pub String);
+
+impl ContentHash {
+    /// Wraps a SHA-256.
+    #[must_use]
+    pub fn from_sha256(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bare SHA-256.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(PREFIX)?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ContentHash {
+    type Err = BadHash;
+
+    fn from_str(text: &str) -> Result<Self, BadHash> {
+        let bad = || BadHash(text.to_owned());
+        let hex = text.strip_prefix(PREFIX).ok_or_else(bad)?.as_bytes();
+        if hex.len() != 64 {
+            return Err(bad());
+        }
+        let digit = |c: u8| match c {
+            b'0'..=b'9' => Ok(c - b'0'),
+            b'a'..=b'f' => Ok(c - b'a' + 10),
+            _ => Err(bad()),
+        };
+        let mut out = [0; 32];
+        for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Ok(Self(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_hashes_round_trip_with_their_algorithm_and_nothing_else_parses() {
+        let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(text.parse::<ContentHash>().unwrap().to_string(), text);
+        for bad in [&text[7..], &text[..70], &text.to_uppercase(), "sha256:"] {
+            assert_eq!(bad.parse::<ContentHash>(), Err(BadHash(bad.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Looking at what a job wrote: may it be published, and what is its content hash?
+//!
+//! The hash of a directory is the SHA-256 of `databuild-directory 1\n` and then, for each entry sorted
+//! by the bytes of its relative path: one byte of kind (1 directory, 2 file, 3 link), the path's length
+//! in bytes (8 bytes, little-endian), the path, and for a file the SHA-256 of its content, for a link
+//! the length of its target (likewise) and the target. Modes, owners and times are not in it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Component, Path};
+
+use rustix::fs::OFlags;
+use sha2::{Digest as _, Sha256};
+
+use super::error::{Context as _, PublishError};
+use super::hash::ContentHash;
+use super::mark::StatMark;
+use super::walk::{walk, Stat, Type};
+
+const BUFFER: usize = 256 * 1024;
+
+/// What an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One file.
+    File,
+    /// A directory tree.
+    Dir,
+}
+
+/// An output that may be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inspected {
+    /// File or directory.
+    pub kind: Kind,
+    /// Its data version.
+    pub hash: ContentHash,
+    /// Of file content.
+    pub bytes: u64,
+    /// Regular files: 1 for a file.
+    pub files: u64,
+    /// Belongs to exactly the hashed bytes, and stays the same when the output is renamed into place.
+    pub mark: StatMark,
+}
+
+/// Reads what a job left at its staging path.
+pub fn inspect(staging: &Path) -> Result<Inspected, PublishError> {
+    let meta = match fs::symlink_metadata(staging) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(PublishError::OutputMissing {
+                path: staging.to_owned(),
+            })
+        }
+        Err(error) => return Err(PublishError::io("look at", staging, error)),
+    };
+    match Type::of(&meta) {
+        Type::File => inspect_file(staging, meta.len()),
+        Type::Dir => inspect_dir(staging),
+        Type::Link => Err(outside(staging)),
+        Type::Special => Err(PublishError::SpecialFile {
+            path: staging.to_owned(),
+        }),
+    }
+}
+
+/// The same for data that others write (an external dataset): a link at `path` itself is followed, and
+/// that nothing is there is no error.
+pub fn observe(path: &Path) -> Result<Option<Inspected>, PublishError> {
+    match fs::canonicalize(path) {
+        Ok(real) => match inspect(&real) {
+            Err(PublishError::OutputMissing { .. }) => Ok(None),
+            result => result.map(Some),
+        },
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(PublishError::io("look at", path, error)),
+    }
+}
+
+fn inspect_file(path: &Path, size: u64) -> Result<Inspected, PublishError> {
+    // Most outputs are small, and the pages of a big fresh buffer cost more than reading them.
+    let buffer = usize::try_from(size)
+        .unwrap_or(BUFFER)
+        .saturating_add(1)
+        .min(BUFFER);
+    let (sha256, stat) = hash_file(path, None, &mut vec![0; buffer])?;
+    Ok(Inspected {
+        kind: Kind::File,
+        hash: ContentHash::from_sha256(sha256),
+        bytes: stat.size,
+        files: 1,
+        mark: StatMark::of_file(stat),
+    })
+}
+
+fn inspect_dir(root: &Path) -> Result<Inspected, PublishError> {
+    let entries = walk(root).context("list", root)?;
+    let mut hasher = Sha256::new_with_prefix(b"databuild-directory 1\n");
+    let mut buffer = vec![0; BUFFER];
+    let (mut bytes, mut files) = (0, 0);
+    for entry in &entries {
+        let path = root.join(&entry.relative);
+        hasher.update([entry.kind as u8]);
+        update_counted(&mut hasher, entry.relative.as_os_str().as_bytes());
+        match entry.kind {
+            Type::Dir => {}
+            Type::File => {
+                let (sha256, stat) = hash_file(&path, Some(entry.stat), &mut buffer)?;
+                hasher.update(sha256);
+                bytes += stat.size;
+                files += 1;
+            }
+            Type::Link => {
+                let target = fs::read_link(&path).context("read the link", &path)?;
+                if !stays_inside(&entry.relative, &target) {
+                    return Err(PublishError::LinkOutside { path, target });
+                }
+                update_counted(&mut hasher, target.as_os_str().as_bytes());
+            }
+            Type::Special => return Err(PublishError::SpecialFile { path }),
+        }
+    }
+    Ok(Inspected {
+        kind: Kind::Dir,
+        hash: ContentHash::from_sha256(hasher.finalize().into()),
+        bytes,
+        files,
+        mark: StatMark::of_entries(&entries),
+    })
+}
+
+fn update_counted(hasher: &mut Sha256, bytes: &[u8]) {
+    hasher.update((bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+/// Hashes a file, making sure that it was the same file of the same age before and after.
+fn hash_file(
+    path: &Path,
+    expected: Option<Stat>,
+    buffer: &mut [u8],
+) -> Result<([u8; 32], Stat), PublishError> {
+    let changing = || PublishError::StillChanging {
+        path: path.to_owned(),
+    };
+    // Not to hang on a pipe, or to follow a link, that came since the look at the inode.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changing()),
+        Err(error) => return Err(PublishError::io("read", path, error)),
+    };
+    let stat_now = |file: &File| {
+        file.metadata()
+            .map(|meta| Stat::of(&meta))
+            .context("look at", path)
+    };
+    let before = stat_now(&file)?;
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    loop {
+        match file.read(buffer) {
+            Ok(0) => break,
+            Ok(n) => {
+                hasher.update(&buffer[..n]);
+                size += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(PublishError::io("read", path, error)),
+        }
+    }
+    if stat_now(&file)? != before
+        || size != before.size
+        || expected.is_some_and(|stat| stat != before)
+    {
+        return Err(changing());
+    }
+    Ok((hasher.finalize().into(), before))
+}
+
+fn outside(path: &Path) -> PublishError {
+    match fs::read_link(path) {
+        Ok(target) => PublishError::LinkOutside {
+            path: path.to_owned(),
+            target,
+        },
+        Err(error) => PublishError::io("read the link", path, error),
+    }
+}
+
+/// Whether a link at `relative` resolves inside the tree. Told from the text alone, therefore `..` may
+/// only stand in front: after a name it would depend on whether that name is itself a link.
+fn stays_inside(relative: &Path, target: &Path) -> bool {
+    let depth = relative.components().count() - 1;
+    let parts: Vec<Component<'_>> = target
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    let ups = parts
+        .iter()
+        .take_while(|part| **part == Component::ParentDir)
+        .count();
+    ups <= depth
+        && parts[ups..]
+            .iter()
+            .all(|part| matches!(part, Component::Normal(_)))
+}

@@ -1,0 +1,69 @@
+//! Stat marks: whether a published output was touched, told from its inodes alone.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use databuild_core::digest::mix;
+
+use super::walk::{walk, Entry, Stat, Type};
+
+/// Starting values; they tell a file from a directory, and the next version from this one.
+const FILE: u64 = 0x6461_7461_6631;
+const DIR: u64 = 0x6461_7461_6431;
+
+/// 64 bits over size, modification time and inode number of a file, or of all entries of a directory
+/// with their names. Equal marks mean "not touched since"; unequal ones say nothing about content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StatMark(pub u64);
+
+impl StatMark {
+    pub(super) fn of_file(stat: Stat) -> Self {
+        Self(with_stat(FILE, stat))
+    }
+
+    pub(super) fn of_entries(entries: &[Entry]) -> Self {
+        Self(entries.iter().fold(DIR, |seed, entry| {
+            let mut mark = mix(seed, entry.kind as u64);
+            for chunk in entry.relative.as_os_str().as_bytes().chunks(8) {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                mark = mix(mark, u64::from_le_bytes(word));
+            }
+            // The size and time of a folder tell only that names came or went, which is seen anyway,
+            // and on some file systems the size depends on its past.
+            match entry.kind {
+                Type::Dir => mix(mark, entry.stat.inode),
+                Type::File | Type::Link | Type::Special => with_stat(mark, entry.stat),
+            }
+        }))
+    }
+}
+
+fn with_stat(seed: u64, stat: Stat) -> u64 {
+    mix(
+        mix(mix(seed, stat.size), stat.mtime.cast_unsigned()),
+        stat.inode,
+    )
+}
+
+/// The mark of what is at `path` now; `None` if nothing is. A link at `path` is followed, so that the
+/// mark always speaks of the data (and an output replaced by a link to another file is changed).
+pub fn stat_mark(path: &Path) -> io::Result<Option<StatMark>> {
+    let look = || -> io::Result<StatMark> {
+        let meta = fs::metadata(path)?;
+        Ok(if meta.is_dir() {
+            StatMark::of_entries(&walk(path)?)
+        } else {
+            StatMark::of_file(Stat::of(&meta))
+        })
+    };
+    match look() {
+        Ok(mark) => Ok(Some(mark)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(error),
+        },
+    }
+}

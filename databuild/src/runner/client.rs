@@ -1,0 +1,336 @@
+//! The server's side of the runner's socket.
+//!
+//! Commands are notifications: a call writes to the socket and returns; what
+//! comes of it arrives as [`RunnerEvent`]s on the channel, fed by one reader
+//! thread. Only [`RunnerClient::list`] waits for an answer.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::RunnerError;
+use super::launch::{reach, ConnectOptions};
+use super::protocol::{
+    Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams,
+    ForgetParams, Head, Hello, HelloParams, RefusedParams, RunnerEvent, StartParamsRef, StartSpec,
+    StartedParams, WithParams, MAX_LINE, PROTOCOL,
+};
+
+/// Attempts per line: the first of a large batch run while the rest is read.
+const BATCH: usize = 32;
+/// A runner that neither takes nor says anything for this long is stuck.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+type Waiting = Arc<Mutex<HashMap<u64, Sender<Answer<Value>>>>>;
+
+/// A connection that owns the runner, until another server says hello or this
+/// value is dropped. Dropping it does nothing to running attempts.
+#[derive(Debug)]
+pub struct RunnerClient {
+    writer: Mutex<Writer>,
+    hello: Hello,
+    waiting: Waiting,
+}
+
+#[derive(Debug)]
+struct Writer {
+    stream: UnixStream,
+    next_id: u64,
+}
+
+impl RunnerClient {
+    /// Connects to the runner that owns the spool, or starts one. `command`
+    /// makes the command line of the runner, such as `databuild runner --spool
+    /// … --socket …`; its environment is emptied here. Events go to `events`
+    /// until the connection ends, the last one being
+    /// [`RunnerEvent::Disconnected`].
+    ///
+    /// The server then compares [`RunnerClient::hello`] with what it believes
+    /// to be live, and asks [`super::inspect`] about those the runner does not
+    /// know.
+    pub fn connect_or_start(
+        options: &ConnectOptions,
+        events: Sender<RunnerEvent>,
+        command: impl FnOnce() -> Command,
+    ) -> Result<Self, RunnerError> {
+        let reached = reach(options, command)?;
+        Self::greet(reached.stream, reached.child, &options.server, events)
+    }
+
+    /// Connects to a runner known to live, takes it over, and starts the
+    /// reader.
+    fn greet(
+        mut stream: UnixStream,
+        child: Option<Child>,
+        server: &str,
+        events: Sender<RunnerEvent>,
+    ) -> Result<Self, RunnerError> {
+        let setup = |e| RunnerError::system("setting up the runner's socket", e);
+        stream.set_write_timeout(Some(PATIENCE)).map_err(setup)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(setup)?;
+        let call = Call {
+            jsonrpc: "2.0",
+            id: Some(0),
+            method: "hello",
+            params: HelloParams {
+                protocol: PROTOCOL,
+                server: server.to_owned(),
+            },
+        };
+        send(&mut stream, &encode(&call)?)?;
+        let mut reader = BufReader::with_capacity(64 << 10, stream.try_clone().map_err(setup)?);
+        let line = read_line(&mut reader)?
+            .ok_or_else(|| RunnerError::Disconnected("it hung up on hello".to_owned()))?;
+        let answer: Answer<Hello> = decode(&line)?;
+        let hello = answer.result.ok_or_else(|| {
+            let why = answer.error.map_or_else(String::new, |fault| fault.message);
+            RunnerError::Malformed(format!("hello was refused: {why}"))
+        })?;
+        if hello.protocol != PROTOCOL {
+            return Err(RunnerError::ProtocolMismatch {
+                ours: PROTOCOL,
+                theirs: hello.protocol,
+            });
+        }
+        stream.set_read_timeout(None).map_err(setup)?;
+        let waiting = Waiting::default();
+        let answers = Arc::clone(&waiting);
+        thread::Builder::new()
+            .name("runner-events".to_owned())
+            .spawn(move || read_events(reader, child, &events, &answers))
+            .map_err(|e| RunnerError::system("starting the runner's reader thread", e))?;
+        Ok(Self {
+            writer: Mutex::new(Writer { stream, next_id: 1 }),
+            hello,
+            waiting,
+        })
+    }
+
+    /// What the runner said of itself and of its attempts when the connection
+    /// was made.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Starts attempts in this order, as capacity allows. Each is answered by
+    /// `Started` and `Ended`, by `Ended` alone, or by `Refused`.
+    pub fn start(&self, specs: &[StartSpec]) -> Result<(), RunnerError> {
+        let mut lines = Vec::new();
+        for attempts in specs.chunks(BATCH) {
+            let params = StartParamsRef { attempts };
+            lines.extend(encode(&Call::notification("start", params))?);
+        }
+        self.write(&lines)
+    }
+
+    /// Cancels a queued or running attempt; its end comes as an event.
+    pub fn cancel(&self, attempt: &AttemptName, reason: &str) -> Result<(), RunnerError> {
+        let params = CancelParams {
+            attempt: attempt.clone(),
+            reason: reason.to_owned(),
+        };
+        self.notify("cancel", params)
+    }
+
+    /// Says that the ends of these attempts are durably recorded. Their spool
+    /// folders are removed unless `keep`.
+    pub fn forget(&self, attempts: &[AttemptName], keep: bool) -> Result<(), RunnerError> {
+        let params = ForgetParams {
+            attempts: attempts.to_vec(),
+            keep,
+        };
+        self.notify("forget", params)
+    }
+
+    /// Sets how many attempts run at once. 0 holds the queue.
+    pub fn set_capacity(&self, jobs: u32) -> Result<(), RunnerError> {
+        self.notify("set_capacity", CapacityParams { jobs })
+    }
+
+    /// Lets what runs finish, gives the queue back as `Refused`, and then ends
+    /// the runner. Until then it owns its spool.
+    pub fn drain(&self) -> Result<(), RunnerError> {
+        self.notify("drain", serde_json::json!({}))
+    }
+
+    /// Kills what runs and ends the runner.
+    pub fn shutdown(&self) -> Result<(), RunnerError> {
+        self.notify("shutdown", serde_json::json!({}))
+    }
+
+    /// The runner's attempts as of now.
+    pub fn list(&self) -> Result<Vec<AttemptReport>, RunnerError> {
+        let (sender, receiver) = mpsc::channel();
+        {
+            let mut writer = lock(&self.writer);
+            let id = writer.next_id;
+            writer.next_id += 1;
+            lock(&self.waiting).insert(id, sender);
+            let call = Call {
+                jsonrpc: "2.0",
+                id: Some(id),
+                method: "list",
+                params: serde_json::json!({}),
+            };
+            send(&mut writer.stream, &encode(&call)?)?;
+        }
+        let answer = receiver
+            .recv_timeout(PATIENCE)
+            .map_err(|_| RunnerError::Disconnected("it did not answer list".to_owned()))?;
+        let result = answer.result.unwrap_or_default();
+        serde_json::from_value(result).map_err(|e| RunnerError::Malformed(e.to_string()))
+    }
+
+    fn notify<P: Serialize>(&self, method: &str, params: P) -> Result<(), RunnerError> {
+        self.write(&encode(&Call::notification(method, params))?)
+    }
+
+    fn write(&self, lines: &[u8]) -> Result<(), RunnerError> {
+        send(&mut lock(&self.writer).stream, lines)
+    }
+}
+
+impl Drop for RunnerClient {
+    fn drop(&mut self) {
+        // Wakes the reader; an error means that the connection is gone already.
+        let _ = lock(&self.writer).stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// The values guarded here are consistent at every step, so a panic elsewhere
+/// while holding them is no reason to fail.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn encode<M: Serialize>(message: &M) -> Result<Vec<u8>, RunnerError> {
+    let mut line =
+        serde_json::to_vec(message).map_err(|e| RunnerError::Malformed(e.to_string()))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn decode<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, RunnerError> {
+    serde_json::from_slice(line).map_err(|e| RunnerError::Malformed(e.to_string()))
+}
+
+fn send(stream: &mut UnixStream, bytes: &[u8]) -> Result<(), RunnerError> {
+    stream.write_all(bytes).map_err(|e| {
+        // Part of a line may be on its way; nothing sensible can follow it.
+        let _ = stream.shutdown(Shutdown::Both);
+        RunnerError::Disconnected(e.to_string())
+    })
+}
+
+/// The next line; `None` at the end of the stream.
+fn read_line(reader: &mut BufReader<UnixStream>) -> Result<Option<Vec<u8>>, RunnerError> {
+    let mut line = Vec::new();
+    let limit = MAX_LINE as u64 * 4;
+    let read = reader
+        .by_ref()
+        .take(limit)
+        .read_until(b'\n', &mut line)
+        .map_err(|e| RunnerError::Disconnected(e.to_string()))?;
+    match line.pop() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) if read as u64 == limit => {
+            Err(RunnerError::Malformed("a line without end".to_owned()))
+        }
+        Some(_) => Err(RunnerError::Disconnected("it ended within a line".to_owned())),
+    }
+}
+
+fn read_events(
+    mut reader: BufReader<UnixStream>,
+    child: Option<Child>,
+    events: &Sender<RunnerEvent>,
+    waiting: &Waiting,
+) {
+    let reason = loop {
+        let line = match read_line(&mut reader) {
+            Ok(Some(line)) => line,
+            Ok(None) => break "the runner closed the connection".to_owned(),
+            Err(e) => break e.to_string(),
+        };
+        match read_message(&line) {
+            Ok(Message::Event(event)) => {
+                // Nobody listens any more; the rest is read to keep the runner
+                // from piling it up until this client is dropped.
+                let _ = events.send(event);
+            }
+            Ok(Message::Answer(answer)) => {
+                let id = answer.id.as_u64();
+                match id.and_then(|id| lock(waiting).remove(&id)) {
+                    // The caller may have given up.
+                    Some(sender) => drop(sender.send(answer)),
+                    None => tracing::warn!(error = ?answer.error, "the runner refused a command"),
+                }
+            }
+            Ok(Message::Superseded) => break "another server has taken over".to_owned(),
+            Err(e) => break e.to_string(),
+        }
+    };
+    // Callers that wait learn of the end by their sender being dropped.
+    lock(waiting).clear();
+    let _ = events.send(RunnerEvent::Disconnected { reason });
+    if let Some(mut child) = child {
+        // Leaves no zombie. Returns when the runner ends, or with this process.
+        let _ = child.wait();
+    }
+}
+
+enum Message {
+    Event(RunnerEvent),
+    Answer(Answer<Value>),
+    Superseded,
+}
+
+fn read_message(line: &[u8]) -> Result<Message, RunnerError> {
+    let head: Head = decode(line)?;
+    let event = match head.method.as_deref() {
+        None => return Ok(Message::Answer(decode(line)?)),
+        Some("superseded") => return Ok(Message::Superseded),
+        Some("started") => {
+            let StartedParams {
+                attempt,
+                pid,
+                start_time,
+            } = decode::<WithParams<_>>(line)?.params;
+            RunnerEvent::Started {
+                attempt,
+                pid,
+                start_time,
+            }
+        }
+        Some("ended") => {
+            let EndedParams { attempt, exit } = decode::<WithParams<_>>(line)?.params;
+            RunnerEvent::Ended { attempt, exit }
+        }
+        Some("refused") => {
+            let RefusedParams {
+                attempt,
+                code,
+                message,
+            } = decode::<WithParams<_>>(line)?.params;
+            RunnerEvent::Refused {
+                attempt,
+                code,
+                message,
+            }
+        }
+        Some(other) => {
+            return Err(RunnerError::Malformed(format!("unknown notification {other:?}")));
+        }
+    };
+    Ok(Message::Event(event))
+}

@@ -1,0 +1,57 @@
+//! The runner: a small supervisor process that owns job processes, so that a
+//! server's crash, restart, or upgrade neither kills nor repeats a running
+//! attempt.
+//!
+//! The runner is the same binary as the server, started as
+//! `databuild runner --spool DIR --socket PATH`. The server speaks to it through
+//! [`RunnerClient`]; both sides share the words in [`protocol`].
+//!
+//! Invariants:
+//!
+//! - *At most once.* An attempt is a folder in the spool, made with `mkdir`. A
+//!   second start of the same attempt is refused for as long as the folder or
+//!   the runner's memory of it exists.
+//! - *No process without a record.* `pid.json` is complete before the job's
+//!   first instruction runs, so whoever finds the spool later knows what to
+//!   look for.
+//! - *Nothing outlives its attempt.* A job is a session and process group of
+//!   its own; the group is dead before the end is reported. Jobs die with the
+//!   runner (parent-death signal); what survives that is killed by whoever
+//!   inspects the attempt next ([`inspect`]).
+//! - *The spool survives process crashes, not power loss.* Durability is the
+//!   event log's duty; the runner never syncs.
+//! - *One thread.* The parent-death signal is tied to the thread that made the
+//!   process, and the way jobs are made ([`spawn`]) borrows the whole address
+//!   space; both are safe because the runner has one thread.
+
+mod attempt;
+mod client;
+mod connection;
+mod error;
+mod event_loop;
+pub mod identity;
+mod job_log;
+mod launch;
+mod orphans;
+pub mod protocol;
+mod recover;
+mod signals;
+mod socket;
+mod spawn;
+mod spool;
+mod supervisor;
+mod time;
+
+pub use client::RunnerClient;
+pub use error::RunnerError;
+pub use event_loop::{main, RunnerArgs};
+pub use launch::ConnectOptions;
+pub use protocol::{
+    AttemptName, AttemptReport, AttemptState, ExitRecord, Hello, LogSize, Outcome, ResourceUse,
+    RunnerEvent, StartSpec, PROTOCOL,
+};
+pub use recover::{inspect, recover, Found, FoundAttempt};
+pub use spool::AttemptFiles;
+
+#[cfg(test)]
+mod tests;

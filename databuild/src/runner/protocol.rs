@@ -1,0 +1,472 @@
+//! The words server and runner share: newline-delimited JSON-RPC 2.0 over a
+//! Unix socket, and the records kept in the spool.
+//!
+//! Methods (server to runner): `hello`, `set_capacity`, `start`, `cancel`,
+//! `forget`, `list`, `drain`, `shutdown`. Notifications (runner to server):
+//! `started`, `ended`, `refused`, `superseded`. Names and fields are stable
+//! within a [`PROTOCOL`] version; unknown fields are ignored by readers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::RunnerError;
+
+/// The protocol's version, compared in `hello`.
+pub const PROTOCOL: u32 = 1;
+
+/// The longest line either side accepts, in bytes.
+pub(super) const MAX_LINE: usize = 64 << 20;
+
+/// The name of one attempt, such as `r12-1`; also its folder's name in the
+/// spool, hence the small alphabet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AttemptName(String);
+
+impl AttemptName {
+    /// Parses a name: 1 to 100 characters of `a-z`, `0-9`, `-`, not starting
+    /// with `-`.
+    pub fn new(name: impl Into<String>) -> Result<Self, RunnerError> {
+        let name = name.into();
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if (1..=100).contains(&name.len()) && name.bytes().all(allowed) && !name.starts_with('-') {
+            Ok(Self(name))
+        } else {
+            Err(RunnerError::BadAttemptName(name))
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for AttemptName {
+    type Error = RunnerError;
+
+    fn try_from(name: String) -> Result<Self, RunnerError> {
+        Self::new(name)
+    }
+}
+
+impl From<AttemptName> for String {
+    fn from(name: AttemptName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for AttemptName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All that is needed to run one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartSpec {
+    /// The attempt's name.
+    pub attempt: AttemptName,
+    /// The executable's absolute path and its arguments.
+    pub argv: Vec<String>,
+    /// The whole environment. Nothing is inherited; `DATABUILD_REQUEST` and
+    /// `DATABUILD_REPORT` are the runner's and replaced if given.
+    pub env: Vec<(String, String)>,
+    /// The working directory, absolute.
+    pub cwd: String,
+    /// The text of `request.json`, written as it is.
+    pub request: String,
+    /// Run time in milliseconds after which the job is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// Milliseconds between SIGTERM and SIGKILL.
+    #[serde(default = "default_grace_ms")]
+    pub grace_ms: u64,
+    /// Bytes kept of each of stdout and stderr.
+    #[serde(default = "default_max_log_bytes")]
+    pub max_log_bytes: u64,
+    /// The job's file mode mask.
+    #[serde(default = "default_umask")]
+    pub umask: u32,
+    /// Folders made, with their parents, before the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mkdirs: Vec<String>,
+}
+
+impl StartSpec {
+    /// A spec with the default grace (10 s), log size (64 MiB), and mask (022).
+    pub fn new(attempt: AttemptName, argv: Vec<String>, cwd: impl Into<String>) -> Self {
+        Self {
+            attempt,
+            argv,
+            env: Vec::new(),
+            cwd: cwd.into(),
+            request: "{}".to_owned(),
+            timeout_ms: None,
+            grace_ms: default_grace_ms(),
+            max_log_bytes: default_max_log_bytes(),
+            umask: default_umask(),
+            mkdirs: Vec::new(),
+        }
+    }
+}
+
+fn default_grace_ms() -> u64 {
+    10_000
+}
+
+fn default_max_log_bytes() -> u64 {
+    64 << 20
+}
+
+fn default_umask() -> u32 {
+    0o022
+}
+
+/// How an attempt's leading process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// It could not be started; nothing of the job ran.
+    SpawnFailed {
+        /// The system's error number.
+        errno: i32,
+        /// What could not be done, to what.
+        message: String,
+    },
+    /// It was cancelled before it was started.
+    NeverStarted {},
+}
+
+/// What the job and the processes it waited for used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceUse {
+    /// CPU time in user mode, milliseconds.
+    pub user_ms: u64,
+    /// CPU time in the kernel, milliseconds.
+    pub sys_ms: u64,
+    /// The largest resident set of any single process, KiB.
+    pub max_rss_kb: u64,
+}
+
+/// The size of one log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSize {
+    /// Bytes in the file, the marker line of a cut log included.
+    pub bytes: u64,
+    /// Bytes the job wrote that were not kept.
+    pub dropped: u64,
+}
+
+/// The end of an attempt, as kept in `exit.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The timeout passed and the job was stopped for it.
+    pub timed_out: bool,
+    /// A cancel (or the runner's shutdown) came before the end.
+    pub canceled: bool,
+    /// Why it was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_reason: Option<String>,
+    /// Unix milliseconds of the start, 0 if it never started.
+    pub started_at: u64,
+    /// Unix milliseconds of the end.
+    pub ended_at: u64,
+    /// What it used.
+    pub rusage: ResourceUse,
+    /// Its standard output.
+    pub stdout: LogSize,
+    /// Its standard error.
+    pub stderr: LogSize,
+    /// Members of the job's process group could not be killed in time and may
+    /// still run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub group_left: bool,
+}
+
+impl ExitRecord {
+    /// Whether the leading process exited with code 0.
+    pub fn is_success(&self) -> bool {
+        self.outcome == Outcome::Code(0)
+    }
+}
+
+/// Where an attempt is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum AttemptState {
+    /// Accepted, waiting for capacity.
+    Queued,
+    /// Its process is there.
+    Running {
+        /// The leading process, also the number of its group and session.
+        pid: u32,
+        /// Its start time, see [`super::identity`].
+        start_time: u64,
+        /// Unix milliseconds of the start.
+        started_at: u64,
+    },
+    /// It ended and was not forgotten yet.
+    Ended {
+        /// How.
+        exit: Box<ExitRecord>,
+    },
+}
+
+/// One attempt in `hello` and `list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptReport {
+    /// Which.
+    pub attempt: AttemptName,
+    /// Where it is.
+    #[serde(flatten)]
+    pub state: AttemptState,
+}
+
+/// The runner's answer to `hello`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The runner's [`PROTOCOL`].
+    pub protocol: u32,
+    /// The runner's program version.
+    pub version: String,
+    /// The runner's process number.
+    pub pid: u32,
+    /// The boot it runs in.
+    pub boot_id: String,
+    /// Its start time, see [`super::identity`].
+    pub start_time: u64,
+    /// How many attempts it runs at once.
+    pub capacity: u32,
+    /// It takes no new attempts and leaves when the running ones have ended.
+    pub draining: bool,
+    /// All attempts it knows: queued, running, and ended but not forgotten.
+    pub attempts: Vec<AttemptReport>,
+}
+
+/// What the runner tells the server on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunnerEvent {
+    /// The attempt's process runs.
+    Started {
+        /// Which.
+        attempt: AttemptName,
+        /// Its leading process.
+        pid: u32,
+        /// That process's start time.
+        start_time: u64,
+    },
+    /// The attempt ended; its whole process group is gone.
+    Ended {
+        /// Which.
+        attempt: AttemptName,
+        /// How.
+        exit: Box<ExitRecord>,
+    },
+    /// The attempt was not accepted, or was given back unstarted by a drain.
+    /// It says nothing about another start of the same name.
+    Refused {
+        /// Which.
+        attempt: AttemptName,
+        /// `attempt_exists`, `bad_spec`, or `draining`.
+        code: String,
+        /// In words.
+        message: String,
+    },
+    /// The connection ended; nothing follows.
+    Disconnected {
+        /// Why, as far as known.
+        reason: String,
+    },
+}
+
+/// The parts of an incoming line that decide where it goes; its parameters are
+/// read in a second pass, by type.
+#[derive(Debug, Deserialize)]
+pub(super) struct Head {
+    #[serde(default)]
+    pub(super) id: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(super) method: Option<String>,
+}
+
+/// The second pass.
+#[derive(Debug, Deserialize)]
+pub(super) struct WithParams<P> {
+    pub(super) params: P,
+}
+
+/// A call or notification as sent.
+#[derive(Debug, Serialize)]
+pub(super) struct Call<'a, P> {
+    pub(super) jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<u64>,
+    pub(super) method: &'a str,
+    pub(super) params: P,
+}
+
+impl<'a, P> Call<'a, P> {
+    pub(super) fn notification(method: &'a str, params: P) -> Self {
+        Self {
+            jsonrpc: "2.0",
+            id: None,
+            method,
+            params,
+        }
+    }
+}
+
+/// An answer as sent or received.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answer<R> {
+    pub(super) jsonrpc: String,
+    pub(super) id: serde_json::Value,
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub(super) result: Option<R>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<Fault>,
+}
+
+/// A JSON-RPC error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Fault {
+    pub(super) code: i64,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) const PARSE: i64 = -32_700;
+    pub(super) const METHOD: i64 = -32_601;
+    pub(super) const PARAMS: i64 = -32_602;
+    pub(super) const NOT_OWNER: i64 = -32_001;
+}
+
+/// Parameters of `hello`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HelloParams {
+    pub(super) protocol: u32,
+    pub(super) server: String,
+}
+
+/// Parameters of `set_capacity`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CapacityParams {
+    pub(super) jobs: u32,
+}
+
+/// Parameters of `start` as read.
+#[derive(Debug, Deserialize)]
+pub(super) struct StartParams {
+    pub(super) attempts: Vec<StartSpec>,
+}
+
+/// Parameters of `start` as sent.
+#[derive(Debug, Serialize)]
+pub(super) struct StartParamsRef<'a> {
+    pub(super) attempts: &'a [StartSpec],
+}
+
+/// Parameters of `cancel`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CancelParams {
+    pub(super) attempt: AttemptName,
+    pub(super) reason: String,
+}
+
+/// Parameters of `forget`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ForgetParams {
+    pub(super) attempts: Vec<AttemptName>,
+    #[serde(default)]
+    pub(super) keep: bool,
+}
+
+/// Parameters of `started`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StartedParams {
+    pub(super) attempt: AttemptName,
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+}
+
+/// Parameters of `ended`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EndedParams {
+    pub(super) attempt: AttemptName,
+    pub(super) exit: Box<ExitRecord>,
+}
+
+/// Parameters of `refused`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RefusedParams {
+    pub(super) attempt: AttemptName,
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempt_names_are_safe_folder_names() {
+        for good in ["r12-1", "a", "0"] {
+            assert_eq!(AttemptName::new(good).unwrap().as_str(), good);
+        }
+        let long = "a".repeat(101);
+        for bad in ["", "-r", ".", "..", "a/b", "A", "r 1", "r\n", "é", &long] {
+            let error = AttemptName::new(bad).unwrap_err();
+            assert_eq!(error.code(), "runner_bad_attempt_name");
+        }
+        assert!(serde_json::from_str::<AttemptName>("\"../x\"").is_err());
+    }
+
+    #[test]
+    fn exit_records_keep_their_form() {
+        let mut exit = ExitRecord {
+            outcome: Outcome::Code(3),
+            timed_out: false,
+            canceled: false,
+            cancel_reason: None,
+            started_at: 1,
+            ended_at: 2,
+            rusage: ResourceUse {
+                user_ms: 3,
+                sys_ms: 4,
+                max_rss_kb: 5,
+            },
+            stdout: LogSize::default(),
+            stderr: LogSize {
+                bytes: 6,
+                dropped: 7,
+            },
+            group_left: false,
+        };
+        assert_eq!(
+            serde_json::to_string(&exit).unwrap(),
+            r#"{"code":3,"timed_out":false,"canceled":false,"started_at":1,"ended_at":2,"rusage":{"user_ms":3,"sys_ms":4,"max_rss_kb":5},"stdout":{"bytes":0,"dropped":0},"stderr":{"bytes":6,"dropped":7}}"#
+        );
+        for outcome in [
+            Outcome::Code(0),
+            Outcome::Signal(9),
+            Outcome::NeverStarted {},
+            Outcome::SpawnFailed {
+                errno: 2,
+                message: "no".to_owned(),
+            },
+        ] {
+            exit.outcome = outcome;
+            let text = serde_json::to_string(&exit).unwrap();
+            assert_eq!(serde_json::from_str::<ExitRecord>(&text).unwrap(), exit);
+        }
+    }
+}

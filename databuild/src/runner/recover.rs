@@ -1,0 +1,233 @@
+//! What became of attempts whose runner is gone: read from the spool, and what
+//! still runs of them is killed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rustix::process::{kill_process_group, Signal};
+
+use super::error::RunnerError;
+use super::identity::{self, kill_if_same, to_pid, ProcessIdentity};
+use super::orphans::{attempt_of, processes};
+use super::protocol::{AttemptName, ExitRecord};
+use super::spool::{read_record, read_runner_record, try_lock, AttemptFiles, PidRecord};
+
+/// How often the process table is searched for what an earlier kill laid bare.
+const ROUNDS: usize = 10;
+
+/// What the spool tells about one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It ended and its end was recorded.
+    Ended(Box<ExitRecord>),
+    /// It was started and its end is unknown: runner or machine went down.
+    /// Nothing of it runs any more.
+    Lost,
+    /// Nothing of the job ever ran.
+    NeverStarted,
+    /// A living runner still has it; ask that runner instead.
+    Running {
+        /// The leading process.
+        pid: u32,
+    },
+}
+
+/// One attempt found in a spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundAttempt {
+    /// Which.
+    pub attempt: AttemptName,
+    /// What became of it.
+    pub found: Found,
+}
+
+/// Classifies one attempt that no runner reports (any more), and kills what is
+/// left of it. `boot_id` is the current boot, see [`identity::boot_id`].
+pub fn inspect(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found, RunnerError> {
+    let found = classify(spool, attempt, boot_id)?;
+    if found == Found::Lost {
+        kill_leftovers(spool, std::slice::from_ref(attempt));
+    }
+    Ok(found)
+}
+
+/// Classifies every attempt in the spool of a runner that is gone. Refused
+/// while a runner owns the spool. Its cost grows with the folders kept there;
+/// a server that knows which attempts were live uses [`inspect`].
+pub fn recover(spool: &Path, boot_id: &str) -> Result<Vec<FoundAttempt>, RunnerError> {
+    let entries = match fs::read_dir(spool) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(RunnerError::io("listing", spool, e)),
+    };
+    let _lock = try_lock(spool)?.ok_or_else(|| RunnerError::SpoolInUse(spool.to_owned()))?;
+    let mut all = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| RunnerError::io("listing", spool, e))?;
+        let name = entry.file_name().into_string().map(AttemptName::new);
+        if let Ok(Ok(attempt)) = name {
+            let found = classify(spool, &attempt, boot_id)?;
+            all.push(FoundAttempt { attempt, found });
+        }
+    }
+    let lost: Vec<AttemptName> = all
+        .iter()
+        .filter(|found| found.found == Found::Lost)
+        .map(|found| found.attempt.clone())
+        .collect();
+    kill_leftovers(spool, &lost);
+    all.sort_by(|a, b| a.attempt.cmp(&b.attempt));
+    Ok(all)
+}
+
+fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found, RunnerError> {
+    let files = AttemptFiles::new(spool, attempt);
+    let read = |e| RunnerError::io("reading the spool folder", files.dir(), e);
+    if let Some(exit) = read_record(&files.exit()).map_err(read)? {
+        return Ok(Found::Ended(Box::new(exit)));
+    }
+    let Some(record) = read_record::<PidRecord>(&files.pid()).map_err(read)? else {
+        return Ok(Found::NeverStarted);
+    };
+    let process = ProcessIdentity {
+        pid: record.pid,
+        start_time: record.start_time,
+        boot_id: record.boot_id,
+    };
+    if !process.is_alive(boot_id) {
+        return Ok(Found::Lost);
+    }
+    if is_owned(spool, process.pid, boot_id) {
+        return Ok(Found::Running { pid: process.pid });
+    }
+    // The leader is who the record says, so its group is the record's too.
+    if let Some(group) = to_pid(record.pgid) {
+        // ESRCH: it ended by itself just now.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    Ok(Found::Lost)
+}
+
+/// Whether the process is the child of the living runner of this spool.
+fn is_owned(spool: &Path, pid: u32, boot_id: &str) -> bool {
+    let Ok(Some(runner)) = read_runner_record(spool) else {
+        return false;
+    };
+    let runner = ProcessIdentity {
+        pid: runner.pid,
+        start_time: runner.start_time,
+        boot_id: runner.boot_id,
+    };
+    runner.is_alive(boot_id)
+        && matches!(identity::stat(pid), Ok(Some(stat)) if stat.parent == runner.pid)
+}
+
+/// Kills every process that carries one of these attempts in its environment.
+/// That is the sure sign for those whose leader is dead: a group's number alone
+/// may have come to somebody else meanwhile.
+fn kill_leftovers(spool: &Path, attempts: &[AttemptName]) {
+    if attempts.is_empty() {
+        return;
+    }
+    for _ in 0..ROUNDS {
+        let left: BTreeMap<u32, u64> = processes()
+            .filter(|(_, stat)| stat.is_alive())
+            .filter(|(pid, _)| attempt_of(*pid, spool).is_some_and(|of| attempts.contains(&of)))
+            .map(|(pid, stat)| (pid, stat.start_time))
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        for (pid, start_time) in left {
+            kill_if_same(pid, start_time);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    fn name(text: &str) -> AttemptName {
+        AttemptName::new(text).unwrap()
+    }
+
+    fn folder(spool: &Path, attempt: &str, pid: &str, exit: &str) {
+        let dir = spool.join(attempt);
+        fs::create_dir(&dir).unwrap();
+        if !pid.is_empty() {
+            fs::write(dir.join("pid.json"), pid).unwrap();
+        }
+        if !exit.is_empty() {
+            fs::write(dir.join("exit.json"), exit).unwrap();
+        }
+    }
+
+    #[test]
+    fn torn_records_count_as_absent() {
+        let spool = tempfile::tempdir().unwrap();
+        folder(spool.path(), "a", "", "");
+        folder(spool.path(), "b", "{\"pid\":1", "");
+        let gone = r#"{"pid":1,"start_time":0,"pgid":1,"boot_id":"x"}"#;
+        folder(spool.path(), "c", gone, "{\"code\"");
+        fs::write(spool.path().join("Not-An-Attempt"), "").unwrap();
+        let boot = identity::boot_id().unwrap();
+        let found: Vec<_> = recover(spool.path(), &boot)
+            .unwrap()
+            .into_iter()
+            .map(|found| (found.attempt.to_string(), found.found))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("a".to_owned(), Found::NeverStarted),
+                ("b".to_owned(), Found::NeverStarted),
+                ("c".to_owned(), Found::Lost),
+            ]
+        );
+        assert_eq!(recover(&spool.path().join("none"), &boot).unwrap(), []);
+    }
+
+    #[test]
+    fn a_spool_in_use_is_not_recovered() {
+        let spool = tempfile::tempdir().unwrap();
+        let _lock = try_lock(spool.path()).unwrap().unwrap();
+        let error = recover(spool.path(), "x").unwrap_err();
+        assert_eq!(error.code(), "runner_spool_in_use");
+    }
+
+    #[test]
+    fn a_process_that_took_over_the_number_is_spared() {
+        let spool = tempfile::tempdir().unwrap();
+        let boot = identity::boot_id().unwrap();
+        let mut stranger = Command::new("/bin/cat")
+            .stdin(std::process::Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let pid = stranger.id();
+        let start_time = identity::stat(pid).unwrap().unwrap().start_time;
+        let record = |start_time: u64, boot: &str| {
+            format!(
+                r#"{{"pid":{pid},"start_time":{start_time},"pgid":{pid},"boot_id":"{boot}"}}"#
+            )
+        };
+        folder(spool.path(), "reused", &record(start_time - 1, &boot), "");
+        folder(spool.path(), "rebooted", &record(start_time, "earlier"), "");
+        for attempt in ["reused", "rebooted"] {
+            let found = inspect(spool.path(), &name(attempt), &boot).unwrap();
+            assert_eq!(found, Found::Lost);
+        }
+        assert!(identity::stat(pid).unwrap().unwrap().is_alive());
+        // The same record with the right start time is not spared.
+        folder(spool.path(), "same", &record(start_time, &boot), "");
+        let found = inspect(spool.path(), &name("same"), &boot).unwrap();
+        assert_eq!(found, Found::Lost);
+        let status = stranger.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    }
+}

@@ -1,0 +1,310 @@
+//! The spool: one folder per attempt, and the lock that says who owns them.
+//!
+//! ```text
+//! <spool>/runner.lock        flock held for a runner's life
+//! <spool>/runner.json        who holds it (RunnerRecord)
+//! <spool>/<attempt>/request.json
+//!                   pid.json        written by the job process before exec
+//!                   stdout, stderr  made with the first byte; absent = empty
+//!                   report.jsonl    made by the job; absent = no report
+//!                   exit.json       ExitRecord
+//! ```
+//!
+//! `pid.json` and `exit.json` are written with one `write` of less than a page,
+//! which a kill cannot tear; a file that does not parse is one whose writer
+//! died before the write and counts as absent. So neither needs the two extra
+//! system calls of a temporary name and a rename. `runner.json`, which others
+//! may read at any time, is renamed into place.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{mkdirat, openat, unlinkat, AtFlags, FlockOperation, Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use super::error::RunnerError;
+use super::protocol::{AttemptName, ExitRecord};
+
+pub(super) const LOCK: &str = "runner.lock";
+const RECORD: &str = "runner.json";
+
+/// The paths of one attempt's files, for whoever reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptFiles {
+    dir: PathBuf,
+}
+
+impl AttemptFiles {
+    /// The files of `attempt` in `spool`.
+    pub fn new(spool: &Path, attempt: &AttemptName) -> Self {
+        Self {
+            dir: spool.join(attempt.as_str()),
+        }
+    }
+
+    /// The attempt's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the job was asked (`DATABUILD_REQUEST`).
+    pub fn request(&self) -> PathBuf {
+        self.dir.join("request.json")
+    }
+
+    /// What the job reports (`DATABUILD_REPORT`); absent if it reported nothing.
+    pub fn report(&self) -> PathBuf {
+        self.dir.join("report.jsonl")
+    }
+
+    /// Standard output; absent while empty.
+    pub fn stdout(&self) -> PathBuf {
+        self.dir.join("stdout")
+    }
+
+    /// Standard error; absent while empty.
+    pub fn stderr(&self) -> PathBuf {
+        self.dir.join("stderr")
+    }
+
+    /// The process record.
+    pub fn pid(&self) -> PathBuf {
+        self.dir.join("pid.json")
+    }
+
+    /// The end's record.
+    pub fn exit(&self) -> PathBuf {
+        self.dir.join("exit.json")
+    }
+}
+
+/// The content of `pid.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PidRecord {
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+    pub(super) pgid: u32,
+    pub(super) boot_id: String,
+}
+
+/// The content of `runner.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RunnerRecord {
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+    pub(super) boot_id: String,
+    pub(super) socket: PathBuf,
+    pub(super) version: String,
+    pub(super) protocol: u32,
+}
+
+/// Reads a small JSON record; `None` when it is absent or torn.
+pub(super) fn read_record<R: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<R>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Reads `runner.json`.
+pub(super) fn read_runner_record(spool: &Path) -> io::Result<Option<RunnerRecord>> {
+    read_record(&spool.join(RECORD))
+}
+
+/// Takes the spool's lock without waiting; `None` when a runner holds it.
+/// The lock is released when the file is closed.
+pub(super) fn try_lock(spool: &Path) -> Result<Option<File>, RunnerError> {
+    let path = spool.join(LOCK);
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|e| RunnerError::io("opening the runner's lock", &path, e))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(e) => Err(RunnerError::io("locking", &path, e)),
+    }
+}
+
+/// [`try_lock`], outlasting those who only look whether the lock is free.
+fn lock_soon(spool: &Path) -> Result<Option<File>, RunnerError> {
+    for _ in 0..20 {
+        if let Some(lock) = try_lock(spool)? {
+            return Ok(Some(lock));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(None)
+}
+
+/// Makes the spool folder, private to this user.
+pub(super) fn make_private_dir(path: &Path) -> Result<(), RunnerError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| RunnerError::io("making the folder", path, e))
+}
+
+/// The runner's own view of its spool; holding it is holding the lock.
+#[derive(Debug)]
+pub(super) struct Spool {
+    path: PathBuf,
+    dir: OwnedFd,
+    lock: File,
+    lock_inode: (u64, u64),
+}
+
+impl Spool {
+    /// Makes the folder if needed and takes its lock.
+    pub(super) fn open(path: &Path) -> Result<Self, RunnerError> {
+        if !path.is_absolute() {
+            return Err(RunnerError::RelativePath(path.to_owned()));
+        }
+        make_private_dir(path)?;
+        let lock = lock_soon(path)?.ok_or_else(|| RunnerError::SpoolInUse(path.to_owned()))?;
+        let meta = lock
+            .metadata()
+            .map_err(|e| RunnerError::io("reading the runner's lock", path, e))?;
+        let dir = rustix::fs::open(
+            path,
+            OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|e| RunnerError::io("opening the spool", path, e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            dir,
+            lock,
+            lock_inode: (meta.dev(), meta.ino()),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the spool's path still leads to the folder this runner owns.
+    pub(super) fn is_still_ours(&self) -> bool {
+        fs::metadata(self.path.join(LOCK))
+            .is_ok_and(|meta| (meta.dev(), meta.ino()) == self.lock_inode)
+    }
+
+    /// Says who the runner is.
+    pub(super) fn write_runner_record(&self, record: &RunnerRecord) -> Result<(), RunnerError> {
+        let path = self.path.join(RECORD);
+        let text = serde_json::to_vec(record)
+            .map_err(|e| RunnerError::io("encoding", &path, io::Error::from(e)))?;
+        let temporary = self.path.join("runner.json.tmp");
+        fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(&text))
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|e| RunnerError::io("writing", &path, e))
+    }
+
+    /// Takes the runner's record away and gives the lock up.
+    pub(super) fn close(self) {
+        // Both fail only if the folder is gone, which is fine too.
+        let _ = fs::remove_file(self.path.join(RECORD));
+        drop(self.lock);
+    }
+
+    /// Whether the attempt has a folder.
+    pub(super) fn holds(&self, attempt: &AttemptName) -> bool {
+        rustix::fs::accessat(
+            &self.dir,
+            attempt.as_str(),
+            rustix::fs::Access::EXISTS,
+            AtFlags::empty(),
+        )
+        .is_ok()
+    }
+
+    /// Makes the attempt's folder with its request. `AlreadyExists` means that
+    /// the attempt was started before.
+    pub(super) fn create(&self, attempt: &AttemptName, request: &str) -> io::Result<()> {
+        mkdirat(&self.dir, attempt.as_str(), Mode::from_raw_mode(0o700))?;
+        self.write(attempt, "request.json", request.as_bytes())
+    }
+
+    /// Opens `pid.json` for the job process to fill.
+    pub(super) fn open_pid_record(&self, attempt: &AttemptName) -> io::Result<OwnedFd> {
+        self.open_new(attempt, "pid.json")
+    }
+
+    /// Opens one of the attempt's files for writing from its start.
+    pub(super) fn open_new(&self, attempt: &AttemptName, name: &str) -> io::Result<OwnedFd> {
+        Ok(openat(
+            &self.dir,
+            format!("{attempt}/{name}"),
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            Mode::from_raw_mode(0o600),
+        )?)
+    }
+
+    /// Records the end of the attempt.
+    pub(super) fn write_exit(&self, attempt: &AttemptName, exit: &ExitRecord) -> io::Result<()> {
+        self.write(attempt, "exit.json", &serde_json::to_vec(exit)?)
+    }
+
+    fn write(&self, attempt: &AttemptName, name: &str, bytes: &[u8]) -> io::Result<()> {
+        File::from(self.open_new(attempt, name)?).write_all(bytes)
+    }
+
+    /// Removes the attempt's folder.
+    pub(super) fn remove(&self, attempt: &AttemptName) -> io::Result<()> {
+        for name in [
+            "exit.json",
+            "pid.json",
+            "request.json",
+            "report.jsonl",
+            "stdout",
+            "stderr",
+        ] {
+            match unlinkat(&self.dir, format!("{attempt}/{name}"), AtFlags::empty()) {
+                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        match unlinkat(&self.dir, attempt.as_str(), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            // The job put files of its own there.
+            Err(rustix::io::Errno::NOTEMPTY) => fs::remove_dir_all(self.path.join(attempt.as_str())),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The attempt's request and report paths, as the job's environment has them.
+    pub(super) fn job_paths(&self, attempt: &AttemptName) -> (PathBuf, PathBuf) {
+        let files = AttemptFiles::new(&self.path, attempt);
+        (files.request(), files.report())
+    }
+}
+
+/// Makes a folder and its parents as the job itself would, given its mask.
+/// The runner's own mask is 0, see [`super::event_loop`].
+pub(super) fn make_job_dir(path: &str, umask: u32) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o777 & !umask)
+        .create(path)
+}
+
+/// A path or argument for a system call.
+pub(super) fn c_string(what: &str, text: impl Into<Vec<u8>>) -> Result<CString, String> {
+    CString::new(text).map_err(|_| format!("{what} holds a NUL byte"))
+}

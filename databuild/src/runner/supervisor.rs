@@ -1,0 +1,398 @@
+//! The runner's table of attempts: queue, running jobs, and ends not yet
+//! forgotten. It knows nothing of sockets; the event loop calls it and sends
+//! the notices it leaves.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::attempt::{
+    has_children, next_ended_child, start, wait_for, without_process, Job, Prepared, Started,
+};
+use super::identity::ProcessIdentity;
+use super::orphans;
+use super::protocol::{
+    AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, Outcome, RefusedParams,
+    StartSpec, StartedParams,
+};
+use super::spawn::Spawner;
+use super::spool::Spool;
+
+/// Between two tries to start an executable that is open for writing.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+/// After this many tries the start has failed.
+const BUSY_TRIES: u32 = 100;
+/// How often a lingering group is looked at; its members' ends are not always
+/// signalled to the runner.
+const LINGER_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes moved from a pipe at once.
+const PUMP_BUFFER: usize = 64 << 10;
+
+/// Something to tell the server.
+#[derive(Debug)]
+pub(super) enum Notice {
+    Started(StartedParams),
+    Ended(EndedParams),
+    Refused(RefusedParams),
+}
+
+/// A start to be tried again.
+struct BusyStart {
+    prepared: Box<Prepared>,
+    tries: u32,
+    at: Instant,
+}
+
+/// See the module's words.
+pub(super) struct Supervisor {
+    spool: Spool,
+    spawner: Spawner,
+    null: OwnedFd,
+    runner: u32,
+    capacity: usize,
+    draining: bool,
+    queue: VecDeque<Box<Prepared>>,
+    busy: Vec<BusyStart>,
+    jobs: Vec<Job>,
+    finished: Vec<(AttemptName, ExitRecord)>,
+    ended: BTreeMap<AttemptName, Box<ExitRecord>>,
+    known: HashSet<AttemptName>,
+    notices: Vec<Notice>,
+    buffer: Vec<u8>,
+    orphans_due: bool,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        spool: Spool,
+        null: OwnedFd,
+        identity: &ProcessIdentity,
+        capacity: usize,
+    ) -> Self {
+        Self {
+            spool,
+            spawner: Spawner::new(&identity.boot_id),
+            null,
+            runner: identity.pid,
+            capacity,
+            draining: false,
+            queue: VecDeque::new(),
+            busy: Vec::new(),
+            jobs: Vec::new(),
+            finished: Vec::new(),
+            ended: BTreeMap::new(),
+            known: HashSet::new(),
+            notices: Vec::new(),
+            buffer: vec![0; PUMP_BUFFER],
+            orphans_due: false,
+        }
+    }
+
+    pub(super) fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    pub(super) fn into_spool(self) -> Spool {
+        self.spool
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Whether any attempt waits or runs.
+    pub(super) fn is_live(&self) -> bool {
+        !(self.queue.is_empty()
+            && self.busy.is_empty()
+            && self.jobs.is_empty()
+            && self.finished.is_empty())
+    }
+
+    pub(super) fn set_capacity(&mut self, jobs: usize) {
+        self.capacity = jobs;
+    }
+
+    /// Queues what can be queued, refuses the rest.
+    pub(super) fn accept(&mut self, specs: Vec<StartSpec>) {
+        for spec in specs {
+            let attempt = spec.attempt.clone();
+            if self.draining {
+                self.refuse(attempt, "draining", "the runner is leaving");
+            } else if self.known.contains(&attempt) || self.spool.holds(&attempt) {
+                self.refuse_existing(attempt);
+            } else {
+                match Prepared::new(spec, &self.spool) {
+                    Ok(prepared) => {
+                        self.known.insert(attempt);
+                        self.queue.push_back(Box::new(prepared));
+                    }
+                    Err(why) => self.refuse(attempt, "bad_spec", &why),
+                }
+            }
+        }
+    }
+
+    fn refuse_existing(&mut self, attempt: AttemptName) {
+        self.refuse(
+            attempt,
+            "attempt_exists",
+            "an attempt of this name was started before",
+        );
+    }
+
+    fn refuse(&mut self, attempt: AttemptName, code: &str, message: &str) {
+        self.notices.push(Notice::Refused(RefusedParams {
+            attempt,
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }));
+    }
+
+    /// A queued attempt never starts, a running one is stopped; others are left.
+    pub(super) fn cancel(&mut self, attempt: &AttemptName, reason: String, now: Instant) {
+        if let Some(at) = self.queue.iter().position(|queued| queued.attempt == *attempt) {
+            if let Some(prepared) = self.queue.remove(at) {
+                self.end_unstarted(prepared.attempt, reason);
+            }
+        } else if let Some(at) = self.busy.iter().position(|busy| busy.prepared.attempt == *attempt)
+        {
+            let busy = self.busy.remove(at);
+            self.finished.push((
+                busy.prepared.attempt,
+                without_process(Outcome::NeverStarted {}, Some(reason)),
+            ));
+        } else if let Some(job) = self.jobs.iter_mut().find(|job| job.attempt == *attempt) {
+            job.cancel(reason, now);
+        }
+    }
+
+    /// It has no folder, so its end is kept in memory only: a folder would say
+    /// that it was started.
+    fn end_unstarted(&mut self, attempt: AttemptName, reason: String) {
+        let exit = without_process(Outcome::NeverStarted {}, Some(reason));
+        self.tell_ended(attempt, exit);
+    }
+
+    /// Drops ended attempts, with their folders unless `keep`.
+    pub(super) fn forget(&mut self, attempts: &[AttemptName], keep: bool) {
+        for attempt in attempts {
+            if self.ended.remove(attempt).is_none() {
+                continue;
+            }
+            self.known.remove(attempt);
+            if !keep {
+                if let Err(e) = self.spool.remove(attempt) {
+                    eprintln!("runner: removing the spool folder of {attempt} failed: {e}");
+                }
+            }
+        }
+    }
+
+    /// Everything known, in no particular order.
+    pub(super) fn reports(&self) -> Vec<AttemptReport> {
+        let queued = self.queue.iter().map(|prepared| &prepared.attempt);
+        let busy = self.busy.iter().map(|busy| &busy.prepared.attempt);
+        let waiting = queued.chain(busy).map(|attempt| AttemptReport {
+            attempt: attempt.clone(),
+            state: AttemptState::Queued,
+        });
+        let running = self.jobs.iter().map(|job| AttemptReport {
+            attempt: job.attempt.clone(),
+            state: AttemptState::Running {
+                pid: job.pid,
+                start_time: job.start_time,
+                started_at: job.started_at,
+            },
+        });
+        let ended = self.ended.iter().map(|(attempt, exit)| AttemptReport {
+            attempt: attempt.clone(),
+            state: AttemptState::Ended { exit: exit.clone() },
+        });
+        waiting.chain(running).chain(ended).collect()
+    }
+
+    /// Takes nothing new and gives queued attempts back.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        for prepared in std::mem::take(&mut self.queue) {
+            self.known.remove(&prepared.attempt);
+            self.refuse(prepared.attempt, "draining", "the runner is leaving");
+        }
+    }
+
+    /// Drains, and kills what runs.
+    pub(super) fn kill_all(&mut self, reason: &str) {
+        self.drain();
+        for busy in std::mem::take(&mut self.busy) {
+            self.finished.push((
+                busy.prepared.attempt,
+                without_process(Outcome::NeverStarted {}, Some(reason.to_owned())),
+            ));
+        }
+        for job in &mut self.jobs {
+            job.kill(reason);
+        }
+    }
+
+    /// The pipes to wait on, with the job's and stream's index.
+    pub(super) fn pipes(&self) -> impl Iterator<Item = ((usize, usize), BorrowedFd<'_>)> {
+        self.jobs.iter().enumerate().flat_map(|(job_at, job)| {
+            let streams = job.logs.iter().enumerate();
+            streams.filter_map(move |(at, log)| Some(((job_at, at), log.pipe()?)))
+        })
+    }
+
+    /// Moves output of a pipe that is ready. Indices are those of
+    /// [`Supervisor::pipes`], valid until the next call that changes jobs.
+    pub(super) fn pump(&mut self, (job_at, stream_at): (usize, usize)) {
+        if let Some(job) = self.jobs.get_mut(job_at) {
+            if let Some(log) = job.logs.get_mut(stream_at) {
+                log.pump(&self.spool, &job.attempt, &mut self.buffer);
+            }
+        }
+    }
+
+    /// Looks at children that have ended.
+    pub(super) fn reap(&mut self, now: Instant) {
+        while let Some(pid) = next_ended_child() {
+            let leader = self.jobs.iter_mut().find(|job| job.leads() && job.pid == pid);
+            let reaped = match leader {
+                Some(job) => job.leader_ended(now),
+                None => {
+                    self.orphans_due = true;
+                    wait_for(pid).is_some()
+                }
+            };
+            if !reaped {
+                eprintln!("runner: process {pid} has ended but cannot be reaped");
+                break;
+            }
+        }
+    }
+
+    /// When [`Supervisor::advance`] has something to do by itself.
+    pub(super) fn next_time(&self, now: Instant) -> Option<Instant> {
+        let jobs = self.jobs.iter().filter_map(|job| {
+            let lingering = (!job.leads()).then(|| now + LINGER_PAUSE);
+            [job.next_time(), lingering].into_iter().flatten().min()
+        });
+        jobs.chain(self.busy.iter().map(|busy| busy.at)).min()
+    }
+
+    /// Acts on time, settles ended jobs, fills free capacity, and then (so that
+    /// the next job does not wait for it) records the ends.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.settle(now);
+        self.retry_busy(now);
+        while self.jobs.len() + self.busy.len() < self.capacity {
+            let Some(prepared) = self.queue.pop_front() else {
+                break;
+            };
+            self.start(prepared, 0, now);
+        }
+        for (attempt, exit) in std::mem::take(&mut self.finished) {
+            if let Err(e) = self.spool.write_exit(&attempt, &exit) {
+                eprintln!("runner: recording the end of {attempt} failed: {e}");
+            }
+            self.tell_ended(attempt, exit);
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let mut fugitive = false;
+        let mut at = 0;
+        while let Some(job) = self.jobs.get_mut(at) {
+            job.on_time(now);
+            if !job.is_settled(now) {
+                at += 1;
+                continue;
+            }
+            let job = self.jobs.swap_remove(at);
+            if let Some((attempt, exit, holds_output)) = job.finish(&self.spool, &mut self.buffer) {
+                fugitive |= holds_output;
+                self.orphans_due = true;
+                self.finished.push((attempt, exit));
+            }
+        }
+        if fugitive || (self.orphans_due && self.jobs.is_empty()) {
+            self.sweep_orphans();
+        }
+    }
+
+    fn retry_busy(&mut self, now: Instant) {
+        if self.busy.iter().any(|busy| busy.at <= now) {
+            let (due, later) = std::mem::take(&mut self.busy)
+                .into_iter()
+                .partition::<Vec<_>, _>(|busy| busy.at <= now);
+            self.busy = later;
+            for busy in due {
+                self.start(busy.prepared, busy.tries, now);
+            }
+        }
+    }
+
+    fn start(&mut self, prepared: Box<Prepared>, tries: u32, now: Instant) {
+        let attempt = prepared.attempt.clone();
+        let (spool, spawner) = (&self.spool, &mut self.spawner);
+        let failed = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
+            Started::Running(job) => {
+                self.notices.push(Notice::Started(StartedParams {
+                    attempt,
+                    pid: job.pid,
+                    start_time: job.start_time,
+                }));
+                self.jobs.push(*job);
+                return;
+            }
+            Started::TextBusy(prepared) if tries < BUSY_TRIES => {
+                self.busy.push(BusyStart {
+                    prepared,
+                    tries: tries + 1,
+                    at: now + BUSY_PAUSE,
+                });
+                return;
+            }
+            Started::Exists => {
+                self.known.remove(&attempt);
+                self.refuse_existing(attempt);
+                return;
+            }
+            Started::TextBusy(_) => Outcome::SpawnFailed {
+                errno: libc::ETXTBSY,
+                message: "the executable is still being written by another process".to_owned(),
+            },
+            Started::Failed { errno, message } => Outcome::SpawnFailed { errno, message },
+        };
+        self.finished.push((attempt, without_process(failed, None)));
+    }
+
+    fn tell_ended(&mut self, attempt: AttemptName, exit: ExitRecord) {
+        let exit = Box::new(exit);
+        self.ended.insert(attempt.clone(), exit.clone());
+        self.notices.push(Notice::Ended(EndedParams { attempt, exit }));
+    }
+
+    /// Kills what escaped from ended attempts. Called from time to time; cheap
+    /// when nothing has ended since the last call.
+    pub(super) fn sweep_orphans(&mut self) {
+        if !self.orphans_due {
+            return;
+        }
+        self.orphans_due = false;
+        if !has_children() {
+            return;
+        }
+        let groups = self.jobs.iter().map(|job| job.pid).collect();
+        let live = self.jobs.iter().map(|job| &job.attempt).collect();
+        orphans::sweep(self.runner, self.spool.path(), &groups, &live);
+    }
+
+    /// What happened since the last call.
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+}

@@ -1,0 +1,8 @@
+//! The server process: takes the workspace's lock, starts engine and HTTP, watches over its own right to
+//! live, and goes down in order.
+
+mod options;
+mod run;
+
+pub use options::{job_environment, store_root, ServeOptions};
+pub use run::{serve, ServeError, PROTOCOL};

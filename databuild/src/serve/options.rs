@@ -1,0 +1,43 @@
+//! What a server is told at its start, and what it takes from its environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Go away after so long without requests, runs and due wants; never, if absent.
+    pub idle_timeout: Option<Duration>,
+    /// Attempts that may run at once.
+    pub slots: usize,
+    /// Origins of web apps in development.
+    pub allowed_origins: Vec<String>,
+}
+
+/// The user's code store: shared by all workspaces, outside of any, since a snapshot's BUILD files would
+/// become packages of a workspace around it.
+///
+/// # Errors
+/// Neither `XDG_CACHE_HOME` nor `HOME` is set.
+pub fn store_root() -> Result<PathBuf, String> {
+    let from = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    from("XDG_CACHE_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("databuild"))
+        .ok_or_else(|| "neither XDG_CACHE_HOME nor HOME names a folder for the code store".to_owned())
+}
+
+/// Environment that every job gets. Nothing else of the server's is handed on: a shell's environment
+/// holds secrets, and data must not depend on who started the server.
+#[must_use]
+pub fn job_environment() -> Vec<(String, String)> {
+    const KEPT: [&str; 8] = ["HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PATH"];
+    let mut env: Vec<(String, String)> =
+        KEPT.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+    if !env.iter().any(|(name, _)| name == "PATH") {
+        env.push(("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()));
+    }
+    env
+}

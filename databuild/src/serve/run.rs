@@ -1,0 +1,265 @@
+//! One life of a server.
+
+use super::options::{job_environment, store_root, ServeOptions};
+use crate::daemon::{
+    network_filesystem, DaemonError, Deadline, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
+    RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
+};
+use crate::engine::{ConnectRunner, Engine, EngineConfig, EngineError, Handle};
+use crate::runner::{ConnectOptions, RunnerClient};
+use crate::server::{router, write_roots, App, Guard};
+use crate::snapshot;
+use crate::store::{Reader, SqliteLog, StoreError};
+use jiff::Timestamp;
+use std::future::IntoFuture as _;
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{signal, SignalKind};
+use tokio::sync::mpsc;
+
+/// Version of what client and server say to each other.
+pub const PROTOCOL: u32 = 1;
+/// How often the server looks whether it is still the server, and whether it idles.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long requests under way may take when the server goes down.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// Read-only connections at once.
+const READERS: usize = 4;
+
+/// Why a server could not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its state folder or lock.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    /// Its runtime folder.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeDirError),
+    /// Its log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its code store.
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::SnapshotError),
+    /// Its engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Its port.
+    #[error("cannot listen on 127.0.0.1:{port}: {error}; choose another --port, or 0 for a free one")]
+    Listen {
+        /// The port asked for.
+        port: u16,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Anything else of the system.
+    #[error("{0}")]
+    System(String),
+    /// The engine ended by itself.
+    #[error("the server stopped: {0}")]
+    Failed(String),
+}
+
+/// Why a server goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// Asked, by signal or request.
+    Asked { jobs: bool },
+    /// Nobody needs it.
+    Idle,
+    /// It is not this workspace's server any more.
+    Lost,
+    /// The engine ended.
+    Failed,
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// It could not start, or the log failed.
+pub fn serve(state: &StateDir, options: &ServeOptions, ready: Option<ReadyPipe>) -> Result<(), ServeError> {
+    match start_and_serve(state, options, ready) {
+        Ok(()) => Ok(()),
+        Err((error, ready)) => {
+            if let Some(ready) = ready {
+                ready.failed(&error.to_string());
+            }
+            Err(error)
+        }
+    }
+}
+
+fn start_and_serve(
+    state: &StateDir,
+    options: &ServeOptions,
+    ready: Option<ReadyPipe>,
+) -> Result<(), (ServeError, Option<ReadyPipe>)> {
+    let system = |error: std::io::Error| ServeError::System(error.to_string());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Err((system(error), ready)),
+    };
+    let mut server = match runtime.block_on(Server::start(state, options)) {
+        Ok(server) => server,
+        Err(error) => return Err((error, ready)),
+    };
+    if let Some(ready) = ready {
+        ready.ready();
+    }
+    tracing::info!(address = %server.address, pid = std::process::id(), "listening");
+    let leave = runtime.block_on(server.serve_until_told(options));
+    tracing::info!(?leave, "going down");
+    let stopped = server.engine.stop(leave == Leave::Lost || leave == Leave::Asked { jobs: true });
+    runtime.shutdown_timeout(GOODBYE);
+    match stopped {
+        Ok(()) => {
+            tracing::info!("shutdown complete");
+            Ok(())
+        }
+        Err(reason) => Err((ServeError::Failed(reason), None)),
+    }
+}
+
+struct Server {
+    guard: ServerGuard,
+    engine: Engine,
+    app: App,
+    listener: Option<tokio::net::TcpListener>,
+    address: SocketAddr,
+    told: mpsc::UnboundedReceiver<bool>,
+}
+
+impl Server {
+    async fn start(state: &StateDir, options: &ServeOptions) -> Result<Server, ServeError> {
+        let mut guard = ServerGuard::acquire(state, &Deadline::after(PREDECESSOR_WAIT))?;
+        if let Ok(Some(kind)) = network_filesystem(state.path()) {
+            tracing::warn!(kind, path = %state.path().display(), "the state folder is on a network file system, where SQLite is not safe");
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+        let listener = tokio::net::TcpListener::bind(address)
+            .await
+            .map_err(|error| ServeError::Listen { port: options.port, error })?;
+        let address = listener.local_addr().map_err(|error| ServeError::System(error.to_string()))?;
+
+        let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
+        let log = SqliteLog::open(&state.database())?;
+        let reader = Arc::new(Reader::new(&state.database(), READERS));
+        let program = std::env::current_exe().map_err(|error| ServeError::System(error.to_string()))?;
+        let engine = Engine::start(EngineConfig {
+            workspace: state.workspace().path().to_owned(),
+            spool: state.spool(),
+            staging: state.staging(),
+            inherited: state.inherited(),
+            snapshots: Arc::clone(&snapshots),
+            log: Box::new(log),
+            reader,
+            base_env: job_environment(),
+            slots: options.slots,
+            connect: connect_runner(state, &program)?,
+        })?;
+
+        let token = Token::generate().map_err(|error| ServeError::System(error.to_string()))?;
+        let binary = snapshots.binary_digest(&program);
+        let (shutdown, told) = mpsc::unbounded_channel();
+        let app = App {
+            engine: engine.handle(),
+            guard: Arc::new(Guard {
+                token: token.clone(),
+                port: address.port(),
+                allowed_origins: options.allowed_origins.clone(),
+            }),
+            snapshots,
+            binary,
+            staging: state.staging(),
+            started_at: Timestamp::now(),
+            last_request_ms: Arc::new(AtomicI64::new(0)),
+            shutdown,
+            idempotency: Arc::new(Mutex::new(VecDeque::new())),
+        };
+        write_roots(&app)?;
+        guard.publish_info(Publication {
+            address,
+            token,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            binary_sha256: binary.map(|digest| digest.to_string()).unwrap_or_default(),
+            protocol: PROTOCOL,
+        })?;
+        Ok(Server { guard, engine, app, listener: Some(listener), address, told })
+    }
+
+    async fn serve_until_told(&mut self, options: &ServeOptions) -> Leave {
+        let Some(listener) = self.listener.take() else { return Leave::Failed };
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let http = tokio::spawn(
+            axum::serve(listener, router(self.app.clone()))
+                .with_graceful_shutdown(async {
+                    // A dropped sender means the same.
+                    let _ = stopped.await;
+                })
+                .into_future(),
+        );
+        let leave = self.wait(options.idle_timeout).await;
+        let _ = stop.send(());
+        let _ = tokio::time::timeout(GOODBYE, http).await;
+        leave
+    }
+
+    async fn wait(&mut self, idle: Option<Duration>) -> Leave {
+        let mut clock = IdleClock::new(Instant::now(), idle);
+        let mut look = tokio::time::interval(LOOK);
+        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+            return Leave::Failed;
+        };
+        loop {
+            tokio::select! {
+                _ = term.recv() => return Leave::Asked { jobs: false },
+                _ = int.recv() => return Leave::Asked { jobs: false },
+                jobs = self.told.recv() => return Leave::Asked { jobs: jobs.unwrap_or(false) },
+                _ = look.tick() => {
+                    if self.engine.has_failed() {
+                        return Leave::Failed;
+                    }
+                    if let Ownership::Lost(reason) = self.guard.still_mine() {
+                        tracing::error!(%reason, "this is not the workspace's server any more; stopping its jobs");
+                        return Leave::Lost;
+                    }
+                    if clock.decide(Instant::now(), self.last_request(), self.work()) == IdleDecision::ShutDown {
+                        return Leave::Idle;
+                    }
+                }
+            }
+        }
+    }
+
+    fn last_request(&self) -> Option<Instant> {
+        let at = self.app.last_request_ms.load(Ordering::Relaxed);
+        let ago = u64::try_from(Timestamp::now().as_millisecond().saturating_sub(at)).ok()?;
+        (at > 0).then(|| Instant::now().checked_sub(Duration::from_millis(ago))).flatten()
+    }
+
+    fn work(&self) -> Work {
+        let handle: Handle = self.engine.handle();
+        let snapshot = handle.snapshot();
+        Work { live_runs: snapshot.state.runs.len(), due_wants: snapshot.state.wants.len() }
+    }
+}
+
+/// How the runner is found or started: the same program, on a socket in the runtime folder.
+fn connect_runner(state: &StateDir, program: &Path) -> Result<ConnectRunner, ServeError> {
+    let socket = RuntimeDir::create(state)?.socket("runner.sock")?;
+    let server = format!("databuild {} (pid {})", env!("CARGO_PKG_VERSION"), std::process::id());
+    let options = ConnectOptions::new(state.spool(), &socket, server);
+    let (program, spool) = (program.to_owned(), state.spool());
+    Ok(Box::new(move |events| {
+        RunnerClient::connect_or_start(&options, events, || {
+            let mut command = Command::new(&program);
+            command.arg("runner").arg("--spool").arg(&spool).arg("--socket").arg(&socket);
+            command
+        })
+    }))
+}

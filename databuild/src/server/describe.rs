@@ -1,0 +1,38 @@
+//! One line for people about each event.
+
+use databuild_core::event::{AttemptOutcome, Event, OutputRecord, WantOutcome};
+
+/// The line. Never names a secret: events hold none.
+pub(super) fn describe(event: &Event) -> String {
+    let outputs = |outputs: &[OutputRecord]| {
+        outputs.iter().map(|output| output.partition.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    match event {
+        Event::GraphRegistered(e) => format!("graph {} registered", e.graph.short()),
+        Event::Observed(e) => format!("{} partitions observed", e.partitions.len()),
+        Event::FilesVanished(e) => format!("files gone: {}", e.partitions.join(", ")),
+        Event::FilesAltered(e) => format!("files altered: {}", e.partitions.join(", ")),
+        Event::WantCreated(e) => format!("{} wants {}", e.want, e.targets.join(", ")),
+        Event::WantEnded(e) => {
+            let how = match e.outcome {
+                WantOutcome::Satisfied => "satisfied",
+                WantOutcome::Failed => "failed",
+                WantOutcome::Canceled => "canceled",
+                WantOutcome::Expired => "expired",
+            };
+            format!("{} {how}", e.want)
+        }
+        Event::WorkCutOff(e) => format!("current after all: {}", e.partitions.join(", ")),
+        Event::WorkAbandoned(e) => format!("given up after {}: {}", e.cause, e.partitions.join(", ")),
+        Event::AttemptLeased(e) => format!("{} leased: {} by {}", e.attempt, e.partition, e.job),
+        Event::AttemptStarted(e) => format!("{} started as process {}", e.attempt, e.pid),
+        Event::AttemptEnded(e) => match &e.outcome {
+            AttemptOutcome::Success => format!("{} succeeded in {} ms", e.attempt, e.wall_ms),
+            outcome => format!("{} ended ({outcome:?}): {}", e.attempt, e.message),
+        },
+        Event::RunCancelRequested(e) => format!("{} is to stop", e.run),
+        Event::PublishIntended(e) => format!("{} publishes {}", e.attempt, outputs(&e.outputs)),
+        Event::Materialized(e) => format!("{} made {}", e.attempt, outputs(&e.outputs)),
+        Event::RunEnded(e) => format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message),
+    }
+}

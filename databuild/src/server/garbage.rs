@@ -1,0 +1,70 @@
+//! Removes what nothing refers to any more: code snapshots by reachability, attempts' folders by age,
+//! staging that no live attempt owns.
+
+use super::error::ApiError;
+use super::routes::App;
+use crate::api::{GcReply, GcRequest};
+use crate::snapshot::{CodeDigest, Roots, SnapshotError};
+use axum::http::StatusCode;
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// What was stored so recently may belong to a registration that is under way.
+const MIN_AGE: Duration = Duration::from_secs(3600);
+
+/// Tells the store what this workspace may still run.
+///
+/// # Errors
+/// The store cannot be written.
+pub fn write_roots(app: &App) -> Result<Roots, SnapshotError> {
+    let snapshot = app.engine.snapshot();
+    let state = &snapshot.state;
+    let graphs = state.graph.iter().chain(state.runs.values().map(|run| &run.graph));
+    let codes = graphs
+        .flat_map(|graph| graph.graph.jobs().filter_map(|(_, job)| job.code.parse().ok()))
+        .collect();
+    let roots = Roots { codes, binaries: app.binary.iter().copied().collect() };
+    app.snapshots.write_roots(app.engine.workspace(), &roots)?;
+    Ok(roots)
+}
+
+/// Collects; with `dry_run` only counts.
+pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiError> {
+    let failed = |error: SnapshotError| {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string())
+    };
+    let roots = write_roots(app).map_err(failed)?;
+    let reachable: HashSet<CodeDigest> = roots.codes.into_iter().collect();
+    let report = app.snapshots.collect(&reachable, MIN_AGE, request.dry_run).map_err(failed)?;
+    let state = std::sync::Arc::clone(&app.engine.snapshot().state);
+    let live: BTreeSet<String> = state.runs.values().map(|run| run.attempt_id().to_string()).collect();
+    let keep = Duration::from_secs(u64::from(request.keep_days.unwrap_or(30)) * 24 * 3600);
+    let attempts = sweep(app.engine.spool(), &live, keep, request.dry_run);
+    let staging = sweep(&app.staging, &live, Duration::ZERO, request.dry_run);
+    Ok(GcReply {
+        dry_run: request.dry_run,
+        snapshots_removed: report.snapshots_removed,
+        files_removed: report.files_removed,
+        bytes_freed: report.bytes,
+        attempts_removed: attempts + staging,
+    })
+}
+
+/// Removes folders named after attempts that are not live and older than `keep`.
+fn sweep(dir: &Path, live: &BTreeSet<String>, keep: Duration, dry_run: bool) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let mut removed = 0;
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_attempt = name.parse::<databuild_core::ids::AttemptId>().is_ok();
+        let old = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() >= keep);
+        if is_attempt && old && !live.contains(&name) && (dry_run || std::fs::remove_dir_all(entry.path()).is_ok()) {
+            removed += 1;
+        }
+    }
+    removed
+}

@@ -1,0 +1,52 @@
+//! Prometheus text. Labels are datasets and jobs, never partitions: their number has no bound.
+
+use super::super::error::ApiError;
+use super::super::routes::App;
+use super::super::views;
+use super::blocking;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use databuild_core::state::State as BuildState;
+use std::fmt::Write as _;
+
+/// `GET /metrics`.
+///
+/// # Errors
+/// The history cannot be read.
+pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+    let snapshot = app.engine.snapshot();
+    let counts = app.engine.reader().counts()?.value;
+    let mut state = BuildState::clone(&snapshot.state);
+    let datasets = blocking(move || Ok(views::summaries(&mut state))).await?;
+    let mut text = String::new();
+    head(&mut text, "databuild_events_total", "counter", "Events in the build event log.");
+    let _ = writeln!(text, "databuild_events_total {}", snapshot.state.seq);
+    head(&mut text, "databuild_wants_total", "counter", "Wants by state.");
+    for (state, count) in &counts.wants {
+        let _ = writeln!(text, "databuild_wants_total{{state=\"{state}\"}} {count}");
+    }
+    head(&mut text, "databuild_job_runs_total", "counter", "Runs by job and state.");
+    for (job, state, count) in &counts.runs {
+        let job = job.replace('\\', "\\\\").replace('"', "\\\"");
+        let _ = writeln!(text, "databuild_job_runs_total{{job=\"{job}\",state=\"{state}\"}} {count}");
+    }
+    head(&mut text, "databuild_partitions", "gauge", "Partitions by dataset and state.");
+    for dataset in &datasets {
+        for (state, count) in [
+            ("current", dataset.current),
+            ("missing", dataset.missing),
+            ("stale", dataset.stale),
+            ("building", dataset.building),
+            ("failed", dataset.failed),
+        ] {
+            let name = &dataset.dataset;
+            let _ = writeln!(text, "databuild_partitions{{dataset=\"{name}\",state=\"{state}\"}} {count}");
+        }
+    }
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}

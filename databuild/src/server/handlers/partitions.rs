@@ -1,0 +1,108 @@
+//! Datasets and partitions.
+
+use super::super::error::ApiError;
+use super::super::routes::App;
+use super::super::{views, why};
+use super::{blocking, limit};
+use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::Json;
+use databuild_core::state::State as BuildState;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// The state as of now, to be settled at will.
+fn state_now(app: &App) -> Result<BuildState, ApiError> {
+    let mut state = BuildState::clone(&app.engine.snapshot().state);
+    if state.graph.is_none() {
+        return Err(ApiError::new(StatusCode::CONFLICT, "no_graph", "no graph is registered yet"));
+    }
+    state.advance(Timestamp::now());
+    Ok(state)
+}
+
+/// `GET /datasets`.
+///
+/// # Errors
+/// No graph.
+pub async fn datasets(State(app): State<App>) -> Result<Json<Page<DatasetSummary>>, ApiError> {
+    let mut state = state_now(&app)?;
+    let seq = state.seq.0;
+    let data = blocking(move || Ok(views::summaries(&mut state))).await?;
+    Ok(Json(Page { data, next: None, seq }))
+}
+
+/// Query of [`list`].
+#[derive(Debug, Deserialize)]
+pub struct ListQuery {
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    state: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /partitions`.
+///
+/// # Errors
+/// No reference, or one that cannot be resolved.
+pub async fn list(
+    State(app): State<App>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Page<PartitionRow>>, ApiError> {
+    let Query(query) = query?;
+    let mut state = state_now(&app)?;
+    let reference = query.reference.ok_or_else(|| {
+        ApiError::invalid("no_reference", "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets")
+    })?;
+    let wanted = query
+        .state
+        .map(|text| {
+            serde_json::from_value::<PartitionState>(text.clone().into()).map_err(|_| {
+                ApiError::invalid(
+                    "bad_state",
+                    format!("`{text}` is not current, empty, missing, building, stale or failed"),
+                )
+            })
+        })
+        .transpose()?;
+    let skip: usize = match query.cursor.as_deref() {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| ApiError::invalid("bad_cursor", "the cursor is not one of ours"))?,
+    };
+    let limit = limit(query.limit);
+    let (ix, set) = state.resolve(&reference)?;
+    let seq = state.seq.0;
+    let (data, more) = blocking(move || Ok(views::rows(&mut state, ix, &set, wanted, skip, limit))).await?;
+    Ok(Json(Page { data, next: more.then(|| (skip + limit).to_string()), seq }))
+}
+
+/// Query of [`why`].
+#[derive(Debug, Deserialize)]
+pub struct WhyQuery {
+    partition: String,
+}
+
+/// `GET /why`.
+///
+/// # Errors
+/// A reference that is not exactly one partition.
+pub async fn why(
+    State(app): State<App>,
+    query: Result<Query<WhyQuery>, QueryRejection>,
+) -> Result<Json<Why>, ApiError> {
+    let Query(query) = query?;
+    let engine = app.engine.clone();
+    let answer = blocking(move || {
+        // Its file, and those it depends on, may have changed behind our back.
+        let planned =
+            engine.plan(std::slice::from_ref(&query.partition), databuild_core::event::Refresh::Stale, Timestamp::now())?;
+        let mut state = planned.state;
+        let (ix, key) = state.resolve_one(&query.partition)?;
+        Ok(why::why(&mut state, engine.reader(), ix, &key)?)
+    })
+    .await?;
+    Ok(Json(answer))
+}

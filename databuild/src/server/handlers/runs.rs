@@ -1,0 +1,167 @@
+//! Runs, attempts and their logs.
+
+use super::super::error::ApiError;
+use super::super::logs;
+use super::super::routes::App;
+use super::limit;
+use crate::api::{AttemptRow, Page, RunDetail, RunRow};
+use crate::store::{RunFilter, RunState};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::Json;
+use databuild_core::ids::{AttemptId, RunId};
+use serde::Deserialize;
+
+fn parse(id: &str) -> Result<RunId, ApiError> {
+    id.parse().map_err(|_| ApiError::not_found("run_not_found", "run", id))
+}
+
+fn row(run: crate::store::RunRow) -> RunRow {
+    RunRow {
+        id: run.id.to_string(),
+        job: run.job,
+        partition: run.partition,
+        state: run.state.as_str().to_owned(),
+        attempts: run.attempts,
+        created_at: run.created_at.to_string(),
+        ended_at: run.ended_at.map(|at| at.to_string()),
+        message: run.message,
+    }
+}
+
+fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
+    AttemptRow {
+        number: attempt.id.number,
+        state: attempt.state.as_str().to_owned(),
+        outcome: attempt.outcome.map(|outcome| outcome_name(&outcome).to_owned()),
+        pid: attempt.pid,
+        leased_at: attempt.leased_at.to_string(),
+        started_at: attempt.started_at.map(|at| at.to_string()),
+        ended_at: attempt.ended_at.map(|at| at.to_string()),
+        exit_code: attempt.exit_code,
+        wall_ms: attempt.wall_ms.unwrap_or(0),
+        cpu_ms: attempt.cpu_ms.unwrap_or(0),
+        max_rss_kb: attempt.max_rss_kb.unwrap_or(0),
+        message: attempt.message,
+    }
+}
+
+fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str {
+    use databuild_core::event::AttemptOutcome as Outcome;
+    match outcome {
+        Outcome::Success => "success",
+        Outcome::Failure { .. } => "failure",
+        Outcome::Timeout => "timeout",
+        Outcome::Canceled => "canceled",
+        Outcome::Lost => "lost",
+    }
+}
+
+fn detail(app: &App, id: RunId) -> Result<RunDetail, ApiError> {
+    let found = app.engine.reader().run(id)?;
+    let run = found.value.ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))?;
+    Ok(RunDetail {
+        graph: run.run.graph.to_string(),
+        attempts_detail: run.attempts.into_iter().map(attempt).collect(),
+        run: row(run.run),
+        seq: found.last_seq.0,
+    })
+}
+
+/// Query of [`list`].
+#[derive(Debug, Deserialize)]
+pub struct ListQuery {
+    job: Option<String>,
+    state: Option<String>,
+    partition: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /runs`.
+///
+/// # Errors
+/// A bad query.
+pub async fn list(
+    State(app): State<App>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Page<RunRow>>, ApiError> {
+    let Query(query) = query?;
+    let state = query
+        .state
+        .map(|text| {
+            text.parse::<RunState>().map_err(|message| ApiError::invalid("bad_state", message))
+        })
+        .transpose()?;
+    let before = query.cursor.as_deref().map(parse).transpose()?;
+    let limit = limit(query.limit);
+    let filter = RunFilter { job: query.job, state, partition_prefix: query.partition, before, limit };
+    let found = app.engine.reader().runs(&filter)?;
+    let next = (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();
+    Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
+}
+
+/// `GET /runs/{id}`.
+///
+/// # Errors
+/// No such run.
+pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
+    Ok(Json(detail(&app, parse(&id)?)?))
+}
+
+/// `DELETE /runs/{id}`.
+///
+/// # Errors
+/// No such run, or it is over.
+pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
+    let id = parse(&id)?;
+    if let Err(error) = app.engine.cancel_run(id).await {
+        let known = app.engine.reader().run(id)?.value;
+        return Err(match known {
+            Some(run) => {
+                let state = run.run.state.as_str();
+                ApiError::new(StatusCode::CONFLICT, "run_ended", format!("{id} is {state} already")).with("run_id", id)
+            }
+            None => error.into(),
+        });
+    }
+    Ok(Json(detail(&app, id)?))
+}
+
+/// Query of [`logs`].
+#[derive(Debug, Deserialize)]
+pub struct LogsQuery {
+    attempt: Option<u32>,
+    offset: Option<u64>,
+    limit: Option<u64>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// `GET /runs/{id}/logs/{stream}`.
+///
+/// # Errors
+/// No such run or attempt, no such stream, or the log is gone.
+pub async fn logs(
+    State(app): State<App>,
+    Path((id, stream)): Path<(String, String)>,
+    headers: HeaderMap,
+    query: Result<Query<LogsQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query?;
+    let run = detail(&app, parse(&id)?)?;
+    let number = query.attempt.unwrap_or(run.run.attempts);
+    if number == 0 || number > run.run.attempts {
+        return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
+    }
+    let attempt = AttemptId { run: parse(&id)?, number };
+    let log = logs::Log::find(&app, attempt, &stream)?;
+    if query.follow {
+        let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+        Ok(log.follow(&app, resumed.or(query.offset).unwrap_or(0)))
+    } else {
+        log.read(query.offset.unwrap_or(0), query.limit).await
+    }
+}

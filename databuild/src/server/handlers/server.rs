@@ -1,0 +1,104 @@
+//! The server itself.
+
+use super::super::error::ApiError;
+use super::super::routes::App;
+use super::super::views;
+use super::blocking;
+use crate::api::{GcReply, GcRequest, GraphInfo, ServerStatus, ShutdownRequest, SlotsRequest};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::Json;
+use databuild_core::decide::Input;
+use databuild_core::state::State as BuildState;
+use jiff::Timestamp;
+
+/// `GET /health`.
+pub async fn health() -> &'static str {
+    "OK"
+}
+
+/// `GET /ready`: the log is replayed and the loop runs.
+pub async fn ready() -> &'static str {
+    "OK"
+}
+
+/// `GET /server`.
+///
+/// # Errors
+/// The history cannot be read.
+pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiError> {
+    let snapshot = app.engine.snapshot();
+    let mut state = BuildState::clone(&snapshot.state);
+    state.advance(Timestamp::now());
+    let graph = match &state.graph {
+        None => None,
+        Some(registered) => {
+            let row = app.engine.reader().graph(&registered.id)?.value;
+            Some(GraphInfo {
+                id: registered.id.to_string(),
+                label: registered.graph.label.clone(),
+                registered_at: row.map(|row| row.at.to_string()).unwrap_or_default(),
+                jobs: registered.graph.jobs().map(|(_, job)| job.label.clone()).collect(),
+            })
+        }
+    };
+    let (open_wants, live_runs, seq) = (state.wants.len(), state.runs.len(), state.seq.0);
+    let datasets = blocking(move || Ok(views::summaries(&mut state))).await?;
+    Ok(Json(ServerStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        workspace: app.engine.workspace().display().to_string(),
+        started_at: app.started_at.to_string(),
+        slots: snapshot.slots,
+        open_wants,
+        live_runs,
+        graph,
+        datasets,
+        seq,
+    }))
+}
+
+/// `PUT /server/slots`.
+///
+/// # Errors
+/// A bad body, or zero.
+pub async fn set_slots(
+    State(app): State<App>,
+    body: Result<Json<SlotsRequest>, JsonRejection>,
+) -> Result<StatusCode, ApiError> {
+    let Json(SlotsRequest { slots }) = body?;
+    if slots == 0 {
+        return Err(ApiError::invalid("bad_slots", "at least one attempt must be able to run"));
+    }
+    app.engine.submit(Input::SetSlots(slots)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /server/shutdown`.
+///
+/// # Errors
+/// A bad body.
+pub async fn shutdown(
+    State(app): State<App>,
+    body: Result<Json<ShutdownRequest>, JsonRejection>,
+) -> Result<StatusCode, ApiError> {
+    let Json(ShutdownRequest { stop_jobs }) = body?;
+    app.shutdown
+        .send(stop_jobs)
+        .map_err(|_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the server is shutting down"))?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// `POST /gc`.
+///
+/// # Errors
+/// A bad body, or a store that cannot be swept.
+pub async fn collect_garbage(
+    State(app): State<App>,
+    body: Result<Json<GcRequest>, JsonRejection>,
+) -> Result<Json<GcReply>, ApiError> {
+    let Json(request) = body?;
+    let reply = blocking(move || super::super::garbage::collect(&app, &request)).await?;
+    Ok(Json(reply))
+}

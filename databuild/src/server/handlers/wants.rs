@@ -1,0 +1,215 @@
+//! Wants.
+
+use super::super::error::ApiError;
+use super::super::progress::line;
+use super::super::routes::App;
+use super::super::views;
+use super::{class, instant, limit, refresh};
+use crate::api::{CreateWant, Page, ProgressAnswer, ProgressLine, WantDetail, WantRow};
+use crate::store::{WantFilter, WantState};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{header, HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::Json;
+use databuild_core::decide::{Input, WantRequest};
+use databuild_core::ids::{GraphId, Seq, WantId};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Answers remembered by idempotency key.
+const REMEMBERED: usize = 1000;
+/// Lines of one progress answer, at most.
+const MOST_LINES: usize = 500;
+/// Longest wait of a progress request.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// `POST /wants`.
+///
+/// # Errors
+/// A bad body, a reference that cannot be resolved, no graph, a full disk.
+pub async fn create(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Json<CreateWant>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(body) = body?;
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    if let Some(known) = key.as_deref().and_then(|key| remembered(&app, key)) {
+        return Ok((StatusCode::OK, Json(detail(&app, parse(&known)?)?)).into_response());
+    }
+    let request = WantRequest {
+        targets: body.targets,
+        class: class(body.class.as_deref())?,
+        refresh: refresh(body.refresh.as_deref())?,
+        as_of: instant(body.as_of.as_deref())?,
+        ttl_seconds: body.ttl_seconds,
+        sla_seconds: body.sla_seconds,
+        comment: body.comment,
+        source: body.source.unwrap_or_else(|| "api".to_owned()),
+        graph: body.graph.map(GraphId),
+    };
+    let id = app.engine.want(request).await?;
+    if let (Some(key), Ok(mut kept)) = (key, app.idempotency.lock()) {
+        kept.push_back((key, id.to_string()));
+        if kept.len() > REMEMBERED {
+            kept.pop_front();
+        }
+    }
+    let location = [(header::LOCATION, format!("/api/v1/wants/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(detail(&app, id)?)).into_response())
+}
+
+fn remembered(app: &App, key: &str) -> Option<String> {
+    let kept = app.idempotency.lock().ok()?;
+    kept.iter().find(|(known, _)| known == key).map(|(_, want)| want.clone())
+}
+
+fn parse(id: &str) -> Result<WantId, ApiError> {
+    id.parse().map_err(|_| ApiError::not_found("want_not_found", "want", id))
+}
+
+fn state_name(state: WantState) -> &'static str {
+    state.as_str()
+}
+
+fn row(want: crate::store::WantRow) -> WantRow {
+    WantRow {
+        id: want.id.to_string(),
+        state: state_name(want.state).to_owned(),
+        targets: want.targets,
+        class: match want.class {
+            databuild_core::event::PriorityClass::Interactive => "interactive",
+            databuild_core::event::PriorityClass::Backfill => "backfill",
+        }
+        .to_owned(),
+        refresh: match want.refresh {
+            databuild_core::event::Refresh::Missing => "missing",
+            databuild_core::event::Refresh::Stale => "stale",
+            databuild_core::event::Refresh::All => "all",
+        }
+        .to_owned(),
+        comment: want.comment,
+        source: want.source,
+        created_at: want.created_at.to_string(),
+        ended_at: want.ended_at.map(|at| at.to_string()),
+    }
+}
+
+fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
+    let snapshot = app.engine.snapshot();
+    let found = app.engine.reader().want(id)?;
+    let want = found.value.ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))?;
+    let live = snapshot.state.wants.get(&id);
+    Ok(WantDetail {
+        as_of: want.as_of.to_string(),
+        progress: live.map(|live| views::progress(&snapshot.state, live)),
+        causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
+        want: row(want),
+        seq: found.last_seq.0,
+    })
+}
+
+/// Query of [`list`].
+#[derive(Debug, Deserialize)]
+pub struct ListQuery {
+    state: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /wants`.
+///
+/// # Errors
+/// A bad query.
+pub async fn list(
+    State(app): State<App>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Page<WantRow>>, ApiError> {
+    let Query(query) = query?;
+    let state = query
+        .state
+        .map(|text| {
+            text.parse::<WantState>().map_err(|message| ApiError::invalid("bad_state", message))
+        })
+        .transpose()?;
+    let before = query.cursor.as_deref().map(parse).transpose()?;
+    let limit = limit(query.limit);
+    let found = app.engine.reader().wants(&WantFilter { state, before, limit })?;
+    let next = (found.value.len() == limit).then(|| found.value.last().map(|want| want.id.to_string())).flatten();
+    Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
+}
+
+/// `GET /wants/{id}`.
+///
+/// # Errors
+/// No such want.
+pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+    Ok(Json(detail(&app, parse(&id)?)?))
+}
+
+/// `DELETE /wants/{id}`.
+///
+/// # Errors
+/// No such want, or it is over.
+pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+    let id = parse(&id)?;
+    if let Err(error) = app.engine.submit(Input::CancelWant(id)).await {
+        let known = app.engine.reader().want(id)?.value;
+        return Err(match known {
+            Some(want) => {
+                let state = state_name(want.state);
+                ApiError::new(StatusCode::CONFLICT, "want_ended", format!("{id} is {state} already")).with("want_id", id)
+            }
+            None => error.into(),
+        });
+    }
+    Ok(Json(detail(&app, id)?))
+}
+
+/// Query of [`progress`].
+#[derive(Debug, Deserialize)]
+pub struct ProgressQuery {
+    after: Option<u64>,
+    wait_ms: Option<u64>,
+}
+
+/// `GET /wants/{id}/progress`: a long poll.
+///
+/// # Errors
+/// No such want.
+pub async fn progress(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    query: Result<Query<ProgressQuery>, QueryRejection>,
+) -> Result<Json<ProgressAnswer>, ApiError> {
+    let Query(query) = query?;
+    let id = parse(&id)?;
+    let after = query.after.unwrap_or(0);
+    let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
+    let mut seq = app.engine.watch();
+    // A want that is over has nothing to wait for.
+    if detail(&app, id)?.progress.is_some() {
+        let changed = seq.wait_for(|seq| *seq > after);
+        let _ = tokio::time::timeout(wait, changed).await;
+    }
+    let want = detail(&app, id)?;
+    let (lines, last, truncated) = lines(&app, Seq(after), Seq(want.seq))?;
+    Ok(Json(ProgressAnswer { want, lines, seq: last.0, truncated }))
+}
+
+/// Lines of the events after `after`, up to `until`.
+fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, bool), ApiError> {
+    let reader = app.engine.reader();
+    let found = reader.events(after, MOST_LINES)?;
+    let mut lines = Vec::new();
+    let mut last = after;
+    for (seq, record) in &found.value {
+        if *seq > until {
+            break;
+        }
+        last = *seq;
+        lines.extend(line(*seq, record, reader)?);
+    }
+    Ok((lines, last, last < until))
+}

@@ -1,0 +1,23 @@
+//! The HTTP server: routes over an engine's handle, and what guards them.
+//!
+//! Invariants:
+//! - A handler never waits for the orchestrator except to get the answer to a command.
+//! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`].
+//! - Nothing but `/health` and `/ready` answers without the token.
+
+mod blame;
+mod describe;
+mod garbage;
+mod error;
+mod guard;
+mod logs;
+mod progress;
+mod routes;
+mod views;
+mod why;
+
+pub mod handlers;
+
+pub use garbage::write_roots;
+pub use guard::Guard;
+pub use routes::{router, App};

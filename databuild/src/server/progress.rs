@@ -1,0 +1,58 @@
+//! Events as the lines that somebody who waits for a want wants to read.
+
+use crate::api::ProgressLine;
+use crate::store::{Reader, StoreError};
+use databuild_core::event::{AttemptOutcome, Event, Record, SetText};
+use databuild_core::ids::{AttemptId, Seq};
+
+/// The line that an event is worth, if any.
+///
+/// # Errors
+/// The history cannot be read.
+pub(super) fn line(seq: Seq, record: &Record, reader: &Reader) -> Result<Option<ProgressLine>, StoreError> {
+    let of_attempt = |what: &str, attempt: AttemptId, message: &str, wall_ms: Option<u64>| {
+        let Some(found) = reader.run(attempt.run)?.value else { return Ok(None) };
+        Ok(Some(ProgressLine {
+            seq: seq.0,
+            what: what.to_owned(),
+            partition: found.run.partition,
+            run: Some(attempt.run.to_string()),
+            wall_ms,
+            message: message.to_owned(),
+        }))
+    };
+    let of_set = |what: &str, partitions: &SetText, message: String| {
+        Ok(Some(ProgressLine {
+            seq: seq.0,
+            what: what.to_owned(),
+            partition: partitions.join(", "),
+            run: None,
+            wall_ms: None,
+            message,
+        }))
+    };
+    match &record.event {
+        Event::AttemptStarted(event) => of_attempt("started", event.attempt, "", None),
+        Event::AttemptEnded(event) => {
+            let what = match (&event.outcome, event.retry_at) {
+                (AttemptOutcome::Success, _) => return Ok(None),
+                (_, Some(_)) => "retry",
+                (AttemptOutcome::Canceled, None) => "canceled",
+                (_, None) => "failed",
+            };
+            of_attempt(what, event.attempt, &event.message, Some(event.wall_ms))
+        }
+        Event::Materialized(event) => {
+            let what = if event.outputs.iter().all(|output| output.empty) { "empty" } else { "built" };
+            let wall_ms = reader.attempt(event.attempt)?.value.and_then(|attempt| attempt.wall_ms);
+            of_attempt(what, event.attempt, "", wall_ms)
+        }
+        Event::WorkCutOff(event) => {
+            of_set("unchanged", &event.partitions, "its inputs came out as they were".to_owned())
+        }
+        Event::WorkAbandoned(event) => {
+            of_set("given_up", &event.partitions, format!("it needs what {} did not make", event.cause))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,96 @@
+//! All routes in one place, and what handlers share.
+
+use super::error::ApiError;
+use super::guard::{self, Guard};
+use super::handlers::{events, graphs, metrics, partitions, plans, runs, server, wants};
+use crate::engine::Handle;
+use crate::snapshot;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::routing::{delete, get, post, put};
+use axum::Router;
+use jiff::Timestamp;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+
+/// Bodies larger than this are refused, except a graph's.
+const BODY_LIMIT: usize = 1 << 20;
+/// A graph with its source manifests.
+const GRAPH_LIMIT: usize = 64 << 20;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// The engine.
+    pub engine: Handle,
+    /// What requests are held against.
+    pub guard: Arc<Guard>,
+    /// Code snapshots, for garbage collection.
+    pub snapshots: Arc<snapshot::Store>,
+    /// The stored copy of the program that runs, if it runs from one.
+    pub binary: Option<snapshot::FileDigest>,
+    /// Where attempts stage their outputs.
+    pub staging: PathBuf,
+    /// When the server started.
+    pub started_at: Timestamp,
+    /// Last request in milliseconds since the epoch, for idle shutdown.
+    pub last_request_ms: Arc<AtomicI64>,
+    /// Asks the server to stop; `true` also stops its jobs.
+    pub shutdown: mpsc::UnboundedSender<bool>,
+    /// Answers to the latest requests with an idempotency key: key and want.
+    pub idempotency: Arc<Mutex<VecDeque<(String, String)>>>,
+}
+
+impl App {
+    /// Notes that somebody uses the server.
+    pub fn touch(&self) {
+        self.last_request_ms.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
+    }
+}
+
+/// The whole API.
+pub fn router(app: App) -> Router {
+    let v1 = Router::new()
+        .route("/server", get(server::status))
+        .route("/server/slots", put(server::set_slots))
+        .route("/server/shutdown", post(server::shutdown))
+        .route("/graphs", post(graphs::register).layer(DefaultBodyLimit::max(GRAPH_LIMIT)))
+        .route("/graph", get(graphs::current))
+        .route("/wants", get(wants::list).post(wants::create))
+        .route("/wants/{id}", get(wants::get).delete(wants::cancel))
+        .route("/wants/{id}/progress", get(wants::progress))
+        .route("/plans", post(plans::create))
+        .route("/datasets", get(partitions::datasets))
+        .route("/partitions", get(partitions::list))
+        .route("/why", get(partitions::why))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::get).delete(runs::cancel))
+        .route("/runs/{id}/logs/{stream}", get(runs::logs))
+        .route("/events", get(events::list))
+        .route("/gc", post(server::collect_garbage));
+    // The paths of the first plan for this API; the same handlers.
+    let seed = Router::new()
+        .route("/wants", get(wants::list).post(wants::create))
+        .route("/wants/{id}", get(wants::get).delete(wants::cancel))
+        .route("/partitions", get(partitions::list))
+        .route("/job_runs", get(runs::list))
+        .route("/job_runs/{id}", get(runs::get).merge(delete(runs::cancel)))
+        .route("/job_runs/{id}/logs/{stream}", get(runs::logs));
+    Router::new()
+        .route("/health", get(server::health))
+        .route("/ready", get(server::ready))
+        .route("/metrics", get(metrics::metrics))
+        .nest("/api/v1", v1)
+        .nest("/api", seed)
+        .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such path") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has no such method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}

@@ -1,0 +1,212 @@
+//! Fills the API's types from the state: pure reading, no request and no response.
+
+use crate::api::{
+    DatasetSummary, JobProgress, PartitionRow, PartitionState, PlanGroup, PlanView, Progress,
+};
+use crate::engine::Planned;
+use databuild_core::graph::{DatasetIx, JobIx};
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::state::{State, Verdict, Want};
+
+/// References shown for one group of a plan.
+const MOST_REFERENCES: usize = 20;
+
+/// Sets of a dataset's partitions by state, within some set. Exact: suspects are compared first.
+pub(super) struct Standing {
+    pub(super) building: PartitionSet,
+    pub(super) failed: PartitionSet,
+    pub(super) missing: PartitionSet,
+    pub(super) stale: PartitionSet,
+    pub(super) empty: PartitionSet,
+    /// Reasons for `missing` and `stale`.
+    pub(super) reasons: Vec<(Verdict, PartitionSet)>,
+}
+
+/// Where the partitions of `set` stand.
+pub(super) fn standing(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> Standing {
+    let producer = state.graph().dataset(ix).producer;
+    let none = || PartitionSet::empty(set.shape());
+    let Some(job) = producer else {
+        let facts = state.dataset(ix);
+        let missing = set.subtract(&facts.present);
+        let reasons = vec![(Verdict::Missing, missing.clone())];
+        return Standing {
+            building: none(),
+            failed: none(),
+            stale: none(),
+            empty: none(),
+            reasons,
+            missing,
+        };
+    };
+    state.settle(job, set);
+    let reasons = state.outdated(job, set);
+    let mut missing = none();
+    let mut stale = none();
+    for (verdict, part) in &reasons {
+        match verdict {
+            Verdict::Missing | Verdict::Vanished => missing.union_with(part),
+            _ => stale.union_with(part),
+        }
+    }
+    let facts = state.dataset(ix);
+    Standing {
+        building: set.intersect(&state.work(job).live),
+        failed: set.intersect(&facts.failed),
+        empty: set.intersect(&facts.empty),
+        missing,
+        stale,
+        reasons,
+    }
+}
+
+impl Standing {
+    /// State and reason of one partition.
+    pub(super) fn of(&self, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
+        let reason = self.reasons.iter().find(|(_, set)| set.contains(key)).map(|(verdict, _)| *verdict);
+        let state = if self.building.contains(key) {
+            PartitionState::Building
+        } else if self.failed.contains(key) {
+            PartitionState::Failed
+        } else if self.missing.contains(key) {
+            PartitionState::Missing
+        } else if self.stale.contains(key) {
+            PartitionState::Stale
+        } else if self.empty.contains(key) {
+            PartitionState::Empty
+        } else {
+            PartitionState::Current
+        };
+        (state, reason)
+    }
+}
+
+/// Counts of a dataset within `set`.
+pub(super) fn summary(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> DatasetSummary {
+    let at = standing(state, ix, set);
+    let dataset = state.graph().dataset(ix);
+    DatasetSummary {
+        dataset: dataset.name.clone(),
+        external: dataset.external,
+        dims: dataset.dims.clone(),
+        total: set.len(),
+        current: set.len() - at.missing.len() - at.stale.len(),
+        missing: at.missing.len(),
+        stale: at.stale.len(),
+        building: at.building.len(),
+        failed: at.failed.len(),
+    }
+}
+
+/// Counts of all datasets, over all keys that exist now.
+pub(super) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
+    let Some(registered) = state.graph.clone() else { return Vec::new() };
+    registered
+        .graph
+        .datasets()
+        .map(|(ix, dataset)| {
+            let all = PartitionSet::full(dataset.shape, state.extents().of(ix));
+            summary(state, ix, &all)
+        })
+        .collect()
+}
+
+/// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on.
+pub(super) fn rows(
+    state: &mut State,
+    ix: DatasetIx,
+    set: &PartitionSet,
+    wanted: Option<PartitionState>,
+    skip: usize,
+    limit: usize,
+) -> (Vec<PartitionRow>, bool) {
+    let at = standing(state, ix, set);
+    let mut matching = set
+        .iter()
+        .map(|key| {
+            let (state, reason) = at.of(&key);
+            (key, state, reason)
+        })
+        .filter(|(_, state, _)| wanted.is_none_or(|wanted| *state == wanted))
+        .skip(skip);
+    let rows = matching
+        .by_ref()
+        .take(limit)
+        .map(|(key, partition_state, reason)| PartitionRow {
+            partition: state.partition_text(ix, &key),
+            state: partition_state,
+            reason: reason.map(|verdict| verdict.code().to_owned()),
+        })
+        .collect();
+    (rows, matching.next().is_some())
+}
+
+/// A plan, grouped by job and reason.
+pub(super) fn plan(planned: &Planned) -> PlanView {
+    let Planned { state, targets, plan } = planned;
+    let graph = state.graph();
+    let group = |job: JobIx, reason: &str, message: &str, set: &PartitionSet| PlanGroup {
+        job: graph.job(job).label.clone(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        count: set.len(),
+        partitions: shortened(state.work_text(job, set)),
+    };
+    let groups = plan
+        .jobs
+        .iter()
+        .flat_map(|entry| {
+            entry.reasons.iter().map(|(reason, set)| group(entry.job, reason.code(), reason.phrase(), set))
+        })
+        .collect();
+    let mut blocked: Vec<PlanGroup> =
+        plan.blocked.iter().map(|(job, set, reason)| group(*job, "blocked", reason, set)).collect();
+    for (ix, set) in &plan.absent {
+        if let Some((_, wanted)) = targets.iter().find(|(target, _)| target == ix) {
+            let set = wanted.intersect(set);
+            if !set.is_empty() {
+                blocked.push(PlanGroup {
+                    job: String::new(),
+                    reason: "absent".to_owned(),
+                    message: "external and not there".to_owned(),
+                    count: set.len(),
+                    partitions: shortened(state.set_text(*ix, &set)),
+                });
+            }
+        }
+    }
+    let (certain, if_changed) = plan.counts();
+    PlanView {
+        targets: targets.iter().flat_map(|(ix, set)| shortened(state.set_text(*ix, set))).collect(),
+        as_of: state.as_of.to_string(),
+        graph: state.registered().id.to_string(),
+        certain,
+        if_changed,
+        current: plan.current,
+        groups,
+        blocked,
+        seq: state.seq.0,
+    }
+}
+
+/// How far a live want is.
+pub(super) fn progress(state: &State, want: &Want) -> Progress {
+    let graph = state.graph();
+    let mut jobs = Vec::new();
+    let mut running = 0;
+    for (job, set) in want.remaining.iter().filter(|(_, set)| !set.is_empty()) {
+        let live = set.intersect(&state.work(*job).live).len();
+        running += live;
+        jobs.push(JobProgress { job: graph.job(*job).label.clone(), remaining: set.len(), running: live });
+    }
+    Progress { total: want.total, done: want.done, unchanged: want.unchanged, failed: want.failed, running, jobs }
+}
+
+fn shortened(mut texts: Vec<String>) -> Vec<String> {
+    if texts.len() > MOST_REFERENCES {
+        let more = texts.len() - MOST_REFERENCES;
+        texts.truncate(MOST_REFERENCES);
+        texts.push(format!("… and {more} more"));
+    }
+    texts
+}

@@ -1,0 +1,179 @@
+//! Why a partition is as it is: the verdict, down to the changed file or the changed input.
+
+use super::blame::{blame, SourceManifest};
+use super::views;
+use crate::api::{InputUsed, PartitionState, Why, WhyCause};
+use crate::store::{MaterializationRow, Reader, StoreError};
+use databuild_core::graph::{DatasetIx, JobIx};
+use databuild_core::ids::{AttemptId, Seq};
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::state::{State, Verdict};
+
+/// Inputs listed in an answer.
+const MOST_INPUTS: usize = 100;
+
+/// Explains one partition.
+///
+/// # Errors
+/// The history cannot be read.
+pub(super) fn why(state: &mut State, reader: &Reader, ix: DatasetIx, key: &PartitionKey) -> Result<Why, StoreError> {
+    let shape = state.graph().dataset(ix).shape;
+    let at = views::standing(state, ix, &PartitionSet::single(shape, key));
+    let (standing, verdict) = at.of(key);
+    let state = &*state;
+    let graph = state.graph();
+    let dataset = graph.dataset(ix);
+    let partition = state.partition_text(ix, key);
+    let made = reader.materialization_at(&partition, Seq(i64::MAX as u64))?.value;
+    let verdict = verdict.unwrap_or(Verdict::Current);
+    let mut causes = Vec::new();
+    let mut inputs = Vec::new();
+    if let Some(job) = dataset.producer {
+        let lease = lease_of(reader, made.as_ref())?;
+        if made.is_some() && verdict != Verdict::Missing {
+            inputs = inputs_used(state, reader, job, key, lease)?;
+        }
+        if verdict != Verdict::Current {
+            causes.push(cause(state, reader, job, verdict, made.as_ref(), &inputs)?);
+        }
+        inputs.truncate(MOST_INPUTS);
+    } else if verdict != Verdict::Current {
+        causes.push(WhyCause {
+            reason: "absent".to_owned(),
+            message: "it is external and its file is not there".to_owned(),
+            files: Vec::new(),
+            inputs: Vec::new(),
+        });
+    }
+    Ok(Why {
+        summary: summary(&partition, standing, &causes),
+        partition,
+        state: standing,
+        job: dataset.producer.map(|job| graph.job(job).label.clone()),
+        run: made.as_ref().and_then(|made| Some(made.run?.to_string())),
+        built_at: made.as_ref().map(|made| made.at.to_string()),
+        version: made.map(|made| made.version),
+        causes,
+        inputs,
+        path: dataset.partition_path(key, &state.symbols),
+        seq: state.seq.0,
+    })
+}
+
+fn summary(partition: &str, standing: PartitionState, causes: &[WhyCause]) -> String {
+    let word = match standing {
+        PartitionState::Current => return format!("{partition} is current: nothing it was made from has changed"),
+        PartitionState::Empty => return format!("{partition} is current and empty: its job had nothing to produce"),
+        PartitionState::Missing => "missing",
+        PartitionState::Building => "being built",
+        PartitionState::Stale => "stale",
+        PartitionState::Failed => "failed",
+    };
+    match causes.first() {
+        Some(cause) => format!("{partition} is {word} because {}", cause.message),
+        None => format!("{partition} is {word}"),
+    }
+}
+
+/// The position of the lease that a materialization's inputs were read at.
+fn lease_of(reader: &Reader, made: Option<&MaterializationRow>) -> Result<Option<Seq>, StoreError> {
+    let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
+    let Some(found) = reader.run(run)?.value else { return Ok(None) };
+    let last = AttemptId { run, number: found.run.attempts };
+    Ok(reader.attempt(last)?.value.map(|attempt| attempt.lease_seq))
+}
+
+fn inputs_used(
+    state: &State,
+    reader: &Reader,
+    job: JobIx,
+    key: &PartitionKey,
+    lease: Option<Seq>,
+) -> Result<Vec<InputUsed>, StoreError> {
+    let graph = state.graph();
+    let home = graph.side(graph.job(job).outputs[0], state.extents());
+    let mut used = Vec::new();
+    for input in &graph.job(job).inputs {
+        let read = graph.side(input.dataset, state.extents());
+        for key in input.mapping.inputs_of_one(&home, &read, key).needed.iter() {
+            let partition = state.partition_text(input.dataset, &key);
+            let version_at = |seq: Seq| -> Result<Option<String>, StoreError> {
+                Ok(reader.materialization_at(&partition, seq)?.value.map(|row| row.version))
+            };
+            let then = lease.map(&version_at).transpose()?.flatten();
+            let present = state.dataset(input.dataset).present.contains(&key);
+            let now = if present { version_at(Seq(i64::MAX as u64))? } else { None };
+            used.push(InputUsed { partition, then, now });
+        }
+    }
+    Ok(used)
+}
+
+fn cause(
+    state: &State,
+    reader: &Reader,
+    job: JobIx,
+    verdict: Verdict,
+    made: Option<&MaterializationRow>,
+    inputs: &[InputUsed],
+) -> Result<WhyCause, StoreError> {
+    let mut cause = WhyCause {
+        reason: verdict.code().to_owned(),
+        message: verdict.phrase().to_owned(),
+        files: Vec::new(),
+        inputs: Vec::new(),
+    };
+    match verdict {
+        Verdict::CodeChanged => {
+            cause.files = changed_files(state, reader, job, made)?;
+            cause.message = match cause.files.as_slice() {
+                [] => format!(
+                    "the code of {} changed, though none of its source files did (a tool, a toolchain or a generated file)",
+                    state.graph().job(job).label
+                ),
+                [first, rest @ ..] => {
+                    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                    let via = if first.via.len() > 1 { format!(", via {}", first.via.join(" -> ")) } else { String::new() };
+                    format!("{} {}{more}{via}", first.path, first.change)
+                }
+            };
+        }
+        Verdict::InputsChanged => {
+            cause.inputs = inputs.iter().filter(|input| input.then != input.now).take(MOST_INPUTS).cloned().collect();
+            cause.message = match cause.inputs.as_slice() {
+                [] => "the set of its inputs changed".to_owned(),
+                [first, rest @ ..] => {
+                    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                    let what = match (&first.then, &first.now) {
+                        (None, _) => "was added",
+                        (_, None) => "is gone",
+                        _ => "has other data",
+                    };
+                    format!("input {} {what}{more}", first.partition)
+                }
+            };
+        }
+        _ => {}
+    }
+    Ok(cause)
+}
+
+fn changed_files(
+    state: &State,
+    reader: &Reader,
+    job: JobIx,
+    made: Option<&MaterializationRow>,
+) -> Result<Vec<crate::api::Blame>, StoreError> {
+    let Some(run) = made.and_then(|made| made.run) else { return Ok(Vec::new()) };
+    let Some(then_graph) = reader.run(run)?.value.map(|found| found.run.graph) else { return Ok(Vec::new()) };
+    let label = &state.graph().job(job).label;
+    let manifest = |graph| -> Result<Option<SourceManifest>, StoreError> {
+        let Some(row) = reader.graph(graph)?.value else { return Ok(None) };
+        let Some(digest) = row.sources.get(label) else { return Ok(None) };
+        Ok(reader.blob(digest)?.value.and_then(|bytes| SourceManifest::parse(&bytes)))
+    };
+    match (manifest(&then_graph)?, manifest(&state.registered().id)?) {
+        (Some(then), Some(now)) => Ok(blame(&then, &now)),
+        _ => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,398 @@
+//! Stored form to events; refuses what it does not know.
+
+use super::super::time::join;
+use super::ConvertError;
+use databuild_core::event::{
+    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered,
+    FilesVanished, GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass,
+    PublishIntended, Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated,
+    WantEnded, WantOutcome, WorkAbandoned, WorkCutOff,
+};
+use databuild_core::ids::{AttemptId, GraphId, RunId, WantId};
+use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
+use databuild_proto::v1 as stored;
+use databuild_proto::v1::record::Event as StoredEvent;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// The record of stored bytes. `content` finds a graph's content, which is stored apart.
+pub(in super::super) fn decode<E: From<ConvertError>>(
+    bytes: &[u8],
+    content: impl FnOnce(&GraphId) -> Result<Arc<str>, E>,
+) -> Result<Record, E> {
+    let message = stored::Record::parse_from_bytes(bytes)
+        .map_err(|e| malformed(format!("does not decode ({e})")))?;
+    // An event of an unknown kind is an unknown field of the record, so this comes first.
+    known(&message, "a record")?;
+    let at = join(message.at_us, message.at_ns)
+        .ok_or_else(|| malformed("has a time that does not exist"))?;
+    let event = match message.event {
+        None => return Err(malformed("says nothing").into()),
+        Some(StoredEvent::GraphRegistered(e)) => {
+            known(&e, "a graph registration")?;
+            let stored::GraphRegistered {
+                graph,
+                inherited,
+                sources,
+                special_fields: _,
+            } = e;
+            let graph = GraphId(graph);
+            let content = content(&graph)?;
+            Event::GraphRegistered(GraphRegistered {
+                graph,
+                content,
+                inherited,
+                sources,
+            })
+        }
+        Some(other) => event(other)?,
+    };
+    Ok(Record { at, event })
+}
+
+/// Every event but a graph registration, which needs a content from elsewhere.
+fn event(event: StoredEvent) -> Result<Event, ConvertError> {
+    Ok(match event {
+        StoredEvent::GraphRegistered(_) => return Err(malformed("is nested in itself")),
+        StoredEvent::Observed(e) => {
+            known(&e, "an observation")?;
+            let stored::Observed {
+                partitions,
+                special_fields: _,
+            } = e;
+            let partitions = partitions.into_iter().map(seen).collect::<Result<_, _>>()?;
+            Event::Observed(Observed { partitions })
+        }
+        StoredEvent::FilesVanished(e) => {
+            known(&e, "vanished files")?;
+            let stored::FilesVanished {
+                partitions,
+                special_fields: _,
+            } = e;
+            Event::FilesVanished(FilesVanished { partitions })
+        }
+        StoredEvent::FilesAltered(e) => {
+            known(&e, "altered files")?;
+            let stored::FilesAltered {
+                partitions,
+                special_fields: _,
+            } = e;
+            Event::FilesAltered(FilesAltered { partitions })
+        }
+        StoredEvent::WantCreated(e) => Event::WantCreated(want_created(e)?),
+        StoredEvent::WantEnded(e) => Event::WantEnded(want_ended(e)?),
+        StoredEvent::WorkCutOff(e) => {
+            known(&e, "work cut off")?;
+            let stored::WorkCutOff {
+                partitions,
+                special_fields: _,
+            } = e;
+            Event::WorkCutOff(WorkCutOff { partitions })
+        }
+        StoredEvent::WorkAbandoned(e) => {
+            known(&e, "abandoned work")?;
+            let stored::WorkAbandoned {
+                partitions,
+                cause,
+                special_fields: _,
+            } = e;
+            Event::WorkAbandoned(WorkAbandoned {
+                partitions,
+                cause: RunId(cause),
+            })
+        }
+        StoredEvent::AttemptLeased(e) => Event::AttemptLeased(attempt_leased(e)?),
+        StoredEvent::AttemptStarted(e) => {
+            known(&e, "an attempt's start")?;
+            let stored::AttemptStarted {
+                run,
+                attempt: number,
+                pid,
+                special_fields: _,
+            } = e;
+            Event::AttemptStarted(AttemptStarted {
+                attempt: attempt(run, number),
+                pid,
+            })
+        }
+        StoredEvent::AttemptEnded(e) => Event::AttemptEnded(attempt_ended(e)?),
+        StoredEvent::RunCancelRequested(e) => {
+            known(&e, "a request to cancel a run")?;
+            let stored::RunCancelRequested {
+                run,
+                special_fields: _,
+            } = e;
+            Event::RunCancelRequested(RunCancelRequested { run: RunId(run) })
+        }
+        StoredEvent::PublishIntended(e) => {
+            known(&e, "an intent to publish")?;
+            let stored::PublishIntended {
+                run,
+                attempt: number,
+                outputs,
+                special_fields: _,
+            } = e;
+            let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
+            Event::PublishIntended(PublishIntended {
+                attempt: attempt(run, number),
+                outputs,
+            })
+        }
+        StoredEvent::Materialized(e) => {
+            known(&e, "a materialization")?;
+            let stored::Materialized {
+                run,
+                attempt: number,
+                outputs,
+                special_fields: _,
+            } = e;
+            let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
+            Event::Materialized(Materialized {
+                attempt: attempt(run, number),
+                outputs,
+            })
+        }
+        StoredEvent::RunEnded(e) => {
+            known(&e, "a run's end")?;
+            let stored::RunEnded {
+                run,
+                canceled,
+                message,
+                special_fields: _,
+            } = e;
+            Event::RunEnded(RunEnded {
+                run: RunId(run),
+                canceled,
+                message,
+            })
+        }
+    })
+}
+
+fn seen(message: stored::SeenPartition) -> Result<SeenPartition, ConvertError> {
+    known(&message, "a looked-at partition")?;
+    let stored::SeenPartition {
+        partition,
+        version,
+        mark,
+        special_fields: _,
+    } = message;
+    Ok(SeenPartition {
+        partition,
+        version,
+        mark,
+    })
+}
+
+fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertError> {
+    known(&message, "a want")?;
+    let stored::WantCreated {
+        want,
+        targets,
+        class,
+        refresh,
+        as_of,
+        expires_at,
+        due_at,
+        comment,
+        source,
+        work,
+        forced,
+        blocked,
+        special_fields: _,
+    } = message;
+    Ok(WantCreated {
+        want: WantId(want),
+        targets,
+        class: match known_value(class, "priority class")? {
+            stored::PriorityClass::PRIORITY_CLASS_UNSPECIFIED => {
+                return Err(malformed("has no priority class"))
+            }
+            stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE => PriorityClass::Interactive,
+            stored::PriorityClass::PRIORITY_CLASS_BACKFILL => PriorityClass::Backfill,
+        },
+        refresh: match known_value(refresh, "refresh")? {
+            stored::Refresh::REFRESH_UNSPECIFIED => {
+                return Err(malformed("does not say what to refresh"))
+            }
+            stored::Refresh::REFRESH_MISSING => Refresh::Missing,
+            stored::Refresh::REFRESH_STALE => Refresh::Stale,
+            stored::Refresh::REFRESH_ALL => Refresh::All,
+        },
+        as_of: instant(as_of)?,
+        expires_at: optional_instant(expires_at)?,
+        due_at: optional_instant(due_at)?,
+        comment,
+        source,
+        work,
+        forced,
+        blocked: blocked
+            .into_iter()
+            .map(blocked_set)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn blocked_set(message: stored::Blocked) -> Result<Blocked, ConvertError> {
+    known(&message, "a blocked set")?;
+    let stored::Blocked {
+        partitions,
+        reason,
+        special_fields: _,
+    } = message;
+    Ok(Blocked { partitions, reason })
+}
+
+fn want_ended(message: stored::WantEnded) -> Result<WantEnded, ConvertError> {
+    known(&message, "a want's end")?;
+    let stored::WantEnded {
+        want,
+        outcome,
+        causes,
+        special_fields: _,
+    } = message;
+    Ok(WantEnded {
+        want: WantId(want),
+        outcome: match known_value(outcome, "outcome of a want")? {
+            stored::WantOutcome::WANT_OUTCOME_UNSPECIFIED => {
+                return Err(malformed("has no outcome"))
+            }
+            stored::WantOutcome::WANT_OUTCOME_SATISFIED => WantOutcome::Satisfied,
+            stored::WantOutcome::WANT_OUTCOME_FAILED => WantOutcome::Failed,
+            stored::WantOutcome::WANT_OUTCOME_CANCELED => WantOutcome::Canceled,
+            stored::WantOutcome::WANT_OUTCOME_EXPIRED => WantOutcome::Expired,
+        },
+        causes,
+    })
+}
+
+fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, ConvertError> {
+    known(&message, "an attempt's lease")?;
+    let stored::AttemptLeased {
+        run,
+        attempt: number,
+        job,
+        partition,
+        graph,
+        as_of,
+        inputs,
+        special_fields: _,
+    } = message;
+    Ok(AttemptLeased {
+        attempt: attempt(run, number),
+        job,
+        partition,
+        graph: GraphId(graph),
+        as_of: instant(as_of)?,
+        inputs,
+    })
+}
+
+fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertError> {
+    known(&message, "an attempt's end")?;
+    let stored::AttemptEnded {
+        run,
+        attempt: number,
+        outcome,
+        message,
+        exit_code,
+        wall_ms,
+        cpu_ms,
+        max_rss_kb,
+        retry_at,
+        special_fields: _,
+    } = message;
+    Ok(AttemptEnded {
+        attempt: attempt(run, number),
+        outcome: match known_value(outcome, "outcome of an attempt")? {
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED => {
+                return Err(malformed("has no outcome"))
+            }
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS => AttemptOutcome::Success,
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE => {
+                AttemptOutcome::Failure { permanent: false }
+            }
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE => {
+                AttemptOutcome::Failure { permanent: true }
+            }
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT => AttemptOutcome::Timeout,
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED => AttemptOutcome::Canceled,
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST => AttemptOutcome::Lost,
+        },
+        message,
+        exit_code,
+        wall_ms,
+        cpu_ms,
+        max_rss_kb,
+        retry_at: optional_instant(retry_at)?,
+    })
+}
+
+fn output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
+    known(&message, "an output")?;
+    let stored::OutputRecord {
+        partition,
+        version,
+        empty,
+        mark,
+        bytes,
+        metadata,
+        special_fields: _,
+    } = message;
+    Ok(OutputRecord {
+        partition,
+        version,
+        empty,
+        mark,
+        bytes,
+        metadata,
+    })
+}
+
+fn attempt(run: u64, number: u32) -> AttemptId {
+    AttemptId {
+        run: RunId(run),
+        number,
+    }
+}
+
+fn instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
+    optional_instant(field)?.ok_or_else(|| malformed("lacks a time"))
+}
+
+fn optional_instant(
+    field: MessageField<stored::Instant>,
+) -> Result<Option<Timestamp>, ConvertError> {
+    let Some(message) = field.into_option() else {
+        return Ok(None);
+    };
+    known(&message, "a time")?;
+    match join(message.us, message.ns) {
+        Some(at) => Ok(Some(at)),
+        None => Err(malformed("has a time that does not exist")),
+    }
+}
+
+/// Refuses a message with fields that this program's format does not have.
+fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
+    match message.special_fields().unknown_fields().iter().next() {
+        None => Ok(()),
+        Some((number, _)) => Err(ConvertError::NewerFormat {
+            what: format!("{what} with field {number}"),
+        }),
+    }
+}
+
+fn known_value<E: Enum>(value: EnumOrUnknown<E>, what: &str) -> Result<E, ConvertError> {
+    value
+        .enum_value()
+        .map_err(|number| ConvertError::NewerFormat {
+            what: format!("{what} number {number}"),
+        })
+}
+
+fn malformed(reason: impl Into<String>) -> ConvertError {
+    ConvertError::Malformed {
+        reason: reason.into(),
+    }
+}

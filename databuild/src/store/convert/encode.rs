@@ -1,0 +1,320 @@
+//! Events to stored form; cannot fail.
+
+use super::super::time::split;
+use databuild_core::event::{
+    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered,
+    FilesVanished, GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass,
+    PublishIntended, Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated,
+    WantEnded, WantOutcome, WorkAbandoned, WorkCutOff,
+};
+use databuild_core::ids::AttemptId;
+use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
+use databuild_proto::v1 as stored;
+use databuild_proto::v1::record::Event as StoredEvent;
+use jiff::Timestamp;
+
+/// The stored bytes of a record; without a graph's content, which is a blob of its own.
+pub(in super::super) fn encode(record: &Record) -> Vec<u8> {
+    let (at_us, at_ns) = split(record.at);
+    let message = stored::Record {
+        at_us,
+        at_ns,
+        event: Some(event(&record.event)),
+        ..Default::default()
+    };
+    message
+        .write_to_bytes()
+        // Writing to memory fails only for required fields left out, and proto3 has none.
+        .unwrap_or_else(|e| unreachable!("a message always encodes: {e}"))
+}
+
+/// The number of an event's kind: its field in the stored record.
+pub(in super::super) fn kind(event: &Event) -> u32 {
+    match event {
+        Event::GraphRegistered(_) => 10,
+        Event::Observed(_) => 11,
+        Event::FilesVanished(_) => 12,
+        Event::FilesAltered(_) => 13,
+        Event::WantCreated(_) => 14,
+        Event::WantEnded(_) => 15,
+        Event::WorkCutOff(_) => 16,
+        Event::WorkAbandoned(_) => 17,
+        Event::AttemptLeased(_) => 18,
+        Event::AttemptStarted(_) => 19,
+        Event::AttemptEnded(_) => 20,
+        Event::RunCancelRequested(_) => 21,
+        Event::PublishIntended(_) => 22,
+        Event::Materialized(_) => 23,
+        Event::RunEnded(_) => 24,
+    }
+}
+
+fn event(event: &Event) -> StoredEvent {
+    match event {
+        Event::GraphRegistered(e) => StoredEvent::GraphRegistered(graph_registered(e)),
+        Event::Observed(Observed { partitions }) => StoredEvent::Observed(stored::Observed {
+            partitions: partitions.iter().map(seen).collect(),
+            ..Default::default()
+        }),
+        Event::FilesVanished(FilesVanished { partitions }) => {
+            StoredEvent::FilesVanished(stored::FilesVanished {
+                partitions: partitions.clone(),
+                ..Default::default()
+            })
+        }
+        Event::FilesAltered(FilesAltered { partitions }) => {
+            StoredEvent::FilesAltered(stored::FilesAltered {
+                partitions: partitions.clone(),
+                ..Default::default()
+            })
+        }
+        Event::WantCreated(e) => StoredEvent::WantCreated(want_created(e)),
+        Event::WantEnded(e) => StoredEvent::WantEnded(want_ended(e)),
+        Event::WorkCutOff(WorkCutOff { partitions }) => {
+            StoredEvent::WorkCutOff(stored::WorkCutOff {
+                partitions: partitions.clone(),
+                ..Default::default()
+            })
+        }
+        Event::WorkAbandoned(WorkAbandoned { partitions, cause }) => {
+            StoredEvent::WorkAbandoned(stored::WorkAbandoned {
+                partitions: partitions.clone(),
+                cause: cause.0,
+                ..Default::default()
+            })
+        }
+        Event::AttemptLeased(e) => StoredEvent::AttemptLeased(attempt_leased(e)),
+        Event::AttemptStarted(AttemptStarted { attempt, pid }) => {
+            let AttemptId { run, number } = *attempt;
+            StoredEvent::AttemptStarted(stored::AttemptStarted {
+                run: run.0,
+                attempt: number,
+                pid: *pid,
+                ..Default::default()
+            })
+        }
+        Event::AttemptEnded(e) => StoredEvent::AttemptEnded(attempt_ended(e)),
+        Event::RunCancelRequested(RunCancelRequested { run }) => {
+            StoredEvent::RunCancelRequested(stored::RunCancelRequested {
+                run: run.0,
+                ..Default::default()
+            })
+        }
+        Event::PublishIntended(PublishIntended { attempt, outputs }) => {
+            let AttemptId { run, number } = *attempt;
+            StoredEvent::PublishIntended(stored::PublishIntended {
+                run: run.0,
+                attempt: number,
+                outputs: outputs.iter().map(output).collect(),
+                ..Default::default()
+            })
+        }
+        Event::Materialized(Materialized { attempt, outputs }) => {
+            let AttemptId { run, number } = *attempt;
+            StoredEvent::Materialized(stored::Materialized {
+                run: run.0,
+                attempt: number,
+                outputs: outputs.iter().map(output).collect(),
+                ..Default::default()
+            })
+        }
+        Event::RunEnded(RunEnded {
+            run,
+            canceled,
+            message,
+        }) => StoredEvent::RunEnded(stored::RunEnded {
+            run: run.0,
+            canceled: *canceled,
+            message: message.clone(),
+            ..Default::default()
+        }),
+    }
+}
+
+fn graph_registered(event: &GraphRegistered) -> stored::GraphRegistered {
+    let GraphRegistered {
+        graph,
+        content: _,
+        inherited,
+        sources,
+    } = event;
+    stored::GraphRegistered {
+        graph: graph.0.clone(),
+        inherited: inherited.clone(),
+        sources: sources.clone(),
+        ..Default::default()
+    }
+}
+
+fn seen(seen: &SeenPartition) -> stored::SeenPartition {
+    let SeenPartition {
+        partition,
+        version,
+        mark,
+    } = seen;
+    stored::SeenPartition {
+        partition: partition.clone(),
+        version: version.clone(),
+        mark: *mark,
+        ..Default::default()
+    }
+}
+
+fn want_created(event: &WantCreated) -> stored::WantCreated {
+    let WantCreated {
+        want,
+        targets,
+        class,
+        refresh,
+        as_of,
+        expires_at,
+        due_at,
+        comment,
+        source,
+        work,
+        forced,
+        blocked,
+    } = event;
+    stored::WantCreated {
+        want: want.0,
+        targets: targets.clone(),
+        class: EnumOrUnknown::new(match class {
+            PriorityClass::Interactive => stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE,
+            PriorityClass::Backfill => stored::PriorityClass::PRIORITY_CLASS_BACKFILL,
+        }),
+        refresh: EnumOrUnknown::new(match refresh {
+            Refresh::Missing => stored::Refresh::REFRESH_MISSING,
+            Refresh::Stale => stored::Refresh::REFRESH_STALE,
+            Refresh::All => stored::Refresh::REFRESH_ALL,
+        }),
+        as_of: instant(*as_of),
+        expires_at: optional_instant(*expires_at),
+        due_at: optional_instant(*due_at),
+        comment: comment.clone(),
+        source: source.clone(),
+        work: work.clone(),
+        forced: forced.clone(),
+        blocked: blocked.iter().map(blocked_set).collect(),
+        ..Default::default()
+    }
+}
+
+fn blocked_set(blocked: &Blocked) -> stored::Blocked {
+    let Blocked { partitions, reason } = blocked;
+    stored::Blocked {
+        partitions: partitions.clone(),
+        reason: reason.clone(),
+        ..Default::default()
+    }
+}
+
+fn want_ended(event: &WantEnded) -> stored::WantEnded {
+    let WantEnded {
+        want,
+        outcome,
+        causes,
+    } = event;
+    stored::WantEnded {
+        want: want.0,
+        outcome: EnumOrUnknown::new(match outcome {
+            WantOutcome::Satisfied => stored::WantOutcome::WANT_OUTCOME_SATISFIED,
+            WantOutcome::Failed => stored::WantOutcome::WANT_OUTCOME_FAILED,
+            WantOutcome::Canceled => stored::WantOutcome::WANT_OUTCOME_CANCELED,
+            WantOutcome::Expired => stored::WantOutcome::WANT_OUTCOME_EXPIRED,
+        }),
+        causes: causes.clone(),
+        ..Default::default()
+    }
+}
+
+fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
+    let AttemptLeased {
+        attempt,
+        job,
+        partition,
+        graph,
+        as_of,
+        inputs,
+    } = event;
+    let AttemptId { run, number } = *attempt;
+    stored::AttemptLeased {
+        run: run.0,
+        attempt: number,
+        job: job.clone(),
+        partition: partition.clone(),
+        graph: graph.0.clone(),
+        as_of: instant(*as_of),
+        inputs: *inputs,
+        ..Default::default()
+    }
+}
+
+fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
+    let AttemptEnded {
+        attempt,
+        outcome,
+        message,
+        exit_code,
+        wall_ms,
+        cpu_ms,
+        max_rss_kb,
+        retry_at,
+    } = event;
+    let AttemptId { run, number } = *attempt;
+    stored::AttemptEnded {
+        run: run.0,
+        attempt: number,
+        outcome: EnumOrUnknown::new(match outcome {
+            AttemptOutcome::Success => stored::AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS,
+            AttemptOutcome::Failure { permanent: false } => {
+                stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE
+            }
+            AttemptOutcome::Failure { permanent: true } => {
+                stored::AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE
+            }
+            AttemptOutcome::Timeout => stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT,
+            AttemptOutcome::Canceled => stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED,
+            AttemptOutcome::Lost => stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST,
+        }),
+        message: message.clone(),
+        exit_code: *exit_code,
+        wall_ms: *wall_ms,
+        cpu_ms: *cpu_ms,
+        max_rss_kb: *max_rss_kb,
+        retry_at: optional_instant(*retry_at),
+        ..Default::default()
+    }
+}
+
+fn output(output: &OutputRecord) -> stored::OutputRecord {
+    let OutputRecord {
+        partition,
+        version,
+        empty,
+        mark,
+        bytes,
+        metadata,
+    } = output;
+    stored::OutputRecord {
+        partition: partition.clone(),
+        version: version.clone(),
+        empty: *empty,
+        mark: *mark,
+        bytes: *bytes,
+        metadata: metadata.clone(),
+        ..Default::default()
+    }
+}
+
+fn instant(at: Timestamp) -> MessageField<stored::Instant> {
+    let (us, ns) = split(at);
+    MessageField::some(stored::Instant {
+        us,
+        ns,
+        ..Default::default()
+    })
+}
+
+fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {
+    at.map_or_else(MessageField::none, instant)
+}

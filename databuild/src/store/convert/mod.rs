@@ -1,0 +1,35 @@
+//! Between the core's events and their stored form.
+//!
+//! Every record can be encoded, and what was encoded decodes to the same record. Bytes of a program
+//! that knew more are refused as a whole ([`ConvertError::NewerFormat`]): half a fact folds into a wrong
+//! state that nobody notices.
+//!
+//! Structs are taken apart field by field on the way out and built without `..` on the way in, so a
+//! field added on either side breaks the build here until somebody has thought of both directions and
+//! of the format number (`proto/events.proto`, rules).
+
+mod decode;
+mod encode;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use decode::decode;
+pub(super) use encode::{encode, kind};
+
+/// Bytes that are not a record of a format this program knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConvertError {
+    /// They hold something of a later format.
+    #[error("has {what}, which this program does not know")]
+    NewerFormat {
+        /// The unknown thing.
+        what: String,
+    },
+    /// No program of ours wrote them so.
+    #[error("{reason}")]
+    Malformed {
+        /// What is wrong, as the end of a sentence about the record.
+        reason: String,
+    },
+}

@@ -1,0 +1,260 @@
+use super::super::testing::{example_records, examples, name, time};
+use super::*;
+use databuild_core::event::*;
+use databuild_core::ids::{GraphId, WantId};
+use databuild_proto::protobuf::{EnumOrUnknown, Message, UnknownValue};
+use databuild_proto::v1 as stored;
+use std::sync::Arc;
+
+/// Decodes with the content of the example's graph at hand.
+fn decoded(bytes: &[u8]) -> Result<Record, ConvertError> {
+    decode(bytes, |graph| {
+        let content = "{\"jobs\": []}";
+        assert_eq!(graph, &GraphId::of(content));
+        Ok::<Arc<str>, ConvertError>(content.into())
+    })
+}
+
+fn newer(bytes: &[u8]) -> String {
+    match decoded(bytes) {
+        Err(ConvertError::NewerFormat { what }) => what,
+        other => panic!("not refused as newer: {other:?}"),
+    }
+}
+
+fn record(event: stored::record::Event) -> Vec<u8> {
+    let record = stored::Record {
+        event: Some(event),
+        ..Default::default()
+    };
+    record.write_to_bytes().unwrap()
+}
+
+#[test]
+fn each_event_comes_back() {
+    for record in example_records() {
+        assert_eq!(decoded(&encode(&record)), Ok(record));
+    }
+}
+
+#[test]
+fn every_value_of_every_enum_comes_back() {
+    let round = |event: Event| {
+        let record = Record {
+            at: time("2024-01-01T00:00:00Z"),
+            event,
+        };
+        assert_eq!(decoded(&encode(&record)), Ok(record));
+    };
+    for example in examples() {
+        match example {
+            Event::WantCreated(want) => {
+                for class in [PriorityClass::Interactive, PriorityClass::Backfill] {
+                    round(Event::WantCreated(WantCreated {
+                        class,
+                        ..want.clone()
+                    }));
+                }
+                for refresh in [Refresh::Missing, Refresh::Stale, Refresh::All] {
+                    round(Event::WantCreated(WantCreated {
+                        refresh,
+                        ..want.clone()
+                    }));
+                }
+                let (expires_at, due_at) = (None, None);
+                round(Event::WantCreated(WantCreated {
+                    expires_at,
+                    due_at,
+                    ..want
+                }));
+            }
+            Event::WantEnded(ended) => {
+                for outcome in [
+                    WantOutcome::Satisfied,
+                    WantOutcome::Failed,
+                    WantOutcome::Canceled,
+                    WantOutcome::Expired,
+                ] {
+                    round(Event::WantEnded(WantEnded {
+                        outcome,
+                        ..ended.clone()
+                    }));
+                }
+            }
+            Event::AttemptEnded(ended) => {
+                for outcome in [
+                    AttemptOutcome::Success,
+                    AttemptOutcome::Failure { permanent: false },
+                    AttemptOutcome::Failure { permanent: true },
+                    AttemptOutcome::Timeout,
+                    AttemptOutcome::Canceled,
+                    AttemptOutcome::Lost,
+                ] {
+                    round(Event::AttemptEnded(AttemptEnded {
+                        outcome,
+                        ..ended.clone()
+                    }));
+                }
+                for exit_code in [None, Some(0)] {
+                    round(Event::AttemptEnded(AttemptEnded {
+                        exit_code,
+                        ..ended.clone()
+                    }));
+                }
+                round(Event::AttemptEnded(AttemptEnded {
+                    retry_at: None,
+                    ..ended
+                }));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Pins names to numbers: both stand in logs, so a change here is a change of the format.
+#[test]
+fn kind_numbers_never_change() {
+    let kinds: Vec<_> = examples().iter().map(|e| (kind(e), name(e))).collect();
+    let pinned = [
+        (10, "GraphRegistered"),
+        (11, "Observed"),
+        (12, "FilesVanished"),
+        (13, "FilesAltered"),
+        (14, "WantCreated"),
+        (15, "WantEnded"),
+        (16, "WorkCutOff"),
+        (17, "WorkAbandoned"),
+        (18, "AttemptLeased"),
+        (19, "AttemptStarted"),
+        (20, "AttemptEnded"),
+        (21, "RunCancelRequested"),
+        (22, "PublishIntended"),
+        (23, "Materialized"),
+        (24, "RunEnded"),
+    ];
+    assert_eq!(kinds, pinned);
+}
+
+#[test]
+fn a_kind_is_the_field_number_of_its_event() {
+    for event in examples() {
+        let bytes = encode(&Record {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            event: event.clone(),
+        });
+        // With both parts of the time zero, the event's tag comes first: field number and wire type 2.
+        let tag = if bytes[0] & 0x80 == 0 {
+            u32::from(bytes[0])
+        } else {
+            u32::from(bytes[0] & 0x7f) | u32::from(bytes[1]) << 7
+        };
+        assert_eq!((tag >> 3, tag & 7), (kind(&event), 2), "{}", name(&event));
+    }
+}
+
+#[test]
+fn an_unknown_event_is_refused_as_newer() {
+    let mut message = stored::Record {
+        at_us: 1,
+        ..Default::default()
+    };
+    message
+        .special_fields
+        .mut_unknown_fields()
+        .add_value(99, UnknownValue::LengthDelimited(vec![]));
+    assert_eq!(
+        newer(&message.write_to_bytes().unwrap()),
+        "a record with field 99"
+    );
+}
+
+#[test]
+fn an_unknown_field_is_refused_as_newer_at_any_depth() {
+    let mut run_ended = stored::RunEnded {
+        run: 1,
+        ..Default::default()
+    };
+    run_ended
+        .special_fields
+        .mut_unknown_fields()
+        .add_varint(77, 1);
+    let bytes = record(stored::record::Event::RunEnded(run_ended));
+    assert_eq!(newer(&bytes), "a run's end with field 77");
+
+    let mut output = stored::OutputRecord::default();
+    output.special_fields.mut_unknown_fields().add_varint(78, 1);
+    let outputs = vec![output];
+    let materialized = stored::Materialized {
+        outputs,
+        ..Default::default()
+    };
+    let bytes = record(stored::record::Event::Materialized(materialized));
+    assert_eq!(newer(&bytes), "an output with field 78");
+}
+
+#[test]
+fn an_unknown_enum_value_is_refused_as_newer() {
+    let outcome = EnumOrUnknown::from_i32(9);
+    let ended = stored::WantEnded {
+        want: 1,
+        outcome,
+        ..Default::default()
+    };
+    let bytes = record(stored::record::Event::WantEnded(ended));
+    assert_eq!(newer(&bytes), "outcome of a want number 9");
+}
+
+#[test]
+fn what_nobody_wrote_is_malformed() {
+    let no_outcome = stored::WantEnded {
+        want: 1,
+        ..Default::default()
+    };
+    let no_time = stored::WantCreated {
+        class: EnumOrUnknown::new(stored::PriorityClass::PRIORITY_CLASS_BACKFILL),
+        refresh: EnumOrUnknown::new(stored::Refresh::REFRESH_ALL),
+        ..Default::default()
+    };
+    let far = stored::Record {
+        at_us: i64::MAX,
+        ..Default::default()
+    };
+    let cases = [
+        (vec![], "says nothing"),
+        (vec![0xff, 0xff], "does not decode"),
+        (
+            record(stored::record::Event::WantEnded(no_outcome)),
+            "has no outcome",
+        ),
+        (
+            record(stored::record::Event::WantCreated(no_time)),
+            "lacks a time",
+        ),
+        (
+            far.write_to_bytes().unwrap(),
+            "has a time that does not exist",
+        ),
+    ];
+    for (bytes, want) in cases {
+        match decoded(&bytes) {
+            Err(ConvertError::Malformed { reason }) => {
+                assert!(reason.starts_with(want), "{reason}")
+            }
+            other => panic!("not malformed, though it {want}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn zero_and_empty_fields_come_back() {
+    let event = Event::WantEnded(WantEnded {
+        want: WantId(0),
+        outcome: WantOutcome::Satisfied,
+        causes: vec![],
+    });
+    let record = Record {
+        at: jiff::Timestamp::MIN,
+        event,
+    };
+    assert_eq!(decoded(&encode(&record)), Ok(record));
+}

@@ -1,0 +1,161 @@
+//! What can go wrong with an event log, in words for its user.
+
+use super::convert::ConvertError;
+use databuild_core::ids::Seq;
+
+/// A refused or failed operation on an event log. `log` is the file's path, or `(memory)`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A later program wrote the log. Nothing was changed.
+    #[error(
+        "event log {log} has format {found}, and this program knows formats up to {known}; \
+         use the newer DataBuild that wrote it, or another state folder (the log is unchanged)"
+    )]
+    NewerLog {
+        /// The log.
+        log: String,
+        /// Its format number.
+        found: i64,
+        /// The highest format number that this program reads.
+        known: i64,
+    },
+    /// One event says something this program does not know. Nothing was changed.
+    #[error(
+        "event {seq} of event log {log} has {what}, which this program does not know; \
+         use the newer DataBuild that wrote it, or another state folder (the log is unchanged)"
+    )]
+    NewerFormat {
+        /// The log.
+        log: String,
+        /// Position of the event.
+        seq: Seq,
+        /// The unknown thing.
+        what: String,
+    },
+    /// The log is no event log, or not as it was written. Nothing was changed.
+    #[error(
+        "event log {log} is damaged: {reason}; restore it from a backup, or move it away to begin \
+         with an empty log (it is unchanged)"
+    )]
+    CorruptLog {
+        /// The log.
+        log: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The state folder or the log cannot be written.
+    #[error(
+        "cannot write event log {log}: {reason}; check that its folder exists and may be written"
+    )]
+    Unwritable {
+        /// The log.
+        log: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// No space is left. The batch is not in the log; the log works on once there is space.
+    #[error(
+        "no space left for event log {log}; nothing of this step was recorded, free some space"
+    )]
+    DiskFull {
+        /// The log.
+        log: String,
+    },
+    /// The device failed. Whether the batch is in the log shows after a restart; until then the log
+    /// takes no more, because a repeated sync can succeed without having written anything.
+    #[error("the device failed under event log {log}: {reason}; check the disk, then start again")]
+    Io {
+        /// The log.
+        log: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Somebody else appended to the log, so what this process holds is out of date.
+    #[error("another process writes to event log {log}; stop it, then start again")]
+    OtherWriter {
+        /// The log.
+        log: String,
+    },
+    /// Somebody else held the log's lock for too long.
+    #[error("event log {log} is locked by another program; close it, then try again")]
+    Busy {
+        /// The log.
+        log: String,
+    },
+    /// A query took longer than queries may.
+    #[error("the query on event log {log} took too long; ask for less, with a narrower filter")]
+    TooSlow {
+        /// The log.
+        log: String,
+    },
+    /// The caller broke the rules of [`super::EventLog`]: a bug. Nothing was changed.
+    #[error("bug: event log {log} was given {reason}; please report it")]
+    Rejected {
+        /// The log.
+        log: String,
+        /// Which rule.
+        reason: String,
+    },
+    /// The database refused a statement of ours: a bug.
+    #[error("bug: the database of event log {log} said: {reason}; please report it")]
+    Database {
+        /// The log.
+        log: String,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the log takes no more until the server starts anew.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        !matches!(self, StoreError::DiskFull { .. } | StoreError::Busy { .. } | StoreError::Unwritable { .. })
+    }
+
+    /// The stable name of this kind of error, for APIs and tests.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            StoreError::NewerLog { .. } => "newer_log",
+            StoreError::NewerFormat { .. } => "newer_format",
+            StoreError::CorruptLog { .. } => "corrupt_log",
+            StoreError::Unwritable { .. } => "state_unwritable",
+            StoreError::DiskFull { .. } => "disk_full",
+            StoreError::Io { .. } => "log_io_error",
+            StoreError::OtherWriter { .. } => "log_other_writer",
+            StoreError::Busy { .. } => "log_busy",
+            StoreError::TooSlow { .. } => "query_too_slow",
+            StoreError::Rejected { .. } => "log_bad_request",
+            StoreError::Database { .. } => "log_database_error",
+        }
+    }
+
+    /// An unreadable event, with its place.
+    pub(super) fn unreadable(log: &str, seq: Seq, error: ConvertError) -> StoreError {
+        match error {
+            ConvertError::NewerFormat { what } => StoreError::NewerFormat {
+                log: log.to_owned(),
+                seq,
+                what,
+            },
+            ConvertError::Malformed { reason } => {
+                StoreError::corrupt(log, format!("event {seq} {reason}"))
+            }
+        }
+    }
+
+    pub(super) fn corrupt(log: &str, reason: impl Into<String>) -> StoreError {
+        StoreError::CorruptLog {
+            log: log.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn rejected(log: &str, reason: impl Into<String>) -> StoreError {
+        StoreError::Rejected {
+            log: log.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}

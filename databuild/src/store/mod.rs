@@ -1,0 +1,35 @@
+//! Layer `store`: the build event log, in memory and in SQLite.
+//!
+//! Duty: to keep facts. This layer orders, encodes and keeps what the orchestrator decided; it decides
+//! nothing itself. [`log`] says what every log owes its caller, [`contract`] tests it on both.
+//!
+//! Invariants:
+//! - One writer. Readers never wait for it and it never waits for them.
+//! - What [`EventLog::append`] returned `Ok` for survives power loss; what it returned an error for is
+//!   not in the log that the caller goes on with.
+//! - A log that cannot be read in full is refused and left as it is.
+
+mod convert;
+mod error;
+mod log;
+mod memory;
+mod reader;
+mod rows;
+mod sqlite;
+mod time;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod testing;
+
+pub use convert::ConvertError;
+pub use error::StoreError;
+pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
+pub use memory::MemoryLog;
+pub use reader::{Answer, Counts, Reader, RunFilter, WantFilter, LONGEST_QUERY, MAX_ROWS};
+pub use rows::{
+    AttemptRow, AttemptState, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts,
+    WantRow, WantState,
+};
+pub use sqlite::SqliteLog;

@@ -1,0 +1,417 @@
+//! Reading the history lists while the log is being written.
+//!
+//! Duty: to answer the questions of HTTP handlers from read-only connections. No answer waits for the
+//! writer, holds more than [`MAX_ROWS`] rows, or keeps its read transaction open for more than
+//! [`LONGEST_QUERY`]: a reader that holds on to an old state keeps the write-ahead log from being
+//! copied, and so from staying short.
+//!
+//! Invariant: every answer is of one state of the log, the one after its `last_seq`.
+//!
+//! Retention, once it comes: history may be archived by rule (age, number per dataset, label), never
+//! current state. The rows here of runs and wants that are over go with their events, oldest first, into
+//! an archive file of the same format; a list then ends where history now begins, which an answer will
+//! say. What cannot go is stated per event in `proto/events.proto`; in short, whatever a present
+//! materialization, an open want or a live run came from stays. Archiving needs a checkpoint newer than
+//! all that goes, as the fold then cannot begin at event 1. Contents go with the last event that names
+//! them. `materializations` keeps the newest row of each partition for good.
+
+mod columns;
+
+use super::error::StoreError;
+use super::rows::{
+    AttemptRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, WantRow, WantState,
+};
+use super::sqlite::{failure, open_reader, read};
+use columns::{attempt_row, graph_row, materialization_row, run_row, want_row};
+use databuild_core::event::Record;
+use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use rusqlite::{params, Connection, OptionalExtension};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// No answer has more rows than this, whatever limit was asked for.
+pub const MAX_ROWS: usize = 1000;
+
+/// A query that takes longer is stopped: `query_too_slow`.
+pub const LONGEST_QUERY: Duration = Duration::from_secs(2);
+
+/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
+const STEPS_PER_LOOK: i32 = 10_000;
+
+/// An answer and the state of the log it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer<T> {
+    /// Position of the newest event the answer knows of.
+    pub last_seq: Seq,
+    /// The answer.
+    pub value: T,
+}
+
+/// Which wants, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct WantFilter {
+    /// Only those in this state.
+    pub state: Option<WantState>,
+    /// Only those before this one: how a list goes on.
+    pub before: Option<WantId>,
+    /// At most so many, up to [`MAX_ROWS`].
+    pub limit: usize,
+}
+
+/// Which runs, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Only those of the job with this label.
+    pub job: Option<String>,
+    /// Only those in this state.
+    pub state: Option<RunState>,
+    /// Only those whose first partition's text begins so.
+    pub partition_prefix: Option<String>,
+    /// Only those before this one: how a list goes on.
+    pub before: Option<RunId>,
+    /// At most so many, up to [`MAX_ROWS`].
+    pub limit: usize,
+}
+
+/// Counts for metrics.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counts {
+    /// Wants by state.
+    pub wants: Vec<(String, u64)>,
+    /// Runs by job and state.
+    pub runs: Vec<(String, String, u64)>,
+}
+
+/// A pool of read-only connections; share it between threads.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    log: String,
+    most: usize,
+    longest: Duration,
+    pool: Mutex<Pool>,
+    freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Vec<Lane>,
+    open: usize,
+}
+
+/// A connection with the time at which its query is stopped.
+#[derive(Debug)]
+struct Lane {
+    connection: Connection,
+    /// When the clock below was read as zero.
+    start: Instant,
+    /// Milliseconds after `start`.
+    deadline: Arc<AtomicU64>,
+}
+
+impl Reader {
+    /// Readers of the log at `path`, which a [`super::SqliteLog`] of this process has open. Connections
+    /// are opened when needed, at most `most` of them; further callers wait for their turn.
+    #[must_use]
+    pub fn new(path: &Path, most: usize) -> Reader {
+        Reader {
+            path: path.to_owned(),
+            log: path.display().to_string(),
+            most: most.max(1),
+            longest: LONGEST_QUERY,
+            pool: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Wants, newest first.
+    pub fn wants(&self, filter: &WantFilter) -> Result<Answer<Vec<WantRow>>, StoreError> {
+        self.answer(|connection| {
+            // Two texts, so that SQLite can use the index of states for the one with a state.
+            let mut statement = connection.prepare_cached(match filter.state {
+                None => "SELECT * FROM wants WHERE id < ?2 ORDER BY id DESC LIMIT ?3",
+                Some(_) => {
+                    "SELECT * FROM wants WHERE state = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+                }
+            })?;
+            let rows = statement.query_map(
+                params![
+                    filter.state.map(WantState::as_str),
+                    before(filter.before.map(|id| id.0)),
+                    rows_limit(filter.limit)
+                ],
+                want_row,
+            )?;
+            rows.collect()
+        })
+    }
+
+    /// One want.
+    pub fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM wants WHERE id = ?1")?
+                .query_row([id.0 as i64], want_row)
+                .optional()
+        })
+    }
+
+    /// Runs, newest first.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Answer<Vec<RunRow>>, StoreError> {
+        self.answer(|connection| {
+            // Only the conditions that are asked for, so that SQLite can choose the index for them;
+            // there are eight such texts, and each stays prepared.
+            let mut sql = String::from("SELECT * FROM runs WHERE id < ?1");
+            for (asked, condition) in [
+                (filter.job.is_some(), " AND job = ?2"),
+                (filter.state.is_some(), " AND state = ?3"),
+                (
+                    filter.partition_prefix.is_some(),
+                    // The largest character ends the range of all texts with the prefix.
+                    " AND partition >= ?4 AND partition < ?4 || char(1114111)",
+                ),
+            ] {
+                if asked {
+                    sql.push_str(condition);
+                }
+            }
+            // Named last, so that all five are there whichever conditions are.
+            sql.push_str(" ORDER BY id DESC LIMIT ?5");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(
+                params![
+                    before(filter.before.map(|id| id.0)),
+                    filter.job,
+                    filter.state.map(RunState::as_str),
+                    filter.partition_prefix,
+                    rows_limit(filter.limit),
+                ],
+                run_row,
+            )?;
+            rows.collect()
+        })
+    }
+
+    /// One run with its attempts.
+    pub fn run(&self, id: RunId) -> Result<Answer<Option<RunWithAttempts>>, StoreError> {
+        self.answer(|connection| {
+            let run = connection
+                .prepare_cached("SELECT * FROM runs WHERE id = ?1")?
+                .query_row([id.0 as i64], run_row)
+                .optional()?;
+            let Some(run) = run else { return Ok(None) };
+            let mut statement = connection
+                .prepare_cached("SELECT * FROM attempts WHERE run = ?1 ORDER BY number LIMIT ?2")?;
+            let attempts = statement
+                .query_map([id.0 as i64, rows_limit(MAX_ROWS)], attempt_row)?
+                .collect::<Result<_, _>>()?;
+            Ok(Some(RunWithAttempts { run, attempts }))
+        })
+    }
+
+    /// One attempt.
+    pub fn attempt(&self, id: AttemptId) -> Result<Answer<Option<AttemptRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM attempts WHERE run = ?1 AND number = ?2")?
+                .query_row([id.run.0 as i64, i64::from(id.number)], attempt_row)
+                .optional()
+        })
+    }
+
+    /// What a partition held, newest first.
+    pub fn materializations(
+        &self,
+        partition: &str,
+        limit: usize,
+    ) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM materializations WHERE partition = ?1 ORDER BY seq DESC LIMIT ?2",
+            )?;
+            let rows =
+                statement.query_map(params![partition, rows_limit(limit)], materialization_row)?;
+            rows.collect()
+        })
+    }
+
+    /// What a run made, by partition.
+    pub fn materializations_of_run(
+        &self,
+        run: RunId,
+    ) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM materializations WHERE run = ?1 ORDER BY partition, seq LIMIT ?2",
+            )?;
+            let rows =
+                statement.query_map([run.0 as i64, rows_limit(MAX_ROWS)], materialization_row)?;
+            rows.collect()
+        })
+    }
+
+    /// What a partition held at a position of the log: its newest materialization up to `seq`.
+    pub fn materialization_at(
+        &self,
+        partition: &str,
+        seq: Seq,
+    ) -> Result<Answer<Option<MaterializationRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
+                     ORDER BY seq DESC LIMIT 1",
+                )?
+                .query_row(
+                    params![partition, i64::try_from(seq.0).unwrap_or(i64::MAX)],
+                    materialization_row,
+                )
+                .optional()
+        })
+    }
+
+    /// The newest registration of a graph.
+    pub fn graph(&self, id: &GraphId) -> Result<Answer<Option<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 ORDER BY seq DESC LIMIT 1")?
+                .query_row([&id.0], graph_row)
+                .optional()
+        })
+    }
+
+    /// A content by its digest, such as a graph's or a source manifest.
+    pub fn blob(&self, digest: &str) -> Result<Answer<Option<Vec<u8>>>, StoreError> {
+        self.checked_answer(|connection| read::blob(connection, &self.log, digest))
+    }
+
+    /// How many wants there are by state, and how many runs by job and state.
+    pub fn counts(&self) -> Result<Answer<Counts>, StoreError> {
+        self.answer(|connection| {
+            let wants = connection
+                .prepare_cached("SELECT state, count(*) FROM wants GROUP BY state")?
+                .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+                .collect::<Result<_, _>>()?;
+            let runs = connection
+                .prepare_cached("SELECT job, state, count(*) FROM runs GROUP BY job, state")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())))?
+                .collect::<Result<_, _>>()?;
+            Ok(Counts { wants, runs })
+        })
+    }
+
+    /// Events from the one after `after` on, in order.
+    pub fn events(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Answer<Vec<(Seq, Record)>>, StoreError> {
+        self.checked_answer(|connection| {
+            read::records(connection, &self.log, after, limit.min(MAX_ROWS))
+        })
+    }
+
+    fn answer<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Answer<T>, StoreError> {
+        self.checked_answer(|connection| ask(connection).map_err(|e| failure(&self.log, &e)))
+    }
+
+    /// Asks within one read transaction, on a connection that no other thread uses.
+    fn checked_answer<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<Answer<T>, StoreError> {
+        let mut turn = Turn {
+            reader: self,
+            lane: Some(self.lane()?),
+        };
+        // Set just above, taken only by drop.
+        let Some(lane) = &mut turn.lane else {
+            unreachable!("a turn has its lane")
+        };
+        let deadline = lane.start.elapsed() + self.longest;
+        lane.deadline
+            .store(deadline.as_millis() as u64, Ordering::Relaxed);
+        // Dropping the transaction ends it; it has nothing to commit.
+        let transaction = lane
+            .connection
+            .transaction()
+            .map_err(|e| failure(&self.log, &e))?;
+        let last_seq = read::last_seq(&transaction, &self.log)?;
+        let value = ask(&transaction)?;
+        Ok(Answer { last_seq, value })
+    }
+
+    fn lane(&self) -> Result<Lane, StoreError> {
+        let mut pool = self.pool();
+        loop {
+            if let Some(lane) = pool.idle.pop() {
+                return Ok(lane);
+            }
+            if pool.open < self.most {
+                pool.open += 1;
+                break;
+            }
+            pool = self
+                .freed
+                .wait(pool)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(pool);
+        open_lane(&self.path, &self.log).inspect_err(|_| {
+            self.pool().open -= 1;
+            self.freed.notify_one();
+        })
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        // The pool is whole at every point where a thread could panic.
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives the lane back however the query ends.
+struct Turn<'a> {
+    reader: &'a Reader,
+    lane: Option<Lane>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take() {
+            self.reader.pool().idle.push(lane);
+            self.reader.freed.notify_one();
+        }
+    }
+}
+
+fn open_lane(path: &Path, log: &str) -> Result<Lane, StoreError> {
+    let connection = open_reader(path, log)?;
+    let start = Instant::now();
+    let deadline = Arc::new(AtomicU64::new(u64::MAX));
+    let seen = Arc::clone(&deadline);
+    connection.progress_handler(
+        STEPS_PER_LOOK,
+        Some(move || start.elapsed().as_millis() as u64 > seen.load(Ordering::Relaxed)),
+    );
+    Ok(Lane {
+        connection,
+        start,
+        deadline,
+    })
+}
+
+fn rows_limit(limit: usize) -> i64 {
+    limit.min(MAX_ROWS) as i64
+}
+
+fn before(id: Option<u64>) -> i64 {
+    id.and_then(|id| i64::try_from(id).ok()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,545 @@
+use super::super::log::{Batch, EventLog};
+use super::super::rows::AttemptState;
+use super::super::sqlite::SqliteLog;
+use super::super::testing::{at, attempt, example_records, graph, output, texts, time};
+use super::*;
+use databuild_core::event::*;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+struct Fixture {
+    reader: Reader,
+    log: SqliteLog,
+    _folder: TempDir,
+}
+
+fn fixture(records: Vec<Record>) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let mut log = SqliteLog::open(&path).unwrap();
+    log.append(&Batch {
+        records,
+        blobs: vec![],
+    })
+    .unwrap();
+    Fixture {
+        reader: Reader::new(&path, 2),
+        log,
+        _folder: folder,
+    }
+}
+
+fn second(second: i64) -> Timestamp {
+    at(
+        second,
+        Event::RunCancelRequested(RunCancelRequested { run: RunId(0) }),
+    )
+    .at
+}
+
+fn lease(run: u64, number: u32, job: &str, partition: &str) -> Event {
+    Event::AttemptLeased(AttemptLeased {
+        attempt: attempt(run, number),
+        job: job.into(),
+        partition: partition.into(),
+        graph: GraphId::of("g"),
+        as_of: time("2024-03-14T00:00:00Z"),
+        inputs: u64::MAX - run,
+    })
+}
+
+fn start(run: u64, number: u32) -> Event {
+    Event::AttemptStarted(AttemptStarted {
+        attempt: attempt(run, number),
+        pid: 4711,
+    })
+}
+
+fn end(run: u64, number: u32, outcome: AttemptOutcome, retry_at: Option<Timestamp>) -> Event {
+    let message = if outcome == AttemptOutcome::Success {
+        ""
+    } else {
+        "exit code 3"
+    };
+    Event::AttemptEnded(AttemptEnded {
+        attempt: attempt(run, number),
+        outcome,
+        message: message.into(),
+        exit_code: Some(3),
+        wall_ms: 10,
+        cpu_ms: u64::MAX,
+        max_rss_kb: 30,
+        retry_at,
+    })
+}
+
+fn want(id: u64) -> Event {
+    Event::WantCreated(WantCreated {
+        want: WantId(id),
+        targets: texts(["daily/date=2024-01-01", "a \"quoted\" one"]),
+        class: PriorityClass::Backfill,
+        refresh: Refresh::Missing,
+        as_of: second(-1),
+        expires_at: Some(second(100)),
+        due_at: None,
+        comment: "for the report".into(),
+        source: "cli".into(),
+        work: vec![],
+        forced: vec![],
+        blocked: vec![],
+    })
+}
+
+fn run_of(fixture: &Fixture, id: u64) -> RunWithAttempts {
+    fixture.reader.run(RunId(id)).unwrap().value.unwrap()
+}
+
+#[test]
+fn a_run_is_followed_from_its_lease_to_its_result() {
+    let failure = AttemptOutcome::Failure { permanent: false };
+    let mut f = fixture(vec![at(1, lease(1, 1, "//a:job", "daily/date=1"))]);
+    let mut step = |record: Record| {
+        f.log
+            .append(&Batch {
+                records: vec![record],
+                blobs: vec![],
+            })
+            .unwrap();
+        run_of(&f, 1)
+    };
+
+    let seen = step(at(2, start(1, 1)));
+    assert_eq!(
+        seen.run,
+        RunRow {
+            id: RunId(1),
+            job: "//a:job".into(),
+            partition: "daily/date=1".into(),
+            graph: GraphId::of("g"),
+            state: RunState::Running,
+            attempts: 1,
+            created_at: second(1),
+            ended_at: None,
+            message: String::new(),
+        }
+    );
+    let seen = step(at(3, end(1, 1, failure.clone(), Some(second(9)))));
+    assert_eq!(
+        (seen.run.state, seen.run.message.as_str()),
+        (RunState::RetryWait, "exit code 3")
+    );
+    let seen = step(at(9, lease(1, 2, "//a:job", "daily/date=1")));
+    assert_eq!((seen.run.state, seen.run.attempts), (RunState::Leased, 2));
+    step(at(10, start(1, 2)));
+    let seen = step(at(11, end(1, 2, AttemptOutcome::Success, None)));
+    assert_eq!(
+        seen.run.state,
+        RunState::Running,
+        "its outputs are not published yet"
+    );
+    let outputs = vec![output("daily/date=1", 7), output("extra/date=1", 8)];
+    let done = Materialized {
+        attempt: attempt(1, 2),
+        outputs,
+    };
+    let seen = step(at(12, Event::Materialized(done)));
+    assert_eq!(seen.run.state, RunState::Completed);
+    assert_eq!(seen.run.ended_at, Some(second(12)));
+    assert_eq!(seen.run.message, "");
+
+    let first = AttemptRow {
+        id: attempt(1, 1),
+        state: AttemptState::Ended,
+        outcome: Some(failure),
+        pid: Some(4711),
+        leased_at: second(1),
+        started_at: Some(second(2)),
+        ended_at: Some(second(3)),
+        exit_code: Some(3),
+        wall_ms: Some(10),
+        cpu_ms: Some(u64::MAX),
+        max_rss_kb: Some(30),
+        message: "exit code 3".into(),
+        inputs: u64::MAX - 1,
+        lease_seq: Seq(1),
+    };
+    assert_eq!(seen.attempts[0], first);
+    assert_eq!(seen.attempts[1].lease_seq, Seq(4));
+    assert_eq!(seen.attempts.len(), 2);
+
+    let answer = f.reader.attempt(attempt(1, 1)).unwrap();
+    assert_eq!(
+        answer,
+        Answer {
+            last_seq: Seq(7),
+            value: Some(first)
+        }
+    );
+    assert_eq!(f.reader.attempt(attempt(1, 3)).unwrap().value, None);
+    assert_eq!(f.reader.run(RunId(2)).unwrap().value, None);
+    let made: Vec<_> = f.reader.materializations_of_run(RunId(1)).unwrap().value;
+    assert_eq!(
+        made.iter()
+            .map(|m| m.partition.as_str())
+            .collect::<Vec<_>>(),
+        ["daily/date=1", "extra/date=1"]
+    );
+}
+
+#[test]
+fn a_run_without_result_ends_failed_or_canceled() {
+    let ended = |run: u64, canceled| {
+        Event::RunEnded(RunEnded {
+            run: RunId(run),
+            canceled,
+            message: format!("run {run}"),
+        })
+    };
+    let f = fixture(vec![
+        at(1, lease(1, 1, "j", "p")),
+        at(1, lease(2, 1, "j", "p")),
+        at(2, end(1, 1, AttemptOutcome::Lost, None)),
+        at(3, ended(1, false)),
+        at(4, ended(2, true)),
+    ]);
+    let row = run_of(&f, 1).run;
+    assert_eq!(
+        (row.state, row.message, row.ended_at),
+        (RunState::Failed, "run 1".into(), Some(second(3)))
+    );
+    assert_eq!(
+        run_of(&f, 1).attempts[0].outcome,
+        Some(AttemptOutcome::Lost)
+    );
+    assert_eq!(run_of(&f, 2).run.state, RunState::Canceled);
+}
+
+#[test]
+fn runs_are_filtered_and_paged_newest_first() {
+    let mut records = Vec::new();
+    for run in 1..=20 {
+        let job = if run % 2 == 0 { "//a:even" } else { "//a:odd" };
+        records.push(at(0, lease(run, 1, job, &format!("daily/n={run}"))));
+    }
+    records.push(at(1, start(4, 1)));
+    records.push(at(1, start(5, 1)));
+    let f = fixture(records);
+    let ids = |filter: RunFilter| -> Vec<u64> {
+        f.reader
+            .runs(&filter)
+            .unwrap()
+            .value
+            .iter()
+            .map(|run| run.id.0)
+            .collect()
+    };
+    let all = || RunFilter {
+        limit: 3,
+        ..RunFilter::default()
+    };
+    let none: [u64; 0] = [];
+    assert_eq!(ids(all()), [20, 19, 18]);
+    assert_eq!(
+        ids(RunFilter {
+            before: Some(RunId(18)),
+            ..all()
+        }),
+        [17, 16, 15]
+    );
+    assert_eq!(
+        ids(RunFilter {
+            job: Some("//a:odd".into()),
+            ..all()
+        }),
+        [19, 17, 15]
+    );
+    assert_eq!(
+        ids(RunFilter {
+            job: Some("//a:od".into()),
+            ..all()
+        }),
+        none
+    );
+    assert_eq!(
+        ids(RunFilter {
+            state: Some(RunState::Running),
+            ..all()
+        }),
+        [5, 4]
+    );
+    let prefix = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        ids(RunFilter {
+            partition_prefix: prefix("daily/n=1"),
+            ..all()
+        }),
+        [19, 18, 17]
+    );
+    assert_eq!(
+        ids(RunFilter {
+            partition_prefix: prefix("daily/n=20"),
+            ..all()
+        }),
+        [20]
+    );
+    assert_eq!(
+        ids(RunFilter {
+            partition_prefix: prefix(""),
+            ..all()
+        }),
+        [20, 19, 18]
+    );
+    assert_eq!(
+        ids(RunFilter {
+            partition_prefix: prefix("weekly"),
+            ..all()
+        }),
+        none
+    );
+    let both = RunFilter {
+        job: Some("//a:even".into()),
+        state: Some(RunState::Running),
+        partition_prefix: prefix("daily/"),
+        before: Some(RunId(20)),
+        limit: usize::MAX,
+    };
+    assert_eq!(ids(both), [4]);
+    assert_eq!(ids(RunFilter { limit: 0, ..all() }), none);
+}
+
+#[test]
+fn wants_are_followed_filtered_and_paged() {
+    let closed = Event::WantEnded(WantEnded {
+        want: WantId(2),
+        outcome: WantOutcome::Expired,
+        causes: texts(["first", "second"]),
+    });
+    let f = fixture(vec![
+        at(1, want(1)),
+        at(2, want(2)),
+        at(3, want(3)),
+        at(9, closed),
+    ]);
+    let row = WantRow {
+        id: WantId(2),
+        state: WantState::Expired,
+        class: PriorityClass::Backfill,
+        refresh: Refresh::Missing,
+        targets: texts(["daily/date=2024-01-01", "a \"quoted\" one"]),
+        comment: "for the report".into(),
+        source: "cli".into(),
+        as_of: second(-1),
+        expires_at: Some(second(100)),
+        due_at: None,
+        created_at: second(2),
+        ended_at: Some(second(9)),
+        causes: texts(["first", "second"]),
+    };
+    assert_eq!(
+        f.reader.want(WantId(2)).unwrap(),
+        Answer {
+            last_seq: Seq(4),
+            value: Some(row)
+        }
+    );
+    assert_eq!(f.reader.want(WantId(9)).unwrap().value, None);
+    let ids = |filter: WantFilter| -> Vec<u64> {
+        f.reader
+            .wants(&filter)
+            .unwrap()
+            .value
+            .iter()
+            .map(|want| want.id.0)
+            .collect()
+    };
+    let all = || WantFilter {
+        limit: 10,
+        ..WantFilter::default()
+    };
+    assert_eq!(ids(all()), [3, 2, 1]);
+    assert_eq!(
+        ids(WantFilter {
+            state: Some(WantState::Open),
+            ..all()
+        }),
+        [3, 1]
+    );
+    assert_eq!(
+        ids(WantFilter {
+            before: Some(WantId(3)),
+            limit: 1,
+            ..all()
+        }),
+        [2]
+    );
+}
+
+#[test]
+fn a_partitions_history_tells_what_it_held_when() {
+    let seen = |version: &str| {
+        Event::Observed(Observed {
+            partitions: vec![SeenPartition {
+                partition: "raw".into(),
+                version: version.into(),
+                mark: u64::MAX,
+            }],
+        })
+    };
+    let made = Materialized {
+        attempt: attempt(1, 1),
+        outputs: vec![output("daily", 8)],
+    };
+    let f = fixture(vec![
+        at(1, seen("v1")),
+        at(2, Event::Materialized(made)),
+        at(3, seen("v3")),
+    ]);
+    let history = f.reader.materializations("raw", 10).unwrap().value;
+    assert_eq!(
+        history
+            .iter()
+            .map(|m| m.version.as_str())
+            .collect::<Vec<_>>(),
+        ["v3", "v1"]
+    );
+    assert_eq!(f.reader.materializations("raw", 1).unwrap().value.len(), 1);
+    assert_eq!((history[0].run, history[0].mark), (None, u64::MAX));
+
+    let daily = f.reader.materializations("daily", 10).unwrap().value;
+    let want = MaterializationRow {
+        partition: "daily".into(),
+        seq: Seq(2),
+        run: Some(RunId(1)),
+        version: "sha256:8".into(),
+        empty: true,
+        bytes: 108,
+        mark: 8,
+        metadata: "{\"rows\": 24}".into(),
+        at: second(2),
+    };
+    assert_eq!(daily, [want]);
+
+    let held = |seq| {
+        f.reader
+            .materialization_at("raw", Seq(seq))
+            .unwrap()
+            .value
+            .map(|m| m.version)
+    };
+    assert_eq!(held(0), None);
+    assert_eq!(held(1).as_deref(), Some("v1"));
+    assert_eq!(held(2).as_deref(), Some("v1"));
+    assert_eq!(held(u64::MAX).as_deref(), Some("v3"));
+}
+
+#[test]
+fn a_graph_is_found_by_its_newest_registration() {
+    let other = Event::GraphRegistered(graph("h"));
+    let again = || Event::GraphRegistered(graph("g"));
+    let f = fixture(vec![at(1, again()), at(2, other), at(3, again())]);
+    let row = f.reader.graph(&GraphId::of("g")).unwrap().value.unwrap();
+    let GraphRegistered {
+        sources, inherited, ..
+    } = graph("g");
+    let want = GraphRow {
+        id: GraphId::of("g"),
+        seq: Seq(3),
+        at: second(3),
+        sources,
+        inherited,
+    };
+    assert_eq!(row, want);
+    assert_eq!(f.reader.graph(&GraphId::of("x")).unwrap().value, None);
+    let content = f.reader.blob(&GraphId::of("h").0).unwrap().value;
+    assert_eq!(content.as_deref(), Some(&b"h"[..]));
+}
+
+#[test]
+fn events_are_read_like_from_the_log() {
+    let f = fixture(example_records());
+    let answer = f.reader.events(Seq(2), 5).unwrap();
+    assert_eq!(answer.last_seq, f.log.last());
+    assert_eq!(Ok(answer.value), f.log.read(Seq(2), 5));
+}
+
+#[test]
+fn no_answer_is_longer_than_the_longest() {
+    let records = (1..=1100).map(|id| at(0, want(id))).collect();
+    let f = fixture(records);
+    let filter = WantFilter {
+        limit: usize::MAX,
+        ..WantFilter::default()
+    };
+    assert_eq!(f.reader.wants(&filter).unwrap().value.len(), MAX_ROWS);
+    assert_eq!(
+        f.reader.events(Seq(0), usize::MAX).unwrap().value.len(),
+        MAX_ROWS
+    );
+}
+
+#[test]
+fn a_query_that_takes_too_long_is_stopped_and_its_connection_works_on() {
+    let mut f = fixture(example_records());
+    f.reader.most = 1;
+    f.reader.longest = Duration::from_millis(20);
+    let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+                   SELECT count(*) FROM n";
+    let error = f
+        .reader
+        .answer(|connection| connection.query_row(endless, [], |row| row.get::<_, i64>(0)))
+        .unwrap_err();
+    assert_eq!(error.code(), "query_too_slow");
+    assert!(f.reader.want(WantId(3)).unwrap().value.is_some());
+}
+
+#[test]
+fn a_reader_cannot_write() {
+    let f = fixture(example_records());
+    let error = f
+        .reader
+        .answer(|connection| connection.execute("DELETE FROM runs", []))
+        .unwrap_err();
+    assert_eq!(error.code(), "state_unwritable");
+    assert_eq!(run_of(&f, 12).run.id, RunId(12));
+}
+
+#[test]
+fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
+    let mut f = fixture(vec![]);
+    let reader = &f.reader;
+    let batches = 40;
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..5)
+            .map(|_| {
+                scope.spawn(move || loop {
+                    // Each batch is a want and a run, so an answer that saw half of one is noticed.
+                    let Answer { last_seq, value } = reader.events(Seq(0), MAX_ROWS).unwrap();
+                    assert_eq!(value.len() as u64, last_seq.0);
+                    assert_eq!(last_seq.0 % 2, 0);
+                    let filter = RunFilter {
+                        limit: MAX_ROWS,
+                        ..RunFilter::default()
+                    };
+                    let runs = reader.runs(&filter).unwrap();
+                    assert_eq!(runs.value.len() as u64, runs.last_seq.0 / 2);
+                    if last_seq.0 == 2 * batches {
+                        break;
+                    }
+                })
+            })
+            .collect();
+        for id in 1..=batches {
+            let records = vec![at(0, want(id)), at(0, lease(id, 1, "j", "p"))];
+            f.log
+                .append(&Batch {
+                    records,
+                    blobs: vec![],
+                })
+                .unwrap();
+        }
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+    assert!(f.reader.pool().open <= 2);
+}

@@ -1,0 +1,336 @@
+//! Rows of the history lists, as readers get them.
+//!
+//! Texts of states and the like are stored; each is written down once, here.
+
+use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
+use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// A value that is stored and shown as one word.
+pub(super) trait Word: Sized + Copy + 'static {
+    /// Every value with its word.
+    const WORDS: &'static [(Self, &'static str)];
+
+    /// The value of a word.
+    fn of_word(word: &str) -> Option<Self> {
+        Self::WORDS
+            .iter()
+            .find(|(_, w)| *w == word)
+            .map(|(value, _)| *value)
+    }
+}
+
+macro_rules! states {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)*
+        }
+
+        impl $name {
+            /// The word that is stored, shown and accepted by filters.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)*
+                }
+            }
+        }
+
+        impl Word for $name {
+            const WORDS: &'static [(Self, &'static str)] = &[$(($name::$variant, $word)),*];
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            /// The error says which words there are.
+            fn from_str(word: &str) -> Result<Self, String> {
+                Self::of_word(word).ok_or_else(|| {
+                    let words: Vec<_> = Self::WORDS.iter().map(|(_, w)| *w).collect();
+                    format!("`{word}` is no state; states are {}", words.join(", "))
+                })
+            }
+        }
+    };
+}
+
+states! {
+    /// Where a want stands.
+    WantState {
+        /// Being worked on.
+        Open = "open",
+        /// Every target is current.
+        Satisfied = "satisfied",
+        /// Some work failed or could not be done.
+        Failed = "failed",
+        /// Somebody canceled it.
+        Canceled = "canceled",
+        /// Its time to live was over first.
+        Expired = "expired",
+    }
+}
+
+states! {
+    /// Where a run stands.
+    RunState {
+        /// An attempt was handed to an executor.
+        Leased = "leased",
+        /// An attempt's process was started; its outputs may be on their way to be published.
+        Running = "running",
+        /// An attempt failed and the next one is not due yet.
+        RetryWait = "retry_wait",
+        /// Its outputs are published.
+        Completed = "completed",
+        /// Over without result.
+        Failed = "failed",
+        /// Somebody canceled it.
+        Canceled = "canceled",
+    }
+}
+
+states! {
+    /// Where an attempt stands.
+    AttemptState {
+        /// Handed to an executor.
+        Leased = "leased",
+        /// Its process was started.
+        Running = "running",
+        /// Its process is over.
+        Ended = "ended",
+    }
+}
+
+impl Word for PriorityClass {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (PriorityClass::Interactive, "interactive"),
+        (PriorityClass::Backfill, "backfill"),
+    ];
+}
+
+impl Word for Refresh {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Refresh::Missing, "missing"),
+        (Refresh::Stale, "stale"),
+        (Refresh::All, "all"),
+    ];
+}
+
+/// The word of a priority class.
+pub(super) fn class_word(class: PriorityClass) -> &'static str {
+    match class {
+        PriorityClass::Interactive => "interactive",
+        PriorityClass::Backfill => "backfill",
+    }
+}
+
+/// The word of a refresh.
+pub(super) fn refresh_word(refresh: Refresh) -> &'static str {
+    match refresh {
+        Refresh::Missing => "missing",
+        Refresh::Stale => "stale",
+        Refresh::All => "all",
+    }
+}
+
+/// The word of an outcome.
+pub(super) fn outcome_word(outcome: &AttemptOutcome) -> &'static str {
+    match outcome {
+        AttemptOutcome::Success => "success",
+        AttemptOutcome::Failure { permanent: false } => "failure",
+        AttemptOutcome::Failure { permanent: true } => "permanent_failure",
+        AttemptOutcome::Timeout => "timeout",
+        AttemptOutcome::Canceled => "canceled",
+        AttemptOutcome::Lost => "lost",
+    }
+}
+
+/// The outcome of a word.
+pub(super) fn outcome_of_word(word: &str) -> Option<AttemptOutcome> {
+    Some(match word {
+        "success" => AttemptOutcome::Success,
+        "failure" => AttemptOutcome::Failure { permanent: false },
+        "permanent_failure" => AttemptOutcome::Failure { permanent: true },
+        "timeout" => AttemptOutcome::Timeout,
+        "canceled" => AttemptOutcome::Canceled,
+        "lost" => AttemptOutcome::Lost,
+        _ => return None,
+    })
+}
+
+impl From<WantOutcome> for WantState {
+    fn from(outcome: WantOutcome) -> WantState {
+        match outcome {
+            WantOutcome::Satisfied => WantState::Satisfied,
+            WantOutcome::Failed => WantState::Failed,
+            WantOutcome::Canceled => WantState::Canceled,
+            WantOutcome::Expired => WantState::Expired,
+        }
+    }
+}
+
+/// A want. Times here and below are to the microsecond.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantRow {
+    /// Its identity.
+    pub id: WantId,
+    /// Where it stands.
+    pub state: WantState,
+    /// Its class.
+    pub class: PriorityClass,
+    /// What it refreshes.
+    pub refresh: Refresh,
+    /// What was asked for, as reference texts.
+    pub targets: Vec<String>,
+    /// What it is for.
+    pub comment: String,
+    /// Who asked.
+    pub source: String,
+    /// The instant for which key spaces were read.
+    pub as_of: Timestamp,
+    /// It gives up after this instant.
+    pub expires_at: Option<Timestamp>,
+    /// It is late after this instant.
+    pub due_at: Option<Timestamp>,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it was over.
+    pub ended_at: Option<Timestamp>,
+    /// First causes of its end, for people.
+    pub causes: Vec<String>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// Its identity.
+    pub id: RunId,
+    /// Label of the job.
+    pub job: String,
+    /// The partition of the job's first output.
+    pub partition: String,
+    /// The graph of the newest attempt.
+    pub graph: GraphId,
+    /// Where it stands.
+    pub state: RunState,
+    /// How many attempts it had so far.
+    pub attempts: u32,
+    /// When its first attempt was leased.
+    pub created_at: Timestamp,
+    /// When it was over.
+    pub ended_at: Option<Timestamp>,
+    /// Of its end, or of its newest ended attempt; empty if all is well.
+    pub message: String,
+}
+
+/// A run and its attempts, first one first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunWithAttempts {
+    /// The run.
+    pub run: RunRow,
+    /// They.
+    pub attempts: Vec<AttemptRow>,
+}
+
+/// An attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRow {
+    /// Its identity.
+    pub id: AttemptId,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// How it ended.
+    pub outcome: Option<AttemptOutcome>,
+    /// Process id.
+    pub pid: Option<u32>,
+    /// When it was handed to an executor.
+    pub leased_at: Timestamp,
+    /// When its process was started.
+    pub started_at: Option<Timestamp>,
+    /// When its process was over.
+    pub ended_at: Option<Timestamp>,
+    /// The process's exit code, if it exited.
+    pub exit_code: Option<i32>,
+    /// Wall time in milliseconds, once ended.
+    pub wall_ms: Option<u64>,
+    /// CPU time in milliseconds, once ended.
+    pub cpu_ms: Option<u64>,
+    /// Largest resident set in kibibytes, once ended.
+    pub max_rss_kb: Option<u64>,
+    /// For people; empty for a success.
+    pub message: String,
+    /// Combined digest of the exact inputs and their data versions.
+    pub inputs: u64,
+    /// The event of the lease: what `inputs` were is what they were at this position.
+    pub lease_seq: Seq,
+}
+
+/// What a partition held from an event on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaterializationRow {
+    /// The partition.
+    pub partition: String,
+    /// The event that says so.
+    pub seq: Seq,
+    /// The run that made it; none = external data that was looked at.
+    pub run: Option<RunId>,
+    /// Its data.
+    pub version: String,
+    /// The job had nothing to produce.
+    pub empty: bool,
+    /// Size of the content; 0 for external data and for what is no file.
+    pub bytes: u64,
+    /// Cheap fingerprint of the file; 0 = none.
+    pub mark: u64,
+    /// Text of a JSON object: what the job said of it.
+    pub metadata: String,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
+/// A registration of a graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraphRow {
+    /// Digest of the content.
+    pub id: GraphId,
+    /// The event of the registration.
+    pub seq: Seq,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Job label to digest of its source manifest.
+    pub sources: BTreeMap<String, String>,
+    /// Environment name to SHA-256 of its value.
+    pub inherited: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_leads_back_to_its_value() {
+        for (class, word) in PriorityClass::WORDS {
+            assert_eq!(class_word(*class), *word);
+        }
+        for (refresh, word) in Refresh::WORDS {
+            assert_eq!(refresh_word(*refresh), *word);
+        }
+        for word in [
+            "success",
+            "failure",
+            "permanent_failure",
+            "timeout",
+            "canceled",
+            "lost",
+        ] {
+            assert_eq!(outcome_of_word(word).as_ref().map(outcome_word), Some(word));
+        }
+        assert_eq!("retry_wait".parse(), Ok(RunState::RetryWait));
+        assert_eq!(
+            "gone".parse::<AttemptState>(),
+            Err("`gone` is no state; states are leased, running, ended".to_owned())
+        );
+    }
+}

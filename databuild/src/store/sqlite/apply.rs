@@ -1,0 +1,180 @@
+//! Changes of rows as SQL.
+
+use super::super::rows::{
+    class_word, outcome_word, refresh_word, AttemptState, RunState, WantState,
+};
+use super::super::time::micros;
+use super::project::RowChange;
+use rusqlite::{params, Connection};
+use serde::Serialize;
+
+/// Makes one change.
+///
+/// Nothing here fails because of what a history says: a change of a row that is not there changes
+/// nothing, and a second version of a partition in one event replaces the first.
+pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite::Result<()> {
+    match change {
+        RowChange::WantOpened { at, want } => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
+                     as_of, expires_at, due_at, created_at, ended_at, causes)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]')",
+            )?
+            .execute(params![
+                want.want.0 as i64,
+                WantState::Open.as_str(),
+                class_word(want.class),
+                refresh_word(want.refresh),
+                json(&want.targets),
+                want.comment,
+                want.source,
+                micros(want.as_of),
+                want.expires_at.map(micros),
+                want.due_at.map(micros),
+                at,
+            ])?,
+        RowChange::WantClosed {
+            at,
+            want,
+            state,
+            causes,
+        } => connection
+            .prepare_cached(
+                "UPDATE wants SET state = ?2, ended_at = ?3, causes = ?4 WHERE id = ?1",
+            )?
+            .execute(params![want.0 as i64, state.as_str(), at, json(causes)])?,
+        RowChange::RunLeased { at, lease } => connection
+            .prepare_cached(
+                "INSERT INTO runs (id, job, partition, graph, state, attempts, created_at,
+                     ended_at, message)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, '')
+                 ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
+                     attempts = excluded.attempts, ended_at = NULL",
+            )?
+            .execute(params![
+                lease.attempt.run.0 as i64,
+                lease.job,
+                lease.partition,
+                lease.graph.0,
+                RunState::Leased.as_str(),
+                lease.attempt.number,
+                at,
+            ])?,
+        RowChange::RunMoved {
+            run,
+            state,
+            ended_at,
+            message,
+        } => connection
+            .prepare_cached(
+                "UPDATE runs SET state = ?2, ended_at = ?3, message = ifnull(?4, message)
+                 WHERE id = ?1",
+            )?
+            .execute(params![run.0 as i64, state.as_str(), ended_at, message])?,
+        RowChange::RunMessage { run, message } => connection
+            .prepare_cached("UPDATE runs SET message = ?2 WHERE id = ?1")?
+            .execute(params![run.0 as i64, message])?,
+        RowChange::AttemptLeased { at, seq, lease } => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO attempts (run, number, state, leased_at, message, inputs,
+                     lease_seq)
+                 VALUES (?1, ?2, ?3, ?4, '', ?5, ?6)",
+            )?
+            .execute(params![
+                lease.attempt.run.0 as i64,
+                lease.attempt.number,
+                AttemptState::Leased.as_str(),
+                at,
+                lease.inputs as i64,
+                seq.0 as i64,
+            ])?,
+        RowChange::AttemptStarted {
+            at,
+            attempt,
+            pid,
+            state,
+        } => connection
+            .prepare_cached(
+                "UPDATE attempts SET state = ?3, started_at = ?4, pid = ?5
+                 WHERE run = ?1 AND number = ?2",
+            )?
+            .execute(params![
+                attempt.run.0 as i64,
+                attempt.number,
+                state.as_str(),
+                at,
+                pid
+            ])?,
+        RowChange::AttemptEnded { at, end } => connection
+            .prepare_cached(
+                "UPDATE attempts SET state = ?3, outcome = ?4, ended_at = ?5, exit_code = ?6,
+                     wall_ms = ?7, cpu_ms = ?8, max_rss_kb = ?9, message = ?10
+                 WHERE run = ?1 AND number = ?2",
+            )?
+            .execute(params![
+                end.attempt.run.0 as i64,
+                end.attempt.number,
+                AttemptState::Ended.as_str(),
+                outcome_word(&end.outcome),
+                at,
+                end.exit_code,
+                end.wall_ms as i64,
+                end.cpu_ms as i64,
+                end.max_rss_kb as i64,
+                end.message,
+            ])?,
+        RowChange::Materialized {
+            at,
+            seq,
+            run,
+            output,
+        } => connection
+            .prepare_cached(INSERT_MATERIALIZATION)?
+            .execute(params![
+                output.partition,
+                seq.0 as i64,
+                run.0 as i64,
+                output.version,
+                output.empty,
+                output.bytes as i64,
+                output.mark as i64,
+                output.metadata,
+                at,
+            ])?,
+        RowChange::Seen { at, seq, seen } => connection
+            .prepare_cached(INSERT_MATERIALIZATION)?
+            .execute(params![
+                seen.partition,
+                seq.0 as i64,
+                None::<i64>,
+                seen.version,
+                false,
+                0,
+                seen.mark as i64,
+                "{}",
+                at,
+            ])?,
+        RowChange::GraphRegistered { at, seq, graph } => connection
+            .prepare_cached(
+                "INSERT INTO graphs (seq, id, at, sources, inherited) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                seq.0 as i64,
+                graph.graph.0,
+                at,
+                json(&graph.sources),
+                json(&graph.inherited),
+            ])?,
+    };
+    Ok(())
+}
+
+const INSERT_MATERIALIZATION: &str =
+    "INSERT OR REPLACE INTO materializations (partition, seq, run, version, empty, bytes, mark,
+         metadata, at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    // Lists and maps of texts have a JSON form, all of them.
+    serde_json::to_string(value).unwrap_or_else(|e| unreachable!("texts have a JSON form: {e}"))
+}

@@ -1,0 +1,242 @@
+//! The writer.
+
+use super::super::convert::{encode, kind};
+use super::super::error::StoreError;
+use super::super::log::{
+    checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog, FoundCheckpoint,
+    StoredCheckpoint,
+};
+use super::super::time::micros;
+use super::apply::apply;
+use super::failure::failure;
+use super::open::open_writer;
+use super::project::project;
+use super::read::{blob, last_seq, records, sum};
+use super::schema::{PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
+use databuild_core::digest::sha256_hex;
+use databuild_core::event::Record;
+use databuild_core::ids::Seq;
+use rusqlite::{params, Connection, OptionalExtension, TransactionBehavior};
+use std::path::Path;
+
+/// Events read at a time when history lists are made again.
+const REBUILD_STEP: usize = 1000;
+
+/// An event log in a SQLite file; see [`EventLog`] for its duties.
+///
+/// Dropping it copies the write-ahead log into the main file and removes it, if no reader is open.
+#[derive(Debug)]
+pub struct SqliteLog {
+    connection: Connection,
+    /// The path, for errors.
+    log: String,
+    last: Seq,
+    broken: Option<StoreError>,
+}
+
+impl SqliteLog {
+    /// Opens the log of this path, or makes an empty one in a folder that exists.
+    ///
+    /// Errors, all before anything was written: `newer_log`, `corrupt_log`, `newer_format`,
+    /// `state_unwritable`, `log_busy`; `disk_full` when a log was to be made.
+    pub fn open(path: &Path) -> Result<SqliteLog, StoreError> {
+        let log = path.display().to_string();
+        let connection = open_writer(path, &log)?;
+        let last = last_seq(&connection, &log)?;
+        let mut opened = SqliteLog {
+            connection,
+            log,
+            last,
+            broken: None,
+        };
+        if opened.projections_version()? != Some(PROJECTIONS_VERSION) {
+            opened.rebuild_projections()?;
+        }
+        Ok(opened)
+    }
+
+    /// Makes the history lists again from the events, in one transaction.
+    pub fn rebuild_projections(&mut self) -> Result<(), StoreError> {
+        let last = self.last;
+        self.write(|connection, log| {
+            let fail = |e| failure(log, &e);
+            for table in PROJECTED_TABLES {
+                connection
+                    .execute_batch(&format!("DROP TABLE IF EXISTS {table}"))
+                    .map_err(fail)?;
+            }
+            connection.execute_batch(PROJECTIONS).map_err(fail)?;
+            let mut done = Seq(0);
+            while done < last {
+                for (seq, record) in records(connection, log, done, REBUILD_STEP)? {
+                    apply_all(connection, seq, &record).map_err(fail)?;
+                    done = seq;
+                }
+            }
+            connection
+                .execute(
+                    "INSERT OR REPLACE INTO meta (name, value) VALUES ('projections', ?1)",
+                    [PROJECTIONS_VERSION],
+                )
+                .map_err(fail)?;
+            Ok(())
+        })
+    }
+
+    /// For tests that look below, or break something there.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn projections_version(&self) -> Result<Option<i64>, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT value FROM meta WHERE name = 'projections'",
+                [],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|e| failure(&self.log, &e))
+    }
+
+    /// Runs `work` as one transaction: all of it becomes durable, or none.
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        let (log, last) = (&self.log, self.last);
+        let connection = &mut self.connection;
+        let attempt = || {
+            let fail = |e| failure(log, &e);
+            // A transaction that is dropped is rolled back.
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(fail)?;
+            if last_seq(&transaction, log)? != last {
+                return Err(StoreError::OtherWriter { log: log.clone() });
+            }
+            let value = work(&transaction, log)?;
+            transaction.commit().map_err(fail)?;
+            Ok(value)
+        };
+        // `work` runs once; the closure is only there to collect the errors of all steps.
+        let result = attempt();
+        if let Err(error @ (StoreError::Io { .. } | StoreError::OtherWriter { .. })) = &result {
+            self.broken = Some(error.clone());
+        }
+        result
+    }
+}
+
+impl EventLog for SqliteLog {
+    fn append(&mut self, batch: &Batch) -> Result<Seq, StoreError> {
+        let blobs = checked_blobs(&self.log, batch)?;
+        if batch.records.is_empty() && blobs.is_empty() {
+            return Ok(self.last);
+        }
+        let first = self.last.next();
+        self.write(|connection, log| {
+            insert(connection, first, &batch.records, &blobs).map_err(|e| failure(log, &e))
+        })?;
+        self.last = Seq(self.last.0 + batch.records.len() as u64);
+        Ok(self.last)
+    }
+
+    fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
+        records(&self.connection, &self.log, after, limit)
+    }
+
+    fn last(&self) -> Seq {
+        self.last
+    }
+
+    fn blob(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        blob(&self.connection, &self.log, digest)
+    }
+
+    fn save_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let Checkpoint { seq, format, bytes } = checkpoint;
+        if *seq > self.last {
+            let reason = format!("a checkpoint of missing event {seq}");
+            return Err(StoreError::rejected(&self.log, reason));
+        }
+        self.write(|connection, log| {
+            let save = || {
+                connection
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO checkpoints (seq, format, sha256, bytes)
+                         VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![seq.0 as i64, format, sha256_hex(bytes), bytes])?;
+                connection
+                    .prepare_cached(
+                        "DELETE FROM checkpoints WHERE seq NOT IN
+                         (SELECT seq FROM checkpoints ORDER BY seq DESC LIMIT 2)",
+                    )?
+                    .execute([])
+            };
+            save().map(drop).map_err(|e| failure(log, &e))
+        })
+    }
+
+    fn latest_checkpoint(&self, format: u32) -> Result<FoundCheckpoint, StoreError> {
+        let fail = |e| failure(&self.log, &e);
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, format, sha256, bytes FROM checkpoints ORDER BY seq DESC")
+            .map_err(fail)?;
+        let stored = statement
+            .query_map([], |row| {
+                let seq = Seq(row.get::<_, i64>(0)? as u64);
+                let checkpoint = Checkpoint {
+                    seq,
+                    format: row.get(1)?,
+                    bytes: row.get(3)?,
+                };
+                Ok(StoredCheckpoint {
+                    checkpoint,
+                    sha256: row.get(2)?,
+                })
+            })
+            .map_err(fail)?;
+        choose_checkpoint(stored.map(|row| row.map_err(fail)), format, self.last)
+    }
+}
+
+fn insert(
+    connection: &Connection,
+    first: Seq,
+    records: &[Record],
+    blobs: &[(&str, &[u8])],
+) -> rusqlite::Result<()> {
+    for (digest, bytes) in blobs {
+        connection
+            .prepare_cached(
+                "INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![digest, bytes])?;
+    }
+    let mut seq = first;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO events (seq, at_us, kind, sum, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for record in records {
+        let payload = encode(record);
+        let at = micros(record.at);
+        let sum = sum(seq, &payload);
+        statement.execute(params![seq.0 as i64, at, kind(&record.event), sum, payload])?;
+        apply_all(connection, seq, record)?;
+        seq = seq.next();
+    }
+    Ok(())
+}
+
+fn apply_all(connection: &Connection, seq: Seq, record: &Record) -> rusqlite::Result<()> {
+    project(seq, record)
+        .iter()
+        .try_for_each(|change| apply(connection, change))
+}

@@ -1,0 +1,255 @@
+//! Opening and creating the file.
+//!
+//! Order matters: everything that can be wrong with an existing file is looked for over connections that
+//! cannot write, and only then is it opened for writing (which alone may copy the write-ahead log into
+//! the main file). A new file is made under another name and renamed, so that a crash leaves none or a
+//! whole one.
+
+use super::super::error::StoreError;
+use super::failure::failure;
+use super::read::{last_seq, records};
+use super::schema::{
+    APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION,
+};
+use databuild_core::ids::Seq;
+use rusqlite::{Connection, OpenFlags};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Files up to this size are checked page by page on opening: some tens of milliseconds at most. Bigger
+/// ones are checked where they are read; each event and content has a digest.
+const CHECKED_WHOLE_BYTES: u64 = 32 << 20;
+
+/// How long to wait for a lock. Only a foreign program, such as a `sqlite3` shell, can hold one for long.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Statements kept prepared: all of ours.
+const STATEMENTS: usize = 64;
+
+/// Pages in the write-ahead log (4 KiB each) at which they are copied into the main file. Copying costs
+/// two more syncs, so it should be rare; the file is read again after a crash, so it should be short.
+const WAL_PAGES: i64 = 4000;
+
+/// The writer's connection.
+pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreError> {
+    match fs::metadata(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            if wal_bytes(path) > 0 {
+                let reason = "its main file is gone, though its write-ahead log is there";
+                return Err(StoreError::corrupt(log, reason));
+            }
+            create(path, log)?;
+        }
+        Err(e) => return Err(unwritable(log, &e)),
+        Ok(_) => inspect(path, log)?,
+    }
+
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let fail = |e| failure(log, &e);
+    let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    configure(&connection, WAL_PAGES).map_err(fail)?;
+    // SQLite opens a file it may not write for reading only, without a word.
+    if connection.is_readonly("main").map_err(fail)? {
+        let reason = "it may only be read".to_owned();
+        return Err(StoreError::Unwritable {
+            log: log.to_owned(),
+            reason,
+        });
+    }
+    connection
+        .execute_batch("BEGIN IMMEDIATE; ROLLBACK")
+        .map_err(fail)?;
+    Ok(connection)
+}
+
+/// A connection that can read only. The file must have been opened by a writer of this process before.
+pub(in super::super) fn open_reader(path: &Path, log: &str) -> Result<Connection, StoreError> {
+    let connection = open_read_only(path, false).map_err(|e| failure(log, &e))?;
+    let set = || {
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.pragma_update(None, "cache_size", -1000)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(())
+    };
+    set().map_err(|e| failure(log, &e))?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, wal_pages: i64) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", wal_pages)?;
+    // A checkpoint of the caller's can make the file longer than it need stay.
+    connection.pragma_update(None, "journal_size_limit", 2 * wal_pages * 4096)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// Makes an empty log.
+fn create(path: &Path, log: &str) -> Result<(), StoreError> {
+    let fresh = beside(path, ".new");
+    for leftover in [
+        fresh.clone(),
+        beside(&fresh, "-journal"),
+        beside(&fresh, "-wal"),
+    ] {
+        match fs::remove_file(&leftover) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(unwritable(log, &e)),
+            _ => {}
+        }
+    }
+    let make = || {
+        let connection = Connection::open(&fresh)?;
+        configure(&connection, WAL_PAGES)?;
+        connection.execute_batch(&format!(
+            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};
+             {LOG} {PROJECTIONS} COMMIT;"
+        ))?;
+        connection.execute(
+            "INSERT INTO meta (name, value) VALUES ('projections', ?1)",
+            [PROJECTIONS_VERSION],
+        )?;
+        // Last, so that all of it is in the main file and not in a write-ahead log beside it.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.close().map_err(|(_, e)| e)
+    };
+    make().map_err(|e| failure(log, &e))?;
+
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(&fresh)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&fresh, path))
+        .and_then(|()| File::open(folder)?.sync_all())
+        .map_err(|e| unwritable(log, &e))
+}
+
+/// Refuses an existing file that this program cannot go on with, without changing it.
+fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
+    let bytes = fs::metadata(path).map_err(|e| unwritable(log, &e))?;
+    if !bytes.is_file() {
+        return Err(StoreError::corrupt(log, "it is not a file"));
+    }
+    if bytes.len() == 0 {
+        return Err(StoreError::corrupt(
+            log,
+            "it is empty, which no event log is",
+        ));
+    }
+
+    // "Immutable" reads the main file without locks, journals or anything beside it; right if nothing
+    // is beside it. With a write-ahead log only both together are a database: a crash while the one is
+    // copied into the other leaves a main file that alone looks damaged.
+    let alone = wal_bytes(path) == 0;
+    let connection = open_read_only(path, alone).map_err(|e| failure(log, &e))?;
+    check_header(&connection, log)?;
+    check_contents(&connection, log, bytes.len())
+}
+
+fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
+    let number = |pragma: &str| -> Result<i64, StoreError> {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get(0))
+            .map_err(|e| failure(log, &e))
+    };
+    if number("application_id")? != APPLICATION_ID {
+        return Err(StoreError::corrupt(
+            log,
+            "it is a database, but no event log",
+        ));
+    }
+    match number("user_version")? {
+        found if found > FORMAT => Err(StoreError::NewerLog {
+            log: log.to_owned(),
+            found,
+            known: FORMAT,
+        }),
+        found if found < 1 => Err(StoreError::corrupt(
+            log,
+            format!("its format number is {found}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_contents(connection: &Connection, log: &str, bytes: u64) -> Result<(), StoreError> {
+    let fail = |e| failure(log, &e);
+    if bytes <= CHECKED_WHOLE_BYTES {
+        let verdict: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(fail)?;
+        if verdict != "ok" {
+            return Err(StoreError::corrupt(log, verdict.trim()));
+        }
+    }
+    let mut statement = connection
+        .prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1")
+        .map_err(fail)?;
+    for table in ["events", "blobs", "checkpoints", "meta"]
+        .into_iter()
+        .chain(PROJECTED_TABLES)
+    {
+        let count: i64 = statement
+            .query_row([table], |row| row.get(0))
+            .map_err(fail)?;
+        if count != 1 {
+            return Err(StoreError::corrupt(
+                log,
+                format!("its table {table} is missing"),
+            ));
+        }
+    }
+    let last = last_seq(connection, log)?;
+    if last > Seq(0) {
+        records(connection, log, Seq(last.0 - 1), 1)?;
+    }
+    Ok(())
+}
+
+fn open_read_only(path: &Path, immutable: bool) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    if immutable {
+        uri.push_str("?immutable=1");
+    }
+    Connection::open_with_flags(uri, flags)
+}
+
+fn wal_bytes(path: &Path) -> u64 {
+    fs::metadata(beside(path, "-wal")).map_or(0, |m| m.len())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn unwritable(log: &str, error: &std::io::Error) -> StoreError {
+    if error.kind() == ErrorKind::StorageFull {
+        return StoreError::DiskFull {
+            log: log.to_owned(),
+        };
+    }
+    StoreError::Unwritable {
+        log: log.to_owned(),
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Tables and numbers of the file format.
+
+/// Stands in the file's header and says that it is a build event log ("DBEL").
+pub(super) const APPLICATION_ID: i64 = 0x4442_454c;
+
+/// The newest format this program reads and writes; `user_version` in the file's header. Raised by any
+/// change to [`LOG`] or to the events (rules in `proto/events.proto`).
+///
+/// A program that raises the number of an existing log copies the write-ahead log into the main file
+/// right after it (`wal_checkpoint(TRUNCATE)`), so that an older program finds the number in the header
+/// without touching anything.
+pub(super) const FORMAT: i64 = 1;
+
+/// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
+/// means that they are made again.
+pub(super) const PROJECTIONS_VERSION: i64 = 1;
+
+/// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
+pub(super) const LOG: &str = "
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    at_us INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    sum INTEGER NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE TABLE blobs (
+    digest TEXT PRIMARY KEY,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE checkpoints (
+    seq INTEGER PRIMARY KEY,
+    format INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Names of the tables in [`PROJECTIONS`], in an order in which they can be dropped.
+pub(super) const PROJECTED_TABLES: [&str; 5] =
+    ["attempts", "runs", "wants", "materializations", "graphs"];
+
+/// The history lists. Times are microseconds since 1970. Numbers of 64 bits without sign are stored as
+/// the signed number of the same bits.
+///
+/// `attempts` refers to `runs`, as both go together when history is archived; `materializations` does
+/// not, as it outlives the runs it came from.
+pub(super) const PROJECTIONS: &str = "
+CREATE TABLE wants (
+    id INTEGER PRIMARY KEY,
+    state TEXT NOT NULL,
+    class TEXT NOT NULL,
+    refresh TEXT NOT NULL,
+    targets TEXT NOT NULL,
+    comment TEXT NOT NULL,
+    source TEXT NOT NULL,
+    as_of INTEGER NOT NULL,
+    expires_at INTEGER,
+    due_at INTEGER,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    causes TEXT NOT NULL
+) STRICT;
+CREATE INDEX wants_by_state ON wants (state);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    graph TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    message TEXT NOT NULL
+) STRICT;
+CREATE INDEX runs_by_job ON runs (job);
+CREATE INDEX runs_by_partition ON runs (partition);
+CREATE INDEX runs_by_state ON runs (state);
+CREATE TABLE attempts (
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    outcome TEXT,
+    pid INTEGER,
+    leased_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    exit_code INTEGER,
+    wall_ms INTEGER,
+    cpu_ms INTEGER,
+    max_rss_kb INTEGER,
+    message TEXT NOT NULL,
+    inputs INTEGER NOT NULL,
+    lease_seq INTEGER NOT NULL,
+    PRIMARY KEY (run, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE materializations (
+    partition TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    run INTEGER,
+    version TEXT NOT NULL,
+    empty INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    mark INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (partition, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX materializations_by_run ON materializations (run) WHERE run IS NOT NULL;
+CREATE TABLE graphs (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    sources TEXT NOT NULL,
+    inherited TEXT NOT NULL
+) STRICT;
+CREATE INDEX graphs_by_id ON graphs (id);
+";

@@ -1,0 +1,18 @@
+"""Public API of the DataBuild rules.
+
+```starlark
+load("@databuild//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "dep", "keys")
+```
+"""
+
+load("//rules/private:dataset.bzl", _databuild_dataset = "databuild_dataset")
+load("//rules/private:dep.bzl", _dep = "dep")
+load("//rules/private:graph.bzl", _databuild_graph = "databuild_graph")
+load("//rules/private:job.bzl", _databuild_job = "databuild_job")
+load("//rules/private:keys.bzl", _keys = "keys")
+
+databuild_dataset = _databuild_dataset
+databuild_graph = _databuild_graph
+databuild_job = _databuild_job
+dep = _dep
+keys = _keys

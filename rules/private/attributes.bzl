@@ -1,0 +1,70 @@
+"""Attributes that every macro takes, and those that are planned and therefore refused by name."""
+
+# Attributes of all Bazel rules, passed on as they are.
+_COMMON = [
+    "applicable_licenses",
+    "compatible_with",
+    "deprecation",
+    "exec_compatible_with",
+    "exec_properties",
+    "features",
+    "package_metadata",
+    "restricted_to",
+    "tags",
+    "target_compatible_with",
+    "testonly",
+    "visibility",
+]
+
+# Attributes that the design has and the code has not. Accepting them before they work would be a promise.
+_PLANNED = [
+    "batch",
+    "checks",
+    "dynamic_deps",
+    "executor",
+    "freshness",
+    "keep_current",
+    "observe",
+    "owners",
+    "params",
+    "partial_inputs",
+    "pools",
+    "priority",
+    "resources",
+    "retention",
+    "secrets",
+    "services",
+    "sla",
+    "triggers",
+]
+
+def split_attributes(rule_name, kwargs):
+    """Sorts a macro's further arguments.
+
+    Args:
+        rule_name: name of the macro, for messages.
+        kwargs: its `**kwargs`.
+
+    Returns:
+        A pair: the attributes to pass on, and a list of problems for the rule to tell.
+    """
+    common = {}
+    problems = []
+    for name, value in kwargs.items():
+        if name in _COMMON:
+            common[name] = value
+        elif name in _PLANNED:
+            problems.append("attribute `%s` is planned and does not work yet; leave it out" % name)
+        else:
+            problems.append("`%s` is no attribute of %s; leave it out" % (name, rule_name))
+    return common, problems
+
+def fail_with(label, problems):
+    """Fails an analysis if there are problems, naming the target and all of them.
+
+    Args:
+        label: display form of the target.
+        problems: list of texts.
+    """
+    if problems:
+        fail("\n  ".join(["%s:" % label] + problems))

@@ -1,0 +1,32 @@
+"""Durations as texts: "500ms", "90s", "20m", "1h30m", "2d"."""
+
+_UNITS = {"d": 86400000, "h": 3600000, "m": 60000, "ms": 1, "s": 1000}
+
+def parse_duration(text):
+    """Parses a duration.
+
+    Args:
+        text: whole numbers, each followed by `ms`, `s`, `m`, `h` or `d`.
+
+    Returns:
+        Milliseconds, or None if the text is no duration.
+    """
+    total = 0
+    number = ""
+    unit = ""
+    for c in text.elems():
+        if c.isdigit():
+            if unit:
+                if unit not in _UNITS:
+                    return None
+                total += int(number) * _UNITS[unit]
+                number = ""
+                unit = ""
+            number += c
+        elif number:
+            unit += c
+        else:
+            return None
+    if unit not in _UNITS:
+        return None
+    return total + int(number) * _UNITS[unit]

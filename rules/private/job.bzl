@@ -1,0 +1,254 @@
+"""`databuild_job`: a program that makes partitions of datasets from partitions of others."""
+
+load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "DatabuildSourcesInfo")
+load(":attributes.bzl", "fail_with", "split_attributes")
+load(":dep.bzl", "is_dep")
+load(":duration.bzl", "parse_duration")
+load(":fingerprint.bzl", "code_manifest")
+load(":mappings.bzl", "unit_problem")
+load(":paths.bzl", "display_label", "runfiles_path")
+load(":sources.bzl", "source_manifest", "sources_aspect")
+load(":transitions.bzl", "fixed_transition")
+
+_EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
+
+def _input_entry(name, spec, dataset, output_dims, problems):
+    """The graph file's entry of one input, a rule for each dimension of its dataset."""
+    dims = json.decode(dataset.dims)
+    at = "inputs[\"%s\"]" % name
+    for dim in spec["dims"]:
+        if dim not in [known["name"] for known in dims]:
+            problems.append("%s: dataset `%s` has no dimension `%s`; it has %s" % (
+                at,
+                dataset.name,
+                dim,
+                ", ".join(["`%s`" % known["name"] for known in dims]) or "none",
+            ))
+    entries = []
+    for dim in dims:
+        given = spec["dims"].get(dim["name"])
+        if not given:
+            if dim["name"] not in output_dims:
+                problems.append("%s: dimension `%s` of `%s` is no dimension of the outputs; say which keys are read, such as %s = keys.all()" % (
+                    at,
+                    dim["name"],
+                    dataset.name,
+                    dim["name"],
+                ))
+            entries.append({"dim": dim["name"], "rule": {"kind": "same", "of": dim["name"]}})
+            continue
+        problem = unit_problem(given["unit"], dim["keys"])
+        if problem:
+            problems.append("%s: `%s`: %s" % (at, dim["name"], problem))
+        rule = {"kind": given["kind"]}
+        if given["of"]:
+            rule["of"] = given["of"]
+        rule.update(given["fields"])
+        entries.append({"dim": dim["name"], "rule": rule})
+    return {
+        "after_end": spec["after_end"],
+        "before_start": spec["before_start"],
+        "dataset": dataset.name,
+        "dims": entries,
+        "name": name,
+    }
+
+def _duration(name, text, problems):
+    parsed = parse_duration(text)
+    if parsed == None:
+        problems.append("%s = \"%s\" is no duration; write numbers with a unit, such as \"500ms\", \"90s\", \"20m\" or \"1h30m\"" % (name, text))
+    return parsed or 0
+
+def _environment(ctx, binary):
+    """What `RunEnvironmentInfo` of the binary says, the job's own attributes over it."""
+    env = {}
+    inherit = list(ctx.attr.env_inherit)
+    if RunEnvironmentInfo in binary:
+        info = binary[RunEnvironmentInfo]
+        env.update(info.environment)
+        inherit += info.inherited_environment
+    env.update(ctx.attr.env)
+
+    # A value that is declared is not inherited.
+    return env, sorted({name: None for name in inherit if name not in env})
+
+def _job_impl(ctx):
+    label = display_label(ctx.label)
+    problems = list(ctx.attr.problems)
+
+    # A label with a Starlark transition comes as a list.
+    binary = ctx.attr.binary[0]
+    executable = binary[DefaultInfo].files_to_run.executable
+    outputs = [target[DatabuildDatasetInfo] for target in ctx.attr.outputs]
+    inputs = [target[DatabuildDatasetInfo] for target in ctx.attr.input_datasets]
+
+    output_dims = [dim["name"] for dim in json.decode(outputs[0].dims)] if outputs else []
+    specs = json.decode(ctx.attr.inputs)
+    entries = [
+        _input_entry(name, specs[name], inputs[specs[name]["dataset"]], output_dims, problems)
+        for name in sorted(specs)
+    ]
+    if DatabuildSourcesInfo in binary and binary[DatabuildSourcesInfo].hidden_env:
+        problems.append("the rule of %s does not pass on its `env`; write `env` of databuild_job instead" % display_label(binary.label))
+    if not outputs:
+        problems.append("outputs is empty; name at least one dataset, such as outputs = [\":clean\"]")
+    if ctx.attr.retries < 0:
+        problems.append("retries = %d: write 0 or more" % ctx.attr.retries)
+    backoff = _duration("backoff", ctx.attr.backoff, problems)
+    backoff_max = _duration("backoff_max", ctx.attr.backoff_max, problems)
+    grace = _duration("grace", ctx.attr.grace, problems)
+    timeout = _duration("timeout", ctx.attr.time_limit, problems) if ctx.attr.time_limit else None
+    if ctx.attr.on_code_change not in ("stale", "keep"):
+        problems.append("on_code_change = \"%s\": write \"stale\" or \"keep\"" % ctx.attr.on_code_change)
+    if backoff > backoff_max:
+        problems.append("backoff = \"%s\" is longer than backoff_max = \"%s\"; make backoff_max at least as long" % (ctx.attr.backoff, ctx.attr.backoff_max))
+    fail_with(label, problems)
+
+    graphtool = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool
+    mapping = binary[DefaultInfo].files_to_run.repo_mapping_manifest
+    code = ctx.runfiles(files = [executable] + ([mapping] if mapping else [])).merge(binary[DefaultInfo].default_runfiles)
+    manifest = code_manifest(ctx, graphtool, executable, code)
+    sources = source_manifest(ctx, graphtool, binary)
+    env, env_inherit = _environment(ctx, binary)
+    runfiles = code.merge(ctx.runfiles(files = [manifest, sources]))
+    return [
+        DefaultInfo(files = depset([manifest, sources]), runfiles = runfiles),
+        DatabuildJobInfo(
+            code_manifest = manifest,
+            datasets = depset(inputs + outputs),
+            executable = executable,
+            label = label,
+            runfiles = runfiles,
+            source_manifest = sources,
+            spec = json.encode({
+                "args": ctx.attr.job_args,
+                "backoff_max_ms": backoff_max,
+                "backoff_ms": backoff,
+                "env": env,
+                "env_inherit": env_inherit,
+                "executable": runfiles_path(executable),
+                "grace_ms": grace,
+                "inputs": entries,
+                "label": label,
+                "manifest": runfiles_path(manifest),
+                "on_code_change": ctx.attr.on_code_change,
+                "outputs": [dataset.name for dataset in outputs],
+                "retries": ctx.attr.retries,
+                "sources": runfiles_path(sources),
+                "timeout_ms": timeout,
+            }),
+        ),
+        OutputGroupInfo(code_manifest = depset([manifest]), source_manifest = depset([sources])),
+    ]
+
+_databuild_job = rule(
+    implementation = _job_impl,
+    doc = "A job; use the macro `databuild_job`.",
+    attrs = {
+        "backoff": attr.string(),
+        "backoff_max": attr.string(),
+        "binary": attr.label(
+            aspects = [sources_aspect],
+            cfg = fixed_transition,
+            doc = "What is run; built optimized and unstamped whatever the command line says.",
+            executable = True,
+            mandatory = True,
+        ),
+        "env": attr.string_dict(),
+        "env_inherit": attr.string_list(),
+        "grace": attr.string(),
+        "input_datasets": attr.label_list(
+            doc = "The datasets that `inputs` refers to by index.",
+            providers = [DatabuildDatasetInfo],
+        ),
+        "inputs": attr.string(mandatory = True, doc = "JSON object of inputs by name."),
+        "job_args": attr.string_list(),
+        "on_code_change": attr.string(),
+        "outputs": attr.label_list(providers = [DatabuildDatasetInfo]),
+        "problems": attr.string_list(doc = "What the macro found wrong."),
+        "retries": attr.int(),
+        # Not `timeout`: Bazel takes an attribute of that name for a test's.
+        "time_limit": attr.string(),
+    },
+    provides = [DatabuildJobInfo],
+    toolchains = [_EXEC_TOOLCHAIN],
+)
+
+def databuild_job(
+        name,
+        binary,
+        outputs,
+        inputs = {},
+        args = [],
+        env = {},
+        env_inherit = [],
+        retries = 0,
+        backoff = "1s",
+        backoff_max = "1m",
+        timeout = None,
+        grace = "5s",
+        on_code_change = "stale",
+        **kwargs):
+    """Declares a job.
+
+    Args:
+        name: name of the target.
+        binary: an executable target. Its code, with everything in its runfiles, is fingerprinted: when it
+            changes, what the job made becomes stale. Data that is read as data belongs in `inputs`. The
+            `args` of the target itself are for `bazel run` of it only.
+        outputs: labels of the datasets it makes; all have the same dimensions, and one run makes one
+            partition of each.
+        inputs: dictionary from the job's own name of an input to `dep(...)`.
+        args: arguments; `{dimension}`, `{path}`, `{path:DATASET}` and `{input:NAME}` are filled in for each run.
+        env: environment. Jobs do not see the environment of the terminal.
+        env_inherit: names of variables that are taken from the terminal's environment nevertheless.
+        retries: further attempts after a failed one.
+        backoff: wait before the first of them, such as `"1s"`; doubles from there.
+        backoff_max: longest wait.
+        timeout: time limit of an attempt, such as `"20m"`; by default there is none.
+        grace: time between asking the job to end and killing it.
+        on_code_change: `"stale"`, or `"keep"` to leave partitions made by older code as good as they were.
+        **kwargs: attributes of all rules, such as `visibility` and `tags`.
+    """
+    common, problems = split_attributes("databuild_job", kwargs)
+    if type(inputs) != "dict":
+        problems.append("inputs = %r: write a dictionary, such as inputs = {\"raw\": dep(\":raw\")}" % (inputs,))
+        inputs = {}
+    datasets = {}
+    entries = {}
+    for input_name, value in inputs.items():
+        at = "inputs[\"%s\"]" % input_name
+        if not is_dep(value):
+            problems.append("%s = %r: write dep(%s)" % (at, value, repr(value) if type(value) == "string" else "\":dataset\""))
+            continue
+        problems += ["%s: %s" % (at, problem) for problem in value.problems]
+        if value.problems:
+            continue
+
+        # One label is in the list once, however many inputs read the dataset.
+        dataset = native.package_relative_label(value.dataset)
+        datasets.setdefault(dataset, len(datasets))
+        entries[input_name] = {
+            "after_end": value.after_end,
+            "before_start": value.before_start,
+            "dataset": datasets[dataset],
+            "dims": value.dims,
+        }
+    _databuild_job(
+        name = name,
+        backoff = backoff,
+        backoff_max = backoff_max,
+        binary = binary,
+        env = env,
+        env_inherit = env_inherit,
+        grace = grace,
+        input_datasets = datasets.keys(),
+        inputs = json.encode(entries),
+        job_args = args,
+        on_code_change = on_code_change,
+        outputs = outputs,
+        problems = problems,
+        retries = retries,
+        time_limit = timeout or "",
+        **common
+    )

@@ -1,0 +1,43 @@
+"""Providers of the DataBuild rules. Fields that are JSON texts are so because depsets need immutable values."""
+
+DatabuildDatasetInfo = provider(
+    doc = "A dataset, as jobs and graphs see it.",
+    fields = {
+        "dims": "string: JSON list of `{name, keys}`, the dimensions in their declared order.",
+        "external": "bool: observed, not built.",
+        "label": "string: the target, in display form.",
+        "name": "string: the name in partition references: `package/name`.",
+        "spec": "string: JSON of the dataset's entry in the graph file.",
+    },
+)
+
+DatabuildJobInfo = provider(
+    doc = "A job, as graphs see it.",
+    fields = {
+        "code_manifest": "File: the exact content of executable and runfiles; its SHA-256 is the code fingerprint.",
+        "datasets": "depset of DatabuildDatasetInfo: all datasets the job reads or makes.",
+        "executable": "File: what is run.",
+        "label": "string: the target, in display form.",
+        "runfiles": "runfiles: executable, its runfiles, and both manifests.",
+        "source_manifest": "File: JSON of the source files and label edges behind the executable.",
+        "spec": "string: JSON of the job's entry in the graph file, without its fingerprint.",
+    },
+)
+
+DatabuildGraphInfo = provider(
+    doc = "A checked job graph.",
+    fields = {
+        "graph": "File: the graph file.",
+        "jobs": "depset of string: the jobs' labels, in display form.",
+    },
+)
+
+DatabuildSourcesInfo = provider(
+    doc = "What a target is made of, collected by an aspect to explain changed fingerprints.",
+    fields = {
+        "edges": "depset of struct(source, target): label edges, in display form.",
+        "files": "depset of struct(file, owner): source Files and the target that names each, in display form.",
+        "hidden_env": "bool: the target has `env`, and its rule tells nobody what is in it.",
+        "inputs": "depset of File: the same source files, as action inputs.",
+    },
+)

@@ -1,0 +1,190 @@
+"""Every refusal of the rules, each with what the message must say."""
+
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+load("//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "dep", "keys")
+
+def _failure_impl(ctx):
+    env = analysistest.begin(ctx)
+    asserts.expect_failure(env, ctx.attr.expected)
+    return analysistest.end(env)
+
+failure_test = analysistest.make(
+    _failure_impl,
+    attrs = {"expected": attr.string(mandatory = True)},
+    expect_failure = True,
+)
+
+_DAYS = keys.daily(start = "2010-01-01")
+
+_DATASETS = {
+    "bad_dimension_name": (
+        dict(dims = {"Date-1": _DAYS}),
+        "dims: `Date-1` is no name of a dimension; use a-z, 0-9 and _",
+    ),
+    "bad_dimension_type": (
+        dict(dims = {"date": "2010-01-01"}),
+        "dims: `date` is \"2010-01-01\"; write a key space",
+    ),
+    "bad_dimensions_type": (
+        dict(dims = [_DAYS]),
+        "write a dictionary, such as dims = ",
+    ),
+    "bad_static_keys": (
+        dict(dims = {"city": keys.static("seattle")}),
+        "dims: `city`: keys.static(\"seattle\"): write a list of texts",
+    ),
+    "bad_time_key_type": (
+        dict(dims = {"date": keys.daily(start = 2010)}),
+        "dims: `date`: keys.daily(start = 2010): write a text",
+    ),
+    "dynamic_keys": (
+        dict(dims = {"city": keys.dynamic()}),
+        "keys.dynamic() is planned and does not work yet",
+    ),
+    "external_without_path": (
+        dict(external = True),
+        "an external dataset needs `path`",
+    ),
+    "mapping_as_dimension": (
+        dict(dims = {"date": keys.all()}),
+        "write a key space",
+    ),
+    "planned_dataset_attribute": (
+        dict(freshness = "1h"),
+        "attribute `freshness` is planned and does not work yet",
+    ),
+    "unknown_dataset_attribute": (
+        dict(dimensions = {}),
+        "`dimensions` is no attribute of databuild_dataset",
+    ),
+}
+
+_JOBS = {
+    "backoff_above_max": (
+        dict(backoff = "2m"),
+        "backoff = \"2m\" is longer than backoff_max = \"1m\"",
+    ),
+    "bad_backoff": (
+        dict(backoff = "1"),
+        "backoff = \"1\" is no duration",
+    ),
+    "bad_backoff_max": (
+        dict(backoff_max = "long"),
+        "backoff_max = \"long\" is no duration",
+    ),
+    "bad_dep_label": (
+        dict(inputs = {"x": dep(None)}),
+        "inputs[\"x\"]: dep(None): the first argument is the label of a dataset",
+    ),
+    "bad_edge_rule": (
+        dict(inputs = {"x": dep("//rules/tests:days", before_start = "stop")}),
+        "inputs[\"x\"]: before_start = \"stop\" is no edge rule; write \"clip\", \"fail\" or \"skip\"",
+    ),
+    "bad_grace": (
+        dict(grace = "x"),
+        "grace = \"x\" is no duration",
+    ),
+    "bad_input_type": (
+        dict(inputs = {"x": ":raw"}),
+        "inputs[\"x\"] = \":raw\": write dep(\":raw\")",
+    ),
+    "bad_inputs_type": (
+        dict(inputs = [":raw"]),
+        "write a dictionary, such as inputs = {\"raw\": dep(\":raw\")}",
+    ),
+    "bad_on_code_change": (
+        dict(on_code_change = "ignore"),
+        "on_code_change = \"ignore\": write \"stale\" or \"keep\"",
+    ),
+    "bad_timeout": (
+        dict(timeout = "20 minutes"),
+        "timeout = \"20 minutes\" is no duration; write numbers with a unit",
+    ),
+    "binary_hides_env": (
+        dict(binary = "//rules/tests:hidden_env_bin"),
+        "the rule of //rules/tests:hidden_env_bin does not pass on its `env`",
+    ),
+    "input_is_no_dataset": (
+        dict(inputs = {"x": dep("//rules/tests/golden:lib")}),
+        "DatabuildDatasetInfo",
+    ),
+    "input_is_private": (
+        dict(inputs = {"x": dep("//rules/tests/golden:secret")}),
+        "is not visible from",
+    ),
+    "negative_retries": (
+        dict(retries = -1),
+        "retries = -1: write 0 or more",
+    ),
+    "no_outputs": (
+        dict(outputs = []),
+        "outputs is empty; name at least one dataset",
+    ),
+    "output_is_no_dataset": (
+        dict(outputs = ["//rules/tests/golden:lib"]),
+        "DatabuildDatasetInfo",
+    ),
+    "planned_job_attribute": (
+        dict(pools = {"api": 1}),
+        "attribute `pools` is planned and does not work yet",
+    ),
+    "unknown_job_attribute": (
+        dict(deps = []),
+        "`deps` is no attribute of databuild_job",
+    ),
+    "unknown_input_dimension": (
+        dict(inputs = {"x": dep("//rules/tests:days", city = keys.all())}),
+        "inputs[\"x\"]: dataset `rules/tests/days` has no dimension `city`; it has `date`",
+    ),
+    "unmapped_input_dimension": (
+        dict(inputs = {"x": dep("//rules/tests:cities")}),
+        "dimension `city` of `rules/tests/cities` is no dimension of the outputs; say which keys are read, such as city = keys.all()",
+    ),
+    "window_of_static_keys": (
+        dict(inputs = {"x": dep("//rules/tests:cities", city = keys.window(days = 2, dim = "date"))}),
+        "keys.window() needs a dimension of time",
+    ),
+    "window_unit_differs": (
+        dict(inputs = {"x": dep("//rules/tests:days", date = keys.window(hours = 7))}),
+        "the window counts hours, and the dimension's keys are days; write days = ...",
+    ),
+}
+
+_GRAPHS = {
+    "graph_of_datasets": (
+        dict(jobs = ["//rules/tests:days"]),
+        "DatabuildJobInfo",
+    ),
+    "unknown_graph_attribute": (
+        dict(jobs = ["//rules/tests/golden:ingest"], datasets = []),
+        "`datasets` is no attribute of databuild_graph",
+    ),
+}
+
+def failure_test_suite(name):
+    """All tests of refusals.
+
+    Args:
+        name: name of the suite.
+    """
+    databuild_dataset(name = "days", dims = {"date": _DAYS})
+    databuild_dataset(name = "cities", dims = {"city": keys.static(["a"])})
+    databuild_dataset(name = "out", dims = {"date": _DAYS})
+
+    cases = {}
+    for case, (kwargs, expected) in _DATASETS.items():
+        databuild_dataset(name = case, tags = ["manual"], **kwargs)
+        cases[case] = expected
+    for case, (kwargs, expected) in _JOBS.items():
+        attributes = dict({"binary": "//rules/tests/golden:tool_bin", "outputs": [":out"]}, **kwargs)
+        databuild_job(name = case, tags = ["manual"], **attributes)
+        cases[case] = expected
+    for case, (kwargs, expected) in _GRAPHS.items():
+        databuild_graph(name = case, tags = ["manual"], **kwargs)
+        cases[case] = expected
+
+    tests = []
+    for case, expected in cases.items():
+        failure_test(name = case + "_test", expected = expected, target_under_test = case)
+        tests.append(case + "_test")
+    native.test_suite(name = name, tests = tests)

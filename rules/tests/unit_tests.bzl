@@ -1,0 +1,162 @@
+"""Tests of the rules' plain functions."""
+
+load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
+load("//rules:defs.bzl", "dep", "keys")
+load("//rules/private:attributes.bzl", "split_attributes")
+load("//rules/private:duration.bzl", "parse_duration")
+load("//rules/private:mappings.bzl", "unit_problem")
+load("//rules/private:paths.bzl", "dataset_name", "display_label", "runfiles_path")
+load("//rules/private:prebuilt.bzl", "prebuilt_problem")
+
+def _durations_impl(ctx):
+    env = unittest.begin(ctx)
+    for text, expected in {
+        "0s": 0,
+        "1d": 86400000,
+        "1h30m": 5400000,
+        "1m500ms": 60500,
+        "20m": 1200000,
+        "250ms": 250,
+        "90s": 90000,
+    }.items():
+        asserts.equals(env, expected, parse_duration(text), text)
+    for text in ["", "5", "s", "5 s", "-1s", "1.5s", "5x", "1h30", "5S", "1hm"]:
+        asserts.equals(env, None, parse_duration(text), text)
+    return unittest.end(env)
+
+durations_test = unittest.make(_durations_impl)
+
+def _paths_impl(ctx):
+    env = unittest.begin(ctx)
+    asserts.equals(env, "_main/a/b", runfiles_path(struct(short_path = "a/b")))
+    asserts.equals(env, "lib+/a/b", runfiles_path(struct(short_path = "../lib+/a/b")))
+    asserts.equals(env, "//x:y", display_label("@@//x:y"))
+    asserts.equals(env, "//x:y", display_label("@//x:y"))
+    asserts.equals(env, "@@lib+//x:y", display_label("@@lib+//x:y"))
+    asserts.equals(env, "sales/orders", dataset_name(struct(name = "orders", package = "sales")))
+    asserts.equals(env, "orders", dataset_name(struct(name = "orders", package = "")))
+    return unittest.end(env)
+
+paths_test = unittest.make(_paths_impl)
+
+def _key_spaces_impl(ctx):
+    env = unittest.begin(ctx)
+    asserts.equals(
+        env,
+        {"end": None, "granularity": "day", "kind": "time", "start": "2010-01-01", "timezone": "UTC"},
+        keys.daily("2010-01-01").spec,
+    )
+    made = [keys.hourly("x"), keys.daily("x"), keys.weekly("x"), keys.monthly("x"), keys.yearly("x")]
+    asserts.equals(env, ["hour", "day", "week", "month", "year"], [space.spec["granularity"] for space in made])
+    asserts.equals(env, [None] * 5, [space.problem for space in made])
+    asserts.equals(env, {"keys": ["b", "a"], "kind": "static"}, keys.static(["b", "a"]).spec)
+    asserts.true(env, keys.daily(2010).problem.startswith("keys.daily(start = 2010): write a text"))
+    asserts.true(env, "Europe/Berlin" in keys.daily("2010-01-01", timezone = None).problem)
+    asserts.true(env, keys.static("eu").problem.startswith("keys.static(\"eu\"): write a list of texts"))
+    asserts.true(env, "planned" in keys.dynamic().problem)
+    return unittest.end(env)
+
+key_spaces_test = unittest.make(_key_spaces_impl)
+
+def _mappings_impl(ctx):
+    env = unittest.begin(ctx)
+    window = keys.window(days = 7)
+    asserts.equals(env, ("window", {"count": 7}, "day", None), (window.kind, window.fields, window.unit, window.problem))
+    asserts.equals(env, {"by": -1}, keys.offset(-1).fields)
+    asserts.equals(env, {"count": 3}, keys.latest(3).fields)
+    asserts.equals(env, {"keys": ["a", "b"]}, keys.only("a", "b").fields)
+    for mapping, expected in [
+        (keys.window(), "needs one length"),
+        (keys.window(days = 1, hours = 1), "needs one length"),
+        (keys.window(days = 0), "keys.window(days = 0)"),
+        (keys.window(count = "7"), "keys.window(count = \"7\")"),
+        (keys.window(days = 1, before_start = "stop"), "before_start = \"stop\" is no edge rule"),
+        (keys.window(days = 1, after_end = "stop"), "after_end = \"stop\" is no edge rule"),
+        (keys.offset(0), "keys.offset(0)"),
+        (keys.latest(0), "keys.latest(0)"),
+        (keys.only(), "keys.only()"),
+        (keys.only(1), "keys.only(1)"),
+    ]:
+        asserts.true(env, mapping.problem and expected in mapping.problem, "%r in %r" % (expected, mapping.problem))
+    asserts.equals(env, None, unit_problem(None, {"granularity": "day"}))
+    asserts.equals(env, None, unit_problem("day", {"granularity": "day"}))
+    asserts.true(env, unit_problem("day", {"granularity": "month"}).endswith("write months = ..."))
+    asserts.true(env, "needs a dimension of time" in unit_problem("day", {}))
+    return unittest.end(env)
+
+mappings_test = unittest.make(_mappings_impl)
+
+def _deps_impl(ctx):
+    env = unittest.begin(ctx)
+    plain = dep(":raw")
+    asserts.equals(env, (":raw", "fail", "fail", {}, []), (plain.dataset, plain.before_start, plain.after_end, plain.dims, plain.problems))
+    window = dep(":raw", date = keys.window(days = 7, before_start = "clip"), city = keys.all())
+    asserts.equals(env, ("clip", "fail", []), (window.before_start, window.after_end, window.problems))
+    asserts.equals(env, "date", window.dims["date"]["of"])
+    asserts.equals(env, None, window.dims["city"]["of"])
+    asserts.equals(env, "day", dep(":raw", date = keys.same("day")).dims["date"]["of"])
+    agreed = dep(":raw", before_start = "clip", date = keys.window(days = 7, before_start = "clip"))
+    asserts.equals(env, ("clip", []), (agreed.before_start, agreed.problems))
+    for value, expected in [
+        (dep(7), "dep(7): the first argument is the label of a dataset"),
+        (dep(":raw", before_start = "stop"), "before_start = \"stop\" is no edge rule"),
+        (dep(":raw", date = "2010-01-01"), "date = \"2010-01-01\" is no mapping"),
+        (dep(":raw", date = keys.daily("2010-01-01")), "date = a key space is no mapping"),
+        (dep(":raw", date = keys.window()), "date: keys.window() needs one length"),
+        (dep(":raw", before_start = "skip", date = keys.window(days = 7, before_start = "clip")), "before_start is given twice"),
+    ]:
+        asserts.equals(env, 1, len(value.problems))
+        asserts.true(env, expected in value.problems[0], "%r in %r" % (expected, value.problems[0]))
+    return unittest.end(env)
+
+deps_test = unittest.make(_deps_impl)
+
+def _attributes_impl(ctx):
+    env = unittest.begin(ctx)
+    common, problems = split_attributes("databuild_job", {"pools": 1, "tags": ["x"], "wrong": 2})
+    asserts.equals(env, {"tags": ["x"]}, common)
+    asserts.equals(env, [
+        "attribute `pools` is planned and does not work yet; leave it out",
+        "`wrong` is no attribute of databuild_job; leave it out",
+    ], problems)
+    return unittest.end(env)
+
+attributes_test = unittest.make(_attributes_impl)
+
+def _prebuilt_impl(ctx):
+    env = unittest.begin(ctx)
+
+    def tag(platform = "linux_x86_64", urls = [], sha256 = "", path = ""):
+        return struct(path = path, platform = platform, sha256 = sha256, urls = urls)
+
+    asserts.equals(env, None, prebuilt_problem(tag(path = "bin"), {}))
+    asserts.equals(env, None, prebuilt_problem(tag(urls = ["https://x"], sha256 = "0"), {"macos_x86_64": ""}))
+    for wrong, seen, expected in [
+        (tag(platform = "beos"), {}, "unknown platform \"beos\"; write one of linux_aarch64, "),
+        (tag(path = "bin"), {"linux_x86_64": ""}, "is given twice"),
+        (tag(), {}, "give either `urls` or `path`"),
+        (tag(urls = ["https://x"], sha256 = "0", path = "bin"), {}, "give either `urls` or `path`"),
+        (tag(urls = ["https://x"]), {}, "`urls` needs `sha256`"),
+    ]:
+        problem = prebuilt_problem(wrong, seen)
+        asserts.true(env, problem and expected in problem, "%r in %r" % (expected, problem))
+    return unittest.end(env)
+
+prebuilt_test = unittest.make(_prebuilt_impl)
+
+def unit_test_suite(name):
+    """All unit tests.
+
+    Args:
+        name: name of the suite.
+    """
+    unittest.suite(
+        name,
+        attributes_test,
+        deps_test,
+        durations_test,
+        key_spaces_test,
+        mappings_test,
+        paths_test,
+        prebuilt_test,
+    )
