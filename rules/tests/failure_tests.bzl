@@ -185,6 +185,6 @@ def failure_test_suite(name):
 
     tests = []
     for case, expected in cases.items():
-        failure_test(name = case + "_test", expected = expected, target_under_test = case)
+        failure_test(name = case + "_test", size = "small", expected = expected, target_under_test = case)
         tests.append(case + "_test")
     native.test_suite(name = name, tests = tests)

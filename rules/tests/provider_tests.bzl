@@ -181,6 +181,6 @@ def provider_test_suite(name):
     labels = []
     for number, (test, target) in enumerate(tests.items()):
         test_name = "%s_%d_%s" % (name, number, target)
-        test(name = test_name, target_under_test = "//%s:%s" % (_PACKAGE, target))
+        test(name = test_name, size = "small", target_under_test = "//%s:%s" % (_PACKAGE, target))
         labels.append(test_name)
     native.test_suite(name = name, tests = labels)

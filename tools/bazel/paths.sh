@@ -9,6 +9,7 @@ root_format=1
 generator_format=1
 rules_format=1
 
+: "${tools:?is this folder}"
 digest_of() { cat -- "$@" | sha256sum | cut -c1-12; }
 
 root="$cache/debian-$root_format-$(uname -m)-$(digest_of "$tools/packages.txt")"

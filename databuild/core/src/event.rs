@@ -42,6 +42,8 @@ pub enum Event {
     FilesAltered(FilesAltered),
     /// Somebody wants partitions.
     WantCreated(WantCreated),
+    /// What a want waits for was worked out anew, since the graph or the files it rests on changed.
+    WantReplanned(WantReplanned),
     /// A want is over.
     WantEnded(WantEnded),
     /// Work that looked necessary is not: its inputs came out as they were.
@@ -74,6 +76,7 @@ impl Event {
             Event::FilesVanished(_) => "files_vanished",
             Event::FilesAltered(_) => "files_altered",
             Event::WantCreated(_) => "want_created",
+            Event::WantReplanned(_) => "want_replanned",
             Event::WantEnded(_) => "want_ended",
             Event::WorkCutOff(_) => "work_cut_off",
             Event::WorkAbandoned(_) => "work_abandoned",
@@ -180,6 +183,9 @@ pub struct WantCreated {
     pub work: SetText,
     /// The part of `work` that is done whatever its state.
     pub forced: SetText,
+    /// The part of `work` that a run is making already, yet from other code or other inputs than a new
+    /// one would: it is queued behind that run.
+    pub successors: SetText,
     /// Targets (or what they need) that cannot be built, with the reason.
     pub blocked: Vec<Blocked>,
 }
@@ -191,6 +197,17 @@ pub struct Blocked {
     pub partitions: SetText,
     /// Why, for people: `raw/city=oslo has no file data/oslo.csv`.
     pub reason: String,
+}
+
+/// See [`Event::WantReplanned`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantReplanned {
+    /// Which.
+    pub want: WantId,
+    /// All work that it waits for from now on, as sets of the jobs' first outputs.
+    pub work: SetText,
+    /// What it waited for (or what that needs) and nobody can build any more, with the reason.
+    pub blocked: Vec<Blocked>,
 }
 
 /// How a want ended.

@@ -22,6 +22,8 @@ pub fn withdraw(path: &Path, changed_dirs: &mut BTreeSet<PathBuf>) -> Result<(),
         let mut aside = path.as_os_str().to_owned();
         aside.push(".databuild-withdrawn");
         let aside = PathBuf::from(aside);
+        // One that a crash left would be in the way.
+        let _ = fs::remove_dir_all(&aside);
         fs::rename(path, &aside).and_then(|()| fs::remove_dir_all(&aside))
     } else {
         fs::remove_file(path)

@@ -1,23 +1,20 @@
-//! One attempt: from an accepted spec to its process, its end, and the words
-//! for a start that failed.
+//! One attempt: from an accepted spec to its process and its end.
 
-use std::ffi::{CStr, CString, OsStr};
-use std::fs;
-use std::io::{self, Read};
+use std::ffi::CString;
+use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{kill_process_group, Pid, Signal};
 
+use super::children::wait_for;
+use super::explain::explain;
 use super::identity::{group_exists, to_pid};
 use super::job_log::{JobLog, Stream};
-use super::protocol::{
-    AttemptName, ExitRecord, LogSize, Outcome, ResourceUse, StartSpec,
-};
-use super::spawn::{ChildFds, Program, SpawnError, Spawner, Step};
+use super::protocol::{AttemptName, ExitRecord, LogSize, Outcome, ResourceUse, StartSpec};
+use super::spawn::{ChildFds, Program, Spawner, Step};
 use super::spool::{c_string, make_job_dir, Spool};
 use super::time::unix_ms;
 
@@ -99,10 +96,15 @@ fn environment(
     let mut env = Vec::with_capacity(given.len() + OURS.len());
     for (name, value) in given {
         if name.is_empty() || name.contains('=') {
-            return Err(format!("{name:?} cannot be the name of an environment variable"));
+            return Err(format!(
+                "{name:?} cannot be the name of an environment variable"
+            ));
         }
         if !OURS.contains(&name.as_str()) {
-            env.push(c_string("an environment variable", format!("{name}={value}"))?);
+            env.push(c_string(
+                "an environment variable",
+                format!("{name}={value}"),
+            )?);
         }
     }
     let (request, report) = spool.job_paths(attempt);
@@ -181,7 +183,9 @@ pub(super) fn start(
                 group,
                 started_at,
                 logs,
-                deadline: prepared.timeout.and_then(|timeout| now.checked_add(timeout)),
+                deadline: prepared
+                    .timeout
+                    .and_then(|timeout| now.checked_add(timeout)),
                 grace: prepared.grace,
                 kill_at: None,
                 timed_out: false,
@@ -203,69 +207,6 @@ fn setup_failed(what: &str, error: &io::Error) -> Started {
         errno: error.raw_os_error().unwrap_or(0),
         message: format!("{what} failed: {error}"),
     }
-}
-
-/// Words for a failed start, looking at the files for what the error number
-/// alone does not tell.
-fn explain(error: SpawnError, program: &Program) -> String {
-    let system = io::Error::from_raw_os_error(error.errno);
-    let path = Path::new(OsStr::from_bytes(program.path.to_bytes()));
-    let shown = path.display();
-    match error.step {
-        Step::Clone => format!("no process could be made: {system}"),
-        Step::Session | Step::Fds | Step::Identity => {
-            format!("the job's process could not be set up: {system}")
-        }
-        Step::Orphaned => "the runner ended".to_owned(),
-        Step::Record => format!("the job's process could not be recorded in the spool: {system}"),
-        Step::Cwd => format!("the working directory {} cannot be used: {system}", lossy(&program.cwd)),
-        Step::Exec => match error.errno {
-            libc::ENOENT if !path.exists() => format!("the executable {shown} does not exist"),
-            libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::EACCES | libc::EPERM
-                if interpreter_at_fault(path, error.errno) =>
-            {
-                let interpreter = interpreter(path).unwrap_or_default();
-                format!(
-                    "the interpreter {interpreter:?} named in the first line of {shown} \
-                     cannot be run: {system}"
-                )
-            }
-            libc::ENOENT => format!("the program loader that {shown} asks for does not exist"),
-            libc::EACCES if path.is_dir() => format!("{shown} is a folder, not an executable"),
-            libc::EACCES => format!("{shown} is not executable; chmod +x it"),
-            libc::ENOEXEC => format!(
-                "{shown} is neither a program of this machine nor a script \
-                 with a #! line"
-            ),
-            libc::E2BIG => format!("arguments and environment of {shown} are too long"),
-            libc::ETXTBSY => format!("{shown} is still being written by another process"),
-            _ => format!("{shown} could not be run: {system}"),
-        },
-    }
-}
-
-fn lossy(text: &CStr) -> String {
-    String::from_utf8_lossy(text.to_bytes()).into_owned()
-}
-
-/// The script itself is fine (there, a file, executable), so its first line is
-/// not.
-fn interpreter_at_fault(path: &Path, errno: i32) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    interpreter(path).is_some()
-        && fs::metadata(path).is_ok_and(|meta| {
-            meta.is_file() && (errno != libc::EACCES || meta.permissions().mode() & 0o111 != 0)
-        })
-}
-
-fn interpreter(path: &Path) -> Option<String> {
-    let mut line = Vec::new();
-    fs::File::open(path).ok()?.take(256).read_to_end(&mut line).ok()?;
-    let line = line.strip_prefix(b"#!")?;
-    let line = line.split(|&byte| byte == b'\n').next()?;
-    let text = String::from_utf8_lossy(line);
-    // A carriage return, the classic of files from elsewhere, stays visible.
-    Some(text.trim_matches([' ', '\t']).split([' ', '\t']).next()?.to_owned())
 }
 
 /// An attempt whose process was started.
@@ -416,7 +357,8 @@ impl Job {
                     .filter_map(JobLog::pipe)
                     .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN))
                     .collect();
-                if fds.is_empty() || !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
+                if fds.is_empty() || !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
+                {
                     return;
                 }
                 fds.iter().map(|fd| !fd.revents().is_empty()).collect()
@@ -445,59 +387,5 @@ pub(super) fn without_process(outcome: Outcome, canceled: Option<String>) -> Exi
         stdout: LogSize::default(),
         stderr: LogSize::default(),
         group_left: false,
-    }
-}
-
-/// Reaps an ended child; `None` if it is not a child or has not ended.
-pub(super) fn wait_for(pid: u32) -> Option<(Outcome, ResourceUse)> {
-    let pid = libc::pid_t::try_from(pid).ok()?;
-    let mut status = 0;
-    // SAFETY: rusage is plain numbers, valid as zeros; both pointers are valid.
-    let (got, usage) = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        let got = libc::wait4(pid, &mut status, libc::WNOHANG, &mut usage);
-        (got, usage)
-    };
-    if got != pid {
-        return None;
-    }
-    let outcome = if libc::WIFSIGNALED(status) {
-        Outcome::Signal(libc::WTERMSIG(status))
-    } else {
-        Outcome::Code(libc::WEXITSTATUS(status))
-    };
-    let ms = |time: libc::timeval| {
-        let whole = u64::try_from(time.tv_sec).unwrap_or(0) * 1000;
-        whole + u64::try_from(time.tv_usec).unwrap_or(0) / 1000
-    };
-    let usage = ResourceUse {
-        user_ms: ms(usage.ru_utime),
-        sys_ms: ms(usage.ru_stime),
-        max_rss_kb: u64::try_from(usage.ru_maxrss).unwrap_or(0),
-    };
-    Some((outcome, usage))
-}
-
-/// The next child that has ended, without reaping it.
-pub(super) fn next_ended_child() -> Option<u32> {
-    // SAFETY: siginfo is plain memory, valid as zeros, and si_pid may be read
-    // after waitid, which leaves it 0 when no child has ended.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        if libc::waitid(libc::P_ALL, 0, &mut info, flags) < 0 {
-            return None;
-        }
-        u32::try_from(info.si_pid()).ok().filter(|&pid| pid != 0)
-    }
-}
-
-/// Whether the runner has any child, ended ones included.
-pub(super) fn has_children() -> bool {
-    // SAFETY: as in `next_ended_child`.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        libc::waitid(libc::P_ALL, 0, &mut info, flags) == 0
     }
 }

@@ -246,7 +246,9 @@ fn read_line(reader: &mut BufReader<UnixStream>) -> Result<Option<Vec<u8>>, Runn
         Some(_) if read as u64 == limit => {
             Err(RunnerError::Malformed("a line without end".to_owned()))
         }
-        Some(_) => Err(RunnerError::Disconnected("it ended within a line".to_owned())),
+        Some(_) => Err(RunnerError::Disconnected(
+            "it ended within a line".to_owned(),
+        )),
     }
 }
 
@@ -329,7 +331,9 @@ fn read_message(line: &[u8]) -> Result<Message, RunnerError> {
             }
         }
         Some(other) => {
-            return Err(RunnerError::Malformed(format!("unknown notification {other:?}")));
+            return Err(RunnerError::Malformed(format!(
+                "unknown notification {other:?}"
+            )));
         }
     };
     Ok(Message::Event(event))

@@ -101,11 +101,7 @@ impl Connection {
     }
 
     /// Queues an answer.
-    pub(super) fn answer<R: Serialize>(
-        &mut self,
-        id: serde_json::Value,
-        result: Result<R, Fault>,
-    ) {
+    pub(super) fn answer<R: Serialize>(&mut self, id: serde_json::Value, result: Result<R, Fault>) {
         let (result, error) = match result {
             Ok(result) => (Some(result), None),
             Err(fault) => (None, Some(fault)),
@@ -141,7 +137,11 @@ impl Connection {
     pub(super) fn flush(&mut self) {
         while self.has_unsent() {
             let rest = self.outgoing.get(self.sent..).unwrap_or_default();
-            match send(&self.stream, rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            match send(
+                &self.stream,
+                rest,
+                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            ) {
                 Ok(sent) => self.sent += sent,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return,

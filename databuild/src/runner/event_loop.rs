@@ -125,12 +125,8 @@ fn close_inherited() -> Result<(), RunnerError> {
 }
 
 fn open_null() -> Result<OwnedFd, RunnerError> {
-    rustix::fs::open(
-        "/dev/null",
-        OFlags::RDWR | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|e| RunnerError::io("opening", "/dev/null", e))
+    rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| RunnerError::io("opening", "/dev/null", e))
 }
 
 /// What a descriptor that became ready belongs to.
@@ -202,6 +198,7 @@ impl EventLoop {
             connection.hang_up();
         }
         self.socket.close();
+        self.supervisor.tidy_all();
         self.supervisor.into_spool().close();
         Ok(())
     }
@@ -243,9 +240,8 @@ impl EventLoop {
             Err(rustix::io::Errno::INTR) => return Ok(vec![Source::Signals]),
             Err(e) => return Err(RunnerError::system("waiting for events", e)),
         }
-        let ready = |(fd, source): (&PollFd<'_>, Source)| {
-            (!fd.revents().is_empty()).then_some(source)
-        };
+        let ready =
+            |(fd, source): (&PollFd<'_>, Source)| (!fd.revents().is_empty()).then_some(source);
         Ok(fds.iter().zip(sources).filter_map(ready).collect())
     }
 
@@ -304,6 +300,7 @@ impl EventLoop {
         }
         self.supervisor.advance(now);
         self.tell();
+        self.supervisor.tidy();
         self.drop_closed();
         self.idle_since = if self.supervisor.is_live() || self.owner.is_some() {
             None
@@ -355,7 +352,10 @@ impl EventLoop {
         let mut at = 0;
         let mut owner = None;
         let was = self.owner;
-        for (before, connection) in std::mem::take(&mut self.connections).into_iter().enumerate() {
+        for (before, connection) in std::mem::take(&mut self.connections)
+            .into_iter()
+            .enumerate()
+        {
             if connection.is_open() {
                 if was == Some(before) {
                     owner = Some(at);

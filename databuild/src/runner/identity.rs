@@ -77,9 +77,7 @@ pub fn stat(pid: u32) -> io::Result<Option<ProcessStat>> {
             .map(Some)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not readable as a stat"))),
         // ESRCH: the process went away between open and read.
-        Err(e)
-            if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH) =>
-        {
+        Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH) => {
             Ok(None)
         }
         Err(e) => Err(e),
@@ -112,10 +110,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0u64, |sum, &digit| {
         digit
             .is_ascii_digit()
-            .then(|| {
-                sum.checked_mul(10)?
-                    .checked_add(u64::from(digit - b'0'))
-            })
+            .then(|| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
             .flatten()
     })
 }
@@ -167,7 +162,13 @@ mod tests {
 
     #[test]
     fn torn_stats_are_refused() {
-        for line in [&b""[..], b"42 (x", b"42 (x)", b"42 (x) S 1", b"42 (x) S a 1 1"] {
+        for line in [
+            &b""[..],
+            b"42 (x",
+            b"42 (x)",
+            b"42 (x) S 1",
+            b"42 (x) S a 1 1",
+        ] {
             assert_eq!(parse_stat(line), None);
         }
     }
@@ -189,7 +190,10 @@ mod tests {
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         // The end of its own pidfd says it has ended; nobody has waited yet.
         let fd = pidfd_open(to_pid(child.id()).unwrap(), PidfdFlags::empty()).unwrap();
-        let mut fds = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+        let mut fds = [rustix::event::PollFd::new(
+            &fd,
+            rustix::event::PollFlags::IN,
+        )];
         rustix::event::poll(&mut fds, None).unwrap();
         let seen = stat(child.id()).unwrap().unwrap();
         assert_eq!(seen.state, b'Z');

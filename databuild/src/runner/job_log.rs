@@ -104,14 +104,22 @@ impl JobLog {
             Ok(()) => self.kept += kept.len() as u64,
             Err(e) => {
                 self.size.dropped += bytes.len() as u64;
-                self.mark(spool, attempt, &format!("the log could not be written: {e}"));
+                self.mark(
+                    spool,
+                    attempt,
+                    &format!("the log could not be written: {e}"),
+                );
                 return;
             }
         }
         if dropped_len > 0 {
             self.size.dropped += dropped_len;
             let limit = self.limit;
-            self.mark(spool, attempt, &format!("more than {limit} bytes of output"));
+            self.mark(
+                spool,
+                attempt,
+                &format!("more than {limit} bytes of output"),
+            );
         }
     }
 

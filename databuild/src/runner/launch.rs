@@ -121,9 +121,12 @@ fn start(mut command: Command, spool: &Path, until: Instant) -> Result<Option<Ch
             return Ok(None);
         }
         Ok(line) => line.strip_prefix(FAILED).unwrap_or(&line).to_owned(),
-        Err(e) => e.to_string(),
+        Err(e) => {
+            // It may come up later otherwise, when nobody expects it any more.
+            let _ = child.kill();
+            e.to_string()
+        }
     };
-    let _ = child.kill();
     let why = match child.wait() {
         Ok(status) if why.is_empty() => format!("it ended with {status}"),
         _ => why,
@@ -154,7 +157,9 @@ fn first_words(mut stdout: ChildStdout, until: Instant) -> io::Result<String> {
         let read = stdout.read(&mut chunk)?;
         said.extend_from_slice(chunk.get(..read).unwrap_or_default());
         let text = String::from_utf8_lossy(&said);
-        let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let mut lines = text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'));
         if let Some(line) = lines.find(|line| line.starts_with("databuild-runner ")) {
             return Ok(line.trim_end().to_owned());
         }

@@ -25,10 +25,12 @@
 //!   space; both are safe because the runner has one thread.
 
 mod attempt;
+mod children;
 mod client;
 mod connection;
 mod error;
 mod event_loop;
+mod explain;
 pub mod identity;
 mod job_log;
 mod launch;

@@ -212,9 +212,7 @@ mod tests {
         let pid = stranger.id();
         let start_time = identity::stat(pid).unwrap().unwrap().start_time;
         let record = |start_time: u64, boot: &str| {
-            format!(
-                r#"{{"pid":{pid},"start_time":{start_time},"pgid":{pid},"boot_id":"{boot}"}}"#
-            )
+            format!(r#"{{"pid":{pid},"start_time":{start_time},"pgid":{pid},"boot_id":"{boot}"}}"#)
         };
         folder(spool.path(), "reused", &record(start_time - 1, &boot), "");
         folder(spool.path(), "rebooted", &record(start_time, "earlier"), "");
@@ -228,6 +226,9 @@ mod tests {
         let found = inspect(spool.path(), &name("same"), &boot).unwrap();
         assert_eq!(found, Found::Lost);
         let status = stranger.wait().unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9)
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Signals as bytes in a pipe, so that the event loop can wait for them.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -46,18 +46,28 @@ extern "C" fn on_signal(signal: c_int) {
 }
 
 impl SignalPipe {
-    /// Sets every signal back to its default, then handles SIGCHLD, SIGTERM,
+    /// Sets every signal back to its default (but for the two that Rust's stack
+    /// guard handles, which exec sets back), then handles SIGCHLD, SIGTERM,
     /// SIGINT, and SIGHUP, ignores SIGPIPE, and unblocks all.
     pub(super) fn install() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         WRITE_END.store(write.as_raw_fd(), Ordering::Relaxed);
         // SAFETY: the handler only does what a handler may; the structures are
-        // fully set before use. Setting fails for SIGKILL, SIGSTOP, and the C
-        // library's own signals, which is right.
+        // fully set before use. Setting fails for SIGKILL and SIGSTOP, which is
+        // right. The plain system call reaches the two signals the C library
+        // keeps for itself and some starters leave ignored; the kernel's
+        // structure of all zeros is the default action.
         unsafe {
+            let default = [0u64; 4];
             for signal in 1..=libc::SIGRTMAX() {
                 if !matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
-                    libc::signal(signal, libc::SIG_DFL);
+                    libc::syscall(
+                        libc::SYS_rt_sigaction,
+                        signal as libc::c_long,
+                        default.as_ptr(),
+                        ptr::null_mut::<c_void>(),
+                        8 as libc::c_ulong,
+                    );
                 }
             }
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);

@@ -88,8 +88,7 @@ impl Socket {
     /// Whether the path still leads here; a cleaner of temporary folders may
     /// have taken it away.
     pub(super) fn is_reachable(&self) -> bool {
-        fs::symlink_metadata(&self.path)
-            .is_ok_and(|meta| (meta.dev(), meta.ino()) == self.inode)
+        fs::symlink_metadata(&self.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.inode)
     }
 
     /// Stops listening and removes the file if it is this socket's.

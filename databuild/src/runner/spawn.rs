@@ -192,7 +192,8 @@ impl Spawner {
                 unsafe {
                     while libc::waitpid(pid, ptr::null_mut(), 0) < 0
                         && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
-                    {}
+                    {
+                    }
                 }
                 Err(SpawnError { step, errno })
             }

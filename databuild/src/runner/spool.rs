@@ -283,7 +283,9 @@ impl Spool {
         match unlinkat(&self.dir, attempt.as_str(), AtFlags::REMOVEDIR) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             // The job put files of its own there.
-            Err(rustix::io::Errno::NOTEMPTY) => fs::remove_dir_all(self.path.join(attempt.as_str())),
+            Err(rustix::io::Errno::NOTEMPTY) => {
+                fs::remove_dir_all(self.path.join(attempt.as_str()))
+            }
             Err(e) => Err(e.into()),
         }
     }

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::attempt::{
-    has_children, next_ended_child, start, wait_for, without_process, Job, Prepared, Started,
-};
+use super::attempt::{start, without_process, Job, Prepared, Started};
+use super::children::{has_children, next_ended_child, wait_for};
 use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{
@@ -25,6 +24,9 @@ const BUSY_TRIES: u32 = 100;
 /// How often a lingering group is looked at; its members' ends are not always
 /// signalled to the runner.
 const LINGER_PAUSE: Duration = Duration::from_millis(20);
+/// Forgotten folders are removed while nothing is live, or when there are more
+/// than this.
+const MAX_TRASH: usize = 4096;
 /// Bytes moved from a pipe at once.
 const PUMP_BUFFER: usize = 64 << 10;
 
@@ -57,6 +59,8 @@ pub(super) struct Supervisor {
     finished: Vec<(AttemptName, ExitRecord)>,
     ended: BTreeMap<AttemptName, Box<ExitRecord>>,
     known: HashSet<AttemptName>,
+    /// Forgotten attempts whose folders are to be removed.
+    trash: VecDeque<AttemptName>,
     notices: Vec<Notice>,
     buffer: Vec<u8>,
     orphans_due: bool,
@@ -82,6 +86,7 @@ impl Supervisor {
             finished: Vec::new(),
             ended: BTreeMap::new(),
             known: HashSet::new(),
+            trash: VecDeque::new(),
             notices: Vec::new(),
             buffer: vec![0; PUMP_BUFFER],
             orphans_due: false,
@@ -154,11 +159,18 @@ impl Supervisor {
 
     /// A queued attempt never starts, a running one is stopped; others are left.
     pub(super) fn cancel(&mut self, attempt: &AttemptName, reason: String, now: Instant) {
-        if let Some(at) = self.queue.iter().position(|queued| queued.attempt == *attempt) {
+        if let Some(at) = self
+            .queue
+            .iter()
+            .position(|queued| queued.attempt == *attempt)
+        {
             if let Some(prepared) = self.queue.remove(at) {
                 self.end_unstarted(prepared.attempt, reason);
             }
-        } else if let Some(at) = self.busy.iter().position(|busy| busy.prepared.attempt == *attempt)
+        } else if let Some(at) = self
+            .busy
+            .iter()
+            .position(|busy| busy.prepared.attempt == *attempt)
         {
             let busy = self.busy.remove(at);
             self.finished.push((
@@ -177,7 +189,9 @@ impl Supervisor {
         self.tell_ended(attempt, exit);
     }
 
-    /// Drops ended attempts, with their folders unless `keep`.
+    /// Drops ended attempts, with their folders unless `keep`. Folders go later:
+    /// where freeing blocks is slow (ext4 with `discard`, network storage), a
+    /// removal can take as long as a short job.
     pub(super) fn forget(&mut self, attempts: &[AttemptName], keep: bool) {
         for attempt in attempts {
             if self.ended.remove(attempt).is_none() {
@@ -185,11 +199,31 @@ impl Supervisor {
             }
             self.known.remove(attempt);
             if !keep {
-                if let Err(e) = self.spool.remove(attempt) {
-                    eprintln!("runner: removing the spool folder of {attempt} failed: {e}");
-                }
+                self.trash.push_back(attempt.clone());
             }
         }
+    }
+
+    /// Removes one forgotten folder if this is a good time.
+    pub(super) fn tidy(&mut self) {
+        if !self.is_live() || self.trash.len() > MAX_TRASH {
+            self.remove_one();
+        }
+    }
+
+    /// Removes all forgotten folders.
+    pub(super) fn tidy_all(&mut self) {
+        while self.remove_one() {}
+    }
+
+    fn remove_one(&mut self) -> bool {
+        let Some(attempt) = self.trash.pop_front() else {
+            return false;
+        };
+        if let Err(e) = self.spool.remove(&attempt) {
+            eprintln!("runner: removing the spool folder of {attempt} failed: {e}");
+        }
+        true
     }
 
     /// Everything known, in no particular order.
@@ -259,7 +293,10 @@ impl Supervisor {
     /// Looks at children that have ended.
     pub(super) fn reap(&mut self, now: Instant) {
         while let Some(pid) = next_ended_child() {
-            let leader = self.jobs.iter_mut().find(|job| job.leads() && job.pid == pid);
+            let leader = self
+                .jobs
+                .iter_mut()
+                .find(|job| job.leads() && job.pid == pid);
             let reaped = match leader {
                 Some(job) => job.leader_ended(now),
                 None => {
@@ -274,17 +311,20 @@ impl Supervisor {
         }
     }
 
-    /// When [`Supervisor::advance`] has something to do by itself.
+    /// When [`Supervisor::advance`] or [`Supervisor::tidy`] has something to do.
     pub(super) fn next_time(&self, now: Instant) -> Option<Instant> {
         let jobs = self.jobs.iter().filter_map(|job| {
             let lingering = (!job.leads()).then(|| now + LINGER_PAUSE);
             [job.next_time(), lingering].into_iter().flatten().min()
         });
-        jobs.chain(self.busy.iter().map(|busy| busy.at)).min()
+        let tidy = (!self.trash.is_empty() && !self.is_live()).then_some(now);
+        let busy = self.busy.iter().map(|busy| busy.at);
+        jobs.chain(busy).chain(tidy).min()
     }
 
     /// Acts on time, settles ended jobs, fills free capacity, and then (so that
-    /// the next job does not wait for it) records the ends.
+    /// the next job does not wait for it) records the ends. Hence the server may
+    /// hear of a start before it hears of the end that made room for it.
     pub(super) fn advance(&mut self, now: Instant) {
         self.settle(now);
         self.retry_busy(now);
@@ -373,7 +413,8 @@ impl Supervisor {
     fn tell_ended(&mut self, attempt: AttemptName, exit: ExitRecord) {
         let exit = Box::new(exit);
         self.ended.insert(attempt.clone(), exit.clone());
-        self.notices.push(Notice::Ended(EndedParams { attempt, exit }));
+        self.notices
+            .push(Notice::Ended(EndedParams { attempt, exit }));
     }
 
     /// Kills what escaped from ended attempts. Called from time to time; cheap

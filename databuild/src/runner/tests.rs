@@ -1,0 +1,5 @@
+//! The runner as a real process, with real jobs.
+
+mod harness;
+mod jobs;
+mod life;

@@ -22,6 +22,7 @@ use crate::range_set::RangeSet;
 use crate::reference;
 use crate::symbols::Symbols;
 use crate::template::Template;
+use crate::time::Granularity;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -71,6 +72,15 @@ pub struct Dataset {
     pub producer: Option<JobIx>,
     /// Who reads it: a job and the index of its input.
     pub consumers: Vec<(JobIx, usize)>,
+}
+
+/// What the stored keys of one dimension stand for. Keys of equal axes mean the same in any two graphs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Axis {
+    /// The dimension's name.
+    pub name: String,
+    /// Length and zone of its periods; none for listed keys.
+    pub calendar: Option<(Granularity, String)>,
 }
 
 /// A job of a graph.
@@ -217,6 +227,22 @@ impl Graph {
 }
 
 impl Dataset {
+    /// What its stored keys stand for, in the order of its dimensions.
+    #[must_use]
+    pub fn axes(&self) -> Vec<Axis> {
+        let calendar = |space: &KeySpace| {
+            space.time().map(|time| (time.granularity(), time.zone().name().to_owned()))
+        };
+        let dims = self.dims.iter().zip(&self.spaces);
+        dims.map(|(name, space)| Axis { name: name.clone(), calendar: calendar(space) }).collect()
+    }
+
+    /// All keys that ever are in its spaces, by dimension.
+    #[must_use]
+    pub fn bounds(&self) -> Vec<RangeSet> {
+        self.spaces.iter().map(KeySpace::bounds).collect()
+    }
+
     /// The reference text of one partition.
     #[must_use]
     pub fn partition_text(&self, key: &PartitionKey, symbols: &Symbols) -> String {

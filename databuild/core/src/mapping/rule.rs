@@ -112,7 +112,9 @@ impl Mapping {
         // Under `fail` and `skip`, an output is made only once all it needs exists.
         let clips = self.after_end == Edge::Clip;
         self.rules.iter().zip(in_spaces).any(|(rule, space)| {
-            let Some(space) = space.time() else { return false };
+            let Some(space) = space.time() else {
+                return false;
+            };
             match rule {
                 DimRule::All | DimRule::Latest { .. } => true,
                 DimRule::Only(_) | DimRule::Fanout { .. } => clips,

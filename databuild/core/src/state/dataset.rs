@@ -1,6 +1,7 @@
 //! State of one dataset's partitions.
 
 use super::entries::{Entries, Entry};
+use crate::graph::Axis;
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use std::collections::BTreeMap;
 
@@ -11,8 +12,8 @@ pub struct ProvenanceIx(pub u32);
 /// What is known of a dataset. Sets speak of stored partitions, whether or not today's key space has them.
 #[derive(Debug, Clone)]
 pub struct DatasetState {
-    /// Names of the dimensions that the stored keys stand for, in order.
-    pub dims: Vec<String>,
+    /// What the stored keys stand for.
+    pub axes: Vec<Axis>,
     /// Materialized (or observed), with what staleness needs.
     pub entries: Entries,
     /// Those of `entries` whose data is there, as far as known.
@@ -36,10 +37,10 @@ pub struct DatasetState {
 impl DatasetState {
     /// Nothing is known.
     #[must_use]
-    pub fn new(dims: Vec<String>, shape: Shape) -> DatasetState {
+    pub fn new(axes: Vec<Axis>, shape: Shape) -> DatasetState {
         let empty = || PartitionSet::empty(shape);
         DatasetState {
-            dims,
+            axes,
             entries: Entries::new(shape),
             present: empty(),
             empty: empty(),
@@ -66,10 +67,10 @@ impl DatasetState {
         for set in [&mut self.inputs_changed, &mut self.altered, &mut self.vanished, &mut self.failed] {
             set.remove(key);
         }
+        self.made_by.iter_mut().filter(|(other, _)| Some(**other) != made_by).for_each(|(_, set)| {
+            set.remove(key);
+        });
         if let Some(ix) = made_by {
-            self.made_by.iter_mut().filter(|(other, _)| **other != ix).for_each(|(_, set)| {
-                set.remove(key);
-            });
             let shape = self.present.shape();
             self.made_by.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
         }

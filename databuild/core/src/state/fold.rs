@@ -3,12 +3,13 @@
 use super::{DatasetState, Entry, JobWork, Phase, ProvenanceIx, Run, State, Want};
 use crate::digest::hash64;
 use crate::event::{
-    AttemptEnded, AttemptLeased, Event, GraphRegistered, Materialized, Observed, OutputRecord, Record, RunEnded,
-    SetText, WantCreated, WantEnded,
+    AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, Record, RunEnded, SetText,
+    WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
-use crate::graph::{DatasetIx, Graph, JobIx, Registered};
+use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::reference::ReferenceText;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +51,18 @@ pub enum FoldError {
 
 /// How much one attempt's duration moves the average.
 const AVERAGE_WEIGHT: f64 = 0.2;
+/// How many causes a want remembers.
+const MAX_CAUSES: usize = 10;
+
+/// How a want's wait for some work ended.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Built,
+    /// It turned out to be current.
+    Unchanged,
+    /// It failed or was given up.
+    Failed,
+}
 
 impl State {
     /// Folds the next event.
@@ -74,21 +87,20 @@ impl State {
                 }
             }
             Event::WantCreated(event) => self.create_want(event, record.at),
+            Event::WantReplanned(event) => self.replan_want(event, seq)?,
             Event::WantEnded(event) => self.end_want(event, seq)?,
             Event::WorkCutOff(event) => {
                 for (job, set) in self.located_work(&event.partitions) {
-                    self.work_over(job, &set, true, None);
+                    self.unqueue(job, &set);
+                    self.release(job, &set, Ending::Unchanged);
+                    self.wake_consumers(job, &set);
                 }
             }
-            Event::WorkAbandoned(event) => {
-                for (job, set) in self.located_work(&event.partitions) {
-                    self.work_over(job, &set, false, Some(event.cause));
-                }
-            }
+            Event::WorkAbandoned(event) => self.abandon(event),
             Event::AttemptLeased(event) => self.lease(event, seq)?,
             Event::AttemptStarted(event) => self.run_mut(event.attempt.run, seq)?.phase = Phase::Running,
             Event::AttemptEnded(event) => self.end_attempt(event, seq)?,
-            Event::RunCancelRequested(event) => self.run_mut(event.run, seq)?.cancel_requested = true,
+            Event::RunCancelRequested(event) => self.request_cancel(event.run, seq)?,
             Event::PublishIntended(event) => {
                 let run = self.run_mut(event.attempt.run, seq)?;
                 run.phase = Phase::Publishing;
@@ -98,80 +110,6 @@ impl State {
             Event::RunEnded(event) => self.end_run(event, seq)?,
         }
         Ok(())
-    }
-
-    fn register(&mut self, event: &GraphRegistered) -> Result<(), FoldError> {
-        let graph = Graph::parse(&event.content, &mut self.symbols).map_err(|problems| FoldError::Graph {
-            seq: self.seq,
-            problem: problems.first().map(ToString::to_string).unwrap_or_default(),
-        })?;
-        let registered = Arc::new(Registered::new(event.graph.clone(), graph, event.inherited.clone()));
-        let before = self.graph.replace(Arc::clone(&registered));
-        let graph = &registered.graph;
-        self.extents = Some(Arc::new(graph.extents(self.as_of)));
-
-        if let Some(before) = &before {
-            for ((_, dataset), state) in before.graph.datasets().zip(std::mem::take(&mut self.datasets)) {
-                self.retired.insert(dataset.name.clone(), state);
-            }
-        }
-        self.datasets = graph
-            .datasets()
-            .map(|(_, dataset)| match self.retired.remove(&dataset.name) {
-                Some(state) if state.dims == dataset.dims && state.present.shape() == dataset.shape => state,
-                Some(state) => {
-                    // Other dimensions: the old partitions are not these. They wait under their name.
-                    self.retired.insert(dataset.name.clone(), state);
-                    Arc::new(DatasetState::new(dataset.dims.clone(), dataset.shape))
-                }
-                None => Arc::new(DatasetState::new(dataset.dims.clone(), dataset.shape)),
-            })
-            .collect();
-
-        let old_work = std::mem::take(&mut self.work);
-        self.work = graph.jobs().map(|(ix, _)| Arc::new(JobWork::new(graph.home(ix).shape))).collect();
-        if let Some(before) = before {
-            let same = |old: JobIx| same_job(&before.graph, old, graph);
-            for (old, work) in old_work.into_iter().enumerate() {
-                if let Some(new) = same(JobIx(old)) {
-                    self.work[new.0] = work;
-                }
-            }
-            for want in self.wants.values_mut().map(Arc::make_mut) {
-                want.remaining = std::mem::take(&mut want.remaining)
-                    .into_iter()
-                    .filter_map(|(old, set)| Some((same(old)?, set)))
-                    .collect();
-            }
-            self.suspect_changed_inputs(&before.graph);
-        }
-        self.refresh_ready();
-        Ok(())
-    }
-
-    /// Where a job reads other inputs than before, all it made has to be compared.
-    fn suspect_changed_inputs(&mut self, before: &Graph) {
-        let registered = Arc::clone(self.registered());
-        let graph = &registered.graph;
-        for (ix, job) in graph.jobs() {
-            let unchanged = before.job_labeled(&job.label).is_some_and(|old| {
-                let old = before.job(old);
-                old.inputs.len() == job.inputs.len()
-                    && old.inputs.iter().zip(&job.inputs).all(|(a, b)| {
-                        let (read_a, read_b) = (before.dataset(a.dataset), graph.dataset(b.dataset));
-                        a.name == b.name
-                            && a.mapping == b.mapping
-                            && read_a.name == read_b.name
-                            && read_a.spaces == read_b.spaces
-                    })
-            });
-            if !unchanged {
-                for output in &graph.job(ix).outputs {
-                    let state = self.dataset_mut(*output);
-                    state.suspect = state.present.clone();
-                }
-            }
-        }
     }
 
     fn observe(&mut self, event: &Observed) {
@@ -220,6 +158,9 @@ impl State {
             // A run under way does not count as the rebuild that was asked for: a successor is queued.
             work.todo.union_with(&set);
         }
+        for (job, set) in self.located_work(&event.successors) {
+            self.work_mut(job).todo.union_with(&set);
+        }
         let want = Want {
             id: event.want,
             targets: event.targets.clone(),
@@ -231,26 +172,61 @@ impl State {
             total,
             done: 0,
             unchanged: 0,
-            failed: event.blocked.iter().map(|blocked| blocked.partitions.len() as u64).sum(),
-            causes: event.blocked.iter().map(|blocked| blocked.reason.clone()).take(10).collect(),
+            failed: self.count_blocked(&event.blocked),
+            causes: event.blocked.iter().map(|blocked| blocked.reason.clone()).take(MAX_CAUSES).collect(),
         };
         self.wants.insert(event.want, Arc::new(want));
         self.refresh_ready();
     }
 
+    fn replan_want(&mut self, event: &WantReplanned, seq: Seq) -> Result<(), FoldError> {
+        let work: BTreeMap<JobIx, PartitionSet> = self.located_work(&event.work).into_iter().collect();
+        let blocked = self.count_blocked(&event.blocked);
+        let want =
+            self.wants.get_mut(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
+        let want = Arc::make_mut(want);
+        let before = std::mem::replace(&mut want.remaining, work.clone());
+        let left: u64 = before
+            .iter()
+            .map(|(job, set)| work.get(job).map_or_else(|| set.len(), |now| set.subtract(now).len()))
+            .sum();
+        let well = left.saturating_sub(blocked);
+        want.done += well;
+        want.unchanged += well;
+        want.failed += blocked;
+        want.total = want.done + want.failed + work.values().map(PartitionSet::len).sum::<u64>();
+        let room = MAX_CAUSES.saturating_sub(want.causes.len());
+        want.causes.extend(event.blocked.iter().map(|blocked| blocked.reason.clone()).take(room));
+        self.drop_orphans(&before);
+        for (job, set) in &work {
+            let work = self.work_mut(*job);
+            let queued = set.subtract(&work.live);
+            work.todo.union_with(&queued);
+        }
+        self.refresh_ready();
+        Ok(())
+    }
+
+    fn count_blocked(&self, blocked: &[Blocked]) -> u64 {
+        let count = |texts: &SetText| self.located(texts).iter().map(|(_, set)| set.len()).sum::<u64>();
+        // What the graph does not have any more counts once for each text.
+        blocked.iter().map(|blocked| count(&blocked.partitions).max(blocked.partitions.len() as u64)).sum()
+    }
+
+    /// Takes what no want holds any more from the queue.
+    fn drop_orphans(&mut self, dropped: &BTreeMap<JobIx, PartitionSet>) {
+        for (job, set) in dropped {
+            let mut orphaned = set.clone();
+            for held in self.wants.values().filter_map(|want| want.remaining.get(job)) {
+                orphaned.subtract_with(held);
+            }
+            self.unqueue(*job, &orphaned);
+        }
+    }
+
     fn end_want(&mut self, event: &WantEnded, seq: Seq) -> Result<(), FoldError> {
         let want = self.wants.remove(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
-        for (job, set) in &want.remaining {
-            let mut orphaned = set.clone();
-            for other in self.wants.values() {
-                if let Some(held) = other.remaining.get(job) {
-                    orphaned.subtract_with(held);
-                }
-            }
-            let work = self.work_mut(*job);
-            work.todo.subtract_with(&orphaned);
-            work.forced.subtract_with(&orphaned);
-        }
+        self.drop_orphans(&want.remaining);
         if !want.is_done() {
             self.refresh_ready();
         }
@@ -293,8 +269,11 @@ impl State {
         for output in run.graph.graph.job(job).outputs.clone() {
             let state = self.dataset_mut(output);
             // The lease compared the inputs; what changes from here on makes it suspect anew.
-            if state.suspect.remove(&key) && state.entries.get(&key).is_some_and(|old| old.inputs != event.inputs) {
-                state.inputs_changed.insert(&key);
+            if state.suspect.remove(&key) {
+                match state.entries.get(&key) {
+                    Some(old) if old.inputs != event.inputs => state.inputs_changed.insert(&key),
+                    _ => state.inputs_changed.remove(&key),
+                };
             }
         }
         let work = self.work_mut(job);
@@ -329,54 +308,119 @@ impl State {
         for output in &event.outputs {
             self.materialize_one(&run, output);
         }
-        if let Some(job) = self.current_job(&run) {
-            let shape = self.graph().home(job).shape;
-            self.work_mut(job).live.remove(&run.key);
-            self.work_over(job, &PartitionSet::single(shape, &run.key), true, None);
+        let left = self.leave(&run);
+        if let Some((job, set)) = self.finished(&run) {
+            self.release(job, &set, Ending::Built);
         }
+        self.wake(&left, &run.key);
         Ok(())
     }
 
     fn materialize_one(&mut self, run: &Run, output: &OutputRecord) {
-        let Some((ix, key)) = self.located_one(&output.partition) else { return };
+        let graph = &run.graph.graph;
+        let Ok(reference) = ReferenceText::parse(&output.partition) else { return };
+        let Some(made) = graph.dataset_named(&reference.dataset) else { return };
+        // What is not in the current graph with such keys, or not to be built there, is history only.
+        let found = self.successor_of(graph.dataset(made));
+        let Some(ix) = found.filter(|ix| !self.graph().dataset(*ix).external) else { return };
         let entry = Entry { version: hash64(&output.version), inputs: run.inputs, mark: output.mark };
-        if self.dataset_mut(ix).set(&key, entry, Some(run.made_by), output.empty) {
+        if self.dataset_mut(ix).set(&run.key, entry, Some(run.made_by), output.empty) {
             let shape = self.dataset(ix).present.shape();
-            self.mark_dependents(ix, &PartitionSet::single(shape, &key));
+            self.mark_dependents(ix, &PartitionSet::single(shape, &run.key));
         }
     }
 
     fn end_run(&mut self, event: &RunEnded, seq: Seq) -> Result<(), FoldError> {
         let run = self.take_run(event.run, seq)?;
-        let Some(job) = self.current_job(&run) else { return Ok(()) };
-        let shape = self.graph().home(job).shape;
-        let set = PartitionSet::single(shape, &run.key);
-        self.work_mut(job).live.remove(&run.key);
+        let left = self.leave(&run);
         if event.canceled {
-            // Somebody else may want it: it is queued again for them.
-            self.refresh_ready_of(job, &set);
-            self.wake_consumers(job, &set);
-        } else {
-            for output in self.graph().job(job).outputs.clone() {
-                self.dataset_mut(output).failed.insert(&run.key);
+            if let Some((job, set)) = self.finished(&run) {
+                if self.holders(job, &run.key).next().is_some() {
+                    // Somebody came to want it after it was told to stop: it is queued again for them.
+                    self.work_mut(job).todo.union_with(&set);
+                }
             }
-            self.note_cause(job, &set, format!("{} failed: {}", run.partition, event.message));
-            self.work_over(job, &set, false, None);
+        } else {
+            if let Some(job) = self.current_job(&run) {
+                for output in self.graph().job(job).outputs.clone() {
+                    self.dataset_mut(output).failed.insert(&run.key);
+                }
+            }
+            if let Some((job, set)) = self.finished(&run) {
+                self.note_cause(job, &set, format!("{} failed: {}", run.partition, event.message));
+                self.release(job, &set, Ending::Failed);
+            }
+        }
+        self.wake(&left, &run.key);
+        Ok(())
+    }
+
+    fn request_cancel(&mut self, id: RunId, seq: Seq) -> Result<(), FoldError> {
+        self.run_mut(id, seq)?.cancel_requested = true;
+        let run = Arc::clone(&self.runs[&id]);
+        if let Some((job, set)) = self.finished(&run) {
+            self.note_cause(job, &set, format!("{} was canceled", run.partition));
+            self.release(job, &set, Ending::Failed);
         }
         Ok(())
     }
 
-    /// Work is over, well or not: wants stop waiting, and what waited for it may be ready.
-    fn work_over(&mut self, job: JobIx, set: &PartitionSet, well: bool, cause: Option<RunId>) {
-        let unchanged = if well { set.intersect(&self.work(job).todo) } else { PartitionSet::empty(set.shape()) };
+    fn abandon(&mut self, event: &WorkAbandoned) {
+        for (job, set) in self.located_work(&event.partitions) {
+            self.unqueue(job, &set);
+            // Whoever waits for a run under way goes on waiting for that.
+            let over = set.subtract(&self.work(job).live);
+            for want in self.wants.values_mut() {
+                let holds = want.remaining.get(&job).is_some_and(|held| held.intersects(&over));
+                if holds && want.causes.is_empty() {
+                    Arc::make_mut(want).causes.push(format!("{} failed", event.cause));
+                }
+            }
+            self.release(job, &over, Ending::Failed);
+            self.wake_consumers(job, &set);
+        }
+    }
+
+    /// What wants wait for no longer now that a run is over or given up: its partition, unless a
+    /// successor is queued, for which they wait on.
+    fn finished(&self, run: &Run) -> Option<(JobIx, PartitionSet)> {
+        let job = self.current_job(run)?;
+        let shape = self.graph().home(job).shape;
+        (!self.work(job).todo.contains(&run.key)).then(|| (job, PartitionSet::single(shape, &run.key)))
+    }
+
+    /// A run that was taken out frees what no other run is making. Returns where it stood.
+    fn leave(&mut self, run: &Run) -> Vec<JobIx> {
+        let jobs = self.occupied_by(run);
+        for job in &jobs {
+            let taken = |other: &Arc<Run>| other.key == run.key && self.occupied_by(other).contains(job);
+            if !self.runs.values().any(taken) {
+                self.work_mut(*job).live.remove(&run.key);
+            }
+        }
+        jobs
+    }
+
+    fn wake(&mut self, jobs: &[JobIx], key: &PartitionKey) {
+        for job in jobs {
+            let set = PartitionSet::single(self.graph().home(*job).shape, key);
+            self.refresh_ready_of(*job, &set);
+            self.wake_consumers(*job, &set);
+        }
+    }
+
+    fn unqueue(&mut self, job: JobIx, set: &PartitionSet) {
         let work = self.work_mut(job);
-        // What is to be rebuilt whatever its state stays queued behind the run that just ended.
-        let over = set.subtract(&work.forced.intersect(&work.todo));
-        work.todo.subtract_with(&over);
-        work.ready.subtract_with(&over);
+        work.todo.subtract_with(set);
+        work.ready.subtract_with(set);
+        work.forced.subtract_with(set);
+    }
+
+    /// Wants stop waiting for `set`.
+    fn release(&mut self, job: JobIx, set: &PartitionSet, ending: Ending) {
         for want in self.wants.values_mut() {
             let Some(held) = want.remaining.get(&job) else { continue };
-            let gone = held.intersect(&over);
+            let gone = held.intersect(set);
             if gone.is_empty() {
                 continue;
             }
@@ -384,116 +428,22 @@ impl State {
             if let Some(held) = want.remaining.get_mut(&job) {
                 held.subtract_with(&gone);
             }
-            if well {
-                want.done += gone.len();
-                want.unchanged += gone.intersect(&unchanged).len();
-            } else {
-                want.failed += gone.len();
-            }
-            if let (Some(run), true) = (cause, want.causes.is_empty()) {
-                want.causes.push(format!("{run} failed"));
+            match ending {
+                Ending::Built => want.done += gone.len(),
+                Ending::Unchanged => {
+                    want.done += gone.len();
+                    want.unchanged += gone.len();
+                }
+                Ending::Failed => want.failed += gone.len(),
             }
         }
-        self.refresh_ready_of(job, set);
-        self.wake_consumers(job, set);
     }
 
     fn note_cause(&mut self, job: JobIx, set: &PartitionSet, cause: String) {
         for want in self.wants.values_mut() {
             let holds = want.remaining.get(&job).is_some_and(|held| held.intersects(set));
-            if holds && want.causes.len() < 10 {
+            if holds && want.causes.len() < MAX_CAUSES {
                 Arc::make_mut(want).causes.push(cause.clone());
-            }
-        }
-    }
-
-    /// Looks again at what waits for `set` of `job`.
-    fn wake_consumers(&mut self, job: JobIx, set: &PartitionSet) {
-        let registered = Arc::clone(self.registered());
-        let graph = &registered.graph;
-        for output in &graph.job(job).outputs {
-            for (consumer, input) in &graph.dataset(*output).consumers {
-                let todo = &self.work(*consumer).todo;
-                if todo.is_empty() {
-                    continue;
-                }
-                let home = graph.side(graph.job(*consumer).outputs[0], self.extents());
-                let read = graph.side(*output, self.extents());
-                let mapping = &graph.job(*consumer).inputs[*input].mapping;
-                let waiting = mapping.dependents_of(&home, &read, set).intersect(todo);
-                self.refresh_ready_of(*consumer, &waiting);
-            }
-        }
-    }
-
-    /// Decides anew which of `candidates` are ready.
-    fn refresh_ready_of(&mut self, job: JobIx, candidates: &PartitionSet) {
-        if candidates.is_empty() {
-            return;
-        }
-        let queued = candidates.intersect(&self.work(job).todo).subtract(&self.work(job).live);
-        let ready = queued.subtract(&self.waiting(job, &queued));
-        let work = self.work_mut(job);
-        work.ready.subtract_with(candidates);
-        work.ready.union_with(&ready);
-    }
-
-    /// Decides anew what is ready, for all jobs.
-    fn refresh_ready(&mut self) {
-        for ix in (0..self.work.len()).map(JobIx) {
-            let todo = self.work(ix).todo.clone();
-            if todo.is_empty() && self.work(ix).ready.is_empty() {
-                continue;
-            }
-            let queued = todo.subtract(&self.work(ix).live);
-            let ready = queued.subtract(&self.waiting(ix, &queued));
-            self.work_mut(ix).ready = ready;
-        }
-    }
-
-    /// Those of `set` some input of which is not done yet.
-    fn waiting(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
-        /// Up to this many partitions are looked at one by one, which can stop early.
-        const FEW: u64 = 32;
-        let graph = self.graph();
-        let home = graph.side(graph.job(job).outputs[0], self.extents());
-        let mut waiting = PartitionSet::empty(set.shape());
-        for input in &graph.job(job).inputs {
-            let Some(producer) = graph.dataset(input.dataset).producer else { continue };
-            let work = self.work(producer);
-            if work.todo.is_empty() && work.live.is_empty() {
-                continue;
-            }
-            let read = graph.side(input.dataset, self.extents());
-            if set.len() <= FEW {
-                for key in set.iter() {
-                    let needed = input.mapping.inputs_of_one(&home, &read, &key).needed;
-                    if needed.intersects(&work.todo) || needed.intersects(&work.live) {
-                        waiting.insert(&key);
-                    }
-                }
-            } else {
-                waiting.union_with(&input.mapping.dependents_of(&home, &read, &work.pending()).intersect(set));
-            }
-        }
-        waiting
-    }
-
-    /// Data of `set` changed: what was or is being made from it has to be compared.
-    fn mark_dependents(&mut self, ix: DatasetIx, set: &PartitionSet) {
-        let registered = Arc::clone(self.registered());
-        let graph = &registered.graph;
-        for (consumer, input) in &graph.dataset(ix).consumers {
-            let job = graph.job(*consumer);
-            let home = graph.side(job.outputs[0], self.extents());
-            let read = graph.side(ix, self.extents());
-            let dependents = job.inputs[*input].mapping.dependents_of(&home, &read, set);
-            for output in &job.outputs {
-                let live = dependents.intersect(&self.work(*consumer).live);
-                let state = self.dataset_mut(*output);
-                let mut suspect = dependents.intersect(&state.present);
-                suspect.union_with(&live);
-                state.suspect.union_with(&suspect);
             }
         }
     }
@@ -509,11 +459,11 @@ impl State {
         ProvenanceIx(u32::try_from(ix).expect("a workspace has fewer than 2^32 versions of its jobs"))
     }
 
-    fn dataset_mut(&mut self, ix: DatasetIx) -> &mut DatasetState {
+    pub(super) fn dataset_mut(&mut self, ix: DatasetIx) -> &mut DatasetState {
         Arc::make_mut(&mut self.datasets[ix.0])
     }
 
-    fn work_mut(&mut self, ix: JobIx) -> &mut JobWork {
+    pub(super) fn work_mut(&mut self, ix: JobIx) -> &mut JobWork {
         Arc::make_mut(&mut self.work[ix.0])
     }
 
@@ -548,11 +498,4 @@ impl State {
         let graph = self.graph();
         self.located(texts).into_iter().filter_map(|(ix, set)| Some((graph.dataset(ix).producer?, set))).collect()
     }
-}
-
-/// The job of `new` that `old` has become, if its keys still mean the same.
-fn same_job(before: &Graph, old: JobIx, new: &Graph) -> Option<JobIx> {
-    let ix = new.job_labeled(&before.job(old).label)?;
-    let (a, b) = (before.home(old), new.home(ix));
-    (a.name == b.name && a.dims == b.dims && a.shape == b.shape).then_some(ix)
 }

@@ -10,16 +10,19 @@
 mod dataset;
 mod entries;
 mod fold;
+mod readiness;
 mod staleness;
+mod succession;
 mod work;
 
 pub use dataset::{DatasetState, ProvenanceIx};
 pub use entries::{Entries, Entry};
 pub use fold::FoldError;
 pub use staleness::Verdict;
+pub(crate) use succession::reads_the_same;
 pub use work::{JobWork, Phase, Run, Want};
 
-use crate::graph::{DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
+use crate::graph::{Axis, DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
 use crate::ids::{RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::{self, ReferenceError, ReferenceText};
@@ -51,8 +54,8 @@ pub struct State {
     pub attempt_ms: f64,
     extents: Option<Arc<Extents>>,
     datasets: Vec<Arc<DatasetState>>,
-    /// Datasets that the current graph does not have (or has with other dimensions), by name.
-    retired: BTreeMap<String, Arc<DatasetState>>,
+    /// Datasets that the current graph does not have (or has with other keys), by name and keys.
+    retired: BTreeMap<(String, Vec<Axis>), Arc<DatasetState>>,
     work: Vec<Arc<JobWork>>,
     provenances: Arc<Vec<JobDigests>>,
 }
@@ -118,6 +121,14 @@ impl State {
     /// # Errors
     /// Unknown dataset, dimension or key, with what exists instead.
     pub fn resolve(&self, text: &str) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
+        self.resolve_at(text, self.as_of)
+    }
+
+    /// The same with key spaces read at another instant.
+    ///
+    /// # Errors
+    /// As [`State::resolve`].
+    pub fn resolve_at(&self, text: &str, as_of: Timestamp) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
         let reference = ReferenceText::parse(text)?;
         let graph = self.graph();
         let ix = graph.dataset_named(&reference.dataset).ok_or_else(|| {
@@ -125,7 +136,7 @@ impl State {
         })?;
         let dataset = graph.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
-        Ok((ix, reference::resolve(&reference, &dims, &self.symbols, self.as_of)?))
+        Ok((ix, reference::resolve(&reference, &dims, &self.symbols, as_of)?))
     }
 
     /// Reads a reference of an event. Unlike a user's it may speak of keys whose period has not ended
@@ -169,17 +180,6 @@ impl State {
     #[must_use]
     pub fn work_text(&self, job: JobIx, set: &PartitionSet) -> Vec<String> {
         self.set_text(self.graph().job(job).outputs[0], set)
-    }
-
-    /// The job of the current graph that a live run's job has become, if its keys still mean the same.
-    #[must_use]
-    pub fn current_job(&self, run: &Run) -> Option<JobIx> {
-        let current = self.registered();
-        if Arc::ptr_eq(current, &run.graph) || current.id == run.graph.id {
-            return Some(run.job);
-        }
-        let job = current.graph.job_labeled(&run.graph.graph.job(run.job).label)?;
-        (current.graph.home(job).dims == run.graph.graph.home(run.job).dims).then_some(job)
     }
 
     /// Live wants that wait for that partition.

@@ -1,9 +1,9 @@
 //! Which partitions are as good as a fresh build, and if not, why not.
 
-use super::{DatasetState, ProvenanceIx, State};
+use super::{DatasetState, ProvenanceIx, Run, State};
 use crate::digest::mix;
 use crate::graph::file::OnCodeChange;
-use crate::graph::{DatasetIx, JobIx};
+use crate::graph::{DatasetIx, Extents, Graph, JobIx};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use std::sync::Arc;
 
@@ -66,13 +66,36 @@ impl State {
     /// the order of visits, so that no sorting is needed.
     #[must_use]
     pub fn inputs_digest(&self, job: JobIx, key: &PartitionKey) -> u64 {
-        let graph = self.graph();
-        let home = graph.side(graph.job(job).outputs[0], self.extents());
+        self.digest_in(self.graph(), self.extents(), job, key, |ix| Some(self.dataset(ix)))
+    }
+
+    /// The same for a run's next attempt, which reads what the run's own graph says.
+    #[must_use]
+    pub fn inputs_digest_of(&self, run: &Run) -> u64 {
+        if run.graph.id == self.registered().id {
+            return self.inputs_digest(run.job, &run.key);
+        }
+        let graph = &run.graph.graph;
+        let extents = graph.extents(self.as_of);
+        self.digest_in(graph, &extents, run.job, &run.key, |ix| {
+            self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))
+        })
+    }
+
+    fn digest_in<'s>(
+        &'s self,
+        graph: &Graph,
+        extents: &Extents,
+        job: JobIx,
+        key: &PartitionKey,
+        state_of: impl Fn(DatasetIx) -> Option<&'s DatasetState>,
+    ) -> u64 {
+        let home = graph.side(graph.job(job).outputs[0], extents);
         let mut sum: u64 = 0;
         for input in &graph.job(job).inputs {
-            let read = graph.side(input.dataset, self.extents());
+            let Some(state) = state_of(input.dataset) else { continue };
+            let read = graph.side(input.dataset, extents);
             let needed = input.mapping.inputs_of_one(&home, &read, key).needed;
-            let state = self.dataset(input.dataset);
             let seed = mix(input.hash, graph.dataset(input.dataset).hash);
             for (tuple, longs) in needed.rows() {
                 let row = tuple.iter().fold(seed, |acc, key| mix(acc, u64::from(*key)));
@@ -105,8 +128,10 @@ impl State {
                 continue;
             }
             let (same, changed) = self.compare(job, *output, &suspects);
+            // What a run is making stays suspect: its lease may have read other inputs than those of now.
+            let settled = suspects.subtract(&self.work(job).live);
             let state = Arc::make_mut(&mut self.datasets[output.0]);
-            state.suspect.subtract_with(&suspects);
+            state.suspect.subtract_with(&settled);
             state.inputs_changed.subtract_with(&same);
             state.inputs_changed.union_with(&changed);
         }
@@ -162,21 +187,37 @@ impl State {
                 None => found.push((verdict, these)),
             }
         };
-        for output in &self.graph().job(job).outputs {
-            let state: &DatasetState = self.dataset(*output);
+        let outputs = &self.graph().job(job).outputs;
+        let states: Vec<&DatasetState> = outputs.iter().map(|output| self.dataset(*output)).collect();
+        for state in &states {
             let vanished = left.intersect(&state.vanished);
             take(&mut left, Verdict::Vanished, vanished);
+        }
+        for state in &states {
             let missing = left.subtract(&state.present);
             take(&mut left, Verdict::Missing, missing);
+        }
+        for state in &states {
             let altered = left.intersect(&state.altered);
             take(&mut left, Verdict::Altered, altered);
-            for (made_by, made) in &state.made_by {
-                let verdict = self.digest_verdict(job, *made_by);
-                if verdict != Verdict::Current {
-                    let outdated = left.intersect(made);
-                    take(&mut left, verdict, outdated);
-                }
-            }
+        }
+        let mut made: Vec<(Verdict, &PartitionSet)> = states
+            .iter()
+            .flat_map(|state| state.made_by.iter().map(|(ix, set)| (self.digest_verdict(job, *ix), set)))
+            .filter(|(verdict, _)| *verdict != Verdict::Current)
+            .collect();
+        made.sort_by_key(|(verdict, _)| *verdict);
+        for (verdict, set) in made {
+            let outdated = left.intersect(set);
+            take(&mut left, verdict, outdated);
+        }
+        for state in &states {
+            // No job made it: it was observed while the dataset was external.
+            let mut unmade = left.clone();
+            state.made_by.values().for_each(|made| unmade.subtract_with(made));
+            take(&mut left, Verdict::CodeChanged, unmade);
+        }
+        for state in &states {
             let inputs = left.intersect(&state.inputs_changed);
             take(&mut left, Verdict::InputsChanged, inputs);
         }

@@ -1,0 +1,11 @@
+//! Exact sets of partitions of one dataset, as rows of ranges.
+//!
+//! One dimension, the long one, is kept as a [`RangeSet`](crate::range_set::RangeSet) for each tuple of
+//! the other dimensions' keys. Invariants: no row is empty, so equal sets have equal representations;
+//! costs grow with rows and runs, never with partitions.
+
+mod set;
+mod shape;
+
+pub use set::PartitionSet;
+pub use shape::{PartitionKey, Shape, Tuple};

@@ -1,0 +1,411 @@
+//! Servers come and go, the runner comes and goes; attempts run once.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::mpsc::channel;
+
+use super::super::identity::{boot_id, stat};
+use super::super::{inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent};
+use super::harness::{ask, meet, name, read, release, wait_dead, Place};
+
+#[test]
+fn a_server_that_comes_back_finds_the_same_process() {
+    let mut place = Place::new();
+    let server = place.start();
+    let (ready, go) = (place.fifo("ready"), place.fifo("go"));
+    let script = "echo one; echo > ready; read x < go; echo two";
+    server.client.start(&[place.job("r1-1", script)]).unwrap();
+    let pid = server.started("r1-1");
+    meet(&ready);
+    let runner = server.client.hello().pid;
+    drop(server);
+
+    let server = place.reconnect();
+    let hello = server.client.hello();
+    assert_eq!(hello.pid, runner);
+    assert_eq!(hello.attempts.len(), 1);
+    assert!(
+        matches!(hello.attempts[0].state, AttemptState::Running { pid: same, .. } if same == pid)
+    );
+    assert_eq!(
+        inspect(&place.spool(), &name("r1-1"), &hello.boot_id).unwrap(),
+        Found::Running { pid }
+    );
+    release(&go);
+    assert!(server.end_of("r1-1").is_success());
+    assert_eq!(place.stdout("r1-1"), "one\ntwo\n");
+}
+
+#[test]
+fn an_end_while_nobody_listens_is_told_later() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(1).unwrap();
+    let (ready, go) = (place.fifo("ready"), place.fifo("go"));
+    let first = place.job("r1-1", "echo > ready; read x < go; exit 5");
+    let second = place.job("r2-1", "exit 6");
+    server.client.start(&[first, second]).unwrap();
+    meet(&ready);
+    drop(server);
+    release(&go);
+    // The queue goes on too.
+    place.until("r2-1", |state| matches!(state, AttemptState::Ended { .. }));
+
+    let server = place.reconnect();
+    let codes: Vec<_> = server
+        .client
+        .hello()
+        .attempts
+        .iter()
+        .map(|report| match &report.state {
+            AttemptState::Ended { exit } => (report.attempt.as_str(), exit.outcome.clone()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        codes,
+        [("r1-1", Outcome::Code(5)), ("r2-1", Outcome::Code(6))]
+    );
+    server
+        .client
+        .forget(&[name("r1-1"), name("r2-1")], true)
+        .unwrap();
+    assert_eq!(server.client.list().unwrap(), []);
+}
+
+#[test]
+fn a_killed_runner_takes_its_jobs_along() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(1).unwrap();
+    let ready = place.fifo("ready");
+    // A grandchild is not covered by the parent-death signal, nor is one that
+    // left the session; recovery sees to them.
+    let script = "sleep 1000 & echo $! >> left; setsid sleep 1000 & echo $! >> left; \
+                  echo > ready; wait";
+    let ended = place.job("r0-1", "exit 2");
+    let running = place.job("r1-1", script);
+    let queued = place.job("r2-1", ":");
+    assert_eq!(server.run(ended).outcome, Outcome::Code(2));
+    server.client.start(&[running, queued]).unwrap();
+    let pid = server.started("r1-1");
+    meet(&ready);
+    place.kill_runner();
+    server.disconnected();
+    wait_dead(pid);
+    assert!(server.client.start(&[place.job("r3-1", ":")]).is_err());
+
+    let boot = boot_id().unwrap();
+    let found = recover(&place.spool(), &boot).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].attempt, name("r0-1"));
+    assert!(matches!(&found[0].found, Found::Ended(exit) if exit.outcome == Outcome::Code(2)));
+    assert_eq!(found[1].attempt, name("r1-1"));
+    assert_eq!(found[1].found, Found::Lost);
+    let left = read(&place.path("left"));
+    assert_eq!(left.lines().count(), 2);
+    for pid in left.lines() {
+        wait_dead(pid.parse().unwrap());
+    }
+    let found = inspect(&place.spool(), &name("r2-1"), &boot).unwrap();
+    assert_eq!(found, Found::NeverStarted);
+
+    // The next runner takes the spool over and refuses the lost attempt.
+    let server = place.start();
+    assert_eq!(server.client.hello().attempts, []);
+    server.client.start(&[place.job("r1-1", ":")]).unwrap();
+    assert_eq!(server.refused("r1-1").0, "attempt_exists");
+    assert!(server.run(place.job("r1-2", ":")).is_success());
+}
+
+#[test]
+fn an_attempt_is_started_once() {
+    let mut place = Place::new();
+    let server = place.start();
+    let go = place.fifo("go");
+    let job = || place.job("r1-1", "echo ran >> ran; read x < go");
+    server.client.start(&[job(), job()]).unwrap();
+    // While queued or running, when ended, and when forgotten.
+    let refused =
+        |event| matches!(event, RunnerEvent::Refused { code, .. } if code == "attempt_exists");
+    let (first, second) = (server.next(), server.next());
+    assert!(
+        refused(first.clone()) ^ refused(second.clone()),
+        "{first:?} {second:?}"
+    );
+    release(&go);
+    assert!(server.end_of("r1-1").is_success());
+    server.client.start(&[job()]).unwrap();
+    assert_eq!(server.refused("r1-1").0, "attempt_exists");
+    server.client.forget(&[name("r1-1")], true).unwrap();
+    server.client.start(&[job()]).unwrap();
+    assert_eq!(server.refused("r1-1").0, "attempt_exists");
+    assert_eq!(read(&place.path("ran")), "ran\n");
+}
+
+#[test]
+fn a_cancelled_queued_attempt_never_starts() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(1).unwrap();
+    let go = place.fifo("go");
+    let first = place.job("r1-1", "read x < go");
+    let second = place.job("r2-1", "echo ran > ran");
+    server.client.start(&[first, second]).unwrap();
+    server
+        .client
+        .cancel(&name("r2-1"), "changed my mind")
+        .unwrap();
+    let exit = server.end_of("r2-1");
+    assert_eq!(exit.outcome, Outcome::NeverStarted {});
+    assert!(exit.canceled);
+    release(&go);
+    assert!(server.end_of("r1-1").is_success());
+    assert!(!place.files("r2-1").dir().exists());
+    assert!(!place.path("ran").exists());
+}
+
+#[test]
+fn capacity_zero_holds_the_queue_and_more_frees_it() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(0).unwrap();
+    server
+        .client
+        .start(&[place.job("r1-1", ":"), place.job("r2-1", ":")])
+        .unwrap();
+    let states: Vec<_> = server
+        .client
+        .list()
+        .unwrap()
+        .into_iter()
+        .map(|report| report.state)
+        .collect();
+    assert_eq!(states, [AttemptState::Queued, AttemptState::Queued]);
+    server.client.set_capacity(2).unwrap();
+    assert!(server.end_of("r2-1").is_success());
+}
+
+#[test]
+fn a_new_server_takes_over_from_the_old() {
+    let mut place = Place::new();
+    let old = place.start();
+    let new = place.reconnect();
+    assert_eq!(old.disconnected(), "another server has taken over");
+    assert!(old.client.list().is_err());
+    assert!(new.run(place.job("r1-1", ":")).is_success());
+}
+
+#[test]
+fn strangers_to_the_protocol_are_answered() {
+    let mut place = Place::new();
+    let server = place.start();
+    let mut stream = UnixStream::connect(place.path("run/s")).unwrap();
+    let mut code = |line: &str| ask(&mut stream, line)["error"]["code"].as_i64();
+    assert_eq!(code("\u{1}binary"), Some(-32_700));
+    assert_eq!(
+        code(r#"{"id":1,"method":"start","params":{"attempts":[]}}"#),
+        Some(-32_001)
+    );
+    assert_eq!(code(r#"{"method":"shutdown","params":{}}"#), Some(-32_001));
+    assert_eq!(
+        code(r#"{"id":1,"method":"hello","params":{}}"#),
+        Some(-32_602)
+    );
+    // Another protocol learns ours, and takes nothing over.
+    let hello = r#"{"id":1,"method":"hello","params":{"protocol":99,"server":"x"}}"#;
+    assert_eq!(ask(&mut stream, hello)["result"]["protocol"], 1);
+    assert!(server.run(place.job("r1-1", ":")).is_success());
+}
+
+#[test]
+fn a_drain_finishes_what_runs_and_gives_back_the_rest() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(1).unwrap();
+    let (ready, go) = (place.fifo("ready"), place.fifo("go"));
+    assert!(server.run(place.job("r0-1", ":")).is_success());
+    let first = place.job("r1-1", "echo > ready; read x < go");
+    server
+        .client
+        .start(&[first, place.job("r2-1", ":")])
+        .unwrap();
+    meet(&ready);
+    server.started("r1-1");
+    server.client.forget(&[name("r0-1")], false).unwrap();
+    server.client.drain().unwrap();
+    assert_eq!(server.refused("r2-1").0, "draining");
+    server.client.start(&[place.job("r3-1", ":")]).unwrap();
+    assert_eq!(server.refused("r3-1").0, "draining");
+    release(&go);
+    assert!(server.end_of("r1-1").is_success());
+    server.disconnected();
+    wait_dead(server.client.hello().pid);
+    // It leaves the lock and its records in order behind.
+    assert!(!place.path("run/s").exists());
+    assert!(!place.files("r0-1").dir().exists());
+    let found = recover(&place.spool(), "any boot").unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(matches!(&found[0].found, Found::Ended(exit) if exit.is_success()));
+}
+
+#[test]
+fn a_shutdown_kills_and_records() {
+    let mut place = Place::new();
+    let server = place.start();
+    let ready = place.fifo("ready");
+    let script = "trap '' TERM; echo > ready; sleep 1000";
+    server.client.start(&[place.job("r1-1", script)]).unwrap();
+    meet(&ready);
+    server.client.shutdown().unwrap();
+    let exit = server.end_of("r1-1");
+    assert_eq!(exit.outcome, Outcome::Signal(libc::SIGKILL));
+    assert!(exit.canceled);
+    wait_dead(server.client.hello().pid);
+    let found = inspect(&place.spool(), &name("r1-1"), "any boot").unwrap();
+    assert_eq!(found, Found::Ended(Box::new(exit)));
+}
+
+#[test]
+fn a_term_signal_is_a_shutdown() {
+    let mut place = Place::new();
+    let server = place.start();
+    let ready = place.fifo("ready");
+    server
+        .client
+        .start(&[place.job("r1-1", "echo > ready; exec sleep 1000")])
+        .unwrap();
+    meet(&ready);
+    let pid = super::super::identity::to_pid(server.client.hello().pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(
+        server.end_of("r1-1").outcome,
+        Outcome::Signal(libc::SIGKILL)
+    );
+    server.disconnected();
+}
+
+#[test]
+fn a_runner_without_a_spool_ends_with_its_jobs() {
+    let mut place = Place::new();
+    let server = place.start();
+    let ready = place.fifo("ready");
+    server
+        .client
+        .start(&[place.job("r1-1", "echo > ready; exec sleep 1000")])
+        .unwrap();
+    let pid = server.started("r1-1");
+    meet(&ready);
+    fs::remove_dir_all(place.spool()).unwrap();
+    wait_dead(pid);
+    wait_dead(server.client.hello().pid);
+    server.disconnected();
+}
+
+#[test]
+fn a_runner_nobody_needs_ends() {
+    let mut place = Place::new();
+    place.idle_ms = 2000;
+    let server = place.start();
+    assert!(server.run(place.job("r1-1", ":")).is_success());
+    let runner = server.client.hello().pid;
+    drop(server);
+    wait_dead(runner);
+    assert!(!place.path("run/s").exists());
+}
+
+#[test]
+fn a_socket_taken_away_is_made_again() {
+    let mut place = Place::new();
+    let runner = place.start().client.hello().pid;
+    fs::remove_dir_all(place.path("run")).unwrap();
+    assert_eq!(place.reconnect().client.hello().pid, runner);
+}
+
+#[test]
+fn the_runner_leaves_its_starter_behind() {
+    let mut place = Place::new();
+    let lock = fs::File::create(place.path("lock")).unwrap();
+    rustix::io::fcntl_setfd(&lock, rustix::io::FdFlags::empty()).unwrap();
+    let server = place.start();
+    let runner = server.client.hello().pid;
+    let open: BTreeSet<_> = fs::read_dir(format!("/proc/{runner}/fd"))
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .collect();
+    assert!(
+        !open.contains(&place.path("lock").canonicalize().unwrap()),
+        "{open:?}"
+    );
+    assert_eq!(stat(runner).unwrap().unwrap().group, runner);
+    assert_eq!(
+        fs::read_link(format!("/proc/{runner}/cwd"))
+            .unwrap()
+            .to_str(),
+        Some("/")
+    );
+    let environ = read(format!("/proc/{runner}/environ").as_ref());
+    assert!(!environ.contains("PATH="), "{environ}");
+}
+
+#[test]
+fn a_start_that_fails_says_why() {
+    let place = Place::new();
+    let start = |program: &str, args: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(args);
+        RunnerClient::connect_or_start(&place.options(), channel().0, || command).unwrap_err()
+    };
+    assert_eq!(start("/no/such/program", &[]).code(), "runner_io");
+    let error = start("/bin/sh", &["-c", "echo some words >&2; exit 9"]);
+    assert_eq!(error.code(), "runner_did_not_start");
+    let text = error.to_string();
+    assert!(
+        text.contains("exit status: 9") && text.contains("some words"),
+        "{text}"
+    );
+
+    let mut long = place.options();
+    long.socket = place.path(&"a".repeat(108));
+    let error = RunnerClient::connect_or_start(&long, channel().0, || Command::new("/bin/true"));
+    assert_eq!(error.unwrap_err().code(), "runner_socket_path_too_long");
+}
+
+#[test]
+fn many_attempts_end_once_each_and_start_in_order() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(2).unwrap();
+    let specs: Vec<_> = (0..200)
+        .map(|at| {
+            place.job(
+                &format!("r{at}-1"),
+                &format!("echo x > f{at}; exit {}", at % 7),
+            )
+        })
+        .collect();
+    server.client.start(&specs).unwrap();
+    let (mut started, mut ended) = (Vec::new(), BTreeSet::new());
+    while ended.len() < specs.len() {
+        match server.next() {
+            RunnerEvent::Started { attempt, .. } => started.push(attempt),
+            RunnerEvent::Ended { attempt, exit } => {
+                let at: i32 = attempt.as_str()[1..attempt.as_str().len() - 2]
+                    .parse()
+                    .unwrap();
+                assert_eq!(exit.outcome, Outcome::Code(at % 7));
+                assert!(ended.insert(attempt), "an end told twice");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let asked: Vec<_> = specs.iter().map(|spec| spec.attempt.clone()).collect();
+    assert_eq!(started, asked);
+    assert!((0..200).all(|at| place.path(&format!("f{at}")).exists()));
+    let open = fs::read_dir(format!("/proc/{}/fd", server.client.hello().pid))
+        .unwrap()
+        .count();
+    assert!(open < 20, "{open} descriptors are open");
+}
