@@ -91,7 +91,7 @@ unpack_one() {
 # What the packages' scripts would have done and programs here need.
 finish_root() {
   local new="$work/root" name
-  for name in cc:gcc c++:g++ awk:mawk java:../lib/jvm/default-java/bin/java; do
+  for name in cc:gcc c++:g++ awk:mawk java:../lib/jvm/default-java/bin/java which:which.debianutils; do
     ln -sfn "${name#*:}" "$new/usr/bin/${name%%:*}"
   done
   cp "$new/usr/share/libc-bin/nsswitch.conf" "$new/etc/nsswitch.conf"
@@ -130,7 +130,7 @@ build_generator() {
   # The locked version does not know where cargo has kept its index since 1.85.
   cargo update --package crates-index --precise 3.8.0
   CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR="$source/target" \
-    nice -n 5 cargo build --locked --bin cargo-bazel
+    cargo build --locked --bin cargo-bazel
   mkdir "$work/generator"
   strip -o "$work/generator/cargo-bazel" "$source/target/debug/cargo-bazel"
   mv -T "$work/generator" "$generator"

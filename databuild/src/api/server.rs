@@ -65,6 +65,13 @@ pub struct RegisterReply {
     pub changed: bool,
 }
 
+/// `GET /api/v1/graph/id`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphId {
+    /// Digest of the graph that new work follows; absent before the first registration.
+    pub graph: Option<String>,
+}
+
 /// `PUT /api/v1/server/slots`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,15 +4,19 @@ use super::args::Cli;
 use super::client::Client;
 use super::error::{CliError, Kind};
 use super::graph;
+use crate::api::ShutdownRequest;
 use crate::daemon::{
-    connect_or_start, find, Constraints, Deadline, Found, How, ServerInfo, StartOptions, StateDir, Workspace,
+    connect_or_start, environment, find, Constraints, Deadline, Found, How, ServerInfo, StartOptions, StateDir, Workspace,
 };
 use crate::serve::{store_root, PROTOCOL};
 use crate::snapshot;
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Pause between two looks at a server that is starting.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long finding or starting a server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -62,13 +66,91 @@ pub fn connect(cli: &Cli) -> Result<Client, CliError> {
     Ok(client)
 }
 
+/// A server that is this process's child and goes with it: for machines that are thrown away or that
+/// clean up after a command, such as CI's.
+pub struct PrivateServer {
+    client: Client,
+    info: ServerInfo,
+    process: std::process::Child,
+}
+
+impl PrivateServer {
+    /// A client of it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Stops it and its jobs and waits until both are gone.
+    pub fn stop(mut self) -> Result<(), CliError> {
+        self.client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs: true })?;
+        self.process
+            .wait()
+            .map(drop)
+            .map_err(|error| CliError::new(Kind::Bug, "server_stays", format!("pid {}: {error}", self.info.pid)))
+    }
+}
+
+/// Starts a server of one's own; refuses if the workspace has one.
+pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
+    if let Some(info) = running(cli)? {
+        return Err(CliError::new(
+            Kind::Usage,
+            "server_running",
+            format!("a server is running in this workspace (pid {})", info.pid),
+        )
+        .hint("leave out --no-daemon to use it, or stop it first: databuild stop"));
+    }
+    let state = state_dir(cli)?;
+    let store = store()?;
+    let log = std::fs::File::create(state.server_log()).map_err(|error| {
+        CliError::new(Kind::Configuration, "state_unwritable", format!("{}: {error}", state.server_log().display()))
+    })?;
+    let mut command = std::process::Command::new(program(&store)?);
+    command
+        .args(["serve", "--foreground", "--idle-timeout", "0", "--workspace"])
+        .arg(state.workspace().path())
+        .env_clear()
+        .envs(environment::allowed(std::env::vars_os()))
+        .current_dir(state.workspace().path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(log)
+        // Ctrl-C is for the watching command, which then stops the server in order.
+        .process_group(0);
+    let mut process = command
+        .spawn()
+        .map_err(|error| CliError::new(Kind::Unreachable, "server_not_started", error.to_string()))?;
+    let deadline = Deadline::after(PATIENCE);
+    let info = loop {
+        match running(cli)? {
+            Some(info) if info.pid == process.id() => break info,
+            _ if deadline.expired() || !matches!(process.try_wait(), Ok(None)) => {
+                let _ = process.kill();
+                return Err(CliError::new(
+                    Kind::Configuration,
+                    "server_not_started",
+                    format!("the server did not start:\n{}", state.log_tail(20)),
+                ));
+            }
+            _ => std::thread::sleep(LOOK_AGAIN),
+        }
+    };
+    let client = Client::new(&info)?;
+    if let Some(built) = graph::find()? {
+        graph::register(&client, &store, &built)?;
+    }
+    Ok(PrivateServer { client, info, process })
+}
+
+/// The program to serve with. Bazel replaces and removes what it built; a server must not run from there.
+fn program(store: &snapshot::Store) -> Result<PathBuf, CliError> {
+    let path =
+        std::env::current_exe().map_err(|error| CliError::new(Kind::Bug, "no_program", error.to_string()))?;
+    store.binary(&path).map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+}
+
 fn start(state: &StateDir, store: &snapshot::Store) -> Result<ServerInfo, CliError> {
-    // Bazel replaces and removes what it built; a server must not run from there.
-    let program = std::env::current_exe()
-        .map_err(|error| CliError::new(Kind::Bug, "no_program", error.to_string()))
-        .and_then(|path| {
-            store.binary(&path).map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
-        })?;
+    let program = program(store)?;
     let constraints = Constraints {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL,
@@ -78,7 +160,7 @@ fn start(state: &StateDir, store: &snapshot::Store) -> Result<ServerInfo, CliErr
         ["serve", "--workspace"].into_iter().map(OsString::from).chain([state.workspace().path().into()]).collect();
     let started = connect_or_start(&StartOptions {
         state,
-        program: &PathBuf::from(&program),
+        program: &program,
         args: &args,
         env: std::env::vars_os().collect(),
         constraints: &constraints,

@@ -7,8 +7,6 @@ use crate::daemon::DaemonError;
 /// What kind of trouble it is; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Work failed.
-    Work,
     /// The command line makes no sense.
     Usage,
     /// The workspace or graph is not usable.
@@ -46,7 +44,6 @@ impl CliError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Work => exit_code::WORK_FAILED,
             Kind::Usage => exit_code::USAGE,
             Kind::Configuration => exit_code::CONFIGURATION,
             Kind::Unreachable => exit_code::UNREACHABLE,

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::error::{CliError, Kind};
-use crate::api::{RegisterReply, RegisterRequest, ServerStatus};
+use crate::api::{self, RegisterReply, RegisterRequest};
 use crate::snapshot::{CodeManifest, SnapshotError, Store};
 use databuild_core::graph::file::GraphFile;
 use databuild_core::graph::parse_file;
@@ -57,8 +57,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<(), CliError> {
     let file = parse(built)?;
     let inherited = inherited(&file);
-    let status: ServerStatus = client.get("/api/v1/server")?;
-    let known = status.graph.is_some_and(|graph| graph.id == GraphId::of(&built.content).0);
+    let now: api::GraphId = client.get("/api/v1/graph/id")?;
+    let known = now.graph == Some(GraphId::of(&built.content).0);
     if known && inherited.is_empty() {
         return Ok(());
     }

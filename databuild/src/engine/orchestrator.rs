@@ -203,6 +203,7 @@ impl Orchestrator {
             }
             self.shared.publish(Snapshot::of(&self.core));
         }
+        self.performer.set_slots(self.core.slots);
         for values in turn.inherited {
             if let Err(error) = self.performer.keep_inherited(values) {
                 tracing::error!(%error, "inherited environment values could not be kept");

@@ -32,6 +32,8 @@ pub(super) struct Performer {
     pub(super) base_env: Vec<(String, String)>,
     pub(super) inherited: Inherited,
     pub(super) runner: Option<RunnerClient>,
+    /// How much may run at once, as the runner was told.
+    pub(super) told_slots: Option<usize>,
     pub(super) connect: ConnectRunner,
     pub(super) inbox: Sender<Message>,
     pub(super) publish: Sender<PublishOrder>,
@@ -85,6 +87,7 @@ impl Performer {
     /// are lost.
     pub(super) fn reconnect(&mut self, live: &[AttemptId]) -> Vec<AttemptId> {
         self.runner = None;
+        self.told_slots = None;
         let (send, receive) = std::sync::mpsc::channel();
         let client = match (self.connect)(send) {
             Ok(client) => client,
@@ -160,10 +163,14 @@ impl Performer {
         self.inherited.store(values)
     }
 
-    /// Tells the runner how much may run at once.
-    pub(super) fn set_slots(&self, slots: usize) {
+    /// Tells the runner how much may run at once, if it does not know.
+    pub(super) fn set_slots(&mut self, slots: usize) {
+        if self.told_slots == Some(slots) {
+            return;
+        }
         if let Some(runner) = &self.runner {
             report(runner.set_capacity(u32::try_from(slots).unwrap_or(u32::MAX)));
+            self.told_slots = Some(slots);
         }
     }
 

@@ -102,6 +102,7 @@ impl Engine {
             base_env: config.base_env,
             inherited: Inherited::load(&config.inherited),
             runner: None,
+            told_slots: None,
             connect: config.connect,
             spool: config.spool.clone(),
             inbox: inbox.clone(),

@@ -22,6 +22,7 @@ pub(super) fn describe(event: &Event) -> String {
             };
             format!("{} {how}", e.want)
         }
+        Event::WantReplanned(e) => format!("{} now waits for {}", e.want, e.work.join(", ")),
         Event::WorkCutOff(e) => format!("current after all: {}", e.partitions.join(", ")),
         Event::WorkAbandoned(e) => format!("given up after {}: {}", e.cause, e.partitions.join(", ")),
         Event::AttemptLeased(e) => format!("{} leased: {} by {}", e.attempt, e.partition, e.job),

@@ -60,6 +60,7 @@ pub fn router(app: App) -> Router {
         .route("/server/shutdown", post(server::shutdown))
         .route("/graphs", post(graphs::register).layer(DefaultBodyLimit::max(GRAPH_LIMIT)))
         .route("/graph", get(graphs::current))
+        .route("/graph/id", get(graphs::id))
         .route("/wants", get(wants::list).post(wants::create))
         .route("/wants/{id}", get(wants::get).delete(wants::cancel))
         .route("/wants/{id}/progress", get(wants::progress))

@@ -45,6 +45,7 @@ one_example_of_each! {
         source: "cli".into(),
         work: texts(["daily/date=2024-01-01..2024-02-29"]),
         forced: texts(["report/month=2024-01"]),
+        successors: texts(["daily/date=2024-01-05"]),
         blocked: vec![Blocked { partitions: texts(["raw/city=rome"]), reason: "no file".into() }],
     }),
     WantEnded(WantEnded {
@@ -80,6 +81,11 @@ one_example_of_each! {
         outputs: vec![output("daily/a", 7), output("daily/b", 8)],
     }),
     RunEnded(RunEnded { run: RunId(12), canceled: true, message: "asked to".into() }),
+    WantReplanned(WantReplanned {
+        want: WantId(3),
+        work: texts(["daily/date=2024-01-03..2024-02-29"]),
+        blocked: vec![Blocked { partitions: texts(["raw/city=oslo"]), reason: "gone".into() }],
+    }),
 }
 
 /// An example of each event, a second apart.
@@ -220,6 +226,7 @@ impl History {
             source: "api".into(),
             work: vec![],
             forced: vec![],
+            successors: vec![],
             blocked: vec![],
         })]
     }

@@ -15,7 +15,7 @@ use crate::event::{
     AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, PublishIntended, RunCancelRequested, RunEnded,
     WorkAbandoned,
 };
-use crate::graph::{JobIx, RetryPolicy};
+use crate::graph::RetryPolicy;
 use crate::ids::{AttemptId, RunId};
 use crate::partition_set::PartitionSet;
 use crate::state::{Phase, Run};
@@ -127,14 +127,18 @@ pub(super) fn backoff(policy: &RetryPolicy, failures: u32, noise: u64) -> Durati
 
 /// A run ends without result, and so does all that waits for it.
 fn end_run(out: &mut Out, run: &Run, canceled: bool, message: String) {
-    let job = out.state.current_job(run);
-    if let (Some(job), false) = (job, canceled) {
-        abandon_downstream(out, job, run);
-    }
     out.event(Event::RunEnded(RunEnded { run: run.id, canceled, message }));
+    if !canceled {
+        abandon_downstream(out, run);
+    }
 }
 
-fn abandon_downstream(out: &mut Out, job: JobIx, run: &Run) {
+/// Gives up queued work that needs what a run did not make, unless a successor is to make it.
+fn abandon_downstream(out: &mut Out, run: &Run) {
+    let Some(job) = out.state.current_job(run) else { return };
+    if out.state.work(job).todo.contains(&run.key) {
+        return;
+    }
     let registered = Arc::clone(out.state.registered());
     let graph = &registered.graph;
     let mut dead: Vec<PartitionSet> =
@@ -193,9 +197,11 @@ pub(super) fn publish_failed(out: &mut Out, attempt: AttemptId, message: &str) -
 
 pub(super) fn cancel_run(out: &mut Out, id: RunId) -> Result<Reply, Refusal> {
     let run = out.state.runs.get(&id).cloned().ok_or(Refusal::UnknownRun(id))?;
-    if !run.cancel_requested {
+    // What is being published is as good as done.
+    if !run.cancel_requested && run.phase != Phase::Publishing {
         out.event(Event::RunCancelRequested(RunCancelRequested { run: id }));
         stop(out, id);
+        abandon_downstream(out, &run);
     }
     Ok(Reply::Done)
 }

@@ -5,7 +5,7 @@ use crate::event::{AttemptLeased, Event, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::JobIx;
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::state::{Phase, State};
+use crate::state::{Phase, Run, State};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -18,10 +18,8 @@ const MAX_AHEAD: usize = 16;
 /// Leases ready work until all places are taken or nothing is ready; work that turned out to be current
 /// is cut off on the way.
 pub(super) fn dispatch(out: &mut Out, slots: usize) {
-    let limit = slots + ahead(out.state, slots);
     loop {
-        let active = out.state.runs.values().filter(|run| run.occupies_slot()).count();
-        let free = limit.saturating_sub(active);
+        let free = free_places(out.state, slots);
         if free == 0 || out.state.graph.is_none() {
             return;
         }
@@ -37,6 +35,12 @@ pub(super) fn dispatch(out: &mut Out, slots: usize) {
             lease_first(out, job, &key);
         }
     }
+}
+
+/// How many attempts may be leased now.
+fn free_places(state: &State, slots: usize) -> usize {
+    let active = state.runs.values().filter(|run| run.occupies_slot()).count();
+    (slots + ahead(state, slots)).saturating_sub(active)
 }
 
 /// How many attempts beyond the places are worth handing out.
@@ -133,22 +137,17 @@ pub(super) fn start(out: &mut Out, id: RunId) {
     out.effects.push(Effect::Start(Box::new(spec)));
 }
 
-/// Leases the next attempt of runs whose wait is over.
-pub(super) fn retry(out: &mut Out) {
-    let due: Vec<RunId> = out
-        .state
-        .runs
-        .values()
-        .filter(|run| matches!(run.phase, Phase::RetryWait(at) if at <= out.now))
-        .map(|run| run.id)
+/// Leases the next attempt of runs whose wait is over, the oldest first, as far as places are free.
+pub(super) fn retry(out: &mut Out, slots: usize) {
+    let due: Vec<RunId> = retries(out.state)
+        .filter(|(at, run)| *at <= out.now && !inputs_pending(out.state, run))
+        .map(|(_, run)| run.id)
+        .take(free_places(out.state, slots))
         .collect();
     for id in due {
         let run = Arc::clone(&out.state.runs[&id]);
         let attempt = AttemptId { run: id, number: run.attempt + 1 };
-        let inputs = match out.state.current_job(&run) {
-            Some(job) => out.state.inputs_digest(job, &run.key),
-            None => run.inputs,
-        };
+        let inputs = out.state.inputs_digest_of(&run);
         let event = AttemptLeased {
             attempt,
             job: run.graph.graph.job(run.job).label.clone(),
@@ -186,11 +185,27 @@ pub(super) fn end_wants(out: &mut Out) {
 }
 
 /// The next instant at which something follows by itself.
-pub(super) fn next_timer(state: &State) -> Option<Timestamp> {
-    let retries = state.runs.values().filter_map(|run| match run.phase {
-        Phase::RetryWait(at) => Some(at),
-        _ => None,
-    });
+pub(super) fn next_timer(state: &State, slots: usize) -> Option<Timestamp> {
+    // While no place is free it is not time but the end of an attempt that lets a run go on.
+    let mut waiting: Vec<_> = if free_places(state, slots) > 0 { retries(state).collect() } else { Vec::new() };
+    waiting.sort_by_key(|(at, _)| *at);
+    let retry = waiting.into_iter().find(|(_, run)| !inputs_pending(state, run)).map(|(at, _)| at);
     let expiries = state.wants.values().filter_map(|want| want.expires_at);
-    retries.chain(expiries).min()
+    retry.into_iter().chain(expiries).min()
+}
+
+/// Runs that are to be tried again, with the instant.
+fn retries(state: &State) -> impl Iterator<Item = (Timestamp, &Arc<Run>)> {
+    state.runs.values().filter_map(|run| match run.phase {
+        Phase::RetryWait(at) => Some((at, run)),
+        _ => None,
+    })
+}
+
+/// Whether a run has to wait for its inputs to be made anew.
+fn inputs_pending(state: &State, run: &Run) -> bool {
+    state.current_job(run).is_some_and(|job| {
+        let single = PartitionSet::single(state.graph().home(job).shape, &run.key);
+        !state.waiting(job, &single).is_empty()
+    })
 }

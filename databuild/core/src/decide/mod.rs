@@ -13,6 +13,7 @@
 mod attempt;
 mod dispatch;
 mod input;
+mod replan;
 mod resume;
 mod want;
 
@@ -99,7 +100,7 @@ impl Core {
         };
         if !self.draining {
             dispatch::expire_wants(&mut out);
-            dispatch::retry(&mut out);
+            dispatch::retry(&mut out, self.slots);
             dispatch::dispatch(&mut out, self.slots);
         }
         dispatch::end_wants(&mut out);
@@ -109,6 +110,9 @@ impl Core {
     /// When a [`Input::Tick`] is due, if nothing else comes first.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timestamp> {
-        dispatch::next_timer(&self.state)
+        if self.draining {
+            return None;
+        }
+        dispatch::next_timer(&self.state, self.slots)
     }
 }

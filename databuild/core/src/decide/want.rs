@@ -1,17 +1,17 @@
 //! Graphs and wants: what users ask for.
 
-use super::{Out, Refusal, Reply, Sighting, Sightings, WantRequest};
+use super::{replan, Out, Refusal, Reply, Sighting, Sightings, WantRequest};
 use crate::event::{
-    Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, RunCancelRequested, SeenPartition, SetText,
-    WantCreated, WantEnded, WantOutcome,
+    Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, RunCancelRequested, RunEnded,
+    SeenPartition, SetText, WantCreated, WantEnded, WantOutcome,
 };
 use crate::digest::hash64;
 use crate::graph::{DatasetIx, Graph};
-use crate::ids::WantId;
+use crate::ids::{RunId, WantId};
 use crate::partition_set::PartitionSet;
-use crate::planner;
-use crate::state::State;
-use jiff::SignedDuration;
+use crate::planner::{self, Plan};
+use crate::state::{Phase, State};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// A graph becomes the one that new work follows.
@@ -26,7 +26,13 @@ pub(super) fn register(out: &mut Out, event: GraphRegistered) -> Result<Reply, R
         let text = problems.first().map(ToString::to_string).unwrap_or_default();
         return Err(Refusal::BadGraph(text));
     }
+    let before = out.state.graph.clone();
+    let rests = replan::rests(out.state);
     out.event(Event::GraphRegistered(event));
+    if let Some(before) = before {
+        replan::retire_retries(out);
+        replan::replan(out, &before.graph, rests);
+    }
     Ok(Reply::Registered { changed: true })
 }
 
@@ -39,24 +45,25 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
     if request.targets.is_empty() {
         return Err(Refusal::NoTargets);
     }
-    let as_of = request.as_of.unwrap_or(out.now);
-    out.state.advance(as_of);
-    let targets = resolve_targets(out.state, &request.targets)?;
+    // Nothing may change before the request is found good, for a refusal leaves no event. Of a later
+    // instant nobody knows yet which data it will find.
+    let as_of = request.as_of.unwrap_or(out.now).min(out.now);
+    let targets = resolve_targets(out.state, &request.targets, as_of.max(out.state.as_of))?;
     sight(out, sightings);
+    out.state.advance(as_of);
 
     let plan = planner::plan(out.state, &targets, request.refresh);
-    let graph = &registered.graph;
     let mut work = SetText::new();
     let mut forced = SetText::new();
+    let mut successors = SetText::new();
     for entry in &plan.jobs {
+        let live = &out.state.work(entry.job).live;
+        let behind = entry.certain.union(&entry.if_changed).intersect(live).subtract(&entry.forced);
         work.extend(out.state.work_text(entry.job, &entry.work()));
         forced.extend(out.state.work_text(entry.job, &entry.forced));
+        successors.extend(out.state.work_text(entry.job, &behind));
     }
-    let mut blocked: Vec<Blocked> = plan
-        .blocked
-        .iter()
-        .map(|(job, set, reason)| Blocked { partitions: out.state.work_text(*job, set), reason: reason.clone() })
-        .collect();
+    let mut blocked = blocked_texts(out.state, &plan);
     for (ix, set) in &plan.absent {
         let asked = targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
@@ -82,21 +89,50 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
         source: request.source,
         work,
         forced,
+        successors,
         blocked,
     };
-    debug_assert!(graph.jobs().len() >= plan.jobs.len());
     out.event(Event::WantCreated(event));
+    supersede(out);
     Ok(Reply::Want(want))
+}
+
+/// What nobody can build, as an event tells it.
+pub(super) fn blocked_texts(state: &State, plan: &Plan) -> Vec<Blocked> {
+    let text = |(job, set, reason): &(_, _, String)| Blocked {
+        partitions: state.work_text(*job, set),
+        reason: reason.clone(),
+    };
+    plan.blocked.iter().map(text).collect()
+}
+
+/// Runs that wait to be tried again give way to newer work on the same partition.
+fn supersede(out: &mut Out) {
+    let older: Vec<RunId> = out
+        .state
+        .runs
+        .values()
+        .filter(|run| matches!(run.phase, Phase::RetryWait(_)))
+        .filter(|run| {
+            out.state.current_job(run).is_some_and(|job| out.state.work(job).todo.contains(&run.key))
+        })
+        .map(|run| run.id)
+        .collect();
+    for run in older {
+        let message = "superseded by newer work".to_owned();
+        out.event(Event::RunEnded(RunEnded { run, canceled: true, message }));
+    }
 }
 
 /// References to sets, one for each dataset named.
 pub(super) fn resolve_targets(
     state: &State,
     texts: &[String],
+    as_of: Timestamp,
 ) -> Result<Vec<(DatasetIx, PartitionSet)>, Refusal> {
     let mut targets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for text in texts {
-        let (ix, set) = state.resolve(text)?;
+        let (ix, set) = state.resolve_at(text, as_of)?;
         match targets.get_mut(&ix) {
             Some(all) => all.union_with(&set),
             None => {
@@ -135,7 +171,8 @@ pub(super) fn sight(out: &mut Out, sightings: &Sightings) {
                 let known = out.state.dataset(*dataset).entries.get(key);
                 let here = out.state.dataset(*dataset).present.contains(key);
                 let same = here && known.is_some_and(|known| known.version == hash64(version));
-                if same && known.is_some_and(|known| known.mark == *mark) {
+                let altered_before = out.state.dataset(*dataset).altered.contains(key);
+                if same && !altered_before && known.is_some_and(|known| known.mark == *mark) {
                     continue;
                 }
                 if same || graph.dataset(*dataset).external {
@@ -156,6 +193,8 @@ pub(super) fn sight(out: &mut Out, sightings: &Sightings) {
     if !seen.is_empty() {
         out.event(Event::Observed(Observed { partitions: seen }));
     }
+    // Open wants may rest on what is gone.
+    let rests = if gone.is_empty() && altered.is_empty() { Vec::new() } else { replan::rests(out.state) };
     if !gone.is_empty() {
         let partitions = texts(out.state, gone);
         out.event(Event::FilesVanished(FilesVanished { partitions }));
@@ -164,6 +203,7 @@ pub(super) fn sight(out: &mut Out, sightings: &Sightings) {
         let partitions = texts(out.state, altered);
         out.event(Event::FilesAltered(FilesAltered { partitions }));
     }
+    replan::replan(out, graph, rests);
 }
 
 /// A want is over as one act; runs that nobody else wants stop.
@@ -179,6 +219,11 @@ pub(super) fn cancel(out: &mut Out, id: WantId) -> Result<Reply, Refusal> {
 pub(super) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
     let causes = out.state.wants.get(&id).map(|want| want.causes.clone()).unwrap_or_default();
     out.event(Event::WantEnded(WantEnded { want: id, outcome, causes }));
+    stop_orphans(out);
+}
+
+/// Stops runs that nobody wants.
+pub(super) fn stop_orphans(out: &mut Out) {
     let orphans: Vec<_> = out
         .state
         .runs

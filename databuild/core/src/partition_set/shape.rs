@@ -1,5 +1,6 @@
 //! Which dimension is long, and how a partition's keys divide into tuple and long key.
 
+use crate::graph::Axis;
 use crate::keys::KeySpace;
 use crate::range_set::Key;
 
@@ -35,6 +36,16 @@ impl Shape {
         Shape {
             dims: is_time.len(),
             long: time.or(is_time.len().checked_sub(1)),
+        }
+    }
+
+    /// The shape of every dataset with these axes.
+    #[must_use]
+    pub fn of_axes(axes: &[Axis]) -> Shape {
+        let time = axes.iter().position(|axis| axis.calendar.is_some());
+        Shape {
+            dims: axes.len(),
+            long: time.or(axes.len().checked_sub(1)),
         }
     }
 

@@ -8,5 +8,6 @@ mod closure;
 mod plan;
 
 pub use closure::{closure, Closure};
+pub(crate) use plan::plan_rest;
 pub use plan::{plan, JobPlan, Plan, Reason};
 

@@ -2,7 +2,7 @@
 
 use super::closure::{closure, Closure};
 use crate::event::Refresh;
-use crate::graph::{DatasetIx, JobIx};
+use crate::graph::{DatasetIx, Input, JobIx};
 use crate::partition_set::PartitionSet;
 use crate::state::{State, Verdict};
 
@@ -103,14 +103,35 @@ impl Plan {
 /// Plans the build of `targets` as of [`State::as_of`]. Settles what it looks at, hence `&mut`.
 #[must_use]
 pub fn plan(state: &mut State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Plan {
+    let graph = state.graph();
+    let mut forced = Vec::new();
+    if refresh == Refresh::All {
+        for (ix, set) in targets {
+            forced.extend(graph.dataset(*ix).producer.map(|job| (job, set.clone())));
+        }
+    }
     let matters = closure(state, targets, refresh);
-    plan_closure(state, targets, refresh, &matters)
+    plan_closure(state, targets, refresh, &forced, &matters)
+}
+
+/// Plans anew what is left of a want: `targets` as [`plan`] does, and of them the jobs' partitions in
+/// `forced` whatever their state.
+pub(crate) fn plan_rest(
+    state: &mut State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    forced: &[(JobIx, PartitionSet)],
+) -> Plan {
+    let refresh = if refresh == Refresh::Missing { Refresh::Missing } else { Refresh::Stale };
+    let matters = closure(state, targets, refresh);
+    plan_closure(state, targets, refresh, forced, &matters)
 }
 
 fn plan_closure(
     state: &mut State,
     targets: &[(DatasetIx, PartitionSet)],
     refresh: Refresh,
+    forcing: &[(JobIx, PartitionSet)],
     matters: &Closure,
 ) -> Plan {
     let registered = std::sync::Arc::clone(state.registered());
@@ -161,31 +182,36 @@ fn plan_closure(
             }
         }
         let mut forced = PartitionSet::empty(needed.shape());
-        if refresh == Refresh::All {
-            for (_, set) in targets.iter().filter(|(target, _)| job.outputs.contains(target)) {
-                forced.union_with(&set.intersect(needed));
-            }
-            let more = forced.subtract(&certain);
-            if !more.is_empty() {
-                certain.union_with(&more);
-                reasons.push((Reason::Forced, more));
-            }
+        for (_, set) in forcing.iter().filter(|(job, _)| *job == ix) {
+            forced.union_with(&set.intersect(needed));
+        }
+        let more = forced.subtract(&certain);
+        if !more.is_empty() {
+            certain.union_with(&more);
+            reasons.push((Reason::Forced, more));
         }
 
         let home = graph.side(job.outputs[0], state.extents());
         let mut touched = PartitionSet::empty(needed.shape());
         let mut unbuildable = PartitionSet::empty(needed.shape());
-        for input in &job.inputs {
+        let dependents = |input: &Input, set: &PartitionSet| {
+            if set.is_empty() {
+                return PartitionSet::empty(needed.shape());
+            }
             let read = graph.side(input.dataset, state.extents());
-            let dependents = |set: &PartitionSet| {
-                if set.is_empty() {
-                    PartitionSet::empty(needed.shape())
-                } else {
-                    input.mapping.dependents_of(&home, &read, set).intersect(needed)
-                }
-            };
-            touched.union_with(&dependents(&changing[input.dataset.0]));
-            let lost = dependents(&dead[input.dataset.0]).intersect(&certain).subtract(&unbuildable);
+            input.mapping.dependents_of(&home, &read, set).intersect(needed)
+        };
+        for input in &job.inputs {
+            touched.union_with(&dependents(input, &changing[input.dataset.0]));
+        }
+        if refresh == Refresh::Missing {
+            // What is there is good enough, whatever becomes of its inputs.
+            touched = touched.intersect(&certain);
+        }
+        // Of these, a run has to read all inputs. What is current does not miss those that are gone.
+        let to_build = certain.union(&touched);
+        for input in &job.inputs {
+            let lost = dependents(input, &dead[input.dataset.0]).intersect(&to_build).subtract(&unbuildable);
             if !lost.is_empty() {
                 let text = state.set_text(input.dataset, &dead[input.dataset.0]).join(", ");
                 let dataset = graph.dataset(input.dataset);

@@ -78,6 +78,28 @@ impl Entries {
         }
     }
 
+    /// Adds a row after all others, with its entries in key order.
+    pub(super) fn append_row(&mut self, tuple: Tuple, entries: impl Iterator<Item = (Key, Entry)>) {
+        let mut pages: BTreeMap<Key, Arc<Vec<(Key, Entry)>>> = BTreeMap::new();
+        let mut page: Vec<(Key, Entry)> = Vec::new();
+        for (key, entry) in entries {
+            if let Some((first, _)) = page.first().filter(|(first, _)| first / PAGE != key / PAGE) {
+                pages.insert(first / PAGE, Arc::new(std::mem::take(&mut page)));
+            }
+            page.push((key, entry));
+            self.len += 1;
+        }
+        if let Some((first, _)) = page.first() {
+            pages.insert(first / PAGE, Arc::new(page));
+            self.rows.insert(tuple, pages);
+        }
+    }
+
+    /// All rows in order: a tuple and the entries of its long keys.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Tuple, impl Iterator<Item = &(Key, Entry)>)> {
+        self.rows.iter().map(|(tuple, pages)| (tuple, pages.values().flat_map(|page| page.iter())))
+    }
+
     /// All entries in key order.
     pub fn iter(&self) -> impl Iterator<Item = (PartitionKey, Entry)> + '_ {
         self.rows.iter().flat_map(move |(tuple, pages)| {

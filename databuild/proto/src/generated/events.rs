@@ -785,6 +785,55 @@ impl Record {
             RunEnded::new()
         }
     }
+
+    // .databuild.v1.WantReplanned want_replanned = 25;
+
+    pub fn want_replanned(&self) -> &WantReplanned {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantReplanned(ref v)) => v,
+            _ => <WantReplanned as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_want_replanned(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_want_replanned(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantReplanned(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_want_replanned(&mut self, v: WantReplanned) {
+        self.event = ::std::option::Option::Some(record::Event::WantReplanned(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_want_replanned(&mut self) -> &mut WantReplanned {
+        if let ::std::option::Option::Some(record::Event::WantReplanned(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::WantReplanned(WantReplanned::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantReplanned(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_want_replanned(&mut self) -> WantReplanned {
+        if self.has_want_replanned() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::WantReplanned(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            WantReplanned::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -847,6 +896,9 @@ impl ::protobuf::Message for Record {
                 },
                 194 => {
                     self.event = ::std::option::Option::Some(record::Event::RunEnded(is.read_message()?));
+                },
+                202 => {
+                    self.event = ::std::option::Option::Some(record::Event::WantReplanned(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -928,6 +980,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::WantReplanned(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -989,6 +1045,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::RunEnded(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(24, v, os)?;
                 },
+                &record::Event::WantReplanned(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(25, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1010,6 +1069,7 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1075,6 +1135,8 @@ pub mod record {
         Materialized(super::Materialized),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.run_ended)
         RunEnded(super::RunEnded),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.want_replanned)
+        WantReplanned(super::WantReplanned),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -1755,6 +1817,8 @@ pub struct WantCreated {
     pub forced: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.blocked)
     pub blocked: ::std::vec::Vec<Blocked>,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.successors)
+    pub successors: ::std::vec::Vec<::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1818,6 +1882,9 @@ impl ::protobuf::Message for WantCreated {
                 98 => {
                     self.blocked.push(is.read_message()?);
                 },
+                106 => {
+                    self.successors.push(is.read_string()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1870,6 +1937,9 @@ impl ::protobuf::Message for WantCreated {
             let len = value.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for value in &self.successors {
+            my_size += ::protobuf::rt::string_size(13, &value);
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1912,6 +1982,9 @@ impl ::protobuf::Message for WantCreated {
         for v in &self.blocked {
             ::protobuf::rt::write_message_field_with_cached_size(12, v, os)?;
         };
+        for v in &self.successors {
+            os.write_string(13, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1941,6 +2014,7 @@ impl ::protobuf::Message for WantCreated {
         self.work.clear();
         self.forced.clear();
         self.blocked.clear();
+        self.successors.clear();
         self.special_fields.clear();
     }
 
@@ -1958,6 +2032,7 @@ impl ::protobuf::Message for WantCreated {
             work: ::std::vec::Vec::new(),
             forced: ::std::vec::Vec::new(),
             blocked: ::std::vec::Vec::new(),
+            successors: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -2061,6 +2136,123 @@ impl ::protobuf::Message for Blocked {
         static instance: Blocked = Blocked {
             partitions: ::std::vec::Vec::new(),
             reason: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.WantReplanned)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct WantReplanned {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.WantReplanned.want)
+    pub want: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantReplanned.work)
+    pub work: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.WantReplanned.blocked)
+    pub blocked: ::std::vec::Vec<Blocked>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.WantReplanned.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a WantReplanned {
+    fn default() -> &'a WantReplanned {
+        <WantReplanned as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl WantReplanned {
+    pub fn new() -> WantReplanned {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for WantReplanned {
+    const NAME: &'static str = "WantReplanned";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.want = is.read_uint64()?;
+                },
+                18 => {
+                    self.work.push(is.read_string()?);
+                },
+                26 => {
+                    self.blocked.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.want != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.want);
+        }
+        for value in &self.work {
+            my_size += ::protobuf::rt::string_size(2, &value);
+        };
+        for value in &self.blocked {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.want != 0 {
+            os.write_uint64(1, self.want)?;
+        }
+        for v in &self.work {
+            os.write_string(2, &v)?;
+        };
+        for v in &self.blocked {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> WantReplanned {
+        WantReplanned::new()
+    }
+
+    fn clear(&mut self) {
+        self.want = 0;
+        self.work.clear();
+        self.blocked.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static WantReplanned {
+        static instance: WantReplanned = WantReplanned {
+            want: 0,
+            work: ::std::vec::Vec::new(),
+            blocked: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

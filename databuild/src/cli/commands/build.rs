@@ -26,12 +26,13 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// The want is refused, fails or cannot be followed.
 pub fn run(cli: &Cli, args: &BuildArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
-    let result = build(cli, args, &client);
     if args.no_daemon {
-        super::stop::stop_and_wait(cli, &client)?;
+        let private = connect::connect_privately(cli)?;
+        let result = build(cli, args, private.client());
+        private.stop()?;
+        return result;
     }
-    result
+    build(cli, args, &connect::connect(cli)?)
 }
 
 fn build(cli: &Cli, args: &BuildArgs, client: &Client) -> Result<u8, CliError> {
@@ -42,7 +43,7 @@ fn build(cli: &Cli, args: &BuildArgs, client: &Client) -> Result<u8, CliError> {
     if args.detach {
         return super::want::print(cli, &want).map(|()| exit_code::OK);
     }
-    follow(cli, client, &want)
+    follow(cli, client, &want, args.no_daemon)
 }
 
 /// Creates the want that the arguments ask for.
@@ -61,7 +62,7 @@ pub fn create(client: &Client, args: &BuildArgs) -> Result<WantDetail, CliError>
     client.post("/api/v1/wants", &request)
 }
 
-fn follow(cli: &Cli, client: &Client, want: &WantDetail) -> Result<u8, CliError> {
+fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> Result<u8, CliError> {
     let id = &want.want.id;
     interrupt_on_ctrl_c()?;
     let mut console = Console::new(cli.json, cli.color);
@@ -90,6 +91,10 @@ fn follow(cli: &Cli, client: &Client, want: &WantDetail) -> Result<u8, CliError>
         }
         if INTERRUPTED.load(Ordering::SeqCst) {
             console.finish();
+            if private {
+                eprintln!("interrupted; stopping {id} with its server");
+                return Ok(exit_code::INTERRUPTED);
+            }
             eprintln!("detached; {id} goes on in the server");
             eprintln!("  stop it:   databuild cancel {id}");
             eprintln!("  see it:    databuild want get {id}");

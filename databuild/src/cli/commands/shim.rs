@@ -27,13 +27,17 @@ pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
         return Err(CliError::new(Kind::Usage, "shim_is_folder", format!("{} is a folder", path.display()))
             .hint("name another file: databuild shim PATH"));
     }
-    write(&path, &script(&program, workspace.path()))
+    let enter = std::env::var("DATABUILD_ENTER").ok();
+    write(&path, &script(&program, workspace.path(), enter.as_deref()))
         .map_err(|error| CliError::new(Kind::Configuration, "shim_unwritable", format!("{}: {error}", path.display())))?;
     output::line(&path.display().to_string());
     Ok(exit_code::OK)
 }
 
-fn script(program: &Path, workspace: &Path) -> String {
+/// The script. `enter` is the command that `bazelw` names where programs built by Bazel need another system
+/// than the machine's own.
+fn script(program: &Path, workspace: &Path, enter: Option<&str>) -> String {
+    let enter = enter.map(|enter| format!("{} ", quote(enter))).unwrap_or_default();
     format!(
         "#!/bin/sh\n\
          # Written by `databuild shim`: runs DataBuild without Bazel, on the graph registered last.\n\
@@ -43,7 +47,7 @@ fn script(program: &Path, workspace: &Path) -> String {
          \x20 echo \"databuild: $program is gone; run: bazel run //:databuild -- shim\" >&2\n\
          \x20 exit 4\n\
          fi\n\
-         exec \"$program\" --workspace {workspace} \"$@\"\n",
+         exec {enter}\"$program\" --workspace {workspace} \"$@\"\n",
         program = quote(&program.to_string_lossy()),
         workspace = quote(&workspace.to_string_lossy()),
     )
@@ -66,7 +70,8 @@ mod tests {
 
     #[test]
     fn paths_with_quotes_survive_the_shell() {
-        let text = script(Path::new("/a b/it's"), Path::new("/w"));
+        let text = script(Path::new("/a b/it's"), Path::new("/w"), Some("/e x/enter"));
         assert!(text.contains(r"program='/a b/it'\''s'"), "{text}");
+        assert!(text.contains(r#"exec '/e x/enter' "$program""#), "{text}");
     }
 }

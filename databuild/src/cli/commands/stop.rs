@@ -27,19 +27,11 @@ pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
     Ok(exit_code::OK)
 }
 
-/// Stops the server and its jobs, and waits until they are gone: what `build --no-daemon` leaves behind
-/// is nothing.
+/// Asks the server to stop and waits until it is gone.
 ///
 /// # Errors
-/// The server does not go.
-pub fn stop_and_wait(cli: &Cli, client: &Client) -> Result<(), CliError> {
-    match connect::running(cli)? {
-        Some(info) => stop(client, &info, true),
-        None => Ok(()),
-    }
-}
-
-fn stop(client: &Client, info: &crate::daemon::ServerInfo, stop_jobs: bool) -> Result<(), CliError> {
+/// It does not go.
+pub fn stop(client: &Client, info: &crate::daemon::ServerInfo, stop_jobs: bool) -> Result<(), CliError> {
     client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs })?;
     match info.process().wait_exit(&Deadline::after(PATIENCE)) {
         Ok(true) => Ok(()),

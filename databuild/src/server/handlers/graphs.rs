@@ -2,7 +2,7 @@
 
 use super::super::error::ApiError;
 use super::super::routes::App;
-use crate::api::{RegisterReply, RegisterRequest};
+use crate::api::{GraphId, RegisterReply, RegisterRequest};
 use crate::engine::Registration;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
@@ -40,4 +40,10 @@ pub async fn current(State(app): State<App>) -> Result<Response, ApiError> {
     let id = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.clone()).ok_or_else(none)?;
     let content = app.engine.reader().blob(&id.0)?.value.ok_or_else(none)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], content).into_response())
+}
+
+/// `GET /graph/id`: what a client asks before it stores and registers its own.
+pub async fn id(State(app): State<App>) -> Json<GraphId> {
+    let graph = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.to_string());
+    Json(GraphId { graph })
 }

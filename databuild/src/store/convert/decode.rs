@@ -6,7 +6,7 @@ use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered,
     FilesVanished, GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass,
     PublishIntended, Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated,
-    WantEnded, WantOutcome, WorkAbandoned, WorkCutOff,
+    WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{AttemptId, GraphId, RunId, WantId};
 use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
@@ -80,6 +80,7 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
             Event::FilesAltered(FilesAltered { partitions })
         }
         StoredEvent::WantCreated(e) => Event::WantCreated(want_created(e)?),
+        StoredEvent::WantReplanned(e) => Event::WantReplanned(want_replanned(e)?),
         StoredEvent::WantEnded(e) => Event::WantEnded(want_ended(e)?),
         StoredEvent::WorkCutOff(e) => {
             known(&e, "work cut off")?;
@@ -199,6 +200,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         work,
         forced,
         blocked,
+        successors,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -226,10 +228,21 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         source,
         work,
         forced,
+        successors,
         blocked: blocked
             .into_iter()
             .map(blocked_set)
             .collect::<Result<_, _>>()?,
+    })
+}
+
+fn want_replanned(message: stored::WantReplanned) -> Result<WantReplanned, ConvertError> {
+    known(&message, "a want's new plan")?;
+    let stored::WantReplanned { want, work, blocked, special_fields: _ } = message;
+    Ok(WantReplanned {
+        want: WantId(want),
+        work,
+        blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
     })
 }
 

@@ -5,7 +5,7 @@ use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered,
     FilesVanished, GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass,
     PublishIntended, Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated,
-    WantEnded, WantOutcome, WorkAbandoned, WorkCutOff,
+    WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::AttemptId;
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
@@ -46,6 +46,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::PublishIntended(_) => 22,
         Event::Materialized(_) => 23,
         Event::RunEnded(_) => 24,
+        Event::WantReplanned(_) => 25,
     }
 }
 
@@ -69,6 +70,7 @@ fn event(event: &Event) -> StoredEvent {
             })
         }
         Event::WantCreated(e) => StoredEvent::WantCreated(want_created(e)),
+        Event::WantReplanned(e) => StoredEvent::WantReplanned(want_replanned(e)),
         Event::WantEnded(e) => StoredEvent::WantEnded(want_ended(e)),
         Event::WorkCutOff(WorkCutOff { partitions }) => {
             StoredEvent::WorkCutOff(stored::WorkCutOff {
@@ -173,6 +175,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         source,
         work,
         forced,
+        successors,
         blocked,
     } = event;
     stored::WantCreated {
@@ -194,6 +197,17 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         source: source.clone(),
         work: work.clone(),
         forced: forced.clone(),
+        successors: successors.clone(),
+        blocked: blocked.iter().map(blocked_set).collect(),
+        ..Default::default()
+    }
+}
+
+fn want_replanned(event: &WantReplanned) -> stored::WantReplanned {
+    let WantReplanned { want, work, blocked } = event;
+    stored::WantReplanned {
+        want: want.0,
+        work: work.clone(),
         blocked: blocked.iter().map(blocked_set).collect(),
         ..Default::default()
     }

@@ -131,6 +131,7 @@ fn kind_numbers_never_change() {
         (22, "PublishIntended"),
         (23, "Materialized"),
         (24, "RunEnded"),
+        (25, "WantReplanned"),
     ];
     assert_eq!(kinds, pinned);
 }

@@ -86,6 +86,7 @@ fn want(id: u64) -> Event {
         source: "cli".into(),
         work: vec![],
         forced: vec![],
+        successors: vec![],
         blocked: vec![],
     })
 }

@@ -167,6 +167,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::FilesAltered(_)
         | Event::WorkCutOff(_)
         | Event::WorkAbandoned(_)
+        | Event::WantReplanned(_)
         | Event::RunCancelRequested(_)
         | Event::PublishIntended(_) => Vec::new(),
     }

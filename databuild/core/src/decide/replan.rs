@@ -1,0 +1,141 @@
+//! What open wants still wait for is worked out anew when the ground they stand on moves: another graph
+//! is registered, or files that they were to be made from are gone or altered.
+//!
+//! Only what is left of a want is planned; what it has got stays got. Runs under way are not touched.
+
+use super::{want, Out};
+use crate::event::{Blocked, Event, RunEnded, SetText, WantReplanned};
+use crate::graph::{DatasetIx, Graph, JobIx};
+use crate::ids::{RunId, WantId};
+use crate::partition_set::PartitionSet;
+use crate::planner;
+use crate::reference;
+use crate::state::{reads_the_same, Phase, State};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is left of a want, in terms of the graph of that moment.
+pub(super) struct Rest {
+    want: WantId,
+    /// All outputs of the work it waits for.
+    held: Vec<(DatasetIx, PartitionSet)>,
+    /// What was asked for.
+    targets: Vec<(DatasetIx, PartitionSet)>,
+}
+
+/// What is left of all wants.
+pub(super) fn rests(state: &State) -> Vec<Rest> {
+    let Some(registered) = &state.graph else { return Vec::new() };
+    let graph = &registered.graph;
+    let outputs_of = |(job, set): (&JobIx, &PartitionSet)| -> Vec<(DatasetIx, PartitionSet)> {
+        graph.job(*job).outputs.iter().map(|output| (*output, set.clone())).collect()
+    };
+    state
+        .wants
+        .values()
+        .map(|want| Rest {
+            want: want.id,
+            held: want.remaining.iter().flat_map(outputs_of).collect(),
+            targets: want.targets.iter().filter_map(|text| state.resolve_recorded(text)).collect(),
+        })
+        .collect()
+}
+
+/// Runs that wait to be tried again with what their job was: the job of the new graph does it instead.
+pub(super) fn retire_retries(out: &mut Out) {
+    let registered = Arc::clone(out.state.registered());
+    let outdated: Vec<RunId> = out
+        .state
+        .runs
+        .values()
+        .filter(|run| matches!(run.phase, Phase::RetryWait(_)))
+        .filter(|run| {
+            let Some(job) = out.state.current_job(run) else { return true };
+            out.state.provenance(run.made_by) != registered.digests_of(job)
+                || !reads_the_same(&run.graph.graph, run.job, &registered.graph, job)
+        })
+        .map(|run| run.id)
+        .collect();
+    for run in outdated {
+        let message = "superseded by another version of its job".to_owned();
+        out.event(Event::RunEnded(RunEnded { run, canceled: true, message }));
+    }
+}
+
+/// Plans anew what is left of wants, which was taken down under the graph `before`.
+pub(super) fn replan(out: &mut Out, before: &Graph, rests: Vec<Rest>) {
+    if rests.is_empty() {
+        return;
+    }
+    for rest in rests {
+        replan_one(out, before, &rest);
+    }
+    want::stop_orphans(out);
+}
+
+fn replan_one(out: &mut Out, before: &Graph, rest: &Rest) {
+    let Some(want) = out.state.wants.get(&rest.want).cloned() else { return };
+    let registered = Arc::clone(out.state.registered());
+    let graph = &registered.graph;
+    let mut blocked = Vec::new();
+    let mut targets: Vec<(DatasetIx, PartitionSet)> = Vec::new();
+    for (ix, set) in &rest.held {
+        let earlier = before.dataset(*ix);
+        let now = out.state.successor_of(earlier).and_then(|ix| Some((ix, graph.dataset(ix).producer?)));
+        let mut lost = set.clone();
+        if let Some((ix, job)) = now {
+            let kept = set.within(&graph.dataset(ix).bounds());
+            lost.subtract_with(&kept);
+            targets.push((ix, kept.subtract(&under_way(out.state, job))));
+        }
+        // What was only needed on the way may well be needed no more.
+        for (_, asked) in rest.targets.iter().filter(|(target, _)| target == ix) {
+            let lost = lost.intersect(asked);
+            if !lost.is_empty() {
+                let (dims, spaces) = (&earlier.dims, &earlier.spaces);
+                let partitions = reference::format_set(&earlier.name, dims, spaces, &lost, &out.state.symbols);
+                let reason = format!("`{}` is not in the graph any more", partitions.join(", "));
+                blocked.push(Blocked { partitions, reason });
+            }
+        }
+    }
+    let forced: Vec<(JobIx, PartitionSet)> = want
+        .remaining
+        .iter()
+        .map(|(job, set)| (*job, set.intersect(&out.state.work(*job).forced)))
+        .collect();
+    let plan = planner::plan_rest(out.state, &targets, want.refresh, &forced);
+
+    // What looks current now may yet be changed by what is under way; it is cut off when its turn comes.
+    let mut work: BTreeMap<JobIx, PartitionSet> = want.remaining.clone();
+    for (job, set, _) in &plan.blocked {
+        let stays = under_way(out.state, *job);
+        if let Some(held) = work.get_mut(job) {
+            held.subtract_with(&set.subtract(&stays));
+        }
+    }
+    for entry in &plan.jobs {
+        let shape = graph.home(entry.job).shape;
+        work.entry(entry.job).or_insert_with(|| PartitionSet::empty(shape)).union_with(&entry.work());
+    }
+    blocked.extend(want::blocked_texts(out.state, &plan));
+    work.retain(|_, set| !set.is_empty());
+    let same = work.iter().eq(want.remaining.iter().filter(|(_, set)| !set.is_empty()));
+    if same && blocked.is_empty() {
+        return;
+    }
+    let texts = |(job, set): (&JobIx, &PartitionSet)| out.state.work_text(*job, set);
+    let work: SetText = work.iter().flat_map(texts).collect();
+    out.event(Event::WantReplanned(WantReplanned { want: rest.want, work, blocked }));
+}
+
+/// Partitions that an attempt is making and no successor is queued for.
+fn under_way(state: &State, job: JobIx) -> PartitionSet {
+    let mut set = PartitionSet::empty(state.graph().home(job).shape);
+    for run in state.runs.values().filter(|run| !matches!(run.phase, Phase::RetryWait(_))) {
+        if state.occupied_by(run).contains(&job) && !state.work(job).todo.contains(&run.key) {
+            set.insert(&run.key);
+        }
+    }
+    set
+}

@@ -1,0 +1,335 @@
+//! What a dump holds, and how it is taken.
+
+use super::{EntryColumns, SetColumns};
+use crate::event::{OutputRecord, PriorityClass, Refresh, SetText};
+use crate::graph::{Axis, JobDigests, JobIx, Registered};
+use crate::ids::{GraphId, RunId, Seq, WantId};
+use crate::partition_set::PartitionSet;
+use crate::range_set::Key;
+use crate::state::{DatasetState, JobWork, Phase, Run, State, Want};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A whole [`State`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StateDump {
+    /// As in the state.
+    pub seq: Seq,
+    /// As in the state.
+    pub as_of: Timestamp,
+    /// As in the state.
+    pub last_want: WantId,
+    /// As in the state.
+    pub last_run: RunId,
+    /// As in the state.
+    pub attempt_ms: f64,
+    /// Texts of static keys, by number.
+    pub symbols: Vec<String>,
+    /// The graph that new work follows, then those of live runs; none if no graph was ever registered.
+    pub graphs: Vec<GraphDump>,
+    /// By index.
+    pub provenances: Vec<JobDigests>,
+    /// Datasets of the first graph.
+    pub datasets: Vec<DatasetDump>,
+    /// Datasets that it does not have.
+    pub retired: Vec<DatasetDump>,
+    /// Jobs of the first graph.
+    pub work: Vec<WorkDump>,
+    /// Live wants.
+    pub wants: Vec<WantDump>,
+    /// Live runs.
+    pub runs: Vec<RunDump>,
+}
+
+/// A registered graph. The content is found by the digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphDump {
+    /// Its digest.
+    pub id: GraphId,
+    /// Digests of inherited environment values, by name.
+    pub inherited: BTreeMap<String, String>,
+}
+
+/// A [`DatasetState`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetDump {
+    /// The dataset.
+    pub name: String,
+    /// What its keys stand for.
+    pub axes: Vec<Axis>,
+    /// As in the state.
+    pub entries: EntryColumns,
+    /// As in the state.
+    pub present: SetColumns,
+    /// As in the state.
+    pub empty: SetColumns,
+    /// By index of provenance.
+    pub made_by: Vec<(u32, SetColumns)>,
+    /// As in the state.
+    pub suspect: SetColumns,
+    /// As in the state.
+    pub inputs_changed: SetColumns,
+    /// As in the state.
+    pub altered: SetColumns,
+    /// As in the state.
+    pub vanished: SetColumns,
+    /// As in the state.
+    pub failed: SetColumns,
+}
+
+/// A [`JobWork`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkDump {
+    /// Label of the job.
+    pub job: String,
+    /// As in the state.
+    pub todo: SetColumns,
+    /// As in the state.
+    pub ready: SetColumns,
+    /// As in the state.
+    pub live: SetColumns,
+    /// As in the state.
+    pub forced: SetColumns,
+}
+
+/// A [`Want`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantDump {
+    /// As in the state.
+    pub id: WantId,
+    /// As in the state.
+    pub targets: SetText,
+    /// As in the state.
+    pub class: PriorityClass,
+    /// As in the state.
+    pub refresh: Refresh,
+    /// As in the state.
+    pub created_at: Timestamp,
+    /// As in the state.
+    pub expires_at: Option<Timestamp>,
+    /// By index in [`StateDump::work`].
+    pub remaining: Vec<(u32, SetColumns)>,
+    /// As in the state.
+    pub total: u64,
+    /// As in the state.
+    pub done: u64,
+    /// As in the state.
+    pub unchanged: u64,
+    /// As in the state.
+    pub failed: u64,
+    /// As in the state.
+    pub causes: Vec<String>,
+}
+
+/// A [`Run`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDump {
+    /// As in the state.
+    pub id: RunId,
+    /// Index in [`StateDump::graphs`].
+    pub graph: u32,
+    /// Label of the job there.
+    pub job: String,
+    /// As in the state.
+    pub key: Vec<Key>,
+    /// As in the state.
+    pub partition: String,
+    /// As in the state.
+    pub phase: Phase,
+    /// As in the state.
+    pub attempt: u32,
+    /// As in the state.
+    pub failures: u32,
+    /// As in the state.
+    pub losses: u32,
+    /// As in the state.
+    pub inputs: u64,
+    /// As in the state.
+    pub as_of: Timestamp,
+    /// Index of provenance.
+    pub made_by: u32,
+    /// As in the state.
+    pub cancel_requested: bool,
+    /// As in the state.
+    pub intended: Vec<OutputRecord>,
+}
+
+// No pattern below has a `..`: what the state gains breaks the build here until it is dumped.
+impl State {
+    /// The state as plain data.
+    #[must_use]
+    pub fn dump(&self) -> StateDump {
+        let State {
+            seq,
+            symbols,
+            graph,
+            as_of,
+            wants,
+            runs,
+            last_want,
+            last_run,
+            attempt_ms,
+            // Follows from the graph and `as_of`.
+            extents: _,
+            datasets,
+            retired,
+            work,
+            provenances,
+        } = self;
+        let mut graphs = Graphs::default();
+        if let Some(graph) = graph {
+            graphs.index_of(graph);
+        }
+        let current = graph.as_ref().map(|registered| &registered.graph);
+        let names = current.into_iter().flat_map(|graph| graph.datasets()).map(|(_, dataset)| &dataset.name);
+        let labels = current.into_iter().flat_map(|graph| graph.jobs()).map(|(_, job)| &job.label);
+        StateDump {
+            seq: *seq,
+            as_of: *as_of,
+            last_want: *last_want,
+            last_run: *last_run,
+            attempt_ms: *attempt_ms,
+            symbols: (0..symbols.len()).map(|key| symbols.text(key as Key).to_owned()).collect(),
+            provenances: provenances.as_ref().clone(),
+            datasets: names.zip(datasets).map(|(name, state)| DatasetDump::of(name, state)).collect(),
+            retired: retired.iter().map(|((name, _), state)| DatasetDump::of(name, state)).collect(),
+            work: labels.zip(work).map(|(job, work)| WorkDump::of(job, work)).collect(),
+            wants: wants.values().map(|want| WantDump::of(want)).collect(),
+            runs: runs.values().map(|run| RunDump::of(run, &mut graphs)).collect(),
+            graphs: graphs.dumps,
+        }
+    }
+}
+
+/// The graphs met so far.
+#[derive(Default)]
+struct Graphs {
+    dumps: Vec<GraphDump>,
+}
+
+impl Graphs {
+    fn index_of(&mut self, registered: &Arc<Registered>) -> u32 {
+        let Registered { id, inherited, graph: _, digests: _ } = registered.as_ref();
+        let found = self.dumps.iter().position(|dump| dump.id == *id && dump.inherited == *inherited);
+        let ix = found.unwrap_or_else(|| {
+            self.dumps.push(GraphDump { id: id.clone(), inherited: inherited.clone() });
+            self.dumps.len() - 1
+        });
+        ix as u32
+    }
+}
+
+impl DatasetDump {
+    fn of(name: &str, state: &DatasetState) -> DatasetDump {
+        let DatasetState {
+            axes,
+            entries,
+            present,
+            empty,
+            made_by,
+            suspect,
+            inputs_changed,
+            altered,
+            vanished,
+            failed,
+        } = state;
+        DatasetDump {
+            name: name.to_owned(),
+            axes: axes.clone(),
+            entries: EntryColumns::of(entries),
+            present: SetColumns::of(present),
+            empty: SetColumns::of(empty),
+            made_by: made_by.iter().map(|(ix, set)| (ix.0, SetColumns::of(set))).collect(),
+            suspect: SetColumns::of(suspect),
+            inputs_changed: SetColumns::of(inputs_changed),
+            altered: SetColumns::of(altered),
+            vanished: SetColumns::of(vanished),
+            failed: SetColumns::of(failed),
+        }
+    }
+}
+
+impl WorkDump {
+    fn of(job: &str, work: &JobWork) -> WorkDump {
+        let JobWork { todo, ready, live, forced } = work;
+        WorkDump {
+            job: job.to_owned(),
+            todo: SetColumns::of(todo),
+            ready: SetColumns::of(ready),
+            live: SetColumns::of(live),
+            forced: SetColumns::of(forced),
+        }
+    }
+}
+
+impl WantDump {
+    fn of(want: &Want) -> WantDump {
+        let Want {
+            id,
+            targets,
+            class,
+            refresh,
+            created_at,
+            expires_at,
+            remaining,
+            total,
+            done,
+            unchanged,
+            failed,
+            causes,
+        } = want;
+        let set = |(job, set): (&JobIx, &PartitionSet)| (job.0 as u32, SetColumns::of(set));
+        WantDump {
+            id: *id,
+            targets: targets.clone(),
+            class: *class,
+            refresh: *refresh,
+            created_at: *created_at,
+            expires_at: *expires_at,
+            remaining: remaining.iter().map(set).collect(),
+            total: *total,
+            done: *done,
+            unchanged: *unchanged,
+            failed: *failed,
+            causes: causes.clone(),
+        }
+    }
+}
+
+impl RunDump {
+    fn of(run: &Run, graphs: &mut Graphs) -> RunDump {
+        let Run {
+            id,
+            graph,
+            job,
+            key,
+            partition,
+            phase,
+            attempt,
+            failures,
+            losses,
+            inputs,
+            as_of,
+            made_by,
+            cancel_requested,
+            intended,
+        } = run;
+        RunDump {
+            id: *id,
+            graph: graphs.index_of(graph),
+            job: graph.graph.job(*job).label.clone(),
+            key: key.keys().to_vec(),
+            partition: partition.clone(),
+            phase: phase.clone(),
+            attempt: *attempt,
+            failures: *failures,
+            losses: *losses,
+            inputs: *inputs,
+            as_of: *as_of,
+            made_by: made_by.0,
+            cancel_requested: *cancel_requested,
+            intended: intended.clone(),
+        }
+    }
+}

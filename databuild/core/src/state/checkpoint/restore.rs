@@ -1,0 +1,364 @@
+//! Taking a dump up again.
+
+use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, WantDump, WorkDump};
+use crate::graph::{Axis, Graph, JobIx, Registered};
+use crate::ids::GraphId;
+use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use crate::range_set::Key;
+use crate::state::{DatasetState, JobWork, ProvenanceIx, Run, State, Want};
+use crate::symbols::Symbols;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A dump that this program cannot take up; the log still holds all there is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// A graph's content is not there.
+    #[error("the content of graph {0} is missing")]
+    GraphMissing(GraphId),
+    /// A graph that this version refuses.
+    #[error("graph {graph} cannot be read: {problem}")]
+    Graph {
+        /// Which.
+        graph: GraphId,
+        /// The first problem.
+        problem: String,
+    },
+    /// This version finds static keys in a graph that the dump has no numbers for.
+    #[error("graph {0} has static keys without numbers")]
+    NewKeys(GraphId),
+    /// The dump and its graph differ in what there is, or in what keys mean.
+    #[error("`{0}` is not in the graph, or not as it was")]
+    Unlike(String),
+    /// The numbers of a set or of entries make no sense.
+    #[error("`{name}`: {misfit}")]
+    Misfit {
+        /// Whose.
+        name: String,
+        /// What is wrong.
+        misfit: Misfit,
+    },
+    /// An index beyond its table, or something twice.
+    #[error("{0} is out of range or there twice")]
+    Index(&'static str),
+}
+
+impl State {
+    /// The state that was dumped. `content` finds a graph file by its digest.
+    ///
+    /// # Errors
+    /// The dump does not fit the graphs as this program reads them.
+    pub fn restore(
+        dump: StateDump,
+        content: impl Fn(&GraphId) -> Option<Arc<str>>,
+    ) -> Result<State, RestoreError> {
+        let StateDump {
+            seq,
+            as_of,
+            last_want,
+            last_run,
+            attempt_ms,
+            symbols: texts,
+            graphs,
+            provenances,
+            datasets,
+            retired,
+            work,
+            wants,
+            runs,
+        } = dump;
+        let mut symbols = Symbols::new();
+        for (number, text) in texts.iter().enumerate() {
+            if symbols.intern(text) as usize != number {
+                return Err(RestoreError::Index("a static key"));
+            }
+        }
+        let mut parsed: BTreeMap<GraphId, Graph> = BTreeMap::new();
+        let mut registered = Vec::with_capacity(graphs.len());
+        for dump in graphs {
+            let graph = match parsed.get(&dump.id) {
+                Some(graph) => graph.clone(),
+                None => {
+                    let graph = parse(&dump.id, &content, &mut symbols)?;
+                    parsed.insert(dump.id.clone(), graph.clone());
+                    graph
+                }
+            };
+            registered.push(Arc::new(Registered::new(dump.id, graph, dump.inherited)));
+        }
+
+        let reader = Reader { symbols: symbols.len(), provenances: provenances.len() };
+        let mut retired_states = BTreeMap::new();
+        for dump in retired {
+            let key = (dump.name.clone(), dump.axes.clone());
+            if retired_states.insert(key, Arc::new(reader.dataset(dump)?)).is_some() {
+                return Err(RestoreError::Index("a retired dataset"));
+            }
+        }
+        let mut state = State {
+            seq,
+            symbols,
+            graph: registered.first().cloned(),
+            as_of,
+            wants: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            last_want,
+            last_run,
+            attempt_ms,
+            extents: registered.first().map(|registered| Arc::new(registered.graph.extents(as_of))),
+            datasets: Vec::new(),
+            retired: retired_states,
+            work: Vec::new(),
+            provenances: Arc::new(provenances),
+        };
+        let Some(current) = registered.first() else {
+            let rest = [datasets.len(), work.len(), wants.len(), runs.len()];
+            let nothing = rest.iter().all(|len| *len == 0);
+            return if nothing { Ok(state) } else { Err(RestoreError::Index("a graph")) };
+        };
+        let graph = &current.graph;
+        state.datasets = reader.datasets(graph, datasets)?;
+        let jobs = job_indices(graph, &work)?;
+        state.work = reader.work(graph, &jobs, work)?;
+        for dump in wants {
+            let want = reader.want(graph, &jobs, dump)?;
+            if state.wants.insert(want.id, Arc::new(want)).is_some() {
+                return Err(RestoreError::Index("a want"));
+            }
+        }
+        for dump in runs {
+            let run = reader.run(&registered, dump)?;
+            if state.runs.insert(run.id, Arc::new(run)).is_some() {
+                return Err(RestoreError::Index("a run"));
+            }
+        }
+        Ok(state)
+    }
+}
+
+fn parse(
+    id: &GraphId,
+    content: impl Fn(&GraphId) -> Option<Arc<str>>,
+    symbols: &mut Symbols,
+) -> Result<Graph, RestoreError> {
+    let content = content(id).ok_or_else(|| RestoreError::GraphMissing(id.clone()))?;
+    let before = symbols.len();
+    let graph = Graph::parse(&content, symbols).map_err(|problems| RestoreError::Graph {
+        graph: id.clone(),
+        problem: problems.first().map(ToString::to_string).unwrap_or_default(),
+    })?;
+    if symbols.len() > before {
+        return Err(RestoreError::NewKeys(id.clone()));
+    }
+    Ok(graph)
+}
+
+/// The jobs of today's graph that a dump's indices stand for.
+fn job_indices(graph: &Graph, work: &[WorkDump]) -> Result<Vec<JobIx>, RestoreError> {
+    let unlike = |job: &str| RestoreError::Unlike(job.to_owned());
+    let jobs: Vec<JobIx> = work
+        .iter()
+        .map(|dump| graph.job_labeled(&dump.job).ok_or_else(|| unlike(&dump.job)))
+        .collect::<Result<_, _>>()?;
+    if let Some((_, missing)) = graph.jobs().find(|(ix, _)| !jobs.contains(ix)) {
+        return Err(unlike(&missing.label));
+    }
+    if jobs.len() != graph.jobs().len() {
+        return Err(RestoreError::Index("a job"));
+    }
+    Ok(jobs)
+}
+
+/// What is needed to tell indices in range.
+struct Reader {
+    symbols: usize,
+    provenances: usize,
+}
+
+impl Reader {
+    fn datasets(&self, graph: &Graph, dumps: Vec<DatasetDump>) -> Result<Vec<Arc<DatasetState>>, RestoreError> {
+        let count = dumps.len();
+        let mut by_name: BTreeMap<String, DatasetDump> =
+            dumps.into_iter().map(|dump| (dump.name.clone(), dump)).collect();
+        if by_name.len() != count {
+            return Err(RestoreError::Index("a dataset"));
+        }
+        let mut states = Vec::with_capacity(count);
+        for (_, dataset) in graph.datasets() {
+            let unlike = || RestoreError::Unlike(dataset.name.clone());
+            let dump = by_name.remove(&dataset.name).filter(|dump| dump.axes == dataset.axes()).ok_or_else(unlike)?;
+            states.push(Arc::new(self.dataset(dump)?));
+        }
+        match by_name.into_keys().next() {
+            None => Ok(states),
+            Some(name) => Err(RestoreError::Unlike(name)),
+        }
+    }
+
+    fn dataset(&self, dump: DatasetDump) -> Result<DatasetState, RestoreError> {
+        let DatasetDump {
+            name,
+            axes,
+            entries,
+            present,
+            empty,
+            made_by,
+            suspect,
+            inputs_changed,
+            altered,
+            vanished,
+            failed,
+        } = dump;
+        let shape = Shape::of_axes(&axes);
+        let set = |columns: &SetColumns| self.set(&name, &axes, shape, columns);
+        // Which partitions the entries are of is checked as a set; they are too many to look at each.
+        set(&entries.keys)?;
+        let misfit = |misfit| RestoreError::Misfit { name: name.clone(), misfit };
+        let mut sets = BTreeMap::new();
+        for (ix, columns) in &made_by {
+            if sets.insert(self.provenance(*ix)?, set(columns)?).is_some() {
+                return Err(RestoreError::Index("a provenance"));
+            }
+        }
+        Ok(DatasetState {
+            entries: entries.entries(shape).map_err(misfit)?,
+            present: set(&present)?,
+            empty: set(&empty)?,
+            made_by: sets,
+            suspect: set(&suspect)?,
+            inputs_changed: set(&inputs_changed)?,
+            altered: set(&altered)?,
+            vanished: set(&vanished)?,
+            failed: set(&failed)?,
+            axes,
+        })
+    }
+
+    fn work(&self, graph: &Graph, jobs: &[JobIx], dumps: Vec<WorkDump>) -> Result<Vec<Arc<JobWork>>, RestoreError> {
+        let mut work: BTreeMap<JobIx, Arc<JobWork>> = BTreeMap::new();
+        for (ix, dump) in jobs.iter().zip(dumps) {
+            let WorkDump { job, todo, ready, live, forced } = dump;
+            let home = graph.home(*ix);
+            let axes = home.axes();
+            let set = |columns: &SetColumns| self.set(&job, &axes, home.shape, columns);
+            let restored =
+                JobWork { todo: set(&todo)?, ready: set(&ready)?, live: set(&live)?, forced: set(&forced)? };
+            work.insert(*ix, Arc::new(restored));
+        }
+        Ok(work.into_values().collect())
+    }
+
+    fn want(&self, graph: &Graph, jobs: &[JobIx], dump: WantDump) -> Result<Want, RestoreError> {
+        let WantDump {
+            id,
+            targets,
+            class,
+            refresh,
+            created_at,
+            expires_at,
+            remaining,
+            total,
+            done,
+            unchanged,
+            failed,
+            causes,
+        } = dump;
+        let mut sets = BTreeMap::new();
+        for (ix, columns) in &remaining {
+            let job = *jobs.get(*ix as usize).ok_or(RestoreError::Index("a job"))?;
+            let home = graph.home(job);
+            let set = self.set(&graph.job(job).label, &home.axes(), home.shape, columns)?;
+            if sets.insert(job, set).is_some() {
+                return Err(RestoreError::Index("a job"));
+            }
+        }
+        Ok(Want {
+            id,
+            targets,
+            class,
+            refresh,
+            created_at,
+            expires_at,
+            remaining: sets,
+            total,
+            done,
+            unchanged,
+            failed,
+            causes,
+        })
+    }
+
+    fn run(&self, graphs: &[Arc<Registered>], dump: RunDump) -> Result<Run, RestoreError> {
+        let RunDump {
+            id,
+            graph,
+            job: label,
+            key,
+            partition,
+            phase,
+            attempt,
+            failures,
+            losses,
+            inputs,
+            as_of,
+            made_by,
+            cancel_requested,
+            intended,
+        } = dump;
+        let graph = Arc::clone(graphs.get(graph as usize).ok_or(RestoreError::Index("a graph"))?);
+        let unlike = || RestoreError::Unlike(label.clone());
+        let job = graph.graph.job_labeled(&label).ok_or_else(unlike)?;
+        let axes = graph.graph.home(job).axes();
+        let known = |(axis, key): (&Axis, &Key)| self.has(axis, *key);
+        if axes.len() != key.len() || !axes.iter().zip(&key).all(known) {
+            return Err(RestoreError::Misfit { name: partition, misfit: Misfit::Range });
+        }
+        Ok(Run {
+            id,
+            graph,
+            job,
+            key: PartitionKey::new(key),
+            partition,
+            phase,
+            attempt,
+            failures,
+            losses,
+            inputs,
+            as_of,
+            made_by: self.provenance(made_by)?,
+            cancel_requested,
+            intended,
+        })
+    }
+
+    fn provenance(&self, ix: u32) -> Result<ProvenanceIx, RestoreError> {
+        if (ix as usize) < self.provenances {
+            Ok(ProvenanceIx(ix))
+        } else {
+            Err(RestoreError::Index("a provenance"))
+        }
+    }
+
+    fn has(&self, axis: &Axis, key: Key) -> bool {
+        axis.calendar.is_some() || (key as usize) < self.symbols
+    }
+
+    fn set(
+        &self,
+        name: &str,
+        axes: &[Axis],
+        shape: Shape,
+        columns: &SetColumns,
+    ) -> Result<PartitionSet, RestoreError> {
+        let misfit = |misfit| RestoreError::Misfit { name: name.to_owned(), misfit };
+        let set = columns.set(shape).map_err(misfit)?;
+        for (tuple, longs) in set.rows() {
+            let shorts = shape.short_dims().zip(tuple.iter().copied());
+            let last = shape.long().zip(longs.last());
+            if !shorts.chain(last).all(|(dim, key)| self.has(&axes[dim], key)) {
+                return Err(misfit(Misfit::Range));
+            }
+        }
+        Ok(set)
+    }
+}
