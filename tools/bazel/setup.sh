@@ -156,7 +156,8 @@ make_rules() {
   mkdir "$new/rust_toolchains/lib"
   ln -s /usr/lib/rustlib "$new/rust_toolchains/lib/rustlib"
   sed -i "s/@TRIPLE@/$triple/; s/@CPU@/$cpu/" "$new/rust_toolchains/BUILD.bazel"
-  sed "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|" "$tools/offline/bazelrc" >"$new/bazelrc"
+  sed "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|; s|@CARGO_HOME@|${CARGO_HOME:-$HOME/.cargo}|" \
+    "$tools/offline/bazelrc" >"$new/bazelrc"
   # Independent of this repository, for what is started outside it.
   cp "$tools/enter.sh" "$new/enter.sh"
   printf '#!/bin/sh\nexec bash "%s/enter.sh" "%s" "$@"\n' "$rules" "$root" >"$new/enter"

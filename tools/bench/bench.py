@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+"""Measures DataBuild beside the tools its figures are ratios to, in one run on one machine.
+
+    tools/bench/bench.py [--runs N] [--only NAME] [--write docs/bench.md]
+
+Needs: cargo (builds the release program) and ninja in PATH; luigid, if it is in PATH, for one row. Each pair of
+commands is run in turn, A B A B …; medians and the ratio of medians are printed, wall time and CPU time. Nothing here
+passes or fails: the machine's speed is not the program's doing.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+JOB = "#!/bin/sh\necho x > \"$1\"\n"
+
+
+def say(text):
+    """Talk goes to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(command, cwd=None, env=None):
+    """Runs a command; returns wall and CPU seconds of it and what it waited for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        say(done.stdout.decode(errors="replace")[-2000:])
+        say(done.stderr.decode(errors="replace")[-2000:])
+        raise SystemExit(f"failed: {' '.join(map(str, command))}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
+
+
+def process_cpu(pid):
+    """CPU seconds of a process so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(int(x) for x in fields[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
+class Workspace:
+    """A scratch workspace with a graph file made by hand, as Bazel would have built it."""
+
+    def __init__(self, folder, program, datasets, jobs):
+        self.folder = folder
+        self.path = folder / "ws"
+        (self.path).mkdir(parents=True)
+        (self.path / "MODULE.bazel").write_text("")
+        runfiles = folder / "bin" / "databuild.runfiles" / "_main"
+        runfiles.mkdir(parents=True)
+        job = runfiles / "job"
+        job.write_text(JOB)
+        job.chmod(0o755)
+        digest = hashlib.sha256(JOB.encode()).hexdigest()
+        manifest = f"databuild-code-manifest 1\nF {digest} {len(JOB)} x _main/job\n"
+        (runfiles / "job.manifest").write_text(manifest)
+        (runfiles / "job.sources").write_text('{"format":1,"label":"//:job","files":[],"edges":[]}')
+        code = hashlib.sha256(manifest.encode()).hexdigest()
+        for entry in jobs:
+            entry.update(
+                executable="_main/job", env={}, env_inherit=[], retries=0, backoff_ms=1000, backoff_max_ms=60000,
+                timeout_ms=None, grace_ms=5000, on_code_change="stale", manifest="_main/job.manifest",
+                sources="_main/job.sources", code=code,
+            )
+        graph = {"format": 1, "label": "//:databuild", "datasets": datasets, "jobs": jobs}
+        (folder / "bin" / "databuild.graph.json").write_text(json.dumps(graph))
+        (folder / "bin" / "databuild").symlink_to(program)
+        self.env = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), XDG_RUNTIME_DIR="")
+        self.env.pop("BUILD_WORKSPACE_DIRECTORY", None)
+
+    def command(self, *args):
+        """A command line of this workspace's databuild."""
+        return [str(self.folder / "bin" / "databuild"), "--workspace", str(self.path), "--color", "never", *args]
+
+    def databuild(self, *args):
+        """Runs it."""
+        return run(self.command(*args), cwd=self.path, env=self.env)
+
+    def server(self):
+        """Process id of the server."""
+        return json.loads((self.path / ".databuild/server.json").read_text())["pid"]
+
+    def stop(self):
+        """Stops the server."""
+        self.databuild("stop", "--jobs")
+
+
+def static(name, keys):
+    return {"name": name, "keys": {"kind": "static", "keys": keys}}
+
+
+def days(count):
+    last = time.strftime("%Y-%m-%d", time.gmtime(time.mktime((2000, 1, count, 12, 0, 0, 0, 0, 0))))
+    return {
+        "name": "date",
+        "keys": {"kind": "time", "granularity": "day", "start": "2000-01-01", "end": last, "timezone": "UTC"},
+    }
+
+
+def dataset(name, dims, external=False):
+    path = f"out/{name}/" + "/".join("{%s}" % dim["name"] for dim in dims)
+    return {"name": name, "label": f"//:{name}", "external": external, "dims": dims, "path": path}
+
+
+def job(name, output, inputs=(), args=("{path}",)):
+    return {"label": f"//:{name}", "args": list(args), "inputs": list(inputs), "outputs": [output]}
+
+
+def reads(name, dims, rules, before="fail"):
+    return {
+        "name": name, "dataset": name, "before_start": before, "after_end": "fail",
+        "dims": [{"dim": dim["name"], "rule": rule} for dim, rule in zip(dims, rules)],
+    }
+
+
+SAME = {"kind": "same", "of": "date"}
+WEEK = {"kind": "window", "of": "date", "count": 7}
+
+
+def layered(folder, program, keys):
+    """3 layers x 10 datasets: the same day, then a window of 7 days."""
+    dims = [days(keys)]
+    datasets, jobs = [], []
+    for layer in range(3):
+        for column in range(10):
+            name = f"l{layer}c{column}"
+            datasets.append(dataset(name, dims))
+            inputs = []
+            if layer == 1:
+                inputs = [reads(f"l0c{column}", dims, [SAME])]
+            elif layer == 2:
+                inputs = [reads(f"l1c{column}", dims, [WEEK], before="clip")]
+            jobs.append(job(f"make_{name}", name, inputs))
+    targets = [f"l2c{column}" for column in range(10)]
+    return Workspace(folder, program, datasets, jobs), targets
+
+
+def ninja_layered(folder, keys):
+    """The same graph for ninja."""
+    folder.mkdir(parents=True)
+    lines = ["rule make", "  command = echo x > $out"]
+    for layer in range(3):
+        for column in range(10):
+            for day in range(keys):
+                inputs = ""
+                if layer == 1:
+                    inputs = f" l0c{column}/{day}"
+                elif layer == 2:
+                    inputs = "".join(f" l1c{column}/{back}" for back in range(max(0, day - 6), day + 1))
+                lines.append(f"build l{layer}c{column}/{day}: make{inputs}")
+    (folder / "build.ninja").write_text("\n".join(lines) + "\n")
+
+
+def ninja_files(folder, count):
+    """So many stamped files that are current."""
+    folder.mkdir(parents=True)
+    (folder / "out").mkdir()
+    lines = ["rule make", "  command = touch $out"]
+    for number in range(count):
+        lines.append(f"build out/{number}: make")
+        (folder / "out" / str(number)).write_text("x\n")
+    (folder / "build.ninja").write_text("\n".join(lines) + "\n")
+    # A log in which every file is known, as after a build.
+    run(["ninja", "-t", "restat"], cwd=folder)
+    if b"no work" not in run(["ninja", "-n"], cwd=folder)[2].stdout:
+        # This ninja wants to have built them itself.
+        run(["ninja"], cwd=folder)
+
+
+class Table:
+    """Rows of the result."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, ours, theirs, peer, goal, note=""):
+        """`ours` and `theirs` are lists of (wall, cpu)."""
+        def median(pairs, ix):
+            return statistics.median(pair[ix] for pair in pairs)
+        wall, peer_wall = median(ours, 0), median(theirs, 0)
+        cpu, peer_cpu = median(ours, 1), median(theirs, 1)
+        ratio = wall / peer_wall if peer_wall else float("inf")
+        self.rows.append((what, wall, cpu, peer, peer_wall, peer_cpu, ratio, goal, note))
+        say(f"  {what}: {wall * 1000:.1f} ms wall, {cpu * 1000:.1f} ms CPU; {peer}: {peer_wall * 1000:.1f} ms, "
+            f"{peer_cpu * 1000:.1f} ms; ratio {ratio:.2f} (goal {goal})")
+
+    def markdown(self):
+        """The table as text."""
+        lines = [
+            "| what | DataBuild wall | CPU | peer | peer wall | peer CPU | ratio (wall) | goal |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        for what, wall, cpu, peer, peer_wall, peer_cpu, ratio, goal, note in self.rows:
+            lines.append(
+                f"| {what}{' (' + note + ')' if note else ''} | {wall * 1000:.1f} ms | {cpu * 1000:.1f} ms | {peer} | "
+                f"{peer_wall * 1000:.1f} ms | {peer_cpu * 1000:.1f} ms | {ratio:.2f} | {goal} |"
+            )
+        return "\n".join(lines) + "\n"
+
+
+def with_server(workspace, command):
+    """Runs a command; its CPU time includes what the server did for it."""
+    pid = workspace.server()
+    before = process_cpu(pid)
+    wall, cpu, done = workspace.databuild(*command)
+    return wall, cpu + process_cpu(pid) - before, done
+
+
+def bench_current(table, scratch, program, runs):
+    """Asking again for 100,000 current partitions that are files."""
+    count = 100_000
+    dims = [static("part", [f"p{n}" for n in range(100)]), days(count // 100)]
+    workspace = Workspace(scratch / "current", program, [dataset("files", dims, external=True)], [])
+    for part in range(100):
+        folder = workspace.path / "out/files" / f"p{part}"
+        folder.mkdir(parents=True)
+        for day in range(count // 100):
+            text = time.strftime("%Y-%m-%d", time.gmtime(946728000 + day * 86400))
+            (folder / text).write_text("x\n")
+    ninja_files(scratch / "current-ninja", count)
+    say("  first look at 100,000 files")
+    workspace.databuild("build", "files")
+    ours, theirs = [], []
+    for _ in range(runs):
+        wall, cpu, _ = with_server(workspace, ["build", "files"])
+        ours.append((wall, cpu))
+        theirs.append(run(["ninja", "-n"], cwd=scratch / "current-ninja")[:2])
+    workspace.stop()
+    table.add("100,000 current files asked for again", ours, theirs, "ninja -n, as many files", "≤ 1")
+
+
+def bench_plan(table, scratch, program, runs):
+    """Planning 11k partitions and 29k edges; then a million partitions."""
+    small, targets = layered(scratch / "plan", program, 365)
+    large, _ = layered(scratch / "plan-large", program, 33_334)
+    ninja_layered(scratch / "plan-ninja", 365)
+    for workspace in (small, large):
+        workspace.databuild("plan", *targets)
+    ours, big, theirs = [], [], []
+    for _ in range(runs):
+        ours.append(with_server(small, ["plan", *targets])[:2])
+        big.append(with_server(large, ["plan", *targets])[:2])
+        theirs.append(run(["ninja", "-n"], cwd=scratch / "plan-ninja")[:2])
+    small.stop()
+    large.stop()
+    table.add("plan of 10,950 partitions, 29k edges", ours, theirs, "ninja -n, same graph", "≤ 1", "client included")
+    table.add("plan of 1,000,020 partitions", big, theirs, "ninja -n, 10,950 nodes", "≤ 1", "client included")
+
+
+def bench_jobs(table, scratch, program, spawn_loop, runs):
+    """1,000 jobs that only write a small file, 2 at a time, every event durable."""
+    count = 1000
+    ours, theirs = [], []
+    for number in range(runs):
+        workspace = Workspace(
+            scratch / f"jobs-{number}", program, [dataset("small", [days(count)])], [job("make_small", "small")]
+        )
+        workspace.databuild("status")
+        ours.append(with_server(workspace, ["build", "small", "--jobs", "2"])[:2])
+        workspace.stop()
+        folder = scratch / f"loop-{number}"
+        folder.mkdir()
+        script = workspace.folder / "bin/databuild.runfiles/_main/job"
+        theirs.append(run([str(spawn_loop), str(script), str(folder), str(count), "2"])[:2])
+    table.add("1,000 small jobs, 2 at a time, durable", ours, theirs, "bare posix_spawn loop", "≤ 2",
+              "CPU without the runner's and the jobs' own")
+
+
+def bench_start(table, scratch, program, runs):
+    """Server start to first answer, and memory when idle."""
+    workspace, _ = layered(scratch / "start", program, 365)
+    workspace.databuild("status")
+    ours, memory = [], []
+    for _ in range(runs):
+        workspace.stop()
+        ours.append(workspace.databuild("status")[:2])
+        status = pathlib.Path(f"/proc/{workspace.server()}/status").read_text()
+        memory.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)
+    trivial = [run(["/bin/true"])[:2] for _ in range(max(runs, 20))]
+    status_times = [workspace.databuild("status")[:2] for _ in range(max(runs, 20))]
+    workspace.stop()
+    table.add("status, server running", status_times, trivial, "/bin/true", "≤ 15")
+    luigid = shutil.which("luigid")
+    if luigid:
+        theirs, their_memory = [], []
+        for number in range(runs):
+            port = 18000 + number
+            start = time.perf_counter()
+            process = subprocess.Popen([luigid, "--port", str(port)], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, cwd=scratch)
+            import urllib.request
+            while True:
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api/task_list", timeout=1).read()
+                    break
+                except OSError:
+                    time.sleep(0.002)
+            wall = time.perf_counter() - start
+            theirs.append((wall, process_cpu(process.pid)))
+            text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            their_memory.append(int(text.split("VmRSS:")[1].split()[0]) / 1024)
+            process.kill()
+            process.wait()
+        table.add("server start to first answer", ours, theirs, "luigid", "< 1")
+        say(f"  idle memory: {statistics.median(memory):.1f} MiB, luigid {statistics.median(their_memory):.1f} MiB")
+        table.memory = (statistics.median(memory), statistics.median(their_memory))
+    else:
+        say("  luigid is not in PATH: its row is left out")
+        table.memory = (statistics.median(memory), None)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", choices=["current", "plan", "jobs", "start"])
+    parser.add_argument("--write", type=pathlib.Path, help="keep the table in this file")
+    args = parser.parse_args()
+    if not shutil.which("ninja"):
+        raise SystemExit("ninja is not in PATH: install ninja-build")
+    say("building the release program")
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "databuild/target"))
+    run(["cargo", "build", "--release", "--bin", "databuild", "--example", "spawn_loop"], cwd=ROOT / "databuild")
+    program, spawn_loop = target / "release/databuild", target / "release/examples/spawn_loop"
+    table = Table()
+    with tempfile.TemporaryDirectory(prefix="databuild-bench-") as scratch:
+        scratch = pathlib.Path(scratch)
+        benches = {
+            "current": lambda: bench_current(table, scratch, program, args.runs),
+            "plan": lambda: bench_plan(table, scratch, program, args.runs),
+            "jobs": lambda: bench_jobs(table, scratch, program, spawn_loop, args.runs),
+            "start": lambda: bench_start(table, scratch, program, args.runs),
+        }
+        for name, bench in benches.items():
+            if args.only in (None, name):
+                say(name)
+                bench()
+    text = table.markdown()
+    memory = getattr(table, "memory", None)
+    if memory:
+        peer = f"{memory[1]:.1f} MiB" if memory[1] else "not measured"
+        text += f"\nServer's resident memory when idle: {memory[0]:.1f} MiB; luigid: {peer}.\n"
+    print(text)
+    if args.write:
+        head = (
+            "# Measurements\n\nMade by `tools/bench/bench.py`, all rows in one run on one machine: medians of "
+            f"{args.runs} runs in turn with the peer's. Machines differ; the ratios are what counts.\n\n"
+        )
+        args.write.write_text(head + text)
+
+
+if __name__ == "__main__":
+    main()
