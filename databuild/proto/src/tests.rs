@@ -1,4 +1,4 @@
-//! The checked-in code is what the generator makes of `events.proto`.
+//! The checked-in code is what the generator makes of the `.proto` files.
 //!
 //! `UPDATE=1 cargo test -p databuild-proto` writes it anew instead.
 
@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 // Compiled in, so that the test needs no source tree where it runs.
-const SCHEMA: &str = include_str!("../events.proto");
-const CHECKED_IN: [(&str, &str); 2] = [
+const SCHEMAS: [(&str, &str); 2] = [
+    ("checkpoint.proto", include_str!("../checkpoint.proto")),
+    ("events.proto", include_str!("../events.proto")),
+];
+const CHECKED_IN: [(&str, &str); 3] = [
+    ("checkpoint.rs", include_str!("generated/checkpoint.rs")),
     ("events.rs", include_str!("generated/events.rs")),
     ("mod.rs", include_str!("generated/mod.rs")),
 ];
@@ -27,16 +31,18 @@ fn options() -> Customize {
 
 fn generate(out: &Path) {
     let input = tempfile::tempdir().expect("a temporary folder");
-    let schema = input.path().join("events.proto");
-    fs::write(&schema, SCHEMA).expect("room for a file");
-    Codegen::new()
-        .pure()
-        .include(input.path())
-        .input(&schema)
+    let mut codegen = Codegen::new();
+    codegen.pure().include(input.path());
+    for (name, text) in SCHEMAS {
+        let schema = input.path().join(name);
+        fs::write(&schema, text).expect("room for a file");
+        codegen.input(&schema);
+    }
+    codegen
         .out_dir(out)
         .customize(options())
         .run()
-        .expect("events.proto is valid");
+        .expect("the schemas are valid");
 
     // A new event must break the build of every `match` that has to know it. The generator has an
     // option for that (`oneofs_non_exhaustive`), which its version 3.7.2 loses on the way.
@@ -72,7 +78,7 @@ fn generated_code_is_what_the_generator_makes() {
         // Not `assert_eq!`: nobody reads three thousand lines of generated code in a failure.
         assert!(
             want == have,
-            "src/generated/{name} is not what events.proto says; \
+            "src/generated/{name} is not what the .proto files say; \
              run `UPDATE=1 cargo test -p databuild-proto`"
         );
     }

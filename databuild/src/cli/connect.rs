@@ -71,7 +71,7 @@ pub fn connect(cli: &Cli) -> Result<Client, CliError> {
 pub struct PrivateServer {
     client: Client,
     info: ServerInfo,
-    process: std::process::Child,
+    process: OwnChild,
 }
 
 impl PrivateServer {
@@ -84,9 +84,21 @@ impl PrivateServer {
     pub fn stop(mut self) -> Result<(), CliError> {
         self.client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs: true })?;
         self.process
+            .0
             .wait()
             .map(drop)
             .map_err(|error| CliError::new(Kind::Bug, "server_stays", format!("pid {}: {error}", self.info.pid)))
+    }
+}
+
+/// A child that does not outlive its handle.
+struct OwnChild(std::process::Child);
+
+impl Drop for OwnChild {
+    fn drop(&mut self) {
+        // After an orderly stop it is gone and waited for, and these do nothing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -117,15 +129,23 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
         .stderr(log)
         // Ctrl-C is for the watching command, which then stops the server in order.
         .process_group(0);
+    // SAFETY: prctl is a system call and touches no memory of ours.
+    unsafe {
+        command.pre_exec(|| {
+            // Killed, this process can stop nothing in order; then the server goes by itself, as on SIGTERM.
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+            Ok(())
+        });
+    }
     let mut process = command
         .spawn()
+        .map(OwnChild)
         .map_err(|error| CliError::new(Kind::Unreachable, "server_not_started", error.to_string()))?;
     let deadline = Deadline::after(PATIENCE);
     let info = loop {
         match running(cli)? {
-            Some(info) if info.pid == process.id() => break info,
-            _ if deadline.expired() || !matches!(process.try_wait(), Ok(None)) => {
-                let _ = process.kill();
+            Some(info) if info.pid == process.0.id() => break info,
+            _ if deadline.expired() || !matches!(process.0.try_wait(), Ok(None)) => {
                 return Err(CliError::new(
                     Kind::Configuration,
                     "server_not_started",

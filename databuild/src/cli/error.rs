@@ -28,6 +28,12 @@ pub struct CliError {
     hints: Vec<String>,
 }
 
+impl std::fmt::Display for CliError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}] {}", self.code, self.message)
+    }
+}
+
 impl CliError {
     /// An error of a kind.
     pub fn new(kind: Kind, code: impl Into<String>, message: impl Into<String>) -> CliError {
@@ -67,22 +73,36 @@ impl CliError {
 
     /// From an error answer of the server.
     pub fn from_server(status: u16, body: ErrorBody) -> CliError {
-        let kind = match (status, body.error.as_str()) {
-            (_, "graph_invalid" | "no_graph" | "disk_full" | "state_unwritable") => Kind::Configuration,
-            (400 | 404 | 409 | 422, _) => Kind::Usage,
-            (401 | 403 | 503, _) => Kind::Unreachable,
+        let kind = match status {
+            _ if is_configuration(&body.error) => Kind::Configuration,
+            400 | 404 | 409 | 413 | 422 => Kind::Usage,
+            401 | 403 | 503 => Kind::Unreachable,
             _ => Kind::Bug,
         };
         CliError::new(kind, body.error, body.message)
     }
 }
 
+/// Whether an error of this code is about the workspace, its graph, its state folder or its disk.
+fn is_configuration(code: &str) -> bool {
+    const CODES: [&str; 6] =
+        ["graph_invalid", "no_graph", "disk_full", "port_unusable", "bad_roots", "query_too_slow"];
+    const BEGINNINGS: [&str; 7] =
+        ["log_", "corrupt_log", "newer_", "state_", "runtime_dir_", "code_store_", "workspace_"];
+    CODES.contains(&code) || BEGINNINGS.iter().any(|beginning| code.starts_with(beginning))
+}
+
 impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> CliError {
-        let kind = match error.code() {
-            "state_dir_unwritable" | "state_dir_odd" => Kind::Configuration,
-            _ => Kind::Unreachable,
-        };
+        // A server that cannot start says why as `[code] message`.
+        if let DaemonError::StartFailed { message, .. } = &error {
+            let said = message.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+            if let Some((code, message)) = said {
+                let kind = if is_configuration(code) { Kind::Configuration } else { Kind::Unreachable };
+                return CliError::new(kind, code, format!("the server did not start: {message}"));
+            }
+        }
+        let kind = if is_configuration(error.code()) { Kind::Configuration } else { Kind::Unreachable };
         CliError::new(kind, error.code(), error.to_string())
     }
 }

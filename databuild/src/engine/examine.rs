@@ -104,13 +104,7 @@ fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, AttemptReport> {
         Outcome::Signal(signal) => {
             return failure(format!("killed by signal {signal} ({})", signal_name(*signal)), false)
         }
-        Outcome::Code(0) => {}
-        Outcome::Code(code) => {
-            // A job that fails may have said why, and whether trying again is useless.
-            let said = read_report(&files, &[]).ok().and_then(|report| report.failure);
-            let (message, permanent) = said.unwrap_or_else(|| (format!("exit code {code}"), false));
-            return failure(message, permanent);
-        }
+        Outcome::Code(_) => {}
     }
     let request = std::fs::read(files.request())
         .map_err(|error| error.to_string())
@@ -119,7 +113,31 @@ fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, AttemptReport> {
         Ok(request) => request,
         Err(error) => return failure(format!("its request cannot be read back: {error}"), false),
     };
-    collect_outputs(&files, &request)
+    match exit.outcome {
+        Outcome::Code(0) => collect_outputs(&files, &request),
+        Outcome::Code(code) => explain_failure(&files, &request, code),
+        _ => failure("it did not exit".to_owned(), false),
+    }
+}
+
+/// A job that fails may have said why, and whether trying again is useless: of the run, or of an output.
+fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result<Outputs, AttemptReport> {
+    let report = read_report(files, &expected(request)).unwrap_or_default();
+    let of_output = report.outputs.into_iter().zip(&request.outputs).find_map(|(said, output)| match said {
+        Said::Failed { message, permanent } => Some((format!("{}: {message}", output.partition), permanent)),
+        _ => None,
+    });
+    let (message, permanent) =
+        report.failure.or(of_output).unwrap_or_else(|| (format!("exit code {code}"), false));
+    failure(message, permanent)
+}
+
+fn expected(request: &Request) -> Vec<Expected> {
+    request
+        .outputs
+        .iter()
+        .map(|output| Expected { dataset: output.dataset.clone(), partition: output.partition.clone() })
+        .collect()
 }
 
 fn read_report(files: &AttemptFiles, expected: &[Expected]) -> Result<report::Report, report::ReportError> {
@@ -132,12 +150,7 @@ fn read_report(files: &AttemptFiles, expected: &[Expected]) -> Result<report::Re
 }
 
 fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Outputs, AttemptReport> {
-    let expected: Vec<Expected> = request
-        .outputs
-        .iter()
-        .map(|output| Expected { dataset: output.dataset.clone(), partition: output.partition.clone() })
-        .collect();
-    let report = match read_report(files, &expected) {
+    let report = match read_report(files, &expected(request)) {
         Ok(report) => report,
         // Deterministic jobs would write the same report again.
         Err(error) => return failure(error.to_string(), true),

@@ -3,7 +3,7 @@
 use super::orchestrator::{Command, Message};
 use crate::store::{Blob, Reader};
 use arc_swap::ArcSwap;
-use databuild_core::decide::{Core, Input, Refusal, Reply, WantRequest};
+use databuild_core::decide::{Core, Input, Refusal, Reply, Sightings, WantRequest};
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::{DatasetIx, Graph};
 use databuild_core::ids::{GraphId, RunId, WantId};
@@ -223,9 +223,9 @@ impl Handle {
         core.state = look.state;
         core.draining = true;
         // What was seen is folded into a copy; nothing is recorded.
-        core.step(Input::Sightings(look.sightings), as_of).reply?;
+        core.step(Input::Sightings(look.sightings.clone()), as_of).reply?;
         let plan = planner::plan(&mut core.state, &look.targets, refresh);
-        Ok(Planned { state: core.state, targets: look.targets, plan })
+        Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
     }
 
     fn look(
@@ -260,6 +260,8 @@ pub struct Planned {
     pub state: State,
     /// The targets.
     pub targets: Vec<(DatasetIx, PartitionSet)>,
+    /// What was seen of files that is not in the log (yet).
+    pub sightings: Sightings,
     /// The plan.
     pub plan: Plan,
 }

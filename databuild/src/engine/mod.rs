@@ -14,18 +14,25 @@
 //! - Blocking work on files (hashing, syncing, renaming) happens on threads of its own and comes back as
 //!   an input like any other.
 
+mod checkpoint;
 mod examine;
 mod files;
 mod handle;
 mod inherited;
+mod keeper;
 mod orchestrator;
 mod perform;
 mod publisher;
+mod replay;
 mod request;
 mod start;
+
+#[cfg(test)]
+mod testing;
 
 pub use files::{look_at_files, FileLook};
 pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
 pub use perform::ConnectRunner;
 pub use request::{parse_request, InputFile, OutputFile, Request};
+pub use replay::ReplayError;
 pub use start::{Engine, EngineConfig, EngineError};

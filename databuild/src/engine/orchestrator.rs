@@ -1,9 +1,10 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
 use super::handle::{CommandError, Shared, Snapshot};
+use super::keeper::Keeper;
 use super::perform::Performer;
 use crate::runner::{AttemptName, RunnerEvent};
-use crate::store::{Batch, Blob, EventLog, StoreError};
+use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
 use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
@@ -21,6 +22,8 @@ pub(super) enum Message {
     Input(Input),
     /// News from the runner.
     Runner(RunnerEvent),
+    /// A checkpoint was encoded, or could not be.
+    Encoded(Option<Checkpoint>),
     /// Finish and leave; running jobs go on under the runner, or are stopped.
     Stop { jobs: bool },
 }
@@ -58,6 +61,7 @@ pub(super) enum Ended {
 pub(super) struct Orchestrator {
     pub(super) core: Core,
     pub(super) log: Box<dyn EventLog>,
+    pub(super) keeper: Keeper,
     pub(super) performer: Performer,
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Receiver<Message>,
@@ -113,9 +117,13 @@ impl Orchestrator {
                 Err(Refused::Postponed) => retry_append = Some(Instant::now() + RETRY_APPEND),
                 Err(Refused::Fatal(reason)) => return Ended::Failed(reason),
             }
+            // What is published is what is durable.
+            let committed = self.shared.snapshot.load_full();
             if stop {
+                self.keeper.stop(&committed.state, self.log.as_mut());
                 return Ended::Stopped;
             }
+            self.keeper.tend(&committed.state, self.log.as_mut());
         }
     }
 
@@ -136,6 +144,7 @@ impl Orchestrator {
                 }
                 return true;
             }
+            Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
             Message::Input(input) => self.decide_fact(input, turn),
             Message::Runner(event) => self.runner_event(event, turn),
             Message::Command(command) => {
@@ -236,10 +245,9 @@ impl Orchestrator {
         if error.is_fatal() {
             return Err(Refused::Fatal(error.to_string()));
         }
-        let mut core = Core::new(self.core.slots);
-        core.draining = self.core.draining;
-        super::start::replay(&mut core, self.log.as_ref()).map_err(|error| Refused::Fatal(error.to_string()))?;
-        self.core = core;
+        let (state, _) =
+            super::replay::load(self.log.as_ref()).map_err(|error| Refused::Fatal(error.to_string()))?;
+        self.core.state = state;
         self.postponed.extend(turn.facts);
         Err(Refused::Postponed)
     }

@@ -10,7 +10,7 @@ use crate::runner::{
 use crate::snapshot;
 use crate::store::Reader;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Sighting, Sightings};
-use databuild_core::event::AttemptOutcome;
+use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
 use databuild_core::state::State;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ impl Performer {
                     }
                 }
                 Effect::Publish { attempt, outputs, .. } => {
+                    let outputs = self.placed(attempt, outputs, state);
+                    // A publisher that is gone means that the engine goes down; a restart publishes.
                     let _ = self.publish.send(PublishOrder::Publish { attempt, outputs });
                 }
                 Effect::Forget(attempt) => {
@@ -81,6 +83,31 @@ impl Performer {
             }
         }
         found
+    }
+
+    /// Each output with its staging path and its place. They follow from the log alone, so that an intent
+    /// can be carried out after a power loss that took the attempt's folder.
+    fn placed(
+        &self,
+        attempt: AttemptId,
+        outputs: Vec<OutputRecord>,
+        state: &State,
+    ) -> Vec<(OutputRecord, Option<(PathBuf, PathBuf)>)> {
+        let run = state.runs.get(&attempt.run);
+        outputs
+            .into_iter()
+            .enumerate()
+            .map(|(index, output)| {
+                let paths = run.and_then(|run| {
+                    let graph = &run.graph.graph;
+                    let dataset = graph.dataset(*graph.job(run.job).outputs.get(index)?);
+                    let place = self.workspace.join(dataset.partition_path(&run.key, &state.symbols)?);
+                    let staging = request::staging_path(&self.staging, &attempt.to_string(), index, &place);
+                    Some((staging, place))
+                });
+                (output, paths)
+            })
+            .collect()
     }
 
     /// Connects to a runner; returns those of the `live` attempts that are accounted for. The others

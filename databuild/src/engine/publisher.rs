@@ -15,8 +15,8 @@ use std::sync::mpsc::{Receiver, Sender};
 /// Something to be put in its place, or cleared away.
 #[derive(Debug)]
 pub(super) enum PublishOrder {
-    /// Outputs whose intent is durable.
-    Publish { attempt: AttemptId, outputs: Vec<OutputRecord> },
+    /// Outputs whose intent is durable, each with its staging path and its place if it is a file.
+    Publish { attempt: AttemptId, outputs: Vec<(OutputRecord, Option<(PathBuf, PathBuf)>)> },
     /// Staging of an attempt that is over.
     Clear { attempt: AttemptId },
 }
@@ -37,8 +37,7 @@ pub(super) fn publisher(
             match order {
                 PublishOrder::Clear { attempt } => clear(spool, staging, attempt),
                 PublishOrder::Publish { attempt, outputs } => {
-                    let result = load(spool, attempt)
-                        .and_then(|request| put(&request, &outputs, &mut dirs).map_err(|error| error.to_string()));
+                    let result = put(&outputs, &mut dirs).map_err(|error| error.to_string());
                     results.push((attempt, result));
                 }
             }
@@ -66,13 +65,12 @@ fn load(spool: &Path, attempt: AttemptId) -> Result<Request, String> {
 /// Renames all outputs of one attempt; returns the published files' fingerprints. Doing it again after a
 /// crash finds what was done before.
 fn put(
-    request: &Request,
-    outputs: &[OutputRecord],
+    outputs: &[(OutputRecord, Option<(PathBuf, PathBuf)>)],
     dirs: &mut BTreeSet<PathBuf>,
 ) -> Result<Vec<u64>, PublishError> {
     let mut marks = Vec::new();
-    for (file, output) in request.outputs.iter().zip(outputs) {
-        let (Some(staging), Some(place)) = (&file.path, &file.final_path) else {
+    for (output, paths) in outputs {
+        let Some((staging, place)) = paths else {
             marks.push(0);
             continue;
         };

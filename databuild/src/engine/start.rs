@@ -3,14 +3,15 @@
 use super::examine;
 use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
+use super::keeper::Keeper;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
 use super::perform::{ConnectRunner, Performer};
 use super::publisher;
+use super::replay::{self, ReplayError};
 use crate::snapshot;
-use crate::store::{EventLog, Reader, StoreError};
+use crate::store::{EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
-use databuild_core::state::FoldError;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -45,10 +46,7 @@ pub struct EngineConfig {
 pub enum EngineError {
     /// The log.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The log's content.
-    #[error("the event log cannot be replayed: {0}")]
-    Fold(#[from] FoldError),
+    Replay(#[from] ReplayError),
     /// A thread.
     #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -61,23 +59,6 @@ pub struct Engine {
     workers: Vec<JoinHandle<()>>,
 }
 
-/// Records read at once while replaying.
-const CHUNK: usize = 10_000;
-
-/// Folds the whole log into `core`.
-pub(super) fn replay(core: &mut Core, log: &dyn EventLog) -> Result<(), EngineError> {
-    loop {
-        let records = log.read(core.state.seq, CHUNK)?;
-        let last = records.len() < CHUNK;
-        for (_, record) in &records {
-            core.replay(record)?;
-        }
-        if last {
-            return Ok(());
-        }
-    }
-}
-
 impl Engine {
     /// Replays the log, finds the runner, resumes what was under way and starts the loop.
     ///
@@ -85,7 +66,8 @@ impl Engine {
     /// The log cannot be read or replayed.
     pub fn start(config: EngineConfig) -> Result<Engine, EngineError> {
         let mut core = Core::new(config.slots);
-        replay(&mut core, config.log.as_ref())?;
+        let (state, base) = replay::load(config.log.as_ref())?;
+        core.state = state;
         let (inbox, messages) = mpsc::channel();
         let (examine_send, examine_receive) = mpsc::channel();
         let (publish_send, publish_receive) = mpsc::channel();
@@ -121,6 +103,7 @@ impl Engine {
         let orchestrator = Orchestrator {
             core,
             log: config.log,
+            keeper: Keeper::new(base, inbox.clone()),
             performer,
             shared: Arc::clone(&shared),
             inbox: messages,

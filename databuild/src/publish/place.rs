@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{RenameFlags, CWD};
@@ -184,13 +185,15 @@ fn parent(path: &Path) -> PathBuf {
 /// Creates the folders above `path`; every folder that gets a new entry is noted.
 fn create_parents(path: &Path, changed_dirs: &mut BTreeSet<PathBuf>) -> Result<(), PublishError> {
     let dir = parent(path);
-    for ancestor in dir.ancestors() {
-        if fs::metadata(ancestor).is_ok() {
-            break;
-        }
-        changed_dirs.insert(parent(ancestor));
+    let missing: Vec<PathBuf> =
+        dir.ancestors().take_while(|ancestor| fs::metadata(ancestor).is_err()).map(Path::to_owned).collect();
+    fs::create_dir_all(&dir).context("create", &dir)?;
+    for made in missing {
+        // Published data is for others to read, whatever mask this process keeps for its own files.
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).context("open", &made)?;
+        changed_dirs.insert(parent(&made));
     }
-    fs::create_dir_all(&dir).context("create", &dir)
+    Ok(())
 }
 
 fn remove_old(old: &Path) -> Option<PathBuf> {

@@ -73,15 +73,18 @@ pub(super) fn reach(
         // The lock, not the socket, tells whether a runner lives. It is given
         // back at once, for the new runner to take.
         let free = try_lock(&options.spool)?.is_some();
-        match command.take().filter(|_| free) {
-            Some(command) => {
+        if free {
+            if let Some(command) = command.take() {
                 child = start(command(), &options.spool, until)?;
                 continue;
             }
-            // The started one (or its rival) must answer before the time is up.
-            None if Instant::now() < until => std::thread::sleep(RETRY_PAUSE),
-            None => return Err(unreachable(options, why)),
         }
+        // Somebody holds the lock, or held it when ours was started: a runner
+        // that must answer soon, or one that is about to end.
+        if Instant::now() >= until {
+            return Err(unreachable(options, why));
+        }
+        std::thread::sleep(RETRY_PAUSE);
     }
 }
 

@@ -102,8 +102,10 @@ fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found,
     if is_owned(spool, process.pid, boot_id) {
         return Ok(Found::Running { pid: process.pid });
     }
-    // The leader is who the record says, so its group is the record's too.
-    if let Some(group) = to_pid(record.pgid) {
+    // The leader is who the record says, so its group is the record's too. But the record may be a copy:
+    // in a copied workspace it names a process of the original, which lives on with its own runner.
+    let ours = attempt_of(process.pid, spool).as_ref() == Some(attempt);
+    if let Some(group) = to_pid(record.pgid).filter(|_| ours) {
         // ESRCH: it ended by itself just now.
         let _ = kill_process_group(group, Signal::KILL);
     }

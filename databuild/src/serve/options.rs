@@ -29,15 +29,15 @@ pub fn store_root() -> Result<PathBuf, String> {
         .ok_or_else(|| "neither XDG_CACHE_HOME nor HOME names a folder for the code store".to_owned())
 }
 
-/// Environment that every job gets. Nothing else of the server's is handed on: a shell's environment
-/// holds secrets, and data must not depend on who started the server.
+/// Environment that every job gets. Data must not depend on who started the server, and a shell's
+/// environment holds secrets: `PATH` and the language are fixed, who and where is handed on, nothing else is.
+/// A job that needs more names it in `env` or `env_inherit`, where it is part of the job's digest.
 #[must_use]
 pub fn job_environment() -> Vec<(String, String)> {
-    const KEPT: [&str; 8] = ["HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PATH"];
-    let mut env: Vec<(String, String)> =
-        KEPT.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
-    if !env.iter().any(|(name, _)| name == "PATH") {
-        env.push(("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()));
-    }
-    env
+    const KEPT: [&str; 4] = ["HOME", "USER", "LOGNAME", "TMPDIR"];
+    let fixed = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")];
+    KEPT.iter()
+        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+        .chain(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect()
 }

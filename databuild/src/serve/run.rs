@@ -65,6 +65,24 @@ pub enum ServeError {
     Failed(String),
 }
 
+impl ServeError {
+    /// Stable name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            ServeError::Daemon(error) => error.code(),
+            ServeError::Runtime(error) => error.code(),
+            ServeError::Store(error) => error.code(),
+            ServeError::Engine(EngineError::Replay(error)) => error.code(),
+            ServeError::Snapshot(error) => error.code(),
+            ServeError::Engine(EngineError::Thread(_)) => "serve_failed",
+            ServeError::Listen { .. } => "port_unusable",
+            ServeError::System(_) => "serve_failed",
+            ServeError::Failed(_) => "server_stopped",
+        }
+    }
+}
+
 /// Why a server goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leave {
@@ -87,7 +105,8 @@ pub fn serve(state: &StateDir, options: &ServeOptions, ready: Option<ReadyPipe>)
         Ok(()) => Ok(()),
         Err((error, ready)) => {
             if let Some(ready) = ready {
-                ready.failed(&error.to_string());
+                // The client shows the message under this code.
+                ready.failed(&format!("[{}] {error}", error.code()));
             }
             Err(error)
         }

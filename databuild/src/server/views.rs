@@ -143,7 +143,7 @@ pub(super) fn rows(
 
 /// A plan, grouped by job and reason.
 pub(super) fn plan(planned: &Planned) -> PlanView {
-    let Planned { state, targets, plan } = planned;
+    let Planned { state, targets, plan, .. } = planned;
     let graph = state.graph();
     let group = |job: JobIx, reason: &str, message: &str, set: &PartitionSet| PlanGroup {
         job: graph.job(job).label.clone(),

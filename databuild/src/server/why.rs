@@ -3,7 +3,8 @@
 use super::blame::{blame, SourceManifest};
 use super::views;
 use crate::api::{InputUsed, PartitionState, Why, WhyCause};
-use crate::store::{MaterializationRow, Reader, StoreError};
+use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError};
+use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::ids::{AttemptId, Seq};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
@@ -16,7 +17,13 @@ const MOST_INPUTS: usize = 100;
 ///
 /// # Errors
 /// The history cannot be read.
-pub(super) fn why(state: &mut State, reader: &Reader, ix: DatasetIx, key: &PartitionKey) -> Result<Why, StoreError> {
+pub(super) fn why(
+    state: &mut State,
+    reader: &Reader,
+    seen: &Sightings,
+    ix: DatasetIx,
+    key: &PartitionKey,
+) -> Result<Why, StoreError> {
     let shape = state.graph().dataset(ix).shape;
     let at = views::standing(state, ix, &PartitionSet::single(shape, key));
     let (standing, verdict) = at.of(key);
@@ -31,7 +38,10 @@ pub(super) fn why(state: &mut State, reader: &Reader, ix: DatasetIx, key: &Parti
     if let Some(job) = dataset.producer {
         let lease = lease_of(reader, made.as_ref())?;
         if made.is_some() && verdict != Verdict::Missing {
-            inputs = inputs_used(state, reader, job, key, lease)?;
+            inputs = inputs_used(state, reader, seen, job, key, lease)?;
+        }
+        if standing == PartitionState::Failed {
+            causes.extend(last_failure(reader, &partition)?);
         }
         if verdict != Verdict::Current {
             causes.push(cause(state, reader, job, verdict, made.as_ref(), &inputs)?);
@@ -83,9 +93,27 @@ fn lease_of(reader: &Reader, made: Option<&MaterializationRow>) -> Result<Option
     Ok(reader.attempt(last)?.value.map(|attempt| attempt.lease_seq))
 }
 
+/// The last run for a partition, if it failed.
+fn last_failure(reader: &Reader, partition: &str) -> Result<Option<WhyCause>, StoreError> {
+    let filter = RunFilter {
+        state: Some(RunState::Failed),
+        partition_prefix: Some(partition.to_owned()),
+        limit: 1,
+        ..RunFilter::default()
+    };
+    let run = reader.runs(&filter)?.value.into_iter().find(|run| run.partition == partition);
+    Ok(run.map(|run| WhyCause {
+        reason: "run_failed".to_owned(),
+        message: format!("its last run, {}, failed: {}", run.id, run.message),
+        files: Vec::new(),
+        inputs: Vec::new(),
+    }))
+}
+
 fn inputs_used(
     state: &State,
     reader: &Reader,
+    seen: &Sightings,
     job: JobIx,
     key: &PartitionKey,
     lease: Option<Seq>,
@@ -102,7 +130,18 @@ fn inputs_used(
             };
             let then = lease.map(&version_at).transpose()?.flatten();
             let present = state.dataset(input.dataset).present.contains(&key);
-            let now = if present { version_at(Seq(i64::MAX as u64))? } else { None };
+            // A look just now may know more than the log.
+            let just_seen = seen.seen.iter().find_map(|sighting| match sighting {
+                Sighting::Content { dataset, key: of, version, .. } if *dataset == input.dataset && *of == key => {
+                    Some(version.clone())
+                }
+                _ => None,
+            });
+            let now = match just_seen {
+                Some(version) => Some(version),
+                None if present => version_at(Seq(i64::MAX as u64))?,
+                None => None,
+            };
             used.push(InputUsed { partition, then, now });
         }
     }

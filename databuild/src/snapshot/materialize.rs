@@ -154,6 +154,7 @@ impl Store {
                 }
             }
         }
+        self.link_repo_mapping(manifest, &runfiles, work)?;
         let copy = tree.join("manifest");
         let write = || {
             let mut file = File::create_new(&copy)?;
@@ -161,6 +162,27 @@ impl Store {
             file.sync_all()
         };
         write().context("write", &copy)
+    }
+
+    /// Runfiles libraries look for the names of repositories in `_repo_mapping` at the root of the tree. Bazel
+    /// makes that name only for the target that is run, so the job's own mapping, which stands beside
+    /// its executable, gets it here.
+    fn link_repo_mapping(
+        &self,
+        manifest: &CodeManifest,
+        runfiles: &Path,
+        work: &WorkDir,
+    ) -> Result<(), SnapshotError> {
+        let name = format!("{}.repo_mapping", manifest.executable());
+        let path = runfiles.join("_repo_mapping");
+        let digest = manifest.entries().iter().find_map(|entry| match entry {
+            Entry::File { path, digest, .. } if *path == name => Some(digest),
+            _ => None,
+        });
+        match digest {
+            Some(digest) if !path.exists() => self.link(digest, &path, work),
+            _ => Ok(()),
+        }
     }
 
     /// Puts a content of the CAS at `path`, by hard link where that is possible.

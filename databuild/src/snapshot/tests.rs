@@ -696,3 +696,13 @@ fn a_full_disk_is_named_and_nothing_is_left_half_written() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+#[test]
+fn the_jobs_own_repo_mapping_stands_where_runfiles_libraries_look() {
+    let lab = Lab::new();
+    lab.write("_main/job.repo_mapping", ",tool,tool~1.0\n");
+    let manifest =
+        CodeManifest::new(vec![lab.file("_main/job"), lab.file("_main/job.repo_mapping")]).unwrap();
+    let taken = lab.take(&manifest).unwrap();
+    assert_eq!(fs::read_to_string(taken.file("_repo_mapping")).unwrap(), ",tool,tool~1.0\n");
+}

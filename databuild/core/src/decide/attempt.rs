@@ -15,11 +15,13 @@ use crate::event::{
     AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, PublishIntended, RunCancelRequested, RunEnded,
     WorkAbandoned,
 };
-use crate::graph::RetryPolicy;
+use crate::graph::{Extents, Input, JobIx, RetryPolicy};
 use crate::ids::{AttemptId, RunId};
 use crate::partition_set::PartitionSet;
-use crate::state::{Phase, Run};
+use crate::state::{Phase, Run, State};
 use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,12 +154,14 @@ fn abandon_downstream(out: &mut Out, run: &Run) {
         if todo.is_empty() {
             continue;
         }
-        let home = graph.side(consumer.outputs[0], out.state.extents());
         let mut lost = PartitionSet::empty(todo.shape());
         for input in consumer.inputs.iter().filter(|input| !dead[input.dataset.0].is_empty()) {
-            let read = graph.side(input.dataset, out.state.extents());
-            let dependents = input.mapping.dependents_of(&home, &read, &dead[input.dataset.0]);
-            lost.union_with(&dependents.intersect(todo));
+            for extents in instants(out.state, ix, input) {
+                let home = graph.side(consumer.outputs[0], &extents);
+                let read = graph.side(input.dataset, &extents);
+                let dependents = input.mapping.dependents_of(&home, &read, &dead[input.dataset.0]);
+                lost.union_with(&dependents.intersect(todo));
+            }
         }
         if !lost.is_empty() {
             partitions.extend(out.state.work_text(ix, &lost));
@@ -169,6 +173,16 @@ fn abandon_downstream(out: &mut Out, run: &Run) {
     if !partitions.is_empty() {
         out.event(Event::WorkAbandoned(WorkAbandoned { partitions, cause: run.id }));
     }
+}
+
+/// Key spaces as the wants for a job's work read them; as they are now where that makes no difference.
+fn instants<'s>(state: &'s State, job: JobIx, input: &Input) -> Vec<Cow<'s, Extents>> {
+    if !input.time_dependent {
+        return vec![Cow::Borrowed(state.extents())];
+    }
+    let holders = state.wants.values().filter(|want| want.remaining.contains_key(&job));
+    let instants: BTreeSet<Timestamp> = holders.map(|want| want.as_of).collect();
+    instants.into_iter().map(|as_of| Cow::Owned(state.graph().extents(as_of))).collect()
 }
 
 pub(super) fn published(out: &mut Out, attempt: AttemptId, marks: &[u64]) -> Result<Reply, Refusal> {

@@ -92,13 +92,14 @@ fn lease_first(out: &mut Out, job: JobIx, key: &PartitionKey) {
     let registered = Arc::clone(out.state.registered());
     let home = registered.graph.job(job).outputs[0];
     let attempt = AttemptId { run: RunId(out.state.last_run.0 + 1), number: 1 };
+    let as_of = out.state.as_of_for(job, key);
     let event = AttemptLeased {
         attempt,
         job: registered.graph.job(job).label.clone(),
         partition: out.state.partition_text(home, key),
         graph: registered.id.clone(),
-        as_of: out.state.as_of,
-        inputs: out.state.inputs_digest(job, key),
+        as_of,
+        inputs: out.state.inputs_digest_at(job, key, as_of),
     };
     out.event(Event::AttemptLeased(event));
     start(out, attempt.run);
@@ -109,15 +110,14 @@ pub(super) fn start(out: &mut Out, id: RunId) {
     let Some(run) = out.state.runs.get(&id) else { return };
     let graph = &run.graph.graph;
     let extents = graph.extents(run.as_of);
-    let home = graph.side(graph.job(run.job).outputs[0], &extents);
+    let single = PartitionSet::single(graph.home(run.job).shape, &run.key);
     let inputs = graph
         .job(run.job)
         .inputs
         .iter()
-        .map(|input| {
-            let read = graph.side(input.dataset, &extents);
-            let needed = input.mapping.inputs_of_one(&home, &read, &run.key).needed;
-            (input.name.clone(), input.dataset, needed)
+        .enumerate()
+        .map(|(at, input)| {
+            (input.name.clone(), input.dataset, graph.inputs_of(&extents, run.job, at, &single))
         })
         .collect();
     let wants = match out.state.current_job(run) {
@@ -139,21 +139,29 @@ pub(super) fn start(out: &mut Out, id: RunId) {
 
 /// Leases the next attempt of runs whose wait is over, the oldest first, as far as places are free.
 pub(super) fn retry(out: &mut Out, slots: usize) {
-    let due: Vec<RunId> = retries(out.state)
-        .filter(|(at, run)| *at <= out.now && !inputs_pending(out.state, run))
-        .map(|(_, run)| run.id)
-        .take(free_places(out.state, slots))
-        .collect();
-    for id in due {
-        let run = Arc::clone(&out.state.runs[&id]);
+    let due = |out: &Out| -> Vec<Arc<Run>> {
+        retries(out.state)
+            .filter(|(at, run)| *at <= out.now && !inputs_pending(out.state, run))
+            .map(|(_, run)| Arc::clone(run))
+            .take(free_places(out.state, slots))
+            .collect()
+    };
+    if due(out).iter().any(|run| lacks_inputs(out.state, run)) {
+        // They went while the attempt before ran: they are made anew first, if that can be done.
+        super::replan::replan_all(out);
+    }
+    for run in due(out) {
+        let id = run.id;
         let attempt = AttemptId { run: id, number: run.attempt + 1 };
-        let inputs = out.state.inputs_digest_of(&run);
+        let job = out.state.current_job(&run);
+        let as_of = job.map_or(run.as_of, |job| out.state.as_of_for(job, &run.key)).max(run.as_of);
+        let inputs = out.state.inputs_digest_of(&run, as_of);
         let event = AttemptLeased {
             attempt,
             job: run.graph.graph.job(run.job).label.clone(),
             partition: run.partition.clone(),
             graph: run.graph.id.clone(),
-            as_of: out.state.as_of,
+            as_of,
             inputs,
         };
         out.event(Event::AttemptLeased(event));
@@ -199,6 +207,16 @@ fn retries(state: &State) -> impl Iterator<Item = (Timestamp, &Arc<Run>)> {
     state.runs.values().filter_map(|run| match run.phase {
         Phase::RetryWait(at) => Some((at, run)),
         _ => None,
+    })
+}
+
+/// Whether something that a run reads is not there.
+fn lacks_inputs(state: &State, run: &Run) -> bool {
+    let Some(job) = state.current_job(run) else { return false };
+    let graph = state.graph();
+    let single = PartitionSet::single(graph.home(job).shape, &run.key);
+    graph.job(job).inputs.iter().enumerate().any(|(at, input)| {
+        !graph.inputs_of(state.extents(), job, at, &single).is_subset(&state.dataset(input.dataset).present)
     })
 }
 

@@ -73,6 +73,13 @@ pub(super) fn replan(out: &mut Out, before: &Graph, rests: Vec<Rest>) {
     want::stop_orphans(out);
 }
 
+/// The same for all wants, when files that they rest on turned out to be missing.
+pub(super) fn replan_all(out: &mut Out) {
+    let Some(registered) = out.state.graph.clone() else { return };
+    let rests = rests(out.state);
+    replan(out, &registered.graph, rests);
+}
+
 fn replan_one(out: &mut Out, before: &Graph, rest: &Rest) {
     let Some(want) = out.state.wants.get(&rest.want).cloned() else { return };
     let registered = Arc::clone(out.state.registered());
@@ -102,9 +109,13 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest) {
     let forced: Vec<(JobIx, PartitionSet)> = want
         .remaining
         .iter()
-        .map(|(job, set)| (*job, set.intersect(&out.state.work(*job).forced)))
+        .map(|(job, set)| {
+            // What failed once is made whatever its state, too, so it has to have its inputs.
+            let tried = out.state.work(*job).live.subtract(&under_way(out.state, *job));
+            (*job, set.intersect(&out.state.work(*job).forced.union(&tried)))
+        })
         .collect();
-    let plan = planner::plan_rest(out.state, &targets, want.refresh, &forced);
+    let plan = out.state.at(want.as_of, |state| planner::plan_rest(state, &targets, want.refresh, &forced));
 
     // What looks current now may yet be changed by what is under way; it is cut off when its turn comes.
     let mut work: BTreeMap<JobIx, PartitionSet> = want.remaining.clone();
@@ -112,6 +123,11 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest) {
         let stays = under_way(out.state, *job);
         if let Some(held) = work.get_mut(job) {
             held.subtract_with(&set.subtract(&stays));
+        }
+    }
+    for (job, set) in &plan.skipped {
+        if let Some(held) = work.get_mut(job) {
+            held.subtract_with(set);
         }
     }
     for entry in &plan.jobs {

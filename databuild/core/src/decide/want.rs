@@ -82,7 +82,7 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
         targets: target_texts(out.state, &targets),
         class: request.class,
         refresh: request.refresh,
-        as_of,
+        as_of: out.state.as_of,
         expires_at: after(request.ttl_seconds),
         due_at: after(request.sla_seconds),
         comment: request.comment,
@@ -181,7 +181,7 @@ pub(super) fn sight(out: &mut Out, sightings: &Sightings) {
                         version: version.clone(),
                         mark: *mark,
                     });
-                } else if here {
+                } else if here && !altered_before {
                     add(&mut altered, *dataset, key);
                 }
             }

@@ -6,10 +6,12 @@
 
 mod check;
 pub mod file;
+mod omission;
 mod problem;
 mod resolve;
 
 pub use check::check_mappings;
+pub use omission::Omissions;
 pub use problem::{GraphProblem, ProblemCode};
 pub use resolve::parse_file;
 
@@ -129,6 +131,8 @@ pub struct Input {
     pub dataset: DatasetIx,
     /// Which of its partitions.
     pub mapping: Mapping,
+    /// The same for whatever it may ever need: `latest` of any instant is in `all`.
+    pub ever: Mapping,
     /// The needed keys can change as time passes (an open key space read by `all`, `latest` or a clipped edge).
     pub time_dependent: bool,
 }

@@ -269,6 +269,7 @@ fn resolve_job(
                     name: input.name.clone(),
                     hash: hash64(&input.name),
                     dataset: *ix,
+                    ever: mapping.ever(),
                     mapping,
                     time_dependent: false,
                 }));

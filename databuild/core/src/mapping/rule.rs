@@ -105,6 +105,16 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// The mapping that needs whatever this one needs at any instant.
+    #[must_use]
+    pub fn ever(&self) -> Mapping {
+        let ever = |rule: &DimRule| match rule {
+            DimRule::Latest { .. } => DimRule::All,
+            other => other.clone(),
+        };
+        Mapping { rules: self.rules.iter().map(ever).collect(), ..*self }
+    }
+
     /// Whether the needed keys of an output partition that could be made once may change by the mere
     /// passing of time, as `all` of a time dimension grows.
     #[must_use]

@@ -312,6 +312,55 @@ fn an_output_without_end_outgrows_an_input_with_one() {
     assert_eq!(validate(&closed, &open), []);
 }
 
+/// In India, the last UTC hour of a day ends half an hour after the day.
+#[test]
+fn a_day_without_its_last_hour_depends_on_time() {
+    let zone = "Asia/Kolkata";
+    let daily = time(Granularity::Day, "2010-01-01", None, zone);
+    let hours = time(Granularity::Hour, "2010-01-01T00:30", None, zone);
+    let clip = with_edges(DimRule::Rollup { of: 0 }, Edge::Clip, Edge::Clip);
+    for (as_of, last) in [
+        ("2010-01-05T18:30Z", "22:30"),
+        ("2010-01-05T19:00Z", "23:30"),
+    ] {
+        let expected = format!("2010-01-05T00:30..2010-01-05T{last}");
+        let [needed, ..] = needed(&clip, &daily, &hours, as_of, "2010-01-05");
+        assert_eq!(needed, expected);
+    }
+    assert!(clip.is_time_dependent(std::slice::from_ref(&hours)));
+    let fail = with_edges(DimRule::Rollup { of: 0 }, Edge::Clip, Edge::Fail);
+    assert!(!fail.is_time_dependent(std::slice::from_ref(&hours)));
+}
+
+/// Several input dimensions that follow from one output dimension move together.
+#[test]
+fn dimensions_with_one_origin_give_a_diagonal() {
+    let listed = KeySpace::of_static(vec![0, 1, 2]);
+    let (one, three) = ([listed.clone()], [listed.clone(), listed.clone(), listed]);
+    let keys = RangeSet::range(0, 2);
+    let (one_extent, three_extents) = ([keys.clone()], [keys.clone(), keys.clone(), keys]);
+    let out = Side {
+        shape: Shape::of(&one),
+        spaces: &one,
+        extents: &one_extent,
+    };
+    let input = Side {
+        shape: Shape::of(&three),
+        spaces: &three,
+        extents: &three_extents,
+    };
+    let mapping = Mapping {
+        rules: vec![DimRule::Same { of: 0 }; 3],
+        before_start: Edge::Fail,
+        after_end: Edge::Fail,
+    };
+    let all = PartitionSet::full(out.shape, out.extents);
+    let needed = mapping.inputs_of(&out, &input, &all).needed;
+    let found: Vec<Vec<Key>> = needed.iter().map(|key| key.keys().to_vec()).collect();
+    assert_eq!(found, [[0; 3], [1; 3], [2; 3]]);
+    assert_eq!(mapping.dependents_of(&out, &input, &needed), all);
+}
+
 /// Ten million partitions with windows over half a dozen datasets take thousands of runs, not millions.
 #[test]
 fn cost_is_in_runs() {

@@ -1,7 +1,7 @@
 //! The upstream walk: all partitions that a set of targets depends on.
 
 use crate::event::Refresh;
-use crate::graph::{DatasetIx, JobIx};
+use crate::graph::{DatasetIx, JobIx, Omissions};
 use crate::partition_set::PartitionSet;
 use crate::state::State;
 
@@ -51,20 +51,11 @@ pub fn closure(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Re
             }
             Refresh::Stale | Refresh::All => needed.clone(),
         };
-        let home = graph.side(job.outputs[0], extents);
-        let mut job_failing = PartitionSet::empty(needed.shape());
-        let mut job_skipped = PartitionSet::empty(needed.shape());
-        for input in &job.inputs {
-            let read = graph.side(input.dataset, extents);
-            let inputs = input.mapping.inputs_of(&home, &read, &follow);
-            job_failing.union_with(&inputs.failing);
-            job_skipped.union_with(&inputs.skipped);
-        }
+        let Omissions { failing: job_failing, skipped: job_skipped } = graph.omissions(extents, ix, &follow);
         follow.subtract_with(&job_failing);
         follow.subtract_with(&job_skipped);
-        for input in &job.inputs {
-            let read = graph.side(input.dataset, extents);
-            datasets[input.dataset.0].union_with(&input.mapping.inputs_of(&home, &read, &follow).needed);
+        for (at, input) in job.inputs.iter().enumerate() {
+            datasets[input.dataset.0].union_with(&graph.inputs_of(extents, ix, at, &follow));
         }
         needed.subtract_with(&job_failing);
         needed.subtract_with(&job_skipped);

@@ -54,9 +54,9 @@ impl DatasetState {
     }
 
     /// Records new data of one partition. Returns whether its data version differs from what was
-    /// known, or nothing was.
+    /// known, or nothing was, or somebody had altered it.
     pub fn set(&mut self, key: &PartitionKey, entry: Entry, made_by: Option<ProvenanceIx>, empty: bool) -> bool {
-        let was_present = self.present.contains(key);
+        let was_sound = self.present.contains(key) && !self.altered.contains(key);
         let old = self.entries.insert(key, entry);
         self.present.insert(key);
         if empty {
@@ -74,7 +74,7 @@ impl DatasetState {
             let shape = self.present.shape();
             self.made_by.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
         }
-        !was_present || old.is_none_or(|old| old.version != entry.version)
+        !was_sound || old.is_none_or(|old| old.version != entry.version)
     }
 
     /// The digests by which one partition was made.

@@ -22,11 +22,14 @@ pub struct Entry {
     pub mark: u64,
 }
 
+/// Neighbouring keys with their entries, by key divided by [`PAGE`].
+type Pages = BTreeMap<Key, Arc<Vec<(Key, Entry)>>>;
+
 /// A sorted map from partition to [`Entry`].
 #[derive(Debug, Clone)]
 pub struct Entries {
     shape: Shape,
-    rows: BTreeMap<Tuple, BTreeMap<Key, Arc<Vec<(Key, Entry)>>>>,
+    rows: BTreeMap<Tuple, Pages>,
     len: u64,
 }
 
@@ -35,6 +38,12 @@ impl Entries {
     #[must_use]
     pub fn new(shape: Shape) -> Entries {
         Entries { shape, rows: BTreeMap::new(), len: 0 }
+    }
+
+    /// How keys are laid out.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// How many.
@@ -80,7 +89,7 @@ impl Entries {
 
     /// Adds a row after all others, with its entries in key order.
     pub(super) fn append_row(&mut self, tuple: Tuple, entries: impl Iterator<Item = (Key, Entry)>) {
-        let mut pages: BTreeMap<Key, Arc<Vec<(Key, Entry)>>> = BTreeMap::new();
+        let mut pages = Pages::new();
         let mut page: Vec<(Key, Entry)> = Vec::new();
         for (key, entry) in entries {
             if let Some((first, _)) = page.first().filter(|(first, _)| first / PAGE != key / PAGE) {

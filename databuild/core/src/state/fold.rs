@@ -124,10 +124,9 @@ impl State {
             } else {
                 // A published file that was touched but holds the same bytes: only its mark moves on.
                 state.entries.get(&key).is_some_and(|old| {
-                    let differs = old.version != entry.version;
                     state.entries.insert(&key, Entry { mark: entry.mark, ..old });
-                    state.altered.remove(&key);
-                    differs
+                    // What was made from the altered file is to be compared.
+                    state.altered.remove(&key)
                 })
             };
             if differs {
@@ -166,6 +165,7 @@ impl State {
             targets: event.targets.clone(),
             class: event.class,
             refresh: event.refresh,
+            as_of: event.as_of,
             created_at: at,
             expires_at: event.expires_at,
             remaining,

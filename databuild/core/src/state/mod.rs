@@ -99,6 +99,22 @@ impl State {
         }
     }
 
+    /// Runs `ask` with key spaces read at another instant, be it earlier.
+    pub(crate) fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
+        let Some(registered) = self.graph.clone().filter(|_| as_of != self.as_of) else { return ask(self) };
+        let own = (self.as_of, self.extents.replace(Arc::new(registered.graph.extents(as_of))));
+        self.as_of = as_of;
+        let answer = ask(self);
+        (self.as_of, self.extents) = own;
+        answer
+    }
+
+    /// The instant for which a new run reads key spaces: that of the want which looks furthest.
+    #[must_use]
+    pub fn as_of_for(&self, job: JobIx, key: &PartitionKey) -> Timestamp {
+        self.holders(job, key).map(|want| want.as_of).max().unwrap_or(self.as_of)
+    }
+
     /// State of a dataset of the current graph.
     #[must_use]
     pub fn dataset(&self, ix: DatasetIx) -> &DatasetState {

@@ -19,7 +19,7 @@ impl State {
                 }
                 let home = graph.side(graph.job(*consumer).outputs[0], self.extents());
                 let read = graph.side(*output, self.extents());
-                let mapping = &graph.job(*consumer).inputs[*input].mapping;
+                let mapping = &graph.job(*consumer).inputs[*input].ever;
                 let waiting = mapping.dependents_of(&home, &read, set).intersect(todo);
                 self.refresh_ready_of(*consumer, &waiting);
             }
@@ -51,7 +51,8 @@ impl State {
         }
     }
 
-    /// Those of `set` some input of which is not done yet.
+    /// Those of `set` some input of which is not done yet. As wants look at key spaces of different instants,
+    /// it is asked what they need at any of them.
     #[must_use]
     pub fn waiting(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
         /// Up to this many partitions are looked at one by one, which can stop early.
@@ -68,13 +69,13 @@ impl State {
             let read = graph.side(input.dataset, self.extents());
             if set.len() <= FEW {
                 for key in set.iter() {
-                    let needed = input.mapping.inputs_of_one(&home, &read, &key).needed;
+                    let needed = input.ever.inputs_of_one(&home, &read, &key).needed;
                     if needed.intersects(&work.todo) || needed.intersects(&work.live) {
                         waiting.insert(&key);
                     }
                 }
             } else {
-                waiting.union_with(&input.mapping.dependents_of(&home, &read, &work.pending()).intersect(set));
+                waiting.union_with(&input.ever.dependents_of(&home, &read, &work.pending()).intersect(set));
             }
         }
         waiting

@@ -5,6 +5,7 @@ use crate::digest::mix;
 use crate::graph::file::OnCodeChange;
 use crate::graph::{DatasetIx, Extents, Graph, JobIx};
 use crate::partition_set::{PartitionKey, PartitionSet};
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// What is to be said of one partition. Reasons stand in the order in which they are looked for.
@@ -60,6 +61,9 @@ impl Verdict {
     }
 }
 
+/// Tells the digest of an altered file from that of what was published.
+const ALTERED: u64 = 1;
+
 impl State {
     /// Combined digest of the inputs that `key` of `job` would be made from now: which partitions, with
     /// which data versions. Missing ones contribute nothing, so their coming changes it. Independent of
@@ -69,14 +73,24 @@ impl State {
         self.digest_in(self.graph(), self.extents(), job, key, |ix| Some(self.dataset(ix)))
     }
 
+    /// The same with key spaces read at another instant.
+    #[must_use]
+    pub fn inputs_digest_at(&self, job: JobIx, key: &PartitionKey, as_of: Timestamp) -> u64 {
+        let graph = self.graph();
+        if as_of == self.as_of || graph.job(job).inputs.iter().all(|input| !input.time_dependent) {
+            return self.inputs_digest(job, key);
+        }
+        self.digest_in(graph, &graph.extents(as_of), job, key, |ix| Some(self.dataset(ix)))
+    }
+
     /// The same for a run's next attempt, which reads what the run's own graph says.
     #[must_use]
-    pub fn inputs_digest_of(&self, run: &Run) -> u64 {
+    pub fn inputs_digest_of(&self, run: &Run, as_of: Timestamp) -> u64 {
         if run.graph.id == self.registered().id {
-            return self.inputs_digest(run.job, &run.key);
+            return self.inputs_digest_at(run.job, &run.key, as_of);
         }
         let graph = &run.graph.graph;
-        let extents = graph.extents(self.as_of);
+        let extents = graph.extents(as_of);
         self.digest_in(graph, &extents, run.job, &run.key, |ix| {
             self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))
         })
@@ -90,18 +104,21 @@ impl State {
         key: &PartitionKey,
         state_of: impl Fn(DatasetIx) -> Option<&'s DatasetState>,
     ) -> u64 {
-        let home = graph.side(graph.job(job).outputs[0], extents);
+        let single = PartitionSet::single(graph.home(job).shape, key);
         let mut sum: u64 = 0;
-        for input in &graph.job(job).inputs {
+        for (at, input) in graph.job(job).inputs.iter().enumerate() {
             let Some(state) = state_of(input.dataset) else { continue };
-            let read = graph.side(input.dataset, extents);
-            let needed = input.mapping.inputs_of_one(&home, &read, key).needed;
+            let needed = graph.inputs_of(extents, job, at, &single);
             let seed = mix(input.hash, graph.dataset(input.dataset).hash);
             for (tuple, longs) in needed.rows() {
                 let row = tuple.iter().fold(seed, |acc, key| mix(acc, u64::from(*key)));
                 for long in longs.iter() {
                     if let Some(entry) = state.entries.get_split(tuple, long) {
-                        sum = sum.wrapping_add(mix(mix(row, u64::from(long)), entry.version));
+                        // Whoever reads an altered file reads other data than that version.
+                        let altered = !state.altered.is_empty()
+                            && state.altered.contains(&state.entries.shape().join(tuple, long));
+                        let version = if altered { mix(entry.version, ALTERED) } else { entry.version };
+                        sum = sum.wrapping_add(mix(mix(row, u64::from(long)), version));
                     }
                 }
             }

@@ -67,6 +67,7 @@ impl State {
                 remaining.entry(new).or_insert_with(|| PartitionSet::empty(home.shape)).union_with(&kept);
             }
             want.remaining = remaining;
+            want.total = want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
         }
         for run in self.runs.values().cloned().collect::<Vec<_>>() {
             for job in self.occupied_by(&run) {
@@ -148,6 +149,9 @@ pub(crate) fn reads_the_same(before: &Graph, old: JobIx, graph: &Graph, new: Job
                 && a.mapping == b.mapping
                 && read_a.name == read_b.name
                 && read_a.dims == read_b.dims
+                // What is left out there depends on further rules; comparing is simpler than telling.
+                && !before.may_omit(a.dataset)
+                && !graph.may_omit(b.dataset)
                 && read_a.spaces == read_b.spaces
         })
 }

@@ -51,6 +51,8 @@ pub struct Want {
     pub class: PriorityClass,
     /// What to refresh.
     pub refresh: Refresh,
+    /// For which instant key spaces are read: what comes into existence later is not for this want.
+    pub as_of: Timestamp,
     /// When it was created.
     pub created_at: Timestamp,
     /// Give up then.

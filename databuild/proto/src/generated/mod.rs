@@ -1,3 +1,4 @@
 // @generated
 
+pub mod checkpoint;
 pub mod events;

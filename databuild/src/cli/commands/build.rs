@@ -93,6 +93,8 @@ fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> Resul
             console.finish();
             if private {
                 eprintln!("interrupted; stopping {id} with its server");
+                // Else the workspace's next server would go on with it.
+                let _: WantDetail = client.delete(&format!("/api/v1/wants/{id}"))?;
                 return Ok(exit_code::INTERRUPTED);
             }
             eprintln!("detached; {id} goes on in the server");

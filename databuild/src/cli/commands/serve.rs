@@ -23,7 +23,7 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
         Ok(state) => state,
         Err(error) => {
             if let Some(ready) = ready {
-                ready.failed(&format!("{error:?}"));
+                ready.failed(&error.to_string());
             }
             return Err(error);
         }
@@ -36,7 +36,7 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
     };
     serve(&state, &options, ready)
         .map(|()| exit_code::OK)
-        .map_err(|error| CliError::new(Kind::Configuration, "serve_failed", error.to_string()))
+        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
 }
 
 fn cores() -> usize {

@@ -18,6 +18,14 @@ const DEFAULT_LIMIT: usize = 100;
 /// Rows of a list, at most.
 const MAX_LIMIT: usize = 1000;
 
+/// A cursor is the id of the last row of the page before.
+fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, ApiError> {
+    text.map(|text| {
+        text.parse().map_err(|_| ApiError::invalid("bad_cursor", "the cursor is not one of ours; take it from `next`"))
+    })
+    .transpose()
+}
+
 fn limit(asked: Option<usize>) -> usize {
     asked.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
 }

@@ -3,7 +3,7 @@
 use super::super::error::ApiError;
 use super::super::routes::App;
 use super::super::{views, why};
-use super::{blocking, limit};
+use super::{blocking, cursor, limit};
 use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -68,10 +68,7 @@ pub async fn list(
             })
         })
         .transpose()?;
-    let skip: usize = match query.cursor.as_deref() {
-        None => 0,
-        Some(text) => text.parse().map_err(|_| ApiError::invalid("bad_cursor", "the cursor is not one of ours"))?,
-    };
+    let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
     let limit = limit(query.limit);
     let (ix, set) = state.resolve(&reference)?;
     let seq = state.seq.0;
@@ -101,7 +98,7 @@ pub async fn why(
             engine.plan(std::slice::from_ref(&query.partition), databuild_core::event::Refresh::Stale, Timestamp::now())?;
         let mut state = planned.state;
         let (ix, key) = state.resolve_one(&query.partition)?;
-        Ok(why::why(&mut state, engine.reader(), ix, &key)?)
+        Ok(why::why(&mut state, engine.reader(), &planned.sightings, ix, &key)?)
     })
     .await?;
     Ok(Json(answer))

@@ -3,7 +3,7 @@
 use super::super::error::ApiError;
 use super::super::logs;
 use super::super::routes::App;
-use super::limit;
+use super::{cursor, limit};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow};
 use crate::store::{RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
@@ -95,7 +95,7 @@ pub async fn list(
             text.parse::<RunState>().map_err(|message| ApiError::invalid("bad_state", message))
         })
         .transpose()?;
-    let before = query.cursor.as_deref().map(parse).transpose()?;
+    let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let filter = RunFilter { job: query.job, state, partition_prefix: query.partition, before, limit };
     let found = app.engine.reader().runs(&filter)?;

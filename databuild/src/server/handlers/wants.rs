@@ -4,7 +4,7 @@ use super::super::error::ApiError;
 use super::super::progress::line;
 use super::super::routes::App;
 use super::super::views;
-use super::{class, instant, limit, refresh};
+use super::{class, cursor, instant, limit, refresh};
 use crate::api::{CreateWant, Page, ProgressAnswer, ProgressLine, WantDetail, WantRow};
 use crate::store::{WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -133,7 +133,7 @@ pub async fn list(
             text.parse::<WantState>().map_err(|message| ApiError::invalid("bad_state", message))
         })
         .transpose()?;
-    let before = query.cursor.as_deref().map(parse).transpose()?;
+    let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let found = app.engine.reader().wants(&WantFilter { state, before, limit })?;
     let next = (found.value.len() == limit).then(|| found.value.last().map(|want| want.id.to_string())).flatten();

@@ -206,21 +206,8 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
     Ok(WantCreated {
         want: WantId(want),
         targets,
-        class: match known_value(class, "priority class")? {
-            stored::PriorityClass::PRIORITY_CLASS_UNSPECIFIED => {
-                return Err(malformed("has no priority class"))
-            }
-            stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE => PriorityClass::Interactive,
-            stored::PriorityClass::PRIORITY_CLASS_BACKFILL => PriorityClass::Backfill,
-        },
-        refresh: match known_value(refresh, "refresh")? {
-            stored::Refresh::REFRESH_UNSPECIFIED => {
-                return Err(malformed("does not say what to refresh"))
-            }
-            stored::Refresh::REFRESH_MISSING => Refresh::Missing,
-            stored::Refresh::REFRESH_STALE => Refresh::Stale,
-            stored::Refresh::REFRESH_ALL => Refresh::All,
-        },
+        class: priority_class(class)?,
+        refresh: refresh_mode(refresh)?,
         as_of: instant(as_of)?,
         expires_at: optional_instant(expires_at)?,
         due_at: optional_instant(due_at)?,
@@ -244,6 +231,29 @@ fn want_replanned(message: stored::WantReplanned) -> Result<WantReplanned, Conve
         work,
         blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
     })
+}
+
+pub(crate) fn priority_class(
+    class: EnumOrUnknown<stored::PriorityClass>,
+) -> Result<PriorityClass, ConvertError> {
+    match known_value(class, "priority class")? {
+        stored::PriorityClass::PRIORITY_CLASS_UNSPECIFIED => {
+            Err(malformed("has no priority class"))
+        }
+        stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE => Ok(PriorityClass::Interactive),
+        stored::PriorityClass::PRIORITY_CLASS_BACKFILL => Ok(PriorityClass::Backfill),
+    }
+}
+
+pub(crate) fn refresh_mode(
+    refresh: EnumOrUnknown<stored::Refresh>,
+) -> Result<Refresh, ConvertError> {
+    match known_value(refresh, "refresh")? {
+        stored::Refresh::REFRESH_UNSPECIFIED => Err(malformed("does not say what to refresh")),
+        stored::Refresh::REFRESH_MISSING => Ok(Refresh::Missing),
+        stored::Refresh::REFRESH_STALE => Ok(Refresh::Stale),
+        stored::Refresh::REFRESH_ALL => Ok(Refresh::All),
+    }
 }
 
 fn blocked_set(message: stored::Blocked) -> Result<Blocked, ConvertError> {
@@ -341,7 +351,7 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
     })
 }
 
-fn output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
+pub(crate) fn output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
     known(&message, "an output")?;
     let stored::OutputRecord {
         partition,
@@ -369,11 +379,11 @@ fn attempt(run: u64, number: u32) -> AttemptId {
     }
 }
 
-fn instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
+pub(crate) fn instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
     optional_instant(field)?.ok_or_else(|| malformed("lacks a time"))
 }
 
-fn optional_instant(
+pub(crate) fn optional_instant(
     field: MessageField<stored::Instant>,
 ) -> Result<Option<Timestamp>, ConvertError> {
     let Some(message) = field.into_option() else {
@@ -387,7 +397,7 @@ fn optional_instant(
 }
 
 /// Refuses a message with fields that this program's format does not have.
-fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
+pub(crate) fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
     match message.special_fields().unknown_fields().iter().next() {
         None => Ok(()),
         Some((number, _)) => Err(ConvertError::NewerFormat {
@@ -396,7 +406,7 @@ fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
     }
 }
 
-fn known_value<E: Enum>(value: EnumOrUnknown<E>, what: &str) -> Result<E, ConvertError> {
+pub(crate) fn known_value<E: Enum>(value: EnumOrUnknown<E>, what: &str) -> Result<E, ConvertError> {
     value
         .enum_value()
         .map_err(|number| ConvertError::NewerFormat {
@@ -404,7 +414,7 @@ fn known_value<E: Enum>(value: EnumOrUnknown<E>, what: &str) -> Result<E, Conver
         })
 }
 
-fn malformed(reason: impl Into<String>) -> ConvertError {
+pub(crate) fn malformed(reason: impl Into<String>) -> ConvertError {
     ConvertError::Malformed {
         reason: reason.into(),
     }

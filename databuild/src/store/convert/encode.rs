@@ -181,15 +181,8 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
     stored::WantCreated {
         want: want.0,
         targets: targets.clone(),
-        class: EnumOrUnknown::new(match class {
-            PriorityClass::Interactive => stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE,
-            PriorityClass::Backfill => stored::PriorityClass::PRIORITY_CLASS_BACKFILL,
-        }),
-        refresh: EnumOrUnknown::new(match refresh {
-            Refresh::Missing => stored::Refresh::REFRESH_MISSING,
-            Refresh::Stale => stored::Refresh::REFRESH_STALE,
-            Refresh::All => stored::Refresh::REFRESH_ALL,
-        }),
+        class: priority_class(*class),
+        refresh: refresh_mode(*refresh),
         as_of: instant(*as_of),
         expires_at: optional_instant(*expires_at),
         due_at: optional_instant(*due_at),
@@ -201,6 +194,21 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         blocked: blocked.iter().map(blocked_set).collect(),
         ..Default::default()
     }
+}
+
+pub(crate) fn priority_class(class: PriorityClass) -> EnumOrUnknown<stored::PriorityClass> {
+    EnumOrUnknown::new(match class {
+        PriorityClass::Interactive => stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE,
+        PriorityClass::Backfill => stored::PriorityClass::PRIORITY_CLASS_BACKFILL,
+    })
+}
+
+pub(crate) fn refresh_mode(refresh: Refresh) -> EnumOrUnknown<stored::Refresh> {
+    EnumOrUnknown::new(match refresh {
+        Refresh::Missing => stored::Refresh::REFRESH_MISSING,
+        Refresh::Stale => stored::Refresh::REFRESH_STALE,
+        Refresh::All => stored::Refresh::REFRESH_ALL,
+    })
 }
 
 fn want_replanned(event: &WantReplanned) -> stored::WantReplanned {
@@ -300,7 +308,7 @@ fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
     }
 }
 
-fn output(output: &OutputRecord) -> stored::OutputRecord {
+pub(crate) fn output(output: &OutputRecord) -> stored::OutputRecord {
     let OutputRecord {
         partition,
         version,
@@ -320,7 +328,7 @@ fn output(output: &OutputRecord) -> stored::OutputRecord {
     }
 }
 
-fn instant(at: Timestamp) -> MessageField<stored::Instant> {
+pub(crate) fn instant(at: Timestamp) -> MessageField<stored::Instant> {
     let (us, ns) = split(at);
     MessageField::some(stored::Instant {
         us,
@@ -329,6 +337,6 @@ fn instant(at: Timestamp) -> MessageField<stored::Instant> {
     })
 }
 
-fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {
+pub(crate) fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {
     at.map_or_else(MessageField::none, instant)
 }

@@ -17,6 +17,21 @@ mod tests;
 pub(super) use decode::decode;
 pub(super) use encode::{encode, kind};
 
+/// Parts that checkpoints have too, from their stored form.
+pub(crate) mod read {
+    pub(crate) use super::decode::{
+        instant, known, known_value, malformed, optional_instant, output, priority_class,
+        refresh_mode,
+    };
+}
+
+/// The same parts, to their stored form.
+pub(crate) mod write {
+    pub(crate) use super::encode::{
+        instant, optional_instant, output, priority_class, refresh_mode,
+    };
+}
+
 /// Bytes that are not a record of a format this program knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConvertError {

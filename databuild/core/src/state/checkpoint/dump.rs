@@ -105,6 +105,8 @@ pub struct WantDump {
     /// As in the state.
     pub refresh: Refresh,
     /// As in the state.
+    pub as_of: Timestamp,
+    /// As in the state.
     pub created_at: Timestamp,
     /// As in the state.
     pub expires_at: Option<Timestamp>,
@@ -270,6 +272,7 @@ impl WantDump {
             targets,
             class,
             refresh,
+            as_of,
             created_at,
             expires_at,
             remaining,
@@ -285,6 +288,7 @@ impl WantDump {
             targets: targets.clone(),
             class: *class,
             refresh: *refresh,
+            as_of: *as_of,
             created_at: *created_at,
             expires_at: *expires_at,
             remaining: remaining.iter().map(set).collect(),

@@ -126,7 +126,7 @@ impl World {
 
     fn step(&mut self) {
         self.now = self.now.checked_add(SignedDuration::from_millis(300)).unwrap();
-        match self.roll(16) {
+        match self.roll(24) {
             0 => self.register(),
             1 | 2 => self.want(),
             3..=5 => self.look(),
@@ -142,8 +142,8 @@ impl World {
                 self.now = self.now.checked_add(SignedDuration::from_hours(10)).unwrap();
                 self.give(Input::Tick);
             }
-            9 | 10 => self.publish(),
-            11 => {
+            9..=13 => self.publish(),
+            14 => {
                 if let Some(spec) = self.running.first() {
                     let attempt = spec.attempt;
                     self.give(Input::AttemptStarted { attempt, pid: 7 });
@@ -195,11 +195,12 @@ impl World {
         let first = self.core.state.resolve_recorded(&format!("{name}/city=oslo/date=2024-01-01")).unwrap().1;
         let first = first.first().unwrap();
         let mut seen = Vec::new();
-        for day in 0..self.roll(40) {
-            let city = self.roll(2) as Key;
+        let all = self.roll(3) == 0;
+        for at in 0..if all { 80 } else { self.roll(40) } {
+            let (day, city) = if all { (at / 2, (at % 2) as Key) } else { (at, self.roll(2) as Key) };
             let key = PartitionKey::new([city, first.keys()[1] + day as Key]);
             seen.push(match self.roll(6) {
-                0 => Sighting::Gone(dataset, key),
+                0 if !all => Sighting::Gone(dataset, key),
                 mark => Sighting::Content { dataset, key, version: format!("v{}", self.roll(3)), mark },
             });
         }
@@ -266,8 +267,8 @@ fn world(seed: u64, steps: usize, restores: bool) -> World {
     world
 }
 
-const SEEDS: u64 = 60;
-const STEPS: usize = 120;
+const SEEDS: u64 = 24;
+const STEPS: usize = 100;
 
 #[test]
 fn a_core_that_is_restored_before_each_step_decides_the_same() {
@@ -299,12 +300,8 @@ fn checkpoint_and_tail_are_the_whole_log() {
 /// Were the histories above too tame, they would prove nothing.
 #[test]
 fn the_histories_have_all_that_a_state_can_have() {
-    let mut met: BTreeSet<&str> = BTreeSet::new();
-    let mut meet = |name, is: bool| {
-        if is {
-            met.insert(name);
-        }
-    };
+    let mut met: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut meet = |name, is: bool| *met.entry(name).or_default() += u32::from(is);
     for seed in 0..SEEDS {
         let mut world = World::new(seed, false);
         world.register();
@@ -348,15 +345,12 @@ fn the_histories_have_all_that_a_state_can_have() {
                 meet("failures", run.failures > 0);
                 meet("intended", !run.intended.is_empty());
                 meet("cancel_requested", run.cancel_requested);
-                meet(
-                    "running",
-                    run.phase == Phase::Running,
-                );
+                meet("running", run.phase == Phase::Running);
                 meet("retry", matches!(run.phase, Phase::RetryWait(_)));
             }
         }
     }
-    assert_eq!(met.len(), 26, "{met:?}");
+    assert!(met.values().all(|times| *times > 0), "{met:?}");
 }
 
 /// A dump with something in every part.
@@ -384,7 +378,8 @@ fn a_dump_that_does_not_fit_its_graphs_is_refused() {
     assert!(matches!(other, RestoreError::Graph { .. }), "{other}");
 
     let graph = &dump.graphs[0].id;
-    let cases: [(&dyn Fn(&mut StateDump), String); 12] = [
+    type Case<'a> = (&'a dyn Fn(&mut StateDump), String);
+    let cases: [Case; 12] = [
         (&|dump| dump.symbols.clear(), format!("graph {graph} has static keys without numbers")),
         (&|dump| dump.symbols.push("oslo".to_owned()), "a static key is out of range or there twice".to_owned()),
         (&|dump| dump.datasets.truncate(3), "`raw` is not in the graph, or not as it was".to_owned()),

@@ -1,0 +1,158 @@
+//! What must hold after every step.
+
+use databuild_core::graph::JobIx;
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::state::State;
+use std::collections::BTreeSet;
+
+/// The state as lines, with everything compared that can be: two states of one log have equal ones.
+pub fn fingerprint(state: &State) -> Vec<String> {
+    let mut state = state.clone();
+    let mut lines = vec![format!("{} as of {}, {:?} {:?}", state.seq, state.as_of, state.last_want, state.last_run)];
+    let Some(registered) = state.graph.clone() else { return lines };
+    let graph = &registered.graph;
+    for (ix, job) in graph.jobs() {
+        let mut all = PartitionSet::empty(graph.home(ix).shape);
+        for output in &job.outputs {
+            all.union_with(&state.dataset(*output).present);
+        }
+        state.settle(ix, &all);
+    }
+    for (ix, dataset) in graph.datasets() {
+        let (name, facts) = (&dataset.name, state.dataset(ix));
+        // Of what is neither there nor being made, nobody asks whether its inputs have changed.
+        let live = dataset.producer.map(|job| state.work(job).live.clone());
+        let inputs_changed = facts.inputs_changed.intersect(&facts.present);
+        let suspect = facts.suspect.intersect(&live.unwrap_or_else(|| PartitionSet::empty(dataset.shape)));
+        let sets = [
+            ("present", &facts.present),
+            ("empty", &facts.empty),
+            ("suspect", &suspect),
+            ("inputs changed", &inputs_changed),
+            ("altered", &facts.altered),
+            ("vanished", &facts.vanished),
+            ("failed", &facts.failed),
+        ];
+        for (what, set) in sets {
+            lines.push(format!("{name} {what}: {:?}", set.iter().collect::<Vec<_>>()));
+        }
+        lines.extend(facts.entries.iter().map(|(key, entry)| format!("{name} {key:?}: {entry:?}")));
+        for (made_by, set) in facts.made_by.iter().filter(|(_, set)| !set.is_empty()) {
+            let keys: Vec<_> = set.iter().collect();
+            lines.push(format!("{name} made by {:?}: {keys:?}", state.provenance(*made_by)));
+        }
+    }
+    for (ix, job) in graph.jobs() {
+        let work = state.work(ix);
+        let sets = [("todo", &work.todo), ("ready", &work.ready), ("live", &work.live), ("forced", &work.forced)];
+        for (what, set) in sets {
+            lines.push(format!("{} {what}: {:?}", job.label, set.iter().collect::<Vec<_>>()));
+        }
+    }
+    for want in state.wants.values() {
+        let remaining = want.remaining.iter().filter(|(_, set)| !set.is_empty());
+        let remaining: Vec<_> = remaining.map(|(job, set)| (job.0, set.iter().collect::<Vec<_>>())).collect();
+        let counts = (want.total, want.done, want.unchanged, want.failed);
+        lines.push(format!("{} {counts:?} {:?} waits for {remaining:?}", want.id, want.causes));
+    }
+    for run in state.runs.values() {
+        lines.push(format!(
+            "{} {} {:?} {:?} {} {} {:x} {:?} {} {:?}",
+            run.id,
+            run.partition,
+            run.key,
+            run.phase,
+            run.attempt,
+            run.failures,
+            run.inputs,
+            state.provenance(run.made_by),
+            run.cancel_requested,
+            run.intended,
+        ));
+    }
+    lines
+}
+
+/// Compares two fingerprints; tells the first lines that differ.
+pub fn same(live: &[String], replayed: &[String]) -> Result<(), String> {
+    if live == replayed {
+        return Ok(());
+    }
+    let (a, b): (BTreeSet<_>, BTreeSet<_>) = (live.iter().collect(), replayed.iter().collect());
+    let only = |these: &BTreeSet<&String>, those: &BTreeSet<&String>| {
+        these.difference(those).take(5).map(|line| format!("  {line}\n")).collect::<String>()
+    };
+    Err(format!("replay differs\nlive only:\n{}replay only:\n{}", only(&a, &b), only(&b, &a)))
+}
+
+/// What holds in any state.
+pub fn sound(state: &State) -> Result<(), String> {
+    let Some(registered) = &state.graph else { return Ok(()) };
+    let graph = &registered.graph;
+    let mut held: Vec<PartitionSet> = graph.jobs().map(|(ix, _)| PartitionSet::empty(graph.home(ix).shape)).collect();
+    for want in state.wants.values() {
+        if want.is_done() {
+            return Err(format!("{} waits for nothing and has not ended", want.id));
+        }
+        if want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>() < want.total {
+            return Err(format!("{} lost count: {want:?}", want.id));
+        }
+        for (job, set) in &want.remaining {
+            held[job.0].union_with(set);
+        }
+    }
+    let mut live = held.iter().map(|set| PartitionSet::empty(set.shape())).collect::<Vec<_>>();
+    let mut made = BTreeSet::new();
+    for run in state.runs.values() {
+        for job in state.occupied_by(run) {
+            live[job.0].insert(&run.key);
+        }
+        let graph = &run.graph.graph;
+        for output in &graph.job(run.job).outputs {
+            let text = graph.dataset(*output).partition_text(&run.key, &state.symbols);
+            if !made.insert(text.clone()) {
+                return Err(format!("two live runs make {text}"));
+            }
+        }
+    }
+    for (ix, job) in graph.jobs() {
+        let work = state.work(ix);
+        let fail = |what: &str| Err(format!("{}: {what}: {work:?}", job.label));
+        let queued = work.todo.subtract(&work.live);
+        if work.live != live[ix.0] {
+            return fail("live is not what runs make");
+        }
+        if !work.forced.is_subset(&work.todo) {
+            return fail("forced work is not queued");
+        }
+        if work.todo.subtract(&held[ix.0]).first().is_some() {
+            return fail("nobody wants what is queued");
+        }
+        if held[ix.0].subtract(&work.pending()).first().is_some() {
+            return fail("somebody waits for what nobody will make");
+        }
+        if work.ready != queued.subtract(&state.waiting(ix, &queued)) {
+            return fail("ready is not what waits for nothing");
+        }
+    }
+    Ok(())
+}
+
+/// Whether all inputs of an attempt that is about to start are there, and nobody is making them anew.
+pub fn inputs_settled(state: &State, spec: &databuild_core::decide::AttemptSpec) -> Result<(), String> {
+    if spec.graph.id != state.registered().id {
+        return Ok(());
+    }
+    let graph = &spec.graph.graph;
+    for (name, ix, set) in &spec.inputs {
+        let missing = set.subtract(&state.dataset(*ix).present);
+        let pending = graph.dataset(*ix).producer.map(|job: JobIx| set.intersect(&state.work(job).pending()));
+        for (what, keys) in [("not there", Some(missing)), ("being made", pending)] {
+            if let Some(key) = keys.and_then(|keys| keys.first()) {
+                let text = state.partition_text(*ix, &key);
+                return Err(format!("{} ({}) starts, and its input {name} {text} is {what}", spec.attempt, spec.partition));
+            }
+        }
+    }
+    Ok(())
+}

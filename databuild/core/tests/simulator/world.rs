@@ -1,0 +1,181 @@
+//! What is outside of the core: files, data that is no file, processes and the publisher.
+
+use crate::support::workspace::output;
+use databuild_core::decide::{AttemptSpec, Sighting, Sightings};
+use databuild_core::digest::hash64;
+use databuild_core::event::{OutputRecord, Refresh};
+use databuild_core::graph::{DatasetIx, Graph, Job, Registered};
+use databuild_core::ids::AttemptId;
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::planner;
+use databuild_core::state::State;
+use databuild_core::symbols::Symbols;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A file's content and the fingerprint by which a look tells that it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct File {
+    pub version: String,
+    pub mark: u64,
+}
+
+/// An attempt at the executor.
+#[derive(Debug, Clone)]
+pub struct Process {
+    pub spec: AttemptSpec,
+    /// What it makes of what it read when it was ordered.
+    pub staged: Vec<OutputRecord>,
+    pub phase: ProcessPhase,
+    pub cancel: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum ProcessPhase {
+    Waiting,
+    Running,
+    Ended(databuild_core::decide::AttemptEnd),
+}
+
+/// Outputs on their way to their places.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    pub attempt: AttemptId,
+    pub graph: Arc<Registered>,
+    pub outputs: Vec<OutputRecord>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct World {
+    /// By path.
+    pub files: BTreeMap<String, File>,
+    /// Data that is no file, by partition.
+    pub values: BTreeMap<String, String>,
+    pub processes: BTreeMap<AttemptId, Process>,
+    pub publications: Vec<Publication>,
+    counter: u64,
+}
+
+impl World {
+    pub fn fresh(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    pub fn write(&mut self, path: &str, version: String) -> u64 {
+        let mark = self.fresh();
+        self.files.insert(path.to_owned(), File { version, mark });
+        mark
+    }
+
+    /// The content of a partition as a job or a person reads it now.
+    pub fn version(&self, graph: &Graph, ix: DatasetIx, key: &PartitionKey, symbols: &Symbols) -> Option<String> {
+        let dataset = graph.dataset(ix);
+        match dataset.partition_path(key, symbols) {
+            Some(path) => self.files.get(&path).map(|file| file.version.clone()),
+            None => self.values.get(&dataset.partition_text(key, symbols)).cloned(),
+        }
+    }
+
+    /// What an attempt makes from what it finds; or the inputs it does not find.
+    pub fn read(&self, spec: &AttemptSpec, symbols: &Symbols) -> Result<Vec<OutputRecord>, Vec<Sighting>> {
+        let graph = &spec.graph.graph;
+        let mut read = Vec::new();
+        let mut missing = Vec::new();
+        for (name, ix, set) in &spec.inputs {
+            for key in set.iter() {
+                match self.version(graph, *ix, &key, symbols) {
+                    Some(version) => {
+                        read.push((name.clone(), graph.dataset(*ix).partition_text(&key, symbols), version));
+                    }
+                    None => missing.push(Sighting::Gone(*ix, key)),
+                }
+            }
+        }
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let job = graph.job(spec.job);
+        let made = job.outputs.iter().map(|ix| {
+            let text = graph.dataset(*ix).partition_text(&spec.key, symbols);
+            let version = made_version(job, &text, &read);
+            output(&text, &version)
+        });
+        Ok(made.collect())
+    }
+
+    /// Moves outputs to their places; returns their marks.
+    pub fn publish(&mut self, publication: &Publication, symbols: &Symbols) -> Vec<u64> {
+        let mut marks = Vec::new();
+        for output in &publication.outputs {
+            let path = path_of(&publication.graph.graph, &output.partition, symbols);
+            marks.push(path.map_or(0, |path| self.write(&path, output.version.clone())));
+        }
+        marks
+    }
+
+    /// Data that is no file is where its log is.
+    pub fn keep_values(&mut self, graph: &Graph, outputs: &[OutputRecord], symbols: &Symbols) {
+        for output in outputs {
+            if path_of(graph, &output.partition, symbols).is_none() {
+                self.values.insert(output.partition.clone(), output.version.clone());
+            }
+        }
+    }
+
+    /// All files that matter for targets, where they are not as the state says.
+    pub fn look(&self, state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Sightings {
+        let matters = planner::closure(state, targets, refresh);
+        let registered = state.registered();
+        let mut seen = Vec::new();
+        for (ix, dataset) in registered.graph.datasets().filter(|(_, dataset)| dataset.path.is_some()) {
+            let facts = state.dataset(ix);
+            let mut relevant = matters.datasets[ix.0].clone();
+            if let Some(job) = dataset.producer {
+                relevant.union_with(&matters.jobs[job.0]);
+            }
+            for key in relevant.iter() {
+                let here = facts.present.contains(&key);
+                let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
+                match self.files.get(&path) {
+                    None if here => seen.push(Sighting::Gone(ix, key)),
+                    Some(file) if dataset.external || here => {
+                        if !here || facts.entries.get(&key).is_none_or(|entry| entry.mark != file.mark) {
+                            let (version, mark) = (file.version.clone(), file.mark);
+                            seen.push(Sighting::Content { dataset: ix, key, version, mark });
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Sightings { graph: Some(registered.id.clone()), seen }
+    }
+}
+
+/// What a job makes: the same from the same code, arguments and inputs.
+pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) -> String {
+    let mut read: Vec<String> = read.iter().map(|(name, text, version)| format!("{name} {text} {version}")).collect();
+    read.sort();
+    let inputs = hash64(&read.join("\n"));
+    let seen = match job.code.split('-').next() {
+        Some("const") => 0,
+        Some("coarse") => inputs % 2,
+        _ => inputs,
+    };
+    let digests = job.digests(&BTreeMap::new());
+    format!("v{:016x}", hash64(&format!("{} {} {output} {seen}", digests.code, digests.args)))
+}
+
+/// The path of a partition, given by its text.
+pub fn path_of(graph: &Graph, partition: &str, symbols: &Symbols) -> Option<String> {
+    let (dataset, keys) = partition.split_once('/').unwrap_or((partition, ""));
+    let dataset = graph.dataset(graph.dataset_named(dataset)?);
+    let mut found = Vec::new();
+    for segment in keys.split('/').filter(|segment| !segment.is_empty()) {
+        let (_, key) = segment.split_once('=')?;
+        found.push(dataset.spaces[found.len()].parse_key(key, symbols).ok()?);
+    }
+    dataset.partition_path(&PartitionKey::new(found), symbols)
+}

@@ -1,0 +1,168 @@
+//! Dumps survive the stored form; the stored form is as small as it should be.
+
+use super::*;
+use databuild_core::event::{OutputRecord, PriorityClass, Refresh};
+use jiff::Timestamp;
+
+fn set(from: u32) -> SetColumns {
+    SetColumns { tuples: vec![from, u32::MAX], counts: vec![1, 2], runs: vec![from, 2, 300, 0, 1, u32::MAX] }
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A dump in which no field has its default value.
+fn full() -> StateDump {
+    let calendars = [Granularity::Hour, Granularity::Day, Granularity::Week, Granularity::Month, Granularity::Year];
+    let axes = calendars.map(|granularity| Axis {
+        name: format!("by {granularity:?}"),
+        calendar: Some((granularity, "Europe/Berlin".to_owned())),
+    });
+    let listed = Axis { name: "city".to_owned(), calendar: None };
+    let dataset = |name: &str| DatasetDump {
+        name: name.to_owned(),
+        axes: axes.iter().cloned().chain([listed.clone()]).collect(),
+        entries: EntryColumns {
+            keys: set(1),
+            versions: vec![1, u64::MAX],
+            inputs: vec![2, u64::MAX - 1],
+            marks: vec![3, 4],
+        },
+        present: set(2),
+        empty: set(3),
+        made_by: vec![(0, set(4)), (7, set(5))],
+        suspect: set(6),
+        inputs_changed: set(7),
+        altered: set(8),
+        vanished: set(9),
+        failed: set(10),
+    };
+    let want = |id, class, refresh| WantDump {
+        id: WantId(id),
+        targets: vec!["a/b=c".to_owned(), "d".to_owned()],
+        class,
+        refresh,
+        as_of: time("2024-03-14T01:02:03.5Z"),
+        created_at: time("2024-03-14T01:02:03.123456789Z"),
+        expires_at: (id > 1).then(|| time("1969-03-14T12:00:00.000000001Z")),
+        remaining: vec![(0, set(11)), (3, SetColumns::default())],
+        total: 12,
+        done: 5,
+        unchanged: 4,
+        failed: 3,
+        causes: vec!["because".to_owned()],
+    };
+    let run = |id, phase| RunDump {
+        id: RunId(id),
+        graph: 1,
+        job: "//:job".to_owned(),
+        key: vec![5, u32::MAX],
+        partition: "a/b=c".to_owned(),
+        phase,
+        attempt: 4,
+        failures: 2,
+        losses: 1,
+        inputs: u64::MAX - 2,
+        as_of: time("2024-03-14T01:02:03.000000004Z"),
+        made_by: 6,
+        cancel_requested: true,
+        intended: vec![OutputRecord {
+            partition: "a/b=c".to_owned(),
+            version: "sha256:5".to_owned(),
+            empty: true,
+            mark: 8,
+            bytes: 9,
+            metadata: "{}".to_owned(),
+        }],
+    };
+    let graph = |id: &str| GraphDump {
+        id: GraphId(id.to_owned()),
+        inherited: [("HOME".to_owned(), "ab".to_owned())].into(),
+    };
+    StateDump {
+        seq: Seq(77),
+        as_of: time("2024-03-14T01:02:03.999999999Z"),
+        last_want: WantId(8),
+        last_run: RunId(9),
+        attempt_ms: 0.1,
+        symbols: vec!["oslo".to_owned(), "rome".to_owned()],
+        graphs: vec![graph("1f"), graph("2f")],
+        provenances: vec![JobDigests { code: "c".to_owned(), args: "a".to_owned(), template: "t".to_owned() }],
+        datasets: vec![dataset("a"), dataset("b")],
+        retired: vec![dataset("c")],
+        work: vec![WorkDump { job: "//:job".to_owned(), todo: set(12), ready: set(13), live: set(14), forced: set(15) }],
+        wants: vec![
+            want(1, PriorityClass::Interactive, Refresh::Missing),
+            want(2, PriorityClass::Backfill, Refresh::Stale),
+            want(3, PriorityClass::Backfill, Refresh::All),
+        ],
+        runs: vec![
+            run(1, Phase::Leased),
+            run(2, Phase::Running),
+            run(3, Phase::Publishing),
+            run(4, Phase::RetryWait(time("2024-03-14T01:02:04.5Z"))),
+        ],
+    }
+}
+
+#[test]
+fn a_dump_survives_its_stored_form() {
+    for wanted in [full(), StateDump::default()] {
+        let bytes = message(wanted.clone()).write_to_bytes().unwrap();
+        let message = stored::Checkpoint::parse_from_bytes(&bytes).unwrap();
+        assert_eq!(dump(message).unwrap(), wanted);
+        // The format number stands in the first bytes, whatever comes to stand after it.
+        assert_eq!(bytes[..2], [0x08, u8::try_from(FORMAT).unwrap()]);
+    }
+}
+
+#[test]
+fn what_no_program_of_this_format_writes_is_refused() {
+    let refused = |change: &dyn Fn(&mut stored::Checkpoint)| {
+        let mut message = message(full());
+        change(&mut message);
+        dump(message).unwrap_err().to_string()
+    };
+    type Case<'a> = (&'a dyn Fn(&mut stored::Checkpoint), &'a str);
+    let cases: [Case; 5] = [
+        (&|message| message.format = 2, "says it has format 2"),
+        (&|message| message.as_of = MessageField::none(), "lacks a time"),
+        (&|message| message.runs[0].phase = EnumOrUnknown::from_i32(9), "has phase number 9, which this program does not know"),
+        (&|message| message.runs[3].retry_at = MessageField::none(), "has a run without a phase"),
+        (
+            &|message| message.datasets[0].axes[0].granularity = EnumOrUnknown::from_i32(6),
+            "has granularity number 6, which this program does not know",
+        ),
+    ];
+    for (change, message) in cases {
+        assert_eq!(refused(change), message);
+    }
+}
+
+#[test]
+fn an_entry_costs_its_three_words() {
+    const COUNT: u64 = 10_000;
+    let words = |salt: u64| (0..COUNT).map(|n| databuild_core::digest::mix(n, salt)).collect();
+    let keys = SetColumns { tuples: vec![], counts: vec![1], runs: vec![700_000, COUNT as u32 - 1] };
+    let entries = EntryColumns { keys: keys.clone(), versions: words(1), inputs: words(2), marks: words(3) };
+    let dataset = DatasetDump { entries, present: keys.clone(), made_by: vec![(0, keys)], ..empty_dataset() };
+    let size = message(StateDump { datasets: vec![dataset], ..StateDump::default() }).compute_size();
+    assert!(size < COUNT * 24 + 200, "{size}");
+}
+
+fn empty_dataset() -> DatasetDump {
+    DatasetDump {
+        name: "daily".to_owned(),
+        axes: vec![],
+        entries: EntryColumns::default(),
+        present: SetColumns::default(),
+        empty: SetColumns::default(),
+        made_by: vec![],
+        suspect: SetColumns::default(),
+        inputs_changed: SetColumns::default(),
+        altered: SetColumns::default(),
+        vanished: SetColumns::default(),
+        failed: SetColumns::default(),
+    }
+}

@@ -1,0 +1,135 @@
+//! A history for tests, decided by the core.
+
+use databuild_core::decide::{AttemptEnd, AttemptSpec, Core, Effect, Input, Sighting, Sightings, Success, WantRequest};
+use databuild_core::event::{GraphRegistered, OutputRecord, PriorityClass, Record, Refresh};
+use databuild_core::ids::GraphId;
+use databuild_core::partition_set::PartitionKey;
+use databuild_core::range_set::Key;
+use jiff::civil::date;
+use jiff::{Span, Timestamp};
+use serde_json::json;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+const CITIES: [&str; 2] = ["oslo", "rome"];
+
+fn now() -> Timestamp {
+    "2024-12-31T00:00:00Z".parse().unwrap()
+}
+
+/// `raw` is there for each city and day, `daily` is made from it, `report` from all of that.
+fn graph_file(raw: &str) -> String {
+    let city = json!({"name": "city", "keys": {"kind": "static", "keys": CITIES}});
+    let date = json!({"name": "date", "keys": {
+        "kind": "time", "granularity": "day", "start": "1990-01-01", "end": null, "timezone": "UTC",
+    }});
+    let dataset = |name: &str, external: bool, dims: serde_json::Value, path: Option<&str>| {
+        json!({"name": name, "label": format!("//:{name}"), "external": external, "dims": dims, "path": path})
+    };
+    let job = |name: &str, input: &str, dims: serde_json::Value| {
+        json!({
+            "label": format!("//:make_{name}"), "executable": "job", "args": [], "env": {}, "env_inherit": [],
+            "inputs": [{
+                "name": input, "dataset": input, "dims": dims, "before_start": "clip", "after_end": "clip",
+            }],
+            "outputs": [name], "retries": 0, "backoff_ms": 1, "backoff_max_ms": 1, "timeout_ms": null,
+            "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": "c",
+        })
+    };
+    let same = |dim: &str| json!({"dim": dim, "rule": {"kind": "same", "of": dim}});
+    let all = |dim: &str| json!({"dim": dim, "rule": {"kind": "all"}});
+    let mut datasets = [
+        dataset("daily", false, json!([city, date]), Some("out/{city}/{date}")),
+        dataset(raw, true, json!([city, date]), Some("in/{city}/{date}")),
+        dataset("report", false, json!([]), None),
+    ];
+    datasets.sort_by_key(|dataset| dataset["name"].to_string());
+    json!({
+        "format": 1,
+        "label": "//:graph",
+        "datasets": datasets,
+        "jobs": [
+            job("daily", raw, json!([same("city"), same("date")])),
+            job("report", "daily", json!([all("city"), all("date")])),
+        ],
+    })
+    .to_string()
+}
+
+/// Registers a graph whose external dataset has this name.
+pub(super) fn register(core: &mut Core, raw: &str) -> Vec<Record> {
+    let content: Arc<str> = graph_file(raw).into();
+    let event = GraphRegistered {
+        graph: GraphId::of(&content),
+        content,
+        inherited: Default::default(),
+        sources: Default::default(),
+    };
+    let step = core.step(Input::RegisterGraph(event), now());
+    step.reply.unwrap();
+    step.records
+}
+
+/// What happens until nearly all of `daily` is made of so many days; the last runs are under way.
+pub(super) fn history(days: Key) -> Vec<Record> {
+    let mut core = Core::new(4);
+    let mut records = register(&mut core, "raw");
+    let graph = Arc::clone(core.state.registered());
+    let raw = graph.graph.dataset_named("raw").unwrap();
+    let (_, first) = core.state.resolve_at("raw/city=oslo/date=1990-01-01", now()).unwrap();
+    let first = first.first().unwrap().keys()[1];
+    let cities = 0..CITIES.len() as Key;
+    let content = |(city, day): (Key, Key)| Sighting::Content {
+        dataset: raw,
+        key: PartitionKey::new([city, first + day]),
+        version: format!("sha256:{city}-{day}"),
+        mark: u64::from(day) + 1,
+    };
+    let seen = cities.flat_map(|city| (0..days).map(move |day| (city, day))).map(content).collect();
+    let sightings = Sightings { graph: Some(graph.id.clone()), seen };
+    let last = date(1990, 1, 1).saturating_add(Span::new().days(i64::from(days) - 1));
+    let request = WantRequest {
+        targets: vec![format!("daily/date=1990-01-01..{last}")],
+        class: PriorityClass::Backfill,
+        refresh: Refresh::Stale,
+        as_of: None,
+        ttl_seconds: None,
+        sla_seconds: None,
+        comment: String::new(),
+        source: "api".to_owned(),
+        graph: None,
+    };
+    let mut inputs = VecDeque::from([Input::CreateWant(request, sightings)]);
+    let mut left = (CITIES.len() as Key * days).saturating_sub(2);
+    while let Some(input) = inputs.pop_front() {
+        let step = core.step(input, now());
+        step.reply.unwrap();
+        records.extend(step.records);
+        for effect in step.effects {
+            match effect {
+                Effect::Start(spec) if left > 0 => {
+                    left -= 1;
+                    inputs.push_back(Input::AttemptStarted { attempt: spec.attempt, pid: 7 });
+                    inputs.push_back(Input::AttemptEnded { attempt: spec.attempt, end: success(&spec) });
+                }
+                Effect::Publish { attempt, outputs, .. } => {
+                    inputs.push_back(Input::Published { attempt, marks: vec![9; outputs.len()] });
+                }
+                _ => {}
+            }
+        }
+    }
+    records
+}
+
+fn success(spec: &AttemptSpec) -> AttemptEnd {
+    let output = OutputRecord {
+        partition: spec.partition.clone(),
+        version: format!("sha256:{}", spec.attempt),
+        empty: spec.attempt.run.0 % 5 == 0,
+        mark: 0,
+        bytes: 10,
+        metadata: "{}".to_owned(),
+    };
+    AttemptEnd { result: Ok(Success { outputs: vec![output] }), exit_code: Some(0), wall_ms: 5, cpu_ms: 4, max_rss_kb: 9 }
+}

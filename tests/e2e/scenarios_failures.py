@@ -1,0 +1,132 @@
+"""Jobs that fail, in all the ways jobs do, and being told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from harness import alive, read, wait_until, write
+from scenario import Scenario
+
+
+class Failures(Scenario):
+    def test_failing_job(self):
+        """a failing job: the end of its stderr, exit code 1, other work goes on, what needs it is given up"""
+        failed = self.ws.cli("build", "probe/after/case=failing+good").expect(1)
+        self.assertSays(failed, "probe/case/case=failing", "exit code 1", "complaint 30", "complaint 11", "databuild logs")
+        self.assertNotIn("complaint 10\n", failed.err)
+        self.assertIn("given up  probe/after/case=failing", failed.err)
+        self.assertIn("failed", failed.out)
+        self.assertEqual(read(self.ws.at("out", "after", "good.txt")), "good\n")
+        self.assertFalse(os.path.exists(self.ws.at("out", "case", "failing.txt")))
+        self.assertSays(self.ws.cli("why", "probe/case/case=failing").expect(0), "failed")
+        self.assertEqual(self.ws.states("probe/case/case=failing"), {"failed": 1})
+        # Building again tries what failed again.
+        write(self.ws.at("control", "mended"), "")
+        again = self.ws.cli("build", "probe/after/case=failing+good").expect(0)
+        self.assertSays(again, "2 partitions built")
+        self.assertEqual(read(self.ws.at("out", "after", "failing.txt")), "mended\n")
+
+    def test_good_data_stays(self):
+        """a failed run leaves what was built before as it is"""
+        write(self.ws.at("control", "mended"), "")
+        self.ws.cli("build", "probe/case/case=failing").expect(0)
+        os.unlink(self.ws.at("control", "mended"))
+        self.ws.cli("build", "probe/case/case=failing", "--refresh", "all").expect(1)
+        self.assertEqual(read(self.ws.at("out", "case", "failing.txt")), "mended\n")
+
+    def test_retry(self):
+        """a job that fails twice is tried again, after a pause, and succeeds"""
+        built = self.ws.cli("build", "probe/flaky/case=twice").expect(0)
+        self.assertEqual(built.err.count("retry"), 2)
+        run = self.ws.run_of("probe/flaky/case=twice")
+        self.assertEqual([attempt["outcome"] for attempt in run["attempts_detail"]], ["failure", "failure", "success"])
+        self.assertEqual(read(self.ws.at("out", "flaky", "twice.txt")), "3\n")
+        first = self.ws.cli("logs", run["id"], "--stderr", "--attempt", "1").expect(0)
+        self.assertEqual(first.out, "attempt 1\n")
+
+    def test_permanent(self):
+        """a failure that the job calls permanent is not tried again, and its message is shown"""
+        failed = self.ws.cli("build", "probe/flaky/case=never").expect(1)
+        self.assertSays(failed, "there is no such data")
+        self.assertEqual(len(self.ws.run_of("probe/flaky/case=never")["attempts_detail"]), 1)
+
+    def test_timeout(self):
+        """a job that is out of time and deaf to TERM is killed with its children"""
+        failed = self.ws.cli("build", "probe/hung").expect(1)
+        self.assertSays(failed, "out of time", "timeout")
+        self.assertEqual(self.ws.run_of("probe/hung")["attempts_detail"][0]["outcome"], "timeout")
+        for pid in map(int, read(self.ws.at("control", "hung")).split()):
+            wait_until(f"{pid} is gone", lambda pid=pid: not alive(pid))
+
+    def test_bad_reports(self):
+        """jobs that break their contract fail with what was wrong, and publish nothing"""
+        wrong = {
+            "silent": ["without writing probe/case/case=silent"],
+            "killed": ["signal 9"],
+            "nojson": ["line 1 of the report"],
+            "unknown": ["probe/case/case=nobody", "does not make"],
+            "another": ["probe/case/case=good", "does not make"],
+            "million": ["report is longer than"],
+        }
+        failed = self.ws.cli("build", f"probe/case/case={'+'.join(wrong)}").expect(1)
+        for case, parts in wrong.items():
+            with self.subTest(case=case):
+                (line,) = [line for line in failed.err.splitlines() if line.startswith(f"failed    probe/case/case={case} ")]
+                for part in parts:
+                    self.assertIn(part, line)
+                self.assertFalse(os.path.exists(self.ws.at("out", "case", f"{case}.txt")))
+        self.assertEqual(os.listdir(self.ws.at(".databuild", "staging")), [])
+
+    def test_odd_reports(self):
+        """binary garbage in logs, a report without a last newline and an empty result are no failures"""
+        self.ws.cli("build", "probe/after/case=binary+nonewline+empty").expect(0)
+        self.assertEqual(read(self.ws.at("out", "after", "binary.txt")), "binary\n")
+        run = self.ws.run_of("probe/case/case=binary")["id"]
+        response = self.ws.request("GET", f"/api/v1/runs/{run}/logs/stdout")
+        self.assertEqual((response.status, len(response.read())), (200, 4096))
+        self.ws.cli("logs", run).expect(0)
+        self.assertEqual(self.ws.states("probe/case/case=empty"), {"empty": 1})
+        self.assertEqual(self.ws.states("probe/after/case=empty"), {"empty": 1})
+        self.assertSays(self.ws.cli("build", "probe/after/case=empty").expect(0), "everything is current")
+
+    def test_cancel_want(self):
+        """canceling a want stops its job with all its children, and what waited is not started"""
+        want = self.ws.detach("probe/ticks/case=a+b", "--jobs", "1")
+        pids = self.ws.ticking("a")
+        canceled = self.ws.cli("want", "cancel", want).expect(0)
+        self.assertIn("canceled", canceled.out)
+        for pid in pids:
+            wait_until(f"{pid} is gone", lambda pid=pid: not alive(pid))
+        self.assertEqual(self.ws.pids("b"), [])
+        self.assertEqual(self.ws.want(want)["state"], "canceled")
+        self.assertEqual(len(self.ws.pids("a")), 1, "a canceled run is not tried again")
+        self.assertSays(self.ws.cli("want", "cancel", want).expect(2), "want_ended")
+        self.ws.cli("want", "cancel", "w9999").expect(2)
+
+    def test_shared_run(self):
+        """a run that two wants hold stops when the last of them leaves"""
+        (os.path.exists(path := self.ws.at("control", "pids-c"))) and os.unlink(path)
+        first = self.ws.detach("probe/ticks/case=c", "--jobs", "2")
+        process, _ = self.ws.ticking("c")
+        second = self.ws.detach("probe/ticks/case=c")
+        self.ws.cli("want", "cancel", first).expect(0)
+        self.assertTrue(alive(process))
+        self.assertEqual(self.ws.want(second)["state"], "open")
+        self.ws.cli("cancel", second).expect(0)
+        wait_until("it is gone", lambda: not alive(process))
+        self.assertEqual(len(self.ws.pids("c")), 1)
+
+    def test_interrupt(self):
+        """Ctrl-C detaches and says so; the work goes on"""
+        build = self.ws.start("build", "probe/ticks/case=b", "--jobs", "2")
+        process, _ = self.ws.ticking("b")
+        os.killpg(build.pid, signal.SIGINT)
+        out, err = build.communicate(timeout=60)
+        self.assertEqual(build.returncode, 130, err)
+        self.assertIn("detached", err)
+        self.assertEqual(out, "")
+        self.assertTrue(alive(process))
+        self.ws.release("b")
+        wait_until("it is built", lambda: self.ws.states("probe/ticks/case=b") == {"current": 1})
+        self.assertEqual(len(self.ws.pids("b")), 1)

@@ -1,0 +1,168 @@
+"""The HTTP API as programs and browsers meet it."""
+
+from __future__ import annotations
+
+import json
+
+from harness import wait_until
+from scenario import Scenario
+
+
+class Http(Scenario):
+    def setUp(self):
+        self.ws.cli("build", "readings/city=eu", "probe/case/case=good").expect(0)
+
+    def error(self, status: int, code: str, method: str, path: str, body=None, **kwargs) -> dict:
+        """A request that must fail so, in the one shape of errors."""
+        got, answer = self.ws.api(method, path, body, **kwargs)
+        self.assertEqual((got, answer and answer.get("error")), (status, code), answer)
+        self.assertTrue(answer["message"])
+        self.assertLessEqual(set(answer), {"error", "message", "details"})
+        return answer
+
+    def test_token(self):
+        """all but /health and /ready needs the token"""
+        for path in ("/health", "/ready"):
+            response = self.ws.request("GET", path, token=None)
+            self.assertEqual((response.status, response.read()), (200, b"OK"))
+        for token in (None, "wrong", self.ws.server()["token"][:-1]):
+            for method, path in (("GET", "/api/v1/server"), ("GET", "/metrics"), ("POST", "/api/wants"), ("GET", "/nothing")):
+                self.error(401, "unauthorized", method, path, token=token)
+
+    def test_browser(self):
+        """a foreign Host or Origin is refused even with the token; a web app in development may call"""
+        port = self.ws.server()["address"].rpartition(":")[2]
+        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "127.0.0.1:1"):
+            self.error(403, "bad_host", "GET", "/api/v1/server", headers={"Host": host})
+        self.assertEqual(self.ws.api("GET", "/api/v1/server", headers={"Host": f"localhost:{port}"})[0], 200)
+        for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+            self.error(403, "bad_origin", "GET", "/api/v1/server", headers={"Origin": origin})
+        response = self.ws.request("OPTIONS", "/api/v1/wants", token=None, headers={"Origin": "http://localhost:3000"})
+        self.assertEqual(response.status, 204)
+        self.assertEqual(response.headers["Access-Control-Allow-Origin"], "http://localhost:3000")
+        response = self.ws.request("GET", "/api/v1/server", headers={"Origin": f"http://127.0.0.1:{port}"})
+        self.assertEqual(response.status, 200)
+
+    def test_errors(self):
+        """errors have one shape, a stable name and the right status"""
+        self.error(404, "not_found", "GET", "/api/v1/nothing")
+        self.error(405, "method_not_allowed", "DELETE", "/api/v1/server")
+        self.error(400, "bad_json", "POST", "/api/v1/wants", "{")
+        self.error(422, "bad_json", "POST", "/api/v1/wants", {"targets": ["total"], "surprise": 1})
+        self.error(422, "unknown_dataset", "POST", "/api/v1/wants", {"targets": ["nothing"]})
+        self.error(413, "body_too_large", "POST", "/api/v1/wants", {"targets": ["x" * (2 << 20)]})
+        self.assertEqual(self.error(404, "want_not_found", "GET", "/api/v1/wants/w999")["details"], {"want_id": "w999"})
+        self.error(404, "run_not_found", "GET", "/api/v1/runs/r999")
+        done = self.ws.api("POST", "/api/v1/wants", {"targets": ["readings/city=eu"]})[1]["id"]
+        self.ws.wait_want(done, "satisfied")
+        self.error(409, "want_ended", "DELETE", f"/api/v1/wants/{done}")
+        self.error(422, "graph_invalid", "POST", "/api/v1/graphs", {"content": "not a graph"})
+
+    def test_seed_routes(self):
+        """the routes under /api work, with lists as data"""
+        response = self.ws.request("POST", "/api/wants", {"targets": ["sums/city=eu/date=2024-02-27"], "comment": "by hand"})
+        want = json.loads(response.read())
+        self.assertEqual(response.status, 201)
+        self.assertTrue(response.headers["Location"].endswith("/wants/" + want["id"]))
+        self.ws.wait_want(want["id"], "satisfied")
+        self.assertEqual(self.ws.api("GET", f"/api/wants/{want['id']}")[1]["comment"], "by hand")
+        self.assertEqual(self.ws.api("GET", "/api/wants")[1]["data"][0]["id"], want["id"])
+        rows = self.ws.api("GET", "/api/partitions?ref=sums/city=eu")[1]["data"]
+        self.assertIn({"partition": "sums/city=eu/date=2024-02-27", "state": "current"}.items(), [row.items() & {("partition", row["partition"]), ("state", row["state"])} for row in rows])
+        run = self.ws.api("GET", "/api/job_runs")[1]["data"][0]
+        self.assertEqual((run["job"], run["state"]), ("//:sum", "completed"))
+        self.assertEqual(self.ws.api("GET", f"/api/job_runs/{run['id']}")[1]["attempts_detail"][0]["exit_code"], 0)
+        response = self.ws.request("GET", f"/api/job_runs/{run['id']}/logs/stdout")
+        self.assertEqual((response.status, response.read()), (200, b""))
+        self.assertEqual(self.ws.api("DELETE", f"/api/wants/{want['id']}")[0], 409)
+
+    def test_pages(self):
+        """lists come in pages that together are the whole, once"""
+        names, cursor = [], ""
+        while True:
+            page = self.ws.api("GET", f"/api/v1/partitions?ref=readings&limit=5{cursor}")[1]
+            names += [row["partition"] for row in page["data"]]
+            if not page["next"]:
+                break
+            cursor = f"&cursor={page['next']}"
+        self.assertEqual(len(names), 12)
+        self.assertEqual(len(set(names)), 12)
+
+    def test_idempotency(self):
+        """the same Idempotency-Key makes one want"""
+        body = {"targets": ["readings/city=eu"]}
+        first = self.ws.api("POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k1"})
+        again = self.ws.api("POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k1"})
+        other = self.ws.api("POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k2"})
+        self.assertEqual(first[1]["id"], again[1]["id"])
+        self.assertNotEqual(first[1]["id"], other[1]["id"])
+
+    def events(self, response) -> list:
+        """The next server-sent event of a response: its fields."""
+        fields = {}
+        while True:
+            line = response.readline().decode()
+            if line in ("\n", ""):
+                if fields:
+                    return fields
+                if not line:
+                    raise AssertionError("the stream ended")
+                continue
+            name, _, value = line.rstrip("\n").partition(":")
+            if name:
+                fields[name] = value.removeprefix(" ") if hasattr(value, "removeprefix") else value.lstrip(" ")
+
+    def test_follow(self):
+        """a log is followed while the job writes it, resumed by Last-Event-ID, and ends with the job"""
+        want = self.ws.detach("probe/ticks/case=a", "--jobs", "2")
+        self.ws.ticking("a")
+        run = self.ws.run_of("probe/ticks/case=a")["id"]
+        path = f"/api/job_runs/{run}/logs/stdout?follow=true"
+        stream = self.ws.request("GET", path)
+        self.assertEqual(stream.headers["Content-Type"], "text/event-stream")
+        first = self.events(stream)
+        said = json.loads(first["data"])
+        self.assertTrue(said.startswith("tick 1\n"), said)
+        self.assertEqual(int(first["id"]), len(said))
+        resumed = self.ws.request("GET", path, headers={"Last-Event-ID": first["id"]})
+        second = self.events(resumed)
+        self.assertGreater(int(second["id"]), int(first["id"]))
+        self.ws.release("a")
+        for at, text in ((stream, said), (resumed, said + json.loads(second["data"]))):
+            while True:
+                event = self.events(at)
+                if event["event"] == "end":
+                    break
+                text += json.loads(event["data"])
+            self.assertEqual(text, "".join(f"tick {n}\n" for n in range(1, text.count("\n") + 1)))
+        self.ws.wait_want(want, "satisfied")
+        followed = self.ws.cli("logs", "-f", run, "--stdout").expect(0)
+        self.assertTrue(followed.out.startswith("tick 1\n"))
+
+    def test_progress(self):
+        """progress is told by a long poll that ends when something happens"""
+        want = self.ws.detach("probe/ticks/case=b", "--jobs", "2")
+        self.ws.ticking("b")
+        started = wait_until(
+            "the start is told",
+            lambda: [line for line in self.ws.api("GET", f"/api/v1/wants/{want}/progress")[1]["lines"] if line["what"] == "started"],
+        )
+        self.assertEqual(started[-1]["partition"], "probe/ticks/case=b")
+        self.ws.release("b")
+        seq, told = started[-1]["seq"], []
+        while True:
+            answer = self.ws.api("GET", f"/api/v1/wants/{want}/progress?after={seq}&wait_ms=30000")[1]
+            seq = answer["seq"]
+            told += [line["what"] for line in answer["lines"]]
+            if answer["want"]["state"] != "open":
+                break
+        self.assertEqual(told, ["built"])
+
+    def test_metrics(self):
+        """metrics count wants, runs and partitions, without a label for each partition"""
+        response = self.ws.request("GET", "/metrics")
+        said = response.read().decode()
+        for name in ("databuild_wants_total", "databuild_job_runs_total", "databuild_partitions", "databuild_events_total"):
+            self.assertIn(name, said)
+        self.assertNotIn("2024-02", said)
+        self.assertTrue(response.headers["X-Databuild-Seq"].isdigit())

@@ -1,0 +1,146 @@
+"""What survives which death: the server's, the runner's, an upgrade's. A run is never done twice for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from harness import alive, read, wait_until
+from scenario import Scenario
+
+
+class Survival(Scenario):
+    def setUp(self):
+        """Each scenario has its jobs to itself."""
+        for case in "abc":
+            for name in (f"pids-{case}", f"release-{case}"):
+                if os.path.exists(self.ws.at("control", name)):
+                    os.unlink(self.ws.at("control", name))
+
+    def begin(self, *cases: str) -> tuple:
+        """Wants ticks and waits until the first case runs: the want, its process and its run."""
+        want = self.ws.detach(f"probe/ticks/case={'+'.join(cases)}", "--refresh", "all", "--jobs", "2")
+        process, _ = self.ws.ticking(cases[0])
+        return want, process, self.ws.run_of(f"probe/ticks/case={cases[0]}")["id"]
+
+    def attempts(self, run: str) -> list:
+        return [attempt["outcome"] for attempt in self.ws.cli("runs", run, "--json").expect(0).json()["attempts_detail"]]
+
+    def test_server_killed(self):
+        """kill -9 of the server in mid-run: the same process goes on, its log too, the result is published once"""
+        want, process, run = self.begin("a")
+        old = self.ws.server_pid()
+        os.kill(old, signal.SIGKILL)
+        wait_until("the server is gone", lambda: not alive(old))
+        self.assertSays(self.ws.cli("status").expect(0), "started the server")
+        self.assertTrue(alive(process))
+        size = self.ws.log_size(run)
+        wait_until("its log goes on", lambda: self.ws.log_size(run) > size)
+        self.ws.release("a")
+        self.ws.wait_want(want, "satisfied")
+        self.assertEqual([pid for pid, _ in self.ws.pids("a")], [process])
+        self.assertEqual(self.attempts(run), ["success"])
+        events = self.ws.api("GET", "/api/v1/events?limit=1000")[1]["data"]
+        about = [event for event in events if event["kind"] == "materialized" and run in event["text"]]
+        self.assertEqual(len(about), 1, events)
+        self.assertEqual(read(self.ws.at("out", "ticks", "a.txt")), "released\n")
+
+    def test_ended_meanwhile(self):
+        """a job that ends while no server lives is published by the next one"""
+        want, process, run = self.begin("a")
+        os.kill(self.ws.server_pid(), signal.SIGKILL)
+        self.ws.release("a")
+        wait_until("the job has ended", lambda: not alive(process))
+        self.ws.cli("status").expect(0)
+        self.ws.wait_want(want, "satisfied")
+        self.assertEqual(self.attempts(run), ["success"])
+        self.assertEqual(len(self.ws.pids("a")), 1)
+
+    def test_stopped(self):
+        """stop and SIGTERM leave jobs running; the next server takes them up"""
+        want, process, run = self.begin("a")
+        old = self.ws.server_pid()
+        self.ws.cli("stop").expect(0)
+        self.assertFalse(alive(old))
+        self.assertTrue(alive(process))
+        self.assertFalse(os.path.exists(self.ws.at(".databuild", "server.json")))
+        self.ws.cli("status").expect(0)
+        old = self.ws.server_pid()
+        os.kill(old, signal.SIGTERM)
+        wait_until("the server has gone", lambda: not alive(old))
+        self.assertTrue(alive(process))
+        self.ws.cli("status").expect(0)
+        self.ws.release("a")
+        self.ws.wait_want(want, "satisfied")
+        self.assertEqual(self.attempts(run), ["success"])
+
+    def test_runner_killed(self):
+        """kill -9 of the runner: its job dies with it, the attempt is lost, the run is repeated"""
+        want, process, run = self.begin("b")
+        os.kill(self.ws.runner_pid(), signal.SIGKILL)
+        again, _ = self.ws.ticking("b", attempts=2)
+        self.assertFalse(alive(process))
+        self.assertTrue(alive(again))
+        self.ws.release("b")
+        self.ws.wait_want(want, "satisfied")
+        self.assertEqual(self.attempts(run), ["lost", "success"])
+        self.assertEqual(len(self.ws.pids("b")), 2)
+
+    def test_both_killed(self):
+        """kill -9 of server and runner: nothing of the old attempt is left when the run is repeated"""
+        want, process, run = self.begin("c")
+        child = self.ws.pids("c")[0][1]
+        os.kill(self.ws.server_pid(), signal.SIGKILL)
+        os.kill(self.ws.runner_pid(), signal.SIGKILL)
+        self.ws.cli("status").expect(0)
+        self.ws.ticking("c", attempts=2)
+        self.assertFalse(alive(process))
+        wait_until("the old child is gone", lambda: not alive(child))
+        self.ws.release("c")
+        self.ws.wait_want(want, "satisfied")
+        self.assertEqual(self.attempts(run), ["lost", "success"])
+
+    def test_other_binary(self):
+        """another build of DataBuild: its server takes over while a job runs"""
+        want, process, run = self.begin("a")
+        old = self.ws.server()
+        first, self.ws.program = self.ws.program, self.world.another_program()
+        try:
+            self.assertSays(self.ws.cli("status").expect(0), "restarted the server")
+            new = self.ws.server()
+            self.assertNotEqual(new["pid"], old["pid"])
+            self.assertNotEqual(new["binary_sha256"], old["binary_sha256"])
+            self.assertFalse(alive(old["pid"]))
+            self.assertTrue(alive(process))
+            self.ws.release("a")
+            self.ws.wait_want(want, "satisfied")
+            self.assertEqual(self.attempts(run), ["success"])
+        finally:
+            self.ws.program = first
+            self.ws.cli("status").expect(0)
+
+    def test_many_kills(self):
+        """a server that is killed again and again still runs every job once"""
+        self.ws.cli("status").expect(0)
+        before = {run["id"] for run in self.ws.runs()}
+        want = self.ws.detach("total")
+        for _ in range(5):
+            os.kill(self.ws.server_pid(), signal.SIGKILL)
+            self.ws.cli("status").expect(0)
+        self.ws.wait_want(want, "satisfied")
+        runs = [run for run in self.ws.runs() if run["id"] not in before]
+        self.assertEqual(sorted({run["state"] for run in runs}), ["completed"])
+        self.assertEqual([run for run in runs if run["attempts"] != 1], [])
+        self.assertEqual(len(runs), 25)
+        self.assertEqual(self.ws.states("sums"), {"current": 12})
+
+    def test_stop_jobs(self):
+        """stop --jobs ends the jobs as well; the want is still there and goes on with the next server"""
+        want, process, _ = self.begin("a")
+        self.ws.cli("stop", "--jobs").expect(0)
+        wait_until("the job is gone", lambda: not alive(process))
+        self.ws.cli("status").expect(0)
+        self.assertEqual(self.ws.want(want)["state"], "open")
+        self.ws.ticking("a", attempts=2)
+        self.ws.release("a")
+        self.ws.wait_want(want, "satisfied")
