@@ -397,8 +397,15 @@ def fill(path: str, programs: Optional[str]) -> None:
         )
 
 
+def whole_log(path: str) -> None:
+    """Moves what is in an event log's write-ahead log into its main file."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+
+
 def newer_log(path: str) -> None:
     """Makes an event log claim a format of the future."""
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 999")
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 999")
     connection.close()

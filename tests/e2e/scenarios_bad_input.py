@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 
-from harness import Workspace, newer_log, read, run, write
+from harness import Workspace, newer_log, read, run, whole_log, write
 from scenario import Scenario
 
 
@@ -33,7 +33,9 @@ class Mounts:
         if self.holder.stdout.readline() != "mounted\n":
             raise AssertionError(f"cannot mount: {script}")
         inside = [] if os.getuid() == 0 else ["--user", "--preserve-credentials"]
-        self.around = ("nsenter", "--target", str(self.holder.pid), *inside, "--mount", f"--wd={ws.path}", "--")
+        # Relative paths must be those inside, so the folder is entered there.
+        enter = ("sh", "-c", 'cd "$0" && exec "$@"', ws.path)
+        self.around = ("nsenter", "--target", str(self.holder.pid), *inside, "--mount", "--", *enter)
 
     def cli(self, *args: str):
         return self.ws.cli(*args, around=self.around)
@@ -105,6 +107,7 @@ class BadInput(Scenario):
         other.cli("build", "sums/city=eu").expect(0)
         other.stop()
         log = other.at(".databuild", "bel.sqlite")
+        whole_log(log)
         shutil.copy(log, log + ".good")
         size = os.path.getsize(log)
         damages = {
@@ -121,6 +124,7 @@ class BadInput(Scenario):
                 before = digest(log)
                 self.assertSays(other.cli("build", "total").expect(3), log, "damaged")
                 self.assertEqual(digest(log), before)
+                self.assertFalse(os.path.exists(other.at(".databuild", "server.json")))
         shutil.copy(log + ".good", log)
         newer_log(log)
         before = digest(log)
@@ -154,13 +158,13 @@ class BadInput(Scenario):
             os.unlink(other.at("control", "big"))
             mounts.cli("build", "probe/case/case=good").expect(0)
             seq = mounts.cli("status", "--json").expect(0).json()["seq"]
-            mounts.run("sh", "-c", "cat /dev/zero >.databuild/filler")
+            mounts.run("dd", "if=/dev/zero", "bs=64k", "of=" + other.at(".databuild", "filler"), "count=1000").expect(1)
             for _ in range(2000):
                 refused = mounts.cli("build", "readings", "--detach")
                 if refused.code:
                     break
             self.assertSays(refused.expect(3), "disk_full", "space")
-            mounts.run("rm", ".databuild/filler").expect(0)
+            mounts.run("rm", other.at(".databuild", "filler")).expect(0)
             self.assertGreaterEqual(mounts.cli("status", "--json").expect(0).json()["seq"], seq)
             mounts.cli("build", "total").expect(0)
         finally:
@@ -184,6 +188,7 @@ class BadInput(Scenario):
 
     def test_broken_build(self):
         """a graph file that is damaged and runfiles that are missing: exit code 3, naming file or job"""
+        env = {"XDG_CACHE_HOME": os.path.join(self.world.folder, "broken-cache")}
         folder = os.path.join(self.world.folder, "broken")
         shutil.copytree(os.path.dirname(self.world.program()), folder)
         broken = Workspace(self.world.copy("broken-ws").path, os.path.join(folder, "databuild"), self.ws.enter)
@@ -192,8 +197,11 @@ class BadInput(Scenario):
         os.chmod(graph, 0o644)
         for damage in (content[:1000], content.replace('"format": 1', '"format": 99', 1), "\0" * 100):
             write(graph, damage)
-            self.assertSays(broken.cli("build", "total").expect(3), graph)
+            self.assertSays(broken.cli("build", "total", env=env).expect(3), graph)
         write(graph, content)
-        os.unlink(os.path.join(folder, "databuild.runfiles", "_main", "jobs", "sum.sh"))
-        self.assertSays(broken.cli("build", "total").expect(3), "//:sum", "jobs/sum")
+        program = os.path.join(folder, "databuild.runfiles", "_main", "jobs", "sum")
+        write(program, read(program) + "# Changed since.\n")
+        self.assertSays(broken.cli("build", "total", env=env).expect(3), "//:sum", "jobs/sum", "build")
+        os.unlink(program)
+        self.assertSays(broken.cli("build", "total", env=env).expect(3), "//:sum", "jobs/sum", "build")
         broken.stop()

@@ -47,12 +47,14 @@ class Data(Scenario):
         self.assertEqual(read(self.ws.at("out", "sums", "city=eu", "date=2024-02-28.txt")), "7.0\n")
 
     def test_missing_external(self):
-        """an external file that is gone: what reads it cannot be built, and it is named"""
+        """an external file that is gone: what was made from it stays, what needs it now cannot be built, by name"""
         os.rename(self.ws.at("data", "us.csv"), self.ws.at("data", "us.away"))
+        self.assertSays(self.ws.cli("build", "sums/city=us").expect(0), "everything is current")
+        os.unlink(self.ws.at("out", "readings", "city=us", "date=2024-03-02.txt"))
         refused = self.ws.cli("build", "sums/city=us").expect(1)
-        self.assertSays(refused, "raw/city=us")
+        self.assertSays(refused, "raw/city=us", "data/us.csv")
         os.rename(self.ws.at("data", "us.away"), self.ws.at("data", "us.csv"))
-        self.assertSays(self.ws.cli("build", "total").expect(0), "everything is current")
+        self.assertEqual(self.built(self.ws.cli("build", "total", "--json").expect(0)), ["readings/city=us/date=2024-03-02"])
 
     def test_deleted_output(self):
         """an output that was deleted is missing, with that reason, and is built again"""

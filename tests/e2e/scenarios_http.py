@@ -48,7 +48,7 @@ class Http(Scenario):
         self.error(404, "not_found", "GET", "/api/v1/nothing")
         self.error(405, "method_not_allowed", "DELETE", "/api/v1/server")
         self.error(400, "bad_json", "POST", "/api/v1/wants", "{")
-        self.error(422, "bad_json", "POST", "/api/v1/wants", {"targets": ["total"], "surprise": 1})
+        self.error(422, "invalid_body", "POST", "/api/v1/wants", {"targets": ["total"], "surprise": 1})
         self.error(422, "unknown_dataset", "POST", "/api/v1/wants", {"targets": ["nothing"]})
         self.error(413, "body_too_large", "POST", "/api/v1/wants", {"targets": ["x" * (2 << 20)]})
         self.assertEqual(self.error(404, "want_not_found", "GET", "/api/v1/wants/w999")["details"], {"want_id": "w999"})

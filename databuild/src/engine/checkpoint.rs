@@ -3,18 +3,22 @@
 //! Structs are taken apart and built field by field, so that a field added on either side breaks the
 //! build here until both directions and [`FORMAT`] have been thought of.
 
+mod datasets;
+
 use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
-use databuild_core::graph::{Axis, JobDigests};
+use databuild_core::graph::JobDigests;
 use databuild_core::ids::{GraphId, RunId, Seq, WantId};
 use databuild_core::state::checkpoint::{
-    DatasetDump, EntryColumns, GraphDump, RestoreError, RunDump, SetColumns, StateDump, WantDump, WorkDump,
+    GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump,
 };
 use databuild_core::state::{Phase, State};
-use databuild_core::time::Granularity;
-use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
+use databuild_proto::protobuf::{EnumOrUnknown, Message};
 use databuild_proto::v1 as stored;
-use databuild_proto::v1::{CheckpointGranularity as StoredGranularity, CheckpointPhase as StoredPhase};
+use databuild_proto::v1::CheckpointPhase as StoredPhase;
+use datasets::{
+    dataset_dump, dataset_message, indexed_dump, indexed_message, set_dump, set_message,
+};
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
@@ -40,7 +44,11 @@ pub(super) enum Unusable {
 /// It is too large for one message (2 GiB).
 pub(super) fn encode(state: &State) -> Result<Checkpoint, databuild_proto::protobuf::Error> {
     let bytes = message(state.dump()).write_to_bytes()?;
-    Ok(Checkpoint { seq: state.seq, format: FORMAT, bytes })
+    Ok(Checkpoint {
+        seq: state.seq,
+        format: FORMAT,
+        bytes,
+    })
 }
 
 /// The state of a checkpoint; `content` finds a graph file by its digest.
@@ -122,10 +130,22 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         last_run: RunId(last_run),
         attempt_ms,
         symbols,
-        graphs: graphs.into_iter().map(graph_dump).collect::<Result<_, _>>()?,
-        provenances: provenances.into_iter().map(provenance_dump).collect::<Result<_, _>>()?,
-        datasets: datasets.into_iter().map(dataset_dump).collect::<Result<_, _>>()?,
-        retired: retired.into_iter().map(dataset_dump).collect::<Result<_, _>>()?,
+        graphs: graphs
+            .into_iter()
+            .map(graph_dump)
+            .collect::<Result<_, _>>()?,
+        provenances: provenances
+            .into_iter()
+            .map(provenance_dump)
+            .collect::<Result<_, _>>()?,
+        datasets: datasets
+            .into_iter()
+            .map(dataset_dump)
+            .collect::<Result<_, _>>()?,
+        retired: retired
+            .into_iter()
+            .map(dataset_dump)
+            .collect::<Result<_, _>>()?,
         work: work.into_iter().map(work_dump).collect::<Result<_, _>>()?,
         wants: wants.into_iter().map(want_dump).collect::<Result<_, _>>()?,
         runs: runs.into_iter().map(run_dump).collect::<Result<_, _>>()?,
@@ -134,173 +154,63 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
 
 fn graph_message(dump: GraphDump) -> stored::CheckpointGraph {
     let GraphDump { id, inherited } = dump;
-    stored::CheckpointGraph { graph: id.0, inherited, special_fields: Default::default() }
+    stored::CheckpointGraph {
+        graph: id.0,
+        inherited,
+        special_fields: Default::default(),
+    }
 }
 
 fn graph_dump(message: stored::CheckpointGraph) -> Result<GraphDump, ConvertError> {
     known(&message, "a graph")?;
-    let stored::CheckpointGraph { graph, inherited, special_fields: _ } = message;
-    Ok(GraphDump { id: GraphId(graph), inherited })
+    let stored::CheckpointGraph {
+        graph,
+        inherited,
+        special_fields: _,
+    } = message;
+    Ok(GraphDump {
+        id: GraphId(graph),
+        inherited,
+    })
 }
 
 fn provenance_message(digests: JobDigests) -> stored::CheckpointProvenance {
-    let JobDigests { code, args, template } = digests;
-    stored::CheckpointProvenance { code, args, template, special_fields: Default::default() }
+    let JobDigests {
+        code,
+        args,
+        template,
+    } = digests;
+    stored::CheckpointProvenance {
+        code,
+        args,
+        template,
+        special_fields: Default::default(),
+    }
 }
 
 fn provenance_dump(message: stored::CheckpointProvenance) -> Result<JobDigests, ConvertError> {
     known(&message, "a provenance")?;
-    let stored::CheckpointProvenance { code, args, template, special_fields: _ } = message;
-    Ok(JobDigests { code, args, template })
-}
-
-fn set_message(columns: SetColumns) -> MessageField<stored::CheckpointSet> {
-    let SetColumns { tuples, counts, runs } = columns;
-    if counts.is_empty() {
-        return MessageField::none();
-    }
-    MessageField::some(stored::CheckpointSet { tuples, counts, runs, special_fields: Default::default() })
-}
-
-fn set_dump(field: MessageField<stored::CheckpointSet>) -> Result<SetColumns, ConvertError> {
-    let Some(message) = field.into_option() else { return Ok(SetColumns::default()) };
-    known(&message, "a set")?;
-    let stored::CheckpointSet { tuples, counts, runs, special_fields: _ } = message;
-    Ok(SetColumns { tuples, counts, runs })
-}
-
-fn indexed_message((index, set): (u32, SetColumns)) -> stored::CheckpointIndexedSet {
-    stored::CheckpointIndexedSet { index, set: set_message(set), special_fields: Default::default() }
-}
-
-fn indexed_dump(message: stored::CheckpointIndexedSet) -> Result<(u32, SetColumns), ConvertError> {
-    known(&message, "an indexed set")?;
-    let stored::CheckpointIndexedSet { index, set, special_fields: _ } = message;
-    Ok((index, set_dump(set)?))
-}
-
-fn entries_message(columns: EntryColumns) -> MessageField<stored::CheckpointEntries> {
-    let EntryColumns { keys, versions, inputs, marks } = columns;
-    if versions.is_empty() {
-        return MessageField::none();
-    }
-    MessageField::some(stored::CheckpointEntries {
-        keys: set_message(keys),
-        versions,
-        inputs,
-        marks,
-        special_fields: Default::default(),
-    })
-}
-
-fn entries_dump(field: MessageField<stored::CheckpointEntries>) -> Result<EntryColumns, ConvertError> {
-    let Some(message) = field.into_option() else { return Ok(EntryColumns::default()) };
-    known(&message, "entries")?;
-    let stored::CheckpointEntries { keys, versions, inputs, marks, special_fields: _ } = message;
-    Ok(EntryColumns { keys: set_dump(keys)?, versions, inputs, marks })
-}
-
-fn axis_message(axis: Axis) -> stored::CheckpointAxis {
-    let Axis { name, calendar } = axis;
-    let (granularity, timezone) = match calendar {
-        None => (StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED, String::new()),
-        Some((granularity, timezone)) => (granularity_message(granularity), timezone),
-    };
-    stored::CheckpointAxis {
-        name,
-        granularity: EnumOrUnknown::new(granularity),
-        timezone,
-        special_fields: Default::default(),
-    }
-}
-
-fn granularity_message(granularity: Granularity) -> StoredGranularity {
-    match granularity {
-        Granularity::Hour => StoredGranularity::CHECKPOINT_GRANULARITY_HOUR,
-        Granularity::Day => StoredGranularity::CHECKPOINT_GRANULARITY_DAY,
-        Granularity::Week => StoredGranularity::CHECKPOINT_GRANULARITY_WEEK,
-        Granularity::Month => StoredGranularity::CHECKPOINT_GRANULARITY_MONTH,
-        Granularity::Year => StoredGranularity::CHECKPOINT_GRANULARITY_YEAR,
-    }
-}
-
-fn axis_dump(message: stored::CheckpointAxis) -> Result<Axis, ConvertError> {
-    known(&message, "an axis")?;
-    let stored::CheckpointAxis { name, granularity, timezone, special_fields: _ } = message;
-    let granularity = match known_value(granularity, "granularity")? {
-        StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED => return Ok(Axis { name, calendar: None }),
-        StoredGranularity::CHECKPOINT_GRANULARITY_HOUR => Granularity::Hour,
-        StoredGranularity::CHECKPOINT_GRANULARITY_DAY => Granularity::Day,
-        StoredGranularity::CHECKPOINT_GRANULARITY_WEEK => Granularity::Week,
-        StoredGranularity::CHECKPOINT_GRANULARITY_MONTH => Granularity::Month,
-        StoredGranularity::CHECKPOINT_GRANULARITY_YEAR => Granularity::Year,
-    };
-    Ok(Axis { name, calendar: Some((granularity, timezone)) })
-}
-
-fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
-    let DatasetDump {
-        name,
-        axes,
-        entries,
-        present,
-        empty,
-        made_by,
-        suspect,
-        inputs_changed,
-        altered,
-        vanished,
-        failed,
-    } = dump;
-    stored::CheckpointDataset {
-        name,
-        axes: axes.into_iter().map(axis_message).collect(),
-        entries: entries_message(entries),
-        present: set_message(present),
-        empty: set_message(empty),
-        made_by: made_by.into_iter().map(indexed_message).collect(),
-        suspect: set_message(suspect),
-        inputs_changed: set_message(inputs_changed),
-        altered: set_message(altered),
-        vanished: set_message(vanished),
-        failed: set_message(failed),
-        special_fields: Default::default(),
-    }
-}
-
-fn dataset_dump(message: stored::CheckpointDataset) -> Result<DatasetDump, ConvertError> {
-    known(&message, "a dataset")?;
-    let stored::CheckpointDataset {
-        name,
-        axes,
-        entries,
-        present,
-        empty,
-        made_by,
-        suspect,
-        inputs_changed,
-        altered,
-        vanished,
-        failed,
+    let stored::CheckpointProvenance {
+        code,
+        args,
+        template,
         special_fields: _,
     } = message;
-    Ok(DatasetDump {
-        name,
-        axes: axes.into_iter().map(axis_dump).collect::<Result<_, _>>()?,
-        entries: entries_dump(entries)?,
-        present: set_dump(present)?,
-        empty: set_dump(empty)?,
-        made_by: made_by.into_iter().map(indexed_dump).collect::<Result<_, _>>()?,
-        suspect: set_dump(suspect)?,
-        inputs_changed: set_dump(inputs_changed)?,
-        altered: set_dump(altered)?,
-        vanished: set_dump(vanished)?,
-        failed: set_dump(failed)?,
+    Ok(JobDigests {
+        code,
+        args,
+        template,
     })
 }
 
 fn work_message(dump: WorkDump) -> stored::CheckpointWork {
-    let WorkDump { job, todo, ready, live, forced } = dump;
+    let WorkDump {
+        job,
+        todo,
+        ready,
+        live,
+        forced,
+    } = dump;
     stored::CheckpointWork {
         job,
         todo: set_message(todo),
@@ -313,7 +223,14 @@ fn work_message(dump: WorkDump) -> stored::CheckpointWork {
 
 fn work_dump(message: stored::CheckpointWork) -> Result<WorkDump, ConvertError> {
     known(&message, "a job's work")?;
-    let stored::CheckpointWork { job, todo, ready, live, forced, special_fields: _ } = message;
+    let stored::CheckpointWork {
+        job,
+        todo,
+        ready,
+        live,
+        forced,
+        special_fields: _,
+    } = message;
     Ok(WorkDump {
         job,
         todo: set_dump(todo)?,
@@ -383,7 +300,10 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         as_of: read::instant(as_of)?,
         created_at: read::instant(created_at)?,
         expires_at: read::optional_instant(expires_at)?,
-        remaining: remaining.into_iter().map(indexed_dump).collect::<Result<_, _>>()?,
+        remaining: remaining
+            .into_iter()
+            .map(indexed_dump)
+            .collect::<Result<_, _>>()?,
         total,
         done,
         unchanged,
@@ -455,7 +375,10 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         intended,
         special_fields: _,
     } = message;
-    let phase = match (known_value(phase, "phase")?, read::optional_instant(retry_at)?) {
+    let phase = match (
+        known_value(phase, "phase")?,
+        read::optional_instant(retry_at)?,
+    ) {
         (StoredPhase::CHECKPOINT_PHASE_LEASED, None) => Phase::Leased,
         (StoredPhase::CHECKPOINT_PHASE_RUNNING, None) => Phase::Running,
         (StoredPhase::CHECKPOINT_PHASE_PUBLISHING, None) => Phase::Publishing,
@@ -476,7 +399,10 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         as_of: read::instant(as_of)?,
         made_by,
         cancel_requested,
-        intended: intended.into_iter().map(read::output).collect::<Result<_, _>>()?,
+        intended: intended
+            .into_iter()
+            .map(read::output)
+            .collect::<Result<_, _>>()?,
     })
 }
 

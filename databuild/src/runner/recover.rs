@@ -223,14 +223,44 @@ mod tests {
             assert_eq!(found, Found::Lost);
         }
         assert!(identity::stat(pid).unwrap().unwrap().is_alive());
-        // The same record with the right start time is not spared.
-        folder(spool.path(), "same", &record(start_time, &boot), "");
-        let found = inspect(spool.path(), &name("same"), &boot).unwrap();
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+
+    /// A process that an attempt's record names, working for the attempt of that name in `of`.
+    fn attempts_process(spool: &Path, of: &Path) -> std::process::Child {
+        let child = Command::new("/bin/cat")
+            .stdin(std::process::Stdio::piped())
+            .env("DATABUILD_REQUEST", of.join("r1-1/request.json"))
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let start_time = identity::stat(pid).unwrap().unwrap().start_time;
+        let boot = identity::boot_id().unwrap();
+        let record = format!(r#"{{"pid":{pid},"start_time":{start_time},"pgid":{pid},"boot_id":"{boot}"}}"#);
+        folder(spool, "r1-1", &record, "");
+        child
+    }
+
+    #[test]
+    fn what_is_left_of_an_attempt_is_killed() {
+        let spool = tempfile::tempdir().unwrap();
+        let mut child = attempts_process(spool.path(), spool.path());
+        let found = inspect(spool.path(), &name("r1-1"), &identity::boot_id().unwrap()).unwrap();
         assert_eq!(found, Found::Lost);
-        let status = stranger.wait().unwrap();
-        assert_eq!(
-            std::os::unix::process::ExitStatusExt::signal(&status),
-            Some(9)
-        );
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    }
+
+    #[test]
+    fn a_copied_spool_does_not_kill_the_originals_jobs() {
+        let (original, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut child = attempts_process(copy.path(), original.path());
+        let found = inspect(copy.path(), &name("r1-1"), &identity::boot_id().unwrap()).unwrap();
+        assert_eq!(found, Found::Lost);
+        assert!(identity::stat(child.id()).unwrap().unwrap().is_alive());
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use super::check;
 use super::oracle::Oracle;
 use super::scene::Scene;
-use super::world::{path_of, Process, ProcessPhase, Publication, World};
+use super::world::{Process, ProcessPhase, Publication, World};
 use crate::support::rng::Rng;
 use crate::support::workspace::{end_of, request};
 use databuild_core::decide::{AttemptReport, Core, Effect, Input, Reply, Sighting, Sightings, Success};
@@ -157,7 +157,8 @@ impl Simulation {
         if let Some(timer) = self.core.next_timer().filter(|timer| *timer <= self.now) {
             verdict = Err(format!("the timer stands at {timer}, which is over, and nothing was done"));
         }
-        if self.log.len() % 8 == 0 || !self.hostile {
+        // Comparing all is slow; what differs once mostly goes on to differ.
+        if self.log.len() % 16 == 0 {
             verdict = verdict.and_then(|()| {
                 check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed))
             });
@@ -519,6 +520,8 @@ impl Simulation {
             }
         }
         let state = &self.core.state;
+        let replay = check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed));
+        assert_eq!(replay, Ok(()));
         assert!(state.wants.is_empty(), "all is quiet, and somebody waits: {:?}", state.wants.values().next());
         assert!(state.runs.is_empty(), "all is quiet, and a run is live: {:?}", state.runs.values().next());
     }

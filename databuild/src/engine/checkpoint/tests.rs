@@ -2,10 +2,18 @@
 
 use super::*;
 use databuild_core::event::{OutputRecord, PriorityClass, Refresh};
+use databuild_core::graph::Axis;
+use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
+use databuild_core::time::Granularity;
+use databuild_proto::protobuf::MessageField;
 use jiff::Timestamp;
 
 fn set(from: u32) -> SetColumns {
-    SetColumns { tuples: vec![from, u32::MAX], counts: vec![1, 2], runs: vec![from, 2, 300, 0, 1, u32::MAX] }
+    SetColumns {
+        tuples: vec![from, u32::MAX],
+        counts: vec![1, 2],
+        runs: vec![from, 2, 300, 0, 1, u32::MAX],
+    }
 }
 
 fn time(text: &str) -> Timestamp {
@@ -14,12 +22,21 @@ fn time(text: &str) -> Timestamp {
 
 /// A dump in which no field has its default value.
 fn full() -> StateDump {
-    let calendars = [Granularity::Hour, Granularity::Day, Granularity::Week, Granularity::Month, Granularity::Year];
+    let calendars = [
+        Granularity::Hour,
+        Granularity::Day,
+        Granularity::Week,
+        Granularity::Month,
+        Granularity::Year,
+    ];
     let axes = calendars.map(|granularity| Axis {
         name: format!("by {granularity:?}"),
         calendar: Some((granularity, "Europe/Berlin".to_owned())),
     });
-    let listed = Axis { name: "city".to_owned(), calendar: None };
+    let listed = Axis {
+        name: "city".to_owned(),
+        calendar: None,
+    };
     let dataset = |name: &str| DatasetDump {
         name: name.to_owned(),
         axes: axes.iter().cloned().chain([listed.clone()]).collect(),
@@ -88,10 +105,20 @@ fn full() -> StateDump {
         attempt_ms: 0.1,
         symbols: vec!["oslo".to_owned(), "rome".to_owned()],
         graphs: vec![graph("1f"), graph("2f")],
-        provenances: vec![JobDigests { code: "c".to_owned(), args: "a".to_owned(), template: "t".to_owned() }],
+        provenances: vec![JobDigests {
+            code: "c".to_owned(),
+            args: "a".to_owned(),
+            template: "t".to_owned(),
+        }],
         datasets: vec![dataset("a"), dataset("b")],
         retired: vec![dataset("c")],
-        work: vec![WorkDump { job: "//:job".to_owned(), todo: set(12), ready: set(13), live: set(14), forced: set(15) }],
+        work: vec![WorkDump {
+            job: "//:job".to_owned(),
+            todo: set(12),
+            ready: set(13),
+            live: set(14),
+            forced: set(15),
+        }],
         wants: vec![
             want(1, PriorityClass::Interactive, Refresh::Missing),
             want(2, PriorityClass::Backfill, Refresh::Stale),
@@ -127,9 +154,18 @@ fn what_no_program_of_this_format_writes_is_refused() {
     type Case<'a> = (&'a dyn Fn(&mut stored::Checkpoint), &'a str);
     let cases: [Case; 5] = [
         (&|message| message.format = 2, "says it has format 2"),
-        (&|message| message.as_of = MessageField::none(), "lacks a time"),
-        (&|message| message.runs[0].phase = EnumOrUnknown::from_i32(9), "has phase number 9, which this program does not know"),
-        (&|message| message.runs[3].retry_at = MessageField::none(), "has a run without a phase"),
+        (
+            &|message| message.as_of = MessageField::none(),
+            "lacks a time",
+        ),
+        (
+            &|message| message.runs[0].phase = EnumOrUnknown::from_i32(9),
+            "has phase number 9, which this program does not know",
+        ),
+        (
+            &|message| message.runs[3].retry_at = MessageField::none(),
+            "has a run without a phase",
+        ),
         (
             &|message| message.datasets[0].axes[0].granularity = EnumOrUnknown::from_i32(6),
             "has granularity number 6, which this program does not know",
@@ -143,11 +179,33 @@ fn what_no_program_of_this_format_writes_is_refused() {
 #[test]
 fn an_entry_costs_its_three_words() {
     const COUNT: u64 = 10_000;
-    let words = |salt: u64| (0..COUNT).map(|n| databuild_core::digest::mix(n, salt)).collect();
-    let keys = SetColumns { tuples: vec![], counts: vec![1], runs: vec![700_000, COUNT as u32 - 1] };
-    let entries = EntryColumns { keys: keys.clone(), versions: words(1), inputs: words(2), marks: words(3) };
-    let dataset = DatasetDump { entries, present: keys.clone(), made_by: vec![(0, keys)], ..empty_dataset() };
-    let size = message(StateDump { datasets: vec![dataset], ..StateDump::default() }).compute_size();
+    let words = |salt: u64| {
+        (0..COUNT)
+            .map(|n| databuild_core::digest::mix(n, salt))
+            .collect()
+    };
+    let keys = SetColumns {
+        tuples: vec![],
+        counts: vec![1],
+        runs: vec![700_000, COUNT as u32 - 1],
+    };
+    let entries = EntryColumns {
+        keys: keys.clone(),
+        versions: words(1),
+        inputs: words(2),
+        marks: words(3),
+    };
+    let dataset = DatasetDump {
+        entries,
+        present: keys.clone(),
+        made_by: vec![(0, keys)],
+        ..empty_dataset()
+    };
+    let size = message(StateDump {
+        datasets: vec![dataset],
+        ..StateDump::default()
+    })
+    .compute_size();
     assert!(size < COUNT * 24 + 200, "{size}");
 }
 

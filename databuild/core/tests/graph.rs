@@ -1,0 +1,312 @@
+//! Graph files: what the rules write is read, and what is wrong is named.
+
+mod support;
+
+use databuild_core::graph::file::{EdgeName, GranularityName, RuleEntry};
+use databuild_core::graph::{Graph, ProblemCode as Code};
+use databuild_core::symbols::Symbols;
+use support::graphs::{days, listed, months, reads, time, GraphSpec};
+
+fn codes(content: &str) -> Vec<Code> {
+    match Graph::parse(content, &mut Symbols::new()) {
+        Ok(_) => Vec::new(),
+        Err(problems) => {
+            for problem in &problems {
+                assert!(!problem.message.is_empty() && !problem.help.is_empty(), "{problem:?}");
+            }
+            problems.into_iter().map(|problem| problem.code).collect()
+        }
+    }
+}
+
+/// `out` is made from `raw`, both by day and city.
+fn sound() -> GraphSpec {
+    let dims = [listed("city", &["oslo", "rome"]), days("date", "2010-01-01", "2010-01-31")];
+    GraphSpec::new().external("raw", &dims).job("make", &["out"], &dims, vec![reads("raw")]).files()
+}
+
+#[test]
+fn the_golden_graph_of_the_rules_is_sound() {
+    let path = support::repository_file("rules/tests/golden/graph.json");
+    let content = std::fs::read_to_string(path).unwrap();
+    let graph = match Graph::parse(&content, &mut Symbols::new()) {
+        Ok(graph) => graph,
+        Err(problems) => panic!("{problems:?}"),
+    };
+    assert_eq!(graph.label, "//rules/tests/golden:graph");
+    let ingest = graph.job_labeled("//rules/tests/golden:ingest").map(|ix| graph.job(ix)).expect("it has that job");
+    assert_eq!(ingest.outputs.len(), 2);
+    assert_eq!((ingest.retry.retries, ingest.retry.backoff.as_millis()), (3, 500));
+    // Written out again it is the same: no field is lost on the way.
+    let file = databuild_core::graph::parse_file(&content).unwrap();
+    let again: serde_json::Value = serde_json::to_value(&file).unwrap();
+    assert_eq!(again, serde_json::from_str::<serde_json::Value>(&content).unwrap());
+}
+
+#[test]
+fn jobs_stand_in_dependency_order_whatever_their_names() {
+    let graph = GraphSpec::new()
+        .job("z", &["first"], &[], vec![])
+        .job("m", &["second"], &[], vec![reads("first")])
+        .job("a", &["third"], &[], vec![reads("second"), reads("first")])
+        .parse()
+        .unwrap();
+    let labels: Vec<_> = graph.jobs().map(|(_, job)| job.label.as_str()).collect();
+    assert_eq!(labels, ["//:z", "//:m", "//:a"]);
+    let first = graph.dataset_named("first").unwrap();
+    assert_eq!(graph.dataset(first).consumers.len(), 2);
+}
+
+#[test]
+fn every_problem_has_a_graph_that_shows_it() {
+    let day = |name| days(name, "2010-01-01", "2010-01-31");
+    let job_of = |graph: GraphSpec, change: fn(&mut databuild_core::graph::file::JobEntry)| graph.change("make", change);
+    let dims_of = |dims| sound().dataset("raw", move |d| d.dims = dims).dataset("out", |d| d.path = None);
+    let cases: Vec<(Code, String)> = vec![
+        (Code::Malformed, "{\"format\": 1".to_owned()),
+        (Code::Malformed, sound().json().replace("\"retries\"", "\"tries\"")),
+        (Code::UnsupportedFormat, sound().json().replace("\"format\":1", "\"format\":2")),
+        (Code::UnsupportedFormat, "{\"format\": 2, \"news\": []}".to_owned()),
+        (Code::DuplicateDataset, sound().external("raw", &[]).json()),
+        (Code::DuplicateJob, sound().job_alone("make", &["out"], vec![]).json()),
+        (Code::DuplicateDimension, dims_of(vec![day("date"), day("date")]).dataset("raw", |d| d.path = None).json()),
+        (Code::DuplicateInput, sound().change("make", |job| job.inputs.push(job.inputs[0].clone())).json()),
+        (Code::BadName, sound().external("a=b", &[]).json()),
+        (Code::BadName, sound().external("a//b", &[]).json()),
+        (Code::BadName, sound().external("../b", &[]).json()),
+        (Code::BadKey, GraphSpec::new().external("raw", &[listed("city", &["-x"])]).json()),
+        (Code::BadKey, GraphSpec::new().external("raw", &[listed("city", &["a b"])]).json()),
+        (Code::BadKey, GraphSpec::new().external("raw", &[listed("city", &["a..b"])]).json()),
+        (Code::BadKey, GraphSpec::new().external("raw", &[listed("city", &[""])]).json()),
+        (Code::BadKey, GraphSpec::new().external("raw", &[listed("city", &["a", "a"])]).json()),
+        (Code::BadTimeKey, GraphSpec::new().external("raw", &[days("date", "2010-02-30", "")]).json()),
+        (Code::BadTimeKey, GraphSpec::new().external("raw", &[days("date", "January", "")]).json()),
+        (Code::EmptyKeySpace, GraphSpec::new().external("raw", &[days("date", "2010-02-02", "2010-02-01")]).json()),
+        (Code::EmptyKeySpace, GraphSpec::new().external("raw", &[listed("city", &[])]).json()),
+        (
+            Code::UnknownTimezone,
+            GraphSpec::new().external("raw", &[time("d", GranularityName::Day, "2010-01-01", "", "Mars/Base")]).json(),
+        ),
+        (
+            Code::TimezoneMismatch,
+            GraphSpec::new()
+                .external("raw", &[time("date", GranularityName::Day, "2010-01-01", "", "Europe/Oslo")])
+                .job("make", &["out"], &[days("date", "2010-01-01", "")], vec![reads("raw")])
+                .json(),
+        ),
+        (
+            Code::GranularityMismatch,
+            GraphSpec::new()
+                .external("raw", &[day("date")])
+                .job("make", &["out"], &[months("date", "2010-01", "")], vec![reads("raw")])
+                .json(),
+        ),
+        (
+            Code::GranularityMismatch,
+            GraphSpec::new()
+                .external("raw", &[listed("city", &["oslo"])])
+                .job("make", &["out"], &[listed("city", &["oslo"])], vec![reads("raw").window("city", 2)])
+                .json(),
+        ),
+        (
+            Code::GranularityMismatch,
+            GraphSpec::new()
+                .external("raw", &[listed("date", &["oslo"])])
+                .job("make", &["out"], &[day("date")], vec![reads("raw")])
+                .json(),
+        ),
+        (
+            Code::UnknownDimension,
+            GraphSpec::new().external("raw", &[day("date")]).job("make", &["out"], &[], vec![reads("raw")]).json(),
+        ),
+        (
+            Code::UnknownDimension,
+            GraphSpec::new()
+                .external("raw", &[])
+                .job("make", &["out"], &[day("date")], vec![reads("raw").all("town")])
+                .json(),
+        ),
+        (
+            Code::UnknownKey,
+            GraphSpec::new()
+                .external("raw", &[listed("city", &["oslo"])])
+                .job("make", &["out"], &[], vec![reads("raw").only("city", &["rome"])])
+                .json(),
+        ),
+        (
+            Code::UnknownKey,
+            GraphSpec::new()
+                .external("raw", &[listed("city", &["oslo"])])
+                .job("make", &["out"], &[], vec![reads("raw").only("city", &[])])
+                .json(),
+        ),
+        (Code::UnknownDataset, sound().job_alone("other", &["nowhere"], vec![]).json()),
+        (Code::UnknownDataset, GraphSpec::new().job("make", &["out"], &[], vec![reads("nowhere")]).json()),
+        (Code::UnmappedDimension, sound().change("make", |job| job.inputs[0].dims.truncate(1)).json()),
+        (Code::TwoProducers, sound().job_alone("other", &["out"], vec![]).json()),
+        (Code::TwoProducers, sound().change("make", |job| job.outputs.push("out".to_owned())).json()),
+        (Code::NoProducer, sound().dataset("raw", |d| d.external = false).json()),
+        (Code::ExternalProduced, sound().job_alone("other", &["raw"], vec![]).json()),
+        (Code::Cycle, {
+            let graph = GraphSpec::new().job("a", &["x"], &[], vec![]).job("b", &["y"], &[], vec![reads("x")]);
+            let back = graph.input(reads("y"));
+            graph.change("a", |job| job.inputs.push(back)).json()
+        }),
+        (Code::Cycle, {
+            let graph = GraphSpec::new().job("a", &["x"], &[day("date")], vec![]);
+            let back = graph.input(reads("x").offset("date", -1).clip());
+            graph.change("a", |job| job.inputs.push(back)).json()
+        }),
+        (Code::OutputDimsDiffer, {
+            let graph = GraphSpec::new().job("a", &["x", "y"], &[day("date")], vec![]);
+            graph.dataset("y", |d| d.dims = vec![]).json()
+        }),
+        (Code::OutputDimsDiffer, {
+            let graph = GraphSpec::new().job("a", &["x", "y"], &[day("date")], vec![]);
+            graph.dataset("y", |d| d.dims = vec![days("date", "2010-01-02", "2010-01-31")]).json()
+        }),
+        (Code::NoOutputs, sound().job_alone("other", &[], vec![]).json()),
+        (Code::BadTemplate, sound().dataset("raw", |d| d.path = Some("raw/{city}.csv".into())).json()),
+        (Code::BadTemplate, sound().dataset("raw", |d| d.path = Some("{city}/{date}/{x}".into())).json()),
+        (Code::BadTemplate, sound().dataset("raw", |d| d.path = Some("../{city}/{date}".into())).json()),
+        (Code::BadTemplate, sound().dataset("raw", |d| d.path = Some("{city}/{date".into())).json()),
+        (Code::BadTemplate, job_of(sound(), |job| job.args = vec!["{town}".into()]).json()),
+        (Code::BadTemplate, job_of(sound(), |job| job.args = vec!["{path:raw}".into()]).json()),
+        (Code::BadTemplate, job_of(sound(), |job| job.args = vec!["{input:other}".into()]).json()),
+        (Code::BadTemplate, job_of(sound(), |job| job.args = vec!["{}".into()]).json()),
+        (Code::BadTemplate, {
+            let graph = GraphSpec::new().job("make", &["out"], &[], vec![]);
+            graph.change("make", |job| job.args = vec!["{path}".into()]).json()
+        }),
+        (Code::PathClash, sound().dataset("raw", |d| d.path = Some("out/out/{city}/{date}.csv".into())).json()),
+        (
+            Code::MappingHole,
+            GraphSpec::new()
+                .external("raw", &[day("date")])
+                .job("make", &["out"], &[day("date")], vec![reads("raw").window("date", 7)])
+                .json(),
+        ),
+        (
+            Code::MappingHole,
+            GraphSpec::new()
+                .external("raw", &[listed("city", &["oslo"])])
+                .job("make", &["out"], &[listed("city", &["oslo", "rome"])], vec![reads("raw")])
+                .json(),
+        ),
+        (
+            Code::BadRule,
+            GraphSpec::new()
+                .external("raw", &[day("date")])
+                .job("make", &["out"], &[day("date")], vec![reads("raw").window("date", 0).clip()])
+                .json(),
+        ),
+        (
+            Code::BadRule,
+            GraphSpec::new()
+                .external("raw", &[day("date")])
+                .job("make", &["out"], &[], vec![reads("raw").latest("date", 0)])
+                .json(),
+        ),
+        (
+            Code::BadRule,
+            GraphSpec::new()
+                .external("raw", &[day("date")])
+                .job("make", &["out"], &[day("date")], vec![reads("raw").offset("date", 0)])
+                .json(),
+        ),
+        (Code::BadEnvName, sound().change("make", |job| drop(job.env.insert("A B".into(), "1".into()))).json()),
+        (Code::BadEnvName, sound().change("make", |job| job.env_inherit.push("1A".into())).json()),
+        (Code::BadTimeout, sound().change("make", |job| job.timeout_ms = Some(0)).json()),
+    ];
+    assert_eq!(codes(&sound().json()), []);
+    let mut wrong = Vec::new();
+    for (code, content) in &cases {
+        let found = codes(content);
+        if found.is_empty() || found.iter().any(|other| other != code) {
+            wrong.push(format!("{code} expected, {found:?} found: {content}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let shown: std::collections::BTreeSet<String> = cases.iter().map(|(code, _)| code.to_string()).collect();
+    assert_eq!(shown.len(), 29, "a code without a case? {shown:?}");
+}
+
+#[test]
+fn a_path_may_also_clash_by_its_keys_alone() {
+    // Two templates, one file: the words of one are the keys of the other.
+    let graph = GraphSpec::new()
+        .external("a", &[listed("city", &["oslo"])])
+        .external("b", &[])
+        .dataset("a", |d| d.path = Some("data/{city}.csv".into()))
+        .dataset("b", |d| d.path = Some("data/{{oslo}}.csv".into()));
+    assert_eq!(codes(&graph.json()), []);
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_a_circle_is_named() {
+    let graph = sound()
+        .change("make", |job| {
+            job.timeout_ms = Some(0);
+            job.args = vec!["{town}".into()];
+        })
+        .job_alone("other", &["nowhere"], vec![]);
+    assert_eq!(codes(&graph.json()), [Code::BadTimeout, Code::BadTemplate, Code::UnknownDataset]);
+
+    let graph = GraphSpec::new()
+        .job("a", &["x"], &[], vec![])
+        .job("b", &["y"], &[], vec![reads("x")])
+        .job("c", &["z"], &[], vec![reads("y")]);
+    let back = graph.input(reads("z"));
+    let problems = graph.change("a", |job| job.inputs.push(back)).parse().unwrap_err();
+    assert_eq!(
+        problems[0].message,
+        "jobs wait for each other: //:a reads z, made by //:c reads y, made by //:b reads x, made by //:a"
+    );
+}
+
+#[test]
+fn digests_change_with_what_they_speak_of() {
+    let digests = |graph: &GraphSpec| {
+        let graph = graph.parse().unwrap();
+        let job = graph.job_labeled("//:make").unwrap();
+        graph.job(job).digests(&[("TZ".to_owned(), "1".to_owned())].into())
+    };
+    let base = digests(&sound());
+    let same = digests(&sound().change("make", |job| {
+        job.retries = 7;
+        job.timeout_ms = Some(5);
+        job.grace_ms = 1;
+    }));
+    assert_eq!(same, base, "retries and time limits are no part of what is made");
+    let code = digests(&sound().code("make", "other"));
+    assert!(code.code != base.code && code.args == base.args && code.template == base.template);
+    for change in [
+        |job: &mut databuild_core::graph::file::JobEntry| job.args = vec!["x".into()],
+        |job: &mut databuild_core::graph::file::JobEntry| drop(job.env.insert("x".into(), "y".into())),
+        |job: &mut databuild_core::graph::file::JobEntry| job.env_inherit = vec!["TZ".into()],
+    ] {
+        let args = digests(&sound().change("make", change));
+        assert!(args.args != base.args && args.code == base.code && args.template == base.template);
+    }
+    let moved = digests(&sound().dataset("out", |d| d.path = Some("other/{city}/{date}".into())));
+    assert!(moved.template != base.template && moved.code == base.code && moved.args == base.args);
+}
+
+#[test]
+fn rules_of_an_input_find_their_dimension_by_name() {
+    // `day` of the input follows from `date` of the output.
+    let same = RuleEntry::Same { of: "date".to_owned() };
+    let graph = GraphSpec::new()
+        .external("raw", &[days("day", "2010-01-01", "")])
+        .job(
+            "make",
+            &["out"],
+            &[listed("city", &["oslo"]), days("date", "2010-01-01", "")],
+            vec![reads("raw").rule("day", same).edges(EdgeName::Fail, EdgeName::Skip)],
+        )
+        .parse()
+        .unwrap();
+    let out = graph.dataset_named("out").unwrap();
+    assert!(graph.may_omit(out));
+    assert!(!graph.may_omit(graph.dataset_named("raw").unwrap()));
+}

@@ -1,0 +1,228 @@
+//! The part of a checkpoint that grows with the data: datasets, their entries, and sets.
+
+use crate::store::read::{known, known_value};
+use crate::store::ConvertError;
+use databuild_core::graph::Axis;
+use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
+use databuild_core::time::Granularity;
+use databuild_proto::protobuf::{EnumOrUnknown, MessageField};
+use databuild_proto::v1 as stored;
+use databuild_proto::v1::CheckpointGranularity as StoredGranularity;
+
+pub(super) fn set_message(columns: SetColumns) -> MessageField<stored::CheckpointSet> {
+    let SetColumns {
+        tuples,
+        counts,
+        runs,
+    } = columns;
+    if counts.is_empty() {
+        return MessageField::none();
+    }
+    MessageField::some(stored::CheckpointSet {
+        tuples,
+        counts,
+        runs,
+        special_fields: Default::default(),
+    })
+}
+
+pub(super) fn set_dump(
+    field: MessageField<stored::CheckpointSet>,
+) -> Result<SetColumns, ConvertError> {
+    let Some(message) = field.into_option() else {
+        return Ok(SetColumns::default());
+    };
+    known(&message, "a set")?;
+    let stored::CheckpointSet {
+        tuples,
+        counts,
+        runs,
+        special_fields: _,
+    } = message;
+    Ok(SetColumns {
+        tuples,
+        counts,
+        runs,
+    })
+}
+
+pub(super) fn indexed_message((index, set): (u32, SetColumns)) -> stored::CheckpointIndexedSet {
+    stored::CheckpointIndexedSet {
+        index,
+        set: set_message(set),
+        special_fields: Default::default(),
+    }
+}
+
+pub(super) fn indexed_dump(
+    message: stored::CheckpointIndexedSet,
+) -> Result<(u32, SetColumns), ConvertError> {
+    known(&message, "an indexed set")?;
+    let stored::CheckpointIndexedSet {
+        index,
+        set,
+        special_fields: _,
+    } = message;
+    Ok((index, set_dump(set)?))
+}
+
+fn entries_message(columns: EntryColumns) -> MessageField<stored::CheckpointEntries> {
+    let EntryColumns {
+        keys,
+        versions,
+        inputs,
+        marks,
+    } = columns;
+    if versions.is_empty() {
+        return MessageField::none();
+    }
+    MessageField::some(stored::CheckpointEntries {
+        keys: set_message(keys),
+        versions,
+        inputs,
+        marks,
+        special_fields: Default::default(),
+    })
+}
+
+fn entries_dump(
+    field: MessageField<stored::CheckpointEntries>,
+) -> Result<EntryColumns, ConvertError> {
+    let Some(message) = field.into_option() else {
+        return Ok(EntryColumns::default());
+    };
+    known(&message, "entries")?;
+    let stored::CheckpointEntries {
+        keys,
+        versions,
+        inputs,
+        marks,
+        special_fields: _,
+    } = message;
+    Ok(EntryColumns {
+        keys: set_dump(keys)?,
+        versions,
+        inputs,
+        marks,
+    })
+}
+
+fn axis_message(axis: Axis) -> stored::CheckpointAxis {
+    let Axis { name, calendar } = axis;
+    let (granularity, timezone) = match calendar {
+        None => (
+            StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED,
+            String::new(),
+        ),
+        Some((granularity, timezone)) => (granularity_message(granularity), timezone),
+    };
+    stored::CheckpointAxis {
+        name,
+        granularity: EnumOrUnknown::new(granularity),
+        timezone,
+        special_fields: Default::default(),
+    }
+}
+
+fn granularity_message(granularity: Granularity) -> StoredGranularity {
+    match granularity {
+        Granularity::Hour => StoredGranularity::CHECKPOINT_GRANULARITY_HOUR,
+        Granularity::Day => StoredGranularity::CHECKPOINT_GRANULARITY_DAY,
+        Granularity::Week => StoredGranularity::CHECKPOINT_GRANULARITY_WEEK,
+        Granularity::Month => StoredGranularity::CHECKPOINT_GRANULARITY_MONTH,
+        Granularity::Year => StoredGranularity::CHECKPOINT_GRANULARITY_YEAR,
+    }
+}
+
+fn axis_dump(message: stored::CheckpointAxis) -> Result<Axis, ConvertError> {
+    known(&message, "an axis")?;
+    let stored::CheckpointAxis {
+        name,
+        granularity,
+        timezone,
+        special_fields: _,
+    } = message;
+    let granularity = match known_value(granularity, "granularity")? {
+        StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED => {
+            return Ok(Axis {
+                name,
+                calendar: None,
+            })
+        }
+        StoredGranularity::CHECKPOINT_GRANULARITY_HOUR => Granularity::Hour,
+        StoredGranularity::CHECKPOINT_GRANULARITY_DAY => Granularity::Day,
+        StoredGranularity::CHECKPOINT_GRANULARITY_WEEK => Granularity::Week,
+        StoredGranularity::CHECKPOINT_GRANULARITY_MONTH => Granularity::Month,
+        StoredGranularity::CHECKPOINT_GRANULARITY_YEAR => Granularity::Year,
+    };
+    Ok(Axis {
+        name,
+        calendar: Some((granularity, timezone)),
+    })
+}
+
+pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
+    let DatasetDump {
+        name,
+        axes,
+        entries,
+        present,
+        empty,
+        made_by,
+        suspect,
+        inputs_changed,
+        altered,
+        vanished,
+        failed,
+    } = dump;
+    stored::CheckpointDataset {
+        name,
+        axes: axes.into_iter().map(axis_message).collect(),
+        entries: entries_message(entries),
+        present: set_message(present),
+        empty: set_message(empty),
+        made_by: made_by.into_iter().map(indexed_message).collect(),
+        suspect: set_message(suspect),
+        inputs_changed: set_message(inputs_changed),
+        altered: set_message(altered),
+        vanished: set_message(vanished),
+        failed: set_message(failed),
+        special_fields: Default::default(),
+    }
+}
+
+pub(super) fn dataset_dump(
+    message: stored::CheckpointDataset,
+) -> Result<DatasetDump, ConvertError> {
+    known(&message, "a dataset")?;
+    let stored::CheckpointDataset {
+        name,
+        axes,
+        entries,
+        present,
+        empty,
+        made_by,
+        suspect,
+        inputs_changed,
+        altered,
+        vanished,
+        failed,
+        special_fields: _,
+    } = message;
+    Ok(DatasetDump {
+        name,
+        axes: axes.into_iter().map(axis_dump).collect::<Result<_, _>>()?,
+        entries: entries_dump(entries)?,
+        present: set_dump(present)?,
+        empty: set_dump(empty)?,
+        made_by: made_by
+            .into_iter()
+            .map(indexed_dump)
+            .collect::<Result<_, _>>()?,
+        suspect: set_dump(suspect)?,
+        inputs_changed: set_dump(inputs_changed)?,
+        altered: set_dump(altered)?,
+        vanished: set_dump(vanished)?,
+        failed: set_dump(failed)?,
+    })
+}
