@@ -152,7 +152,7 @@ make_rules() {
     : >"$new/$name/REPO.bazel"
   done
   ln -s /usr/bin/{cargo,clippy-driver,rustc,rustdoc,rustfmt} "$new/rust_toolchains/bin/"
-  ln -s /usr/bin/{cargo,rustc} "$new/rust_host_tools/bin/"
+  ln -s /usr/bin/rustc "$new/rust_host_tools/bin/"
   mkdir "$new/rust_toolchains/lib"
   ln -s /usr/lib/rustlib "$new/rust_toolchains/lib/rustlib"
   sed -i "s/@TRIPLE@/$triple/; s/@CPU@/$cpu/" "$new/rust_toolchains/BUILD.bazel"

@@ -232,17 +232,6 @@ fn every_problem_has_a_graph_that_shows_it() {
 }
 
 #[test]
-fn a_path_may_also_clash_by_its_keys_alone() {
-    // Two templates, one file: the words of one are the keys of the other.
-    let graph = GraphSpec::new()
-        .external("a", &[listed("city", &["oslo"])])
-        .external("b", &[])
-        .dataset("a", |d| d.path = Some("data/{city}.csv".into()))
-        .dataset("b", |d| d.path = Some("data/{{oslo}}.csv".into()));
-    assert_eq!(codes(&graph.json()), []);
-}
-
-#[test]
 fn all_problems_are_told_at_once_and_a_circle_is_named() {
     let graph = sound()
         .change("make", |job| {

@@ -48,7 +48,7 @@ pub fn running(cli: &Cli) -> Result<Option<ServerInfo>, CliError> {
     let state = StateDir::open(&workspace)
         .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
     let Some(state) = state else { return Ok(None) };
-    match find(&state, &Client::probe)? {
+    match find(&state, Client::probe)? {
         Found::Running(info) => Ok(Some(*info)),
         _ => Ok(None),
     }

@@ -59,7 +59,7 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
     let inherited = inherited(&file);
     let now: api::GraphId = client.get("/api/v1/graph/id")?;
     let known = now.graph == Some(GraphId::of(&built.content).0);
-    if known && inherited.is_empty() {
+    if known && inherited.is_empty() && is_stored(store, &file) {
         return Ok(());
     }
     let sources = snapshot_jobs(store, built, &file)?;
@@ -69,6 +69,11 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
         eprintln!("registered graph {} ({} jobs)", reply.graph.get(..8).unwrap_or_default(), file.jobs.len());
     }
     Ok(())
+}
+
+/// Whether the code of all jobs is still in the store; a user may empty caches.
+fn is_stored(store: &Store, file: &GraphFile) -> bool {
+    file.jobs.iter().all(|job| job.code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_)))))
 }
 
 fn parse(built: &BuiltGraph) -> Result<GraphFile, CliError> {

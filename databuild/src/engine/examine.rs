@@ -21,6 +21,8 @@ pub(super) struct EndedAttempt {
     pub(super) exit: ExitRecord,
 }
 
+/// Why the runner stops an attempt whose run was canceled; whatever else it says is its own reason.
+pub(super) const CANCELED: &str = "canceled";
 /// Data version of a partition that is empty by the job's word.
 const EMPTY_VERSION: &str = "empty";
 
@@ -81,8 +83,10 @@ type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
 fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, AttemptReport> {
     let exit = &ended.exit;
     if exit.canceled {
-        let message = exit.cancel_reason.clone().unwrap_or_else(|| "canceled".to_owned());
-        return Err(AttemptReport { outcome: AttemptOutcome::Canceled, message });
+        let message = exit.cancel_reason.clone().unwrap_or_else(|| CANCELED.to_owned());
+        // A runner that ends takes its jobs with it, which nobody who wants their outputs asked for.
+        let outcome = if message == CANCELED { AttemptOutcome::Canceled } else { AttemptOutcome::Lost };
+        return Err(AttemptReport { outcome, message });
     }
     if exit.timed_out {
         let seconds = exit.ended_at.saturating_sub(exit.started_at) as f64 / 1000.0;

@@ -1,5 +1,6 @@
 //! Carries out effects: the orchestrator's hands. Never blocks on a job; what takes long goes to a thread.
 
+use super::examine::CANCELED;
 use super::inherited::Inherited;
 use super::orchestrator::{attempt_id, lost, Message};
 use super::publisher::PublishOrder;
@@ -53,7 +54,7 @@ impl Performer {
                 },
                 Effect::Cancel(attempt) => {
                     if let (Some(runner), Ok(name)) = (&self.runner, AttemptName::new(attempt.to_string())) {
-                        report(runner.cancel(&name, "canceled"));
+                        report(runner.cancel(&name, CANCELED));
                     }
                 }
                 Effect::Publish { attempt, outputs, .. } => {

@@ -36,6 +36,10 @@ pub enum RunnerError {
         why: String,
     },
 
+    /// The state folder around the spool was moved or removed.
+    #[error("the folder of {} is not there any more", .0.display())]
+    FolderGone(PathBuf),
+
     /// Another runner holds the spool.
     #[error("another runner already owns the spool {}", .0.display())]
     SpoolInUse(PathBuf),
@@ -117,6 +121,7 @@ impl RunnerError {
             Self::SocketPathTooLong { .. } => "runner_socket_path_too_long",
             Self::RelativePath(_) => "runner_relative_path",
             Self::UnsafeFolder { .. } => "runner_unsafe_folder",
+            Self::FolderGone(_) => "spool_gone",
             Self::SpoolInUse(_) => "runner_spool_in_use",
             Self::Unreachable { .. } => "runner_unreachable",
             Self::DidNotStart { .. } => "runner_did_not_start",

@@ -6,7 +6,7 @@ use crate::daemon::{
     RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
 };
 use crate::engine::{ConnectRunner, Engine, EngineConfig, EngineError, Handle};
-use crate::runner::{ConnectOptions, RunnerClient};
+use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, write_roots, App, Guard};
 use crate::snapshot;
 use crate::store::{Reader, SqliteLog, StoreError};
@@ -274,7 +274,13 @@ fn connect_runner(state: &StateDir, program: &Path) -> Result<ConnectRunner, Ser
     let server = format!("databuild {} (pid {})", env!("CARGO_PKG_VERSION"), std::process::id());
     let options = ConnectOptions::new(state.spool(), &socket, server);
     let (program, spool) = (program.to_owned(), state.spool());
+    let state = state.clone();
     Ok(Box::new(move |events| {
+        // A runner that went with the state folder must not be followed by one that makes the folder anew.
+        let now = StateDir::open(state.workspace()).ok().flatten();
+        if now.map(|now| now.id()) != Some(state.id()) {
+            return Err(RunnerError::FolderGone(spool.clone()));
+        }
         RunnerClient::connect_or_start(&options, events, || {
             let mut command = Command::new(&program);
             command.arg("runner").arg("--spool").arg(&spool).arg("--socket").arg(&socket);

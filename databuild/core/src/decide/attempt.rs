@@ -68,14 +68,9 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
     match end.result {
         Ok(success) => {
             out.event(fact(AttemptOutcome::Success, String::new(), None));
-            let any_file = run
-                .graph
-                .graph
-                .job(run.job)
-                .outputs
-                .iter()
-                .zip(&success.outputs)
-                .any(|(ix, output)| run.graph.graph.dataset(*ix).path.is_some() && !output.empty);
+            // Also for what is empty: a file that an earlier run published has to go.
+            let graph = &run.graph.graph;
+            let any_file = graph.job(run.job).outputs.iter().any(|ix| graph.dataset(*ix).path.is_some());
             if any_file {
                 let outputs = success.outputs;
                 out.event(Event::PublishIntended(PublishIntended { attempt, outputs: outputs.clone() }));
@@ -86,6 +81,9 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
             }
         }
         Err(AttemptReport { outcome, message }) => {
+            // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
+            let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
+            let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
             let retry_at = retry_at(&run, &outcome, out.now);
             out.event(fact(outcome.clone(), message.clone(), retry_at));
             out.effects.push(Effect::Forget(attempt));
@@ -137,19 +135,17 @@ fn end_run(out: &mut Out, run: &Run, canceled: bool, message: String) {
 
 /// Gives up queued work that needs what a run did not make, unless a successor is to make it.
 fn abandon_downstream(out: &mut Out, run: &Run) {
-    let Some(job) = out.state.current_job(run) else { return };
-    if out.state.work(job).todo.contains(&run.key) {
-        return;
-    }
     let registered = Arc::clone(out.state.registered());
     let graph = &registered.graph;
     let mut dead: Vec<PartitionSet> =
         graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
-    for output in &graph.job(job).outputs {
+    let jobs = out.state.occupied_by(run);
+    let over = |job: &&JobIx| !out.state.work(**job).todo.contains(&run.key);
+    for output in jobs.iter().filter(over).flat_map(|job| &graph.job(*job).outputs) {
         dead[output.0].insert(&run.key);
     }
     let mut partitions = Vec::new();
-    for (ix, consumer) in graph.jobs().filter(|(ix, _)| *ix > job) {
+    for (ix, consumer) in graph.jobs() {
         let todo = &out.state.work(ix).todo;
         if todo.is_empty() {
             continue;

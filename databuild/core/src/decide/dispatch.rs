@@ -1,11 +1,11 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
 use super::{AttemptSpec, Effect, Out};
-use crate::event::{AttemptLeased, Event, WantEnded, WantOutcome, WorkCutOff};
+use crate::event::{Refresh, AttemptLeased, Event, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::JobIx;
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::state::{Phase, Run, State};
+use crate::state::{Phase, Run, State, Verdict};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -18,15 +18,23 @@ const MAX_AHEAD: usize = 16;
 /// Leases ready work until all places are taken or nothing is ready; work that turned out to be current
 /// is cut off on the way.
 pub(super) fn dispatch(out: &mut Out, slots: usize) {
+    let mut replanned = false;
     loop {
         let free = free_places(out.state, slots);
         if free == 0 || out.state.graph.is_none() {
             return;
         }
         let Some((job, set)) = next_ready(out.state, free as u64) else { return };
-        out.state.settle(job, &set);
-        let forced = set.intersect(&out.state.work(job).forced);
-        let needed = out.state.outdated_set(job, &set).union(&forced);
+        let needed = to_build(out.state, job, &set);
+        if !replanned {
+            replanned = true;
+            let lacking = lacking_inputs(out.state, job, &needed);
+            if !lacking.is_empty() {
+                // Nobody had planned for that. They are made first, or what needs them is given up.
+                super::replan::replan_all(out, &[(job, lacking)]);
+                continue;
+            }
+        }
         let unchanged = set.subtract(&needed);
         if !unchanged.is_empty() {
             cut_off(out, job);
@@ -72,12 +80,30 @@ fn next_ready(state: &State, most: u64) -> Option<(JobIx, PartitionSet)> {
     None
 }
 
+/// Those of the queued `set` that are to be built, as far as can be told now.
+fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
+    state.settle(job, set);
+    let mut fresh = PartitionSet::empty(set.shape());
+    for want in state.wants.values().filter(|want| want.refresh != Refresh::Missing) {
+        if let Some(held) = want.remaining.get(&job) {
+            fresh.union_with(held);
+        }
+    }
+    let mut needed = set.intersect(&state.work(job).forced);
+    for (verdict, outdated) in state.outdated(job, set) {
+        match verdict {
+            Verdict::Missing | Verdict::Vanished => needed.union_with(&outdated),
+            // Stale data is good enough for those who only want what is missing.
+            _ => needed.union_with(&outdated.intersect(&fresh)),
+        }
+    }
+    needed
+}
+
 /// All ready work of `job` that is current after all is done with, in one event.
 fn cut_off(out: &mut Out, job: JobIx) {
-    let work = out.state.work(job);
-    let ready = work.ready.subtract(&work.forced);
-    out.state.settle(job, &ready);
-    let unchanged = ready.subtract(&out.state.outdated_set(job, &ready));
+    let ready = out.state.work(job).ready.clone();
+    let unchanged = ready.subtract(&to_build(out.state, job, &ready));
     if !unchanged.is_empty() {
         let partitions = out.state.work_text(job, &unchanged);
         out.event(Event::WorkCutOff(WorkCutOff { partitions }));
@@ -146,9 +172,18 @@ pub(super) fn retry(out: &mut Out, slots: usize) {
             .take(free_places(out.state, slots))
             .collect()
     };
-    if due(out).iter().any(|run| lacks_inputs(out.state, run)) {
+    let lacking: Vec<_> = due(out)
+        .iter()
+        .filter_map(|run| {
+            let job = out.state.current_job(run)?;
+            let single = PartitionSet::single(out.state.graph().home(job).shape, &run.key);
+            Some((job, lacking_inputs(out.state, job, &single)))
+        })
+        .filter(|(_, set)| !set.is_empty())
+        .collect();
+    if !lacking.is_empty() {
         // They went while the attempt before ran: they are made anew first, if that can be done.
-        super::replan::replan_all(out);
+        super::replan::replan_all(out, &lacking);
     }
     for run in due(out) {
         let id = run.id;
@@ -210,14 +245,22 @@ fn retries(state: &State) -> impl Iterator<Item = (Timestamp, &Arc<Run>)> {
     })
 }
 
-/// Whether something that a run reads is not there.
-fn lacks_inputs(state: &State, run: &Run) -> bool {
-    let Some(job) = state.current_job(run) else { return false };
+/// Those of `set` that read something which is not there.
+fn lacking_inputs(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     let graph = state.graph();
-    let single = PartitionSet::single(graph.home(job).shape, &run.key);
-    graph.job(job).inputs.iter().enumerate().any(|(at, input)| {
-        !graph.inputs_of(state.extents(), job, at, &single).is_subset(&state.dataset(input.dataset).present)
-    })
+    let lacks = |at: usize, set: &PartitionSet| {
+        let present = &state.dataset(graph.job(job).inputs[at].dataset).present;
+        !graph.inputs_of(state.extents(), job, at, set).is_subset(present)
+    };
+    let mut lacking = PartitionSet::empty(set.shape());
+    for at in 0..graph.job(job).inputs.len() {
+        if !set.is_empty() && lacks(at, set) {
+            for key in set.iter().filter(|key| lacks(at, &PartitionSet::single(set.shape(), key))) {
+                lacking.insert(&key);
+            }
+        }
+    }
+    lacking
 }
 
 /// Whether a run has to wait for its inputs to be made anew.

@@ -63,24 +63,25 @@ pub(super) fn retire_retries(out: &mut Out) {
 }
 
 /// Plans anew what is left of wants, which was taken down under the graph `before`.
-pub(super) fn replan(out: &mut Out, before: &Graph, rests: Vec<Rest>) {
+/// Partitions in `lacking` are to be made and lack some input.
+pub(super) fn replan(out: &mut Out, before: &Graph, rests: Vec<Rest>, lacking: &[(JobIx, PartitionSet)]) {
     if rests.is_empty() {
         return;
     }
     for rest in rests {
-        replan_one(out, before, &rest);
+        replan_one(out, before, &rest, lacking);
     }
     want::stop_orphans(out);
 }
 
-/// The same for all wants, when files that they rest on turned out to be missing.
-pub(super) fn replan_all(out: &mut Out) {
+/// The same for all wants, when inputs turned out to be missing.
+pub(super) fn replan_all(out: &mut Out, lacking: &[(JobIx, PartitionSet)]) {
     let Some(registered) = out.state.graph.clone() else { return };
     let rests = rests(out.state);
-    replan(out, &registered.graph, rests);
+    replan(out, &registered.graph, rests, lacking);
 }
 
-fn replan_one(out: &mut Out, before: &Graph, rest: &Rest) {
+fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, PartitionSet)]) {
     let Some(want) = out.state.wants.get(&rest.want).cloned() else { return };
     let registered = Arc::clone(out.state.registered());
     let graph = &registered.graph;
@@ -110,9 +111,11 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest) {
         .remaining
         .iter()
         .map(|(job, set)| {
+            let mut forced = out.state.work(*job).forced.clone();
             // What failed once is made whatever its state, too, so it has to have its inputs.
-            let tried = out.state.work(*job).live.subtract(&under_way(out.state, *job));
-            (*job, set.intersect(&out.state.work(*job).forced.union(&tried)))
+            forced.union_with(&out.state.work(*job).live.subtract(&under_way(out.state, *job)));
+            lacking.iter().filter(|(other, _)| other == job).for_each(|(_, set)| forced.union_with(set));
+            (*job, set.intersect(&forced))
         })
         .collect();
     let plan = out.state.at(want.as_of, |state| planner::plan_rest(state, &targets, want.refresh, &forced));

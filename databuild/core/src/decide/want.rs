@@ -31,7 +31,7 @@ pub(super) fn register(out: &mut Out, event: GraphRegistered) -> Result<Reply, R
     out.event(Event::GraphRegistered(event));
     if let Some(before) = before {
         replan::retire_retries(out);
-        replan::replan(out, &before.graph, rests);
+        replan::replan(out, &before.graph, rests, &[]);
     }
     Ok(Reply::Registered { changed: true })
 }
@@ -203,7 +203,7 @@ pub(super) fn sight(out: &mut Out, sightings: &Sightings) {
         let partitions = texts(out.state, altered);
         out.event(Event::FilesAltered(FilesAltered { partitions }));
     }
-    replan::replan(out, graph, rests);
+    replan::replan(out, graph, rests, &[]);
 }
 
 /// A want is over as one act; runs that nobody else wants stop.

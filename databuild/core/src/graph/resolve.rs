@@ -360,6 +360,15 @@ fn resolve_rule(
 ) -> Option<DimRule> {
     let dim = &read.dims[dim_ix];
     let at = format!("input `{}`, dimension `{dim}`", input.name);
+    if matches!(rule, RuleEntry::Offset { by: 0, .. }) {
+        problems.push(GraphProblem::new(
+            Code::BadRule,
+            label,
+            format!("{at}: an offset of 0 is the same key"),
+            "use keys.same(), or an offset that is not 0",
+        ));
+        return None;
+    }
     let mut of = |name: &str| {
         let found = output.dims.iter().position(|d| d == name);
         if found.is_none() {

@@ -309,7 +309,7 @@ impl State {
             self.materialize_one(&run, output);
         }
         let left = self.leave(&run);
-        if let Some((job, set)) = self.finished(&run) {
+        for (job, set) in self.finished(&run, &left) {
             self.release(job, &set, Ending::Built);
         }
         self.wake(&left, &run.key);
@@ -334,19 +334,17 @@ impl State {
         let run = self.take_run(event.run, seq)?;
         let left = self.leave(&run);
         if event.canceled {
-            if let Some((job, set)) = self.finished(&run) {
+            for (job, set) in self.finished(&run, &left) {
                 if self.holders(job, &run.key).next().is_some() {
                     // Somebody came to want it after it was told to stop: it is queued again for them.
                     self.work_mut(job).todo.union_with(&set);
                 }
             }
         } else {
-            if let Some(job) = self.current_job(&run) {
-                for output in self.graph().job(job).outputs.clone() {
-                    self.dataset_mut(output).failed.insert(&run.key);
-                }
+            for output in left.iter().flat_map(|job| self.graph().job(*job).outputs.clone()).collect::<Vec<_>>() {
+                self.dataset_mut(output).failed.insert(&run.key);
             }
-            if let Some((job, set)) = self.finished(&run) {
+            for (job, set) in self.finished(&run, &left) {
                 self.note_cause(job, &set, format!("{} failed: {}", run.partition, event.message));
                 self.release(job, &set, Ending::Failed);
             }
@@ -358,7 +356,7 @@ impl State {
     fn request_cancel(&mut self, id: RunId, seq: Seq) -> Result<(), FoldError> {
         self.run_mut(id, seq)?.cancel_requested = true;
         let run = Arc::clone(&self.runs[&id]);
-        if let Some((job, set)) = self.finished(&run) {
+        for (job, set) in self.finished(&run, &self.occupied_by(&run)) {
             self.note_cause(job, &set, format!("{} was canceled", run.partition));
             self.release(job, &set, Ending::Failed);
         }
@@ -383,22 +381,23 @@ impl State {
 
     /// What wants wait for no longer now that a run is over or given up: its partition, unless a
     /// successor is queued, for which they wait on.
-    fn finished(&self, run: &Run) -> Option<(JobIx, PartitionSet)> {
-        let job = self.current_job(run)?;
-        let shape = self.graph().home(job).shape;
-        (!self.work(job).todo.contains(&run.key)).then(|| (job, PartitionSet::single(shape, &run.key)))
+    fn finished(&self, run: &Run, jobs: &[JobIx]) -> Vec<(JobIx, PartitionSet)> {
+        let single = |job: JobIx| PartitionSet::single(self.graph().home(job).shape, &run.key);
+        let queued = |job: &JobIx| self.work(*job).todo.contains(&run.key);
+        jobs.iter().filter(|job| !queued(job)).map(|job| (*job, single(*job))).collect()
     }
 
-    /// A run that was taken out frees what no other run is making. Returns where it stood.
+    /// A run that was taken out frees what no other run is making. Returns where that was so.
     fn leave(&mut self, run: &Run) -> Vec<JobIx> {
-        let jobs = self.occupied_by(run);
-        for job in &jobs {
+        let mut freed = self.occupied_by(run);
+        freed.retain(|job| {
             let taken = |other: &Arc<Run>| other.key == run.key && self.occupied_by(other).contains(job);
-            if !self.runs.values().any(taken) {
-                self.work_mut(*job).live.remove(&run.key);
-            }
+            !self.runs.values().any(taken)
+        });
+        for job in &freed {
+            self.work_mut(*job).live.remove(&run.key);
         }
-        jobs
+        freed
     }
 
     fn wake(&mut self, jobs: &[JobIx], key: &PartitionKey) {

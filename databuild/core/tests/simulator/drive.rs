@@ -158,7 +158,7 @@ impl Simulation {
             verdict = Err(format!("the timer stands at {timer}, which is over, and nothing was done"));
         }
         // Comparing all is slow; what differs once mostly goes on to differ.
-        if self.log.len() % 16 == 0 {
+        if self.log.len().is_multiple_of(16) {
             verdict = verdict.and_then(|()| {
                 check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed))
             });

@@ -140,11 +140,13 @@ impl World {
                 let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
                 match self.files.get(&path) {
                     None if here => seen.push(Sighting::Gone(ix, key)),
-                    Some(file) if dataset.external || here => {
-                        if !here || facts.entries.get(&key).is_none_or(|entry| entry.mark != file.mark) {
-                            let (version, mark) = (file.version.clone(), file.mark);
-                            seen.push(Sighting::Content { dataset: ix, key, version, mark });
-                        }
+                    Some(file)
+                        if (dataset.external || here)
+                            && (!here
+                                || facts.entries.get(&key).is_none_or(|entry| entry.mark != file.mark)) =>
+                    {
+                        let (version, mark) = (file.version.clone(), file.mark);
+                        seen.push(Sighting::Content { dataset: ix, key, version, mark });
                     }
                     _ => {}
                 }
