@@ -50,7 +50,11 @@ mirror() {
   local uri
   # shellcheck disable=SC2016 # apt replaces the dollar signs
   uri=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -E '/debian/?$' | head -n 1 || true)
-  printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+  if [ -z "$uri" ]; then
+    say "apt names no Debian mirror: look at /etc/apt/sources.list"
+    return 1
+  fi
+  printf '%s\n' "$uri"
 }
 
 configure_apt() {
@@ -138,7 +142,7 @@ build_generator() {
 }
 
 make_rules() {
-  local new="$work/rules" name triple cpu
+  local new="$work/rules" name triple cpu crate_files
   cpu=$(uname -m)
   triple="$cpu-unknown-linux-gnu"
   cp -r "$tools/offline" "$new"
@@ -156,7 +160,9 @@ make_rules() {
   mkdir "$new/rust_toolchains/lib"
   ln -s /usr/lib/rustlib "$new/rust_toolchains/lib/rustlib"
   sed -i "s/@TRIPLE@/$triple/; s/@CPU@/$cpu/" "$new/rust_toolchains/BUILD.bazel"
-  sed "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|; s|@CARGO_HOME@|${CARGO_HOME:-$HOME/.cargo}|" \
+  # Cargo names the folder after the registry; one that is not there does no harm.
+  crate_files=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/cache" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | head -n 1 || true)
+  sed "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|; s|@CRATE_FILES@|${crate_files:-$cache/no-crates}|" \
     "$tools/offline/bazelrc" >"$new/bazelrc"
   # Independent of this repository, for what is started outside it.
   cp "$tools/enter.sh" "$new/enter.sh"

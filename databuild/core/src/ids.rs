@@ -76,10 +76,7 @@ impl FromStr for AttemptId {
     fn from_str(text: &str) -> Result<Self, BadId> {
         let bad = || BadId { text: text.to_owned(), expected: "an attempt id such as `r12-1`" };
         let (run, number) = text.split_once('-').ok_or_else(bad)?;
-        Ok(AttemptId {
-            run: run.parse().map_err(|_| bad())?,
-            number: number.parse().map_err(|_| bad())?,
-        })
+        Ok(AttemptId { run: run.parse().map_err(|_| bad())?, number: number.parse().map_err(|_| bad())? })
     }
 }
 

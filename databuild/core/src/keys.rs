@@ -125,12 +125,7 @@ pub enum KeyError {
 
 /// What there is instead of something unknown, as the end of a message.
 pub(crate) fn known(near: &[String], some: &[String], count: usize) -> String {
-    let quote = |names: &[String]| {
-        names
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-    };
+    let quote = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
     if !near.is_empty() {
         return format!("did you mean {}?", quote(near).join(" or "));
     }
@@ -207,9 +202,7 @@ impl KeySpace {
     #[must_use]
     pub fn contains(&self, key: Key) -> bool {
         match self {
-            KeySpace::Time(space) => {
-                key >= space.start() && space.end().is_none_or(|end| key <= end)
-            }
+            KeySpace::Time(space) => key >= space.start() && space.end().is_none_or(|end| key <= end),
             KeySpace::Static(_, set) => set.contains(key),
         }
     }
@@ -221,19 +214,14 @@ impl KeySpace {
     pub fn parse_key(&self, text: &str, symbols: &Symbols) -> Result<Key, KeyError> {
         match self {
             KeySpace::Time(space) => space.parse_key(text),
-            KeySpace::Static(keys, set) => symbols
-                .get(text)
-                .filter(|key| set.contains(*key))
-                .ok_or_else(|| KeyError::UnknownKey {
+            KeySpace::Static(keys, set) => {
+                symbols.get(text).filter(|key| set.contains(*key)).ok_or_else(|| KeyError::UnknownKey {
                     text: text.to_owned(),
                     count: keys.len(),
                     near: nearest(text, keys.iter().map(|key| symbols.text(*key))),
-                    some: keys
-                        .iter()
-                        .take(SOME)
-                        .map(|key| symbols.text(*key).to_owned())
-                        .collect(),
-                }),
+                    some: keys.iter().take(SOME).map(|key| symbols.text(*key).to_owned()).collect(),
+                })
+            }
         }
     }
 
@@ -258,12 +246,8 @@ impl KeySpace {
                     let key = self.parse_key(&item, symbols)?;
                     (key, key)
                 }
-                (Some(_), KeySpace::Static(..)) => {
-                    return Err(KeyError::RangeOfStatic { text: item })
-                }
-                (Some((lo, hi)), KeySpace::Time(space)) => {
-                    (space.parse_key(lo)?, space.parse_key(hi)?)
-                }
+                (Some(_), KeySpace::Static(..)) => return Err(KeyError::RangeOfStatic { text: item }),
+                (Some((lo, hi)), KeySpace::Time(space)) => (space.parse_key(lo)?, space.parse_key(hi)?),
             };
             if range.0 > range.1 {
                 return Err(KeyError::EmptyRange { text: item });
@@ -275,9 +259,7 @@ impl KeySpace {
 
     /// Splits at `+`, save where it begins the offset of an hour.
     fn items(&self, text: &str) -> Vec<String> {
-        let hours = self
-            .time()
-            .is_some_and(|space| space.granularity() == Granularity::Hour);
+        let hours = self.time().is_some_and(|space| space.granularity() == Granularity::Hour);
         let mut items: Vec<String> = Vec::new();
         for piece in text.split('+') {
             let offset = hours && piece.as_bytes().get(2) == Some(&b':');
@@ -307,10 +289,7 @@ impl KeySpace {
             KeySpace::Static(keys, own) => {
                 let strange = set.subtract(own);
                 let known = keys.iter().copied().filter(|key| set.contains(*key));
-                known
-                    .chain(strange.iter())
-                    .map(|key| symbols.text(key).to_owned())
-                    .collect()
+                known.chain(strange.iter()).map(|key| symbols.text(key).to_owned()).collect()
             }
         };
         items.join("+")
@@ -321,11 +300,7 @@ impl KeySpace {
 /// or end.
 pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     let lower = text.to_lowercase();
-    let most = if lower.len() < 2 {
-        0
-    } else {
-        lower.len().div_ceil(3)
-    };
+    let most = if lower.len() < 2 { 0 } else { lower.len().div_ceil(3) };
     let mut scored: Vec<(usize, &str)> = Vec::new();
     for name in known {
         let other = name.to_lowercase();
@@ -342,11 +317,7 @@ pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> V
         }
     }
     scored.sort_unstable();
-    scored
-        .into_iter()
-        .take(SOME)
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    scored.into_iter().take(SOME).map(|(_, name)| name.to_owned()).collect()
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {
@@ -379,18 +350,9 @@ mod tests {
     fn listed_keys_say_what_there_is() {
         let (space, symbols) = cities();
         let message = |text| space.parse_key(text, &symbols).unwrap_err().to_string();
-        assert_eq!(
-            message("seatle"),
-            "`seatle` is no key here; did you mean `seattle`?"
-        );
-        assert_eq!(
-            message("Oslo"),
-            "`Oslo` is no key here; did you mean `oslo`?"
-        );
-        assert_eq!(
-            message("san"),
-            "`san` is no key here; did you mean `san-francisco`?"
-        );
+        assert_eq!(message("seatle"), "`seatle` is no key here; did you mean `seattle`?");
+        assert_eq!(message("Oslo"), "`Oslo` is no key here; did you mean `oslo`?");
+        assert_eq!(message("san"), "`san` is no key here; did you mean `san-francisco`?");
         assert_eq!(
             message("elsewhere"),
             "`elsewhere` is no key here; there are `seattle`, `san-francisco`, `oslo`"
@@ -405,16 +367,10 @@ mod tests {
         let (space, symbols) = cities();
         let set = space.parse_set("oslo+seattle+oslo", &symbols).unwrap();
         assert_eq!(space.format_set(&set, &symbols), "seattle+oslo");
-        for (text, code) in [
-            ("oslo..seattle", "range_of_static_keys"),
-            ("oslo+", "unknown_key"),
-            ("", "unknown_key"),
-        ] {
-            assert_eq!(
-                space.parse_set(text, &symbols).unwrap_err().code(),
-                code,
-                "{text}"
-            );
+        for (text, code) in
+            [("oslo..seattle", "range_of_static_keys"), ("oslo+", "unknown_key"), ("", "unknown_key")]
+        {
+            assert_eq!(space.parse_set(text, &symbols).unwrap_err().code(), code, "{text}");
         }
     }
 
@@ -443,11 +399,7 @@ mod tests {
             ("2010-01-01...2010-01-03", "bad_time_key"),
             ("2009-12-31..2010-01-03", "key_out_of_range"),
         ] {
-            assert_eq!(
-                days.parse_set(text, &symbols).unwrap_err().code(),
-                code,
-                "{text}"
-            );
+            assert_eq!(days.parse_set(text, &symbols).unwrap_err().code(), code, "{text}");
         }
         assert!(days.is_open() && !cities().0.is_open());
     }

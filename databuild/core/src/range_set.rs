@@ -28,17 +28,13 @@ impl RangeSet {
     /// The set of one key.
     #[must_use]
     pub fn single(key: Key) -> RangeSet {
-        RangeSet {
-            runs: vec![(key, key)],
-        }
+        RangeSet { runs: vec![(key, key)] }
     }
 
     /// All keys from `lo` to `hi`, both included; empty if `lo > hi`.
     #[must_use]
     pub fn range(lo: Key, hi: Key) -> RangeSet {
-        RangeSet {
-            runs: if lo <= hi { vec![(lo, hi)] } else { Vec::new() },
-        }
+        RangeSet { runs: if lo <= hi { vec![(lo, hi)] } else { Vec::new() } }
     }
 
     /// The union of inclusive ranges in any order; those with `lo > hi` are empty.
@@ -47,9 +43,7 @@ impl RangeSet {
         if !runs.is_sorted() {
             runs.sort_unstable();
         }
-        let mut out = RangeSet {
-            runs: Vec::with_capacity(runs.len()),
-        };
+        let mut out = RangeSet { runs: Vec::with_capacity(runs.len()) };
         for (lo, hi) in runs {
             out.push(lo, hi);
         }
@@ -73,10 +67,7 @@ impl RangeSet {
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.runs
-            .iter()
-            .map(|(lo, hi)| u64::from(hi - lo) + 1)
-            .sum()
+        self.runs.iter().map(|(lo, hi)| u64::from(hi - lo) + 1).sum()
     }
 
     /// The number of runs of consecutive keys.
@@ -128,12 +119,8 @@ impl RangeSet {
             return;
         }
         // Runs from `from` up to `to` overlap or touch the new range.
-        let from = self
-            .runs
-            .partition_point(|run| run.1 < lo.saturating_sub(1));
-        let to = self
-            .runs
-            .partition_point(|run| run.0 <= hi.saturating_add(1));
+        let from = self.runs.partition_point(|run| run.1 < lo.saturating_sub(1));
+        let to = self.runs.partition_point(|run| run.0 <= hi.saturating_add(1));
         if from == to {
             self.runs.insert(from, (lo, hi));
         } else {
@@ -169,9 +156,7 @@ impl RangeSet {
     /// Keys in either set.
     #[must_use]
     pub fn union(&self, other: &RangeSet) -> RangeSet {
-        let mut out = RangeSet {
-            runs: Vec::with_capacity(self.runs.len().max(other.runs.len())),
-        };
+        let mut out = RangeSet { runs: Vec::with_capacity(self.runs.len().max(other.runs.len())) };
         let (mut a, mut b) = (self.runs.iter().peekable(), other.runs.iter().peekable());
         loop {
             let next = match (a.peek(), b.peek()) {
@@ -263,9 +248,7 @@ impl RangeSet {
         if self.is_empty() {
             self.clone_from(other);
         } else if other.runs.len() <= FEW {
-            other
-                .ranges()
-                .for_each(|(lo, hi)| self.insert_range(lo, hi));
+            other.ranges().for_each(|(lo, hi)| self.insert_range(lo, hi));
         } else {
             *self = self.union(other);
         }
@@ -274,9 +257,7 @@ impl RangeSet {
     /// Removes all keys of the other set.
     pub fn subtract_with(&mut self, other: &RangeSet) {
         if other.runs.len() <= FEW {
-            other
-                .ranges()
-                .for_each(|(lo, hi)| self.remove_range(lo, hi));
+            other.ranges().for_each(|(lo, hi)| self.remove_range(lo, hi));
         } else {
             *self = self.subtract(other);
         }
@@ -288,10 +269,7 @@ impl RangeSet {
         let mut at = 0;
         self.runs.iter().all(|&(lo, hi)| {
             at = gallop(&other.runs, at, lo);
-            other
-                .runs
-                .get(at)
-                .is_some_and(|run| run.0 <= lo && hi <= run.1)
+            other.runs.get(at).is_some_and(|run| run.0 <= lo && hi <= run.1)
         })
     }
 
@@ -299,19 +277,14 @@ impl RangeSet {
     #[must_use]
     pub fn shift(&self, by: i64) -> RangeSet {
         let moved = self.runs.iter().filter_map(|&(lo, hi)| {
-            let (lo, hi) = (
-                i64::from(lo).saturating_add(by),
-                i64::from(hi).saturating_add(by),
-            );
+            let (lo, hi) = (i64::from(lo).saturating_add(by), i64::from(hi).saturating_add(by));
             let (lo, hi) = (lo.max(0), hi.min(i64::from(Key::MAX)));
             if lo > hi {
                 return None;
             }
             Key::try_from(lo).ok().zip(Key::try_from(hi).ok())
         });
-        RangeSet {
-            runs: moved.collect(),
-        }
+        RangeSet { runs: moved.collect() }
     }
 
     /// The set with up to `back` keys before and `ahead` keys after each key added.
@@ -331,11 +304,7 @@ impl RangeSet {
             }
             let size = u64::from(hi - lo) + 1;
             // The cast is exact: where it applies, `left < size`, and a run has at most 2^32 keys.
-            let lo = if size <= left {
-                lo
-            } else {
-                hi - (left - 1) as Key
-            };
+            let lo = if size <= left { lo } else { hi - (left - 1) as Key };
             runs.push((lo, hi));
             left = left.saturating_sub(size);
         }
@@ -354,11 +323,7 @@ impl RangeSet {
             }
             let size = u64::from(hi - lo) + 1;
             // Exact as in `take_last`.
-            let hi = if size <= left {
-                hi
-            } else {
-                lo + (left - 1) as Key
-            };
+            let hi = if size <= left { hi } else { lo + (left - 1) as Key };
             runs.push((lo, hi));
             left = left.saturating_sub(size);
         }
@@ -370,11 +335,7 @@ impl RangeSet {
     where
         R: Into<Option<(Key, Key)>>,
     {
-        RangeSet::from_ranges(
-            self.runs
-                .iter()
-                .filter_map(|&(lo, hi)| image(lo, hi).into()),
-        )
+        RangeSet::from_ranges(self.runs.iter().filter_map(|&(lo, hi)| image(lo, hi).into()))
     }
 }
 

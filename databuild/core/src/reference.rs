@@ -97,17 +97,12 @@ fn until(ends_at: &Option<Timestamp>) -> String {
 
 impl ReferenceError {
     /// Says which datasets there are instead of `name`.
-    pub fn unknown_dataset<'a>(
-        name: &str,
-        datasets: impl IntoIterator<Item = &'a str>,
-    ) -> ReferenceError {
+    pub fn unknown_dataset<'a>(name: &str, datasets: impl IntoIterator<Item = &'a str>) -> ReferenceError {
         let names: Vec<&str> = datasets.into_iter().collect();
         let mut near = nearest(name, names.iter().copied());
         // A dataset's last segment alone is the likeliest mistake.
         for full in &names {
-            let is_tail = full
-                .strip_suffix(name)
-                .is_some_and(|head| head.ends_with('/'));
+            let is_tail = full.strip_suffix(name).is_some_and(|head| head.ends_with('/'));
             if is_tail && !near.iter().any(|other| other == full) {
                 near.insert(0, (*full).to_owned());
             }
@@ -117,11 +112,7 @@ impl ReferenceError {
             name: name.to_owned(),
             count: names.len(),
             near,
-            some: names
-                .iter()
-                .take(SOME)
-                .map(|name| (*name).to_owned())
-                .collect(),
+            some: names.iter().take(SOME).map(|name| (*name).to_owned()).collect(),
         }
     }
 
@@ -146,15 +137,8 @@ impl ReferenceText {
     /// # Errors
     /// No dataset, empty segments, a segment without `=` after one with it, a dimension named twice.
     pub fn parse(text: &str) -> Result<ReferenceText, ReferenceError> {
-        let bad = |reason| {
-            Err(ReferenceError::BadForm {
-                text: text.to_owned(),
-                reason,
-            })
-        };
-        let label = ["@@//", "@//", "//"]
-            .iter()
-            .find_map(|prefix| text.strip_prefix(prefix));
+        let bad = |reason| Err(ReferenceError::BadForm { text: text.to_owned(), reason });
+        let label = ["@@//", "@//", "//"].iter().find_map(|prefix| text.strip_prefix(prefix));
         let plain = label.unwrap_or(text);
         let mut name: Vec<&str> = Vec::new();
         let mut dims: Vec<(String, String)> = Vec::new();
@@ -162,15 +146,11 @@ impl ReferenceText {
             match segment.split_once('=') {
                 _ if segment.is_empty() => return bad("it has an empty segment"),
                 None if dims.is_empty() => name.push(segment),
-                None => {
-                    return bad("the dataset's name must come before all dimension=key segments")
-                }
+                None => return bad("the dataset's name must come before all dimension=key segments"),
                 Some(("", _) | (_, "")) => return bad("a dimension or its key is empty"),
                 Some((dim, keys)) => {
                     if dims.iter().any(|(other, _)| other == dim) {
-                        return Err(ReferenceError::DuplicateDimension {
-                            dim: dim.to_owned(),
-                        });
+                        return Err(ReferenceError::DuplicateDimension { dim: dim.to_owned() });
                     }
                     dims.push((dim.to_owned(), keys.to_owned()));
                 }
@@ -205,11 +185,7 @@ pub fn resolve(
     as_of: Timestamp,
 ) -> Result<PartitionSet, ReferenceError> {
     let dataset = || reference.dataset.clone();
-    if let Some((dim, _)) = reference
-        .dims
-        .iter()
-        .find(|(dim, _)| !dims.iter().any(|(name, _)| name == dim))
-    {
+    if let Some((dim, _)) = reference.dims.iter().find(|(dim, _)| !dims.iter().any(|(name, _)| name == dim)) {
         return Err(ReferenceError::UnknownDimension {
             dataset: dataset(),
             dim: dim.clone(),
@@ -224,13 +200,11 @@ pub fn resolve(
             continue;
         };
         let dim = || (*name).to_owned();
-        let set = space
-            .parse_set(text, symbols)
-            .map_err(|error| ReferenceError::Key {
-                dataset: dataset(),
-                dim: dim(),
-                error: Box::new(error),
-            })?;
+        let set = space.parse_set(text, symbols).map_err(|error| ReferenceError::Key {
+            dataset: dataset(),
+            dim: dim(),
+            error: Box::new(error),
+        })?;
         if let Some(key) = set.subtract(&extent).first() {
             return Err(ReferenceError::NotYet {
                 dataset: dataset(),
@@ -301,51 +275,22 @@ mod tests {
                 ("hour".to_owned(), "2010-11-07T01-04:00".to_owned()),
             ],
         };
-        for head in [
-            "sales/orders",
-            "//sales/orders",
-            "//sales:orders",
-            "@@//sales:orders",
-            "sales:orders",
-        ] {
+        for head in ["sales/orders", "//sales/orders", "//sales:orders", "@@//sales:orders", "sales:orders"] {
             let text = format!("{head}/region=eu+us/hour=2010-11-07T01-04:00");
             assert_eq!(ReferenceText::parse(&text), Ok(expected.clone()), "{text}");
         }
-        for (text, dataset) in [
-            ("//:raw", "raw"),
-            (":raw", "raw"),
-            ("raw", "raw"),
-            ("//a/b:c/d", "a/b/c/d"),
-        ] {
+        for (text, dataset) in [("//:raw", "raw"), (":raw", "raw"), ("raw", "raw"), ("//a/b:c/d", "a/b/c/d")]
+        {
             assert_eq!(ReferenceText::parse(text).unwrap().dataset, dataset);
         }
     }
 
     #[test]
     fn texts_that_are_no_reference() {
-        for text in [
-            "",
-            "/",
-            "a/",
-            "//",
-            "a//b",
-            "a/=x",
-            "a/x=",
-            "x=1",
-            "a/x=1/b",
-            "a:",
-            "a:b:c/x=1",
-        ] {
-            assert_eq!(
-                ReferenceText::parse(text).unwrap_err().code(),
-                "bad_reference",
-                "{text}"
-            );
+        for text in ["", "/", "a/", "//", "a//b", "a/=x", "a/x=", "x=1", "a/x=1/b", "a:", "a:b:c/x=1"] {
+            assert_eq!(ReferenceText::parse(text).unwrap_err().code(), "bad_reference", "{text}");
         }
-        assert_eq!(
-            ReferenceText::parse("a/x=1/x=2").unwrap_err().code(),
-            "duplicate_dimension"
-        );
+        assert_eq!(ReferenceText::parse("a/x=1/x=2").unwrap_err().code(), "duplicate_dimension");
     }
 
     #[test]
@@ -356,8 +301,7 @@ mod tests {
         let days = KeySpace::Time(days);
         let dims = [("city", &city), ("date", &days)];
         let as_of: Timestamp = "2010-01-31T12:00Z".parse().unwrap();
-        let resolve =
-            |text: &str| resolve(&ReferenceText::parse(text).unwrap(), &dims, &symbols, as_of);
+        let resolve = |text: &str| resolve(&ReferenceText::parse(text).unwrap(), &dims, &symbols, as_of);
         assert_eq!(resolve("t").unwrap().len(), 60);
         assert_eq!(resolve("t/date=2010-01-30").unwrap().len(), 2);
         assert_eq!(resolve("t/date=2010-01-30/city=oslo").unwrap().len(), 1);
@@ -376,58 +320,30 @@ mod tests {
 
     #[test]
     fn an_unknown_dataset_names_likely_ones() {
-        let message = |name| {
-            ReferenceError::unknown_dataset(name, ["raw", "sales/orders", "temps_7d"]).to_string()
-        };
-        assert_eq!(
-            message("orders"),
-            "there is no dataset `orders`; did you mean `sales/orders`?"
-        );
-        assert_eq!(
-            message("temps_7"),
-            "there is no dataset `temps_7`; did you mean `temps_7d`?"
-        );
-        assert_eq!(
-            message("q"),
-            "there is no dataset `q`; there are `raw`, `sales/orders`, `temps_7d`"
-        );
+        let message =
+            |name| ReferenceError::unknown_dataset(name, ["raw", "sales/orders", "temps_7d"]).to_string();
+        assert_eq!(message("orders"), "there is no dataset `orders`; did you mean `sales/orders`?");
+        assert_eq!(message("temps_7"), "there is no dataset `temps_7`; did you mean `temps_7d`?");
+        assert_eq!(message("q"), "there is no dataset `q`; there are `raw`, `sales/orders`, `temps_7d`");
     }
 
     #[test]
     fn rows_are_written_together() {
         let mut symbols = Symbols::new();
-        let city = KeySpace::of_static(
-            ["oslo", "bergen", "moss"]
-                .map(|city| symbols.intern(city))
-                .to_vec(),
-        );
-        let days =
-            TimeSpace::parse(Granularity::Day, "2010-01-01", Some("2010-12-31"), "UTC").unwrap();
+        let city = KeySpace::of_static(["oslo", "bergen", "moss"].map(|city| symbols.intern(city)).to_vec());
+        let days = TimeSpace::parse(Granularity::Day, "2010-01-01", Some("2010-12-31"), "UTC").unwrap();
         let spaces = [city, KeySpace::Time(days)];
         let sets: Vec<RangeSet> = spaces.iter().map(KeySpace::bounds).collect();
         let mut set = PartitionSet::full(Shape::of(&spaces), &sets);
-        let format =
-            |set: &PartitionSet| format_set("a/t", &["city", "date"], &spaces, set, &symbols);
-        assert_eq!(
-            format(&set),
-            ["a/t/city=oslo+bergen+moss/date=2010-01-01..2010-12-31"]
-        );
+        let format = |set: &PartitionSet| format_set("a/t", &["city", "date"], &spaces, set, &symbols);
+        assert_eq!(format(&set), ["a/t/city=oslo+bergen+moss/date=2010-01-01..2010-12-31"]);
         set.remove(&PartitionKey::new([1, sets[1].first().unwrap()]));
         assert_eq!(
             format(&set),
-            [
-                "a/t/city=oslo+moss/date=2010-01-01..2010-12-31",
-                "a/t/city=bergen/date=2010-01-02..2010-12-31"
-            ]
+            ["a/t/city=oslo+moss/date=2010-01-01..2010-12-31", "a/t/city=bergen/date=2010-01-02..2010-12-31"]
         );
         assert_eq!(
-            format_set(
-                "a/t",
-                &[""; 0],
-                &[],
-                &PartitionSet::full(Shape::of(&[]), &[]),
-                &symbols
-            ),
+            format_set("a/t", &[""; 0], &[], &PartitionSet::full(Shape::of(&[]), &[]), &symbols),
             ["a/t"]
         );
         assert!(format(&set.subtract(&set)).is_empty());

@@ -84,7 +84,9 @@ pub enum ReportError {
         line: usize,
     },
     /// Something this run was not asked for.
-    #[error("line {line} of the report speaks of `{what}`, which this run does not make; it makes {outputs}")]
+    #[error(
+        "line {line} of the report speaks of `{what}`, which this run does not make; it makes {outputs}"
+    )]
     NotMine {
         /// From 1.
         line: usize,
@@ -212,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_failure_of_the_whole_run_names_no_output() {
-        let report = parse(br#"{"type":"failed","message":"no","permanent":true}"#, &expected(&["a"])).unwrap();
+        let report =
+            parse(br#"{"type":"failed","message":"no","permanent":true}"#, &expected(&["a"])).unwrap();
         assert_eq!(report.failure, Some(("no".into(), true)));
         assert_eq!(report.outputs, [Said::Nothing]);
     }
@@ -225,7 +228,10 @@ mod tests {
             (b"\n[1]", "line 2 of the report cannot be read"),
             (b"\xff\xfe", "line 1 of the report is not UTF-8"),
             (br#"{"type":"done"}"#, "does not say which output"),
-            (br#"{"type":"done","partition":"c/d=1"}"#, "speaks of `c/d=1`, which this run does not make; it makes `a/d=1`, `b/d=1`"),
+            (
+                br#"{"type":"done","partition":"c/d=1"}"#,
+                "speaks of `c/d=1`, which this run does not make; it makes `a/d=1`, `b/d=1`",
+            ),
             (br#"{"type":"what"}"#, "line 1 of the report cannot be read"),
         ];
         for (text, message) in cases {

@@ -77,14 +77,7 @@ mod tests {
     #[test]
     fn a_clone_keeps_its_numbers_when_the_other_grows() {
         let mut symbols = Symbols::new();
-        assert_eq!(
-            (
-                symbols.intern("eu"),
-                symbols.intern("us"),
-                symbols.intern("eu")
-            ),
-            (0, 1, 0)
-        );
+        assert_eq!((symbols.intern("eu"), symbols.intern("us"), symbols.intern("eu")), (0, 1, 0));
         let before = symbols.clone();
         assert_eq!(symbols.intern("asia"), 2);
         assert_eq!((before.len(), before.get("asia")), (2, None));

@@ -14,14 +14,8 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-const ZONES: [&str; 6] = [
-    "UTC",
-    "America/New_York",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Australia/Lord_Howe",
-    "America/St_Johns",
-];
+const ZONES: [&str; 6] =
+    ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns"];
 
 /// Turns a stream of random numbers into choices, so that one proptest value makes a whole scenario.
 struct Choices<'a>(std::slice::Iter<'a, u32>);
@@ -44,11 +38,7 @@ impl Choices<'_> {
 /// So many times the usual number of cases. A failure prints its smallest input; none is written to disk.
 fn config(times: u32) -> ProptestConfig {
     let usual = ProptestConfig::default();
-    ProptestConfig {
-        cases: times * usual.cases,
-        failure_persistence: None,
-        ..usual
-    }
+    ProptestConfig { cases: times * usual.cases, failure_persistence: None, ..usual }
 }
 
 fn choices() -> impl Strategy<Value = Vec<u32>> {
@@ -66,21 +56,14 @@ fn ranges() -> impl Strategy<Value = Vec<(Key, Key)>> {
     let range = (0u32..40, 0u32..6).prop_map(|(lo, len)| (lo, lo + len));
     (prop::collection::vec(range, 0..12), any::<bool>()).prop_map(|(ranges, high)| {
         let base = if high { Key::MAX - 45 } else { 0 };
-        ranges
-            .into_iter()
-            .map(|(lo, hi)| (base + lo, base + hi))
-            .collect()
+        ranges.into_iter().map(|(lo, hi)| (base + lo, base + hi)).collect()
     })
 }
 
 fn assert_canonical(set: &RangeSet) -> Result<(), TestCaseError> {
     let runs: Vec<(Key, Key)> = set.ranges().collect();
     prop_assert!(runs.iter().all(|(lo, hi)| lo <= hi));
-    prop_assert!(
-        runs.windows(2)
-            .all(|pair| u64::from(pair[0].1) + 1 < u64::from(pair[1].0)),
-        "{runs:?}"
-    );
+    prop_assert!(runs.windows(2).all(|pair| u64::from(pair[0].1) + 1 < u64::from(pair[1].0)), "{runs:?}");
     Ok(())
 }
 
@@ -167,9 +150,7 @@ fn set_of(shape: Shape, model: &Model) -> PartitionSet {
 /// All combinations, one key from each.
 fn product(sets: &[Vec<Key>]) -> Model {
     sets.iter().fold(BTreeSet::from([Vec::new()]), |all, keys| {
-        all.iter()
-            .flat_map(|head| keys.iter().map(|key| [head.as_slice(), &[*key]].concat()))
-            .collect()
+        all.iter().flat_map(|head| keys.iter().map(|key| [head.as_slice(), &[*key]].concat())).collect()
     })
 }
 
@@ -331,20 +312,13 @@ fn periods_nest_as_calendars_and_clocks_say() {
             let text = hourly.format_key(hour as Key);
             assert_eq!(hourly.parse_key(&text), Ok(hour as Key), "{text}");
             let local = tz.to_datetime(instant_of_hour(hour));
-            assert!(
-                text.starts_with(&local.strftime("%Y-%m-%dT%H").to_string()),
-                "{text}"
-            );
+            assert!(text.starts_with(&local.strftime("%Y-%m-%dT%H").to_string()), "{text}");
         }
         for ((coarse, period), (first, last)) in seen {
             let whole = first > from && last < to - 1;
             let (lo, hi) = hourly.within(coarse, period as Key).unwrap();
             if whole {
-                assert_eq!(
-                    (i64::from(lo), i64::from(hi)),
-                    (first, last),
-                    "{name} {coarse} {period}"
-                );
+                assert_eq!((i64::from(lo), i64::from(hi)), (first, last), "{name} {coarse} {period}");
             }
         }
         for day in from / 24..to / 24 {
@@ -420,13 +394,8 @@ struct Scenario {
 type Needs = (Vec<Key>, bool, bool);
 
 /// Days on which the zones of [`ZONES`] set their clocks, and ends of years.
-const ANCHORS: [(i16, i8, i8); 5] = [
-    (2010, 3, 14),
-    (2010, 10, 31),
-    (2010, 4, 4),
-    (2010, 1, 1),
-    (2010, 11, 7),
-];
+const ANCHORS: [(i16, i8, i8); 5] =
+    [(2010, 3, 14), (2010, 10, 31), (2010, 4, 4), (2010, 1, 1), (2010, 11, 7)];
 
 fn time_space(
     c: &mut Choices,
@@ -473,48 +442,24 @@ impl Scenario {
                     return static_space(c);
                 }
                 let granularity = c.pick(&all);
-                time_space(
-                    c,
-                    granularity,
-                    name,
-                    anchor,
-                    if dim == 0 { 60 } else { 4 },
-                    open,
-                )
+                time_space(c, granularity, name, anchor, if dim == 0 { 60 } else { 4 }, open)
             })
             .collect();
         let mut in_spaces = Vec::new();
         let mut rules = Vec::new();
         for _ in 0..c.pick(&[1, 1, 2, 2, 2, 3, 0]) {
-            let of = if out_spaces.is_empty() {
-                None
-            } else {
-                Some(c.below(out_spaces.len() as u32) as usize)
-            };
+            let of =
+                if out_spaces.is_empty() { None } else { Some(c.below(out_spaces.len() as u32) as usize) };
             let most = if in_spaces.is_empty() { 60 } else { 12 };
             let (space, rule) = match of.map(|of| (of, &out_spaces[of])) {
-                Some((of, KeySpace::Static(..))) if !c.chance(4) => {
-                    (static_space(c), DimRule::Same { of })
-                }
+                Some((of, KeySpace::Static(..))) if !c.chance(4) => (static_space(c), DimRule::Same { of }),
                 Some((of, KeySpace::Time(output))) if !c.chance(4) => {
                     let same = output.granularity();
                     let finer: Vec<_> = all.into_iter().filter(|g| g.nests_in(same)).collect();
                     let coarser: Vec<_> = all.into_iter().filter(|g| same.nests_in(*g)).collect();
                     let (granularity, rule) = match c.below(6) {
-                        1 => (
-                            same,
-                            DimRule::Window {
-                                of,
-                                count: 1 + c.below(5),
-                            },
-                        ),
-                        2 => (
-                            same,
-                            DimRule::Offset {
-                                of,
-                                by: c.below(7) as i32 - 3,
-                            },
-                        ),
+                        1 => (same, DimRule::Window { of, count: 1 + c.below(5) }),
+                        2 => (same, DimRule::Offset { of, by: c.below(7) as i32 - 3 }),
                         3 if !finer.is_empty() => (c.pick(&finer), DimRule::Rollup { of }),
                         4 | 5 if !coarser.is_empty() => (c.pick(&coarser), DimRule::Fanout { of }),
                         _ => (same, DimRule::Same { of }),
@@ -530,15 +475,10 @@ impl Scenario {
                     };
                     let rule = match c.below(3) {
                         0 => DimRule::All,
-                        1 => DimRule::Latest {
-                            count: 1 + c.below(3),
-                        },
+                        1 => DimRule::Latest { count: 1 + c.below(3) },
                         _ => {
                             let some = space.bounds().take_first(6);
-                            let key = some
-                                .iter()
-                                .nth(c.below(some.len() as u32) as usize)
-                                .unwrap();
+                            let key = some.iter().nth(c.below(some.len() as u32) as usize).unwrap();
                             let more = some.iter().filter(|_| c.chance(3));
                             DimRule::Only([key].into_iter().chain(more).collect())
                         }
@@ -550,11 +490,7 @@ impl Scenario {
             rules.push(rule);
         }
         let edges = [Edge::Clip, Edge::Clip, Edge::Fail, Edge::Skip];
-        let mapping = Mapping {
-            rules,
-            before_start: c.pick(&edges),
-            after_end: c.pick(&edges),
-        };
+        let mapping = Mapping { rules, before_start: c.pick(&edges), after_end: c.pick(&edges) };
         let tz = zone(name);
         // Midnights are more interesting than other instants, and much has to exist.
         let hours = match c.below(3) {
@@ -562,16 +498,9 @@ impl Scenario {
             1 => i64::from(c.below(20)) * 24 - 120,
             _ => i64::from(c.below(2_000)),
         };
-        let as_of = anchor.to_zoned(tz.clone()).unwrap().timestamp()
-            + jiff::SignedDuration::from_hours(hours);
-        Scenario {
-            tz,
-            out_spaces,
-            in_spaces,
-            mapping,
-            as_of,
-            known: RefCell::default(),
-        }
+        let as_of =
+            anchor.to_zoned(tz.clone()).unwrap().timestamp() + jiff::SignedDuration::from_hours(hours);
+        Scenario { tz, out_spaces, in_spaces, mapping, as_of, known: RefCell::default() }
     }
 
     fn extents(spaces: &[KeySpace], as_of: Timestamp) -> Vec<RangeSet> {
@@ -581,16 +510,9 @@ impl Scenario {
     fn with_sides<R>(&self, as_of: Timestamp, then: impl FnOnce(&Side, &Side) -> R) -> R {
         let out_extents = Scenario::extents(&self.out_spaces, as_of);
         let in_extents = Scenario::extents(&self.in_spaces, as_of);
-        let out = Side {
-            shape: Shape::of(&self.out_spaces),
-            spaces: &self.out_spaces,
-            extents: &out_extents,
-        };
-        let input = Side {
-            shape: Shape::of(&self.in_spaces),
-            spaces: &self.in_spaces,
-            extents: &in_extents,
-        };
+        let out =
+            Side { shape: Shape::of(&self.out_spaces), spaces: &self.out_spaces, extents: &out_extents };
+        let input = Side { shape: Shape::of(&self.in_spaces), spaces: &self.in_spaces, extents: &in_extents };
         then(&out, &input)
     }
 
@@ -605,8 +527,7 @@ impl Scenario {
                     let len = u32::try_from(keys.len()).unwrap();
                     let skip = keys.take_first(u64::from(c.below(len.max(1))));
                     let most = c.pick(&[1, 2, 4, 20]);
-                    keys.subtract(&skip)
-                        .take_first(u64::from(1 + c.below(most)))
+                    keys.subtract(&skip).take_first(u64::from(1 + c.below(most)))
                 })
                 .collect();
             all.union_with(&PartitionSet::full(shape, &parts));
@@ -618,10 +539,7 @@ impl Scenario {
     fn needs(&self, dim: usize, extent: &RangeSet, output: &[Key]) -> Needs {
         let key = self.mapping.rules[dim].of().map_or(0, |of| output[of]);
         let mut known = self.known.borrow_mut();
-        known
-            .entry((dim, key))
-            .or_insert_with(|| self.enumerate(dim, extent, i64::from(key)))
-            .clone()
+        known.entry((dim, key)).or_insert_with(|| self.enumerate(dim, extent, i64::from(key))).clone()
     }
 
     /// The same, key by key.
@@ -638,27 +556,16 @@ impl Scenario {
                 }
                 _ => extent.iter().collect(),
             };
-            let there = needed
-                .iter()
-                .copied()
-                .filter(|key| extent.contains(*key))
-                .collect();
-            return (
-                there,
-                false,
-                needed.iter().any(|key| !extent.contains(*key)),
-            );
+            let there = needed.iter().copied().filter(|key| extent.contains(*key)).collect();
+            return (there, false, needed.iter().any(|key| !extent.contains(*key)));
         };
         let start = i64::from(space.start());
         let exists = |key: i64| Key::try_from(key).is_ok_and(|key| extent.contains(key));
         let judge = |keys: Vec<i64>| {
             let before = keys.iter().any(|key| *key < start);
             let after = keys.iter().any(|key| *key >= start && !exists(*key));
-            let there: BTreeSet<Key> = keys
-                .into_iter()
-                .filter(|key| exists(*key))
-                .map(|key| key as Key)
-                .collect();
+            let there: BTreeSet<Key> =
+                keys.into_iter().filter(|key| exists(*key)).map(|key| key as Key).collect();
             (there.into_iter().collect(), before, after)
         };
         let output_space = rule.of().and_then(|of| self.out_spaces[of].time());
@@ -668,34 +575,21 @@ impl Scenario {
             }
             (DimRule::Offset { by, .. }, _) => judge(vec![key + i64::from(*by)]),
             (DimRule::Same { .. }, _) => judge(vec![key]),
-            (DimRule::Fanout { .. }, Some(output)) => judge(vec![containing(
-                output.granularity(),
-                space.granularity(),
-                &self.tz,
-                key,
-            )]),
+            (DimRule::Fanout { .. }, Some(output)) => {
+                judge(vec![containing(output.granularity(), space.granularity(), &self.tz, key)])
+            }
             (DimRule::Rollup { .. }, Some(output)) => {
-                let of = |fine: i64| {
-                    containing(space.granularity(), output.granularity(), &self.tz, fine)
-                };
+                let of = |fine: i64| containing(space.granularity(), output.granularity(), &self.tz, fine);
                 // Enumerating a year's hours would be slow; what lies outside is judged by the first
                 // key there, as periods follow each other without gaps.
                 let last = extent.last().map_or(start - 1, i64::from);
-                let there = extent
-                    .iter()
-                    .filter(|fine| of(i64::from(*fine)) == key)
-                    .collect();
+                let there = extent.iter().filter(|fine| of(i64::from(*fine)) == key).collect();
                 (there, key <= of(start - 1), key >= of(last + 1))
             }
             (DimRule::Only(keys), _) => judge(keys.iter().map(i64::from).collect()),
-            (DimRule::Latest { count }, _) => judge(
-                extent
-                    .iter()
-                    .rev()
-                    .take(*count as usize)
-                    .map(i64::from)
-                    .collect(),
-            ),
+            (DimRule::Latest { count }, _) => {
+                judge(extent.iter().rev().take(*count as usize).map(i64::from).collect())
+            }
             _ => judge(extent.iter().map(i64::from).collect()),
         }
     }

@@ -38,8 +38,9 @@ fn the_end_of_an_attempt_decides_what_becomes_of_its_run() {
     use AttemptOutcome::{Canceled, Failure, Lost, Timeout};
     let failure = Failure { permanent: false };
     let permanent = Failure { permanent: true };
-    // Retries allowed; how the attempts end; whether the run was told to stop; what the run is then.
-    let cases: Vec<(u32, Vec<AttemptOutcome>, bool, &str, Option<WantOutcome>)> = vec![
+    /// Retries allowed; how the attempts end; whether the run was told to stop; what run and want are then.
+    type Case = (u32, Vec<AttemptOutcome>, bool, &'static str, Option<WantOutcome>);
+    let cases: Vec<Case> = vec![
         (0, vec![failure.clone()], false, "none", Some(WantOutcome::Failed)),
         (1, vec![failure.clone()], false, "retry_wait", None),
         (1, vec![failure.clone(), failure.clone()], false, "none", Some(WantOutcome::Failed)),
@@ -121,7 +122,8 @@ fn delays_double_up_to_a_limit_and_half_of_each_is_noise() {
     let retries = |job: &mut databuild_core::graph::file::JobEntry| {
         (job.retries, job.backoff_ms, job.backoff_max_ms) = (7, 1_000, 20_000);
     };
-    let graph = GraphSpec::new().job("make", &["a"], &[listed("city", &CITIES)], vec![]).change("make", retries);
+    let graph =
+        GraphSpec::new().job("make", &["a"], &[listed("city", &CITIES)], vec![]).change("make", retries);
     let mut workspace = Workspace::new(&graph, CITIES.len());
     workspace.want(&["a"], Refresh::Stale);
     for failures in 0..7 {
@@ -142,8 +144,7 @@ fn delays_double_up_to_a_limit_and_half_of_each_is_noise() {
     }
 }
 
-const CITIES: [&str; 16] =
-    ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+const CITIES: [&str; 16] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
 
 #[test]
 fn a_second_want_joins_a_run_that_makes_what_it_wants() {
@@ -490,9 +491,12 @@ fn a_job_that_comes_back_does_not_run_twice_at_once() {
 fn a_wider_window_is_seen_by_runs_under_way() {
     let date = [days("date", "2010-01-01", "2010-01-03")];
     let graph = |count| {
-        GraphSpec::new()
-            .job("make_a", &["a"], &date, vec![])
-            .job("make_b", &["b"], &date, vec![reads("a").window("date", count).clip()])
+        GraphSpec::new().job("make_a", &["a"], &date, vec![]).job(
+            "make_b",
+            &["b"],
+            &date,
+            vec![reads("a").window("date", count).clip()],
+        )
     };
     let mut workspace = Workspace::new(&graph(1), 9);
     workspace.want(&["a"], Refresh::Stale);
@@ -576,7 +580,8 @@ fn after_a_restart_what_nobody_knows_is_lost_and_what_was_intended_is_done() {
     );
     // A publication that was intended is ordered again.
     let outputs = vec![support::workspace::output("a", "v1")];
-    let success = support::workspace::end_of(Ok(databuild_core::decide::Success { outputs: outputs.clone() }));
+    let success =
+        support::workspace::end_of(Ok(databuild_core::decide::Success { outputs: outputs.clone() }));
     workspace.step(Input::AttemptEnded { attempt: second, end: success }).reply.unwrap();
     workspace.restart(&[second]);
     assert!(matches!(&workspace.effects[..], [Effect::Publish { attempt, outputs: again, .. }]
@@ -599,7 +604,12 @@ fn what_is_left_out_is_left_out_for_its_readers() {
     let graph = |edge: EdgeName| {
         GraphSpec::new()
             .job("make_a", &["a"], &date, vec![])
-            .job("mean", &["mean"], &date, vec![reads("a").window("date", 3).edges(EdgeName::Skip, EdgeName::Fail)])
+            .job(
+                "mean",
+                &["mean"],
+                &date,
+                vec![reads("a").window("date", 3).edges(EdgeName::Skip, EdgeName::Fail)],
+            )
             .job("report", &["report"], &[], vec![reads("mean").all("date").edges(edge, EdgeName::Fail)])
     };
     for (edge, made, outcome) in [
@@ -628,9 +638,12 @@ fn a_dataset_that_was_observed_is_built_once_there_is_a_job_for_it() {
 fn a_want_reads_key_spaces_as_they_were_when_it_was_made() {
     // `all` reads every day there is; a day that ends later is for later wants.
     let open = [days("date", "2010-01-30", "")];
-    let graph = GraphSpec::new()
-        .job("make_a", &["a"], &open, vec![])
-        .job("sum", &["sum"], &[], vec![reads("a").all("date")]);
+    let graph = GraphSpec::new().job("make_a", &["a"], &open, vec![]).job(
+        "sum",
+        &["sum"],
+        &[],
+        vec![reads("a").all("date")],
+    );
     let mut workspace = Workspace::new(&graph, 1);
     let first = workspace.want(&["sum"], Refresh::Stale);
     workspace.later(86_400);

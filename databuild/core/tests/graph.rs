@@ -34,7 +34,8 @@ fn the_golden_graph_of_the_rules_is_sound() {
         Err(problems) => panic!("{problems:?}"),
     };
     assert_eq!(graph.label, "//rules/tests/golden:graph");
-    let ingest = graph.job_labeled("//rules/tests/golden:ingest").map(|ix| graph.job(ix)).expect("it has that job");
+    let ingest =
+        graph.job_labeled("//rules/tests/golden:ingest").map(|ix| graph.job(ix)).expect("it has that job");
     assert_eq!(ingest.outputs.len(), 2);
     assert_eq!((ingest.retry.retries, ingest.retry.backoff.as_millis()), (3, 500));
     // Written out again it is the same: no field is lost on the way.
@@ -60,7 +61,9 @@ fn jobs_stand_in_dependency_order_whatever_their_names() {
 #[test]
 fn every_problem_has_a_graph_that_shows_it() {
     let day = |name| days(name, "2010-01-01", "2010-01-31");
-    let job_of = |graph: GraphSpec, change: fn(&mut databuild_core::graph::file::JobEntry)| graph.change("make", change);
+    let job_of = |graph: GraphSpec, change: fn(&mut databuild_core::graph::file::JobEntry)| {
+        graph.change("make", change)
+    };
     let dims_of = |dims| sound().dataset("raw", move |d| d.dims = dims).dataset("out", |d| d.path = None);
     let cases: Vec<(Code, String)> = vec![
         (Code::Malformed, "{\"format\": 1".to_owned()),
@@ -69,7 +72,10 @@ fn every_problem_has_a_graph_that_shows_it() {
         (Code::UnsupportedFormat, "{\"format\": 2, \"news\": []}".to_owned()),
         (Code::DuplicateDataset, sound().external("raw", &[]).json()),
         (Code::DuplicateJob, sound().job_alone("make", &["out"], vec![]).json()),
-        (Code::DuplicateDimension, dims_of(vec![day("date"), day("date")]).dataset("raw", |d| d.path = None).json()),
+        (
+            Code::DuplicateDimension,
+            dims_of(vec![day("date"), day("date")]).dataset("raw", |d| d.path = None).json(),
+        ),
         (Code::DuplicateInput, sound().change("make", |job| job.inputs.push(job.inputs[0].clone())).json()),
         (Code::BadName, sound().external("a=b", &[]).json()),
         (Code::BadName, sound().external("a//b", &[]).json()),
@@ -81,11 +87,16 @@ fn every_problem_has_a_graph_that_shows_it() {
         (Code::BadKey, GraphSpec::new().external("raw", &[listed("city", &["a", "a"])]).json()),
         (Code::BadTimeKey, GraphSpec::new().external("raw", &[days("date", "2010-02-30", "")]).json()),
         (Code::BadTimeKey, GraphSpec::new().external("raw", &[days("date", "January", "")]).json()),
-        (Code::EmptyKeySpace, GraphSpec::new().external("raw", &[days("date", "2010-02-02", "2010-02-01")]).json()),
+        (
+            Code::EmptyKeySpace,
+            GraphSpec::new().external("raw", &[days("date", "2010-02-02", "2010-02-01")]).json(),
+        ),
         (Code::EmptyKeySpace, GraphSpec::new().external("raw", &[listed("city", &[])]).json()),
         (
             Code::UnknownTimezone,
-            GraphSpec::new().external("raw", &[time("d", GranularityName::Day, "2010-01-01", "", "Mars/Base")]).json(),
+            GraphSpec::new()
+                .external("raw", &[time("d", GranularityName::Day, "2010-01-01", "", "Mars/Base")])
+                .json(),
         ),
         (
             Code::TimezoneMismatch,
@@ -117,7 +128,10 @@ fn every_problem_has_a_graph_that_shows_it() {
         ),
         (
             Code::UnknownDimension,
-            GraphSpec::new().external("raw", &[day("date")]).job("make", &["out"], &[], vec![reads("raw")]).json(),
+            GraphSpec::new()
+                .external("raw", &[day("date")])
+                .job("make", &["out"], &[], vec![reads("raw")])
+                .json(),
         ),
         (
             Code::UnknownDimension,
@@ -148,7 +162,8 @@ fn every_problem_has_a_graph_that_shows_it() {
         (Code::NoProducer, sound().dataset("raw", |d| d.external = false).json()),
         (Code::ExternalProduced, sound().job_alone("other", &["raw"], vec![]).json()),
         (Code::Cycle, {
-            let graph = GraphSpec::new().job("a", &["x"], &[], vec![]).job("b", &["y"], &[], vec![reads("x")]);
+            let graph =
+                GraphSpec::new().job("a", &["x"], &[], vec![]).job("b", &["y"], &[], vec![reads("x")]);
             let back = graph.input(reads("y"));
             graph.change("a", |job| job.inputs.push(back)).json()
         }),
@@ -178,7 +193,10 @@ fn every_problem_has_a_graph_that_shows_it() {
             let graph = GraphSpec::new().job("make", &["out"], &[], vec![]);
             graph.change("make", |job| job.args = vec!["{path}".into()]).json()
         }),
-        (Code::PathClash, sound().dataset("raw", |d| d.path = Some("out/out/{city}/{date}.csv".into())).json()),
+        (
+            Code::PathClash,
+            sound().dataset("raw", |d| d.path = Some("out/out/{city}/{date}.csv".into())).json(),
+        ),
         (
             Code::MappingHole,
             GraphSpec::new()
@@ -214,7 +232,10 @@ fn every_problem_has_a_graph_that_shows_it() {
                 .job("make", &["out"], &[day("date")], vec![reads("raw").offset("date", 0)])
                 .json(),
         ),
-        (Code::BadEnvName, sound().change("make", |job| drop(job.env.insert("A B".into(), "1".into()))).json()),
+        (
+            Code::BadEnvName,
+            sound().change("make", |job| drop(job.env.insert("A B".into(), "1".into()))).json(),
+        ),
         (Code::BadEnvName, sound().change("make", |job| job.env_inherit.push("1A".into())).json()),
         (Code::BadTimeout, sound().change("make", |job| job.timeout_ms = Some(0)).json()),
     ];
@@ -241,10 +262,12 @@ fn all_problems_are_told_at_once_and_a_circle_is_named() {
         .job_alone("other", &["nowhere"], vec![]);
     assert_eq!(codes(&graph.json()), [Code::BadTimeout, Code::BadTemplate, Code::UnknownDataset]);
 
-    let graph = GraphSpec::new()
-        .job("a", &["x"], &[], vec![])
-        .job("b", &["y"], &[], vec![reads("x")])
-        .job("c", &["z"], &[], vec![reads("y")]);
+    let graph = GraphSpec::new().job("a", &["x"], &[], vec![]).job("b", &["y"], &[], vec![reads("x")]).job(
+        "c",
+        &["z"],
+        &[],
+        vec![reads("y")],
+    );
     let back = graph.input(reads("z"));
     let problems = graph.change("a", |job| job.inputs.push(back)).parse().unwrap_err();
     assert_eq!(

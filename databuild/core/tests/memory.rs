@@ -41,7 +41,8 @@ fn ten_million_partitions_are_planned_in_less_than_64_megabytes() {
     // 3 layers x 40 cities x ten years of hours: 10.5 million partitions.
     let cities: Vec<String> = (0..40).map(|n| format!("city-{n}")).collect();
     let cities: Vec<&str> = cities.iter().map(String::as_str).collect();
-    let dims = [listed("city", &cities), time("hour", Hour, "2000-01-01T00", "2009-12-31T23", "Europe/Berlin")];
+    let dims =
+        [listed("city", &cities), time("hour", Hour, "2000-01-01T00", "2009-12-31T23", "Europe/Berlin")];
     let graph = GraphSpec::new()
         .job("raw", &["raw"], &dims, vec![])
         .job("clean", &["clean"], &dims, vec![reads("raw")])

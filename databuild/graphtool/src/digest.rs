@@ -60,19 +60,10 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             hash_file(&path).unwrap()
         };
-        assert_eq!(
-            hash(b"").sha256,
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
-        assert_eq!(
-            hash(b"abc").sha256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(hash(b"").sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(hash(b"abc").sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let million = hash(&vec![b'a'; 1_000_000]);
-        assert_eq!(
-            million.sha256,
-            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
-        );
+        assert_eq!(million.sha256, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
         assert_eq!(million.size, 1_000_000);
     }
 
@@ -80,9 +71,7 @@ mod tests {
     fn a_missing_file_is_named() {
         let error = hash_file(Path::new("no/such/file")).unwrap_err();
         assert!(
-            error
-                .report()
-                .starts_with("error[unreadable_file]: cannot read no/such/file: "),
+            error.report().starts_with("error[unreadable_file]: cannot read no/such/file: "),
             "{}",
             error.report()
         );

@@ -59,18 +59,12 @@ pub enum ToolError {
 impl ToolError {
     /// A reading failure at `path`.
     pub fn read(path: impl AsRef<Path>, source: std::io::Error) -> ToolError {
-        ToolError::Read {
-            path: path.as_ref().to_owned(),
-            source,
-        }
+        ToolError::Read { path: path.as_ref().to_owned(), source }
     }
 
     /// A writing failure at `path`.
     pub fn write(path: impl AsRef<Path>, source: std::io::Error) -> ToolError {
-        ToolError::Write {
-            path: path.as_ref().to_owned(),
-            source,
-        }
+        ToolError::Write { path: path.as_ref().to_owned(), source }
     }
 
     /// 1: something in the user's build is wrong; 2: the tool was called wrongly.
@@ -89,39 +83,26 @@ impl ToolError {
             ToolError::Graph(problems) => {
                 let mut out = String::new();
                 for problem in problems {
-                    let _ = writeln!(
-                        out,
-                        "error[{}]: {problem}\n  help: {}",
-                        problem.code, problem.help
-                    );
+                    let _ = writeln!(out, "error[{}]: {problem}\n  help: {}", problem.code, problem.help);
                 }
                 return out;
             }
-            ToolError::Usage(_) => (
-                "graphtool_usage",
-                "use the rules and the graph tool of one release",
-            ),
-            ToolError::Read { .. } => (
-                "unreadable_file",
-                "make the file readable, or take it out of the job's data",
-            ),
-            ToolError::Write { .. } => (
-                "unwritable_output",
-                "look at the free space and the rights of Bazel's output folder",
-            ),
+            ToolError::Usage(_) => ("graphtool_usage", "use the rules and the graph tool of one release"),
+            ToolError::Read { .. } => {
+                ("unreadable_file", "make the file readable, or take it out of the job's data")
+            }
+            ToolError::Write { .. } => {
+                ("unwritable_output", "look at the free space and the rights of Bazel's output folder")
+            }
             ToolError::SpecialFile(_) => ("special_file", "take it out of the job's data"),
             ToolError::LinkLoop(_) => ("link_loop", "take the link out of the job's data"),
-            ToolError::BadName { .. } => (
-                "bad_file_name",
-                "rename the file, or take it out of the job's data",
-            ),
-            ToolError::Conflict(_) => {
-                ("runfiles_conflict", "let one target only provide that path")
+            ToolError::BadName { .. } => {
+                ("bad_file_name", "rename the file, or take it out of the job's data")
             }
-            ToolError::BadManifest { .. } => (
-                "bad_manifest",
-                "use the rules and the graph tool of one release",
-            ),
+            ToolError::Conflict(_) => ("runfiles_conflict", "let one target only provide that path"),
+            ToolError::BadManifest { .. } => {
+                ("bad_manifest", "use the rules and the graph tool of one release")
+            }
         };
         format!("error[{code}]: {self}\n  help: {help}\n")
     }

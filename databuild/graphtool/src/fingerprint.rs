@@ -62,23 +62,14 @@ pub fn run(params: &Params) -> Result<(), ToolError> {
             }
             Origin::File(path) => {
                 let mut above = Vec::new();
-                add(
-                    &mut manifest,
-                    rpath.to_owned(),
-                    Path::new(path),
-                    rpath == executable,
-                    &mut above,
-                )?;
+                add(&mut manifest, rpath.to_owned(), Path::new(path), rpath == executable, &mut above)?;
             }
         }
     }
     if let Some(list) = params.option("unused") {
         // A file of the other part can be the target of a runfiles symlink of this one.
-        let lines: String = unused
-            .iter()
-            .filter(|path| !used.contains(*path))
-            .map(|path| format!("{path}\n"))
-            .collect();
+        let lines: String =
+            unused.iter().filter(|path| !used.contains(*path)).map(|path| format!("{path}\n")).collect();
         write_output(Path::new(list), lines.as_bytes())?;
     }
     write_output(&params.path("out")?, manifest.render().as_bytes())
@@ -105,21 +96,13 @@ fn add(
         }
     };
     if meta.is_file() {
-        manifest.entries.insert(
-            rpath,
-            Entry::File {
-                content: hash_file(path)?,
-                executable,
-            },
-        );
+        manifest.entries.insert(rpath, Entry::File { content: hash_file(path)?, executable });
         return Ok(());
     }
     if !meta.is_dir() {
         return Err(ToolError::SpecialFile(path.to_owned()));
     }
-    let real = path
-        .canonicalize()
-        .map_err(|source| ToolError::read(path, source))?;
+    let real = path.canonicalize().map_err(|source| ToolError::read(path, source))?;
     if above.contains(&real) {
         return Err(ToolError::LinkLoop(path.to_owned()));
     }
@@ -131,13 +114,7 @@ fn add(
             name: child.path().to_string_lossy().into_owned(),
             why: "is not UTF-8",
         })?;
-        add(
-            manifest,
-            format!("{rpath}/{name}"),
-            &child.path(),
-            false,
-            above,
-        )?;
+        add(manifest, format!("{rpath}/{name}"), &child.path(), false, above)?;
     }
     above.pop();
     Ok(())

@@ -51,10 +51,7 @@ impl Manifest {
         for (path, entry) in &self.entries {
             // Writing to a String cannot fail.
             let _ = match entry {
-                Entry::File {
-                    content,
-                    executable,
-                } => {
+                Entry::File { content, executable } => {
                     let mark = if *executable { 'x' } else { '-' };
                     writeln!(out, "F {} {} {mark} {path}", content.sha256, content.size)
                 }
@@ -71,10 +68,7 @@ impl Manifest {
     /// The first line that is none of a manifest, or a path that stands there twice.
     pub fn parse(text: &str, path: &Path) -> Result<Manifest, ToolError> {
         let mut lines = text.lines().enumerate();
-        let bad = |index: usize| ToolError::BadManifest {
-            path: path.to_owned(),
-            line: index + 1,
-        };
+        let bad = |index: usize| ToolError::BadManifest { path: path.to_owned(), line: index + 1 };
         if lines.next().map(|(_, line)| line) != Some(HEADER) {
             return Err(bad(0));
         }
@@ -121,33 +115,16 @@ fn parse_line(line: &str) -> Option<(&str, Entry)> {
                 "-" => false,
                 _ => return None,
             };
-            if sha256.len() != 64
-                || !sha256
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
             {
                 return None;
             }
-            let content = Content {
-                sha256: sha256.to_owned(),
-                size: size.parse().ok()?,
-            };
-            Some((
-                path,
-                Entry::File {
-                    content,
-                    executable,
-                },
-            ))
+            let content = Content { sha256: sha256.to_owned(), size: size.parse().ok()? };
+            Some((path, Entry::File { content, executable }))
         }
         ("L", rest) => {
             let (target, path) = rest.split_once(' ')?;
-            Some((
-                path,
-                Entry::Link {
-                    target: percent_decode(target)?,
-                },
-            ))
+            Some((path, Entry::Link { target: percent_decode(target)? }))
         }
         ("E", path) => Some((path, Entry::Empty)),
         _ => None,
@@ -205,29 +182,18 @@ mod tests {
     use super::*;
 
     fn file(sha: char, executable: bool) -> Entry {
-        Entry::File {
-            content: Content {
-                sha256: sha.to_string().repeat(64),
-                size: 3,
-            },
-            executable,
-        }
+        Entry::File { content: Content { sha256: sha.to_string().repeat(64), size: 3 }, executable }
     }
 
     fn manifest(entries: &[(&str, Entry)]) -> Manifest {
         Manifest {
-            entries: entries
-                .iter()
-                .map(|(path, entry)| ((*path).to_owned(), entry.clone()))
-                .collect(),
+            entries: entries.iter().map(|(path, entry)| ((*path).to_owned(), entry.clone())).collect(),
         }
     }
 
     #[test]
     fn text_is_sorted_bytewise_and_read_back_equal() {
-        let link = Entry::Link {
-            target: "../a b%\n/ü".to_owned(),
-        };
+        let link = Entry::Link { target: "../a b%\n/ü".to_owned() };
         let whole = manifest(&[
             ("_main/b", file('b', false)),
             ("_main/a b/ü", file('a', true)),
@@ -235,11 +201,8 @@ mod tests {
             ("_main/venv", link),
         ]);
         let text = whole.render();
-        let paths: Vec<&str> = text
-            .lines()
-            .skip(1)
-            .map(|line| &line[line.find("_main").unwrap()..])
-            .collect();
+        let paths: Vec<&str> =
+            text.lines().skip(1).map(|line| &line[line.find("_main").unwrap()..]).collect();
         assert_eq!(paths, ["_main/B", "_main/a b/ü", "_main/b", "_main/venv"]);
         assert!(text.contains("L ../a%20b%25%0A/ü _main/venv\n"), "{text}");
         assert_eq!(Manifest::parse(&text, Path::new("m")).unwrap(), whole);
@@ -262,9 +225,7 @@ mod tests {
             let error = Manifest::parse(&text, Path::new("m")).unwrap_err();
             let line = 2 + bad.lines().count();
             assert!(
-                error
-                    .report()
-                    .starts_with(&format!("error[bad_manifest]: m, line {line}: ")),
+                error.report().starts_with(&format!("error[bad_manifest]: m, line {line}: ")),
                 "{}",
                 error.report()
             );
@@ -276,26 +237,16 @@ mod tests {
     fn parts_are_joined_and_contradictions_refused() {
         let mut whole = manifest(&[("a", file('1', false)), ("i", Entry::Empty)]);
         whole
-            .absorb(manifest(&[
-                ("a", file('1', false)),
-                ("b", file('2', true)),
-                ("i", file('3', false)),
-            ]))
+            .absorb(manifest(&[("a", file('1', false)), ("b", file('2', true)), ("i", file('3', false))]))
             .unwrap();
         whole.absorb(manifest(&[("b", Entry::Empty)])).unwrap();
         assert_eq!(
             whole,
-            manifest(&[
-                ("a", file('1', false)),
-                ("b", file('2', true)),
-                ("i", file('3', false))
-            ])
+            manifest(&[("a", file('1', false)), ("b", file('2', true)), ("i", file('3', false))])
         );
-        let error = whole
-            .absorb(manifest(&[("a", file('9', false))]))
-            .unwrap_err();
-        assert!(error.report().starts_with(
-            "error[runfiles_conflict]: two different files claim the runfiles path a\n"
-        ));
+        let error = whole.absorb(manifest(&[("a", file('9', false))])).unwrap_err();
+        assert!(error
+            .report()
+            .starts_with("error[runfiles_conflict]: two different files claim the runfiles path a\n"));
     }
 }

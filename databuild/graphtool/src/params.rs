@@ -36,15 +36,8 @@ impl Params {
     /// # Errors
     /// No command, an option without a value, or names that are not UTF-8.
     pub fn parse(bytes: &[u8]) -> Result<Params, ToolError> {
-        let mut params = Params {
-            command: String::new(),
-            options: Vec::new(),
-            directives: Vec::new(),
-        };
-        for line in bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
+        let mut params = Params { command: String::new(), options: Vec::new(), directives: Vec::new() };
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let line = std::str::from_utf8(line).map_err(|_| ToolError::BadName {
                 name: String::from_utf8_lossy(line).into_owned(),
                 why: "is not UTF-8",
@@ -57,9 +50,7 @@ impl Params {
                     .ok_or_else(|| ToolError::Usage(format!("option `{line}` has no value")))?;
                 params.options.push((name.to_owned(), value.to_owned()));
             } else {
-                params
-                    .directives
-                    .push(line.split('\t').map(str::to_owned).collect());
+                params.directives.push(line.split('\t').map(str::to_owned).collect());
             }
         }
         if params.command.is_empty() {
@@ -77,10 +68,7 @@ impl Params {
     /// The value of an option, if it is given.
     #[must_use]
     pub fn option(&self, name: &str) -> Option<&str> {
-        self.options
-            .iter()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| value.as_str())
+        self.options.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of an option that must be given.
@@ -88,8 +76,7 @@ impl Params {
     /// # Errors
     /// It is not.
     pub fn required(&self, name: &str) -> Result<&str, ToolError> {
-        self.option(name)
-            .ok_or_else(|| ToolError::Usage(format!("`{}` needs --{name}=", self.command)))
+        self.option(name).ok_or_else(|| ToolError::Usage(format!("`{}` needs --{name}=", self.command)))
     }
 
     /// The path given by an option that must be given.
@@ -102,9 +89,7 @@ impl Params {
 
     /// The directives in their order, fields split.
     pub fn directives(&self) -> impl Iterator<Item = Vec<&str>> {
-        self.directives
-            .iter()
-            .map(|fields| fields.iter().map(String::as_str).collect())
+        self.directives.iter().map(|fields| fields.iter().map(String::as_str).collect())
     }
 }
 
@@ -114,10 +99,7 @@ impl Params {
 /// It contains a line break; tabs never get this far.
 pub fn check_path(path: &str) -> Result<(), ToolError> {
     if path.contains(['\n', '\r']) {
-        return Err(ToolError::BadName {
-            name: path.to_owned(),
-            why: "contains a line break",
-        });
+        return Err(ToolError::BadName { name: path.to_owned(), why: "contains a line break" });
     }
     Ok(())
 }
@@ -148,10 +130,7 @@ mod tests {
         let params = Params::parse("manifest\n--out=a=b\nfile\tx y\tz\n".as_bytes()).unwrap();
         assert_eq!(params.command(), "manifest");
         assert_eq!(params.required("out").unwrap(), "a=b");
-        assert_eq!(
-            params.directives().collect::<Vec<_>>(),
-            [["file", "x y", "z"]]
-        );
+        assert_eq!(params.directives().collect::<Vec<_>>(), [["file", "x y", "z"]]);
         assert!(params.required("unused").is_err());
     }
 
@@ -159,9 +138,7 @@ mod tests {
     fn names_that_are_not_utf8_are_refused() {
         let error = Params::parse(b"manifest\nfile\t\xff\tz\n").unwrap_err();
         assert!(
-            error
-                .report()
-                .starts_with("error[bad_file_name]: the file name file\\t"),
+            error.report().starts_with("error[bad_file_name]: the file name file\\t"),
             "{}",
             error.report()
         );

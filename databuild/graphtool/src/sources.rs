@@ -59,23 +59,11 @@ pub fn run(params: &Params) -> Result<(), ToolError> {
     }
     let files = owned
         .iter()
-        .filter_map(|(path, owner)| {
-            Some(SourceFile {
-                path,
-                owner,
-                sha256: hashes.get(path)?,
-            })
-        })
+        .filter_map(|(path, owner)| Some(SourceFile { path, owner, sha256: hashes.get(path)? }))
         .collect();
-    let manifest = SourceManifest {
-        format: FORMAT,
-        label: params.required("label")?,
-        files,
-        edges,
-    };
-    let mut text = serde_json::to_string_pretty(&manifest).map_err(|error| {
-        ToolError::Usage(format!("the source manifest cannot be written: {error}"))
-    })?;
+    let manifest = SourceManifest { format: FORMAT, label: params.required("label")?, files, edges };
+    let mut text = serde_json::to_string_pretty(&manifest)
+        .map_err(|error| ToolError::Usage(format!("the source manifest cannot be written: {error}")))?;
     text.push('\n');
     write_output(&params.path("out")?, text.as_bytes())
 }

@@ -14,9 +14,7 @@ struct Sandbox {
 
 impl Sandbox {
     fn new() -> Sandbox {
-        Sandbox {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Sandbox { dir: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -50,11 +48,7 @@ impl Sandbox {
         let mut all = vec![command.to_owned(), format!("--out={}", out.display())];
         all.extend_from_slice(lines);
         let result = self.run(&all);
-        assert_eq!(
-            out.exists(),
-            result.is_ok(),
-            "an output is written if and only if the command succeeds"
-        );
+        assert_eq!(out.exists(), result.is_ok(), "an output is written if and only if the command succeeds");
         result.map(|()| fs::read_to_string(out).unwrap())
     }
 
@@ -86,11 +80,8 @@ fn a_manifest_is_exact_and_does_not_depend_on_order_mode_or_time() {
     let sandbox = Sandbox::new();
     let job = sandbox.file("job.sh", "abc");
     let lib = sandbox.file("lib/ü b.txt", "");
-    let directives = [
-        file("_main/job", &job),
-        file("_main/lib/ü b.txt", &lib),
-        "empty\t_main/__init__.py".to_owned(),
-    ];
+    let directives =
+        [file("_main/job", &job), file("_main/lib/ü b.txt", &lib), "empty\t_main/__init__.py".to_owned()];
     let text = sandbox.manifest(&directives).unwrap();
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(
@@ -146,11 +137,7 @@ fn a_link_to_a_directory_above_is_refused() {
     sandbox.link("tree/a/up", "..");
     let tree = sandbox.path("tree").display().to_string();
     let error = sandbox.manifest(&[file("_main/tree", &tree)]).unwrap_err();
-    assert!(
-        error.report().starts_with("error[link_loop]: the link "),
-        "{}",
-        error.report()
-    );
+    assert!(error.report().starts_with("error[link_loop]: the link "), "{}", error.report());
 }
 
 #[test]
@@ -193,13 +180,9 @@ fn later_directives_win_and_empty_files_only_fill_gaps() {
 #[test]
 fn unreadable_and_unspeakable_files_are_named() {
     let sandbox = Sandbox::new();
-    let error = sandbox
-        .manifest(&[file("_main/gone", "no/such/file")])
-        .unwrap_err();
+    let error = sandbox.manifest(&[file("_main/gone", "no/such/file")]).unwrap_err();
     assert!(
-        error
-            .report()
-            .starts_with("error[unreadable_file]: cannot read no/such/file: "),
+        error.report().starts_with("error[unreadable_file]: cannot read no/such/file: "),
         "{}",
         error.report()
     );
@@ -207,32 +190,18 @@ fn unreadable_and_unspeakable_files_are_named() {
 
     let tab = sandbox.file("a\tb", "");
     let error = sandbox.manifest(&[file("_main/a\tb", &tab)]).unwrap_err();
-    assert!(
-        error.report().starts_with("error[bad_file_name]: "),
-        "{}",
-        error.report()
-    );
+    assert!(error.report().starts_with("error[bad_file_name]: "), "{}", error.report());
 
     sandbox.file("tree/a\nb", "");
     let tree = sandbox.path("tree").display().to_string();
     let error = sandbox.manifest(&[file("_main/tree", &tree)]).unwrap_err();
-    assert!(
-        error.report().contains("a\\nb contains a line break"),
-        "{}",
-        error.report()
-    );
+    assert!(error.report().contains("a\\nb contains a line break"), "{}", error.report());
     assert_eq!(error.exit_code(), 1);
 
     let _socket = std::os::unix::net::UnixListener::bind(sandbox.path("socket")).unwrap();
     let socket = sandbox.path("socket").display().to_string();
-    let error = sandbox
-        .manifest(&[file("_main/socket", &socket)])
-        .unwrap_err();
-    assert!(
-        error.report().starts_with("error[special_file]: "),
-        "{}",
-        error.report()
-    );
+    let error = sandbox.manifest(&[file("_main/socket", &socket)]).unwrap_err();
+    assert!(error.report().starts_with("error[special_file]: "), "{}", error.report());
 }
 
 #[test]
@@ -261,20 +230,14 @@ fn merging_gives_the_manifest_of_the_whole() {
     let b = sandbox.file("b", "abc");
     let main = sandbox.manifest(&[file("_main/job", &a)]).unwrap();
     let ext = sandbox.manifest(&[file("lib+/b", &b)]).unwrap();
-    let whole = sandbox
-        .manifest(&[file("lib+/b", &b), file("_main/job", &a)])
-        .unwrap();
-    let parts = [("main", main), ("ext", ext)]
-        .map(|(name, text)| format!("manifest\t{}", sandbox.file(name, &text)));
+    let whole = sandbox.manifest(&[file("lib+/b", &b), file("_main/job", &a)]).unwrap();
+    let parts =
+        [("main", main), ("ext", ext)].map(|(name, text)| format!("manifest\t{}", sandbox.file(name, &text)));
     assert_eq!(sandbox.output("merge", &parts).unwrap(), whole);
 
     let broken = format!("manifest\t{}", sandbox.file("broken", "nonsense\n"));
     let error = sandbox.output("merge", &[broken]).unwrap_err();
-    assert!(
-        error.report().contains("broken, line 1: "),
-        "{}",
-        error.report()
-    );
+    assert!(error.report().contains("broken, line 1: "), "{}", error.report());
 }
 
 #[test]
@@ -308,30 +271,15 @@ fn source_manifests_are_sorted_and_name_owners_and_edges() {
     });
     assert_eq!(json, expected);
     assert!(sandbox
-        .output(
-            "sources",
-            &[
-                "--label=//:job".to_owned(),
-                "file\t//:job\tno/such".to_owned()
-            ]
-        )
+        .output("sources", &["--label=//:job".to_owned(), "file\t//:job\tno/such".to_owned()])
         .is_err());
 }
 
 #[test]
 fn a_wrong_call_is_told_apart_from_a_wrong_graph() {
     let sandbox = Sandbox::new();
-    assert_eq!(
-        sandbox.run(&["dance".to_owned()]).unwrap_err().exit_code(),
-        2
-    );
-    assert_eq!(
-        sandbox
-            .run(&["manifest".to_owned()])
-            .unwrap_err()
-            .exit_code(),
-        2
-    );
+    assert_eq!(sandbox.run(&["dance".to_owned()]).unwrap_err().exit_code(), 2);
+    assert_eq!(sandbox.run(&["manifest".to_owned()]).unwrap_err().exit_code(), 2);
     assert_eq!(run(["x".into()].into_iter()).unwrap_err().exit_code(), 2);
     assert_eq!(run([].into_iter()).unwrap_err().exit_code(), 2);
 }
@@ -366,8 +314,7 @@ fn a_sound_graph_gets_the_jobs_fingerprints_and_canonical_form() {
     let json: serde_json::Value = serde_json::from_str(&graph).unwrap();
     assert_eq!(json["jobs"][0]["code"], ABC);
     assert!(
-        graph.starts_with("{\n  \"format\": 1,\n  \"label\": \"//:databuild\",\n")
-            && graph.ends_with("}\n")
+        graph.starts_with("{\n  \"format\": 1,\n  \"label\": \"//:databuild\",\n") && graph.ends_with("}\n")
     );
     // What was assembled is its own canonical form.
     assert_eq!(assemble(&sandbox, &graph, &["//:job"]).unwrap(), graph);
@@ -385,18 +332,10 @@ fn an_unsound_graph_names_label_reason_and_remedy() {
     assert_eq!(error.exit_code(), 1);
 
     let error = assemble(&sandbox, &spec(&input("clean")), &["//:job"]).unwrap_err();
-    assert!(
-        error.report().starts_with("error[cycle]: "),
-        "{}",
-        error.report()
-    );
+    assert!(error.report().starts_with("error[cycle]: "), "{}", error.report());
 
     let error = assemble(&sandbox, "{\"format\": 9}", &[]).unwrap_err();
-    assert!(
-        error.report().starts_with("error[unsupported_format]: "),
-        "{}",
-        error.report()
-    );
+    assert!(error.report().starts_with("error[unsupported_format]: "), "{}", error.report());
 
     let error = assemble(&sandbox, &spec(&input("raw")), &[]).unwrap_err();
     assert_eq!(error.exit_code(), 2, "{}", error.report());

@@ -38,11 +38,7 @@ fn generate(out: &Path) {
         fs::write(&schema, text).expect("room for a file");
         codegen.input(&schema);
     }
-    codegen
-        .out_dir(out)
-        .customize(options())
-        .run()
-        .expect("the schemas are valid");
+    codegen.out_dir(out).customize(options()).run().expect("the schemas are valid");
 
     // A new event must break the build of every `match` that has to know it. The generator has an
     // option for that (`oneofs_non_exhaustive`), which its version 3.7.2 loses on the way.
@@ -68,11 +64,7 @@ fn generated_code_is_what_the_generator_makes() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(
-        names,
-        CHECKED_IN.map(|(name, _)| name),
-        "files in src/generated"
-    );
+    assert_eq!(names, CHECKED_IN.map(|(name, _)| name), "files in src/generated");
     for (name, have) in CHECKED_IN {
         let want = fs::read_to_string(fresh.path().join(name)).unwrap();
         // Not `assert_eq!`: nobody reads three thousand lines of generated code in a failure.

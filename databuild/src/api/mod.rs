@@ -15,7 +15,8 @@ pub use partitions::{Blame, DatasetSummary, InputUsed, PartitionRow, PartitionSt
 pub use plans::{PlanGroup, PlanRequest, PlanView};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
-    EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus, ShutdownRequest, SlotsRequest,
+    EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,
+    ShutdownRequest, SlotsRequest,
 };
 pub use wants::{CreateWant, JobProgress, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow};
 

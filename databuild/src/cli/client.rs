@@ -150,17 +150,31 @@ impl Client {
         }
     }
 
-    fn request<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<T, CliError> {
+    fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<T, CliError> {
         self.runtime.block_on(async {
             let response = self.send(method, path, body).await.map_err(gone)?;
             let bytes = read(response).await?;
             serde_json::from_slice(&bytes).map_err(|error| {
-                CliError::new(Kind::Bug, "bad_answer", format!("the server's answer to {path} cannot be read: {error}"))
+                CliError::new(
+                    Kind::Bug,
+                    "bad_answer",
+                    format!("the server's answer to {path} cannot be read: {error}"),
+                )
             })
         })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Response<Incoming>, String> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Response<Incoming>, String> {
         let stream = tokio::time::timeout(CONNECT, TcpStream::connect(self.address))
             .await
             .map_err(|_| format!("{} does not accept a connection", self.address))?

@@ -6,7 +6,8 @@ use super::error::{CliError, Kind};
 use super::graph;
 use crate::api::ShutdownRequest;
 use crate::daemon::{
-    connect_or_start, environment, find, Constraints, Deadline, Found, How, ServerInfo, StartOptions, StateDir, Workspace,
+    connect_or_start, environment, find, Constraints, Deadline, Found, How, ServerInfo, StartOptions,
+    StateDir, Workspace,
 };
 use crate::serve::{store_root, PROTOCOL};
 use crate::snapshot;
@@ -32,12 +33,14 @@ pub fn workspace(cli: &Cli) -> Result<Workspace, CliError> {
 /// Its state folder.
 pub fn state_dir(cli: &Cli) -> Result<StateDir, CliError> {
     let workspace = workspace(cli)?;
-    StateDir::create(&workspace).map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+    StateDir::create(&workspace)
+        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
 }
 
 /// The user's code store.
 pub fn store() -> Result<snapshot::Store, CliError> {
-    let root = store_root().map_err(|message| CliError::new(Kind::Configuration, "no_cache_folder", message))?;
+    let root =
+        store_root().map_err(|message| CliError::new(Kind::Configuration, "no_cache_folder", message))?;
     snapshot::Store::open(root)
         .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
 }
@@ -83,11 +86,9 @@ impl PrivateServer {
     /// Stops it and its jobs and waits until both are gone.
     pub fn stop(mut self) -> Result<(), CliError> {
         self.client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs: true })?;
-        self.process
-            .0
-            .wait()
-            .map(drop)
-            .map_err(|error| CliError::new(Kind::Bug, "server_stays", format!("pid {}: {error}", self.info.pid)))
+        self.process.0.wait().map(drop).map_err(|error| {
+            CliError::new(Kind::Bug, "server_stays", format!("pid {}: {error}", self.info.pid))
+        })
     }
 }
 
@@ -115,7 +116,11 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
     let state = state_dir(cli)?;
     let store = store()?;
     let log = std::fs::File::create(state.server_log()).map_err(|error| {
-        CliError::new(Kind::Configuration, "state_unwritable", format!("{}: {error}", state.server_log().display()))
+        CliError::new(
+            Kind::Configuration,
+            "state_unwritable",
+            format!("{}: {error}", state.server_log().display()),
+        )
     })?;
     let mut command = std::process::Command::new(program(&store)?);
     command
@@ -176,8 +181,11 @@ fn start(state: &StateDir, store: &snapshot::Store) -> Result<ServerInfo, CliErr
         protocol: PROTOCOL,
         binary_sha256: store.binary_digest(&program).map(|digest| digest.to_string()),
     };
-    let args: Vec<OsString> =
-        ["serve", "--workspace"].into_iter().map(OsString::from).chain([state.workspace().path().into()]).collect();
+    let args: Vec<OsString> = ["serve", "--workspace"]
+        .into_iter()
+        .map(OsString::from)
+        .chain([state.workspace().path().into()])
+        .collect();
     let started = connect_or_start(&StartOptions {
         state,
         program: &program,

@@ -48,10 +48,17 @@ impl Console {
             return Console::Lines;
         }
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let total = all.add(ProgressBar::new(0).with_style(style("{elapsed:>6} [{bar:30}] {pos}/{len} {msg}")));
+        let total =
+            all.add(ProgressBar::new(0).with_style(style("{elapsed:>6} [{bar:30}] {pos}/{len} {msg}")));
         total.enable_steady_tick(Duration::from_millis(200));
         let running_line = all.add(ProgressBar::new(0).with_style(style("       {msg}")));
-        Console::Bars(Box::new(Bars { all, total, jobs: BTreeMap::new(), running: BTreeSet::new(), running_line }))
+        Console::Bars(Box::new(Bars {
+            all,
+            total,
+            jobs: BTreeMap::new(),
+            running: BTreeSet::new(),
+            running_line,
+        }))
     }
 
     /// Shows how far the want is.
@@ -66,7 +73,8 @@ impl Console {
         });
         for job in &progress.jobs {
             let (bar, most) = bars.jobs.entry(job.job.clone()).or_insert_with(|| {
-                let bar = ProgressBar::new(job.remaining).with_style(style("       {bar:20} {pos}/{len} {msg}"));
+                let bar =
+                    ProgressBar::new(job.remaining).with_style(style("       {bar:20} {pos}/{len} {msg}"));
                 (bars.all.insert_before(&bars.running_line, bar), job.remaining)
             });
             *most = (*most).max(job.remaining);
@@ -125,7 +133,9 @@ impl Console {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
 /// One line about one event.

@@ -34,7 +34,11 @@ pub fn find() -> Result<Option<BuiltGraph>, CliError> {
         let graph = beside(&at, ".graph.json");
         if graph.is_file() {
             let content = std::fs::read_to_string(&graph).map_err(|error| {
-                CliError::new(Kind::Configuration, "graph_unreadable", format!("{}: {error}", graph.display()))
+                CliError::new(
+                    Kind::Configuration,
+                    "graph_unreadable",
+                    format!("{}: {error}", graph.display()),
+                )
             })?;
             return Ok(Some(BuiltGraph { content, path: graph, runfiles: beside(&at, ".runfiles") }));
         }
@@ -73,7 +77,8 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
 
 /// Whether the code of all jobs is still in the store; a user may empty caches.
 fn is_stored(store: &Store, file: &GraphFile) -> bool {
-    file.jobs.iter().all(|job| job.code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_)))))
+    let stored = |code: &String| code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_))));
+    file.jobs.iter().all(|job| job.code.as_ref().is_some_and(stored))
 }
 
 fn parse(built: &BuiltGraph) -> Result<GraphFile, CliError> {
@@ -111,8 +116,9 @@ fn snapshot_jobs(
                 .hint("build again: bazel run //:databuild")
             })
         };
-        let manifest = CodeManifest::parse(&read(&job.manifest)?)
-            .map_err(|error| CliError::new(Kind::Configuration, error.code(), format!("{}: {error}", job.label)))?;
+        let manifest = CodeManifest::parse(&read(&job.manifest)?).map_err(|error| {
+            CliError::new(Kind::Configuration, error.code(), format!("{}: {error}", job.label))
+        })?;
         let taken = store
             .materialize(&manifest, &|runfile: &str| built.runfiles.join(runfile))
             .map_err(|error| snapshot_error(&job.label, &error))?;

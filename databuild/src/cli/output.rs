@@ -54,12 +54,20 @@ impl Table {
     pub fn print(&self) {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let numeric = |column: usize| {
             self.rows.len() > 1
-                && self.rows[1..].iter().filter_map(|row| row.get(column)).all(|cell| cell.parse::<u64>().is_ok())
+                && self.rows[1..]
+                    .iter()
+                    .filter_map(|row| row.get(column))
+                    .all(|cell| cell.parse::<u64>().is_ok())
         };
         let right: Vec<bool> = (0..columns).map(numeric).collect();
         for row in &self.rows {
@@ -99,7 +107,9 @@ pub fn encode(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => out.push(byte as char),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                out.push(byte as char)
+            }
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -110,10 +110,7 @@ pub fn connect_or_start(options: &StartOptions<'_>) -> Result<Started, DaemonErr
                 break How::Restarted(reason);
             }
             Found::OtherHost(info) => {
-                return Err(DaemonError::OtherHost {
-                    info,
-                    server_json: options.state.server_json(),
-                })
+                return Err(DaemonError::OtherHost { info, server_json: options.state.server_json() })
             }
             Found::NotAnswering { info, error } => {
                 if options.deadline.expired() {
@@ -128,10 +125,7 @@ pub fn connect_or_start(options: &StartOptions<'_>) -> Result<Started, DaemonErr
 }
 
 fn already_running(info: ServerInfo) -> Started {
-    Started {
-        info,
-        how: How::AlreadyRunning,
-    }
+    Started { info, how: How::AlreadyRunning }
 }
 
 /// Asks a server to go and waits until it has gone. Its running work stays with
@@ -160,9 +154,7 @@ fn hand_over(
 /// Starts a server; the caller holds `start.lock` and has seen none.
 fn start(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
     let state = options.state;
-    let log = state
-        .fresh_log()
-        .map_err(DaemonError::io("open", state.server_log()))?;
+    let log = state.fresh_log().map_err(DaemonError::io("open", state.server_log()))?;
     let ready = launch(Launch {
         program: options.program,
         args: options.args,
@@ -188,9 +180,7 @@ fn start(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
     };
     // A server in the foreground takes no start.lock: it may have been first.
     match find(state, options.probe)? {
-        Found::Running(info) if options.constraints.mismatch(&info).is_none() => {
-            Ok(already_running(*info))
-        }
+        Found::Running(info) if options.constraints.mismatch(&info).is_none() => Ok(already_running(*info)),
         _ => Err(start_failed(state, message)),
     }
 }
@@ -208,19 +198,12 @@ fn answering(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonErro
                 options.deadline.pause(LOOK_AGAIN);
             }
             Found::Moved(_) | Found::OtherHost(_) | Found::None(_) => {
-                return Err(start_failed(
-                    options.state,
-                    "it was ready and ended at once".to_owned(),
-                ))
+                return Err(start_failed(options.state, "it was ready and ended at once".to_owned()))
             }
         }
     }
 }
 
 fn start_failed(state: &StateDir, message: String) -> DaemonError {
-    DaemonError::StartFailed {
-        message,
-        log: state.server_log(),
-        tail: state.log_tail(TAIL_LINES),
-    }
+    DaemonError::StartFailed { message, log: state.server_log(), tail: state.log_tail(TAIL_LINES) }
 }

@@ -53,10 +53,7 @@ impl Constraints {
             });
         }
         if self.protocol != info.protocol {
-            return Some(RestartReason::Protocol {
-                running: info.protocol,
-                wanted: self.protocol,
-            });
+            return Some(RestartReason::Protocol { running: info.protocol, wanted: self.protocol });
         }
         self.binary_sha256
             .as_ref()
@@ -75,12 +72,9 @@ impl fmt::Display for RestartReason {
                 write!(f, "it spoke protocol {running}, this is protocol {wanted}")
             }
             RestartReason::Binary => f.write_str("it was built from other sources"),
-            RestartReason::WorkspaceMoved { from, to } => write!(
-                f,
-                "the workspace moved from {} to {}",
-                from.display(),
-                to.display()
-            ),
+            RestartReason::WorkspaceMoved { from, to } => {
+                write!(f, "the workspace moved from {} to {}", from.display(), to.display())
+            }
         }
     }
 }

@@ -13,10 +13,7 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline `whole` from now.
     pub fn after(whole: Duration) -> Self {
-        Deadline {
-            at: Instant::now() + whole,
-            whole,
-        }
+        Deadline { at: Instant::now() + whole, whole }
     }
 
     /// The time left; zero once the deadline has passed.

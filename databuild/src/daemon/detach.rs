@@ -134,12 +134,7 @@ unsafe fn reset_signals() -> io::Result<()> {
 unsafe fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
     // SAFETY: system calls on numbers.
     unsafe {
-        let done = libc::syscall(
-            libc::SYS_close_range,
-            first,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        );
+        let done = libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
         if done == 0 {
             return Ok(());
         }
@@ -148,9 +143,7 @@ unsafe fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == -1 {
             return Err(io::Error::last_os_error());
         }
-        let end = RawFd::try_from(limit.rlim_cur)
-            .unwrap_or(1 << 20)
-            .min(1 << 20);
+        let end = RawFd::try_from(limit.rlim_cur).unwrap_or(1 << 20).min(1 << 20);
         for fd in first as RawFd..end {
             libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
         }

@@ -5,17 +5,8 @@
 use std::ffi::{OsStr, OsString};
 
 /// Variables handed on by their exact names.
-const NAMES: &[&str] = &[
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "TZ",
-    "PATH",
-    "TMPDIR",
-    "XDG_RUNTIME_DIR",
-    "XDG_CACHE_HOME",
-];
+const NAMES: &[&str] =
+    &["HOME", "USER", "LOGNAME", "LANG", "TZ", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"];
 
 /// Variables handed on by the beginning of their names.
 const PREFIXES: &[&str] = &["LC_", "DATABUILD_"];
@@ -23,21 +14,15 @@ const PREFIXES: &[&str] = &["LC_", "DATABUILD_"];
 /// Variables that belong to one process and mean nothing, or worse, in another:
 /// the ready pipe's number, and what a job is told about its own run (a job may
 /// call the command line).
-const PRIVATE: &[&str] = &[
-    super::READY_FD_ENV,
-    "DATABUILD_REQUEST",
-    "DATABUILD_REPORT",
-    "DATABUILD_RUN_ID",
-    "DATABUILD_ATTEMPT",
-];
+const PRIVATE: &[&str] =
+    &[super::READY_FD_ENV, "DATABUILD_REQUEST", "DATABUILD_REPORT", "DATABUILD_RUN_ID", "DATABUILD_ATTEMPT"];
 
 /// Whether the server gets the variable `name`.
 pub fn is_allowed(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
         return false;
     };
-    !PRIVATE.contains(&name)
-        && (NAMES.contains(&name) || PREFIXES.iter().any(|p| name.starts_with(p)))
+    !PRIVATE.contains(&name) && (NAMES.contains(&name) || PREFIXES.iter().any(|p| name.starts_with(p)))
 }
 
 /// The part of `env` that the server gets.

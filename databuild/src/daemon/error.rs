@@ -128,16 +128,9 @@ impl DaemonError {
     }
 
     /// For `map_err`.
-    pub(super) fn io(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| DaemonError::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| DaemonError::Io { action, path, source }
     }
 }
 

@@ -35,10 +35,7 @@ pub fn network_filesystem(path: &Path) -> io::Result<Option<&'static str>> {
 }
 
 fn name_of(f_type: u64) -> Option<&'static str> {
-    NETWORK
-        .iter()
-        .find(|(magic, _)| *magic == f_type & 0xFFFF_FFFF)
-        .map(|(_, name)| *name)
+    NETWORK.iter().find(|(magic, _)| *magic == f_type & 0xFFFF_FFFF).map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -54,10 +51,7 @@ mod tests {
 
     #[test]
     fn proc_is_local_and_a_missing_path_is_an_error() {
-        assert_eq!(
-            network_filesystem(Path::new("/proc")).expect("statfs"),
-            None
-        );
+        assert_eq!(network_filesystem(Path::new("/proc")).expect("statfs"), None);
         assert!(network_filesystem(Path::new("/proc/no/such/path")).is_err());
     }
 }

@@ -79,9 +79,7 @@ pub fn find(
         ReadInfo::Malformed(why) => return Ok(Found::None(NotRunning::Malformed(why))),
     };
     let here = Machine::this().map_err(DaemonError::io("read", "/proc"))?;
-    let id = state
-        .current_id()
-        .map_err(DaemonError::io("look at", state.path()))?;
+    let id = state.current_id().map_err(DaemonError::io("look at", state.path()))?;
     match origin(&info, id, &here) {
         Origin::ThisBoot => {}
         Origin::OtherBoot => return Ok(Found::None(NotRunning::OtherBoot)),
@@ -124,11 +122,7 @@ pub(super) enum Origin {
 /// Judges a `server.json` found in the folder `id` on the machine `here`.
 pub(super) fn origin(info: &ServerInfo, id: DirId, here: &Machine) -> Origin {
     if info.boot_id == here.boot_id {
-        return if info.state_dir == id {
-            Origin::ThisBoot
-        } else {
-            Origin::Copied
-        };
+        return if info.state_dir == id { Origin::ThisBoot } else { Origin::Copied };
     }
     if info.host == here.host {
         return Origin::OtherBoot;

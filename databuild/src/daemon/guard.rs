@@ -87,19 +87,15 @@ impl ServerGuard {
     pub fn acquire(state: &StateDir, deadline: &Deadline) -> Result<Self, DaemonError> {
         let here = Machine::this().map_err(DaemonError::io("read", "/proc"))?;
         let me = ProcessId::current().map_err(DaemonError::io("read", "/proc"))?;
-        let before = match ServerInfo::read_raw(state)
-            .map_err(DaemonError::io("read", state.server_json()))?
-        {
-            ReadInfo::Info(info) => Some(info),
-            ReadInfo::Absent | ReadInfo::Malformed(_) => None,
-        };
+        let before =
+            match ServerInfo::read_raw(state).map_err(DaemonError::io("read", state.server_json()))? {
+                ReadInfo::Info(info) => Some(info),
+                ReadInfo::Absent | ReadInfo::Malformed(_) => None,
+            };
         if let Some(info) = before {
             // Locks do not reliably reach over a network file system.
             if origin(&info, state.id(), &here) == Origin::OtherHost {
-                return Err(DaemonError::OtherHost {
-                    info,
-                    server_json: state.server_json(),
-                });
+                return Err(DaemonError::OtherHost { info, server_json: state.server_json() });
             }
         }
         let lock = LockFile::acquire(&state.server_lock(), deadline)
@@ -114,14 +110,7 @@ impl ServerGuard {
             Mode::empty(),
         )
         .map_err(|e| DaemonError::io("open", state.path())(e.into()))?;
-        Ok(ServerGuard {
-            state: state.clone(),
-            dir,
-            me,
-            here,
-            published: None,
-            _lock: lock,
-        })
+        Ok(ServerGuard { state: state.clone(), dir, me, here, published: None, _lock: lock })
     }
 
     /// The state folder this server owns.
@@ -132,9 +121,7 @@ impl ServerGuard {
     /// Writes `server.json`. To be called once the server accepts connections;
     /// then tell the ready pipe.
     pub fn publish_info(&mut self, what: Publication) -> Result<ServerInfo, DaemonError> {
-        let since_1970 = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let info = ServerInfo {
             pid: self.me.pid,
             start_time: self.me.start_time,
@@ -149,8 +136,7 @@ impl ServerGuard {
             state_dir: self.state.id(),
             started_at_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
         };
-        info.write(&self.state)
-            .map_err(DaemonError::io("write", self.state.server_json()))?;
+        info.write(&self.state).map_err(DaemonError::io("write", self.state.server_json()))?;
         self.published = Some(info.clone());
         Ok(info)
     }
@@ -239,8 +225,5 @@ impl Drop for ServerGuard {
 }
 
 fn is_absent(e: &io::Error) -> bool {
-    matches!(
-        e.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

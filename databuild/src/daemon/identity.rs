@@ -26,10 +26,7 @@ impl DirId {
     /// The identity of the folder that `path` leads to now.
     pub fn of(path: &Path) -> io::Result<Self> {
         let meta = std::fs::metadata(path)?;
-        Ok(DirId {
-            dev: meta.dev(),
-            ino: meta.ino(),
-        })
+        Ok(DirId { dev: meta.dev(), ino: meta.ino() })
     }
 }
 
@@ -52,13 +49,8 @@ impl Machine {
     /// This machine.
     pub fn this() -> io::Result<Self> {
         Ok(Machine {
-            host: rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
-            boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?
-                .trim()
-                .to_owned(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned(),
         })
     }
 }
@@ -116,10 +108,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?;
     let start_time = fields.nth(18)?.parse().ok()?;
-    Some(Stat {
-        dead: matches!(state, "Z" | "X" | "x"),
-        start_time,
-    })
+    Some(Stat { dead: matches!(state, "Z" | "X" | "x"), start_time })
 }
 
 impl ProcessId {
@@ -127,20 +116,14 @@ impl ProcessId {
     pub fn current() -> io::Result<Self> {
         let pid = std::process::id();
         Self::of(pid)?.ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                "/proc does not show this process; is /proc mounted?",
-            )
+            io::Error::new(io::ErrorKind::NotFound, "/proc does not show this process; is /proc mounted?")
         })
     }
 
     /// The process that has the id `pid` now, ended or not; `None` if there is
     /// none.
     pub fn of(pid: u32) -> io::Result<Option<Self>> {
-        Ok(stat(pid)?.map(|s| ProcessId {
-            pid,
-            start_time: s.start_time,
-        }))
+        Ok(stat(pid)?.map(|s| ProcessId { pid, start_time: s.start_time }))
     }
 
     /// Whether this very process still runs.
@@ -212,10 +195,7 @@ mod tests {
     fn this_process_is_alive_and_another_start_time_is_another_process() {
         let me = ProcessId::current().expect("own identity");
         assert_eq!(me.liveness().expect("liveness"), Liveness::Alive);
-        let other = ProcessId {
-            start_time: me.start_time + 1,
-            ..me
-        };
+        let other = ProcessId { start_time: me.start_time + 1, ..me };
         assert_eq!(other.liveness().expect("liveness"), Liveness::Reused);
     }
 

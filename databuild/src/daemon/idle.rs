@@ -38,20 +38,12 @@ impl IdleClock {
     /// A clock of a server started at `started`: it has the whole limit to get
     /// its first request. Without a limit the server stays for ever.
     pub fn new(started: Instant, limit: Option<Duration>) -> Self {
-        IdleClock {
-            limit,
-            last_used: started,
-        }
+        IdleClock { limit, last_used: started }
     }
 
     /// Decides at `now`, given when the last request came (`None`: none yet) and
     /// what is going on. The limit counts anew from the end of the work.
-    pub fn decide(
-        &mut self,
-        now: Instant,
-        last_request: Option<Instant>,
-        work: Work,
-    ) -> IdleDecision {
+    pub fn decide(&mut self, now: Instant, last_request: Option<Instant>, work: Work) -> IdleDecision {
         if let Some(request) = last_request {
             self.last_used = self.last_used.max(request);
         }
@@ -59,17 +51,13 @@ impl IdleClock {
             self.last_used = self.last_used.max(now);
         }
         let Some(limit) = self.limit else {
-            return IdleDecision::Stay {
-                look_again_in: None,
-            };
+            return IdleDecision::Stay { look_again_in: None };
         };
         let left = limit.saturating_sub(now.saturating_duration_since(self.last_used));
         if left.is_zero() {
             IdleDecision::ShutDown
         } else {
-            IdleDecision::Stay {
-                look_again_in: Some(left),
-            }
+            IdleDecision::Stay { look_again_in: Some(left) }
         }
     }
 }
@@ -79,18 +67,9 @@ mod tests {
     use super::*;
 
     const LIMIT: u64 = 100;
-    const NONE: Work = Work {
-        live_runs: 0,
-        due_wants: 0,
-    };
-    const RUN: Work = Work {
-        live_runs: 1,
-        due_wants: 0,
-    };
-    const WANT: Work = Work {
-        live_runs: 0,
-        due_wants: 1,
-    };
+    const NONE: Work = Work { live_runs: 0, due_wants: 0 };
+    const RUN: Work = Work { live_runs: 1, due_wants: 0 };
+    const WANT: Work = Work { live_runs: 0, due_wants: 1 };
 
     /// Seconds after the start: (now, last request, work) and the time left
     /// expected; 0 is a shutdown.
@@ -101,9 +80,7 @@ mod tests {
         for &(now, request, work, left) in steps {
             let expected = match left {
                 0 => IdleDecision::ShutDown,
-                left => IdleDecision::Stay {
-                    look_again_in: Some(Duration::from_secs(left)),
-                },
+                left => IdleDecision::Stay { look_again_in: Some(Duration::from_secs(left)) },
             };
             let decided = clock.decide(at(now), request.map(at), work);
             assert_eq!(decided, expected, "at {now} of {steps:?}");
@@ -112,39 +89,23 @@ mod tests {
 
     #[test]
     fn a_new_server_has_the_whole_limit() {
-        check(&[
-            (0, None, NONE, 100),
-            (99, None, NONE, 1),
-            (100, None, NONE, 0),
-        ]);
+        check(&[(0, None, NONE, 100), (99, None, NONE, 1), (100, None, NONE, 0)]);
     }
 
     #[test]
     fn a_request_begins_the_limit_anew() {
-        check(&[
-            (90, Some(80), NONE, 90),
-            (179, Some(80), NONE, 1),
-            (180, Some(80), NONE, 0),
-        ]);
+        check(&[(90, Some(80), NONE, 90), (179, Some(80), NONE, 1), (180, Some(80), NONE, 0)]);
     }
 
     #[test]
     fn live_runs_and_due_wants_keep_it_and_the_limit_counts_from_their_end() {
-        check(&[
-            (500, None, RUN, 100),
-            (900, None, WANT, 100),
-            (999, None, NONE, 1),
-        ]);
+        check(&[(500, None, RUN, 100), (900, None, WANT, 100), (999, None, NONE, 1)]);
         check(&[(500, None, RUN, 100), (600, None, NONE, 0)]);
     }
 
     #[test]
     fn times_out_of_order_do_not_shorten_the_limit() {
-        check(&[
-            (50, Some(60), NONE, 100),
-            (60, Some(10), NONE, 100),
-            (160, Some(10), NONE, 0),
-        ]);
+        check(&[(50, Some(60), NONE, 100), (60, Some(10), NONE, 100), (160, Some(10), NONE, 0)]);
     }
 
     #[test]
@@ -153,9 +114,7 @@ mod tests {
         let mut clock = IdleClock::new(start, None);
         assert_eq!(
             clock.decide(start + Duration::from_secs(1_000_000), None, NONE),
-            IdleDecision::Stay {
-                look_again_in: None
-            }
+            IdleDecision::Stay { look_again_in: None }
         );
     }
 }

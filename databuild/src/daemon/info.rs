@@ -53,10 +53,7 @@ pub(super) enum ReadInfo {
 impl ServerInfo {
     /// The server's process.
     pub fn process(&self) -> ProcessId {
-        ProcessId {
-            pid: self.pid,
-            start_time: self.start_time,
-        }
+        ProcessId { pid: self.pid, start_time: self.start_time }
     }
 
     /// Reads the state folder's `server.json`; `None` if there is none. No
@@ -123,9 +120,6 @@ mod tests {
 
     #[test]
     fn half_a_file_is_malformed() {
-        assert!(matches!(
-            ServerInfo::parse(&SAMPLE.as_bytes()[..40]),
-            ReadInfo::Malformed(_)
-        ));
+        assert!(matches!(ServerInfo::parse(&SAMPLE.as_bytes()[..40]), ReadInfo::Malformed(_)));
     }
 }

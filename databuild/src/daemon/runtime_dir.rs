@@ -76,11 +76,7 @@ impl RuntimeDir {
         Self::create_from(state, xdg.as_deref(), Path::new("/tmp"))
     }
 
-    fn create_from(
-        state: &StateDir,
-        xdg: Option<&OsStr>,
-        tmp: &Path,
-    ) -> Result<Self, RuntimeDirError> {
+    fn create_from(state: &StateDir, xdg: Option<&OsStr>, tmp: &Path) -> Result<Self, RuntimeDirError> {
         let user = rustix::process::geteuid().as_raw();
         let id = short_id(state);
         if let Some(path) = recorded(state, &id).filter(|p| owned_folder(p, user).is_ok()) {
@@ -138,11 +134,7 @@ fn is_usable(xdg: &Path, user: u32) -> bool {
     xdg.is_absolute()
         && xdg.as_os_str().len() + longest <= MAX_SOCKET_PATH
         && owned_folder(xdg, user).is_ok_and(|mode| mode & 0o022 == 0)
-        && rustix::fs::access(
-            xdg,
-            rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-        )
-        .is_ok()
+        && rustix::fs::access(xdg, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// Makes `path` a folder of mode 0700 that belongs to `user`, or refuses: in
@@ -154,8 +146,7 @@ fn private_folder(path: &Path, user: u32) -> Result<(), RuntimeDirError> {
         Err(e) => return Err(io_error(path)(e)),
     }
     if owned_folder(path, user)? & 0o777 != 0o700 {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-            .map_err(io_error(path))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(io_error(path))?;
     }
     Ok(())
 }
@@ -164,11 +155,7 @@ fn private_folder(path: &Path, user: u32) -> Result<(), RuntimeDirError> {
 fn owned_folder(path: &Path, user: u32) -> Result<u32, RuntimeDirError> {
     let meta = path.symlink_metadata().map_err(io_error(path))?;
     if !meta.is_dir() || meta.uid() != user {
-        return Err(RuntimeDirError::Foreign {
-            path: path.to_owned(),
-            owner: meta.uid(),
-            user,
-        });
+        return Err(RuntimeDirError::Foreign { path: path.to_owned(), owner: meta.uid(), user });
     }
     Ok(meta.mode())
 }
@@ -192,10 +179,7 @@ mod tests {
             // Below /tmp, because a long TMPDIR would make every path too long.
             let dir = tempfile::tempdir_in("/tmp").expect("temporary folder");
             for name in ["ws", "xdg", "tmp"] {
-                DirBuilder::new()
-                    .mode(0o700)
-                    .create(dir.path().join(name))
-                    .expect("mkdir");
+                DirBuilder::new().mode(0o700).create(dir.path().join(name)).expect("mkdir");
             }
             Place { dir }
         }
@@ -208,11 +192,7 @@ mod tests {
         }
         fn create(&self, xdg: Option<&str>) -> Result<RuntimeDir, RuntimeDirError> {
             let xdg = xdg.map(|x| self.at(x));
-            RuntimeDir::create_from(
-                &self.state(),
-                xdg.as_deref().map(Path::as_os_str),
-                &self.at("tmp"),
-            )
+            RuntimeDir::create_from(&self.state(), xdg.as_deref().map(Path::as_os_str), &self.at("tmp"))
         }
     }
 
@@ -221,16 +201,10 @@ mod tests {
         let place = Place::new();
         let dir = place.create(Some("xdg")).expect("created");
         assert!(dir.path().starts_with(place.at("xdg/databuild")));
-        assert_eq!(
-            dir.path().metadata().expect("metadata").mode() & 0o777,
-            0o700
-        );
+        assert_eq!(dir.path().metadata().expect("metadata").mode() & 0o777, 0o700);
         let socket = dir.socket("runner.sock").expect("short");
         assert!(socket.starts_with(dir.path()));
-        assert_eq!(
-            dir.socket(&"x".repeat(100)).expect_err("long").code(),
-            "socket_path_too_long"
-        );
+        assert_eq!(dir.socket(&"x".repeat(100)).expect_err("long").code(), "socket_path_too_long");
     }
 
     #[test]
@@ -240,10 +214,7 @@ mod tests {
         std::fs::create_dir(&open).expect("mkdir");
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).expect("chmod");
         let long = format!("xdg/{}", "d".repeat(60));
-        DirBuilder::new()
-            .mode(0o700)
-            .create(place.at(&long))
-            .expect("mkdir");
+        DirBuilder::new().mode(0o700).create(place.at(&long)).expect("mkdir");
         for xdg in [None, Some("absent"), Some("open"), Some(long.as_str())] {
             let _ = std::fs::remove_file(place.state().runtime_dir_record());
             let dir = place.create(xdg).expect("created");

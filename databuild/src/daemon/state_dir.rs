@@ -30,9 +30,7 @@ pub struct StateDir {
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
     /// Something else has its name.
-    #[error(
-        "the state folder {path} is {what}, not a folder; move it away and run the command again"
-    )]
+    #[error("the state folder {path} is {what}, not a folder; move it away and run the command again")]
     NotAFolder {
         /// The path.
         path: PathBuf,
@@ -105,11 +103,7 @@ impl StateDir {
     fn checked(workspace: &Workspace, path: PathBuf) -> Result<Self, StateDirError> {
         let meta = path.symlink_metadata().map_err(unwritable(&path, "look"))?;
         if !meta.is_dir() {
-            let what = if meta.is_symlink() {
-                "a symbolic link"
-            } else {
-                "a file"
-            };
+            let what = if meta.is_symlink() { "a symbolic link" } else { "a file" };
             return Err(StateDirError::NotAFolder { path, what });
         }
         let user = rustix::process::geteuid().as_raw();
@@ -125,15 +119,8 @@ impl StateDir {
         use rustix::fs::Access;
         rustix::fs::access(&path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|e| unwritable(&path, "write")(e.into()))?;
-        let id = DirId {
-            dev: meta.dev(),
-            ino: meta.ino(),
-        };
-        Ok(StateDir {
-            workspace: workspace.clone(),
-            path,
-            id,
-        })
+        let id = DirId { dev: meta.dev(), ino: meta.ino() };
+        Ok(StateDir { workspace: workspace.clone(), path, id })
     }
 
     /// The workspace this is the state of.
@@ -217,11 +204,7 @@ impl StateDir {
                 _ => {}
             }
         }
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(self.server_log())
+        OpenOptions::new().append(true).create(true).mode(0o600).open(self.server_log())
     }
 
     /// The last `lines` lines of the server's log with control characters made
@@ -236,13 +219,7 @@ impl StateDir {
         });
         let text: String = String::from_utf8_lossy(&bytes)
             .chars()
-            .map(|c| {
-                if c.is_control() && c != '\n' && c != '\t' {
-                    '?'
-                } else {
-                    c
-                }
-            })
+            .map(|c| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c })
             .collect();
         let all: Vec<&str> = text.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
@@ -256,29 +233,20 @@ pub(super) const SERVER_JSON: &str = "server.json";
 /// is.
 fn make_private_dir(path: &Path) -> Result<(), StateDirError> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-            Err(unwritable(path, "create a folder")(e))
-        }
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(unwritable(path, "create a folder")(e)),
         _ => Ok(()),
     }
 }
 
 fn unwritable(path: &Path, action: &'static str) -> impl Fn(io::Error) -> StateDirError {
     let path = path.to_owned();
-    move |source| StateDirError::Unwritable {
-        path: path.clone(),
-        action,
-        source,
-    }
+    move |source| StateDirError::Unwritable { path: path.clone(), action, source }
 }
 
 /// Replaces `path` in one step by a file of mode 0600 with these bytes: a
 /// reader sees the old file or the new one, also after a power failure.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path
-        .file_name()
-        .ok_or(io::ErrorKind::InvalidInput)?
-        .to_owned();
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let tmp = path.with_file_name(name);
     // Left by a process that had our id and died in between.
@@ -349,10 +317,7 @@ mod tests {
             } else {
                 std::fs::write(&path, "mine").expect("write");
             }
-            for result in [
-                StateDir::create(&workspace).map(|_| ()),
-                StateDir::open(&workspace).map(|_| ()),
-            ] {
+            for result in [StateDir::create(&workspace).map(|_| ()), StateDir::open(&workspace).map(|_| ())] {
                 let error = result.expect_err("refused");
                 assert_eq!(error.code(), "state_dir_not_a_folder");
                 assert!(error.to_string().contains(".databuild"), "{error}");
@@ -380,23 +345,18 @@ mod tests {
     #[test]
     fn an_unwritable_workspace_is_refused_with_path_and_reason() {
         let (_keep, workspace) = workspace();
-        std::fs::set_permissions(workspace.path(), std::fs::Permissions::from_mode(0o555))
-            .expect("chmod");
+        std::fs::set_permissions(workspace.path(), std::fs::Permissions::from_mode(0o555)).expect("chmod");
         let error = as_ordinary_user(|| StateDir::create(&workspace)).expect_err("refused");
         assert_eq!(error.code(), "state_dir_unwritable");
         let text = error.to_string();
-        assert!(
-            text.contains(".databuild") && text.contains("ermission denied"),
-            "{text}"
-        );
+        assert!(text.contains(".databuild") && text.contains("ermission denied"), "{text}");
     }
 
     #[test]
     fn an_unwritable_state_folder_is_refused() {
         let (_keep, workspace) = workspace();
         let path = workspace.path().join(STATE_DIR_NAME);
-        std::fs::set_permissions(workspace.path(), std::fs::Permissions::from_mode(0o755))
-            .expect("chmod");
+        std::fs::set_permissions(workspace.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
         StateDir::create(&workspace).expect("created");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o500)).expect("chmod");
         let error = as_ordinary_user(|| StateDir::create(&workspace)).expect_err("refused");
@@ -448,9 +408,6 @@ mod tests {
         write_atomically(&path, b"two").expect("write");
         assert_eq!(std::fs::read(&path).expect("read"), b"two");
         assert_eq!(path.metadata().expect("metadata").mode() & 0o777, 0o600);
-        assert_eq!(
-            std::fs::read_dir(workspace.path()).expect("list").count(),
-            1
-        );
+        assert_eq!(std::fs::read_dir(workspace.path()).expect("list").count(), 1);
     }
 }

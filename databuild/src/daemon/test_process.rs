@@ -50,13 +50,7 @@ pub(super) fn program() -> PathBuf {
 pub(super) fn arguments() -> Vec<OsString> {
     // The test's name does not begin with the crate's.
     let (_, module) = module_path!().split_once("::").expect("inside a crate");
-    [
-        "--exact",
-        &format!("{module}::helper_process"),
-        "--nocapture",
-    ]
-    .map(OsString::from)
-    .to_vec()
+    ["--exact", &format!("{module}::helper_process"), "--nocapture"].map(OsString::from).to_vec()
 }
 
 /// Runs a helper to its end and gives what it printed as its result.
@@ -118,11 +112,7 @@ pub(super) fn connect(
 }
 
 pub(super) fn constraints(version: &str) -> Constraints {
-    Constraints {
-        version: version.to_owned(),
-        protocol: 1,
-        binary_sha256: None,
-    }
+    Constraints { version: version.to_owned(), protocol: 1, binary_sha256: None }
 }
 
 /// Sends one request to the test server.
@@ -165,11 +155,8 @@ fn serve() {
         Err(error) => fail(ready, &error.to_string()),
     };
     let me = ProcessId::current().expect("own identity");
-    let mut starts = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(starts_file(&state))
-        .expect("starts");
+    let mut starts =
+        std::fs::OpenOptions::new().append(true).create(true).open(starts_file(&state)).expect("starts");
     writeln!(starts, "{} {}", me.pid, me.start_time).expect("write");
     drop(starts);
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
@@ -241,11 +228,7 @@ fn report() -> String {
         lines.push(format!("env {}={}", name.display(), value.display()));
     }
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
-    lines.extend(
-        status
-            .lines()
-            .map(|l| format!("status {}", l.replace('\t', " "))),
-    );
+    lines.extend(status.lines().map(|l| format!("status {}", l.replace('\t', " "))));
     let cwd = std::env::current_dir().expect("cwd");
     lines.push(format!("cwd {}", cwd.display()));
     let session = rustix::process::getsid(None).expect("session");

@@ -64,13 +64,7 @@ impl Fixture {
     /// Runs clients at the same time; their results, sorted.
     fn clients(&self, count: usize, version: &str) -> Vec<String> {
         let children: Vec<_> = (0..count)
-            .map(|_| {
-                self.client()
-                    .env(VERSION, version)
-                    .stdout(Stdio::piped())
-                    .spawn()
-                    .expect("client")
-            })
+            .map(|_| self.client().env(VERSION, version).stdout(Stdio::piped()).spawn().expect("client"))
             .collect();
         let mut results: Vec<String> = children
             .into_iter()
@@ -78,9 +72,7 @@ impl Fixture {
                 let output = child.wait_with_output().expect("output");
                 let text = String::from_utf8_lossy(&output.stdout).into_owned();
                 let result = text.lines().find_map(|l| l.strip_prefix("RESULT "));
-                result
-                    .unwrap_or_else(|| panic!("no result: {text}"))
-                    .to_owned()
+                result.unwrap_or_else(|| panic!("no result: {text}")).to_owned()
             })
             .collect();
         results.sort();
@@ -95,10 +87,8 @@ impl Fixture {
 impl Drop for Fixture {
     fn drop(&mut self) {
         let entries = std::fs::read_dir(self.root.path()).into_iter().flatten();
-        let servers: Vec<_> = entries
-            .flatten()
-            .flat_map(|e| self.servers_of(&e.file_name().to_string_lossy()))
-            .collect();
+        let servers: Vec<_> =
+            entries.flatten().flat_map(|e| self.servers_of(&e.file_name().to_string_lossy())).collect();
         for server in servers {
             kill(&server);
         }
@@ -116,10 +106,7 @@ fn kill(server: &ProcessId) {
 
 /// What a server that is this test's process would announce.
 fn own_info(state: &StateDir) -> ServerInfo {
-    let (me, here) = (
-        ProcessId::current().expect("own identity"),
-        Machine::this().expect("machine"),
-    );
+    let (me, here) = (ProcessId::current().expect("own identity"), Machine::this().expect("machine"));
     ServerInfo {
         pid: me.pid,
         start_time: me.start_time,
@@ -164,11 +151,8 @@ fn find_unasked(state: &StateDir) -> Found {
 /// returned child is waited for.
 fn ended_process(collected: bool) -> (ProcessId, std::process::Child) {
     // Its input is held open, so that it surely runs while it is looked at.
-    let mut child = std::process::Command::new("cat")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("cat");
+    let mut child =
+        std::process::Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat");
     let id = ProcessId::of(child.id()).expect("proc").expect("runs");
     drop(child.stdin.take());
     if collected {
@@ -212,10 +196,7 @@ fn a_restart_names_its_reason() {
     let fixture = Fixture::new();
     fixture.connect();
     let again = connect(&fixture.state(), "2", Vec::new(), LONG).expect("server");
-    assert_eq!(
-        again.how.to_string(),
-        "restarted the server: it was version 1, this is version 2"
-    );
+    assert_eq!(again.how.to_string(), "restarted the server: it was version 1, this is version 2");
 }
 
 #[test]
@@ -226,10 +207,7 @@ fn a_server_killed_without_warning_is_replaced() {
     kill(&first.info.process());
     let second = fixture.connect();
     // A zombie, where nobody collects orphans.
-    assert!(matches!(
-        second.how,
-        How::Started(NotRunning::StalePid | NotRunning::Zombie)
-    ));
+    assert!(matches!(second.how, How::Started(NotRunning::StalePid | NotRunning::Zombie)));
     assert_ne!(first.info.token, second.info.token);
     assert!(fixture.state().previous_log(1).exists());
 }
@@ -252,10 +230,7 @@ fn the_server_inherits_nothing() {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
     let stray = writer.as_raw_fd();
     let mut client = fixture.client();
-    client
-        .env("SECRET_TOKEN", "hunter2")
-        .env("DATABUILD_REQUEST", "of a job")
-        .env("LC_TIME", "C");
+    client.env("SECRET_TOKEN", "hunter2").env("DATABUILD_REQUEST", "of a job").env("LC_TIME", "C");
     // SAFETY: system calls only, on values that live for the calls.
     unsafe {
         client.pre_exec(move || {
@@ -273,9 +248,7 @@ fn the_server_inherits_nothing() {
     }
     assert!(result_of(&mut client).starts_with("started"));
     drop(writer);
-    let info = ServerInfo::read(&fixture.state())
-        .expect("io")
-        .expect("running");
+    let info = ServerInfo::read(&fixture.state()).expect("io").expect("running");
     let report = ask(&info, "report").expect("report");
     let has = |line: &str| report.lines().any(|l| l == line);
 
@@ -284,14 +257,8 @@ fn the_server_inherits_nothing() {
     super::identity::wait_readable(&reader, &deadline).expect("poll");
     rustix::io::ioctl_fionbio(reader.as_fd(), true).expect("non-blocking");
     assert_eq!(rustix::io::read(&reader, &mut [0u8; 1]), Ok(0), "{report}");
-    assert!(
-        !report.contains("fd 251 ") && !report.contains("start.lock"),
-        "{report}"
-    );
-    assert!(
-        !report.contains(" pipe:"),
-        "the ready pipe is closed: {report}"
-    );
+    assert!(!report.contains("fd 251 ") && !report.contains("start.lock"), "{report}");
+    assert!(!report.contains(" pipe:"), "the ready pipe is closed: {report}");
     let log = fixture.state().server_log();
     assert!(has("fd 0 /dev/null"), "{report}");
     for fd in [1, 2] {
@@ -302,10 +269,7 @@ fn the_server_inherits_nothing() {
     }
     assert!(has("env LC_TIME=C"), "{report}");
 
-    assert!(has(&format!(
-        "cwd {}",
-        fixture.state().workspace().path().display()
-    )));
+    assert!(has(&format!("cwd {}", fixture.state().workspace().path().display())));
     assert!(has("status Umask: 0077"), "{report}");
     assert!(has("status SigBlk: 0000000000000000"), "{report}");
     // SIGHUP is signal 1; Rust's runtime ignores SIGPIPE, signal 13. The C
@@ -317,14 +281,8 @@ fn the_server_inherits_nothing() {
     let classic = (1 << 31) - 1;
     assert_eq!(ignored.map(|set| set & classic), Some(0x1001), "{report}");
     let session = rustix::process::getsid(None).expect("session");
-    assert!(
-        !has(&format!("session {}", session.as_raw_nonzero())),
-        "{report}"
-    );
-    assert!(
-        !has(&format!("session {}", info.pid)),
-        "it leads its session"
-    );
+    assert!(!has(&format!("session {}", session.as_raw_nonzero())), "{report}");
+    assert!(!has(&format!("session {}", info.pid)), "it leads its session");
 }
 
 #[test]
@@ -356,10 +314,7 @@ fn a_program_that_cannot_be_run_is_named() {
         ask_shutdown: &|_| Ok(()),
     })
     .expect_err("fails");
-    assert!(
-        error.to_string().contains(&*program.to_string_lossy()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&*program.to_string_lossy()), "{error}");
     assert!(error.to_string().contains("No such file"), "{error}");
 }
 
@@ -383,10 +338,8 @@ fn a_server_outside_the_start_lock_wins() {
 fn a_copied_workspace_gets_a_server_of_its_own() {
     let fixture = Fixture::new();
     let original = fixture.connect().info;
-    let copied = std::process::Command::new("cp")
-        .args(["-r", "ws", "copy"])
-        .current_dir(fixture.root.path())
-        .status();
+    let copied =
+        std::process::Command::new("cp").args(["-r", "ws", "copy"]).current_dir(fixture.root.path()).status();
     assert!(copied.expect("cp").success());
     std::fs::remove_file(starts_file(&fixture.state_of("copy"))).expect("remove");
     let state = fixture.state_of("copy");
@@ -401,9 +354,7 @@ fn a_copied_workspace_gets_a_server_of_its_own() {
 fn a_moved_workspace_replaces_the_server_that_believes_in_the_old_place() {
     let fixture = Fixture::new();
     let stay = vec![(OsString::from(STAY), OsString::from("1"))];
-    let old = connect(&fixture.state(), "1", stay, LONG)
-        .expect("server")
-        .info;
+    let old = connect(&fixture.state(), "1", stay, LONG).expect("server").info;
     std::fs::rename(fixture.path("ws"), fixture.path("moved")).expect("rename");
     let state = fixture.state_of("moved");
     let started = connect(&state, "1", Vec::new(), LONG).expect("server");
@@ -432,27 +383,15 @@ fn dead_processes_and_reused_ids_are_not_believed() {
     let (gone, _) = ended_process(true);
     let (zombie, mut child) = ended_process(false);
     let me = ProcessId::current().expect("own identity");
-    let reused = ProcessId {
-        start_time: me.start_time + 1,
-        ..me
-    };
-    for (id, expected) in [
-        (gone, NotRunning::StalePid),
-        (zombie, NotRunning::Zombie),
-        (reused, NotRunning::ReusedPid),
-    ] {
+    let reused = ProcessId { start_time: me.start_time + 1, ..me };
+    for (id, expected) in
+        [(gone, NotRunning::StalePid), (zombie, NotRunning::Zombie), (reused, NotRunning::ReusedPid)]
+    {
         let fixture = Fixture::new();
         let state = fixture.state();
-        let info = ServerInfo {
-            pid: id.pid,
-            start_time: id.start_time,
-            ..own_info(&state)
-        };
+        let info = ServerInfo { pid: id.pid, start_time: id.start_time, ..own_info(&state) };
         info.write(&state).expect("write");
-        assert!(
-            matches!(find_unasked(&state), Found::None(reason) if reason == expected),
-            "{expected:?}"
-        );
+        assert!(matches!(find_unasked(&state), Found::None(reason) if reason == expected), "{expected:?}");
         assert_eq!(fixture.connect().how, How::Started(expected));
     }
     child.wait().expect("collected");
@@ -463,15 +402,9 @@ fn a_file_that_no_server_wrote_is_not_believed() {
     let fixture = Fixture::new();
     std::fs::write(fixture.state().server_json(), "{\"pid\": ").expect("write");
     let found = find_unasked(&fixture.state());
-    assert!(
-        matches!(found, Found::None(NotRunning::Malformed(_))),
-        "{found:?}"
-    );
+    assert!(matches!(found, Found::None(NotRunning::Malformed(_))), "{found:?}");
     let how = fixture.connect().how;
-    assert!(
-        matches!(how, How::Started(NotRunning::Malformed(_))),
-        "{how:?}"
-    );
+    assert!(matches!(how, How::Started(NotRunning::Malformed(_))), "{how:?}");
 }
 
 #[test]
@@ -480,14 +413,8 @@ fn where_a_server_json_comes_from() {
     let base = own_info(&fixture.state());
     let here = Machine::this().expect("machine");
     let id = base.state_dir;
-    let other_dev = DirId {
-        dev: id.dev + 1,
-        ..id
-    };
-    let other_ino = DirId {
-        ino: id.ino + 1,
-        ..id
-    };
+    let other_dev = DirId { dev: id.dev + 1, ..id };
+    let other_ino = DirId { ino: id.ino + 1, ..id };
     let boot = here.boot_id.as_str();
     let host = here.host.as_str();
     for (boot_id, host, state_dir, expected) in [
@@ -500,12 +427,8 @@ fn where_a_server_json_comes_from() {
         ("other", "elsewhere", other_dev, Origin::OtherHost),
         ("other", "elsewhere", other_ino, Origin::Copied),
     ] {
-        let info = ServerInfo {
-            boot_id: boot_id.to_owned(),
-            host: host.to_owned(),
-            state_dir,
-            ..base.clone()
-        };
+        let info =
+            ServerInfo { boot_id: boot_id.to_owned(), host: host.to_owned(), state_dir, ..base.clone() };
         let judged = super::find::origin(&info, id, &here);
         assert_eq!(judged, expected, "{boot_id} {host} {state_dir}");
     }
@@ -515,11 +438,7 @@ fn where_a_server_json_comes_from() {
 fn the_server_of_another_host_is_not_replaced() {
     let fixture = Fixture::new();
     let state = fixture.state();
-    let info = ServerInfo {
-        boot_id: "other".to_owned(),
-        host: "elsewhere".to_owned(),
-        ..own_info(&state)
-    };
+    let info = ServerInfo { boot_id: "other".to_owned(), host: "elsewhere".to_owned(), ..own_info(&state) };
     info.write(&state).expect("write");
     let error = connect(&state, "1", Vec::new(), LONG).expect_err("refused");
     assert_eq!(error.code(), "server_on_other_host");
@@ -552,10 +471,7 @@ fn a_server_in_another_container_counts_while_it_holds_its_lock() {
         match find_unasked(&state) {
             Found::OtherHost(_) if !deadline.expired() => std::thread::yield_now(),
             found => {
-                assert!(
-                    matches!(found, Found::None(NotRunning::StalePid)),
-                    "{found:?}"
-                );
+                assert!(matches!(found, Found::None(NotRunning::StalePid)), "{found:?}");
                 break;
             }
         }
@@ -570,10 +486,7 @@ fn a_second_path_to_the_workspace_is_no_move() {
     std::os::unix::fs::symlink(state.workspace().path(), &other_name).expect("symlink");
     let moved_away = fixture.path("absent");
     for (workspace, is_running) in [(other_name, true), (moved_away, false)] {
-        let info = ServerInfo {
-            workspace,
-            ..own_info(&state)
-        };
+        let info = ServerInfo { workspace, ..own_info(&state) };
         info.write(&state).expect("write");
         let found = find(&state, |_| Ok(())).expect("find");
         assert_eq!(matches!(found, Found::Running(_)), is_running, "{found:?}");
@@ -607,35 +520,23 @@ fn a_living_process_that_does_not_answer_is_reported_not_replaced() {
 }
 
 /// Demands that no server meets.
-const CONSTRAINTS_NONE: Constraints = Constraints {
-    version: String::new(),
-    protocol: 0,
-    binary_sha256: None,
-};
+const CONSTRAINTS_NONE: Constraints =
+    Constraints { version: String::new(), protocol: 0, binary_sha256: None };
 
 #[test]
 fn what_a_client_demands() {
     let fixture = Fixture::new();
     let info = own_info(&fixture.state());
     let demand = |version: &str, protocol, binary: Option<&str>| {
-        let constraints = Constraints {
-            version: version.to_owned(),
-            protocol,
-            binary_sha256: binary.map(str::to_owned),
-        };
+        let constraints =
+            Constraints { version: version.to_owned(), protocol, binary_sha256: binary.map(str::to_owned) };
         constraints.mismatch(&info)
     };
     assert_eq!(demand("1", 1, None), None);
     assert_eq!(demand("1", 1, Some("none")), None);
     assert_eq!(demand("1", 1, Some("other")), Some(RestartReason::Binary));
-    assert!(matches!(
-        demand("1", 2, None),
-        Some(RestartReason::Protocol { .. })
-    ));
-    assert!(matches!(
-        demand("2", 2, None),
-        Some(RestartReason::Version { .. })
-    ));
+    assert!(matches!(demand("1", 2, None), Some(RestartReason::Protocol { .. })));
+    assert!(matches!(demand("2", 2, None), Some(RestartReason::Version { .. })));
 }
 
 // --- Being the server -------------------------------------------------------
@@ -719,10 +620,7 @@ fn a_server_sees_that_its_announcement_is_gone_or_anothers_and_leaves_that_alone
         let (fixture, reason) = lost_after(|_, state| match text {
             Some(text) => std::fs::write(state.server_json(), text).expect("write"),
             None => {
-                let other = ServerInfo {
-                    start_time: 1,
-                    ..own_info(state)
-                };
+                let other = ServerInfo { start_time: 1, ..own_info(state) };
                 other.write(state).expect("write");
             }
         });

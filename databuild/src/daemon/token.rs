@@ -16,10 +16,7 @@ impl Token {
         let mut bytes = [0u8; 32];
         let mut filled = 0;
         while filled < bytes.len() {
-            filled += rustix::rand::getrandom(
-                &mut bytes[filled..],
-                rustix::rand::GetRandomFlags::empty(),
-            )?;
+            filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
         }
         Ok(Token(hex(&bytes)))
     }
@@ -77,14 +74,9 @@ mod tests {
     #[test]
     fn only_the_whole_token_matches() {
         let token = Token("00ff".to_owned());
-        for (candidate, expected) in [
-            ("00ff", true),
-            ("00fe", false),
-            ("10ff", false),
-            ("00f", false),
-            ("00ff0", false),
-            ("", false),
-        ] {
+        for (candidate, expected) in
+            [("00ff", true), ("00fe", false), ("10ff", false), ("00f", false), ("00ff0", false), ("", false)]
+        {
             assert_eq!(token.matches(candidate), expected, "{candidate:?}");
         }
     }

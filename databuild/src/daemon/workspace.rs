@@ -54,10 +54,8 @@ impl Workspace {
     /// The workspace of this process: the one Bazel names, else the nearest one
     /// at or above the current folder.
     pub fn discover() -> Result<Self, WorkspaceError> {
-        let cwd = std::env::current_dir().map_err(|source| WorkspaceError::Unusable {
-            path: PathBuf::from("."),
-            source,
-        })?;
+        let cwd = std::env::current_dir()
+            .map_err(|source| WorkspaceError::Unusable { path: PathBuf::from("."), source })?;
         Self::discover_from(std::env::var_os(BAZEL_WORKSPACE_ENV).as_deref(), &cwd)
     }
 
@@ -69,18 +67,13 @@ impl Workspace {
         }
         cwd.ancestors()
             .find(|dir| dir.join(STATE_DIR_NAME).is_dir() || dir.join("MODULE.bazel").is_file())
-            .ok_or_else(|| WorkspaceError::NotFound {
-                from: cwd.to_owned(),
-            })
+            .ok_or_else(|| WorkspaceError::NotFound { from: cwd.to_owned() })
             .and_then(Self::at)
     }
 
     /// The workspace whose root is `path`.
     pub fn at(path: &Path) -> Result<Self, WorkspaceError> {
-        let unusable = |source| WorkspaceError::Unusable {
-            path: path.to_owned(),
-            source,
-        };
+        let unusable = |source| WorkspaceError::Unusable { path: path.to_owned(), source };
         let real = path.canonicalize().map_err(unusable)?;
         if !real.is_dir() {
             return Err(unusable(std::io::ErrorKind::NotADirectory.into()));
@@ -138,8 +131,8 @@ mod tests {
         let (_keep, root) = dir();
         std::fs::write(root.join("f"), "").expect("write");
         for name in ["absent", "f"] {
-            let error = Workspace::discover_from(Some(root.join(name).as_os_str()), &root)
-                .expect_err("refused");
+            let error =
+                Workspace::discover_from(Some(root.join(name).as_os_str()), &root).expect_err("refused");
             assert_eq!(error.code(), "workspace_unusable");
             assert!(error.to_string().contains(name), "{error}");
         }

@@ -9,16 +9,12 @@ use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::{GraphId, RunId, Seq, WantId};
-use databuild_core::state::checkpoint::{
-    GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump,
-};
+use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
 use databuild_core::state::{Phase, State};
 use databuild_proto::protobuf::{EnumOrUnknown, Message};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::CheckpointPhase as StoredPhase;
-use datasets::{
-    dataset_dump, dataset_message, indexed_dump, indexed_message, set_dump, set_message,
-};
+use datasets::{dataset_dump, dataset_message, indexed_dump, indexed_message, set_dump, set_message};
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
@@ -44,11 +40,7 @@ pub(super) enum Unusable {
 /// It is too large for one message (2 GiB).
 pub(super) fn encode(state: &State) -> Result<Checkpoint, databuild_proto::protobuf::Error> {
     let bytes = message(state.dump()).write_to_bytes()?;
-    Ok(Checkpoint {
-        seq: state.seq,
-        format: FORMAT,
-        bytes,
-    })
+    Ok(Checkpoint { seq: state.seq, format: FORMAT, bytes })
 }
 
 /// The state of a checkpoint; `content` finds a graph file by its digest.
@@ -130,22 +122,10 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         last_run: RunId(last_run),
         attempt_ms,
         symbols,
-        graphs: graphs
-            .into_iter()
-            .map(graph_dump)
-            .collect::<Result<_, _>>()?,
-        provenances: provenances
-            .into_iter()
-            .map(provenance_dump)
-            .collect::<Result<_, _>>()?,
-        datasets: datasets
-            .into_iter()
-            .map(dataset_dump)
-            .collect::<Result<_, _>>()?,
-        retired: retired
-            .into_iter()
-            .map(dataset_dump)
-            .collect::<Result<_, _>>()?,
+        graphs: graphs.into_iter().map(graph_dump).collect::<Result<_, _>>()?,
+        provenances: provenances.into_iter().map(provenance_dump).collect::<Result<_, _>>()?,
+        datasets: datasets.into_iter().map(dataset_dump).collect::<Result<_, _>>()?,
+        retired: retired.into_iter().map(dataset_dump).collect::<Result<_, _>>()?,
         work: work.into_iter().map(work_dump).collect::<Result<_, _>>()?,
         wants: wants.into_iter().map(want_dump).collect::<Result<_, _>>()?,
         runs: runs.into_iter().map(run_dump).collect::<Result<_, _>>()?,
@@ -154,63 +134,28 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
 
 fn graph_message(dump: GraphDump) -> stored::CheckpointGraph {
     let GraphDump { id, inherited } = dump;
-    stored::CheckpointGraph {
-        graph: id.0,
-        inherited,
-        special_fields: Default::default(),
-    }
+    stored::CheckpointGraph { graph: id.0, inherited, special_fields: Default::default() }
 }
 
 fn graph_dump(message: stored::CheckpointGraph) -> Result<GraphDump, ConvertError> {
     known(&message, "a graph")?;
-    let stored::CheckpointGraph {
-        graph,
-        inherited,
-        special_fields: _,
-    } = message;
-    Ok(GraphDump {
-        id: GraphId(graph),
-        inherited,
-    })
+    let stored::CheckpointGraph { graph, inherited, special_fields: _ } = message;
+    Ok(GraphDump { id: GraphId(graph), inherited })
 }
 
 fn provenance_message(digests: JobDigests) -> stored::CheckpointProvenance {
-    let JobDigests {
-        code,
-        args,
-        template,
-    } = digests;
-    stored::CheckpointProvenance {
-        code,
-        args,
-        template,
-        special_fields: Default::default(),
-    }
+    let JobDigests { code, args, template } = digests;
+    stored::CheckpointProvenance { code, args, template, special_fields: Default::default() }
 }
 
 fn provenance_dump(message: stored::CheckpointProvenance) -> Result<JobDigests, ConvertError> {
     known(&message, "a provenance")?;
-    let stored::CheckpointProvenance {
-        code,
-        args,
-        template,
-        special_fields: _,
-    } = message;
-    Ok(JobDigests {
-        code,
-        args,
-        template,
-    })
+    let stored::CheckpointProvenance { code, args, template, special_fields: _ } = message;
+    Ok(JobDigests { code, args, template })
 }
 
 fn work_message(dump: WorkDump) -> stored::CheckpointWork {
-    let WorkDump {
-        job,
-        todo,
-        ready,
-        live,
-        forced,
-    } = dump;
+    let WorkDump { job, todo, ready, live, forced } = dump;
     stored::CheckpointWork {
         job,
         todo: set_message(todo),
@@ -223,14 +168,7 @@ fn work_message(dump: WorkDump) -> stored::CheckpointWork {
 
 fn work_dump(message: stored::CheckpointWork) -> Result<WorkDump, ConvertError> {
     known(&message, "a job's work")?;
-    let stored::CheckpointWork {
-        job,
-        todo,
-        ready,
-        live,
-        forced,
-        special_fields: _,
-    } = message;
+    let stored::CheckpointWork { job, todo, ready, live, forced, special_fields: _ } = message;
     Ok(WorkDump {
         job,
         todo: set_dump(todo)?,
@@ -300,10 +238,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         as_of: read::instant(as_of)?,
         created_at: read::instant(created_at)?,
         expires_at: read::optional_instant(expires_at)?,
-        remaining: remaining
-            .into_iter()
-            .map(indexed_dump)
-            .collect::<Result<_, _>>()?,
+        remaining: remaining.into_iter().map(indexed_dump).collect::<Result<_, _>>()?,
         total,
         done,
         unchanged,
@@ -375,10 +310,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         intended,
         special_fields: _,
     } = message;
-    let phase = match (
-        known_value(phase, "phase")?,
-        read::optional_instant(retry_at)?,
-    ) {
+    let phase = match (known_value(phase, "phase")?, read::optional_instant(retry_at)?) {
         (StoredPhase::CHECKPOINT_PHASE_LEASED, None) => Phase::Leased,
         (StoredPhase::CHECKPOINT_PHASE_RUNNING, None) => Phase::Running,
         (StoredPhase::CHECKPOINT_PHASE_PUBLISHING, None) => Phase::Publishing,
@@ -399,10 +331,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         as_of: read::instant(as_of)?,
         made_by,
         cancel_requested,
-        intended: intended
-            .into_iter()
-            .map(read::output)
-            .collect::<Result<_, _>>()?,
+        intended: intended.into_iter().map(read::output).collect::<Result<_, _>>()?,
     })
 }
 

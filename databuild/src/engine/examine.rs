@@ -90,7 +90,8 @@ fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, AttemptReport> {
     }
     if exit.timed_out {
         let seconds = exit.ended_at.saturating_sub(exit.started_at) as f64 / 1000.0;
-        let message = format!("out of time after {seconds:.1} s; raise `timeout` in the job if it needs longer");
+        let message =
+            format!("out of time after {seconds:.1} s; raise `timeout` in the job if it needs longer");
         return Err(AttemptReport { outcome: AttemptOutcome::Timeout, message });
     }
     let name = AttemptName::new(ended.attempt.to_string())

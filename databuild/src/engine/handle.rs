@@ -241,7 +241,8 @@ impl Handle {
             return Err(Refusal::NoTargets.into());
         }
         let state = State::clone(&self.snapshot().state);
-        super::files::look_at_files(state, targets, refresh, as_of, &self.workspace).map_err(CommandError::from)
+        super::files::look_at_files(state, targets, refresh, as_of, &self.workspace)
+            .map_err(CommandError::from)
     }
 
     /// Stops a run.

@@ -28,8 +28,12 @@ impl Inherited {
             return Ok(());
         }
         let temporary = self.path.with_extension("new");
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(&serde_json::to_vec(&values)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, &self.path)?;

@@ -33,13 +33,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// `inbox` takes [`Message::Encoded`].
     pub(super) fn new(saved: Base, inbox: Sender<Message>) -> Keeper {
-        Keeper {
-            inbox,
-            saved,
-            begun: saved.seq,
-            encoding: false,
-            encoded: None,
-        }
+        Keeper { inbox, saved, begun: saved.seq, encoding: false, encoded: None }
     }
 
     /// Takes what the thread sent back; none if it failed.
@@ -62,10 +56,7 @@ impl Keeper {
             // The loop may have ended meanwhile, and with it the need.
             let _ = inbox.send(Message::Encoded(encode(&state)));
         };
-        match std::thread::Builder::new()
-            .name("checkpoint".to_owned())
-            .spawn(encode)
-        {
+        match std::thread::Builder::new().name("checkpoint".to_owned()).spawn(encode) {
             Ok(_) => self.encoding = true,
             Err(error) => tracing::warn!(%error, "no thread for a checkpoint can be started"),
         }
@@ -73,10 +64,7 @@ impl Keeper {
 
     /// Saves a last checkpoint, if it is worth its while.
     pub(super) fn stop(&mut self, state: &State, log: &mut dyn EventLog) {
-        let newest = self
-            .encoded
-            .as_ref()
-            .map_or(self.saved.seq, |checkpoint| checkpoint.seq);
+        let newest = self.encoded.as_ref().map_or(self.saved.seq, |checkpoint| checkpoint.seq);
         let last = if events_between(newest, state) >= self.interval() / AT_STOP {
             encode(state)
         } else {
@@ -94,10 +82,7 @@ impl Keeper {
     fn save(&mut self, checkpoint: &Checkpoint, log: &mut dyn EventLog) {
         match log.save_checkpoint(checkpoint) {
             Ok(()) => {
-                self.saved = Base {
-                    seq: checkpoint.seq,
-                    bytes: checkpoint.bytes.len() as u64,
-                };
+                self.saved = Base { seq: checkpoint.seq, bytes: checkpoint.bytes.len() as u64 };
                 tracing::debug!(seq = %checkpoint.seq, bytes = self.saved.bytes, "checkpoint saved");
             }
             // Nothing is lost: the log has it all. If the device failed, the next append says so.
@@ -136,11 +121,7 @@ mod tests {
     fn log_of(events: usize) -> MemoryLog {
         let record = testing::history(1).pop().unwrap();
         let mut log = MemoryLog::new();
-        log.append(&Batch {
-            records: vec![record; events],
-            blobs: vec![],
-        })
-        .unwrap();
+        log.append(&Batch { records: vec![record; events], blobs: vec![] }).unwrap();
         log
     }
 
@@ -168,10 +149,7 @@ mod tests {
     }
 
     fn newest(log: &MemoryLog) -> Option<u64> {
-        log.latest_checkpoint(FORMAT)
-            .unwrap()
-            .checkpoint
-            .map(|checkpoint| checkpoint.seq.0)
+        log.latest_checkpoint(FORMAT).unwrap().checkpoint.map(|checkpoint| checkpoint.seq.0)
     }
 
     #[test]
@@ -200,10 +178,7 @@ mod tests {
     #[test]
     fn a_large_state_is_written_more_seldom() {
         let mut log = log_of(1);
-        let (mut keeper, messages) = keeper(Base {
-            seq: Seq(1_000),
-            bytes: 256 * 50_000,
-        });
+        let (mut keeper, messages) = keeper(Base { seq: Seq(1_000), bytes: 256 * 50_000 });
         keeper.tend(&state(50_999), &mut log);
         assert_eq!(encoded(&keeper, &messages), None);
         keeper.tend(&state(51_000), &mut log);
@@ -214,10 +189,7 @@ mod tests {
     fn a_stop_saves_what_is_worth_it() {
         let stopped = |seq, ready: Option<u64>| {
             let mut log = log_of(20_000);
-            let (mut keeper, _messages) = keeper(Base {
-                seq: Seq(100),
-                bytes: 1,
-            });
+            let (mut keeper, _messages) = keeper(Base { seq: Seq(100), bytes: 1 });
             keeper.take(ready.and_then(|seq| encode(&state(seq))));
             keeper.stop(&state(seq), &mut log);
             newest(&log)
@@ -235,9 +207,7 @@ mod tests {
         keeper.tend(&state(10_000), &mut log);
         let checkpoint = encoded(&keeper, &messages).unwrap();
         keeper.take(checkpoint);
-        log.fail_next(StoreError::DiskFull {
-            log: "(memory)".to_owned(),
-        });
+        log.fail_next(StoreError::DiskFull { log: "(memory)".to_owned() });
         keeper.tend(&state(10_001), &mut log);
         assert_eq!((newest(&log), keeper.encoding), (None, false));
         keeper.tend(&state(19_999), &mut log);

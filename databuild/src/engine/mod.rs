@@ -33,6 +33,6 @@ mod testing;
 pub use files::{look_at_files, FileLook};
 pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
 pub use perform::ConnectRunner;
-pub use request::{parse_request, InputFile, OutputFile, Request};
 pub use replay::ReplayError;
+pub use request::{parse_request, InputFile, OutputFile, Request};
 pub use start::{Engine, EngineConfig, EngineError};

@@ -20,8 +20,7 @@ use std::sync::mpsc::Sender;
 use std::sync::Arc;
 
 /// Starts or finds the runner and returns a connection whose events go to the given sender.
-pub type ConnectRunner =
-    Box<dyn Fn(Sender<RunnerEvent>) -> Result<RunnerClient, RunnerError> + Send>;
+pub type ConnectRunner = Box<dyn Fn(Sender<RunnerEvent>) -> Result<RunnerClient, RunnerError> + Send>;
 
 /// What effects need.
 pub(super) struct Performer {
@@ -145,7 +144,9 @@ impl Performer {
             if let Some(exit) = self.ended_before(attempt) {
                 known.push(attempt);
                 news.extend(
-                    AttemptName::new(attempt.to_string()).ok().map(|attempt| RunnerEvent::Ended { attempt, exit }),
+                    AttemptName::new(attempt.to_string())
+                        .ok()
+                        .map(|attempt| RunnerEvent::Ended { attempt, exit }),
                 );
             }
         }
@@ -214,9 +215,8 @@ impl Performer {
             };
             Input::AttemptEnded { attempt, end }
         };
-        let request =
-            request::build(spec, &state.symbols, &self.workspace, &self.staging, &self.reader)
-                .map_err(|error| vec![fail(error.to_string(), false)])?;
+        let request = request::build(spec, &state.symbols, &self.workspace, &self.staging, &self.reader)
+            .map_err(|error| vec![fail(error.to_string(), false)])?;
         if let Some(inputs) = self.vanished(spec, &request, &fail) {
             return Err(inputs);
         }
@@ -239,11 +239,14 @@ impl Performer {
         let arguments = request::arguments(spec, &request).map_err(|message| vec![fail(message, true)])?;
         let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
         argv.extend(arguments);
-        let name = AttemptName::new(attempt.to_string()).map_err(|error| vec![fail(error.to_string(), true)])?;
+        let name =
+            AttemptName::new(attempt.to_string()).map_err(|error| vec![fail(error.to_string(), true)])?;
         let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
         start.env = self.environment(spec, &snapshot.runfiles().to_string_lossy());
-        start.mkdirs = request::staging_dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
-        start.request = serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;
+        start.mkdirs =
+            request::staging_dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
+        start.request =
+            serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;
         start.timeout_ms = job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         start.grace_ms = u64::try_from(job.grace.as_millis()).unwrap_or(u64::MAX);
         Ok(start)

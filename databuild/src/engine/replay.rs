@@ -48,10 +48,7 @@ pub(super) fn load(log: &dyn EventLog) -> Result<(State, Base), ReplayError> {
     if let Some(checkpoint) = newest_checkpoint(log) {
         match resume(log, &checkpoint) {
             Ok(state) => {
-                let base = Base {
-                    seq: checkpoint.seq,
-                    bytes: checkpoint.bytes.len() as u64,
-                };
+                let base = Base { seq: checkpoint.seq, bytes: checkpoint.bytes.len() as u64 };
                 return Ok((state, base));
             }
             Err(reason) => {
@@ -122,11 +119,7 @@ mod tests {
     fn log_of_history() -> MemoryLog {
         let mut log = MemoryLog::new();
         let records = testing::history(20);
-        log.append(&Batch {
-            records,
-            blobs: vec![],
-        })
-        .unwrap();
+        log.append(&Batch { records, blobs: vec![] }).unwrap();
         log
     }
 
@@ -150,13 +143,7 @@ mod tests {
             let checkpoint = checkpoint::encode(&state_at(&log, seq)).unwrap();
             log.save_checkpoint(&checkpoint).unwrap();
             let (state, base) = load(&log).unwrap();
-            assert_eq!(
-                base,
-                Base {
-                    seq: Seq(seq),
-                    bytes: checkpoint.bytes.len() as u64
-                }
-            );
+            assert_eq!(base, Base { seq: Seq(seq), bytes: checkpoint.bytes.len() as u64 });
             assert_eq!(state.dump(), whole.dump(), "from {seq}");
         }
     }
@@ -177,46 +164,13 @@ mod tests {
         let mut unknown_field = good.bytes.clone();
         unknown_field.extend([0xf8, 0x07, 0x01]);
         for (name, checkpoint) in [
-            (
-                "another format",
-                Checkpoint {
-                    format: checkpoint::FORMAT + 1,
-                    ..good.clone()
-                },
-            ),
-            (
-                "cut",
-                Checkpoint {
-                    bytes: cut,
-                    ..good.clone()
-                },
-            ),
-            (
-                "nothing",
-                Checkpoint {
-                    bytes: vec![],
-                    ..good.clone()
-                },
-            ),
-            (
-                "an unknown field",
-                Checkpoint {
-                    bytes: unknown_field,
-                    ..good.clone()
-                },
-            ),
-            (
-                "another event's",
-                Checkpoint {
-                    seq: Seq(51),
-                    ..good.clone()
-                },
-            ),
+            ("another format", Checkpoint { format: checkpoint::FORMAT + 1, ..good.clone() }),
+            ("cut", Checkpoint { bytes: cut, ..good.clone() }),
+            ("nothing", Checkpoint { bytes: vec![], ..good.clone() }),
+            ("an unknown field", Checkpoint { bytes: unknown_field, ..good.clone() }),
+            ("another event's", Checkpoint { seq: Seq(51), ..good.clone() }),
             ("of a graph that the log does not have", strange),
-            (
-                "with a tail that does not fit",
-                checkpoint::encode(&early).unwrap(),
-            ),
+            ("with a tail that does not fit", checkpoint::encode(&early).unwrap()),
         ] {
             let mut log = log.clone();
             log.save_checkpoint(&checkpoint).unwrap();

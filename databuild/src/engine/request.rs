@@ -191,7 +191,10 @@ pub(super) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<Str
                     Some(text.into())
                 })
                 .map_err(|hole| {
-                    format!("{}: {hole} in `args`; `{{input:NAME}}` needs an input of exactly one file", job.label)
+                    format!(
+                        "{}: {hole} in `args`; `{{input:NAME}}` needs an input of exactly one file",
+                        job.label
+                    )
                 })
         })
         .collect()

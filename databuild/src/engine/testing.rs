@@ -39,12 +39,7 @@ fn graph_file(raw: &str) -> String {
     let same = |dim: &str| json!({"dim": dim, "rule": {"kind": "same", "of": dim}});
     let all = |dim: &str| json!({"dim": dim, "rule": {"kind": "all"}});
     let mut datasets = [
-        dataset(
-            "daily",
-            false,
-            json!([city, date]),
-            Some("out/{city}/{date}"),
-        ),
+        dataset("daily", false, json!([city, date]), Some("out/{city}/{date}")),
         dataset(raw, true, json!([city, date]), Some("in/{city}/{date}")),
         dataset("report", false, json!([]), None),
     ];
@@ -81,10 +76,7 @@ pub(super) fn history(days: Key) -> Vec<Record> {
     let mut records = register(&mut core, "raw");
     let graph = Arc::clone(core.state.registered());
     let raw = graph.graph.dataset_named("raw").unwrap();
-    let (_, first) = core
-        .state
-        .resolve_at("raw/city=oslo/date=1990-01-01", now())
-        .unwrap();
+    let (_, first) = core.state.resolve_at("raw/city=oslo/date=1990-01-01", now()).unwrap();
     let first = first.first().unwrap().keys()[1];
     let cities = 0..CITIES.len() as Key;
     let content = |(city, day): (Key, Key)| Sighting::Content {
@@ -93,14 +85,8 @@ pub(super) fn history(days: Key) -> Vec<Record> {
         version: format!("sha256:{city}-{day}"),
         mark: u64::from(day) + 1,
     };
-    let seen = cities
-        .flat_map(|city| (0..days).map(move |day| (city, day)))
-        .map(content)
-        .collect();
-    let sightings = Sightings {
-        graph: Some(graph.id.clone()),
-        seen,
-    };
+    let seen = cities.flat_map(|city| (0..days).map(move |day| (city, day))).map(content).collect();
+    let sightings = Sightings { graph: Some(graph.id.clone()), seen };
     let last = date(1990, 1, 1).saturating_add(Span::new().days(i64::from(days) - 1));
     let request = WantRequest {
         targets: vec![format!("daily/date=1990-01-01..{last}")],
@@ -123,22 +109,11 @@ pub(super) fn history(days: Key) -> Vec<Record> {
             match effect {
                 Effect::Start(spec) if left > 0 => {
                     left -= 1;
-                    inputs.push_back(Input::AttemptStarted {
-                        attempt: spec.attempt,
-                        pid: 7,
-                    });
-                    inputs.push_back(Input::AttemptEnded {
-                        attempt: spec.attempt,
-                        end: success(&spec),
-                    });
+                    inputs.push_back(Input::AttemptStarted { attempt: spec.attempt, pid: 7 });
+                    inputs.push_back(Input::AttemptEnded { attempt: spec.attempt, end: success(&spec) });
                 }
-                Effect::Publish {
-                    attempt, outputs, ..
-                } => {
-                    inputs.push_back(Input::Published {
-                        attempt,
-                        marks: vec![9; outputs.len()],
-                    });
+                Effect::Publish { attempt, outputs, .. } => {
+                    inputs.push_back(Input::Published { attempt, marks: vec![9; outputs.len()] });
                 }
                 _ => {}
             }
@@ -157,9 +132,7 @@ fn success(spec: &AttemptSpec) -> AttemptEnd {
         metadata: "{}".to_owned(),
     };
     AttemptEnd {
-        result: Ok(Success {
-            outputs: vec![output],
-        }),
+        result: Ok(Success { outputs: vec![output] }),
         exit_code: Some(0),
         wall_ms: 5,
         cpu_ms: 4,

@@ -36,12 +36,8 @@ pub fn check_files(items: &[(PathBuf, StatMark)], threads: usize) -> Vec<FileSta
         check_run(items, &mut states);
         return states;
     }
-    let chunks: Vec<_> = items
-        .chunks(CHUNK)
-        .zip(states.chunks_mut(CHUNK))
-        .map(Some)
-        .map(Mutex::new)
-        .collect();
+    let chunks: Vec<_> =
+        items.chunks(CHUNK).zip(states.chunks_mut(CHUNK)).map(Some).map(Mutex::new).collect();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -67,12 +63,7 @@ fn check_run(items: &[(PathBuf, StatMark)], states: &mut [FileState]) {
     let mut opened: Option<OwnedFd> = None;
     for ((path, mark), state) in items.iter().zip(states) {
         let bytes = path.as_os_str().as_bytes();
-        let (above, name) = bytes.split_at(
-            bytes
-                .iter()
-                .rposition(|b| *b == b'/')
-                .map_or(0, |at| at + 1),
-        );
+        let (above, name) = bytes.split_at(bytes.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1));
         if above != folder {
             folder = above;
             opened = None;
@@ -81,12 +72,9 @@ fn check_run(items: &[(PathBuf, StatMark)], states: &mut [FileState]) {
             opened = open(Path::new(OsStr::from_bytes(folder)), flags, Mode::empty()).ok();
         }
         *state = match &opened {
-            Some(folder) if !name.is_empty() => check(
-                folder.as_fd(),
-                Path::new(OsStr::from_bytes(name)),
-                path,
-                *mark,
-            ),
+            Some(folder) if !name.is_empty() => {
+                check(folder.as_fd(), Path::new(OsStr::from_bytes(name)), path, *mark)
+            }
             _ => check(CWD, path, path, *mark),
         };
     }

@@ -29,9 +29,7 @@ pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
         match few_inodes(paths)? {
             Some(inodes) => {
                 for path in &inodes {
-                    File::open(path)
-                        .and_then(|file| file.sync_all())
-                        .context("flush", path)?;
+                    File::open(path).and_then(|file| file.sync_all()).context("flush", path)?;
                 }
             }
             None => {
@@ -52,14 +50,9 @@ fn few_inodes(paths: &[&Path]) -> Result<Option<Vec<PathBuf>>, PublishError> {
         if inodes.len() >= FLUSH_EACH {
             return Ok(None);
         }
-        if fs::symlink_metadata(path)
-            .context("look at", path)?
-            .is_dir()
-        {
+        if fs::symlink_metadata(path).context("look at", path)?.is_dir() {
             let entries = walk(path).context("list", path)?;
-            let flushed = entries
-                .iter()
-                .filter(|entry| matches!(entry.kind, Type::File | Type::Dir));
+            let flushed = entries.iter().filter(|entry| matches!(entry.kind, Type::File | Type::Dir));
             inodes.extend(flushed.map(|entry| path.join(&entry.relative)));
         }
         inodes.push(path.to_path_buf());
@@ -72,9 +65,7 @@ fn few_inodes(paths: &[&Path]) -> Result<Option<Vec<PathBuf>>, PublishError> {
 pub fn sync_dirs<P: AsRef<Path> + Ord>(dirs: &BTreeSet<P>) -> Result<(), PublishError> {
     for dir in dirs {
         let dir = dir.as_ref();
-        File::open(dir)
-            .and_then(|file| file.sync_all())
-            .context("flush", dir)?;
+        File::open(dir).and_then(|file| file.sync_all()).context("flush", dir)?;
     }
     Ok(())
 }

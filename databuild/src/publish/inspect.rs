@@ -50,9 +50,7 @@ pub fn inspect(staging: &Path) -> Result<Inspected, PublishError> {
     let meta = match fs::symlink_metadata(staging) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(PublishError::OutputMissing {
-                path: staging.to_owned(),
-            })
+            return Err(PublishError::OutputMissing { path: staging.to_owned() })
         }
         Err(error) => return Err(PublishError::io("look at", staging, error)),
     };
@@ -60,9 +58,7 @@ pub fn inspect(staging: &Path) -> Result<Inspected, PublishError> {
         Type::File => inspect_file(staging, meta.len()),
         Type::Dir => inspect_dir(staging),
         Type::Link => Err(outside(staging)),
-        Type::Special => Err(PublishError::SpecialFile {
-            path: staging.to_owned(),
-        }),
+        Type::Special => Err(PublishError::SpecialFile { path: staging.to_owned() }),
     }
 }
 
@@ -74,12 +70,7 @@ pub fn observe(path: &Path) -> Result<Option<Inspected>, PublishError> {
             Err(PublishError::OutputMissing { .. }) => Ok(None),
             result => result.map(Some),
         },
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
         Err(error) => Err(PublishError::io("look at", path, error)),
@@ -88,10 +79,7 @@ pub fn observe(path: &Path) -> Result<Option<Inspected>, PublishError> {
 
 fn inspect_file(path: &Path, size: u64) -> Result<Inspected, PublishError> {
     // Most outputs are small, and the pages of a big fresh buffer cost more than reading them.
-    let buffer = usize::try_from(size)
-        .unwrap_or(BUFFER)
-        .saturating_add(1)
-        .min(BUFFER);
+    let buffer = usize::try_from(size).unwrap_or(BUFFER).saturating_add(1).min(BUFFER);
     let (sha256, stat) = hash_file(path, None, &mut vec![0; buffer])?;
     Ok(Inspected {
         kind: Kind::File,
@@ -149,9 +137,7 @@ fn hash_file(
     expected: Option<Stat>,
     buffer: &mut [u8],
 ) -> Result<([u8; 32], Stat), PublishError> {
-    let changing = || PublishError::StillChanging {
-        path: path.to_owned(),
-    };
+    let changing = || PublishError::StillChanging { path: path.to_owned() };
     // Not to hang on a pipe, or to follow a link, that came since the look at the inode.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -159,11 +145,7 @@ fn hash_file(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changing()),
         Err(error) => return Err(PublishError::io("read", path, error)),
     };
-    let stat_now = |file: &File| {
-        file.metadata()
-            .map(|meta| Stat::of(&meta))
-            .context("look at", path)
-    };
+    let stat_now = |file: &File| file.metadata().map(|meta| Stat::of(&meta)).context("look at", path);
     let before = stat_now(&file)?;
     let mut hasher = Sha256::new();
     let mut size = 0;
@@ -178,10 +160,7 @@ fn hash_file(
             Err(error) => return Err(PublishError::io("read", path, error)),
         }
     }
-    if stat_now(&file)? != before
-        || size != before.size
-        || expected.is_some_and(|stat| stat != before)
-    {
+    if stat_now(&file)? != before || size != before.size || expected.is_some_and(|stat| stat != before) {
         return Err(changing());
     }
     Ok((hasher.finalize().into(), before))
@@ -189,10 +168,7 @@ fn hash_file(
 
 fn outside(path: &Path) -> PublishError {
     match fs::read_link(path) {
-        Ok(target) => PublishError::LinkOutside {
-            path: path.to_owned(),
-            target,
-        },
+        Ok(target) => PublishError::LinkOutside { path: path.to_owned(), target },
         Err(error) => PublishError::io("read the link", path, error),
     }
 }
@@ -201,16 +177,7 @@ fn outside(path: &Path) -> PublishError {
 /// only stand in front: after a name it would depend on whether that name is itself a link.
 fn stays_inside(relative: &Path, target: &Path) -> bool {
     let depth = relative.components().count() - 1;
-    let parts: Vec<Component<'_>> = target
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .collect();
-    let ups = parts
-        .iter()
-        .take_while(|part| **part == Component::ParentDir)
-        .count();
-    ups <= depth
-        && parts[ups..]
-            .iter()
-            .all(|part| matches!(part, Component::Normal(_)))
+    let parts: Vec<Component<'_>> = target.components().filter(|part| *part != Component::CurDir).collect();
+    let ups = parts.iter().take_while(|part| **part == Component::ParentDir).count();
+    ups <= depth && parts[ups..].iter().all(|part| matches!(part, Component::Normal(_)))
 }

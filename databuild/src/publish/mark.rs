@@ -42,10 +42,7 @@ impl StatMark {
 }
 
 fn with_stat(seed: u64, stat: Stat) -> u64 {
-    mix(
-        mix(mix(seed, stat.size), stat.mtime.cast_unsigned()),
-        stat.inode,
-    )
+    mix(mix(mix(seed, stat.size), stat.mtime.cast_unsigned()), stat.inode)
 }
 
 /// The mark of what is at `path` now; `None` if nothing is. A link at `path` is followed, so that the

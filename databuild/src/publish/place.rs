@@ -52,16 +52,8 @@ pub fn redo(staging: &Path, path: &Path, expected: &ContentHash) -> Result<Redo,
     let staged = match inspect(staging) {
         Ok(found) => Some(found.hash),
         // What cannot be read whole is not what was recorded.
-        Err(PublishError::Io {
-            action,
-            path,
-            source,
-        }) => {
-            return Err(PublishError::Io {
-                action,
-                path,
-                source,
-            })
+        Err(PublishError::Io { action, path, source }) => {
+            return Err(PublishError::Io { action, path, source })
         }
         Err(_) => None,
     };
@@ -95,17 +87,12 @@ pub(super) fn publish_with(
         let Err(error) = fs::rename(staging, path) else {
             // Two names of one inode: rename then does nothing at all.
             let leftover = remove(staging).is_err().then(|| staging.to_owned());
-            return Ok(Published {
-                changed_dirs,
-                leftover,
-            });
+            return Ok(Published { changed_dirs, leftover });
         };
         match Errno::from_io_error(&error) {
             Some(Errno::NOENT) => {
                 if fs::symlink_metadata(staging).is_err() {
-                    return Err(PublishError::OutputMissing {
-                        path: staging.to_owned(),
-                    });
+                    return Err(PublishError::OutputMissing { path: staging.to_owned() });
                 }
                 create_parents(path, &mut changed_dirs)?;
             }
@@ -114,20 +101,12 @@ pub(super) fn publish_with(
                 if fs::symlink_metadata(path).is_ok() =>
             {
                 match exchange(staging, path) {
-                    Ok(()) => {
-                        return Ok(Published {
-                            changed_dirs,
-                            leftover: remove_old(staging),
-                        })
-                    }
+                    Ok(()) => return Ok(Published { changed_dirs, leftover: remove_old(staging) }),
                     Err(Errno::NOENT) => {}
                     Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                         let leftover = replace_in_two_steps(staging, path)?;
                         changed_dirs.insert(parent(staging));
-                        return Ok(Published {
-                            changed_dirs,
-                            leftover,
-                        });
+                        return Ok(Published { changed_dirs, leftover });
                     }
                     Err(error) => return Err(PublishError::io("replace", path, error)),
                 }

@@ -82,10 +82,7 @@ fn the_hash_of_a_directory_is_pinned_because_it_is_stored() {
     expected.update(b"\x02\x05\0\0\0\0\0\0\0b.txt");
     expected.update(Sha256::digest("abc"));
     let found = inspect(&lab.path("d")).unwrap();
-    assert_eq!(
-        found.hash,
-        ContentHash::from_sha256(expected.finalize().into())
-    );
+    assert_eq!(found.hash, ContentHash::from_sha256(expected.finalize().into()));
     assert_eq!((found.kind, found.bytes, found.files), (Kind::Dir, 3, 1));
 }
 
@@ -95,17 +92,11 @@ fn every_change_to_a_directory_changes_its_hash_and_its_mark_and_a_touch_only_it
     let dir = lab.dir("d", "1");
     let changes: [(&str, &dyn Fn()); 6] = [
         ("content", &|| fs::write(dir.join("a.txt"), "2").unwrap()),
-        ("name", &|| {
-            fs::rename(dir.join("a.txt"), dir.join("z.txt")).unwrap()
-        }),
-        ("empty folder", &|| {
-            fs::create_dir(dir.join("empty")).unwrap()
-        }),
+        ("name", &|| fs::rename(dir.join("a.txt"), dir.join("z.txt")).unwrap()),
+        ("empty folder", &|| fs::create_dir(dir.join("empty")).unwrap()),
         ("link", &|| symlink("b.txt", dir.join("link")).unwrap()),
         ("file gone", &|| fs::remove_file(dir.join("b.txt")).unwrap()),
-        ("deep file", &|| {
-            fs::write(dir.join("sub/d.txt"), "").unwrap()
-        }),
+        ("deep file", &|| fs::write(dir.join("sub/d.txt"), "").unwrap()),
     ];
     for (what, change) in changes {
         let before = inspect(&dir).unwrap();
@@ -115,10 +106,7 @@ fn every_change_to_a_directory_changes_its_hash_and_its_mark_and_a_touch_only_it
         assert_ne!(before.mark, after.mark, "{what}");
     }
     let before = inspect(&dir).unwrap();
-    File::open(dir.join("sub/c.txt"))
-        .unwrap()
-        .set_modified(std::time::UNIX_EPOCH)
-        .unwrap();
+    File::open(dir.join("sub/c.txt")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     let after = inspect(&dir).unwrap();
     assert_eq!(before.hash, after.hash);
     assert_ne!(before.mark, after.mark);
@@ -133,14 +121,7 @@ fn what_cannot_be_published_is_refused_with_its_path() {
     assert_eq!(refused(&lab.path("link")).0, "output_link_outside");
 
     let fifo = |path: &Path| {
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            path,
-            rustix::fs::FileType::Fifo,
-            0o600.into(),
-            0,
-        )
-        .unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     };
     fifo(&lab.path("fifo"));
     assert_eq!(refused(&lab.path("fifo")).0, "output_special_file");
@@ -192,10 +173,8 @@ fn an_external_file_is_seen_through_the_users_link_and_may_be_missing() {
 #[test]
 fn the_mark_of_the_inspected_output_is_that_of_the_published_one() {
     let lab = Lab::new();
-    for (staging, path) in [
-        (lab.file("s1", "x"), lab.path("out/f")),
-        (lab.dir("s2", "x"), lab.path("out/d")),
-    ] {
+    for (staging, path) in [(lab.file("s1", "x"), lab.path("out/f")), (lab.dir("s2", "x"), lab.path("out/d"))]
+    {
         let inspected = inspect(&staging).unwrap();
         assert_eq!(stat_mark(&staging).unwrap(), Some(inspected.mark));
         publish(&staging, &path).unwrap();
@@ -229,25 +208,15 @@ fn over_everything(publish: impl Fn(&Path, &Path) -> Published) {
         ("nothing", |_| {}),
         ("file", |lab| drop(lab.file("out", "old"))),
         ("directory", |lab| drop(lab.dir("out", "old"))),
-        ("empty directory", |lab| {
-            fs::create_dir(lab.path("out")).unwrap()
-        }),
-        ("link to file", |lab| {
-            symlink(lab.file("elsewhere", "old"), lab.path("out")).unwrap()
-        }),
-        ("link to directory", |lab| {
-            symlink(lab.dir("elsewhere", "old"), lab.path("out")).unwrap()
-        }),
+        ("empty directory", |lab| fs::create_dir(lab.path("out")).unwrap()),
+        ("link to file", |lab| symlink(lab.file("elsewhere", "old"), lab.path("out")).unwrap()),
+        ("link to directory", |lab| symlink(lab.dir("elsewhere", "old"), lab.path("out")).unwrap()),
     ];
     for (what, make_old) in old {
         for directory in [false, true] {
             let lab = Lab::new();
             make_old(&lab);
-            let staging = if directory {
-                lab.dir("staging", "new")
-            } else {
-                lab.file("staging", "new")
-            };
+            let staging = if directory { lab.dir("staging", "new") } else { lab.file("staging", "new") };
             let hash = inspect(&staging).unwrap().hash;
             let published = publish(&staging, &lab.path("out"));
             let context = format!("{what} {directory}");
@@ -256,11 +225,7 @@ fn over_everything(publish: impl Fn(&Path, &Path) -> Published) {
             if what.starts_with("link") {
                 assert_eq!(lab.names(), ["elsewhere", "out"], "{context}");
                 let there = lab.path("elsewhere");
-                let file = if there.is_dir() {
-                    there.join("a.txt")
-                } else {
-                    there
-                };
+                let file = if there.is_dir() { there.join("a.txt") } else { there };
                 assert_eq!(read(file), "old", "{context}: written through the link");
             } else {
                 assert_eq!(lab.names(), ["out"], "{context}");
@@ -294,25 +259,13 @@ fn failures_of_publishing_are_named_and_leave_the_old_output() {
     let code = |staging: &Path, path: &Path| publish(staging, path).unwrap_err().code();
     let old = lab.file("out/f", "old");
     assert_eq!(code(&lab.path("nothing"), &old), "output_missing");
-    assert_eq!(
-        code(&lab.file("staging", "new"), &lab.path("out/f/below")),
-        "output_io"
-    );
+    assert_eq!(code(&lab.file("staging", "new"), &lab.path("out/f/below")), "output_io");
     assert_eq!(read(&old), "old");
     assert_eq!(read(lab.path("staging")), "new");
     let other = Path::new("/proc/self/databuild-test");
-    assert_eq!(
-        code(&lab.path("staging"), other),
-        "output_other_file_system"
-    );
-    assert_eq!(
-        PublishError::io("write", &old, Errno::NOSPC).code(),
-        "disk_full"
-    );
-    assert_eq!(
-        PublishError::io("write", &old, Errno::DQUOT).code(),
-        "disk_full"
-    );
+    assert_eq!(code(&lab.path("staging"), other), "output_other_file_system");
+    assert_eq!(PublishError::io("write", &old, Errno::NOSPC).code(), "disk_full");
+    assert_eq!(PublishError::io("write", &old, Errno::DQUOT).code(), "disk_full");
 }
 
 #[test]
@@ -328,8 +281,7 @@ fn a_file_that_is_still_being_written_is_noticed() {
             }
         });
         // The writer never pauses and one look takes many of its writes.
-        let seen =
-            (0..1000).any(|_| matches!(inspect(&path), Err(PublishError::StillChanging { .. })));
+        let seen = (0..1000).any(|_| matches!(inspect(&path), Err(PublishError::StillChanging { .. })));
         done.store(true, Ordering::Relaxed);
         seen
     });
@@ -373,9 +325,8 @@ fn a_reader_never_sees_a_mixed_or_missing_directory() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let open = |dir: &File, name: &str| {
-                rustix::fs::openat(dir, name, rustix::fs::OFlags::RDONLY, 0.into())
-            };
+            let open =
+                |dir: &File, name: &str| rustix::fs::openat(dir, name, rustix::fs::OFlags::RDONLY, 0.into());
             while !done.load(Ordering::Relaxed) {
                 // The name always leads to a directory; its files are of one version, or it is the
                 // old one and being removed.
@@ -442,11 +393,7 @@ fn redo_completes_a_publication_from_every_point_of_a_crash() {
             "the staged bytes did not reach the disk",
             |lab| {
                 let staging = lab.path("staging");
-                let torn = if staging.is_dir() {
-                    staging.join("a.txt")
-                } else {
-                    staging
-                };
+                let torn = if staging.is_dir() { staging.join("a.txt") } else { staging };
                 fs::write(torn, "").unwrap();
             },
             Redo::Gone,
@@ -478,24 +425,12 @@ fn redo_completes_a_publication_from_every_point_of_a_crash() {
                 crash(&lab);
             }
             let context = format!("{point}, directory: {directory}");
-            assert_eq!(
-                redo(&staging, &path, &hash).unwrap(),
-                *expected,
-                "{context}"
-            );
-            let first = if directory {
-                path.join("a.txt")
-            } else {
-                path.clone()
-            };
+            assert_eq!(redo(&staging, &path, &hash).unwrap(), *expected, "{context}");
+            let first = if directory { path.join("a.txt") } else { path.clone() };
             assert_eq!(read(first), *content, "{context}");
             if *expected != Redo::Gone {
                 assert_eq!(lab.names(), ["out"], "{context}");
-                assert_eq!(
-                    redo(&staging, &path, &hash).unwrap(),
-                    Redo::AlreadyThere,
-                    "{context}"
-                );
+                assert_eq!(redo(&staging, &path, &hash).unwrap(), Redo::AlreadyThere, "{context}");
             }
         }
     }

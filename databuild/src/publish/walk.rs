@@ -18,11 +18,7 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn of(meta: &Metadata) -> Self {
-        Self {
-            size: meta.len(),
-            mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()),
-            inode: meta.ino(),
-        }
+        Self { size: meta.len(), mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()), inode: meta.ino() }
     }
 }
 
@@ -76,18 +72,9 @@ pub(super) fn walk(root: &Path) -> io::Result<Vec<Entry>> {
             if kind == Type::Dir {
                 pending.push(relative.clone());
             }
-            entries.push(Entry {
-                relative,
-                kind,
-                stat: Stat::of(&meta),
-            });
+            entries.push(Entry { relative, kind, stat: Stat::of(&meta) });
         }
     }
-    entries.sort_unstable_by(|a, b| {
-        a.relative
-            .as_os_str()
-            .as_bytes()
-            .cmp(b.relative.as_os_str().as_bytes())
-    });
+    entries.sort_unstable_by(|a, b| a.relative.as_os_str().as_bytes().cmp(b.relative.as_os_str().as_bytes()));
     Ok(entries)
 }

@@ -69,10 +69,7 @@ impl Prepared {
             path: c_string("the executable's path", executable.as_str())?,
             cwd: c_string("cwd", cwd)?,
             env: environment(env, spool, &attempt)?,
-            argv: argv
-                .into_iter()
-                .map(|arg| c_string("an argument", arg))
-                .collect::<Result<_, _>>()?,
+            argv: argv.into_iter().map(|arg| c_string("an argument", arg)).collect::<Result<_, _>>()?,
             umask: umask & 0o777,
         };
         Ok(Self {
@@ -96,15 +93,10 @@ fn environment(
     let mut env = Vec::with_capacity(given.len() + OURS.len());
     for (name, value) in given {
         if name.is_empty() || name.contains('=') {
-            return Err(format!(
-                "{name:?} cannot be the name of an environment variable"
-            ));
+            return Err(format!("{name:?} cannot be the name of an environment variable"));
         }
         if !OURS.contains(&name.as_str()) {
-            env.push(c_string(
-                "an environment variable",
-                format!("{name}={value}"),
-            )?);
+            env.push(c_string("an environment variable", format!("{name}={value}"))?);
         }
     }
     let (request, report) = spool.job_paths(attempt);
@@ -183,9 +175,7 @@ pub(super) fn start(
                 group,
                 started_at,
                 logs,
-                deadline: prepared
-                    .timeout
-                    .and_then(|timeout| now.checked_add(timeout)),
+                deadline: prepared.timeout.and_then(|timeout| now.checked_add(timeout)),
                 grace: prepared.grace,
                 kill_at: None,
                 timed_out: false,
@@ -195,18 +185,12 @@ pub(super) fn start(
             }))
         }
         Err(e) if e.step == Step::Exec && e.errno == libc::ETXTBSY => Started::TextBusy(prepared),
-        Err(e) => Started::Failed {
-            errno: e.errno,
-            message: explain(e, &prepared.program),
-        },
+        Err(e) => Started::Failed { errno: e.errno, message: explain(e, &prepared.program) },
     }
 }
 
 fn setup_failed(what: &str, error: &io::Error) -> Started {
-    Started::Failed {
-        errno: error.raw_os_error().unwrap_or(0),
-        message: format!("{what} failed: {error}"),
-    }
+    Started::Failed { errno: error.raw_os_error().unwrap_or(0), message: format!("{what} failed: {error}") }
 }
 
 /// An attempt whose process was started.
@@ -306,20 +290,13 @@ impl Job {
         let Some((outcome, rusage)) = wait_for(self.pid) else {
             return false;
         };
-        self.end = Some(LeaderEnd {
-            outcome,
-            rusage,
-            ended_at: unix_ms(),
-            give_up_at: now + GROUP_PATIENCE,
-        });
+        self.end = Some(LeaderEnd { outcome, rusage, ended_at: unix_ms(), give_up_at: now + GROUP_PATIENCE });
         true
     }
 
     /// Whether the end can be reported now.
     pub(super) fn is_settled(&self, now: Instant) -> bool {
-        self.end
-            .as_ref()
-            .is_some_and(|end| !group_exists(self.group) || end.give_up_at <= now)
+        self.end.as_ref().is_some_and(|end| !group_exists(self.group) || end.give_up_at <= now)
     }
 
     /// Takes the last output and the end's record. The flag says that something
@@ -357,8 +334,7 @@ impl Job {
                     .filter_map(JobLog::pipe)
                     .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN))
                     .collect();
-                if fds.is_empty() || !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
-                {
+                if fds.is_empty() || !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
                     return;
                 }
                 fds.iter().map(|fd| !fd.revents().is_empty()).collect()

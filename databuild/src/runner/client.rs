@@ -20,9 +20,9 @@ use serde_json::Value;
 use super::error::RunnerError;
 use super::launch::{reach, ConnectOptions};
 use super::protocol::{
-    Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams,
-    ForgetParams, Head, Hello, HelloParams, RefusedParams, RunnerEvent, StartParamsRef, StartSpec,
-    StartedParams, WithParams, MAX_LINE, PROTOCOL,
+    Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams, ForgetParams, Head,
+    Hello, HelloParams, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams, WithParams,
+    MAX_LINE, PROTOCOL,
 };
 
 /// Attempts per line: the first of a large batch run while the rest is read.
@@ -81,10 +81,7 @@ impl RunnerClient {
             jsonrpc: "2.0",
             id: Some(0),
             method: "hello",
-            params: HelloParams {
-                protocol: PROTOCOL,
-                server: server.to_owned(),
-            },
+            params: HelloParams { protocol: PROTOCOL, server: server.to_owned() },
         };
         send(&mut stream, &encode(&call)?)?;
         let mut reader = BufReader::with_capacity(64 << 10, stream.try_clone().map_err(setup)?);
@@ -96,10 +93,7 @@ impl RunnerClient {
             RunnerError::Malformed(format!("hello was refused: {why}"))
         })?;
         if hello.protocol != PROTOCOL {
-            return Err(RunnerError::ProtocolMismatch {
-                ours: PROTOCOL,
-                theirs: hello.protocol,
-            });
+            return Err(RunnerError::ProtocolMismatch { ours: PROTOCOL, theirs: hello.protocol });
         }
         stream.set_read_timeout(None).map_err(setup)?;
         let waiting = Waiting::default();
@@ -108,11 +102,7 @@ impl RunnerClient {
             .name("runner-events".to_owned())
             .spawn(move || read_events(reader, child, &events, &answers))
             .map_err(|e| RunnerError::system("starting the runner's reader thread", e))?;
-        Ok(Self {
-            writer: Mutex::new(Writer { stream, next_id: 1 }),
-            hello,
-            waiting,
-        })
+        Ok(Self { writer: Mutex::new(Writer { stream, next_id: 1 }), hello, waiting })
     }
 
     /// What the runner said of itself and of its attempts when the connection
@@ -134,20 +124,14 @@ impl RunnerClient {
 
     /// Cancels a queued or running attempt; its end comes as an event.
     pub fn cancel(&self, attempt: &AttemptName, reason: &str) -> Result<(), RunnerError> {
-        let params = CancelParams {
-            attempt: attempt.clone(),
-            reason: reason.to_owned(),
-        };
+        let params = CancelParams { attempt: attempt.clone(), reason: reason.to_owned() };
         self.notify("cancel", params)
     }
 
     /// Says that the ends of these attempts are durably recorded. Their spool
     /// folders are removed unless `keep`.
     pub fn forget(&self, attempts: &[AttemptName], keep: bool) -> Result<(), RunnerError> {
-        let params = ForgetParams {
-            attempts: attempts.to_vec(),
-            keep,
-        };
+        let params = ForgetParams { attempts: attempts.to_vec(), keep };
         self.notify("forget", params)
     }
 
@@ -175,12 +159,7 @@ impl RunnerClient {
             let id = writer.next_id;
             writer.next_id += 1;
             lock(&self.waiting).insert(id, sender);
-            let call = Call {
-                jsonrpc: "2.0",
-                id: Some(id),
-                method: "list",
-                params: serde_json::json!({}),
-            };
+            let call = Call { jsonrpc: "2.0", id: Some(id), method: "list", params: serde_json::json!({}) };
             send(&mut writer.stream, &encode(&call)?)?;
         }
         let answer = receiver
@@ -213,8 +192,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn encode<M: Serialize>(message: &M) -> Result<Vec<u8>, RunnerError> {
-    let mut line =
-        serde_json::to_vec(message).map_err(|e| RunnerError::Malformed(e.to_string()))?;
+    let mut line = serde_json::to_vec(message).map_err(|e| RunnerError::Malformed(e.to_string()))?;
     line.push(b'\n');
     Ok(line)
 }
@@ -243,12 +221,8 @@ fn read_line(reader: &mut BufReader<UnixStream>) -> Result<Option<Vec<u8>>, Runn
     match line.pop() {
         None => Ok(None),
         Some(b'\n') => Ok(Some(line)),
-        Some(_) if read as u64 == limit => {
-            Err(RunnerError::Malformed("a line without end".to_owned()))
-        }
-        Some(_) => Err(RunnerError::Disconnected(
-            "it ended within a line".to_owned(),
-        )),
+        Some(_) if read as u64 == limit => Err(RunnerError::Malformed("a line without end".to_owned())),
+        Some(_) => Err(RunnerError::Disconnected("it ended within a line".to_owned())),
     }
 }
 
@@ -303,37 +277,19 @@ fn read_message(line: &[u8]) -> Result<Message, RunnerError> {
         None => return Ok(Message::Answer(decode(line)?)),
         Some("superseded") => return Ok(Message::Superseded),
         Some("started") => {
-            let StartedParams {
-                attempt,
-                pid,
-                start_time,
-            } = decode::<WithParams<_>>(line)?.params;
-            RunnerEvent::Started {
-                attempt,
-                pid,
-                start_time,
-            }
+            let StartedParams { attempt, pid, start_time } = decode::<WithParams<_>>(line)?.params;
+            RunnerEvent::Started { attempt, pid, start_time }
         }
         Some("ended") => {
             let EndedParams { attempt, exit } = decode::<WithParams<_>>(line)?.params;
             RunnerEvent::Ended { attempt, exit }
         }
         Some("refused") => {
-            let RefusedParams {
-                attempt,
-                code,
-                message,
-            } = decode::<WithParams<_>>(line)?.params;
-            RunnerEvent::Refused {
-                attempt,
-                code,
-                message,
-            }
+            let RefusedParams { attempt, code, message } = decode::<WithParams<_>>(line)?.params;
+            RunnerEvent::Refused { attempt, code, message }
         }
         Some(other) => {
-            return Err(RunnerError::Malformed(format!(
-                "unknown notification {other:?}"
-            )));
+            return Err(RunnerError::Malformed(format!("unknown notification {other:?}")));
         }
     };
     Ok(Message::Event(event))

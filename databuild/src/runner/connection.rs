@@ -30,14 +30,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(stream: UnixStream) -> Self {
-        Self {
-            stream,
-            incoming: Vec::new(),
-            searched: 0,
-            outgoing: Vec::new(),
-            sent: 0,
-            open: true,
-        }
+        Self { stream, incoming: Vec::new(), searched: 0, outgoing: Vec::new(), sent: 0, open: true }
     }
 
     /// The descriptor to wait on.
@@ -63,8 +56,7 @@ impl Connection {
             match recv(&self.stream, &mut chunk[..], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => self.open = false,
                 Ok((read, _)) => {
-                    self.incoming
-                        .extend_from_slice(chunk.get(..read).unwrap_or_default());
+                    self.incoming.extend_from_slice(chunk.get(..read).unwrap_or_default());
                     taken += read;
                     if read < chunk.len() {
                         break;
@@ -82,10 +74,8 @@ impl Connection {
         let mut lines = Vec::new();
         let mut start = 0;
         let mut from = self.searched;
-        while let Some(offset) = self
-            .incoming
-            .get(from..)
-            .and_then(|rest| rest.iter().position(|&byte| byte == b'\n'))
+        while let Some(offset) =
+            self.incoming.get(from..).and_then(|rest| rest.iter().position(|&byte| byte == b'\n'))
         {
             let end = from + offset;
             lines.push(self.incoming.get(start..end).unwrap_or_default().to_vec());
@@ -106,12 +96,7 @@ impl Connection {
             Ok(result) => (Some(result), None),
             Err(fault) => (None, Some(fault)),
         };
-        self.queue(&Answer {
-            jsonrpc: "2.0".to_owned(),
-            id,
-            result,
-            error,
-        });
+        self.queue(&Answer { jsonrpc: "2.0".to_owned(), id, result, error });
     }
 
     /// Queues a notification.
@@ -137,11 +122,7 @@ impl Connection {
     pub(super) fn flush(&mut self) {
         while self.has_unsent() {
             let rest = self.outgoing.get(self.sent..).unwrap_or_default();
-            match send(
-                &self.stream,
-                rest,
-                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-            ) {
+            match send(&self.stream, rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(sent) => self.sent += sent,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return,

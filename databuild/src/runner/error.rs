@@ -73,7 +73,9 @@ pub enum RunnerError {
     },
 
     /// The two sides speak different versions of the protocol.
-    #[error("the running runner speaks protocol {theirs}, this program speaks {ours}; drain it and start again")]
+    #[error(
+        "the running runner speaks protocol {theirs}, this program speaks {ours}; drain it and start again"
+    )]
     ProtocolMismatch {
         /// This program's version.
         ours: u32,
@@ -121,7 +123,7 @@ impl RunnerError {
             Self::SocketPathTooLong { .. } => "runner_socket_path_too_long",
             Self::RelativePath(_) => "runner_relative_path",
             Self::UnsafeFolder { .. } => "runner_unsafe_folder",
-            Self::FolderGone(_) => "spool_gone",
+            Self::FolderGone(_) => "runner_folder_gone",
             Self::SpoolInUse(_) => "runner_spool_in_use",
             Self::Unreachable { .. } => "runner_unreachable",
             Self::DidNotStart { .. } => "runner_did_not_start",
@@ -134,23 +136,12 @@ impl RunnerError {
         }
     }
 
-    pub(super) fn io(
-        what: &'static str,
-        path: impl Into<PathBuf>,
-        source: impl Into<io::Error>,
-    ) -> Self {
-        Self::Io {
-            what,
-            path: path.into(),
-            source: source.into(),
-        }
+    pub(super) fn io(what: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self::Io { what, path: path.into(), source: source.into() }
     }
 
     pub(super) fn system(what: &'static str, source: impl Into<io::Error>) -> Self {
-        Self::System {
-            what,
-            source: source.into(),
-        }
+        Self::System { what, source: source.into() }
     }
 }
 

@@ -12,8 +12,8 @@ use super::connection::{parse, Connection};
 use super::error::RunnerError;
 use super::identity::ProcessIdentity;
 use super::protocol::{
-    CancelParams, CapacityParams, Fault, ForgetParams, Head, Hello, HelloParams, StartParams,
-    WithParams, PROTOCOL,
+    CancelParams, CapacityParams, Fault, ForgetParams, Head, Hello, HelloParams, StartParams, WithParams,
+    PROTOCOL,
 };
 use super::signals::SignalPipe;
 use super::socket::Socket;
@@ -46,11 +46,7 @@ pub struct RunnerArgs {
 impl RunnerArgs {
     /// Arguments with the default idle time of 60 seconds.
     pub fn new(spool: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
-        Self {
-            spool: spool.into(),
-            socket: socket.into(),
-            idle_exit: Duration::from_secs(60),
-        }
+        Self { spool: spool.into(), socket: socket.into(), idle_exit: Duration::from_secs(60) }
     }
 }
 
@@ -72,8 +68,7 @@ pub fn main(args: RunnerArgs) -> Result<(), RunnerError> {
     let _ = writeln!(stdout, "{said}").and_then(|()| stdout.flush());
     let event_loop = started?;
     let null = open_null()?;
-    rustix::stdio::dup2_stdout(&null)
-        .map_err(|e| RunnerError::system("giving up standard output", e))?;
+    rustix::stdio::dup2_stdout(&null).map_err(|e| RunnerError::system("giving up standard output", e))?;
     event_loop.run()
 }
 
@@ -158,8 +153,7 @@ impl EventLoop {
     fn new(args: RunnerArgs) -> Result<Self, RunnerError> {
         let spool = Spool::open(&args.spool)?;
         let socket = Socket::bind(&args.socket)?;
-        let signals =
-            SignalPipe::install().map_err(|e| RunnerError::system("handling signals", e))?;
+        let signals = SignalPipe::install().map_err(|e| RunnerError::system("handling signals", e))?;
         let identity = ProcessIdentity::current()
             .map_err(|e| RunnerError::system("reading the runner's identity", e))?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
@@ -205,9 +199,7 @@ impl EventLoop {
 
     fn is_done(&self) -> bool {
         let now = Instant::now();
-        let idle = self
-            .idle_since
-            .is_some_and(|since| now.duration_since(since) >= self.args.idle_exit);
+        let idle = self.idle_since.is_some_and(|since| now.duration_since(since) >= self.args.idle_exit);
         let left = self.leaving.is_some_and(|latest| {
             let flushed = !self.connections.iter().any(Connection::has_unsent);
             (!self.supervisor.is_live() && flushed) || latest.is_some_and(|at| at <= now)
@@ -220,10 +212,7 @@ impl EventLoop {
         let listener = self.socket.fd();
         let connections: Vec<_> = self.connections.iter().map(Connection::fd).collect();
         let mut sources = vec![Source::Signals, Source::Listener];
-        let mut fds = vec![
-            PollFd::new(&signals, PollFlags::IN),
-            PollFd::new(&listener, PollFlags::IN),
-        ];
+        let mut fds = vec![PollFd::new(&signals, PollFlags::IN), PollFd::new(&listener, PollFlags::IN)];
         for (at, (fd, connection)) in connections.iter().zip(&self.connections).enumerate() {
             let mut wanted = PollFlags::IN;
             wanted.set(PollFlags::OUT, connection.has_unsent());
@@ -240,25 +229,17 @@ impl EventLoop {
             Err(rustix::io::Errno::INTR) => return Ok(vec![Source::Signals]),
             Err(e) => return Err(RunnerError::system("waiting for events", e)),
         }
-        let ready =
-            |(fd, source): (&PollFd<'_>, Source)| (!fd.revents().is_empty()).then_some(source);
+        let ready = |(fd, source): (&PollFd<'_>, Source)| (!fd.revents().is_empty()).then_some(source);
         Ok(fds.iter().zip(sources).filter_map(ready).collect())
     }
 
     fn patience(&self) -> Timespec {
         let now = Instant::now();
         let idle = self.idle_since.map(|since| since + self.args.idle_exit);
-        let until = [
-            Some(self.next_housekeeping),
-            idle,
-            self.leaving.flatten(),
-            self.supervisor.next_time(now),
-        ];
-        let wait = until
-            .into_iter()
-            .flatten()
-            .min()
-            .map_or(HOUSEKEEPING, |at| at.saturating_duration_since(now));
+        let until =
+            [Some(self.next_housekeeping), idle, self.leaving.flatten(), self.supervisor.next_time(now)];
+        let wait =
+            until.into_iter().flatten().min().map_or(HOUSEKEEPING, |at| at.saturating_duration_since(now));
         Timespec {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(wait.subsec_nanos()),
@@ -352,10 +333,7 @@ impl EventLoop {
         let mut at = 0;
         let mut owner = None;
         let was = self.owner;
-        for (before, connection) in std::mem::take(&mut self.connections)
-            .into_iter()
-            .enumerate()
-        {
+        for (before, connection) in std::mem::take(&mut self.connections).into_iter().enumerate() {
             if connection.is_open() {
                 if was == Some(before) {
                     owner = Some(at);

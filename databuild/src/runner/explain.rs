@@ -22,10 +22,7 @@ pub(super) fn explain(error: SpawnError, program: &Program) -> String {
         }
         Step::Orphaned => "the runner ended".to_owned(),
         Step::Record => format!("the job's process could not be recorded in the spool: {system}"),
-        Step::Cwd => format!(
-            "the working directory {} cannot be used: {system}",
-            lossy(&program.cwd)
-        ),
+        Step::Cwd => format!("the working directory {} cannot be used: {system}", lossy(&program.cwd)),
         Step::Exec => match error.errno {
             libc::ENOENT if !path.exists() => format!("the executable {shown} does not exist"),
             libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::EACCES | libc::EPERM
@@ -66,19 +63,10 @@ fn interpreter_at_fault(path: &Path, errno: i32) -> bool {
 
 fn interpreter(path: &Path) -> Option<String> {
     let mut line = Vec::new();
-    fs::File::open(path)
-        .ok()?
-        .take(256)
-        .read_to_end(&mut line)
-        .ok()?;
+    fs::File::open(path).ok()?.take(256).read_to_end(&mut line).ok()?;
     let line = line.strip_prefix(b"#!")?;
     let line = line.split(|&byte| byte == b'\n').next()?;
     let text = String::from_utf8_lossy(line);
     // A carriage return, the classic of files from elsewhere, stays visible.
-    Some(
-        text.trim_matches([' ', '\t'])
-            .split([' ', '\t'])
-            .next()?
-            .to_owned(),
-    )
+    Some(text.trim_matches([' ', '\t']).split([' ', '\t']).next()?.to_owned())
 }

@@ -48,11 +48,7 @@ impl ProcessIdentity {
     pub fn current() -> io::Result<Self> {
         let pid = getpid().as_raw_nonzero().get().unsigned_abs();
         let stat = stat(pid)?.ok_or_else(|| io::Error::other("/proc has no entry for us"))?;
-        Ok(Self {
-            pid,
-            start_time: stat.start_time,
-            boot_id: boot_id()?,
-        })
+        Ok(Self { pid, start_time: stat.start_time, boot_id: boot_id()? })
     }
 
     /// Whether this very process is alive now; `boot_id` is the current boot.
@@ -65,9 +61,7 @@ impl ProcessIdentity {
 
 /// The kernel's id of the current boot.
 pub fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
-        .trim()
-        .to_owned())
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 /// Reads `/proc/PID/stat`; `None` when there is no such process.
@@ -77,9 +71,7 @@ pub fn stat(pid: u32) -> io::Result<Option<ProcessStat>> {
             .map(Some)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not readable as a stat"))),
         // ESRCH: the process went away between open and read.
-        Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH) => {
-            Ok(None)
-        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH) => Ok(None),
         Err(e) => Err(e),
     }
 }
@@ -89,10 +81,8 @@ pub fn stat(pid: u32) -> io::Result<Option<ProcessStat>> {
 /// Neither allocates nor panics: it also runs between clone and exec.
 pub(super) fn parse_stat(bytes: &[u8]) -> Option<ProcessStat> {
     let after_name = bytes.iter().rposition(|&byte| byte == b')')? + 1;
-    let mut fields = bytes
-        .get(after_name..)?
-        .split(|byte| byte.is_ascii_whitespace())
-        .filter(|field| !field.is_empty());
+    let mut fields =
+        bytes.get(after_name..)?.split(|byte| byte.is_ascii_whitespace()).filter(|field| !field.is_empty());
     let state = *fields.next()?.first()?;
     let parent = number(fields.next()?)?;
     let group = number(fields.next()?)?;
@@ -108,10 +98,7 @@ pub(super) fn parse_stat(bytes: &[u8]) -> Option<ProcessStat> {
 
 fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0u64, |sum, &digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-            .flatten()
+        digit.is_ascii_digit().then(|| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))).flatten()
     })
 }
 
@@ -151,24 +138,13 @@ mod tests {
         let line = b"42 (a) b (c)) S 7 42 42 0 -1 1 2 3 4 5 6 7 8 9 10 11 1 0 987654 13\n";
         assert_eq!(
             parse_stat(line),
-            Some(ProcessStat {
-                state: b'S',
-                parent: 7,
-                group: 42,
-                start_time: 987_654
-            })
+            Some(ProcessStat { state: b'S', parent: 7, group: 42, start_time: 987_654 })
         );
     }
 
     #[test]
     fn torn_stats_are_refused() {
-        for line in [
-            &b""[..],
-            b"42 (x",
-            b"42 (x)",
-            b"42 (x) S 1",
-            b"42 (x) S a 1 1",
-        ] {
+        for line in [&b""[..], b"42 (x", b"42 (x)", b"42 (x) S 1", b"42 (x) S a 1 1"] {
             assert_eq!(parse_stat(line), None);
         }
     }
@@ -178,10 +154,7 @@ mod tests {
         let me = ProcessIdentity::current().unwrap();
         assert!(me.is_alive(&me.boot_id));
         assert!(!me.is_alive("another boot"));
-        let reused = ProcessIdentity {
-            start_time: me.start_time + 1,
-            ..me.clone()
-        };
+        let reused = ProcessIdentity { start_time: me.start_time + 1, ..me.clone() };
         assert!(!reused.is_alive(&me.boot_id));
     }
 
@@ -190,10 +163,7 @@ mod tests {
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         // The end of its own pidfd says it has ended; nobody has waited yet.
         let fd = pidfd_open(to_pid(child.id()).unwrap(), PidfdFlags::empty()).unwrap();
-        let mut fds = [rustix::event::PollFd::new(
-            &fd,
-            rustix::event::PollFlags::IN,
-        )];
+        let mut fds = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut fds, None).unwrap();
         let seen = stat(child.id()).unwrap().unwrap();
         assert_eq!(seen.state, b'Z');

@@ -104,22 +104,14 @@ impl JobLog {
             Ok(()) => self.kept += kept.len() as u64,
             Err(e) => {
                 self.size.dropped += bytes.len() as u64;
-                self.mark(
-                    spool,
-                    attempt,
-                    &format!("the log could not be written: {e}"),
-                );
+                self.mark(spool, attempt, &format!("the log could not be written: {e}"));
                 return;
             }
         }
         if dropped_len > 0 {
             self.size.dropped += dropped_len;
             let limit = self.limit;
-            self.mark(
-                spool,
-                attempt,
-                &format!("more than {limit} bytes of output"),
-            );
+            self.mark(spool, attempt, &format!("more than {limit} bytes of output"));
         }
     }
 
@@ -129,9 +121,7 @@ impl JobLog {
         }
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(File::from(
-                spool.open_new(attempt, self.stream.file_name())?,
-            )),
+            none => none.insert(File::from(spool.open_new(attempt, self.stream.file_name())?)),
         };
         file.write_all(bytes)?;
         self.size.bytes += bytes.len() as u64;

@@ -34,11 +34,7 @@ pub struct ConnectOptions {
 
 impl ConnectOptions {
     /// Options with a timeout of 10 seconds.
-    pub fn new(
-        spool: impl Into<PathBuf>,
-        socket: impl Into<PathBuf>,
-        server: impl Into<String>,
-    ) -> Self {
+    pub fn new(spool: impl Into<PathBuf>, socket: impl Into<PathBuf>, server: impl Into<String>) -> Self {
         Self {
             spool: spool.into(),
             socket: socket.into(),
@@ -102,8 +98,8 @@ fn unreachable(options: &ConnectOptions, why: String) -> RunnerError {
 /// `None` when another one was faster.
 fn start(mut command: Command, spool: &Path, until: Instant) -> Result<Option<Child>, RunnerError> {
     let log_path = spool.join("runner.log");
-    let log = fs::File::create(&log_path)
-        .map_err(|e| RunnerError::io("making the runner's log", &log_path, e))?;
+    let log =
+        fs::File::create(&log_path).map_err(|e| RunnerError::io("making the runner's log", &log_path, e))?;
     let program = PathBuf::from(command.get_program());
     let mut child = command
         .env_clear()
@@ -134,10 +130,7 @@ fn start(mut command: Command, spool: &Path, until: Instant) -> Result<Option<Ch
         Ok(status) if why.is_empty() => format!("it ended with {status}"),
         _ => why,
     };
-    Err(RunnerError::DidNotStart {
-        why,
-        log: tail(&log_path).unwrap_or_default(),
-    })
+    Err(RunnerError::DidNotStart { why, log: tail(&log_path).unwrap_or_default() })
 }
 
 /// Reads until the line the runner says when it knows how its start went; empty
@@ -160,9 +153,7 @@ fn first_words(mut stdout: ChildStdout, until: Instant) -> io::Result<String> {
         let read = stdout.read(&mut chunk)?;
         said.extend_from_slice(chunk.get(..read).unwrap_or_default());
         let text = String::from_utf8_lossy(&said);
-        let mut lines = text
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'));
+        let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         if let Some(line) = lines.find(|line| line.starts_with("databuild-runner ")) {
             return Ok(line.trim_end().to_owned());
         }

@@ -49,8 +49,8 @@ pub use error::RunnerError;
 pub use event_loop::{main, RunnerArgs};
 pub use launch::ConnectOptions;
 pub use protocol::{
-    AttemptName, AttemptReport, AttemptState, ExitRecord, Hello, LogSize, Outcome, ResourceUse,
-    RunnerEvent, StartSpec, PROTOCOL,
+    AttemptName, AttemptReport, AttemptState, ExitRecord, Hello, LogSize, Outcome, ResourceUse, RunnerEvent,
+    StartSpec, PROTOCOL,
 };
 pub use recover::{inspect, recover, Found, FoundAttempt};
 pub use spool::AttemptFiles;

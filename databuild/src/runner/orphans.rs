@@ -17,12 +17,9 @@ use super::protocol::AttemptName;
 /// The attempt a process works for, by its environment.
 pub(super) fn attempt_of(pid: u32, spool: &Path) -> Option<AttemptName> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let request = environ
-        .split(|&byte| byte == 0)
-        .find_map(|entry| entry.strip_prefix(b"DATABUILD_REQUEST="))?;
-    let inside = Path::new(OsStr::from_bytes(request))
-        .strip_prefix(spool)
-        .ok()?;
+    let request =
+        environ.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(b"DATABUILD_REQUEST="))?;
+    let inside = Path::new(OsStr::from_bytes(request)).strip_prefix(spool).ok()?;
     let folder = inside.parent()?.to_str()?;
     AttemptName::new(folder).ok()
 }
@@ -44,20 +41,13 @@ fn children(runner: u32) -> Vec<(u32, ProcessStat)> {
             .filter_map(|pid| pid.parse().ok())
             .filter_map(|pid| Some((pid, identity::stat(pid).ok()??)))
             .collect(),
-        Err(_) => processes()
-            .filter(|(_, stat)| stat.parent == runner)
-            .collect(),
+        Err(_) => processes().filter(|(_, stat)| stat.parent == runner).collect(),
     }
 }
 
 /// Kills orphans whose attempt has ended. `groups` and `live` are the running
 /// attempts. An orphan that hides its attempt dies when nothing runs at all.
-pub(super) fn sweep(
-    runner: u32,
-    spool: &Path,
-    groups: &HashSet<u32>,
-    live: &HashSet<&AttemptName>,
-) {
+pub(super) fn sweep(runner: u32, spool: &Path, groups: &HashSet<u32>, live: &HashSet<&AttemptName>) {
     for (pid, stat) in children(runner) {
         if !stat.is_alive() || groups.contains(&stat.group) {
             continue;

@@ -316,12 +316,7 @@ pub(super) struct Call<'a, P> {
 
 impl<'a, P> Call<'a, P> {
     pub(super) fn notification(method: &'a str, params: P) -> Self {
-        Self {
-            jsonrpc: "2.0",
-            id: None,
-            method,
-            params,
-        }
+        Self { jsonrpc: "2.0", id: None, method, params }
     }
 }
 
@@ -439,16 +434,9 @@ mod tests {
             cancel_reason: None,
             started_at: 1,
             ended_at: 2,
-            rusage: ResourceUse {
-                user_ms: 3,
-                sys_ms: 4,
-                max_rss_kb: 5,
-            },
+            rusage: ResourceUse { user_ms: 3, sys_ms: 4, max_rss_kb: 5 },
             stdout: LogSize::default(),
-            stderr: LogSize {
-                bytes: 6,
-                dropped: 7,
-            },
+            stderr: LogSize { bytes: 6, dropped: 7 },
             group_left: false,
         };
         assert_eq!(
@@ -459,10 +447,7 @@ mod tests {
             Outcome::Code(0),
             Outcome::Signal(9),
             Outcome::NeverStarted {},
-            Outcome::SpawnFailed {
-                errno: 2,
-                message: "no".to_owned(),
-            },
+            Outcome::SpawnFailed { errno: 2, message: "no".to_owned() },
         ] {
             exit.outcome = outcome;
             let text = serde_json::to_string(&exit).unwrap();

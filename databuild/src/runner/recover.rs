@@ -72,11 +72,8 @@ pub fn recover(spool: &Path, boot_id: &str) -> Result<Vec<FoundAttempt>, RunnerE
             all.push(FoundAttempt { attempt, found });
         }
     }
-    let lost: Vec<AttemptName> = all
-        .iter()
-        .filter(|found| found.found == Found::Lost)
-        .map(|found| found.attempt.clone())
-        .collect();
+    let lost: Vec<AttemptName> =
+        all.iter().filter(|found| found.found == Found::Lost).map(|found| found.attempt.clone()).collect();
     kill_leftovers(spool, &lost);
     all.sort_by(|a, b| a.attempt.cmp(&b.attempt));
     Ok(all)
@@ -91,11 +88,7 @@ fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found,
     let Some(record) = read_record::<PidRecord>(&files.pid()).map_err(read)? else {
         return Ok(Found::NeverStarted);
     };
-    let process = ProcessIdentity {
-        pid: record.pid,
-        start_time: record.start_time,
-        boot_id: record.boot_id,
-    };
+    let process = ProcessIdentity { pid: record.pid, start_time: record.start_time, boot_id: record.boot_id };
     if !process.is_alive(boot_id) {
         return Ok(Found::Lost);
     }
@@ -117,13 +110,8 @@ fn is_owned(spool: &Path, pid: u32, boot_id: &str) -> bool {
     let Ok(Some(runner)) = read_runner_record(spool) else {
         return false;
     };
-    let runner = ProcessIdentity {
-        pid: runner.pid,
-        start_time: runner.start_time,
-        boot_id: runner.boot_id,
-    };
-    runner.is_alive(boot_id)
-        && matches!(identity::stat(pid), Ok(Some(stat)) if stat.parent == runner.pid)
+    let runner = ProcessIdentity { pid: runner.pid, start_time: runner.start_time, boot_id: runner.boot_id };
+    runner.is_alive(boot_id) && matches!(identity::stat(pid), Ok(Some(stat)) if stat.parent == runner.pid)
 }
 
 /// Kills every process that carries one of these attempts in its environment.
@@ -206,11 +194,8 @@ mod tests {
     fn a_process_that_took_over_the_number_is_spared() {
         let spool = tempfile::tempdir().unwrap();
         let boot = identity::boot_id().unwrap();
-        let mut stranger = Command::new("/bin/cat")
-            .stdin(std::process::Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .unwrap();
+        let mut stranger =
+            Command::new("/bin/cat").stdin(std::process::Stdio::piped()).process_group(0).spawn().unwrap();
         let pid = stranger.id();
         let start_time = identity::stat(pid).unwrap().unwrap().start_time;
         let record = |start_time: u64, boot: &str| {

@@ -36,11 +36,7 @@ extern "C" fn on_signal(signal: c_int) {
     unsafe {
         let errno = *libc::__errno_location();
         let byte = signal as u8;
-        libc::write(
-            WRITE_END.load(Ordering::Relaxed),
-            (&raw const byte).cast(),
-            1,
-        );
+        libc::write(WRITE_END.load(Ordering::Relaxed), (&raw const byte).cast(), 1);
         *libc::__errno_location() = errno;
     }
 }
@@ -84,10 +80,7 @@ impl SignalPipe {
             libc::sigemptyset(none.as_mut_ptr());
             libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
         }
-        Ok(Self {
-            read,
-            _write: write,
-        })
+        Ok(Self { read, _write: write })
     }
 
     /// The descriptor to wait on.

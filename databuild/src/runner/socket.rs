@@ -21,11 +21,7 @@ pub(super) fn check_path(path: &Path) -> Result<(), RunnerError> {
     }
     let length = path.as_os_str().len();
     if length > MAX_PATH {
-        return Err(RunnerError::SocketPathTooLong {
-            path: path.to_owned(),
-            length,
-            limit: MAX_PATH,
-        });
+        return Err(RunnerError::SocketPathTooLong { path: path.to_owned(), length, limit: MAX_PATH });
     }
     Ok(())
 }
@@ -56,16 +52,9 @@ impl Socket {
         let bound = UnixListener::bind(path);
         umask(before);
         let listener = bound.map_err(|e| RunnerError::io("listening", path, e))?;
-        listener
-            .set_nonblocking(true)
-            .map_err(|e| RunnerError::io("setting up the socket", path, e))?;
-        let meta = fs::symlink_metadata(path)
-            .map_err(|e| RunnerError::io("reading the socket", path, e))?;
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-            inode: (meta.dev(), meta.ino()),
-        })
+        listener.set_nonblocking(true).map_err(|e| RunnerError::io("setting up the socket", path, e))?;
+        let meta = fs::symlink_metadata(path).map_err(|e| RunnerError::io("reading the socket", path, e))?;
+        Ok(Self { listener, path: path.to_owned(), inode: (meta.dev(), meta.ino()) })
     }
 
     /// The descriptor to wait on.
@@ -108,8 +97,7 @@ fn make_safe_folder(path: &Path) -> Result<(), RunnerError> {
         .mode(0o700)
         .create(path)
         .map_err(|e| RunnerError::io("making the folder", path, e))?;
-    let meta =
-        fs::symlink_metadata(path).map_err(|e| RunnerError::io("reading the folder", path, e))?;
+    let meta = fs::symlink_metadata(path).map_err(|e| RunnerError::io("reading the folder", path, e))?;
     let why = if !meta.is_dir() {
         "it is not a folder".to_owned()
     } else if meta.uid() != geteuid().as_raw() {
@@ -119,10 +107,7 @@ fn make_safe_folder(path: &Path) -> Result<(), RunnerError> {
     } else {
         return Ok(());
     };
-    Err(RunnerError::UnsafeFolder {
-        path: path.to_owned(),
-        why,
-    })
+    Err(RunnerError::UnsafeFolder { path: path.to_owned(), why })
 }
 
 #[cfg(test)]
@@ -159,9 +144,6 @@ mod tests {
         assert!(check_path(&path(107)).is_ok());
         let error = check_path(&path(108)).unwrap_err();
         assert_eq!(error.code(), "runner_socket_path_too_long");
-        assert_eq!(
-            check_path(Path::new("s")).unwrap_err().code(),
-            "runner_relative_path"
-        );
+        assert_eq!(check_path(Path::new("s")).unwrap_err().code(), "runner_relative_path");
     }
 }

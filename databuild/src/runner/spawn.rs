@@ -23,13 +23,8 @@ const STACK: usize = 64 << 10;
 
 /// Signals the runner handles or ignores; the child must set them back, all
 /// other dispositions are the default since the runner's start.
-pub(super) const TOUCHED_SIGNALS: [c_int; 5] = [
-    libc::SIGCHLD,
-    libc::SIGTERM,
-    libc::SIGINT,
-    libc::SIGHUP,
-    libc::SIGPIPE,
-];
+pub(super) const TOUCHED_SIGNALS: [c_int; 5] =
+    [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE];
 
 /// What the child is to become.
 #[derive(Debug)]
@@ -123,11 +118,7 @@ impl Spawner {
     }
 
     /// Starts `program`; on success its record is written and it is past exec.
-    pub(super) fn spawn(
-        &mut self,
-        program: &Program,
-        fds: &ChildFds<'_>,
-    ) -> Result<Spawned, SpawnError> {
+    pub(super) fn spawn(&mut self, program: &Program, fds: &ChildFds<'_>) -> Result<Spawned, SpawnError> {
         let argv = pointers(&program.argv);
         let env = pointers(&program.env);
         let mut shared = Shared {
@@ -167,10 +158,7 @@ impl Spawner {
             let errno = io::Error::last_os_error();
             libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
             if pid < 0 {
-                return Err(SpawnError {
-                    step: Step::Clone,
-                    errno: errno.raw_os_error().unwrap_or(0),
-                });
+                return Err(SpawnError { step: Step::Clone, errno: errno.raw_os_error().unwrap_or(0) });
             }
             pid
         };
@@ -183,10 +171,7 @@ impl Spawner {
             )
         };
         match failed {
-            None => Ok(Spawned {
-                pid: pid.unsigned_abs(),
-                start_time,
-            }),
+            None => Ok(Spawned { pid: pid.unsigned_abs(), start_time }),
             Some((step, errno)) => {
                 // SAFETY: reaps exactly the child made above; a null status is allowed.
                 unsafe {
@@ -202,11 +187,7 @@ impl Spawner {
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings
-        .iter()
-        .map(|string| string.as_ptr())
-        .chain([ptr::null()])
-        .collect()
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// Runs in the child, in the runner's memory: only system calls, no allocation,
@@ -291,11 +272,7 @@ unsafe fn own_start_time() -> Result<u64, c_int> {
         libc::close(fd);
         usize::try_from(read).map_err(|_| failed)?
     };
-    buffer
-        .get(..read)
-        .and_then(parse_stat)
-        .map(|stat| stat.start_time)
-        .ok_or(libc::EPROTO)
+    buffer.get(..read).and_then(parse_stat).map(|stat| stat.start_time).ok_or(libc::EPROTO)
 }
 
 /// # Safety
@@ -327,10 +304,7 @@ struct Text {
 
 impl Default for Text {
     fn default() -> Self {
-        Self {
-            bytes: [0; 512],
-            len: 0,
-        }
+        Self { bytes: [0; 512], len: 0 }
     }
 }
 

@@ -42,9 +42,7 @@ pub struct AttemptFiles {
 impl AttemptFiles {
     /// The files of `attempt` in `spool`.
     pub fn new(spool: &Path, attempt: &AttemptName) -> Self {
-        Self {
-            dir: spool.join(attempt.as_str()),
-        }
+        Self { dir: spool.join(attempt.as_str()) }
     }
 
     /// The attempt's folder.
@@ -172,21 +170,10 @@ impl Spool {
         }
         make_private_dir(path)?;
         let lock = lock_soon(path)?.ok_or_else(|| RunnerError::SpoolInUse(path.to_owned()))?;
-        let meta = lock
-            .metadata()
-            .map_err(|e| RunnerError::io("reading the runner's lock", path, e))?;
-        let dir = rustix::fs::open(
-            path,
-            OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|e| RunnerError::io("opening the spool", path, e))?;
-        Ok(Self {
-            path: path.to_owned(),
-            dir,
-            lock,
-            lock_inode: (meta.dev(), meta.ino()),
-        })
+        let meta = lock.metadata().map_err(|e| RunnerError::io("reading the runner's lock", path, e))?;
+        let dir = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|e| RunnerError::io("opening the spool", path, e))?;
+        Ok(Self { path: path.to_owned(), dir, lock, lock_inode: (meta.dev(), meta.ino()) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -195,15 +182,14 @@ impl Spool {
 
     /// Whether the spool's path still leads to the folder this runner owns.
     pub(super) fn is_still_ours(&self) -> bool {
-        fs::metadata(self.path.join(LOCK))
-            .is_ok_and(|meta| (meta.dev(), meta.ino()) == self.lock_inode)
+        fs::metadata(self.path.join(LOCK)).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.lock_inode)
     }
 
     /// Says who the runner is.
     pub(super) fn write_runner_record(&self, record: &RunnerRecord) -> Result<(), RunnerError> {
         let path = self.path.join(RECORD);
-        let text = serde_json::to_vec(record)
-            .map_err(|e| RunnerError::io("encoding", &path, io::Error::from(e)))?;
+        let text =
+            serde_json::to_vec(record).map_err(|e| RunnerError::io("encoding", &path, io::Error::from(e)))?;
         let temporary = self.path.join("runner.json.tmp");
         fs::OpenOptions::new()
             .create(true)
@@ -225,13 +211,8 @@ impl Spool {
 
     /// Whether the attempt has a folder.
     pub(super) fn holds(&self, attempt: &AttemptName) -> bool {
-        rustix::fs::accessat(
-            &self.dir,
-            attempt.as_str(),
-            rustix::fs::Access::EXISTS,
-            AtFlags::empty(),
-        )
-        .is_ok()
+        rustix::fs::accessat(&self.dir, attempt.as_str(), rustix::fs::Access::EXISTS, AtFlags::empty())
+            .is_ok()
     }
 
     /// Makes the attempt's folder with its request. `AlreadyExists` means that
@@ -267,14 +248,7 @@ impl Spool {
 
     /// Removes the attempt's folder.
     pub(super) fn remove(&self, attempt: &AttemptName) -> io::Result<()> {
-        for name in [
-            "exit.json",
-            "pid.json",
-            "request.json",
-            "report.jsonl",
-            "stdout",
-            "stderr",
-        ] {
+        for name in ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr"] {
             match unlinkat(&self.dir, format!("{attempt}/{name}"), AtFlags::empty()) {
                 Ok(()) | Err(rustix::io::Errno::NOENT) => {}
                 Err(e) => return Err(e.into()),
@@ -283,9 +257,7 @@ impl Spool {
         match unlinkat(&self.dir, attempt.as_str(), AtFlags::REMOVEDIR) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             // The job put files of its own there.
-            Err(rustix::io::Errno::NOTEMPTY) => {
-                fs::remove_dir_all(self.path.join(attempt.as_str()))
-            }
+            Err(rustix::io::Errno::NOTEMPTY) => fs::remove_dir_all(self.path.join(attempt.as_str())),
             Err(e) => Err(e.into()),
         }
     }
@@ -300,10 +272,7 @@ impl Spool {
 /// Makes a folder and its parents as the job itself would, given its mask.
 /// The runner's own mask is 0, see [`super::event_loop`].
 pub(super) fn make_job_dir(path: &str, umask: u32) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o777 & !umask)
-        .create(path)
+    fs::DirBuilder::new().recursive(true).mode(0o777 & !umask).create(path)
 }
 
 /// A path or argument for a system call.

@@ -11,8 +11,8 @@ use super::children::{has_children, next_ended_child, wait_for};
 use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{
-    AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, Outcome, RefusedParams,
-    StartSpec, StartedParams,
+    AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, Outcome, RefusedParams, StartSpec,
+    StartedParams,
 };
 use super::spawn::Spawner;
 use super::spool::Spool;
@@ -67,12 +67,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(
-        spool: Spool,
-        null: OwnedFd,
-        identity: &ProcessIdentity,
-        capacity: usize,
-    ) -> Self {
+    pub(super) fn new(spool: Spool, null: OwnedFd, identity: &ProcessIdentity, capacity: usize) -> Self {
         Self {
             spool,
             spawner: Spawner::new(&identity.boot_id),
@@ -111,10 +106,7 @@ impl Supervisor {
 
     /// Whether any attempt waits or runs.
     pub(super) fn is_live(&self) -> bool {
-        !(self.queue.is_empty()
-            && self.busy.is_empty()
-            && self.jobs.is_empty()
-            && self.finished.is_empty())
+        !(self.queue.is_empty() && self.busy.is_empty() && self.jobs.is_empty() && self.finished.is_empty())
     }
 
     pub(super) fn set_capacity(&mut self, jobs: usize) {
@@ -142,11 +134,7 @@ impl Supervisor {
     }
 
     fn refuse_existing(&mut self, attempt: AttemptName) {
-        self.refuse(
-            attempt,
-            "attempt_exists",
-            "an attempt of this name was started before",
-        );
+        self.refuse(attempt, "attempt_exists", "an attempt of this name was started before");
     }
 
     fn refuse(&mut self, attempt: AttemptName, code: &str, message: &str) {
@@ -159,24 +147,14 @@ impl Supervisor {
 
     /// A queued attempt never starts, a running one is stopped; others are left.
     pub(super) fn cancel(&mut self, attempt: &AttemptName, reason: String, now: Instant) {
-        if let Some(at) = self
-            .queue
-            .iter()
-            .position(|queued| queued.attempt == *attempt)
-        {
+        if let Some(at) = self.queue.iter().position(|queued| queued.attempt == *attempt) {
             if let Some(prepared) = self.queue.remove(at) {
                 self.end_unstarted(prepared.attempt, reason);
             }
-        } else if let Some(at) = self
-            .busy
-            .iter()
-            .position(|busy| busy.prepared.attempt == *attempt)
-        {
+        } else if let Some(at) = self.busy.iter().position(|busy| busy.prepared.attempt == *attempt) {
             let busy = self.busy.remove(at);
-            self.finished.push((
-                busy.prepared.attempt,
-                without_process(Outcome::NeverStarted {}, Some(reason)),
-            ));
+            self.finished
+                .push((busy.prepared.attempt, without_process(Outcome::NeverStarted {}, Some(reason))));
         } else if let Some(job) = self.jobs.iter_mut().find(|job| job.attempt == *attempt) {
             job.cancel(reason, now);
         }
@@ -230,10 +208,9 @@ impl Supervisor {
     pub(super) fn reports(&self) -> Vec<AttemptReport> {
         let queued = self.queue.iter().map(|prepared| &prepared.attempt);
         let busy = self.busy.iter().map(|busy| &busy.prepared.attempt);
-        let waiting = queued.chain(busy).map(|attempt| AttemptReport {
-            attempt: attempt.clone(),
-            state: AttemptState::Queued,
-        });
+        let waiting = queued
+            .chain(busy)
+            .map(|attempt| AttemptReport { attempt: attempt.clone(), state: AttemptState::Queued });
         let running = self.jobs.iter().map(|job| AttemptReport {
             attempt: job.attempt.clone(),
             state: AttemptState::Running {
@@ -293,10 +270,7 @@ impl Supervisor {
     /// Looks at children that have ended.
     pub(super) fn reap(&mut self, now: Instant) {
         while let Some(pid) = next_ended_child() {
-            let leader = self
-                .jobs
-                .iter_mut()
-                .find(|job| job.leads() && job.pid == pid);
+            let leader = self.jobs.iter_mut().find(|job| job.leads() && job.pid == pid);
             let reaped = match leader {
                 Some(job) => job.leader_ended(now),
                 None => {
@@ -365,9 +339,8 @@ impl Supervisor {
 
     fn retry_busy(&mut self, now: Instant) {
         if self.busy.iter().any(|busy| busy.at <= now) {
-            let (due, later) = std::mem::take(&mut self.busy)
-                .into_iter()
-                .partition::<Vec<_>, _>(|busy| busy.at <= now);
+            let (due, later) =
+                std::mem::take(&mut self.busy).into_iter().partition::<Vec<_>, _>(|busy| busy.at <= now);
             self.busy = later;
             for busy in due {
                 self.start(busy.prepared, busy.tries, now);
@@ -389,11 +362,7 @@ impl Supervisor {
                 return;
             }
             Started::TextBusy(prepared) if tries < BUSY_TRIES => {
-                self.busy.push(BusyStart {
-                    prepared,
-                    tries: tries + 1,
-                    at: now + BUSY_PAUSE,
-                });
+                self.busy.push(BusyStart { prepared, tries: tries + 1, at: now + BUSY_PAUSE });
                 return;
             }
             Started::Exists => {
@@ -413,8 +382,7 @@ impl Supervisor {
     fn tell_ended(&mut self, attempt: AttemptName, exit: ExitRecord) {
         let exit = Box::new(exit);
         self.ended.insert(attempt.clone(), exit.clone());
-        self.notices
-            .push(Notice::Ended(EndedParams { attempt, exit }));
+        self.notices.push(Notice::Ended(EndedParams { attempt, exit }));
     }
 
     /// Kills what escaped from ended attempts. Called from time to time; cheap

@@ -2,8 +2,8 @@
 
 use super::options::{job_environment, store_root, ServeOptions};
 use crate::daemon::{
-    network_filesystem, DaemonError, Deadline, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
-    RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
+    network_filesystem, DaemonError, Deadline, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe,
+    RuntimeDir, RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
 };
 use crate::engine::{ConnectRunner, Engine, EngineConfig, EngineError, Handle};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
@@ -11,8 +11,8 @@ use crate::server::{router, write_roots, App, Guard};
 use crate::snapshot;
 use crate::store::{Reader, SqliteLog, StoreError};
 use jiff::Timestamp;
-use std::future::IntoFuture as _;
 use std::collections::VecDeque;
+use std::future::IntoFuture as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -133,7 +133,9 @@ fn start_and_serve(
     tracing::info!(address = %server.address, pid = std::process::id(), "listening");
     let leave = runtime.block_on(server.serve_until_told(options));
     tracing::info!(?leave, "going down");
-    let stopped = server.engine.stop(leave == Leave::Lost || leave == Leave::Asked { jobs: true });
+    // An idle server has no jobs, and its runner nothing to wait for.
+    let jobs = matches!(leave, Leave::Lost | Leave::Idle | Leave::Asked { jobs: true });
+    let stopped = server.engine.stop(jobs);
     runtime.shutdown_timeout(GOODBYE);
     match stopped {
         Ok(()) => {
@@ -231,7 +233,8 @@ impl Server {
     async fn wait(&mut self, idle: Option<Duration>) -> Leave {
         let mut clock = IdleClock::new(Instant::now(), idle);
         let mut look = tokio::time::interval(LOOK);
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
             return Leave::Failed;
         };
         loop {

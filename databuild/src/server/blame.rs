@@ -115,8 +115,10 @@ mod tests {
 
     #[test]
     fn names_changed_added_and_removed_files_with_their_chain() {
-        let then = manifest(&[("s/a.py", "//s:bin", "1"), ("fx/r.py", "//fx:fx", "1"), ("x/x.py", "//x:x", "1")]);
-        let now = manifest(&[("s/a.py", "//s:bin", "1"), ("fx/r.py", "//fx:fx", "2"), ("s/n.py", "//s:lib", "1")]);
+        let then =
+            manifest(&[("s/a.py", "//s:bin", "1"), ("fx/r.py", "//fx:fx", "1"), ("x/x.py", "//x:x", "1")]);
+        let now =
+            manifest(&[("s/a.py", "//s:bin", "1"), ("fx/r.py", "//fx:fx", "2"), ("s/n.py", "//s:lib", "1")]);
         let found: Vec<_> =
             blame(&then, &now).into_iter().map(|b| (b.path, b.change, b.via.join(" -> "))).collect();
         let expected = [

@@ -34,6 +34,8 @@ pub(super) fn describe(event: &Event) -> String {
         Event::RunCancelRequested(e) => format!("{} is to stop", e.run),
         Event::PublishIntended(e) => format!("{} publishes {}", e.attempt, outputs(&e.outputs)),
         Event::Materialized(e) => format!("{} made {}", e.attempt, outputs(&e.outputs)),
-        Event::RunEnded(e) => format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message),
+        Event::RunEnded(e) => {
+            format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
+        }
     }
 }

@@ -18,7 +18,10 @@ pub struct ApiError {
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ApiError {
-        ApiError { status, body: ErrorBody { error: code.to_owned(), message: message.into(), details: BTreeMap::new() } }
+        ApiError {
+            status,
+            body: ErrorBody { error: code.to_owned(), message: message.into(), details: BTreeMap::new() },
+        }
     }
 
     /// Names what the message speaks of.

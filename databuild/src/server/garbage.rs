@@ -21,9 +21,8 @@ pub fn write_roots(app: &App) -> Result<Roots, SnapshotError> {
     let snapshot = app.engine.snapshot();
     let state = &snapshot.state;
     let graphs = state.graph.iter().chain(state.runs.values().map(|run| &run.graph));
-    let codes = graphs
-        .flat_map(|graph| graph.graph.jobs().filter_map(|(_, job)| job.code.parse().ok()))
-        .collect();
+    let codes =
+        graphs.flat_map(|graph| graph.graph.jobs().filter_map(|(_, job)| job.code.parse().ok())).collect();
     let roots = Roots { codes, binaries: app.binary.iter().copied().collect() };
     app.snapshots.write_roots(app.engine.workspace(), &roots)?;
     Ok(roots)
@@ -62,7 +61,11 @@ fn sweep(dir: &Path, live: &BTreeSet<String>, keep: Duration, dry_run: bool) -> 
             .metadata()
             .and_then(|meta| meta.modified())
             .is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() >= keep);
-        if is_attempt && old && !live.contains(&name) && (dry_run || std::fs::remove_dir_all(entry.path()).is_ok()) {
+        if is_attempt
+            && old
+            && !live.contains(&name)
+            && (dry_run || std::fs::remove_dir_all(entry.path()).is_ok())
+        {
             removed += 1;
         }
     }

@@ -63,9 +63,13 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         .filter(|origin| !guard.origin_is_ours(origin));
     if let Some(foreign) = &foreign {
         if !guard.allowed_origins.contains(foreign) {
-            return ApiError::new(StatusCode::FORBIDDEN, "bad_origin", "pages of this origin may not call the server")
-                .with("origin", foreign)
-                .into_response();
+            return ApiError::new(
+                StatusCode::FORBIDDEN,
+                "bad_origin",
+                "pages of this origin may not call the server",
+            )
+            .with("origin", foreign)
+            .into_response();
         }
         if request.method() == Method::OPTIONS {
             return with_cors(StatusCode::NO_CONTENT.into_response(), foreign);
@@ -108,6 +112,7 @@ fn with_cors(mut response: Response, origin: &str) -> Response {
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static("authorization, content-type, idempotency-key, last-event-id"),
     );
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-databuild-seq, location"));
+    headers
+        .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-databuild-seq, location"));
     response
 }

@@ -67,9 +67,13 @@ impl Log {
             let mut offset = offset;
             let mut seq = app.engine.watch();
             loop {
-                let live = app.engine.snapshot().state.runs.get(&self.attempt.run).is_some_and(|run| {
-                    run.attempt == self.attempt.number && run.occupies_slot()
-                });
+                let live = app
+                    .engine
+                    .snapshot()
+                    .state
+                    .runs
+                    .get(&self.attempt.run)
+                    .is_some_and(|run| run.attempt == self.attempt.number && run.occupies_slot());
                 let path = self.path.clone();
                 let read = tokio::task::spawn_blocking(move || read_range(&path, offset, CHUNK)).await;
                 let bytes = match read {
@@ -95,7 +99,9 @@ impl Log {
             }
             let _ = send.send(Ok(Event::default().event("end").data("{}"))).await;
         });
-        Sse::new(tokio_stream::wrappers::ReceiverStream::new(receive)).keep_alive(KeepAlive::default()).into_response()
+        Sse::new(tokio_stream::wrappers::ReceiverStream::new(receive))
+            .keep_alive(KeepAlive::default())
+            .into_response()
     }
 }
 
@@ -103,7 +109,10 @@ fn read_range(path: &std::path::Path, offset: u64, limit: u64) -> std::io::Resul
     let mut file = match std::fs::File::open(path) {
         Ok(file) => file,
         // A log comes into being with its first byte; its folder says that the attempt is known.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.parent().is_some_and(|dir| dir.is_dir()) => {
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound
+                && path.parent().is_some_and(|dir| dir.is_dir()) =>
+        {
             return Ok((Vec::new(), 0));
         }
         Err(error) => return Err(error),

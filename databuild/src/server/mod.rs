@@ -7,8 +7,8 @@
 
 mod blame;
 mod describe;
-mod garbage;
 mod error;
+mod garbage;
 mod guard;
 mod logs;
 mod progress;

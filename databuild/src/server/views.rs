@@ -1,8 +1,6 @@
 //! Fills the API's types from the state: pure reading, no request and no response.
 
-use crate::api::{
-    DatasetSummary, JobProgress, PartitionRow, PartitionState, PlanGroup, PlanView, Progress,
-};
+use crate::api::{DatasetSummary, JobProgress, PartitionRow, PartitionState, PlanGroup, PlanView, Progress};
 use crate::engine::Planned;
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
@@ -30,14 +28,7 @@ pub(super) fn standing(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> 
         let facts = state.dataset(ix);
         let missing = set.subtract(&facts.present);
         let reasons = vec![(Verdict::Missing, missing.clone())];
-        return Standing {
-            building: none(),
-            failed: none(),
-            stale: none(),
-            empty: none(),
-            reasons,
-            missing,
-        };
+        return Standing { building: none(), failed: none(), stale: none(), empty: none(), reasons, missing };
     };
     state.settle(job, set);
     let reasons = state.outdated(job, set);
@@ -199,7 +190,14 @@ pub(super) fn progress(state: &State, want: &Want) -> Progress {
         running += live;
         jobs.push(JobProgress { job: graph.job(*job).label.clone(), remaining: set.len(), running: live });
     }
-    Progress { total: want.total, done: want.done, unchanged: want.unchanged, failed: want.failed, running, jobs }
+    Progress {
+        total: want.total,
+        done: want.done,
+        unchanged: want.unchanged,
+        failed: want.failed,
+        running,
+        jobs,
+    }
 }
 
 fn shortened(mut texts: Vec<String>) -> Vec<String> {

@@ -72,8 +72,12 @@ pub(super) fn why(
 
 fn summary(partition: &str, standing: PartitionState, causes: &[WhyCause]) -> String {
     let word = match standing {
-        PartitionState::Current => return format!("{partition} is current: nothing it was made from has changed"),
-        PartitionState::Empty => return format!("{partition} is current and empty: its job had nothing to produce"),
+        PartitionState::Current => {
+            return format!("{partition} is current: nothing it was made from has changed")
+        }
+        PartitionState::Empty => {
+            return format!("{partition} is current and empty: its job had nothing to produce")
+        }
         PartitionState::Missing => "missing",
         PartitionState::Building => "being built",
         PartitionState::Stale => "stale",
@@ -132,7 +136,9 @@ fn inputs_used(
             let present = state.dataset(input.dataset).present.contains(&key);
             // A look just now may know more than the log.
             let just_seen = seen.seen.iter().find_map(|sighting| match sighting {
-                Sighting::Content { dataset, key: of, version, .. } if *dataset == input.dataset && *of == key => {
+                Sighting::Content { dataset, key: of, version, .. }
+                    if *dataset == input.dataset && *of == key =>
+                {
                     Some(version.clone())
                 }
                 _ => None,
@@ -178,11 +184,13 @@ fn cause(
             };
         }
         Verdict::InputsChanged => {
-            cause.inputs = inputs.iter().filter(|input| input.then != input.now).take(MOST_INPUTS).cloned().collect();
+            cause.inputs =
+                inputs.iter().filter(|input| input.then != input.now).take(MOST_INPUTS).cloned().collect();
             cause.message = match cause.inputs.as_slice() {
                 [] => "the set of its inputs changed".to_owned(),
                 [first, rest @ ..] => {
-                    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                    let more =
+                        if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
                     let what = match (&first.then, &first.now) {
                         (None, _) => "was added",
                         (_, None) => "is gone",

@@ -24,9 +24,7 @@ impl Store {
     pub fn binary(&self, path: &Path) -> Result<PathBuf, SnapshotError> {
         let _lock = self.shared_lock()?;
         let bin = self.root().join("bin");
-        let mut file = open_regular(path)
-            .context("read", path)?
-            .ok_or_else(|| not_a_program(path))?;
+        let mut file = open_regular(path).context("read", path)?.ok_or_else(|| not_a_program(path))?;
         let meta = file.metadata().context("read", path)?;
         let index = bin.join("index").join(identity(&meta));
         if let Ok(target) = fs::read_link(&index) {
@@ -46,9 +44,7 @@ impl Store {
         } else {
             self.add_binary(&mut file, path, &digest, &place)?;
         }
-        let age = SystemTime::now()
-            .duration_since(changed(&meta))
-            .unwrap_or_default();
+        let age = SystemTime::now().duration_since(changed(&meta)).unwrap_or_default();
         if age >= SETTLED {
             // Only a cache: failing to write it costs a hash next time.
             let tmp = self.root().join("tmp").join(unique());
@@ -82,17 +78,11 @@ impl Store {
         })?;
         if copied != *digest {
             return Err(SnapshotError::ChangedSinceBuild {
-                runfile: path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
+                runfile: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 file: path.to_owned(),
             });
         }
-        File::open(&tmp)
-            .and_then(|copy| copy.sync_all())
-            .context("flush", &tmp)?;
+        File::open(&tmp).and_then(|copy| copy.sync_all()).context("flush", &tmp)?;
         install(&tmp, place)
     }
 }
@@ -118,9 +108,5 @@ fn changed(meta: &Metadata) -> SystemTime {
 }
 
 fn not_a_program(path: &Path) -> SnapshotError {
-    SnapshotError::io(
-        "run",
-        path,
-        io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"),
-    )
+    SnapshotError::io("run", path, io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
 }

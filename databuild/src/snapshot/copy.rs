@@ -12,10 +12,7 @@ use super::digest::FileDigest;
 
 /// Modification time of every file in the store (2000-01-01 UTC; later than 1980, which zip needs).
 /// A write through some hard link moves it, so a look at the inode tells a damaged file.
-const SEALED: Timespec = Timespec {
-    tv_sec: 946_684_800,
-    tv_nsec: 0,
-};
+const SEALED: Timespec = Timespec { tv_sec: 946_684_800, tv_nsec: 0 };
 
 const BUFFER: usize = 256 * 1024;
 
@@ -95,13 +92,7 @@ fn each_chunk(
 
 fn seal(file: &File) -> io::Result<()> {
     rustix::fs::fchmod(file, rustix::fs::Mode::from_raw_mode(0o555))?;
-    rustix::fs::futimens(
-        file,
-        &Timestamps {
-            last_access: SEALED,
-            last_modification: SEALED,
-        },
-    )?;
+    rustix::fs::futimens(file, &Timestamps { last_access: SEALED, last_modification: SEALED })?;
     Ok(())
 }
 

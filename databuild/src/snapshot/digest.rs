@@ -104,16 +104,8 @@ mod tests {
     fn digests_round_trip_as_lower_case_hex_and_nothing_else_parses() {
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hex.parse::<CodeDigest>().unwrap().to_string(), hex);
-        assert_eq!(
-            serde_json::to_string(&hex.parse::<FileDigest>().unwrap()).unwrap(),
-            format!("\"{hex}\"")
-        );
-        for bad in [
-            &hex[1..],
-            &hex.to_uppercase(),
-            &format!("{}g", &hex[1..]),
-            "",
-        ] {
+        assert_eq!(serde_json::to_string(&hex.parse::<FileDigest>().unwrap()).unwrap(), format!("\"{hex}\""));
+        for bad in [&hex[1..], &hex.to_uppercase(), &format!("{}g", &hex[1..]), ""] {
             assert_eq!(bad.parse::<CodeDigest>(), Err(BadDigest(bad.to_owned())));
         }
     }

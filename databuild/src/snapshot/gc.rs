@@ -60,8 +60,7 @@ impl Store {
         let (roots, orphaned) = self.all_roots()?;
         let now = SystemTime::now();
         let young = |meta: &Metadata| {
-            meta.modified()
-                .is_ok_and(|used| now.duration_since(used).unwrap_or_default() < min_age)
+            meta.modified().is_ok_and(|used| now.duration_since(used).unwrap_or_default() < min_age)
         };
 
         let mut sweep = Sweep::default();
@@ -98,12 +97,8 @@ impl Store {
 
         report.snapshots_removed = sweep.snapshots.len() as u64;
         report.files_removed = (sweep.files.len() + sweep.binaries.len()) as u64;
-        report.bytes = sweep
-            .inodes
-            .values()
-            .filter(|names| names.going >= names.links)
-            .map(|names| names.bytes)
-            .sum();
+        report.bytes =
+            sweep.inodes.values().filter(|names| names.going >= names.links).map(|names| names.bytes).sum();
         if !dry_run {
             self.perform(&sweep, &orphaned)?;
         }
@@ -123,15 +118,8 @@ impl Store {
         for path in orphaned {
             fs::remove_file(path).context("remove", path)?;
         }
-        for (path, meta) in list(&tmp)?
-            .into_iter()
-            .chain(list(&self.root().join("bin/index"))?)
-        {
-            let removed = if meta.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
+        for (path, meta) in list(&tmp)?.into_iter().chain(list(&self.root().join("bin/index"))?) {
+            let removed = if meta.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.context("remove", &path)?;
         }
         Ok(())

@@ -71,22 +71,15 @@ impl Drop for WorkDir {
 /// A name nobody else uses, also not in another container that shares the store.
 pub(super) fn unique() -> String {
     let mut bytes = [0; 8];
-    if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) != Ok(bytes.len())
-    {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+    if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) != Ok(bytes.len()) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         bytes = (now.as_nanos() as u64).to_ne_bytes();
     }
     format!("{}-{:016x}", std::process::id(), u64::from_ne_bytes(bytes))
 }
 
 /// Writes a file so that it is seen whole or not at all, also after a power loss.
-pub(super) fn write_atomically(
-    work: &WorkDir,
-    path: &Path,
-    bytes: &[u8],
-) -> Result<(), SnapshotError> {
+pub(super) fn write_atomically(work: &WorkDir, path: &Path, bytes: &[u8]) -> Result<(), SnapshotError> {
     let tmp = work.path().join(unique());
     let write = || -> io::Result<()> {
         let mut file = File::create_new(&tmp)?;

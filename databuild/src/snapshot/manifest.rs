@@ -94,7 +94,9 @@ pub enum ManifestError {
         path: String,
     },
     /// Lines out of order would give equal code different digests.
-    #[error("code manifest line {line}: `{path}` must come before the line above (paths are sorted bytewise)")]
+    #[error(
+        "code manifest line {line}: `{path}` must come before the line above (paths are sorted bytewise)"
+    )]
     NotSorted {
         /// Which line.
         line: usize,
@@ -176,9 +178,7 @@ impl CodeManifest {
         let first = text.split('\n').next().unwrap_or_default();
         if first != HEADER {
             return Err(match first.strip_prefix(HEADER_NAME) {
-                Some(found) => ManifestError::UnsupportedFormat {
-                    found: found.to_owned(),
-                },
+                Some(found) => ManifestError::UnsupportedFormat { found: found.to_owned() },
                 None => ManifestError::NotAManifest,
             });
         }
@@ -204,12 +204,7 @@ impl CodeManifest {
         check_clashes(&entries)?;
         let executable = find_executable(&entries)?;
         let digest = CodeDigest::from_bytes(Sha256::digest(text.as_bytes()).into());
-        Ok(Self {
-            digest,
-            text,
-            entries,
-            executable,
-        })
+        Ok(Self { digest, text, entries, executable })
     }
 
     /// What names this code.
@@ -238,29 +233,17 @@ impl CodeManifest {
 }
 
 fn parse_line(number: usize, line: &str) -> Result<Entry, ManifestError> {
-    let bad = |reason| ManifestError::BadLine {
-        line: number,
-        reason,
-        text: line.to_owned(),
-    };
+    let bad = |reason| ManifestError::BadLine { line: number, reason, text: line.to_owned() };
     let (kind, rest) = line
         .split_once(' ')
         .ok_or_else(|| bad("expected `F`, `L` or `E` and fields separated by one blank"))?;
     let entry = match kind {
         "F" => {
             let mut fields = rest.splitn(4, ' ');
-            let mut field = || {
-                fields
-                    .next()
-                    .ok_or_else(|| bad("expected `F <sha256> <size> <x|-> <path>`"))
-            };
-            let digest = field()?
-                .parse()
-                .map_err(|_| bad("the digest is not 64 lower-case hex digits"))?;
+            let mut field = || fields.next().ok_or_else(|| bad("expected `F <sha256> <size> <x|-> <path>`"));
+            let digest = field()?.parse().map_err(|_| bad("the digest is not 64 lower-case hex digits"))?;
             let size_text = field()?;
-            let size: u64 = size_text
-                .parse()
-                .map_err(|_| bad("the size is not a number of bytes"))?;
+            let size: u64 = size_text.parse().map_err(|_| bad("the size is not a number of bytes"))?;
             if size.to_string() != size_text {
                 return Err(bad("the size is not a plain decimal number"));
             }
@@ -269,30 +252,17 @@ fn parse_line(number: usize, line: &str) -> Result<Entry, ManifestError> {
                 "-" => false,
                 _ => return Err(bad("the executable mark must be `x` or `-`")),
             };
-            Entry::File {
-                path: field()?.to_owned(),
-                digest,
-                size,
-                executable,
-            }
+            Entry::File { path: field()?.to_owned(), digest, size, executable }
         }
         "L" => {
-            let (target, path) = rest
-                .split_once(' ')
-                .ok_or_else(|| bad("expected `L <target> <path>`"))?;
-            let target =
-                decode(target).ok_or_else(|| bad("the link target has a bad percent escape"))?;
+            let (target, path) = rest.split_once(' ').ok_or_else(|| bad("expected `L <target> <path>`"))?;
+            let target = decode(target).ok_or_else(|| bad("the link target has a bad percent escape"))?;
             if target.is_empty() || target.contains('\0') {
                 return Err(bad("the link target is empty or has a zero byte"));
             }
-            Entry::Link {
-                path: path.to_owned(),
-                target,
-            }
+            Entry::Link { path: path.to_owned(), target }
         }
-        "E" => Entry::Empty {
-            path: rest.to_owned(),
-        },
+        "E" => Entry::Empty { path: rest.to_owned() },
         _ => return Err(bad("the line must begin with `F`, `L` or `E`")),
     };
     Ok(entry)
@@ -308,11 +278,7 @@ fn check_order(entries: &[Entry]) -> Result<(), ManifestError> {
         }
         if let Entry::Link { target, .. } = entry {
             if !stays_inside(&path, target) {
-                return Err(ManifestError::LinkEscapes {
-                    line,
-                    path,
-                    target: target.clone(),
-                });
+                return Err(ManifestError::LinkEscapes { line, path, target: target.clone() });
             }
         }
         if index > 0 {
@@ -345,15 +311,8 @@ fn check_clashes(entries: &[Entry]) -> Result<(), ManifestError> {
 }
 
 fn find_executable(entries: &[Entry]) -> Result<usize, ManifestError> {
-    let mut marked = entries.iter().enumerate().filter(|(_, entry)| {
-        matches!(
-            entry,
-            Entry::File {
-                executable: true,
-                ..
-            }
-        )
-    });
+    let mut marked =
+        entries.iter().enumerate().filter(|(_, entry)| matches!(entry, Entry::File { executable: true, .. }));
     let (index, first) = marked.next().ok_or(ManifestError::NoExecutable)?;
     match marked.next() {
         None => Ok(index),
@@ -386,17 +345,8 @@ fn serialize(entries: &[Entry]) -> String {
     for entry in entries {
         // Writing to a String cannot fail.
         let _ = match entry {
-            Entry::File {
-                path,
-                digest,
-                size,
-                executable,
-            } => {
-                writeln!(
-                    out,
-                    "F {digest} {size} {} {path}",
-                    if *executable { 'x' } else { '-' }
-                )
+            Entry::File { path, digest, size, executable } => {
+                writeln!(out, "F {digest} {size} {} {path}", if *executable { 'x' } else { '-' })
             }
             Entry::Link { path, target } => writeln!(out, "L {} {path}", encode(target)),
             Entry::Empty { path } => writeln!(out, "E {path}"),
@@ -450,18 +400,12 @@ mod tests {
         assert_eq!(manifest.entries()[0].path(), "_main/a b.txt");
         assert_eq!(
             manifest.entries()[2],
-            Entry::Link {
-                path: "_main/lib/link".to_owned(),
-                target: "../% x".to_owned()
-            }
+            Entry::Link { path: "_main/lib/link".to_owned(), target: "../% x".to_owned() }
         );
         let mut shuffled = manifest.entries().to_vec();
         shuffled.reverse();
         assert_eq!(CodeManifest::new(shuffled).unwrap(), manifest);
-        assert_eq!(
-            manifest.digest(),
-            CodeDigest::from_bytes(Sha256::digest(text.as_bytes()).into())
-        );
+        assert_eq!(manifest.digest(), CodeDigest::from_bytes(Sha256::digest(text.as_bytes()).into()));
     }
 
     #[track_caller]
@@ -475,11 +419,7 @@ mod tests {
     fn every_defect_is_named_with_its_line() {
         refused("", "not_a_manifest", "first line");
         refused("hello\n", "not_a_manifest", HEADER);
-        refused(
-            "databuild-code-manifest 2\n",
-            "unsupported_format",
-            "format 2",
-        );
+        refused("databuild-code-manifest 2\n", "unsupported_format", "format 2");
         refused(&text("F $D 3 x a"), "manifest_truncated", "cut off");
         refused(&text("X a\n"), "bad_manifest_line", "line 2");
         refused(&text("\n"), "bad_manifest_line", "line 2");
@@ -492,43 +432,16 @@ mod tests {
         refused(&text("L %00 a\n"), "bad_manifest_line", "zero byte");
         refused(&text("F $D 3 x /a\n"), "bad_runfiles_path", "`/a`");
         refused(&text("F $D 3 x a/../b\n"), "bad_runfiles_path", "line 2");
-        refused(
-            &text("F $D 3 x a//b\n"),
-            "bad_runfiles_path",
-            "plain relative",
-        );
-        refused(
-            &text("F $D 3 x b\nF $D 3 - a\n"),
-            "manifest_not_sorted",
-            "line 3",
-        );
-        refused(
-            &text("F $D 3 x a\nF $D 3 - a\n"),
-            "duplicate_runfile",
-            "twice",
-        );
-        refused(
-            &text("L b a\nF $D 3 - a-b\nF $D 3 x a/b\n"),
-            "runfile_path_clash",
-            "`a` is not a folder",
-        );
-        refused(
-            &text("L ../../x a/l\n"),
-            "link_escapes",
-            "leaves the runfiles",
-        );
+        refused(&text("F $D 3 x a//b\n"), "bad_runfiles_path", "plain relative");
+        refused(&text("F $D 3 x b\nF $D 3 - a\n"), "manifest_not_sorted", "line 3");
+        refused(&text("F $D 3 x a\nF $D 3 - a\n"), "duplicate_runfile", "twice");
+        refused(&text("L b a\nF $D 3 - a-b\nF $D 3 x a/b\n"), "runfile_path_clash", "`a` is not a folder");
+        refused(&text("L ../../x a/l\n"), "link_escapes", "leaves the runfiles");
         refused(&text("L b/../../x a/l\n"), "link_escapes", "`a/l`");
         refused(&text("F $D 3 - a\n"), "no_executable", "no file");
-        refused(
-            &text("F $D 3 x a\nF $D 3 x b\n"),
-            "two_executables",
-            "`a` and `b`",
-        );
+        refused(&text("F $D 3 x a\nF $D 3 x b\n"), "two_executables", "`a` and `b`");
         let mut bytes = text("F $D 3 x a\n").into_bytes();
         bytes.insert(HEADER.len() + 1, 0xff);
-        assert_eq!(
-            CodeManifest::parse(&bytes),
-            Err(ManifestError::NotAManifest)
-        );
+        assert_eq!(CodeManifest::parse(&bytes), Err(ManifestError::NotAManifest));
     }
 }

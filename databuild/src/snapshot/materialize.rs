@@ -74,10 +74,7 @@ impl Store {
     ) -> Result<Vec<Wanted<'a>>, SnapshotError> {
         let mut distinct = BTreeMap::new();
         for entry in manifest.entries() {
-            if let Entry::File {
-                path, digest, size, ..
-            } = entry
-            {
+            if let Entry::File { path, digest, size, .. } = entry {
                 distinct.entry(*digest).or_insert((path.as_str(), *size));
             }
         }
@@ -85,12 +82,7 @@ impl Store {
         for (digest, (runfile, size)) in distinct {
             let path = self.cas_path(&digest);
             if !is_sealed(&path, size).context("look at", &path)? {
-                wanted.push(Wanted {
-                    runfile,
-                    file: source(runfile),
-                    digest,
-                    size,
-                });
+                wanted.push(Wanted { runfile, file: source(runfile), digest, size });
             }
         }
         // In path order, so that of several changed files the same one is always named.
@@ -105,9 +97,7 @@ impl Store {
             let tmp = work.path().join(item.digest.to_string());
             fetch_one(item, &tmp)?;
             if wanted.len() <= FLUSH_EACH {
-                File::open(&tmp)
-                    .and_then(|file| file.sync_all())
-                    .context("flush", &tmp)?;
+                File::open(&tmp).and_then(|file| file.sync_all()).context("flush", &tmp)?;
             }
             Ok(())
         })?;
@@ -122,12 +112,7 @@ impl Store {
         Ok(())
     }
 
-    fn build_tree(
-        &self,
-        manifest: &CodeManifest,
-        tree: &Path,
-        work: &WorkDir,
-    ) -> Result<(), SnapshotError> {
+    fn build_tree(&self, manifest: &CodeManifest, tree: &Path, work: &WorkDir) -> Result<(), SnapshotError> {
         let runfiles = tree.join("runfiles");
         fs::create_dir_all(&runfiles).context("create", &runfiles)?;
         let mut made = HashSet::from([runfiles.clone()]);
@@ -141,9 +126,7 @@ impl Store {
             }
             match entry {
                 Entry::File { digest, .. } => self.link(digest, &path, work)?,
-                Entry::Link { target, .. } => {
-                    symlink(target, &path).context("create the link", &path)?
-                }
+                Entry::Link { target, .. } => symlink(target, &path).context("create the link", &path)?,
                 Entry::Empty { .. } => {
                     OpenOptions::new()
                         .write(true)
@@ -224,16 +207,9 @@ impl Store {
             Ok(()) => {
                 // The server will durably record that this code exists.
                 let parent = self.root().join("snap");
-                File::open(&parent)
-                    .and_then(|dir| dir.sync_all())
-                    .context("flush", &parent)
+                File::open(&parent).and_then(|dir| dir.sync_all()).context("flush", &parent)
             }
-            Err(error)
-                if matches!(
-                    Errno::from_io_error(&error),
-                    Some(Errno::NOTEMPTY | Errno::EXIST)
-                ) =>
-            {
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOTEMPTY | Errno::EXIST)) => {
                 Ok(())
             }
             Err(error) => Err(SnapshotError::io("create", path, error)),
@@ -243,17 +219,9 @@ impl Store {
 
 /// Marks something in the store as just used. Returns whether it exists.
 pub(super) fn touch(path: &Path) -> Result<bool, SnapshotError> {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = rustix::fs::Timespec {
-        tv_sec: now.as_secs() as i64,
-        tv_nsec: i64::from(now.subsec_nanos()),
-    };
-    let times = rustix::fs::Timestamps {
-        last_access: now,
-        last_modification: now,
-    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = rustix::fs::Timespec { tv_sec: now.as_secs() as i64, tv_nsec: i64::from(now.subsec_nanos()) };
+    let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
     match rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty()) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
@@ -279,19 +247,11 @@ fn fetch_one(item: &Wanted<'_>, tmp: &Path) -> Result<(), SnapshotError> {
     let (runfile, file) = (|| item.runfile.to_owned(), || item.file.clone());
     let mut from = match open_regular(&item.file) {
         Ok(Some(from)) => from,
-        Ok(None) => {
-            return Err(SnapshotError::NotAFile {
-                runfile: runfile(),
-                file: file(),
-            })
-        }
+        Ok(None) => return Err(SnapshotError::NotAFile { runfile: runfile(), file: file() }),
         Err(error) => {
             return Err(match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                    SnapshotError::MissingRunfile {
-                        runfile: runfile(),
-                        file: file(),
-                    }
+                    SnapshotError::MissingRunfile { runfile: runfile(), file: file() }
                 }
                 _ => SnapshotError::io("read", &item.file, error),
             })
@@ -302,20 +262,15 @@ fn fetch_one(item: &Wanted<'_>, tmp: &Path) -> Result<(), SnapshotError> {
         CopyError::Write(error) => SnapshotError::io("write", tmp, error),
     })?;
     if (digest, size) != (item.digest, item.size) {
-        return Err(SnapshotError::ChangedSinceBuild {
-            runfile: runfile(),
-            file: file(),
-        });
+        return Err(SnapshotError::ChangedSinceBuild { runfile: runfile(), file: file() });
     }
     Ok(())
 }
 
 /// Opens a file for reading without hanging on a pipe. `None`: not a regular file.
 pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
-        .open(path)?;
+    let file =
+        OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32).open(path)?;
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
@@ -328,13 +283,9 @@ fn copy_within(cas: &Path, to: &Path, digest: &FileDigest) -> Result<(), Snapsho
     })?;
     if found != *digest {
         fs::remove_file(cas).context("remove the damaged file", cas)?;
-        return Err(SnapshotError::Damaged {
-            path: cas.to_owned(),
-        });
+        return Err(SnapshotError::Damaged { path: cas.to_owned() });
     }
-    File::open(to)
-        .and_then(|file| file.sync_all())
-        .context("flush", to)
+    File::open(to).and_then(|file| file.sync_all()).context("flush", to)
 }
 
 /// Runs `work` on every item on several threads; the error returned is that of the first item in
@@ -343,10 +294,8 @@ fn in_parallel<T: Sync>(
     items: &[T],
     work: impl Fn(&T) -> Result<(), SnapshotError> + Sync,
 ) -> Result<(), SnapshotError> {
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MAX_THREADS)
-        .min(items.len());
+    let threads =
+        std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(items.len());
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<(usize, SnapshotError)>> = Mutex::new(None);
     let run = || loop {
@@ -355,9 +304,7 @@ fn in_parallel<T: Sync>(
         if let Err(error) = work(item) {
             // Items are handed out in order, so every earlier one is already being worked on.
             next.store(items.len(), Ordering::Relaxed);
-            let mut first = failed
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut first = failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if first.as_ref().is_none_or(|(other, _)| index < *other) {
                 *first = Some((index, error));
             }
@@ -372,10 +319,7 @@ fn in_parallel<T: Sync>(
             }
         });
     }
-    match failed
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-    {
+    match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         Some((_, error)) => Err(error),
         None => Ok(()),
     }

@@ -23,8 +23,7 @@ impl WorkspaceId {
     /// The id of the workspace at this path: half of the path's SHA-256 in hex.
     #[must_use]
     pub fn of(workspace: &Path) -> Self {
-        let digest =
-            FileDigest::from_bytes(Sha256::digest(workspace.as_os_str().as_encoded_bytes()).into());
+        let digest = FileDigest::from_bytes(Sha256::digest(workspace.as_os_str().as_encoded_bytes()).into());
         Self(digest.to_string()[..32].to_owned())
     }
 }
@@ -59,9 +58,7 @@ impl Store {
     /// holds the workspace's server lock, calls this, and before it relies on the snapshots.
     pub fn write_roots(&self, workspace: &Path, roots: &Roots) -> Result<(), SnapshotError> {
         let Some(text) = workspace.to_str() else {
-            return Err(SnapshotError::WorkspacePath {
-                path: workspace.to_owned(),
-            });
+            return Err(SnapshotError::WorkspacePath { path: workspace.to_owned() });
         };
         let file = RootsFile {
             format: FORMAT,
@@ -70,9 +67,8 @@ impl Store {
             binaries: roots.binaries.clone(),
         };
         let path = self.roots_path(&WorkspaceId::of(workspace));
-        let mut bytes = serde_json::to_vec_pretty(&file)
-            .map_err(std::io::Error::from)
-            .context("write", &path)?;
+        let mut bytes =
+            serde_json::to_vec_pretty(&file).map_err(std::io::Error::from).context("write", &path)?;
         bytes.push(b'\n');
         let _lock = self.shared_lock()?;
         write_atomically(&WorkDir::new(self.root())?, &path, &bytes)
@@ -101,10 +97,8 @@ impl Store {
         for entry in fs::read_dir(&dir).context("list", &dir)? {
             let path = entry.context("list", &dir)?.path();
             let bytes = fs::read(&path).context("read", &path)?;
-            let file = parse(&bytes).map_err(|reason| SnapshotError::BadRoots {
-                path: path.clone(),
-                reason,
-            })?;
+            let file =
+                parse(&bytes).map_err(|reason| SnapshotError::BadRoots { path: path.clone(), reason })?;
             if Path::new(&file.workspace).is_dir() {
                 all.codes.extend(file.codes);
                 all.binaries.extend(file.binaries);
@@ -123,10 +117,7 @@ fn parse(bytes: &[u8]) -> Result<RootsFile, String> {
     }
     let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if head.format != FORMAT {
-        return Err(format!(
-            "format {} is from another version (this one knows {FORMAT})",
-            head.format
-        ));
+        return Err(format!("format {} is from another version (this one knows {FORMAT})", head.format));
     }
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }

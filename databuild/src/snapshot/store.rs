@@ -71,14 +71,9 @@ impl Store {
         let root = std::path::absolute(&root).context("find", &root)?;
         for part in ["cas", "snap", "bin/index", "roots", "tmp"] {
             let dir = root.join(part);
-            private
-                .create(&dir)
-                .context("create the code store's folder", &dir)?;
+            private.create(&dir).context("create the code store's folder", &dir)?;
         }
-        Ok(Self {
-            root,
-            linker: |from, to| fs::hard_link(from, to),
-        })
+        Ok(Self { root, linker: |from, to| fs::hard_link(from, to) })
     }
 
     /// As given to [`Store::open`], made absolute.
@@ -96,10 +91,7 @@ impl Store {
     /// The snapshot of this code, if it has been taken (one stat).
     pub fn find(&self, digest: &CodeDigest) -> Result<Option<SnapshotRef>, SnapshotError> {
         let dir = self.path_of(digest);
-        Ok(dir
-            .try_exists()
-            .context("look at", &dir)?
-            .then(|| self.reference(digest)))
+        Ok(dir.try_exists().context("look at", &dir)?.then(|| self.reference(digest)))
     }
 
     /// Path of a job's executable in its snapshot, whether or not it exists.
@@ -109,12 +101,7 @@ impl Store {
     }
 
     pub(super) fn reference(&self, digest: &CodeDigest) -> SnapshotRef {
-        SnapshotRef {
-            digest: *digest,
-            dir: self.path_of(digest),
-            new_files: 0,
-            new_bytes: 0,
-        }
+        SnapshotRef { digest: *digest, dir: self.path_of(digest), new_files: 0, new_bytes: 0 }
     }
 
     pub(super) fn cas_path(&self, digest: &FileDigest) -> PathBuf {

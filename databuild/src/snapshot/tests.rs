@@ -55,21 +55,15 @@ impl Lab {
             self.file("_main/job"),
             self.file("_main/lib/data.txt"),
             self.file("_repo_mapping"),
-            Entry::Empty {
-                path: "_main/lib/__init__.py".to_owned(),
-            },
-            Entry::Link {
-                path: "_main/venv/bin/lib".to_owned(),
-                target: "../../lib".to_owned(),
-            },
+            Entry::Empty { path: "_main/lib/__init__.py".to_owned() },
+            Entry::Link { path: "_main/venv/bin/lib".to_owned(), target: "../../lib".to_owned() },
         ])
         .unwrap()
     }
 
     fn take(&self, manifest: &CodeManifest) -> Result<SnapshotRef, SnapshotError> {
         let source = self.source();
-        self.store
-            .materialize(manifest, &|runfile| source.join(runfile))
+        self.store.materialize(manifest, &|runfile| source.join(runfile))
     }
 
     /// Files below a part of the store.
@@ -96,9 +90,7 @@ impl Lab {
 fn run(program: &Path) -> Output {
     loop {
         match Command::new(program).output() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
-                std::thread::yield_now()
-            }
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
             result => return result.unwrap(),
         }
     }
@@ -109,9 +101,7 @@ fn again(test: &str, role: &str) -> Command {
     // "crate::snapshot::tests" without the crate is the prefix of test names.
     let module = module_path!().split_once("::").unwrap().1;
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([&format!("{module}::{test}"), "--exact", "--nocapture"])
-        .env("DATABUILD_TEST_ROLE", role);
+    command.args([&format!("{module}::{test}"), "--exact", "--nocapture"]).env("DATABUILD_TEST_ROLE", role);
     command
 }
 
@@ -129,35 +119,16 @@ fn a_snapshot_is_the_manifests_tree_and_runs() {
     let lab = Lab::new();
     let manifest = lab.manifest();
     let snapshot = lab.take(&manifest).unwrap();
-    assert_eq!(
-        (snapshot.new_files(), snapshot.new_bytes()),
-        (3, SCRIPT.len() as u64 + 6 + 13)
-    );
+    assert_eq!((snapshot.new_files(), snapshot.new_bytes()), (3, SCRIPT.len() as u64 + 6 + 13));
     assert_eq!(snapshot.digest(), manifest.digest());
-    assert_eq!(
-        snapshot.file("_main/job"),
-        lab.store
-            .executable(&manifest.digest(), manifest.executable())
-    );
+    assert_eq!(snapshot.file("_main/job"), lab.store.executable(&manifest.digest(), manifest.executable()));
 
     let output = run(&snapshot.file(manifest.executable()));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hello\n");
-    assert_eq!(
-        fs::read(snapshot.file("_main/lib/__init__.py")).unwrap(),
-        b""
-    );
-    assert_eq!(
-        fs::read_link(snapshot.file("_main/venv/bin/lib")).unwrap(),
-        Path::new("../../lib")
-    );
-    assert_eq!(
-        fs::read_to_string(snapshot.file("_main/venv/bin/lib/data.txt")).unwrap(),
-        "hello\n"
-    );
-    assert_eq!(
-        fs::read_to_string(snapshot.file("_repo_mapping")).unwrap(),
-        ",_main,_main\n"
-    );
+    assert_eq!(fs::read(snapshot.file("_main/lib/__init__.py")).unwrap(), b"");
+    assert_eq!(fs::read_link(snapshot.file("_main/venv/bin/lib")).unwrap(), Path::new("../../lib"));
+    assert_eq!(fs::read_to_string(snapshot.file("_main/venv/bin/lib/data.txt")).unwrap(), "hello\n");
+    assert_eq!(fs::read_to_string(snapshot.file("_repo_mapping")).unwrap(), ",_main,_main\n");
     let copy = fs::read(lab.store.path_of(&manifest.digest()).join("manifest")).unwrap();
     assert_eq!(CodeManifest::parse(&copy).unwrap(), manifest);
     assert!(lab.files("tmp").is_empty());
@@ -170,17 +141,9 @@ fn files_in_the_store_are_never_writable_and_the_root_is_private() {
     let cas = lab.files("cas");
     assert_eq!(cas.len(), 3);
     for path in cas {
-        assert_eq!(
-            fs::metadata(&path).unwrap().mode() & 0o7777,
-            0o555,
-            "{}",
-            path.display()
-        );
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o555, "{}", path.display());
     }
-    assert_eq!(
-        fs::metadata(lab.store.root()).unwrap().mode() & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(lab.store.root()).unwrap().mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -200,10 +163,7 @@ fn an_edit_in_place_of_the_source_does_not_reach_the_snapshot() {
     let lab = Lab::new();
     let snapshot = lab.take(&lab.manifest()).unwrap();
     lab.write("_main/lib/data.txt", "edited");
-    assert_eq!(
-        fs::read_to_string(snapshot.file("_main/lib/data.txt")).unwrap(),
-        "hello\n"
-    );
+    assert_eq!(fs::read_to_string(snapshot.file("_main/lib/data.txt")).unwrap(), "hello\n");
 }
 
 #[test]
@@ -232,20 +192,13 @@ fn many_files_are_copied_in_parallel_and_the_first_changed_one_is_named() {
         lab.write(&format!("_main/many/{n:03}"), "changed");
     }
     assert_eq!(error_code(lab.take(&manifest)).0, "changed_since_build");
-    assert!(lab
-        .take(&manifest)
-        .unwrap_err()
-        .to_string()
-        .contains("`_main/many/040`"));
+    assert!(lab.take(&manifest).unwrap_err().to_string().contains("`_main/many/040`"));
     for n in [41, 40, 199] {
         lab.write(&format!("_main/many/{n:03}"), &format!("content {n}"));
     }
     let snapshot = lab.take(&manifest).unwrap();
     assert_eq!(snapshot.new_files(), 201);
-    assert_eq!(
-        fs::read_to_string(snapshot.file("_main/many/123")).unwrap(),
-        "content 123"
-    );
+    assert_eq!(fs::read_to_string(snapshot.file("_main/many/123")).unwrap(), "content 123");
 }
 
 #[test]
@@ -253,21 +206,14 @@ fn a_file_that_is_not_as_built_is_named_and_leaves_no_trace() {
     let lab = Lab::new();
     let manifest = lab.manifest();
     let nothing_done = || {
-        assert!(
-            lab.files("cas").is_empty()
-                && lab.files("snap").is_empty()
-                && lab.files("tmp").is_empty()
-        );
+        assert!(lab.files("cas").is_empty() && lab.files("snap").is_empty() && lab.files("tmp").is_empty());
     };
     let data = lab.source().join("_main/lib/data.txt");
 
     lab.write("_main/lib/data.txt", "hellO\n");
     let (code, message) = error_code(lab.take(&manifest));
     assert_eq!(code, "changed_since_build");
-    assert!(
-        message.contains("`_main/lib/data.txt`") && message.contains("build again"),
-        "{message}"
-    );
+    assert!(message.contains("`_main/lib/data.txt`") && message.contains("build again"), "{message}");
     nothing_done();
 
     fs::remove_file(&data).unwrap();
@@ -282,14 +228,7 @@ fn a_file_that_is_not_as_built_is_named_and_leaves_no_trace() {
     fs::create_dir(&data).unwrap();
     assert_eq!(error_code(lab.take(&manifest)).0, "runfile_not_a_file");
     fs::remove_dir(&data).unwrap();
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &data,
-        rustix::fs::FileType::Fifo,
-        0o600.into(),
-        0,
-    )
-    .unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &data, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     assert_eq!(error_code(lab.take(&manifest)).0, "runfile_not_a_file");
     nothing_done();
 }
@@ -329,14 +268,8 @@ fn where_hard_links_do_not_reach_files_are_copied() {
     let snapshot = lab.take(&lab.manifest()).unwrap();
     assert_eq!(run(&snapshot.file("_main/job")).stdout, b"hello\n");
     assert_eq!(fs::metadata(snapshot.file("_main/job")).unwrap().nlink(), 1);
-    let report = lab
-        .store
-        .collect(&HashSet::from([snapshot.digest()]), Duration::ZERO, false)
-        .unwrap();
-    assert_eq!(
-        (report.snapshots_removed, report.files_removed, report.kept),
-        (0, 3, 1)
-    );
+    let report = lab.store.collect(&HashSet::from([snapshot.digest()]), Duration::ZERO, false).unwrap();
+    assert_eq!((report.snapshots_removed, report.files_removed, report.kept), (0, 3, 1));
     assert_eq!(run(&snapshot.file("_main/job")).stdout, b"hello\n");
 }
 
@@ -351,10 +284,7 @@ fn a_file_that_a_job_wrote_to_is_not_given_to_the_next_snapshot() {
     lab.write("_repo_mapping", "another\n");
     let second = lab.take(&lab.manifest()).unwrap();
     assert_eq!(second.new_files(), 2);
-    assert_eq!(
-        fs::read_to_string(second.file("_main/lib/data.txt")).unwrap(),
-        "hello\n"
-    );
+    assert_eq!(fs::read_to_string(second.file("_main/lib/data.txt")).unwrap(), "hello\n");
 }
 
 #[test]
@@ -362,9 +292,7 @@ fn threads_and_processes_taking_the_same_snapshot_at_once_all_get_it() {
     if let Some(dir) = role() {
         let manifest = CodeManifest::parse(&fs::read(dir.join("manifest")).unwrap()).unwrap();
         let store = Store::open(dir.join("store")).unwrap();
-        let snapshot = store
-            .materialize(&manifest, &|runfile| dir.join("src").join(runfile))
-            .unwrap();
+        let snapshot = store.materialize(&manifest, &|runfile| dir.join("src").join(runfile)).unwrap();
         assert!(snapshot.file("_main/many/0").exists());
         return;
     }
@@ -394,22 +322,11 @@ fn threads_and_processes_taking_the_same_snapshot_at_once_all_get_it() {
     });
     for child in children {
         let output = child.wait_with_output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
-        assert!(
-            String::from_utf8_lossy(&output.stdout).contains("1 passed"),
-            "the child ran the test"
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "the child ran the test");
     }
     assert_eq!(lab.files("cas").len(), 103);
-    assert_eq!(
-        lab.files("snap").len(),
-        106,
-        "files, the empty one, the link, the manifest"
-    );
+    assert_eq!(lab.files("snap").len(), 106, "files, the empty one, the link, the manifest");
     assert!(lab.files("tmp").is_empty());
 }
 
@@ -427,10 +344,7 @@ fn snapshots_survive_a_collector_that_sweeps_all_the_time() {
             (source, lab.manifest())
         })
         .collect();
-    let wanted: HashSet<_> = manifests
-        .iter()
-        .map(|(_, manifest)| manifest.digest())
-        .collect();
+    let wanted: HashSet<_> = manifests.iter().map(|(_, manifest)| manifest.digest()).collect();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -439,16 +353,12 @@ fn snapshots_survive_a_collector_that_sweeps_all_the_time() {
             }
         });
         for (source, manifest) in &manifests {
-            lab.store
-                .materialize(manifest, &|runfile| source.join(runfile))
-                .unwrap();
+            lab.store.materialize(manifest, &|runfile| source.join(runfile)).unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     for (n, (_, manifest)) in manifests.iter().enumerate() {
-        let job = lab
-            .store
-            .executable(&manifest.digest(), manifest.executable());
+        let job = lab.store.executable(&manifest.digest(), manifest.executable());
         assert_eq!(String::from_utf8(run(&job).stdout).unwrap(), format!("{n}"));
     }
 }
@@ -470,47 +380,27 @@ fn the_collector_honors_the_roots_of_every_workspace_that_exists() {
     let other = lab.dir.path().join("other workspace");
     let gone = lab.dir.path().join("gone");
     fs::create_dir(&other).unwrap();
-    let roots = |snapshot: &SnapshotRef| Roots {
-        codes: BTreeSet::from([snapshot.digest()]),
-        ..Roots::default()
-    };
-    lab.store
-        .write_roots(&other, &roots(&snapshots[1]))
-        .unwrap();
+    let roots =
+        |snapshot: &SnapshotRef| Roots { codes: BTreeSet::from([snapshot.digest()]), ..Roots::default() };
+    lab.store.write_roots(&other, &roots(&snapshots[1])).unwrap();
     lab.store.write_roots(&gone, &roots(&snapshots[2])).unwrap();
     let reachable = HashSet::from([snapshots[0].digest()]);
 
     let dry = lab.store.collect(&reachable, Duration::ZERO, true).unwrap();
-    assert_eq!(
-        (dry.snapshots_removed, dry.files_removed, dry.kept),
-        (1, 1, 2)
-    );
-    let manifest_size = fs::metadata(lab.store.path_of(&snapshots[2].digest()).join("manifest"))
-        .unwrap()
-        .len();
+    assert_eq!((dry.snapshots_removed, dry.files_removed, dry.kept), (1, 1, 2));
+    let manifest_size =
+        fs::metadata(lab.store.path_of(&snapshots[2].digest()).join("manifest")).unwrap().len();
     assert_eq!(dry.bytes, 5 + manifest_size);
     assert_eq!(run(&snapshots[2].file("_main/job")).stdout, b"three");
 
-    assert_eq!(
-        lab.store
-            .collect(&reachable, Duration::ZERO, false)
-            .unwrap(),
-        dry
-    );
+    assert_eq!(lab.store.collect(&reachable, Duration::ZERO, false).unwrap(), dry);
     assert_eq!(run(&snapshots[0].file("_main/job")).stdout, b"one");
     assert_eq!(run(&snapshots[1].file("_main/job")).stdout, b"two");
     assert_eq!(lab.store.find(&snapshots[2].digest()).unwrap(), None);
-    assert_eq!(
-        lab.files("roots").len(),
-        1,
-        "the gone workspace is forgotten"
-    );
+    assert_eq!(lab.files("roots").len(), 1, "the gone workspace is forgotten");
 
     lab.store.remove_roots(&other).unwrap();
-    let all = lab
-        .store
-        .collect(&HashSet::new(), Duration::ZERO, false)
-        .unwrap();
+    let all = lab.store.collect(&HashSet::new(), Duration::ZERO, false).unwrap();
     assert_eq!((all.snapshots_removed, all.kept), (2, 0));
     assert!(lab.files("cas").is_empty() && lab.files("snap").is_empty());
 }
@@ -520,18 +410,11 @@ fn the_collector_leaves_what_was_asked_for_lately() {
     let lab = Lab::new();
     let snapshots = three(&lab);
     let hour = Duration::from_secs(3600);
-    assert_eq!(
-        lab.store
-            .collect(&HashSet::new(), hour, false)
-            .unwrap()
-            .kept,
-        3
-    );
+    assert_eq!(lab.store.collect(&HashSet::new(), hour, false).unwrap().kept, 3);
 
     let age = |snapshot: &SnapshotRef| {
         let dir = fs::File::open(lab.store.path_of(&snapshot.digest())).unwrap();
-        dir.set_modified(std::time::SystemTime::now() - 2 * hour)
-            .unwrap();
+        dir.set_modified(std::time::SystemTime::now() - 2 * hour).unwrap();
     };
     snapshots.iter().for_each(age);
     // The manifest now on disk is the third one: asking for it again makes it young.
@@ -548,19 +431,9 @@ fn the_collector_takes_the_rest_of_crashes() {
     let tmp = lab.store.root().join("tmp");
     fs::create_dir(tmp.join("12-crashed")).unwrap();
     fs::write(tmp.join("12-crashed/half"), "x").unwrap();
-    fs::write(
-        lab.store
-            .root()
-            .join("cas")
-            .join(&lab.files("cas")[0])
-            .with_file_name("half"),
-        "orphan",
-    )
-    .unwrap();
-    let report = lab
-        .store
-        .collect(&HashSet::new(), Duration::from_secs(3600), false)
+    fs::write(lab.store.root().join("cas").join(&lab.files("cas")[0]).with_file_name("half"), "orphan")
         .unwrap();
+    let report = lab.store.collect(&HashSet::new(), Duration::from_secs(3600), false).unwrap();
     assert_eq!((report.files_removed, report.bytes, report.kept), (1, 6, 1));
     assert!(lab.files("tmp").is_empty());
 }
@@ -570,16 +443,9 @@ fn roots_that_cannot_be_understood_stop_the_collector() {
     let lab = Lab::new();
     let snapshot = lab.take(&lab.manifest()).unwrap();
     let path = lab.store.root().join("roots/x.json");
-    for text in [
-        "{\"format\":2,\"new\":1}",
-        "garbage",
-        "{\"format\":1,\"workspace\":\"/\"}",
-    ] {
+    for text in ["{\"format\":2,\"new\":1}", "garbage", "{\"format\":1,\"workspace\":\"/\"}"] {
         fs::write(&path, text).unwrap();
-        let error = lab
-            .store
-            .collect(&HashSet::new(), Duration::ZERO, false)
-            .unwrap_err();
+        let error = lab.store.collect(&HashSet::new(), Duration::ZERO, false).unwrap_err();
         assert_eq!(error.code(), "bad_roots");
         assert!(error.to_string().contains("x.json"), "{error}");
         assert!(lab.store.find(&snapshot.digest()).unwrap().is_some());
@@ -595,10 +461,7 @@ fn the_programs_own_copy_is_keyed_by_content_and_kept_by_roots() {
     assert_eq!(v1.file_name().unwrap(), "databuild");
     assert_eq!(lab.store.binary(&program).unwrap(), v1);
     let digest = lab.store.binary_digest(&v1).unwrap();
-    assert_eq!(
-        digest,
-        FileDigest::from_bytes(Sha256::digest("#!/bin/sh\necho v1\n").into())
-    );
+    assert_eq!(digest, FileDigest::from_bytes(Sha256::digest("#!/bin/sh\necho v1\n").into()));
     assert_eq!(lab.store.binary_digest(&program), None);
 
     fs::write(&program, "#!/bin/sh\necho v2\n").unwrap();
@@ -607,20 +470,11 @@ fn the_programs_own_copy_is_keyed_by_content_and_kept_by_roots() {
     fs::remove_file(&program).unwrap();
     assert_eq!(run(&v1).stdout, b"v1\n");
     assert_eq!(run(&v2).stdout, b"v2\n");
-    assert_eq!(
-        lab.store.binary(&program).unwrap_err().code(),
-        "code_store_io"
-    );
+    assert_eq!(lab.store.binary(&program).unwrap_err().code(), "code_store_io");
 
-    let roots = Roots {
-        binaries: BTreeSet::from([digest]),
-        ..Roots::default()
-    };
+    let roots = Roots { binaries: BTreeSet::from([digest]), ..Roots::default() };
     lab.store.write_roots(lab.dir.path(), &roots).unwrap();
-    let report = lab
-        .store
-        .collect(&HashSet::new(), Duration::ZERO, false)
-        .unwrap();
+    let report = lab.store.collect(&HashSet::new(), Duration::ZERO, false).unwrap();
     assert_eq!((report.files_removed, report.bytes), (1, 18));
     assert!(v1.exists() && !v2.exists());
 }
@@ -646,20 +500,11 @@ fn a_full_disk_is_named_and_nothing_is_left_half_written() {
         let source = PathBuf::from(std::env::var_os("DATABUILD_TEST_SOURCE").unwrap());
         let manifest = CodeManifest::parse(&fs::read(source.join("manifest")).unwrap()).unwrap();
         let store = Store::open(full.join("store")).unwrap();
-        let error = store
-            .materialize(&manifest, &|runfile| source.join(runfile))
-            .unwrap_err();
+        let error = store.materialize(&manifest, &|runfile| source.join(runfile)).unwrap_err();
         assert_eq!(error.code(), "disk_full", "{error}");
-        assert!(
-            error.to_string().contains(full.to_str().unwrap()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(full.to_str().unwrap()), "{error}");
         for part in ["cas", "snap", "tmp"] {
-            assert_eq!(
-                fs::read_dir(full.join("store").join(part)).unwrap().count(),
-                0,
-                "{part}"
-            );
+            assert_eq!(fs::read_dir(full.join("store").join(part)).unwrap().count(), 0, "{part}");
         }
         println!("disk was full: {error}");
         return;

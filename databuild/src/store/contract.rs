@@ -54,11 +54,7 @@ macro_rules! contract {
 pub(super) use contract;
 
 fn append(log: &mut impl EventLog, records: &[Record]) -> Seq {
-    log.append(&Batch {
-        records: records.to_vec(),
-        blobs: vec![],
-    })
-    .unwrap()
+    log.append(&Batch { records: records.to_vec(), blobs: vec![] }).unwrap()
 }
 
 fn numbered(first: u64, records: &[Record]) -> Vec<(Seq, Record)> {
@@ -66,11 +62,7 @@ fn numbered(first: u64, records: &[Record]) -> Vec<(Seq, Record)> {
 }
 
 fn checkpoint(seq: u64, format: u32) -> Checkpoint {
-    Checkpoint {
-        seq: Seq(seq),
-        format,
-        bytes: format!("state after {seq}").into_bytes(),
-    }
+    Checkpoint { seq: Seq(seq), format, bytes: format!("state after {seq}").into_bytes() }
 }
 
 pub(super) fn an_empty_log_has_nothing<S: Subject>(subject: &mut S) {
@@ -105,10 +97,7 @@ pub(super) fn a_read_begins_after_and_stops_at_the_limit<S: Subject>(subject: &m
     assert_eq!(log.read(Seq(3), 2), Ok(numbered(4, &records[3..5])));
     assert_eq!(log.read(Seq(3), 0), Ok(vec![]));
     let last = log.last();
-    assert_eq!(
-        log.read(Seq(last.0 - 1), 5),
-        Ok(numbered(last.0, &records[records.len() - 1..]))
-    );
+    assert_eq!(log.read(Seq(last.0 - 1), 5), Ok(numbered(last.0, &records[records.len() - 1..])));
     assert_eq!(log.read(last, 5), Ok(vec![]));
     assert_eq!(log.read(Seq(last.0 + 5), 5), Ok(vec![]));
     assert_eq!(log.read(Seq(u64::MAX), usize::MAX), Ok(vec![]));
@@ -117,10 +106,7 @@ pub(super) fn a_read_begins_after_and_stops_at_the_limit<S: Subject>(subject: &m
 pub(super) fn a_batch_without_records_adds_none<S: Subject>(subject: &mut S) {
     append(subject.log(), &example_records()[..2]);
     let blob = Blob::of(b"manifest".to_vec());
-    let only_blob = Batch {
-        records: vec![],
-        blobs: vec![blob.clone()],
-    };
+    let only_blob = Batch { records: vec![], blobs: vec![blob.clone()] };
     assert_eq!(subject.log().append(&Batch::default()), Ok(Seq(2)));
     assert_eq!(subject.log().append(&only_blob), Ok(Seq(2)));
     assert_eq!(subject.log().blob(&blob.digest), Ok(Some(blob.bytes)));
@@ -129,15 +115,9 @@ pub(super) fn a_batch_without_records_adds_none<S: Subject>(subject: &mut S) {
 pub(super) fn contents_are_kept_by_digest<S: Subject>(subject: &mut S) {
     let content = "{\"jobs\": [\"a job\"]}";
     let at = time("2024-03-14T00:00:00Z");
-    let record = Record {
-        at,
-        event: Event::GraphRegistered(graph(content)),
-    };
+    let record = Record { at, event: Event::GraphRegistered(graph(content)) };
     let blob = Blob::of(vec![0, 255, 7]);
-    let batch = Batch {
-        records: vec![record.clone(), record],
-        blobs: vec![blob.clone()],
-    };
+    let batch = Batch { records: vec![record.clone(), record], blobs: vec![blob.clone()] };
     subject.log().append(&batch).unwrap();
     // Known contents do no harm.
     subject.log().append(&batch).unwrap();
@@ -152,23 +132,11 @@ pub(super) fn a_content_under_a_wrong_digest_is_refused_whole<S: Subject>(subjec
     let mut wrong_graph = graph("one");
     wrong_graph.graph = GraphId::of("another");
     let at = time("2024-03-14T00:00:00Z");
-    let wrong_graph = Record {
-        at,
-        event: Event::GraphRegistered(wrong_graph),
-    };
-    let wrong_blob = Blob {
-        digest: sha256_hex(b"a"),
-        bytes: b"b".to_vec(),
-    };
+    let wrong_graph = Record { at, event: Event::GraphRegistered(wrong_graph) };
+    let wrong_blob = Blob { digest: sha256_hex(b"a"), bytes: b"b".to_vec() };
     for batch in [
-        Batch {
-            records: vec![example_records()[1].clone(), wrong_graph],
-            blobs: vec![],
-        },
-        Batch {
-            records: vec![example_records()[1].clone()],
-            blobs: vec![wrong_blob],
-        },
+        Batch { records: vec![example_records()[1].clone(), wrong_graph], blobs: vec![] },
+        Batch { records: vec![example_records()[1].clone()], blobs: vec![wrong_blob] },
     ] {
         let error = subject.log().append(&batch).unwrap_err();
         assert_eq!(error.code(), "log_bad_request");
@@ -185,10 +153,7 @@ pub(super) fn a_full_disk_takes_nothing_and_the_log_works_on<S: Subject>(subject
     let last = subject.log().last();
     subject.fill_disk();
     let big = Blob::of(vec![7; 1 << 20]);
-    let batch = Batch {
-        records: records.clone(),
-        blobs: vec![big.clone()],
-    };
+    let batch = Batch { records: records.clone(), blobs: vec![big.clone()] };
     let error = subject.log().append(&batch).unwrap_err();
     assert_eq!(error.code(), "disk_full");
     assert_eq!(subject.log().last(), last);
@@ -199,27 +164,19 @@ pub(super) fn a_full_disk_takes_nothing_and_the_log_works_on<S: Subject>(subject
     let next = Seq(last.0 + records.len() as u64);
     assert_eq!(subject.log().append(&batch), Ok(next));
     subject.reopen();
-    assert_eq!(
-        subject.log().read(last, 1000),
-        Ok(numbered(last.0 + 1, &records))
-    );
+    assert_eq!(subject.log().read(last, 1000), Ok(numbered(last.0 + 1, &records)));
     assert_eq!(subject.log().blob(&big.digest), Ok(Some(big.bytes)));
 }
 
 pub(super) fn histories_come_back<S: Subject>(subject: &mut S) {
-    let choices: Vec<u32> = (0..400_u32)
-        .map(|n| n.wrapping_mul(2_654_435_761) >> 7)
-        .collect();
+    let choices: Vec<u32> = (0..400_u32).map(|n| n.wrapping_mul(2_654_435_761) >> 7).collect();
     let records = history(&choices);
     assert!(records.len() > 300, "the history does something");
     for batch in records.chunks(7) {
         append(subject.log(), batch);
     }
     subject.reopen();
-    assert_eq!(
-        subject.log().read(Seq(0), usize::MAX),
-        Ok(numbered(1, &records))
-    );
+    assert_eq!(subject.log().read(Seq(0), usize::MAX), Ok(numbered(1, &records)));
 }
 
 pub(super) fn the_newest_checkpoint_is_found<S: Subject>(subject: &mut S) {
@@ -230,11 +187,7 @@ pub(super) fn the_newest_checkpoint_is_found<S: Subject>(subject: &mut S) {
     let found = subject.log().latest_checkpoint(1).unwrap();
     assert_eq!(found.checkpoint, Some(checkpoint(7, 1)));
     assert_eq!(found.ignored, []);
-    assert_eq!(
-        subject.log().last(),
-        Seq(example_records().len() as u64),
-        "no event of its own"
-    );
+    assert_eq!(subject.log().last(), Seq(example_records().len() as u64), "no event of its own");
 }
 
 pub(super) fn a_damaged_checkpoint_is_passed_over<S: Subject>(subject: &mut S) {
@@ -246,10 +199,7 @@ pub(super) fn a_damaged_checkpoint_is_passed_over<S: Subject>(subject: &mut S) {
     assert_eq!(found.checkpoint, Some(checkpoint(3, 1)));
     assert_eq!(found.ignored.len(), 1);
     assert_eq!(found.ignored[0].seq, Seq(7));
-    assert_eq!(
-        found.ignored[0].reason,
-        "its bytes are not as they were saved"
-    );
+    assert_eq!(found.ignored[0].reason, "its bytes are not as they were saved");
 
     subject.damage_checkpoint(Seq(3));
     let found = subject.log().latest_checkpoint(1).unwrap();
@@ -273,23 +223,13 @@ pub(super) fn two_checkpoints_are_kept<S: Subject>(subject: &mut S) {
         subject.log().save_checkpoint(&checkpoint(seq, 1)).unwrap();
     }
     // Asked for a format that none has, the log names all it keeps.
-    let kept: Vec<_> = subject
-        .log()
-        .latest_checkpoint(9)
-        .unwrap()
-        .ignored
-        .iter()
-        .map(|c| c.seq)
-        .collect();
+    let kept: Vec<_> = subject.log().latest_checkpoint(9).unwrap().ignored.iter().map(|c| c.seq).collect();
     assert_eq!(kept, [Seq(4), Seq(3)]);
 }
 
 pub(super) fn a_checkpoint_beyond_the_end_is_refused<S: Subject>(subject: &mut S) {
     append(subject.log(), &example_records()[..2]);
-    let error = subject
-        .log()
-        .save_checkpoint(&checkpoint(3, 1))
-        .unwrap_err();
+    let error = subject.log().save_checkpoint(&checkpoint(3, 1)).unwrap_err();
     assert_eq!(error.code(), "log_bad_request");
     assert_eq!(subject.log().latest_checkpoint(1), Ok(Default::default()));
 }

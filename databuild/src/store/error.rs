@@ -44,9 +44,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The state folder or the log cannot be written.
-    #[error(
-        "cannot write event log {log}: {reason}; check that its folder exists and may be written"
-    )]
+    #[error("cannot write event log {log}: {reason}; check that its folder exists and may be written")]
     Unwritable {
         /// The log.
         log: String,
@@ -54,9 +52,7 @@ pub enum StoreError {
         reason: String,
     },
     /// No space is left. The batch is not in the log; the log works on once there is space.
-    #[error(
-        "no space left for event log {log}; nothing of this step was recorded, free some space"
-    )]
+    #[error("no space left for event log {log}; nothing of this step was recorded, free some space")]
     DiskFull {
         /// The log.
         log: String,
@@ -134,28 +130,16 @@ impl StoreError {
     /// An unreadable event, with its place.
     pub(super) fn unreadable(log: &str, seq: Seq, error: ConvertError) -> StoreError {
         match error {
-            ConvertError::NewerFormat { what } => StoreError::NewerFormat {
-                log: log.to_owned(),
-                seq,
-                what,
-            },
-            ConvertError::Malformed { reason } => {
-                StoreError::corrupt(log, format!("event {seq} {reason}"))
-            }
+            ConvertError::NewerFormat { what } => StoreError::NewerFormat { log: log.to_owned(), seq, what },
+            ConvertError::Malformed { reason } => StoreError::corrupt(log, format!("event {seq} {reason}")),
         }
     }
 
     pub(super) fn corrupt(log: &str, reason: impl Into<String>) -> StoreError {
-        StoreError::CorruptLog {
-            log: log.to_owned(),
-            reason: reason.into(),
-        }
+        StoreError::CorruptLog { log: log.to_owned(), reason: reason.into() }
     }
 
     pub(super) fn rejected(log: &str, reason: impl Into<String>) -> StoreError {
-        StoreError::Rejected {
-            log: log.to_owned(),
-            reason: reason.into(),
-        }
+        StoreError::Rejected { log: log.to_owned(), reason: reason.into() }
     }
 }

@@ -83,10 +83,7 @@ impl Blob {
     /// The blob of a content.
     #[must_use]
     pub fn of(bytes: Vec<u8>) -> Blob {
-        Blob {
-            digest: sha256_hex(&bytes),
-            bytes,
-        }
+        Blob { digest: sha256_hex(&bytes), bytes }
     }
 }
 
@@ -145,40 +142,25 @@ pub(super) fn choose_checkpoint(
             found.checkpoint = Some(checkpoint);
             break;
         };
-        found.ignored.push(IgnoredCheckpoint {
-            seq: checkpoint.seq,
-            reason,
-        });
+        found.ignored.push(IgnoredCheckpoint { seq: checkpoint.seq, reason });
     }
     Ok(found)
 }
 
 /// All contents of a batch under their digests, graph contents among them, each checked.
-pub(super) fn checked_blobs<'a>(
-    log: &str,
-    batch: &'a Batch,
-) -> Result<Vec<(&'a str, &'a [u8])>, StoreError> {
-    let graphs = batch
-        .records
-        .iter()
-        .filter_map(|record| match &record.event {
-            Event::GraphRegistered(e) => Some((e.graph.0.as_str(), e.content.as_bytes())),
-            _ => None,
-        });
-    let blobs = batch
-        .blobs
-        .iter()
-        .map(|blob| (blob.digest.as_str(), blob.bytes.as_slice()));
+pub(super) fn checked_blobs<'a>(log: &str, batch: &'a Batch) -> Result<Vec<(&'a str, &'a [u8])>, StoreError> {
+    let graphs = batch.records.iter().filter_map(|record| match &record.event {
+        Event::GraphRegistered(e) => Some((e.graph.0.as_str(), e.content.as_bytes())),
+        _ => None,
+    });
+    let blobs = batch.blobs.iter().map(|blob| (blob.digest.as_str(), blob.bytes.as_slice()));
     graphs
         .chain(blobs)
         .map(|(digest, bytes)| {
             if sha256_hex(bytes) == digest {
                 Ok((digest, bytes))
             } else {
-                Err(StoreError::rejected(
-                    log,
-                    format!("content whose digest is not `{digest}`"),
-                ))
+                Err(StoreError::rejected(log, format!("content whose digest is not `{digest}`")))
             }
         })
         .collect()

@@ -68,9 +68,7 @@ impl EventLog for MemoryLog {
         let blobs = checked_blobs(PLACE, batch)?;
         self.fail_if_asked()?;
         for (digest, bytes) in blobs {
-            self.blobs
-                .entry(digest.to_owned())
-                .or_insert_with(|| bytes.to_owned());
+            self.blobs.entry(digest.to_owned()).or_insert_with(|| bytes.to_owned());
         }
         self.records.extend(batch.records.iter().map(encode));
         Ok(self.last())
@@ -102,14 +100,10 @@ impl EventLog for MemoryLog {
     fn save_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
         let Checkpoint { seq, format, bytes } = checkpoint;
         if *seq > self.last() {
-            return Err(StoreError::rejected(
-                PLACE,
-                format!("a checkpoint of missing event {seq}"),
-            ));
+            return Err(StoreError::rejected(PLACE, format!("a checkpoint of missing event {seq}")));
         }
         self.fail_if_asked()?;
-        self.checkpoints
-            .insert(*seq, (*format, bytes.clone(), sha256_hex(bytes)));
+        self.checkpoints.insert(*seq, (*format, bytes.clone(), sha256_hex(bytes)));
         while self.checkpoints.len() > 2 {
             self.checkpoints.pop_first();
         }
@@ -117,20 +111,12 @@ impl EventLog for MemoryLog {
     }
 
     fn latest_checkpoint(&self, format: u32) -> Result<FoundCheckpoint, StoreError> {
-        let stored = self
-            .checkpoints
-            .iter()
-            .rev()
-            .map(|(seq, (format, bytes, sha256))| {
-                Ok(StoredCheckpoint {
-                    checkpoint: Checkpoint {
-                        seq: *seq,
-                        format: *format,
-                        bytes: bytes.clone(),
-                    },
-                    sha256: sha256.clone(),
-                })
-            });
+        let stored = self.checkpoints.iter().rev().map(|(seq, (format, bytes, sha256))| {
+            Ok(StoredCheckpoint {
+                checkpoint: Checkpoint { seq: *seq, format: *format, bytes: bytes.clone() },
+                sha256: sha256.clone(),
+            })
+        });
         choose_checkpoint(stored, format, self.last())
     }
 }
@@ -158,9 +144,7 @@ mod tests {
         }
 
         fn fill_disk(&mut self) {
-            self.0.fail_next(StoreError::DiskFull {
-                log: PLACE.to_owned(),
-            });
+            self.0.fail_next(StoreError::DiskFull { log: PLACE.to_owned() });
         }
 
         fn free_disk(&mut self) {}
@@ -175,10 +159,7 @@ mod tests {
     #[test]
     fn after_a_device_error_nothing_more_is_written() {
         let mut log = MemoryLog::new();
-        let error = StoreError::Io {
-            log: PLACE.to_owned(),
-            reason: "EIO".to_owned(),
-        };
+        let error = StoreError::Io { log: PLACE.to_owned(), reason: "EIO".to_owned() };
         log.fail_next(error.clone());
         for _ in 0..2 {
             assert_eq!(log.append(&Batch::default()), Err(error.clone()));

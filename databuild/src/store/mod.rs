@@ -30,7 +30,7 @@ pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpo
 pub use memory::MemoryLog;
 pub use reader::{Answer, Counts, Reader, RunFilter, WantFilter, LONGEST_QUERY, MAX_ROWS};
 pub use rows::{
-    AttemptRow, AttemptState, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts,
-    WantRow, WantState,
+    AttemptRow, AttemptState, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, WantRow,
+    WantState,
 };
 pub use sqlite::SqliteLog;

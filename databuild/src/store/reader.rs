@@ -132,9 +132,7 @@ impl Reader {
             // Two texts, so that SQLite can use the index of states for the one with a state.
             let mut statement = connection.prepare_cached(match filter.state {
                 None => "SELECT * FROM wants WHERE id < ?2 ORDER BY id DESC LIMIT ?3",
-                Some(_) => {
-                    "SELECT * FROM wants WHERE state = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
-                }
+                Some(_) => "SELECT * FROM wants WHERE state = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
             })?;
             let rows = statement.query_map(
                 params![
@@ -231,23 +229,18 @@ impl Reader {
             let mut statement = connection.prepare_cached(
                 "SELECT * FROM materializations WHERE partition = ?1 ORDER BY seq DESC LIMIT ?2",
             )?;
-            let rows =
-                statement.query_map(params![partition, rows_limit(limit)], materialization_row)?;
+            let rows = statement.query_map(params![partition, rows_limit(limit)], materialization_row)?;
             rows.collect()
         })
     }
 
     /// What a run made, by partition.
-    pub fn materializations_of_run(
-        &self,
-        run: RunId,
-    ) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
+    pub fn materializations_of_run(&self, run: RunId) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT * FROM materializations WHERE run = ?1 ORDER BY partition, seq LIMIT ?2",
             )?;
-            let rows =
-                statement.query_map([run.0 as i64, rows_limit(MAX_ROWS)], materialization_row)?;
+            let rows = statement.query_map([run.0 as i64, rows_limit(MAX_ROWS)], materialization_row)?;
             rows.collect()
         })
     }
@@ -264,10 +257,7 @@ impl Reader {
                     "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
                      ORDER BY seq DESC LIMIT 1",
                 )?
-                .query_row(
-                    params![partition, i64::try_from(seq.0).unwrap_or(i64::MAX)],
-                    materialization_row,
-                )
+                .query_row(params![partition, i64::try_from(seq.0).unwrap_or(i64::MAX)], materialization_row)
                 .optional()
         })
     }
@@ -303,14 +293,8 @@ impl Reader {
     }
 
     /// Events from the one after `after` on, in order.
-    pub fn events(
-        &self,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Answer<Vec<(Seq, Record)>>, StoreError> {
-        self.checked_answer(|connection| {
-            read::records(connection, &self.log, after, limit.min(MAX_ROWS))
-        })
+    pub fn events(&self, after: Seq, limit: usize) -> Result<Answer<Vec<(Seq, Record)>>, StoreError> {
+        self.checked_answer(|connection| read::records(connection, &self.log, after, limit.min(MAX_ROWS)))
     }
 
     fn answer<T>(
@@ -325,22 +309,13 @@ impl Reader {
         &self,
         ask: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<Answer<T>, StoreError> {
-        let mut turn = Turn {
-            reader: self,
-            lane: Some(self.lane()?),
-        };
+        let mut turn = Turn { reader: self, lane: Some(self.lane()?) };
         // Set just above, taken only by drop.
-        let Some(lane) = &mut turn.lane else {
-            unreachable!("a turn has its lane")
-        };
+        let Some(lane) = &mut turn.lane else { unreachable!("a turn has its lane") };
         let deadline = lane.start.elapsed() + self.longest;
-        lane.deadline
-            .store(deadline.as_millis() as u64, Ordering::Relaxed);
+        lane.deadline.store(deadline.as_millis() as u64, Ordering::Relaxed);
         // Dropping the transaction ends it; it has nothing to commit.
-        let transaction = lane
-            .connection
-            .transaction()
-            .map_err(|e| failure(&self.log, &e))?;
+        let transaction = lane.connection.transaction().map_err(|e| failure(&self.log, &e))?;
         let last_seq = read::last_seq(&transaction, &self.log)?;
         let value = ask(&transaction)?;
         Ok(Answer { last_seq, value })
@@ -356,10 +331,7 @@ impl Reader {
                 pool.open += 1;
                 break;
             }
-            pool = self
-                .freed
-                .wait(pool)
-                .unwrap_or_else(PoisonError::into_inner);
+            pool = self.freed.wait(pool).unwrap_or_else(PoisonError::into_inner);
         }
         drop(pool);
         open_lane(&self.path, &self.log).inspect_err(|_| {
@@ -398,11 +370,7 @@ fn open_lane(path: &Path, log: &str) -> Result<Lane, StoreError> {
         STEPS_PER_LOOK,
         Some(move || start.elapsed().as_millis() as u64 > seen.load(Ordering::Relaxed)),
     );
-    Ok(Lane {
-        connection,
-        start,
-        deadline,
-    })
+    Ok(Lane { connection, start, deadline })
 }
 
 fn rows_limit(limit: usize) -> i64 {

@@ -14,10 +14,7 @@ pub(super) trait Word: Sized + Copy + 'static {
 
     /// The value of a word.
     fn of_word(word: &str) -> Option<Self> {
-        Self::WORDS
-            .iter()
-            .find(|(_, w)| *w == word)
-            .map(|(value, _)| *value)
+        Self::WORDS.iter().find(|(_, w)| *w == word).map(|(value, _)| *value)
     }
 }
 
@@ -104,18 +101,13 @@ states! {
 }
 
 impl Word for PriorityClass {
-    const WORDS: &'static [(Self, &'static str)] = &[
-        (PriorityClass::Interactive, "interactive"),
-        (PriorityClass::Backfill, "backfill"),
-    ];
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(PriorityClass::Interactive, "interactive"), (PriorityClass::Backfill, "backfill")];
 }
 
 impl Word for Refresh {
-    const WORDS: &'static [(Self, &'static str)] = &[
-        (Refresh::Missing, "missing"),
-        (Refresh::Stale, "stale"),
-        (Refresh::All, "all"),
-    ];
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Refresh::Missing, "missing"), (Refresh::Stale, "stale"), (Refresh::All, "all")];
 }
 
 /// The word of a priority class.
@@ -317,14 +309,7 @@ mod tests {
         for (refresh, word) in Refresh::WORDS {
             assert_eq!(refresh_word(*refresh), *word);
         }
-        for word in [
-            "success",
-            "failure",
-            "permanent_failure",
-            "timeout",
-            "canceled",
-            "lost",
-        ] {
+        for word in ["success", "failure", "permanent_failure", "timeout", "canceled", "lost"] {
             assert_eq!(outcome_of_word(word).as_ref().map(outcome_word), Some(word));
         }
         assert_eq!("retry_wait".parse(), Ok(RunState::RetryWait));

@@ -93,10 +93,7 @@ pub(super) fn example_records() -> Vec<Record> {
     let start = time("2024-03-14T00:00:00.000000999Z").as_second();
     (start..)
         .zip(examples())
-        .map(|(second, event)| Record {
-            at: Timestamp::new(second, 999).unwrap(),
-            event,
-        })
+        .map(|(second, event)| Record { at: Timestamp::new(second, 999).unwrap(), event })
         .collect()
 }
 
@@ -104,11 +101,7 @@ pub(super) fn graph(content: &str) -> GraphRegistered {
     GraphRegistered {
         graph: GraphId::of(content),
         content: content.into(),
-        inherited: [
-            ("HOME".to_owned(), "ab".to_owned()),
-            ("A".to_owned(), String::new()),
-        ]
-        .into(),
+        inherited: [("HOME".to_owned(), "ab".to_owned()), ("A".to_owned(), String::new())].into(),
         sources: [("//weather:daily".to_owned(), "cd".to_owned())].into(),
     }
 }
@@ -125,10 +118,7 @@ pub(super) fn output(partition: &str, mark: u64) -> OutputRecord {
 }
 
 pub(super) fn attempt(run: u64, number: u32) -> AttemptId {
-    AttemptId {
-        run: RunId(run),
-        number,
-    }
+    AttemptId { run: RunId(run), number }
 }
 
 pub(super) fn time(text: &str) -> Timestamp {
@@ -141,10 +131,7 @@ pub(super) fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
 
 /// A record at a second of 2024-03-14.
 pub(super) fn at(second: i64, event: Event) -> Record {
-    Record {
-        at: Timestamp::new(1_710_374_400 + second, 0).unwrap(),
-        event,
-    }
+    Record { at: Timestamp::new(1_710_374_400 + second, 0).unwrap(), event }
 }
 
 /// A history that an orchestrator could have written: runs are leased before they start, end once,
@@ -154,9 +141,7 @@ pub(super) fn history(choices: &[u32]) -> Vec<Record> {
     let mut model = History::default();
     for (second, &choice) in (0_i64..).zip(choices) {
         let events = model.step(choice);
-        model
-            .records
-            .extend(events.into_iter().map(|event| at(second, event)));
+        model.records.extend(events.into_iter().map(|event| at(second, event)));
     }
     model.records
 }
@@ -191,10 +176,7 @@ impl History {
             0 => self.open_want(detail),
             1 => self.close_want(detail),
             2 | 3 => self.lease(detail),
-            4 => vec![Event::GraphRegistered(graph(&format!(
-                "graph {}",
-                detail % 3
-            )))],
+            4 => vec![Event::GraphRegistered(graph(&format!("graph {}", detail % 3)))],
             5 => vec![Event::Observed(Observed {
                 partitions: (0..detail % 3)
                     .map(|n| SeenPartition {
@@ -218,9 +200,7 @@ impl History {
             class: [PriorityClass::Interactive, PriorityClass::Backfill][detail as usize % 2],
             refresh: [Refresh::Missing, Refresh::Stale, Refresh::All][detail as usize % 3],
             as_of: time("2024-03-14T00:00:00Z"),
-            expires_at: detail
-                .is_multiple_of(2)
-                .then(|| time("2024-03-15T00:00:00Z")),
+            expires_at: detail.is_multiple_of(2).then(|| time("2024-03-15T00:00:00Z")),
             due_at: None,
             comment: format!("comment {detail}"),
             source: "api".into(),
@@ -236,25 +216,14 @@ impl History {
             return vec![];
         }
         let want = self.wants.swap_remove(detail as usize % self.wants.len());
-        let outcomes = [
-            WantOutcome::Satisfied,
-            WantOutcome::Failed,
-            WantOutcome::Canceled,
-            WantOutcome::Expired,
-        ];
+        let outcomes =
+            [WantOutcome::Satisfied, WantOutcome::Failed, WantOutcome::Canceled, WantOutcome::Expired];
         let outcome = outcomes[detail as usize % 4];
-        vec![Event::WantEnded(WantEnded {
-            want,
-            outcome,
-            causes: texts(["because"]),
-        })]
+        vec![Event::WantEnded(WantEnded { want, outcome, causes: texts(["because"]) })]
     }
 
     fn lease(&mut self, detail: u32) -> Vec<Event> {
-        let waiting = self
-            .runs
-            .iter_mut()
-            .find(|run| run.phase == Phase::RetryWait);
+        let waiting = self.runs.iter_mut().find(|run| run.phase == Phase::RetryWait);
         let attempt = match waiting {
             Some(run) => {
                 run.attempt.number += 1;
@@ -264,10 +233,7 @@ impl History {
             None => {
                 self.next_run += 1;
                 let attempt = attempt(self.next_run, 1);
-                self.runs.push(ModelRun {
-                    attempt,
-                    phase: Phase::Leased,
-                });
+                self.runs.push(ModelRun { attempt, phase: Phase::Leased });
                 attempt
             }
         };
@@ -289,23 +255,16 @@ impl History {
         let ModelRun { attempt, phase } = self.runs[index];
         let detail = detail / 7;
         match phase {
-            Phase::Leased if detail.is_multiple_of(5) => {
-                self.end_attempt(index, AttemptOutcome::Lost, true)
-            }
+            Phase::Leased if detail.is_multiple_of(5) => self.end_attempt(index, AttemptOutcome::Lost, true),
             Phase::Leased => {
                 self.runs[index].phase = Phase::Running;
-                vec![Event::AttemptStarted(AttemptStarted {
-                    attempt,
-                    pid: detail,
-                })]
+                vec![Event::AttemptStarted(AttemptStarted { attempt, pid: detail })]
             }
             Phase::Running => match detail % 6 {
                 0 => self.end_attempt(index, AttemptOutcome::Failure { permanent: true }, false),
                 1 => self.end_attempt(index, AttemptOutcome::Timeout, true),
                 2 => {
-                    let mut events = vec![Event::RunCancelRequested(RunCancelRequested {
-                        run: attempt.run,
-                    })];
+                    let mut events = vec![Event::RunCancelRequested(RunCancelRequested { run: attempt.run })];
                     events.extend(self.end_attempt(index, AttemptOutcome::Canceled, false));
                     events
                 }
@@ -314,11 +273,7 @@ impl History {
             Phase::RetryWait => {
                 self.runs.swap_remove(index);
                 let run = attempt.run;
-                vec![Event::RunEnded(RunEnded {
-                    run,
-                    canceled: true,
-                    message: "gone".into(),
-                })]
+                vec![Event::RunEnded(RunEnded { run, canceled: true, message: "gone".into() })]
             }
             Phase::Succeeded => {
                 self.runs.swap_remove(index);
@@ -327,10 +282,7 @@ impl History {
                     output(&format!("extra/n={}", attempt.run.0 % 5), u64::from(detail)),
                 ];
                 vec![
-                    Event::PublishIntended(PublishIntended {
-                        attempt,
-                        outputs: outputs.clone(),
-                    }),
+                    Event::PublishIntended(PublishIntended { attempt, outputs: outputs.clone() }),
                     Event::Materialized(Materialized { attempt, outputs }),
                 ]
             }
@@ -345,11 +297,7 @@ impl History {
         let mut events = vec![Event::AttemptEnded(AttemptEnded {
             attempt,
             outcome,
-            message: if success {
-                String::new()
-            } else {
-                format!("{attempt} failed")
-            },
+            message: if success { String::new() } else { format!("{attempt} failed") },
             exit_code: success.then_some(0),
             wall_ms: 10,
             cpu_ms: 5,
@@ -363,11 +311,7 @@ impl History {
         } else {
             self.runs.swap_remove(index);
             let message = "no more".to_owned();
-            events.push(Event::RunEnded(RunEnded {
-                run: attempt.run,
-                canceled,
-                message,
-            }));
+            events.push(Event::RunEnded(RunEnded { run: attempt.run, canceled, message }));
         }
         events
     }

@@ -44,10 +44,7 @@ mod tests {
             let (us, ns) = split(at);
             assert_eq!(join(us, ns), Some(at));
         }
-        assert_eq!(
-            split("1969-12-31T23:59:59.999999999Z".parse().unwrap()),
-            (-1, 999)
-        );
+        assert_eq!(split("1969-12-31T23:59:59.999999999Z".parse().unwrap()), (-1, 999));
         assert_eq!(join(0, 1000), None);
         assert_eq!(join(i64::MAX, 0), None);
     }

@@ -12,8 +12,8 @@
 use super::{AttemptEnd, AttemptReport, Effect, Out, Refusal, Reply};
 use crate::digest::mix;
 use crate::event::{
-    AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, PublishIntended, RunCancelRequested, RunEnded,
-    WorkAbandoned,
+    AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, PublishIntended, RunCancelRequested,
+    RunEnded, WorkAbandoned,
 };
 use crate::graph::{Extents, Input, JobIx, RetryPolicy};
 use crate::ids::{AttemptId, RunId};
@@ -103,7 +103,9 @@ fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> Option<Times
     }
     let policy = run.graph.graph.job(run.job).retry;
     match outcome {
-        AttemptOutcome::Success | AttemptOutcome::Canceled | AttemptOutcome::Failure { permanent: true } => None,
+        AttemptOutcome::Success | AttemptOutcome::Canceled | AttemptOutcome::Failure { permanent: true } => {
+            None
+        }
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
         AttemptOutcome::Failure { permanent: false } | AttemptOutcome::Timeout => {
             if run.failures >= policy.retries {

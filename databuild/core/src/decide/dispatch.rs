@@ -1,7 +1,7 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
 use super::{AttemptSpec, Effect, Out};
-use crate::event::{Refresh, AttemptLeased, Event, WantEnded, WantOutcome, WorkCutOff};
+use crate::event::{AttemptLeased, Event, Refresh, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::JobIx;
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
@@ -230,7 +230,8 @@ pub(super) fn end_wants(out: &mut Out) {
 /// The next instant at which something follows by itself.
 pub(super) fn next_timer(state: &State, slots: usize) -> Option<Timestamp> {
     // While no place is free it is not time but the end of an attempt that lets a run go on.
-    let mut waiting: Vec<_> = if free_places(state, slots) > 0 { retries(state).collect() } else { Vec::new() };
+    let mut waiting: Vec<_> =
+        if free_places(state, slots) > 0 { retries(state).collect() } else { Vec::new() };
     waiting.sort_by_key(|(at, _)| *at);
     let retry = waiting.into_iter().find(|(_, run)| !inputs_pending(state, run)).map(|(at, _)| at);
     let expiries = state.wants.values().filter_map(|want| want.expires_at);

@@ -1,6 +1,8 @@
 //! What comes into the core and what goes out of it.
 
-use crate::event::{AttemptOutcome, DataVersion, OutputRecord, PartitionText, PriorityClass, Record, Refresh};
+use crate::event::{
+    AttemptOutcome, DataVersion, OutputRecord, PartitionText, PriorityClass, Record, Refresh,
+};
 use crate::graph::{DatasetIx, JobIx, Registered};
 use crate::ids::{AttemptId, GraphId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
@@ -258,4 +260,3 @@ impl Refusal {
         }
     }
 }
-

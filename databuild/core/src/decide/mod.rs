@@ -18,8 +18,8 @@ mod resume;
 mod want;
 
 pub use input::{
-    AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Refusal, Reply, Sighting, Sightings, Step, Success,
-    WantRequest,
+    AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Refusal, Reply, Sighting, Sightings, Step,
+    Success, WantRequest,
 };
 
 use crate::event::{Event, Record};
@@ -49,9 +49,7 @@ impl Out<'_> {
     /// Records a fact and folds it.
     fn event(&mut self, event: Event) {
         let record = Record { at: self.now, event };
-        self.state
-            .apply(&record)
-            .expect("an event decided on a state follows from that state");
+        self.state.apply(&record).expect("an event decided on a state follows from that state");
         self.records.push(record);
     }
 }

@@ -101,7 +101,8 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
             let lost = lost.intersect(asked);
             if !lost.is_empty() {
                 let (dims, spaces) = (&earlier.dims, &earlier.spaces);
-                let partitions = reference::format_set(&earlier.name, dims, spaces, &lost, &out.state.symbols);
+                let partitions =
+                    reference::format_set(&earlier.name, dims, spaces, &lost, &out.state.symbols);
                 let reason = format!("`{}` is not in the graph any more", partitions.join(", "));
                 blocked.push(Blocked { partitions, reason });
             }

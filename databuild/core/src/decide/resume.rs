@@ -27,7 +27,9 @@ pub(super) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusa
                 };
                 attempt::ended(out, attempt, end)?;
             }
-            Phase::Leased | Phase::Running if run.cancel_requested => out.effects.push(Effect::Cancel(attempt)),
+            Phase::Leased | Phase::Running if run.cancel_requested => {
+                out.effects.push(Effect::Cancel(attempt))
+            }
             Phase::Publishing => out.effects.push(Effect::Publish {
                 attempt,
                 graph: Arc::clone(&run.graph),

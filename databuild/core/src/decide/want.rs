@@ -1,11 +1,11 @@
 //! Graphs and wants: what users ask for.
 
 use super::{replan, Out, Refusal, Reply, Sighting, Sightings, WantRequest};
+use crate::digest::hash64;
 use crate::event::{
     Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, RunCancelRequested, RunEnded,
     SeenPartition, SetText, WantCreated, WantEnded, WantOutcome,
 };
-use crate::digest::hash64;
 use crate::graph::{DatasetIx, Graph};
 use crate::ids::{RunId, WantId};
 use crate::partition_set::PartitionSet;

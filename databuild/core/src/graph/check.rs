@@ -70,8 +70,14 @@ pub(super) fn check_path(
             return None;
         }
     };
-    if text.is_empty() || text.split('/').any(|segment| segment == ".." || segment == ".") || text.ends_with('/') {
-        problem(format!("path `{text}` is not plain"), "write a path relative to the workspace, without `.` and `..`");
+    if text.is_empty()
+        || text.split('/').any(|segment| segment == ".." || segment == ".")
+        || text.ends_with('/')
+    {
+        problem(
+            format!("path `{text}` is not plain"),
+            "write a path relative to the workspace, without `.` and `..`",
+        );
         return None;
     }
     let mut good = true;

@@ -234,9 +234,8 @@ impl Dataset {
     /// What its stored keys stand for, in the order of its dimensions.
     #[must_use]
     pub fn axes(&self) -> Vec<Axis> {
-        let calendar = |space: &KeySpace| {
-            space.time().map(|time| (time.granularity(), time.zone().name().to_owned()))
-        };
+        let calendar =
+            |space: &KeySpace| space.time().map(|time| (time.granularity(), time.zone().name().to_owned()));
         let dims = self.dims.iter().zip(&self.spaces);
         dims.map(|(name, space)| Axis { name: name.clone(), calendar: calendar(space) }).collect()
     }
@@ -282,9 +281,10 @@ impl Job {
         let args = if self.env_inherit.is_empty() {
             self.args_digest.clone()
         } else {
-            let values = self.env_inherit.iter().flat_map(|name| {
-                [name.as_str(), inherited.get(name).map_or("unset", String::as_str)]
-            });
+            let values = self
+                .env_inherit
+                .iter()
+                .flat_map(|name| [name.as_str(), inherited.get(name).map_or("unset", String::as_str)]);
             sha256_of_texts(std::iter::once(self.args_digest.as_str()).chain(values))
         };
         JobDigests { code: self.code.clone(), args, template: self.template_digest.clone() }
@@ -334,4 +334,3 @@ impl Extents {
         &self.sets[ix.0]
     }
 }
-

@@ -72,7 +72,9 @@ impl Graph {
     pub fn may_omit(&self, ix: DatasetIx) -> bool {
         self.dataset(ix).producer.is_some_and(|producer| {
             let inputs = &self.job(producer).inputs;
-            inputs.iter().any(|input| [input.mapping.before_start, input.mapping.after_end].contains(&Edge::Skip))
+            inputs
+                .iter()
+                .any(|input| [input.mapping.before_start, input.mapping.after_end].contains(&Edge::Skip))
         })
     }
 

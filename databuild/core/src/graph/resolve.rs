@@ -227,7 +227,11 @@ fn resolve_job(
         }
     }
     if entry.outputs.is_empty() {
-        problem(Code::NoOutputs, "a job without outputs makes nothing".into(), "list at least one dataset in `outputs`");
+        problem(
+            Code::NoOutputs,
+            "a job without outputs makes nothing".into(),
+            "list at least one dataset in `outputs`",
+        );
     }
     let first = outputs.first().map(|ix| &datasets[ix.0])?;
     for output in outputs.iter().map(|ix| &datasets[ix.0]) {
@@ -240,7 +244,11 @@ fn resolve_job(
         }
     }
     if entry.timeout_ms == Some(0) {
-        problem(Code::BadTimeout, "a timeout of 0 stops every attempt".into(), "leave `timeout` out for no limit");
+        problem(
+            Code::BadTimeout,
+            "a timeout of 0 stops every attempt".into(),
+            "leave `timeout` out for no limit",
+        );
     }
     for name in entry.env.keys().chain(&entry.env_inherit) {
         check_env_name(name, &entry.label, problems);
@@ -489,10 +497,8 @@ fn in_dependency_order(jobs: Vec<Job>, datasets: &[Dataset]) -> Result<Vec<Job>,
     for (ix, all) in upstream.iter().enumerate() {
         all.iter().for_each(|up| downstream[*up].push(ix));
     }
-    let mut free: std::collections::BTreeSet<(&str, usize)> = (0..jobs.len())
-        .filter(|ix| waiting_for[*ix] == 0)
-        .map(|ix| (jobs[ix].label.as_str(), ix))
-        .collect();
+    let mut free: std::collections::BTreeSet<(&str, usize)> =
+        (0..jobs.len()).filter(|ix| waiting_for[*ix] == 0).map(|ix| (jobs[ix].label.as_str(), ix)).collect();
     let mut order = Vec::with_capacity(jobs.len());
     while let Some((_, ix)) = free.pop_first() {
         order.push(ix);

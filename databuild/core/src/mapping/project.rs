@@ -49,11 +49,7 @@ impl Mapping {
             }
         }
         let needed = image(&relations, input.shape, &good);
-        Inputs {
-            needed,
-            failing,
-            skipped,
-        }
+        Inputs { needed, failing, skipped }
     }
 
     /// What one output partition needs.
@@ -61,17 +57,12 @@ impl Mapping {
     pub fn inputs_of_one(&self, out: &Side, input: &Side, key: &PartitionKey) -> Inputs {
         let relations = Relation::all(self, out, input);
         let none = PartitionSet::empty(out.shape);
-        let mut inputs = Inputs {
-            needed: PartitionSet::empty(input.shape),
-            failing: none.clone(),
-            skipped: none,
-        };
+        let mut inputs =
+            Inputs { needed: PartitionSet::empty(input.shape), failing: none.clone(), skipped: none };
         let single = |dim: usize| RangeSet::single(key.keys()[dim]);
         let over = |edge: Edge| {
             let key_of = |relation: &Relation| relation.of().map(|dim| key.keys()[dim]);
-            relations
-                .iter()
-                .any(|relation| relation.is_over_edge(self, edge, key_of(relation)))
+            relations.iter().any(|relation| relation.is_over_edge(self, edge, key_of(relation)))
         };
         if over(Edge::Fail) {
             inputs.failing.insert(key);
@@ -99,12 +90,9 @@ impl Mapping {
             match relation.of() {
                 Some(of) => {
                     used[dim] = true;
-                    over.iter()
-                        .for_each(|over| possible[of].subtract_with(over));
+                    over.iter().for_each(|over| possible[of].subtract_with(over));
                 }
-                None if over.iter().any(|over| !over.is_empty()) => {
-                    return PartitionSet::empty(out.shape)
-                }
+                None if over.iter().any(|over| !over.is_empty()) => return PartitionSet::empty(out.shape),
                 None => existing = existing.within_dim(dim, &relation.image(&RangeSet::new())),
             }
         }
@@ -149,28 +137,16 @@ impl Mapping {
 fn image(relations: &[Relation], shape: Shape, set: &PartitionSet) -> PartitionSet {
     let mut needed = PartitionSet::empty(shape);
     let mut used = vec![false; set.shape().dims()];
-    relations
-        .iter()
-        .filter_map(Relation::of)
-        .for_each(|of| used[of] = true);
+    relations.iter().filter_map(Relation::of).for_each(|of| used[of] = true);
     let fixed: Vec<Option<RangeSet>> = relations
         .iter()
-        .map(|relation| {
-            relation
-                .of()
-                .is_none()
-                .then(|| relation.image(&RangeSet::new()))
-        })
+        .map(|relation| relation.of().is_none().then(|| relation.image(&RangeSet::new())))
         .collect();
     if fixed.iter().flatten().any(RangeSet::is_empty) {
         return needed;
     }
     let shape = set.shape();
-    let of_long = |dim: &usize| {
-        relations[*dim]
-            .of()
-            .is_some_and(|of| Some(of) == shape.long())
-    };
+    let of_long = |dim: &usize| relations[*dim].of().is_some_and(|of| Some(of) == shape.long());
     let long_dims: Vec<usize> = (0..relations.len()).filter(of_long).collect();
     let set = joined(set, &used);
     let mut memo = Memo::default();
@@ -178,14 +154,12 @@ fn image(relations: &[Relation], shape: Shape, set: &PartitionSet) -> PartitionS
         let mut sets: Vec<RangeSet> = relations
             .iter()
             .zip(&fixed)
-            .map(
-                |(relation, fixed)| match (fixed, relation.of().and_then(|of| shape.place(of))) {
-                    (Some(fixed), _) => fixed.clone(),
-                    (None, Some(place)) => relation.image(&RangeSet::single(tuple[place])),
-                    // Follows from the long dimension and is filled in below.
-                    (None, None) => RangeSet::new(),
-                },
-            )
+            .map(|(relation, fixed)| match (fixed, relation.of().and_then(|of| shape.place(of))) {
+                (Some(fixed), _) => fixed.clone(),
+                (None, Some(place)) => relation.image(&RangeSet::single(tuple[place])),
+                // Follows from the long dimension and is filled in below.
+                (None, None) => RangeSet::new(),
+            })
             .collect();
         let mut add = |sets: &[RangeSet]| {
             if sets.iter().all(|set| !set.is_empty()) {
@@ -195,16 +169,12 @@ fn image(relations: &[Relation], shape: Shape, set: &PartitionSet) -> PartitionS
         if long_dims.len() > 1 {
             let longs: Vec<&Relation> = long_dims.iter().map(|dim| &relations[*dim]).collect();
             pieces(&longs, row, |piece| {
-                long_dims
-                    .iter()
-                    .for_each(|dim| sets[*dim] = relations[*dim].image(piece));
+                long_dims.iter().for_each(|dim| sets[*dim] = relations[*dim].image(piece));
                 add(&sets);
             });
         } else {
             for dim in &long_dims {
-                sets[*dim] = memo
-                    .get(*dim, row, |row| relations[*dim].image(row))
-                    .clone();
+                sets[*dim] = memo.get(*dim, row, |row| relations[*dim].image(row)).clone();
             }
             add(&sets);
         }
@@ -218,10 +188,7 @@ fn pieces(relations: &[&Relation], row: &RangeSet, mut visit: impl FnMut(&RangeS
     for (mut lo, hi) in row.ranges() {
         loop {
             // The relation that changes first may change within the piece, the second may not.
-            let mut ends: Vec<Key> = relations
-                .iter()
-                .map(|relation| relation.alike_until(lo))
-                .collect();
+            let mut ends: Vec<Key> = relations.iter().map(|relation| relation.alike_until(lo)).collect();
             ends.sort_unstable();
             let end = ends.get(1).copied().unwrap_or(hi).min(hi);
             visit(&RangeSet::range(lo, end));
@@ -267,19 +234,9 @@ fn joined<'a>(set: &'a PartitionSet, used: &[bool]) -> Cow<'a, PartitionSet> {
     let keep_row = shape.long().is_none_or(|long| used[long]);
     let mut all = PartitionSet::empty(shape);
     for (tuple, row) in set.rows() {
-        let tuple: Tuple = shape
-            .short_dims()
-            .zip(tuple)
-            .map(|(dim, key)| if used[dim] { *key } else { 0 })
-            .collect();
-        all.insert_row(
-            tuple,
-            if keep_row {
-                row.clone()
-            } else {
-                RangeSet::single(0)
-            },
-        );
+        let tuple: Tuple =
+            shape.short_dims().zip(tuple).map(|(dim, key)| if used[dim] { *key } else { 0 }).collect();
+        all.insert_row(tuple, if keep_row { row.clone() } else { RangeSet::single(0) });
     }
     Cow::Owned(all)
 }

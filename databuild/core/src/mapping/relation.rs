@@ -47,8 +47,7 @@ impl<'a> Relation<'a> {
     /// which [`Mapping::validate`] reports, needs nothing.
     pub(super) fn all(mapping: &'a Mapping, out: &Side<'a>, input: &Side<'a>) -> Vec<Relation<'a>> {
         let dims = mapping.rules.iter().zip(input.spaces).zip(input.extents);
-        dims.map(|((rule, space), extent)| Relation::new(rule, out.spaces, space, extent))
-            .collect()
+        dims.map(|((rule, space), extent)| Relation::new(rule, out.spaces, space, extent)).collect()
     }
 
     pub(super) fn new(
@@ -57,10 +56,7 @@ impl<'a> Relation<'a> {
         input: &'a KeySpace,
         extent: &'a RangeSet,
     ) -> Relation<'a> {
-        let output = rule
-            .of()
-            .and_then(|of| out_spaces.get(of))
-            .and_then(KeySpace::time);
+        let output = rule.of().and_then(|of| out_spaces.get(of)).and_then(KeySpace::time);
         let (fine_in, fine_out) = match (input.time(), output) {
             (Some(input), Some(output)) if input.granularity().nests_in(output.granularity()) => {
                 (Some((input, output.granularity())), None)
@@ -88,17 +84,8 @@ impl<'a> Relation<'a> {
             DimRule::Only(keys) => Kind::Fixed(keys.clone()),
             _ => Kind::Fixed(RangeSet::new()),
         };
-        let of = if matches!(kind, Kind::Fixed(_)) {
-            None
-        } else {
-            rule.of()
-        };
-        Relation {
-            kind,
-            of,
-            input,
-            extent,
-        }
+        let of = if matches!(kind, Kind::Fixed(_)) { None } else { rule.of() };
+        Relation { kind, of, input, extent }
     }
 
     /// The output dimension that decides, if any.
@@ -113,9 +100,9 @@ impl<'a> Relation<'a> {
             Kind::Same => keys.intersect(self.extent),
             Kind::Window(back) => keys.dilate(*back, 0).intersect(self.extent),
             Kind::Offset(by) => keys.shift(i64::from(*by)).intersect(self.extent),
-            Kind::Rollup(fine, coarse) => keys
-                .map_ranges(|lo, hi| fine.within_all(*coarse, lo, hi))
-                .intersect(self.extent),
+            Kind::Rollup(fine, coarse) => {
+                keys.map_ranges(|lo, hi| fine.within_all(*coarse, lo, hi)).intersect(self.extent)
+            }
             Kind::Fanout(fine, coarse) => keys
                 .map_ranges(|lo, hi| (fine.containing(*coarse, lo), fine.containing(*coarse, hi)))
                 .intersect(self.extent),
@@ -129,11 +116,10 @@ impl<'a> Relation<'a> {
             Kind::Same => keys.clone(),
             Kind::Window(back) => keys.dilate(0, *back),
             Kind::Offset(by) => keys.shift(-i64::from(*by)),
-            Kind::Rollup(fine, coarse) => keys
-                .map_ranges(|lo, hi| (fine.containing(*coarse, lo), fine.containing(*coarse, hi))),
-            Kind::Fanout(fine, coarse) => {
-                keys.map_ranges(|lo, hi| fine.within_all(*coarse, lo, hi))
+            Kind::Rollup(fine, coarse) => {
+                keys.map_ranges(|lo, hi| (fine.containing(*coarse, lo), fine.containing(*coarse, hi)))
             }
+            Kind::Fanout(fine, coarse) => keys.map_ranges(|lo, hi| fine.within_all(*coarse, lo, hi)),
         }
     }
 
@@ -143,8 +129,7 @@ impl<'a> Relation<'a> {
             Kind::Fixed(_) => Key::MAX,
             Kind::Fanout(fine, coarse) => {
                 let period = fine.containing(*coarse, key);
-                fine.within(*coarse, period)
-                    .map_or(key, |(_, last)| last.max(key))
+                fine.within(*coarse, period).map_or(key, |(_, last)| last.max(key))
             }
             _ => key,
         }
@@ -162,22 +147,14 @@ impl<'a> Relation<'a> {
                 Kind::Fixed(fixed) => !fixed.is_subset(self.extent),
                 _ => return RangeSet::range(0, Key::MAX).subtract(self.extent),
             };
-            return if missing {
-                RangeSet::range(0, Key::MAX)
-            } else {
-                RangeSet::new()
-            };
+            return if missing { RangeSet::range(0, Key::MAX) } else { RangeSet::new() };
         };
         if let Kind::Fixed(fixed) = &self.kind {
             let strange = fixed.subtract(self.extent);
             let is_before = strange.first().is_some_and(|key| key < space.start());
             let is_after = strange.last().is_some_and(|key| key >= space.start());
             let over = before && is_before || after && is_after;
-            return if over {
-                RangeSet::range(0, Key::MAX)
-            } else {
-                RangeSet::new()
-            };
+            return if over { RangeSet::range(0, Key::MAX) } else { RangeSet::new() };
         }
         let inside = self.inside(i64::from(space.start()), self.last(space));
         let mut over = RangeSet::new();
@@ -207,38 +184,26 @@ impl<'a> Relation<'a> {
 
     /// The last input period that exists, or the one before the first if there are none.
     fn last(&self, space: &TimeSpace) -> i64 {
-        self.extent
-            .last()
-            .map_or(i64::from(space.start()) - 1, i64::from)
+        self.extent.last().map_or(i64::from(space.start()) - 1, i64::from)
     }
 
     /// Output keys that stay within input keys from `start` to `last`. Not for fixed ones.
     pub(super) fn inside(&self, start: i64, last: i64) -> Inside {
         let key = |number: i64| Key::try_from(number.max(0)).unwrap_or(Key::MAX);
         match &self.kind {
-            Kind::Fixed(_) => Inside {
-                first: 0,
-                last: i64::from(Key::MAX),
-            },
+            Kind::Fixed(_) => Inside { first: 0, last: i64::from(Key::MAX) },
             Kind::Same => Inside { first: start, last },
-            Kind::Window(back) => Inside {
-                first: start + i64::from(*back),
-                last,
-            },
-            Kind::Offset(by) => Inside {
-                first: start - i64::from(*by),
-                last: last.saturating_sub(i64::from(*by)),
-            },
+            Kind::Window(back) => Inside { first: start + i64::from(*back), last },
+            Kind::Offset(by) => {
+                Inside { first: start - i64::from(*by), last: last.saturating_sub(i64::from(*by)) }
+            }
             Kind::Rollup(fine, coarse) => {
                 let period = fine.containing(*coarse, key(start));
                 let whole = i64::from(fine.first_within(*coarse, period)) >= start;
                 let first = i64::from(period) + i64::from(!whole);
                 // The period of the first key after the end is the first that is not complete.
                 let open = fine.containing(*coarse, key(last.saturating_add(1)));
-                Inside {
-                    first,
-                    last: i64::from(open) - 1,
-                }
+                Inside { first, last: i64::from(open) - 1 }
             }
             Kind::Fanout(fine, coarse) => Inside {
                 first: i64::from(fine.first_within(*coarse, key(start))),
@@ -268,10 +233,7 @@ impl<'a> Relation<'a> {
 
 /// The range with what is beyond the numbers of keys cut off.
 fn clamped(lo: i64, hi: i64) -> RangeSet {
-    match (
-        Key::try_from(lo.max(0)),
-        Key::try_from(hi.min(i64::from(Key::MAX))),
-    ) {
+    match (Key::try_from(lo.max(0)), Key::try_from(hi.min(i64::from(Key::MAX)))) {
         (Ok(lo), Ok(hi)) => RangeSet::range(lo, hi),
         _ => RangeSet::new(),
     }

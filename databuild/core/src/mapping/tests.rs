@@ -19,35 +19,16 @@ fn days(start: &str, end: Option<&str>) -> KeySpace {
 /// Applies a one-dimensional mapping to a set, written as text. The answer is what is needed, what fails
 /// and what is skipped.
 #[track_caller]
-fn needed(
-    mapping: &Mapping,
-    out: &KeySpace,
-    input: &KeySpace,
-    as_of: &str,
-    set: &str,
-) -> [String; 3] {
+fn needed(mapping: &Mapping, out: &KeySpace, input: &KeySpace, as_of: &str, set: &str) -> [String; 3] {
     let (symbols, as_of): (Symbols, Timestamp) = (Symbols::new(), as_of.parse().unwrap());
     let (out, input) = (std::slice::from_ref(out), std::slice::from_ref(input));
-    let extents = |spaces: &[KeySpace]| {
-        spaces
-            .iter()
-            .map(|space| space.extent(as_of))
-            .collect::<Vec<_>>()
-    };
+    let extents = |spaces: &[KeySpace]| spaces.iter().map(|space| space.extent(as_of)).collect::<Vec<_>>();
     let (out_extents, in_extents) = (extents(out), extents(input));
     let shape = Shape::of(out);
     let set = PartitionSet::full(shape, &[out[0].parse_set(set, &symbols).unwrap()]);
     let inputs = mapping.inputs_of(
-        &Side {
-            shape,
-            spaces: out,
-            extents: &out_extents,
-        },
-        &Side {
-            shape: Shape::of(input),
-            spaces: input,
-            extents: &in_extents,
-        },
+        &Side { shape, spaces: out, extents: &out_extents },
+        &Side { shape: Shape::of(input), spaces: input, extents: &in_extents },
         &set,
     );
     [
@@ -58,11 +39,7 @@ fn needed(
 }
 
 fn with_edges(rule: DimRule, before_start: Edge, after_end: Edge) -> Mapping {
-    Mapping {
-        rules: vec![rule],
-        before_start,
-        after_end,
-    }
+    Mapping { rules: vec![rule], before_start, after_end }
 }
 
 const LATER: &str = "2020-01-01T00:00Z";
@@ -74,23 +51,12 @@ fn a_window_at_the_start_follows_the_edge_rule() {
     let set = "2010-01-05..2010-01-08";
     for (edge, expected) in [
         (Edge::Clip, ["2010-01-01..2010-01-08", "", ""]),
-        (
-            Edge::Fail,
-            ["2010-01-01..2010-01-08", "2010-01-05..2010-01-06", ""],
-        ),
-        (
-            Edge::Skip,
-            ["2010-01-01..2010-01-08", "", "2010-01-05..2010-01-06"],
-        ),
+        (Edge::Fail, ["2010-01-01..2010-01-08", "2010-01-05..2010-01-06", ""]),
+        (Edge::Skip, ["2010-01-01..2010-01-08", "", "2010-01-05..2010-01-06"]),
     ] {
-        assert_eq!(
-            needed(&window(edge), &space, &space, LATER, set),
-            expected,
-            "{edge:?}"
-        );
+        assert_eq!(needed(&window(edge), &space, &space, LATER, set), expected, "{edge:?}");
     }
-    let hole =
-        |edge| window(edge).validate(std::slice::from_ref(&space), std::slice::from_ref(&space));
+    let hole = |edge| window(edge).validate(std::slice::from_ref(&space), std::slice::from_ref(&space));
     assert_eq!(hole(Edge::Clip), []);
     let symbols = Symbols::new();
     let key = |text| days("2000-01-01", None).parse_key(text, &symbols).unwrap();
@@ -117,71 +83,25 @@ fn calendars_roll_up_and_fan_out() {
     let rollup = with_edges(DimRule::Rollup { of: 0 }, Edge::Fail, Edge::Fail);
     let fanout = with_edges(DimRule::Fanout { of: 0 }, Edge::Fail, Edge::Fail);
     for (mapping, out, input, set, expected) in [
-        (
-            &rollup,
-            &months,
-            &daily,
-            "2010-02",
-            "2010-02-01..2010-02-28",
-        ),
-        (
-            &rollup,
-            &daily,
-            &hours,
-            "2010-03-14",
-            "2010-03-14T00..2010-03-14T23",
-        ),
-        (
-            &rollup,
-            &years,
-            &months,
-            "2010+2012",
-            "2010-01..2010-12+2012-01..2012-12",
-        ),
-        (
-            &rollup,
-            &weeks,
-            &daily,
-            "2010-W52",
-            "2010-12-27..2011-01-02",
-        ),
-        (
-            &fanout,
-            &hours,
-            &daily,
-            "2010-11-07T01-05:00..2010-11-08T00",
-            "2010-11-07..2010-11-08",
-        ),
-        (
-            &fanout,
-            &daily,
-            &months,
-            "2010-01-31..2010-02-01",
-            "2010-01..2010-02",
-        ),
+        (&rollup, &months, &daily, "2010-02", "2010-02-01..2010-02-28"),
+        (&rollup, &daily, &hours, "2010-03-14", "2010-03-14T00..2010-03-14T23"),
+        (&rollup, &years, &months, "2010+2012", "2010-01..2010-12+2012-01..2012-12"),
+        (&rollup, &weeks, &daily, "2010-W52", "2010-12-27..2011-01-02"),
+        (&fanout, &hours, &daily, "2010-11-07T01-05:00..2010-11-08T00", "2010-11-07..2010-11-08"),
+        (&fanout, &daily, &months, "2010-01-31..2010-02-01", "2010-01..2010-02"),
         (&fanout, &daily, &weeks, "2011-01-02", "2010-W52"),
     ] {
-        assert_eq!(
-            needed(mapping, out, input, LATER, set),
-            [expected, "", ""],
-            "{set}"
-        );
+        assert_eq!(needed(mapping, out, input, LATER, set), [expected, "", ""], "{set}");
     }
 }
 
 #[test]
 fn what_has_not_ended_is_after_the_end() {
-    let (daily, months) = (
-        days("2010-01-01", None),
-        time(Granularity::Month, "2010-01", None, "UTC"),
-    );
+    let (daily, months) = (days("2010-01-01", None), time(Granularity::Month, "2010-01", None, "UTC"));
     let fanout = |edge| with_edges(DimRule::Fanout { of: 0 }, Edge::Fail, edge);
     let as_of = "2010-02-03T00:00Z";
     let set = "2010-01-31..2010-02-02";
-    assert_eq!(
-        needed(&fanout(Edge::Clip), &daily, &months, as_of, set),
-        ["2010-01", "", ""]
-    );
+    assert_eq!(needed(&fanout(Edge::Clip), &daily, &months, as_of, set), ["2010-01", "", ""]);
     assert_eq!(
         needed(&fanout(Edge::Fail), &daily, &months, as_of, set),
         ["2010-01", "2010-02-01..2010-02-02", ""]
@@ -191,15 +111,9 @@ fn what_has_not_ended_is_after_the_end() {
         ["2010-01", "", "2010-02-01..2010-02-02"]
     );
     let latest = with_edges(DimRule::Latest { count: 2 }, Edge::Fail, Edge::Fail);
-    assert_eq!(
-        needed(&latest, &daily, &daily, as_of, "2010-01-01"),
-        ["2010-02-01..2010-02-02", "", ""]
-    );
+    assert_eq!(needed(&latest, &daily, &daily, as_of, "2010-01-01"), ["2010-02-01..2010-02-02", "", ""]);
     let all = with_edges(DimRule::All, Edge::Fail, Edge::Fail);
-    assert_eq!(
-        needed(&all, &daily, &months, as_of, "2010-01-01"),
-        ["2010-01", "", ""]
-    );
+    assert_eq!(needed(&all, &daily, &months, as_of, "2010-01-01"), ["2010-01", "", ""]);
 }
 
 #[test]
@@ -211,61 +125,20 @@ fn rules_that_do_not_fit_are_refused() {
     let problems = |rule, out: &KeySpace, input: &KeySpace| {
         let problems = with_edges(rule, Edge::Clip, Edge::Clip)
             .validate(std::slice::from_ref(out), std::slice::from_ref(input));
-        problems
-            .iter()
-            .map(MappingProblem::code)
-            .collect::<Vec<_>>()
+        problems.iter().map(MappingProblem::code).collect::<Vec<_>>()
     };
     let hour = time(Hour, "2010-01-01T00", None, "UTC");
-    let (week, month) = (
-        time(Week, "2010-W01", None, "UTC"),
-        time(Month, "2010-01", None, "UTC"),
-    );
+    let (week, month) = (time(Week, "2010-W01", None, "UTC"), time(Month, "2010-01", None, "UTC"));
     let outside = DimRule::Only(RangeSet::range(1, 2));
     for (rule, out, input, code) in [
-        (
-            DimRule::Same { of: 0 },
-            &listed,
-            &day,
-            "granularity_mismatch",
-        ),
+        (DimRule::Same { of: 0 }, &listed, &day, "granularity_mismatch"),
         (DimRule::Same { of: 0 }, &day, &hour, "granularity_mismatch"),
-        (
-            DimRule::Same { of: 0 },
-            &day,
-            &zoned(Day, "2010-01-01"),
-            "timezone_mismatch",
-        ),
-        (
-            DimRule::Rollup { of: 0 },
-            &month,
-            &zoned(Day, "2010-01-01"),
-            "timezone_mismatch",
-        ),
-        (
-            DimRule::Rollup { of: 0 },
-            &month,
-            &week,
-            "granularity_mismatch",
-        ),
-        (
-            DimRule::Rollup { of: 0 },
-            &hour,
-            &day,
-            "granularity_mismatch",
-        ),
-        (
-            DimRule::Fanout { of: 0 },
-            &month,
-            &day,
-            "granularity_mismatch",
-        ),
-        (
-            DimRule::Window { of: 0, count: 2 },
-            &listed,
-            &listed,
-            "granularity_mismatch",
-        ),
+        (DimRule::Same { of: 0 }, &day, &zoned(Day, "2010-01-01"), "timezone_mismatch"),
+        (DimRule::Rollup { of: 0 }, &month, &zoned(Day, "2010-01-01"), "timezone_mismatch"),
+        (DimRule::Rollup { of: 0 }, &month, &week, "granularity_mismatch"),
+        (DimRule::Rollup { of: 0 }, &hour, &day, "granularity_mismatch"),
+        (DimRule::Fanout { of: 0 }, &month, &day, "granularity_mismatch"),
+        (DimRule::Window { of: 0, count: 2 }, &listed, &listed, "granularity_mismatch"),
         (DimRule::Window { of: 0, count: 0 }, &day, &day, "bad_count"),
         (DimRule::Latest { count: 0 }, &day, &day, "bad_count"),
         (DimRule::Same { of: 1 }, &day, &day, "unknown_dimension"),
@@ -274,40 +147,22 @@ fn rules_that_do_not_fit_are_refused() {
     ] {
         assert_eq!(problems(rule.clone(), out, input), [code], "{rule:?}");
     }
-    let none = Mapping {
-        rules: vec![],
-        before_start: Edge::Clip,
-        after_end: Edge::Clip,
-    };
-    assert_eq!(
-        none.validate(&[], std::slice::from_ref(&day))[0].code(),
-        "unmapped_dimension"
-    );
+    let none = Mapping { rules: vec![], before_start: Edge::Clip, after_end: Edge::Clip };
+    assert_eq!(none.validate(&[], std::slice::from_ref(&day))[0].code(), "unmapped_dimension");
 }
 
 #[test]
 fn an_output_without_end_outgrows_an_input_with_one() {
-    let (open, closed) = (
-        days("2010-01-01", None),
-        days("2010-01-01", Some("2010-12-31")),
-    );
+    let (open, closed) = (days("2010-01-01", None), days("2010-01-01", Some("2010-12-31")));
     let same = with_edges(DimRule::Same { of: 0 }, Edge::Fail, Edge::Fail);
     let validate = |out: &KeySpace, input: &KeySpace| {
         same.validate(std::slice::from_ref(out), std::slice::from_ref(input))
     };
-    let KeySpace::Time(space) = &closed else {
-        unreachable!("it is a time space")
-    };
+    let KeySpace::Time(space) = &closed else { unreachable!("it is a time space") };
     let over = space.end().unwrap() + 1;
     assert_eq!(
         validate(&open, &closed),
-        [MappingProblem::Hole {
-            dim: 0,
-            of: 0,
-            output: over,
-            missing: over,
-            side: HoleSide::AfterEnd
-        }]
+        [MappingProblem::Hole { dim: 0, of: 0, output: over, missing: over, side: HoleSide::AfterEnd }]
     );
     assert_eq!(validate(&closed, &open), []);
 }
@@ -319,10 +174,7 @@ fn a_day_without_its_last_hour_depends_on_time() {
     let daily = time(Granularity::Day, "2010-01-01", None, zone);
     let hours = time(Granularity::Hour, "2010-01-01T00:30", None, zone);
     let clip = with_edges(DimRule::Rollup { of: 0 }, Edge::Clip, Edge::Clip);
-    for (as_of, last) in [
-        ("2010-01-05T18:30Z", "22:30"),
-        ("2010-01-05T19:00Z", "23:30"),
-    ] {
+    for (as_of, last) in [("2010-01-05T18:30Z", "22:30"), ("2010-01-05T19:00Z", "23:30")] {
         let expected = format!("2010-01-05T00:30..2010-01-05T{last}");
         let [needed, ..] = needed(&clip, &daily, &hours, as_of, "2010-01-05");
         assert_eq!(needed, expected);
@@ -339,21 +191,10 @@ fn dimensions_with_one_origin_give_a_diagonal() {
     let (one, three) = ([listed.clone()], [listed.clone(), listed.clone(), listed]);
     let keys = RangeSet::range(0, 2);
     let (one_extent, three_extents) = ([keys.clone()], [keys.clone(), keys.clone(), keys]);
-    let out = Side {
-        shape: Shape::of(&one),
-        spaces: &one,
-        extents: &one_extent,
-    };
-    let input = Side {
-        shape: Shape::of(&three),
-        spaces: &three,
-        extents: &three_extents,
-    };
-    let mapping = Mapping {
-        rules: vec![DimRule::Same { of: 0 }; 3],
-        before_start: Edge::Fail,
-        after_end: Edge::Fail,
-    };
+    let out = Side { shape: Shape::of(&one), spaces: &one, extents: &one_extent };
+    let input = Side { shape: Shape::of(&three), spaces: &three, extents: &three_extents };
+    let mapping =
+        Mapping { rules: vec![DimRule::Same { of: 0 }; 3], before_start: Edge::Fail, after_end: Edge::Fail };
     let all = PartitionSet::full(out.shape, out.extents);
     let needed = mapping.inputs_of(&out, &input, &all).needed;
     let found: Vec<Vec<Key>> = needed.iter().map(|key| key.keys().to_vec()).collect();
@@ -368,26 +209,16 @@ fn cost_is_in_runs() {
     let spaces = [cities, days("1990-01-01", Some("2017-05-18"))];
     let extents: Vec<RangeSet> = spaces.iter().map(KeySpace::bounds).collect();
     let shape = Shape::of(&spaces);
-    let side = Side {
-        shape,
-        spaces: &spaces,
-        extents: &extents,
-    };
+    let side = Side { shape, spaces: &spaces, extents: &extents };
     let mapping = Mapping {
-        rules: vec![
-            DimRule::Same { of: 0 },
-            DimRule::Window { of: 1, count: 30 },
-        ],
+        rules: vec![DimRule::Same { of: 0 }, DimRule::Window { of: 1, count: 30 }],
         before_start: Edge::Clip,
         after_end: Edge::Fail,
     };
     let all = PartitionSet::full(shape, &extents);
     assert_eq!(all.len(), 10_000_000);
     let inputs = mapping.inputs_of(&side, &side, &all);
-    assert_eq!(
-        (inputs.needed.len(), inputs.needed.runs()),
-        (10_000_000, 1_000)
-    );
+    assert_eq!((inputs.needed.len(), inputs.needed.runs()), (10_000_000, 1_000));
     let first_day: Key = extents[1].first().unwrap();
     let changed = all.within_dim(1, &RangeSet::single(first_day + 100));
     assert_eq!(mapping.dependents_of(&side, &side, &changed).len(), 30_000);

@@ -136,10 +136,7 @@ impl Mapping {
     pub fn validate(&self, out_spaces: &[KeySpace], in_spaces: &[KeySpace]) -> Vec<MappingProblem> {
         let mut problems = Vec::new();
         if self.rules.len() != in_spaces.len() {
-            problems.push(MappingProblem::RuleCount {
-                dims: in_spaces.len(),
-                rules: self.rules.len(),
-            });
+            problems.push(MappingProblem::RuleCount { dims: in_spaces.len(), rules: self.rules.len() });
         }
         for (dim, (rule, input)) in self.rules.iter().zip(in_spaces).enumerate() {
             let output = match rule.of() {
@@ -168,21 +165,12 @@ impl Mapping {
         (of, output): (usize, &KeySpace),
         out_spaces: &[KeySpace],
     ) -> Vec<MappingProblem> {
-        let hole = |output: Key, missing: Key, side| MappingProblem::Hole {
-            dim,
-            of,
-            output,
-            missing,
-            side,
-        };
+        let hole = |output: Key, missing: Key, side| MappingProblem::Hole { dim, of, output, missing, side };
         let bounds = input.bounds();
         let (Some(space), Some(outputs)) = (input.time(), output.time()) else {
             let missing = output.bounds().subtract(&bounds).first();
             let missing = missing.filter(|_| self.after_end == Edge::Fail);
-            return missing
-                .map(|key| hole(key, key, HoleSide::AfterEnd))
-                .into_iter()
-                .collect();
+            return missing.map(|key| hole(key, key, HoleSide::AfterEnd)).into_iter().collect();
         };
         let relation = Relation::new(rule, out_spaces, input, &bounds);
         let start = i64::from(space.start());
@@ -196,16 +184,9 @@ impl Mapping {
         }
         if self.after_end == Edge::Fail && space.end().is_some() {
             let first_over = (inside.last + 1).max(i64::from(first_output));
-            if let Some(over) = Key::try_from(first_over)
-                .ok()
-                .filter(|key| output.contains(*key))
-            {
+            if let Some(over) = Key::try_from(first_over).ok().filter(|key| output.contains(*key)) {
                 let missing = relation.span(over).0.max(last + 1);
-                holes.push(hole(
-                    over,
-                    Key::try_from(missing).unwrap_or(Key::MAX),
-                    HoleSide::AfterEnd,
-                ));
+                holes.push(hole(over, Key::try_from(missing).unwrap_or(Key::MAX), HoleSide::AfterEnd));
             }
         }
         holes
@@ -235,13 +216,7 @@ fn misfit(
         (_, KeySpace::Time(input), KeySpace::Time(output)) => (input, output),
         (DimRule::Same { .. }, KeySpace::Static(..), KeySpace::Static(..)) => return None,
         (DimRule::Same { .. }, ..) => return Some(MappingProblem::KindMismatch { dim, of }),
-        _ => {
-            return Some(MappingProblem::NeedsTime {
-                dim,
-                of,
-                rule: rule.name(),
-            })
-        }
+        _ => return Some(MappingProblem::NeedsTime { dim, of, rule: rule.name() }),
     };
     let (fine, coarse) = (input.granularity(), output.granularity());
     let fits = match rule {

@@ -15,10 +15,7 @@ impl PartitionSet {
     /// No partitions.
     #[must_use]
     pub fn empty(shape: Shape) -> PartitionSet {
-        PartitionSet {
-            shape,
-            rows: BTreeMap::new(),
-        }
+        PartitionSet { shape, rows: BTreeMap::new() }
     }
 
     /// All combinations of keys, given one set for each dimension in order.
@@ -64,19 +61,16 @@ impl PartitionSet {
     /// Whether a partition is in the set.
     #[must_use]
     pub fn contains(&self, key: &PartitionKey) -> bool {
-        self.shape.with_split(key, |tuple, long| {
-            self.rows.get(tuple).is_some_and(|row| row.contains(long))
-        })
+        self.shape.with_split(key, |tuple, long| self.rows.get(tuple).is_some_and(|row| row.contains(long)))
     }
 
     /// Adds one partition; whether it is new.
     pub fn insert(&mut self, key: &PartitionKey) -> bool {
         let rows = &mut self.rows;
-        self.shape
-            .with_split(key, |tuple, long| match rows.get_mut(tuple) {
-                Some(row) => row.insert(long),
-                None => rows.insert(tuple.into(), RangeSet::single(long)).is_none(),
-            })
+        self.shape.with_split(key, |tuple, long| match rows.get_mut(tuple) {
+            Some(row) => row.insert(long),
+            None => rows.insert(tuple.into(), RangeSet::single(long)).is_none(),
+        })
     }
 
     /// Removes one partition; whether it was there.
@@ -109,11 +103,7 @@ impl PartitionSet {
 
     /// Adds all combinations of keys, given one set for each dimension in order.
     pub fn insert_box(&mut self, sets: &[RangeSet]) {
-        debug_assert_eq!(
-            sets.len(),
-            self.shape.dims(),
-            "a box has one set for each dimension"
-        );
+        debug_assert_eq!(sets.len(), self.shape.dims(), "a box has one set for each dimension");
         let longs = match self.shape.long() {
             None => RangeSet::single(0),
             Some(long) => sets[long].clone(),
@@ -141,19 +131,12 @@ impl PartitionSet {
     /// Partitions in both sets.
     #[must_use]
     pub fn intersect(&self, other: &PartitionSet) -> PartitionSet {
-        let (few, many) = if self.rows.len() <= other.rows.len() {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (few, many) = if self.rows.len() <= other.rows.len() { (self, other) } else { (other, self) };
         let rows = few.rows.iter().filter_map(|(tuple, row)| {
             let common = row.intersect(many.rows.get(tuple)?);
             (!common.is_empty()).then(|| (tuple.clone(), common))
         });
-        PartitionSet {
-            shape: self.shape,
-            rows: rows.collect(),
-        }
+        PartitionSet { shape: self.shape, rows: rows.collect() }
     }
 
     /// Partitions of this set that are not in the other.
@@ -166,10 +149,7 @@ impl PartitionSet {
             };
             (!left.is_empty()).then(|| (tuple.clone(), left))
         });
-        PartitionSet {
-            shape: self.shape,
-            rows: rows.collect(),
-        }
+        PartitionSet { shape: self.shape, rows: rows.collect() }
     }
 
     /// Adds all partitions of the other set.
@@ -213,38 +193,21 @@ impl PartitionSet {
     /// Whether some partition is in both sets.
     #[must_use]
     pub fn intersects(&self, other: &PartitionSet) -> bool {
-        let (few, many) = if self.rows.len() <= other.rows.len() {
-            (self, other)
-        } else {
-            (other, self)
-        };
-        few.rows.iter().any(|(tuple, row)| {
-            many.rows
-                .get(tuple)
-                .is_some_and(|other| row.intersects(other))
-        })
+        let (few, many) = if self.rows.len() <= other.rows.len() { (self, other) } else { (other, self) };
+        few.rows.iter().any(|(tuple, row)| many.rows.get(tuple).is_some_and(|other| row.intersects(other)))
     }
 
     /// Whether all partitions of this set are in the other.
     #[must_use]
     pub fn is_subset(&self, other: &PartitionSet) -> bool {
-        self.rows.iter().all(|(tuple, row)| {
-            other
-                .rows
-                .get(tuple)
-                .is_some_and(|other| row.is_subset(other))
-        })
+        self.rows.iter().all(|(tuple, row)| other.rows.get(tuple).is_some_and(|other| row.is_subset(other)))
     }
 
     /// Partitions whose keys are in the given sets, one for each dimension in order.
     #[must_use]
     pub fn within(&self, sets: &[RangeSet]) -> PartitionSet {
         let rows = self.rows.iter().filter_map(|(tuple, row)| {
-            let inside = self
-                .shape
-                .short_dims()
-                .zip(tuple)
-                .all(|(dim, key)| sets[dim].contains(*key));
+            let inside = self.shape.short_dims().zip(tuple).all(|(dim, key)| sets[dim].contains(*key));
             let row = match self.shape.long() {
                 Some(long) if inside => row.intersect(&sets[long]),
                 _ if inside => row.clone(),
@@ -252,10 +215,7 @@ impl PartitionSet {
             };
             (!row.is_empty()).then(|| (tuple.clone(), row))
         });
-        PartitionSet {
-            shape: self.shape,
-            rows: rows.collect(),
-        }
+        PartitionSet { shape: self.shape, rows: rows.collect() }
     }
 
     /// Partitions whose key of one dimension is in `keys`.
@@ -270,10 +230,7 @@ impl PartitionSet {
             };
             (!row.is_empty()).then(|| (tuple.clone(), row))
         });
-        PartitionSet {
-            shape: self.shape,
-            rows: rows.collect(),
-        }
+        PartitionSet { shape: self.shape, rows: rows.collect() }
     }
 
     /// The keys that occur in one dimension.
@@ -322,10 +279,7 @@ impl PartitionSet {
             left -= row.len();
             rows.insert(tuple.clone(), row);
         }
-        PartitionSet {
-            shape: self.shape,
-            rows,
-        }
+        PartitionSet { shape: self.shape, rows }
     }
 
     /// Rows in order.
@@ -406,11 +360,7 @@ mod tests {
     #[test]
     fn many_partitions_take_few_runs() {
         let shape = Shape::with_long(3, 1);
-        let sets = [
-            RangeSet::range(0, 99),
-            RangeSet::range(0, 9_999),
-            RangeSet::range(0, 9),
-        ];
+        let sets = [RangeSet::range(0, 99), RangeSet::range(0, 9_999), RangeSet::range(0, 9)];
         let all = PartitionSet::full(shape, &sets);
         assert_eq!((all.len(), all.runs()), (10_000_000, 1_000));
         assert_eq!(all.compact_boxes(), vec![sets.to_vec()]);

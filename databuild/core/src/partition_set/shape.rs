@@ -28,34 +28,22 @@ impl Shape {
     /// The same for key spaces that do not stand side by side.
     #[must_use]
     pub fn of_each<'a>(spaces: impl IntoIterator<Item = &'a KeySpace>) -> Shape {
-        let is_time: Vec<bool> = spaces
-            .into_iter()
-            .map(|space| space.time().is_some())
-            .collect();
+        let is_time: Vec<bool> = spaces.into_iter().map(|space| space.time().is_some()).collect();
         let time = is_time.iter().position(|time| *time);
-        Shape {
-            dims: is_time.len(),
-            long: time.or(is_time.len().checked_sub(1)),
-        }
+        Shape { dims: is_time.len(), long: time.or(is_time.len().checked_sub(1)) }
     }
 
     /// The shape of every dataset with these axes.
     #[must_use]
     pub fn of_axes(axes: &[Axis]) -> Shape {
         let time = axes.iter().position(|axis| axis.calendar.is_some());
-        Shape {
-            dims: axes.len(),
-            long: time.or(axes.len().checked_sub(1)),
-        }
+        Shape { dims: axes.len(), long: time.or(axes.len().checked_sub(1)) }
     }
 
     /// A shape with a chosen long dimension; the last one if `long` is no dimension.
     #[must_use]
     pub fn with_long(dims: usize, long: usize) -> Shape {
-        Shape {
-            dims,
-            long: dims.checked_sub(1).map(|last| long.min(last)),
-        }
+        Shape { dims, long: dims.checked_sub(1).map(|last| long.min(last)) }
     }
 
     /// The number of dimensions.
@@ -105,16 +93,8 @@ impl Shape {
     }
 
     /// [`Shape::split`] without allocation for few dimensions.
-    pub(super) fn with_split<R>(
-        self,
-        key: &PartitionKey,
-        then: impl FnOnce(&[Key], Key) -> R,
-    ) -> R {
-        debug_assert_eq!(
-            key.0.len(),
-            self.dims,
-            "a partition key has one key for each dimension"
-        );
+    pub(super) fn with_split<R>(self, key: &PartitionKey, then: impl FnOnce(&[Key], Key) -> R) -> R {
+        debug_assert_eq!(key.0.len(), self.dims, "a partition key has one key for each dimension");
         let Some(at) = self.long else {
             return then(&[], 0);
         };

@@ -21,6 +21,16 @@ pub struct Closure {
 /// Walks upstream from `targets`. With [`Refresh::Missing`] only what is missing is followed.
 #[must_use]
 pub fn closure(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Closure {
+    closure_of(state, targets, refresh, &[])
+}
+
+/// The same; what is forced is followed whatever its state.
+pub(super) fn closure_of(
+    state: &State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    forced: &[(JobIx, PartitionSet)],
+) -> Closure {
     let graph = state.graph();
     let extents = state.extents();
     let mut datasets: Vec<PartitionSet> =
@@ -46,6 +56,9 @@ pub fn closure(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Re
                 let mut missing = PartitionSet::empty(needed.shape());
                 for output in &job.outputs {
                     missing.union_with(&needed.subtract(&state.dataset(*output).present));
+                }
+                for (_, set) in forced.iter().filter(|(job, _)| *job == ix) {
+                    missing.union_with(&needed.intersect(set));
                 }
                 missing
             }

@@ -10,4 +10,3 @@ mod plan;
 pub use closure::{closure, Closure};
 pub(crate) use plan::plan_rest;
 pub use plan::{plan, JobPlan, Plan, Reason};
-

@@ -1,6 +1,6 @@
 //! The downstream walk: which partitions of a closure are to be built, and why.
 
-use super::closure::{closure, Closure};
+use super::closure::{closure, closure_of, Closure};
 use crate::event::Refresh;
 use crate::graph::{DatasetIx, Input, JobIx};
 use crate::partition_set::PartitionSet;
@@ -94,9 +94,9 @@ impl Plan {
     /// Number of runs that will happen for certain, and of those that may.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
-        self.jobs.iter().fold((0, 0), |(certain, maybe), job| {
-            (certain + job.certain.len(), maybe + job.if_changed.len())
-        })
+        self.jobs
+            .iter()
+            .fold((0, 0), |(certain, maybe), job| (certain + job.certain.len(), maybe + job.if_changed.len()))
     }
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn plan_rest(
     forced: &[(JobIx, PartitionSet)],
 ) -> Plan {
     let refresh = if refresh == Refresh::Missing { Refresh::Missing } else { Refresh::Stale };
-    let matters = closure(state, targets, refresh);
+    let matters = closure_of(state, targets, refresh, forced);
     plan_closure(state, targets, refresh, forced, &matters)
 }
 
@@ -216,7 +216,10 @@ fn plan_closure(
                 let text = state.set_text(input.dataset, &dead[input.dataset.0]).join(", ");
                 let dataset = graph.dataset(input.dataset);
                 let reason = if dataset.external {
-                    format!("input `{text}` is not there{}", path_hint(state, input.dataset, &dead[input.dataset.0]))
+                    format!(
+                        "input `{text}` is not there{}",
+                        path_hint(state, input.dataset, &dead[input.dataset.0])
+                    )
                 } else {
                     format!("input `{text}` cannot be built")
                 };

@@ -55,7 +55,13 @@ impl DatasetState {
 
     /// Records new data of one partition. Returns whether its data version differs from what was
     /// known, or nothing was, or somebody had altered it.
-    pub fn set(&mut self, key: &PartitionKey, entry: Entry, made_by: Option<ProvenanceIx>, empty: bool) -> bool {
+    pub fn set(
+        &mut self,
+        key: &PartitionKey,
+        entry: Entry,
+        made_by: Option<ProvenanceIx>,
+        empty: bool,
+    ) -> bool {
         let was_sound = self.present.contains(key) && !self.altered.contains(key);
         let old = self.entries.insert(key, entry);
         self.present.insert(key);

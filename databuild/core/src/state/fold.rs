@@ -3,8 +3,8 @@
 use super::{DatasetState, Entry, JobWork, Phase, ProvenanceIx, Run, State, Want};
 use crate::digest::hash64;
 use crate::event::{
-    AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, Record, RunEnded, SetText,
-    WantCreated, WantEnded, WantReplanned, WorkAbandoned,
+    AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, Record, RunEnded,
+    SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{RunId, Seq, WantId};
@@ -84,6 +84,7 @@ impl State {
             Event::FilesAltered(event) => {
                 for (ix, set) in self.located(&event.partitions) {
                     self.dataset_mut(ix).altered.union_with(&set);
+                    self.mark_dependents(ix, &set);
                 }
             }
             Event::WantCreated(event) => self.create_want(event, record.at),
@@ -182,8 +183,7 @@ impl State {
     fn replan_want(&mut self, event: &WantReplanned, seq: Seq) -> Result<(), FoldError> {
         let work: BTreeMap<JobIx, PartitionSet> = self.located_work(&event.work).into_iter().collect();
         let blocked = self.count_blocked(&event.blocked);
-        let want =
-            self.wants.get_mut(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
+        let want = self.wants.get_mut(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
         let want = Arc::make_mut(want);
         let before = std::mem::replace(&mut want.remaining, work.clone());
         let left: u64 = before
@@ -246,7 +246,12 @@ impl State {
             return Ok(());
         }
         self.last_run = self.last_run.max(id);
-        let graph = Arc::clone(self.graph.as_ref().filter(|graph| graph.id == event.graph).ok_or(FoldError::UnknownGraph { seq })?);
+        let graph = Arc::clone(
+            self.graph
+                .as_ref()
+                .filter(|graph| graph.id == event.graph)
+                .ok_or(FoldError::UnknownGraph { seq })?,
+        );
         let job = graph.graph.job_labeled(&event.job).ok_or(FoldError::UnknownGraph { seq })?;
         let (_, key) = self.located_one(&event.partition).ok_or(FoldError::UnknownGraph { seq })?;
         let made_by = self.intern(job);
@@ -289,7 +294,8 @@ impl State {
         use crate::event::AttemptOutcome as Outcome;
         if event.wall_ms > 0 || event.outcome == Outcome::Success {
             let ms = event.wall_ms as f64;
-            self.attempt_ms += (ms - self.attempt_ms) * if self.attempt_ms == 0.0 { 1.0 } else { AVERAGE_WEIGHT };
+            self.attempt_ms +=
+                (ms - self.attempt_ms) * if self.attempt_ms == 0.0 { 1.0 } else { AVERAGE_WEIGHT };
         }
         let run = self.run_mut(event.attempt.run, seq)?;
         match event.outcome {
@@ -341,7 +347,9 @@ impl State {
                 }
             }
         } else {
-            for output in left.iter().flat_map(|job| self.graph().job(*job).outputs.clone()).collect::<Vec<_>>() {
+            for output in
+                left.iter().flat_map(|job| self.graph().job(*job).outputs.clone()).collect::<Vec<_>>()
+            {
                 self.dataset_mut(output).failed.insert(&run.key);
             }
             for (job, set) in self.finished(&run, &left) {
@@ -495,6 +503,9 @@ impl State {
 
     fn located_work(&self, texts: &SetText) -> Vec<(JobIx, PartitionSet)> {
         let graph = self.graph();
-        self.located(texts).into_iter().filter_map(|(ix, set)| Some((graph.dataset(ix).producer?, set))).collect()
+        self.located(texts)
+            .into_iter()
+            .filter_map(|(ix, set)| Some((graph.dataset(ix).producer?, set)))
+            .collect()
     }
 }

@@ -145,11 +145,18 @@ impl State {
     ///
     /// # Errors
     /// As [`State::resolve`].
-    pub fn resolve_at(&self, text: &str, as_of: Timestamp) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
+    pub fn resolve_at(
+        &self,
+        text: &str,
+        as_of: Timestamp,
+    ) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
         let reference = ReferenceText::parse(text)?;
         let graph = self.graph();
         let ix = graph.dataset_named(&reference.dataset).ok_or_else(|| {
-            ReferenceError::unknown_dataset(&reference.dataset, graph.datasets().map(|(_, d)| d.name.as_str()))
+            ReferenceError::unknown_dataset(
+                &reference.dataset,
+                graph.datasets().map(|(_, d)| d.name.as_str()),
+            )
         })?;
         let dataset = graph.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();

@@ -155,7 +155,12 @@ impl State {
     }
 
     /// Splits partitions into those whose inputs are as recorded and the others.
-    fn compare(&self, job: JobIx, output: DatasetIx, suspects: &PartitionSet) -> (PartitionSet, PartitionSet) {
+    fn compare(
+        &self,
+        job: JobIx,
+        output: DatasetIx,
+        suspects: &PartitionSet,
+    ) -> (PartitionSet, PartitionSet) {
         let state = self.dataset(output);
         let mut same = PartitionSet::empty(suspects.shape());
         let mut changed = PartitionSet::empty(suspects.shape());

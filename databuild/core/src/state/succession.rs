@@ -67,7 +67,8 @@ impl State {
                 remaining.entry(new).or_insert_with(|| PartitionSet::empty(home.shape)).union_with(&kept);
             }
             want.remaining = remaining;
-            want.total = want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
+            want.total =
+                want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
         }
         for run in self.runs.values().cloned().collect::<Vec<_>>() {
             for job in self.occupied_by(&run) {
@@ -81,7 +82,8 @@ impl State {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
         for (ix, job) in graph.jobs() {
-            let same = before.job_labeled(&job.label).is_some_and(|old| reads_the_same(before, old, graph, ix));
+            let same =
+                before.job_labeled(&job.label).is_some_and(|old| reads_the_same(before, old, graph, ix));
             if !same {
                 let live = self.work(ix).live.clone();
                 for output in &job.outputs {

@@ -79,11 +79,7 @@ pub(super) fn date_of_day(day: Key) -> (u32, u32, u32) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * of_year + 2) / 153;
     let day_of_month = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let year = era * 400 + year_of_era + carry;
     // A 32-bit day lies within 12 million years.
     (year as u32, month as u32, day_of_month as u32)
@@ -91,14 +87,9 @@ pub(super) fn date_of_day(day: Key) -> (u32, u32, u32) {
 
 /// The day of a date; `month` and `day` must be those of a calendar.
 fn day_of_date(year: u32, month: u32, day: u32) -> Key {
-    let (year, month) = if month > 2 {
-        (u64::from(year), month - 3)
-    } else {
-        (u64::from(year) - 1, month + 9)
-    };
-    let days = 365 * year + year / 4 - year / 100
-        + year / 400
-        + u64::from((153 * month + 2) / 5 + day - 1);
+    let (year, month) =
+        if month > 2 { (u64::from(year), month - 3) } else { (u64::from(year) - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + u64::from((153 * month + 2) / 5 + day - 1);
     saturate(days - 306)
 }
 
@@ -115,8 +106,7 @@ pub(super) fn checked_day(year: u32, month: u32, day: u32) -> Option<Key> {
         2 => 28 + u32::from(leap),
         _ => return None,
     };
-    ((1..=LAST_YEAR).contains(&year) && (1..=length).contains(&day))
-        .then(|| day_of_date(year, month, day))
+    ((1..=LAST_YEAR).contains(&year) && (1..=length).contains(&day)).then(|| day_of_date(year, month, day))
 }
 
 /// The week of an ISO year and week number; none if that year has no such week.
@@ -186,31 +176,17 @@ mod tests {
             let mut at: Date = date(from, 1, 1);
             let mut day = Key::try_from((at - date(1, 1, 1)).get_days()).unwrap();
             while at.year() <= to {
-                let (year, month, of_month) =
-                    (at.year() as u32, at.month() as u32, at.day() as u32);
+                let (year, month, of_month) = (at.year() as u32, at.month() as u32, at.day() as u32);
                 assert_eq!(date_of_day(day), (year, month, of_month));
                 assert_eq!(checked_day(year, month, of_month), Some(day));
-                assert_eq!(
-                    period_of_day(Granularity::Month, day),
-                    (year - 1) * 12 + month - 1
-                );
+                assert_eq!(period_of_day(Granularity::Month, day), (year - 1) * 12 + month - 1);
                 if of_month == 1 {
-                    assert_eq!(
-                        first_day(Granularity::Month, (year - 1) * 12 + month - 1),
-                        day
-                    );
+                    assert_eq!(first_day(Granularity::Month, (year - 1) * 12 + month - 1), day);
                 }
                 if day % 7 == 0 {
                     let iso = ISOWeekDate::from_date(at);
-                    assert_eq!(
-                        iso_of_week(day / 7),
-                        (iso.year() as u32, iso.week() as u32),
-                        "{at}"
-                    );
-                    assert_eq!(
-                        checked_week(iso.year() as u32, iso.week() as u32),
-                        Some(day / 7)
-                    );
+                    assert_eq!(iso_of_week(day / 7), (iso.year() as u32, iso.week() as u32), "{at}");
+                    assert_eq!(checked_week(iso.year() as u32, iso.week() as u32), Some(day / 7));
                 }
                 let Ok(next) = at.checked_add(1.day()) else {
                     break;
@@ -224,23 +200,12 @@ mod tests {
 
     #[test]
     fn leap_years_and_long_iso_years() {
-        for (year, leap) in [
-            (1900, false),
-            (2000, true),
-            (2010, false),
-            (2012, true),
-            (2100, false),
-        ] {
+        for (year, leap) in [(1900, false), (2000, true), (2010, false), (2012, true), (2100, false)] {
             assert_eq!(checked_day(year, 2, 29).is_some(), leap, "{year}");
         }
-        for (year, long) in [
-            (2004, true),
-            (2009, true),
-            (2010, false),
-            (2015, true),
-            (2020, true),
-            (2021, false),
-        ] {
+        for (year, long) in
+            [(2004, true), (2009, true), (2010, false), (2015, true), (2020, true), (2021, false)]
+        {
             assert_eq!(checked_week(year, 53).is_some(), long, "{year}");
         }
         assert_eq!(checked_day(2010, 4, 31), None);
@@ -250,12 +215,7 @@ mod tests {
 
     #[test]
     fn numbers_beyond_the_calendar_stay_beyond() {
-        for granularity in [
-            Granularity::Day,
-            Granularity::Week,
-            Granularity::Month,
-            Granularity::Year,
-        ] {
+        for granularity in [Granularity::Day, Granularity::Week, Granularity::Month, Granularity::Year] {
             assert_eq!(first_day(granularity, Key::MAX), Key::MAX, "{granularity}");
             assert!(period_of_day(granularity, Key::MAX) > period_of_day(granularity, 3_652_058));
         }

@@ -29,15 +29,9 @@ impl TimeSpace {
         end: Option<&str>,
         timezone: &str,
     ) -> Result<TimeSpace, KeyError> {
-        let zone = Zone::named(timezone).ok_or_else(|| KeyError::UnknownZone {
-            name: timezone.to_owned(),
-        })?;
-        let any = TimeSpace {
-            granularity,
-            start: 0,
-            end: None,
-            zone,
-        };
+        let zone =
+            Zone::named(timezone).ok_or_else(|| KeyError::UnknownZone { name: timezone.to_owned() })?;
+        let any = TimeSpace { granularity, start: 0, end: None, zone };
         let start = any.parse_label(start)?;
         let end = end.map(|end| any.parse_label(end)).transpose()?;
         TimeSpace::new(granularity, start, end, any.zone)
@@ -53,17 +47,11 @@ impl TimeSpace {
         end: Option<Key>,
         zone: Zone,
     ) -> Result<TimeSpace, KeyError> {
-        let space = TimeSpace {
-            granularity,
-            start,
-            end,
-            zone,
-        };
+        let space = TimeSpace { granularity, start, end, zone };
         match end {
-            Some(end) if end < start => Err(KeyError::EmptySpace {
-                start: space.format_key(start),
-                end: space.format_key(end),
-            }),
+            Some(end) if end < start => {
+                Err(KeyError::EmptySpace { start: space.format_key(start), end: space.format_key(end) })
+            }
             _ => Ok(space),
         }
     }
@@ -154,9 +142,7 @@ impl TimeSpace {
     #[must_use]
     pub fn within_all(&self, coarse: Granularity, from: Key, to: Key) -> Option<(Key, Key)> {
         let lo = self.first_within(coarse, from);
-        let hi = self
-            .first_within(coarse, to.saturating_add(1))
-            .checked_sub(1)?;
+        let hi = self.first_within(coarse, to.saturating_add(1)).checked_sub(1)?;
         (lo <= hi).then_some((lo, hi))
     }
 
@@ -178,11 +164,7 @@ impl TimeSpace {
     pub fn parse_key(&self, text: &str) -> Result<Key, KeyError> {
         let key = self.parse_label(text)?;
         let outside = |limit, side| {
-            Err(KeyError::OutOfRange {
-                text: text.to_owned(),
-                side,
-                limit: self.format_key(limit),
-            })
+            Err(KeyError::OutOfRange { text: text.to_owned(), side, limit: self.format_key(limit) })
         };
         match self.end {
             _ if key < self.start => outside(self.start, "before the first key"),

@@ -34,9 +34,7 @@ fn days_have_23_24_and_25_hours() {
     for (zone, day, hours) in table {
         let hourly = space(Granularity::Hour, zone);
         let day = space(Granularity::Day, zone).parse_key(day).unwrap();
-        let count = hourly
-            .within(Granularity::Day, day)
-            .map_or(0, |(lo, hi)| hi - lo + 1);
+        let count = hourly.within(Granularity::Day, day).map_or(0, |(lo, hi)| hi - lo + 1);
         assert_eq!(count, hours, "{zone} {day}");
         assert_eq!(hourly.within(Granularity::Day, day).is_none(), hours == 0);
     }
@@ -47,22 +45,13 @@ fn days_have_23_24_and_25_hours() {
 #[test]
 fn setting_clocks_back_over_midnight_keeps_days_in_order() {
     let hourly = space(Granularity::Hour, "America/St_Johns");
-    let day = space(Granularity::Day, "America/St_Johns")
-        .parse_key("2010-11-07")
-        .unwrap();
-    let (lo, hi) = hourly
-        .within_all(Granularity::Day, day - 1, day + 1)
-        .unwrap();
-    let days: Vec<Key> = (lo..=hi)
-        .map(|hour| hourly.containing(Granularity::Day, hour))
-        .collect();
+    let day = space(Granularity::Day, "America/St_Johns").parse_key("2010-11-07").unwrap();
+    let (lo, hi) = hourly.within_all(Granularity::Day, day - 1, day + 1).unwrap();
+    let days: Vec<Key> = (lo..=hi).map(|hour| hourly.containing(Granularity::Day, hour)).collect();
     assert!(days.is_sorted());
     for day in day - 1..=day + 1 {
         let (lo, hi) = hourly.within(Granularity::Day, day).unwrap();
-        assert!(
-            (lo..=hi).all(|hour| hourly.containing(Granularity::Day, hour) == day),
-            "{day}"
-        );
+        assert!((lo..=hi).all(|hour| hourly.containing(Granularity::Day, hour) == day), "{day}");
     }
 }
 
@@ -73,53 +62,27 @@ fn hour_texts() {
         ("UTC", "2010-06-01T13:00Z", "2010-06-01T13"),
         ("America/New_York", "2010-06-01T17:00Z", "2010-06-01T13"),
         ("America/New_York", "2010-11-07T04:00Z", "2010-11-07T00"),
-        (
-            "America/New_York",
-            "2010-11-07T05:00Z",
-            "2010-11-07T01-04:00",
-        ),
-        (
-            "America/New_York",
-            "2010-11-07T06:00Z",
-            "2010-11-07T01-05:00",
-        ),
+        ("America/New_York", "2010-11-07T05:00Z", "2010-11-07T01-04:00"),
+        ("America/New_York", "2010-11-07T06:00Z", "2010-11-07T01-05:00"),
         ("America/New_York", "2010-11-07T07:00Z", "2010-11-07T02"),
         ("Europe/Berlin", "2010-10-31T00:00Z", "2010-10-31T02+02:00"),
         ("Europe/Berlin", "2010-10-31T01:00Z", "2010-10-31T02+01:00"),
         ("Asia/Kolkata", "2010-06-01T08:00Z", "2010-06-01T13:30"),
-        (
-            "Australia/Lord_Howe",
-            "2010-06-01T03:00Z",
-            "2010-06-01T13:30",
-        ),
+        ("Australia/Lord_Howe", "2010-06-01T03:00Z", "2010-06-01T13:30"),
         ("Australia/Lord_Howe", "2010-12-01T02:00Z", "2010-12-01T13"),
-        (
-            "America/New_York",
-            "1880-06-01T18:00Z",
-            "1880-06-01T13:03:58",
-        ),
+        ("America/New_York", "1880-06-01T18:00Z", "1880-06-01T13:03:58"),
         ("UTC", "0001-01-01T00:00Z", "0001-01-01T00"),
     ];
     for (zone, instant, text) in table {
         let space = space(Granularity::Hour, zone);
         let key = space.parse_key(text).unwrap();
-        assert_eq!(
-            space.ends_at(key),
-            Some(at(instant) + jiff::SignedDuration::from_hours(1)),
-            "{text}"
-        );
+        assert_eq!(space.ends_at(key), Some(at(instant) + jiff::SignedDuration::from_hours(1)), "{text}");
         assert_eq!(space.format_key(key), text);
     }
     // An offset may be given where it need not be.
     let new_york = space(Granularity::Hour, "America/New_York");
-    assert_eq!(
-        new_york.parse_key("2010-06-01T13-04:00"),
-        new_york.parse_key("2010-06-01T13")
-    );
-    assert_eq!(
-        new_york.parse_key("2010-06-01T13:00"),
-        new_york.parse_key("2010-06-01T13")
-    );
+    assert_eq!(new_york.parse_key("2010-06-01T13-04:00"), new_york.parse_key("2010-06-01T13"));
+    assert_eq!(new_york.parse_key("2010-06-01T13:00"), new_york.parse_key("2010-06-01T13"));
 }
 
 #[test]
@@ -137,10 +100,7 @@ fn hours_that_are_none_say_why() {
         error("Asia/Kolkata", "2010-06-01T13").to_string(),
         "no hour begins at `2010-06-01T13` in Asia/Kolkata; did you mean 2010-06-01T12:30?"
     );
-    assert_eq!(
-        error("America/New_York", "2010-06-01T13-05:00").code(),
-        "wrong_offset"
-    );
+    assert_eq!(error("America/New_York", "2010-06-01T13-05:00").code(), "wrong_offset");
     for text in ["2010-06-01T24", "2010-06-31T00", "2010-06-01T13:60"] {
         assert_eq!(error("UTC", text).code(), "not_in_calendar", "{text}");
     }
@@ -194,23 +154,10 @@ fn texts_of_longer_periods() {
         (Year, "", "bad_time_key"),
     ];
     for (granularity, text, code) in bad {
-        assert_eq!(
-            space(granularity, "UTC")
-                .parse_key(text)
-                .unwrap_err()
-                .code(),
-            code,
-            "{text}"
-        );
+        assert_eq!(space(granularity, "UTC").parse_key(text).unwrap_err().code(), code, "{text}");
     }
-    assert_eq!(
-        space(Day, "UTC").format_key(Key::MAX),
-        format!("#{}", Key::MAX)
-    );
-    assert_eq!(
-        space(Granularity::Hour, "Europe/Berlin").format_key(Key::MAX),
-        format!("#{}", Key::MAX)
-    );
+    assert_eq!(space(Day, "UTC").format_key(Key::MAX), format!("#{}", Key::MAX));
+    assert_eq!(space(Granularity::Hour, "Europe/Berlin").format_key(Key::MAX), format!("#{}", Key::MAX));
 }
 
 #[test]
@@ -220,31 +167,11 @@ fn a_key_exists_once_its_period_has_ended_in_its_zone() {
     let table = [
         ("UTC", Day, "2010-06-02T00:00:00Z", "2010-06-01"),
         ("UTC", Day, "2010-06-01T23:59:59.999Z", "2010-05-31"),
-        (
-            "America/New_York",
-            Day,
-            "2010-06-02T03:59:59Z",
-            "2010-05-31",
-        ),
-        (
-            "America/New_York",
-            Day,
-            "2010-06-02T04:00:00Z",
-            "2010-06-01",
-        ),
+        ("America/New_York", Day, "2010-06-02T03:59:59Z", "2010-05-31"),
+        ("America/New_York", Day, "2010-06-02T04:00:00Z", "2010-06-01"),
         ("Asia/Kolkata", Day, "2010-06-01T18:30:00Z", "2010-06-01"),
-        (
-            "Asia/Kolkata",
-            Hour,
-            "2010-06-01T18:30:00Z",
-            "2010-06-01T22:30",
-        ),
-        (
-            "America/New_York",
-            Hour,
-            "2010-11-07T07:00:00Z",
-            "2010-11-07T01-05:00",
-        ),
+        ("Asia/Kolkata", Hour, "2010-06-01T18:30:00Z", "2010-06-01T22:30"),
+        ("America/New_York", Hour, "2010-11-07T07:00:00Z", "2010-11-07T01-05:00"),
         ("Europe/Berlin", Week, "2010-01-03T23:00:00Z", "2009-W53"),
         ("Europe/Berlin", Month, "2010-05-31T22:00:00Z", "2010-05"),
         ("Europe/Berlin", Year, "2010-12-31T22:59:59Z", "2009"),
@@ -279,19 +206,10 @@ fn an_extent_stays_within_the_space() {
 
 #[test]
 fn spaces_that_are_none() {
-    let parse =
-        |start, end, zone| TimeSpace::parse(Granularity::Day, start, end, zone).unwrap_err();
-    assert_eq!(
-        parse("2010-01-02", Some("2010-01-01"), "UTC").code(),
-        "empty_key_space"
-    );
+    let parse = |start, end, zone| TimeSpace::parse(Granularity::Day, start, end, zone).unwrap_err();
+    assert_eq!(parse("2010-01-02", Some("2010-01-01"), "UTC").code(), "empty_key_space");
     assert_eq!(parse("2010-01", None, "UTC").code(), "bad_time_key");
     for zone in ["Europe/Nowhere", "", "+01:00", "../UTC"] {
-        assert_eq!(
-            parse("2010-01-01", None, zone),
-            KeyError::UnknownZone {
-                name: zone.to_owned()
-            }
-        );
+        assert_eq!(parse("2010-01-01", None, zone), KeyError::UnknownZone { name: zone.to_owned() });
     }
 }

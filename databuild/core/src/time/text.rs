@@ -20,14 +20,8 @@ impl TimeSpace {
     /// # Errors
     /// Not written as this length's keys are, or not in the calendar.
     pub fn parse_label(&self, text: &str) -> Result<Key, KeyError> {
-        let bad_form = || KeyError::BadForm {
-            text: text.to_owned(),
-            granularity: self.granularity(),
-        };
-        let absent = || KeyError::NotInCalendar {
-            text: text.to_owned(),
-            granularity: self.granularity(),
-        };
+        let bad_form = || KeyError::BadForm { text: text.to_owned(), granularity: self.granularity() };
+        let absent = || KeyError::NotInCalendar { text: text.to_owned(), granularity: self.granularity() };
         let mut cursor = Cursor(text);
         let year = cursor.number(4).ok_or_else(bad_form)?;
         if self.granularity() == Granularity::Hour {
@@ -58,37 +52,20 @@ impl TimeSpace {
     }
 
     /// The key of a local date and time.
-    fn hour_at(
-        &self,
-        text: &str,
-        local: DateTime,
-        offset: Option<Offset>,
-    ) -> Result<Key, KeyError> {
+    fn hour_at(&self, text: &str, local: DateTime, offset: Option<Offset>) -> Result<Key, KeyError> {
         let zone = || self.zone().name().to_owned();
         let whole = |seconds: i64| {
-            (seconds.rem_euclid(3_600) == 0)
-                .then(|| Key::try_from(seconds / 3_600).ok())
-                .flatten()
+            (seconds.rem_euclid(3_600) == 0).then(|| Key::try_from(seconds / 3_600).ok()).flatten()
         };
-        let written = |seconds: i64| {
-            whole(seconds)
-                .map(|hour| self.format_hour(hour, true))
-                .into_iter()
-        };
+        let written = |seconds: i64| whole(seconds).map(|hour| self.format_hour(hour, true)).into_iter();
         let seconds = match offset {
             Some(offset) => self
                 .zone()
                 .instant_with_offset(local, offset)
-                .ok_or_else(|| KeyError::WrongOffset {
-                    text: text.to_owned(),
-                    zone: zone(),
-                })?,
+                .ok_or_else(|| KeyError::WrongOffset { text: text.to_owned(), zone: zone() })?,
             None => match self.zone().instants_at(local) {
                 LocalInstants::None => {
-                    return Err(KeyError::SkippedHour {
-                        text: text.to_owned(),
-                        zone: zone(),
-                    })
+                    return Err(KeyError::SkippedHour { text: text.to_owned(), zone: zone() })
                 }
                 LocalInstants::One(seconds) => seconds,
                 LocalInstants::Two(first, second) => {
@@ -131,13 +108,8 @@ impl TimeSpace {
         let Some((local, offset, twice)) = self.zone().local_hour(key) else {
             return format!("#{key}");
         };
-        let mut text = format!(
-            "{:04}-{:02}-{:02}T{:02}",
-            local.year(),
-            local.month(),
-            local.day(),
-            local.hour()
-        );
+        let mut text =
+            format!("{:04}-{:02}-{:02}T{:02}", local.year(), local.month(), local.day(), local.hour());
         if local.minute() != 0 || local.second() != 0 {
             text.push_str(&format!(":{:02}", local.minute()));
         }

@@ -36,11 +36,7 @@ impl Zone {
     /// Coordinated universal time.
     #[must_use]
     pub fn utc() -> Zone {
-        Zone {
-            name: "UTC".to_owned(),
-            tz: TimeZone::UTC,
-            utc: true,
-        }
+        Zone { name: "UTC".to_owned(), tz: TimeZone::UTC, utc: true }
     }
 
     /// Its name in the IANA database.
@@ -72,11 +68,7 @@ impl Zone {
         }
         // The label on the clock is the right day, except where clocks were set back over midnight.
         let date = local(self, seconds).date();
-        let (year, month, day) = (
-            date.year().max(1) as u32,
-            date.month() as u32,
-            date.day() as u32,
-        );
+        let (year, month, day) = (date.year().max(1) as u32, date.month() as u32, date.day() as u32);
         let mut day = checked_day(year, month, day).unwrap_or(0);
         while day > 0 && self.day_start(day) > seconds {
             day -= 1;
@@ -115,10 +107,7 @@ impl Zone {
         if !(1..=i64::from(LAST_YEAR)).contains(&year) {
             return None;
         }
-        let twice = matches!(
-            self.tz.to_ambiguous_timestamp(local).offset(),
-            AmbiguousOffset::Fold { .. }
-        );
+        let twice = matches!(self.tz.to_ambiguous_timestamp(local).offset(), AmbiguousOffset::Fold { .. });
         Some((local, offset, twice))
     }
 
@@ -133,9 +122,7 @@ impl Zone {
             },
             AmbiguousOffset::Fold { before, after } => {
                 match (before.to_timestamp(local), after.to_timestamp(local)) {
-                    (Ok(first), Ok(second)) => {
-                        LocalInstants::Two(seconds_of(first), seconds_of(second))
-                    }
+                    (Ok(first), Ok(second)) => LocalInstants::Two(seconds_of(first), seconds_of(second)),
                     _ => LocalInstants::None,
                 }
             }
@@ -173,8 +160,7 @@ pub(super) fn instant_of(seconds: i64) -> Option<Timestamp> {
 fn local(zone: &Zone, seconds: i64) -> DateTime {
     let first = Timestamp::MIN.as_second();
     let last = Timestamp::MAX.as_second();
-    let instant =
-        Timestamp::from_second((seconds - EPOCH).clamp(first, last)).unwrap_or(Timestamp::MAX);
+    let instant = Timestamp::from_second((seconds - EPOCH).clamp(first, last)).unwrap_or(Timestamp::MAX);
     zone.tz.to_datetime(instant)
 }
 

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 /// The state as lines, with everything compared that can be: two states of one log have equal ones.
 pub fn fingerprint(state: &State) -> Vec<String> {
     let mut state = state.clone();
-    let mut lines = vec![format!("{} as of {}, {:?} {:?}", state.seq, state.as_of, state.last_want, state.last_run)];
+    let mut lines =
+        vec![format!("{} as of {}, {:?} {:?}", state.seq, state.as_of, state.last_want, state.last_run)];
     let Some(registered) = state.graph.clone() else { return lines };
     let graph = &registered.graph;
     for (ix, job) in graph.jobs() {
@@ -44,7 +45,8 @@ pub fn fingerprint(state: &State) -> Vec<String> {
     }
     for (ix, job) in graph.jobs() {
         let work = state.work(ix);
-        let sets = [("todo", &work.todo), ("ready", &work.ready), ("live", &work.live), ("forced", &work.forced)];
+        let sets =
+            [("todo", &work.todo), ("ready", &work.ready), ("live", &work.live), ("forced", &work.forced)];
         for (what, set) in sets {
             lines.push(format!("{} {what}: {:?}", job.label, set.iter().collect::<Vec<_>>()));
         }
@@ -89,12 +91,14 @@ pub fn same(live: &[String], replayed: &[String]) -> Result<(), String> {
 pub fn sound(state: &State) -> Result<(), String> {
     let Some(registered) = &state.graph else { return Ok(()) };
     let graph = &registered.graph;
-    let mut held: Vec<PartitionSet> = graph.jobs().map(|(ix, _)| PartitionSet::empty(graph.home(ix).shape)).collect();
+    let mut held: Vec<PartitionSet> =
+        graph.jobs().map(|(ix, _)| PartitionSet::empty(graph.home(ix).shape)).collect();
     for want in state.wants.values() {
         if want.is_done() {
             return Err(format!("{} waits for nothing and has not ended", want.id));
         }
-        if want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>() < want.total {
+        if want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>() < want.total
+        {
             return Err(format!("{} lost count: {want:?}", want.id));
         }
         for (job, set) in &want.remaining {
@@ -150,7 +154,10 @@ pub fn inputs_settled(state: &State, spec: &databuild_core::decide::AttemptSpec)
         for (what, keys) in [("not there", Some(missing)), ("being made", pending)] {
             if let Some(key) = keys.and_then(|keys| keys.first()) {
                 let text = state.partition_text(*ix, &key);
-                return Err(format!("{} ({}) starts, and its input {name} {text} is {what}", spec.attempt, spec.partition));
+                return Err(format!(
+                    "{} ({}) starts, and its input {name} {text} is {what}",
+                    spec.attempt, spec.partition
+                ));
             }
         }
     }

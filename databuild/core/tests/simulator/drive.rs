@@ -2,6 +2,7 @@
 
 use super::check;
 use super::oracle::Oracle;
+use super::plans;
 use super::scene::Scene;
 use super::world::{Process, ProcessPhase, Publication, World};
 use crate::support::rng::Rng;
@@ -19,22 +20,48 @@ use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 /// What has happened, for a person who has to find out why it failed.
-type Trace = Vec<String>;
+type Trace = Vec<Line>;
+
+/// A line of it; events are written out only if somebody reads them.
+enum Line {
+    Text(String),
+    Event(Event),
+}
 
 /// Runs a simulation of `steps` actions; what goes wrong is told with the seed and all actions.
 pub fn simulate(seed: u64, steps: usize) {
-    let mut simulation = Simulation::new(seed);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
+    guarded(seed, |simulation| {
         for _ in 0..steps {
             simulation.act();
         }
         simulation.conclude();
-    }));
+    });
+}
+
+/// Compares plans with those of a planner that looks at each partition, after each of `steps` actions.
+pub fn compare_plans(seed: u64, steps: usize) {
+    guarded(seed, |simulation| {
+        for _ in 0..steps {
+            simulation.act();
+            simulation.compare_plan();
+        }
+    });
+}
+
+fn guarded(seed: u64, story: impl FnOnce(&mut Simulation)) {
+    let mut simulation = Simulation::new(seed);
+    let outcome = catch_unwind(AssertUnwindSafe(|| story(&mut simulation)));
     if let Err(panic) = outcome {
         for line in &simulation.trace {
-            eprintln!("{line}");
+            match line {
+                Line::Text(text) => eprintln!("{text}"),
+                Line::Event(event) => eprintln!("  {}", format!("{event:?}").chars().take(400).collect::<String>()),
+            }
         }
-        eprintln!("seed {seed} fails after these {} lines; SEED={seed} runs it alone", simulation.trace.len());
+        eprintln!(
+            "seed {seed} fails after these {} lines; SEED={seed} runs it alone",
+            simulation.trace.len()
+        );
         resume_unwind(panic);
     }
 }
@@ -82,7 +109,7 @@ impl Simulation {
             life: 0,
             hostile: false,
         };
-        simulation.trace.push(simulation.scene.spec.json());
+        simulation.trace.push(Line::Text(simulation.scene.spec.json()));
         simulation.register();
         simulation.hostile = true;
         simulation
@@ -90,7 +117,7 @@ impl Simulation {
 
     fn note(&mut self, line: impl Into<String>) {
         let line = line.into();
-        self.trace.push(line);
+        self.trace.push(Line::Text(line));
     }
 
     /// One step of the core with all that follows; none if a crash undid it.
@@ -102,7 +129,7 @@ impl Simulation {
             return None;
         }
         for record in step.records {
-            self.note(format!("  {:?}", record.event).chars().take(400).collect::<String>());
+            self.trace.push(Line::Event(record.event.clone()));
             if let Event::Materialized(made) = &record.event {
                 let graph = Arc::clone(&self.replayed.runs[&made.attempt.run].graph);
                 self.world.keep_values(&graph.graph, &made.outputs, &self.replayed.symbols);
@@ -159,9 +186,8 @@ impl Simulation {
         }
         // Comparing all is slow; what differs once mostly goes on to differ.
         if self.log.len().is_multiple_of(16) {
-            verdict = verdict.and_then(|()| {
-                check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed))
-            });
+            verdict = verdict
+                .and_then(|()| check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed)));
         }
         if let Err(problem) = verdict {
             panic!("{problem}");
@@ -326,7 +352,8 @@ impl Simulation {
                     17..=19 if hostile => failure(AttemptOutcome::Lost),
                     _ => Ok(Success { outputs: process.staged.clone() }),
                 };
-                self.trace.push(format!("{attempt} ends: {result:?}").chars().take(200).collect());
+                let how = result.as_ref().map_or_else(|report| format!("{:?}", report.outcome), |_| "well".to_owned());
+                self.trace.push(Line::Text(format!("{attempt} ends: {how}")));
                 let end = end_of(result);
                 process.phase = ProcessPhase::Ended(end.clone());
                 self.tell_end(attempt, end);
@@ -389,6 +416,19 @@ impl Simulation {
         let seen = if self.rng.percent(80) { self.look(&target, refresh) } else { Sightings::default() };
         self.note(format!("want {target} {refresh:?}, {} seen", seen.seen.len()));
         self.step(Input::CreateWant(wanted, seen));
+    }
+
+    fn compare_plan(&mut self) {
+        let Some(text) = self.random_target() else { return };
+        let refresh = *self.rng.pick(&[Refresh::Stale, Refresh::Stale, Refresh::Missing, Refresh::All]);
+        let mut state = self.core.state.clone();
+        state.advance(self.now);
+        let Ok(target) = state.resolve(&text) else { return };
+        let targets = [target];
+        let expected = plans::enumerated(&state, &targets, refresh);
+        let found = plans::planned(&mut state, &targets, refresh);
+        self.note(format!("plan {text} {refresh:?}"));
+        assert_eq!(found, expected, "the plan for {text} {refresh:?}; left is the planner's");
     }
 
     fn look(&self, target: &str, refresh: Refresh) -> Sightings {
@@ -522,7 +562,11 @@ impl Simulation {
         let state = &self.core.state;
         let replay = check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed));
         assert_eq!(replay, Ok(()));
-        assert!(state.wants.is_empty(), "all is quiet, and somebody waits: {:?}", state.wants.values().next());
+        assert!(
+            state.wants.is_empty(),
+            "all is quiet, and somebody waits: {:?}",
+            state.wants.values().next()
+        );
         assert!(state.runs.is_empty(), "all is quiet, and a run is live: {:?}", state.runs.values().next());
     }
 

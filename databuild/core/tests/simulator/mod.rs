@@ -4,7 +4,12 @@
 mod check;
 mod drive;
 mod oracle;
+mod plans;
 mod scene;
 mod world;
 
-pub use drive::simulate;
+pub use drive::{compare_plans, simulate};
+
+// One test program simulates, the other compares plans.
+#[allow(dead_code)]
+const BOTH: [fn(u64, usize); 2] = [simulate, compare_plans];

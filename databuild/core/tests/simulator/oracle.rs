@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// What edge rules say of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
+pub enum Made {
     Yes,
     /// It is left out.
     Skipped,
@@ -39,39 +39,6 @@ impl<'w> Oracle<'w> {
         value
     }
 
-    /// What edge rules say of a partition.
-    fn made(&self, ix: DatasetIx, key: &PartitionKey) -> Made {
-        let graph = self.state.graph();
-        let Some(producer) = graph.dataset(ix).producer else { return Made::Yes };
-        let job = graph.job(producer);
-        let home = graph.side(job.outputs[0], self.state.extents());
-        let mut skipped = false;
-        for input in &job.inputs {
-            let side = graph.side(input.dataset, self.state.extents());
-            let inputs = input.mapping.inputs_of_one(&home, &side, key);
-            if !inputs.failing.is_empty() {
-                return Made::Fails;
-            }
-            skipped |= !inputs.skipped.is_empty();
-            if inputs.needed.iter().any(|needed| self.made(input.dataset, &needed) == Made::Skipped) {
-                let maker = graph.dataset(input.dataset).producer.map(|job| graph.job(job));
-                let lacks_start =
-                    maker.is_some_and(|job| job.inputs.iter().any(|input| input.mapping.before_start == Edge::Skip));
-                let rule = if lacks_start { input.mapping.before_start } else { input.mapping.after_end };
-                match rule {
-                    Edge::Fail => return Made::Fails,
-                    Edge::Skip => skipped = true,
-                    Edge::Clip => {}
-                }
-            }
-        }
-        if skipped {
-            Made::Skipped
-        } else {
-            Made::Yes
-        }
-    }
-
     fn compute(&mut self, ix: DatasetIx, key: &PartitionKey) -> Option<String> {
         let state = self.state;
         let graph: &Graph = state.graph();
@@ -79,7 +46,7 @@ impl<'w> Oracle<'w> {
         if dataset.external {
             return self.world.version(graph, ix, key, &state.symbols);
         }
-        if self.made(ix, key) != Made::Yes {
+        if made(state, ix, key) != Made::Yes {
             return None;
         }
         let job = graph.job(dataset.producer?);
@@ -88,7 +55,7 @@ impl<'w> Oracle<'w> {
         for input in &job.inputs {
             let side = graph.side(input.dataset, state.extents());
             for needed in input.mapping.inputs_of_one(&home, &side, key).needed.iter() {
-                if self.made(input.dataset, &needed) == Made::Skipped {
+                if made(state, input.dataset, &needed) == Made::Skipped {
                     continue;
                 }
                 let text = graph.dataset(input.dataset).partition_text(&needed, &state.symbols);
@@ -96,5 +63,38 @@ impl<'w> Oracle<'w> {
             }
         }
         Some(made_version(job, &dataset.partition_text(key, &state.symbols), &read))
+    }
+}
+
+/// What edge rules say of a partition, looked at by itself.
+pub fn made(state: &State, ix: DatasetIx, key: &PartitionKey) -> Made {
+    let graph = state.graph();
+    let Some(producer) = graph.dataset(ix).producer else { return Made::Yes };
+    let job = graph.job(producer);
+    let home = graph.side(job.outputs[0], state.extents());
+    let mut skipped = false;
+    for input in &job.inputs {
+        let side = graph.side(input.dataset, state.extents());
+        let inputs = input.mapping.inputs_of_one(&home, &side, key);
+        if !inputs.failing.is_empty() {
+            return Made::Fails;
+        }
+        skipped |= !inputs.skipped.is_empty();
+        if inputs.needed.iter().any(|needed| made(state, input.dataset, &needed) == Made::Skipped) {
+            let maker = graph.dataset(input.dataset).producer.map(|job| graph.job(job));
+            let lacks_start = maker
+                .is_some_and(|job| job.inputs.iter().any(|input| input.mapping.before_start == Edge::Skip));
+            let rule = if lacks_start { input.mapping.before_start } else { input.mapping.after_end };
+            match rule {
+                Edge::Fail => return Made::Fails,
+                Edge::Skip => skipped = true,
+                Edge::Clip => {}
+            }
+        }
+    }
+    if skipped {
+        Made::Skipped
+    } else {
+        Made::Yes
     }
 }

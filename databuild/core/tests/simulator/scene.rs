@@ -41,7 +41,8 @@ impl Scene {
         let count = if rng.percent(25) { 2 } else { 1 };
         let outputs: Vec<String> = (0..count).map(|ix| format!("d{number}{}", ["a", "b"][ix])).collect();
         let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
-        let inputs = if rng.percent(8) { Vec::new() } else { random_inputs(rng, &self.spec, &upstream, &dims) };
+        let inputs =
+            if rng.percent(8) { Vec::new() } else { random_inputs(rng, &self.spec, &upstream, &dims) };
         let mut spec = next.spec.job(&format!("job{number}"), &outputs, &dims, inputs).with(|job| {
             job.code = Some((*rng.pick(&CODES)).to_owned());
             job.retries = rng.below(3) as u32;
@@ -129,7 +130,9 @@ impl Scene {
             8 | 9 => {
                 let start = 28 + rng.below(4);
                 for dim in &mut file.datasets[dataset].dims {
-                    if let KeysEntry::Time { granularity: GranularityName::Day, start: from, .. } = &mut dim.keys {
+                    if let KeysEntry::Time { granularity: GranularityName::Day, start: from, .. } =
+                        &mut dim.keys
+                    {
                         *from = format!("2019-12-{start}");
                     }
                 }

@@ -70,7 +70,13 @@ impl World {
     }
 
     /// The content of a partition as a job or a person reads it now.
-    pub fn version(&self, graph: &Graph, ix: DatasetIx, key: &PartitionKey, symbols: &Symbols) -> Option<String> {
+    pub fn version(
+        &self,
+        graph: &Graph,
+        ix: DatasetIx,
+        key: &PartitionKey,
+        symbols: &Symbols,
+    ) -> Option<String> {
         let dataset = graph.dataset(ix);
         match dataset.partition_path(key, symbols) {
             Some(path) => self.files.get(&path).map(|file| file.version.clone()),
@@ -158,7 +164,8 @@ impl World {
 
 /// What a job makes: the same from the same code, arguments and inputs.
 pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) -> String {
-    let mut read: Vec<String> = read.iter().map(|(name, text, version)| format!("{name} {text} {version}")).collect();
+    let mut read: Vec<String> =
+        read.iter().map(|(name, text, version)| format!("{name} {text} {version}")).collect();
     read.sort();
     let inputs = hash64(&read.join("\n"));
     let seen = match job.code.split('-').next() {

@@ -8,8 +8,8 @@
 
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
-    DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry, JobEntry, KeysEntry,
-    OnCodeChange, RuleEntry, FORMAT,
+    DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry, JobEntry,
+    KeysEntry, OnCodeChange, RuleEntry, FORMAT,
 };
 use databuild_core::graph::{Graph, GraphProblem};
 use databuild_core::ids::GraphId;

@@ -2,8 +2,8 @@
 
 use super::graphs::GraphSpec;
 use databuild_core::decide::{
-    AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Refusal, Reply, Sighting, Sightings, Step, Success,
-    WantRequest,
+    AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Refusal, Reply, Sighting, Sightings, Step,
+    Success, WantRequest,
 };
 use databuild_core::event::{AttemptOutcome, Event, OutputRecord, PriorityClass, Record, Refresh};
 use databuild_core::ids::{AttemptId, RunId, WantId};

@@ -160,4 +160,3 @@ fn interrupt_on_ctrl_c() -> Result<(), CliError> {
     }
     Ok(())
 }
-

@@ -1,6 +1,6 @@
 //! `cancel`: a want or a run, by its id.
 
-use super::super::args::{Cli, CancelArgs};
+use super::super::args::{CancelArgs, Cli};
 use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::{exit_code, output};
@@ -14,8 +14,12 @@ use databuild_core::ids::{RunId, WantId};
 pub fn run(cli: &Cli, args: &CancelArgs) -> Result<u8, CliError> {
     let is_want = args.id.parse::<WantId>().is_ok();
     if !is_want && args.id.parse::<RunId>().is_err() {
-        return Err(CliError::new(Kind::Usage, "bad_id", format!("`{}` is neither a want nor a run", args.id))
-            .hint("write w3 for a want, r12 for a run"));
+        return Err(CliError::new(
+            Kind::Usage,
+            "bad_id",
+            format!("`{}` is neither a want nor a run", args.id),
+        )
+        .hint("write w3 for a want, r12 for a run"));
     }
     let client = connect::connect(cli)?;
     if is_want {

@@ -45,11 +45,13 @@ fn follow(client: &Client, path: &str) -> Result<u8, CliError> {
         while let Some(end) = find(&buffer, b"\n\n") {
             let event: Vec<u8> = buffer.drain(..end + 2).collect();
             let event = String::from_utf8_lossy(&event).into_owned();
-            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
+            let field =
+                |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
             match field("event:") {
                 Some("end") => return Ok(exit_code::OK),
                 Some("log") => {
-                    let text: String = field("data:").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+                    let text: String =
+                        field("data:").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
                     write(text.as_bytes())?;
                 }
                 _ => {}

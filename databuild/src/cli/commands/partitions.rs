@@ -63,7 +63,11 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
 pub fn datasets(data: &[DatasetSummary]) {
     let mut table = Table::new(&["DATASET", "KEYS", "CURRENT", "STALE", "MISSING", "BUILDING", "FAILED"]);
     for dataset in data {
-        let name = if dataset.external { format!("{} (external)", dataset.dataset) } else { dataset.dataset.clone() };
+        let name = if dataset.external {
+            format!("{} (external)", dataset.dataset)
+        } else {
+            dataset.dataset.clone()
+        };
         table.row(vec![
             name,
             dataset.total.to_string(),

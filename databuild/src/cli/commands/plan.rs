@@ -3,8 +3,8 @@
 use super::super::args::{Cli, PlanArgs};
 use super::super::connect;
 use super::super::error::CliError;
-use super::super::output::{self, Table};
 use super::super::exit_code;
+use super::super::output::{self, Table};
 use crate::api::{PlanRequest, PlanView};
 
 /// References shown in one row.

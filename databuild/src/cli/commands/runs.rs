@@ -59,7 +59,8 @@ fn detail(run: &RunDetail) {
     for attempt in &run.attempts_detail {
         let outcome = attempt.outcome.as_deref().unwrap_or(&attempt.state);
         let pid = attempt.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
-        let message = if attempt.message.is_empty() { String::new() } else { format!(": {}", attempt.message) };
+        let message =
+            if attempt.message.is_empty() { String::new() } else { format!(": {}", attempt.message) };
         output::line(&format!(
             "  attempt {} {outcome}{pid}, {}, cpu {}, {} MiB{message}",
             attempt.number,

@@ -28,8 +28,9 @@ pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
             .hint("name another file: databuild shim PATH"));
     }
     let enter = std::env::var("DATABUILD_ENTER").ok();
-    write(&path, &script(&program, workspace.path(), enter.as_deref()))
-        .map_err(|error| CliError::new(Kind::Configuration, "shim_unwritable", format!("{}: {error}", path.display())))?;
+    write(&path, &script(&program, workspace.path(), enter.as_deref())).map_err(|error| {
+        CliError::new(Kind::Configuration, "shim_unwritable", format!("{}: {error}", path.display()))
+    })?;
     output::line(&path.display().to_string());
     Ok(exit_code::OK)
 }

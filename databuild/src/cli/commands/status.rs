@@ -35,7 +35,10 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
             graph.jobs.len()
         )),
     }
-    output::line(&format!("{} open wants, {} live runs, {} events", status.open_wants, status.live_runs, status.seq));
+    output::line(&format!(
+        "{} open wants, {} live runs, {} events",
+        status.open_wants, status.live_runs, status.seq
+    ));
     if !status.datasets.is_empty() {
         super::partitions::datasets(&status.datasets);
     }

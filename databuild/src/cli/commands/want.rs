@@ -3,8 +3,8 @@
 use super::super::args::{Cli, WantArgs, WantCommand};
 use super::super::connect;
 use super::super::error::CliError;
-use super::super::output::{self, Table};
 use super::super::exit_code;
+use super::super::output::{self, Table};
 use crate::api::{Page, WantDetail, WantRow};
 
 /// Runs it.
@@ -26,13 +26,22 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
             } else {
                 let mut table = Table::new(&["WANT", "STATE", "CREATED", "TARGETS"]);
                 for want in page.data {
-                    table.row(vec![want.id, want.state, output::time(&want.created_at), want.targets.join(" ")]);
+                    table.row(vec![
+                        want.id,
+                        want.state,
+                        output::time(&want.created_at),
+                        want.targets.join(" "),
+                    ]);
                 }
                 table.print();
             }
         }
-        WantCommand::Get { id } => print(cli, &client.get(&format!("/api/v1/wants/{}", output::encode(id)))?)?,
-        WantCommand::Cancel { id } => print(cli, &client.delete(&format!("/api/v1/wants/{}", output::encode(id)))?)?,
+        WantCommand::Get { id } => {
+            print(cli, &client.get(&format!("/api/v1/wants/{}", output::encode(id)))?)?
+        }
+        WantCommand::Cancel { id } => {
+            print(cli, &client.delete(&format!("/api/v1/wants/{}", output::encode(id)))?)?
+        }
     }
     Ok(exit_code::OK)
 }

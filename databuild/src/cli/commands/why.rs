@@ -26,7 +26,8 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
     }
     for cause in &why.causes {
         for file in &cause.files {
-            let via = if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
+            let via =
+                if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
             output::line(&format!("  {} {}{via}", file.change, file.path));
         }
         for input in cause.inputs.iter().take(SHOWN) {

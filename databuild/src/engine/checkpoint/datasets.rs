@@ -10,69 +10,34 @@ use databuild_proto::v1 as stored;
 use databuild_proto::v1::CheckpointGranularity as StoredGranularity;
 
 pub(super) fn set_message(columns: SetColumns) -> MessageField<stored::CheckpointSet> {
-    let SetColumns {
-        tuples,
-        counts,
-        runs,
-    } = columns;
+    let SetColumns { tuples, counts, runs } = columns;
     if counts.is_empty() {
         return MessageField::none();
     }
-    MessageField::some(stored::CheckpointSet {
-        tuples,
-        counts,
-        runs,
-        special_fields: Default::default(),
-    })
+    MessageField::some(stored::CheckpointSet { tuples, counts, runs, special_fields: Default::default() })
 }
 
-pub(super) fn set_dump(
-    field: MessageField<stored::CheckpointSet>,
-) -> Result<SetColumns, ConvertError> {
+pub(super) fn set_dump(field: MessageField<stored::CheckpointSet>) -> Result<SetColumns, ConvertError> {
     let Some(message) = field.into_option() else {
         return Ok(SetColumns::default());
     };
     known(&message, "a set")?;
-    let stored::CheckpointSet {
-        tuples,
-        counts,
-        runs,
-        special_fields: _,
-    } = message;
-    Ok(SetColumns {
-        tuples,
-        counts,
-        runs,
-    })
+    let stored::CheckpointSet { tuples, counts, runs, special_fields: _ } = message;
+    Ok(SetColumns { tuples, counts, runs })
 }
 
 pub(super) fn indexed_message((index, set): (u32, SetColumns)) -> stored::CheckpointIndexedSet {
-    stored::CheckpointIndexedSet {
-        index,
-        set: set_message(set),
-        special_fields: Default::default(),
-    }
+    stored::CheckpointIndexedSet { index, set: set_message(set), special_fields: Default::default() }
 }
 
-pub(super) fn indexed_dump(
-    message: stored::CheckpointIndexedSet,
-) -> Result<(u32, SetColumns), ConvertError> {
+pub(super) fn indexed_dump(message: stored::CheckpointIndexedSet) -> Result<(u32, SetColumns), ConvertError> {
     known(&message, "an indexed set")?;
-    let stored::CheckpointIndexedSet {
-        index,
-        set,
-        special_fields: _,
-    } = message;
+    let stored::CheckpointIndexedSet { index, set, special_fields: _ } = message;
     Ok((index, set_dump(set)?))
 }
 
 fn entries_message(columns: EntryColumns) -> MessageField<stored::CheckpointEntries> {
-    let EntryColumns {
-        keys,
-        versions,
-        inputs,
-        marks,
-    } = columns;
+    let EntryColumns { keys, versions, inputs, marks } = columns;
     if versions.is_empty() {
         return MessageField::none();
     }
@@ -85,35 +50,19 @@ fn entries_message(columns: EntryColumns) -> MessageField<stored::CheckpointEntr
     })
 }
 
-fn entries_dump(
-    field: MessageField<stored::CheckpointEntries>,
-) -> Result<EntryColumns, ConvertError> {
+fn entries_dump(field: MessageField<stored::CheckpointEntries>) -> Result<EntryColumns, ConvertError> {
     let Some(message) = field.into_option() else {
         return Ok(EntryColumns::default());
     };
     known(&message, "entries")?;
-    let stored::CheckpointEntries {
-        keys,
-        versions,
-        inputs,
-        marks,
-        special_fields: _,
-    } = message;
-    Ok(EntryColumns {
-        keys: set_dump(keys)?,
-        versions,
-        inputs,
-        marks,
-    })
+    let stored::CheckpointEntries { keys, versions, inputs, marks, special_fields: _ } = message;
+    Ok(EntryColumns { keys: set_dump(keys)?, versions, inputs, marks })
 }
 
 fn axis_message(axis: Axis) -> stored::CheckpointAxis {
     let Axis { name, calendar } = axis;
     let (granularity, timezone) = match calendar {
-        None => (
-            StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED,
-            String::new(),
-        ),
+        None => (StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED, String::new()),
         Some((granularity, timezone)) => (granularity_message(granularity), timezone),
     };
     stored::CheckpointAxis {
@@ -136,29 +85,16 @@ fn granularity_message(granularity: Granularity) -> StoredGranularity {
 
 fn axis_dump(message: stored::CheckpointAxis) -> Result<Axis, ConvertError> {
     known(&message, "an axis")?;
-    let stored::CheckpointAxis {
-        name,
-        granularity,
-        timezone,
-        special_fields: _,
-    } = message;
+    let stored::CheckpointAxis { name, granularity, timezone, special_fields: _ } = message;
     let granularity = match known_value(granularity, "granularity")? {
-        StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED => {
-            return Ok(Axis {
-                name,
-                calendar: None,
-            })
-        }
+        StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED => return Ok(Axis { name, calendar: None }),
         StoredGranularity::CHECKPOINT_GRANULARITY_HOUR => Granularity::Hour,
         StoredGranularity::CHECKPOINT_GRANULARITY_DAY => Granularity::Day,
         StoredGranularity::CHECKPOINT_GRANULARITY_WEEK => Granularity::Week,
         StoredGranularity::CHECKPOINT_GRANULARITY_MONTH => Granularity::Month,
         StoredGranularity::CHECKPOINT_GRANULARITY_YEAR => Granularity::Year,
     };
-    Ok(Axis {
-        name,
-        calendar: Some((granularity, timezone)),
-    })
+    Ok(Axis { name, calendar: Some((granularity, timezone)) })
 }
 
 pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
@@ -191,9 +127,7 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
     }
 }
 
-pub(super) fn dataset_dump(
-    message: stored::CheckpointDataset,
-) -> Result<DatasetDump, ConvertError> {
+pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<DatasetDump, ConvertError> {
     known(&message, "a dataset")?;
     let stored::CheckpointDataset {
         name,
@@ -215,10 +149,7 @@ pub(super) fn dataset_dump(
         entries: entries_dump(entries)?,
         present: set_dump(present)?,
         empty: set_dump(empty)?,
-        made_by: made_by
-            .into_iter()
-            .map(indexed_dump)
-            .collect::<Result<_, _>>()?,
+        made_by: made_by.into_iter().map(indexed_dump).collect::<Result<_, _>>()?,
         suspect: set_dump(suspect)?,
         inputs_changed: set_dump(inputs_changed)?,
         altered: set_dump(altered)?,

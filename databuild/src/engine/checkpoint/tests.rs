@@ -9,11 +9,7 @@ use databuild_proto::protobuf::MessageField;
 use jiff::Timestamp;
 
 fn set(from: u32) -> SetColumns {
-    SetColumns {
-        tuples: vec![from, u32::MAX],
-        counts: vec![1, 2],
-        runs: vec![from, 2, 300, 0, 1, u32::MAX],
-    }
+    SetColumns { tuples: vec![from, u32::MAX], counts: vec![1, 2], runs: vec![from, 2, 300, 0, 1, u32::MAX] }
 }
 
 fn time(text: &str) -> Timestamp {
@@ -22,21 +18,13 @@ fn time(text: &str) -> Timestamp {
 
 /// A dump in which no field has its default value.
 fn full() -> StateDump {
-    let calendars = [
-        Granularity::Hour,
-        Granularity::Day,
-        Granularity::Week,
-        Granularity::Month,
-        Granularity::Year,
-    ];
+    let calendars =
+        [Granularity::Hour, Granularity::Day, Granularity::Week, Granularity::Month, Granularity::Year];
     let axes = calendars.map(|granularity| Axis {
         name: format!("by {granularity:?}"),
         calendar: Some((granularity, "Europe/Berlin".to_owned())),
     });
-    let listed = Axis {
-        name: "city".to_owned(),
-        calendar: None,
-    };
+    let listed = Axis { name: "city".to_owned(), calendar: None };
     let dataset = |name: &str| DatasetDump {
         name: name.to_owned(),
         axes: axes.iter().cloned().chain([listed.clone()]).collect(),
@@ -154,18 +142,12 @@ fn what_no_program_of_this_format_writes_is_refused() {
     type Case<'a> = (&'a dyn Fn(&mut stored::Checkpoint), &'a str);
     let cases: [Case; 5] = [
         (&|message| message.format = 2, "says it has format 2"),
-        (
-            &|message| message.as_of = MessageField::none(),
-            "lacks a time",
-        ),
+        (&|message| message.as_of = MessageField::none(), "lacks a time"),
         (
             &|message| message.runs[0].phase = EnumOrUnknown::from_i32(9),
             "has phase number 9, which this program does not know",
         ),
-        (
-            &|message| message.runs[3].retry_at = MessageField::none(),
-            "has a run without a phase",
-        ),
+        (&|message| message.runs[3].retry_at = MessageField::none(), "has a run without a phase"),
         (
             &|message| message.datasets[0].axes[0].granularity = EnumOrUnknown::from_i32(6),
             "has granularity number 6, which this program does not know",
@@ -179,33 +161,11 @@ fn what_no_program_of_this_format_writes_is_refused() {
 #[test]
 fn an_entry_costs_its_three_words() {
     const COUNT: u64 = 10_000;
-    let words = |salt: u64| {
-        (0..COUNT)
-            .map(|n| databuild_core::digest::mix(n, salt))
-            .collect()
-    };
-    let keys = SetColumns {
-        tuples: vec![],
-        counts: vec![1],
-        runs: vec![700_000, COUNT as u32 - 1],
-    };
-    let entries = EntryColumns {
-        keys: keys.clone(),
-        versions: words(1),
-        inputs: words(2),
-        marks: words(3),
-    };
-    let dataset = DatasetDump {
-        entries,
-        present: keys.clone(),
-        made_by: vec![(0, keys)],
-        ..empty_dataset()
-    };
-    let size = message(StateDump {
-        datasets: vec![dataset],
-        ..StateDump::default()
-    })
-    .compute_size();
+    let words = |salt: u64| (0..COUNT).map(|n| databuild_core::digest::mix(n, salt)).collect();
+    let keys = SetColumns { tuples: vec![], counts: vec![1], runs: vec![700_000, COUNT as u32 - 1] };
+    let entries = EntryColumns { keys: keys.clone(), versions: words(1), inputs: words(2), marks: words(3) };
+    let dataset = DatasetDump { entries, present: keys.clone(), made_by: vec![(0, keys)], ..empty_dataset() };
+    let size = message(StateDump { datasets: vec![dataset], ..StateDump::default() }).compute_size();
     assert!(size < COUNT * 24 + 200, "{size}");
 }
 

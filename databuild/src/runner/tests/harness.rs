@@ -24,11 +24,9 @@ const IDLE: &str = "DATABUILD_TEST_RUNNER_IDLE_MS";
 /// this test selected. By itself it tests that relative paths are refused.
 #[test]
 fn runner_process() {
-    let (Ok(spool), Ok(socket), Ok(idle)) = (
-        std::env::var(SPOOL),
-        std::env::var(SOCKET),
-        std::env::var(IDLE),
-    ) else {
+    let (Ok(spool), Ok(socket), Ok(idle)) =
+        (std::env::var(SPOOL), std::env::var(SOCKET), std::env::var(IDLE))
+    else {
         let error = super::super::spool::Spool::open(Path::new("spool")).unwrap_err();
         assert_eq!(error.code(), "runner_relative_path");
         return;
@@ -61,11 +59,7 @@ pub(super) struct Server {
 
 impl Place {
     pub(super) fn new() -> Self {
-        Self {
-            tmp: tempfile::tempdir().unwrap(),
-            idle_ms: 60_000,
-            runner: None,
-        }
+        Self { tmp: tempfile::tempdir().unwrap(), idle_ms: 60_000, runner: None }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -213,11 +207,7 @@ impl Server {
     /// The code of the refusal that comes next.
     pub(super) fn refused(&self, wanted: &str) -> (String, String) {
         match self.next() {
-            RunnerEvent::Refused {
-                attempt,
-                code,
-                message,
-            } if attempt == name(wanted) => (code, message),
+            RunnerEvent::Refused { attempt, code, message } if attempt == name(wanted) => (code, message),
             other => panic!("{other:?} instead of the refusal of {wanted}"),
         }
     }
@@ -255,10 +245,7 @@ pub(super) fn wait_dead(pid: u32) {
     let Ok(fd) = pidfd_open(to_pid(pid).unwrap(), PidfdFlags::empty()) else {
         return;
     };
-    let timeout = Timespec {
-        tv_sec: PATIENCE.as_secs() as i64,
-        tv_nsec: 0,
-    };
+    let timeout = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
     let mut fds = [PollFd::new(&fd, PollFlags::IN)];
     assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1), "{pid} still lives");
 }

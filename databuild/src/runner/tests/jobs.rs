@@ -11,10 +11,7 @@ use super::harness::{meet, read, release, wait_dead, Place};
 fn exit_code_records_and_modes() {
     let mut place = Place::new();
     let server = place.start();
-    let mut spec = place.job(
-        "r1-1",
-        "echo out; echo err >&2; cat \"$DATABUILD_REQUEST\"; exit 3",
-    );
+    let mut spec = place.job("r1-1", "echo out; echo err >&2; cat \"$DATABUILD_REQUEST\"; exit 3");
     spec.request = "{\"format\":1}".to_owned();
     let exit = server.run(spec);
     assert_eq!(exit.outcome, Outcome::Code(3));
@@ -74,8 +71,7 @@ fn nothing_is_inherited() {
                   grep -E '^Sig(Blk|Ign)' /proc/self/status; pwd; umask";
     let mut spec = place.job("r1-1", script);
     spec.umask = 0o027;
-    spec.env
-        .push(("DATABUILD_REPORT".to_owned(), "replaced".to_owned()));
+    spec.env.push(("DATABUILD_REPORT".to_owned(), "replaced".to_owned()));
     assert!(server.run(spec).is_success());
     let folder = place.path("").canonicalize().unwrap();
     assert_eq!(
@@ -97,10 +93,7 @@ fn folders_are_made_with_the_jobs_mask() {
     spec.umask = 0o002;
     assert!(server.run(spec).is_success());
     let mode = |path: &str| fs::metadata(place.path(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(
-        (mode("a"), mode("a/b"), mode("a/b/f")),
-        (0o775, 0o775, 0o664)
-    );
+    assert_eq!((mode("a"), mode("a/b"), mode("a/b/f")), (0o775, 0o775, 0o664));
     assert_eq!(read(&place.files("r1-1").report()), "{}\n");
 }
 
@@ -124,10 +117,7 @@ fn a_job_deaf_to_term_is_killed_after_the_grace() {
     spec.grace_ms = 20;
     server.client.start(&[spec]).unwrap();
     meet(&fifo);
-    server
-        .client
-        .cancel(&"r1-1".to_owned().try_into().unwrap(), "enough")
-        .unwrap();
+    server.client.cancel(&"r1-1".to_owned().try_into().unwrap(), "enough").unwrap();
     let exit = server.end_of("r1-1");
     assert_eq!(exit.outcome, Outcome::Signal(libc::SIGKILL));
     assert_eq!(exit.cancel_reason.as_deref(), Some("enough"));
@@ -142,10 +132,7 @@ fn a_job_may_end_well_within_the_grace() {
     let script = "trap 'echo bye; exit 7' TERM; echo ready > ready; while :; do sleep 0.01; done";
     server.client.start(&[place.job("r1-1", script)]).unwrap();
     meet(&fifo);
-    server
-        .client
-        .cancel(&super::harness::name("r1-1"), "")
-        .unwrap();
+    server.client.cancel(&super::harness::name("r1-1"), "").unwrap();
     let exit = server.end_of("r1-1");
     assert_eq!(exit.outcome, Outcome::Code(7));
     assert!(exit.canceled);
@@ -160,14 +147,8 @@ fn a_stopped_job_can_be_cancelled() {
     let script = "echo ready > ready; kill -STOP $$; exec sleep 1000";
     server.client.start(&[place.job("r1-1", script)]).unwrap();
     meet(&fifo);
-    server
-        .client
-        .cancel(&super::harness::name("r1-1"), "")
-        .unwrap();
-    assert_eq!(
-        server.end_of("r1-1").outcome,
-        Outcome::Signal(libc::SIGTERM)
-    );
+    server.client.cancel(&super::harness::name("r1-1"), "").unwrap();
+    assert_eq!(server.end_of("r1-1").outcome, Outcome::Signal(libc::SIGTERM));
 }
 
 #[test]
@@ -289,27 +270,11 @@ fn failed_starts_say_what_is_wrong() {
     write("dos", "#!/bin/sh\r\nx\n", 0o755);
     let cases = [
         ("missing", libc::ENOENT, "missing does not exist"),
-        (
-            "plain",
-            libc::EACCES,
-            "plain is not executable; chmod +x it",
-        ),
+        ("plain", libc::EACCES, "plain is not executable; chmod +x it"),
         ("run", libc::EACCES, "run is a folder, not an executable"),
-        (
-            "nonsense",
-            libc::ENOEXEC,
-            "nonsense is neither a program of this machine nor",
-        ),
-        (
-            "script",
-            libc::ENOENT,
-            "the interpreter \"/no/such/python\" named in the first line",
-        ),
-        (
-            "dos",
-            libc::ENOENT,
-            "the interpreter \"/bin/sh\\r\" named in the first line",
-        ),
+        ("nonsense", libc::ENOEXEC, "nonsense is neither a program of this machine nor"),
+        ("script", libc::ENOENT, "the interpreter \"/no/such/python\" named in the first line"),
+        ("dos", libc::ENOENT, "the interpreter \"/bin/sh\\r\" named in the first line"),
     ];
     for (at, (program, expected, words)) in cases.into_iter().enumerate() {
         let mut spec = place.job(&format!("r{at}-1"), "");
@@ -327,10 +292,7 @@ fn failed_starts_say_what_is_wrong() {
     let exit = server.run(spec);
     match &exit.outcome {
         Outcome::SpawnFailed { message, .. } => {
-            assert!(
-                message.starts_with("the working directory /no/such/folder"),
-                "{message}"
-            );
+            assert!(message.starts_with("the working directory /no/such/folder"), "{message}");
         }
         other => panic!("{other:?}"),
     }
@@ -349,9 +311,7 @@ fn an_executable_still_being_written_is_tried_again() {
     spec.argv[0] = program.to_str().unwrap().to_owned();
     server.client.start(&[spec]).unwrap();
     // Its folder is there while it counts as queued: a try has failed.
-    place.until("r1-1", |state| {
-        *state == AttemptState::Queued && place.files("r1-1").pid().exists()
-    });
+    place.until("r1-1", |state| *state == AttemptState::Queued && place.files("r1-1").pid().exists());
     drop(writer);
     assert_eq!(server.end_of("r1-1").outcome, Outcome::Code(0));
     assert_eq!(place.stdout("r1-1"), "ran\n");

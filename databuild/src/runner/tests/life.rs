@@ -26,13 +26,8 @@ fn a_server_that_comes_back_finds_the_same_process() {
     let hello = server.client.hello();
     assert_eq!(hello.pid, runner);
     assert_eq!(hello.attempts.len(), 1);
-    assert!(
-        matches!(hello.attempts[0].state, AttemptState::Running { pid: same, .. } if same == pid)
-    );
-    assert_eq!(
-        inspect(&place.spool(), &name("r1-1"), &hello.boot_id).unwrap(),
-        Found::Running { pid }
-    );
+    assert!(matches!(hello.attempts[0].state, AttemptState::Running { pid: same, .. } if same == pid));
+    assert_eq!(inspect(&place.spool(), &name("r1-1"), &hello.boot_id).unwrap(), Found::Running { pid });
     release(&go);
     assert!(server.end_of("r1-1").is_success());
     assert_eq!(place.stdout("r1-1"), "one\ntwo\n");
@@ -64,14 +59,8 @@ fn an_end_while_nobody_listens_is_told_later() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(
-        codes,
-        [("r1-1", Outcome::Code(5)), ("r2-1", Outcome::Code(6))]
-    );
-    server
-        .client
-        .forget(&[name("r1-1"), name("r2-1")], true)
-        .unwrap();
+    assert_eq!(codes, [("r1-1", Outcome::Code(5)), ("r2-1", Outcome::Code(6))]);
+    server.client.forget(&[name("r1-1"), name("r2-1")], true).unwrap();
     assert_eq!(server.client.list().unwrap(), []);
 }
 
@@ -128,13 +117,9 @@ fn an_attempt_is_started_once() {
     let job = || place.job("r1-1", "echo ran >> ran; read x < go");
     server.client.start(&[job(), job()]).unwrap();
     // While queued or running, when ended, and when forgotten.
-    let refused =
-        |event| matches!(event, RunnerEvent::Refused { code, .. } if code == "attempt_exists");
+    let refused = |event| matches!(event, RunnerEvent::Refused { code, .. } if code == "attempt_exists");
     let (first, second) = (server.next(), server.next());
-    assert!(
-        refused(first.clone()) ^ refused(second.clone()),
-        "{first:?} {second:?}"
-    );
+    assert!(refused(first.clone()) ^ refused(second.clone()), "{first:?} {second:?}");
     release(&go);
     assert!(server.end_of("r1-1").is_success());
     server.client.start(&[job()]).unwrap();
@@ -154,10 +139,7 @@ fn a_cancelled_queued_attempt_never_starts() {
     let first = place.job("r1-1", "read x < go");
     let second = place.job("r2-1", "echo ran > ran");
     server.client.start(&[first, second]).unwrap();
-    server
-        .client
-        .cancel(&name("r2-1"), "changed my mind")
-        .unwrap();
+    server.client.cancel(&name("r2-1"), "changed my mind").unwrap();
     let exit = server.end_of("r2-1");
     assert_eq!(exit.outcome, Outcome::NeverStarted {});
     assert!(exit.canceled);
@@ -172,17 +154,8 @@ fn capacity_zero_holds_the_queue_and_more_frees_it() {
     let mut place = Place::new();
     let server = place.start();
     server.client.set_capacity(0).unwrap();
-    server
-        .client
-        .start(&[place.job("r1-1", ":"), place.job("r2-1", ":")])
-        .unwrap();
-    let states: Vec<_> = server
-        .client
-        .list()
-        .unwrap()
-        .into_iter()
-        .map(|report| report.state)
-        .collect();
+    server.client.start(&[place.job("r1-1", ":"), place.job("r2-1", ":")]).unwrap();
+    let states: Vec<_> = server.client.list().unwrap().into_iter().map(|report| report.state).collect();
     assert_eq!(states, [AttemptState::Queued, AttemptState::Queued]);
     server.client.set_capacity(2).unwrap();
     assert!(server.end_of("r2-1").is_success());
@@ -205,15 +178,9 @@ fn strangers_to_the_protocol_are_answered() {
     let mut stream = UnixStream::connect(place.path("run/s")).unwrap();
     let mut code = |line: &str| ask(&mut stream, line)["error"]["code"].as_i64();
     assert_eq!(code("\u{1}binary"), Some(-32_700));
-    assert_eq!(
-        code(r#"{"id":1,"method":"start","params":{"attempts":[]}}"#),
-        Some(-32_001)
-    );
+    assert_eq!(code(r#"{"id":1,"method":"start","params":{"attempts":[]}}"#), Some(-32_001));
     assert_eq!(code(r#"{"method":"shutdown","params":{}}"#), Some(-32_001));
-    assert_eq!(
-        code(r#"{"id":1,"method":"hello","params":{}}"#),
-        Some(-32_602)
-    );
+    assert_eq!(code(r#"{"id":1,"method":"hello","params":{}}"#), Some(-32_602));
     // Another protocol learns ours, and takes nothing over.
     let hello = r#"{"id":1,"method":"hello","params":{"protocol":99,"server":"x"}}"#;
     assert_eq!(ask(&mut stream, hello)["result"]["protocol"], 1);
@@ -228,10 +195,7 @@ fn a_drain_finishes_what_runs_and_gives_back_the_rest() {
     let (ready, go) = (place.fifo("ready"), place.fifo("go"));
     assert!(server.run(place.job("r0-1", ":")).is_success());
     let first = place.job("r1-1", "echo > ready; read x < go");
-    server
-        .client
-        .start(&[first, place.job("r2-1", ":")])
-        .unwrap();
+    server.client.start(&[first, place.job("r2-1", ":")]).unwrap();
     meet(&ready);
     server.started("r1-1");
     server.client.forget(&[name("r0-1")], false).unwrap();
@@ -273,17 +237,11 @@ fn a_term_signal_is_a_shutdown() {
     let mut place = Place::new();
     let server = place.start();
     let ready = place.fifo("ready");
-    server
-        .client
-        .start(&[place.job("r1-1", "echo > ready; exec sleep 1000")])
-        .unwrap();
+    server.client.start(&[place.job("r1-1", "echo > ready; exec sleep 1000")]).unwrap();
     meet(&ready);
     let pid = super::super::identity::to_pid(server.client.hello().pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert_eq!(
-        server.end_of("r1-1").outcome,
-        Outcome::Signal(libc::SIGKILL)
-    );
+    assert_eq!(server.end_of("r1-1").outcome, Outcome::Signal(libc::SIGKILL));
     server.disconnected();
 }
 
@@ -292,10 +250,7 @@ fn a_runner_without_a_spool_ends_with_its_jobs() {
     let mut place = Place::new();
     let server = place.start();
     let ready = place.fifo("ready");
-    server
-        .client
-        .start(&[place.job("r1-1", "echo > ready; exec sleep 1000")])
-        .unwrap();
+    server.client.start(&[place.job("r1-1", "echo > ready; exec sleep 1000")]).unwrap();
     let pid = server.started("r1-1");
     meet(&ready);
     fs::remove_dir_all(place.spool()).unwrap();
@@ -335,17 +290,9 @@ fn the_runner_leaves_its_starter_behind() {
         .unwrap()
         .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
         .collect();
-    assert!(
-        !open.contains(&place.path("lock").canonicalize().unwrap()),
-        "{open:?}"
-    );
+    assert!(!open.contains(&place.path("lock").canonicalize().unwrap()), "{open:?}");
     assert_eq!(stat(runner).unwrap().unwrap().group, runner);
-    assert_eq!(
-        fs::read_link(format!("/proc/{runner}/cwd"))
-            .unwrap()
-            .to_str(),
-        Some("/")
-    );
+    assert_eq!(fs::read_link(format!("/proc/{runner}/cwd")).unwrap().to_str(), Some("/"));
     let environ = read(format!("/proc/{runner}/environ").as_ref());
     assert!(!environ.contains("PATH="), "{environ}");
 }
@@ -362,10 +309,7 @@ fn a_start_that_fails_says_why() {
     let error = start("/bin/sh", &["-c", "echo some words >&2; exit 9"]);
     assert_eq!(error.code(), "runner_did_not_start");
     let text = error.to_string();
-    assert!(
-        text.contains("exit status: 9") && text.contains("some words"),
-        "{text}"
-    );
+    assert!(text.contains("exit status: 9") && text.contains("some words"), "{text}");
 
     let mut long = place.options();
     long.socket = place.path(&"a".repeat(108));
@@ -379,12 +323,7 @@ fn many_attempts_end_once_each_and_start_in_order() {
     let server = place.start();
     server.client.set_capacity(2).unwrap();
     let specs: Vec<_> = (0..200)
-        .map(|at| {
-            place.job(
-                &format!("r{at}-1"),
-                &format!("echo x > f{at}; exit {}", at % 7),
-            )
-        })
+        .map(|at| place.job(&format!("r{at}-1"), &format!("echo x > f{at}; exit {}", at % 7)))
         .collect();
     server.client.start(&specs).unwrap();
     let (mut started, mut ended) = (Vec::new(), BTreeSet::new());
@@ -392,9 +331,7 @@ fn many_attempts_end_once_each_and_start_in_order() {
         match server.next() {
             RunnerEvent::Started { attempt, .. } => started.push(attempt),
             RunnerEvent::Ended { attempt, exit } => {
-                let at: i32 = attempt.as_str()[1..attempt.as_str().len() - 2]
-                    .parse()
-                    .unwrap();
+                let at: i32 = attempt.as_str()[1..attempt.as_str().len() - 2].parse().unwrap();
                 assert_eq!(exit.outcome, Outcome::Code(at % 7));
                 assert!(ended.insert(attempt), "an end told twice");
             }
@@ -404,8 +341,6 @@ fn many_attempts_end_once_each_and_start_in_order() {
     let asked: Vec<_> = specs.iter().map(|spec| spec.attempt.clone()).collect();
     assert_eq!(started, asked);
     assert!((0..200).all(|at| place.path(&format!("f{at}")).exists()));
-    let open = fs::read_dir(format!("/proc/{}/fd", server.client.hello().pid))
-        .unwrap()
-        .count();
+    let open = fs::read_dir(format!("/proc/{}/fd", server.client.hello().pid)).unwrap().count();
     assert!(open < 20, "{open} descriptors are open");
 }

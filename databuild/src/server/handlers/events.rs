@@ -28,7 +28,8 @@ pub async fn list(
     let Query(query) = query?;
     let limit = limit(query.limit);
     let found = app.engine.reader().events(Seq(query.after.unwrap_or(0)), limit)?;
-    let next = (found.value.len() == limit).then(|| found.value.last().map(|(seq, _)| seq.to_string())).flatten();
+    let next =
+        (found.value.len() == limit).then(|| found.value.last().map(|(seq, _)| seq.to_string())).flatten();
     let data = found
         .value
         .iter()

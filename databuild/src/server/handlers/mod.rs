@@ -21,7 +21,9 @@ const MAX_LIMIT: usize = 1000;
 /// A cursor is the id of the last row of the page before.
 fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, ApiError> {
     text.map(|text| {
-        text.parse().map_err(|_| ApiError::invalid("bad_cursor", "the cursor is not one of ours; take it from `next`"))
+        text.parse().map_err(|_| {
+            ApiError::invalid("bad_cursor", "the cursor is not one of ours; take it from `next`")
+        })
     })
     .transpose()
 }
@@ -61,6 +63,10 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| {
-        ApiError::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request's work panicked; see the server's log")
+        ApiError::new(
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the request's work panicked; see the server's log",
+        )
     })?
 }

@@ -55,7 +55,10 @@ pub async fn list(
     let Query(query) = query?;
     let mut state = state_now(&app)?;
     let reference = query.reference.ok_or_else(|| {
-        ApiError::invalid("no_reference", "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets")
+        ApiError::invalid(
+            "no_reference",
+            "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets",
+        )
     })?;
     let wanted = query
         .state
@@ -94,8 +97,11 @@ pub async fn why(
     let engine = app.engine.clone();
     let answer = blocking(move || {
         // Its file, and those it depends on, may have changed behind our back.
-        let planned =
-            engine.plan(std::slice::from_ref(&query.partition), databuild_core::event::Refresh::Stale, Timestamp::now())?;
+        let planned = engine.plan(
+            std::slice::from_ref(&query.partition),
+            databuild_core::event::Refresh::Stale,
+            Timestamp::now(),
+        )?;
         let mut state = planned.state;
         let (ix, key) = state.resolve_one(&query.partition)?;
         Ok(why::why(&mut state, engine.reader(), &planned.sightings, ix, &key)?)

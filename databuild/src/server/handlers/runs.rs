@@ -91,15 +91,14 @@ pub async fn list(
     let Query(query) = query?;
     let state = query
         .state
-        .map(|text| {
-            text.parse::<RunState>().map_err(|message| ApiError::invalid("bad_state", message))
-        })
+        .map(|text| text.parse::<RunState>().map_err(|message| ApiError::invalid("bad_state", message)))
         .transpose()?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let filter = RunFilter { job: query.job, state, partition_prefix: query.partition, before, limit };
     let found = app.engine.reader().runs(&filter)?;
-    let next = (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();
+    let next =
+        (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();
     Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
 }
 
@@ -122,7 +121,8 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
         return Err(match known {
             Some(run) => {
                 let state = run.run.state.as_str();
-                ApiError::new(StatusCode::CONFLICT, "run_ended", format!("{id} is {state} already")).with("run_id", id)
+                ApiError::new(StatusCode::CONFLICT, "run_ended", format!("{id} is {state} already"))
+                    .with("run_id", id)
             }
             None => error.into(),
         });
@@ -159,7 +159,8 @@ pub async fn logs(
     let attempt = AttemptId { run: parse(&id)?, number };
     let log = logs::Log::find(&app, attempt, &stream)?;
     if query.follow {
-        let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+        let resumed =
+            headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
         Ok(log.follow(&app, resumed.or(query.offset).unwrap_or(0)))
     } else {
         log.read(query.offset.unwrap_or(0), query.limit).await

@@ -84,9 +84,9 @@ pub async fn shutdown(
     body: Result<Json<ShutdownRequest>, JsonRejection>,
 ) -> Result<StatusCode, ApiError> {
     let Json(ShutdownRequest { stop_jobs }) = body?;
-    app.shutdown
-        .send(stop_jobs)
-        .map_err(|_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the server is shutting down"))?;
+    app.shutdown.send(stop_jobs).map_err(|_| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the server is shutting down")
+    })?;
     Ok(StatusCode::ACCEPTED)
 }
 

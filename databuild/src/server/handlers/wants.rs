@@ -129,14 +129,13 @@ pub async fn list(
     let Query(query) = query?;
     let state = query
         .state
-        .map(|text| {
-            text.parse::<WantState>().map_err(|message| ApiError::invalid("bad_state", message))
-        })
+        .map(|text| text.parse::<WantState>().map_err(|message| ApiError::invalid("bad_state", message)))
         .transpose()?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let found = app.engine.reader().wants(&WantFilter { state, before, limit })?;
-    let next = (found.value.len() == limit).then(|| found.value.last().map(|want| want.id.to_string())).flatten();
+    let next =
+        (found.value.len() == limit).then(|| found.value.last().map(|want| want.id.to_string())).flatten();
     Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
 }
 
@@ -159,7 +158,8 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
         return Err(match known {
             Some(want) => {
                 let state = state_name(want.state);
-                ApiError::new(StatusCode::CONFLICT, "want_ended", format!("{id} is {state} already")).with("want_id", id)
+                ApiError::new(StatusCode::CONFLICT, "want_ended", format!("{id} is {state} already"))
+                    .with("want_id", id)
             }
             None => error.into(),
         });

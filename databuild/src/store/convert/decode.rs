@@ -3,10 +3,10 @@
 use super::super::time::join;
 use super::ConvertError;
 use databuild_core::event::{
-    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered,
-    FilesVanished, GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass,
-    PublishIntended, Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated,
-    WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
+    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered, FilesVanished,
+    GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass, PublishIntended, Record, Refresh,
+    RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned,
+    WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{AttemptId, GraphId, RunId, WantId};
 use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
@@ -20,30 +20,19 @@ pub(in super::super) fn decode<E: From<ConvertError>>(
     bytes: &[u8],
     content: impl FnOnce(&GraphId) -> Result<Arc<str>, E>,
 ) -> Result<Record, E> {
-    let message = stored::Record::parse_from_bytes(bytes)
-        .map_err(|e| malformed(format!("does not decode ({e})")))?;
+    let message =
+        stored::Record::parse_from_bytes(bytes).map_err(|e| malformed(format!("does not decode ({e})")))?;
     // An event of an unknown kind is an unknown field of the record, so this comes first.
     known(&message, "a record")?;
-    let at = join(message.at_us, message.at_ns)
-        .ok_or_else(|| malformed("has a time that does not exist"))?;
+    let at = join(message.at_us, message.at_ns).ok_or_else(|| malformed("has a time that does not exist"))?;
     let event = match message.event {
         None => return Err(malformed("says nothing").into()),
         Some(StoredEvent::GraphRegistered(e)) => {
             known(&e, "a graph registration")?;
-            let stored::GraphRegistered {
-                graph,
-                inherited,
-                sources,
-                special_fields: _,
-            } = e;
+            let stored::GraphRegistered { graph, inherited, sources, special_fields: _ } = e;
             let graph = GraphId(graph);
             let content = content(&graph)?;
-            Event::GraphRegistered(GraphRegistered {
-                graph,
-                content,
-                inherited,
-                sources,
-            })
+            Event::GraphRegistered(GraphRegistered { graph, content, inherited, sources })
         }
         Some(other) => event(other)?,
     };
@@ -56,27 +45,18 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::GraphRegistered(_) => return Err(malformed("is nested in itself")),
         StoredEvent::Observed(e) => {
             known(&e, "an observation")?;
-            let stored::Observed {
-                partitions,
-                special_fields: _,
-            } = e;
+            let stored::Observed { partitions, special_fields: _ } = e;
             let partitions = partitions.into_iter().map(seen).collect::<Result<_, _>>()?;
             Event::Observed(Observed { partitions })
         }
         StoredEvent::FilesVanished(e) => {
             known(&e, "vanished files")?;
-            let stored::FilesVanished {
-                partitions,
-                special_fields: _,
-            } = e;
+            let stored::FilesVanished { partitions, special_fields: _ } = e;
             Event::FilesVanished(FilesVanished { partitions })
         }
         StoredEvent::FilesAltered(e) => {
             known(&e, "altered files")?;
-            let stored::FilesAltered {
-                partitions,
-                special_fields: _,
-            } = e;
+            let stored::FilesAltered { partitions, special_fields: _ } = e;
             Event::FilesAltered(FilesAltered { partitions })
         }
         StoredEvent::WantCreated(e) => Event::WantCreated(want_created(e)?),
@@ -84,105 +64,50 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::WantEnded(e) => Event::WantEnded(want_ended(e)?),
         StoredEvent::WorkCutOff(e) => {
             known(&e, "work cut off")?;
-            let stored::WorkCutOff {
-                partitions,
-                special_fields: _,
-            } = e;
+            let stored::WorkCutOff { partitions, special_fields: _ } = e;
             Event::WorkCutOff(WorkCutOff { partitions })
         }
         StoredEvent::WorkAbandoned(e) => {
             known(&e, "abandoned work")?;
-            let stored::WorkAbandoned {
-                partitions,
-                cause,
-                special_fields: _,
-            } = e;
-            Event::WorkAbandoned(WorkAbandoned {
-                partitions,
-                cause: RunId(cause),
-            })
+            let stored::WorkAbandoned { partitions, cause, special_fields: _ } = e;
+            Event::WorkAbandoned(WorkAbandoned { partitions, cause: RunId(cause) })
         }
         StoredEvent::AttemptLeased(e) => Event::AttemptLeased(attempt_leased(e)?),
         StoredEvent::AttemptStarted(e) => {
             known(&e, "an attempt's start")?;
-            let stored::AttemptStarted {
-                run,
-                attempt: number,
-                pid,
-                special_fields: _,
-            } = e;
-            Event::AttemptStarted(AttemptStarted {
-                attempt: attempt(run, number),
-                pid,
-            })
+            let stored::AttemptStarted { run, attempt: number, pid, special_fields: _ } = e;
+            Event::AttemptStarted(AttemptStarted { attempt: attempt(run, number), pid })
         }
         StoredEvent::AttemptEnded(e) => Event::AttemptEnded(attempt_ended(e)?),
         StoredEvent::RunCancelRequested(e) => {
             known(&e, "a request to cancel a run")?;
-            let stored::RunCancelRequested {
-                run,
-                special_fields: _,
-            } = e;
+            let stored::RunCancelRequested { run, special_fields: _ } = e;
             Event::RunCancelRequested(RunCancelRequested { run: RunId(run) })
         }
         StoredEvent::PublishIntended(e) => {
             known(&e, "an intent to publish")?;
-            let stored::PublishIntended {
-                run,
-                attempt: number,
-                outputs,
-                special_fields: _,
-            } = e;
+            let stored::PublishIntended { run, attempt: number, outputs, special_fields: _ } = e;
             let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
-            Event::PublishIntended(PublishIntended {
-                attempt: attempt(run, number),
-                outputs,
-            })
+            Event::PublishIntended(PublishIntended { attempt: attempt(run, number), outputs })
         }
         StoredEvent::Materialized(e) => {
             known(&e, "a materialization")?;
-            let stored::Materialized {
-                run,
-                attempt: number,
-                outputs,
-                special_fields: _,
-            } = e;
+            let stored::Materialized { run, attempt: number, outputs, special_fields: _ } = e;
             let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
-            Event::Materialized(Materialized {
-                attempt: attempt(run, number),
-                outputs,
-            })
+            Event::Materialized(Materialized { attempt: attempt(run, number), outputs })
         }
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
-            let stored::RunEnded {
-                run,
-                canceled,
-                message,
-                special_fields: _,
-            } = e;
-            Event::RunEnded(RunEnded {
-                run: RunId(run),
-                canceled,
-                message,
-            })
+            let stored::RunEnded { run, canceled, message, special_fields: _ } = e;
+            Event::RunEnded(RunEnded { run: RunId(run), canceled, message })
         }
     })
 }
 
 fn seen(message: stored::SeenPartition) -> Result<SeenPartition, ConvertError> {
     known(&message, "a looked-at partition")?;
-    let stored::SeenPartition {
-        partition,
-        version,
-        mark,
-        special_fields: _,
-    } = message;
-    Ok(SeenPartition {
-        partition,
-        version,
-        mark,
-    })
+    let stored::SeenPartition { partition, version, mark, special_fields: _ } = message;
+    Ok(SeenPartition { partition, version, mark })
 }
 
 fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertError> {
@@ -216,10 +141,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         work,
         forced,
         successors,
-        blocked: blocked
-            .into_iter()
-            .map(blocked_set)
-            .collect::<Result<_, _>>()?,
+        blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
     })
 }
 
@@ -237,17 +159,13 @@ pub(crate) fn priority_class(
     class: EnumOrUnknown<stored::PriorityClass>,
 ) -> Result<PriorityClass, ConvertError> {
     match known_value(class, "priority class")? {
-        stored::PriorityClass::PRIORITY_CLASS_UNSPECIFIED => {
-            Err(malformed("has no priority class"))
-        }
+        stored::PriorityClass::PRIORITY_CLASS_UNSPECIFIED => Err(malformed("has no priority class")),
         stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE => Ok(PriorityClass::Interactive),
         stored::PriorityClass::PRIORITY_CLASS_BACKFILL => Ok(PriorityClass::Backfill),
     }
 }
 
-pub(crate) fn refresh_mode(
-    refresh: EnumOrUnknown<stored::Refresh>,
-) -> Result<Refresh, ConvertError> {
+pub(crate) fn refresh_mode(refresh: EnumOrUnknown<stored::Refresh>) -> Result<Refresh, ConvertError> {
     match known_value(refresh, "refresh")? {
         stored::Refresh::REFRESH_UNSPECIFIED => Err(malformed("does not say what to refresh")),
         stored::Refresh::REFRESH_MISSING => Ok(Refresh::Missing),
@@ -258,28 +176,17 @@ pub(crate) fn refresh_mode(
 
 fn blocked_set(message: stored::Blocked) -> Result<Blocked, ConvertError> {
     known(&message, "a blocked set")?;
-    let stored::Blocked {
-        partitions,
-        reason,
-        special_fields: _,
-    } = message;
+    let stored::Blocked { partitions, reason, special_fields: _ } = message;
     Ok(Blocked { partitions, reason })
 }
 
 fn want_ended(message: stored::WantEnded) -> Result<WantEnded, ConvertError> {
     known(&message, "a want's end")?;
-    let stored::WantEnded {
-        want,
-        outcome,
-        causes,
-        special_fields: _,
-    } = message;
+    let stored::WantEnded { want, outcome, causes, special_fields: _ } = message;
     Ok(WantEnded {
         want: WantId(want),
         outcome: match known_value(outcome, "outcome of a want")? {
-            stored::WantOutcome::WANT_OUTCOME_UNSPECIFIED => {
-                return Err(malformed("has no outcome"))
-            }
+            stored::WantOutcome::WANT_OUTCOME_UNSPECIFIED => return Err(malformed("has no outcome")),
             stored::WantOutcome::WANT_OUTCOME_SATISFIED => WantOutcome::Satisfied,
             stored::WantOutcome::WANT_OUTCOME_FAILED => WantOutcome::Failed,
             stored::WantOutcome::WANT_OUTCOME_CANCELED => WantOutcome::Canceled,
@@ -328,13 +235,9 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
     Ok(AttemptEnded {
         attempt: attempt(run, number),
         outcome: match known_value(outcome, "outcome of an attempt")? {
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED => {
-                return Err(malformed("has no outcome"))
-            }
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED => return Err(malformed("has no outcome")),
             stored::AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS => AttemptOutcome::Success,
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE => {
-                AttemptOutcome::Failure { permanent: false }
-            }
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE => AttemptOutcome::Failure { permanent: false },
             stored::AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE => {
                 AttemptOutcome::Failure { permanent: true }
             }
@@ -353,30 +256,13 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
 
 pub(crate) fn output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
     known(&message, "an output")?;
-    let stored::OutputRecord {
-        partition,
-        version,
-        empty,
-        mark,
-        bytes,
-        metadata,
-        special_fields: _,
-    } = message;
-    Ok(OutputRecord {
-        partition,
-        version,
-        empty,
-        mark,
-        bytes,
-        metadata,
-    })
+    let stored::OutputRecord { partition, version, empty, mark, bytes, metadata, special_fields: _ } =
+        message;
+    Ok(OutputRecord { partition, version, empty, mark, bytes, metadata })
 }
 
 fn attempt(run: u64, number: u32) -> AttemptId {
-    AttemptId {
-        run: RunId(run),
-        number,
-    }
+    AttemptId { run: RunId(run), number }
 }
 
 pub(crate) fn instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
@@ -400,22 +286,14 @@ pub(crate) fn optional_instant(
 pub(crate) fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
     match message.special_fields().unknown_fields().iter().next() {
         None => Ok(()),
-        Some((number, _)) => Err(ConvertError::NewerFormat {
-            what: format!("{what} with field {number}"),
-        }),
+        Some((number, _)) => Err(ConvertError::NewerFormat { what: format!("{what} with field {number}") }),
     }
 }
 
 pub(crate) fn known_value<E: Enum>(value: EnumOrUnknown<E>, what: &str) -> Result<E, ConvertError> {
-    value
-        .enum_value()
-        .map_err(|number| ConvertError::NewerFormat {
-            what: format!("{what} number {number}"),
-        })
+    value.enum_value().map_err(|number| ConvertError::NewerFormat { what: format!("{what} number {number}") })
 }
 
 pub(crate) fn malformed(reason: impl Into<String>) -> ConvertError {
-    ConvertError::Malformed {
-        reason: reason.into(),
-    }
+    ConvertError::Malformed { reason: reason.into() }
 }

@@ -2,10 +2,10 @@
 
 use super::super::time::split;
 use databuild_core::event::{
-    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered,
-    FilesVanished, GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass,
-    PublishIntended, Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated,
-    WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
+    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered, FilesVanished,
+    GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass, PublishIntended, Record, Refresh,
+    RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned,
+    WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::AttemptId;
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
@@ -16,12 +16,7 @@ use jiff::Timestamp;
 /// The stored bytes of a record; without a graph's content, which is a blob of its own.
 pub(in super::super) fn encode(record: &Record) -> Vec<u8> {
     let (at_us, at_ns) = split(record.at);
-    let message = stored::Record {
-        at_us,
-        at_ns,
-        event: Some(event(&record.event)),
-        ..Default::default()
-    };
+    let message = stored::Record { at_us, at_ns, event: Some(event(&record.event)), ..Default::default() };
     message
         .write_to_bytes()
         // Writing to memory fails only for required fields left out, and proto3 has none.
@@ -63,21 +58,17 @@ fn event(event: &Event) -> StoredEvent {
                 ..Default::default()
             })
         }
-        Event::FilesAltered(FilesAltered { partitions }) => {
-            StoredEvent::FilesAltered(stored::FilesAltered {
-                partitions: partitions.clone(),
-                ..Default::default()
-            })
-        }
+        Event::FilesAltered(FilesAltered { partitions }) => StoredEvent::FilesAltered(stored::FilesAltered {
+            partitions: partitions.clone(),
+            ..Default::default()
+        }),
         Event::WantCreated(e) => StoredEvent::WantCreated(want_created(e)),
         Event::WantReplanned(e) => StoredEvent::WantReplanned(want_replanned(e)),
         Event::WantEnded(e) => StoredEvent::WantEnded(want_ended(e)),
-        Event::WorkCutOff(WorkCutOff { partitions }) => {
-            StoredEvent::WorkCutOff(stored::WorkCutOff {
-                partitions: partitions.clone(),
-                ..Default::default()
-            })
-        }
+        Event::WorkCutOff(WorkCutOff { partitions }) => StoredEvent::WorkCutOff(stored::WorkCutOff {
+            partitions: partitions.clone(),
+            ..Default::default()
+        }),
         Event::WorkAbandoned(WorkAbandoned { partitions, cause }) => {
             StoredEvent::WorkAbandoned(stored::WorkAbandoned {
                 partitions: partitions.clone(),
@@ -97,10 +88,7 @@ fn event(event: &Event) -> StoredEvent {
         }
         Event::AttemptEnded(e) => StoredEvent::AttemptEnded(attempt_ended(e)),
         Event::RunCancelRequested(RunCancelRequested { run }) => {
-            StoredEvent::RunCancelRequested(stored::RunCancelRequested {
-                run: run.0,
-                ..Default::default()
-            })
+            StoredEvent::RunCancelRequested(stored::RunCancelRequested { run: run.0, ..Default::default() })
         }
         Event::PublishIntended(PublishIntended { attempt, outputs }) => {
             let AttemptId { run, number } = *attempt;
@@ -120,11 +108,7 @@ fn event(event: &Event) -> StoredEvent {
                 ..Default::default()
             })
         }
-        Event::RunEnded(RunEnded {
-            run,
-            canceled,
-            message,
-        }) => StoredEvent::RunEnded(stored::RunEnded {
+        Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,
             canceled: *canceled,
             message: message.clone(),
@@ -134,12 +118,7 @@ fn event(event: &Event) -> StoredEvent {
 }
 
 fn graph_registered(event: &GraphRegistered) -> stored::GraphRegistered {
-    let GraphRegistered {
-        graph,
-        content: _,
-        inherited,
-        sources,
-    } = event;
+    let GraphRegistered { graph, content: _, inherited, sources } = event;
     stored::GraphRegistered {
         graph: graph.0.clone(),
         inherited: inherited.clone(),
@@ -149,11 +128,7 @@ fn graph_registered(event: &GraphRegistered) -> stored::GraphRegistered {
 }
 
 fn seen(seen: &SeenPartition) -> stored::SeenPartition {
-    let SeenPartition {
-        partition,
-        version,
-        mark,
-    } = seen;
+    let SeenPartition { partition, version, mark } = seen;
     stored::SeenPartition {
         partition: partition.clone(),
         version: version.clone(),
@@ -223,19 +198,11 @@ fn want_replanned(event: &WantReplanned) -> stored::WantReplanned {
 
 fn blocked_set(blocked: &Blocked) -> stored::Blocked {
     let Blocked { partitions, reason } = blocked;
-    stored::Blocked {
-        partitions: partitions.clone(),
-        reason: reason.clone(),
-        ..Default::default()
-    }
+    stored::Blocked { partitions: partitions.clone(), reason: reason.clone(), ..Default::default() }
 }
 
 fn want_ended(event: &WantEnded) -> stored::WantEnded {
-    let WantEnded {
-        want,
-        outcome,
-        causes,
-    } = event;
+    let WantEnded { want, outcome, causes } = event;
     stored::WantEnded {
         want: want.0,
         outcome: EnumOrUnknown::new(match outcome {
@@ -250,14 +217,7 @@ fn want_ended(event: &WantEnded) -> stored::WantEnded {
 }
 
 fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
-    let AttemptLeased {
-        attempt,
-        job,
-        partition,
-        graph,
-        as_of,
-        inputs,
-    } = event;
+    let AttemptLeased { attempt, job, partition, graph, as_of, inputs } = event;
     let AttemptId { run, number } = *attempt;
     stored::AttemptLeased {
         run: run.0,
@@ -272,25 +232,14 @@ fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
 }
 
 fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
-    let AttemptEnded {
-        attempt,
-        outcome,
-        message,
-        exit_code,
-        wall_ms,
-        cpu_ms,
-        max_rss_kb,
-        retry_at,
-    } = event;
+    let AttemptEnded { attempt, outcome, message, exit_code, wall_ms, cpu_ms, max_rss_kb, retry_at } = event;
     let AttemptId { run, number } = *attempt;
     stored::AttemptEnded {
         run: run.0,
         attempt: number,
         outcome: EnumOrUnknown::new(match outcome {
             AttemptOutcome::Success => stored::AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS,
-            AttemptOutcome::Failure { permanent: false } => {
-                stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE
-            }
+            AttemptOutcome::Failure { permanent: false } => stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE,
             AttemptOutcome::Failure { permanent: true } => {
                 stored::AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE
             }
@@ -309,14 +258,7 @@ fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
 }
 
 pub(crate) fn output(output: &OutputRecord) -> stored::OutputRecord {
-    let OutputRecord {
-        partition,
-        version,
-        empty,
-        mark,
-        bytes,
-        metadata,
-    } = output;
+    let OutputRecord { partition, version, empty, mark, bytes, metadata } = output;
     stored::OutputRecord {
         partition: partition.clone(),
         version: version.clone(),
@@ -330,11 +272,7 @@ pub(crate) fn output(output: &OutputRecord) -> stored::OutputRecord {
 
 pub(crate) fn instant(at: Timestamp) -> MessageField<stored::Instant> {
     let (us, ns) = split(at);
-    MessageField::some(stored::Instant {
-        us,
-        ns,
-        ..Default::default()
-    })
+    MessageField::some(stored::Instant { us, ns, ..Default::default() })
 }
 
 pub(crate) fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {

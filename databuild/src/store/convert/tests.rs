@@ -23,10 +23,7 @@ fn newer(bytes: &[u8]) -> String {
 }
 
 fn record(event: stored::record::Event) -> Vec<u8> {
-    let record = stored::Record {
-        event: Some(event),
-        ..Default::default()
-    };
+    let record = stored::Record { event: Some(event), ..Default::default() };
     record.write_to_bytes().unwrap()
 }
 
@@ -40,45 +37,26 @@ fn each_event_comes_back() {
 #[test]
 fn every_value_of_every_enum_comes_back() {
     let round = |event: Event| {
-        let record = Record {
-            at: time("2024-01-01T00:00:00Z"),
-            event,
-        };
+        let record = Record { at: time("2024-01-01T00:00:00Z"), event };
         assert_eq!(decoded(&encode(&record)), Ok(record));
     };
     for example in examples() {
         match example {
             Event::WantCreated(want) => {
                 for class in [PriorityClass::Interactive, PriorityClass::Backfill] {
-                    round(Event::WantCreated(WantCreated {
-                        class,
-                        ..want.clone()
-                    }));
+                    round(Event::WantCreated(WantCreated { class, ..want.clone() }));
                 }
                 for refresh in [Refresh::Missing, Refresh::Stale, Refresh::All] {
-                    round(Event::WantCreated(WantCreated {
-                        refresh,
-                        ..want.clone()
-                    }));
+                    round(Event::WantCreated(WantCreated { refresh, ..want.clone() }));
                 }
                 let (expires_at, due_at) = (None, None);
-                round(Event::WantCreated(WantCreated {
-                    expires_at,
-                    due_at,
-                    ..want
-                }));
+                round(Event::WantCreated(WantCreated { expires_at, due_at, ..want }));
             }
             Event::WantEnded(ended) => {
-                for outcome in [
-                    WantOutcome::Satisfied,
-                    WantOutcome::Failed,
-                    WantOutcome::Canceled,
-                    WantOutcome::Expired,
-                ] {
-                    round(Event::WantEnded(WantEnded {
-                        outcome,
-                        ..ended.clone()
-                    }));
+                for outcome in
+                    [WantOutcome::Satisfied, WantOutcome::Failed, WantOutcome::Canceled, WantOutcome::Expired]
+                {
+                    round(Event::WantEnded(WantEnded { outcome, ..ended.clone() }));
                 }
             }
             Event::AttemptEnded(ended) => {
@@ -90,21 +68,12 @@ fn every_value_of_every_enum_comes_back() {
                     AttemptOutcome::Canceled,
                     AttemptOutcome::Lost,
                 ] {
-                    round(Event::AttemptEnded(AttemptEnded {
-                        outcome,
-                        ..ended.clone()
-                    }));
+                    round(Event::AttemptEnded(AttemptEnded { outcome, ..ended.clone() }));
                 }
                 for exit_code in [None, Some(0)] {
-                    round(Event::AttemptEnded(AttemptEnded {
-                        exit_code,
-                        ..ended.clone()
-                    }));
+                    round(Event::AttemptEnded(AttemptEnded { exit_code, ..ended.clone() }));
                 }
-                round(Event::AttemptEnded(AttemptEnded {
-                    retry_at: None,
-                    ..ended
-                }));
+                round(Event::AttemptEnded(AttemptEnded { retry_at: None, ..ended }));
             }
             _ => {}
         }
@@ -139,10 +108,7 @@ fn kind_numbers_never_change() {
 #[test]
 fn a_kind_is_the_field_number_of_its_event() {
     for event in examples() {
-        let bytes = encode(&Record {
-            at: jiff::Timestamp::UNIX_EPOCH,
-            event: event.clone(),
-        });
+        let bytes = encode(&Record { at: jiff::Timestamp::UNIX_EPOCH, event: event.clone() });
         // With both parts of the time zero, the event's tag comes first: field number and wire type 2.
         let tag = if bytes[0] & 0x80 == 0 {
             u32::from(bytes[0])
@@ -155,40 +121,22 @@ fn a_kind_is_the_field_number_of_its_event() {
 
 #[test]
 fn an_unknown_event_is_refused_as_newer() {
-    let mut message = stored::Record {
-        at_us: 1,
-        ..Default::default()
-    };
-    message
-        .special_fields
-        .mut_unknown_fields()
-        .add_value(99, UnknownValue::LengthDelimited(vec![]));
-    assert_eq!(
-        newer(&message.write_to_bytes().unwrap()),
-        "a record with field 99"
-    );
+    let mut message = stored::Record { at_us: 1, ..Default::default() };
+    message.special_fields.mut_unknown_fields().add_value(99, UnknownValue::LengthDelimited(vec![]));
+    assert_eq!(newer(&message.write_to_bytes().unwrap()), "a record with field 99");
 }
 
 #[test]
 fn an_unknown_field_is_refused_as_newer_at_any_depth() {
-    let mut run_ended = stored::RunEnded {
-        run: 1,
-        ..Default::default()
-    };
-    run_ended
-        .special_fields
-        .mut_unknown_fields()
-        .add_varint(77, 1);
+    let mut run_ended = stored::RunEnded { run: 1, ..Default::default() };
+    run_ended.special_fields.mut_unknown_fields().add_varint(77, 1);
     let bytes = record(stored::record::Event::RunEnded(run_ended));
     assert_eq!(newer(&bytes), "a run's end with field 77");
 
     let mut output = stored::OutputRecord::default();
     output.special_fields.mut_unknown_fields().add_varint(78, 1);
     let outputs = vec![output];
-    let materialized = stored::Materialized {
-        outputs,
-        ..Default::default()
-    };
+    let materialized = stored::Materialized { outputs, ..Default::default() };
     let bytes = record(stored::record::Event::Materialized(materialized));
     assert_eq!(newer(&bytes), "an output with field 78");
 }
@@ -196,45 +144,26 @@ fn an_unknown_field_is_refused_as_newer_at_any_depth() {
 #[test]
 fn an_unknown_enum_value_is_refused_as_newer() {
     let outcome = EnumOrUnknown::from_i32(9);
-    let ended = stored::WantEnded {
-        want: 1,
-        outcome,
-        ..Default::default()
-    };
+    let ended = stored::WantEnded { want: 1, outcome, ..Default::default() };
     let bytes = record(stored::record::Event::WantEnded(ended));
     assert_eq!(newer(&bytes), "outcome of a want number 9");
 }
 
 #[test]
 fn what_nobody_wrote_is_malformed() {
-    let no_outcome = stored::WantEnded {
-        want: 1,
-        ..Default::default()
-    };
+    let no_outcome = stored::WantEnded { want: 1, ..Default::default() };
     let no_time = stored::WantCreated {
         class: EnumOrUnknown::new(stored::PriorityClass::PRIORITY_CLASS_BACKFILL),
         refresh: EnumOrUnknown::new(stored::Refresh::REFRESH_ALL),
         ..Default::default()
     };
-    let far = stored::Record {
-        at_us: i64::MAX,
-        ..Default::default()
-    };
+    let far = stored::Record { at_us: i64::MAX, ..Default::default() };
     let cases = [
         (vec![], "says nothing"),
         (vec![0xff, 0xff], "does not decode"),
-        (
-            record(stored::record::Event::WantEnded(no_outcome)),
-            "has no outcome",
-        ),
-        (
-            record(stored::record::Event::WantCreated(no_time)),
-            "lacks a time",
-        ),
-        (
-            far.write_to_bytes().unwrap(),
-            "has a time that does not exist",
-        ),
+        (record(stored::record::Event::WantEnded(no_outcome)), "has no outcome"),
+        (record(stored::record::Event::WantCreated(no_time)), "lacks a time"),
+        (far.write_to_bytes().unwrap(), "has a time that does not exist"),
     ];
     for (bytes, want) in cases {
         match decoded(&bytes) {
@@ -248,14 +177,8 @@ fn what_nobody_wrote_is_malformed() {
 
 #[test]
 fn zero_and_empty_fields_come_back() {
-    let event = Event::WantEnded(WantEnded {
-        want: WantId(0),
-        outcome: WantOutcome::Satisfied,
-        causes: vec![],
-    });
-    let record = Record {
-        at: jiff::Timestamp::MIN,
-        event,
-    };
+    let event =
+        Event::WantEnded(WantEnded { want: WantId(0), outcome: WantOutcome::Satisfied, causes: vec![] });
+    let record = Record { at: jiff::Timestamp::MIN, event };
     assert_eq!(decoded(&encode(&record)), Ok(record));
 }

@@ -1,8 +1,6 @@
 //! From columns to rows.
 
-use super::super::rows::{
-    outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, WantRow, Word,
-};
+use super::super::rows::{outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, WantRow, Word};
 use super::super::time::join;
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use jiff::Timestamp;
@@ -48,10 +46,7 @@ pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         Some(text) => Some(outcome_of_word(&text).ok_or_else(|| unknown_word("outcome", &text))?),
     };
     Ok(AttemptRow {
-        id: AttemptId {
-            run: RunId(unsigned(row, "run")?),
-            number: row.get("number")?,
-        },
+        id: AttemptId { run: RunId(unsigned(row, "run")?), number: row.get("number")? },
         state: word(row, "state")?,
         outcome,
         pid: row.get("pid")?,
@@ -105,9 +100,7 @@ fn optional_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timesta
         return Ok(None);
     };
     let index = row.as_ref().column_index(column)?;
-    join(us, 0)
-        .map(Some)
-        .ok_or(rusqlite::Error::IntegralValueOutOfRange(index, us))
+    join(us, 0).map(Some).ok_or(rusqlite::Error::IntegralValueOutOfRange(index, us))
 }
 
 fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
@@ -127,9 +120,5 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
 /// A text that we never store there.
 fn unknown_word(column: &str, text: &str) -> rusqlite::Error {
     let what = format!("a history list has `{text}` as {column}");
-    rusqlite::Error::FromSqlConversionFailure(
-        0,
-        Type::Text,
-        FromSqlError::Other(what.into()).into(),
-    )
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, FromSqlError::Other(what.into()).into())
 }

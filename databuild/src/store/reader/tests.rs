@@ -17,24 +17,12 @@ fn fixture(records: Vec<Record>) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let mut log = SqliteLog::open(&path).unwrap();
-    log.append(&Batch {
-        records,
-        blobs: vec![],
-    })
-    .unwrap();
-    Fixture {
-        reader: Reader::new(&path, 2),
-        log,
-        _folder: folder,
-    }
+    log.append(&Batch { records, blobs: vec![] }).unwrap();
+    Fixture { reader: Reader::new(&path, 2), log, _folder: folder }
 }
 
 fn second(second: i64) -> Timestamp {
-    at(
-        second,
-        Event::RunCancelRequested(RunCancelRequested { run: RunId(0) }),
-    )
-    .at
+    at(second, Event::RunCancelRequested(RunCancelRequested { run: RunId(0) })).at
 }
 
 fn lease(run: u64, number: u32, job: &str, partition: &str) -> Event {
@@ -49,18 +37,11 @@ fn lease(run: u64, number: u32, job: &str, partition: &str) -> Event {
 }
 
 fn start(run: u64, number: u32) -> Event {
-    Event::AttemptStarted(AttemptStarted {
-        attempt: attempt(run, number),
-        pid: 4711,
-    })
+    Event::AttemptStarted(AttemptStarted { attempt: attempt(run, number), pid: 4711 })
 }
 
 fn end(run: u64, number: u32, outcome: AttemptOutcome, retry_at: Option<Timestamp>) -> Event {
-    let message = if outcome == AttemptOutcome::Success {
-        ""
-    } else {
-        "exit code 3"
-    };
+    let message = if outcome == AttemptOutcome::Success { "" } else { "exit code 3" };
     Event::AttemptEnded(AttemptEnded {
         attempt: attempt(run, number),
         outcome,
@@ -100,12 +81,7 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
     let failure = AttemptOutcome::Failure { permanent: false };
     let mut f = fixture(vec![at(1, lease(1, 1, "//a:job", "daily/date=1"))]);
     let mut step = |record: Record| {
-        f.log
-            .append(&Batch {
-                records: vec![record],
-                blobs: vec![],
-            })
-            .unwrap();
+        f.log.append(&Batch { records: vec![record], blobs: vec![] }).unwrap();
         run_of(&f, 1)
     };
 
@@ -125,24 +101,14 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
         }
     );
     let seen = step(at(3, end(1, 1, failure.clone(), Some(second(9)))));
-    assert_eq!(
-        (seen.run.state, seen.run.message.as_str()),
-        (RunState::RetryWait, "exit code 3")
-    );
+    assert_eq!((seen.run.state, seen.run.message.as_str()), (RunState::RetryWait, "exit code 3"));
     let seen = step(at(9, lease(1, 2, "//a:job", "daily/date=1")));
     assert_eq!((seen.run.state, seen.run.attempts), (RunState::Leased, 2));
     step(at(10, start(1, 2)));
     let seen = step(at(11, end(1, 2, AttemptOutcome::Success, None)));
-    assert_eq!(
-        seen.run.state,
-        RunState::Running,
-        "its outputs are not published yet"
-    );
+    assert_eq!(seen.run.state, RunState::Running, "its outputs are not published yet");
     let outputs = vec![output("daily/date=1", 7), output("extra/date=1", 8)];
-    let done = Materialized {
-        attempt: attempt(1, 2),
-        outputs,
-    };
+    let done = Materialized { attempt: attempt(1, 2), outputs };
     let seen = step(at(12, Event::Materialized(done)));
     assert_eq!(seen.run.state, RunState::Completed);
     assert_eq!(seen.run.ended_at, Some(second(12)));
@@ -169,20 +135,12 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
     assert_eq!(seen.attempts.len(), 2);
 
     let answer = f.reader.attempt(attempt(1, 1)).unwrap();
-    assert_eq!(
-        answer,
-        Answer {
-            last_seq: Seq(7),
-            value: Some(first)
-        }
-    );
+    assert_eq!(answer, Answer { last_seq: Seq(7), value: Some(first) });
     assert_eq!(f.reader.attempt(attempt(1, 3)).unwrap().value, None);
     assert_eq!(f.reader.run(RunId(2)).unwrap().value, None);
     let made: Vec<_> = f.reader.materializations_of_run(RunId(1)).unwrap().value;
     assert_eq!(
-        made.iter()
-            .map(|m| m.partition.as_str())
-            .collect::<Vec<_>>(),
+        made.iter().map(|m| m.partition.as_str()).collect::<Vec<_>>(),
         ["daily/date=1", "extra/date=1"]
     );
 }
@@ -190,11 +148,7 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
 #[test]
 fn a_run_without_result_ends_failed_or_canceled() {
     let ended = |run: u64, canceled| {
-        Event::RunEnded(RunEnded {
-            run: RunId(run),
-            canceled,
-            message: format!("run {run}"),
-        })
+        Event::RunEnded(RunEnded { run: RunId(run), canceled, message: format!("run {run}") })
     };
     let f = fixture(vec![
         at(1, lease(1, 1, "j", "p")),
@@ -204,14 +158,8 @@ fn a_run_without_result_ends_failed_or_canceled() {
         at(4, ended(2, true)),
     ]);
     let row = run_of(&f, 1).run;
-    assert_eq!(
-        (row.state, row.message, row.ended_at),
-        (RunState::Failed, "run 1".into(), Some(second(3)))
-    );
-    assert_eq!(
-        run_of(&f, 1).attempts[0].outcome,
-        Some(AttemptOutcome::Lost)
-    );
+    assert_eq!((row.state, row.message, row.ended_at), (RunState::Failed, "run 1".into(), Some(second(3))));
+    assert_eq!(run_of(&f, 1).attempts[0].outcome, Some(AttemptOutcome::Lost));
     assert_eq!(run_of(&f, 2).run.state, RunState::Canceled);
 }
 
@@ -226,77 +174,20 @@ fn runs_are_filtered_and_paged_newest_first() {
     records.push(at(1, start(5, 1)));
     let f = fixture(records);
     let ids = |filter: RunFilter| -> Vec<u64> {
-        f.reader
-            .runs(&filter)
-            .unwrap()
-            .value
-            .iter()
-            .map(|run| run.id.0)
-            .collect()
+        f.reader.runs(&filter).unwrap().value.iter().map(|run| run.id.0).collect()
     };
-    let all = || RunFilter {
-        limit: 3,
-        ..RunFilter::default()
-    };
+    let all = || RunFilter { limit: 3, ..RunFilter::default() };
     let none: [u64; 0] = [];
     assert_eq!(ids(all()), [20, 19, 18]);
-    assert_eq!(
-        ids(RunFilter {
-            before: Some(RunId(18)),
-            ..all()
-        }),
-        [17, 16, 15]
-    );
-    assert_eq!(
-        ids(RunFilter {
-            job: Some("//a:odd".into()),
-            ..all()
-        }),
-        [19, 17, 15]
-    );
-    assert_eq!(
-        ids(RunFilter {
-            job: Some("//a:od".into()),
-            ..all()
-        }),
-        none
-    );
-    assert_eq!(
-        ids(RunFilter {
-            state: Some(RunState::Running),
-            ..all()
-        }),
-        [5, 4]
-    );
+    assert_eq!(ids(RunFilter { before: Some(RunId(18)), ..all() }), [17, 16, 15]);
+    assert_eq!(ids(RunFilter { job: Some("//a:odd".into()), ..all() }), [19, 17, 15]);
+    assert_eq!(ids(RunFilter { job: Some("//a:od".into()), ..all() }), none);
+    assert_eq!(ids(RunFilter { state: Some(RunState::Running), ..all() }), [5, 4]);
     let prefix = |text: &str| Some(text.to_owned());
-    assert_eq!(
-        ids(RunFilter {
-            partition_prefix: prefix("daily/n=1"),
-            ..all()
-        }),
-        [19, 18, 17]
-    );
-    assert_eq!(
-        ids(RunFilter {
-            partition_prefix: prefix("daily/n=20"),
-            ..all()
-        }),
-        [20]
-    );
-    assert_eq!(
-        ids(RunFilter {
-            partition_prefix: prefix(""),
-            ..all()
-        }),
-        [20, 19, 18]
-    );
-    assert_eq!(
-        ids(RunFilter {
-            partition_prefix: prefix("weekly"),
-            ..all()
-        }),
-        none
-    );
+    assert_eq!(ids(RunFilter { partition_prefix: prefix("daily/n=1"), ..all() }), [19, 18, 17]);
+    assert_eq!(ids(RunFilter { partition_prefix: prefix("daily/n=20"), ..all() }), [20]);
+    assert_eq!(ids(RunFilter { partition_prefix: prefix(""), ..all() }), [20, 19, 18]);
+    assert_eq!(ids(RunFilter { partition_prefix: prefix("weekly"), ..all() }), none);
     let both = RunFilter {
         job: Some("//a:even".into()),
         state: Some(RunState::Running),
@@ -315,12 +206,7 @@ fn wants_are_followed_filtered_and_paged() {
         outcome: WantOutcome::Expired,
         causes: texts(["first", "second"]),
     });
-    let f = fixture(vec![
-        at(1, want(1)),
-        at(2, want(2)),
-        at(3, want(3)),
-        at(9, closed),
-    ]);
+    let f = fixture(vec![at(1, want(1)), at(2, want(2)), at(3, want(3)), at(9, closed)]);
     let row = WantRow {
         id: WantId(2),
         state: WantState::Expired,
@@ -336,43 +222,15 @@ fn wants_are_followed_filtered_and_paged() {
         ended_at: Some(second(9)),
         causes: texts(["first", "second"]),
     };
-    assert_eq!(
-        f.reader.want(WantId(2)).unwrap(),
-        Answer {
-            last_seq: Seq(4),
-            value: Some(row)
-        }
-    );
+    assert_eq!(f.reader.want(WantId(2)).unwrap(), Answer { last_seq: Seq(4), value: Some(row) });
     assert_eq!(f.reader.want(WantId(9)).unwrap().value, None);
     let ids = |filter: WantFilter| -> Vec<u64> {
-        f.reader
-            .wants(&filter)
-            .unwrap()
-            .value
-            .iter()
-            .map(|want| want.id.0)
-            .collect()
+        f.reader.wants(&filter).unwrap().value.iter().map(|want| want.id.0).collect()
     };
-    let all = || WantFilter {
-        limit: 10,
-        ..WantFilter::default()
-    };
+    let all = || WantFilter { limit: 10, ..WantFilter::default() };
     assert_eq!(ids(all()), [3, 2, 1]);
-    assert_eq!(
-        ids(WantFilter {
-            state: Some(WantState::Open),
-            ..all()
-        }),
-        [3, 1]
-    );
-    assert_eq!(
-        ids(WantFilter {
-            before: Some(WantId(3)),
-            limit: 1,
-            ..all()
-        }),
-        [2]
-    );
+    assert_eq!(ids(WantFilter { state: Some(WantState::Open), ..all() }), [3, 1]);
+    assert_eq!(ids(WantFilter { before: Some(WantId(3)), limit: 1, ..all() }), [2]);
 }
 
 #[test]
@@ -386,23 +244,10 @@ fn a_partitions_history_tells_what_it_held_when() {
             }],
         })
     };
-    let made = Materialized {
-        attempt: attempt(1, 1),
-        outputs: vec![output("daily", 8)],
-    };
-    let f = fixture(vec![
-        at(1, seen("v1")),
-        at(2, Event::Materialized(made)),
-        at(3, seen("v3")),
-    ]);
+    let made = Materialized { attempt: attempt(1, 1), outputs: vec![output("daily", 8)] };
+    let f = fixture(vec![at(1, seen("v1")), at(2, Event::Materialized(made)), at(3, seen("v3"))]);
     let history = f.reader.materializations("raw", 10).unwrap().value;
-    assert_eq!(
-        history
-            .iter()
-            .map(|m| m.version.as_str())
-            .collect::<Vec<_>>(),
-        ["v3", "v1"]
-    );
+    assert_eq!(history.iter().map(|m| m.version.as_str()).collect::<Vec<_>>(), ["v3", "v1"]);
     assert_eq!(f.reader.materializations("raw", 1).unwrap().value.len(), 1);
     assert_eq!((history[0].run, history[0].mark), (None, u64::MAX));
 
@@ -420,13 +265,7 @@ fn a_partitions_history_tells_what_it_held_when() {
     };
     assert_eq!(daily, [want]);
 
-    let held = |seq| {
-        f.reader
-            .materialization_at("raw", Seq(seq))
-            .unwrap()
-            .value
-            .map(|m| m.version)
-    };
+    let held = |seq| f.reader.materialization_at("raw", Seq(seq)).unwrap().value.map(|m| m.version);
     assert_eq!(held(0), None);
     assert_eq!(held(1).as_deref(), Some("v1"));
     assert_eq!(held(2).as_deref(), Some("v1"));
@@ -439,16 +278,8 @@ fn a_graph_is_found_by_its_newest_registration() {
     let again = || Event::GraphRegistered(graph("g"));
     let f = fixture(vec![at(1, again()), at(2, other), at(3, again())]);
     let row = f.reader.graph(&GraphId::of("g")).unwrap().value.unwrap();
-    let GraphRegistered {
-        sources, inherited, ..
-    } = graph("g");
-    let want = GraphRow {
-        id: GraphId::of("g"),
-        seq: Seq(3),
-        at: second(3),
-        sources,
-        inherited,
-    };
+    let GraphRegistered { sources, inherited, .. } = graph("g");
+    let want = GraphRow { id: GraphId::of("g"), seq: Seq(3), at: second(3), sources, inherited };
     assert_eq!(row, want);
     assert_eq!(f.reader.graph(&GraphId::of("x")).unwrap().value, None);
     let content = f.reader.blob(&GraphId::of("h").0).unwrap().value;
@@ -467,15 +298,9 @@ fn events_are_read_like_from_the_log() {
 fn no_answer_is_longer_than_the_longest() {
     let records = (1..=1100).map(|id| at(0, want(id))).collect();
     let f = fixture(records);
-    let filter = WantFilter {
-        limit: usize::MAX,
-        ..WantFilter::default()
-    };
+    let filter = WantFilter { limit: usize::MAX, ..WantFilter::default() };
     assert_eq!(f.reader.wants(&filter).unwrap().value.len(), MAX_ROWS);
-    assert_eq!(
-        f.reader.events(Seq(0), usize::MAX).unwrap().value.len(),
-        MAX_ROWS
-    );
+    assert_eq!(f.reader.events(Seq(0), usize::MAX).unwrap().value.len(), MAX_ROWS);
 }
 
 #[test]
@@ -496,10 +321,7 @@ fn a_query_that_takes_too_long_is_stopped_and_its_connection_works_on() {
 #[test]
 fn a_reader_cannot_write() {
     let f = fixture(example_records());
-    let error = f
-        .reader
-        .answer(|connection| connection.execute("DELETE FROM runs", []))
-        .unwrap_err();
+    let error = f.reader.answer(|connection| connection.execute("DELETE FROM runs", [])).unwrap_err();
     assert_eq!(error.code(), "state_unwritable");
     assert_eq!(run_of(&f, 12).run.id, RunId(12));
 }
@@ -517,10 +339,7 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
                     let Answer { last_seq, value } = reader.events(Seq(0), MAX_ROWS).unwrap();
                     assert_eq!(value.len() as u64, last_seq.0);
                     assert_eq!(last_seq.0 % 2, 0);
-                    let filter = RunFilter {
-                        limit: MAX_ROWS,
-                        ..RunFilter::default()
-                    };
+                    let filter = RunFilter { limit: MAX_ROWS, ..RunFilter::default() };
                     let runs = reader.runs(&filter).unwrap();
                     assert_eq!(runs.value.len() as u64, runs.last_seq.0 / 2);
                     if last_seq.0 == 2 * batches {
@@ -531,12 +350,7 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
             .collect();
         for id in 1..=batches {
             let records = vec![at(0, want(id)), at(0, lease(id, 1, "j", "p"))];
-            f.log
-                .append(&Batch {
-                    records,
-                    blobs: vec![],
-                })
-                .unwrap();
+            f.log.append(&Batch { records, blobs: vec![] }).unwrap();
         }
         for reader in readers {
             reader.join().unwrap();

@@ -1,8 +1,6 @@
 //! Changes of rows as SQL.
 
-use super::super::rows::{
-    class_word, outcome_word, refresh_word, AttemptState, RunState, WantState,
-};
+use super::super::rows::{class_word, outcome_word, refresh_word, AttemptState, RunState, WantState};
 use super::super::time::micros;
 use super::project::RowChange;
 use rusqlite::{params, Connection};
@@ -33,15 +31,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 want.due_at.map(micros),
                 at,
             ])?,
-        RowChange::WantClosed {
-            at,
-            want,
-            state,
-            causes,
-        } => connection
-            .prepare_cached(
-                "UPDATE wants SET state = ?2, ended_at = ?3, causes = ?4 WHERE id = ?1",
-            )?
+        RowChange::WantClosed { at, want, state, causes } => connection
+            .prepare_cached("UPDATE wants SET state = ?2, ended_at = ?3, causes = ?4 WHERE id = ?1")?
             .execute(params![want.0 as i64, state.as_str(), at, json(causes)])?,
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
@@ -60,12 +51,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 lease.attempt.number,
                 at,
             ])?,
-        RowChange::RunMoved {
-            run,
-            state,
-            ended_at,
-            message,
-        } => connection
+        RowChange::RunMoved { run, state, ended_at, message } => connection
             .prepare_cached(
                 "UPDATE runs SET state = ?2, ended_at = ?3, message = ifnull(?4, message)
                  WHERE id = ?1",
@@ -88,23 +74,12 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 lease.inputs as i64,
                 seq.0 as i64,
             ])?,
-        RowChange::AttemptStarted {
-            at,
-            attempt,
-            pid,
-            state,
-        } => connection
+        RowChange::AttemptStarted { at, attempt, pid, state } => connection
             .prepare_cached(
                 "UPDATE attempts SET state = ?3, started_at = ?4, pid = ?5
                  WHERE run = ?1 AND number = ?2",
             )?
-            .execute(params![
-                attempt.run.0 as i64,
-                attempt.number,
-                state.as_str(),
-                at,
-                pid
-            ])?,
+            .execute(params![attempt.run.0 as i64, attempt.number, state.as_str(), at, pid])?,
         RowChange::AttemptEnded { at, end } => connection
             .prepare_cached(
                 "UPDATE attempts SET state = ?3, outcome = ?4, ended_at = ?5, exit_code = ?6,
@@ -123,14 +98,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 end.max_rss_kb as i64,
                 end.message,
             ])?,
-        RowChange::Materialized {
-            at,
-            seq,
-            run,
-            output,
-        } => connection
-            .prepare_cached(INSERT_MATERIALIZATION)?
-            .execute(params![
+        RowChange::Materialized { at, seq, run, output } => {
+            connection.prepare_cached(INSERT_MATERIALIZATION)?.execute(params![
                 output.partition,
                 seq.0 as i64,
                 run.0 as i64,
@@ -140,10 +109,10 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 output.mark as i64,
                 output.metadata,
                 at,
-            ])?,
-        RowChange::Seen { at, seq, seen } => connection
-            .prepare_cached(INSERT_MATERIALIZATION)?
-            .execute(params![
+            ])?
+        }
+        RowChange::Seen { at, seq, seen } => {
+            connection.prepare_cached(INSERT_MATERIALIZATION)?.execute(params![
                 seen.partition,
                 seq.0 as i64,
                 None::<i64>,
@@ -153,7 +122,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 seen.mark as i64,
                 "{}",
                 at,
-            ])?,
+            ])?
+        }
         RowChange::GraphRegistered { at, seq, graph } => connection
             .prepare_cached(
                 "INSERT INTO graphs (seq, id, at, sources, inherited) VALUES (?1, ?2, ?3, ?4, ?5)",

@@ -24,9 +24,7 @@ pub(in super::super) fn failure(log: &str, error: &rusqlite::Error) -> StoreErro
             StoreError::DiskFull { log }
         }
         ErrorCode::SystemIoFailure => StoreError::Io { log, reason },
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-            StoreError::CorruptLog { log, reason }
-        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::CorruptLog { log, reason },
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
             StoreError::Unwritable { log, reason }
         }
@@ -61,9 +59,6 @@ mod tests {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             assert_eq!(failure("x", &error).code(), name, "code {code}");
         }
-        assert_eq!(
-            failure("x", &rusqlite::Error::InvalidQuery).code(),
-            "log_database_error"
-        );
+        assert_eq!(failure("x", &rusqlite::Error::InvalidQuery).code(), "log_database_error");
     }
 }

@@ -3,8 +3,7 @@
 use super::super::convert::{encode, kind};
 use super::super::error::StoreError;
 use super::super::log::{
-    checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog, FoundCheckpoint,
-    StoredCheckpoint,
+    checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog, FoundCheckpoint, StoredCheckpoint,
 };
 use super::super::time::micros;
 use super::apply::apply;
@@ -43,12 +42,7 @@ impl SqliteLog {
         let log = path.display().to_string();
         let connection = open_writer(path, &log)?;
         let last = last_seq(&connection, &log)?;
-        let mut opened = SqliteLog {
-            connection,
-            log,
-            last,
-            broken: None,
-        };
+        let mut opened = SqliteLog { connection, log, last, broken: None };
         if opened.projections_version()? != Some(PROJECTIONS_VERSION) {
             opened.rebuild_projections()?;
         }
@@ -61,9 +55,7 @@ impl SqliteLog {
         self.write(|connection, log| {
             let fail = |e| failure(log, &e);
             for table in PROJECTED_TABLES {
-                connection
-                    .execute_batch(&format!("DROP TABLE IF EXISTS {table}"))
-                    .map_err(fail)?;
+                connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}")).map_err(fail)?;
             }
             connection.execute_batch(PROJECTIONS).map_err(fail)?;
             let mut done = Seq(0);
@@ -91,11 +83,7 @@ impl SqliteLog {
 
     pub(super) fn projections_version(&self) -> Result<Option<i64>, StoreError> {
         self.connection
-            .query_row(
-                "SELECT value FROM meta WHERE name = 'projections'",
-                [],
-                |row| row.get(0),
-            )
+            .query_row("SELECT value FROM meta WHERE name = 'projections'", [], |row| row.get(0))
             .optional()
             .map_err(|e| failure(&self.log, &e))
     }
@@ -113,9 +101,8 @@ impl SqliteLog {
         let attempt = || {
             let fail = |e| failure(log, &e);
             // A transaction that is dropped is rolled back.
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(fail)?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
             if last_seq(&transaction, log)? != last {
                 return Err(StoreError::OtherWriter { log: log.clone() });
             }
@@ -192,15 +179,8 @@ impl EventLog for SqliteLog {
         let stored = statement
             .query_map([], |row| {
                 let seq = Seq(row.get::<_, i64>(0)? as u64);
-                let checkpoint = Checkpoint {
-                    seq,
-                    format: row.get(1)?,
-                    bytes: row.get(3)?,
-                };
-                Ok(StoredCheckpoint {
-                    checkpoint,
-                    sha256: row.get(2)?,
-                })
+                let checkpoint = Checkpoint { seq, format: row.get(1)?, bytes: row.get(3)? };
+                Ok(StoredCheckpoint { checkpoint, sha256: row.get(2)? })
             })
             .map_err(fail)?;
         choose_checkpoint(stored.map(|row| row.map_err(fail)), format, self.last)
@@ -215,15 +195,12 @@ fn insert(
 ) -> rusqlite::Result<()> {
     for (digest, bytes) in blobs {
         connection
-            .prepare_cached(
-                "INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            )?
+            .prepare_cached("INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
             .execute(params![digest, bytes])?;
     }
     let mut seq = first;
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO events (seq, at_us, kind, sum, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
+    let mut statement = connection
+        .prepare_cached("INSERT INTO events (seq, at_us, kind, sum, payload) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for record in records {
         let payload = encode(record);
         let at = micros(record.at);
@@ -236,7 +213,5 @@ fn insert(
 }
 
 fn apply_all(connection: &Connection, seq: Seq, record: &Record) -> rusqlite::Result<()> {
-    project(seq, record)
-        .iter()
-        .try_for_each(|change| apply(connection, change))
+    project(seq, record).iter().try_for_each(|change| apply(connection, change))
 }

@@ -8,9 +8,7 @@
 use super::super::error::StoreError;
 use super::failure::failure;
 use super::read::{last_seq, records};
-use super::schema::{
-    APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION,
-};
+use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
 use databuild_core::ids::Seq;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
@@ -55,14 +53,9 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
     // SQLite opens a file it may not write for reading only, without a word.
     if connection.is_readonly("main").map_err(fail)? {
         let reason = "it may only be read".to_owned();
-        return Err(StoreError::Unwritable {
-            log: log.to_owned(),
-            reason,
-        });
+        return Err(StoreError::Unwritable { log: log.to_owned(), reason });
     }
-    connection
-        .execute_batch("BEGIN IMMEDIATE; ROLLBACK")
-        .map_err(fail)?;
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(fail)?;
     Ok(connection)
 }
 
@@ -94,11 +87,7 @@ fn configure(connection: &Connection, wal_pages: i64) -> rusqlite::Result<()> {
 /// Makes an empty log.
 fn create(path: &Path, log: &str) -> Result<(), StoreError> {
     let fresh = beside(path, ".new");
-    for leftover in [
-        fresh.clone(),
-        beside(&fresh, "-journal"),
-        beside(&fresh, "-wal"),
-    ] {
+    for leftover in [fresh.clone(), beside(&fresh, "-journal"), beside(&fresh, "-wal")] {
         match fs::remove_file(&leftover) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(unwritable(log, &e)),
             _ => {}
@@ -111,10 +100,8 @@ fn create(path: &Path, log: &str) -> Result<(), StoreError> {
             "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};
              {LOG} {PROJECTIONS} COMMIT;"
         ))?;
-        connection.execute(
-            "INSERT INTO meta (name, value) VALUES ('projections', ?1)",
-            [PROJECTIONS_VERSION],
-        )?;
+        connection
+            .execute("INSERT INTO meta (name, value) VALUES ('projections', ?1)", [PROJECTIONS_VERSION])?;
         // Last, so that all of it is in the main file and not in a write-ahead log beside it.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.close().map_err(|(_, e)| e)
@@ -139,10 +126,7 @@ fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
         return Err(StoreError::corrupt(log, "it is not a file"));
     }
     if bytes.len() == 0 {
-        return Err(StoreError::corrupt(
-            log,
-            "it is empty, which no event log is",
-        ));
+        return Err(StoreError::corrupt(log, "it is empty, which no event log is"));
     }
 
     // "Immutable" reads the main file without locks, journals or anything beside it; right if nothing
@@ -156,26 +140,14 @@ fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
 
 fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
     let number = |pragma: &str| -> Result<i64, StoreError> {
-        connection
-            .pragma_query_value(None, pragma, |row| row.get(0))
-            .map_err(|e| failure(log, &e))
+        connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|e| failure(log, &e))
     };
     if number("application_id")? != APPLICATION_ID {
-        return Err(StoreError::corrupt(
-            log,
-            "it is a database, but no event log",
-        ));
+        return Err(StoreError::corrupt(log, "it is a database, but no event log"));
     }
     match number("user_version")? {
-        found if found > FORMAT => Err(StoreError::NewerLog {
-            log: log.to_owned(),
-            found,
-            known: FORMAT,
-        }),
-        found if found < 1 => Err(StoreError::corrupt(
-            log,
-            format!("its format number is {found}"),
-        )),
+        found if found > FORMAT => Err(StoreError::NewerLog { log: log.to_owned(), found, known: FORMAT }),
+        found if found < 1 => Err(StoreError::corrupt(log, format!("its format number is {found}"))),
         _ => Ok(()),
     }
 }
@@ -183,9 +155,8 @@ fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
 fn check_contents(connection: &Connection, log: &str, bytes: u64) -> Result<(), StoreError> {
     let fail = |e| failure(log, &e);
     if bytes <= CHECKED_WHOLE_BYTES {
-        let verdict: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(fail)?;
+        let verdict: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(fail)?;
         if verdict != "ok" {
             return Err(StoreError::corrupt(log, verdict.trim()));
         }
@@ -193,18 +164,10 @@ fn check_contents(connection: &Connection, log: &str, bytes: u64) -> Result<(), 
     let mut statement = connection
         .prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1")
         .map_err(fail)?;
-    for table in ["events", "blobs", "checkpoints", "meta"]
-        .into_iter()
-        .chain(PROJECTED_TABLES)
-    {
-        let count: i64 = statement
-            .query_row([table], |row| row.get(0))
-            .map_err(fail)?;
+    for table in ["events", "blobs", "checkpoints", "meta"].into_iter().chain(PROJECTED_TABLES) {
+        let count: i64 = statement.query_row([table], |row| row.get(0)).map_err(fail)?;
         if count != 1 {
-            return Err(StoreError::corrupt(
-                log,
-                format!("its table {table} is missing"),
-            ));
+            return Err(StoreError::corrupt(log, format!("its table {table} is missing")));
         }
     }
     let last = last_seq(connection, log)?;
@@ -215,9 +178,8 @@ fn check_contents(connection: &Connection, log: &str, bytes: u64) -> Result<(), 
 }
 
 fn open_read_only(path: &Path, immutable: bool) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut uri = String::from("file:");
     for &byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
@@ -244,12 +206,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn unwritable(log: &str, error: &std::io::Error) -> StoreError {
     if error.kind() == ErrorKind::StorageFull {
-        return StoreError::DiskFull {
-            log: log.to_owned(),
-        };
+        return StoreError::DiskFull { log: log.to_owned() };
     }
-    StoreError::Unwritable {
-        log: log.to_owned(),
-        reason: error.to_string(),
-    }
+    StoreError::Unwritable { log: log.to_owned(), reason: error.to_string() }
 }

@@ -14,57 +14,25 @@ pub(super) enum RowChange<'a> {
     /// A want is new.
     WantOpened { at: i64, want: &'a WantCreated },
     /// A want is over.
-    WantClosed {
-        at: i64,
-        want: WantId,
-        state: WantState,
-        causes: &'a [String],
-    },
+    WantClosed { at: i64, want: WantId, state: WantState, causes: &'a [String] },
     /// A run has a further attempt; the first one makes the run.
     RunLeased { at: i64, lease: &'a AttemptLeased },
     /// A run's state is another one; `None` = as it was.
-    RunMoved {
-        run: RunId,
-        state: RunState,
-        ended_at: Option<i64>,
-        message: Option<&'a str>,
-    },
+    RunMoved { run: RunId, state: RunState, ended_at: Option<i64>, message: Option<&'a str> },
     /// A run says something else, in the state it is in.
     RunMessage { run: RunId, message: &'a str },
     /// An attempt is new.
-    AttemptLeased {
-        at: i64,
-        seq: Seq,
-        lease: &'a AttemptLeased,
-    },
+    AttemptLeased { at: i64, seq: Seq, lease: &'a AttemptLeased },
     /// An attempt has a process.
-    AttemptStarted {
-        at: i64,
-        attempt: AttemptId,
-        pid: u32,
-        state: AttemptState,
-    },
+    AttemptStarted { at: i64, attempt: AttemptId, pid: u32, state: AttemptState },
     /// An attempt's process is over.
     AttemptEnded { at: i64, end: &'a AttemptEnded },
     /// A partition holds a run's output from now on.
-    Materialized {
-        at: i64,
-        seq: Seq,
-        run: RunId,
-        output: &'a OutputRecord,
-    },
+    Materialized { at: i64, seq: Seq, run: RunId, output: &'a OutputRecord },
     /// A partition of an external dataset was seen to hold this.
-    Seen {
-        at: i64,
-        seq: Seq,
-        seen: &'a SeenPartition,
-    },
+    Seen { at: i64, seq: Seq, seen: &'a SeenPartition },
     /// A graph is the current one from now on.
-    GraphRegistered {
-        at: i64,
-        seq: Seq,
-        graph: &'a GraphRegistered,
-    },
+    GraphRegistered { at: i64, seq: Seq, graph: &'a GraphRegistered },
 }
 
 /// The changes of the record at `seq`, in the order in which they are to be made.
@@ -72,40 +40,19 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
     let at = micros(record.at);
     match &record.event {
         Event::GraphRegistered(graph) => vec![RowChange::GraphRegistered { at, seq, graph }],
-        Event::Observed(Observed { partitions }) => partitions
-            .iter()
-            .map(|seen| RowChange::Seen { at, seq, seen })
-            .collect(),
-        Event::WantCreated(want) => vec![RowChange::WantOpened { at, want }],
-        Event::WantEnded(WantEnded {
-            want,
-            outcome,
-            causes,
-        }) => {
-            vec![RowChange::WantClosed {
-                at,
-                want: *want,
-                state: (*outcome).into(),
-                causes,
-            }]
+        Event::Observed(Observed { partitions }) => {
+            partitions.iter().map(|seen| RowChange::Seen { at, seq, seen }).collect()
         }
-        Event::AttemptLeased(lease) => vec![
-            RowChange::RunLeased { at, lease },
-            RowChange::AttemptLeased { at, seq, lease },
-        ],
+        Event::WantCreated(want) => vec![RowChange::WantOpened { at, want }],
+        Event::WantEnded(WantEnded { want, outcome, causes }) => {
+            vec![RowChange::WantClosed { at, want: *want, state: (*outcome).into(), causes }]
+        }
+        Event::AttemptLeased(lease) => {
+            vec![RowChange::RunLeased { at, lease }, RowChange::AttemptLeased { at, seq, lease }]
+        }
         Event::AttemptStarted(AttemptStarted { attempt, pid }) => vec![
-            RowChange::AttemptStarted {
-                at,
-                attempt: *attempt,
-                pid: *pid,
-                state: AttemptState::Running,
-            },
-            RowChange::RunMoved {
-                run: attempt.run,
-                state: RunState::Running,
-                ended_at: None,
-                message: None,
-            },
+            RowChange::AttemptStarted { at, attempt: *attempt, pid: *pid, state: AttemptState::Running },
+            RowChange::RunMoved { run: attempt.run, state: RunState::Running, ended_at: None, message: None },
         ],
         Event::AttemptEnded(end) => {
             let mut changes = vec![RowChange::AttemptEnded { at, end }];
@@ -119,24 +66,14 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
                 });
             } else if !end.message.is_empty() {
                 // What becomes of the run is another event's to say: RunEnded or Materialized.
-                changes.push(RowChange::RunMessage {
-                    run,
-                    message: &end.message,
-                });
+                changes.push(RowChange::RunMessage { run, message: &end.message });
             }
             changes
         }
         Event::Materialized(Materialized { attempt, outputs }) => {
             let run = attempt.run;
-            let mut changes: Vec<_> = outputs
-                .iter()
-                .map(|output| RowChange::Materialized {
-                    at,
-                    seq,
-                    run,
-                    output,
-                })
-                .collect();
+            let mut changes: Vec<_> =
+                outputs.iter().map(|output| RowChange::Materialized { at, seq, run, output }).collect();
             changes.push(RowChange::RunMoved {
                 run,
                 state: RunState::Completed,
@@ -145,22 +82,9 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
             });
             changes
         }
-        Event::RunEnded(RunEnded {
-            run,
-            canceled,
-            message,
-        }) => {
-            let state = if *canceled {
-                RunState::Canceled
-            } else {
-                RunState::Failed
-            };
-            vec![RowChange::RunMoved {
-                run: *run,
-                state,
-                ended_at: Some(at),
-                message: Some(message),
-            }]
+        Event::RunEnded(RunEnded { run, canceled, message }) => {
+            let state = if *canceled { RunState::Canceled } else { RunState::Failed };
+            vec![RowChange::RunMoved { run: *run, state, ended_at: Some(at), message: Some(message) }]
         }
         // These speak of current state, which the core folds, and make no line in a history.
         Event::FilesVanished(_)

@@ -38,22 +38,12 @@ pub(in super::super) fn records(
     while let Some(row) = rows.next().map_err(fail)? {
         let seq = Seq(row.get::<_, i64>(0).map_err(fail)? as u64);
         if seq != previous.next() {
-            return Err(StoreError::corrupt(
-                log,
-                format!("event {} is missing", previous.next()),
-            ));
+            return Err(StoreError::corrupt(log, format!("event {} is missing", previous.next())));
         }
         let stored_sum: i64 = row.get(1).map_err(fail)?;
-        let payload = row
-            .get_ref(2)
-            .map_err(fail)?
-            .as_blob()
-            .map_err(|e| fail(e.into()))?;
+        let payload = row.get_ref(2).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
         if sum(seq, payload) != stored_sum {
-            return Err(StoreError::corrupt(
-                log,
-                format!("event {seq} is not as it was written"),
-            ));
+            return Err(StoreError::corrupt(log, format!("event {seq} is not as it was written")));
         }
         let record = decode_record(log, seq, payload, |digest| blob(connection, log, digest))?;
         found.push((seq, record));
@@ -73,10 +63,9 @@ pub(in super::super) fn blob(
         .and_then(|mut statement| statement.query_row([digest], |row| row.get(0)).optional())
         .map_err(|e| failure(log, &e))?;
     match bytes {
-        Some(bytes) if sha256_hex(&bytes) != digest => Err(StoreError::corrupt(
-            log,
-            format!("content {digest} is not as it was written"),
-        )),
+        Some(bytes) if sha256_hex(&bytes) != digest => {
+            Err(StoreError::corrupt(log, format!("content {digest} is not as it was written")))
+        }
         bytes => Ok(bytes),
     }
 }

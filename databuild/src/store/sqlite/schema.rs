@@ -41,8 +41,7 @@ CREATE TABLE meta (
 ";
 
 /// Names of the tables in [`PROJECTIONS`], in an order in which they can be dropped.
-pub(super) const PROJECTED_TABLES: [&str; 5] =
-    ["attempts", "runs", "wants", "materializations", "graphs"];
+pub(super) const PROJECTED_TABLES: [&str; 5] = ["attempts", "runs", "wants", "materializations", "graphs"];
 
 /// The history lists. Times are microseconds since 1970. Numbers of 64 bits without sign are stored as
 /// the signed number of the same bits.

@@ -65,28 +65,19 @@ impl Subject for Sqlite {
 
     fn fill_disk(&mut self) {
         let pages: i64 = pragma(self.log().connection(), "page_count");
-        self.log()
-            .connection()
-            .pragma_update(None, "max_page_count", pages)
-            .unwrap_or(());
+        self.log().connection().pragma_update(None, "max_page_count", pages).unwrap_or(());
         assert_eq!(pages, pragma(self.log().connection(), "max_page_count"));
     }
 
     fn free_disk(&mut self) {
-        self.log()
-            .connection()
-            .pragma_update(None, "max_page_count", 1 << 30)
-            .unwrap_or(());
+        self.log().connection().pragma_update(None, "max_page_count", 1 << 30).unwrap_or(());
     }
 
     fn damage_checkpoint(&mut self, seq: Seq) {
         let changed = self
             .log()
             .connection()
-            .execute(
-                "UPDATE checkpoints SET bytes = x'00' WHERE seq = ?1",
-                [seq.0 as i64],
-            )
+            .execute("UPDATE checkpoints SET bytes = x'00' WHERE seq = ?1", [seq.0 as i64])
             .unwrap();
         assert_eq!(changed, 1);
     }
@@ -95,17 +86,11 @@ impl Subject for Sqlite {
 contract!(Sqlite);
 
 fn pragma(connection: &Connection, name: &str) -> i64 {
-    connection
-        .pragma_query_value(None, name, |row| row.get(0))
-        .unwrap()
+    connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
 }
 
 fn append(log: &mut SqliteLog, records: &[Record]) -> Seq {
-    log.append(&Batch {
-        records: records.to_vec(),
-        blobs: vec![],
-    })
-    .unwrap()
+    log.append(&Batch { records: records.to_vec(), blobs: vec![] }).unwrap()
 }
 
 /// Name to bytes of each file, but for the index of the write-ahead log, which is memory in a file.
@@ -127,10 +112,8 @@ fn tables(log: &SqliteLog) -> BTreeMap<&'static str, Vec<Vec<Value>>> {
     PROJECTED_TABLES
         .into_iter()
         .map(|table| {
-            let mut statement = log
-                .connection()
-                .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
-                .unwrap();
+            let mut statement =
+                log.connection().prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
             let columns = statement.column_count();
             let rows = statement
                 .query_map([], |row| (0..columns).map(|i| row.get(i)).collect())
@@ -150,9 +133,7 @@ fn the_file_says_what_it_is_and_how_it_is_kept() {
     assert_eq!(pragma(connection, "user_version"), 1);
     assert_eq!(pragma(connection, "synchronous"), 2, "FULL");
     assert_eq!(pragma(connection, "foreign_keys"), 1);
-    let mode: String = connection
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     assert_eq!(fs::read(subject.path()).unwrap()[68..72], *b"DBEL");
 }
@@ -164,10 +145,7 @@ fn a_log_in_a_folder_with_an_odd_name_opens_again() {
     fs::create_dir(&odd).unwrap();
     let path = odd.join("events.db");
     append(&mut SqliteLog::open(&path).unwrap(), &example_records());
-    assert_eq!(
-        SqliteLog::open(&path).unwrap().last(),
-        Seq(example_records().len() as u64)
-    );
+    assert_eq!(SqliteLog::open(&path).unwrap().last(), Seq(example_records().len() as u64));
 }
 
 #[test]
@@ -183,10 +161,7 @@ fn what_is_no_database_is_refused() {
 fn another_programs_database_is_refused() {
     let subject = Sqlite::with_examples();
     fs::remove_file(subject.path()).unwrap();
-    Connection::open(subject.path())
-        .unwrap()
-        .execute_batch("CREATE TABLE t (x)")
-        .unwrap();
+    Connection::open(subject.path()).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let error = subject.refusal();
     assert_eq!(error.code(), "corrupt_log");
     assert!(error.to_string().contains("no event log"), "{error}");
@@ -214,20 +189,12 @@ fn a_truncated_log_is_refused() {
 #[test]
 fn a_log_with_a_broken_page_is_refused() {
     let subject = Sqlite::with_examples();
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(subject.path())
-        .unwrap();
+    let file = fs::OpenOptions::new().write(true).open(subject.path()).unwrap();
     let root: i64 = Connection::open(subject.path())
         .unwrap()
-        .query_row(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'events'",
-            [],
-            |r| r.get(0),
-        )
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'events'", [], |r| r.get(0))
         .unwrap();
-    file.write_all_at(&[0xff; 64], (root as u64 - 1) * 4096)
-        .unwrap();
+    file.write_all_at(&[0xff; 64], (root as u64 - 1) * 4096).unwrap();
     assert_eq!(subject.refusal().code(), "corrupt_log");
 }
 
@@ -243,12 +210,7 @@ fn a_changed_event_is_found_when_it_is_read() {
     change(subject.log(), Seq(5));
     let error = subject.log().read(Seq(0), 100).unwrap_err();
     assert_eq!(error.code(), "corrupt_log");
-    assert!(
-        error
-            .to_string()
-            .contains("event 5 is not as it was written"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("event 5 is not as it was written"), "{error}");
     assert!(subject.log().read(Seq(5), 100).is_ok());
 
     // The last event is looked at on opening.
@@ -269,10 +231,7 @@ fn a_missing_event_or_content_is_found_when_it_is_read() {
     delete(subject.log(), "DELETE FROM blobs");
     let error = subject.log().read(Seq(0), 1).unwrap_err();
     assert_eq!(error.code(), "corrupt_log");
-    assert!(
-        error.to_string().contains("of event 1 is missing"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("of event 1 is missing"), "{error}");
 }
 
 #[test]
@@ -280,19 +239,13 @@ fn a_newer_log_is_refused() {
     let mut subject = Sqlite::with_examples();
     let change = |path: &Path, journal: &str| {
         let connection = Connection::open(path).unwrap();
-        connection
-            .pragma_update(None, "journal_mode", journal)
-            .unwrap();
+        connection.pragma_update(None, "journal_mode", journal).unwrap();
         connection.pragma_update(None, "user_version", 2).unwrap();
         // Whatever a later format looks like inside, its number is what is spoken of.
         connection.execute_batch("DROP TABLE meta").unwrap();
     };
     change(&subject.path(), "DELETE");
-    let want = |path: &Path| StoreError::NewerLog {
-        log: path.display().to_string(),
-        found: 2,
-        known: 1,
-    };
+    let want = |path: &Path| StoreError::NewerLog { log: path.display().to_string(), found: 2, known: 1 };
     assert_eq!(subject.refusal(), want(&subject.path()));
 
     subject = Sqlite::with_examples();
@@ -306,17 +259,9 @@ fn a_newer_log_is_refused_before_its_write_ahead_log_is_touched() {
     let subject = Sqlite::with_examples();
     let connection = Connection::open(subject.path()).unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
-    let crashed = Sqlite {
-        folder: tempfile::tempdir().unwrap(),
-        log: None,
-    };
+    let crashed = Sqlite { folder: tempfile::tempdir().unwrap(), log: None };
     copy_files(subject.folder.path(), crashed.folder.path());
-    assert!(
-        fs::metadata(crashed.folder.path().join("events.db-wal"))
-            .unwrap()
-            .len()
-            > 0
-    );
+    assert!(fs::metadata(crashed.folder.path().join("events.db-wal")).unwrap().len() > 0);
     assert_eq!(crashed.refusal().code(), "newer_log");
 }
 
@@ -337,20 +282,14 @@ fn an_event_of_a_later_format_is_refused_by_name() {
     drop(connection);
     let error = subject.refusal();
     assert_eq!(error.code(), "newer_format");
-    assert!(
-        error.to_string().contains("a record with field 99"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("a record with field 99"), "{error}");
 }
 
 #[test]
 fn a_write_ahead_log_alone_is_not_thrown_away() {
     let mut subject = Sqlite::new();
     append(subject.log(), &example_records());
-    let crashed = Sqlite {
-        folder: tempfile::tempdir().unwrap(),
-        log: None,
-    };
+    let crashed = Sqlite { folder: tempfile::tempdir().unwrap(), log: None };
     copy_files(subject.folder.path(), crashed.folder.path());
     fs::remove_file(crashed.path()).unwrap();
     assert_eq!(crashed.refusal().code(), "corrupt_log");
@@ -362,18 +301,10 @@ fn what_was_appended_survives_a_crash() {
     let records = example_records();
     append(subject.log(), &records);
     // What a crash leaves: the files as they are, without a clean close.
-    let crashed = Sqlite {
-        folder: tempfile::tempdir().unwrap(),
-        log: None,
-    };
+    let crashed = Sqlite { folder: tempfile::tempdir().unwrap(), log: None };
     copy_files(subject.folder.path(), crashed.folder.path());
     let log = SqliteLog::open(&crashed.path()).unwrap();
-    let found: Vec<_> = log
-        .read(Seq(0), 100)
-        .unwrap()
-        .into_iter()
-        .map(|(_, r)| r)
-        .collect();
+    let found: Vec<_> = log.read(Seq(0), 100).unwrap().into_iter().map(|(_, r)| r).collect();
     assert_eq!(found, records);
     assert_eq!(tables(&log), tables(subject.log()));
 }
@@ -392,16 +323,10 @@ fn a_crash_while_the_write_ahead_log_is_copied_loses_nothing() {
     subject.log = None;
     let after = fs::read(subject.path()).unwrap();
     let pages = after.len() / 4096;
-    assert!(
-        pages > before.len() / 4096 + 3,
-        "the copy makes the file longer"
-    );
+    assert!(pages > before.len() / 4096 + 3, "the copy makes the file longer");
 
     for copied in [0, 1, 2, pages / 2, pages - 1, pages] {
-        let crashed = Sqlite {
-            folder: tempfile::tempdir().unwrap(),
-            log: None,
-        };
+        let crashed = Sqlite { folder: tempfile::tempdir().unwrap(), log: None };
         let mut main = after[..copied * 4096].to_vec();
         main.extend(before.get(main.len()..).unwrap_or_default());
         fs::write(crashed.path(), main).unwrap();
@@ -415,11 +340,7 @@ fn a_crash_while_the_write_ahead_log_is_copied_loses_nothing() {
 #[test]
 fn a_crash_while_the_log_is_made_leaves_no_log() {
     let folder = tempfile::tempdir().unwrap();
-    for leftover in [
-        "events.db.new",
-        "events.db.new-journal",
-        "events.db.new-wal",
-    ] {
+    for leftover in ["events.db.new", "events.db.new-journal", "events.db.new-wal"] {
         fs::write(folder.path().join(leftover), b"half").unwrap();
     }
     drop(SqliteLog::open(&folder.path().join("events.db")).unwrap());
@@ -448,10 +369,7 @@ fn a_foreign_writer_is_noticed_before_anything_is_mixed() {
     append(subject.log(), &example_records());
     let mut other = SqliteLog::open(&subject.path()).unwrap();
     append(&mut other, &example_records());
-    let batch = Batch {
-        records: example_records(),
-        blobs: vec![],
-    };
+    let batch = Batch { records: example_records(), blobs: vec![] };
     for _ in 0..2 {
         let error = subject.log().append(&batch).unwrap_err();
         assert_eq!(error.code(), "log_other_writer");
@@ -469,14 +387,8 @@ fn a_full_disk_leaves_the_lists_as_they_were() {
     let mut records = example_records();
     let partitions = vec!["p".repeat(1 << 20)];
     records.push(at(0, Event::FilesVanished(FilesVanished { partitions })));
-    let batch = Batch {
-        records,
-        blobs: vec![],
-    };
-    assert_eq!(
-        subject.log().append(&batch).unwrap_err().code(),
-        "disk_full"
-    );
+    let batch = Batch { records, blobs: vec![] };
+    assert_eq!(subject.log().append(&batch).unwrap_err().code(), "disk_full");
     assert_eq!(tables(subject.log()), before);
 }
 
@@ -495,10 +407,7 @@ fn lists_of_another_version_are_made_again_on_opening() {
         .unwrap();
     subject.reopen();
     assert_eq!(tables(subject.log()), whole);
-    assert_eq!(
-        subject.log().projections_version(),
-        Ok(Some(PROJECTIONS_VERSION))
-    );
+    assert_eq!(subject.log().projections_version(), Ok(Some(PROJECTIONS_VERSION)));
     assert_eq!(whole["runs"].len(), 1, "the comparison compares something");
 }
 

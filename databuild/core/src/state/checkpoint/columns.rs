@@ -121,10 +121,7 @@ impl SetColumns {
         mut visit: impl FnMut(Tuple, &[(Key, Key)]) -> Result<(), Misfit>,
     ) -> Result<(), Misfit> {
         let width = shape.dims().saturating_sub(1);
-        let total = self
-            .counts
-            .iter()
-            .try_fold(0usize, |sum, count| sum.checked_add(*count as usize));
+        let total = self.counts.iter().try_fold(0usize, |sum, count| sum.checked_add(*count as usize));
         let fits = self.counts.len().checked_mul(width) == Some(self.tuples.len())
             && total.and_then(|total| total.checked_mul(2)) == Some(self.runs.len());
         if !fits {
@@ -142,9 +139,7 @@ impl SetColumns {
             runs.clear();
             let mut next: Option<Key> = Some(0);
             for pair in pairs.by_ref().take(*count as usize) {
-                let lo = next
-                    .and_then(|next| next.checked_add(pair[0]))
-                    .ok_or(Misfit::Range)?;
+                let lo = next.and_then(|next| next.checked_add(pair[0])).ok_or(Misfit::Range)?;
                 let hi = lo.checked_add(pair[1]).ok_or(Misfit::Range)?;
                 next = hi.checked_add(1);
                 runs.push((lo, hi));
@@ -172,11 +167,7 @@ impl EntryColumns {
         for (tuple, row) in entries.rows() {
             columns.keys.begin_row(tuple);
             for (key, entry) in row {
-                let Entry {
-                    version,
-                    inputs,
-                    mark,
-                } = *entry;
+                let Entry { version, inputs, mark } = *entry;
                 columns.keys.push_key(*key);
                 columns.versions.push(version);
                 columns.inputs.push(inputs);

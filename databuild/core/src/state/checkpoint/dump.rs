@@ -184,41 +184,21 @@ impl State {
             graphs.index_of(graph);
         }
         let current = graph.as_ref().map(|registered| &registered.graph);
-        let names = current
-            .into_iter()
-            .flat_map(|graph| graph.datasets())
-            .map(|(_, dataset)| &dataset.name);
-        let labels = current
-            .into_iter()
-            .flat_map(|graph| graph.jobs())
-            .map(|(_, job)| &job.label);
+        let names = current.into_iter().flat_map(|graph| graph.datasets()).map(|(_, dataset)| &dataset.name);
+        let labels = current.into_iter().flat_map(|graph| graph.jobs()).map(|(_, job)| &job.label);
         StateDump {
             seq: *seq,
             as_of: *as_of,
             last_want: *last_want,
             last_run: *last_run,
             attempt_ms: *attempt_ms,
-            symbols: (0..symbols.len())
-                .map(|key| symbols.text(key as Key).to_owned())
-                .collect(),
+            symbols: (0..symbols.len()).map(|key| symbols.text(key as Key).to_owned()).collect(),
             provenances: provenances.as_ref().clone(),
-            datasets: names
-                .zip(datasets)
-                .map(|(name, state)| DatasetDump::of(name, state))
-                .collect(),
-            retired: retired
-                .iter()
-                .map(|((name, _), state)| DatasetDump::of(name, state))
-                .collect(),
-            work: labels
-                .zip(work)
-                .map(|(job, work)| WorkDump::of(job, work))
-                .collect(),
+            datasets: names.zip(datasets).map(|(name, state)| DatasetDump::of(name, state)).collect(),
+            retired: retired.iter().map(|((name, _), state)| DatasetDump::of(name, state)).collect(),
+            work: labels.zip(work).map(|(job, work)| WorkDump::of(job, work)).collect(),
             wants: wants.values().map(|want| WantDump::of(want)).collect(),
-            runs: runs
-                .values()
-                .map(|run| RunDump::of(run, &mut graphs))
-                .collect(),
+            runs: runs.values().map(|run| RunDump::of(run, &mut graphs)).collect(),
             graphs: graphs.dumps,
         }
     }
@@ -232,21 +212,10 @@ struct Graphs {
 
 impl Graphs {
     fn index_of(&mut self, registered: &Arc<Registered>) -> u32 {
-        let Registered {
-            id,
-            inherited,
-            graph: _,
-            digests: _,
-        } = registered.as_ref();
-        let found = self
-            .dumps
-            .iter()
-            .position(|dump| dump.id == *id && dump.inherited == *inherited);
+        let Registered { id, inherited, graph: _, digests: _ } = registered.as_ref();
+        let found = self.dumps.iter().position(|dump| dump.id == *id && dump.inherited == *inherited);
         let ix = found.unwrap_or_else(|| {
-            self.dumps.push(GraphDump {
-                id: id.clone(),
-                inherited: inherited.clone(),
-            });
+            self.dumps.push(GraphDump { id: id.clone(), inherited: inherited.clone() });
             self.dumps.len() - 1
         });
         ix as u32
@@ -273,10 +242,7 @@ impl DatasetDump {
             entries: EntryColumns::of(entries),
             present: SetColumns::of(present),
             empty: SetColumns::of(empty),
-            made_by: made_by
-                .iter()
-                .map(|(ix, set)| (ix.0, SetColumns::of(set)))
-                .collect(),
+            made_by: made_by.iter().map(|(ix, set)| (ix.0, SetColumns::of(set))).collect(),
             suspect: SetColumns::of(suspect),
             inputs_changed: SetColumns::of(inputs_changed),
             altered: SetColumns::of(altered),
@@ -288,12 +254,7 @@ impl DatasetDump {
 
 impl WorkDump {
     fn of(job: &str, work: &JobWork) -> WorkDump {
-        let JobWork {
-            todo,
-            ready,
-            live,
-            forced,
-        } = work;
+        let JobWork { todo, ready, live, forced } = work;
         WorkDump {
             job: job.to_owned(),
             todo: SetColumns::of(todo),

@@ -87,17 +87,11 @@ impl State {
             registered.push(Arc::new(Registered::new(dump.id, graph, dump.inherited)));
         }
 
-        let reader = Reader {
-            symbols: symbols.len(),
-            provenances: provenances.len(),
-        };
+        let reader = Reader { symbols: symbols.len(), provenances: provenances.len() };
         let mut retired_states = BTreeMap::new();
         for dump in retired {
             let key = (dump.name.clone(), dump.axes.clone());
-            if retired_states
-                .insert(key, Arc::new(reader.dataset(dump)?))
-                .is_some()
-            {
+            if retired_states.insert(key, Arc::new(reader.dataset(dump)?)).is_some() {
                 return Err(RestoreError::Index("a retired dataset"));
             }
         }
@@ -111,9 +105,7 @@ impl State {
             last_want,
             last_run,
             attempt_ms,
-            extents: registered
-                .first()
-                .map(|registered| Arc::new(registered.graph.extents(as_of))),
+            extents: registered.first().map(|registered| Arc::new(registered.graph.extents(as_of))),
             datasets: Vec::new(),
             retired: retired_states,
             work: Vec::new(),
@@ -122,11 +114,7 @@ impl State {
         let Some(current) = registered.first() else {
             let rest = [datasets.len(), work.len(), wants.len(), runs.len()];
             let nothing = rest.iter().all(|len| *len == 0);
-            return if nothing {
-                Ok(state)
-            } else {
-                Err(RestoreError::Index("a graph"))
-            };
+            return if nothing { Ok(state) } else { Err(RestoreError::Index("a graph")) };
         };
         let graph = &current.graph;
         state.datasets = reader.datasets(graph, datasets)?;
@@ -157,10 +145,7 @@ fn parse(
     let before = symbols.len();
     let graph = Graph::parse(&content, symbols).map_err(|problems| RestoreError::Graph {
         graph: id.clone(),
-        problem: problems
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        problem: problems.first().map(ToString::to_string).unwrap_or_default(),
     })?;
     if symbols.len() > before {
         return Err(RestoreError::NewKeys(id.clone()));
@@ -173,11 +158,7 @@ fn job_indices(graph: &Graph, work: &[WorkDump]) -> Result<Vec<JobIx>, RestoreEr
     let unlike = |job: &str| RestoreError::Unlike(job.to_owned());
     let jobs: Vec<JobIx> = work
         .iter()
-        .map(|dump| {
-            graph
-                .job_labeled(&dump.job)
-                .ok_or_else(|| unlike(&dump.job))
-        })
+        .map(|dump| graph.job_labeled(&dump.job).ok_or_else(|| unlike(&dump.job)))
         .collect::<Result<_, _>>()?;
     if let Some((_, missing)) = graph.jobs().find(|(ix, _)| !jobs.contains(ix)) {
         return Err(unlike(&missing.label));
@@ -201,10 +182,8 @@ impl Reader {
         dumps: Vec<DatasetDump>,
     ) -> Result<Vec<Arc<DatasetState>>, RestoreError> {
         let count = dumps.len();
-        let mut by_name: BTreeMap<String, DatasetDump> = dumps
-            .into_iter()
-            .map(|dump| (dump.name.clone(), dump))
-            .collect();
+        let mut by_name: BTreeMap<String, DatasetDump> =
+            dumps.into_iter().map(|dump| (dump.name.clone(), dump)).collect();
         if by_name.len() != count {
             return Err(RestoreError::Index("a dataset"));
         }
@@ -241,10 +220,7 @@ impl Reader {
         let set = |columns: &SetColumns| self.set(&name, &axes, shape, columns);
         // Which partitions the entries are of is checked as a set; they are too many to look at each.
         set(&entries.keys)?;
-        let misfit = |misfit| RestoreError::Misfit {
-            name: name.clone(),
-            misfit,
-        };
+        let misfit = |misfit| RestoreError::Misfit { name: name.clone(), misfit };
         let mut sets = BTreeMap::new();
         for (ix, columns) in &made_by {
             if sets.insert(self.provenance(*ix)?, set(columns)?).is_some() {
@@ -273,22 +249,12 @@ impl Reader {
     ) -> Result<Vec<Arc<JobWork>>, RestoreError> {
         let mut work: BTreeMap<JobIx, Arc<JobWork>> = BTreeMap::new();
         for (ix, dump) in jobs.iter().zip(dumps) {
-            let WorkDump {
-                job,
-                todo,
-                ready,
-                live,
-                forced,
-            } = dump;
+            let WorkDump { job, todo, ready, live, forced } = dump;
             let home = graph.home(*ix);
             let axes = home.axes();
             let set = |columns: &SetColumns| self.set(&job, &axes, home.shape, columns);
-            let restored = JobWork {
-                todo: set(&todo)?,
-                ready: set(&ready)?,
-                live: set(&live)?,
-                forced: set(&forced)?,
-            };
+            let restored =
+                JobWork { todo: set(&todo)?, ready: set(&ready)?, live: set(&live)?, forced: set(&forced)? };
             work.insert(*ix, Arc::new(restored));
         }
         Ok(work.into_values().collect())
@@ -353,20 +319,13 @@ impl Reader {
             cancel_requested,
             intended,
         } = dump;
-        let graph = Arc::clone(
-            graphs
-                .get(graph as usize)
-                .ok_or(RestoreError::Index("a graph"))?,
-        );
+        let graph = Arc::clone(graphs.get(graph as usize).ok_or(RestoreError::Index("a graph"))?);
         let unlike = || RestoreError::Unlike(label.clone());
         let job = graph.graph.job_labeled(&label).ok_or_else(unlike)?;
         let axes = graph.graph.home(job).axes();
         let known = |(axis, key): (&Axis, &Key)| self.has(axis, *key);
         if axes.len() != key.len() || !axes.iter().zip(&key).all(known) {
-            return Err(RestoreError::Misfit {
-                name: partition,
-                misfit: Misfit::Range,
-            });
+            return Err(RestoreError::Misfit { name: partition, misfit: Misfit::Range });
         }
         Ok(Run {
             id,
@@ -405,18 +364,12 @@ impl Reader {
         shape: Shape,
         columns: &SetColumns,
     ) -> Result<PartitionSet, RestoreError> {
-        let misfit = |misfit| RestoreError::Misfit {
-            name: name.to_owned(),
-            misfit,
-        };
+        let misfit = |misfit| RestoreError::Misfit { name: name.to_owned(), misfit };
         let set = columns.set(shape).map_err(misfit)?;
         for (tuple, longs) in set.rows() {
             let shorts = shape.short_dims().zip(tuple.iter().copied());
             let last = shape.long().zip(longs.last());
-            if !shorts
-                .chain(last)
-                .all(|(dim, key)| self.has(&axes[dim], key))
-            {
+            if !shorts.chain(last).all(|(dim, key)| self.has(&axes[dim], key)) {
                 return Err(misfit(Misfit::Range));
             }
         }

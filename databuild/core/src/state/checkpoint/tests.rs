@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::decide::{
-    AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Reply, Sighting, Sightings,
-    Success, WantRequest,
+    AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Reply, Sighting, Sightings, Success,
+    WantRequest,
 };
 use crate::digest::mix;
 use crate::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Record, Refresh};
@@ -20,11 +20,7 @@ use std::sync::Arc;
 const VARIANTS: u64 = 5;
 
 fn graph_file(variant: u64) -> String {
-    let cities: &[&str] = if variant == 2 {
-        &["rome", "lima", "oslo"]
-    } else {
-        &["oslo", "rome"]
-    };
+    let cities: &[&str] = if variant == 2 { &["rome", "lima", "oslo"] } else { &["oslo", "rome"] };
     let city = json!({"name": "city", "keys": {"kind": "static", "keys": cities}});
     let time = |name: &str, granularity: &str, start: &str, zone: &str| {
         let keys = json!({"kind": "time", "granularity": granularity, "start": start, "end": null, "timezone": zone});
@@ -54,24 +50,12 @@ fn graph_file(variant: u64) -> String {
         dataset("raw", &[&city, &date], Some("in/{city}/{date}")),
     ];
     let mut jobs = vec![
-        job(
-            "//:daily",
-            vec![input("raw", json!([same("city"), window]))],
-            &["daily", "notes"],
-        ),
-        job(
-            "//:monthly",
-            vec![input("daily", json!([same("city"), rollup]))],
-            &["monthly"],
-        ),
+        job("//:daily", vec![input("raw", json!([same("city"), window]))], &["daily", "notes"]),
+        job("//:monthly", vec![input("daily", json!([same("city"), rollup]))], &["monthly"]),
     ];
     if variant != 4 {
         datasets.push(dataset("report", &[], Some("out/report")));
-        jobs.push(job(
-            "//:report",
-            vec![input("monthly", json!([all("month"), all("city")]))],
-            &["report"],
-        ));
+        jobs.push(job("//:report", vec![input("monthly", json!([all("month"), all("city")]))], &["report"]));
     }
     json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
 }
@@ -124,9 +108,7 @@ impl World {
         for effect in step.effects {
             match effect {
                 Effect::Start(spec) => self.running.push(*spec),
-                Effect::Publish {
-                    attempt, outputs, ..
-                } => self.publishing.push((attempt, outputs.len())),
+                Effect::Publish { attempt, outputs, .. } => self.publishing.push((attempt, outputs.len())),
                 Effect::Cancel(attempt) => {
                     self.running.retain(|spec| spec.attempt != attempt);
                     let end = failed(AttemptOutcome::Canceled);
@@ -139,10 +121,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        self.now = self
-            .now
-            .checked_add(SignedDuration::from_millis(300))
-            .unwrap();
+        self.now = self.now.checked_add(SignedDuration::from_millis(300)).unwrap();
         match self.roll(24) {
             0 => self.register(),
             1 | 2 => self.want(),
@@ -156,10 +135,7 @@ impl World {
                 self.give(Input::CancelWant(want));
             }
             8 => {
-                self.now = self
-                    .now
-                    .checked_add(SignedDuration::from_hours(10))
-                    .unwrap();
+                self.now = self.now.checked_add(SignedDuration::from_hours(10)).unwrap();
                 self.give(Input::Tick);
             }
             9..=13 => self.publish(),
@@ -180,12 +156,7 @@ impl World {
         let who = format!("digest-{}", self.roll(2));
         let inherited = BTreeMap::from([("WHO".to_owned(), who)]);
         let sources = BTreeMap::new();
-        self.give(Input::RegisterGraph(GraphRegistered {
-            graph,
-            content,
-            inherited,
-            sources,
-        }));
+        self.give(Input::RegisterGraph(GraphRegistered { graph, content, inherited, sources }));
     }
 
     fn want(&mut self) {
@@ -219,36 +190,19 @@ impl World {
         };
         let name = ["raw", "raw", "daily"][self.roll(3) as usize];
         let dataset = registered.graph.dataset_named(name).unwrap();
-        let first = self
-            .core
-            .state
-            .resolve_recorded(&format!("{name}/city=oslo/date=2024-01-01"))
-            .unwrap()
-            .1;
+        let first = self.core.state.resolve_recorded(&format!("{name}/city=oslo/date=2024-01-01")).unwrap().1;
         let first = first.first().unwrap();
         let mut seen = Vec::new();
         let all = self.roll(3) == 0;
         for at in 0..if all { 80 } else { self.roll(40) } {
-            let (day, city) = if all {
-                (at / 2, (at % 2) as Key)
-            } else {
-                (at, self.roll(2) as Key)
-            };
+            let (day, city) = if all { (at / 2, (at % 2) as Key) } else { (at, self.roll(2) as Key) };
             let key = PartitionKey::new([city, first.keys()[1] + day as Key]);
             seen.push(match self.roll(6) {
                 0 if !all => Sighting::Gone(dataset, key),
-                mark => Sighting::Content {
-                    dataset,
-                    key,
-                    version: format!("v{}", self.roll(3)),
-                    mark,
-                },
+                mark => Sighting::Content { dataset, key, version: format!("v{}", self.roll(3)), mark },
             });
         }
-        self.give(Input::Sightings(Sightings {
-            graph: Some(registered.id.clone()),
-            seen,
-        }));
+        self.give(Input::Sightings(Sightings { graph: Some(registered.id.clone()), seen }));
     }
 
     fn publish(&mut self) {
@@ -256,10 +210,7 @@ impl World {
             return;
         };
         if self.roll(4) == 0 {
-            self.give(Input::PublishFailed {
-                attempt,
-                message: "no space".to_owned(),
-            });
+            self.give(Input::PublishFailed { attempt, message: "no space".to_owned() });
         } else {
             let marks = (0..outputs as u64).map(|mark| mark + 9).collect();
             self.give(Input::Published { attempt, marks });
@@ -280,11 +231,7 @@ impl World {
                 let version = format!("v{}", self.roll(3));
                 let empty = self.roll(5) == 0;
                 let graph = &spec.graph.graph;
-                let text = |ix| {
-                    graph
-                        .dataset(ix)
-                        .partition_text(&spec.key, &self.core.state.symbols)
-                };
+                let text = |ix| graph.dataset(ix).partition_text(&spec.key, &self.core.state.symbols);
                 let output = |ix: &_| OutputRecord {
                     partition: text(*ix),
                     version: version.clone(),
@@ -294,25 +241,16 @@ impl World {
                     metadata: "{}".to_owned(),
                 };
                 let outputs = graph.job(spec.job).outputs.iter().map(output).collect();
-                AttemptEnd {
-                    result: Ok(Success { outputs }),
-                    ..failed(AttemptOutcome::Success)
-                }
+                AttemptEnd { result: Ok(Success { outputs }), ..failed(AttemptOutcome::Success) }
             }
         };
-        self.give(Input::AttemptEnded {
-            attempt: spec.attempt,
-            end,
-        });
+        self.give(Input::AttemptEnded { attempt: spec.attempt, end });
     }
 }
 
 fn failed(outcome: AttemptOutcome) -> AttemptEnd {
     AttemptEnd {
-        result: Err(AttemptReport {
-            outcome,
-            message: "exit 3".to_owned(),
-        }),
+        result: Err(AttemptReport { outcome, message: "exit 3".to_owned() }),
         exit_code: Some(3),
         wall_ms: 11,
         cpu_ms: 5,
@@ -337,11 +275,7 @@ fn a_core_that_is_restored_before_each_step_decides_the_same() {
     for seed in 0..SEEDS {
         let (plain, restored) = (world(seed, STEPS, false), world(seed, STEPS, true));
         assert!(plain.records == restored.records, "seed {seed}");
-        assert_eq!(
-            plain.core.state.dump(),
-            restored.core.state.dump(),
-            "seed {seed}"
-        );
+        assert_eq!(plain.core.state.dump(), restored.core.state.dump(), "seed {seed}");
     }
 }
 
@@ -350,9 +284,7 @@ fn checkpoint_and_tail_are_the_whole_log() {
     for seed in 0..SEEDS {
         let world = world(seed, STEPS, false);
         let fold = |mut state: State, records: &[Record]| {
-            records
-                .iter()
-                .for_each(|record| state.apply(record).unwrap());
+            records.iter().for_each(|record| state.apply(record).unwrap());
             state
         };
         let whole = fold(State::default(), &world.records).dump();
@@ -360,11 +292,7 @@ fn checkpoint_and_tail_are_the_whole_log() {
             let (head, tail) = world.records.split_at(world.records.len() * part / 5);
             let head = fold(State::default(), head).dump();
             let restored = State::restore(head, world.content()).unwrap();
-            assert_eq!(
-                fold(restored, tail).dump(),
-                whole,
-                "seed {seed}, part {part}"
-            );
+            assert_eq!(fold(restored, tail).dump(), whole, "seed {seed}, part {part}");
         }
     }
 }
@@ -388,16 +316,10 @@ fn the_histories_have_all_that_a_state_can_have() {
             });
             meet("provenances", dump.provenances.len() > 2);
             meet("more symbols", dump.symbols.len() > 2);
-            meet(
-                "retired",
-                dump.retired.iter().any(|dataset| some(&dataset.present)),
-            );
+            meet("retired", dump.retired.iter().any(|dataset| some(&dataset.present)));
             for dataset in &dump.datasets {
                 meet("inputs", !dataset.entries.inputs.is_empty());
-                meet(
-                    "no inputs",
-                    dataset.entries.inputs.is_empty() && !dataset.entries.marks.is_empty(),
-                );
+                meet("no inputs", dataset.entries.inputs.is_empty() && !dataset.entries.marks.is_empty());
                 meet("empty", some(&dataset.empty));
                 meet("made_by", dataset.made_by.len() > 1);
                 meet("suspect", some(&dataset.suspect));
@@ -451,75 +373,40 @@ fn a_dump_that_does_not_fit_its_graphs_is_refused() {
     let refused = |change: &dyn Fn(&mut StateDump)| {
         let mut changed = dump.clone();
         change(&mut changed);
-        State::restore(changed, world.content())
-            .unwrap_err()
-            .to_string()
+        State::restore(changed, world.content()).unwrap_err().to_string()
     };
     let missing = State::restore(dump.clone(), |_| None).unwrap_err();
-    assert_eq!(
-        missing,
-        RestoreError::GraphMissing(dump.graphs[0].id.clone())
-    );
+    assert_eq!(missing, RestoreError::GraphMissing(dump.graphs[0].id.clone()));
     let other = State::restore(dump.clone(), |_| Some("{}".into())).unwrap_err();
     assert!(matches!(other, RestoreError::Graph { .. }), "{other}");
 
     let graph = &dump.graphs[0].id;
     type Case<'a> = (&'a dyn Fn(&mut StateDump), String);
     let cases: [Case; 12] = [
-        (
-            &|dump| dump.symbols.clear(),
-            format!("graph {graph} has static keys without numbers"),
-        ),
+        (&|dump| dump.symbols.clear(), format!("graph {graph} has static keys without numbers")),
         (
             &|dump| dump.symbols.push("oslo".to_owned()),
             "a static key is out of range or there twice".to_owned(),
         ),
-        (
-            &|dump| dump.datasets.truncate(3),
-            "`raw` is not in the graph, or not as it was".to_owned(),
-        ),
-        (
-            &|dump| dump.datasets[0].axes.clear(),
-            "`daily` is not in the graph, or not as it was".to_owned(),
-        ),
+        (&|dump| dump.datasets.truncate(3), "`raw` is not in the graph, or not as it was".to_owned()),
+        (&|dump| dump.datasets[0].axes.clear(), "`daily` is not in the graph, or not as it was".to_owned()),
         (
             &|dump| {
-                let more = DatasetDump {
-                    name: "more".to_owned(),
-                    ..dump.datasets[0].clone()
-                };
+                let more = DatasetDump { name: "more".to_owned(), ..dump.datasets[0].clone() };
                 dump.datasets.push(more);
             },
             "`more` is not in the graph, or not as it was".to_owned(),
         ),
-        (
-            &|dump| dump.work.truncate(1),
-            "`//:monthly` is not in the graph, or not as it was".to_owned(),
-        ),
-        (
-            &|dump| dump.provenances.clear(),
-            "a provenance is out of range or there twice".to_owned(),
-        ),
-        (
-            &|dump| dump.wants.push(dump.wants[0].clone()),
-            "a want is out of range or there twice".to_owned(),
-        ),
-        (
-            &|dump| dump.runs.push(dump.runs[0].clone()),
-            "a run is out of range or there twice".to_owned(),
-        ),
-        (
-            &|dump| dump.runs[0].graph = 9,
-            "a graph is out of range or there twice".to_owned(),
-        ),
+        (&|dump| dump.work.truncate(1), "`//:monthly` is not in the graph, or not as it was".to_owned()),
+        (&|dump| dump.provenances.clear(), "a provenance is out of range or there twice".to_owned()),
+        (&|dump| dump.wants.push(dump.wants[0].clone()), "a want is out of range or there twice".to_owned()),
+        (&|dump| dump.runs.push(dump.runs[0].clone()), "a run is out of range or there twice".to_owned()),
+        (&|dump| dump.runs[0].graph = 9, "a graph is out of range or there twice".to_owned()),
         (
             &|dump| dump.retired.push(dump.retired[0].clone()),
             "a retired dataset is out of range or there twice".to_owned(),
         ),
-        (
-            &|dump| dump.graphs.clear(),
-            "a graph is out of range or there twice".to_owned(),
-        ),
+        (&|dump| dump.graphs.clear(), "a graph is out of range or there twice".to_owned()),
     ];
     for (change, message) in cases {
         assert_eq!(refused(change), message);
@@ -529,11 +416,7 @@ fn a_dump_that_does_not_fit_its_graphs_is_refused() {
 }
 
 fn columns(tuples: &[Key], counts: &[u32], runs: &[u32]) -> SetColumns {
-    SetColumns {
-        tuples: tuples.to_vec(),
-        counts: counts.to_vec(),
-        runs: runs.to_vec(),
-    }
+    SetColumns { tuples: tuples.to_vec(), counts: counts.to_vec(), runs: runs.to_vec() }
 }
 
 #[test]
@@ -541,22 +424,13 @@ fn sets_come_back_from_columns() {
     let shape = Shape::with_long(2, 1);
     let mut set = PartitionSet::empty(shape);
     set.insert_row([0].into(), RangeSet::from_ranges([(5, 7), (9, 9)]));
-    set.insert_row(
-        [1].into(),
-        RangeSet::from_ranges([(0, 9), (Key::MAX, Key::MAX)]),
-    );
+    set.insert_row([1].into(), RangeSet::from_ranges([(0, 9), (Key::MAX, Key::MAX)]));
     let written = SetColumns::of(&set);
-    assert_eq!(
-        written,
-        columns(&[0, 1], &[2, 2], &[5, 2, 1, 0, 0, 9, Key::MAX - 10, 0])
-    );
+    assert_eq!(written, columns(&[0, 1], &[2, 2], &[5, 2, 1, 0, 0, 9, Key::MAX - 10, 0]));
     assert_eq!(written.set(shape), Ok(set));
 
     let everything = PartitionSet::full(Shape::with_long(1, 0), &[RangeSet::range(0, Key::MAX)]);
-    assert_eq!(
-        SetColumns::of(&everything).set(everything.shape()),
-        Ok(everything)
-    );
+    assert_eq!(SetColumns::of(&everything).set(everything.shape()), Ok(everything));
     let one = PartitionSet::full(Shape::with_long(0, 0), &[]);
     assert_eq!(SetColumns::of(&one), columns(&[], &[1], &[0, 0]));
     assert_eq!(SetColumns::of(&one).set(one.shape()), Ok(one));
@@ -576,24 +450,13 @@ fn columns_of_no_set_are_refused() {
         (&[0], &[1], &[2, u32::MAX], Misfit::Range),
         (&[0], &[2], &[0, u32::MAX, 0, 0], Misfit::Range),
     ] {
-        assert_eq!(
-            columns(tuples, counts, runs).set(two),
-            Err(misfit),
-            "{tuples:?} {counts:?} {runs:?}"
-        );
+        assert_eq!(columns(tuples, counts, runs).set(two), Err(misfit), "{tuples:?} {counts:?} {runs:?}");
     }
-    assert_eq!(
-        columns(&[], &[1], &[0, 1]).set(Shape::with_long(0, 0)),
-        Err(Misfit::Range)
-    );
+    assert_eq!(columns(&[], &[1], &[0, 1]).set(Shape::with_long(0, 0)), Err(Misfit::Range));
 
     let entries = |keys: SetColumns, versions: &[u64], marks: &[u64]| {
-        let columns = EntryColumns {
-            keys,
-            versions: versions.to_vec(),
-            inputs: vec![],
-            marks: marks.to_vec(),
-        };
+        let columns =
+            EntryColumns { keys, versions: versions.to_vec(), inputs: vec![], marks: marks.to_vec() };
         columns.entries(two).map(|entries| entries.len())
     };
     let three = || columns(&[0], &[1], &[4, 2]);
@@ -601,8 +464,5 @@ fn columns_of_no_set_are_refused() {
     assert_eq!(entries(three(), &[1, 2], &[]), Err(Misfit::Lengths));
     assert_eq!(entries(three(), &[1, 2, 3, 4], &[]), Err(Misfit::Lengths));
     assert_eq!(entries(three(), &[1, 2, 3], &[1]), Err(Misfit::Lengths));
-    assert_eq!(
-        entries(columns(&[0], &[1], &[0, u32::MAX]), &[1], &[]),
-        Err(Misfit::Lengths)
-    );
+    assert_eq!(entries(columns(&[0], &[1], &[0, u32::MAX]), &[1], &[]), Err(Misfit::Lengths));
 }
