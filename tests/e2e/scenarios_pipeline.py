@@ -148,15 +148,15 @@ class Prebuilt(Scenario):
         """kill -9 of the server and bazel clean --expunge: the job goes on, once, with its log"""
         want = self.ws.detach("probe/ticks/case=a", "probe/ticks/case=b", "--jobs", "1")
         process, _ = self.ws.ticking("a")
-        (row,) = self.ws.runs("--job", "//probe:tick")
+        run = self.ws.run_of("probe/ticks/case=a")["id"]
         os.kill(self.ws.server_pid(), signal.SIGKILL)
         self.world.bazel("clean", "--expunge", workspace=self.ws).expect(0)
         self.assertFalse(os.path.exists(self.ws.program))
         self.assertTrue(alive(process))
         self.ws.program = self.world.program()
         self.ws.cli("status").expect(0)
-        size = self.ws.log_size(row["id"])
-        wait_until("its log goes on", lambda: self.ws.log_size(row["id"]) > size)
+        size = self.ws.log_size(run)
+        wait_until("its log goes on", lambda: self.ws.log_size(run) > size)
         self.ws.release("a")
         self.ws.release("b")
         self.ws.wait_want(want, "satisfied")

@@ -108,7 +108,8 @@ impl Orchestrator {
                     while let Some(message) = next {
                         stop |= self.take(message, &mut turn);
                         taken += 1;
-                        next = if taken < BATCH { self.inbox.try_recv().ok() } else { None };
+                        // After a stop, the end of the runner's connection must not bring another runner.
+                        next = if taken < BATCH && !stop { self.inbox.try_recv().ok() } else { None };
                     }
                 }
             }

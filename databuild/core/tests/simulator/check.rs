@@ -22,9 +22,12 @@ pub fn fingerprint(state: &State) -> Vec<String> {
     for (ix, dataset) in graph.datasets() {
         let (name, facts) = (&dataset.name, state.dataset(ix));
         // Of what is neither there nor being made, nobody asks whether its inputs have changed.
-        let live = dataset.producer.map(|job| state.work(job).live.clone());
-        let inputs_changed = facts.inputs_changed.intersect(&facts.present);
-        let suspect = facts.suspect.intersect(&live.unwrap_or_else(|| PartitionSet::empty(dataset.shape)));
+        let mut inputs_changed = PartitionSet::empty(dataset.shape);
+        let mut suspect = PartitionSet::empty(dataset.shape);
+        if let Some(job) = dataset.producer {
+            inputs_changed = facts.inputs_changed.intersect(&facts.present);
+            suspect = facts.suspect.intersect(&state.work(job).live);
+        }
         let sets = [
             ("present", &facts.present),
             ("empty", &facts.empty),
