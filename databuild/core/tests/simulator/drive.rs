@@ -25,7 +25,7 @@ type Trace = Vec<Line>;
 /// A line of it; events are written out only if somebody reads them.
 enum Line {
     Text(String),
-    Event(Event),
+    Event(Box<Event>),
 }
 
 /// Runs a simulation of `steps` actions; what goes wrong is told with the seed and all actions.
@@ -131,7 +131,7 @@ impl Simulation {
             return None;
         }
         for record in step.records {
-            self.trace.push(Line::Event(record.event.clone()));
+            self.trace.push(Line::Event(Box::new(record.event.clone())));
             if let Event::Materialized(made) = &record.event {
                 let graph = Arc::clone(&self.replayed.runs[&made.attempt.run].graph);
                 self.world.keep_values(&graph.graph, &made.outputs, &self.replayed.symbols);
