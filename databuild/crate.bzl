@@ -17,7 +17,7 @@ _INCLUDED = [
     "src/**/*.svg",
 ]
 
-def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], visibility = None):
+def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], data = [], visibility = None):
     """Declares the library, the program and the tests of the crate whose Cargo.toml is in this package.
 
     Targets: `lib` and `lib_test` when `src/lib.rs` exists; the program and `<program>_test` when `binary` is given;
@@ -28,6 +28,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
         binary: name of the program whose root is `src/main.rs`.
         deps: labels of the workspace's own crates that this one depends on; Cargo.toml tells the others.
         dev_deps: the same, for tests only.
+        data: files of other packages that the tests in `tests` read.
         visibility: who may use the library and the program.
     """
     sources = native.glob(["src/**/*.rs"])
@@ -107,7 +108,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
             ),
             compile_data = included,
             crate_root = test,
-            data = test_data + ([":" + binary] if binary else []),
+            data = test_data + data + ([":" + binary] if binary else []),
             edition = _EDITION,
             proc_macro_deps = all_crate_deps(
                 proc_macro = True,

@@ -119,7 +119,12 @@ class Pipeline(Scenario):
         run([self.ws.at("databuild"), "stop", "--jobs"], self.ws.path).expect(0)
 
     def test_no_daemon(self):
-        """build --no-daemon does all in one process tree and leaves nothing"""
+        """build --no-daemon does all in one process tree, leaves nothing, and does not disturb a server"""
+        self.ws.cli("status").expect(0)
+        pid = self.ws.server_pid()
+        self.assertSays(self.ws.cli("build", "total", "--no-daemon").expect(2), "server is running", "--no-daemon")
+        self.assertEqual(self.ws.server_pid(), pid)
+        self.ws.stop()
         built = self.world.bazel_run("build", "total", "--refresh", "all", "--no-daemon").expect(0)
         self.assertSays(built, "1 partition built")
         self.assertFalse(os.path.exists(self.ws.at(".databuild", "server.json")))

@@ -130,19 +130,29 @@ class Server(Scenario):
         self.ws.cli("status").expect(0)
 
     def test_idle(self):
-        """an idle server goes by itself, though not while a job runs"""
+        """an idle server goes by itself, and its runner too, though not while a job runs"""
         self.ws.stop()
-        args = ("serve", "--foreground", "--idle-timeout", "1")
-        self.ws.release("b")
-        server = self.ws.start(*args)
+        server = self.ws.start("serve", "--foreground", "--idle-timeout", "1")
         try:
+            wait_until("it listens", lambda: os.path.exists(self.ws.at(".databuild", "server.json")))
+            self.ws.detach("probe/ticks/case=b")
+            self.ws.ticking("b")
+            run = self.ws.run_of("probe/ticks/case=b")["id"]
+            # Four seconds at least, in which nobody asks anything.
+            wait_until("the job has run for a while", lambda: self.ws.log_size(run) > 600)
+            self.assertIsNone(server.poll())
+            runner = self.ws.runner_pid()
+            self.ws.release("b")
             self.assertEqual(server.wait(60), 0)
+            wait_until("the runner has gone", lambda: not alive(runner))
         finally:
+            server.kill()
             server.communicate()
         self.assertFalse(os.path.exists(self.ws.at(".databuild", "server.json")))
+        self.assertEqual(read(self.ws.at("out", "ticks", "b.txt")), "released\n")
 
     def test_foreground(self):
-        """serve --foreground listens on the port asked for and ends on SIGTERM with 0; a second server is refused"""
+        """serve --foreground listens on the port asked for, is found there, and ends on SIGTERM with 0"""
         self.ws.stop()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -151,7 +161,7 @@ class Server(Scenario):
         try:
             wait_until("it listens", lambda: os.path.exists(self.ws.at(".databuild", "server.json")) or server.poll() is not None)
             self.assertEqual(self.ws.server()["address"], f"127.0.0.1:{port}")
-            self.assertEqual(self.ws.cli("status", "--json").expect(0).json()["pid"], self.ws.server_pid())
+            self.assertEqual(self.ws.cli("status", "--json").expect(0).json()["pid"], server.pid)
             server.send_signal(signal.SIGTERM)
             self.assertEqual(server.wait(60), 0)
         finally:

@@ -148,3 +148,16 @@ class Survival(Scenario):
         self.ws.ticking("a", attempts=2)
         self.ws.release("a")
         self.ws.wait_want(want, "satisfied")
+
+    def test_stop_jobs_alone(self):
+        """stop --jobs ends the jobs of a server that is dead, too"""
+        want, process, _ = self.begin("c")
+        runner = self.ws.runner_pid()
+        old = self.ws.server_pid()
+        os.kill(old, signal.SIGKILL)
+        wait_until("the server is gone", lambda: not alive(old))
+        self.ws.cli("stop", "--jobs").expect(0)
+        for pid in (process, runner):
+            wait_until(f"{pid} is gone", lambda pid=pid: not alive(pid))
+        self.ws.cli("want", "cancel", want).expect(0)
+        self.assertEqual(self.ws.want(want)["state"], "canceled")

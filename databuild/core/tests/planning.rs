@@ -6,6 +6,6 @@ mod support;
 #[test]
 fn plans_are_what_looking_at_each_partition_gives() {
     for seed in support::rng::seeds(60) {
-        simulator::compare_plans(seed, 60);
+        simulator::compare_plans(seed, support::rng::steps(60));
     }
 }

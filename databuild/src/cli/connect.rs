@@ -168,7 +168,7 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
 }
 
 /// The program to serve with. Bazel replaces and removes what it built; a server must not run from there.
-fn program(store: &snapshot::Store) -> Result<PathBuf, CliError> {
+pub fn program(store: &snapshot::Store) -> Result<PathBuf, CliError> {
     let path =
         std::env::current_exe().map_err(|error| CliError::new(Kind::Bug, "no_program", error.to_string()))?;
     store.binary(&path).map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))

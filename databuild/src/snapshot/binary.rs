@@ -7,6 +7,9 @@ use std::os::unix::fs::{symlink, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{renameat_with, RenameFlags, CWD};
+use rustix::io::Errno;
+
 use super::copy::{copy_sealed, hash, is_sealed, CopyError};
 use super::digest::FileDigest;
 use super::error::{Context as _, SnapshotError};
@@ -83,7 +86,20 @@ impl Store {
             });
         }
         File::open(&tmp).and_then(|copy| copy.sync_all()).context("flush", &tmp)?;
-        install(&tmp, place)
+        let parent = place.parent().unwrap_or(place);
+        fs::create_dir_all(parent).context("create", parent)?;
+        // Another client may have been faster, and a server may run from its copy already.
+        match renameat_with(CWD, &tmp, CWD, place, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST)
+                if is_sealed(place, file.metadata().context("read", path)?.len())
+                    .context("look at", place)? =>
+            {
+                Ok(())
+            }
+            // What is there is no sealed copy, or the file system cannot tell.
+            Err(_) => install(&tmp, place),
+        }
     }
 }
 

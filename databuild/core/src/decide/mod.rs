@@ -98,8 +98,13 @@ impl Core {
         };
         if !self.draining {
             dispatch::expire_wants(&mut out);
-            dispatch::retry(&mut out, self.slots);
-            dispatch::dispatch(&mut out, self.slots);
+            // Work that is cut off may be what a run waits for to be tried again.
+            let mut before = usize::MAX;
+            while before != out.records.len() {
+                before = out.records.len();
+                dispatch::retry(&mut out, self.slots);
+                dispatch::dispatch(&mut out, self.slots);
+            }
         }
         dispatch::end_wants(&mut out);
         Step { records: out.records, effects: out.effects, reply }

@@ -38,6 +38,8 @@ impl Graph {
                 Edge::Fail => failing.union_with(&readers),
             }
         }
+        // An error is told, even where another rule would have been content to leave it out.
+        skipped.subtract_with(&failing);
         Omissions { failing, skipped }
     }
 

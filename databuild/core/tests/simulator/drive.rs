@@ -617,11 +617,13 @@ impl Simulation {
         let matters = planner::closure(&state, &targets, Refresh::Stale);
         let graph = Arc::clone(state.registered());
         let mut seen = self.world.look(&state, &targets, Refresh::Stale).seen;
-        // What the graph leaves out now, but not when it was made, is nobody's to repair.
-        seen.retain(|sighting| match sighting {
-            Sighting::Gone(ix, key) | Sighting::Content { dataset: ix, key, .. } => {
-                graph.graph.dataset(*ix).producer.is_none_or(|job| matters.jobs[job.0].contains(key))
-            }
+        // What the graph leaves out now, or nobody can build, stays as it is.
+        seen.retain(|sighting| {
+            let (Sighting::Gone(ix, key) | Sighting::Content { dataset: ix, key, .. }) = sighting;
+            graph.graph.dataset(*ix).producer.is_none_or(|job| {
+                let blocked = plan.blocked.iter().any(|(other, set, _)| *other == job && set.contains(key));
+                matters.jobs[job.0].contains(key) && !blocked
+            })
         });
         assert!(seen.is_empty(), "{name} was built, and files are not as known: {seen:?}");
         let mut oracle = Oracle::new(&self.world, &state);

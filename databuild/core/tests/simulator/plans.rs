@@ -73,9 +73,6 @@ pub fn enumerated(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh:
                 Made::Fails if follow => {
                     plan.blocked.insert((ix, key.clone()));
                     dead.extend(job.outputs.iter().map(|output| (*output, key.clone())));
-                    if both(state, ix, &key) {
-                        plan.skipped.insert((ix, key));
-                    }
                     continue;
                 }
                 Made::Skipped if follow => {
@@ -155,12 +152,6 @@ fn inputs(state: &State, job: JobIx, key: &PartitionKey) -> Vec<Partition> {
     let mut all = all_inputs(state, job, key);
     all.retain(|(ix, key)| made(state, *ix, key) != Made::Skipped);
     all
-}
-
-/// Whether one input says that a partition fails and another that it is left out.
-fn both(state: &State, job: JobIx, key: &PartitionKey) -> bool {
-    let single = PartitionSet::single(state.graph().home(job).shape, key);
-    !state.graph().omissions(state.extents(), job, &single).skipped.is_empty()
 }
 
 fn outdated(state: &State, job: JobIx, key: &PartitionKey) -> bool {

@@ -37,9 +37,17 @@ impl Rng {
 /// The seeds of a test: `count` of them from 0 on; `SEEDS` in the environment gives another number, `SEED`
 /// a single one.
 pub fn seeds(count: u64) -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    match (number("SEED"), number("SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, more) => 0..more.unwrap_or(count),
+    match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SEEDS").unwrap_or(count),
     }
+}
+
+/// How long a story is; `STEPS` in the environment gives another length.
+pub fn steps(usual: usize) -> usize {
+    number("STEPS").and_then(|steps| usize::try_from(steps).ok()).unwrap_or(usual)
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
 }

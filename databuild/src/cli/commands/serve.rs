@@ -7,6 +7,8 @@ use super::super::exit_code;
 use crate::daemon::ReadyPipe;
 use crate::runner;
 use crate::serve::{serve, ServeOptions};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -15,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// The server cannot start.
 pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
+    run_from_store()?;
     // First of all, before there are threads.
     let ready = ReadyPipe::take();
     let filter = EnvFilter::try_from_env("DATABUILD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -37,6 +40,17 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
     serve(&state, &options, ready)
         .map(|()| exit_code::OK)
         .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+}
+
+/// Goes on as the stored copy of this program, which no build replaces or removes, and by whose digest
+/// clients see that the server is of their own build.
+fn run_from_store() -> Result<(), CliError> {
+    let stored = connect::program(&connect::store()?)?;
+    let bug = |error: std::io::Error| CliError::new(Kind::Bug, "no_program", error.to_string());
+    if std::env::current_exe().map_err(bug)? == stored.canonicalize().map_err(bug)? {
+        return Ok(());
+    }
+    Err(bug(Command::new(&stored).args(std::env::args_os().skip(1)).exec()))
 }
 
 fn cores() -> usize {

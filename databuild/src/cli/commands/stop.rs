@@ -6,7 +6,7 @@ use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::exit_code;
 use crate::api::ShutdownRequest;
-use crate::daemon::Deadline;
+use crate::daemon::{Deadline, StateDir};
 use std::time::Duration;
 
 /// How long the server may take to go.
@@ -17,14 +17,30 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// The server does not go.
 pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
-    let Some(info) = connect::running(cli)? else {
-        eprintln!("no server is running");
-        return Ok(exit_code::OK);
+    let info = match connect::running(cli)? {
+        Some(info) => info,
+        // Jobs outlive their server; the way to them is a new one.
+        None if args.jobs && has_runner(cli)? => {
+            connect::connect(cli)?;
+            let Some(info) = connect::running(cli)? else { return Ok(exit_code::OK) };
+            info
+        }
+        None => {
+            eprintln!("no server is running");
+            return Ok(exit_code::OK);
+        }
     };
     let client = Client::new(&info)?;
     stop(&client, &info, args.jobs)?;
     eprintln!("stopped the server (pid {})", info.pid);
     Ok(exit_code::OK)
+}
+
+/// Whether a runner left its record, and so may have jobs.
+fn has_runner(cli: &Cli) -> Result<bool, CliError> {
+    let state = StateDir::open(&connect::workspace(cli)?)
+        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
+    Ok(state.is_some_and(|state| state.spool().join("runner.json").exists()))
 }
 
 /// Asks the server to stop and waits until it is gone.
