@@ -17,7 +17,7 @@ _INCLUDED = [
     "src/**/*.svg",
 ]
 
-def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], data = [], visibility = None):
+def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], data = [], lib_test_tags = [], visibility = None):
     """Declares the library, the program and the tests of the crate whose Cargo.toml is in this package.
 
     Targets: `lib` and `lib_test` when `src/lib.rs` exists; the program and `<program>_test` when `binary` is given;
@@ -29,6 +29,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
         deps: labels of the workspace's own crates that this one depends on; Cargo.toml tells the others.
         dev_deps: the same, for tests only.
         data: files of other packages that the tests in `tests` read.
+        lib_test_tags: tags of `lib_test`.
         visibility: who may use the library and the program.
     """
     sources = native.glob(["src/**/*.rs"])
@@ -72,6 +73,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
             name = "lib_test",
             crate = ":lib",
             data = test_data,
+            tags = lib_test_tags,
             deps = dev_deps + all_crate_deps(normal_dev = True),
             **added_by_tests
         )
