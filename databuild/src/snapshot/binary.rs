@@ -88,15 +88,11 @@ impl Store {
         File::open(&tmp).and_then(|copy| copy.sync_all()).context("flush", &tmp)?;
         let parent = place.parent().unwrap_or(place);
         fs::create_dir_all(parent).context("create", parent)?;
+        let size = file.metadata().context("read", path)?.len();
         // Another client may have been faster, and a server may run from its copy already.
         match renameat_with(CWD, &tmp, CWD, place, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
-            Err(Errno::EXIST)
-                if is_sealed(place, file.metadata().context("read", path)?.len())
-                    .context("look at", place)? =>
-            {
-                Ok(())
-            }
+            Err(Errno::EXIST) if is_sealed(place, size).context("look at", place)? => Ok(()),
             // What is there is no sealed copy, or the file system cannot tell.
             Err(_) => install(&tmp, place),
         }

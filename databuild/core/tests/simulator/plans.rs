@@ -65,9 +65,7 @@ pub fn enumerated(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh:
             .map(|(_, key)| key.clone())
             .collect();
         for key in mine {
-            let missing = job.outputs.iter().any(|output| {
-                needed.contains(&(*output, key.clone())) && !state.dataset(*output).present.contains(&key)
-            });
+            let missing = job.outputs.iter().any(|output| !state.dataset(*output).present.contains(&key));
             let follow = refresh != Refresh::Missing || missing;
             match made(state, job.outputs[0], &key) {
                 Made::Fails if follow => {

@@ -224,7 +224,8 @@ fn one_that_left_the_group_dies_too() {
     // With and without the job's output held open.
     let script = "for to in /dev/null /dev/stdout; do \
                     setsid sh -c 'echo $$ > ready; exec sleep 1000' > $to 2> /dev/null & \
-                    read pid < ready; echo $pid >> escaped; done";
+                    pid=; while [ -z \"$pid\" ]; do read pid < ready; done; \
+                    echo $pid >> escaped; done";
     assert!(server.run(place.job("r1-1", script)).is_success());
     let escaped = read(&place.path("escaped"));
     assert_eq!(escaped.lines().count(), 2);
