@@ -142,7 +142,7 @@ build_generator() {
 }
 
 make_rules() {
-  local new="$work/rules" name triple cpu crate_files
+  local new="$work/rules" name triple cpu
   cpu=$(uname -m)
   triple="$cpu-unknown-linux-gnu"
   cp -r "$tools/offline" "$new"
@@ -160,10 +160,7 @@ make_rules() {
   mkdir "$new/rust_toolchains/lib"
   ln -s /usr/lib/rustlib "$new/rust_toolchains/lib/rustlib"
   sed -i "s/@TRIPLE@/$triple/; s/@CPU@/$cpu/" "$new/rust_toolchains/BUILD.bazel"
-  # Cargo names the folder after the registry; one that is not there does no harm.
-  crate_files=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/cache" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | head -n 1 || true)
-  sed "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|; s|@CRATE_FILES@|${crate_files:-$cache/no-crates}|" \
-    "$tools/offline/bazelrc" >"$new/bazelrc"
+  sed -i "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|" "$new/bazelrc" "$new/rust_host_tools/bin/cargo"
   # Independent of this repository, for what is started outside it.
   cp "$tools/enter.sh" "$new/enter.sh"
   printf '#!/bin/sh\nexec bash "%s/enter.sh" "%s" "$@"\n' "$rules" "$root" >"$new/enter"
