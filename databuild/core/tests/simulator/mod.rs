@@ -1,6 +1,9 @@
 //! A seed-driven simulation: the core, a log in memory, a fake executor, files and a clock, with a crash
 //! possible between any two steps.
 
+// One test program concludes its stories, the other compares plans.
+#![allow(dead_code, unused_imports)]
+
 mod check;
 mod drive;
 mod oracle;
@@ -9,7 +12,3 @@ mod scene;
 mod world;
 
 pub use drive::{compare_plans, simulate};
-
-// One test program simulates, the other compares plans.
-#[allow(dead_code)]
-const BOTH: [fn(u64, usize); 2] = [simulate, compare_plans];
