@@ -15,11 +15,12 @@ from scenarios_data import Data
 from scenarios_failures import Failures
 from scenarios_http import Http
 from scenarios_pipeline import Pipeline, Prebuilt
+from scenarios_plans import Plans
 from scenarios_server import Server
 from scenarios_survival import Survival
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Data, Failures, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Data, Plans, Failures, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -18,8 +18,11 @@ class Data(Scenario):
         return sorted(event["partition"] for event in events if event["what"] in ("built", "empty"))
 
     def test_all(self):
-        """plan shows what a build would do, and writes nothing"""
-        plan = self.ws.cli("plan", "total", "--json").expect(0).json()
+        """plan shows what a build would do, runs nothing, and with --no-save records nothing"""
+        self.ws.cli("status").expect(0)
+        before = self.ws.events()
+        plan = self.ws.cli("plan", "total", "--no-save", "--json").expect(0).json()
+        self.assertEqual((plan["id"], self.ws.events()), (None, before))
         self.assertEqual(plan["certain"], 25)
         self.assertEqual({group["reason"] for group in plan["groups"]}, {"missing"})
         self.assertEqual(self.ws.runs(), [])

@@ -8,7 +8,7 @@
 //! - The stored form (crate `databuild-proto`) has names and numbers of its own, which are never
 //!   renamed or reused; these Rust names are free to change.
 
-use crate::ids::{AttemptId, GraphId, RunId, WantId};
+use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,6 +64,10 @@ pub enum Event {
     Materialized(Materialized),
     /// A run is over without result.
     RunEnded(RunEnded),
+    /// A plan was shown and kept, to be applied later.
+    PlanCreated(PlanCreated),
+    /// Plans are kept no longer.
+    PlansDropped(PlansDropped),
 }
 
 impl Event {
@@ -87,6 +91,8 @@ impl Event {
             Event::PublishIntended(_) => "publish_intended",
             Event::Materialized(_) => "materialized",
             Event::RunEnded(_) => "run_ended",
+            Event::PlanCreated(_) => "plan_created",
+            Event::PlansDropped(_) => "plans_dropped",
         }
     }
 }
@@ -188,6 +194,8 @@ pub struct WantCreated {
     pub successors: SetText,
     /// Targets (or what they need) that cannot be built, with the reason.
     pub blocked: Vec<Blocked>,
+    /// The plan that it carries out: it may do less than that, and never more.
+    pub plan: Option<PlanId>,
 }
 
 /// Partitions that a want asked for and nobody can build.
@@ -366,4 +374,93 @@ pub struct RunEnded {
     pub canceled: bool,
     /// For people.
     pub message: String,
+}
+
+/// See [`Event::PlanCreated`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanCreated {
+    /// Its identity.
+    pub plan: PlanId,
+    /// The graph it was made with.
+    pub graph: GraphId,
+    /// What was asked for.
+    pub targets: SetText,
+    /// What to refresh.
+    pub refresh: Refresh,
+    /// The instant for which key spaces were read.
+    pub as_of: Timestamp,
+    /// It cannot be applied from then on.
+    pub expires_at: Timestamp,
+    /// What would be done, by job and reason, upstream first; then what cannot be done.
+    pub rows: Vec<PlanRow>,
+    /// Partitions that matter and are current.
+    pub current: u64,
+    /// What it rests on: it is applied only as long as all of that is as it was.
+    pub grounds: Grounds,
+}
+
+/// Partitions of one job that stand in a plan for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRow {
+    /// Label of the job; empty for what is external.
+    pub job: String,
+    /// How sure it is.
+    pub kind: PlanRowKind,
+    /// Stable name of the reason: `missing`, `code_changed`, `upstream_built`, ….
+    pub reason: String,
+    /// The reason for people.
+    pub message: String,
+    /// How many partitions.
+    pub count: u64,
+    /// They, as sets of the job's first output.
+    pub partitions: SetText,
+}
+
+/// How sure a row of a plan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PlanRowKind {
+    /// It will be built.
+    Certain,
+    /// It will be built if what it reads comes out changed.
+    IfChanged,
+    /// A run under way makes it.
+    UnderWay,
+    /// It cannot be built, or is external and not there.
+    Blocked,
+}
+
+/// What a plan rests on, as digests of the state at its time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grounds {
+    /// The jobs that make what matters.
+    pub jobs: Vec<JobGround>,
+    /// The partitions that matter.
+    pub datasets: Vec<DatasetGround>,
+}
+
+/// A job as a plan found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobGround {
+    /// Its label.
+    pub job: String,
+    /// Digest of its code, its arguments, its layout and what it reads.
+    pub digest: u64,
+}
+
+/// Partitions of a dataset as a plan found them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetGround {
+    /// Its name.
+    pub dataset: String,
+    /// How many partitions of it matter.
+    pub partitions: u64,
+    /// A digest for each of equally many partitions, in their order.
+    pub digests: Vec<u64>,
+}
+
+/// See [`Event::PlansDropped`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlansDropped {
+    /// Which.
+    pub plans: Vec<PlanId>,
 }

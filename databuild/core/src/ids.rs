@@ -49,6 +49,12 @@ numbered_id!(
     "a want id such as `w3`"
 );
 numbered_id!(
+    /// A saved plan: `p7`.
+    PlanId,
+    "p",
+    "a plan id such as `p7`"
+);
+numbered_id!(
     /// A run of a job: `r12`.
     RunId,
     "r",

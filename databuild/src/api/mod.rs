@@ -12,7 +12,7 @@ mod wants;
 
 pub use error::ErrorBody;
 pub use partitions::{Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause};
-pub use plans::{PlanGroup, PlanRequest, PlanView};
+pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
     EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,

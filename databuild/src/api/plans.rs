@@ -14,11 +14,76 @@ pub struct PlanRequest {
     /// Key spaces as of this instant; now if absent.
     #[serde(default)]
     pub as_of: Option<String>,
+    /// It cannot be applied after so many seconds; a day if absent.
+    #[serde(default)]
+    pub expires_seconds: Option<u64>,
+    /// Keep it, so that it can be applied; `true` if absent. With `false` nothing at all is recorded.
+    #[serde(default)]
+    pub save: Option<bool>,
+}
+
+/// `POST /api/v1/plans/p7/apply`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyPlan {
+    /// `interactive` (default) or `backfill`.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// Give up after so many seconds.
+    #[serde(default)]
+    pub ttl_seconds: Option<u64>,
+    /// Late after so many seconds.
+    #[serde(default)]
+    pub sla_seconds: Option<u64>,
+    /// What it is for.
+    #[serde(default)]
+    pub comment: String,
+    /// Who asks; `api` if absent.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// A plan in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// `p7`.
+    pub id: String,
+    /// `open`, or `expired`.
+    pub state: String,
+    /// What was asked for.
+    pub targets: Vec<String>,
+    /// `missing`, `stale` or `all`.
+    pub refresh: String,
+    /// Runs that would happen.
+    pub certain: u64,
+    /// Runs that would happen only if what they read changes.
+    pub if_changed: u64,
+    /// Digest of the graph it was made with.
+    pub graph: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339: it cannot be applied from then on.
+    pub expires_at: String,
+}
+
+/// How long a plan may take, from the last runs of its jobs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Milliseconds for what is certain, as far as its jobs have run before.
+    pub low_ms: u64,
+    /// The same with all that depends on changes.
+    pub high_ms: u64,
+    /// Jobs of the plan that have never run: not in these figures.
+    pub unknown_jobs: Vec<String>,
 }
 
 /// What would run, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanView {
+    /// `p7`; absent if it is not kept.
+    pub id: Option<String>,
+    /// RFC 3339: it cannot be applied from then on; absent if it is not kept.
+    pub expires_at: Option<String>,
     /// What was asked for.
     pub targets: Vec<String>,
     /// Key spaces as of this instant.
@@ -35,6 +100,8 @@ pub struct PlanView {
     pub groups: Vec<PlanGroup>,
     /// What cannot be built, and why.
     pub blocked: Vec<PlanGroup>,
+    /// How long it may take.
+    pub estimate: Estimate,
     /// The last event this reflects.
     pub seq: u64,
 }

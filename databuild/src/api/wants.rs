@@ -65,6 +65,8 @@ pub struct WantDetail {
     pub want: WantRow,
     /// Key spaces were read as of then.
     pub as_of: String,
+    /// The plan that it carries out.
+    pub plan: Option<String>,
     /// How far it is; absent once it has ended.
     pub progress: Option<Progress>,
     /// Why it failed: first causes, at most ten.

@@ -37,8 +37,12 @@ pub enum ColorChoice {
 pub enum Command {
     /// Build partitions and whatever they need, and wait
     Build(BuildArgs),
-    /// Show what a build would run, and why
+    /// Show what a build would run, and why; keep it, to be applied
     Plan(PlanArgs),
+    /// List kept plans, or show one
+    Plans(PlansArgs),
+    /// Do exactly what a plan says, and wait
+    Apply(ApplyArgs),
     /// Explain why a partition is as it is
     Why(WhyArgs),
     /// Create, list, show or cancel wants
@@ -153,6 +157,56 @@ pub struct PlanArgs {
     /// Read key spaces as of this instant
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<String>,
+    /// It cannot be applied after so long: 90s, 30m, 2h, 3d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds)]
+    pub expires: u64,
+    /// Only show it; nothing is recorded, and it cannot be applied
+    #[arg(long, conflicts_with = "expires")]
+    pub no_save: bool,
+}
+
+/// A length of time with its unit, in seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is no length of time such as 90s, 30m, 2h or 3d");
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let factor = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(bad()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
+    count.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(bad)
+}
+
+/// Arguments of `plans`.
+#[derive(Debug, Args)]
+pub struct PlansArgs {
+    /// Show this plan, such as p7
+    pub id: Option<String>,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Such as p7
+    pub plan: String,
+    /// Who goes first
+    #[arg(long, value_enum, default_value_t = ClassArg::Interactive)]
+    pub class: ClassArg,
+    /// Attempts that may run at once, in this server from now on
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub comment: String,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl: Option<u64>,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
 }
 
 /// Arguments of `why`.

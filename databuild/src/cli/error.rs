@@ -85,8 +85,15 @@ impl CliError {
 
 /// Whether an error of this code is about the workspace, its graph, its state folder or its disk.
 fn is_configuration(code: &str) -> bool {
-    const CODES: [&str; 6] =
-        ["graph_invalid", "no_graph", "disk_full", "port_unusable", "bad_roots", "query_too_slow"];
+    const CODES: [&str; 7] = [
+        "graph_invalid",
+        "no_graph",
+        "disk_full",
+        "plan_outdated",
+        "port_unusable",
+        "bad_roots",
+        "query_too_slow",
+    ];
     const BEGINNINGS: [&str; 7] =
         ["log_", "corrupt_log", "newer_", "state_", "runtime_dir_", "code_store_", "workspace_"];
     CODES.contains(&code) || BEGINNINGS.iter().any(|beginning| code.starts_with(beginning))

@@ -43,6 +43,8 @@ fn run(cli: Cli) -> Result<u8, CliError> {
     match &cli.command {
         Command::Build(args) => c::build::run(&cli, args),
         Command::Plan(args) => c::plan::run(&cli, args),
+        Command::Plans(args) => c::plans::run(&cli, args),
+        Command::Apply(args) => c::apply::run(&cli, args),
         Command::Why(args) => c::why::run(&cli, args),
         Command::Want(args) => c::want::run(&cli, args),
         Command::Partitions(args) => c::partitions::run(&cli, args),

@@ -8,17 +8,17 @@ mod datasets;
 use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
 use databuild_core::graph::JobDigests;
-use databuild_core::ids::{GraphId, RunId, Seq, WantId};
+use databuild_core::ids::{GraphId, PlanId, RunId, Seq, WantId};
 use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
-use databuild_core::state::{Phase, State};
-use databuild_proto::protobuf::{EnumOrUnknown, Message};
+use databuild_core::state::{Phase, SavedPlan, State};
+use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::CheckpointPhase as StoredPhase;
 use datasets::{dataset_dump, dataset_message, indexed_dump, indexed_message, set_dump, set_message};
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         work,
         wants,
         runs,
+        last_plan,
+        plans,
     } = dump;
     stored::Checkpoint {
         format: FORMAT,
@@ -89,6 +91,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         work: work.into_iter().map(work_message).collect(),
         wants: wants.into_iter().map(want_message).collect(),
         runs: runs.into_iter().map(run_message).collect(),
+        last_plan: last_plan.0,
+        plans: plans.into_iter().map(plan_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -110,6 +114,8 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         work,
         wants,
         runs,
+        last_plan,
+        plans,
         special_fields: _,
     } = message;
     if format != FORMAT {
@@ -129,7 +135,25 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         work: work.into_iter().map(work_dump).collect::<Result<_, _>>()?,
         wants: wants.into_iter().map(want_dump).collect::<Result<_, _>>()?,
         runs: runs.into_iter().map(run_dump).collect::<Result<_, _>>()?,
+        last_plan: PlanId(last_plan),
+        plans: plans.into_iter().map(plan_dump).collect::<Result<_, _>>()?,
     })
+}
+
+fn plan_message(saved: SavedPlan) -> stored::CheckpointPlan {
+    let SavedPlan { created_at, plan } = saved;
+    stored::CheckpointPlan {
+        created_at: write::instant(created_at),
+        plan: MessageField::some(write::plan_created(&plan)),
+        special_fields: Default::default(),
+    }
+}
+
+fn plan_dump(message: stored::CheckpointPlan) -> Result<SavedPlan, ConvertError> {
+    known(&message, "a plan")?;
+    let stored::CheckpointPlan { created_at, plan, special_fields: _ } = message;
+    let plan = plan.into_option().ok_or_else(|| malformed("has an empty plan"))?;
+    Ok(SavedPlan { created_at: read::instant(created_at)?, plan: read::plan_created(plan)? })
 }
 
 fn graph_message(dump: GraphDump) -> stored::CheckpointGraph {
@@ -193,6 +217,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         unchanged,
         failed,
         causes,
+        plan,
     } = dump;
     stored::CheckpointWant {
         want: id.0,
@@ -208,6 +233,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         unchanged,
         failed,
         causes,
+        plan: plan.map_or(0, |plan| plan.0),
         special_fields: Default::default(),
     }
 }
@@ -228,6 +254,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         unchanged,
         failed,
         causes,
+        plan,
         special_fields: _,
     } = message;
     Ok(WantDump {
@@ -244,6 +271,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         unchanged,
         failed,
         causes,
+        plan: (plan != 0).then_some(PlanId(plan)),
     })
 }
 

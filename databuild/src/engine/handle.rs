@@ -3,10 +3,12 @@
 use super::orchestrator::{Command, Message};
 use crate::store::{Blob, Reader};
 use arc_swap::ArcSwap;
-use databuild_core::decide::{Core, Input, Refusal, Reply, Sightings, WantRequest};
-use databuild_core::event::GraphRegistered;
+use databuild_core::decide::{
+    self, ApplyRequest, Core, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest,
+};
+use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
 use databuild_core::graph::{DatasetIx, Graph};
-use databuild_core::ids::{GraphId, RunId, WantId};
+use databuild_core::ids::{GraphId, PlanId, RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner::{self, Plan};
 use databuild_core::state::State;
@@ -208,6 +210,53 @@ impl Handle {
         }
     }
 
+    /// Makes a plan that is kept if there is anything to do, having looked at the files it is about.
+    /// Returns whether it is kept.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn save_plan(&self, mut request: PlanRequest) -> Result<(PlanCreated, bool), CommandError> {
+        let now = Timestamp::now();
+        let as_of = request.as_of.map_or(now, |as_of| as_of.min(now));
+        request.as_of = Some(as_of);
+        let (targets, refresh) = (request.targets.clone(), request.refresh);
+        let handle = self.clone();
+        let look = tokio::task::spawn_blocking(move || handle.look(&targets, refresh, as_of))
+            .await
+            .map_err(|_| CommandError::ShuttingDown)??;
+        match self.submit(Input::CreatePlan(request, look.sightings)).await? {
+            Reply::Planned { plan, kept } => Ok((*plan, kept)),
+            _ => Err(CommandError::ShuttingDown),
+        }
+    }
+
+    /// Creates a want that does what a plan says, having looked at the files it is about.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`]; and the plan is not there, expired or does not hold any more.
+    pub async fn apply_plan(&self, request: ApplyRequest) -> Result<WantId, CommandError> {
+        let saved = self.snapshot().state.plans.get(&request.plan).cloned();
+        // Without the plan the core says what is wrong.
+        let sightings = match saved.filter(|saved| saved.plan.expires_at > Timestamp::now()) {
+            None => Sightings::default(),
+            Some(saved) => {
+                let handle = self.clone();
+                tokio::task::spawn_blocking(move || {
+                    let plan = &saved.plan;
+                    handle.look(&plan.targets, plan.refresh, plan.as_of).map(|look| look.sightings)
+                })
+                .await
+                .map_err(|_| CommandError::ShuttingDown)?
+                // Targets that the graph does not have any more are the core's to name.
+                .unwrap_or_default()
+            }
+        };
+        match self.submit(Input::ApplyPlan(request, sightings)).await? {
+            Reply::Want(id) => Ok(id),
+            _ => Err(CommandError::ShuttingDown),
+        }
+    }
+
     /// Plans without doing anything. Blocking: looks at files.
     ///
     /// # Errors
@@ -251,6 +300,25 @@ impl Handle {
     /// There is no such live run.
     pub async fn cancel_run(&self, run: RunId) -> Result<Reply, CommandError> {
         self.submit(Input::CancelRun(run)).await
+    }
+}
+
+impl Planned {
+    /// The plan as it would be kept.
+    #[must_use]
+    pub fn shown(&self, refresh: databuild_core::event::Refresh) -> PlanCreated {
+        let Planned { state, targets, plan, .. } = self;
+        PlanCreated {
+            plan: PlanId(0),
+            graph: state.registered().id.clone(),
+            targets: targets.iter().flat_map(|(ix, set)| state.set_text(*ix, set)).collect(),
+            refresh,
+            as_of: state.as_of,
+            expires_at: state.as_of,
+            rows: decide::plan_rows(state, plan, targets),
+            current: plan.current,
+            grounds: Grounds::default(),
+        }
     }
 }
 

@@ -22,6 +22,13 @@ pub(super) fn describe(event: &Event) -> String {
             };
             format!("{} {how}", e.want)
         }
+        Event::PlanCreated(e) => format!("{} planned for {}", e.plan, e.targets.join(", ")),
+        Event::PlansDropped(e) => {
+            format!(
+                "{} kept no longer",
+                e.plans.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            )
+        }
         Event::WantReplanned(e) => format!("{} now waits for {}", e.want, e.work.join(", ")),
         Event::WorkCutOff(e) => format!("current after all: {}", e.partitions.join(", ")),
         Event::WorkAbandoned(e) => format!("given up after {}: {}", e.cause, e.partitions.join(", ")),

@@ -7,6 +7,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
+use databuild_core::decide::Refusal;
 use std::collections::BTreeMap;
 
 /// An error answer.
@@ -52,14 +53,20 @@ impl IntoResponse for ApiError {
 impl From<CommandError> for ApiError {
     fn from(error: CommandError) -> ApiError {
         let status = match error.code() {
-            "want_not_found" | "run_not_found" => StatusCode::NOT_FOUND,
-            "graph_changed" | "no_graph" => StatusCode::CONFLICT,
+            "want_not_found" | "run_not_found" | "plan_not_found" => StatusCode::NOT_FOUND,
+            "graph_changed" | "no_graph" | "plan_expired" | "plan_outdated" => StatusCode::CONFLICT,
             "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
             "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
             _ if matches!(error, CommandError::Store { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        ApiError::new(status, error.code(), error.to_string())
+        let answer = ApiError::new(status, error.code(), error.to_string());
+        match error {
+            CommandError::Refused(Refusal::PlanOutdated { changes, .. }) => {
+                answer.with("changes", changes.join("; "))
+            }
+            _ => answer,
+        }
     }
 }
 

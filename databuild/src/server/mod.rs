@@ -8,6 +8,7 @@
 mod blame;
 mod describe;
 mod error;
+mod estimate;
 mod garbage;
 mod guard;
 mod logs;

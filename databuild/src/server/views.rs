@@ -1,8 +1,10 @@
 //! Fills the API's types from the state: pure reading, no request and no response.
 
-use crate::api::{DatasetSummary, JobProgress, PartitionRow, PartitionState, PlanGroup, PlanView, Progress};
-use crate::engine::Planned;
-use databuild_core::graph::{DatasetIx, JobIx};
+use crate::api::{
+    DatasetSummary, Estimate, JobProgress, PartitionRow, PartitionState, PlanGroup, PlanView, Progress,
+};
+use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind};
+use databuild_core::graph::DatasetIx;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::{State, Verdict, Want};
 
@@ -133,51 +135,37 @@ pub(super) fn rows(
 }
 
 /// A plan, grouped by job and reason.
-pub(super) fn plan(planned: &Planned) -> PlanView {
-    let Planned { state, targets, plan, .. } = planned;
-    let graph = state.graph();
-    let group = |job: JobIx, reason: &str, message: &str, set: &PartitionSet| PlanGroup {
-        job: graph.job(job).label.clone(),
-        reason: reason.to_owned(),
-        message: message.to_owned(),
-        count: set.len(),
-        partitions: shortened(state.work_text(job, set)),
+pub(super) fn plan(shown: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanView {
+    let (certain, if_changed) = plan_counts(&shown);
+    let group = |row: PlanRow| PlanGroup {
+        job: row.job,
+        reason: row.reason,
+        message: row.message,
+        count: row.count,
+        partitions: shortened(row.partitions),
     };
-    let groups = plan
-        .jobs
-        .iter()
-        .flat_map(|entry| {
-            entry.reasons.iter().map(|(reason, set)| group(entry.job, reason.code(), reason.phrase(), set))
-        })
-        .collect();
-    let mut blocked: Vec<PlanGroup> =
-        plan.blocked.iter().map(|(job, set, reason)| group(*job, "blocked", reason, set)).collect();
-    for (ix, set) in &plan.absent {
-        if let Some((_, wanted)) = targets.iter().find(|(target, _)| target == ix) {
-            let set = wanted.intersect(set);
-            if !set.is_empty() {
-                blocked.push(PlanGroup {
-                    job: String::new(),
-                    reason: "absent".to_owned(),
-                    message: "external and not there".to_owned(),
-                    count: set.len(),
-                    partitions: shortened(state.set_text(*ix, &set)),
-                });
-            }
-        }
-    }
-    let (certain, if_changed) = plan.counts();
+    let (blocked, rows): (Vec<_>, Vec<_>) =
+        shown.rows.into_iter().partition(|row| row.kind == PlanRowKind::Blocked);
     PlanView {
-        targets: targets.iter().flat_map(|(ix, set)| shortened(state.set_text(*ix, set))).collect(),
-        as_of: state.as_of.to_string(),
-        graph: state.registered().id.to_string(),
+        id: kept.then(|| shown.plan.to_string()),
+        expires_at: kept.then(|| shown.expires_at.to_string()),
+        targets: shortened(shown.targets),
+        as_of: shown.as_of.to_string(),
+        graph: shown.graph.to_string(),
         certain,
         if_changed,
-        current: plan.current,
-        groups,
-        blocked,
-        seq: state.seq.0,
+        current: shown.current,
+        groups: rows.into_iter().map(group).collect(),
+        blocked: blocked.into_iter().map(group).collect(),
+        estimate,
+        seq,
     }
+}
+
+/// Number of runs that a plan has for certain, and of those that depend on changes.
+pub(super) fn plan_counts(plan: &PlanCreated) -> (u64, u64) {
+    let count = |kind| plan.rows.iter().filter(|row| row.kind == kind).map(|row| row.count).sum();
+    (count(PlanRowKind::Certain), count(PlanRowKind::IfChanged))
 }
 
 /// How far a live want is.

@@ -26,6 +26,7 @@ use columns::{attempt_row, graph_row, materialization_row, run_row, want_row};
 use databuild_core::event::Record;
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use rusqlite::{params, Connection, OptionalExtension};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -216,6 +217,29 @@ impl Reader {
                 .prepare_cached("SELECT * FROM attempts WHERE run = ?1 AND number = ?2")?
                 .query_row([id.run.0 as i64, i64::from(id.number)], attempt_row)
                 .optional()
+        })
+    }
+
+    /// Wall times in milliseconds of the last successful attempts of each of `jobs`, at most `each`.
+    pub fn last_durations(
+        &self,
+        jobs: &[&str],
+        each: usize,
+    ) -> Result<Answer<BTreeMap<String, Vec<u64>>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT attempts.wall_ms FROM runs JOIN attempts ON attempts.run = runs.id
+                 WHERE runs.job = ?1 AND attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
+                 ORDER BY runs.id DESC LIMIT ?2",
+            )?;
+            let mut found = BTreeMap::new();
+            for job in jobs {
+                let rows = statement.query_map(params![job, rows_limit(each)], |row| row.get::<_, i64>(0))?;
+                let durations =
+                    rows.map(|ms| Ok(ms?.unsigned_abs())).collect::<rusqlite::Result<Vec<u64>>>()?;
+                found.insert((*job).to_owned(), durations);
+            }
+            Ok(found)
         })
     }
 

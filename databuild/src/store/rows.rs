@@ -3,7 +3,7 @@
 //! Texts of states and the like are stored; each is written down once, here.
 
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
-use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -192,6 +192,8 @@ pub struct WantRow {
     pub ended_at: Option<Timestamp>,
     /// First causes of its end, for people.
     pub causes: Vec<String>,
+    /// The plan that it carries out.
+    pub plan: Option<PlanId>,
 }
 
 /// A run.

@@ -1,7 +1,7 @@
 //! Records for tests: one full example of each event, and random histories that could have happened.
 
 use databuild_core::event::*;
-use databuild_core::ids::{AttemptId, GraphId, RunId, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use jiff::Timestamp;
 
 /// The examples, and a function that names every variant, from one list: a new event breaks the build
@@ -47,6 +47,7 @@ one_example_of_each! {
         forced: texts(["report/month=2024-01"]),
         successors: texts(["daily/date=2024-01-05"]),
         blocked: vec![Blocked { partitions: texts(["raw/city=rome"]), reason: "no file".into() }],
+        plan: Some(PlanId(7)),
     }),
     WantEnded(WantEnded {
         want: WantId(3),
@@ -86,6 +87,28 @@ one_example_of_each! {
         work: texts(["daily/date=2024-01-03..2024-02-29"]),
         blocked: vec![Blocked { partitions: texts(["raw/city=oslo"]), reason: "gone".into() }],
     }),
+    PlanCreated(PlanCreated {
+        plan: PlanId(7),
+        graph: GraphId::of("{\"jobs\": []}"),
+        targets: texts(["report/month=2024-01"]),
+        refresh: Refresh::Stale,
+        as_of: time("2024-03-14T01:02:03Z"),
+        expires_at: time("2024-03-15T01:02:03.5Z"),
+        rows: vec![PlanRow {
+            job: "//weather:daily".into(),
+            kind: PlanRowKind::Certain,
+            reason: "missing".into(),
+            message: "missing".into(),
+            count: 31,
+            partitions: texts(["daily/date=2024-01-01..2024-01-31"]),
+        }],
+        current: 3,
+        grounds: Grounds {
+            jobs: vec![JobGround { job: "//weather:daily".into(), digest: u64::MAX }],
+            datasets: vec![DatasetGround { dataset: "daily".into(), partitions: 31, digests: vec![0, 1] }],
+        },
+    }),
+    PlansDropped(PlansDropped { plans: vec![PlanId(5), PlanId(6)] }),
 }
 
 /// An example of each event, a second apart.
@@ -208,6 +231,7 @@ impl History {
             forced: vec![],
             successors: vec![],
             blocked: vec![],
+            plan: None,
         })]
     }
 

@@ -1,10 +1,10 @@
 //! What comes into the core and what goes out of it.
 
 use crate::event::{
-    AttemptOutcome, DataVersion, OutputRecord, PartitionText, PriorityClass, Record, Refresh,
+    AttemptOutcome, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass, Record, Refresh,
 };
 use crate::graph::{DatasetIx, JobIx, Registered};
-use crate::ids::{AttemptId, GraphId, RunId, WantId};
+use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -18,6 +18,10 @@ pub enum Input {
     RegisterGraph(GraphRegistered),
     /// A client wants partitions; with what the caller saw of their files.
     CreateWant(WantRequest, Sightings),
+    /// A client asks what a want would do, and may come back to have exactly that done.
+    CreatePlan(PlanRequest, Sightings),
+    /// A client wants what a kept plan says.
+    ApplyPlan(ApplyRequest, Sightings),
     /// A want is not wanted any more.
     CancelWant(WantId),
     /// A run is to stop; its partition counts as failed for those who want it.
@@ -83,6 +87,36 @@ pub struct WantRequest {
     pub source: String,
     /// Refuse if another graph than this one is registered by now.
     pub graph: Option<GraphId>,
+}
+
+/// What a client asks to be planned.
+#[derive(Debug, Clone)]
+pub struct PlanRequest {
+    /// Reference texts.
+    pub targets: Vec<String>,
+    /// What to refresh.
+    pub refresh: Refresh,
+    /// For which instant key spaces are read; now, if absent or in the future.
+    pub as_of: Option<Timestamp>,
+    /// The plan cannot be applied after so many seconds.
+    pub expires_seconds: Option<u64>,
+}
+
+/// What a client asks for with a plan.
+#[derive(Debug, Clone)]
+pub struct ApplyRequest {
+    /// Which plan.
+    pub plan: PlanId,
+    /// Priority class.
+    pub class: PriorityClass,
+    /// Give up after so many seconds.
+    pub ttl_seconds: Option<u64>,
+    /// Late after so many seconds.
+    pub sla_seconds: Option<u64>,
+    /// What it is for.
+    pub comment: String,
+    /// Who asks.
+    pub source: String,
 }
 
 /// What was seen of files, by dataset.
@@ -207,6 +241,13 @@ pub enum Reply {
     },
     /// A want was created.
     Want(WantId),
+    /// A plan was made.
+    Planned {
+        /// It.
+        plan: Box<PlanCreated>,
+        /// Whether it is kept under its id. What has nothing to do is not.
+        kept: bool,
+    },
 }
 
 /// A request that cannot be met. Nothing was recorded.
@@ -233,9 +274,33 @@ pub enum Refusal {
     /// A message about an attempt that is not the run's current one.
     #[error("attempt {0} is not under way")]
     UnknownAttempt(AttemptId),
+    /// No plan ever had this id.
+    #[error("there is no plan {0}")]
+    UnknownPlan(PlanId),
+    /// The plan is too old, or was dropped for newer ones.
+    #[error("{0} has expired; plan again")]
+    PlanExpired(PlanId),
+    /// What the plan rests on is not as it was.
+    #[error("{plan} does not hold any more: {}; plan again", summary(changes))]
+    PlanOutdated {
+        /// Which plan.
+        plan: PlanId,
+        /// What changed, for people.
+        changes: Vec<String>,
+    },
     /// Nothing was asked for.
     #[error("name at least one dataset or partition")]
     NoTargets,
+}
+
+/// The first changes of many.
+fn summary(changes: &[String]) -> String {
+    const FIRST: usize = 3;
+    let mut text = changes.iter().take(FIRST).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if changes.len() > FIRST {
+        text.push_str(&format!("; and {} more changes", changes.len() - FIRST));
+    }
+    text
 }
 
 impl From<crate::reference::ReferenceError> for Refusal {
@@ -256,6 +321,9 @@ impl Refusal {
             Refusal::UnknownWant(_) => "want_not_found",
             Refusal::UnknownRun(_) => "run_not_found",
             Refusal::UnknownAttempt(_) => "attempt_not_found",
+            Refusal::UnknownPlan(_) => "plan_not_found",
+            Refusal::PlanExpired(_) => "plan_expired",
+            Refusal::PlanOutdated { .. } => "plan_outdated",
             Refusal::NoTargets => "no_targets",
         }
     }

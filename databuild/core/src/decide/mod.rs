@@ -13,14 +13,16 @@
 mod attempt;
 mod dispatch;
 mod input;
+mod plan;
 mod replan;
 mod resume;
 mod want;
 
 pub use input::{
-    AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Refusal, Reply, Sighting, Sightings, Step,
-    Success, WantRequest,
+    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, PlanRequest, Refusal, Reply,
+    Sighting, Sightings, Step, Success, WantRequest,
 };
+pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 
 use crate::event::{Event, Record};
 use crate::state::{FoldError, State};
@@ -75,6 +77,8 @@ impl Core {
         let reply = match input {
             Input::RegisterGraph(registration) => want::register(&mut out, registration),
             Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
+            Input::CreatePlan(request, sightings) => plan::create(&mut out, request, &sightings),
+            Input::ApplyPlan(request, sightings) => plan::apply(&mut out, request, &sightings),
             Input::CancelWant(id) => want::cancel(&mut out, id),
             Input::CancelRun(id) => attempt::cancel_run(&mut out, id),
             Input::Sightings(sightings) => {

@@ -6,9 +6,9 @@
 use super::{want, Out};
 use crate::event::{Blocked, Event, RunEnded, SetText, WantReplanned};
 use crate::graph::{DatasetIx, Graph, JobIx};
-use crate::ids::{RunId, WantId};
+use crate::ids::{PlanId, RunId, WantId};
 use crate::partition_set::PartitionSet;
-use crate::planner;
+use crate::planner::{self, Plan};
 use crate::reference;
 use crate::state::{reads_the_same, Phase, State};
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ pub(super) struct Rest {
     held: Vec<(DatasetIx, PartitionSet)>,
     /// What was asked for.
     targets: Vec<(DatasetIx, PartitionSet)>,
+    /// The plan that it carries out.
+    plan: Option<PlanId>,
 }
 
 /// What is left of all wants.
@@ -37,6 +39,7 @@ pub(super) fn rests(state: &State) -> Vec<Rest> {
             want: want.id,
             held: want.remaining.iter().flat_map(outputs_of).collect(),
             targets: want.targets.iter().filter_map(|text| state.resolve_recorded(text)).collect(),
+            plan: want.plan,
         })
         .collect()
 }
@@ -68,7 +71,9 @@ pub(super) fn replan(out: &mut Out, before: &Graph, rests: Vec<Rest>, lacking: &
     if rests.is_empty() {
         return;
     }
-    for rest in rests {
+    // What carries out a plan adds nothing of its own, but it may wait for what others add.
+    let (bound, free): (Vec<Rest>, Vec<Rest>) = rests.into_iter().partition(|rest| rest.plan.is_some());
+    for rest in free.into_iter().chain(bound) {
         replan_one(out, before, &rest, lacking);
     }
     want::stop_orphans(out);
@@ -134,9 +139,16 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
             held.subtract_with(set);
         }
     }
-    for entry in &plan.jobs {
-        let shape = graph.home(entry.job).shape;
-        work.entry(entry.job).or_insert_with(|| PartitionSet::empty(shape)).union_with(&entry.work());
+    match rest.plan {
+        None => {
+            for entry in &plan.jobs {
+                let shape = graph.home(entry.job).shape;
+                work.entry(entry.job).or_insert_with(|| PartitionSet::empty(shape)).union_with(&entry.work());
+            }
+        }
+        Some(id) => {
+            blocked.extend(out.state.at(want.as_of, |state| give_up_more(state, id, &plan, &mut work)))
+        }
     }
     blocked.extend(want::blocked_texts(out.state, &plan));
     work.retain(|_, set| !set.is_empty());
@@ -158,4 +170,54 @@ fn under_way(state: &State, job: JobIx) -> PartitionSet {
         }
     }
     set
+}
+
+/// Takes from the work of a want that carries out a plan whatever would need more than it has, with the
+/// reason. What others have queued, or a run under way makes as well as a new one would, is no addition.
+fn give_up_more(
+    state: &mut State,
+    id: PlanId,
+    plan: &Plan,
+    work: &mut BTreeMap<JobIx, PartitionSet>,
+) -> Vec<Blocked> {
+    let registered = Arc::clone(state.registered());
+    let graph = &registered.graph;
+    let mut lost: Vec<PartitionSet> =
+        graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
+    let mut first = None;
+    for entry in &plan.jobs {
+        let mut more = entry.certain.union(&entry.if_changed).subtract(&state.work(entry.job).todo);
+        if let Some(held) = work.get(&entry.job) {
+            more.subtract_with(held);
+        }
+        if !more.is_empty() {
+            first.get_or_insert_with(|| state.work_text(entry.job, &more).remove(0));
+            for output in &graph.job(entry.job).outputs {
+                lost[output.0].union_with(&more);
+            }
+        }
+    }
+    let Some(first) = first else { return Vec::new() };
+    let mut blocked = Vec::new();
+    for (ix, job) in graph.jobs() {
+        let Some(held) = work.get_mut(&ix) else { continue };
+        let mut given_up = PartitionSet::empty(held.shape());
+        for input in job.inputs.iter().filter(|input| !lost[input.dataset.0].is_empty()) {
+            let home = graph.side(job.outputs[0], state.extents());
+            let read = graph.side(input.dataset, state.extents());
+            let dependents = input.mapping.dependents_of(&home, &read, &lost[input.dataset.0]);
+            given_up.union_with(&dependents.intersect(held));
+        }
+        given_up.subtract_with(&under_way(state, ix));
+        if given_up.is_empty() {
+            continue;
+        }
+        held.subtract_with(&given_up);
+        for output in &job.outputs {
+            lost[output.0].union_with(&given_up);
+        }
+        let reason = format!("`{first}` would have to be built, which {id} does not have; plan again");
+        blocked.push(Blocked { partitions: state.work_text(ix, &given_up), reason });
+    }
+    blocked
 }

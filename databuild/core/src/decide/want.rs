@@ -3,11 +3,11 @@
 use super::{replan, Out, Refusal, Reply, Sighting, Sightings, WantRequest};
 use crate::digest::hash64;
 use crate::event::{
-    Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, RunCancelRequested, RunEnded,
-    SeenPartition, SetText, WantCreated, WantEnded, WantOutcome,
+    Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, PriorityClass, Refresh,
+    RunCancelRequested, RunEnded, SeenPartition, SetText, WantCreated, WantEnded, WantOutcome,
 };
 use crate::graph::{DatasetIx, Graph};
-use crate::ids::{RunId, WantId};
+use crate::ids::{PlanId, RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Plan};
 use crate::state::{Phase, State};
@@ -53,6 +53,35 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
     out.state.advance(as_of);
 
     let plan = planner::plan(out.state, &targets, request.refresh);
+    let start = Start {
+        targets: &targets,
+        refresh: request.refresh,
+        as_of: out.state.as_of,
+        class: request.class,
+        ttl_seconds: request.ttl_seconds,
+        sla_seconds: request.sla_seconds,
+        comment: request.comment,
+        source: request.source,
+        carries_out: None,
+    };
+    Ok(Reply::Want(begin(out, &plan, start)))
+}
+
+/// What a want is to be, beside its work.
+pub(super) struct Start<'t> {
+    pub(super) targets: &'t [(DatasetIx, PartitionSet)],
+    pub(super) refresh: Refresh,
+    pub(super) as_of: Timestamp,
+    pub(super) class: PriorityClass,
+    pub(super) ttl_seconds: Option<u64>,
+    pub(super) sla_seconds: Option<u64>,
+    pub(super) comment: String,
+    pub(super) source: String,
+    pub(super) carries_out: Option<PlanId>,
+}
+
+/// A want comes into being that does what `plan` says.
+pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
     let mut work = SetText::new();
     let mut forced = SetText::new();
     let mut successors = SetText::new();
@@ -63,9 +92,10 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
         forced.extend(out.state.work_text(entry.job, &entry.forced));
         successors.extend(out.state.work_text(entry.job, &behind));
     }
-    let mut blocked = blocked_texts(out.state, &plan);
+    let mut blocked = blocked_texts(out.state, plan);
     for (ix, set) in &plan.absent {
-        let asked = targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
+        let asked =
+            start.targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
             let partitions = out.state.set_text(*ix, &asked);
             let reason = format!("`{}` is external and not there", partitions.join(", "));
@@ -79,22 +109,23 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
     let want = WantId(out.state.last_want.0 + 1);
     let event = WantCreated {
         want,
-        targets: target_texts(out.state, &targets),
-        class: request.class,
-        refresh: request.refresh,
-        as_of: out.state.as_of,
-        expires_at: after(request.ttl_seconds),
-        due_at: after(request.sla_seconds),
-        comment: request.comment,
-        source: request.source,
+        targets: target_texts(out.state, start.targets),
+        class: start.class,
+        refresh: start.refresh,
+        as_of: start.as_of,
+        expires_at: after(start.ttl_seconds),
+        due_at: after(start.sla_seconds),
+        comment: start.comment,
+        source: start.source,
         work,
         forced,
         successors,
         blocked,
+        plan: start.carries_out,
     };
     out.event(Event::WantCreated(event));
     supersede(out);
-    Ok(Reply::Want(want))
+    want
 }
 
 /// What nobody can build, as an event tells it.
@@ -143,7 +174,7 @@ pub(super) fn resolve_targets(
     Ok(targets.into_iter().collect())
 }
 
-fn target_texts(state: &State, targets: &[(DatasetIx, PartitionSet)]) -> SetText {
+pub(super) fn target_texts(state: &State, targets: &[(DatasetIx, PartitionSet)]) -> SetText {
     targets.iter().flat_map(|(ix, set)| state.set_text(*ix, set)).collect()
 }
 

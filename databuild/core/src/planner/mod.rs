@@ -2,11 +2,14 @@
 //!
 //! Cost grows with datasets and with runs of keys, not with partitions or edges. Two walks:
 //! [`closure`] goes upstream and says which partitions matter at all, so that their files can be looked
-//! at; [`plan`] then comes back downstream and says which of them are to be built.
+//! at; [`plan`] then comes back downstream and says which of them are to be built. What a kept plan rests
+//! on is in digests ([`crate::event::Grounds`]), so that it can be told whether it still holds.
 
 mod closure;
+mod ground;
 mod plan;
 
 pub use closure::{closure, Closure};
+pub(crate) use ground::{changes, grounds};
 pub(crate) use plan::plan_rest;
 pub use plan::{plan, JobPlan, Plan, Reason};

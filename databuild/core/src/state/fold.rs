@@ -1,6 +1,6 @@
 //! Folding one event into the state. Decides nothing: whatever depends on judgement is in the event.
 
-use super::{DatasetState, Entry, JobWork, Phase, ProvenanceIx, Run, State, Want};
+use super::{DatasetState, Entry, JobWork, Phase, ProvenanceIx, Run, SavedPlan, State, Want};
 use crate::digest::hash64;
 use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, Record, RunEnded,
@@ -109,6 +109,13 @@ impl State {
             }
             Event::Materialized(event) => self.materialize(event, seq)?,
             Event::RunEnded(event) => self.end_run(event, seq)?,
+            Event::PlanCreated(plan) => {
+                self.last_plan = self.last_plan.max(plan.plan);
+                self.advance(plan.as_of);
+                let saved = SavedPlan { created_at: record.at, plan: plan.clone() };
+                self.plans.insert(plan.plan, Arc::new(saved));
+            }
+            Event::PlansDropped(event) => self.plans.retain(|id, _| !event.plans.contains(id)),
         }
         Ok(())
     }
@@ -175,6 +182,7 @@ impl State {
             unchanged: 0,
             failed: self.count_blocked(&event.blocked),
             causes: event.blocked.iter().map(|blocked| blocked.reason.clone()).take(MAX_CAUSES).collect(),
+            plan: event.plan,
         };
         self.wants.insert(event.want, Arc::new(want));
         self.refresh_ready();
@@ -483,7 +491,7 @@ impl State {
     }
 
     /// Partitions of an event that the current graph still has; others are history only.
-    fn located(&self, texts: &SetText) -> Vec<(DatasetIx, PartitionSet)> {
+    pub(crate) fn located(&self, texts: &SetText) -> Vec<(DatasetIx, PartitionSet)> {
         let mut found: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for (ix, set) in texts.iter().filter_map(|text| self.resolve_recorded(text)) {
             match found.get_mut(&ix) {

@@ -21,10 +21,10 @@ pub use entries::{Entries, Entry};
 pub use fold::FoldError;
 pub use staleness::Verdict;
 pub(crate) use succession::reads_the_same;
-pub use work::{JobWork, Phase, Run, Want};
+pub use work::{JobWork, Phase, Run, SavedPlan, Want};
 
 use crate::graph::{Axis, DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
-use crate::ids::{RunId, Seq, WantId};
+use crate::ids::{PlanId, RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::{self, ReferenceError, ReferenceText};
 use crate::symbols::Symbols;
@@ -51,6 +51,10 @@ pub struct State {
     pub last_want: WantId,
     /// The number of the last run.
     pub last_run: RunId,
+    /// Plans that are kept.
+    pub plans: BTreeMap<PlanId, Arc<SavedPlan>>,
+    /// The number of the last plan.
+    pub last_plan: PlanId,
     /// Moving average of attempts' wall time in milliseconds.
     pub attempt_ms: f64,
     extents: Option<Arc<Extents>>,

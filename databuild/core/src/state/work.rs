@@ -2,9 +2,9 @@
 //!
 //! Queued work is a set, not a list of rows; a run comes into being with its first lease.
 
-use crate::event::{PriorityClass, Refresh, SetText};
+use crate::event::{PlanCreated, PriorityClass, Refresh, SetText};
 use crate::graph::{JobIx, Registered};
-use crate::ids::{AttemptId, GraphId, RunId, WantId};
+use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -69,6 +69,8 @@ pub struct Want {
     pub failed: u64,
     /// First causes, at most ten.
     pub causes: Vec<String>,
+    /// The plan that it carries out: no work is ever added to it.
+    pub plan: Option<PlanId>,
 }
 
 impl Want {
@@ -83,6 +85,15 @@ impl Want {
     pub fn holds(&self, job: JobIx, key: &PartitionKey) -> bool {
         self.remaining.get(&job).is_some_and(|set| set.contains(key))
     }
+}
+
+/// A plan that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedPlan {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// It.
+    pub plan: PlanCreated,
 }
 
 /// Where a live run stands. Scheduled and ready work has no run yet; completed, failed and cancelled

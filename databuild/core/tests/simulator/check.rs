@@ -1,9 +1,11 @@
 //! What must hold after every step.
 
-use databuild_core::graph::JobIx;
+use databuild_core::event::{Event, PlanRowKind};
+use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
-use std::collections::BTreeSet;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The state as lines, with everything compared that can be: two states of one log have equal ones.
 pub fn fingerprint(state: &State) -> Vec<String> {
@@ -58,8 +60,11 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         let remaining = want.remaining.iter().filter(|(_, set)| !set.is_empty());
         let remaining: Vec<_> = remaining.map(|(job, set)| (job.0, set.iter().collect::<Vec<_>>())).collect();
         let counts = (want.total, want.done, want.unchanged, want.failed);
-        lines.push(format!("{} {counts:?} {:?} waits for {remaining:?}", want.id, want.causes));
+        let causes = &want.causes;
+        lines.push(format!("{} {:?} {counts:?} {causes:?} waits for {remaining:?}", want.id, want.plan));
     }
+    lines.push(format!("last plan {}", state.last_plan));
+    lines.extend(state.plans.values().map(|saved| format!("{saved:?}")));
     for run in state.runs.values() {
         lines.push(format!(
             "{} {} {:?} {:?} {} {} {:x} {:?} {} {:?}",
@@ -140,6 +145,44 @@ pub fn sound(state: &State) -> Result<(), String> {
         }
         if work.ready != queued.subtract(&state.waiting(ix, &queued)) {
             return fail("ready is not what waits for nothing");
+        }
+    }
+    Ok(())
+}
+
+/// Whether what a want does that carries out a plan stands in that plan, before `event` is folded.
+pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
+    let sets = |texts: &[String]| {
+        let mut found: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+        for text in texts {
+            let (ix, set) = state.resolve_at(text, Timestamp::MAX).map_err(|error| error.to_string())?;
+            found.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
+        }
+        Ok::<_, String>(found)
+    };
+    let (want, work, most) = match event {
+        Event::WantCreated(created) => {
+            let Some(plan) = created.plan else { return Ok(()) };
+            let rows = &state.plans[&plan].plan.rows;
+            let rows = rows.iter().filter(|row| row.kind != PlanRowKind::Blocked);
+            let shown: Vec<String> = rows.flat_map(|row| row.partitions.clone()).collect();
+            (created.want, sets(&created.work)?, sets(&shown)?)
+        }
+        Event::WantReplanned(replanned) => {
+            let want = &state.wants[&replanned.want];
+            if want.plan.is_none() {
+                return Ok(());
+            }
+            let homes = want.remaining.iter();
+            let held = homes.map(|(job, set)| (state.graph().job(*job).outputs[0], set.clone())).collect();
+            (replanned.want, sets(&replanned.work)?, held)
+        }
+        _ => return Ok(()),
+    };
+    for (ix, set) in &work {
+        let more = most.get(ix).map_or_else(|| set.clone(), |most| set.subtract(most));
+        if let Some(key) = more.first() {
+            return Err(format!("{want} carries out a plan without {}", state.partition_text(*ix, &key)));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use super::plans;
 use super::scene::Scene;
 use super::world::{Process, ProcessPhase, Publication, World};
 use crate::support::rng::Rng;
-use crate::support::workspace::{end_of, request};
+use crate::support::workspace::{applying, end_of, planning, request};
 use databuild_core::decide::{AttemptReport, Core, Effect, Input, Reply, Sighting, Sightings, Success};
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Record, Refresh, WantOutcome};
 use databuild_core::graph::DatasetIx;
@@ -136,6 +136,7 @@ impl Simulation {
                 let graph = Arc::clone(&self.replayed.runs[&made.attempt.run].graph);
                 self.world.keep_values(&graph.graph, &made.outputs, &self.replayed.symbols);
             }
+            assert_eq!(check::within_plan(&self.replayed, &record.event), Ok(()));
             self.replayed.apply(&record).expect("the log follows from itself");
             if let Event::WantEnded(ended) = &record.event {
                 self.ended.insert(ended.want, ended.outcome);
@@ -279,7 +280,8 @@ impl Simulation {
             0..=39 => self.progress(),
             40..=54 => self.publish(),
             55..=66 => self.want(),
-            67..=69 => self.cancel_want(),
+            67 | 68 => self.cancel_want(),
+            69 => self.plan(),
             70 | 71 => self.cancel_run(),
             72..=77 => self.edit_source(),
             78..=80 => self.touch_output(),
@@ -316,6 +318,7 @@ impl Simulation {
                 self.restart();
             }
             90..=92 => self.pass(3_600 * (1 + self.rng.clone().below(10) as i64)),
+            93 | 94 => self.apply(),
             _ => self.pass(1 + self.rng.clone().below(30) as i64),
         }
     }
@@ -425,6 +428,48 @@ impl Simulation {
         let seen = if self.rng.percent(80) { self.look(&target, refresh) } else { Sightings::default() };
         self.note(format!("want {target} {refresh:?}, {} seen", seen.seen.len()));
         self.step(Input::CreateWant(wanted, seen));
+    }
+
+    fn plan(&mut self) {
+        let Some(target) = self.random_target() else { return };
+        let refresh = *self.rng.pick(&[Refresh::Stale, Refresh::Stale, Refresh::Missing, Refresh::All]);
+        let mut request = planning(&[&target], refresh);
+        if self.rng.percent(20) {
+            request.expires_seconds = Some(self.rng.below(100) as u64);
+        }
+        let seen = if self.rng.percent(80) { self.look(&target, refresh) } else { Sightings::default() };
+        self.note(format!("plan {target} {refresh:?}, {} seen", seen.seen.len()));
+        self.step(Input::CreatePlan(request, seen));
+    }
+
+    /// Some plan is applied, or refused; just made or long ago.
+    fn apply(&mut self) {
+        if self.rng.percent(60) {
+            self.plan();
+        }
+        let all: Vec<_> = self.core.state.plans.values().cloned().collect();
+        if all.is_empty() {
+            return;
+        }
+        let saved = self.rng.pick(&all);
+        let plan = &saved.plan;
+        let id = plan.plan;
+        let seen = if self.rng.percent(80) {
+            let targets = plan.targets.clone();
+            let refresh = plan.refresh;
+            targets.iter().fold(Sightings::default(), |seen, target| {
+                let Sightings { graph, seen: more } = self.look(target, refresh);
+                Sightings { graph, seen: seen.seen.into_iter().chain(more).collect() }
+            })
+        } else {
+            Sightings::default()
+        };
+        self.note(format!("apply {id}, {} seen", seen.seen.len()));
+        let held = self.log.len();
+        if let Some(Err(_)) = self.step(Input::ApplyPlan(applying(id), seen)) {
+            let made = self.log[held..].iter().any(|record| matches!(record.event, Event::Observed(_)));
+            assert!(!made, "a refusal records nothing");
+        }
     }
 
     fn compare_plan(&mut self) {

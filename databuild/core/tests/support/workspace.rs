@@ -2,11 +2,13 @@
 
 use super::graphs::GraphSpec;
 use databuild_core::decide::{
-    AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Refusal, Reply, Sighting, Sightings, Step,
-    Success, WantRequest,
+    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, PlanRequest, Refusal, Reply,
+    Sighting, Sightings, Step, Success, WantRequest,
 };
-use databuild_core::event::{AttemptOutcome, Event, OutputRecord, PriorityClass, Record, Refresh};
-use databuild_core::ids::{AttemptId, RunId, WantId};
+use databuild_core::event::{
+    AttemptOutcome, Event, OutputRecord, PlanCreated, PriorityClass, Record, Refresh,
+};
+use databuild_core::ids::{AttemptId, PlanId, RunId, WantId};
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,6 +35,24 @@ pub fn request(targets: &[&str], refresh: Refresh) -> WantRequest {
         comment: String::new(),
         source: "test".to_owned(),
         graph: None,
+    }
+}
+
+/// A request to plan `targets`.
+pub fn planning(targets: &[&str], refresh: Refresh) -> PlanRequest {
+    let targets = targets.iter().map(|text| (*text).to_owned()).collect();
+    PlanRequest { targets, refresh, as_of: None, expires_seconds: None }
+}
+
+/// A request to do what a plan says.
+pub fn applying(plan: PlanId) -> ApplyRequest {
+    ApplyRequest {
+        plan,
+        class: PriorityClass::Interactive,
+        ttl_seconds: None,
+        sla_seconds: None,
+        comment: String::new(),
+        source: "test".to_owned(),
     }
 }
 
@@ -106,6 +126,27 @@ impl Workspace {
 
     pub fn try_want(&mut self, request: WantRequest) -> Result<WantId, Refusal> {
         match self.step(Input::CreateWant(request, Sightings::default())).reply? {
+            Reply::Want(want) => Ok(want),
+            other => panic!("a want is answered with a want, not {other:?}"),
+        }
+    }
+
+    /// A plan that is kept.
+    pub fn plan(&mut self, targets: &[&str], refresh: Refresh) -> PlanCreated {
+        let (plan, kept) = self.try_plan(planning(targets, refresh));
+        assert!(kept, "there is nothing to do for {targets:?}");
+        plan
+    }
+
+    pub fn try_plan(&mut self, request: PlanRequest) -> (PlanCreated, bool) {
+        match self.step(Input::CreatePlan(request, Sightings::default())).reply {
+            Ok(Reply::Planned { plan, kept }) => (*plan, kept),
+            other => panic!("a plan is answered with a plan, not {other:?}"),
+        }
+    }
+
+    pub fn apply(&mut self, plan: PlanId) -> Result<WantId, Refusal> {
+        match self.step(Input::ApplyPlan(applying(plan), Sightings::default())).reply? {
             Reply::Want(want) => Ok(want),
             other => panic!("a want is answered with a want, not {other:?}"),
         }

@@ -57,6 +57,10 @@ pub struct Checkpoint {
     pub wants: ::std::vec::Vec<CheckpointWant>,
     // @@protoc_insertion_point(field:databuild.v1.Checkpoint.runs)
     pub runs: ::std::vec::Vec<CheckpointRun>,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.last_plan)
+    pub last_plan: u64,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.plans)
+    pub plans: ::std::vec::Vec<CheckpointPlan>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.Checkpoint.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -126,6 +130,12 @@ impl ::protobuf::Message for Checkpoint {
                 114 => {
                     self.runs.push(is.read_message()?);
                 },
+                240 => {
+                    self.last_plan = is.read_uint64()?;
+                },
+                250 => {
+                    self.plans.push(is.read_message()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -188,6 +198,13 @@ impl ::protobuf::Message for Checkpoint {
             let len = value.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        if self.last_plan != 0 {
+            my_size += ::protobuf::rt::uint64_size(30, self.last_plan);
+        }
+        for value in &self.plans {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -236,6 +253,12 @@ impl ::protobuf::Message for Checkpoint {
         for v in &self.runs {
             ::protobuf::rt::write_message_field_with_cached_size(14, v, os)?;
         };
+        if self.last_plan != 0 {
+            os.write_uint64(30, self.last_plan)?;
+        }
+        for v in &self.plans {
+            ::protobuf::rt::write_message_field_with_cached_size(31, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -267,6 +290,8 @@ impl ::protobuf::Message for Checkpoint {
         self.work.clear();
         self.wants.clear();
         self.runs.clear();
+        self.last_plan = 0;
+        self.plans.clear();
         self.special_fields.clear();
     }
 
@@ -286,6 +311,8 @@ impl ::protobuf::Message for Checkpoint {
             work: ::std::vec::Vec::new(),
             wants: ::std::vec::Vec::new(),
             runs: ::std::vec::Vec::new(),
+            last_plan: 0,
+            plans: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -1394,6 +1421,8 @@ pub struct CheckpointWant {
     pub causes: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.as_of)
     pub as_of: ::protobuf::MessageField<super::events::Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.plan)
+    pub plan: u64,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointWant.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1460,6 +1489,9 @@ impl ::protobuf::Message for CheckpointWant {
                 106 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.as_of)?;
                 },
+                240 => {
+                    self.plan = is.read_uint64()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1515,6 +1547,9 @@ impl ::protobuf::Message for CheckpointWant {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        if self.plan != 0 {
+            my_size += ::protobuf::rt::uint64_size(30, self.plan);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1560,6 +1595,9 @@ impl ::protobuf::Message for CheckpointWant {
         if let Some(v) = self.as_of.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(13, v, os)?;
         }
+        if self.plan != 0 {
+            os.write_uint64(30, self.plan)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1590,6 +1628,7 @@ impl ::protobuf::Message for CheckpointWant {
         self.failed = 0;
         self.causes.clear();
         self.as_of.clear();
+        self.plan = 0;
         self.special_fields.clear();
     }
 
@@ -1608,6 +1647,112 @@ impl ::protobuf::Message for CheckpointWant {
             failed: 0,
             causes: ::std::vec::Vec::new(),
             as_of: ::protobuf::MessageField::none(),
+            plan: 0,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointPlan)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointPlan {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointPlan.created_at)
+    pub created_at: ::protobuf::MessageField<super::events::Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointPlan.plan)
+    pub plan: ::protobuf::MessageField<super::events::PlanCreated>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointPlan.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointPlan {
+    fn default() -> &'a CheckpointPlan {
+        <CheckpointPlan as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointPlan {
+    pub fn new() -> CheckpointPlan {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointPlan {
+    const NAME: &'static str = "CheckpointPlan";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.created_at)?;
+                },
+                18 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.plan)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if let Some(v) = self.created_at.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.plan.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if let Some(v) = self.created_at.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(1, v, os)?;
+        }
+        if let Some(v) = self.plan.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointPlan {
+        CheckpointPlan::new()
+    }
+
+    fn clear(&mut self) {
+        self.created_at.clear();
+        self.plan.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointPlan {
+        static instance: CheckpointPlan = CheckpointPlan {
+            created_at: ::protobuf::MessageField::none(),
+            plan: ::protobuf::MessageField::none(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -834,6 +834,104 @@ impl Record {
             WantReplanned::new()
         }
     }
+
+    // .databuild.v1.PlanCreated plan_created = 30;
+
+    pub fn plan_created(&self) -> &PlanCreated {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PlanCreated(ref v)) => v,
+            _ => <PlanCreated as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_plan_created(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_plan_created(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PlanCreated(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_plan_created(&mut self, v: PlanCreated) {
+        self.event = ::std::option::Option::Some(record::Event::PlanCreated(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_plan_created(&mut self) -> &mut PlanCreated {
+        if let ::std::option::Option::Some(record::Event::PlanCreated(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::PlanCreated(PlanCreated::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::PlanCreated(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_plan_created(&mut self) -> PlanCreated {
+        if self.has_plan_created() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::PlanCreated(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            PlanCreated::new()
+        }
+    }
+
+    // .databuild.v1.PlansDropped plans_dropped = 31;
+
+    pub fn plans_dropped(&self) -> &PlansDropped {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PlansDropped(ref v)) => v,
+            _ => <PlansDropped as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_plans_dropped(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_plans_dropped(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PlansDropped(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_plans_dropped(&mut self, v: PlansDropped) {
+        self.event = ::std::option::Option::Some(record::Event::PlansDropped(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_plans_dropped(&mut self) -> &mut PlansDropped {
+        if let ::std::option::Option::Some(record::Event::PlansDropped(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::PlansDropped(PlansDropped::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::PlansDropped(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_plans_dropped(&mut self) -> PlansDropped {
+        if self.has_plans_dropped() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::PlansDropped(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            PlansDropped::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -899,6 +997,12 @@ impl ::protobuf::Message for Record {
                 },
                 202 => {
                     self.event = ::std::option::Option::Some(record::Event::WantReplanned(is.read_message()?));
+                },
+                242 => {
+                    self.event = ::std::option::Option::Some(record::Event::PlanCreated(is.read_message()?));
+                },
+                250 => {
+                    self.event = ::std::option::Option::Some(record::Event::PlansDropped(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -984,6 +1088,14 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::PlanCreated(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::PlansDropped(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1048,6 +1160,12 @@ impl ::protobuf::Message for Record {
                 &record::Event::WantReplanned(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(25, v, os)?;
                 },
+                &record::Event::PlanCreated(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(30, v, os)?;
+                },
+                &record::Event::PlansDropped(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(31, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1069,6 +1187,8 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1137,6 +1257,10 @@ pub mod record {
         RunEnded(super::RunEnded),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.want_replanned)
         WantReplanned(super::WantReplanned),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.plan_created)
+        PlanCreated(super::PlanCreated),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.plans_dropped)
+        PlansDropped(super::PlansDropped),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -1819,6 +1943,8 @@ pub struct WantCreated {
     pub blocked: ::std::vec::Vec<Blocked>,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.successors)
     pub successors: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.plan)
+    pub plan: u64,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1885,6 +2011,9 @@ impl ::protobuf::Message for WantCreated {
                 106 => {
                     self.successors.push(is.read_string()?);
                 },
+                240 => {
+                    self.plan = is.read_uint64()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1940,6 +2069,9 @@ impl ::protobuf::Message for WantCreated {
         for value in &self.successors {
             my_size += ::protobuf::rt::string_size(13, &value);
         };
+        if self.plan != 0 {
+            my_size += ::protobuf::rt::uint64_size(30, self.plan);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1985,6 +2117,9 @@ impl ::protobuf::Message for WantCreated {
         for v in &self.successors {
             os.write_string(13, &v)?;
         };
+        if self.plan != 0 {
+            os.write_uint64(30, self.plan)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2015,6 +2150,7 @@ impl ::protobuf::Message for WantCreated {
         self.forced.clear();
         self.blocked.clear();
         self.successors.clear();
+        self.plan = 0;
         self.special_fields.clear();
     }
 
@@ -2033,6 +2169,7 @@ impl ::protobuf::Message for WantCreated {
             forced: ::std::vec::Vec::new(),
             blocked: ::std::vec::Vec::new(),
             successors: ::std::vec::Vec::new(),
+            plan: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -3643,6 +3780,680 @@ impl ::protobuf::Message for RunEnded {
     }
 }
 
+// @@protoc_insertion_point(message:databuild.v1.PlanCreated)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct PlanCreated {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.plan)
+    pub plan: u64,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.graph)
+    pub graph: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.targets)
+    pub targets: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.refresh)
+    pub refresh: ::protobuf::EnumOrUnknown<Refresh>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.as_of)
+    pub as_of: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.expires_at)
+    pub expires_at: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.rows)
+    pub rows: ::std::vec::Vec<PlanRow>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.current)
+    pub current: u64,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.jobs)
+    pub jobs: ::std::vec::Vec<JobGround>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.datasets)
+    pub datasets: ::std::vec::Vec<DatasetGround>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.PlanCreated.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a PlanCreated {
+    fn default() -> &'a PlanCreated {
+        <PlanCreated as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl PlanCreated {
+    pub fn new() -> PlanCreated {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for PlanCreated {
+    const NAME: &'static str = "PlanCreated";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.plan = is.read_uint64()?;
+                },
+                18 => {
+                    self.graph = is.read_string()?;
+                },
+                26 => {
+                    self.targets.push(is.read_string()?);
+                },
+                32 => {
+                    self.refresh = is.read_enum_or_unknown()?;
+                },
+                42 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.as_of)?;
+                },
+                50 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.expires_at)?;
+                },
+                58 => {
+                    self.rows.push(is.read_message()?);
+                },
+                64 => {
+                    self.current = is.read_uint64()?;
+                },
+                74 => {
+                    self.jobs.push(is.read_message()?);
+                },
+                82 => {
+                    self.datasets.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.plan != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.plan);
+        }
+        if !self.graph.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.graph);
+        }
+        for value in &self.targets {
+            my_size += ::protobuf::rt::string_size(3, &value);
+        };
+        if self.refresh != ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(4, self.refresh.value());
+        }
+        if let Some(v) = self.as_of.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.expires_at.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        for value in &self.rows {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        if self.current != 0 {
+            my_size += ::protobuf::rt::uint64_size(8, self.current);
+        }
+        for value in &self.jobs {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        for value in &self.datasets {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.plan != 0 {
+            os.write_uint64(1, self.plan)?;
+        }
+        if !self.graph.is_empty() {
+            os.write_string(2, &self.graph)?;
+        }
+        for v in &self.targets {
+            os.write_string(3, &v)?;
+        };
+        if self.refresh != ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED) {
+            os.write_enum(4, ::protobuf::EnumOrUnknown::value(&self.refresh))?;
+        }
+        if let Some(v) = self.as_of.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
+        }
+        if let Some(v) = self.expires_at.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(6, v, os)?;
+        }
+        for v in &self.rows {
+            ::protobuf::rt::write_message_field_with_cached_size(7, v, os)?;
+        };
+        if self.current != 0 {
+            os.write_uint64(8, self.current)?;
+        }
+        for v in &self.jobs {
+            ::protobuf::rt::write_message_field_with_cached_size(9, v, os)?;
+        };
+        for v in &self.datasets {
+            ::protobuf::rt::write_message_field_with_cached_size(10, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> PlanCreated {
+        PlanCreated::new()
+    }
+
+    fn clear(&mut self) {
+        self.plan = 0;
+        self.graph.clear();
+        self.targets.clear();
+        self.refresh = ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED);
+        self.as_of.clear();
+        self.expires_at.clear();
+        self.rows.clear();
+        self.current = 0;
+        self.jobs.clear();
+        self.datasets.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static PlanCreated {
+        static instance: PlanCreated = PlanCreated {
+            plan: 0,
+            graph: ::std::string::String::new(),
+            targets: ::std::vec::Vec::new(),
+            refresh: ::protobuf::EnumOrUnknown::from_i32(0),
+            as_of: ::protobuf::MessageField::none(),
+            expires_at: ::protobuf::MessageField::none(),
+            rows: ::std::vec::Vec::new(),
+            current: 0,
+            jobs: ::std::vec::Vec::new(),
+            datasets: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.PlanRow)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct PlanRow {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.PlanRow.job)
+    pub job: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.PlanRow.kind)
+    pub kind: ::protobuf::EnumOrUnknown<PlanRowKind>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanRow.reason)
+    pub reason: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.PlanRow.message)
+    pub message: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.PlanRow.count)
+    pub count: u64,
+    // @@protoc_insertion_point(field:databuild.v1.PlanRow.partitions)
+    pub partitions: ::std::vec::Vec<::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.PlanRow.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a PlanRow {
+    fn default() -> &'a PlanRow {
+        <PlanRow as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl PlanRow {
+    pub fn new() -> PlanRow {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for PlanRow {
+    const NAME: &'static str = "PlanRow";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.job = is.read_string()?;
+                },
+                16 => {
+                    self.kind = is.read_enum_or_unknown()?;
+                },
+                26 => {
+                    self.reason = is.read_string()?;
+                },
+                34 => {
+                    self.message = is.read_string()?;
+                },
+                40 => {
+                    self.count = is.read_uint64()?;
+                },
+                50 => {
+                    self.partitions.push(is.read_string()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.job.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.job);
+        }
+        if self.kind != ::protobuf::EnumOrUnknown::new(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(2, self.kind.value());
+        }
+        if !self.reason.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.reason);
+        }
+        if !self.message.is_empty() {
+            my_size += ::protobuf::rt::string_size(4, &self.message);
+        }
+        if self.count != 0 {
+            my_size += ::protobuf::rt::uint64_size(5, self.count);
+        }
+        for value in &self.partitions {
+            my_size += ::protobuf::rt::string_size(6, &value);
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.job.is_empty() {
+            os.write_string(1, &self.job)?;
+        }
+        if self.kind != ::protobuf::EnumOrUnknown::new(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED) {
+            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.kind))?;
+        }
+        if !self.reason.is_empty() {
+            os.write_string(3, &self.reason)?;
+        }
+        if !self.message.is_empty() {
+            os.write_string(4, &self.message)?;
+        }
+        if self.count != 0 {
+            os.write_uint64(5, self.count)?;
+        }
+        for v in &self.partitions {
+            os.write_string(6, &v)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> PlanRow {
+        PlanRow::new()
+    }
+
+    fn clear(&mut self) {
+        self.job.clear();
+        self.kind = ::protobuf::EnumOrUnknown::new(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED);
+        self.reason.clear();
+        self.message.clear();
+        self.count = 0;
+        self.partitions.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static PlanRow {
+        static instance: PlanRow = PlanRow {
+            job: ::std::string::String::new(),
+            kind: ::protobuf::EnumOrUnknown::from_i32(0),
+            reason: ::std::string::String::new(),
+            message: ::std::string::String::new(),
+            count: 0,
+            partitions: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.JobGround)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct JobGround {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.JobGround.job)
+    pub job: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.JobGround.digest)
+    pub digest: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.JobGround.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a JobGround {
+    fn default() -> &'a JobGround {
+        <JobGround as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl JobGround {
+    pub fn new() -> JobGround {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for JobGround {
+    const NAME: &'static str = "JobGround";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.job = is.read_string()?;
+                },
+                17 => {
+                    self.digest = is.read_fixed64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.job.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.job);
+        }
+        if self.digest != 0 {
+            my_size += 1 + 8;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.job.is_empty() {
+            os.write_string(1, &self.job)?;
+        }
+        if self.digest != 0 {
+            os.write_fixed64(2, self.digest)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> JobGround {
+        JobGround::new()
+    }
+
+    fn clear(&mut self) {
+        self.job.clear();
+        self.digest = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static JobGround {
+        static instance: JobGround = JobGround {
+            job: ::std::string::String::new(),
+            digest: 0,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.DatasetGround)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct DatasetGround {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.DatasetGround.dataset)
+    pub dataset: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.DatasetGround.partitions)
+    pub partitions: u64,
+    // @@protoc_insertion_point(field:databuild.v1.DatasetGround.digests)
+    pub digests: ::std::vec::Vec<u64>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.DatasetGround.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a DatasetGround {
+    fn default() -> &'a DatasetGround {
+        <DatasetGround as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl DatasetGround {
+    pub fn new() -> DatasetGround {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for DatasetGround {
+    const NAME: &'static str = "DatasetGround";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.dataset = is.read_string()?;
+                },
+                16 => {
+                    self.partitions = is.read_uint64()?;
+                },
+                26 => {
+                    is.read_repeated_packed_fixed64_into(&mut self.digests)?;
+                },
+                25 => {
+                    self.digests.push(is.read_fixed64()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.dataset.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.dataset);
+        }
+        if self.partitions != 0 {
+            my_size += ::protobuf::rt::uint64_size(2, self.partitions);
+        }
+        my_size += ::protobuf::rt::vec_packed_fixed64_size(3, &self.digests);
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.dataset.is_empty() {
+            os.write_string(1, &self.dataset)?;
+        }
+        if self.partitions != 0 {
+            os.write_uint64(2, self.partitions)?;
+        }
+        os.write_repeated_packed_fixed64(3, &self.digests)?;
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> DatasetGround {
+        DatasetGround::new()
+    }
+
+    fn clear(&mut self) {
+        self.dataset.clear();
+        self.partitions = 0;
+        self.digests.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static DatasetGround {
+        static instance: DatasetGround = DatasetGround {
+            dataset: ::std::string::String::new(),
+            partitions: 0,
+            digests: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.PlansDropped)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct PlansDropped {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.PlansDropped.plans)
+    pub plans: ::std::vec::Vec<u64>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.PlansDropped.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a PlansDropped {
+    fn default() -> &'a PlansDropped {
+        <PlansDropped as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl PlansDropped {
+    pub fn new() -> PlansDropped {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for PlansDropped {
+    const NAME: &'static str = "PlansDropped";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    is.read_repeated_packed_uint64_into(&mut self.plans)?;
+                },
+                8 => {
+                    self.plans.push(is.read_uint64()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        my_size += ::protobuf::rt::vec_packed_uint64_size(1, &self.plans);
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        os.write_repeated_packed_uint64(1, &self.plans)?;
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> PlansDropped {
+        PlansDropped::new()
+    }
+
+    fn clear(&mut self) {
+        self.plans.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static PlansDropped {
+        static instance: PlansDropped = PlansDropped {
+            plans: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
 #[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
 // @@protoc_insertion_point(enum:databuild.v1.PriorityClass)
 pub enum PriorityClass {
@@ -3874,6 +4685,66 @@ impl ::protobuf::Enum for AttemptOutcome {
 impl ::std::default::Default for AttemptOutcome {
     fn default() -> Self {
         AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED
+    }
+}
+
+
+#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
+// @@protoc_insertion_point(enum:databuild.v1.PlanRowKind)
+pub enum PlanRowKind {
+    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_UNSPECIFIED)
+    PLAN_ROW_KIND_UNSPECIFIED = 0,
+    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_CERTAIN)
+    PLAN_ROW_KIND_CERTAIN = 1,
+    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_IF_CHANGED)
+    PLAN_ROW_KIND_IF_CHANGED = 2,
+    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_UNDER_WAY)
+    PLAN_ROW_KIND_UNDER_WAY = 3,
+    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_BLOCKED)
+    PLAN_ROW_KIND_BLOCKED = 4,
+}
+
+impl ::protobuf::Enum for PlanRowKind {
+    const NAME: &'static str = "PlanRowKind";
+
+    fn value(&self) -> i32 {
+        *self as i32
+    }
+
+    fn from_i32(value: i32) -> ::std::option::Option<PlanRowKind> {
+        match value {
+            0 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED),
+            1 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_CERTAIN),
+            2 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_IF_CHANGED),
+            3 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNDER_WAY),
+            4 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_BLOCKED),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    fn from_str(str: &str) -> ::std::option::Option<PlanRowKind> {
+        match str {
+            "PLAN_ROW_KIND_UNSPECIFIED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED),
+            "PLAN_ROW_KIND_CERTAIN" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_CERTAIN),
+            "PLAN_ROW_KIND_IF_CHANGED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_IF_CHANGED),
+            "PLAN_ROW_KIND_UNDER_WAY" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNDER_WAY),
+            "PLAN_ROW_KIND_BLOCKED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_BLOCKED),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    const VALUES: &'static [PlanRowKind] = &[
+        PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED,
+        PlanRowKind::PLAN_ROW_KIND_CERTAIN,
+        PlanRowKind::PLAN_ROW_KIND_IF_CHANGED,
+        PlanRowKind::PLAN_ROW_KIND_UNDER_WAY,
+        PlanRowKind::PLAN_ROW_KIND_BLOCKED,
+    ];
+}
+
+impl ::std::default::Default for PlanRowKind {
+    fn default() -> Self {
+        PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED
     }
 }
 

@@ -62,7 +62,8 @@ pub fn create(client: &Client, args: &BuildArgs) -> Result<WantDetail, CliError>
     client.post("/api/v1/wants", &request)
 }
 
-fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> Result<u8, CliError> {
+/// Shows how a want goes on until it has ended.
+pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> Result<u8, CliError> {
     let id = &want.want.id;
     interrupt_on_ctrl_c()?;
     let mut console = Console::new(cli.json, cli.color);

@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+pub mod apply;
 pub mod build;
 pub mod cancel;
 pub mod completion;
@@ -7,6 +8,7 @@ pub mod gc;
 pub mod logs;
 pub mod partitions;
 pub mod plan;
+pub mod plans;
 pub mod runs;
 pub mod serve;
 pub mod shim;

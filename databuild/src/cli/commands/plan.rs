@@ -1,11 +1,11 @@
-//! `plan`: what a build would run, and why.
+//! `plan`: what a build would run, and why; kept, to be applied.
 
 use super::super::args::{Cli, PlanArgs};
 use super::super::connect;
 use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::output::{self, Table};
-use crate::api::{PlanRequest, PlanView};
+use crate::api::{Estimate, PlanRequest, PlanView};
 
 /// References shown in one row.
 const SHOWN: usize = 2;
@@ -20,21 +20,35 @@ pub fn run(cli: &Cli, args: &PlanArgs) -> Result<u8, CliError> {
         targets: args.targets.clone(),
         refresh: Some(args.refresh.name().to_owned()),
         as_of: args.as_of.clone(),
+        expires_seconds: Some(args.expires),
+        save: Some(!args.no_save),
     };
     let plan: PlanView = client.post("/api/v1/plans", &request)?;
+    print(cli, &plan)?;
+    Ok(if plan.blocked.is_empty() || cli.json { exit_code::OK } else { exit_code::WORK_FAILED })
+}
+
+/// Prints a plan.
+///
+/// # Errors
+/// A bug: it cannot be JSON.
+pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
     if cli.json {
-        output::json(&plan)?;
-        return Ok(exit_code::OK);
+        return output::json(plan);
     }
     if plan.groups.is_empty() && plan.blocked.is_empty() {
         output::line(&format!("nothing to do: {} partitions are current", plan.current));
-        return Ok(exit_code::OK);
+        return Ok(());
     }
     let maybe = match plan.if_changed {
         0 => String::new(),
         n => format!(", {n} more if upstream changes"),
     };
-    output::line(&format!("{} runs{maybe}; {} partitions are current", plan.certain, plan.current));
+    let id = plan.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    output::line(&format!("{id}{} runs{maybe}; {} partitions are current", plan.certain, plan.current));
+    if !plan.groups.is_empty() {
+        output::line(&format!("takes {}", takes(&plan.estimate)));
+    }
     let mut table = Table::new(&["RUNS", "JOB", "REASON", "PARTITIONS"]);
     for group in plan.groups.iter().chain(&plan.blocked) {
         let mut shown = group.partitions.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(" ");
@@ -44,5 +58,43 @@ pub fn run(cli: &Cli, args: &PlanArgs) -> Result<u8, CliError> {
         table.row(vec![group.count.to_string(), group.job.clone(), group.message.clone(), shown]);
     }
     table.print();
-    Ok(if plan.blocked.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
+    if let (Some(id), Some(expires_at)) = (&plan.id, &plan.expires_at) {
+        eprintln!("to do exactly this, before {}: databuild apply {id}", output::time(expires_at));
+    }
+    Ok(())
+}
+
+/// How long a plan takes, for people.
+fn takes(estimate: &Estimate) -> String {
+    let Estimate { low_ms, high_ms, unknown_jobs } = estimate;
+    let known = match (*low_ms, *high_ms) {
+        (0, 0) if !unknown_jobs.is_empty() => {
+            return "a time that is unknown: its jobs have never run".to_owned()
+        }
+        (low, high) if low == high => format!("about {}", output::duration(low)),
+        (low, high) => format!("about {} to {}", output::duration(low), output::duration(high)),
+    };
+    match unknown_jobs.as_slice() {
+        [] => known,
+        [job] => format!("{known}, and {job}, which has never run"),
+        jobs => format!("{known}, and {} jobs that have never run", jobs.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_says_what_it_knows() {
+        let text = |low_ms, high_ms, unknown: &[&str]| {
+            let unknown_jobs = unknown.iter().map(|job| (*job).to_owned()).collect();
+            takes(&Estimate { low_ms, high_ms, unknown_jobs })
+        };
+        assert_eq!(text(2_000, 2_000, &[]), "about 2.0 s");
+        assert_eq!(text(500, 61_000, &[]), "about 500 ms to 1 min 1 s");
+        assert_eq!(text(0, 0, &["//:a"]), "a time that is unknown: its jobs have never run");
+        assert_eq!(text(500, 500, &["//:a"]), "about 500 ms, and //:a, which has never run");
+        assert_eq!(text(500, 500, &["//:a", "//:b"]), "about 500 ms, and 2 jobs that have never run");
+    }
 }

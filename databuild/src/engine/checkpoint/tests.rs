@@ -1,7 +1,10 @@
 //! Dumps survive the stored form; the stored form is as small as it should be.
 
 use super::*;
-use databuild_core::event::{OutputRecord, PriorityClass, Refresh};
+use databuild_core::event::{
+    DatasetGround, Grounds, JobGround, OutputRecord, PlanCreated, PlanRow, PlanRowKind, PriorityClass,
+    Refresh,
+};
 use databuild_core::graph::Axis;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
 use databuild_core::time::Granularity;
@@ -57,6 +60,7 @@ fn full() -> StateDump {
         unchanged: 4,
         failed: 3,
         causes: vec!["because".to_owned()],
+        plan: (id > 1).then_some(PlanId(id)),
     };
     let run = |id, phase| RunDump {
         id: RunId(id),
@@ -84,6 +88,27 @@ fn full() -> StateDump {
     let graph = |id: &str| GraphDump {
         id: GraphId(id.to_owned()),
         inherited: [("HOME".to_owned(), "ab".to_owned())].into(),
+    };
+    let plan = PlanCreated {
+        plan: PlanId(6),
+        graph: GraphId("1f".to_owned()),
+        targets: vec!["d".to_owned()],
+        refresh: Refresh::All,
+        as_of: time("2024-03-14T01:02:03Z"),
+        expires_at: time("2024-03-15T01:02:03Z"),
+        rows: vec![PlanRow {
+            job: "//:job".to_owned(),
+            kind: PlanRowKind::IfChanged,
+            reason: "upstream_built".to_owned(),
+            message: "if upstream changes".to_owned(),
+            count: 4,
+            partitions: vec!["a/b=c".to_owned()],
+        }],
+        current: 5,
+        grounds: Grounds {
+            jobs: vec![JobGround { job: "//:job".to_owned(), digest: 6 }],
+            datasets: vec![DatasetGround { dataset: "a".to_owned(), partitions: 2, digests: vec![7, 8] }],
+        },
     };
     StateDump {
         seq: Seq(77),
@@ -118,6 +143,8 @@ fn full() -> StateDump {
             run(3, Phase::Publishing),
             run(4, Phase::RetryWait(time("2024-03-14T01:02:04.5Z"))),
         ],
+        last_plan: PlanId(10),
+        plans: vec![SavedPlan { created_at: time("2024-03-14T01:02:03.25Z"), plan }],
     }
 }
 
@@ -141,7 +168,7 @@ fn what_no_program_of_this_format_writes_is_refused() {
     };
     type Case<'a> = (&'a dyn Fn(&mut stored::Checkpoint), &'a str);
     let cases: [Case; 5] = [
-        (&|message| message.format = 2, "says it has format 2"),
+        (&|message| message.format = 99, "says it has format 99"),
         (&|message| message.as_of = MessageField::none(), "lacks a time"),
         (
             &|message| message.runs[0].phase = EnumOrUnknown::from_i32(9),

@@ -41,6 +41,14 @@ fn refresh(text: Option<&str>) -> Result<Refresh, ApiError> {
     }
 }
 
+fn refresh_name(refresh: Refresh) -> &'static str {
+    match refresh {
+        Refresh::Missing => "missing",
+        Refresh::Stale => "stale",
+        Refresh::All => "all",
+    }
+}
+
 fn class(text: Option<&str>) -> Result<PriorityClass, ApiError> {
     match text.unwrap_or("interactive") {
         "interactive" => Ok(PriorityClass::Interactive),

@@ -4,7 +4,7 @@ use super::super::error::ApiError;
 use super::super::progress::line;
 use super::super::routes::App;
 use super::super::views;
-use super::{class, cursor, instant, limit, refresh};
+use super::{class, cursor, instant, limit, refresh, refresh_name};
 use crate::api::{CreateWant, Page, ProgressAnswer, ProgressLine, WantDetail, WantRow};
 use crate::store::{WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -83,12 +83,7 @@ fn row(want: crate::store::WantRow) -> WantRow {
             databuild_core::event::PriorityClass::Backfill => "backfill",
         }
         .to_owned(),
-        refresh: match want.refresh {
-            databuild_core::event::Refresh::Missing => "missing",
-            databuild_core::event::Refresh::Stale => "stale",
-            databuild_core::event::Refresh::All => "all",
-        }
-        .to_owned(),
+        refresh: refresh_name(want.refresh).to_owned(),
         comment: want.comment,
         source: want.source,
         created_at: want.created_at.to_string(),
@@ -96,13 +91,14 @@ fn row(want: crate::store::WantRow) -> WantRow {
     }
 }
 
-fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
+pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
     let snapshot = app.engine.snapshot();
     let found = app.engine.reader().want(id)?;
     let want = found.value.ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))?;
     let live = snapshot.state.wants.get(&id);
     Ok(WantDetail {
         as_of: want.as_of.to_string(),
+        plan: want.plan.map(|plan| plan.to_string()),
         progress: live.map(|live| views::progress(&snapshot.state, live)),
         causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
         want: row(want),

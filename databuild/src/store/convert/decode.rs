@@ -3,12 +3,12 @@
 use super::super::time::join;
 use super::ConvertError;
 use databuild_core::event::{
-    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered, FilesVanished,
-    GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass, PublishIntended, Record, Refresh,
-    RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned,
-    WorkAbandoned, WorkCutOff,
+    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
+    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord, PlanCreated,
+    PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended, Record, Refresh, RunCancelRequested,
+    RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
 };
-use databuild_core::ids::{AttemptId, GraphId, RunId, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::record::Event as StoredEvent;
@@ -101,6 +101,12 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;
             Event::RunEnded(RunEnded { run: RunId(run), canceled, message })
         }
+        StoredEvent::PlanCreated(e) => Event::PlanCreated(plan_created(e)?),
+        StoredEvent::PlansDropped(e) => {
+            known(&e, "dropped plans")?;
+            let stored::PlansDropped { plans, special_fields: _ } = e;
+            Event::PlansDropped(PlansDropped { plans: plans.into_iter().map(PlanId).collect() })
+        }
     })
 }
 
@@ -126,6 +132,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         forced,
         blocked,
         successors,
+        plan,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -142,7 +149,64 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         forced,
         successors,
         blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
+        plan: (plan != 0).then_some(PlanId(plan)),
     })
+}
+
+pub(crate) fn plan_created(message: stored::PlanCreated) -> Result<PlanCreated, ConvertError> {
+    known(&message, "a plan")?;
+    let stored::PlanCreated {
+        plan,
+        graph,
+        targets,
+        refresh,
+        as_of,
+        expires_at,
+        rows,
+        current,
+        jobs,
+        datasets,
+        special_fields: _,
+    } = message;
+    Ok(PlanCreated {
+        plan: PlanId(plan),
+        graph: GraphId(graph),
+        targets,
+        refresh: refresh_mode(refresh)?,
+        as_of: instant(as_of)?,
+        expires_at: instant(expires_at)?,
+        rows: rows.into_iter().map(plan_row).collect::<Result<_, _>>()?,
+        current,
+        grounds: Grounds {
+            jobs: jobs.into_iter().map(job_ground).collect::<Result<_, _>>()?,
+            datasets: datasets.into_iter().map(dataset_ground).collect::<Result<_, _>>()?,
+        },
+    })
+}
+
+fn plan_row(message: stored::PlanRow) -> Result<PlanRow, ConvertError> {
+    known(&message, "a row of a plan")?;
+    let stored::PlanRow { job, kind, reason, message, count, partitions, special_fields: _ } = message;
+    let kind = match known_value(kind, "kind of a plan's row")? {
+        stored::PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED => return Err(malformed("has a row of no kind")),
+        stored::PlanRowKind::PLAN_ROW_KIND_CERTAIN => PlanRowKind::Certain,
+        stored::PlanRowKind::PLAN_ROW_KIND_IF_CHANGED => PlanRowKind::IfChanged,
+        stored::PlanRowKind::PLAN_ROW_KIND_UNDER_WAY => PlanRowKind::UnderWay,
+        stored::PlanRowKind::PLAN_ROW_KIND_BLOCKED => PlanRowKind::Blocked,
+    };
+    Ok(PlanRow { job, kind, reason, message, count, partitions })
+}
+
+fn job_ground(message: stored::JobGround) -> Result<JobGround, ConvertError> {
+    known(&message, "a job of a plan")?;
+    let stored::JobGround { job, digest, special_fields: _ } = message;
+    Ok(JobGround { job, digest })
+}
+
+fn dataset_ground(message: stored::DatasetGround) -> Result<DatasetGround, ConvertError> {
+    known(&message, "a dataset of a plan")?;
+    let stored::DatasetGround { dataset, partitions, digests, special_fields: _ } = message;
+    Ok(DatasetGround { dataset, partitions, digests })
 }
 
 fn want_replanned(message: stored::WantReplanned) -> Result<WantReplanned, ConvertError> {

@@ -2,10 +2,10 @@
 
 use super::super::time::split;
 use databuild_core::event::{
-    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, Event, FilesAltered, FilesVanished,
-    GraphRegistered, Materialized, Observed, OutputRecord, PriorityClass, PublishIntended, Record, Refresh,
-    RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned,
-    WorkAbandoned, WorkCutOff,
+    AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
+    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord, PlanCreated,
+    PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended, Record, Refresh, RunCancelRequested,
+    RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::AttemptId;
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
@@ -42,6 +42,8 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::Materialized(_) => 23,
         Event::RunEnded(_) => 24,
         Event::WantReplanned(_) => 25,
+        Event::PlanCreated(_) => 30,
+        Event::PlansDropped(_) => 31,
     }
 }
 
@@ -114,6 +116,11 @@ fn event(event: &Event) -> StoredEvent {
             message: message.clone(),
             ..Default::default()
         }),
+        Event::PlanCreated(e) => StoredEvent::PlanCreated(plan_created(e)),
+        Event::PlansDropped(PlansDropped { plans }) => StoredEvent::PlansDropped(stored::PlansDropped {
+            plans: plans.iter().map(|plan| plan.0).collect(),
+            ..Default::default()
+        }),
     }
 }
 
@@ -152,6 +159,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         forced,
         successors,
         blocked,
+        plan,
     } = event;
     stored::WantCreated {
         want: want.0,
@@ -167,6 +175,58 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         forced: forced.clone(),
         successors: successors.clone(),
         blocked: blocked.iter().map(blocked_set).collect(),
+        plan: plan.map_or(0, |plan| plan.0),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn plan_created(event: &PlanCreated) -> stored::PlanCreated {
+    let PlanCreated { plan, graph, targets, refresh, as_of, expires_at, rows, current, grounds } = event;
+    let Grounds { jobs, datasets } = grounds;
+    stored::PlanCreated {
+        plan: plan.0,
+        graph: graph.0.clone(),
+        targets: targets.clone(),
+        refresh: refresh_mode(*refresh),
+        as_of: instant(*as_of),
+        expires_at: instant(*expires_at),
+        rows: rows.iter().map(plan_row).collect(),
+        current: *current,
+        jobs: jobs.iter().map(job_ground).collect(),
+        datasets: datasets.iter().map(dataset_ground).collect(),
+        ..Default::default()
+    }
+}
+
+fn plan_row(row: &PlanRow) -> stored::PlanRow {
+    let PlanRow { job, kind, reason, message, count, partitions } = row;
+    stored::PlanRow {
+        job: job.clone(),
+        kind: EnumOrUnknown::new(match kind {
+            PlanRowKind::Certain => stored::PlanRowKind::PLAN_ROW_KIND_CERTAIN,
+            PlanRowKind::IfChanged => stored::PlanRowKind::PLAN_ROW_KIND_IF_CHANGED,
+            PlanRowKind::UnderWay => stored::PlanRowKind::PLAN_ROW_KIND_UNDER_WAY,
+            PlanRowKind::Blocked => stored::PlanRowKind::PLAN_ROW_KIND_BLOCKED,
+        }),
+        reason: reason.clone(),
+        message: message.clone(),
+        count: *count,
+        partitions: partitions.clone(),
+        ..Default::default()
+    }
+}
+
+fn job_ground(ground: &JobGround) -> stored::JobGround {
+    let JobGround { job, digest } = ground;
+    stored::JobGround { job: job.clone(), digest: *digest, ..Default::default() }
+}
+
+fn dataset_ground(ground: &DatasetGround) -> stored::DatasetGround {
+    let DatasetGround { dataset, partitions, digests } = ground;
+    stored::DatasetGround {
+        dataset: dataset.clone(),
+        partitions: *partitions,
+        digests: digests.clone(),
         ..Default::default()
     }
 }

@@ -20,13 +20,16 @@ pub(super) use encode::{encode, kind};
 /// Parts that checkpoints have too, from their stored form.
 pub(crate) mod read {
     pub(crate) use super::decode::{
-        instant, known, known_value, malformed, optional_instant, output, priority_class, refresh_mode,
+        instant, known, known_value, malformed, optional_instant, output, plan_created, priority_class,
+        refresh_mode,
     };
 }
 
 /// The same parts, to their stored form.
 pub(crate) mod write {
-    pub(crate) use super::encode::{instant, optional_instant, output, priority_class, refresh_mode};
+    pub(crate) use super::encode::{
+        instant, optional_instant, output, plan_created, priority_class, refresh_mode,
+    };
 }
 
 /// Bytes that are not a record of a format this program knows.

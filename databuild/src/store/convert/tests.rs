@@ -52,6 +52,18 @@ fn every_value_of_every_enum_comes_back() {
                 let (expires_at, due_at) = (None, None);
                 round(Event::WantCreated(WantCreated { expires_at, due_at, ..want }));
             }
+            Event::PlanCreated(plan) => {
+                let kinds = [
+                    PlanRowKind::Certain,
+                    PlanRowKind::IfChanged,
+                    PlanRowKind::UnderWay,
+                    PlanRowKind::Blocked,
+                ];
+                for kind in kinds {
+                    let rows = plan.rows.iter().map(|row| PlanRow { kind, ..row.clone() }).collect();
+                    round(Event::PlanCreated(PlanCreated { rows, ..plan.clone() }));
+                }
+            }
             Event::WantEnded(ended) => {
                 for outcome in
                     [WantOutcome::Satisfied, WantOutcome::Failed, WantOutcome::Canceled, WantOutcome::Expired]
@@ -101,6 +113,8 @@ fn kind_numbers_never_change() {
         (23, "Materialized"),
         (24, "RunEnded"),
         (25, "WantReplanned"),
+        (30, "PlanCreated"),
+        (31, "PlansDropped"),
     ];
     assert_eq!(kinds, pinned);
 }

@@ -2,7 +2,7 @@
 
 use super::super::rows::{outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, WantRow, Word};
 use super::super::time::join;
-use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::Row;
@@ -23,6 +23,7 @@ pub(super) fn want_row(row: &Row<'_>) -> rusqlite::Result<WantRow> {
         created_at: time(row, "created_at")?,
         ended_at: optional_time(row, "ended_at")?,
         causes: json(row, "causes")?,
+        plan: optional_unsigned(row, "plan")?.map(PlanId),
     })
 }
 

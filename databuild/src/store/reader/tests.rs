@@ -4,6 +4,7 @@ use super::super::sqlite::SqliteLog;
 use super::super::testing::{at, attempt, example_records, graph, output, texts, time};
 use super::*;
 use databuild_core::event::*;
+use databuild_core::ids::PlanId;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -69,7 +70,30 @@ fn want(id: u64) -> Event {
         forced: vec![],
         successors: vec![],
         blocked: vec![],
+        plan: Some(PlanId(7)),
     })
+}
+
+#[test]
+fn the_last_durations_are_of_successes_of_that_job() {
+    let took = |run, outcome, wall_ms| match end(run, 1, outcome, None) {
+        Event::AttemptEnded(ended) => Event::AttemptEnded(AttemptEnded { wall_ms, ..ended }),
+        other => other,
+    };
+    let mut events = Vec::new();
+    for (run, job, outcome, ms) in [
+        (1, "//:a", AttemptOutcome::Success, 10),
+        (2, "//:a", AttemptOutcome::Success, 20),
+        (3, "//:a", AttemptOutcome::Timeout, 30),
+        (4, "//:b", AttemptOutcome::Success, 40),
+        (5, "//:a", AttemptOutcome::Success, 50),
+    ] {
+        events.extend([lease(run, 1, job, "daily"), took(run, outcome, ms)]);
+    }
+    let f = fixture((0..).zip(events).map(|(second, event)| at(second, event)).collect());
+    let found = f.reader.last_durations(&["//:a", "//:b", "//:c"], 2).unwrap().value;
+    let expected = [("//:a", vec![50, 20]), ("//:b", vec![40]), ("//:c", vec![])];
+    assert_eq!(found, expected.map(|(job, ms)| (job.to_owned(), ms)).into());
 }
 
 fn run_of(fixture: &Fixture, id: u64) -> RunWithAttempts {
@@ -221,6 +245,7 @@ fn wants_are_followed_filtered_and_paged() {
         created_at: second(2),
         ended_at: Some(second(9)),
         causes: texts(["first", "second"]),
+        plan: Some(PlanId(7)),
     };
     assert_eq!(f.reader.want(WantId(2)).unwrap(), Answer { last_seq: Seq(4), value: Some(row) });
     assert_eq!(f.reader.want(WantId(9)).unwrap().value, None);

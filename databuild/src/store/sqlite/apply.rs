@@ -15,8 +15,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::WantOpened { at, want } => connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
-                     as_of, expires_at, due_at, created_at, ended_at, causes)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]')",
+                     as_of, expires_at, due_at, created_at, ended_at, causes, plan)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]', ?12)",
             )?
             .execute(params![
                 want.want.0 as i64,
@@ -30,6 +30,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 want.expires_at.map(micros),
                 want.due_at.map(micros),
                 at,
+                want.plan.map(|plan| plan.0 as i64),
             ])?,
         RowChange::WantClosed { at, want, state, causes } => connection
             .prepare_cached("UPDATE wants SET state = ?2, ended_at = ?3, causes = ?4 WHERE id = ?1")?

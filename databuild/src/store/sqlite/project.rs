@@ -93,6 +93,8 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::WorkAbandoned(_)
         | Event::WantReplanned(_)
         | Event::RunCancelRequested(_)
+        | Event::PlanCreated(_)
+        | Event::PlansDropped(_)
         | Event::PublishIntended(_) => Vec::new(),
     }
 }

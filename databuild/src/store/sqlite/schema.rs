@@ -13,7 +13,7 @@ pub(super) const FORMAT: i64 = 1;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 1;
+pub(super) const PROJECTIONS_VERSION: i64 = 2;
 
 /// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
 pub(super) const LOG: &str = "
@@ -62,7 +62,8 @@ CREATE TABLE wants (
     due_at INTEGER,
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
-    causes TEXT NOT NULL
+    causes TEXT NOT NULL,
+    plan INTEGER
 ) STRICT;
 CREATE INDEX wants_by_state ON wants (state);
 CREATE TABLE runs (

@@ -3,10 +3,10 @@
 use super::{EntryColumns, SetColumns};
 use crate::event::{OutputRecord, PriorityClass, Refresh, SetText};
 use crate::graph::{Axis, JobDigests, JobIx, Registered};
-use crate::ids::{GraphId, RunId, Seq, WantId};
+use crate::ids::{GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::PartitionSet;
 use crate::range_set::Key;
-use crate::state::{DatasetState, JobWork, Phase, Run, State, Want};
+use crate::state::{DatasetState, JobWork, Phase, Run, SavedPlan, State, Want};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +40,10 @@ pub struct StateDump {
     pub wants: Vec<WantDump>,
     /// Live runs.
     pub runs: Vec<RunDump>,
+    /// As in the state.
+    pub last_plan: PlanId,
+    /// Kept plans.
+    pub plans: Vec<SavedPlan>,
 }
 
 /// A registered graph. The content is found by the digest.
@@ -122,6 +126,8 @@ pub struct WantDump {
     pub failed: u64,
     /// As in the state.
     pub causes: Vec<String>,
+    /// As in the state.
+    pub plan: Option<PlanId>,
 }
 
 /// A [`Run`].
@@ -171,6 +177,8 @@ impl State {
             runs,
             last_want,
             last_run,
+            plans,
+            last_plan,
             attempt_ms,
             // Follows from the graph and `as_of`.
             extents: _,
@@ -200,6 +208,8 @@ impl State {
             wants: wants.values().map(|want| WantDump::of(want)).collect(),
             runs: runs.values().map(|run| RunDump::of(run, &mut graphs)).collect(),
             graphs: graphs.dumps,
+            last_plan: *last_plan,
+            plans: plans.values().map(|saved| SavedPlan::clone(saved)).collect(),
         }
     }
 }
@@ -281,6 +291,7 @@ impl WantDump {
             unchanged,
             failed,
             causes,
+            plan,
         } = want;
         let set = |(job, set): (&JobIx, &PartitionSet)| (job.0 as u32, SetColumns::of(set));
         WantDump {
@@ -297,6 +308,7 @@ impl WantDump {
             unchanged: *unchanged,
             failed: *failed,
             causes: causes.clone(),
+            plan: *plan,
         }
     }
 }

@@ -66,6 +66,8 @@ impl State {
             work,
             wants,
             runs,
+            last_plan,
+            plans,
         } = dump;
         let mut symbols = Symbols::new();
         for (number, text) in texts.iter().enumerate() {
@@ -104,6 +106,8 @@ impl State {
             runs: BTreeMap::new(),
             last_want,
             last_run,
+            plans: BTreeMap::new(),
+            last_plan,
             attempt_ms,
             extents: registered.first().map(|registered| Arc::new(registered.graph.extents(as_of))),
             datasets: Vec::new(),
@@ -112,7 +116,7 @@ impl State {
             provenances: Arc::new(provenances),
         };
         let Some(current) = registered.first() else {
-            let rest = [datasets.len(), work.len(), wants.len(), runs.len()];
+            let rest = [datasets.len(), work.len(), wants.len(), runs.len(), plans.len()];
             let nothing = rest.iter().all(|len| *len == 0);
             return if nothing { Ok(state) } else { Err(RestoreError::Index("a graph")) };
         };
@@ -130,6 +134,11 @@ impl State {
             let run = reader.run(&registered, dump)?;
             if state.runs.insert(run.id, Arc::new(run)).is_some() {
                 return Err(RestoreError::Index("a run"));
+            }
+        }
+        for saved in plans {
+            if state.plans.insert(saved.plan.plan, Arc::new(saved)).is_some() {
+                return Err(RestoreError::Index("a plan"));
             }
         }
         Ok(state)
@@ -275,6 +284,7 @@ impl Reader {
             unchanged,
             failed,
             causes,
+            plan,
         } = dump;
         let mut sets = BTreeMap::new();
         for (ix, columns) in &remaining {
@@ -299,6 +309,7 @@ impl Reader {
             unchanged,
             failed,
             causes,
+            plan,
         })
     }
 

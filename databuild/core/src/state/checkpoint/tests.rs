@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::decide::{
-    AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Reply, Sighting, Sightings, Success,
-    WantRequest,
+    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, PlanRequest, Reply, Sighting,
+    Sightings, Success, WantRequest,
 };
 use crate::digest::mix;
 use crate::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Record, Refresh};
@@ -122,7 +122,7 @@ impl World {
 
     fn step(&mut self) {
         self.now = self.now.checked_add(SignedDuration::from_millis(300)).unwrap();
-        match self.roll(24) {
+        match self.roll(26) {
             0 => self.register(),
             1 | 2 => self.want(),
             3..=5 => self.look(),
@@ -139,6 +139,23 @@ impl World {
                 self.give(Input::Tick);
             }
             9..=13 => self.publish(),
+            15 => {
+                let targets = vec!["daily".to_owned()];
+                let request =
+                    PlanRequest { targets, refresh: Refresh::Stale, as_of: None, expires_seconds: None };
+                self.give(Input::CreatePlan(request, Sightings::default()));
+            }
+            16 => {
+                let request = ApplyRequest {
+                    plan: self.core.state.last_plan,
+                    class: PriorityClass::Backfill,
+                    ttl_seconds: None,
+                    sla_seconds: None,
+                    comment: String::new(),
+                    source: "test".to_owned(),
+                };
+                self.give(Input::ApplyPlan(request, Sightings::default()));
+            }
             14 => {
                 if let Some(spec) = self.running.first() {
                     let attempt = spec.attempt;

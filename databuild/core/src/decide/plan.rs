@@ -1,0 +1,203 @@
+//! Plans that are kept: made, and carried out later exactly as they were shown, or not at all.
+
+use super::{want, ApplyRequest, Out, PlanRequest, Refusal, Reply, Sightings};
+use crate::event::{Event, PlanCreated, PlanRow, PlanRowKind, PlansDropped};
+use crate::graph::{DatasetIx, JobIx};
+use crate::ids::PlanId;
+use crate::partition_set::PartitionSet;
+use crate::planner::{self, Plan, Reason};
+use crate::state::State;
+use jiff::{SignedDuration, Timestamp};
+
+/// What a plan is for, one set for each dataset named.
+type Targets = Vec<(DatasetIx, PartitionSet)>;
+
+/// A plan that says nothing else can be applied for so long: a day.
+pub const DEFAULT_EXPIRY_SECONDS: u64 = 24 * 3600;
+/// Plans that are kept; the oldest make room for a new one.
+pub const MOST_PLANS: usize = 100;
+
+/// A plan is made, and kept if there is anything to do.
+pub(super) fn create(out: &mut Out, request: PlanRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    if request.targets.is_empty() {
+        return Err(Refusal::NoTargets);
+    }
+    // As a want that is created now would read it.
+    let as_of = request.as_of.unwrap_or(out.now).min(out.now).max(out.state.as_of);
+    let targets = want::resolve_targets(out.state, &request.targets, as_of)?;
+    want::sight(out, sightings);
+    let refresh = request.refresh;
+    let (plan, grounds) = out.state.at(as_of, |state| {
+        let plan = planner::plan(state, &targets, refresh);
+        let matters = planner::closure(state, &targets, refresh);
+        (plan, planner::grounds(state, &matters))
+    });
+    let seconds = request.expires_seconds.unwrap_or(DEFAULT_EXPIRY_SECONDS);
+    let expires_at = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| out.now.checked_add(SignedDuration::from_secs(seconds)).ok())
+        .unwrap_or(Timestamp::MAX);
+    let kept = !plan.jobs.is_empty();
+    let created = PlanCreated {
+        plan: PlanId(if kept { out.state.last_plan.0 + 1 } else { 0 }),
+        graph: registered.id.clone(),
+        targets: want::target_texts(out.state, &targets),
+        refresh,
+        as_of,
+        expires_at,
+        rows: rows(out.state, &plan, &targets),
+        current: plan.current,
+        grounds,
+    };
+    if !kept {
+        return Ok(Reply::Planned { plan: Box::new(created), kept });
+    }
+    drop_old(out);
+    out.event(Event::PlanCreated(created.clone()));
+    Ok(Reply::Planned { plan: Box::new(created), kept })
+}
+
+/// Makes room for one more plan: what has expired goes, then the oldest.
+fn drop_old(out: &mut Out) {
+    let now = out.now;
+    let mut plans: Vec<PlanId> = out
+        .state
+        .plans
+        .values()
+        .filter(|saved| saved.plan.expires_at <= now)
+        .map(|saved| saved.plan.plan)
+        .collect();
+    let left = out.state.plans.keys().filter(|id| !plans.contains(id)).copied().collect::<Vec<_>>();
+    let surplus = (left.len() + 1).saturating_sub(MOST_PLANS);
+    plans.extend(&left[..surplus]);
+    plans.sort_unstable();
+    if !plans.is_empty() {
+        out.event(Event::PlansDropped(PlansDropped { plans }));
+    }
+}
+
+/// A plan as it is shown: by job and reason, upstream first, then what cannot be done.
+#[must_use]
+pub fn rows(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -> Vec<PlanRow> {
+    let graph = state.graph();
+    let row = |job: JobIx, kind, reason: &str, message: &str, set: &PartitionSet| PlanRow {
+        job: graph.job(job).label.clone(),
+        kind,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        count: set.len(),
+        partitions: state.work_text(job, set),
+    };
+    let mut rows = Vec::new();
+    for entry in &plan.jobs {
+        for (reason, set) in &entry.reasons {
+            let kind = match reason {
+                Reason::UpstreamBuilt => PlanRowKind::IfChanged,
+                Reason::UnderWay => PlanRowKind::UnderWay,
+                Reason::Outdated(_) | Reason::Forced => PlanRowKind::Certain,
+            };
+            rows.push(row(entry.job, kind, reason.code(), reason.phrase(), set));
+        }
+    }
+    for (job, set, reason) in &plan.blocked {
+        rows.push(row(*job, PlanRowKind::Blocked, "blocked", reason, set));
+    }
+    for (ix, set) in &plan.absent {
+        let asked = targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
+        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
+            rows.push(PlanRow {
+                job: String::new(),
+                kind: PlanRowKind::Blocked,
+                reason: "absent".to_owned(),
+                message: "external and not there".to_owned(),
+                count: asked.len(),
+                partitions: state.set_text(*ix, &asked),
+            });
+        }
+    }
+    rows
+}
+
+/// A want comes into being that does what a plan says, and nothing else.
+pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let id = request.plan;
+    let Some(saved) = out.state.plans.get(&id).cloned() else {
+        let was_there = id.0 >= 1 && id <= out.state.last_plan;
+        return Err(if was_there { Refusal::PlanExpired(id) } else { Refusal::UnknownPlan(id) });
+    };
+    let plan = &saved.plan;
+    if plan.expires_at <= out.now {
+        return Err(Refusal::PlanExpired(id));
+    }
+    if sightings.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
+        return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
+    }
+    // Held against a copy that knows what was just seen, for a refusal leaves no event.
+    let mut copy = out.state.clone();
+    let mut trial = Out { state: &mut copy, now: out.now, records: Vec::new(), effects: Vec::new() };
+    want::sight(&mut trial, sightings);
+    let (targets, fresh) = copy
+        .at(plan.as_of, |state| still_holds(state, plan))
+        .map_err(|changes| Refusal::PlanOutdated { plan: id, changes })?;
+    want::sight(out, sightings);
+    let start = want::Start {
+        targets: &targets,
+        refresh: plan.refresh,
+        as_of: plan.as_of,
+        class: request.class,
+        ttl_seconds: request.ttl_seconds,
+        sla_seconds: request.sla_seconds,
+        comment: request.comment,
+        source: request.source,
+        carries_out: Some(id),
+    };
+    Ok(Reply::Want(want::begin(out, &fresh, start)))
+}
+
+/// Targets of a plan with the plan made anew, if it is what it was; else what changed.
+fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan), Vec<String>> {
+    let gone = |text: &String| format!("`{text}` is not in the graph any more");
+    let lost: Vec<String> =
+        plan.targets.iter().filter(|text| state.resolve_recorded(text).is_none()).map(gone).collect();
+    if !lost.is_empty() {
+        return Err(lost);
+    }
+    let targets = state.located(&plan.targets);
+    let matters = planner::closure(state, &targets, plan.refresh);
+    let changes = planner::changes(state, &matters, &plan.grounds);
+    if !changes.is_empty() {
+        return Err(changes);
+    }
+    let fresh = planner::plan(state, &targets, plan.refresh);
+    let added = added(state, plan, &fresh);
+    if !added.is_empty() {
+        return Err(added);
+    }
+    Ok((targets, fresh))
+}
+
+/// What a plan made anew does beyond an old one. Nothing, as both follow from the same grounds; but if
+/// the rules of planning are others by now, nothing is done that was not shown.
+fn added(state: &State, shown: &PlanCreated, fresh: &Plan) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in &fresh.jobs {
+        let label = &state.graph().job(entry.job).label;
+        let of = |kinds: &[PlanRowKind]| {
+            let rows = shown.rows.iter().filter(|row| row.job == *label && kinds.contains(&row.kind));
+            let mut all = PartitionSet::empty(entry.certain.shape());
+            for (_, set) in rows.flat_map(|row| state.located(&row.partitions)) {
+                all.union_with(&set);
+            }
+            all
+        };
+        use PlanRowKind::{Certain, IfChanged, UnderWay};
+        let mut more = entry.certain.subtract(&of(&[Certain]));
+        more.union_with(&entry.if_changed.subtract(&of(&[Certain, IfChanged])));
+        more.union_with(&entry.joined.subtract(&of(&[Certain, IfChanged, UnderWay])));
+        let texts = state.work_text(entry.job, &more);
+        found.extend(texts.iter().map(|text| format!("`{text}` would be built, which was not shown")));
+    }
+    found
+}

@@ -1,0 +1,30 @@
+//! `apply`: a want that does what a plan says, and waiting for it.
+
+use super::super::args::{ApplyArgs, Cli};
+use super::super::error::CliError;
+use super::super::{connect, exit_code, output};
+use crate::api::{ApplyPlan, SlotsRequest, WantDetail};
+
+/// Runs it.
+///
+/// # Errors
+/// The plan is refused, or the want fails or cannot be followed.
+pub fn run(cli: &Cli, args: &ApplyArgs) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    if let Some(jobs) = args.jobs {
+        client.put("/api/v1/server/slots", &SlotsRequest { slots: jobs as usize })?;
+    }
+    let request = ApplyPlan {
+        class: Some(args.class.name().to_owned()),
+        ttl_seconds: args.ttl,
+        sla_seconds: None,
+        comment: args.comment.clone(),
+        source: Some("cli".to_owned()),
+    };
+    let want: WantDetail =
+        client.post(&format!("/api/v1/plans/{}/apply", output::encode(&args.plan)), &request)?;
+    if args.detach {
+        return super::want::print(cli, &want).map(|()| exit_code::OK);
+    }
+    super::build::follow(cli, &client, &want, false)
+}
