@@ -68,6 +68,10 @@ pub enum Event {
     PlanCreated(PlanCreated),
     /// Plans are kept no longer.
     PlansDropped(PlansDropped),
+    /// Somebody declared data bad.
+    Tainted(Tainted),
+    /// Somebody took that back.
+    Untainted(Untainted),
 }
 
 impl Event {
@@ -93,6 +97,8 @@ impl Event {
             Event::RunEnded(_) => "run_ended",
             Event::PlanCreated(_) => "plan_created",
             Event::PlansDropped(_) => "plans_dropped",
+            Event::Tainted(_) => "tainted",
+            Event::Untainted(_) => "untainted",
         }
     }
 }
@@ -463,4 +469,26 @@ pub struct DatasetGround {
 pub struct PlansDropped {
     /// Which.
     pub plans: Vec<PlanId>,
+}
+
+/// See [`Event::Tainted`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tainted {
+    /// Which partitions; all were there.
+    pub partitions: SetText,
+    /// Why, in the user's words.
+    pub reason: String,
+    /// Who said so.
+    pub by: String,
+}
+
+/// See [`Event::Untainted`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Untainted {
+    /// Which partitions are good after all: tainted ones, or made from such.
+    pub partitions: SetText,
+    /// Why, in the user's words; may be empty.
+    pub reason: String,
+    /// Who said so.
+    pub by: String,
 }

@@ -4,6 +4,7 @@
 //! last event it knows of. Lists are `{"data": […], "next": cursor or null, "seq": n}`.
 
 mod error;
+mod judgements;
 mod partitions;
 mod plans;
 mod runs;
@@ -11,6 +12,7 @@ mod server;
 mod wants;
 
 pub use error::ErrorBody;
+pub use judgements::{TaintReply, TaintRequest, TaintSaid};
 pub use partitions::{Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause};
 pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
 pub use runs::{AttemptRow, RunDetail, RunRow};

@@ -92,6 +92,9 @@ pub struct WhyCause {
     pub files: Vec<Blame>,
     /// For changed inputs: which, with both data versions.
     pub inputs: Vec<InputUsed>,
+    /// For a taint: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taint: Option<super::TaintSaid>,
 }
 
 /// A changed source file and how the job depends on it.

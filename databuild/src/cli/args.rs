@@ -45,6 +45,10 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Explain why a partition is as it is
     Why(WhyArgs),
+    /// Declare data bad: it and all that was made from it is stale
+    Taint(TaintArgs),
+    /// Take a taint back
+    Untaint(UntaintArgs),
     /// Create, list, show or cancel wants
     Want(WantArgs),
     /// List datasets, or the partitions of one
@@ -215,6 +219,28 @@ pub struct WhyArgs {
     /// Reference of one partition
     #[arg(value_name = "REF")]
     pub partition: String,
+}
+
+/// Arguments of `taint`.
+#[derive(Debug, Args)]
+pub struct TaintArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Why; kept, and shown by `why`
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Arguments of `untaint`.
+#[derive(Debug, Args)]
+pub struct UntaintArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Why; kept
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
 }
 
 /// Arguments of `want`.

@@ -46,6 +46,8 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Plans(args) => c::plans::run(&cli, args),
         Command::Apply(args) => c::apply::run(&cli, args),
         Command::Why(args) => c::why::run(&cli, args),
+        Command::Taint(args) => c::taint::run(&cli, args),
+        Command::Untaint(args) => c::taint::run_untaint(&cli, args),
         Command::Want(args) => c::want::run(&cli, args),
         Command::Partitions(args) => c::partitions::run(&cli, args),
         Command::Runs(args) => c::runs::run(&cli, args),

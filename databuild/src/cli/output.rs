@@ -97,6 +97,11 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// `1 partition`, `2 partitions`.
+pub fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A time of day for a table, in UTC and to the second.
 pub fn time(text: &str) -> String {
     text.get(..19).map_or_else(|| text.to_owned(), |head| format!("{}Z", head.replace('T', " ")))

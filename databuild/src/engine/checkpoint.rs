@@ -14,11 +14,14 @@ use databuild_core::state::{Phase, SavedPlan, State};
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::CheckpointPhase as StoredPhase;
-use datasets::{dataset_dump, dataset_message, indexed_dump, indexed_message, set_dump, set_message};
+use datasets::{
+    dataset_dump, dataset_message, indexed_dump, indexed_message, marked_dump, marked_message, set_dump,
+    set_message,
+};
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -291,6 +294,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         made_by,
         cancel_requested,
         intended,
+        tainted,
     } = dump;
     let (phase, retry_at) = match phase {
         Phase::Leased => (StoredPhase::CHECKPOINT_PHASE_LEASED, None),
@@ -314,6 +318,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         made_by,
         cancel_requested,
         intended: intended.iter().map(write::output).collect(),
+        tainted: tainted.into_iter().map(marked_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -336,6 +341,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         made_by,
         cancel_requested,
         intended,
+        tainted,
         special_fields: _,
     } = message;
     let phase = match (known_value(phase, "phase")?, read::optional_instant(retry_at)?) {
@@ -360,6 +366,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         made_by,
         cancel_requested,
         intended: intended.into_iter().map(read::output).collect::<Result<_, _>>()?,
+        tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
     })
 }
 

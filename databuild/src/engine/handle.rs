@@ -4,7 +4,7 @@ use super::orchestrator::{Command, Message};
 use crate::store::{Blob, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
-    self, ApplyRequest, Core, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest,
+    self, ApplyRequest, Core, Input, Judgement, PlanRequest, Refusal, Reply, Sightings, WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
 use databuild_core::graph::{DatasetIx, Graph};
@@ -255,6 +255,21 @@ impl Handle {
             Reply::Want(id) => Ok(id),
             _ => Err(CommandError::ShuttingDown),
         }
+    }
+
+    /// Declares data bad, having looked at its files.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn taint(&self, request: Judgement) -> Result<Reply, CommandError> {
+        let handle = self.clone();
+        let targets = request.targets.clone();
+        let look = tokio::task::spawn_blocking(move || {
+            handle.look(&targets, databuild_core::event::Refresh::Missing, Timestamp::now())
+        })
+        .await
+        .map_err(|_| CommandError::ShuttingDown)??;
+        self.submit(Input::Taint(request, look.sightings)).await
     }
 
     /// Plans without doing anything. Blocking: looks at files.

@@ -41,6 +41,8 @@ pub(super) fn describe(event: &Event) -> String {
         Event::RunCancelRequested(e) => format!("{} is to stop", e.run),
         Event::PublishIntended(e) => format!("{} publishes {}", e.attempt, outputs(&e.outputs)),
         Event::Materialized(e) => format!("{} made {}", e.attempt, outputs(&e.outputs)),
+        Event::Tainted(e) => format!("{} tainted {}: {}", e.by, e.partitions.join(", "), e.reason),
+        Event::Untainted(e) => format!("{} untainted {}", e.by, e.partitions.join(", ")),
         Event::RunEnded(e) => {
             format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
         }

@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::guard::{self, Guard};
-use super::handlers::{events, graphs, metrics, partitions, plans, runs, server, wants};
+use super::handlers::{events, graphs, judgements, metrics, partitions, plans, runs, server, wants};
 use crate::engine::Handle;
 use crate::snapshot;
 use axum::extract::DefaultBodyLimit;
@@ -67,6 +67,9 @@ pub fn router(app: App) -> Router {
         .route("/plans", get(plans::list).post(plans::create))
         .route("/plans/{id}", get(plans::get))
         .route("/plans/{id}/apply", post(plans::apply))
+        .route("/plans", post(plans::create))
+        .route("/taint", post(judgements::taint))
+        .route("/untaint", post(judgements::untaint))
         .route("/datasets", get(partitions::datasets))
         .route("/partitions", get(partitions::list))
         .route("/why", get(partitions::why))

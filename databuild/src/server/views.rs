@@ -29,8 +29,9 @@ pub(super) fn standing(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> 
     let Some(job) = producer else {
         let facts = state.dataset(ix);
         let missing = set.subtract(&facts.present);
-        let reasons = vec![(Verdict::Missing, missing.clone())];
-        return Standing { building: none(), failed: none(), stale: none(), empty: none(), reasons, missing };
+        let stale = set.intersect(&facts.present).intersect(&facts.unsound());
+        let reasons = vec![(Verdict::Missing, missing.clone()), (Verdict::Tainted, stale.clone())];
+        return Standing { building: none(), failed: none(), stale, empty: none(), reasons, missing };
     };
     state.settle(job, set);
     let reasons = state.outdated(job, set);

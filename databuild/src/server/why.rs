@@ -2,13 +2,15 @@
 
 use super::blame::{blame, SourceManifest};
 use super::views;
-use crate::api::{InputUsed, PartitionState, Why, WhyCause};
+use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause};
 use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError};
 use databuild_core::decide::{Sighting, Sightings};
+use databuild_core::event::{Event, Record, Tainted};
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::ids::{AttemptId, Seq};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::{State, Verdict};
+use jiff::Timestamp;
 
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
@@ -44,16 +46,25 @@ pub(super) fn why(
             causes.extend(last_failure(reader, &partition)?);
         }
         if verdict != Verdict::Current {
-            causes.push(cause(state, reader, job, verdict, made.as_ref(), &inputs)?);
+            let mut cause = cause(state, reader, job, verdict, made.as_ref(), &inputs)?;
+            blame_taint(state, reader, ix, key, verdict, &mut cause)?;
+            causes.push(cause);
         }
         inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
-        causes.push(WhyCause {
-            reason: "absent".to_owned(),
-            message: "it is external and its file is not there".to_owned(),
+        let (reason, message) = match verdict {
+            Verdict::Tainted => (verdict.code(), verdict.phrase()),
+            _ => ("absent", "it is external and its file is not there"),
+        };
+        let mut cause = WhyCause {
+            reason: reason.to_owned(),
+            message: message.to_owned(),
             files: Vec::new(),
             inputs: Vec::new(),
-        });
+            taint: None,
+        };
+        blame_taint(state, reader, ix, key, verdict, &mut cause)?;
+        causes.push(cause);
     }
     Ok(Why {
         summary: summary(&partition, standing, &causes),
@@ -111,6 +122,7 @@ fn last_failure(reader: &Reader, partition: &str) -> Result<Option<WhyCause>, St
         message: format!("its last run, {}, failed: {}", run.id, run.message),
         files: Vec::new(),
         inputs: Vec::new(),
+        taint: None,
     }))
 }
 
@@ -167,6 +179,7 @@ fn cause(
         message: verdict.phrase().to_owned(),
         files: Vec::new(),
         inputs: Vec::new(),
+        taint: None,
     };
     match verdict {
         Verdict::CodeChanged => {
@@ -203,6 +216,43 @@ fn cause(
         _ => {}
     }
     Ok(cause)
+}
+
+/// Who said of what that it is bad, if that is the matter with a partition.
+fn blame_taint(
+    state: &State,
+    reader: &Reader,
+    ix: DatasetIx,
+    key: &PartitionKey,
+    verdict: Verdict,
+    cause: &mut WhyCause,
+) -> Result<(), StoreError> {
+    let facts = state.dataset(ix);
+    let marked = match verdict {
+        Verdict::Tainted => facts.tainted.of(key),
+        Verdict::MadeFromTainted => facts.follows.of(key),
+        _ => None,
+    };
+    let Some(seq) = marked else { return Ok(()) };
+    let found = reader.events(Seq(seq.0.saturating_sub(1)), 1)?.value;
+    let Some((_, Record { at, event: Event::Tainted(taint) })) = found.into_iter().next() else {
+        return Ok(());
+    };
+    let what = match (verdict, taint.partitions.as_slice()) {
+        (Verdict::Tainted, _) | (_, []) => cause.message.clone(),
+        (_, [first, rest @ ..]) => {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            format!("it was made from {first}{more}, which was tainted")
+        }
+    };
+    cause.message = format!("{what} by {} at {}: {}", taint.by, to_the_second(at), taint.reason);
+    let Tainted { partitions, reason, by } = taint;
+    cause.taint = Some(TaintSaid { partitions, reason, by, at: at.to_string() });
+    Ok(())
+}
+
+fn to_the_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 fn changed_files(

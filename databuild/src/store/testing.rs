@@ -109,6 +109,16 @@ one_example_of_each! {
         },
     }),
     PlansDropped(PlansDropped { plans: vec![PlanId(5), PlanId(6)] }),
+    Tainted(Tainted {
+        partitions: texts(["daily/date=2024-01-01..2024-01-31"]),
+        reason: "the source sent zeros".into(),
+        by: "ada".into(),
+    }),
+    Untainted(Untainted {
+        partitions: texts(["daily/date=2024-01-05"]),
+        reason: "they were real".into(),
+        by: "ada".into(),
+    }),
 }
 
 /// An example of each event, a second apart.

@@ -56,6 +56,10 @@ pub enum Input {
         /// Why, for people.
         message: String,
     },
+    /// Somebody declares data bad; with what the caller saw of its files.
+    Taint(Judgement, Sightings),
+    /// Somebody takes that back.
+    Untaint(Judgement),
     /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
     Resume(Vec<AttemptId>),
     /// How much may run at once.
@@ -117,6 +121,17 @@ pub struct ApplyRequest {
     pub comment: String,
     /// Who asks.
     pub source: String,
+}
+
+/// What somebody says of partitions.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// Reference texts.
+    pub targets: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
 }
 
 /// What was seen of files, by dataset.
@@ -248,6 +263,13 @@ pub enum Reply {
         /// Whether it is kept under its id. What has nothing to do is not.
         kept: bool,
     },
+    /// A judgement is recorded.
+    Judged {
+        /// Of how many partitions.
+        partitions: u64,
+        /// How many more, made from them, it reaches.
+        followers: u64,
+    },
 }
 
 /// A request that cannot be met. Nothing was recorded.
@@ -291,6 +313,15 @@ pub enum Refusal {
     /// Nothing was asked for.
     #[error("name at least one dataset or partition")]
     NoTargets,
+    /// A taint needs one.
+    #[error("say why: `--reason TEXT`")]
+    NoReason,
+    /// No data.
+    #[error("nothing of that is built or seen, so there is nothing to taint")]
+    NothingToTaint,
+    /// No taint.
+    #[error("nothing of that is tainted")]
+    NothingToUntaint,
 }
 
 /// The first changes of many.
@@ -325,6 +356,9 @@ impl Refusal {
             Refusal::PlanExpired(_) => "plan_expired",
             Refusal::PlanOutdated { .. } => "plan_outdated",
             Refusal::NoTargets => "no_targets",
+            Refusal::NoReason => "no_reason",
+            Refusal::NothingToTaint => "nothing_to_taint",
+            Refusal::NothingToUntaint => "nothing_to_untaint",
         }
     }
 }

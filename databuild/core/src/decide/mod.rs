@@ -16,11 +16,12 @@ mod input;
 mod plan;
 mod replan;
 mod resume;
+mod taint;
 mod want;
 
 pub use input::{
-    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, PlanRequest, Refusal, Reply,
-    Sighting, Sightings, Step, Success, WantRequest,
+    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Judgement, PlanRequest, Refusal,
+    Reply, Sighting, Sightings, Step, Success, WantRequest,
 };
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 
@@ -89,6 +90,8 @@ impl Core {
             Input::AttemptEnded { attempt, end } => attempt::ended(&mut out, attempt, end),
             Input::Published { attempt, marks } => attempt::published(&mut out, attempt, &marks),
             Input::PublishFailed { attempt, message } => attempt::publish_failed(&mut out, attempt, &message),
+            Input::Taint(request, sightings) => taint::taint(&mut out, request, &sightings),
+            Input::Untaint(request) => taint::untaint(&mut out, request),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {
                 self.slots = slots;

@@ -103,14 +103,16 @@ pub fn rows(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -
     for (job, set, reason) in &plan.blocked {
         rows.push(row(*job, PlanRowKind::Blocked, "blocked", reason, set));
     }
-    for (ix, set) in &plan.absent {
+    let absent = plan.absent.iter().map(|found| (found, "absent", "external and not there"));
+    let tainted = plan.tainted.iter().map(|found| (found, "tainted", "external and tainted"));
+    for ((ix, set), reason, message) in absent.chain(tainted) {
         let asked = targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
             rows.push(PlanRow {
                 job: String::new(),
                 kind: PlanRowKind::Blocked,
-                reason: "absent".to_owned(),
-                message: "external and not there".to_owned(),
+                reason: reason.to_owned(),
+                message: message.to_owned(),
                 count: asked.len(),
                 partitions: state.set_text(*ix, &asked),
             });

@@ -102,6 +102,18 @@ pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
             blocked.push(Blocked { partitions, reason });
         }
     }
+    for (ix, set) in &plan.tainted {
+        let asked =
+            start.targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
+        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
+            let partitions = out.state.set_text(*ix, &asked);
+            let reason = format!(
+                "`{}` is external and tainted; untaint it or bring other data",
+                partitions.join(", ")
+            );
+            blocked.push(Blocked { partitions, reason });
+        }
+    }
     let after = |seconds: Option<u64>| {
         let seconds = i64::try_from(seconds?).ok()?;
         out.now.checked_add(SignedDuration::from_secs(seconds)).ok()

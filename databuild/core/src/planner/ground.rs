@@ -166,7 +166,8 @@ fn job_digest(state: &State, ix: JobIx) -> u64 {
 fn group_digest(state: &State, ix: DatasetIx, group: &PartitionSet) -> u64 {
     let facts = state.dataset(ix);
     let mut digest = set_digest(0, group);
-    for set in [&facts.present, &facts.altered] {
+    let (tainted, follows) = (facts.tainted.set(group.shape()), facts.follows.set(group.shape()));
+    for set in [&facts.present, &facts.altered, &tainted, &follows] {
         digest = set_digest(digest, &group.intersect(set));
     }
     if let Some(job) = state.graph().dataset(ix).producer {

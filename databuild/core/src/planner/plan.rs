@@ -38,6 +38,8 @@ impl Reason {
             Reason::Outdated(Verdict::Missing) => "missing",
             Reason::Outdated(Verdict::Vanished) => "file gone",
             Reason::Outdated(Verdict::Altered) => "file altered",
+            Reason::Outdated(Verdict::Tainted) => "tainted",
+            Reason::Outdated(Verdict::MadeFromTainted) => "made from tainted data",
             Reason::Outdated(Verdict::CodeChanged) => "code changed",
             Reason::Outdated(Verdict::ArgsChanged) => "arguments changed",
             Reason::Outdated(Verdict::TemplateChanged) => "path changed",
@@ -61,6 +63,8 @@ pub struct Plan {
     pub skipped: Vec<(JobIx, PartitionSet)>,
     /// External partitions that were asked for, or are read, and are not there.
     pub absent: Vec<(DatasetIx, PartitionSet)>,
+    /// The same, there and tainted: nothing is made from them.
+    pub tainted: Vec<(DatasetIx, PartitionSet)>,
     /// Partitions that matter and are current.
     pub current: u64,
 }
@@ -143,6 +147,7 @@ fn plan_closure(
     }
     let state = &*state;
     let mut absent = Vec::new();
+    let mut tainted = Vec::new();
     // What is built or unavailable, per dataset: what its readers have to look at.
     let mut changing: Vec<PartitionSet> =
         graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
@@ -152,6 +157,12 @@ fn plan_closure(
         if !missing.is_empty() {
             dead[ix.0] = missing.clone();
             absent.push((ix, missing));
+        }
+        let facts = state.dataset(ix);
+        let bad = matters.datasets[ix.0].intersect(&facts.present).intersect(&facts.unsound());
+        if !bad.is_empty() {
+            dead[ix.0].union_with(&bad);
+            tainted.push((ix, bad));
         }
     }
 
@@ -213,16 +224,7 @@ fn plan_closure(
         for input in &job.inputs {
             let lost = dependents(input, &dead[input.dataset.0]).intersect(&to_build).subtract(&unbuildable);
             if !lost.is_empty() {
-                let text = state.set_text(input.dataset, &dead[input.dataset.0]).join(", ");
-                let dataset = graph.dataset(input.dataset);
-                let reason = if dataset.external {
-                    format!(
-                        "input `{text}` is not there{}",
-                        path_hint(state, input.dataset, &dead[input.dataset.0])
-                    )
-                } else {
-                    format!("input `{text}` cannot be built")
-                };
+                let reason = lost_reason(state, input.dataset, &dead[input.dataset.0]);
                 blocked.push((ix, lost.clone(), reason));
                 unbuildable.union_with(&lost);
             }
@@ -257,9 +259,10 @@ fn plan_closure(
         }
     }
     for (ix, set) in targets.iter().filter(|(ix, _)| graph.dataset(*ix).external) {
-        current += set.intersect(&state.dataset(*ix).present).len();
+        let facts = state.dataset(*ix);
+        current += set.intersect(&facts.present).subtract(&facts.unsound()).len();
     }
-    Plan { jobs, blocked, skipped: matters.skipped.clone(), absent, current }
+    Plan { jobs, blocked, skipped: matters.skipped.clone(), absent, tainted, current }
 }
 
 /// Partitions that a live run makes from the same code and the same inputs as a new one would.
@@ -273,7 +276,8 @@ fn joinable(state: &State, job: JobIx, set: &PartitionSet, forced: &PartitionSet
             && set.contains(&run.key)
             && !forced.contains(&run.key)
             && *state.provenance(run.made_by) == *state.registered().digests_of(job)
-            && run.inputs == state.inputs_digest(job, &run.key);
+            && run.inputs == state.inputs_digest(job, &run.key)
+            && run.tainted.of(&run.key).is_none();
         if same {
             joined.insert(&run.key);
         }
@@ -289,6 +293,20 @@ fn edge_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
         "{first} needs keys that its inputs do not have (yet); say before_start or after_end = \"clip\" or \"skip\" in {}",
         entry.label
     )
+}
+
+/// Why `set` of an input cannot be read.
+fn lost_reason(state: &State, ix: DatasetIx, set: &PartitionSet) -> String {
+    let facts = state.dataset(ix);
+    let text = |set: &PartitionSet| state.set_text(ix, set).join(", ");
+    if !state.graph().dataset(ix).external {
+        return format!("input `{}` cannot be built", text(set));
+    }
+    let gone = set.subtract(&facts.present);
+    if gone.is_empty() {
+        return format!("input `{}` is tainted; untaint it or bring other data", text(set));
+    }
+    format!("input `{}` is not there{}", text(&gone), path_hint(state, ix, &gone))
 }
 
 fn path_hint(state: &State, ix: DatasetIx, set: &PartitionSet) -> String {

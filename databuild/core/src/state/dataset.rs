@@ -1,6 +1,7 @@
 //! State of one dataset's partitions.
 
 use super::entries::{Entries, Entry};
+use super::Marks;
 use crate::graph::Axis;
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use std::collections::BTreeMap;
@@ -32,6 +33,12 @@ pub struct DatasetState {
     pub vanished: PartitionSet,
     /// The last run for it failed.
     pub failed: PartitionSet,
+    /// The data is bad, somebody said; by the event that says so.
+    pub tainted: Marks,
+    /// Made from data that is or was tainted, at any distance; by the event that tainted it.
+    pub follows: Marks,
+    /// Those of `follows` whose bad inputs are replaced: untainting does not clear them.
+    pub spoiled: PartitionSet,
 }
 
 impl DatasetState {
@@ -50,6 +57,9 @@ impl DatasetState {
             altered: empty(),
             vanished: empty(),
             failed: empty(),
+            tainted: Marks::default(),
+            follows: Marks::default(),
+            spoiled: empty(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Folding one event into the state. Decides nothing: whatever depends on judgement is in the event.
 
-use super::{DatasetState, Entry, JobWork, Phase, ProvenanceIx, Run, SavedPlan, State, Want};
+use super::{DatasetState, Entry, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State, Want};
 use crate::digest::hash64;
 use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, Record, RunEnded,
@@ -116,6 +116,8 @@ impl State {
                 self.plans.insert(plan.plan, Arc::new(saved));
             }
             Event::PlansDropped(event) => self.plans.retain(|id, _| !event.plans.contains(id)),
+            Event::Tainted(event) => self.taint(event, seq),
+            Event::Untainted(event) => self.untaint(event),
         }
         Ok(())
     }
@@ -127,6 +129,7 @@ impl State {
             let entry = Entry { version: hash64(&seen.version), inputs: 0, mark: seen.mark };
             let external = self.graph().dataset(ix).external;
             let state = self.dataset_mut(ix);
+            let old = state.entries.get(&key);
             let differs = if external {
                 state.set(&key, entry, None, false)
             } else {
@@ -137,8 +140,11 @@ impl State {
                     state.altered.remove(&key)
                 })
             };
+            let shape = self.dataset(ix).present.shape();
+            if external && old.is_some_and(|old| old.version != entry.version) {
+                self.renew(ix, &PartitionSet::single(shape, &key), &Marks::default());
+            }
             if differs {
-                let shape = self.dataset(ix).present.shape();
                 changed.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(&key);
             }
         }
@@ -251,6 +257,8 @@ impl State {
             run.inputs = event.inputs;
             run.as_of = event.as_of;
             run.intended.clear();
+            let tainted = self.taint_read_by(&self.runs[&id]);
+            self.run_mut(id, seq)?.tainted = tainted;
             return Ok(());
         }
         self.last_run = self.last_run.max(id);
@@ -263,7 +271,7 @@ impl State {
         let job = graph.graph.job_labeled(&event.job).ok_or(FoldError::UnknownGraph { seq })?;
         let (_, key) = self.located_one(&event.partition).ok_or(FoldError::UnknownGraph { seq })?;
         let made_by = self.intern(job);
-        let run = Run {
+        let mut run = Run {
             id,
             job,
             key: key.clone(),
@@ -277,8 +285,10 @@ impl State {
             made_by,
             cancel_requested: false,
             intended: Vec::new(),
+            tainted: Marks::default(),
             graph,
         };
+        run.tainted = self.taint_read_by(&run);
         for output in run.graph.graph.job(job).outputs.clone() {
             let state = self.dataset_mut(output);
             // The lease compared the inputs; what changes from here on makes it suspect anew.
@@ -338,10 +348,11 @@ impl State {
         let found = self.successor_of(graph.dataset(made));
         let Some(ix) = found.filter(|ix| !self.graph().dataset(*ix).external) else { return };
         let entry = Entry { version: hash64(&output.version), inputs: run.inputs, mark: output.mark };
+        let single = PartitionSet::single(self.dataset(ix).present.shape(), &run.key);
         if self.dataset_mut(ix).set(&run.key, entry, Some(run.made_by), output.empty) {
-            let shape = self.dataset(ix).present.shape();
-            self.mark_dependents(ix, &PartitionSet::single(shape, &run.key));
+            self.mark_dependents(ix, &single);
         }
+        self.renew(ix, &single, &run.tainted);
     }
 
     fn end_run(&mut self, event: &RunEnded, seq: Seq) -> Result<(), FoldError> {

@@ -11,14 +11,17 @@ pub mod checkpoint;
 mod dataset;
 mod entries;
 mod fold;
+mod marks;
 mod readiness;
 mod staleness;
 mod succession;
+mod taint;
 mod work;
 
 pub use dataset::{DatasetState, ProvenanceIx};
 pub use entries::{Entries, Entry};
 pub use fold::FoldError;
+pub use marks::Marks;
 pub use staleness::Verdict;
 pub(crate) use succession::reads_the_same;
 pub use work::{JobWork, Phase, Run, SavedPlan, Want};

@@ -19,6 +19,10 @@ pub enum Verdict {
     Vanished,
     /// Its file has other bytes than were published.
     Altered,
+    /// Somebody declared its data bad.
+    Tainted,
+    /// Made from data that is or was tainted.
+    MadeFromTainted,
     /// Made by other code.
     CodeChanged,
     /// Made with other arguments or environment.
@@ -38,6 +42,8 @@ impl Verdict {
             Verdict::Missing => "missing",
             Verdict::Vanished => "file_missing",
             Verdict::Altered => "file_altered",
+            Verdict::Tainted => "tainted",
+            Verdict::MadeFromTainted => "made_from_tainted",
             Verdict::CodeChanged => "code_changed",
             Verdict::ArgsChanged => "args_changed",
             Verdict::TemplateChanged => "template_changed",
@@ -53,6 +59,8 @@ impl Verdict {
             Verdict::Missing => "it was never built",
             Verdict::Vanished => "its file is gone",
             Verdict::Altered => "its file was changed by somebody else",
+            Verdict::Tainted => "it was tainted",
+            Verdict::MadeFromTainted => "it was made from tainted data",
             Verdict::CodeChanged => "its job's code changed",
             Verdict::ArgsChanged => "its job's arguments or environment changed",
             Verdict::TemplateChanged => "its path changed",
@@ -222,6 +230,14 @@ impl State {
         for state in &states {
             let altered = left.intersect(&state.altered);
             take(&mut left, Verdict::Altered, altered);
+        }
+        for state in states.iter().filter(|state| !state.tainted.is_empty()) {
+            let tainted = left.intersect(&state.tainted.set(left.shape()));
+            take(&mut left, Verdict::Tainted, tainted);
+        }
+        for state in states.iter().filter(|state| !state.follows.is_empty()) {
+            let follows = left.intersect(&state.follows.set(left.shape()));
+            take(&mut left, Verdict::MadeFromTainted, follows);
         }
         let mut made: Vec<(Verdict, &PartitionSet)> = states
             .iter()

@@ -81,10 +81,12 @@ impl State {
     fn suspect_changed_inputs(&mut self, before: &Graph) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
+        let mut changed = Vec::new();
         for (ix, job) in graph.jobs() {
             let same =
                 before.job_labeled(&job.label).is_some_and(|old| reads_the_same(before, old, graph, ix));
             if !same {
+                changed.push(ix);
                 let live = self.work(ix).live.clone();
                 for output in &job.outputs {
                     let state = self.dataset_mut(*output);
@@ -93,6 +95,7 @@ impl State {
                 }
             }
         }
+        self.spread_again(&changed);
     }
 
     /// The job of the current graph that makes what a live run's job made, if its keys still mean the same.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dataset::ProvenanceIx;
+use super::Marks;
 
 /// Undone work of one job, in the keys of its outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +140,8 @@ pub struct Run {
     pub made_by: ProvenanceIx,
     /// Somebody asked for it to stop.
     pub cancel_requested: bool,
+    /// What is being made from tainted data.
+    pub tainted: Marks,
     /// Outputs on their way to publication.
     pub intended: Vec<crate::event::OutputRecord>,
 }

@@ -42,6 +42,11 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         for (what, set) in sets {
             lines.push(format!("{name} {what}: {:?}", set.iter().collect::<Vec<_>>()));
         }
+        for (what, marks) in [("tainted", &facts.tainted), ("follows", &facts.follows)] {
+            let marks = marks.iter().map(|(seq, set)| (seq, set.iter().collect::<Vec<_>>()));
+            lines.extend(marks.map(|(seq, keys)| format!("{name} {what} by {seq}: {keys:?}")));
+        }
+        lines.push(format!("{name} spoiled: {:?}", facts.spoiled.iter().collect::<Vec<_>>()));
         lines.extend(facts.entries.iter().map(|(key, entry)| format!("{name} {key:?}: {entry:?}")));
         for (made_by, set) in facts.made_by.iter().filter(|(_, set)| !set.is_empty()) {
             let keys: Vec<_> = set.iter().collect();
@@ -67,7 +72,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
     lines.extend(state.plans.values().map(|saved| format!("{saved:?}")));
     for run in state.runs.values() {
         lines.push(format!(
-            "{} {} {:?} {:?} {} {} {:x} {:?} {} {:?}",
+            "{} {} {:?} {:?} {} {} {:x} {:?} {} {:?} {:?}",
             run.id,
             run.partition,
             run.key,
@@ -78,6 +83,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
             state.provenance(run.made_by),
             run.cancel_requested,
             run.intended,
+            run.tainted,
         ));
     }
     lines

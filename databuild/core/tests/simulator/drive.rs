@@ -1,15 +1,18 @@
 //! The simulation itself.
 
 use super::check;
+use super::lineage::Lineage;
 use super::oracle::Oracle;
 use super::plans;
 use super::scene::Scene;
 use super::world::{Process, ProcessPhase, Publication, World};
 use crate::support::rng::Rng;
 use crate::support::workspace::{applying, end_of, planning, request};
-use databuild_core::decide::{AttemptReport, Core, Effect, Input, Reply, Sighting, Sightings, Success};
+use databuild_core::decide::{
+    AttemptReport, Core, Effect, Input, Judgement, Reply, Sighting, Sightings, Success,
+};
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Record, Refresh, WantOutcome};
-use databuild_core::graph::DatasetIx;
+use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner;
@@ -79,6 +82,7 @@ struct Simulation {
     now: Timestamp,
     slots: usize,
     trace: Trace,
+    lineage: Lineage,
     /// Attempts that were ever ordered.
     ordered: BTreeSet<AttemptId>,
     /// Wants that were acknowledged.
@@ -105,6 +109,7 @@ impl Simulation {
             now: "2020-01-03T06:00:00Z".parse().unwrap(),
             slots,
             trace: Trace::new(),
+            lineage: Lineage::default(),
             ordered: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
             ended: BTreeMap::new(),
@@ -138,6 +143,7 @@ impl Simulation {
             }
             assert_eq!(check::within_plan(&self.replayed, &record.event), Ok(()));
             self.replayed.apply(&record).expect("the log follows from itself");
+            self.lineage.follow(&record, &self.replayed);
             if let Event::WantEnded(ended) = &record.event {
                 self.ended.insert(ended.want, ended.outcome);
             }
@@ -190,7 +196,8 @@ impl Simulation {
         // Comparing all is slow; what differs once mostly goes on to differ.
         if self.log.len().is_multiple_of(16) {
             verdict = verdict
-                .and_then(|()| check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed)));
+                .and_then(|()| check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed)))
+                .and_then(|()| self.lineage.check(state));
         }
         if let Err(problem) = verdict {
             panic!("{problem}");
@@ -319,6 +326,7 @@ impl Simulation {
             }
             90..=92 => self.pass(3_600 * (1 + self.rng.clone().below(10) as i64)),
             93 | 94 => self.apply(),
+            95..=97 => self.judge(),
             _ => self.pass(1 + self.rng.clone().below(30) as i64),
         }
     }
@@ -469,6 +477,23 @@ impl Simulation {
         if let Some(Err(_)) = self.step(Input::ApplyPlan(applying(id), seen)) {
             let made = self.log[held..].iter().any(|record| matches!(record.event, Event::Observed(_)));
             assert!(!made, "a refusal records nothing");
+        }
+    }
+
+    /// Somebody says of data that it is bad, or takes that back.
+    fn judge(&mut self) {
+        let Some(target) = self.random_target() else { return };
+        let judgement = Judgement {
+            targets: vec![target.clone()],
+            reason: "it is bad".to_owned(),
+            by: "test".to_owned(),
+        };
+        if self.rng.percent(60) {
+            self.note(format!("taint {target}"));
+            self.step(Input::Taint(judgement, Sightings::default()));
+        } else {
+            self.note(format!("untaint {target}"));
+            self.step(Input::Untaint(judgement));
         }
     }
 
@@ -632,6 +657,17 @@ impl Simulation {
             if !self.world.files.contains_key(&path) {
                 let version = format!("s{}", self.world.fresh());
                 self.world.write(&path, version);
+            }
+        }
+        if self.rng.percent(70) {
+            // Tainted sources would leave little to build.
+            let external =
+                |(ix, dataset): (DatasetIx, &Dataset)| (ix, dataset.external, dataset.name.clone());
+            let datasets: Vec<_> = self.core.state.graph().datasets().map(external).collect();
+            for (_, _, name) in datasets.into_iter().filter(|(_, external, _)| *external) {
+                let by = "test".to_owned();
+                let judgement = Judgement { targets: vec![name], reason: String::new(), by };
+                self.step(Input::Untaint(judgement));
             }
         }
         let names: Vec<String> = self.core.state.graph().datasets().map(|(_, d)| d.name.clone()).collect();

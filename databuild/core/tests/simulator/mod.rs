@@ -6,6 +6,7 @@
 
 mod check;
 mod drive;
+mod lineage;
 mod oracle;
 mod plans;
 mod scene;

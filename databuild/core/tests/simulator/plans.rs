@@ -22,6 +22,7 @@ pub struct Naive {
     blocked: Work,
     skipped: Work,
     absent: BTreeSet<Partition>,
+    tainted: BTreeSet<Partition>,
     current: u64,
 }
 
@@ -44,6 +45,7 @@ pub fn planned(state: &mut State, targets: &[(DatasetIx, PartitionSet)], refresh
     }
     all.blocked.extend(plan.blocked.iter().flat_map(|(job, set, _)| set.iter().map(|key| (*job, key))));
     all.skipped.extend(plan.skipped.iter().flat_map(|(job, set)| set.iter().map(|key| (*job, key))));
+    all.tainted.extend(plan.tainted.iter().flat_map(|(ix, set)| set.iter().map(|key| (*ix, key))));
     all.absent.extend(plan.absent.iter().flat_map(|(ix, set)| set.iter().map(|key| (*ix, key))));
     all
 }
@@ -88,6 +90,9 @@ pub fn enumerated(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh:
     for (ix, key) in needed.iter().filter(|(ix, _)| graph.dataset(*ix).external) {
         if !state.dataset(*ix).present.contains(key) {
             plan.absent.insert((*ix, key.clone()));
+            dead.insert((*ix, key.clone()));
+        } else if unsound(state, *ix, key) {
+            plan.tainted.insert((*ix, key.clone()));
             dead.insert((*ix, key.clone()));
         } else if targets.contains(&(*ix, key.clone())) {
             plan.current += 1;
@@ -164,8 +169,16 @@ fn outdated(state: &State, job: JobIx, key: &PartitionKey) -> bool {
             code && then.args == now.args && then.template == now.template
         });
         let recorded = facts.entries.get(key).map(|entry| entry.inputs);
-        facts.altered.contains(key) || !made_alike || recorded != Some(state.inputs_digest(job, key))
+        facts.altered.contains(key)
+            || unsound(state, *output, key)
+            || !made_alike
+            || recorded != Some(state.inputs_digest(job, key))
     })
+}
+
+fn unsound(state: &State, ix: DatasetIx, key: &PartitionKey) -> bool {
+    let facts = state.dataset(ix);
+    facts.tainted.of(key).or(facts.follows.of(key)).is_some()
 }
 
 fn joinable(state: &State, job: JobIx, key: &PartitionKey) -> bool {
@@ -175,5 +188,6 @@ fn joinable(state: &State, job: JobIx, key: &PartitionKey) -> bool {
             && !run.cancel_requested
             && state.provenance(run.made_by) == state.registered().digests_of(job)
             && run.inputs == state.inputs_digest(job, key)
+            && run.tainted.is_empty()
     })
 }

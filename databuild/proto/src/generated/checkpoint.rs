@@ -937,6 +937,12 @@ pub struct CheckpointDataset {
     pub vanished: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.failed)
     pub failed: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.tainted)
+    pub tainted: ::std::vec::Vec<CheckpointMarkedSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.follows)
+    pub follows: ::std::vec::Vec<CheckpointMarkedSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.spoiled)
+    pub spoiled: ::protobuf::MessageField<CheckpointSet>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointDataset.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -997,6 +1003,15 @@ impl ::protobuf::Message for CheckpointDataset {
                 90 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.failed)?;
                 },
+                322 => {
+                    self.tainted.push(is.read_message()?);
+                },
+                330 => {
+                    self.follows.push(is.read_message()?);
+                },
+                338 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.spoiled)?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1052,6 +1067,18 @@ impl ::protobuf::Message for CheckpointDataset {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        for value in &self.tainted {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        for value in &self.follows {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        if let Some(v) = self.spoiled.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1091,6 +1118,15 @@ impl ::protobuf::Message for CheckpointDataset {
         if let Some(v) = self.failed.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(11, v, os)?;
         }
+        for v in &self.tainted {
+            ::protobuf::rt::write_message_field_with_cached_size(40, v, os)?;
+        };
+        for v in &self.follows {
+            ::protobuf::rt::write_message_field_with_cached_size(41, v, os)?;
+        };
+        if let Some(v) = self.spoiled.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(42, v, os)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1119,6 +1155,9 @@ impl ::protobuf::Message for CheckpointDataset {
         self.altered.clear();
         self.vanished.clear();
         self.failed.clear();
+        self.tainted.clear();
+        self.follows.clear();
+        self.spoiled.clear();
         self.special_fields.clear();
     }
 
@@ -1135,6 +1174,9 @@ impl ::protobuf::Message for CheckpointDataset {
             altered: ::protobuf::MessageField::none(),
             vanished: ::protobuf::MessageField::none(),
             failed: ::protobuf::MessageField::none(),
+            tainted: ::std::vec::Vec::new(),
+            follows: ::std::vec::Vec::new(),
+            spoiled: ::protobuf::MessageField::none(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -1238,6 +1280,110 @@ impl ::protobuf::Message for CheckpointIndexedSet {
     fn default_instance() -> &'static CheckpointIndexedSet {
         static instance: CheckpointIndexedSet = CheckpointIndexedSet {
             index: 0,
+            set: ::protobuf::MessageField::none(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointMarkedSet)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointMarkedSet {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointMarkedSet.seq)
+    pub seq: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointMarkedSet.set)
+    pub set: ::protobuf::MessageField<CheckpointSet>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointMarkedSet.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointMarkedSet {
+    fn default() -> &'a CheckpointMarkedSet {
+        <CheckpointMarkedSet as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointMarkedSet {
+    pub fn new() -> CheckpointMarkedSet {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointMarkedSet {
+    const NAME: &'static str = "CheckpointMarkedSet";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.seq = is.read_uint64()?;
+                },
+                18 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.set)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.seq != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.seq);
+        }
+        if let Some(v) = self.set.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.seq != 0 {
+            os.write_uint64(1, self.seq)?;
+        }
+        if let Some(v) = self.set.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointMarkedSet {
+        CheckpointMarkedSet::new()
+    }
+
+    fn clear(&mut self) {
+        self.seq = 0;
+        self.set.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointMarkedSet {
+        static instance: CheckpointMarkedSet = CheckpointMarkedSet {
+            seq: 0,
             set: ::protobuf::MessageField::none(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
@@ -1793,6 +1939,8 @@ pub struct CheckpointRun {
     pub cancel_requested: bool,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.intended)
     pub intended: ::std::vec::Vec<super::events::OutputRecord>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.tainted)
+    pub tainted: ::std::vec::Vec<CheckpointMarkedSet>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointRun.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1868,6 +2016,9 @@ impl ::protobuf::Message for CheckpointRun {
                 122 => {
                     self.intended.push(is.read_message()?);
                 },
+                322 => {
+                    self.tainted.push(is.read_message()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1926,6 +2077,10 @@ impl ::protobuf::Message for CheckpointRun {
             let len = value.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for value in &self.tainted {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1975,6 +2130,9 @@ impl ::protobuf::Message for CheckpointRun {
         for v in &self.intended {
             ::protobuf::rt::write_message_field_with_cached_size(15, v, os)?;
         };
+        for v in &self.tainted {
+            ::protobuf::rt::write_message_field_with_cached_size(40, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2007,6 +2165,7 @@ impl ::protobuf::Message for CheckpointRun {
         self.made_by = 0;
         self.cancel_requested = false;
         self.intended.clear();
+        self.tainted.clear();
         self.special_fields.clear();
     }
 
@@ -2027,6 +2186,7 @@ impl ::protobuf::Message for CheckpointRun {
             made_by: 0,
             cancel_requested: false,
             intended: ::std::vec::Vec::new(),
+            tainted: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -932,6 +932,104 @@ impl Record {
             PlansDropped::new()
         }
     }
+
+    // .databuild.v1.Tainted tainted = 40;
+
+    pub fn tainted(&self) -> &Tainted {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Tainted(ref v)) => v,
+            _ => <Tainted as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_tainted(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_tainted(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Tainted(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_tainted(&mut self, v: Tainted) {
+        self.event = ::std::option::Option::Some(record::Event::Tainted(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_tainted(&mut self) -> &mut Tainted {
+        if let ::std::option::Option::Some(record::Event::Tainted(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::Tainted(Tainted::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::Tainted(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_tainted(&mut self) -> Tainted {
+        if self.has_tainted() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::Tainted(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            Tainted::new()
+        }
+    }
+
+    // .databuild.v1.Untainted untainted = 41;
+
+    pub fn untainted(&self) -> &Untainted {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Untainted(ref v)) => v,
+            _ => <Untainted as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_untainted(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_untainted(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Untainted(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_untainted(&mut self, v: Untainted) {
+        self.event = ::std::option::Option::Some(record::Event::Untainted(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_untainted(&mut self) -> &mut Untainted {
+        if let ::std::option::Option::Some(record::Event::Untainted(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::Untainted(Untainted::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::Untainted(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_untainted(&mut self) -> Untainted {
+        if self.has_untainted() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::Untainted(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            Untainted::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1003,6 +1101,12 @@ impl ::protobuf::Message for Record {
                 },
                 250 => {
                     self.event = ::std::option::Option::Some(record::Event::PlansDropped(is.read_message()?));
+                },
+                322 => {
+                    self.event = ::std::option::Option::Some(record::Event::Tainted(is.read_message()?));
+                },
+                330 => {
+                    self.event = ::std::option::Option::Some(record::Event::Untainted(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1096,6 +1200,14 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::Tainted(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::Untainted(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1166,6 +1278,12 @@ impl ::protobuf::Message for Record {
                 &record::Event::PlansDropped(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(31, v, os)?;
                 },
+                &record::Event::Tainted(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(40, v, os)?;
+                },
+                &record::Event::Untainted(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(41, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1187,6 +1305,8 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1261,6 +1381,10 @@ pub mod record {
         PlanCreated(super::PlanCreated),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.plans_dropped)
         PlansDropped(super::PlansDropped),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.tainted)
+        Tainted(super::Tainted),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.untainted)
+        Untainted(super::Untainted),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -4448,6 +4572,238 @@ impl ::protobuf::Message for PlansDropped {
     fn default_instance() -> &'static PlansDropped {
         static instance: PlansDropped = PlansDropped {
             plans: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.Tainted)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Tainted {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.Tainted.partitions)
+    pub partitions: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.Tainted.reason)
+    pub reason: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.Tainted.by)
+    pub by: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Tainted.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Tainted {
+    fn default() -> &'a Tainted {
+        <Tainted as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Tainted {
+    pub fn new() -> Tainted {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for Tainted {
+    const NAME: &'static str = "Tainted";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partitions.push(is.read_string()?);
+                },
+                18 => {
+                    self.reason = is.read_string()?;
+                },
+                26 => {
+                    self.by = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        for value in &self.partitions {
+            my_size += ::protobuf::rt::string_size(1, &value);
+        };
+        if !self.reason.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.reason);
+        }
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.by);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        for v in &self.partitions {
+            os.write_string(1, &v)?;
+        };
+        if !self.reason.is_empty() {
+            os.write_string(2, &self.reason)?;
+        }
+        if !self.by.is_empty() {
+            os.write_string(3, &self.by)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Tainted {
+        Tainted::new()
+    }
+
+    fn clear(&mut self) {
+        self.partitions.clear();
+        self.reason.clear();
+        self.by.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Tainted {
+        static instance: Tainted = Tainted {
+            partitions: ::std::vec::Vec::new(),
+            reason: ::std::string::String::new(),
+            by: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.Untainted)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Untainted {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.Untainted.partitions)
+    pub partitions: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.Untainted.reason)
+    pub reason: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.Untainted.by)
+    pub by: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Untainted.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Untainted {
+    fn default() -> &'a Untainted {
+        <Untainted as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Untainted {
+    pub fn new() -> Untainted {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for Untainted {
+    const NAME: &'static str = "Untainted";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partitions.push(is.read_string()?);
+                },
+                18 => {
+                    self.reason = is.read_string()?;
+                },
+                26 => {
+                    self.by = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        for value in &self.partitions {
+            my_size += ::protobuf::rt::string_size(1, &value);
+        };
+        if !self.reason.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.reason);
+        }
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.by);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        for v in &self.partitions {
+            os.write_string(1, &v)?;
+        };
+        if !self.reason.is_empty() {
+            os.write_string(2, &self.reason)?;
+        }
+        if !self.by.is_empty() {
+            os.write_string(3, &self.by)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Untainted {
+        Untainted::new()
+    }
+
+    fn clear(&mut self) {
+        self.partitions.clear();
+        self.reason.clear();
+        self.by.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Untainted {
+        static instance: Untainted = Untainted {
+            partitions: ::std::vec::Vec::new(),
+            reason: ::std::string::String::new(),
+            by: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -14,5 +14,6 @@ pub mod serve;
 pub mod shim;
 pub mod status;
 pub mod stop;
+pub mod taint;
 pub mod want;
 pub mod why;

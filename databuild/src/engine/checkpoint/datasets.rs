@@ -3,6 +3,7 @@
 use crate::store::read::{known, known_value};
 use crate::store::ConvertError;
 use databuild_core::graph::Axis;
+use databuild_core::ids::Seq;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
 use databuild_core::time::Granularity;
 use databuild_proto::protobuf::{EnumOrUnknown, MessageField};
@@ -34,6 +35,16 @@ pub(super) fn indexed_dump(message: stored::CheckpointIndexedSet) -> Result<(u32
     known(&message, "an indexed set")?;
     let stored::CheckpointIndexedSet { index, set, special_fields: _ } = message;
     Ok((index, set_dump(set)?))
+}
+
+pub(super) fn marked_message((seq, set): (Seq, SetColumns)) -> stored::CheckpointMarkedSet {
+    stored::CheckpointMarkedSet { seq: seq.0, set: set_message(set), special_fields: Default::default() }
+}
+
+pub(super) fn marked_dump(message: stored::CheckpointMarkedSet) -> Result<(Seq, SetColumns), ConvertError> {
+    known(&message, "a marked set")?;
+    let stored::CheckpointMarkedSet { seq, set, special_fields: _ } = message;
+    Ok((Seq(seq), set_dump(set)?))
 }
 
 fn entries_message(columns: EntryColumns) -> MessageField<stored::CheckpointEntries> {
@@ -110,6 +121,9 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         altered,
         vanished,
         failed,
+        tainted,
+        follows,
+        spoiled,
     } = dump;
     stored::CheckpointDataset {
         name,
@@ -123,6 +137,9 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         altered: set_message(altered),
         vanished: set_message(vanished),
         failed: set_message(failed),
+        tainted: tainted.into_iter().map(marked_message).collect(),
+        follows: follows.into_iter().map(marked_message).collect(),
+        spoiled: set_message(spoiled),
         special_fields: Default::default(),
     }
 }
@@ -141,6 +158,9 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         altered,
         vanished,
         failed,
+        tainted,
+        follows,
+        spoiled,
         special_fields: _,
     } = message;
     Ok(DatasetDump {
@@ -155,5 +175,8 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         altered: set_dump(altered)?,
         vanished: set_dump(vanished)?,
         failed: set_dump(failed)?,
+        tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
+        follows: follows.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
+        spoiled: set_dump(spoiled)?,
     })
 }

@@ -45,6 +45,9 @@ fn full() -> StateDump {
         altered: set(8),
         vanished: set(9),
         failed: set(10),
+        tainted: vec![(Seq(4), set(12))],
+        follows: vec![(Seq(4), set(13)), (Seq(u64::MAX), set(14))],
+        spoiled: set(15),
     };
     let want = |id, class, refresh| WantDump {
         id: WantId(id),
@@ -84,6 +87,7 @@ fn full() -> StateDump {
             bytes: 9,
             metadata: "{}".to_owned(),
         }],
+        tainted: vec![(Seq(9), set(16))],
     };
     let graph = |id: &str| GraphDump {
         id: GraphId(id.to_owned()),
@@ -209,5 +213,8 @@ fn empty_dataset() -> DatasetDump {
         altered: SetColumns::default(),
         vanished: SetColumns::default(),
         failed: SetColumns::default(),
+        tainted: vec![],
+        follows: vec![],
+        spoiled: SetColumns::default(),
     }
 }

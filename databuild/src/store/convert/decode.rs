@@ -1,7 +1,7 @@
 //! Stored form to events; refuses what it does not know.
 
 use super::super::time::join;
-use super::ConvertError;
+use super::{judged, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord, PlanCreated,
@@ -96,6 +96,8 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
             let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
             Event::Materialized(Materialized { attempt: attempt(run, number), outputs })
         }
+        StoredEvent::Tainted(e) => Event::Tainted(judged::read_tainted(e)?),
+        StoredEvent::Untainted(e) => Event::Untainted(judged::read_untainted(e)?),
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;

@@ -1,6 +1,7 @@
 //! Events to stored form; cannot fail.
 
 use super::super::time::split;
+use super::judged;
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord, PlanCreated,
@@ -44,6 +45,8 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::WantReplanned(_) => 25,
         Event::PlanCreated(_) => 30,
         Event::PlansDropped(_) => 31,
+        Event::Tainted(_) => 40,
+        Event::Untainted(_) => 41,
     }
 }
 
@@ -110,6 +113,8 @@ fn event(event: &Event) -> StoredEvent {
                 ..Default::default()
             })
         }
+        Event::Tainted(e) => StoredEvent::Tainted(judged::tainted(e)),
+        Event::Untainted(e) => StoredEvent::Untainted(judged::untainted(e)),
         Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,
             canceled: *canceled,

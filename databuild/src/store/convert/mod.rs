@@ -10,6 +10,7 @@
 
 mod decode;
 mod encode;
+mod judged;
 
 #[cfg(test)]
 mod tests;

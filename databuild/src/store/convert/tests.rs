@@ -115,6 +115,8 @@ fn kind_numbers_never_change() {
         (25, "WantReplanned"),
         (30, "PlanCreated"),
         (31, "PlansDropped"),
+        (40, "Tainted"),
+        (41, "Untainted"),
     ];
     assert_eq!(kinds, pinned);
 }

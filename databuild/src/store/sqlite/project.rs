@@ -95,6 +95,8 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::RunCancelRequested(_)
         | Event::PlanCreated(_)
         | Event::PlansDropped(_)
-        | Event::PublishIntended(_) => Vec::new(),
+        | Event::PublishIntended(_)
+        | Event::Tainted(_)
+        | Event::Untainted(_) => Vec::new(),
     }
 }

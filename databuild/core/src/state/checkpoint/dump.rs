@@ -6,7 +6,7 @@ use crate::graph::{Axis, JobDigests, JobIx, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::PartitionSet;
 use crate::range_set::Key;
-use crate::state::{DatasetState, JobWork, Phase, Run, SavedPlan, State, Want};
+use crate::state::{DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Want};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,6 +80,12 @@ pub struct DatasetDump {
     pub vanished: SetColumns,
     /// As in the state.
     pub failed: SetColumns,
+    /// By event.
+    pub tainted: Vec<(Seq, SetColumns)>,
+    /// By event.
+    pub follows: Vec<(Seq, SetColumns)>,
+    /// As in the state.
+    pub spoiled: SetColumns,
 }
 
 /// A [`JobWork`].
@@ -161,6 +167,8 @@ pub struct RunDump {
     pub cancel_requested: bool,
     /// As in the state.
     pub intended: Vec<OutputRecord>,
+    /// By event.
+    pub tainted: Vec<(Seq, SetColumns)>,
 }
 
 // No pattern below has a `..`: what the state gains breaks the build here until it is dumped.
@@ -245,6 +253,9 @@ impl DatasetDump {
             altered,
             vanished,
             failed,
+            tainted,
+            follows,
+            spoiled,
         } = state;
         DatasetDump {
             name: name.to_owned(),
@@ -258,8 +269,15 @@ impl DatasetDump {
             altered: SetColumns::of(altered),
             vanished: SetColumns::of(vanished),
             failed: SetColumns::of(failed),
+            tainted: marks(tainted),
+            follows: marks(follows),
+            spoiled: SetColumns::of(spoiled),
         }
     }
+}
+
+fn marks(marks: &Marks) -> Vec<(Seq, SetColumns)> {
+    marks.iter().map(|(seq, set)| (seq, SetColumns::of(set))).collect()
 }
 
 impl WorkDump {
@@ -330,6 +348,7 @@ impl RunDump {
             made_by,
             cancel_requested,
             intended,
+            tainted,
         } = run;
         RunDump {
             id: *id,
@@ -346,6 +365,7 @@ impl RunDump {
             made_by: made_by.0,
             cancel_requested: *cancel_requested,
             intended: intended.clone(),
+            tainted: marks(tainted),
         }
     }
 }

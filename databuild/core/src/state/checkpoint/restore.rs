@@ -2,10 +2,10 @@
 
 use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, WantDump, WorkDump};
 use crate::graph::{Axis, Graph, JobIx, Registered};
-use crate::ids::GraphId;
+use crate::ids::{GraphId, Seq};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::Key;
-use crate::state::{DatasetState, JobWork, ProvenanceIx, Run, State, Want};
+use crate::state::{DatasetState, JobWork, Marks, ProvenanceIx, Run, State, Want};
 use crate::symbols::Symbols;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -224,6 +224,9 @@ impl Reader {
             altered,
             vanished,
             failed,
+            tainted,
+            follows,
+            spoiled,
         } = dump;
         let shape = Shape::of_axes(&axes);
         let set = |columns: &SetColumns| self.set(&name, &axes, shape, columns);
@@ -246,6 +249,9 @@ impl Reader {
             altered: set(&altered)?,
             vanished: set(&vanished)?,
             failed: set(&failed)?,
+            tainted: self.marks(&name, &axes, shape, &tainted)?,
+            follows: self.marks(&name, &axes, shape, &follows)?,
+            spoiled: set(&spoiled)?,
             axes,
         })
     }
@@ -329,6 +335,7 @@ impl Reader {
             made_by,
             cancel_requested,
             intended,
+            tainted,
         } = dump;
         let graph = Arc::clone(graphs.get(graph as usize).ok_or(RestoreError::Index("a graph"))?);
         let unlike = || RestoreError::Unlike(label.clone());
@@ -338,6 +345,7 @@ impl Reader {
         if axes.len() != key.len() || !axes.iter().zip(&key).all(known) {
             return Err(RestoreError::Misfit { name: partition, misfit: Misfit::Range });
         }
+        let tainted = self.marks(&partition, &axes, graph.graph.home(job).shape, &tainted)?;
         Ok(Run {
             id,
             graph,
@@ -353,6 +361,7 @@ impl Reader {
             made_by: self.provenance(made_by)?,
             cancel_requested,
             intended,
+            tainted,
         })
     }
 
@@ -362,6 +371,20 @@ impl Reader {
         } else {
             Err(RestoreError::Index("a provenance"))
         }
+    }
+
+    fn marks(
+        &self,
+        name: &str,
+        axes: &[Axis],
+        shape: Shape,
+        dump: &[(Seq, SetColumns)],
+    ) -> Result<Marks, RestoreError> {
+        let mut marks = Marks::default();
+        for (seq, columns) in dump {
+            marks.mark(*seq, &self.set(name, axes, shape, columns)?);
+        }
+        Ok(marks)
     }
 
     fn has(&self, axis: &Axis, key: Key) -> bool {

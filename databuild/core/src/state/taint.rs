@@ -1,0 +1,204 @@
+//! Data that somebody declared bad, and what was made from it.
+//!
+//! Three sets of each dataset say it all. `tainted` was named by a taint. `follows` was made, at any
+//! distance, from data that was tainted when it was read or has been tainted since. `spoiled`, a part of
+//! `follows`, stays so whatever is untainted, for the bad data that it was made from is no longer there to
+//! be cleared. Being built from clean inputs ends all three.
+
+use super::{DatasetState, Marks, Run, State};
+use crate::event::{Tainted, Untainted};
+use crate::graph::{DatasetIx, Extents, Graph, JobIx};
+use crate::ids::Seq;
+use crate::partition_set::PartitionSet;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl DatasetState {
+    /// Partitions whose data is bad or was made from bad data.
+    #[must_use]
+    pub fn unsound(&self) -> PartitionSet {
+        let shape = self.present.shape();
+        self.tainted.set(shape).union(&self.follows.set(shape))
+    }
+
+    fn marked_by(&self, seq: Seq) -> PartitionSet {
+        let mut found = PartitionSet::empty(self.present.shape());
+        for (_, set) in self.tainted.iter().chain(self.follows.iter()).filter(|(by, _)| *by == seq) {
+            found.union_with(set);
+        }
+        found
+    }
+
+    fn is_clean(&self) -> bool {
+        self.tainted.is_empty() && self.follows.is_empty()
+    }
+}
+
+impl State {
+    pub(super) fn taint(&mut self, event: &Tainted, seq: Seq) {
+        let mut reached = none_of(self.graph());
+        for (ix, set) in self.located(&event.partitions) {
+            self.dataset_mut(ix).tainted.mark(seq, &set);
+            reached[ix.0].union_with(&set);
+        }
+        self.spread(seq, reached, &[]);
+    }
+
+    /// Jobs in `changed` read other data than before: what they made or are making from bad data is marked.
+    pub(super) fn spread_again(&mut self, changed: &[JobIx]) {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        let seqs: BTreeSet<Seq> = self
+            .datasets
+            .iter()
+            .flat_map(|state| state.tainted.iter().chain(state.follows.iter()).map(|(seq, _)| seq))
+            .collect();
+        for seq in seqs {
+            self.spread(seq, none_of(graph), changed);
+        }
+    }
+
+    /// Marks all that was made from what is `reached`, and what jobs in `changed` made from anything that the
+    /// event at `seq` marked.
+    fn spread(&mut self, seq: Seq, mut reached: Vec<PartitionSet>, changed: &[JobIx]) {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        for (job, entry) in graph.jobs() {
+            let mut hit = self.readers_of(job, &reached);
+            if changed.contains(&job) {
+                let marked: Vec<PartitionSet> =
+                    graph.datasets().map(|(ix, _)| self.dataset(ix).marked_by(seq)).collect();
+                hit.union_with(&self.readers_of(job, &marked));
+            }
+            if hit.is_empty() {
+                continue;
+            }
+            for run in self.runs.values().map(Arc::clone).collect::<Vec<_>>() {
+                let making = run_set(&run).intersect(&hit);
+                if !making.is_empty() && self.occupied_by(&run).contains(&job) {
+                    let run = self.runs.get_mut(&run.id).expect("it was found just now");
+                    Arc::make_mut(run).tainted.mark(seq, &making);
+                }
+            }
+            for output in &entry.outputs {
+                let followers = hit.intersect(&self.dataset(*output).present);
+                self.dataset_mut(*output).follows.mark(seq, &followers);
+                reached[output.0].union_with(&followers);
+            }
+        }
+    }
+
+    pub(super) fn untaint(&mut self, event: &Untainted) {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        let mut cleared = none_of(graph);
+        for (ix, set) in self.located(&event.partitions) {
+            self.clean(ix, &set);
+            cleared[ix.0].union_with(&set);
+        }
+        for (job, entry) in graph.jobs() {
+            let candidates = self.readers_of(job, &cleared);
+            if candidates.is_empty() {
+                continue;
+            }
+            let unsound: Vec<PartitionSet> =
+                graph.datasets().map(|(ix, _)| self.dataset(ix).unsound()).collect();
+            let candidates = candidates.subtract(&self.readers_of(job, &unsound));
+            for output in &entry.outputs {
+                let state = self.dataset(*output);
+                let shape = state.present.shape();
+                let sound = candidates.intersect(&state.follows.set(shape)).subtract(&state.spoiled);
+                // What a taint of its own names stays bad, and so does what was made from it.
+                let free = sound.subtract(&state.tainted.set(shape));
+                self.dataset_mut(*output).follows.clear(&sound);
+                cleared[output.0].union_with(&free);
+            }
+        }
+    }
+
+    /// `set` of a dataset holds other data from now on, made from inputs of which those in `read` were bad.
+    pub(super) fn renew(&mut self, ix: DatasetIx, set: &PartitionSet, read: &Marks) {
+        let state = self.dataset(ix);
+        if state.is_clean() && read.is_empty() {
+            return;
+        }
+        let was = state.unsound().intersect(set);
+        if !was.is_empty() {
+            self.spoil_readers(ix, &was);
+            self.clean(ix, set);
+        }
+        for (seq, bad) in read.iter() {
+            self.dataset_mut(ix).follows.mark(seq, &bad.intersect(set));
+        }
+    }
+
+    /// The bad data that readers of `set` were made from is replaced.
+    fn spoil_readers(&mut self, ix: DatasetIx, set: &PartitionSet) {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        let mut replaced = none_of(graph);
+        replaced[ix.0].union_with(set);
+        for (job, _) in &graph.dataset(ix).consumers {
+            let readers = self.readers_of(*job, &replaced);
+            for output in &graph.job(*job).outputs {
+                let state = self.dataset(*output);
+                let spoiled = readers.intersect(&state.follows.set(state.present.shape()));
+                if !spoiled.is_empty() {
+                    self.dataset_mut(*output).spoiled.union_with(&spoiled);
+                }
+            }
+        }
+    }
+
+    fn clean(&mut self, ix: DatasetIx, set: &PartitionSet) {
+        let state = self.dataset_mut(ix);
+        state.tainted.clear(set);
+        state.follows.clear(set);
+        state.spoiled.subtract_with(set);
+    }
+
+    /// Of what a run is about to make from its inputs as they are: that which is made from bad data.
+    pub(super) fn taint_read_by(&self, run: &Run) -> Marks {
+        let mut read = Marks::default();
+        if self.datasets.iter().all(|state| state.is_clean()) {
+            return read;
+        }
+        let graph = &run.graph.graph;
+        let making = run_set(run);
+        let extents = graph.extents(run.as_of);
+        for input in &graph.job(run.job).inputs {
+            let Some(ix) = self.successor_of(graph.dataset(input.dataset)) else { continue };
+            let state = self.dataset(ix);
+            let home = graph.side(graph.job(run.job).outputs[0], &extents);
+            let side = graph.side(input.dataset, &extents);
+            for (seq, bad) in state.tainted.iter().chain(state.follows.iter()) {
+                read.mark(seq, &input.mapping.dependents_of(&home, &side, bad).intersect(&making));
+            }
+        }
+        read
+    }
+
+    /// Partitions of a job that read any of `sets`, which has one for each dataset.
+    fn readers_of(&self, job: JobIx, sets: &[PartitionSet]) -> PartitionSet {
+        let graph = self.graph();
+        readers(graph, self.extents(), job, sets)
+    }
+}
+
+fn readers(graph: &Graph, extents: &Extents, job: JobIx, sets: &[PartitionSet]) -> PartitionSet {
+    let mut found = PartitionSet::empty(graph.home(job).shape);
+    let home = graph.side(graph.job(job).outputs[0], extents);
+    for input in graph.job(job).inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
+        let read = graph.side(input.dataset, extents);
+        found.union_with(&input.mapping.dependents_of(&home, &read, &sets[input.dataset.0]));
+    }
+    found
+}
+
+fn none_of(graph: &Graph) -> Vec<PartitionSet> {
+    graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect()
+}
+
+fn run_set(run: &Run) -> PartitionSet {
+    PartitionSet::single(run.graph.graph.home(run.job).shape, &run.key)
+}

@@ -1,0 +1,123 @@
+//! What was made from what, piece of data by piece of data; and what of it is bad.
+
+use databuild_core::event::{Event, Record, SetText};
+use databuild_core::graph::DatasetIx;
+use databuild_core::ids::RunId;
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::state::State;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+struct Piece {
+    version: String,
+    bad: bool,
+    made_from: Vec<usize>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Lineage {
+    pieces: Vec<Piece>,
+    /// What partitions hold, by text.
+    held: BTreeMap<String, usize>,
+    /// What live runs have read.
+    read: BTreeMap<RunId, Vec<usize>>,
+}
+
+impl Lineage {
+    /// Follows an event; `state` is the fold up to it, with it.
+    pub fn follow(&mut self, record: &Record, state: &State) {
+        match &record.event {
+            Event::AttemptLeased(lease) => {
+                let run = &state.runs[&lease.attempt.run];
+                let graph = &run.graph.graph;
+                let extents = graph.extents(run.as_of);
+                let single = PartitionSet::single(graph.home(run.job).shape, &run.key);
+                let inputs = graph.job(run.job).inputs.iter().enumerate();
+                let read = inputs.flat_map(|(at, input)| {
+                    let keys: Vec<_> = graph.inputs_of(&extents, run.job, at, &single).iter().collect();
+                    let text = |key| graph.dataset(input.dataset).partition_text(&key, &state.symbols);
+                    keys.into_iter().map(text).collect::<Vec<_>>()
+                });
+                let read = read.filter_map(|text| self.held.get(&text).copied()).collect();
+                self.read.insert(lease.attempt.run, read);
+            }
+            Event::Materialized(made) => {
+                let made_from = self.read.remove(&made.attempt.run).unwrap_or_default();
+                for output in &made.outputs {
+                    self.hold(&output.partition, &output.version, made_from.clone());
+                }
+            }
+            Event::Observed(observed) => {
+                for seen in &observed.partitions {
+                    let same = self.held.get(&seen.partition).map(|piece| &self.pieces[*piece].version);
+                    if same != Some(&seen.version) {
+                        self.hold(&seen.partition, &seen.version, Vec::new());
+                    }
+                }
+            }
+            Event::Tainted(taint) => self.judge(&taint.partitions, state, |piece| piece.bad = true),
+            Event::Untainted(taint) => self.judge(&taint.partitions, state, |piece| {
+                piece.bad = false;
+                piece.made_from.clear();
+            }),
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, partition: &str, version: &str, made_from: Vec<usize>) {
+        self.held.insert(partition.to_owned(), self.pieces.len());
+        self.pieces.push(Piece { version: version.to_owned(), bad: false, made_from });
+    }
+
+    fn judge(&mut self, texts: &SetText, state: &State, say: impl Fn(&mut Piece)) {
+        for text in texts {
+            let (ix, set) = state.resolve_at(text, Timestamp::MAX).expect("the graph has it");
+            for key in set.iter() {
+                if let Some(piece) = self.held.get(&state.partition_text(ix, &key)) {
+                    say(&mut self.pieces[*piece]);
+                }
+            }
+        }
+    }
+
+    fn is_bad(&self, piece: usize, known: &mut BTreeMap<usize, bool>) -> bool {
+        if let Some(known) = known.get(&piece) {
+            return *known;
+        }
+        let Piece { bad, made_from, .. } = &self.pieces[piece];
+        let bad = *bad || made_from.iter().any(|piece| self.is_bad(*piece, known));
+        known.insert(piece, bad);
+        bad
+    }
+
+    /// Bad data is stale, at any distance from what was tainted.
+    pub fn check(&self, state: &State) -> Result<(), String> {
+        let mut state = state.clone();
+        let mut known = BTreeMap::new();
+        let Some(registered) = state.graph.clone() else { return Ok(()) };
+        for (ix, job) in registered.graph.jobs() {
+            for output in &job.outputs {
+                let present = state.dataset(*output).present.clone();
+                state.settle(ix, &present);
+                let stale = state.outdated_set(ix, &present);
+                if let Some(text) = self.bad_in(&state, *output, &present.subtract(&stale), &mut known) {
+                    return Err(format!("{text} was made from tainted data and counts as current"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn bad_in(
+        &self,
+        state: &State,
+        ix: DatasetIx,
+        set: &PartitionSet,
+        known: &mut BTreeMap<usize, bool>,
+    ) -> Option<String> {
+        let texts = set.iter().map(|key| state.partition_text(ix, &key));
+        texts.into_iter().find(|text| self.held.get(text).is_some_and(|piece| self.is_bad(*piece, known)))
+    }
+}

@@ -1,0 +1,233 @@
+//! Data that somebody declared bad, and what was made from it.
+
+mod support;
+
+use databuild_core::decide::{Input, Judgement, Refusal, Reply, Sightings};
+use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
+use databuild_core::state::Verdict;
+use support::graphs::{days, reads, GraphSpec};
+use support::workspace::Workspace;
+
+/// `raw` -> `a` -> `b` -> `c`; `other` -> `b`.
+fn graph() -> GraphSpec {
+    GraphSpec::new()
+        .external("raw", &[])
+        .external("other", &[])
+        .job("make_a", &["a"], &[], vec![reads("raw")])
+        .job("make_b", &["b"], &[], vec![reads("a"), reads("other")])
+        .job("make_c", &["c"], &[], vec![reads("b")])
+}
+
+/// All of that built.
+fn built() -> Workspace {
+    let mut workspace = Workspace::new(&graph(), 4);
+    workspace.observe("raw", "r1");
+    workspace.observe("other", "o1");
+    workspace.want(&["c"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace
+}
+
+fn judgement(target: &str) -> Judgement {
+    Judgement { targets: vec![target.to_owned()], reason: "zeros".to_owned(), by: "ada".to_owned() }
+}
+
+fn taint(workspace: &mut Workspace, target: &str) -> Result<Reply, Refusal> {
+    workspace.step(Input::Taint(judgement(target), Sightings::default())).reply
+}
+
+fn untaint(workspace: &mut Workspace, target: &str) -> Result<Reply, Refusal> {
+    workspace.step(Input::Untaint(judgement(target))).reply
+}
+
+/// Verdicts on `a`, `b` and `c`.
+fn verdicts(workspace: &Workspace) -> [&'static str; 3] {
+    ["a", "b", "c"].map(|name| {
+        let mut state = workspace.core.state.clone();
+        let (ix, key) = state.resolve_one(name).unwrap();
+        let job = state.graph().dataset(ix).producer.unwrap();
+        let set =
+            databuild_core::partition_set::PartitionSet::single(state.dataset(ix).present.shape(), &key);
+        state.settle(job, &set);
+        state.verdict(job, &key).code()
+    })
+}
+
+const FOLLOWS: &str = "made_from_tainted";
+
+#[test]
+fn a_taint_reaches_all_that_was_made_from_it() {
+    let mut workspace = built();
+    assert_eq!(taint(&mut workspace, "a"), Ok(Reply::Judged { partitions: 1, followers: 2 }));
+    assert_eq!(verdicts(&workspace), ["tainted", FOLLOWS, FOLLOWS]);
+    let mut workspace = built();
+    assert_eq!(taint(&mut workspace, "b"), Ok(Reply::Judged { partitions: 1, followers: 1 }));
+    assert_eq!(verdicts(&workspace), ["current", "tainted", FOLLOWS]);
+}
+
+#[test]
+fn building_ends_a_taint_and_equal_versions_cut_nothing_off() {
+    let mut workspace = built();
+    taint(&mut workspace, "a").unwrap();
+    workspace.want(&["a"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["a"]);
+    // The same version as before, and yet: what was made from the bad data is stale.
+    assert_eq!(verdicts(&workspace), ["current", FOLLOWS, FOLLOWS]);
+    let want = workspace.want(&["c"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["b", "c"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(verdicts(&workspace), ["current"; 3]);
+}
+
+#[test]
+fn untainting_gives_back_what_was_made_from_it() {
+    let mut workspace = built();
+    taint(&mut workspace, "a").unwrap();
+    assert_eq!(untaint(&mut workspace, "a"), Ok(Reply::Judged { partitions: 1, followers: 2 }));
+    assert_eq!(verdicts(&workspace), ["current"; 3]);
+    // Not what another taint names, nor what follows from that.
+    taint(&mut workspace, "b").unwrap();
+    taint(&mut workspace, "a").unwrap();
+    assert_eq!(untaint(&mut workspace, "a"), Ok(Reply::Judged { partitions: 1, followers: 0 }));
+    assert_eq!(verdicts(&workspace), ["current", "tainted", FOLLOWS]);
+    // What was made from tainted data can be judged good by itself.
+    taint(&mut workspace, "a").unwrap();
+    assert_eq!(untaint(&mut workspace, "b"), Ok(Reply::Judged { partitions: 1, followers: 1 }));
+    assert_eq!(verdicts(&workspace), ["tainted", "current", "current"]);
+}
+
+#[test]
+fn what_was_made_from_replaced_bad_data_is_not_cleared_by_untainting_other_data() {
+    let mut workspace = built();
+    workspace.step(Input::Taint(
+        Judgement { targets: vec!["a".into(), "other".into()], ..judgement("a") },
+        Sightings::default(),
+    ));
+    workspace.want(&["a"], Refresh::Stale);
+    workspace.finish_all("v1");
+    untaint(&mut workspace, "other").unwrap();
+    assert_eq!(verdicts(&workspace), ["current", FOLLOWS, FOLLOWS]);
+}
+
+#[test]
+fn what_reads_tainted_data_while_it_is_tainted_is_made_from_it() {
+    let mut workspace = built();
+    workspace.register(&graph().code("make_b", "newer"));
+    workspace.want(&["b"], Refresh::Stale);
+    assert_eq!(workspace.running(), ["b"]);
+    taint(&mut workspace, "a").unwrap();
+    workspace.finish("b", "v2");
+    assert_eq!(verdicts(&workspace), ["tainted", FOLLOWS, FOLLOWS]);
+    // What `c` was made from is not there any more to be judged.
+    untaint(&mut workspace, "a").unwrap();
+    assert_eq!(verdicts(&workspace), ["current", "current", FOLLOWS]);
+}
+
+#[test]
+fn a_retry_reads_what_is_there_then() {
+    let mut workspace = built();
+    workspace.register(&graph().code("make_b", "newer").change("make_b", |job| job.retries = 1));
+    workspace.want(&["b"], Refresh::Stale);
+    taint(&mut workspace, "a").unwrap();
+    untaint(&mut workspace, "a").unwrap();
+    workspace.end("b", AttemptOutcome::Failure { permanent: false });
+    workspace.later(120);
+    workspace.finish("b", "v2");
+    assert_eq!(verdicts(&workspace)[1], "current");
+}
+
+#[test]
+fn an_open_want_follows_a_taint() {
+    let mut workspace = built();
+    workspace.core.slots = 0;
+    workspace.register(&graph().code("make_c", "newer"));
+    let open = workspace.want(&["c"], Refresh::Stale);
+    taint(&mut workspace, "a").unwrap();
+    workspace.step(Input::SetSlots(4));
+    assert_eq!(workspace.finish_all("v1"), ["a", "b", "c"]);
+    assert_eq!(workspace.outcome(open), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn nothing_is_made_from_a_tainted_external_dataset() {
+    let mut workspace = built();
+    taint(&mut workspace, "raw").unwrap();
+    assert_eq!(verdicts(&workspace), [FOLLOWS; 3]);
+    let want = workspace.want(&["c"], Refresh::Stale);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert!(workspace.causes(want)[0].contains("`raw` is tainted"), "{:?}", workspace.causes(want));
+    assert!(workspace.ordered.is_empty());
+    let want = workspace.want(&["raw"], Refresh::Stale);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    // The same content is no other data.
+    workspace.observe("raw", "r1");
+    assert_eq!(verdicts(&workspace), [FOLLOWS; 3]);
+    workspace.observe("raw", "r2");
+    let want = workspace.want(&["c"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["a", "b", "c"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(verdicts(&workspace), ["current"; 3]);
+}
+
+#[test]
+fn missing_builds_only_what_is_missing_and_that_is_made_from_tainted_data() {
+    let mut workspace = built();
+    taint(&mut workspace, "a").unwrap();
+    workspace.lose("b");
+    workspace.want(&["b"], Refresh::Missing);
+    assert_eq!(workspace.finish_all("v1"), ["b"]);
+    assert_eq!(verdicts(&workspace), ["tainted", FOLLOWS, FOLLOWS]);
+}
+
+#[test]
+fn a_graph_that_reads_tainted_data_again_finds_it_tainted() {
+    let mut workspace = built();
+    let apart = GraphSpec::new()
+        .external("raw", &[])
+        .external("other", &[])
+        .job("make_a", &["a"], &[], vec![reads("raw")])
+        .job("make_b", &["b"], &[], vec![reads("other")])
+        .job("make_c", &["c"], &[], vec![reads("b")]);
+    workspace.register(&apart);
+    taint(&mut workspace, "a").unwrap();
+    workspace.register(&graph());
+    assert_eq!(verdicts(&workspace), ["tainted", FOLLOWS, FOLLOWS]);
+}
+
+#[test]
+fn one_event_taints_any_number_of_partitions() {
+    let dims = [days("date", "2000-01-01", "2009-12-31")];
+    let graph = GraphSpec::new().job("make", &["d"], &dims, vec![]);
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.want(&["d/date=2000-01-01..2000-12-31"], Refresh::Stale);
+    workspace.finish_all("v1");
+    let from = workspace.log.len();
+    assert_eq!(taint(&mut workspace, "d"), Ok(Reply::Judged { partitions: 366, followers: 0 }));
+    match &workspace.log[from..] {
+        [record] => match &record.event {
+            Event::Tainted(event) => {
+                assert_eq!(event.partitions, ["d/date=2000-01-01..2000-12-31"]);
+                assert_eq!((event.reason.as_str(), event.by.as_str()), ("zeros", "ada"));
+            }
+            other => panic!("{other:?}"),
+        },
+        more => panic!("{more:?}"),
+    }
+    workspace.restart(&[]);
+    let state = &workspace.core.state;
+    let (ix, _) = state.resolve("d").unwrap();
+    let job = state.graph().dataset(ix).producer.unwrap();
+    let present = state.dataset(ix).present.clone();
+    assert_eq!(state.outdated(job, &present), [(Verdict::Tainted, present.clone())]);
+}
+
+#[test]
+fn what_cannot_be_tainted_is_refused() {
+    let mut workspace = Workspace::new(&graph(), 4);
+    assert_eq!(taint(&mut workspace, "a"), Err(Refusal::NothingToTaint));
+    assert_eq!(untaint(&mut workspace, "a"), Err(Refusal::NothingToUntaint));
+    let silent = Judgement { reason: " ".to_owned(), ..judgement("a") };
+    let reply = workspace.step(Input::Taint(silent, Sightings::default())).reply;
+    assert_eq!(reply, Err(Refusal::NoReason));
+    assert!(matches!(taint(&mut workspace, "nonsense"), Err(Refusal::BadReference(_))));
+}
