@@ -3,7 +3,7 @@
 load("//rules:providers.bzl", "DatabuildGraphInfo", "DatabuildJobInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":fingerprint.bzl", "tool_params")
-load(":paths.bzl", "display_label", "runfiles_path")
+load(":paths.bzl", "display_label")
 
 _FORMAT = 1
 _TOOLCHAIN = "//rules:toolchain_type"
@@ -51,7 +51,6 @@ def _graph_impl(ctx):
     )
     return [
         DefaultInfo(executable = executable, files = depset([executable, graph]), runfiles = runfiles),
-        RunEnvironmentInfo(environment = {"DATABUILD_GRAPH": runfiles_path(graph)}),
         OutputGroupInfo(
             code_manifests = depset([job.code_manifest for job in jobs]),
             graph = depset([graph]),

@@ -10,9 +10,9 @@ set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 bazelw="$repo/bazelw"
 lab=$(mktemp -d "${TMPDIR:-/tmp}/databuild-rules.XXXXXX")
-bazel() { "$bazelw" --output_user_root="$lab/output" --max_idle_secs=60 "$@"; }
+bazel() { "$bazelw" --max_idle_secs=60 "$@"; }
 finish() {
-  (cd "$lab/ws" && bazel shutdown) >/dev/null 2>&1 || true
+  (cd "$lab/ws" && bazel clean --expunge) >/dev/null 2>&1 || true
   chmod -R u+w "$lab" && rm -rf "$lab"
 }
 trap finish EXIT
@@ -27,7 +27,7 @@ mkdir -p "$lab/ws/lib" "$lab/ws/programs" "$lab/other"
 cd "$repo"
 "$bazelw" build //databuild/graphtool >"$lab/log" 2>&1 || { cat "$lab/log" >&2; exit 1; }
 cp "$("$bazelw" info bazel-bin 2>/dev/null)/databuild/graphtool/graphtool" "$lab/ws/programs/databuild-graphtool"
-printf '#!/bin/sh\necho "graph=$DATABUILD_GRAPH args=$*"\ntest -f "$0.graph.json" -a -d "$0.runfiles"\n' >"$lab/ws/programs/databuild"
+printf '#!/bin/sh\necho "args=$*"\ntest -f "$0.graph.json" -a -d "$0.runfiles"\n' >"$lab/ws/programs/databuild"
 chmod +x "$lab/ws/programs/databuild"
 
 cd "$lab/other"
@@ -130,7 +130,7 @@ sed -i 's/name = "a", /name = "a", args = ["x"], env = {"K": "v"}, retries = 2, 
 expect "arguments, environment and retries, which have digests of their own or none" ""
 fingerprints --incompatible_use_plus_in_repo_names --nolegacy_external_runfiles >/dev/null
 echo "ok: builds with the repository names and runfiles of later versions of Bazel"
-bazel run //:databuild -- status 2>/dev/null | grep -qx 'graph=_main/databuild_/databuild.graph.json args=status' ||
+bazel run //:databuild -- status 2>/dev/null | grep -qx 'args=status' ||
   fail "bazel run does not start the program with graph and runfiles beside it"
 
 sed -i 's/":in"/":out"/' BUILD.bazel

@@ -2,7 +2,6 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildGraphInfo", "DatabuildJobInfo", "DatabuildSourcesInfo")
-load("//rules/private:paths.bzl", "runfiles_path")
 load("//rules/private:sources.bzl", "sources_aspect")
 
 _PACKAGE = "rules/tests/golden"
@@ -131,7 +130,6 @@ def _graph_impl(ctx):
     asserts.equals(env, [info.graph], target[OutputGroupInfo].graph.to_list())
     asserts.equals(env, 5, len(target[OutputGroupInfo].code_manifests.to_list()))
     asserts.equals(env, 5, len(target[OutputGroupInfo].source_manifests.to_list()))
-    asserts.equals(env, {"DATABUILD_GRAPH": runfiles_path(info.graph)}, target[RunEnvironmentInfo].environment)
     files = [file.short_path for file in target[DefaultInfo].default_runfiles.files.to_list()]
     for name in ["graph_/graph.graph.json", "ingest_bin", "tool_bin", "ingest.code.manifest", "week.sources.json"]:
         asserts.true(env, "%s/%s" % (_PACKAGE, name) in files, "%s in %s" % (name, files))

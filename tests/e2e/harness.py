@@ -387,6 +387,9 @@ def fill(path: str, programs: Optional[str]) -> None:
     shutil.copytree(TEMPLATE, path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bazel-*", ".databuild", "out", "control"))
     module = os.path.join(path, "MODULE.bazel")
     edit(module, '"../../.."', json.dumps(REPOSITORY))
+    if os.path.realpath(REPOSITORY).startswith("/tmp/"):
+        # Bazel's sandbox has a /tmp of its own, without a repository that is there by its path.
+        write(os.path.join(path, ".bazelrc"), "build --sandbox_add_mount_pair=/tmp\n")
     if programs:
         platform = "linux_" + os.uname().machine
         write(

@@ -100,3 +100,17 @@ class Data(Scenario):
         """--refresh all builds the named partitions whatever their state, and only those"""
         built = self.built(self.ws.cli("build", "sums/city=eu/date=2024-02-27..2024-02-28", "--refresh", "all", "--json").expect(0))
         self.assertEqual(built, ["sums/city=eu/date=2024-02-27", "sums/city=eu/date=2024-02-28"])
+
+    def test_vanished_input(self):
+        """an input that is deleted while its reader waits for a place is made anew, and the reader does not fail"""
+        self.ws.cli("build", "probe/case/case=good").expect(0)
+        busy = self.ws.detach("probe/ticks/case=a", "--jobs", "1")
+        self.ws.ticking("a")
+        reader = self.ws.detach("probe/after/case=good")
+        os.unlink(self.ws.at("out", "case", "good.txt"))
+        self.ws.release("a")
+        self.ws.wait_want(busy, "satisfied")
+        self.ws.wait_want(reader, "satisfied")
+        self.assertEqual(read(self.ws.at("out", "after", "good.txt")), "good\n")
+        outcomes = [attempt["outcome"] for attempt in self.ws.run_of("probe/after/case=good")["attempts_detail"]]
+        self.assertEqual((outcomes[0], outcomes[-1]), ("lost", "success"))

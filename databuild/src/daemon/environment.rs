@@ -41,7 +41,7 @@ mod tests {
         for (name, expected) in [
             ("PATH", true),
             ("LC_ALL", true),
-            ("DATABUILD_GRAPH", true),
+            ("DATABUILD_ANYTHING", true),
             ("XDG_RUNTIME_DIR", true),
             ("DATABUILD_READY_FD", false),
             ("DATABUILD_REQUEST", false),

@@ -28,15 +28,16 @@ const EMPTY_VERSION: &str = "empty";
 
 /// Examines attempts until the channel closes.
 pub(super) fn examiner(spool: &Path, ended: &Receiver<EndedAttempt>, to_loop: &Sender<Message>) {
+    let mut flusher = publish::Flusher::default();
     while let Ok(first) = ended.recv() {
         let mut batch = vec![first];
         batch.extend(ended.try_iter().take(255));
         let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one)).collect();
         let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
-        if publish::sync(&staged).is_err() {
+        if flusher.sync(&staged).is_err() {
             // Which of them cannot be synced is worth a second look; the others go on.
             for verdict in &mut verdicts {
-                if let Err(error) = publish::sync(&verdict.staged) {
+                if let Err(error) = flusher.sync(&verdict.staged) {
                     verdict.end.result = failure(error.to_string(), false);
                 }
             }
@@ -118,6 +119,12 @@ fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, AttemptReport> {
         Ok(request) => request,
         Err(error) => return failure(format!("its request cannot be read back: {error}"), false),
     };
+    if let Some(input) = request.vanished_input() {
+        // Whatever the job made of that, it is not what it declares. Before it is made again the input is looked
+        // for (`Performer::vanished`).
+        let message = format!("its input {} vanished while it ran", input.partition);
+        return Err(AttemptReport { outcome: AttemptOutcome::Lost, message });
+    }
     match exit.outcome {
         Outcome::Code(0) => collect_outputs(&files, &request),
         Outcome::Code(code) => explain_failure(&files, &request, code),

@@ -25,6 +25,7 @@ mod perform;
 mod publisher;
 mod replay;
 mod request;
+mod staging;
 mod start;
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;
 
 /// Most messages that are decided before their events are made durable together.
 const BATCH: usize = 512;
+/// How long a turn waits for more news while the runner has a queue of short jobs.
+const GATHER: Duration = Duration::from_millis(4);
 /// After a failed append, what came from the executor is tried again this much later.
 const RETRY_APPEND: Duration = Duration::from_secs(1);
 /// Longest sleep, so that a clock that was set is noticed.
@@ -103,13 +105,16 @@ impl Orchestrator {
             match first {
                 None => self.decide_fact(Input::Tick, &mut turn),
                 Some(first) => {
+                    let until = self.gathers().then(|| Instant::now() + GATHER);
                     let mut next = Some(first);
                     let mut taken = 0;
                     while let Some(message) = next {
+                        let urgent = matches!(message, Message::Command(_) | Message::Stop { .. });
+                        let until = until.filter(|_| !urgent);
                         stop |= self.take(message, &mut turn);
                         taken += 1;
                         // After a stop, the end of the runner's connection must not bring another runner.
-                        next = if taken < BATCH && !stop { self.inbox.try_recv().ok() } else { None };
+                        next = if taken < BATCH && !stop { self.next_message(until) } else { None };
                     }
                 }
             }
@@ -125,6 +130,19 @@ impl Orchestrator {
                 return Ended::Stopped;
             }
             self.keeper.tend(&committed.state, self.log.as_mut());
+        }
+    }
+
+    /// Whether the runner has enough to do for a moment, so that a turn can wait for more news: each turn costs a
+    /// flush of the disk, and with jobs of a millisecond those are what takes the time.
+    fn gathers(&self) -> bool {
+        self.core.state.runs.values().filter(|run| run.occupies_slot()).count() > 2 * self.core.slots
+    }
+
+    fn next_message(&self, until: Option<Instant>) -> Option<Message> {
+        match until {
+            None => self.inbox.try_recv().ok(),
+            Some(until) => self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
         }
     }
 

@@ -5,8 +5,10 @@ use super::inherited::Inherited;
 use super::orchestrator::{attempt_id, lost, Message};
 use super::publisher::PublishOrder;
 use super::request;
+use super::staging::{self, Staging};
 use crate::runner::{
-    self, AttemptName, AttemptState, ExitRecord, Found, RunnerClient, RunnerError, RunnerEvent, StartSpec,
+    self, AttemptFiles, AttemptName, AttemptState, ExitRecord, Found, RunnerClient, RunnerError, RunnerEvent,
+    StartSpec,
 };
 use crate::snapshot;
 use crate::store::Reader;
@@ -25,7 +27,7 @@ pub type ConnectRunner = Box<dyn Fn(Sender<RunnerEvent>) -> Result<RunnerClient,
 /// What effects need.
 pub(super) struct Performer {
     pub(super) workspace: PathBuf,
-    pub(super) staging: PathBuf,
+    pub(super) staging: Arc<Staging>,
     pub(super) spool: PathBuf,
     pub(super) snapshots: Arc<snapshot::Store>,
     pub(super) reader: Arc<Reader>,
@@ -102,7 +104,7 @@ impl Performer {
                     let graph = &run.graph.graph;
                     let dataset = graph.dataset(*graph.job(run.job).outputs.get(index)?);
                     let place = self.workspace.join(dataset.partition_path(&run.key, &state.symbols)?);
-                    let staging = request::staging_path(&self.staging, &attempt.to_string(), index, &place);
+                    let staging = self.staging.path(&attempt.to_string(), index, &place);
                     Some((staging, place))
                 });
                 (output, paths)
@@ -126,6 +128,12 @@ impl Performer {
         let mut known = Vec::new();
         let mut news = Vec::new();
         for report in &client.hello().attempts {
+            let request = AttemptFiles::new(&self.spool, &report.attempt).request();
+            if let Some(request) =
+                std::fs::read(request).ok().and_then(|text| request::parse_request(&text).ok())
+            {
+                self.staging.note(report.attempt.as_str(), &request);
+            }
             known.extend(attempt_id(&report.attempt));
             // What happened while nobody listened is told again as if it happened now.
             match &report.state {
@@ -217,7 +225,7 @@ impl Performer {
         };
         let request = request::build(spec, &state.symbols, &self.workspace, &self.staging, &self.reader)
             .map_err(|error| vec![fail(error.to_string(), false)])?;
-        if let Some(inputs) = self.vanished(spec, &request, &fail) {
+        if let Some(inputs) = self.vanished(spec, &request) {
             return Err(inputs);
         }
         let job = spec.graph.graph.job(spec.job);
@@ -243,8 +251,9 @@ impl Performer {
             AttemptName::new(attempt.to_string()).map_err(|error| vec![fail(error.to_string(), true)])?;
         let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
         start.env = self.environment(spec, &snapshot.runfiles().to_string_lossy());
-        start.mkdirs =
-            request::staging_dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
+        self.staging.prepare(start.attempt.as_str());
+        self.staging.note(start.attempt.as_str(), &request);
+        start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
         start.request =
             serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;
         start.timeout_ms = job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
@@ -253,19 +262,13 @@ impl Performer {
     }
 
     /// Inputs whose file is gone by now: facts about them, and the end of the attempt.
-    fn vanished(
-        &self,
-        spec: &AttemptSpec,
-        request: &request::Request,
-        fail: &dyn Fn(String, bool) -> Input,
-    ) -> Option<Vec<Input>> {
+    fn vanished(&self, spec: &AttemptSpec, request: &request::Request) -> Option<Vec<Input>> {
         let mut gone = Vec::new();
         let mut first = None;
         for (name, ix, set) in &spec.inputs {
             let files = request.inputs.get(name).into_iter().flatten();
             for (key, file) in set.iter().zip(files) {
-                let missing = !file.empty && file.path.as_ref().is_some_and(|path| !path.exists());
-                if missing {
+                if file.vanished() {
                     first.get_or_insert_with(|| file.partition.clone());
                     gone.push(Sighting::Gone(*ix, key));
                 }
@@ -273,8 +276,9 @@ impl Performer {
         }
         let first = first?;
         let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone };
-        let message = format!("its input {first} is gone; build again to make it anew");
-        Some(vec![Input::Sightings(sightings), fail(message, true)])
+        // No fault of the job: the core makes the input anew and then this run, or says that nobody can.
+        let end = lost(format!("its input {first} was gone when it was to start"));
+        Some(vec![Input::Sightings(sightings), Input::AttemptEnded { attempt: spec.attempt, end }])
     }
 
     fn environment(&self, spec: &AttemptSpec, runfiles: &str) -> Vec<(String, String)> {

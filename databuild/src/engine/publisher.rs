@@ -2,14 +2,13 @@
 //! are synced once for many outputs.
 
 use super::orchestrator::Message;
-use super::request::{parse_request, staging_dirs, Request};
+use super::staging::Staging;
 use crate::publish::{self, ContentHash, PublishError, Redo};
-use crate::runner::{AttemptFiles, AttemptName};
 use databuild_core::decide::Input;
 use databuild_core::event::OutputRecord;
 use databuild_core::ids::AttemptId;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 
 /// Something to be put in its place, or cleared away.
@@ -22,12 +21,7 @@ pub(super) enum PublishOrder {
 }
 
 /// Carries out orders until the channel closes.
-pub(super) fn publisher(
-    spool: &Path,
-    staging: &Path,
-    orders: &Receiver<PublishOrder>,
-    to_loop: &Sender<Message>,
-) {
+pub(super) fn publisher(staging: &Staging, orders: &Receiver<PublishOrder>, to_loop: &Sender<Message>) {
     while let Ok(first) = orders.recv() {
         let mut batch = vec![first];
         batch.extend(orders.try_iter().take(255));
@@ -35,7 +29,7 @@ pub(super) fn publisher(
         let mut results = Vec::new();
         for order in batch {
             match order {
-                PublishOrder::Clear { attempt } => clear(spool, staging, attempt),
+                PublishOrder::Clear { attempt } => staging.clear(&attempt.to_string()),
                 PublishOrder::Publish { attempt, outputs } => {
                     let result = put(&outputs, &mut dirs).map_err(|error| error.to_string());
                     results.push((attempt, result));
@@ -53,13 +47,6 @@ pub(super) fn publisher(
             }
         }
     }
-}
-
-fn load(spool: &Path, attempt: AttemptId) -> Result<Request, String> {
-    let name = AttemptName::new(attempt.to_string()).map_err(|error| error.to_string())?;
-    let path = AttemptFiles::new(spool, &name).request();
-    let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    parse_request(&bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Renames all outputs of one attempt; returns the published files' fingerprints. Doing it again after a
@@ -93,14 +80,4 @@ fn put(
         marks.push(mark.map_or(0, |mark| mark.0));
     }
     Ok(marks)
-}
-
-/// Removes an attempt's staging folders. What cannot be removed is left: `gc` comes by later.
-fn clear(spool: &Path, staging: &Path, attempt: AttemptId) {
-    if let Ok(request) = load(spool, attempt) {
-        for dir in staging_dirs(&request) {
-            let _ = std::fs::remove_dir_all(dir);
-        }
-    }
-    let _ = std::fs::remove_dir_all(staging.join(attempt.to_string()));
 }

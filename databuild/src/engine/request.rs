@@ -1,6 +1,6 @@
 //! The request: what a job is told, and what the server reads back after a restart to find its outputs.
 
-use crate::publish;
+use super::staging::Staging;
 use crate::store::Reader;
 use databuild_core::decide::AttemptSpec;
 use databuild_core::graph::Dataset;
@@ -71,6 +71,20 @@ pub struct InputFile {
     pub empty: bool,
 }
 
+impl Request {
+    /// The first input whose file is not there.
+    pub(super) fn vanished_input(&self) -> Option<&InputFile> {
+        self.inputs.values().flatten().find(|file| file.vanished())
+    }
+}
+
+impl InputFile {
+    /// Whether it should be a file and is not there.
+    pub(super) fn vanished(&self) -> bool {
+        !self.empty && self.path.as_ref().is_some_and(|path| !path.exists())
+    }
+}
+
 /// Parses a request that this server or one before it wrote.
 ///
 /// # Errors
@@ -79,28 +93,12 @@ pub fn parse_request(text: &[u8]) -> Result<Request, serde_json::Error> {
     serde_json::from_slice(text)
 }
 
-/// Where an attempt's outputs are staged: on the file system on which they will be published, since
-/// publication is a rename.
-pub(super) fn staging_path(staging: &Path, attempt: &str, index: usize, final_path: &Path) -> PathBuf {
-    let name = final_path.file_name().unwrap_or(std::ffi::OsStr::new("output"));
-    if publish::same_file_system(staging, final_path) {
-        return staging.join(attempt).join(index.to_string()).join(name);
-    }
-    let parent = final_path.parent().unwrap_or(Path::new("/"));
-    parent.join(format!(".databuild-{attempt}-{index}")).join(name)
-}
-
-/// The folder of a staging path, made before the attempt starts and removed after it.
-pub(super) fn staging_dirs(request: &Request) -> impl Iterator<Item = &Path> {
-    request.outputs.iter().filter_map(|output| output.path.as_deref()?.parent())
-}
-
 /// Builds the request of an attempt that is about to start.
 pub(super) fn build(
     spec: &AttemptSpec,
     symbols: &Symbols,
     workspace: &Path,
-    staging: &Path,
+    staging: &Staging,
     reader: &Reader,
 ) -> Result<Request, crate::store::StoreError> {
     let graph = &spec.graph.graph;
@@ -117,7 +115,7 @@ pub(super) fn build(
                 dataset: dataset.name.clone(),
                 partition: dataset.partition_text(&spec.key, symbols),
                 keys: keys(dataset, &spec.key, symbols),
-                path: final_path.as_ref().map(|path| staging_path(staging, &attempt, index, path)),
+                path: final_path.as_ref().map(|path| staging.path(&attempt, index, path)),
                 final_path,
             }
         })

@@ -8,6 +8,7 @@ use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
 use super::perform::{ConnectRunner, Performer};
 use super::publisher;
 use super::replay::{self, ReplayError};
+use super::staging::Staging;
 use crate::snapshot;
 use crate::store::{EventLog, Reader};
 use arc_swap::ArcSwap;
@@ -76,9 +77,10 @@ impl Engine {
             snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
             seq: tokio::sync::watch::channel(seq).0,
         });
+        let staging = Arc::new(Staging::new(config.staging));
         let mut performer = Performer {
             workspace: config.workspace.clone(),
-            staging: config.staging.clone(),
+            staging: Arc::clone(&staging),
             snapshots: config.snapshots,
             reader: Arc::clone(&config.reader),
             base_env: config.base_env,
@@ -94,9 +96,9 @@ impl Engine {
         let spool = config.spool.clone();
         let to_loop = inbox.clone();
         workers.push(spawn("examiner", move || examine::examiner(&spool, &examine_receive, &to_loop))?);
-        let (spool, staging, to_loop) = (config.spool.clone(), config.staging, inbox.clone());
+        let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
-            publisher::publisher(&spool, &staging, &publish_receive, &to_loop);
+            publisher::publisher(&staging, &publish_receive, &to_loop);
         })?);
         let known = performer.reconnect(&live_attempts(&core.state));
         performer.set_slots(config.slots);

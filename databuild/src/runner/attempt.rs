@@ -130,7 +130,7 @@ pub(super) enum Started {
 pub(super) fn start(
     prepared: Box<Prepared>,
     again: bool,
-    spool: &Spool,
+    spool: &mut Spool,
     spawner: &mut Spawner,
     null: &impl AsFd,
     now: Instant,

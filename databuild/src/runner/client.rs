@@ -129,7 +129,8 @@ impl RunnerClient {
     }
 
     /// Says that the ends of these attempts are durably recorded. Their spool
-    /// folders are removed unless `keep`.
+    /// folders are removed unless `keep`; one of a success without output goes in
+    /// any case. From now on it is the caller who must not start them again.
     pub fn forget(&self, attempts: &[AttemptName], keep: bool) -> Result<(), RunnerError> {
         let params = ForgetParams { attempts: attempts.to_vec(), keep };
         self.notify("forget", params)

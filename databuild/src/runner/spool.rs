@@ -8,6 +8,7 @@
 //!                   stdout, stderr  made with the first byte; absent = empty
 //!                   report.jsonl    made by the job; absent = no report
 //!                   exit.json       ExitRecord
+//! <spool>/.spare-<n>/        the folder of an attempt that left nothing to keep, for the next one
 //! ```
 //!
 //! `pid.json` and `exit.json` are written with one `write` of less than a page,
@@ -24,7 +25,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{mkdirat, openat, unlinkat, AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{
+    mkdirat, openat, renameat_with, unlinkat, AtFlags, FlockOperation, Mode, OFlags, RenameFlags,
+};
 use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
@@ -160,7 +163,22 @@ pub(super) struct Spool {
     dir: OwnedFd,
     lock: File,
     lock_inode: (u64, u64),
+    spares: Spares,
 }
+
+/// Folders for reuse. Making an inode costs ext4 a search for one that was not freed lately, which grows with what
+/// was removed on that file system in the last minutes; a rename and a write cost nothing of the kind. With jobs of a
+/// millisecond this is most of what the runner does.
+#[derive(Debug, Default)]
+struct Spares {
+    free: Vec<String>,
+    made: usize,
+}
+
+/// Folders kept for reuse, at most.
+const MOST_SPARES: usize = 64;
+/// What an attempt's folder may hold.
+const FILES: [&str; 6] = ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr"];
 
 impl Spool {
     /// Makes the folder if needed and takes its lock.
@@ -173,7 +191,13 @@ impl Spool {
         let meta = lock.metadata().map_err(|e| RunnerError::io("reading the runner's lock", path, e))?;
         let dir = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| RunnerError::io("opening the spool", path, e))?;
-        Ok(Self { path: path.to_owned(), dir, lock, lock_inode: (meta.dev(), meta.ino()) })
+        let entries = fs::read_dir(path).map_err(|e| RunnerError::io("listing", path, e))?;
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        // Of an earlier runner: they keep their numbers, so further ones get others.
+        let free: Vec<String> = names.filter(|name| name.starts_with(".spare-")).take(MOST_SPARES).collect();
+        let number = |name: &String| name.strip_prefix(".spare-")?.parse::<usize>().ok();
+        let spares = Spares { made: free.iter().filter_map(number).max().map_or(0, |last| last + 1), free };
+        Ok(Self { path: path.to_owned(), dir, lock, lock_inode: (meta.dev(), meta.ino()), spares })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -217,8 +241,18 @@ impl Spool {
 
     /// Makes the attempt's folder with its request. `AlreadyExists` means that
     /// the attempt was started before.
-    pub(super) fn create(&self, attempt: &AttemptName, request: &str) -> io::Result<()> {
-        mkdirat(&self.dir, attempt.as_str(), Mode::from_raw_mode(0o700))?;
+    pub(super) fn create(&mut self, attempt: &AttemptName, request: &str) -> io::Result<()> {
+        match self.spares.free.pop() {
+            None => mkdirat(&self.dir, attempt.as_str(), Mode::from_raw_mode(0o700))?,
+            Some(spare) => {
+                let taken =
+                    renameat_with(&self.dir, &spare, &self.dir, attempt.as_str(), RenameFlags::NOREPLACE);
+                if let Err(e) = taken {
+                    self.spares.free.push(spare);
+                    return Err(e.into());
+                }
+            }
+        }
         self.write(attempt, "request.json", request.as_bytes())
     }
 
@@ -246,9 +280,39 @@ impl Spool {
         File::from(self.open_new(attempt, name)?).write_all(bytes)
     }
 
+    /// Keeps the folder of an attempt that left nothing for the next attempt; false if that cannot be done.
+    ///
+    /// The records go first: a folder without them is one of an attempt that never started, whatever name it has.
+    pub(super) fn recycle(&mut self, attempt: &AttemptName) -> bool {
+        if self.spares.free.len() >= MOST_SPARES {
+            return false;
+        }
+        let emptied = ["exit.json", "pid.json"].iter().all(|name| self.open_new(attempt, name).is_ok());
+        let unlink = |name: &&str| unlinkat(&self.dir, format!("{attempt}/{name}"), AtFlags::empty());
+        let gone = |done| matches!(done, Ok(()) | Err(rustix::io::Errno::NOENT));
+        let cleared =
+            emptied && ["report.jsonl", "stdout", "stderr"].iter().map(|name| unlink(&name)).all(gone);
+        let ours = |entry: io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| FILES.iter().any(|name| entry.file_name() == *name))
+        };
+        let folder = self.path.join(attempt.as_str());
+        // The job may have put files of its own there.
+        if !cleared || !fs::read_dir(&folder).is_ok_and(|mut entries| entries.all(ours)) {
+            return false;
+        }
+        let spare = format!(".spare-{}", self.spares.made);
+        let kept =
+            renameat_with(&self.dir, attempt.as_str(), &self.dir, &spare, RenameFlags::NOREPLACE).is_ok();
+        if kept {
+            self.spares.made += 1;
+            self.spares.free.push(spare);
+        }
+        kept
+    }
+
     /// Removes the attempt's folder.
     pub(super) fn remove(&self, attempt: &AttemptName) -> io::Result<()> {
-        for name in ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr"] {
+        for name in FILES {
             match unlinkat(&self.dir, format!("{attempt}/{name}"), AtFlags::empty()) {
                 Ok(()) | Err(rustix::io::Errno::NOENT) => {}
                 Err(e) => return Err(e.into()),

@@ -167,15 +167,18 @@ impl Supervisor {
         self.tell_ended(attempt, exit);
     }
 
-    /// Drops ended attempts, with their folders unless `keep`. Folders go later:
-    /// where freeing blocks is slow (ext4 with `discard`, network storage), a
-    /// removal can take as long as a short job.
+    /// Drops ended attempts, with their folders unless `keep`; that of a success
+    /// without output has nothing to keep and serves the next attempt. Folders go
+    /// later: where freeing blocks is slow (ext4 with `discard`, network storage),
+    /// a removal can take as long as a short job.
     pub(super) fn forget(&mut self, attempts: &[AttemptName], keep: bool) {
         for attempt in attempts {
-            if self.ended.remove(attempt).is_none() {
+            let Some(exit) = self.ended.remove(attempt) else { continue };
+            self.known.remove(attempt);
+            let silent = exit.is_success() && exit.stdout.bytes == 0 && exit.stderr.bytes == 0;
+            if silent && self.spool.recycle(attempt) {
                 continue;
             }
-            self.known.remove(attempt);
             if !keep {
                 self.trash.push_back(attempt.clone());
             }
@@ -350,7 +353,7 @@ impl Supervisor {
 
     fn start(&mut self, prepared: Box<Prepared>, tries: u32, now: Instant) {
         let attempt = prepared.attempt.clone();
-        let (spool, spawner) = (&self.spool, &mut self.spawner);
+        let (spool, spawner) = (&mut self.spool, &mut self.spawner);
         let failed = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
             Started::Running(job) => {
                 self.notices.push(Notice::Started(StartedParams {

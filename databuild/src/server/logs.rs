@@ -7,9 +7,10 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
 use std::convert::Infallible;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 pub(super) struct Log {
     attempt: AttemptId,
     path: PathBuf,
+    /// It ended well: then a folder that is not there means that nothing was printed (or that `gc` came by).
+    ended_well: bool,
 }
 
 impl Log {
@@ -37,7 +40,8 @@ impl Log {
             "stderr" => files.stderr(),
             other => return Err(ApiError::not_found("stream_not_found", "stream", other)),
         };
-        Ok(Log { attempt, path })
+        let ended = app.engine.reader().attempt(attempt)?.value.and_then(|attempt| attempt.outcome);
+        Ok(Log { attempt, path, ended_well: ended == Some(AttemptOutcome::Success) })
     }
 
     /// A byte range as plain text.
@@ -45,6 +49,12 @@ impl Log {
         let path = self.path.clone();
         let limit = limit.unwrap_or(MOST).min(MOST);
         let read = tokio::task::spawn_blocking(move || read_range(&path, offset, limit)).await;
+        let read = match read {
+            Ok(Err(error)) if self.ended_well && error.kind() == ErrorKind::NotFound => {
+                Ok(Ok((Vec::new(), 0)))
+            }
+            other => other,
+        };
         match read {
             Ok(Ok((bytes, size))) => Ok((
                 [("content-type", "text/plain; charset=utf-8".to_owned()), ("x-log-size", size.to_string())],
@@ -110,8 +120,7 @@ fn read_range(path: &std::path::Path, offset: u64, limit: u64) -> std::io::Resul
         Ok(file) => file,
         // A log comes into being with its first byte; its folder says that the attempt is known.
         Err(error)
-            if error.kind() == std::io::ErrorKind::NotFound
-                && path.parent().is_some_and(|dir| dir.is_dir()) =>
+            if error.kind() == ErrorKind::NotFound && path.parent().is_some_and(|dir| dir.is_dir()) =>
         {
             return Ok((Vec::new(), 0));
         }

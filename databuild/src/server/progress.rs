@@ -1,21 +1,33 @@
 //! Events as the lines that somebody who waits for a want wants to read.
 
 use crate::api::ProgressLine;
+use crate::engine::Snapshot;
 use crate::store::{Reader, StoreError};
 use databuild_core::event::{AttemptOutcome, Event, Record, SetText};
 use databuild_core::ids::{AttemptId, Seq};
 
-/// The line that an event is worth, if any.
+/// The line that an event is worth, if any. Runs are looked up in the state while they are live, then in the history.
 ///
 /// # Errors
 /// The history cannot be read.
-pub(super) fn line(seq: Seq, record: &Record, reader: &Reader) -> Result<Option<ProgressLine>, StoreError> {
+pub(super) fn line(
+    seq: Seq,
+    record: &Record,
+    live: &Snapshot,
+    reader: &Reader,
+) -> Result<Option<ProgressLine>, StoreError> {
     let of_attempt = |what: &str, attempt: AttemptId, message: &str, wall_ms: Option<u64>| {
-        let Some(found) = reader.run(attempt.run)?.value else { return Ok(None) };
+        let partition = match live.state.runs.get(&attempt.run) {
+            Some(run) => run.partition.clone(),
+            None => match reader.run(attempt.run)?.value {
+                Some(found) => found.run.partition,
+                None => return Ok(None),
+            },
+        };
         Ok(Some(ProgressLine {
             seq: seq.0,
             what: what.to_owned(),
-            partition: found.run.partition,
+            partition,
             run: Some(attempt.run.to_string()),
             wall_ms,
             message: message.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::mpsc::channel;
@@ -114,7 +115,7 @@ fn an_attempt_is_started_once() {
     let mut place = Place::new();
     let server = place.start();
     let go = place.fifo("go");
-    let job = || place.job("r1-1", "echo ran >> ran; read x < go");
+    let job = || place.job("r1-1", "echo ran >> ran; echo told; read x < go");
     server.client.start(&[job(), job()]).unwrap();
     // While queued or running, when ended, and when forgotten.
     let refused = |event| matches!(event, RunnerEvent::Refused { code, .. } if code == "attempt_exists");
@@ -128,6 +129,28 @@ fn an_attempt_is_started_once() {
     server.client.start(&[job()]).unwrap();
     assert_eq!(server.refused("r1-1").0, "attempt_exists");
     assert_eq!(read(&place.path("ran")), "ran\n");
+}
+
+#[test]
+fn the_folder_of_an_attempt_that_left_nothing_serves_the_next_one() {
+    let mut place = Place::new();
+    let server = place.start();
+    assert!(server.run(place.job("r1-1", "echo '{}' > $DATABUILD_REPORT")).is_success());
+    server.client.forget(&[name("r1-1")], true).unwrap();
+    assert_eq!(server.client.list().unwrap(), []);
+    let folder = |name: &str| fs::metadata(place.spool().join(name)).map(|meta| meta.ino());
+    let spare = folder(".spare-0").unwrap();
+    assert!(!place.files("r1-1").dir().exists());
+    // What the first one left is not the second one's.
+    let again = place.job("r2-1", "test ! -e $DATABUILD_REPORT && echo told");
+    assert!(server.run(again).is_success());
+    assert_eq!(folder("r2-1").unwrap(), spare);
+    // What was printed is kept, and so is what failed.
+    assert_eq!(server.run(place.job("r3-1", "exit 3")).outcome, Outcome::Code(3));
+    server.client.forget(&[name("r2-1"), name("r3-1")], true).unwrap();
+    assert_eq!(server.client.list().unwrap(), []);
+    assert_eq!(read(&place.files("r2-1").stdout()), "told\n");
+    assert!(place.files("r3-1").request().exists());
 }
 
 #[test]

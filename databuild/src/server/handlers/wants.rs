@@ -21,6 +21,9 @@ use std::time::Duration;
 const REMEMBERED: usize = 1000;
 /// Lines of one progress answer, at most.
 const MOST_LINES: usize = 500;
+/// After something happened, more of it is waited for this long, so that a busy want is told of in a few answers a
+/// second and not in one for each event.
+const PACE: Duration = Duration::from_millis(50);
 /// Longest wait of a progress request.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -184,10 +187,14 @@ pub async fn progress(
     let after = query.after.unwrap_or(0);
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
     let mut seq = app.engine.watch();
+    let over = || !app.engine.snapshot().state.wants.contains_key(&id);
     // A want that is over has nothing to wait for.
-    if detail(&app, id)?.progress.is_some() {
+    if !over() {
         let changed = seq.wait_for(|seq| *seq > after);
-        let _ = tokio::time::timeout(wait, changed).await;
+        if matches!(tokio::time::timeout(wait, changed).await, Ok(Ok(_))) {
+            let ended = seq.wait_for(|_| over());
+            let _ = tokio::time::timeout(PACE.min(wait), ended).await;
+        }
     }
     let want = detail(&app, id)?;
     let (lines, last, truncated) = lines(&app, Seq(after), Seq(want.seq))?;
@@ -197,6 +204,7 @@ pub async fn progress(
 /// Lines of the events after `after`, up to `until`.
 fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, bool), ApiError> {
     let reader = app.engine.reader();
+    let live = app.engine.snapshot();
     let found = reader.events(after, MOST_LINES)?;
     let mut lines = Vec::new();
     let mut last = after;
@@ -205,7 +213,7 @@ fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, b
             break;
         }
         last = *seq;
-        lines.extend(line(*seq, record, reader)?);
+        lines.extend(line(*seq, record, &live, reader)?);
     }
     Ok((lines, last, last < until))
 }
