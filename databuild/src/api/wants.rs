@@ -55,6 +55,10 @@ pub struct WantRow {
     pub created_at: String,
     /// RFC 3339; absent while open.
     pub ended_at: Option<String>,
+    /// RFC 3339: late after this instant; absent if nobody said.
+    pub due_at: Option<String>,
+    /// It was not over by then.
+    pub late: bool,
 }
 
 /// `GET /api/v1/wants/w3`.

@@ -100,6 +100,9 @@ pub struct BuildArgs {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub ttl: Option<u64>,
+    /// Late after so many seconds: `want` says so, nothing stops
+    #[arg(long, value_name = "SECONDS")]
+    pub sla: Option<u64>,
     /// Do not wait for the end
     #[arg(long)]
     pub detach: bool,
@@ -208,6 +211,9 @@ pub struct ApplyArgs {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub ttl: Option<u64>,
+    /// Late after so many seconds: `want` says so, nothing stops
+    #[arg(long, value_name = "SECONDS")]
+    pub sla: Option<u64>,
     /// Do not wait for the end
     #[arg(long)]
     pub detach: bool,

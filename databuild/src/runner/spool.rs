@@ -290,8 +290,7 @@ impl Spool {
         let emptied = ["exit.json", "pid.json"].iter().all(|name| self.open_new(attempt, name).is_ok());
         let unlink = |name: &&str| unlinkat(&self.dir, format!("{attempt}/{name}"), AtFlags::empty());
         let gone = |done| matches!(done, Ok(()) | Err(rustix::io::Errno::NOENT));
-        let cleared =
-            emptied && ["report.jsonl", "stdout", "stderr"].iter().map(|name| unlink(&name)).all(gone);
+        let cleared = emptied && ["report.jsonl", "stdout", "stderr"].iter().map(unlink).all(gone);
         let ours = |entry: io::Result<fs::DirEntry>| {
             entry.is_ok_and(|entry| FILES.iter().any(|name| entry.file_name() == *name))
         };

@@ -17,7 +17,7 @@ pub fn run(cli: &Cli, args: &ApplyArgs) -> Result<u8, CliError> {
     let request = ApplyPlan {
         class: Some(args.class.name().to_owned()),
         ttl_seconds: args.ttl,
-        sla_seconds: None,
+        sla_seconds: args.sla,
         comment: args.comment.clone(),
         source: Some("cli".to_owned()),
     };

@@ -54,7 +54,7 @@ pub fn create(client: &Client, args: &BuildArgs) -> Result<WantDetail, CliError>
         refresh: Some(args.refresh.name().to_owned()),
         as_of: args.as_of.clone(),
         ttl_seconds: args.ttl,
-        sla_seconds: None,
+        sla_seconds: args.sla,
         comment: args.comment.clone(),
         source: Some("cli".to_owned()),
         graph: None,

@@ -26,9 +26,10 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
             } else {
                 let mut table = Table::new(&["WANT", "STATE", "CREATED", "TARGETS"]);
                 for want in page.data {
+                    let standing = standing(&want);
                     table.row(vec![
                         want.id,
-                        want.state,
+                        standing,
                         output::time(&want.created_at),
                         want.targets.join(" "),
                     ]);
@@ -46,6 +47,14 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
     Ok(exit_code::OK)
 }
 
+fn standing(want: &WantRow) -> String {
+    if want.late {
+        format!("{}, late", want.state)
+    } else {
+        want.state.clone()
+    }
+}
+
 /// Prints a want.
 ///
 /// # Errors
@@ -55,7 +64,7 @@ pub fn print(cli: &Cli, detail: &WantDetail) -> Result<(), CliError> {
         return output::json(detail);
     }
     let want = &detail.want;
-    output::line(&format!("{} {}  {}", want.id, want.state, want.targets.join(" ")));
+    output::line(&format!("{} {}  {}", want.id, standing(want), want.targets.join(" ")));
     if let Some(progress) = &detail.progress {
         output::line(&format!(
             "  {} of {} done, {} running, {} failed",

@@ -91,6 +91,8 @@ fn row(want: crate::store::WantRow) -> WantRow {
         source: want.source,
         created_at: want.created_at.to_string(),
         ended_at: want.ended_at.map(|at| at.to_string()),
+        due_at: want.due_at.map(|at| at.to_string()),
+        late: want.due_at.is_some_and(|due| due < want.ended_at.unwrap_or_else(jiff::Timestamp::now)),
     }
 }
 
