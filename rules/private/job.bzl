@@ -12,6 +12,9 @@ load(":transitions.bzl", "fixed_transition")
 
 _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
+# As in the core's check: the request of a run names each of its partitions.
+_MAX_BATCH = 10000
+
 def _input_entry(name, spec, dataset, output_dims, problems):
     """The graph file's entry of one input, a rule for each dimension of its dataset."""
     dims = json.decode(dataset.dims)
@@ -98,6 +101,17 @@ def _job_impl(ctx):
     backoff_max = _duration("backoff_max", ctx.attr.backoff_max, problems)
     grace = _duration("grace", ctx.attr.grace, problems)
     timeout = _duration("timeout", ctx.attr.time_limit, problems) if ctx.attr.time_limit else None
+    batch = json.decode(ctx.attr.batch)
+    if batch:
+        if batch["dim"] not in output_dims:
+            problems.append("batch = {\"%s\": %d}: the outputs have no dimension `%s`; they have %s" % (
+                batch["dim"],
+                batch["max"],
+                batch["dim"],
+                ", ".join(["`%s`" % dim for dim in output_dims]) or "none",
+            ))
+        if batch["max"] < 2 or batch["max"] > _MAX_BATCH:
+            problems.append("batch = {\"%s\": %d}: write a number from 2 to %d, or leave batch out" % (batch["dim"], batch["max"], _MAX_BATCH))
     if ctx.attr.on_code_change not in ("stale", "keep"):
         problems.append("on_code_change = \"%s\": write \"stale\" or \"keep\"" % ctx.attr.on_code_change)
     if backoff > backoff_max:
@@ -120,7 +134,8 @@ def _job_impl(ctx):
             label = label,
             runfiles = runfiles,
             source_manifest = sources,
-            spec = json.encode({
+            # Without batches the graph file says nothing of them, as before there were any.
+            spec = json.encode(({"batch": batch} if batch else {}) | {
                 "args": ctx.attr.job_args,
                 "backoff_max_ms": backoff_max,
                 "backoff_ms": backoff,
@@ -147,6 +162,7 @@ _databuild_job = rule(
     attrs = {
         "backoff": attr.string(),
         "backoff_max": attr.string(),
+        "batch": attr.string(default = "null", doc = "JSON object with `dim` and `max`, or null."),
         "binary": attr.label(
             aspects = [sources_aspect],
             cfg = fixed_transition,
@@ -188,6 +204,7 @@ def databuild_job(
         timeout = None,
         grace = "5s",
         on_code_change = "stale",
+        batch = None,
         **kwargs):
     """Declares a job.
 
@@ -197,7 +214,7 @@ def databuild_job(
             changes, what the job made becomes stale. Data that is read as data belongs in `inputs`. The
             `args` of the target itself are for `bazel run` of it only.
         outputs: labels of the datasets it makes; all have the same dimensions, and one run makes one
-            partition of each.
+            partition of each, unless `batch` says otherwise.
         inputs: dictionary from the job's own name of an input to `dep(...)`.
         args: arguments; `{dimension}`, `{path}`, `{path:DATASET}` and `{input:NAME}` are filled in for each run.
         env: environment. Jobs do not see the environment of the terminal.
@@ -208,12 +225,20 @@ def databuild_job(
         timeout: time limit of an attempt, such as `"20m"`; by default there is none.
         grace: time between asking the job to end and killing it.
         on_code_change: `"stale"`, or `"keep"` to leave partitions made by older code as good as they were.
+        batch: lets one run make several partitions that differ in one dimension: a dictionary of that
+            dimension and the largest number, such as `{"date": 30}`. By default a run makes one.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_job", kwargs)
     if type(inputs) != "dict":
         problems.append("inputs = %r: write a dictionary, such as inputs = {\"raw\": dep(\":raw\")}" % (inputs,))
         inputs = {}
+    batch_entry = None
+    if batch != None:
+        if type(batch) != "dict" or len(batch) != 1 or [size for size in batch.values() if type(size) != "int"]:
+            problems.append("batch = %r: write a dictionary of one dimension and a number, such as batch = {\"date\": 30}" % (batch,))
+        else:
+            batch_entry = [{"dim": dim, "max": size} for dim, size in batch.items()][0]
     datasets = {}
     entries = {}
     for input_name, value in inputs.items():
@@ -238,6 +263,7 @@ def databuild_job(
         name = name,
         backoff = backoff,
         backoff_max = backoff_max,
+        batch = json.encode(batch_entry),
         binary = binary,
         env = env,
         env_inherit = env_inherit,

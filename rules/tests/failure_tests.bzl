@@ -72,6 +72,22 @@ _JOBS = {
         dict(backoff_max = "long"),
         "backoff_max = \"long\" is no duration",
     ),
+    "bad_batch_size": (
+        dict(batch = {"date": 1}),
+        "batch = {\"date\": 1}: write a number from 2 to 10000, or leave batch out",
+    ),
+    "bad_batch_type": (
+        dict(batch = 30),
+        "batch = 30: write a dictionary of one dimension and a number, such as batch = {\"date\": 30}",
+    ),
+    "batch_of_two_dimensions": (
+        dict(batch = {"city": 2, "date": 30}),
+        "write a dictionary of one dimension and a number",
+    ),
+    "batch_of_unknown_dimension": (
+        dict(batch = {"city": 2}),
+        "batch = {\"city\": 2}: the outputs have no dimension `city`; they have `date`",
+    ),
     "bad_dep_label": (
         dict(inputs = {"x": dep(None)}),
         "inputs[\"x\"]: dep(None): the first argument is the label of a dataset",

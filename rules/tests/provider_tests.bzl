@@ -63,6 +63,7 @@ def _job_impl(ctx):
         for name in ["backoff_ms", "backoff_max_ms", "grace_ms", "timeout_ms", "retries"]
     ]))
     asserts.equals(env, "keep", spec["on_code_change"])
+    asserts.false(env, "batch" in spec)
     asserts.equals(env, [info.code_manifest], target[OutputGroupInfo].code_manifest.to_list())
     asserts.equals(env, [info.source_manifest], target[OutputGroupInfo].source_manifest.to_list())
     return analysistest.end(env)
@@ -86,6 +87,7 @@ def _job_defaults_impl(ctx):
     ], inputs["yesterday"]["dims"])
     asserts.equals(env, ("skip", "fail"), (inputs["yesterday"]["before_start"], inputs["yesterday"]["after_end"]))
     asserts.equals(env, "clip", inputs["week"]["before_start"])
+    asserts.equals(env, {"dim": "date", "max": 30}, spec["batch"])
     return analysistest.end(env)
 
 job_defaults_test = analysistest.make(_job_defaults_impl)

@@ -271,14 +271,16 @@ pub struct AttemptLeased {
     pub attempt: AttemptId,
     /// Label of the job.
     pub job: String,
-    /// The partition of the job's first output; the others have the same keys.
+    /// What is made: partitions of the job's first output, as one reference text; the other outputs have
+    /// the same keys. It is one partition, or several of one row if the job makes batches.
     pub partition: PartitionText,
     /// The graph whose code runs.
     pub graph: GraphId,
     /// The instant for which key spaces were read.
     pub as_of: Timestamp,
-    /// Combined digest of the exact inputs and their data versions at this event.
-    pub inputs: u64,
+    /// For each partition, in the order of the set: combined digest of its exact inputs and their data
+    /// versions at this event.
+    pub inputs: Vec<u64>,
 }
 
 /// See [`Event::AttemptStarted`].

@@ -2,7 +2,7 @@
 
 mod support;
 
-use databuild_core::graph::file::{EdgeName, GranularityName, RuleEntry};
+use databuild_core::graph::file::{BatchEntry, EdgeName, GranularityName, RuleEntry};
 use databuild_core::graph::{Graph, ProblemCode as Code};
 use databuild_core::symbols::Symbols;
 use support::graphs::{days, listed, months, reads, time, GraphSpec};
@@ -193,6 +193,16 @@ fn every_problem_has_a_graph_that_shows_it() {
             let graph = GraphSpec::new().job("make", &["out"], &[], vec![]);
             graph.change("make", |job| job.args = vec!["{path}".into()]).json()
         }),
+        (Code::UnknownDimension, sound().batch("town", 2).json()),
+        (Code::BadBatch, sound().batch("date", 1).json()),
+        (Code::BadBatch, sound().batch("date", 10_001).json()),
+        (Code::BadBatch, job_of(sound().batch("date", 2), |job| job.args = vec!["{date}".into()]).json()),
+        (Code::BadBatch, job_of(sound().batch("date", 2), |job| job.args = vec!["{path}".into()]).json()),
+        (Code::BadBatch, job_of(sound().batch("date", 2), |job| job.args = vec!["{path:out}".into()]).json()),
+        (
+            Code::BadBatch,
+            job_of(sound().batch("date", 2), |job| job.args = vec!["{input:raw}".into()]).json(),
+        ),
         (
             Code::PathClash,
             sound().dataset("raw", |d| d.path = Some("out/out/{city}/{date}.csv".into())).json(),
@@ -240,6 +250,8 @@ fn every_problem_has_a_graph_that_shows_it() {
         (Code::BadTimeout, sound().change("make", |job| job.timeout_ms = Some(0)).json()),
     ];
     assert_eq!(codes(&sound().json()), []);
+    let batch = job_of(sound().batch("date", 2), |job| job.args = vec!["{city}{{date}}".into()]);
+    assert_eq!(codes(&batch.json()), []);
     let mut wrong = Vec::new();
     for (code, content) in &cases {
         let found = codes(content);
@@ -249,7 +261,7 @@ fn every_problem_has_a_graph_that_shows_it() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let shown: std::collections::BTreeSet<String> = cases.iter().map(|(code, _)| code.to_string()).collect();
-    assert_eq!(shown.len(), 29, "a code without a case? {shown:?}");
+    assert_eq!(shown.len(), 30, "a code without a case? {shown:?}");
 }
 
 #[test]
@@ -288,6 +300,7 @@ fn digests_change_with_what_they_speak_of() {
         job.retries = 7;
         job.timeout_ms = Some(5);
         job.grace_ms = 1;
+        job.batch = Some(BatchEntry { dim: "date".into(), max: 9 });
     }));
     assert_eq!(same, base, "retries and time limits are no part of what is made");
     let code = digests(&sound().code("make", "other"));

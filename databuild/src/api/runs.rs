@@ -9,8 +9,11 @@ pub struct RunRow {
     pub id: String,
     /// Label.
     pub job: String,
-    /// The partition of the job's first output.
+    /// What it makes, as the job's first output: one partition, or a set of them that differ in one
+    /// dimension.
     pub partition: String,
+    /// How many that is.
+    pub partitions: u64,
     /// `leased`, `running`, `retry_wait`, `completed`, `failed`, `canceled`.
     pub state: String,
     /// Attempts so far.

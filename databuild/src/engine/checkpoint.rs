@@ -21,7 +21,7 @@ use datasets::{
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -283,7 +283,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         id,
         graph,
         job,
-        key,
+        set,
         partition,
         phase,
         attempt,
@@ -306,14 +306,14 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         run: id.0,
         graph,
         job,
-        key,
+        set: set_message(set),
         partition,
         phase: EnumOrUnknown::new(phase),
         retry_at: write::optional_instant(retry_at),
         attempt,
         failures,
         losses,
-        inputs,
+        inputs_of: inputs,
         as_of: write::instant(as_of),
         made_by,
         cancel_requested,
@@ -329,14 +329,14 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         run,
         graph,
         job,
-        key,
+        set,
         partition,
         phase,
         retry_at,
         attempt,
         failures,
         losses,
-        inputs,
+        inputs_of,
         as_of,
         made_by,
         cancel_requested,
@@ -355,13 +355,13 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         id: RunId(run),
         graph,
         job,
-        key,
+        set: set_dump(set)?,
         partition,
         phase,
         attempt,
         failures,
         losses,
-        inputs,
+        inputs: inputs_of,
         as_of: read::instant(as_of)?,
         made_by,
         cancel_requested,

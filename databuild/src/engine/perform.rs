@@ -98,13 +98,16 @@ impl Performer {
         let run = state.runs.get(&attempt.run);
         outputs
             .into_iter()
-            .enumerate()
-            .map(|(index, output)| {
+            .map(|output| {
                 let paths = run.and_then(|run| {
                     let graph = &run.graph.graph;
-                    let dataset = graph.dataset(*graph.job(run.job).outputs.get(index)?);
-                    let place = self.workspace.join(dataset.partition_path(&run.key, &state.symbols)?);
-                    let staging = self.staging.path(&attempt.to_string(), index, &place);
+                    let (ix, key) = graph.locate(&output.partition, &state.symbols)?;
+                    let job = graph.job(run.job);
+                    let index = job.outputs.iter().position(|output| *output == ix)?;
+                    let place = graph.dataset(ix).partition_path(&key, &state.symbols)?;
+                    let place = self.workspace.join(place);
+                    let slot = staging::slot(job, index, &output.partition);
+                    let staging = self.staging.path(&attempt.to_string(), &slot, &place);
                     Some((staging, place))
                 });
                 (output, paths)

@@ -1,10 +1,11 @@
 //! The request: what a job is told, and what the server reads back after a restart to find its outputs.
 
-use super::staging::Staging;
+use super::staging::{self, Staging};
 use crate::store::Reader;
 use databuild_core::decide::AttemptSpec;
-use databuild_core::graph::Dataset;
+use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::Seq;
+use databuild_core::partition_set::PartitionKey;
 use databuild_core::symbols::Symbols;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ pub struct Request {
     pub job: String,
     /// For which instant key spaces were read.
     pub as_of: String,
-    /// What is to be made.
+    /// What is to be made: for each partition, one entry for each output of the job.
     pub outputs: Vec<OutputFile>,
     /// What is read, by the job's names for its inputs.
     pub inputs: BTreeMap<String, Vec<InputFile>>,
@@ -103,23 +104,24 @@ pub(super) fn build(
 ) -> Result<Request, crate::store::StoreError> {
     let graph = &spec.graph.graph;
     let attempt = spec.attempt.to_string();
-    let outputs = graph
-        .job(spec.job)
-        .outputs
-        .iter()
-        .enumerate()
-        .map(|(index, ix)| {
-            let dataset = graph.dataset(*ix);
-            let final_path = dataset.partition_path(&spec.key, symbols).map(|path| workspace.join(path));
-            OutputFile {
-                dataset: dataset.name.clone(),
-                partition: dataset.partition_text(&spec.key, symbols),
-                keys: keys(dataset, &spec.key, symbols),
-                path: final_path.as_ref().map(|path| staging.path(&attempt, index, path)),
-                final_path,
-            }
-        })
-        .collect();
+    let job = graph.job(spec.job);
+    let output = |index: usize, ix: DatasetIx, key: &PartitionKey| {
+        let dataset = graph.dataset(ix);
+        let partition = dataset.partition_text(key, symbols);
+        let final_path = dataset.partition_path(key, symbols).map(|path| workspace.join(path));
+        let slot = staging::slot(job, index, &partition);
+        OutputFile {
+            dataset: dataset.name.clone(),
+            keys: keys(dataset, key, symbols),
+            path: final_path.as_ref().map(|path| staging.path(&attempt, &slot, path)),
+            final_path,
+            partition,
+        }
+    };
+    let outputs_of = |key: PartitionKey| -> Vec<OutputFile> {
+        job.outputs.iter().enumerate().map(|(index, ix)| output(index, *ix, &key)).collect()
+    };
+    let outputs = spec.set.iter().flat_map(outputs_of).collect();
     let mut inputs = BTreeMap::new();
     for (name, ix, set) in &spec.inputs {
         let dataset = graph.dataset(*ix);
@@ -145,7 +147,7 @@ pub(super) fn build(
         format: FORMAT,
         run: spec.attempt.run.to_string(),
         attempt: spec.attempt.number,
-        job: graph.job(spec.job).label.clone(),
+        job: job.label.clone(),
         as_of: spec.as_of.to_string(),
         outputs,
         inputs,
@@ -153,11 +155,7 @@ pub(super) fn build(
     })
 }
 
-fn keys(
-    dataset: &Dataset,
-    key: &databuild_core::partition_set::PartitionKey,
-    symbols: &Symbols,
-) -> BTreeMap<String, String> {
+fn keys(dataset: &Dataset, key: &PartitionKey, symbols: &Symbols) -> BTreeMap<String, String> {
     dataset.key_texts(key, symbols).into_iter().collect()
 }
 

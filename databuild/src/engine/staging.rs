@@ -3,6 +3,7 @@
 //! ```text
 //! <staging>/<attempt>/<file>            the first output
 //!                     <index>/<file>    the others
+//!                     <index>-<hash>/<file>    those of a batch, by the hash of the partition
 //! <staging>/spare-<n>                   an empty folder for the next attempt
 //! ```
 //!
@@ -12,6 +13,8 @@
 
 use super::request::Request;
 use crate::publish;
+use databuild_core::digest::hash64;
+use databuild_core::graph::Job;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -42,20 +45,20 @@ impl Staging {
         Staging { root, spares: Mutex::new(spares), elsewhere: Mutex::default() }
     }
 
-    /// Where an attempt stages its output of that index, which will be published at `place`.
-    pub(super) fn path(&self, attempt: &str, index: usize, place: &Path) -> PathBuf {
+    /// Where an attempt stages its output of that [`slot`], which will be published at `place`.
+    pub(super) fn path(&self, attempt: &str, slot: &str, place: &Path) -> PathBuf {
         let name = place.file_name().unwrap_or(std::ffi::OsStr::new("output"));
         if !publish::same_file_system(&self.root, place) {
             let parent = place.parent().unwrap_or(Path::new("/"));
-            return parent.join(format!(".databuild-{attempt}-{index}")).join(name);
+            return parent.join(format!(".databuild-{attempt}-{slot}")).join(name);
         }
         let folder = self.root.join(attempt);
         // A first output must not have the name of another's folder.
         let is_number = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-        if index == 0 && !is_number {
+        if slot == "0" && !is_number {
             folder.join(name)
         } else {
-            folder.join(index.to_string()).join(name)
+            folder.join(slot).join(name)
         }
     }
 
@@ -111,6 +114,15 @@ impl Staging {
     }
 }
 
+/// The name of the place of an output in its attempt's folder. It follows from the partition alone, not
+/// from what else the attempt makes: a batch gets smaller.
+pub(super) fn slot(job: &Job, output: usize, partition: &str) -> String {
+    match job.batch {
+        None => output.to_string(),
+        Some(_) => format!("{output}-{:016x}", hash64(partition)),
+    }
+}
+
 /// The folders of a request's staging paths, to be made before the attempt starts.
 pub(super) fn dirs(request: &Request) -> impl Iterator<Item = &Path> {
     request.outputs.iter().filter_map(|output| output.path.as_deref()?.parent())
@@ -156,10 +168,11 @@ mod tests {
     fn outputs_of_one_attempt_have_places_of_their_own() {
         let root = tempfile::tempdir().unwrap();
         let staging = Staging::new(root.path().to_owned());
-        let at = |index, name: &str| staging.path("r1-1", index, &root.path().join("out").join(name));
+        let at = |slot, name: &str| staging.path("r1-1", slot, &root.path().join("out").join(name));
         let folder = root.path().join("r1-1");
-        assert_eq!(at(0, "a.csv"), folder.join("a.csv"));
-        assert_eq!(at(1, "a.csv"), folder.join("1/a.csv"));
-        assert_eq!(at(0, "1"), folder.join("0/1"));
+        assert_eq!(at("0", "a.csv"), folder.join("a.csv"));
+        assert_eq!(at("1", "a.csv"), folder.join("1/a.csv"));
+        assert_eq!(at("0-5f", "a.csv"), folder.join("0-5f/a.csv"));
+        assert_eq!(at("0", "1"), folder.join("0/1"));
     }
 }

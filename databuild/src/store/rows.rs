@@ -205,6 +205,8 @@ pub struct RunRow {
     pub job: String,
     /// The partition of the job's first output.
     pub partition: String,
+    /// How many partitions that is.
+    pub partitions: u64,
     /// The graph of the newest attempt.
     pub graph: GraphId,
     /// Where it stands.

@@ -62,7 +62,7 @@ one_example_of_each! {
         partition: "daily/date=2024-01-01".into(),
         graph: GraphId::of("{\"jobs\": []}"),
         as_of: time("2024-03-14T01:02:03Z"),
-        inputs: u64::MAX - 1,
+        inputs: vec![u64::MAX - 1],
     }),
     AttemptStarted(AttemptStarted { attempt: attempt(12, 1), pid: u32::MAX }),
     AttemptEnded(AttemptEnded {
@@ -277,7 +277,7 @@ impl History {
             partition: format!("daily/n={}", attempt.run.0 % 5),
             graph: GraphId::of("graph 0"),
             as_of: time("2024-03-14T00:00:00Z"),
-            inputs: u64::from(detail),
+            inputs: vec![u64::from(detail)],
         })]
     }
 

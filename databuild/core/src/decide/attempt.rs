@@ -131,20 +131,23 @@ pub(super) fn backoff(policy: &RetryPolicy, failures: u32, noise: u64) -> Durati
 fn end_run(out: &mut Out, run: &Run, canceled: bool, message: String) {
     out.event(Event::RunEnded(RunEnded { run: run.id, canceled, message }));
     if !canceled {
-        abandon_downstream(out, run);
+        abandon_downstream(out, run, &run.set);
     }
 }
 
-/// Gives up queued work that needs what a run did not make, unless a successor is to make it.
-fn abandon_downstream(out: &mut Out, run: &Run) {
+/// Gives up queued work that needs those of a run's partitions that it did not make, unless a successor
+/// is to make them.
+fn abandon_downstream(out: &mut Out, run: &Run, set: &PartitionSet) {
     let registered = Arc::clone(out.state.registered());
     let graph = &registered.graph;
     let mut dead: Vec<PartitionSet> =
         graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
     let jobs = out.state.occupied_by(run);
-    let over = |job: &&JobIx| !out.state.work(**job).todo.contains(&run.key);
-    for output in jobs.iter().filter(over).flat_map(|job| &graph.job(*job).outputs) {
-        dead[output.0].insert(&run.key);
+    for job in jobs {
+        let over = set.subtract(&out.state.work(job).todo);
+        for output in &graph.job(job).outputs {
+            dead[output.0].union_with(&over);
+        }
     }
     let mut partitions = Vec::new();
     for (ix, consumer) in graph.jobs() {
@@ -213,7 +216,7 @@ pub(super) fn cancel_run(out: &mut Out, id: RunId) -> Result<Reply, Refusal> {
     if !run.cancel_requested && run.phase != Phase::Publishing {
         out.event(Event::RunCancelRequested(RunCancelRequested { run: id }));
         stop(out, id);
-        abandon_downstream(out, &run);
+        abandon_downstream(out, &run, &run.set);
     }
     Ok(Reply::Done)
 }

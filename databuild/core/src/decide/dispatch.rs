@@ -1,10 +1,10 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
-use super::{AttemptSpec, Effect, Out};
+use super::{batches, AttemptSpec, Effect, Out};
 use crate::event::{AttemptLeased, Event, Refresh, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::JobIx;
 use crate::ids::{AttemptId, RunId, WantId};
-use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::partition_set::PartitionSet;
 use crate::state::{Phase, Run, State, Verdict};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -24,7 +24,9 @@ pub(super) fn dispatch(out: &mut Out, slots: usize) {
         if free == 0 || out.state.graph.is_none() {
             return;
         }
-        let Some((job, set)) = next_ready(out.state, free as u64) else { return };
+        let Some((job, runs)) = next_ready(out.state, free) else { return };
+        let mut set = PartitionSet::empty(out.state.graph().home(job).shape);
+        runs.iter().for_each(|run| set.union_with(run));
         let needed = to_build(out.state, job, &set);
         if !replanned {
             replanned = true;
@@ -39,8 +41,8 @@ pub(super) fn dispatch(out: &mut Out, slots: usize) {
         if !unchanged.is_empty() {
             cut_off(out, job);
         }
-        for key in needed.iter() {
-            lease_first(out, job, &key);
+        for run in runs {
+            lease_first(out, job, &run.intersect(&needed));
         }
     }
 }
@@ -60,21 +62,38 @@ fn ahead(state: &State, slots: usize) -> usize {
     slots * each.min(MAX_AHEAD)
 }
 
-/// The next ready work: by class, then by age of the want, then what is furthest downstream, so that
-/// results come early and little stands half done.
-fn next_ready(state: &State, most: u64) -> Option<(JobIx, PartitionSet)> {
+/// The next ready work as at most `most` runs: by class, then by age of the want, then what is furthest
+/// downstream, so that results come early and little stands half done.
+fn next_ready(state: &State, most: usize) -> Option<(JobIx, Vec<PartitionSet>)> {
     let mut wants: Vec<_> = state.wants.values().collect();
     wants.sort_by_key(|want| (want.class, want.id));
     for want in wants {
+        // A batch that may still grow lets other work of its want go first, such as that which it waits for.
+        let mut growing = None;
         for (job, held) in want.remaining.iter().rev() {
-            let ready = &state.work(*job).ready;
+            let work = state.work(*job);
+            if work.ready.is_empty() {
+                continue;
+            }
+            let ready = held.intersect(&work.ready);
             if ready.is_empty() {
                 continue;
             }
-            let set = held.intersect(ready).take_first(most);
-            if !set.is_empty() {
-                return Some((*job, set));
+            let Some(batch) = state.graph().job(*job).batch else {
+                let singles = batches::singles(&ready, most);
+                return Some((*job, singles));
+            };
+            let mut runs = batches::cut(state, *job, batch, &ready, most);
+            let waits = held.intersect(&work.todo).subtract(&ready);
+            let (done, open): (Vec<_>, Vec<_>) =
+                runs.drain(..).partition(|run| !batches::may_grow(batch, run, &waits));
+            if !done.is_empty() {
+                return Some((*job, done));
             }
+            growing.get_or_insert((*job, open));
+        }
+        if growing.is_some() {
+            return growing;
         }
     }
     None
@@ -110,22 +129,20 @@ fn cut_off(out: &mut Out, job: JobIx) {
     }
 }
 
-fn lease_first(out: &mut Out, job: JobIx, key: &PartitionKey) {
+fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
     // A cut-off before may have ended the want this was for.
-    if !out.state.work(job).ready.contains(key) {
-        return;
-    }
+    let set = set.intersect(&out.state.work(job).ready);
+    let Some(first) = set.first() else { return };
     let registered = Arc::clone(out.state.registered());
-    let home = registered.graph.job(job).outputs[0];
     let attempt = AttemptId { run: RunId(out.state.last_run.0 + 1), number: 1 };
-    let as_of = out.state.as_of_for(job, key);
+    let as_of = out.state.as_of_for(job, &first);
     let event = AttemptLeased {
         attempt,
         job: registered.graph.job(job).label.clone(),
-        partition: out.state.partition_text(home, key),
+        partition: registered.graph.home(job).batch_text(&set, &out.state.symbols),
         graph: registered.id.clone(),
         as_of,
-        inputs: out.state.inputs_digest_at(job, key, as_of),
+        inputs: set.iter().map(|key| out.state.inputs_digest_at(job, &key, as_of)).collect(),
     };
     out.event(Event::AttemptLeased(event));
     start(out, attempt.run);
@@ -136,25 +153,24 @@ pub(super) fn start(out: &mut Out, id: RunId) {
     let Some(run) = out.state.runs.get(&id) else { return };
     let graph = &run.graph.graph;
     let extents = graph.extents(run.as_of);
-    let single = PartitionSet::single(graph.home(run.job).shape, &run.key);
     let inputs = graph
         .job(run.job)
         .inputs
         .iter()
         .enumerate()
         .map(|(at, input)| {
-            (input.name.clone(), input.dataset, graph.inputs_of(&extents, run.job, at, &single))
+            (input.name.clone(), input.dataset, graph.inputs_of(&extents, run.job, at, &run.set))
         })
         .collect();
     let wants = match out.state.current_job(run) {
-        Some(job) => out.state.holders(job, &run.key).map(|want| want.id).collect(),
+        Some(job) => out.state.holders_of(job, &run.set).map(|want| want.id).collect(),
         None => Vec::new(),
     };
     let spec = AttemptSpec {
         attempt: run.attempt_id(),
         graph: Arc::clone(&run.graph),
         job: run.job,
-        key: run.key.clone(),
+        set: run.set.clone(),
         partition: run.partition.clone(),
         as_of: run.as_of,
         inputs,
@@ -176,8 +192,7 @@ pub(super) fn retry(out: &mut Out, slots: usize) {
         .iter()
         .filter_map(|run| {
             let job = out.state.current_job(run)?;
-            let single = PartitionSet::single(out.state.graph().home(job).shape, &run.key);
-            Some((job, lacking_inputs(out.state, job, &single)))
+            Some((job, lacking_inputs(out.state, job, &run.set)))
         })
         .filter(|(_, set)| !set.is_empty())
         .collect();
@@ -189,18 +204,30 @@ pub(super) fn retry(out: &mut Out, slots: usize) {
         let id = run.id;
         let attempt = AttemptId { run: id, number: run.attempt + 1 };
         let job = out.state.current_job(&run);
-        let as_of = job.map_or(run.as_of, |job| out.state.as_of_for(job, &run.key)).max(run.as_of);
-        let inputs = out.state.inputs_digest_of(&run, as_of);
+        let as_of = job.map_or(run.as_of, |job| retry_as_of(out.state, job, &run));
+        let inputs = out.state.inputs_digests_of(&run, as_of);
         let event = AttemptLeased {
             attempt,
             job: run.graph.graph.job(run.job).label.clone(),
-            partition: run.partition.clone(),
+            partition: run.graph.graph.home(run.job).batch_text(&run.set, &out.state.symbols),
             graph: run.graph.id.clone(),
             as_of,
             inputs,
         };
         out.event(Event::AttemptLeased(event));
         start(out, id);
+    }
+}
+
+/// The instant for which a run's next attempt reads key spaces. Partitions of a batch for which wants look
+/// at different instants stay with the one they were planned for together.
+fn retry_as_of(state: &State, job: JobIx, run: &Run) -> Timestamp {
+    let mut instants = run.set.iter().map(|key| state.as_of_for(job, &key).max(run.as_of));
+    let first = instants.next().unwrap_or(run.as_of);
+    if instants.all(|as_of| as_of == first) {
+        first
+    } else {
+        run.as_of
     }
 }
 
@@ -266,8 +293,5 @@ fn lacking_inputs(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet
 
 /// Whether a run has to wait for its inputs to be made anew.
 fn inputs_pending(state: &State, run: &Run) -> bool {
-    state.current_job(run).is_some_and(|job| {
-        let single = PartitionSet::single(state.graph().home(job).shape, &run.key);
-        !state.waiting(job, &single).is_empty()
-    })
+    state.current_job(run).is_some_and(|job| !state.waiting(job, &run.set).is_empty())
 }

@@ -176,10 +176,10 @@ pub struct AttemptEnd {
     pub max_rss_kb: u64,
 }
 
-/// Outputs that a successful attempt staged or reported, in the order of the job's outputs.
+/// Outputs that a successful attempt staged or reported.
 #[derive(Debug, Clone)]
 pub struct Success {
-    /// One for each output of the job.
+    /// One for each partition and each output of the job.
     pub outputs: Vec<OutputRecord>,
 }
 
@@ -221,13 +221,13 @@ pub struct AttemptSpec {
     pub graph: Arc<Registered>,
     /// The job there.
     pub job: JobIx,
-    /// Keys of its outputs.
-    pub key: PartitionKey,
-    /// Text of its partition.
+    /// Keys of its outputs: one partition, or those of a batch.
+    pub set: PartitionSet,
+    /// The same as text, of the job's first output.
     pub partition: PartitionText,
     /// For which instant key spaces were read.
     pub as_of: Timestamp,
-    /// For each input: which partitions are read.
+    /// For each input: which partitions are read, by any of the outputs.
     pub inputs: Vec<(String, DatasetIx, PartitionSet)>,
     /// Who wants it.
     pub wants: Vec<WantId>,

@@ -11,6 +11,7 @@
 //! - A partition has at most one live run.
 
 mod attempt;
+mod batches;
 mod dispatch;
 mod input;
 mod plan;

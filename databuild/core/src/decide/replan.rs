@@ -165,8 +165,8 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
 fn under_way(state: &State, job: JobIx) -> PartitionSet {
     let mut set = PartitionSet::empty(state.graph().home(job).shape);
     for run in state.runs.values().filter(|run| !matches!(run.phase, Phase::RetryWait(_))) {
-        if state.occupied_by(run).contains(&job) && !state.work(job).todo.contains(&run.key) {
-            set.insert(&run.key);
+        if state.occupied_by(run).contains(&job) {
+            set.union_with(&run.set.subtract(&state.work(job).todo));
         }
     }
     set

@@ -157,7 +157,7 @@ fn supersede(out: &mut Out) {
         .values()
         .filter(|run| matches!(run.phase, Phase::RetryWait(_)))
         .filter(|run| {
-            out.state.current_job(run).is_some_and(|job| out.state.work(job).todo.contains(&run.key))
+            out.state.current_job(run).is_some_and(|job| out.state.work(job).todo.intersects(&run.set))
         })
         .map(|run| run.id)
         .collect();
@@ -273,7 +273,7 @@ pub(super) fn stop_orphans(out: &mut Out) {
         .values()
         .filter(|run| !run.cancel_requested)
         .filter(|run| match out.state.current_job(run) {
-            Some(job) => out.state.holders(job, &run.key).next().is_none(),
+            Some(job) => out.state.holders_of(job, &run.set).next().is_none(),
             None => true,
         })
         .map(|run| run.id)

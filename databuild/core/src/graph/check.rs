@@ -2,7 +2,7 @@
 
 use super::file::{DatasetEntry, JobEntry};
 use super::problem::{GraphProblem, ProblemCode as Code};
-use super::{Dataset, DatasetIx, Graph};
+use super::{BatchPolicy, Dataset, DatasetIx, Graph};
 use crate::mapping::MappingProblem;
 use crate::symbols::Symbols;
 use crate::template::Template;
@@ -151,6 +151,54 @@ pub(super) fn check_job_templates(
         templates.push(template);
     }
     templates
+}
+
+/// Most partitions of one run. Its request names each of them, and a report has a line for each.
+const MAX_BATCH: u32 = 10_000;
+
+/// A batch goes along one dimension, and nothing in the arguments may differ within it.
+pub(super) fn check_batch(
+    entry: &JobEntry,
+    home: &Dataset,
+    args: &[Template],
+    problems: &mut Vec<GraphProblem>,
+) -> Option<BatchPolicy> {
+    let batch = entry.batch.as_ref()?;
+    let mut problem = |code, message: String, help: String| {
+        problems.push(GraphProblem::new(code, &entry.label, message, help));
+    };
+    let dim = home.dims.iter().position(|dim| *dim == batch.dim);
+    if dim.is_none() {
+        let dims = home.dims.iter().map(|dim| format!("`{dim}`")).collect::<Vec<_>>().join(", ");
+        let message = format!("batch: the outputs have no dimension `{}`", batch.dim);
+        let help = if dims.is_empty() {
+            "leave `batch` out: there is only one partition".to_owned()
+        } else {
+            format!("name one of {dims}")
+        };
+        problem(Code::UnknownDimension, message, help);
+    }
+    if !(2..=MAX_BATCH).contains(&batch.max) {
+        let message = format!("batch: a run of at most {} partitions", batch.max);
+        problem(
+            Code::BadBatch,
+            message,
+            format!("write a number from 2 to {MAX_BATCH}, or leave `batch` out"),
+        );
+    }
+    for (template, text) in args.iter().zip(&entry.args) {
+        for (name, argument) in template.holes() {
+            if matches!(name, "path" | "input") || name == batch.dim {
+                let argument = argument.map(|argument| format!(":{argument}")).unwrap_or_default();
+                let message = format!(
+                    "argument `{text}`: `{{{name}{argument}}}` is not the same for all partitions of a batch"
+                );
+                let help = "read keys and paths from the request, the file that DATABUILD_REQUEST names";
+                problem(Code::BadBatch, message, help.to_owned());
+            }
+        }
+    }
+    Some(BatchPolicy { dim: dim?, max: batch.max })
 }
 
 /// Checks every mapping of a resolved graph: kinds, granularities, zones, holes.

@@ -102,6 +102,9 @@ pub struct JobEntry {
     pub inputs: Vec<InputEntry>,
     /// Dataset names; all have the same dimensions.
     pub outputs: Vec<String>,
+    /// One run makes several partitions; absent if it makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchEntry>,
     /// Further attempts after a failure.
     pub retries: u32,
     /// Delay before the second attempt; doubles from there.
@@ -121,6 +124,16 @@ pub struct JobEntry {
     /// Digest of the code manifest; absent before assembly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+}
+
+/// How many partitions one run makes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchEntry {
+    /// The dimension of the outputs in which the partitions of a run may differ.
+    pub dim: String,
+    /// How many there may be: 2 to 10,000.
+    pub max: u32,
 }
 
 /// What a change of a job's code does to partitions it made before.

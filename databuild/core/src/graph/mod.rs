@@ -19,9 +19,9 @@ use crate::digest::sha256_of_texts;
 use crate::ids::GraphId;
 use crate::keys::KeySpace;
 use crate::mapping::{Mapping, Side};
-use crate::partition_set::{PartitionKey, Shape};
+use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::RangeSet;
-use crate::reference;
+use crate::reference::{self, ReferenceText};
 use crate::symbols::Symbols;
 use crate::template::Template;
 use crate::time::Granularity;
@@ -102,6 +102,8 @@ pub struct Job {
     pub inputs: Vec<Input>,
     /// What it makes; at least one; all have the same dimensions.
     pub outputs: Vec<DatasetIx>,
+    /// One run makes several partitions; else it makes one.
+    pub batch: Option<BatchPolicy>,
     /// How failures are retried.
     pub retry: RetryPolicy,
     /// Time limit of an attempt.
@@ -135,6 +137,15 @@ pub struct Input {
     pub ever: Mapping,
     /// The needed keys can change as time passes (an open key space read by `all`, `latest` or a clipped edge).
     pub time_dependent: bool,
+}
+
+/// How many partitions one run makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchPolicy {
+    /// The dimension of the outputs in which they may differ.
+    pub dim: usize,
+    /// How many there may be; at least 2.
+    pub max: u32,
 }
 
 /// When a failed attempt is followed by another.
@@ -209,6 +220,27 @@ impl Graph {
         self.dataset(self.job(job).outputs[0])
     }
 
+    /// The key of a partition that an event speaks of, whether or not its period has ended by now.
+    #[must_use]
+    pub fn key_of(
+        &self,
+        ix: DatasetIx,
+        reference: &ReferenceText,
+        symbols: &Symbols,
+    ) -> Option<PartitionKey> {
+        let dataset = self.dataset(ix);
+        let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
+        reference::resolve(reference, &dims, symbols, Timestamp::MAX).ok()?.first()
+    }
+
+    /// Dataset and key of a partition that an event speaks of.
+    #[must_use]
+    pub fn locate(&self, partition: &str, symbols: &Symbols) -> Option<(DatasetIx, PartitionKey)> {
+        let reference = ReferenceText::parse(partition).ok()?;
+        let ix = self.dataset_named(&reference.dataset)?;
+        Some((ix, self.key_of(ix, &reference, symbols)?))
+    }
+
     /// Key spaces of all datasets as they stand at `as_of`.
     #[must_use]
     pub fn extents(&self, as_of: Timestamp) -> Extents {
@@ -250,6 +282,15 @@ impl Dataset {
     #[must_use]
     pub fn partition_text(&self, key: &PartitionKey, symbols: &Symbols) -> String {
         reference::format_partition(&self.name, &self.dims, &self.spaces, key, symbols)
+    }
+
+    /// The reference text of a run's partitions: one, or several that differ in one dimension.
+    #[must_use]
+    pub fn batch_text(&self, set: &PartitionSet, symbols: &Symbols) -> String {
+        match (set.len(), set.first()) {
+            (1, Some(key)) => self.partition_text(&key, symbols),
+            _ => reference::format_set(&self.name, &self.dims, &self.spaces, set, symbols).join(", "),
+        }
     }
 
     /// The path of one partition's file, relative to the workspace unless it is written absolute.

@@ -91,6 +91,8 @@ problem_codes! {
     BadEnvName = "bad_env_name",
     /// A time limit of zero.
     BadTimeout = "bad_timeout",
+    /// A batch of an impossible size, or of a job that can only make one partition.
+    BadBatch = "bad_batch",
 }
 
 impl GraphProblem {

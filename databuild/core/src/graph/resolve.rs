@@ -4,7 +4,8 @@
 //! them at once; only what would make later checks meaningless stops early.
 
 use super::check::{
-    check_dataset_name, check_env_name, check_job_templates, check_mappings, check_path, check_static_key,
+    check_batch, check_dataset_name, check_env_name, check_job_templates, check_mappings, check_path,
+    check_static_key,
 };
 use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
@@ -285,6 +286,7 @@ fn resolve_job(
         }
     }
     let args = check_job_templates(entry, datasets, &outputs, first, problems);
+    let batch = check_batch(entry, first, &args, problems);
     (problems.len() == before).then(|| Job {
         label: entry.label.clone(),
         executable: entry.executable.clone(),
@@ -292,6 +294,7 @@ fn resolve_job(
         env: entry.env.clone(),
         env_inherit: entry.env_inherit.clone(),
         inputs,
+        batch,
         retry: RetryPolicy {
             retries: entry.retries,
             backoff: Duration::from_millis(entry.backoff_ms),

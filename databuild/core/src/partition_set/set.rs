@@ -251,6 +251,21 @@ impl PartitionSet {
         }
     }
 
+    /// The keys in one dimension of those partitions that are like `of` in all others.
+    #[must_use]
+    pub fn keys_beside(&self, dim: usize, of: &PartitionKey) -> RangeSet {
+        let (own, long) = self.shape.split(of);
+        let Some(place) = self.shape.place(dim) else {
+            return self.rows.get(&own).cloned().unwrap_or_default();
+        };
+        let beside = |tuple: &Tuple| {
+            let mut others = tuple.iter().zip(&own).enumerate();
+            others.all(|(at, (key, own))| at == place || key == own)
+        };
+        let rows = self.rows.iter().filter(|(tuple, row)| row.contains(long) && beside(tuple));
+        rows.map(|(tuple, _)| tuple[place]).collect()
+    }
+
     /// All partitions, row by row (which is the order of [`PartitionKey`] only if the long dimension
     /// is the last).
     pub fn iter(&self) -> impl Iterator<Item = PartitionKey> + '_ {

@@ -272,14 +272,15 @@ fn joinable(state: &State, job: JobIx, set: &PartitionSet, forced: &PartitionSet
         return joined;
     }
     for run in state.runs.values().filter(|run| state.current_job(run) == Some(job)) {
-        let same = !run.cancel_requested
-            && set.contains(&run.key)
-            && !forced.contains(&run.key)
-            && *state.provenance(run.made_by) == *state.registered().digests_of(job)
-            && run.inputs == state.inputs_digest(job, &run.key)
-            && run.tainted.of(&run.key).is_none();
-        if same {
-            joined.insert(&run.key);
+        if run.cancel_requested || state.provenance(run.made_by) != state.registered().digests_of(job) {
+            continue;
+        }
+        for (key, inputs) in run.partitions() {
+            let asked = set.contains(&key) && !forced.contains(&key);
+            let sound = run.tainted.of(&key).is_none();
+            if asked && sound && inputs == state.inputs_digest(job, &key) {
+                joined.insert(&key);
+            }
         }
     }
     joined

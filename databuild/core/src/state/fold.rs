@@ -41,6 +41,16 @@ pub enum FoldError {
         /// Which want.
         want: WantId,
     },
+    /// A lease whose parts do not fit each other.
+    #[error("event {seq} leases {partitions} partitions and has {inputs} digests of their inputs")]
+    Lease {
+        /// Which event.
+        seq: Seq,
+        /// How many partitions.
+        partitions: u64,
+        /// How many digests.
+        inputs: usize,
+    },
     /// A lease under a graph that no event before registered.
     #[error("event {seq} speaks of a graph or job that no event before it registered")]
     UnknownGraph {
@@ -252,9 +262,11 @@ impl State {
         let id = event.attempt.run;
         if event.attempt.number > 1 {
             let run = self.run_mut(id, seq)?;
+            check_lease(&run.set, event, seq)?;
             run.phase = Phase::Leased;
             run.attempt = event.attempt.number;
-            run.inputs = event.inputs;
+            run.partition.clone_from(&event.partition);
+            run.inputs.clone_from(&event.inputs);
             run.as_of = event.as_of;
             run.intended.clear();
             let tainted = self.taint_read_by(&self.runs[&id]);
@@ -269,18 +281,19 @@ impl State {
                 .ok_or(FoldError::UnknownGraph { seq })?,
         );
         let job = graph.graph.job_labeled(&event.job).ok_or(FoldError::UnknownGraph { seq })?;
-        let (_, key) = self.located_one(&event.partition).ok_or(FoldError::UnknownGraph { seq })?;
+        let (_, set) = self.resolve_recorded(&event.partition).ok_or(FoldError::UnknownGraph { seq })?;
+        check_lease(&set, event, seq)?;
         let made_by = self.intern(job);
         let mut run = Run {
             id,
             job,
-            key: key.clone(),
+            set,
             partition: event.partition.clone(),
             phase: Phase::Leased,
             attempt: 1,
             failures: 0,
             losses: 0,
-            inputs: event.inputs,
+            inputs: event.inputs.clone(),
             as_of: event.as_of,
             made_by,
             cancel_requested: false,
@@ -292,18 +305,17 @@ impl State {
         for output in run.graph.graph.job(job).outputs.clone() {
             let state = self.dataset_mut(output);
             // The lease compared the inputs; what changes from here on makes it suspect anew.
-            if state.suspect.remove(&key) {
-                match state.entries.get(&key) {
-                    Some(old) if old.inputs != event.inputs => state.inputs_changed.insert(&key),
-                    _ => state.inputs_changed.remove(&key),
-                };
+            for (key, inputs) in run.partitions() {
+                if state.suspect.remove(&key) {
+                    match state.entries.get(&key) {
+                        Some(old) if old.inputs != inputs => state.inputs_changed.insert(&key),
+                        _ => state.inputs_changed.remove(&key),
+                    };
+                }
             }
         }
-        let work = self.work_mut(job);
-        work.todo.remove(&key);
-        work.ready.remove(&key);
-        work.forced.remove(&key);
-        work.live.insert(&key);
+        self.unqueue(job, &run.set);
+        self.work_mut(job).live.union_with(&run.set);
         self.runs.insert(id, Arc::new(run));
         Ok(())
     }
@@ -329,27 +341,36 @@ impl State {
 
     fn materialize(&mut self, event: &Materialized, seq: Seq) -> Result<(), FoldError> {
         let run = self.take_run(event.attempt.run, seq)?;
+        let inputs: BTreeMap<PartitionKey, u64> = run.partitions().collect();
         for output in &event.outputs {
-            self.materialize_one(&run, output);
+            self.materialize_one(&run, &inputs, output);
         }
-        let left = self.leave(&run);
-        for (job, set) in self.finished(&run, &left) {
+        let left = self.leave(&run, &run.set);
+        for (job, set) in self.finished(&left) {
             self.release(job, &set, Ending::Built);
         }
-        self.wake(&left, &run.key);
+        self.wake(&left);
         Ok(())
     }
 
-    fn materialize_one(&mut self, run: &Run, output: &OutputRecord) {
+    fn materialize_one(&mut self, run: &Run, inputs: &BTreeMap<PartitionKey, u64>, output: &OutputRecord) {
         let graph = &run.graph.graph;
         let Ok(reference) = ReferenceText::parse(&output.partition) else { return };
         let Some(made) = graph.dataset_named(&reference.dataset) else { return };
+        // Reading keys costs more than all else here, and mostly there is but one.
+        let known = if inputs.len() == 1 {
+            inputs.first_key_value()
+        } else {
+            let key = graph.key_of(made, &reference, &self.symbols);
+            key.and_then(|key| inputs.get_key_value(&key))
+        };
+        let Some((key, inputs)) = known else { return };
         // What is not in the current graph with such keys, or not to be built there, is history only.
         let found = self.successor_of(graph.dataset(made));
         let Some(ix) = found.filter(|ix| !self.graph().dataset(*ix).external) else { return };
-        let entry = Entry { version: hash64(&output.version), inputs: run.inputs, mark: output.mark };
-        let single = PartitionSet::single(self.dataset(ix).present.shape(), &run.key);
-        if self.dataset_mut(ix).set(&run.key, entry, Some(run.made_by), output.empty) {
+        let entry = Entry { version: hash64(&output.version), inputs: *inputs, mark: output.mark };
+        let single = PartitionSet::single(self.dataset(ix).present.shape(), key);
+        if self.dataset_mut(ix).set(key, entry, Some(run.made_by), output.empty) {
             self.mark_dependents(ix, &single);
         }
         self.renew(ix, &single, &run.tainted);
@@ -357,33 +378,33 @@ impl State {
 
     fn end_run(&mut self, event: &RunEnded, seq: Seq) -> Result<(), FoldError> {
         let run = self.take_run(event.run, seq)?;
-        let left = self.leave(&run);
+        let left = self.leave(&run, &run.set);
         if event.canceled {
-            for (job, set) in self.finished(&run, &left) {
-                if self.holders(job, &run.key).next().is_some() {
-                    // Somebody came to want it after it was told to stop: it is queued again for them.
-                    self.work_mut(job).todo.union_with(&set);
-                }
+            for (job, set) in self.finished(&left) {
+                // Somebody came to want it after it was told to stop: it is queued again for them.
+                let held = self.held(job, &set);
+                self.work_mut(job).todo.union_with(&held);
             }
         } else {
-            for output in
-                left.iter().flat_map(|job| self.graph().job(*job).outputs.clone()).collect::<Vec<_>>()
-            {
-                self.dataset_mut(output).failed.insert(&run.key);
+            for (job, set) in &left {
+                for output in self.graph().job(*job).outputs.clone() {
+                    self.dataset_mut(output).failed.union_with(set);
+                }
             }
-            for (job, set) in self.finished(&run, &left) {
+            for (job, set) in self.finished(&left) {
                 self.note_cause(job, &set, format!("{} failed: {}", run.partition, event.message));
                 self.release(job, &set, Ending::Failed);
             }
         }
-        self.wake(&left, &run.key);
+        self.wake(&left);
         Ok(())
     }
 
     fn request_cancel(&mut self, id: RunId, seq: Seq) -> Result<(), FoldError> {
         self.run_mut(id, seq)?.cancel_requested = true;
         let run = Arc::clone(&self.runs[&id]);
-        for (job, set) in self.finished(&run, &self.occupied_by(&run)) {
+        let occupied: Vec<_> = self.occupied_by(&run).into_iter().map(|job| (job, run.set.clone())).collect();
+        for (job, set) in self.finished(&occupied) {
             self.note_cause(job, &set, format!("{} was canceled", run.partition));
             self.release(job, &set, Ending::Failed);
         }
@@ -406,32 +427,33 @@ impl State {
         }
     }
 
-    /// What wants wait for no longer now that a run is over or given up: its partition, unless a
+    /// What wants wait for no longer now that it is over or given up: all but that for which a
     /// successor is queued, for which they wait on.
-    fn finished(&self, run: &Run, jobs: &[JobIx]) -> Vec<(JobIx, PartitionSet)> {
-        let single = |job: JobIx| PartitionSet::single(self.graph().home(job).shape, &run.key);
-        let queued = |job: &JobIx| self.work(*job).todo.contains(&run.key);
-        jobs.iter().filter(|job| !queued(job)).map(|job| (*job, single(*job))).collect()
+    fn finished(&self, left: &[(JobIx, PartitionSet)]) -> Vec<(JobIx, PartitionSet)> {
+        let over = left.iter().map(|(job, set)| (*job, set.subtract(&self.work(*job).todo)));
+        over.filter(|(_, set)| !set.is_empty()).collect()
     }
 
-    /// A run that was taken out frees what no other run is making. Returns where that was so.
-    fn leave(&mut self, run: &Run) -> Vec<JobIx> {
-        let mut freed = self.occupied_by(run);
-        freed.retain(|job| {
-            let taken = |other: &Arc<Run>| other.key == run.key && self.occupied_by(other).contains(job);
-            !self.runs.values().any(taken)
-        });
-        for job in &freed {
-            self.work_mut(*job).live.remove(&run.key);
+    /// A run leaves `set`, which frees what no other run is making. Returns what that is.
+    fn leave(&mut self, run: &Run, set: &PartitionSet) -> Vec<(JobIx, PartitionSet)> {
+        let mut freed: Vec<_> = self.occupied_by(run).into_iter().map(|job| (job, set.clone())).collect();
+        for other in self.runs.values().filter(|other| other.id != run.id && other.set.intersects(set)) {
+            let occupied = self.occupied_by(other);
+            for (_, set) in freed.iter_mut().filter(|(job, _)| occupied.contains(job)) {
+                set.subtract_with(&other.set);
+            }
+        }
+        freed.retain(|(_, set)| !set.is_empty());
+        for (job, set) in &freed {
+            self.work_mut(*job).live.subtract_with(set);
         }
         freed
     }
 
-    fn wake(&mut self, jobs: &[JobIx], key: &PartitionKey) {
-        for job in jobs {
-            let set = PartitionSet::single(self.graph().home(*job).shape, key);
-            self.refresh_ready_of(*job, &set);
-            self.wake_consumers(*job, &set);
+    fn wake(&mut self, freed: &[(JobIx, PartitionSet)]) {
+        for (job, set) in freed {
+            self.refresh_ready_of(*job, set);
+            self.wake_consumers(*job, set);
         }
     }
 
@@ -526,5 +548,14 @@ impl State {
             .into_iter()
             .filter_map(|(ix, set)| Some((graph.dataset(ix).producer?, set)))
             .collect()
+    }
+}
+
+fn check_lease(set: &PartitionSet, event: &AttemptLeased, seq: Seq) -> Result<(), FoldError> {
+    let (partitions, inputs) = (set.len(), event.inputs.len());
+    if partitions == inputs as u64 {
+        Ok(())
+    } else {
+        Err(FoldError::Lease { seq, partitions, inputs })
     }
 }

@@ -218,4 +218,23 @@ impl State {
         let key = key.clone();
         self.wants.values().filter(move |want| want.holds(job, &key))
     }
+
+    /// Live wants that wait for any of these partitions.
+    pub fn holders_of<'s>(
+        &'s self,
+        job: JobIx,
+        set: &'s PartitionSet,
+    ) -> impl Iterator<Item = &'s Arc<Want>> {
+        self.wants.values().filter(move |want| want.holds_any(job, set))
+    }
+
+    /// Those of `set` that some live want waits for.
+    #[must_use]
+    pub fn held(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
+        let mut held = PartitionSet::empty(set.shape());
+        for waited in self.wants.values().filter_map(|want| want.remaining.get(&job)) {
+            held.union_with(&waited.intersect(set));
+        }
+        held
+    }
 }

@@ -91,17 +91,20 @@ impl State {
         self.digest_in(graph, &graph.extents(as_of), job, key, |ix| Some(self.dataset(ix)))
     }
 
-    /// The same for a run's next attempt, which reads what the run's own graph says.
+    /// The same for each partition of a run's next attempt, which reads what the run's own graph says.
     #[must_use]
-    pub fn inputs_digest_of(&self, run: &Run, as_of: Timestamp) -> u64 {
+    pub fn inputs_digests_of(&self, run: &Run, as_of: Timestamp) -> Vec<u64> {
         if run.graph.id == self.registered().id {
-            return self.inputs_digest_at(run.job, &run.key, as_of);
+            return run.set.iter().map(|key| self.inputs_digest_at(run.job, &key, as_of)).collect();
         }
         let graph = &run.graph.graph;
         let extents = graph.extents(as_of);
-        self.digest_in(graph, &extents, run.job, &run.key, |ix| {
-            self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))
-        })
+        let digest = |key: PartitionKey| {
+            self.digest_in(graph, &extents, run.job, &key, |ix| {
+                self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))
+            })
+        };
+        run.set.iter().map(digest).collect()
     }
 
     fn digest_in<'s>(

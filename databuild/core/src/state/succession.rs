@@ -72,7 +72,7 @@ impl State {
         }
         for run in self.runs.values().cloned().collect::<Vec<_>>() {
             for job in self.occupied_by(&run) {
-                self.work_mut(job).live.insert(&run.key);
+                self.work_mut(job).live.union_with(&run.set);
             }
         }
     }

@@ -74,7 +74,7 @@ impl State {
                 continue;
             }
             for run in self.runs.values().map(Arc::clone).collect::<Vec<_>>() {
-                let making = run_set(&run).intersect(&hit);
+                let making = run.set.intersect(&hit);
                 if !making.is_empty() && self.occupied_by(&run).contains(&job) {
                     let run = self.runs.get_mut(&run.id).expect("it was found just now");
                     Arc::make_mut(run).tainted.mark(seq, &making);
@@ -164,7 +164,6 @@ impl State {
             return read;
         }
         let graph = &run.graph.graph;
-        let making = run_set(run);
         let extents = graph.extents(run.as_of);
         for input in &graph.job(run.job).inputs {
             let Some(ix) = self.successor_of(graph.dataset(input.dataset)) else { continue };
@@ -172,7 +171,7 @@ impl State {
             let home = graph.side(graph.job(run.job).outputs[0], &extents);
             let side = graph.side(input.dataset, &extents);
             for (seq, bad) in state.tainted.iter().chain(state.follows.iter()) {
-                read.mark(seq, &input.mapping.dependents_of(&home, &side, bad).intersect(&making));
+                read.mark(seq, &input.mapping.dependents_of(&home, &side, bad).intersect(&run.set));
             }
         }
         read
@@ -197,8 +196,4 @@ fn readers(graph: &Graph, extents: &Extents, job: JobIx, sets: &[PartitionSet]) 
 
 fn none_of(graph: &Graph) -> Vec<PartitionSet> {
     graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect()
-}
-
-fn run_set(run: &Run) -> PartitionSet {
-    PartitionSet::single(run.graph.graph.home(run.job).shape, &run.key)
 }

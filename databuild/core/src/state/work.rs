@@ -86,6 +86,12 @@ impl Want {
     pub fn holds(&self, job: JobIx, key: &PartitionKey) -> bool {
         self.remaining.get(&job).is_some_and(|set| set.contains(key))
     }
+
+    /// Whether it waits for any of these partitions of that job.
+    #[must_use]
+    pub fn holds_any(&self, job: JobIx, set: &PartitionSet) -> bool {
+        self.remaining.get(&job).is_some_and(|held| held.intersects(set))
+    }
 }
 
 /// A plan that is kept.
@@ -120,9 +126,9 @@ pub struct Run {
     pub graph: Arc<Registered>,
     /// Its job there.
     pub job: JobIx,
-    /// The keys of its outputs.
-    pub key: PartitionKey,
-    /// Its partition's reference text.
+    /// The keys of its outputs: one partition, or those of a batch that are not done yet.
+    pub set: PartitionSet,
+    /// The partitions that it was given, as one reference text.
     pub partition: String,
     /// Where it stands.
     pub phase: Phase,
@@ -132,8 +138,8 @@ pub struct Run {
     pub failures: u32,
     /// Attempts that were lost.
     pub losses: u32,
-    /// Digest of the inputs as of the last lease.
-    pub inputs: u64,
+    /// For each partition of `set`, in its order: digest of the inputs as of the last lease.
+    pub inputs: Vec<u64>,
     /// For which instant key spaces were read.
     pub as_of: Timestamp,
     /// The digests its outputs will carry.
@@ -151,6 +157,11 @@ impl Run {
     #[must_use]
     pub fn attempt_id(&self) -> AttemptId {
         AttemptId { run: self.id, number: self.attempt }
+    }
+
+    /// Its partitions, each with the digest of the inputs as of the last lease.
+    pub fn partitions(&self) -> impl Iterator<Item = (PartitionKey, u64)> + '_ {
+        self.set.iter().zip(self.inputs.iter().copied())
     }
 
     /// The graph's digest.

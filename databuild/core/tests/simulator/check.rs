@@ -72,10 +72,10 @@ pub fn fingerprint(state: &State) -> Vec<String> {
     lines.extend(state.plans.values().map(|saved| format!("{saved:?}")));
     for run in state.runs.values() {
         lines.push(format!(
-            "{} {} {:?} {:?} {} {} {:x} {:?} {} {:?} {:?}",
+            "{} {} {:?} {:?} {} {} {:x?} {:?} {} {:?} {:?}",
             run.id,
             run.partition,
-            run.key,
+            run.set.iter().collect::<Vec<_>>(),
             run.phase,
             run.attempt,
             run.failures,
@@ -123,13 +123,19 @@ pub fn sound(state: &State) -> Result<(), String> {
     let mut made = BTreeSet::new();
     for run in state.runs.values() {
         for job in state.occupied_by(run) {
-            live[job.0].insert(&run.key);
+            live[job.0].union_with(&run.set);
         }
         let graph = &run.graph.graph;
+        let most = graph.job(run.job).batch.map_or(1, |batch| u64::from(batch.max));
+        if run.set.is_empty() || run.set.len() > most || run.inputs.len() as u64 != run.set.len() {
+            return Err(format!("{} makes {:?} with inputs {:?}", run.id, run.set, run.inputs));
+        }
         for output in &graph.job(run.job).outputs {
-            let text = graph.dataset(*output).partition_text(&run.key, &state.symbols);
-            if !made.insert(text.clone()) {
-                return Err(format!("two live runs make {text}"));
+            for key in run.set.iter() {
+                let text = graph.dataset(*output).partition_text(&key, &state.symbols);
+                if !made.insert(text.clone()) {
+                    return Err(format!("two live runs make {text}"));
+                }
             }
         }
     }

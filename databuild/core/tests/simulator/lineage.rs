@@ -21,8 +21,8 @@ pub struct Lineage {
     pieces: Vec<Piece>,
     /// What partitions hold, by text.
     held: BTreeMap<String, usize>,
-    /// What live runs have read.
-    read: BTreeMap<RunId, Vec<usize>>,
+    /// What live runs have read, by the keys of what they make.
+    read: BTreeMap<RunId, BTreeMap<String, Vec<usize>>>,
 }
 
 impl Lineage {
@@ -33,20 +33,26 @@ impl Lineage {
                 let run = &state.runs[&lease.attempt.run];
                 let graph = &run.graph.graph;
                 let extents = graph.extents(run.as_of);
-                let single = PartitionSet::single(graph.home(run.job).shape, &run.key);
-                let inputs = graph.job(run.job).inputs.iter().enumerate();
-                let read = inputs.flat_map(|(at, input)| {
-                    let keys: Vec<_> = graph.inputs_of(&extents, run.job, at, &single).iter().collect();
-                    let text = |key| graph.dataset(input.dataset).partition_text(&key, &state.symbols);
-                    keys.into_iter().map(text).collect::<Vec<_>>()
-                });
-                let read = read.filter_map(|text| self.held.get(&text).copied()).collect();
-                self.read.insert(lease.attempt.run, read);
+                let home = graph.home(run.job);
+                let mut all = BTreeMap::new();
+                for key in run.set.iter() {
+                    let single = PartitionSet::single(home.shape, &key);
+                    let inputs = graph.job(run.job).inputs.iter().enumerate();
+                    let read = inputs.flat_map(|(at, input)| {
+                        let keys: Vec<_> = graph.inputs_of(&extents, run.job, at, &single).iter().collect();
+                        let text = |key| graph.dataset(input.dataset).partition_text(&key, &state.symbols);
+                        keys.into_iter().map(text).collect::<Vec<_>>()
+                    });
+                    let read = read.filter_map(|text| self.held.get(&text).copied()).collect();
+                    all.insert(keys_of(&home.partition_text(&key, &state.symbols)).to_owned(), read);
+                }
+                self.read.insert(lease.attempt.run, all);
             }
             Event::Materialized(made) => {
-                let made_from = self.read.remove(&made.attempt.run).unwrap_or_default();
+                let read = self.read.remove(&made.attempt.run).unwrap_or_default();
                 for output in &made.outputs {
-                    self.hold(&output.partition, &output.version, made_from.clone());
+                    let made_from = read.get(keys_of(&output.partition)).cloned().unwrap_or_default();
+                    self.hold(&output.partition, &output.version, made_from);
                 }
             }
             Event::Observed(observed) => {
@@ -120,4 +126,9 @@ impl Lineage {
         let texts = set.iter().map(|key| state.partition_text(ix, &key));
         texts.into_iter().find(|text| self.held.get(text).is_some_and(|piece| self.is_bad(*piece, known)))
     }
+}
+
+/// The part of a partition's text after the dataset.
+fn keys_of(partition: &str) -> &str {
+    partition.split_once('/').map_or("", |(_, keys)| keys)
 }

@@ -183,11 +183,10 @@ fn unsound(state: &State, ix: DatasetIx, key: &PartitionKey) -> bool {
 
 fn joinable(state: &State, job: JobIx, key: &PartitionKey) -> bool {
     state.runs.values().any(|run| {
-        run.key == *key
+        run.partitions().any(|(made, inputs)| made == *key && inputs == state.inputs_digest(job, key))
             && state.current_job(run) == Some(job)
             && !run.cancel_requested
             && state.provenance(run.made_by) == state.registered().digests_of(job)
-            && run.inputs == state.inputs_digest(job, key)
-            && run.tainted.is_empty()
+            && run.tainted.of(key).is_none()
     })
 }

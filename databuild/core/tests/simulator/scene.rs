@@ -2,7 +2,9 @@
 
 use crate::support::graphs::{days, listed, months, path_of, reads, GraphSpec, Reads};
 use crate::support::rng::Rng;
-use databuild_core::graph::file::{DimEntry, EdgeName, GranularityName, KeysEntry, OnCodeChange, RuleEntry};
+use databuild_core::graph::file::{
+    BatchEntry, DimEntry, EdgeName, GranularityName, KeysEntry, OnCodeChange, RuleEntry,
+};
 
 const CITIES: [&str; 4] = ["oslo", "rome", "bern", "lima"];
 /// What a job makes depends on its inputs in full, by one bit, or not at all.
@@ -47,6 +49,7 @@ impl Scene {
             job.code = Some((*rng.pick(&CODES)).to_owned());
             job.retries = rng.below(3) as u32;
             job.timeout_ms = rng.percent(30).then_some(60_000);
+            job.batch = random_batch(rng, &dims);
         });
         for dataset in spec.file.datasets.iter_mut().rev().take(count) {
             dataset.path = rng.percent(70).then(|| path_of(dataset));
@@ -82,7 +85,7 @@ impl Scene {
         let file = &mut self.spec.file;
         let job = rng.below(file.jobs.len().max(1));
         let dataset = rng.below(file.datasets.len());
-        match rng.below(if file.jobs.is_empty() { 1 } else { 17 }) {
+        match rng.below(if file.jobs.is_empty() { 1 } else { 18 }) {
             0 => {
                 if let Some(next) = self.with_job(rng) {
                     *self = next;
@@ -164,6 +167,12 @@ impl Scene {
                 file.jobs[job].retries = rng.below(4) as u32;
                 "other retries"
             }
+            17 => {
+                let home = &file.jobs[job].outputs[0];
+                let dims = file.datasets.iter().find(|d| d.name == *home).map(|d| d.dims.clone());
+                file.jobs[job].batch = random_batch(rng, &dims.unwrap_or_default());
+                "other batches"
+            }
             14 => {
                 let entry = &mut file.jobs[job];
                 if entry.outputs.len() > 1 {
@@ -240,6 +249,13 @@ fn random_dims(rng: &mut Rng) -> Vec<DimEntry> {
         5 => vec![city(rng), months("month", "2019-12", "")],
         _ => vec![city(rng), date(rng)],
     }
+}
+
+fn random_batch(rng: &mut Rng, dims: &[DimEntry]) -> Option<BatchEntry> {
+    if dims.is_empty() || rng.percent(40) {
+        return None;
+    }
+    Some(BatchEntry { dim: rng.pick(dims).name.clone(), max: 2 + rng.below(4) as u32 })
 }
 
 fn random_inputs(rng: &mut Rng, spec: &GraphSpec, upstream: &[String], dims: &[DimEntry]) -> Vec<Reads> {

@@ -87,28 +87,33 @@ impl World {
     /// What an attempt makes from what it finds; or the inputs it does not find.
     pub fn read(&self, spec: &AttemptSpec, symbols: &Symbols) -> Result<Vec<OutputRecord>, Vec<Sighting>> {
         let graph = &spec.graph.graph;
-        let mut read = Vec::new();
         let mut missing = Vec::new();
-        for (name, ix, set) in &spec.inputs {
-            for key in set.iter() {
-                match self.version(graph, *ix, &key, symbols) {
-                    Some(version) => {
-                        read.push((name.clone(), graph.dataset(*ix).partition_text(&key, symbols), version));
-                    }
-                    None => missing.push(Sighting::Gone(*ix, key)),
-                }
-            }
+        for (_, ix, set) in &spec.inputs {
+            let gone = set.iter().filter(|key| self.version(graph, *ix, key, symbols).is_none());
+            missing.extend(gone.map(|key| Sighting::Gone(*ix, key)));
         }
         if !missing.is_empty() {
             return Err(missing);
         }
         let job = graph.job(spec.job);
-        let made = job.outputs.iter().map(|ix| {
-            let text = graph.dataset(*ix).partition_text(&spec.key, symbols);
-            let version = made_version(job, &text, &read);
-            output(&text, &version)
-        });
-        Ok(made.collect())
+        let extents = graph.extents(spec.as_of);
+        let mut made = Vec::new();
+        for key in spec.set.iter() {
+            let single = PartitionSet::single(spec.set.shape(), &key);
+            let mut read = Vec::new();
+            for (at, input) in job.inputs.iter().enumerate() {
+                for key in graph.inputs_of(&extents, spec.job, at, &single).iter() {
+                    let text = graph.dataset(input.dataset).partition_text(&key, symbols);
+                    let version = self.version(graph, input.dataset, &key, symbols);
+                    read.push((input.name.clone(), text, version.expect("it was looked for")));
+                }
+            }
+            made.extend(job.outputs.iter().map(|ix| {
+                let text = graph.dataset(*ix).partition_text(&key, symbols);
+                output(&text, &made_version(job, &text, &read))
+            }));
+        }
+        Ok(made)
     }
 
     /// Moves outputs to their places; returns their marks.

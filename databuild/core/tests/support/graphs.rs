@@ -8,8 +8,8 @@
 
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
-    DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry, JobEntry,
-    KeysEntry, OnCodeChange, RuleEntry, FORMAT,
+    BatchEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry,
+    JobEntry, KeysEntry, OnCodeChange, RuleEntry, FORMAT,
 };
 use databuild_core::graph::{Graph, GraphProblem};
 use databuild_core::ids::GraphId;
@@ -148,6 +148,7 @@ impl GraphSpec {
             env_inherit: Vec::new(),
             inputs,
             outputs: outputs.iter().map(|output| (*output).to_owned()).collect(),
+            batch: None,
             retries: 0,
             backoff_ms: 1_000,
             backoff_max_ms: 60_000,
@@ -183,6 +184,11 @@ impl GraphSpec {
     pub fn with(mut self, change: impl FnOnce(&mut JobEntry)) -> GraphSpec {
         change(self.file.jobs.last_mut().expect("declare a job first"));
         self
+    }
+
+    /// Runs of the job declared last make up to `max` partitions that differ in `dim`.
+    pub fn batch(self, dim: &str, max: u32) -> GraphSpec {
+        self.with(|job| job.batch = Some(BatchEntry { dim: dim.to_owned(), max }))
     }
 
     /// Changes a dataset.

@@ -76,8 +76,11 @@ pub fn output(partition: &str, version: &str) -> OutputRecord {
 /// Texts of all outputs of an attempt, in the order of the job's outputs.
 pub fn output_texts(spec: &AttemptSpec, state: &State) -> Vec<String> {
     let graph = &spec.graph.graph;
-    let outputs = graph.job(spec.job).outputs.iter();
-    outputs.map(|ix| graph.dataset(*ix).partition_text(&spec.key, &state.symbols)).collect()
+    let outputs = |key| {
+        let outputs = graph.job(spec.job).outputs.iter();
+        outputs.map(move |ix| graph.dataset(*ix).partition_text(&key, &state.symbols))
+    };
+    spec.set.iter().flat_map(outputs).collect()
 }
 
 impl Workspace {

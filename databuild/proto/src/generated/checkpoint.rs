@@ -1915,8 +1915,6 @@ pub struct CheckpointRun {
     pub graph: u32,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.job)
     pub job: ::std::string::String,
-    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.key)
-    pub key: ::std::vec::Vec<u32>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.partition)
     pub partition: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.phase)
@@ -1929,8 +1927,6 @@ pub struct CheckpointRun {
     pub failures: u32,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.losses)
     pub losses: u32,
-    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.inputs)
-    pub inputs: u64,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.as_of)
     pub as_of: ::protobuf::MessageField<super::events::Instant>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.made_by)
@@ -1941,6 +1937,10 @@ pub struct CheckpointRun {
     pub intended: ::std::vec::Vec<super::events::OutputRecord>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.tainted)
     pub tainted: ::std::vec::Vec<CheckpointMarkedSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.set)
+    pub set: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.inputs_of)
+    pub inputs_of: ::std::vec::Vec<u64>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointRun.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1977,12 +1977,6 @@ impl ::protobuf::Message for CheckpointRun {
                 26 => {
                     self.job = is.read_string()?;
                 },
-                34 => {
-                    is.read_repeated_packed_uint32_into(&mut self.key)?;
-                },
-                32 => {
-                    self.key.push(is.read_uint32()?);
-                },
                 42 => {
                     self.partition = is.read_string()?;
                 },
@@ -2001,9 +1995,6 @@ impl ::protobuf::Message for CheckpointRun {
                 80 => {
                     self.losses = is.read_uint32()?;
                 },
-                89 => {
-                    self.inputs = is.read_fixed64()?;
-                },
                 98 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.as_of)?;
                 },
@@ -2018,6 +2009,15 @@ impl ::protobuf::Message for CheckpointRun {
                 },
                 322 => {
                     self.tainted.push(is.read_message()?);
+                },
+                162 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.set)?;
+                },
+                170 => {
+                    is.read_repeated_packed_fixed64_into(&mut self.inputs_of)?;
+                },
+                169 => {
+                    self.inputs_of.push(is.read_fixed64()?);
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -2040,7 +2040,6 @@ impl ::protobuf::Message for CheckpointRun {
         if !self.job.is_empty() {
             my_size += ::protobuf::rt::string_size(3, &self.job);
         }
-        my_size += ::protobuf::rt::vec_packed_uint32_size(4, &self.key);
         if !self.partition.is_empty() {
             my_size += ::protobuf::rt::string_size(5, &self.partition);
         }
@@ -2060,9 +2059,6 @@ impl ::protobuf::Message for CheckpointRun {
         if self.losses != 0 {
             my_size += ::protobuf::rt::uint32_size(10, self.losses);
         }
-        if self.inputs != 0 {
-            my_size += 1 + 8;
-        }
         if let Some(v) = self.as_of.as_ref() {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -2081,6 +2077,11 @@ impl ::protobuf::Message for CheckpointRun {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        if let Some(v) = self.set.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::vec_packed_fixed64_size(21, &self.inputs_of);
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2096,7 +2097,6 @@ impl ::protobuf::Message for CheckpointRun {
         if !self.job.is_empty() {
             os.write_string(3, &self.job)?;
         }
-        os.write_repeated_packed_uint32(4, &self.key)?;
         if !self.partition.is_empty() {
             os.write_string(5, &self.partition)?;
         }
@@ -2115,9 +2115,6 @@ impl ::protobuf::Message for CheckpointRun {
         if self.losses != 0 {
             os.write_uint32(10, self.losses)?;
         }
-        if self.inputs != 0 {
-            os.write_fixed64(11, self.inputs)?;
-        }
         if let Some(v) = self.as_of.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(12, v, os)?;
         }
@@ -2133,6 +2130,10 @@ impl ::protobuf::Message for CheckpointRun {
         for v in &self.tainted {
             ::protobuf::rt::write_message_field_with_cached_size(40, v, os)?;
         };
+        if let Some(v) = self.set.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(20, v, os)?;
+        }
+        os.write_repeated_packed_fixed64(21, &self.inputs_of)?;
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2153,19 +2154,19 @@ impl ::protobuf::Message for CheckpointRun {
         self.run = 0;
         self.graph = 0;
         self.job.clear();
-        self.key.clear();
         self.partition.clear();
         self.phase = ::protobuf::EnumOrUnknown::new(CheckpointPhase::CHECKPOINT_PHASE_UNSPECIFIED);
         self.retry_at.clear();
         self.attempt = 0;
         self.failures = 0;
         self.losses = 0;
-        self.inputs = 0;
         self.as_of.clear();
         self.made_by = 0;
         self.cancel_requested = false;
         self.intended.clear();
         self.tainted.clear();
+        self.set.clear();
+        self.inputs_of.clear();
         self.special_fields.clear();
     }
 
@@ -2174,19 +2175,19 @@ impl ::protobuf::Message for CheckpointRun {
             run: 0,
             graph: 0,
             job: ::std::string::String::new(),
-            key: ::std::vec::Vec::new(),
             partition: ::std::string::String::new(),
             phase: ::protobuf::EnumOrUnknown::from_i32(0),
             retry_at: ::protobuf::MessageField::none(),
             attempt: 0,
             failures: 0,
             losses: 0,
-            inputs: 0,
             as_of: ::protobuf::MessageField::none(),
             made_by: 0,
             cancel_requested: false,
             intended: ::std::vec::Vec::new(),
             tainted: ::std::vec::Vec::new(),
+            set: ::protobuf::MessageField::none(),
+            inputs_of: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

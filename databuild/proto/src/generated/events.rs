@@ -2847,6 +2847,8 @@ pub struct AttemptLeased {
     pub as_of: ::protobuf::MessageField<Instant>,
     // @@protoc_insertion_point(field:databuild.v1.AttemptLeased.inputs)
     pub inputs: u64,
+    // @@protoc_insertion_point(field:databuild.v1.AttemptLeased.inputs_of)
+    pub inputs_of: ::std::vec::Vec<u64>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.AttemptLeased.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2895,6 +2897,12 @@ impl ::protobuf::Message for AttemptLeased {
                 57 => {
                     self.inputs = is.read_fixed64()?;
                 },
+                162 => {
+                    is.read_repeated_packed_fixed64_into(&mut self.inputs_of)?;
+                },
+                161 => {
+                    self.inputs_of.push(is.read_fixed64()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2929,6 +2937,7 @@ impl ::protobuf::Message for AttemptLeased {
         if self.inputs != 0 {
             my_size += 1 + 8;
         }
+        my_size += ::protobuf::rt::vec_packed_fixed64_size(20, &self.inputs_of);
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2956,6 +2965,7 @@ impl ::protobuf::Message for AttemptLeased {
         if self.inputs != 0 {
             os.write_fixed64(7, self.inputs)?;
         }
+        os.write_repeated_packed_fixed64(20, &self.inputs_of)?;
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2980,6 +2990,7 @@ impl ::protobuf::Message for AttemptLeased {
         self.graph.clear();
         self.as_of.clear();
         self.inputs = 0;
+        self.inputs_of.clear();
         self.special_fields.clear();
     }
 
@@ -2992,6 +3003,7 @@ impl ::protobuf::Message for AttemptLeased {
             graph: ::std::string::String::new(),
             as_of: ::protobuf::MessageField::none(),
             inputs: 0,
+            inputs_of: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

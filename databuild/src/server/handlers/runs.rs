@@ -23,6 +23,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
         id: run.id.to_string(),
         job: run.job,
         partition: run.partition,
+        partitions: run.partitions,
         state: run.state.as_str().to_owned(),
         attempts: run.attempts,
         created_at: run.created_at.to_string(),

@@ -272,6 +272,7 @@ fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, Conve
         graph,
         as_of,
         inputs,
+        inputs_of,
         special_fields: _,
     } = message;
     Ok(AttemptLeased {
@@ -280,7 +281,7 @@ fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, Conve
         partition,
         graph: GraphId(graph),
         as_of: instant(as_of)?,
-        inputs,
+        inputs: if inputs_of.is_empty() { vec![inputs] } else { inputs_of },
     })
 }
 

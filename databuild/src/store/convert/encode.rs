@@ -284,6 +284,10 @@ fn want_ended(event: &WantEnded) -> stored::WantEnded {
 fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
     let AttemptLeased { attempt, job, partition, graph, as_of, inputs } = event;
     let AttemptId { run, number } = *attempt;
+    let (one, several) = match inputs.as_slice() {
+        [one] => (*one, Vec::new()),
+        several => (0, several.to_vec()),
+    };
     stored::AttemptLeased {
         run: run.0,
         attempt: number,
@@ -291,7 +295,8 @@ fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
         partition: partition.clone(),
         graph: graph.0.clone(),
         as_of: instant(*as_of),
-        inputs: *inputs,
+        inputs: one,
+        inputs_of: several,
         ..Default::default()
     }
 }

@@ -87,6 +87,11 @@ fn every_value_of_every_enum_comes_back() {
                 }
                 round(Event::AttemptEnded(AttemptEnded { retry_at: None, ..ended }));
             }
+            Event::AttemptLeased(lease) => {
+                for inputs in [vec![0], vec![7], vec![0, 0], vec![1, u64::MAX, 3]] {
+                    round(Event::AttemptLeased(AttemptLeased { inputs, ..lease.clone() }));
+                }
+            }
             _ => {}
         }
     }

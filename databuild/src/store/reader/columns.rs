@@ -32,6 +32,7 @@ pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         id: RunId(unsigned(row, "id")?),
         job: row.get("job")?,
         partition: row.get("partition")?,
+        partitions: unsigned(row, "partitions")?,
         graph: GraphId(row.get("graph")?),
         state: word(row, "state")?,
         attempts: row.get("attempts")?,

@@ -33,7 +33,7 @@ fn lease(run: u64, number: u32, job: &str, partition: &str) -> Event {
         partition: partition.into(),
         graph: GraphId::of("g"),
         as_of: time("2024-03-14T00:00:00Z"),
-        inputs: u64::MAX - run,
+        inputs: vec![u64::MAX - run],
     })
 }
 
@@ -116,6 +116,7 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
             id: RunId(1),
             job: "//a:job".into(),
             partition: "daily/date=1".into(),
+            partitions: 1,
             graph: GraphId::of("g"),
             state: RunState::Running,
             attempts: 1,

@@ -37,9 +37,9 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
             .execute(params![want.0 as i64, state.as_str(), at, json(causes)])?,
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
-                "INSERT INTO runs (id, job, partition, graph, state, attempts, created_at,
+                "INSERT INTO runs (id, job, partition, partitions, graph, state, attempts, created_at,
                      ended_at, message)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, '')
+                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, '')
                  ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
                      attempts = excluded.attempts, ended_at = NULL",
             )?
@@ -51,6 +51,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 RunState::Leased.as_str(),
                 lease.attempt.number,
                 at,
+                lease.inputs.len() as i64,
             ])?,
         RowChange::RunMoved { run, state, ended_at, message } => connection
             .prepare_cached(
@@ -72,7 +73,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 lease.attempt.number,
                 AttemptState::Leased.as_str(),
                 at,
-                lease.inputs as i64,
+                lease.inputs.iter().fold(0, |sum: u64, inputs| sum.wrapping_add(*inputs)) as i64,
                 seq.0 as i64,
             ])?,
         RowChange::AttemptStarted { at, attempt, pid, state } => connection

@@ -13,7 +13,7 @@ pub(super) const FORMAT: i64 = 1;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 2;
+pub(super) const PROJECTIONS_VERSION: i64 = 3;
 
 /// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
 pub(super) const LOG: &str = "
@@ -70,6 +70,7 @@ CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL,
     partition TEXT NOT NULL,
+    partitions INTEGER NOT NULL,
     graph TEXT NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL,

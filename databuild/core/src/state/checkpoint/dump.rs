@@ -146,7 +146,7 @@ pub struct RunDump {
     /// Label of the job there.
     pub job: String,
     /// As in the state.
-    pub key: Vec<Key>,
+    pub set: SetColumns,
     /// As in the state.
     pub partition: String,
     /// As in the state.
@@ -158,7 +158,7 @@ pub struct RunDump {
     /// As in the state.
     pub losses: u32,
     /// As in the state.
-    pub inputs: u64,
+    pub inputs: Vec<u64>,
     /// As in the state.
     pub as_of: Timestamp,
     /// Index of provenance.
@@ -337,7 +337,7 @@ impl RunDump {
             id,
             graph,
             job,
-            key,
+            set,
             partition,
             phase,
             attempt,
@@ -354,13 +354,13 @@ impl RunDump {
             id: *id,
             graph: graphs.index_of(graph),
             job: graph.graph.job(*job).label.clone(),
-            key: key.keys().to_vec(),
+            set: SetColumns::of(set),
             partition: partition.clone(),
             phase: phase.clone(),
             attempt: *attempt,
             failures: *failures,
             losses: *losses,
-            inputs: *inputs,
+            inputs: inputs.clone(),
             as_of: *as_of,
             made_by: made_by.0,
             cancel_requested: *cancel_requested,

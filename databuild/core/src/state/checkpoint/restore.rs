@@ -3,7 +3,7 @@
 use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, WantDump, WorkDump};
 use crate::graph::{Axis, Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
-use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use crate::partition_set::{PartitionSet, Shape};
 use crate::range_set::Key;
 use crate::state::{DatasetState, JobWork, Marks, ProvenanceIx, Run, State, Want};
 use crate::symbols::Symbols;
@@ -324,7 +324,7 @@ impl Reader {
             id,
             graph,
             job: label,
-            key,
+            set,
             partition,
             phase,
             attempt,
@@ -340,17 +340,17 @@ impl Reader {
         let graph = Arc::clone(graphs.get(graph as usize).ok_or(RestoreError::Index("a graph"))?);
         let unlike = || RestoreError::Unlike(label.clone());
         let job = graph.graph.job_labeled(&label).ok_or_else(unlike)?;
-        let axes = graph.graph.home(job).axes();
-        let known = |(axis, key): (&Axis, &Key)| self.has(axis, *key);
-        if axes.len() != key.len() || !axes.iter().zip(&key).all(known) {
+        let home = graph.graph.home(job);
+        let set = self.set(&partition, &home.axes(), home.shape, &set)?;
+        if set.is_empty() || set.len() != inputs.len() as u64 {
             return Err(RestoreError::Misfit { name: partition, misfit: Misfit::Range });
         }
-        let tainted = self.marks(&partition, &axes, graph.graph.home(job).shape, &tainted)?;
+        let tainted = self.marks(&partition, &home.axes(), home.shape, &tainted)?;
         Ok(Run {
             id,
             graph,
             job,
-            key: PartitionKey::new(key),
+            set,
             partition,
             phase,
             attempt,

@@ -53,6 +53,9 @@ fn graph_file(variant: u64) -> String {
         job("//:daily", vec![input("raw", json!([same("city"), window]))], &["daily", "notes"]),
         job("//:monthly", vec![input("daily", json!([same("city"), rollup]))], &["monthly"]),
     ];
+    if variant != 1 {
+        jobs[0]["batch"] = json!({"dim": if variant == 3 { "city" } else { "date" }, "max": 4});
+    }
     if variant != 4 {
         datasets.push(dataset("report", &[], Some("out/report")));
         jobs.push(job("//:report", vec![input("monthly", json!([all("month"), all("city")]))], &["report"]));
@@ -248,16 +251,19 @@ impl World {
                 let version = format!("v{}", self.roll(3));
                 let empty = self.roll(5) == 0;
                 let graph = &spec.graph.graph;
-                let text = |ix| graph.dataset(ix).partition_text(&spec.key, &self.core.state.symbols);
-                let output = |ix: &_| OutputRecord {
-                    partition: text(*ix),
+                let symbols = &self.core.state.symbols;
+                let output = |key: &PartitionKey, ix: &_| OutputRecord {
+                    partition: graph.dataset(*ix).partition_text(key, symbols),
                     version: version.clone(),
                     empty,
                     mark: 0,
                     bytes: 3,
                     metadata: "{}".to_owned(),
                 };
-                let outputs = graph.job(spec.job).outputs.iter().map(output).collect();
+                let mut outputs = Vec::new();
+                for key in spec.set.iter() {
+                    outputs.extend(graph.job(spec.job).outputs.iter().map(|ix| output(&key, ix)));
+                }
                 AttemptEnd { result: Ok(Success { outputs }), ..failed(AttemptOutcome::Success) }
             }
         };
@@ -359,6 +365,7 @@ fn the_histories_have_all_that_a_state_can_have() {
             }
             for run in &dump.runs {
                 meet("losses", run.losses > 0);
+                meet("batches", run.inputs.len() > 1);
                 meet("failures", run.failures > 0);
                 meet("intended", !run.intended.is_empty());
                 meet("cancel_requested", run.cancel_requested);
@@ -399,7 +406,7 @@ fn a_dump_that_does_not_fit_its_graphs_is_refused() {
 
     let graph = &dump.graphs[0].id;
     type Case<'a> = (&'a dyn Fn(&mut StateDump), String);
-    let cases: [Case; 12] = [
+    let cases: [Case; 13] = [
         (&|dump| dump.symbols.clear(), format!("graph {graph} has static keys without numbers")),
         (
             &|dump| dump.symbols.push("oslo".to_owned()),
@@ -418,6 +425,7 @@ fn a_dump_that_does_not_fit_its_graphs_is_refused() {
         (&|dump| dump.provenances.clear(), "a provenance is out of range or there twice".to_owned()),
         (&|dump| dump.wants.push(dump.wants[0].clone()), "a want is out of range or there twice".to_owned()),
         (&|dump| dump.runs.push(dump.runs[0].clone()), "a run is out of range or there twice".to_owned()),
+        (&|dump| dump.runs[0].inputs.push(0), format!("`{}`: a key out of range", dump.runs[0].partition)),
         (&|dump| dump.runs[0].graph = 9, "a graph is out of range or there twice".to_owned()),
         (
             &|dump| dump.retired.push(dump.retired[0].clone()),
