@@ -91,7 +91,9 @@ fn a_plan_of_something_else_is_refused_and_says_what() {
         ),
         (
             "somebody is building it",
-            |w| drop(w.want(&["b"], Refresh::Stale)),
+            |w| {
+                w.want(&["b"], Refresh::Stale);
+            },
             &["`a` is not as it was", "`b` is not as it was"],
         ),
         (
@@ -240,7 +242,8 @@ fn waiting() -> (Workspace, WantId) {
 #[test]
 fn nothing_is_ever_added() {
     // What it was to be made from goes, or its maker changes: a want of its own would build `a` again.
-    let changes: [(&str, fn(&mut Workspace)); 2] = [
+    type Change = fn(&mut Workspace);
+    let changes: [(&str, Change); 2] = [
         ("an input goes", |w| w.lose("a")),
         ("upstream code changes", |w| w.register(&chain().code("make_a", "other"))),
     ];
