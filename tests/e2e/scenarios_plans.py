@@ -85,3 +85,48 @@ class Plans(Scenario):
         self.assertIn("total", error["details"]["changes"])
         status, error = self.ws.api("POST", "/api/v1/plans", {"targets": ["total"], "expires_seconds": 0})
         self.assertEqual((status, error["error"]), (422, "bad_expiry"))
+
+
+class Blame(Scenario):
+    def test_upstream(self):
+        """why follows what is not current up to the first cause, with both data versions"""
+        self.ws.cli("build", "total").expect(0)
+        edit(self.ws.at("data", "eu.csv"), "2024-02-26,1.01", "2024-02-26,2.01")
+        why = self.ws.cli("why", "total", "--json").expect(0).json()
+        self.assertEqual(why["state"], "current")
+        self.assertIn("readings/city=eu/date=2024-02-26", why["summary"])
+        self.assertEqual([step["job"] for step in why["upstream"]], ["//:sum", "//:read"])
+        self.assertEqual([step["cause"]["reason"] for step in why["upstream"]], ["upstream_built", "inputs_changed"])
+        (changed,) = why["upstream"][-1]["cause"]["inputs"]
+        self.assertEqual(changed["partition"], "raw/city=eu")
+        self.assertNotEqual(changed["then"], changed["now"])
+        said = self.ws.cli("why", "total").expect(0)
+        self.assertSays(said, "is current, but what it is made from is not", f"raw/city=eu: {changed['then'][:19]} then")
+        why = self.ws.cli("why", "readings/city=eu/date=2024-02-26", "--json").expect(0).json()
+        self.assertEqual((why["state"], why["upstream"]), ("stale", []))
+
+    def test_wants_and_runs(self):
+        """why of a want or a run names the one thing it waits for, and who is in the way"""
+        first = self.ws.detach("probe/ticks/case=a", "--jobs", "1")
+        self.ws.ticking("a")
+        running = self.ws.cli("why", first, "--json").expect(0).json()
+        self.assertEqual((running["kind"], running["state"]), ("running", "open"))
+        self.assertEqual(running["partition"], "probe/ticks/case=a")
+        self.assertSays(self.ws.cli("why", running["run"]).expect(0), "it waits for nothing", "makes probe/ticks/case=a")
+        second = self.ws.detach("probe/ticks/case=b+c")
+        waiting = self.ws.cli("why", second, "--json").expect(0).json()
+        holder = {"run": running["run"], "partition": "probe/ticks/case=a", "wants": [first]}
+        self.assertEqual((waiting["kind"], waiting["holders"]), ("slots", [holder]))
+        self.assertSays(self.ws.cli("why", second).expect(0), "the one place is taken", running["run"], "2 of its partitions")
+        self.ws.cli("cancel", second).expect(0)
+        self.assertSays(self.ws.cli("why", second).expect(0), f"{second} canceled: it is over")
+        self.ws.release("a")
+        self.ws.wait_want(first, "satisfied")
+        self.assertEqual(self.ws.cli("why", running["run"], "--json").expect(0).json()["kind"], "completed")
+        self.ws.cli("build", "probe/after/case=failing").expect(1)
+        failed = self.ws.cli("want", "list", "--limit", "1", "--json").expect(0).json()["data"][0]["id"]
+        why = self.ws.cli("why", failed, "--json").expect(0).json()
+        self.assertEqual(why["kind"], "failed")
+        self.assertIn("probe/case/case=failing failed", why["causes"][0])
+        self.assertSays(self.ws.cli("why", "w9999").expect(2), "want_not_found")
+        self.assertSays(self.ws.cli("why", "r9999").expect(2), "run_not_found")

@@ -10,10 +10,13 @@ mod plans;
 mod runs;
 mod server;
 mod wants;
+mod work;
 
 pub use error::ErrorBody;
 pub use judgements::{TaintReply, TaintRequest, TaintSaid};
-pub use partitions::{Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause};
+pub use partitions::{
+    Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,
+};
 pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
@@ -21,6 +24,7 @@ pub use server::{
     ShutdownRequest, SlotsRequest,
 };
 pub use wants::{CreateWant, JobProgress, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow};
+pub use work::{Blocker, Holder, WhyWork};
 
 use serde::{Deserialize, Serialize};
 

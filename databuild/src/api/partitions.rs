@@ -73,12 +73,28 @@ pub struct Why {
     pub version: Option<String>,
     /// What is wrong with it; empty if nothing.
     pub causes: Vec<WhyCause>,
+    /// Where it is stale or missing because of something that is so itself: from what it is made from
+    /// directly to the first cause.
+    pub upstream: Vec<WhyStep>,
     /// What it was made from, if it is current or stale; at most 100.
     pub inputs: Vec<InputUsed>,
     /// Where its file is.
     pub path: Option<String>,
     /// The last event this reflects.
     pub seq: u64,
+}
+
+/// A partition that is not current, on the way to the first cause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyStep {
+    /// Its reference.
+    pub partition: String,
+    /// The job that makes it; absent for external ones.
+    pub job: Option<String>,
+    /// How many partitions of its dataset, read for the step before, are not current.
+    pub count: u64,
+    /// What is wrong with it.
+    pub cause: WhyCause,
 }
 
 /// One reason why a partition is not current.

@@ -43,7 +43,7 @@ pub enum Command {
     Plans(PlansArgs),
     /// Do exactly what a plan says, and wait
     Apply(ApplyArgs),
-    /// Explain why a partition is as it is
+    /// Explain why a partition is as it is, or what a want or a run waits for
     Why(WhyArgs),
     /// Declare data bad: it and all that was made from it is stale
     Taint(TaintArgs),
@@ -222,9 +222,9 @@ pub struct ApplyArgs {
 /// Arguments of `why`.
 #[derive(Debug, Args)]
 pub struct WhyArgs {
-    /// Reference of one partition
-    #[arg(value_name = "REF")]
-    pub partition: String,
+    /// Reference of one partition; or a want or a run, such as w3 or r12
+    #[arg(value_name = "REF|ID")]
+    pub what: String,
 }
 
 /// Arguments of `taint`.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const ATTEMPTS: usize = 21;
 
 /// The estimate for a plan at `slots` attempts at once: for each job the median of its last successful
-/// attempts times its runs, spread over the slots. What waits for what is left out, but nothing is
+/// attempts, by partition, times its partitions, spread over the slots. What waits for what is left out, but nothing is
 /// faster than its longest run.
 pub(super) fn of(plan: &PlanCreated, reader: &Reader, slots: usize) -> Result<Estimate, StoreError> {
     let mut runs: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -27,7 +27,7 @@ pub(super) fn of(plan: &PlanCreated, reader: &Reader, slots: usize) -> Result<Es
 
 fn estimate(
     runs: &BTreeMap<&str, (u64, u64)>,
-    history: &BTreeMap<String, Vec<u64>>,
+    history: &BTreeMap<String, Vec<f64>>,
     slots: usize,
 ) -> Estimate {
     let mut found = Estimate::default();
@@ -47,27 +47,27 @@ fn estimate(
 /// Time of runs, one after the other.
 #[derive(Default)]
 struct Total {
-    all: u64,
-    longest: u64,
+    all: f64,
+    longest: f64,
 }
 
 impl Total {
-    fn add(&mut self, each: u64, runs: u64) {
+    fn add(&mut self, each: f64, runs: u64) {
         if runs > 0 {
-            self.all = self.all.saturating_add(each.saturating_mul(runs));
+            self.all += each * runs as f64;
             self.longest = self.longest.max(each);
         }
     }
 
     fn over(&self, slots: usize) -> u64 {
-        (self.all / slots.max(1) as u64).max(self.longest)
+        (self.all / slots.max(1) as f64).max(self.longest) as u64
     }
 }
 
 /// The middle one; none of none.
-fn median(durations: &[u64]) -> Option<u64> {
+fn median(durations: &[f64]) -> Option<f64> {
     let mut sorted = durations.to_vec();
-    sorted.sort_unstable();
+    sorted.sort_unstable_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied()
 }
 
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn medians_times_runs_over_slots() {
-        let history = [("//:a".to_owned(), vec![100, 9_000, 200]), ("//:b".to_owned(), vec![1_000])];
+        let history = [("//:a".to_owned(), vec![100.0, 9_000.0, 200.0]), ("//:b".to_owned(), vec![1_000.0])];
         let history = BTreeMap::from(history);
         let of = |runs: &[(&'static str, (u64, u64))], slots| {
             let found = estimate(&runs.iter().copied().collect(), &history, slots);

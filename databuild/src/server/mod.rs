@@ -15,6 +15,7 @@ mod logs;
 mod progress;
 mod routes;
 mod views;
+mod waits;
 mod why;
 
 pub mod handlers;

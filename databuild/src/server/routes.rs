@@ -64,6 +64,7 @@ pub fn router(app: App) -> Router {
         .route("/wants", get(wants::list).post(wants::create))
         .route("/wants/{id}", get(wants::get).delete(wants::cancel))
         .route("/wants/{id}/progress", get(wants::progress))
+        .route("/wants/{id}/why", get(wants::why))
         .route("/plans", get(plans::list).post(plans::create))
         .route("/plans/{id}", get(plans::get))
         .route("/plans/{id}/apply", post(plans::apply))
@@ -75,6 +76,7 @@ pub fn router(app: App) -> Router {
         .route("/why", get(partitions::why))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::get).delete(runs::cancel))
+        .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/logs/{stream}", get(runs::logs))
         .route("/events", get(events::list))
         .route("/gc", post(server::collect_garbage));

@@ -2,33 +2,41 @@
 
 use super::blame::{blame, SourceManifest};
 use super::views;
-use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause};
+use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
 use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError};
 use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::event::{Event, Record, Tainted};
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::ids::{AttemptId, Seq};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
 use jiff::Timestamp;
 
+/// Steps to a first cause, at most; pipelines are not that deep.
+const MOST_STEPS: usize = 50;
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
 
-/// Explains one partition.
+/// Explains one partition, given the plan to build it and what was just seen of files.
 ///
 /// # Errors
 /// The history cannot be read.
 pub(super) fn why(
     state: &mut State,
     reader: &Reader,
-    seen: &Sightings,
+    planned: (&Plan, &Sightings),
     ix: DatasetIx,
     key: &PartitionKey,
 ) -> Result<Why, StoreError> {
+    let (plan, seen) = planned;
     let shape = state.graph().dataset(ix).shape;
     let at = views::standing(state, ix, &PartitionSet::single(shape, key));
     let (standing, verdict) = at.of(key);
+    let upstream = match state.graph().dataset(ix).producer {
+        Some(job) => upstream(state, reader, (plan, seen), job, key)?,
+        None => Vec::new(),
+    };
     let state = &*state;
     let graph = state.graph();
     let dataset = graph.dataset(ix);
@@ -52,22 +60,15 @@ pub(super) fn why(
         }
         inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
-        let (reason, message) = match verdict {
-            Verdict::Tainted => (verdict.code(), verdict.phrase()),
-            _ => ("absent", "it is external and its file is not there"),
-        };
-        let mut cause = WhyCause {
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            files: Vec::new(),
-            inputs: Vec::new(),
-            taint: None,
+        let mut cause = match verdict {
+            Verdict::Tainted => plain(verdict.code(), verdict.phrase()),
+            _ => absence(),
         };
         blame_taint(state, reader, ix, key, verdict, &mut cause)?;
         causes.push(cause);
     }
     Ok(Why {
-        summary: summary(&partition, standing, &causes),
+        summary: summary(&partition, standing, &causes, &upstream),
         partition,
         state: standing,
         job: dataset.producer.map(|job| graph.job(job).label.clone()),
@@ -75,14 +76,19 @@ pub(super) fn why(
         built_at: made.as_ref().map(|made| made.at.to_string()),
         version: made.map(|made| made.version),
         causes,
+        upstream,
         inputs,
         path: dataset.partition_path(key, &state.symbols),
         seq: state.seq.0,
     })
 }
 
-fn summary(partition: &str, standing: PartitionState, causes: &[WhyCause]) -> String {
+fn summary(partition: &str, standing: PartitionState, causes: &[WhyCause], upstream: &[WhyStep]) -> String {
     let word = match standing {
+        PartitionState::Current | PartitionState::Empty if !upstream.is_empty() => {
+            let first = upstream.last().map(first_cause).unwrap_or_default();
+            return format!("{partition} is current, but what it is made from is not: {first}");
+        }
         PartitionState::Current => {
             return format!("{partition} is current: nothing it was made from has changed")
         }
@@ -94,9 +100,104 @@ fn summary(partition: &str, standing: PartitionState, causes: &[WhyCause]) -> St
         PartitionState::Stale => "stale",
         PartitionState::Failed => "failed",
     };
-    match causes.first() {
+    let text = match causes.first() {
         Some(cause) => format!("{partition} is {word} because {}", cause.message),
         None => format!("{partition} is {word}"),
+    };
+    // Of what was never built, nobody asks why its inputs were not.
+    match upstream.last().filter(|_| standing == PartitionState::Stale) {
+        Some(step) => format!("{text}; upstream, {}", first_cause(step)),
+        None => text,
+    }
+}
+
+fn first_cause(step: &WhyStep) -> String {
+    let more = if step.count > 1 { format!(" (and {} more)", step.count - 1) } else { String::new() };
+    format!("{}{more} is not current because {}", step.partition, step.cause.message)
+}
+
+/// The way from `key` of `job` up to something that is not current though all it is made from is: at
+/// each step the first input that a build would make. Empty if there is none.
+fn upstream(
+    state: &State,
+    reader: &Reader,
+    planned: (&Plan, &Sightings),
+    job: JobIx,
+    key: &PartitionKey,
+) -> Result<Vec<WhyStep>, StoreError> {
+    let (plan, seen) = planned;
+    let graph = state.graph();
+    let mut steps = Vec::new();
+    let mut at = Some((job, key.clone()));
+    while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
+        let single = PartitionSet::single(graph.home(job).shape, &key);
+        for (number, input) in graph.job(job).inputs.iter().enumerate() {
+            let needed = graph.inputs_of(state.extents(), job, number, &single);
+            let Some(producer) = graph.dataset(input.dataset).producer else {
+                let absent = needed.subtract(&state.dataset(input.dataset).present);
+                if let Some(first) = absent.first() {
+                    let partition = state.partition_text(input.dataset, &first);
+                    steps.push(WhyStep { partition, job: None, count: absent.len(), cause: absence() });
+                    break;
+                }
+                continue;
+            };
+            let Some((first, count)) = not_current(plan, producer, &needed) else { continue };
+            let partition = state.partition_text(input.dataset, &first);
+            let made = reader.materialization_at(&partition, Seq(i64::MAX as u64))?.value;
+            let verdict = state.verdict(producer, &first);
+            let inputs = match verdict {
+                Verdict::InputsChanged => {
+                    let lease = lease_of(reader, made.as_ref())?;
+                    inputs_used(state, reader, seen, producer, &first, lease)?
+                }
+                _ => Vec::new(),
+            };
+            let cause = match verdict {
+                Verdict::Current => {
+                    plain(Reason::UpstreamBuilt.code(), "something it is made from is not current")
+                }
+                _ => cause(state, reader, producer, verdict, made.as_ref(), &inputs)?,
+            };
+            let mut cause = cause;
+            blame_taint(state, reader, input.dataset, &first, verdict, &mut cause)?;
+            let label = graph.job(producer).label.clone();
+            steps.push(WhyStep { partition, job: Some(label), count, cause });
+            at = Some((producer, first));
+            break;
+        }
+    }
+    Ok(steps)
+}
+
+/// The first partition among `needed` that a build would make, or nobody can, and how many there are.
+/// What is outdated itself comes before what merely reads such data.
+fn not_current(plan: &Plan, job: JobIx, needed: &PartitionSet) -> Option<(PartitionKey, u64)> {
+    let mut outdated = PartitionSet::empty(needed.shape());
+    let mut all = outdated.clone();
+    for entry in plan.jobs.iter().filter(|entry| entry.job == job) {
+        outdated.union_with(&entry.certain.intersect(needed));
+        all.union_with(&entry.work().intersect(needed));
+    }
+    for (_, set, _) in plan.blocked.iter().filter(|(blocked, ..)| *blocked == job) {
+        all.union_with(&set.intersect(needed));
+    }
+    Some((outdated.first().or_else(|| all.first())?, all.len()))
+}
+
+/// Of external data that is not there.
+fn absence() -> WhyCause {
+    plain("absent", "it is external and its file is not there")
+}
+
+/// A cause with nothing more to say.
+fn plain(reason: &str, message: &str) -> WhyCause {
+    WhyCause {
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        files: Vec::new(),
+        inputs: Vec::new(),
+        taint: None,
     }
 }
 
@@ -205,9 +306,11 @@ fn cause(
                     let more =
                         if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
                     let what = match (&first.then, &first.now) {
-                        (None, _) => "was added",
-                        (_, None) => "is gone",
-                        _ => "has other data",
+                        (None, _) => "was added".to_owned(),
+                        (_, None) => "is gone".to_owned(),
+                        (Some(then), Some(now)) => {
+                            format!("has other data ({} then, {} now)", short(then), short(now))
+                        }
                     };
                     format!("input {} {what}{more}", first.partition)
                 }
@@ -253,6 +356,11 @@ fn blame_taint(
 
 fn to_the_second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// The beginning of a data version is enough for an eye.
+fn short(version: &str) -> String {
+    version.chars().take(15).collect()
 }
 
 fn changed_files(

@@ -220,24 +220,22 @@ impl Reader {
         })
     }
 
-    /// Wall times in milliseconds of the last successful attempts of each of `jobs`, at most `each`.
+    /// Milliseconds for each partition of the last successful attempts of each of `jobs`, at most `each`.
     pub fn last_durations(
         &self,
         jobs: &[&str],
         each: usize,
-    ) -> Result<Answer<BTreeMap<String, Vec<u64>>>, StoreError> {
+    ) -> Result<Answer<BTreeMap<String, Vec<f64>>>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT attempts.wall_ms FROM runs JOIN attempts ON attempts.run = runs.id
+                "SELECT attempts.wall_ms * 1.0 / max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
                  WHERE runs.job = ?1 AND attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
                  ORDER BY runs.id DESC LIMIT ?2",
             )?;
             let mut found = BTreeMap::new();
             for job in jobs {
-                let rows = statement.query_map(params![job, rows_limit(each)], |row| row.get::<_, i64>(0))?;
-                let durations =
-                    rows.map(|ms| Ok(ms?.unsigned_abs())).collect::<rusqlite::Result<Vec<u64>>>()?;
-                found.insert((*job).to_owned(), durations);
+                let rows = statement.query_map(params![job, rows_limit(each)], |row| row.get::<_, f64>(0))?;
+                found.insert((*job).to_owned(), rows.collect::<rusqlite::Result<Vec<f64>>>()?);
             }
             Ok(found)
         })

@@ -48,7 +48,7 @@ pub(super) fn dispatch(out: &mut Out, slots: usize) {
 }
 
 /// How many attempts may be leased now.
-fn free_places(state: &State, slots: usize) -> usize {
+pub(super) fn free_places(state: &State, slots: usize) -> usize {
     let active = state.runs.values().filter(|run| run.occupies_slot()).count();
     (slots + ahead(state, slots)).saturating_sub(active)
 }
@@ -292,6 +292,6 @@ fn lacking_inputs(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet
 }
 
 /// Whether a run has to wait for its inputs to be made anew.
-fn inputs_pending(state: &State, run: &Run) -> bool {
+pub(super) fn inputs_pending(state: &State, run: &Run) -> bool {
     state.current_job(run).is_some_and(|job| !state.waiting(job, &run.set).is_empty())
 }

@@ -12,6 +12,7 @@
 
 mod attempt;
 mod batches;
+pub mod blocker;
 mod dispatch;
 mod input;
 mod plan;
@@ -20,6 +21,7 @@ mod resume;
 mod taint;
 mod want;
 
+pub use blocker::Blocker;
 pub use input::{
     ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Judgement, PlanRequest, Refusal,
     Reply, Sighting, Sightings, Step, Success, WantRequest,

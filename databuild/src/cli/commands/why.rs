@@ -1,10 +1,11 @@
-//! `why`: the reason for a partition's state.
+//! `why`: the reason for a partition's state, or what a want or a run waits for.
 
 use super::super::args::{Cli, WhyArgs};
 use super::super::connect;
 use super::super::error::CliError;
 use super::super::{exit_code, output};
-use crate::api::{InputUsed, Why};
+use crate::api::{InputUsed, Why, WhyCause, WhyWork};
+use databuild_core::ids::{RunId, WantId};
 
 /// Inputs shown.
 const SHOWN: usize = 10;
@@ -12,10 +13,16 @@ const SHOWN: usize = 10;
 /// Runs it.
 ///
 /// # Errors
-/// The reference means none or many partitions.
+/// The reference means none or many partitions, or there is no such want or run.
 pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
-    let why: Why = client.get(&format!("/api/v1/why?partition={}", output::encode(&args.partition)))?;
+    let what = &args.what;
+    if what.parse::<WantId>().is_ok() || what.parse::<RunId>().is_ok() {
+        let noun = if what.starts_with('w') { "wants" } else { "runs" };
+        let why: WhyWork = client.get(&format!("/api/v1/{noun}/{what}/why"))?;
+        return print_work(cli, &why);
+    }
+    let why: Why = client.get(&format!("/api/v1/why?partition={}", output::encode(what)))?;
     if cli.json {
         output::json(&why)?;
         return Ok(exit_code::OK);
@@ -25,25 +32,44 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         output::line(&format!("  built by {run} of {job} at {}", output::time(at)));
     }
     for cause in &why.causes {
-        for file in &cause.files {
-            let via =
-                if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
-            output::line(&format!("  {} {}{via}", file.change, file.path));
-        }
-        for input in cause.inputs.iter().take(SHOWN) {
-            output::line(&format!("  {}", versions(input)));
-        }
-        if cause.inputs.len() > SHOWN {
-            output::line(&format!("  and {} more inputs", cause.inputs.len() - SHOWN));
-        }
+        print_cause(cause, "  ");
     }
-    if why.causes.is_empty() {
+    for step in &why.upstream {
+        let more = if step.count > 1 { format!(" (and {} more)", step.count - 1) } else { String::new() };
+        output::line(&format!("  upstream {}{more}: {}", step.partition, step.cause.message));
+        print_cause(&step.cause, "    ");
+    }
+    if why.causes.is_empty() && why.upstream.is_empty() {
         for input in why.inputs.iter().take(SHOWN) {
             output::line(&format!("  from {} {}", input.partition, short(input.now.as_deref())));
         }
         if why.inputs.len() > SHOWN {
             output::line(&format!("  and {} more inputs", why.inputs.len() - SHOWN));
         }
+    }
+    Ok(exit_code::OK)
+}
+
+fn print_cause(cause: &WhyCause, indent: &str) {
+    for file in &cause.files {
+        let via = if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
+        output::line(&format!("{indent}{} {}{via}", file.change, file.path));
+    }
+    for input in cause.inputs.iter().take(SHOWN) {
+        output::line(&format!("{indent}{}", versions(input)));
+    }
+    if cause.inputs.len() > SHOWN {
+        output::line(&format!("{indent}and {} more inputs", cause.inputs.len() - SHOWN));
+    }
+}
+
+fn print_work(cli: &Cli, why: &WhyWork) -> Result<u8, CliError> {
+    if cli.json {
+        return output::json(why).map(|()| exit_code::OK);
+    }
+    output::line(&format!("{} {}: {}", why.id, why.state.replace('_', " "), why.blocker.message));
+    for cause in &why.causes {
+        output::line(&format!("  {cause}"));
     }
     Ok(exit_code::OK)
 }

@@ -5,6 +5,7 @@ use super::super::routes::App;
 use super::super::{views, why};
 use super::{blocking, cursor, limit};
 use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
+use crate::engine::Planned;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -94,17 +95,17 @@ pub async fn why(
     query: Result<Query<WhyQuery>, QueryRejection>,
 ) -> Result<Json<Why>, ApiError> {
     let Query(query) = query?;
-    let engine = app.engine.clone();
+    let handle = app.engine.clone();
     let answer = blocking(move || {
         // Its file, and those it depends on, may have changed behind our back.
-        let planned = engine.plan(
+        let planned = handle.plan(
             std::slice::from_ref(&query.partition),
             databuild_core::event::Refresh::Stale,
             Timestamp::now(),
         )?;
-        let mut state = planned.state;
+        let Planned { mut state, plan, sightings, .. } = planned;
         let (ix, key) = state.resolve_one(&query.partition)?;
-        Ok(why::why(&mut state, engine.reader(), &planned.sightings, ix, &key)?)
+        Ok(why::why(&mut state, handle.reader(), (&plan, &sightings), ix, &key)?)
     })
     .await?;
     Ok(Json(answer))

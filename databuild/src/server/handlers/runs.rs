@@ -3,8 +3,9 @@
 use super::super::error::ApiError;
 use super::super::logs;
 use super::super::routes::App;
+use super::super::waits;
 use super::{cursor, limit};
-use crate::api::{AttemptRow, Page, RunDetail, RunRow};
+use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
 use crate::store::{RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -129,6 +130,14 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
         });
     }
     Ok(Json(detail(&app, id)?))
+}
+
+/// `GET /runs/{id}/why`.
+///
+/// # Errors
+/// No such run.
+pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
+    Ok(Json(waits::run(&app, parse(&id)?)?))
 }
 
 /// Query of [`logs`].

@@ -3,9 +3,9 @@
 use super::super::error::ApiError;
 use super::super::progress::line;
 use super::super::routes::App;
-use super::super::views;
+use super::super::{views, waits};
 use super::{class, cursor, instant, limit, refresh, refresh_name};
-use crate::api::{CreateWant, Page, ProgressAnswer, ProgressLine, WantDetail, WantRow};
+use crate::api::{CreateWant, Page, ProgressAnswer, ProgressLine, WantDetail, WantRow, WhyWork};
 use crate::store::{WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -166,6 +166,14 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
         });
     }
     Ok(Json(detail(&app, id)?))
+}
+
+/// `GET /wants/{id}/why`.
+///
+/// # Errors
+/// No such want.
+pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
+    Ok(Json(waits::want(&app, parse(&id)?)?))
 }
 
 /// Query of [`progress`].

@@ -92,7 +92,7 @@ fn the_last_durations_are_of_successes_of_that_job() {
     }
     let f = fixture((0..).zip(events).map(|(second, event)| at(second, event)).collect());
     let found = f.reader.last_durations(&["//:a", "//:b", "//:c"], 2).unwrap().value;
-    let expected = [("//:a", vec![50, 20]), ("//:b", vec![40]), ("//:c", vec![])];
+    let expected = [("//:a", vec![50.0, 20.0]), ("//:b", vec![40.0]), ("//:c", vec![])];
     assert_eq!(found, expected.map(|(job, ms)| (job.to_owned(), ms)).into());
 }
 

@@ -1,0 +1,52 @@
+//! What a want or a run waits for.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/wants/w3/why` and `GET /api/v1/runs/r12/why`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyWork {
+    /// `w3` or `r12`.
+    pub id: String,
+    /// Where it stands, as in lists.
+    pub state: String,
+    /// The one thing that it waits for.
+    #[serde(flatten)]
+    pub blocker: Blocker,
+    /// First causes of what failed, at most ten.
+    pub causes: Vec<String>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// What something waits for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Blocker {
+    /// Stable name: `running`, `starting`, `publishing`, `ready`, `slots`, `backoff`, `canceling`,
+    /// `behind`, `upstream`; of what is over, how it ended.
+    pub kind: String,
+    /// For people.
+    pub message: String,
+    /// The partition that is spoken of.
+    pub partition: Option<String>,
+    /// The run that is spoken of.
+    pub run: Option<String>,
+    /// When that began, RFC 3339.
+    pub since: Option<String>,
+    /// When it goes on, RFC 3339.
+    pub until: Option<String>,
+    /// Who has the places; at most 20.
+    pub holders: Vec<Holder>,
+    /// What the partition upstream waits for.
+    pub because: Option<Box<Blocker>>,
+}
+
+/// A run that has a place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    /// `r12`.
+    pub run: String,
+    /// What it makes.
+    pub partition: String,
+    /// Who wants it.
+    pub wants: Vec<String>,
+}

@@ -1,0 +1,214 @@
+//! What a want or a run waits for, in words.
+
+use super::error::ApiError;
+use super::routes::App;
+use crate::api::{Blocker, Holder, WhyWork};
+use crate::engine::Snapshot;
+use crate::store::{Reader, StoreError};
+use databuild_core::decide::blocker::{of_run, of_want};
+use databuild_core::decide::Blocker as Found;
+use databuild_core::ids::{RunId, WantId};
+use databuild_core::state::Phase;
+use jiff::Timestamp;
+
+/// Holders of places that an answer names.
+const MOST_HOLDERS: usize = 20;
+
+/// What a want waits for.
+///
+/// # Errors
+/// No such want, or the history cannot be read.
+pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
+    let snapshot = app.engine.snapshot();
+    let reader = app.engine.reader();
+    if let Some(want) = snapshot.state.wants.get(&id) {
+        let now = Timestamp::now();
+        let found = of_want(&snapshot.state, snapshot.slots, now, want);
+        return Ok(WhyWork {
+            id: id.to_string(),
+            state: "open".to_owned(),
+            blocker: told(&snapshot, reader, now, &found)?,
+            causes: want.causes.clone(),
+            seq: snapshot.state.seq.0,
+        });
+    }
+    let found = reader.want(id)?;
+    let want = found.value.ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))?;
+    let state = want.state.as_str();
+    Ok(WhyWork {
+        id: id.to_string(),
+        state: state.to_owned(),
+        blocker: over(state, want.ended_at, want.causes.first()),
+        causes: want.causes,
+        seq: found.last_seq.0,
+    })
+}
+
+/// What a run waits for.
+///
+/// # Errors
+/// No such run, or the history cannot be read.
+pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
+    let snapshot = app.engine.snapshot();
+    let reader = app.engine.reader();
+    let found = reader.run(id)?;
+    let row = found.value.ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))?.run;
+    let state = row.state.as_str();
+    let causes = Some(row.message).filter(|message| !message.is_empty()).into_iter().collect::<Vec<_>>();
+    let (blocker, seq) = match snapshot.state.runs.get(&id) {
+        Some(run) => {
+            let now = Timestamp::now();
+            let found = of_run(&snapshot.state, snapshot.slots, now, run);
+            (told(&snapshot, reader, now, &found)?, snapshot.state.seq)
+        }
+        None => (over(state, row.ended_at, causes.first()), found.last_seq),
+    };
+    Ok(WhyWork { id: id.to_string(), state: state.to_owned(), blocker, causes, seq: seq.0 })
+}
+
+/// Of what has ended.
+fn over(state: &str, at: Option<Timestamp>, cause: Option<&String>) -> Blocker {
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    Blocker {
+        kind: state.to_owned(),
+        message: format!("it is over{cause}"),
+        since: at.map(|at| at.to_string()),
+        ..Blocker::default()
+    }
+}
+
+fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> Result<Blocker, StoreError> {
+    let state = &snapshot.state;
+    let partition = |id: &RunId| state.runs.get(id).map(|run| run.partition.clone()).unwrap_or_default();
+    Ok(match found {
+        Found::UnderWay { run: id, more } => under_way(snapshot, reader, now, *id, *more)?,
+        Found::Ready => Blocker {
+            kind: "ready".to_owned(),
+            message: "it waits for nothing: it is about to start".to_owned(),
+            ..Blocker::default()
+        },
+        Found::Slots { slots, ready, holders } => {
+            let named: Vec<Holder> =
+                holders.iter().take(MOST_HOLDERS).map(|id| holder(snapshot, *id)).collect();
+            let who = named.iter().take(3).map(|holder| {
+                let wants =
+                    if holder.wants.is_empty() { "nobody".to_owned() } else { holder.wants.join(", ") };
+                format!("{} ({} for {wants})", holder.run, holder.partition)
+            });
+            let mut who = who.collect::<Vec<_>>().join(", ");
+            if holders.len() > 3 {
+                who.push_str(&format!(" and {} more", holders.len() - 3));
+            }
+            let who = if who.is_empty() { String::new() } else { format!("; they have {who}") };
+            let places =
+                if *slots == 1 { "the one place is".to_owned() } else { format!("all {slots} places are") };
+            Blocker {
+                kind: "slots".to_owned(),
+                message: format!("{places} taken{who}; {ready} of its partitions could start"),
+                holders: named,
+                ..Blocker::default()
+            }
+        }
+        Found::Backoff { run, until } => {
+            let made = reader.run(*run)?.value;
+            let message = made.map(|found| found.run.message).filter(|message| !message.is_empty());
+            let failed = message.map(|message| format!(" ({message})")).unwrap_or_default();
+            let left = until.duration_since(now).as_millis();
+            let left = span(u64::try_from(left).unwrap_or(0));
+            Blocker {
+                kind: "backoff".to_owned(),
+                message: format!(
+                    "the last attempt of {run} at {} failed{failed}; the next one is due in {left}",
+                    partition(run)
+                ),
+                partition: Some(partition(run)),
+                run: Some(run.to_string()),
+                until: Some(until.to_string()),
+                ..Blocker::default()
+            }
+        }
+        Found::Canceling { run } => Blocker {
+            kind: "canceling".to_owned(),
+            message: format!("{run} makes {}, was told to stop and has not yet", partition(run)),
+            partition: Some(partition(run)),
+            run: Some(run.to_string()),
+            ..Blocker::default()
+        },
+        Found::Behind { run } => Blocker {
+            kind: "behind".to_owned(),
+            message: format!(
+                "{run} makes {} from older code or inputs; a new run follows when it is over",
+                partition(run)
+            ),
+            partition: Some(partition(run)),
+            run: Some(run.to_string()),
+            ..Blocker::default()
+        },
+        Found::Upstream { waiting, partition, because } => {
+            let because = told(snapshot, reader, now, because)?;
+            Blocker {
+                kind: "upstream".to_owned(),
+                message: format!("{waiting} needs {partition}, which is not done; {}", because.message),
+                partition: Some(partition.clone()),
+                run: because.run.clone(),
+                because: Some(Box::new(because)),
+                ..Blocker::default()
+            }
+        }
+    })
+}
+
+fn under_way(
+    snapshot: &Snapshot,
+    reader: &Reader,
+    now: Timestamp,
+    id: RunId,
+    more: u64,
+) -> Result<Blocker, StoreError> {
+    let Some(run) = snapshot.state.runs.get(&id) else { return Ok(Blocker::default()) };
+    let attempt = reader.attempt(run.attempt_id())?.value;
+    let started = attempt.as_ref().and_then(|attempt| attempt.started_at);
+    let since = started.or_else(|| attempt.map(|attempt| attempt.leased_at));
+    let (kind, does) = match run.phase {
+        Phase::Leased => ("starting", "is about to make"),
+        Phase::Publishing => ("publishing", "publishes"),
+        Phase::Running | Phase::RetryWait(_) => ("running", "makes"),
+    };
+    let took = since.map(|at| u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0));
+    let took = took.map(|ms| format!(" for {}", span(ms))).unwrap_or_default();
+    let more = match more {
+        0 => String::new(),
+        1 => ", and 1 more run is under way".to_owned(),
+        more => format!(", and {more} more runs are under way"),
+    };
+    Ok(Blocker {
+        kind: kind.to_owned(),
+        message: format!("it waits for nothing: {id} {does} {}{took}{more}", run.partition),
+        partition: Some(run.partition.clone()),
+        run: Some(id.to_string()),
+        since: since.map(|at| at.to_string()),
+        ..Blocker::default()
+    })
+}
+
+fn holder(snapshot: &Snapshot, id: RunId) -> Holder {
+    let state = &snapshot.state;
+    let run = state.runs.get(&id);
+    let wants = run
+        .and_then(|run| state.current_job(run).map(|job| (job, run)))
+        .map(|(job, run)| state.holders_of(job, &run.set).map(|want| want.id.to_string()).collect());
+    Holder {
+        run: id.to_string(),
+        partition: run.map(|run| run.partition.clone()).unwrap_or_default(),
+        wants: wants.unwrap_or_default(),
+    }
+}
+
+/// A length of time for people, to the second.
+fn span(ms: u64) -> String {
+    match ms / 1000 {
+        0 => "less than a second".to_owned(),
+        seconds @ 1..=119 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
