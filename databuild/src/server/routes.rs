@@ -52,9 +52,9 @@ impl App {
     }
 }
 
-/// The whole API.
-pub fn router(app: App) -> Router {
-    let v1 = Router::new()
+/// Routes below `/api/v1`.
+fn v1() -> Router<App> {
+    Router::new()
         .route("/server", get(server::status))
         .route("/server/slots", put(server::set_slots))
         .route("/server/shutdown", post(server::shutdown))
@@ -68,7 +68,6 @@ pub fn router(app: App) -> Router {
         .route("/plans", get(plans::list).post(plans::create))
         .route("/plans/{id}", get(plans::get))
         .route("/plans/{id}/apply", post(plans::apply))
-        .route("/plans", post(plans::create))
         .route("/taint", post(judgements::taint))
         .route("/untaint", post(judgements::untaint))
         .route("/datasets", get(partitions::datasets))
@@ -79,21 +78,28 @@ pub fn router(app: App) -> Router {
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/logs/{stream}", get(runs::logs))
         .route("/events", get(events::list))
-        .route("/gc", post(server::collect_garbage));
-    // The paths of the first plan for this API; the same handlers.
-    let seed = Router::new()
+        .route("/gc", post(server::collect_garbage))
+}
+
+/// The paths of the first plan for this API; the same handlers.
+fn seed() -> Router<App> {
+    Router::new()
         .route("/wants", get(wants::list).post(wants::create))
         .route("/wants/{id}", get(wants::get).delete(wants::cancel))
         .route("/partitions", get(partitions::list))
         .route("/job_runs", get(runs::list))
         .route("/job_runs/{id}", get(runs::get).merge(delete(runs::cancel)))
-        .route("/job_runs/{id}/logs/{stream}", get(runs::logs));
+        .route("/job_runs/{id}/logs/{stream}", get(runs::logs))
+}
+
+/// The whole API.
+pub fn router(app: App) -> Router {
     Router::new()
         .route("/health", get(server::health))
         .route("/ready", get(server::ready))
         .route("/metrics", get(metrics::metrics))
-        .nest("/api/v1", v1)
-        .nest("/api", seed)
+        .nest("/api/v1", v1())
+        .nest("/api", seed())
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such path") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
@@ -105,4 +111,15 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_route_is_there_twice() {
+        // A router with a route twice does not come into being: the server would not start.
+        let _: Router<App> = Router::new().nest("/api/v1", v1()).nest("/api", seed());
+    }
 }
