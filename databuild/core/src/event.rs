@@ -60,8 +60,10 @@ pub enum Event {
     RunCancelRequested(RunCancelRequested),
     /// Staged outputs were checked and are about to replace what is published.
     PublishIntended(PublishIntended),
-    /// Outputs are published and are what these partitions now hold; the run is completed.
+    /// Outputs are published and are what these partitions now hold; the run is completed, unless it goes on.
     Materialized(Materialized),
+    /// A run gave up some of its partitions for good and goes on with the others.
+    PartitionsFailed(PartitionsFailed),
     /// A run is over without result.
     RunEnded(RunEnded),
     /// A plan was shown and kept, to be applied later.
@@ -94,6 +96,7 @@ impl Event {
             Event::RunCancelRequested(_) => "run_cancel_requested",
             Event::PublishIntended(_) => "publish_intended",
             Event::Materialized(_) => "materialized",
+            Event::PartitionsFailed(_) => "partitions_failed",
             Event::RunEnded(_) => "run_ended",
             Event::PlanCreated(_) => "plan_created",
             Event::PlansDropped(_) => "plans_dropped",
@@ -329,6 +332,8 @@ pub struct AttemptEnded {
     pub max_rss_kb: u64,
     /// When the next attempt is due; none = there is none.
     pub retry_at: Option<Timestamp>,
+    /// How many partitions of a batch are done although the attempt did not succeed.
+    pub done: u64,
 }
 
 /// See [`Event::RunCancelRequested`].
@@ -371,6 +376,19 @@ pub struct Materialized {
     pub attempt: AttemptId,
     /// They.
     pub outputs: Vec<OutputRecord>,
+    /// The run is not completed by this: other partitions of its batch failed, for good or to be tried again.
+    pub goes_on: bool,
+}
+
+/// See [`Event::PartitionsFailed`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionsFailed {
+    /// Which attempt's.
+    pub attempt: AttemptId,
+    /// Which partitions of the job's first output; the others have the same keys.
+    pub partitions: SetText,
+    /// For people.
+    pub message: String,
 }
 
 /// See [`Event::RunEnded`].

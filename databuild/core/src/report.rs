@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// Longest report that is read, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -78,7 +79,7 @@ pub enum ReportError {
         problem: String,
     },
     /// Neither partition nor dataset, though there are several outputs.
-    #[error("line {line} of the report does not say which output it means; name `partition` or `dataset`")]
+    #[error("line {line} of the report does not say which output it means; name `partition`, or `dataset` if the run makes one partition")]
     Ambiguous {
         /// From 1.
         line: usize,
@@ -140,6 +141,8 @@ pub fn parse(bytes: &[u8], expected: &[Expected]) -> Result<Report, ReportError>
         return Err(ReportError::TooLong);
     }
     let mut report = Report { outputs: vec![Said::Nothing; expected.len()], failure: None };
+    let places: Places =
+        expected.iter().enumerate().map(|(ix, output)| (output.partition.as_str(), ix)).collect();
     for (ix, line) in bytes.split(|b| *b == b'\n').enumerate() {
         let number = ix + 1;
         if number > MAX_LINES + 1 {
@@ -157,7 +160,8 @@ pub fn parse(bytes: &[u8], expected: &[Expected]) -> Result<Report, ReportError>
                 report.failure.get_or_insert((message, permanent));
             }
             Line::Failed { which, message, permanent } => {
-                report.outputs[find(&which, expected, number)?] = Said::Failed { message, permanent };
+                report.outputs[find(&which, expected, &places, number)?] =
+                    Said::Failed { message, permanent };
             }
             Line::Done { which, version, rows, bytes, mut metadata } => {
                 for (name, value) in [("rows", rows), ("bytes", bytes)] {
@@ -165,17 +169,35 @@ pub fn parse(bytes: &[u8], expected: &[Expected]) -> Result<Report, ReportError>
                         metadata.insert(name.to_owned(), value.into());
                     }
                 }
-                report.outputs[find(&which, expected, number)?] = Said::Done { version, metadata };
+                report.outputs[find(&which, expected, &places, number)?] = Said::Done { version, metadata };
             }
             Line::Empty { which, metadata } => {
-                report.outputs[find(&which, expected, number)?] = Said::Empty { metadata };
+                report.outputs[find(&which, expected, &places, number)?] = Said::Empty { metadata };
             }
         }
     }
     Ok(report)
 }
 
-fn find(which: &Which, expected: &[Expected], line: usize) -> Result<usize, ReportError> {
+/// Outputs that a message names.
+const MOST_NAMED: usize = 10;
+
+fn named(expected: &[Expected]) -> String {
+    let mut names: Vec<_> = expected.iter().take(MOST_NAMED).map(|o| format!("`{}`", o.partition)).collect();
+    if let Some(more) = expected.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
+}
+
+/// Where outputs are, by partition; a batch has many.
+type Places<'e> = HashMap<&'e str, usize>;
+
+fn find(which: &Which, expected: &[Expected], places: &Places, line: usize) -> Result<usize, ReportError> {
+    let place = which.partition.as_deref().and_then(|partition| places.get(partition));
+    if let (Some(ix), None) = (place, &which.dataset) {
+        return Ok(*ix);
+    }
     let fits = |output: &Expected| {
         which.partition.as_ref().is_none_or(|partition| output.partition == *partition)
             && which.dataset.as_ref().is_none_or(|dataset| output.dataset == *dataset)
@@ -187,7 +209,7 @@ fn find(which: &Which, expected: &[Expected], line: usize) -> Result<usize, Repo
         (None, _) => Err(ReportError::NotMine {
             line,
             what: which.partition.clone().or_else(|| which.dataset.clone()).unwrap_or_default(),
-            outputs: expected.iter().map(|o| format!("`{}`", o.partition)).collect::<Vec<_>>().join(", "),
+            outputs: named(expected),
         }),
     }
 }
@@ -238,6 +260,15 @@ mod tests {
             let error = parse(text, &two).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
+        let many: Vec<_> = (0..12).map(|n| format!("a/d={n}")).collect();
+        let batch: Vec<_> =
+            many.iter().map(|p| Expected { dataset: "a".into(), partition: p.clone() }).collect();
+        let found = parse(br#"{"type":"empty","partition":"a/d=7"}"#, &batch).unwrap();
+        assert!(matches!(found.outputs[7], Said::Empty { .. }));
+        let error = parse(br#"{"type":"done","dataset":"a"}"#, &batch).unwrap_err().to_string();
+        assert!(error.contains("name `partition`, or `dataset` if the run makes one partition"), "{error}");
+        let error = parse(br#"{"type":"done","partition":"a/d=99"}"#, &batch).unwrap_err().to_string();
+        assert!(error.ends_with("`a/d=9`, and 2 more"), "{error}");
         let million = b"{}\n".repeat(1_000_000);
         assert!(parse(&million, &two).is_err());
         assert_eq!(parse(&b"\n".repeat(MAX_LINES + 2), &two), Err(ReportError::TooLong));

@@ -3,7 +3,7 @@
 mod support;
 
 use databuild_core::decide::Input;
-use databuild_core::event::{Event, Refresh, WantOutcome};
+use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::state::{State, Verdict};
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::Workspace;
@@ -181,4 +181,158 @@ fn a_lease_is_one_event_and_replay_gives_the_same_run() {
     let run = |state: &State| state.runs.values().next().map(|run| (run.set.clone(), run.inputs.clone()));
     assert_eq!(run(&replayed), run(&workspace.core.state));
     assert_eq!(run(&replayed).map(|(set, inputs)| (set.len(), inputs.len())), Some((10, 10)));
+}
+
+/// Four days in one run, of which some fail; `report` needs all of them, `copy` each by itself.
+fn four_days(retries: u32, files: bool) -> Workspace {
+    let dims = [days("date", "2010-01-01", "2010-01-04")];
+    let graph = GraphSpec::new()
+        .external("raw", &[])
+        .job("make_day", &["day"], &dims, vec![reads("raw")])
+        .batch("date", 9)
+        .change("make_day", |job| job.retries = retries)
+        .job("make_copy", &["copy"], &dims, vec![reads("day")])
+        .job("make_report", &["report"], &[], vec![reads("day").all("date")]);
+    let graph = if files { graph.files() } else { graph };
+    let mut workspace = Workspace::new(&graph, 10);
+    workspace.observe("raw", "r1");
+    workspace
+}
+
+const ALL: &str = "day/date=2010-01-01..2010-01-04";
+const FIRST_TWO: [&str; 2] = ["day/date=2010-01-01", "day/date=2010-01-02"];
+const FAILURE: AttemptOutcome = AttemptOutcome::Failure { permanent: false };
+
+#[test]
+fn what_is_done_of_a_batch_is_published_and_the_rest_tried_again_in_the_same_run() {
+    for files in [false, true] {
+        let mut workspace = four_days(1, files);
+        let want = workspace.want(&["day", "copy"], Refresh::Stale);
+        let run = workspace.run(ALL);
+        let step = workspace.finish_some(ALL, FAILURE, &FIRST_TWO, &[]);
+        if files {
+            assert_eq!(workspace.running(), [ALL], "what is being published is not done yet");
+        }
+        workspace.publish(&step);
+        assert_eq!(workspace.running(), ["copy/date=2010-01-01", "copy/date=2010-01-02"]);
+        workspace.later(60);
+        let rest = "day/date=2010-01-03..2010-01-04";
+        let second = workspace.attempt(rest);
+        assert_eq!((second.attempt.run, second.attempt.number), (run, 2));
+        workspace.finish_all("v1");
+        assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+        assert_eq!(workspace.kinds_since(0).iter().filter(|kind| **kind == "partitions_failed").count(), 0);
+    }
+}
+
+#[test]
+fn what_is_beyond_hope_fails_at_once_with_exactly_what_needs_it() {
+    let mut workspace = four_days(1, true);
+    let want = workspace.want(&["copy", "report"], Refresh::Stale);
+    let step = workspace.finish_some(ALL, FAILURE, &FIRST_TWO, &["day/date=2010-01-04"]);
+    let abandoned = step.records.iter().find_map(|record| match &record.event {
+        Event::WorkAbandoned(event) => Some(event.partitions.clone()),
+        _ => None,
+    });
+    assert_eq!(abandoned.unwrap(), ["copy/date=2010-01-04", "report"]);
+    workspace.publish(&step);
+    workspace.later(60);
+    assert!(workspace.running().contains(&"day/date=2010-01-03"), "{:?}", workspace.running());
+    workspace.finish_all("v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert_eq!(workspace.causes(want), ["day/date=2010-01-04 failed: as told"]);
+    let last = workspace.log.iter().rev().find_map(|record| match &record.event {
+        Event::RunEnded(ended) => Some((ended.canceled, ended.message.clone())),
+        _ => None,
+    });
+    assert_eq!(last, Some((false, "as told".to_owned())), "the run failed, for some of it did");
+    let failed =
+        &workspace.core.state.dataset(workspace.core.state.graph().dataset_named("day").unwrap()).failed;
+    assert_eq!(failed.len(), 1);
+}
+
+#[test]
+fn without_a_retry_left_what_is_not_done_fails() {
+    let mut workspace = four_days(0, true);
+    let want = workspace.want(&["copy"], Refresh::Stale);
+    let step = workspace.finish_some(ALL, FAILURE, &FIRST_TWO, &[]);
+    workspace.publish(&step);
+    assert_eq!(workspace.finish_all("v1"), ["copy/date=2010-01-01", "copy/date=2010-01-02"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert_eq!(workspace.causes(want), ["day/date=2010-01-03..2010-01-04 failed: as told"]);
+    assert!(workspace.core.state.runs.is_empty());
+}
+
+#[test]
+fn how_an_attempt_ended_decides_whether_what_it_did_counts() {
+    use AttemptOutcome::{Canceled, Failure, Lost, Timeout};
+    for (outcome, counts) in [
+        (FAILURE, true),
+        (Failure { permanent: true }, true),
+        (Timeout, true),
+        (Lost, false),
+        (Canceled, false),
+    ] {
+        let mut workspace = four_days(3, false);
+        workspace.want(&["day"], Refresh::Stale);
+        workspace.finish_some(ALL, outcome.clone(), &FIRST_TWO, &[]);
+        let state = &workspace.core.state;
+        let made = state.dataset(state.graph().dataset_named("day").unwrap()).present.len();
+        assert_eq!(made, if counts { 2 } else { 0 }, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_partition_is_done_only_with_all_its_outputs() {
+    let dims = [days("date", "2010-01-01", "2010-01-02")];
+    let graph = GraphSpec::new()
+        .job("make", &["a", "b"], &dims, vec![])
+        .batch("date", 9)
+        .change("make", |job| job.retries = 1);
+    let mut workspace = Workspace::new(&graph, 1);
+    let want = workspace.want(&["a"], Refresh::Stale);
+    let done = ["a/date=2010-01-01", "a/date=2010-01-02", "b/date=2010-01-02", "c/date=2010-01-01"];
+    workspace.finish_some("a/date=2010-01-01..2010-01-02", FAILURE, &done, &[]);
+    workspace.later(60);
+    assert_eq!(workspace.running(), ["a/date=2010-01-01"]);
+    workspace.finish_all("v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn a_job_that_did_all_and_then_failed_has_done_all() {
+    let mut workspace = four_days(3, true);
+    let want = workspace.want(&["day"], Refresh::Stale);
+    let all = [FIRST_TWO[0], FIRST_TWO[1], "day/date=2010-01-03", "day/date=2010-01-04"];
+    let step = workspace.finish_some(ALL, FAILURE, &all, &[]);
+    workspace.publish(&step);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert!(workspace.core.state.runs.is_empty());
+}
+
+#[test]
+fn a_cancel_while_some_is_published_lets_that_through_and_stops_the_rest() {
+    let mut workspace = four_days(3, true);
+    let want = workspace.want(&["day"], Refresh::Stale);
+    let run = workspace.run(ALL);
+    let step = workspace.finish_some(ALL, FAILURE, &FIRST_TWO, &[]);
+    workspace.step(Input::CancelRun(run)).reply.unwrap();
+    workspace.publish(&step);
+    assert!(workspace.core.state.runs.is_empty());
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    let state = &workspace.core.state;
+    assert_eq!(state.dataset(state.graph().dataset_named("day").unwrap()).present.len(), 2);
+}
+
+#[test]
+fn a_restart_between_intent_and_publication_loses_neither_what_is_done_nor_the_rest() {
+    let mut workspace = four_days(1, true);
+    let want = workspace.want(&["day"], Refresh::Stale);
+    workspace.finish_some(ALL, FAILURE, &FIRST_TWO, &[]);
+    let step = workspace.restart(&[]);
+    workspace.publish(&step);
+    workspace.later(60);
+    assert_eq!(workspace.running(), ["day/date=2010-01-03..2010-01-04"]);
+    workspace.finish_all("v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
 }

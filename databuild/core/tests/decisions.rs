@@ -570,10 +570,8 @@ fn after_a_restart_what_nobody_knows_is_lost_and_what_was_intended_is_done() {
     let second = workspace.attempt("a").attempt;
     assert_eq!((second.run, second.number), (first.run, 2));
     // The old one's end comes late.
-    let end = support::workspace::end_of(Err(databuild_core::decide::AttemptReport {
-        outcome: AttemptOutcome::Lost,
-        message: String::new(),
-    }));
+    let end =
+        support::workspace::end_of(Err(databuild_core::decide::AttemptReport::new(AttemptOutcome::Lost, "")));
     assert_eq!(
         workspace.step(Input::AttemptEnded { attempt: first, end: end.clone() }).reply,
         Err(Refusal::UnknownAttempt(first))

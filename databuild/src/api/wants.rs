@@ -116,6 +116,9 @@ pub struct ProgressLine {
     pub what: String,
     /// What it is about.
     pub partition: String,
+    /// Of `built` and `empty`: how many partitions that is.
+    #[serde(default)]
+    pub partitions: Option<u64>,
     /// The run.
     pub run: Option<String>,
     /// Milliseconds the attempt took.

@@ -21,7 +21,7 @@ use datasets::{
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -294,6 +294,8 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         made_by,
         cancel_requested,
         intended,
+        rest_due,
+        given_up,
         tainted,
     } = dump;
     let (phase, retry_at) = match phase {
@@ -318,6 +320,8 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         made_by,
         cancel_requested,
         intended: intended.iter().map(write::output).collect(),
+        rest_due: write::optional_instant(rest_due),
+        given_up,
         tainted: tainted.into_iter().map(marked_message).collect(),
         special_fields: Default::default(),
     }
@@ -341,6 +345,8 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         made_by,
         cancel_requested,
         intended,
+        rest_due,
+        given_up,
         tainted,
         special_fields: _,
     } = message;
@@ -366,6 +372,8 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         made_by,
         cancel_requested,
         intended: intended.into_iter().map(read::output).collect::<Result<_, _>>()?,
+        rest_due: read::optional_instant(rest_due)?,
+        given_up,
         tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
     })
 }

@@ -3,6 +3,7 @@
 //! Runs on a thread of its own. Outputs of a batch of attempts are synced together before any of them
 //! is reported, so that whatever the log calls an intent is on disk.
 
+use super::batch;
 use super::orchestrator::Message;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
@@ -60,7 +61,7 @@ fn examine(spool: &Path, ended: &EndedAttempt) -> Verdict {
     let exit = &ended.exit;
     let (result, staged) = match judge(spool, ended) {
         Ok((outputs, staged)) => (Ok(Success { outputs }), staged),
-        Err(report) => (Err(report), Vec::new()),
+        Err((report, staged)) => (Err(report), staged),
     };
     let end = AttemptEnd {
         result,
@@ -76,59 +77,91 @@ fn examine(spool: &Path, ended: &EndedAttempt) -> Verdict {
 }
 
 fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
-    Err(AttemptReport { outcome: AttemptOutcome::Failure { permanent }, message })
+    Err(AttemptReport::new(AttemptOutcome::Failure { permanent }, message))
 }
 
-type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
+/// Outputs with the files among them that are to be published.
+pub(super) type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
 
-fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, AttemptReport> {
-    let exit = &ended.exit;
+/// What an attempt brought. A failure may have brought some partitions of a batch.
+fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, (AttemptReport, Vec<PathBuf>)> {
+    let name = AttemptName::new(ended.attempt.to_string())
+        .map_err(|error| (AttemptReport::new(AttemptOutcome::Lost, error.to_string()), Vec::new()))?;
+    let files = AttemptFiles::new(spool, &name);
+    let request = std::fs::read(files.request())
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| parse_request(&bytes).map_err(|error| error.to_string()));
+    match (how_it_ended(&ended.exit), request) {
+        (Ended::Before(report), _) => Err((report, Vec::new())),
+        (Ended::Cut(report), Ok(request)) if request.batch && request.vanished_input().is_none() => {
+            batch::collect(&files, &request, Some(report))
+        }
+        (Ended::Cut(report), _) => Err((report, Vec::new())),
+        (_, Err(error)) => {
+            let message = format!("its request cannot be read back: {error}");
+            failure(message, false).map_err(|report| (report, Vec::new()))
+        }
+        (Ended::Exited(code), Ok(request)) => by_exit_code(&files, &request, code),
+    }
+}
+
+fn by_exit_code(
+    files: &AttemptFiles,
+    request: &Request,
+    code: i32,
+) -> Result<Outputs, (AttemptReport, Vec<PathBuf>)> {
+    if let Some(input) = request.vanished_input() {
+        // Whatever the job made of that, it is not what it declares. Before it is made again the input is looked
+        // for (`Performer::vanished`).
+        let message = format!("its input {} vanished while it ran", input.partition);
+        return Err((AttemptReport::new(AttemptOutcome::Lost, message), Vec::new()));
+    }
+    let whole = match code {
+        _ if request.batch => {
+            let outcome = AttemptOutcome::Failure { permanent: false };
+            let cause = (code != 0).then(|| AttemptReport::new(outcome, format!("exit code {code}")));
+            return batch::collect(files, request, cause);
+        }
+        0 => collect_outputs(files, request),
+        code => explain_failure(files, request, code),
+    };
+    whole.map_err(|report| (report, Vec::new()))
+}
+
+/// How a process ended, before anybody looks at what it made.
+enum Ended {
+    /// There is nothing to look at.
+    Before(AttemptReport),
+    /// It did not come to its end.
+    Cut(AttemptReport),
+    Exited(i32),
+}
+
+fn how_it_ended(exit: &ExitRecord) -> Ended {
     if exit.canceled {
         let message = exit.cancel_reason.clone().unwrap_or_else(|| CANCELED.to_owned());
         // A runner that ends takes its jobs with it, which nobody who wants their outputs asked for.
         let outcome = if message == CANCELED { AttemptOutcome::Canceled } else { AttemptOutcome::Lost };
-        return Err(AttemptReport { outcome, message });
+        return Ended::Before(AttemptReport::new(outcome, message));
     }
     if exit.timed_out {
         let seconds = exit.ended_at.saturating_sub(exit.started_at) as f64 / 1000.0;
         let message =
             format!("out of time after {seconds:.1} s; raise `timeout` in the job if it needs longer");
-        return Err(AttemptReport { outcome: AttemptOutcome::Timeout, message });
+        return Ended::Cut(AttemptReport::new(AttemptOutcome::Timeout, message));
     }
-    let name = AttemptName::new(ended.attempt.to_string())
-        .map_err(|error| AttemptReport { outcome: AttemptOutcome::Lost, message: error.to_string() })?;
-    let files = AttemptFiles::new(spool, &name);
+    let failed =
+        |message: String, permanent| AttemptReport::new(AttemptOutcome::Failure { permanent }, message);
     match &exit.outcome {
         // Code snapshots are complete: what is missing or not executable today will be tomorrow.
-        Outcome::SpawnFailed { message, .. } => return failure(message.clone(), true),
+        Outcome::SpawnFailed { message, .. } => Ended::Before(failed(message.clone(), true)),
         Outcome::NeverStarted {} => {
-            return Err(AttemptReport {
-                outcome: AttemptOutcome::Canceled,
-                message: "canceled before it started".to_owned(),
-            })
+            Ended::Before(AttemptReport::new(AttemptOutcome::Canceled, "canceled before it started"))
         }
         Outcome::Signal(signal) => {
-            return failure(format!("killed by signal {signal} ({})", signal_name(*signal)), false)
+            Ended::Cut(failed(format!("killed by signal {signal} ({})", signal_name(*signal)), false))
         }
-        Outcome::Code(_) => {}
-    }
-    let request = std::fs::read(files.request())
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| parse_request(&bytes).map_err(|error| error.to_string()));
-    let request = match request {
-        Ok(request) => request,
-        Err(error) => return failure(format!("its request cannot be read back: {error}"), false),
-    };
-    if let Some(input) = request.vanished_input() {
-        // Whatever the job made of that, it is not what it declares. Before it is made again the input is looked
-        // for (`Performer::vanished`).
-        let message = format!("its input {} vanished while it ran", input.partition);
-        return Err(AttemptReport { outcome: AttemptOutcome::Lost, message });
-    }
-    match exit.outcome {
-        Outcome::Code(0) => collect_outputs(&files, &request),
-        Outcome::Code(code) => explain_failure(&files, &request, code),
-        _ => failure("it did not exit".to_owned(), false),
+        Outcome::Code(code) => Ended::Exited(*code),
     }
 }
 
@@ -144,7 +177,7 @@ fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result
     failure(message, permanent)
 }
 
-fn expected(request: &Request) -> Vec<Expected> {
+pub(super) fn expected(request: &Request) -> Vec<Expected> {
     request
         .outputs
         .iter()
@@ -152,7 +185,10 @@ fn expected(request: &Request) -> Vec<Expected> {
         .collect()
 }
 
-fn read_report(files: &AttemptFiles, expected: &[Expected]) -> Result<report::Report, report::ReportError> {
+pub(super) fn read_report(
+    files: &AttemptFiles,
+    expected: &[Expected],
+) -> Result<report::Report, report::ReportError> {
     let path = files.report();
     let length = std::fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
     if length > report::MAX_BYTES as u64 {
@@ -173,43 +209,52 @@ fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Outputs, A
     let mut records = Vec::new();
     let mut staged = Vec::new();
     for (output, said) in request.outputs.iter().zip(report.outputs) {
-        let (version, metadata) = match said {
-            Said::Failed { message, permanent } => {
-                return failure(format!("{}: {message}", output.partition), permanent)
+        match collect_one(request, output, said) {
+            Ok((record, file)) => {
+                records.push(record);
+                staged.extend(file);
             }
-            Said::Empty { metadata } => {
-                records.push(record(output, EMPTY_VERSION.to_owned(), true, 0, metadata));
-                continue;
-            }
-            Said::Done { version, metadata } => (version, metadata),
-            Said::Nothing => (None, serde_json::Map::new()),
-        };
-        match &output.path {
-            None => {
-                let version = version.unwrap_or_else(|| format!("run:{}", request.run));
-                records.push(record(output, version, false, 0, metadata));
-            }
-            Some(path) => match publish::inspect(path) {
-                Ok(found) => {
-                    records.push(record(output, found.hash.to_string(), false, found.bytes, metadata));
-                    staged.push(path.clone());
-                }
-                Err(PublishError::OutputMissing { .. }) => {
-                    return failure(
-                        format!(
-                            "it exited with code 0 without writing {}: write the file at the request's `path` ({}), \
-                             or report the partition `empty`",
-                            output.partition,
-                            path.display()
-                        ),
-                        false,
-                    )
-                }
-                Err(error) => return failure(error.to_string(), false),
-            },
+            Err((message, permanent)) => return failure(message, permanent),
         }
     }
     Ok((records, staged))
+}
+
+/// The record of an output, and its file if there is one; or why there is none, and whether for good.
+pub(super) fn collect_one(
+    request: &Request,
+    output: &OutputFile,
+    said: Said,
+) -> Result<(OutputRecord, Option<PathBuf>), (String, bool)> {
+    let (version, metadata) = match said {
+        Said::Failed { message, permanent } => {
+            return Err((format!("{}: {message}", output.partition), permanent))
+        }
+        Said::Empty { metadata } => {
+            return Ok((record(output, EMPTY_VERSION.to_owned(), true, 0, metadata), None));
+        }
+        Said::Done { version, metadata } => (version, metadata),
+        Said::Nothing => (None, serde_json::Map::new()),
+    };
+    let Some(path) = &output.path else {
+        let version = version.unwrap_or_else(|| format!("run:{}", request.run));
+        return Ok((record(output, version, false, 0, metadata), None));
+    };
+    match publish::inspect(path) {
+        Ok(found) => {
+            let record = record(output, found.hash.to_string(), false, found.bytes, metadata);
+            Ok((record, Some(path.clone())))
+        }
+        Err(PublishError::OutputMissing { .. }) => {
+            let message = format!(
+                "it ended without writing {}: write the file at the request's `path` ({}), or report the partition `empty`",
+                output.partition,
+                path.display()
+            );
+            Err((message, false))
+        }
+        Err(error) => Err((error.to_string(), false)),
+    }
 }
 
 fn record(

@@ -14,6 +14,7 @@
 //! - Blocking work on files (hashing, syncing, renaming) happens on threads of its own and comes back as
 //!   an input like any other.
 
+mod batch;
 mod checkpoint;
 mod examine;
 mod files;

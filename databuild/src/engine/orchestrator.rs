@@ -289,7 +289,7 @@ pub(super) fn attempt_id(name: &AttemptName) -> Option<AttemptId> {
 /// The end of an attempt that never ran as far as anybody knows.
 pub(super) fn lost(message: String) -> AttemptEnd {
     AttemptEnd {
-        result: Err(AttemptReport { outcome: AttemptOutcome::Lost, message }),
+        result: Err(AttemptReport::new(AttemptOutcome::Lost, message)),
         exit_code: None,
         wall_ms: 0,
         cpu_ms: 0,

@@ -218,7 +218,7 @@ impl Performer {
         let attempt = spec.attempt;
         let fail = |message: String, permanent: bool| {
             let end = AttemptEnd {
-                result: Err(AttemptReport { outcome: AttemptOutcome::Failure { permanent }, message }),
+                result: Err(AttemptReport::new(AttemptOutcome::Failure { permanent }, message)),
                 exit_code: None,
                 wall_ms: 0,
                 cpu_ms: 0,

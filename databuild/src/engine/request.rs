@@ -30,6 +30,9 @@ pub struct Request {
     pub job: String,
     /// For which instant key spaces were read.
     pub as_of: String,
+    /// The job makes batches: what it says is done counts even if it fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch: bool,
     /// What is to be made: for each partition, one entry for each output of the job.
     pub outputs: Vec<OutputFile>,
     /// What is read, by the job's names for its inputs.
@@ -149,6 +152,7 @@ pub(super) fn build(
         attempt: spec.attempt.number,
         job: job.label.clone(),
         as_of: spec.as_of.to_string(),
+        batch: job.batch.is_some(),
         outputs,
         inputs,
         wants: spec.wants.iter().map(ToString::to_string).collect(),

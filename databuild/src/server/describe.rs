@@ -43,6 +43,9 @@ pub(super) fn describe(event: &Event) -> String {
         Event::Materialized(e) => format!("{} made {}", e.attempt, outputs(&e.outputs)),
         Event::Tainted(e) => format!("{} tainted {}: {}", e.by, e.partitions.join(", "), e.reason),
         Event::Untainted(e) => format!("{} untainted {}", e.by, e.partitions.join(", ")),
+        Event::PartitionsFailed(e) => {
+            format!("{} failed for {}: {}", e.attempt, e.partitions.join(", "), e.message)
+        }
         Event::RunEnded(e) => {
             format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
         }

@@ -16,55 +16,75 @@ pub(super) fn line(
     live: &Snapshot,
     reader: &Reader,
 ) -> Result<Option<ProgressLine>, StoreError> {
-    let of_attempt = |what: &str, attempt: AttemptId, message: &str, wall_ms: Option<u64>| {
-        let partition = match live.state.runs.get(&attempt.run) {
-            Some(run) => run.partition.clone(),
-            None => match reader.run(attempt.run)?.value {
-                Some(found) => found.run.partition,
-                None => return Ok(None),
-            },
+    let of_attempt =
+        |what: &str, attempt: AttemptId, partitions: Option<u64>, message: &str, wall_ms: Option<u64>| {
+            let partition = match live.state.runs.get(&attempt.run) {
+                Some(run) => run.partition.clone(),
+                None => match reader.run(attempt.run)?.value {
+                    Some(found) => found.run.partition,
+                    None => return Ok(None),
+                },
+            };
+            Ok(Some(ProgressLine {
+                seq: seq.0,
+                what: what.to_owned(),
+                partition,
+                partitions,
+                run: Some(attempt.run.to_string()),
+                wall_ms,
+                message: message.to_owned(),
+            }))
         };
-        Ok(Some(ProgressLine {
-            seq: seq.0,
-            what: what.to_owned(),
-            partition,
-            run: Some(attempt.run.to_string()),
-            wall_ms,
-            message: message.to_owned(),
-        }))
-    };
-    let of_set = |what: &str, partitions: &SetText, message: String| {
+    let of_set = |what: &str, partitions: &SetText, run: Option<String>, message: String| {
         Ok(Some(ProgressLine {
             seq: seq.0,
             what: what.to_owned(),
             partition: partitions.join(", "),
-            run: None,
+            partitions: None,
+            run,
             wall_ms: None,
             message,
         }))
     };
     match &record.event {
-        Event::AttemptStarted(event) => of_attempt("started", event.attempt, "", None),
+        Event::AttemptStarted(event) => of_attempt("started", event.attempt, None, "", None),
         Event::AttemptEnded(event) => {
             let what = match (&event.outcome, event.retry_at) {
                 (AttemptOutcome::Success, _) => return Ok(None),
+                // What is done and what has failed of a batch is told by other events.
+                (_, None) if event.done > 0 => return Ok(None),
                 (_, Some(_)) => "retry",
                 (AttemptOutcome::Canceled, None) => "canceled",
                 (_, None) => "failed",
             };
-            of_attempt(what, event.attempt, &event.message, Some(event.wall_ms))
+            of_attempt(what, event.attempt, None, &event.message, Some(event.wall_ms))
         }
         Event::Materialized(event) => {
             let what = if event.outputs.iter().all(|output| output.empty) { "empty" } else { "built" };
             let wall_ms = reader.attempt(event.attempt)?.value.and_then(|attempt| attempt.wall_ms);
-            of_attempt(what, event.attempt, "", wall_ms)
+            let home = event.outputs.first().map(|output| dataset_of(&output.partition));
+            let made = event.outputs.iter().filter(|output| Some(dataset_of(&output.partition)) == home);
+            let made = made.count() as u64;
+            let message = if event.goes_on { format!("{made} partitions of that") } else { String::new() };
+            of_attempt(what, event.attempt, Some(made), &message, wall_ms)
         }
         Event::WorkCutOff(event) => {
-            of_set("unchanged", &event.partitions, "its inputs came out as they were".to_owned())
+            of_set("unchanged", &event.partitions, None, "its inputs came out as they were".to_owned())
         }
         Event::WorkAbandoned(event) => {
-            of_set("given_up", &event.partitions, format!("it needs what {} did not make", event.cause))
+            of_set("given_up", &event.partitions, None, format!("it needs what {} did not make", event.cause))
+        }
+        Event::PartitionsFailed(event) => {
+            let run = Some(event.attempt.run.to_string());
+            of_set("failed", &event.partitions, run, event.message.clone())
         }
         _ => Ok(None),
     }
+}
+
+/// The dataset of a partition's text.
+fn dataset_of(partition: &str) -> &str {
+    let keys = partition.split('/').position(|segment| segment.contains('='));
+    let end = keys.map(|at| partition.split('/').take(at).map(|segment| segment.len() + 1).sum::<usize>());
+    end.map_or(partition, |end| &partition[..end])
 }

@@ -7,7 +7,7 @@ use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError};
 use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::event::{Event, Record, Tainted};
 use databuild_core::graph::{DatasetIx, JobIx};
-use databuild_core::ids::{AttemptId, Seq};
+use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
@@ -17,6 +17,8 @@ use jiff::Timestamp;
 const MOST_STEPS: usize = 50;
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
+/// Failed runs among which the one that made a partition in a batch is looked for.
+const MOST_RUNS: usize = 200;
 
 /// Explains one partition, given the plan to build it and what was just seen of files.
 ///
@@ -51,7 +53,7 @@ pub(super) fn why(
             inputs = inputs_used(state, reader, seen, job, key, lease)?;
         }
         if standing == PartitionState::Failed {
-            causes.extend(last_failure(reader, &partition)?);
+            causes.extend(last_failure(state, reader, job, key)?);
         }
         if verdict != Verdict::Current {
             let mut cause = cause(state, reader, job, verdict, made.as_ref(), &inputs)?;
@@ -205,19 +207,33 @@ fn plain(reason: &str, message: &str) -> WhyCause {
 fn lease_of(reader: &Reader, made: Option<&MaterializationRow>) -> Result<Option<Seq>, StoreError> {
     let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
     let Some(found) = reader.run(run)?.value else { return Ok(None) };
-    let last = AttemptId { run, number: found.run.attempts };
-    Ok(reader.attempt(last)?.value.map(|attempt| attempt.lease_seq))
+    // A batch may have had further attempts after the one that made this partition.
+    let before = made.map_or(Seq(0), |made| made.seq);
+    let leases = found.attempts.iter().map(|attempt| attempt.lease_seq);
+    Ok(leases.filter(|lease| *lease < before).max())
 }
 
 /// The last run for a partition, if it failed.
-fn last_failure(reader: &Reader, partition: &str) -> Result<Option<WhyCause>, StoreError> {
-    let filter = RunFilter {
-        state: Some(RunState::Failed),
-        partition_prefix: Some(partition.to_owned()),
-        limit: 1,
-        ..RunFilter::default()
+fn last_failure(
+    state: &State,
+    reader: &Reader,
+    job: JobIx,
+    key: &PartitionKey,
+) -> Result<Option<WhyCause>, StoreError> {
+    let partition = state.partition_text(state.graph().job(job).outputs[0], key);
+    let failed = RunFilter { state: Some(RunState::Failed), ..RunFilter::default() };
+    let alone = RunFilter { partition_prefix: Some(partition.clone()), limit: 1, ..failed.clone() };
+    let run = reader.runs(&alone)?.value.into_iter().find(|run| run.partition == partition);
+    // A batch goes by the name of its set.
+    let label = state.graph().job(job).label.clone();
+    let batches = RunFilter { job: Some(label), limit: MOST_RUNS, ..failed };
+    let among = |text: &str| {
+        let found = state.graph().locate_set(text, &state.symbols);
+        found.is_some_and(|(_, set)| set.contains(key))
     };
-    let run = reader.runs(&filter)?.value.into_iter().find(|run| run.partition == partition);
+    let batch =
+        reader.runs(&batches)?.value.into_iter().find(|run| run.partitions > 1 && among(&run.partition));
+    let run = run.into_iter().chain(batch).max_by_key(|run| run.id);
     Ok(run.map(|run| WhyCause {
         reason: "run_failed".to_owned(),
         message: format!("its last run, {}, failed: {}", run.id, run.message),

@@ -74,18 +74,25 @@ one_example_of_each! {
         cpu_ms: 2,
         max_rss_kb: u64::from(u32::MAX) + 1,
         retry_at: Some(time("2024-03-14T01:02:04.5Z")),
+        done: 28,
     }),
     RunCancelRequested(RunCancelRequested { run: RunId(12) }),
     PublishIntended(PublishIntended { attempt: attempt(12, 1), outputs: vec![output("daily/a", 0)] }),
     Materialized(Materialized {
         attempt: attempt(12, 2),
         outputs: vec![output("daily/a", 7), output("daily/b", 8)],
+        goes_on: true,
     }),
     RunEnded(RunEnded { run: RunId(12), canceled: true, message: "asked to".into() }),
     WantReplanned(WantReplanned {
         want: WantId(3),
         work: texts(["daily/date=2024-01-03..2024-02-29"]),
         blocked: vec![Blocked { partitions: texts(["raw/city=oslo"]), reason: "gone".into() }],
+    }),
+    PartitionsFailed(PartitionsFailed {
+        attempt: attempt(12, 1),
+        partitions: texts(["daily/date=2024-01-03..2024-02-29"]),
+        message: "no such day".into(),
     }),
     PlanCreated(PlanCreated {
         plan: PlanId(7),
@@ -317,7 +324,7 @@ impl History {
                 ];
                 vec![
                     Event::PublishIntended(PublishIntended { attempt, outputs: outputs.clone() }),
-                    Event::Materialized(Materialized { attempt, outputs }),
+                    Event::Materialized(Materialized { attempt, outputs, goes_on: false }),
                 ]
             }
         }
@@ -337,6 +344,7 @@ impl History {
             cpu_ms: 5,
             max_rss_kb: 1000,
             retry_at: (!success && again).then(|| time("2024-03-14T00:10:00Z")),
+            done: 0,
         })];
         if success {
             self.runs[index].phase = Phase::Succeeded;

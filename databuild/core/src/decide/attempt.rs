@@ -5,6 +5,7 @@
 //! | success, outputs are files | publishing, then completed |
 //! | success otherwise | completed |
 //! | failure or timeout, retries left | retry_wait |
+//! | the same, some of a batch done | publishing, then retry_wait or failed |
 //! | failure or timeout, none left or permanent | failed |
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
 //! | cancelled, or any end after a cancellation but success | canceled |
@@ -12,8 +13,8 @@
 use super::{AttemptEnd, AttemptReport, Effect, Out, Refusal, Reply};
 use crate::digest::mix;
 use crate::event::{
-    AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, PublishIntended, RunCancelRequested,
-    RunEnded, WorkAbandoned,
+    AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, OutputRecord, PartitionsFailed,
+    PublishIntended, RunCancelRequested, RunEnded, WorkAbandoned,
 };
 use crate::graph::{Extents, Input, JobIx, RetryPolicy};
 use crate::ids::{AttemptId, RunId};
@@ -53,7 +54,7 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
     if !run.occupies_slot() {
         return Err(Refusal::UnknownAttempt(attempt));
     }
-    let fact = |outcome, message: String, retry_at| {
+    let fact = |outcome, message: String, retry_at, done| {
         Event::AttemptEnded(AttemptEnded {
             attempt,
             outcome,
@@ -63,37 +64,97 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
             cpu_ms: end.cpu_ms,
             max_rss_kb: end.max_rss_kb,
             retry_at,
+            done,
         })
     };
     match end.result {
         Ok(success) => {
-            out.event(fact(AttemptOutcome::Success, String::new(), None));
-            // Also for what is empty: a file that an earlier run published has to go.
-            let graph = &run.graph.graph;
-            let any_file = graph.job(run.job).outputs.iter().any(|ix| graph.dataset(*ix).path.is_some());
-            if any_file {
-                let outputs = success.outputs;
-                out.event(Event::PublishIntended(PublishIntended { attempt, outputs: outputs.clone() }));
-                out.effects.push(Effect::Publish { attempt, graph: Arc::clone(&run.graph), outputs });
-            } else {
-                out.event(Event::Materialized(Materialized { attempt, outputs: success.outputs }));
-                out.effects.push(Effect::Forget(attempt));
-            }
+            out.event(fact(AttemptOutcome::Success, String::new(), None, 0));
+            publish(out, &run, success.outputs);
         }
-        Err(AttemptReport { outcome, message }) => {
+        Err(AttemptReport { outcome, message, done: outputs, hopeless }) => {
             // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
             let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
             let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
-            let retry_at = retry_at(&run, &outcome, out.now);
-            out.event(fact(outcome.clone(), message.clone(), retry_at));
-            out.effects.push(Effect::Forget(attempt));
-            if retry_at.is_none() {
+            let none = PartitionSet::empty(run.set.shape());
+            let counts = matches!(outcome, AttemptOutcome::Failure { .. } | AttemptOutcome::Timeout);
+            let done = if counts && !run.cancel_requested {
+                run.made_whole(&outputs, &out.state.symbols)
+            } else {
+                none.clone()
+            };
+            let failed = run.set.subtract(&done);
+            let hopeless = hopeless.iter().fold(none, |mut all, text| {
+                if let Some((_, key)) = run.graph.graph.locate(text, &out.state.symbols) {
+                    all.insert(&key);
+                }
+                all
+            });
+            let again = failed.subtract(&hopeless);
+            let retry_at = retry_at(&run, &outcome, out.now).filter(|_| !again.is_empty());
+            out.event(fact(outcome.clone(), message.clone(), retry_at, done.len()));
+            if done.is_empty() && retry_at.is_none() {
+                out.effects.push(Effect::Forget(attempt));
                 let canceled = run.cancel_requested || outcome == AttemptOutcome::Canceled;
                 end_run(out, &run, canceled, message);
+                return Ok(Reply::Done);
+            }
+            let gone = if retry_at.is_some() { failed.subtract(&again) } else { failed };
+            if !gone.is_empty() {
+                give_up(out, &run, &gone, message);
+            }
+            if done.is_empty() {
+                out.effects.push(Effect::Forget(attempt));
+            } else {
+                let is_done = |output: &OutputRecord| {
+                    let found = run.graph.graph.locate(&output.partition, &out.state.symbols);
+                    found.is_some_and(|(_, key)| done.contains(&key))
+                };
+                let outputs = outputs.into_iter().filter(is_done).collect();
+                publish(out, &run, outputs);
             }
         }
     }
     Ok(Reply::Done)
+}
+
+/// Outputs of a run's current attempt are put in their places, if they are files, and recorded.
+fn publish(out: &mut Out, run: &Run, outputs: Vec<OutputRecord>) {
+    let attempt = run.attempt_id();
+    // Also for what is empty: a file that an earlier run published has to go.
+    let graph = &run.graph.graph;
+    let any_file = graph.job(run.job).outputs.iter().any(|ix| graph.dataset(*ix).path.is_some());
+    if any_file {
+        out.event(Event::PublishIntended(PublishIntended { attempt, outputs: outputs.clone() }));
+        out.effects.push(Effect::Publish { attempt, graph: Arc::clone(&run.graph), outputs });
+    } else {
+        materialize(out, attempt, outputs);
+    }
+}
+
+/// Outputs are what their partitions hold from now on. A run of which something failed is over with that, or
+/// goes on.
+fn materialize(out: &mut Out, attempt: AttemptId, outputs: Vec<OutputRecord>) {
+    let Some(run) = out.state.runs.get(&attempt.run) else { return };
+    let made = run.made_whole(&outputs, &out.state.symbols);
+    let goes_on = run.given_up.is_some() || !run.set.is_subset(&made);
+    out.event(Event::Materialized(Materialized { attempt, outputs, goes_on }));
+    out.effects.push(Effect::Forget(attempt));
+    let Some(run) = out.state.runs.get(&attempt.run).cloned() else { return };
+    if run.cancel_requested {
+        end_run(out, &run, true, "canceled before the rest of its batch was made".to_owned());
+    } else if !matches!(run.phase, Phase::RetryWait(_)) {
+        let message = run.given_up.clone().unwrap_or_else(|| "not all of its batch was made".to_owned());
+        end_run(out, &run, false, message);
+    }
+}
+
+/// Some partitions of a run failed for good, and so does all that waits for them.
+fn give_up(out: &mut Out, run: &Run, gone: &PartitionSet, message: String) {
+    let attempt = run.attempt_id();
+    let partitions = run.graph.graph.home(run.job).set_text(gone, &out.state.symbols);
+    out.event(Event::PartitionsFailed(PartitionsFailed { attempt, partitions, message }));
+    abandon_downstream(out, run, gone);
 }
 
 /// When the next attempt is due, if there is to be one.
@@ -195,8 +256,7 @@ pub(super) fn published(out: &mut Out, attempt: AttemptId, marks: &[u64]) -> Res
     for (output, mark) in outputs.iter_mut().zip(marks) {
         output.mark = *mark;
     }
-    out.event(Event::Materialized(Materialized { attempt, outputs }));
-    out.effects.push(Effect::Forget(attempt));
+    materialize(out, attempt, outputs);
     Ok(Reply::Done)
 }
 
@@ -213,10 +273,11 @@ pub(super) fn publish_failed(out: &mut Out, attempt: AttemptId, message: &str) -
 pub(super) fn cancel_run(out: &mut Out, id: RunId) -> Result<Reply, Refusal> {
     let run = out.state.runs.get(&id).cloned().ok_or(Refusal::UnknownRun(id))?;
     // What is being published is as good as done.
-    if !run.cancel_requested && run.phase != Phase::Publishing {
+    let unmade = run.unmade(&out.state.symbols);
+    if !run.cancel_requested && !unmade.is_empty() {
         out.event(Event::RunCancelRequested(RunCancelRequested { run: id }));
         stop(out, id);
-        abandon_downstream(out, &run, &run.set);
+        abandon_downstream(out, &run, &unmade);
     }
     Ok(Reply::Done)
 }

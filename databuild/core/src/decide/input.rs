@@ -183,13 +183,26 @@ pub struct Success {
     pub outputs: Vec<OutputRecord>,
 }
 
-/// Why an attempt brought nothing.
+/// Why an attempt did not bring all it was to.
 #[derive(Debug, Clone)]
 pub struct AttemptReport {
     /// Not `Success`.
     pub outcome: AttemptOutcome,
     /// For people.
     pub message: String,
+    /// Outputs of those partitions of a batch that are done all the same. A partition of which some output
+    /// is not among them counts as failed.
+    pub done: Vec<OutputRecord>,
+    /// Partitions (of the job's first output) for which trying again is useless.
+    pub hopeless: Vec<PartitionText>,
+}
+
+impl AttemptReport {
+    /// An attempt that brought nothing.
+    #[must_use]
+    pub fn new(outcome: AttemptOutcome, message: impl Into<String>) -> AttemptReport {
+        AttemptReport { outcome, message: message.into(), done: Vec::new(), hopeless: Vec::new() }
+    }
 }
 
 /// An order to the rim, to be carried out once the step's events are durable.

@@ -16,10 +16,10 @@ pub(super) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusa
         match &run.phase {
             Phase::Leased | Phase::Running if !known.contains(&attempt) => {
                 let end = AttemptEnd {
-                    result: Err(AttemptReport {
-                        outcome: AttemptOutcome::Lost,
-                        message: "the attempt was lost: its supervisor or the machine stopped".to_owned(),
-                    }),
+                    result: Err(AttemptReport::new(
+                        AttemptOutcome::Lost,
+                        "the attempt was lost: its supervisor or the machine stopped",
+                    )),
                     exit_code: None,
                     wall_ms: 0,
                     cpu_ms: 0,

@@ -233,6 +233,16 @@ impl Graph {
         reference::resolve(reference, &dims, symbols, Timestamp::MAX).ok()?.first()
     }
 
+    /// Dataset and set of a reference that an event speaks of.
+    #[must_use]
+    pub fn locate_set(&self, text: &str, symbols: &Symbols) -> Option<(DatasetIx, PartitionSet)> {
+        let reference = ReferenceText::parse(text).ok()?;
+        let ix = self.dataset_named(&reference.dataset)?;
+        let dataset = self.dataset(ix);
+        let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
+        Some((ix, reference::resolve(&reference, &dims, symbols, Timestamp::MAX).ok()?))
+    }
+
     /// Dataset and key of a partition that an event speaks of.
     #[must_use]
     pub fn locate(&self, partition: &str, symbols: &Symbols) -> Option<(DatasetIx, PartitionKey)> {
@@ -284,12 +294,18 @@ impl Dataset {
         reference::format_partition(&self.name, &self.dims, &self.spaces, key, symbols)
     }
 
+    /// Reference texts of a set.
+    #[must_use]
+    pub fn set_text(&self, set: &PartitionSet, symbols: &Symbols) -> Vec<String> {
+        reference::format_set(&self.name, &self.dims, &self.spaces, set, symbols)
+    }
+
     /// The reference text of a run's partitions: one, or several that differ in one dimension.
     #[must_use]
     pub fn batch_text(&self, set: &PartitionSet, symbols: &Symbols) -> String {
         match (set.len(), set.first()) {
             (1, Some(key)) => self.partition_text(&key, symbols),
-            _ => reference::format_set(&self.name, &self.dims, &self.spaces, set, symbols).join(", "),
+            _ => self.set_text(set, symbols).join(", "),
         }
     }
 

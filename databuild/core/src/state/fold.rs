@@ -3,8 +3,8 @@
 use super::{DatasetState, Entry, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State, Want};
 use crate::digest::hash64;
 use crate::event::{
-    AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, Record, RunEnded,
-    SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
+    AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
+    Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{RunId, Seq, WantId};
@@ -114,10 +114,16 @@ impl State {
             Event::RunCancelRequested(event) => self.request_cancel(event.run, seq)?,
             Event::PublishIntended(event) => {
                 let run = self.run_mut(event.attempt.run, seq)?;
+                // A batch of which some failed publishes the others before it tries again.
+                run.rest_due = match run.phase {
+                    Phase::RetryWait(at) => Some(at),
+                    _ => None,
+                };
                 run.phase = Phase::Publishing;
                 run.intended.clone_from(&event.outputs);
             }
             Event::Materialized(event) => self.materialize(event, seq)?,
+            Event::PartitionsFailed(event) => self.fail_some(event, seq)?,
             Event::RunEnded(event) => self.end_run(event, seq)?,
             Event::PlanCreated(plan) => {
                 self.last_plan = self.last_plan.max(plan.plan);
@@ -298,6 +304,8 @@ impl State {
             made_by,
             cancel_requested: false,
             intended: Vec::new(),
+            rest_due: None,
+            given_up: None,
             tainted: Marks::default(),
             graph,
         };
@@ -345,12 +353,55 @@ impl State {
         for output in &event.outputs {
             self.materialize_one(&run, &inputs, output);
         }
-        let left = self.leave(&run, &run.set);
+        let done =
+            if event.goes_on { run.made_whole(&event.outputs, &self.symbols) } else { run.set.clone() };
+        let left = self.leave(&run, &done);
         for (job, set) in self.finished(&left) {
             self.release(job, &set, Ending::Built);
         }
+        if event.goes_on {
+            let mut run = run;
+            let rest = Arc::make_mut(&mut run);
+            rest.narrow(&done, &self.symbols);
+            rest.intended.clear();
+            if let Some(at) = rest.rest_due.take() {
+                rest.phase = Phase::RetryWait(at);
+            }
+            self.runs.insert(run.id, run);
+        }
         self.wake(&left);
         Ok(())
+    }
+
+    fn fail_some(&mut self, event: &PartitionsFailed, seq: Seq) -> Result<(), FoldError> {
+        let mut run = self.take_run(event.attempt.run, seq)?;
+        let mut gone = PartitionSet::empty(run.set.shape());
+        for text in &event.partitions {
+            if let Some((_, set)) = run.graph.graph.locate_set(text, &self.symbols) {
+                gone.union_with(&set);
+            }
+        }
+        let left = self.leave(&run, &gone);
+        self.fail(&left, &format!("{} failed: {}", event.partitions.join(", "), event.message));
+        let rest = Arc::make_mut(&mut run);
+        rest.narrow(&gone, &self.symbols);
+        rest.given_up.get_or_insert_with(|| event.message.clone());
+        self.runs.insert(run.id, run);
+        self.wake(&left);
+        Ok(())
+    }
+
+    /// What a run left is failed, and whoever waits for it does so no longer.
+    fn fail(&mut self, left: &[(JobIx, PartitionSet)], cause: &str) {
+        for (job, set) in left {
+            for output in self.graph().job(*job).outputs.clone() {
+                self.dataset_mut(output).failed.union_with(set);
+            }
+        }
+        for (job, set) in self.finished(left) {
+            self.note_cause(job, &set, cause.to_owned());
+            self.release(job, &set, Ending::Failed);
+        }
     }
 
     fn materialize_one(&mut self, run: &Run, inputs: &BTreeMap<PartitionKey, u64>, output: &OutputRecord) {
@@ -386,15 +437,7 @@ impl State {
                 self.work_mut(job).todo.union_with(&held);
             }
         } else {
-            for (job, set) in &left {
-                for output in self.graph().job(*job).outputs.clone() {
-                    self.dataset_mut(output).failed.union_with(set);
-                }
-            }
-            for (job, set) in self.finished(&left) {
-                self.note_cause(job, &set, format!("{} failed: {}", run.partition, event.message));
-                self.release(job, &set, Ending::Failed);
-            }
+            self.fail(&left, &format!("{} failed: {}", run.partition, event.message));
         }
         self.wake(&left);
         Ok(())
@@ -403,7 +446,9 @@ impl State {
     fn request_cancel(&mut self, id: RunId, seq: Seq) -> Result<(), FoldError> {
         self.run_mut(id, seq)?.cancel_requested = true;
         let run = Arc::clone(&self.runs[&id]);
-        let occupied: Vec<_> = self.occupied_by(&run).into_iter().map(|job| (job, run.set.clone())).collect();
+        // What is being published is as good as done.
+        let unmade = run.unmade(&self.symbols);
+        let occupied: Vec<_> = self.occupied_by(&run).into_iter().map(|job| (job, unmade.clone())).collect();
         for (job, set) in self.finished(&occupied) {
             self.note_cause(job, &set, format!("{} was canceled", run.partition));
             self.release(job, &set, Ending::Failed);

@@ -2,10 +2,11 @@
 //!
 //! Queued work is a set, not a list of rows; a run comes into being with its first lease.
 
-use crate::event::{PlanCreated, PriorityClass, Refresh, SetText};
+use crate::event::{OutputRecord, PlanCreated, PriorityClass, Refresh, SetText};
 use crate::graph::{JobIx, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use crate::symbols::Symbols;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,7 +129,7 @@ pub struct Run {
     pub job: JobIx,
     /// The keys of its outputs: one partition, or those of a batch that are not done yet.
     pub set: PartitionSet,
-    /// The partitions that it was given, as one reference text.
+    /// The same as one reference text.
     pub partition: String,
     /// Where it stands.
     pub phase: Phase,
@@ -149,7 +150,11 @@ pub struct Run {
     /// What is being made from tainted data.
     pub tainted: Marks,
     /// Outputs on their way to publication.
-    pub intended: Vec<crate::event::OutputRecord>,
+    pub intended: Vec<OutputRecord>,
+    /// While some of a batch is being published: when the rest of it is tried again.
+    pub rest_due: Option<Timestamp>,
+    /// Why some partitions of a batch failed for good; none if none did.
+    pub given_up: Option<String>,
 }
 
 impl Run {
@@ -162,6 +167,44 @@ impl Run {
     /// Its partitions, each with the digest of the inputs as of the last lease.
     pub fn partitions(&self) -> impl Iterator<Item = (PartitionKey, u64)> + '_ {
         self.set.iter().zip(self.inputs.iter().copied())
+    }
+
+    /// Those of its partitions of which `outputs` has every output of the job.
+    #[must_use]
+    pub fn made_whole(&self, outputs: &[OutputRecord], symbols: &Symbols) -> PartitionSet {
+        let graph = &self.graph.graph;
+        if self.inputs.len() == 1 && outputs.len() == graph.job(self.job).outputs.len() {
+            return self.set.clone();
+        }
+        let mut found: BTreeMap<PartitionKey, usize> = BTreeMap::new();
+        for (ix, key) in outputs.iter().filter_map(|output| graph.locate(&output.partition, symbols)) {
+            if graph.job(self.job).outputs.contains(&ix) && self.set.contains(&key) {
+                *found.entry(key).or_default() += 1;
+            }
+        }
+        let mut whole = PartitionSet::empty(self.set.shape());
+        for (key, _) in found.iter().filter(|(_, count)| **count == graph.job(self.job).outputs.len()) {
+            whole.insert(key);
+        }
+        whole
+    }
+
+    /// What it makes and is not yet being published.
+    #[must_use]
+    pub fn unmade(&self, symbols: &Symbols) -> PartitionSet {
+        match self.phase {
+            Phase::Publishing => self.set.subtract(&self.made_whole(&self.intended, symbols)),
+            _ => self.set.clone(),
+        }
+    }
+
+    /// It has nothing to do with `gone` any more.
+    pub(super) fn narrow(&mut self, gone: &PartitionSet, symbols: &Symbols) {
+        let left = self.partitions().filter(|(key, _)| !gone.contains(key));
+        self.inputs = left.map(|(_, inputs)| inputs).collect();
+        self.set.subtract_with(gone);
+        self.tainted.clear(gone);
+        self.partition = self.graph.graph.home(self.job).batch_text(&self.set, symbols);
     }
 
     /// The graph's digest.

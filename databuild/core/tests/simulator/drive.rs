@@ -222,10 +222,8 @@ impl Simulation {
                         let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen };
                         self.step(Input::Sightings(sightings));
                         if self.life == life {
-                            let end = end_of(Err(AttemptReport {
-                                outcome: AttemptOutcome::Failure { permanent: true },
-                                message: "an input is gone".to_owned(),
-                            }));
+                            let outcome = AttemptOutcome::Failure { permanent: true };
+                            let end = end_of(Err(AttemptReport::new(outcome, "an input is gone")));
                             self.step(Input::AttemptEnded { attempt: spec.attempt, end });
                         }
                     }
@@ -361,7 +359,19 @@ impl Simulation {
                 self.step(Input::AttemptStarted { attempt, pid: 1 });
             }
             ProcessPhase::Waiting | ProcessPhase::Running => {
-                let failure = |outcome| Err(AttemptReport { outcome, message: "simulated".to_owned() });
+                let mut report = AttemptReport::new(AttemptOutcome::Lost, "simulated");
+                if process.spec.set.len() > 1 {
+                    // Some of a batch is done all the same, and some can never be.
+                    let share = 70 * self.rng.below(2) as u64;
+                    for output in &process.staged {
+                        if self.rng.percent(share) {
+                            report.done.push(output.clone());
+                        } else if self.rng.percent(30) {
+                            report.hopeless.push(output.partition.clone());
+                        }
+                    }
+                }
+                let failure = |outcome| Err(AttemptReport { outcome, ..report });
                 let result = match dice {
                     _ if process.cancel && dice < 80 => failure(AttemptOutcome::Canceled),
                     0..=9 if hostile => failure(AttemptOutcome::Failure { permanent: false }),
@@ -370,9 +380,13 @@ impl Simulation {
                     17..=19 if hostile => failure(AttemptOutcome::Lost),
                     _ => Ok(Success { outputs: process.staged.clone() }),
                 };
-                let how = result
-                    .as_ref()
-                    .map_or_else(|report| format!("{:?}", report.outcome), |_| "well".to_owned());
+                let how = result.as_ref().map_or_else(
+                    |report| {
+                        let done: Vec<_> = report.done.iter().map(|output| &output.partition).collect();
+                        format!("{:?}, done {done:?}, hopeless {:?}", report.outcome, report.hopeless)
+                    },
+                    |_| "well".to_owned(),
+                );
                 self.trace.push(Line::Text(format!("{attempt} ends: {how}")));
                 let end = end_of(result);
                 process.phase = ProcessPhase::Ended(end.clone());

@@ -194,7 +194,12 @@ impl Workspace {
         let outputs: Vec<OutputRecord> = texts.iter().map(|text| output(text, version)).collect();
         let end = end_of(Ok(Success { outputs }));
         let step = self.step(Input::AttemptEnded { attempt: spec.attempt, end });
-        step.reply.expect("the attempt is under way");
+        step.reply.as_ref().expect("the attempt is under way");
+        self.publish(&step);
+    }
+
+    /// What a step ordered to be published is in its place.
+    pub fn publish(&mut self, step: &Step) {
         let published = step.effects.iter().find_map(|effect| match effect {
             Effect::Publish { attempt, outputs, .. } => Some((*attempt, outputs.len())),
             _ => None,
@@ -205,10 +210,28 @@ impl Workspace {
         }
     }
 
+    /// The attempt at a batch fails: partitions in `done` are done all the same, those in `hopeless` can
+    /// never be.
+    pub fn finish_some(
+        &mut self,
+        partition: &str,
+        outcome: AttemptOutcome,
+        done: &[&str],
+        hopeless: &[&str],
+    ) -> Step {
+        let attempt = self.attempt(partition).attempt;
+        let done = done.iter().map(|text| output(text, "v1")).collect();
+        let hopeless = hopeless.iter().map(|text| (*text).to_owned()).collect();
+        let report = AttemptReport { done, hopeless, ..AttemptReport::new(outcome, "as told") };
+        let step = self.step(Input::AttemptEnded { attempt, end: end_of(Err(report)) });
+        assert!(step.reply.is_ok(), "the attempt is under way");
+        step
+    }
+
     /// The attempt at `partition` ends otherwise.
     pub fn end(&mut self, partition: &str, outcome: AttemptOutcome) -> AttemptId {
         let attempt = self.attempt(partition).attempt;
-        let end = end_of(Err(AttemptReport { outcome, message: "as told".to_owned() }));
+        let end = end_of(Err(AttemptReport::new(outcome, "as told")));
         self.step(Input::AttemptEnded { attempt, end }).reply.expect("the attempt is under way");
         attempt
     }
@@ -252,13 +275,15 @@ impl Workspace {
     }
 
     /// The server dies and comes back, knowing its log and what the executor has.
-    pub fn restart(&mut self, known: &[AttemptId]) {
+    pub fn restart(&mut self, known: &[AttemptId]) -> Step {
         let mut core = Core::new(self.core.slots);
         for record in &self.log {
             core.replay(record).expect("the log follows from itself");
         }
         self.core = core;
         self.ordered.retain(|spec| known.contains(&spec.attempt));
-        self.step(Input::Resume(known.to_vec())).reply.expect("resuming is not refused");
+        let step = self.step(Input::Resume(known.to_vec()));
+        assert!(step.reply.is_ok(), "resuming is not refused");
+        step
     }
 }

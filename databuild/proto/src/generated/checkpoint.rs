@@ -1941,6 +1941,10 @@ pub struct CheckpointRun {
     pub set: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.inputs_of)
     pub inputs_of: ::std::vec::Vec<u64>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.rest_due)
+    pub rest_due: ::protobuf::MessageField<super::events::Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.given_up)
+    pub given_up: ::std::option::Option<::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointRun.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2019,6 +2023,12 @@ impl ::protobuf::Message for CheckpointRun {
                 169 => {
                     self.inputs_of.push(is.read_fixed64()?);
                 },
+                178 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.rest_due)?;
+                },
+                186 => {
+                    self.given_up = ::std::option::Option::Some(is.read_string()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2082,6 +2092,13 @@ impl ::protobuf::Message for CheckpointRun {
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
         my_size += ::protobuf::rt::vec_packed_fixed64_size(21, &self.inputs_of);
+        if let Some(v) = self.rest_due.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.given_up.as_ref() {
+            my_size += ::protobuf::rt::string_size(23, &v);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2134,6 +2151,12 @@ impl ::protobuf::Message for CheckpointRun {
             ::protobuf::rt::write_message_field_with_cached_size(20, v, os)?;
         }
         os.write_repeated_packed_fixed64(21, &self.inputs_of)?;
+        if let Some(v) = self.rest_due.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(22, v, os)?;
+        }
+        if let Some(v) = self.given_up.as_ref() {
+            os.write_string(23, v)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2167,6 +2190,8 @@ impl ::protobuf::Message for CheckpointRun {
         self.tainted.clear();
         self.set.clear();
         self.inputs_of.clear();
+        self.rest_due.clear();
+        self.given_up = ::std::option::Option::None;
         self.special_fields.clear();
     }
 
@@ -2188,6 +2213,8 @@ impl ::protobuf::Message for CheckpointRun {
             tainted: ::std::vec::Vec::new(),
             set: ::protobuf::MessageField::none(),
             inputs_of: ::std::vec::Vec::new(),
+            rest_due: ::protobuf::MessageField::none(),
+            given_up: ::std::option::Option::None,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

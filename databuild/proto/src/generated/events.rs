@@ -835,6 +835,55 @@ impl Record {
         }
     }
 
+    // .databuild.v1.PartitionsFailed partitions_failed = 26;
+
+    pub fn partitions_failed(&self) -> &PartitionsFailed {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PartitionsFailed(ref v)) => v,
+            _ => <PartitionsFailed as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_partitions_failed(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_partitions_failed(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PartitionsFailed(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_partitions_failed(&mut self, v: PartitionsFailed) {
+        self.event = ::std::option::Option::Some(record::Event::PartitionsFailed(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_partitions_failed(&mut self) -> &mut PartitionsFailed {
+        if let ::std::option::Option::Some(record::Event::PartitionsFailed(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::PartitionsFailed(PartitionsFailed::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::PartitionsFailed(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_partitions_failed(&mut self) -> PartitionsFailed {
+        if self.has_partitions_failed() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::PartitionsFailed(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            PartitionsFailed::new()
+        }
+    }
+
     // .databuild.v1.PlanCreated plan_created = 30;
 
     pub fn plan_created(&self) -> &PlanCreated {
@@ -1096,6 +1145,9 @@ impl ::protobuf::Message for Record {
                 202 => {
                     self.event = ::std::option::Option::Some(record::Event::WantReplanned(is.read_message()?));
                 },
+                210 => {
+                    self.event = ::std::option::Option::Some(record::Event::PartitionsFailed(is.read_message()?));
+                },
                 242 => {
                     self.event = ::std::option::Option::Some(record::Event::PlanCreated(is.read_message()?));
                 },
@@ -1192,6 +1244,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::PartitionsFailed(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
                 &record::Event::PlanCreated(ref v) => {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -1272,6 +1328,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::WantReplanned(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(25, v, os)?;
                 },
+                &record::Event::PartitionsFailed(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(26, v, os)?;
+                },
                 &record::Event::PlanCreated(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(30, v, os)?;
                 },
@@ -1305,6 +1364,7 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1377,6 +1437,8 @@ pub mod record {
         RunEnded(super::RunEnded),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.want_replanned)
         WantReplanned(super::WantReplanned),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.partitions_failed)
+        PartitionsFailed(super::PartitionsFailed),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.plan_created)
         PlanCreated(super::PlanCreated),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.plans_dropped)
@@ -3148,6 +3210,8 @@ pub struct AttemptEnded {
     pub max_rss_kb: u64,
     // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.retry_at)
     pub retry_at: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.done)
+    pub done: u64,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.AttemptEnded.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3202,6 +3266,9 @@ impl ::protobuf::Message for AttemptEnded {
                 74 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.retry_at)?;
                 },
+                160 => {
+                    self.done = is.read_uint64()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -3242,6 +3309,9 @@ impl ::protobuf::Message for AttemptEnded {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        if self.done != 0 {
+            my_size += ::protobuf::rt::uint64_size(20, self.done);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -3275,6 +3345,9 @@ impl ::protobuf::Message for AttemptEnded {
         if let Some(v) = self.retry_at.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(9, v, os)?;
         }
+        if self.done != 0 {
+            os.write_uint64(20, self.done)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -3301,6 +3374,7 @@ impl ::protobuf::Message for AttemptEnded {
         self.cpu_ms = 0;
         self.max_rss_kb = 0;
         self.retry_at.clear();
+        self.done = 0;
         self.special_fields.clear();
     }
 
@@ -3315,6 +3389,7 @@ impl ::protobuf::Message for AttemptEnded {
             cpu_ms: 0,
             max_rss_kb: 0,
             retry_at: ::protobuf::MessageField::none(),
+            done: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -3693,6 +3768,8 @@ pub struct Materialized {
     pub attempt: u32,
     // @@protoc_insertion_point(field:databuild.v1.Materialized.outputs)
     pub outputs: ::std::vec::Vec<OutputRecord>,
+    // @@protoc_insertion_point(field:databuild.v1.Materialized.goes_on)
+    pub goes_on: bool,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.Materialized.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3729,6 +3806,9 @@ impl ::protobuf::Message for Materialized {
                 26 => {
                     self.outputs.push(is.read_message()?);
                 },
+                160 => {
+                    self.goes_on = is.read_bool()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -3751,6 +3831,9 @@ impl ::protobuf::Message for Materialized {
             let len = value.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        if self.goes_on != false {
+            my_size += 2 + 1;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -3766,6 +3849,9 @@ impl ::protobuf::Message for Materialized {
         for v in &self.outputs {
             ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
         };
+        if self.goes_on != false {
+            os.write_bool(20, self.goes_on)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -3786,6 +3872,7 @@ impl ::protobuf::Message for Materialized {
         self.run = 0;
         self.attempt = 0;
         self.outputs.clear();
+        self.goes_on = false;
         self.special_fields.clear();
     }
 
@@ -3794,6 +3881,136 @@ impl ::protobuf::Message for Materialized {
             run: 0,
             attempt: 0,
             outputs: ::std::vec::Vec::new(),
+            goes_on: false,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.PartitionsFailed)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct PartitionsFailed {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.PartitionsFailed.run)
+    pub run: u64,
+    // @@protoc_insertion_point(field:databuild.v1.PartitionsFailed.attempt)
+    pub attempt: u32,
+    // @@protoc_insertion_point(field:databuild.v1.PartitionsFailed.partitions)
+    pub partitions: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.PartitionsFailed.message)
+    pub message: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.PartitionsFailed.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a PartitionsFailed {
+    fn default() -> &'a PartitionsFailed {
+        <PartitionsFailed as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl PartitionsFailed {
+    pub fn new() -> PartitionsFailed {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for PartitionsFailed {
+    const NAME: &'static str = "PartitionsFailed";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.run = is.read_uint64()?;
+                },
+                16 => {
+                    self.attempt = is.read_uint32()?;
+                },
+                26 => {
+                    self.partitions.push(is.read_string()?);
+                },
+                34 => {
+                    self.message = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.run != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.run);
+        }
+        if self.attempt != 0 {
+            my_size += ::protobuf::rt::uint32_size(2, self.attempt);
+        }
+        for value in &self.partitions {
+            my_size += ::protobuf::rt::string_size(3, &value);
+        };
+        if !self.message.is_empty() {
+            my_size += ::protobuf::rt::string_size(4, &self.message);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.run != 0 {
+            os.write_uint64(1, self.run)?;
+        }
+        if self.attempt != 0 {
+            os.write_uint32(2, self.attempt)?;
+        }
+        for v in &self.partitions {
+            os.write_string(3, &v)?;
+        };
+        if !self.message.is_empty() {
+            os.write_string(4, &self.message)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> PartitionsFailed {
+        PartitionsFailed::new()
+    }
+
+    fn clear(&mut self) {
+        self.run = 0;
+        self.attempt = 0;
+        self.partitions.clear();
+        self.message.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static PartitionsFailed {
+        static instance: PartitionsFailed = PartitionsFailed {
+            run: 0,
+            attempt: 0,
+            partitions: ::std::vec::Vec::new(),
+            message: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -78,7 +78,9 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
         after = answer.seq;
         console.progress(&answer.want);
         for line in &answer.lines {
-            built += u64::from(matches!(line.what.as_str(), "built" | "empty"));
+            if matches!(line.what.as_str(), "built" | "empty") {
+                built += line.partitions.unwrap_or(1);
+            }
             let tail = if line.what == "failed" && tails < MOST_TAILS {
                 tails += 1;
                 stderr_tail(client, line)

@@ -76,6 +76,8 @@ fn full() -> StateDump {
         failures: 2,
         losses: 1,
         inputs: vec![u64::MAX - 2, 0],
+        rest_due: (id > 1).then(|| time("2024-03-14T01:02:05Z")),
+        given_up: (id > 1).then(|| "no such day".to_owned()),
         as_of: time("2024-03-14T01:02:03.000000004Z"),
         made_by: 6,
         cancel_requested: true,

@@ -4,9 +4,10 @@ use super::super::time::join;
 use super::{judged, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
-    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord, PlanCreated,
-    PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended, Record, Refresh, RunCancelRequested,
-    RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
+    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
+    PartitionsFailed, PlanCreated, PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended,
+    Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome,
+    WantReplanned, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
@@ -92,12 +93,18 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         }
         StoredEvent::Materialized(e) => {
             known(&e, "a materialization")?;
-            let stored::Materialized { run, attempt: number, outputs, special_fields: _ } = e;
+            let stored::Materialized { run, attempt: number, outputs, goes_on, special_fields: _ } = e;
             let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
-            Event::Materialized(Materialized { attempt: attempt(run, number), outputs })
+            Event::Materialized(Materialized { attempt: attempt(run, number), outputs, goes_on })
         }
         StoredEvent::Tainted(e) => Event::Tainted(judged::read_tainted(e)?),
         StoredEvent::Untainted(e) => Event::Untainted(judged::read_untainted(e)?),
+        StoredEvent::PartitionsFailed(e) => {
+            known(&e, "failed partitions")?;
+            let stored::PartitionsFailed { run, attempt: number, partitions, message, special_fields: _ } = e;
+            let attempt = attempt(run, number);
+            Event::PartitionsFailed(PartitionsFailed { attempt, partitions, message })
+        }
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;
@@ -297,6 +304,7 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
         cpu_ms,
         max_rss_kb,
         retry_at,
+        done,
         special_fields: _,
     } = message;
     Ok(AttemptEnded {
@@ -318,6 +326,7 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
         cpu_ms,
         max_rss_kb,
         retry_at: optional_instant(retry_at)?,
+        done,
     })
 }
 

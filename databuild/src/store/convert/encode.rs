@@ -4,9 +4,10 @@ use super::super::time::split;
 use super::judged;
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
-    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord, PlanCreated,
-    PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended, Record, Refresh, RunCancelRequested,
-    RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome, WantReplanned, WorkAbandoned, WorkCutOff,
+    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
+    PartitionsFailed, PlanCreated, PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended,
+    Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome,
+    WantReplanned, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::AttemptId;
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
@@ -43,6 +44,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::Materialized(_) => 23,
         Event::RunEnded(_) => 24,
         Event::WantReplanned(_) => 25,
+        Event::PartitionsFailed(_) => 26,
         Event::PlanCreated(_) => 30,
         Event::PlansDropped(_) => 31,
         Event::Tainted(_) => 40,
@@ -104,17 +106,28 @@ fn event(event: &Event) -> StoredEvent {
                 ..Default::default()
             })
         }
-        Event::Materialized(Materialized { attempt, outputs }) => {
+        Event::Materialized(Materialized { attempt, outputs, goes_on }) => {
             let AttemptId { run, number } = *attempt;
             StoredEvent::Materialized(stored::Materialized {
                 run: run.0,
                 attempt: number,
                 outputs: outputs.iter().map(output).collect(),
+                goes_on: *goes_on,
                 ..Default::default()
             })
         }
         Event::Tainted(e) => StoredEvent::Tainted(judged::tainted(e)),
         Event::Untainted(e) => StoredEvent::Untainted(judged::untainted(e)),
+        Event::PartitionsFailed(PartitionsFailed { attempt, partitions, message }) => {
+            let AttemptId { run, number } = *attempt;
+            StoredEvent::PartitionsFailed(stored::PartitionsFailed {
+                run: run.0,
+                attempt: number,
+                partitions: partitions.clone(),
+                message: message.clone(),
+                ..Default::default()
+            })
+        }
         Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,
             canceled: *canceled,
@@ -302,7 +315,8 @@ fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
 }
 
 fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
-    let AttemptEnded { attempt, outcome, message, exit_code, wall_ms, cpu_ms, max_rss_kb, retry_at } = event;
+    let AttemptEnded { attempt, outcome, message, exit_code, wall_ms, cpu_ms, max_rss_kb, retry_at, done } =
+        event;
     let AttemptId { run, number } = *attempt;
     stored::AttemptEnded {
         run: run.0,
@@ -323,6 +337,7 @@ fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
         cpu_ms: *cpu_ms,
         max_rss_kb: *max_rss_kb,
         retry_at: optional_instant(*retry_at),
+        done: *done,
         ..Default::default()
     }
 }

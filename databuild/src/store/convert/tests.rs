@@ -118,6 +118,7 @@ fn kind_numbers_never_change() {
         (23, "Materialized"),
         (24, "RunEnded"),
         (25, "WantReplanned"),
+        (26, "PartitionsFailed"),
         (30, "PlanCreated"),
         (31, "PlansDropped"),
         (40, "Tainted"),

@@ -52,6 +52,7 @@ fn end(run: u64, number: u32, outcome: AttemptOutcome, retry_at: Option<Timestam
         cpu_ms: u64::MAX,
         max_rss_kb: 30,
         retry_at,
+        done: 0,
     })
 }
 
@@ -133,7 +134,7 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
     let seen = step(at(11, end(1, 2, AttemptOutcome::Success, None)));
     assert_eq!(seen.run.state, RunState::Running, "its outputs are not published yet");
     let outputs = vec![output("daily/date=1", 7), output("extra/date=1", 8)];
-    let done = Materialized { attempt: attempt(1, 2), outputs };
+    let done = Materialized { attempt: attempt(1, 2), outputs, goes_on: false };
     let seen = step(at(12, Event::Materialized(done)));
     assert_eq!(seen.run.state, RunState::Completed);
     assert_eq!(seen.run.ended_at, Some(second(12)));
@@ -270,7 +271,7 @@ fn a_partitions_history_tells_what_it_held_when() {
             }],
         })
     };
-    let made = Materialized { attempt: attempt(1, 1), outputs: vec![output("daily", 8)] };
+    let made = Materialized { attempt: attempt(1, 1), outputs: vec![output("daily", 8)], goes_on: false };
     let f = fixture(vec![at(1, seen("v1")), at(2, Event::Materialized(made)), at(3, seen("v3"))]);
     let history = f.reader.materializations("raw", 10).unwrap().value;
     assert_eq!(history.iter().map(|m| m.version.as_str()).collect::<Vec<_>>(), ["v3", "v1"]);

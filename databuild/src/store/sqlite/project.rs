@@ -4,7 +4,7 @@ use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered, Materialized, Observed,
-    OutputRecord, Record, RunEnded, SeenPartition, WantCreated, WantEnded,
+    OutputRecord, PartitionsFailed, Record, RunEnded, SeenPartition, WantCreated, WantEnded,
 };
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 
@@ -70,17 +70,26 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
             }
             changes
         }
-        Event::Materialized(Materialized { attempt, outputs }) => {
+        Event::Materialized(Materialized { attempt, outputs, goes_on }) => {
             let run = attempt.run;
             let mut changes: Vec<_> =
                 outputs.iter().map(|output| RowChange::Materialized { at, seq, run, output }).collect();
-            changes.push(RowChange::RunMoved {
-                run,
-                state: RunState::Completed,
-                ended_at: Some(at),
-                message: Some(""),
+            changes.push(match goes_on {
+                false => RowChange::RunMoved {
+                    run,
+                    state: RunState::Completed,
+                    ended_at: Some(at),
+                    message: Some(""),
+                },
+                // If there is no further attempt, the run's end is the next event.
+                true => {
+                    RowChange::RunMoved { run, state: RunState::RetryWait, ended_at: None, message: None }
+                }
             });
             changes
+        }
+        Event::PartitionsFailed(PartitionsFailed { attempt, message, .. }) => {
+            vec![RowChange::RunMessage { run: attempt.run, message }]
         }
         Event::RunEnded(RunEnded { run, canceled, message }) => {
             let state = if *canceled { RunState::Canceled } else { RunState::Failed };

@@ -167,6 +167,10 @@ pub struct RunDump {
     pub cancel_requested: bool,
     /// As in the state.
     pub intended: Vec<OutputRecord>,
+    /// As in the state.
+    pub rest_due: Option<Timestamp>,
+    /// As in the state.
+    pub given_up: Option<String>,
     /// By event.
     pub tainted: Vec<(Seq, SetColumns)>,
 }
@@ -348,6 +352,8 @@ impl RunDump {
             made_by,
             cancel_requested,
             intended,
+            rest_due,
+            given_up,
             tainted,
         } = run;
         RunDump {
@@ -365,6 +371,8 @@ impl RunDump {
             made_by: made_by.0,
             cancel_requested: *cancel_requested,
             intended: intended.clone(),
+            rest_due: *rest_due,
+            given_up: given_up.clone(),
             tainted: marks(tainted),
         }
     }

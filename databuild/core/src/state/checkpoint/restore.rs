@@ -335,6 +335,8 @@ impl Reader {
             made_by,
             cancel_requested,
             intended,
+            rest_due,
+            given_up,
             tainted,
         } = dump;
         let graph = Arc::clone(graphs.get(graph as usize).ok_or(RestoreError::Index("a graph"))?);
@@ -361,6 +363,8 @@ impl Reader {
             made_by: self.provenance(made_by)?,
             cancel_requested,
             intended,
+            rest_due,
+            given_up,
             tainted,
         })
     }

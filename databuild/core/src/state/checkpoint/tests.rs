@@ -264,7 +264,19 @@ impl World {
                 for key in spec.set.iter() {
                     outputs.extend(graph.job(spec.job).outputs.iter().map(|ix| output(&key, ix)));
                 }
-                AttemptEnd { result: Ok(Success { outputs }), ..failed(AttemptOutcome::Success) }
+                let count = outputs.len() as u64;
+                if count > 2 && self.roll(2) == 0 {
+                    // Some of a batch is done, and of the rest the last is beyond hope.
+                    let hopeless = outputs.iter().rev().step_by(2).take(self.roll(2) as usize);
+                    let hopeless = hopeless.map(|output| output.partition.clone()).collect();
+                    let done = outputs[..self.roll(count) as usize].to_vec();
+                    let report =
+                        AttemptReport::new(AttemptOutcome::Failure { permanent: false }, "some failed");
+                    let result = Err(AttemptReport { done, hopeless, ..report });
+                    AttemptEnd { result, ..failed(AttemptOutcome::Timeout) }
+                } else {
+                    AttemptEnd { result: Ok(Success { outputs }), ..failed(AttemptOutcome::Success) }
+                }
             }
         };
         self.give(Input::AttemptEnded { attempt: spec.attempt, end });
@@ -273,7 +285,7 @@ impl World {
 
 fn failed(outcome: AttemptOutcome) -> AttemptEnd {
     AttemptEnd {
-        result: Err(AttemptReport { outcome, message: "exit 3".to_owned() }),
+        result: Err(AttemptReport::new(outcome, "exit 3")),
         exit_code: Some(3),
         wall_ms: 11,
         cpu_ms: 5,
@@ -366,6 +378,8 @@ fn the_histories_have_all_that_a_state_can_have() {
             for run in &dump.runs {
                 meet("losses", run.losses > 0);
                 meet("batches", run.inputs.len() > 1);
+                meet("rest_due", run.rest_due.is_some());
+                meet("given_up", run.given_up.is_some());
                 meet("failures", run.failures > 0);
                 meet("intended", !run.intended.is_empty());
                 meet("cancel_requested", run.cancel_requested);
