@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
-from harness import alive, edit, processes_about, read, run, wait_until
+from harness import alive, edit, processes_about, read, run, wait_until, write
 from scenario import Scenario
 
 TOTAL = "1.0\n10.0\n12.0\n120.0\n15.0\n150.0\n3.0\n30.0\n6.0\n60.0\n9.0\n90.0\n"
@@ -47,6 +48,7 @@ class Pipeline(Scenario):
         """an edit of a library makes its consumers stale, and why blames that file with the way to it"""
         edit(self.ws.at("lib", "rounding.py"), "DIGITS = 1", "DIGITS = 2")
         self.world.bazel("build", "//:databuild").expect(0)
+        self.diff_of_the_edit()
         plan = self.ws.cli("plan", "total", "--json").expect(0).json()
         self.assertEqual([(g["job"], g["reason"], g["count"]) for g in plan["groups"]][0], ("//:read", "code_changed", 12))
         self.assertEqual(plan["certain"], 12)
@@ -57,6 +59,40 @@ class Pipeline(Scenario):
         (cause,) = self.ws.cli("why", "readings/city=eu/date=2024-02-28", "--json").expect(0).json()["causes"]
         self.assertEqual([file["path"] for file in cause["files"]], ["lib/rounding.py"])
         self.assertSays(self.ws.cli("why", "sums/city=eu/date=2024-02-28").expect(0), "is current", "lib/rounding.py changed")
+
+    def diff_of_the_edit(self):
+        """diff tells all that before the graph is registered, and does not register it"""
+        # Not by the program, which would register the graph beside it.
+        def seen():
+            return (self.ws.api("GET", "/api/v1/graph/id")[1], self.ws.api("GET", "/api/v1/server")[1]["seq"])
+        before = seen()
+        diff = self.ws.cli("diff", "--json").expect(0).json()
+        (job,) = diff["jobs"]
+        self.assertEqual((job["job"], job["change"], job["what"]), ("//:read", "changed", ["code"]))
+        self.assertEqual([(file["path"], file["via"]) for file in job["files"]], [("lib/rounding.py", ["//jobs:read", "//lib:rounding"])])
+        self.assertEqual(diff["stale"]["partitions"], 25)
+        counts = {row["dataset"]: (row["stale"], row["downstream"]) for row in diff["stale"]["datasets"]}
+        self.assertEqual(counts, {"readings": (12, 0), "sums": (0, 12), "total": (0, 1)})
+        self.assertSays(self.ws.cli("diff", "--exit-code").expect(1), "lib/rounding.py", "25 partitions", "//jobs:read -> //lib:rounding")
+        self.assertSays(self.ws.cli("diff", "--base", before[0]["graph"][:8]).expect(0), "lib/rounding.py", "25 partitions")
+        self.assertSays(self.ws.cli("diff", "--base", "0000").expect(2), "graph_not_found")
+        self.assertSays(self.ws.cli("diff", "--base", "no such file").expect(2), "bad_base")
+        self.assertEqual(seen(), before)
+        # As CI does, with two files and no server: here in a folder that is no workspace.
+        folder = self.ws.at("..", "ci")
+        os.makedirs(folder, exist_ok=True)
+        graph = self.ws.api("GET", "/api/v1/graph")[1]
+        base, head = os.path.join(folder, "base.json"), os.path.join(folder, "head.json")
+        write(base, json.dumps(graph))
+        for changed in graph["jobs"]:
+            if changed["label"] == "//:sum":
+                changed["code"], changed["retries"] = "0" * 64, 7
+        write(head, json.dumps(graph))
+        files = run(self.ws.command("diff", "--base", base, "--head", head, "--json"), cwd=folder).expect(0).json()
+        self.assertEqual([(job["job"], job["what"], job["files"]) for job in files["jobs"]], [("//:sum", ["code", "policy"], None)])
+        self.assertIsNone(files["stale"])
+        same = run(self.ws.command("diff", "--base", base, "--head", base, "--exit-code"), cwd=folder).expect(0)
+        self.assertSays(same, "have the same jobs and datasets")
 
     def test_unbuilt_edit(self):
         """an edit after the build is not passed off as what was built"""

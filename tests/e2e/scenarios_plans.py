@@ -130,3 +130,17 @@ class Blame(Scenario):
         self.assertIn("probe/case/case=failing failed", why["causes"][0])
         self.assertSays(self.ws.cli("why", "w9999").expect(2), "want_not_found")
         self.assertSays(self.ws.cli("why", "r9999").expect(2), "run_not_found")
+
+    def test_logs(self):
+        """logs tells both streams, each to its own when followed, or as JSON"""
+        self.ws.cli("build", "probe/case/case=failing").expect(1)
+        run = self.ws.run_of("probe/case/case=failing")["id"]
+        followed = self.ws.cli("logs", "-f", run).expect(0)
+        self.assertIn("complaint 30", followed.err)
+        self.assertNotIn("complaint", followed.out)
+        self.assertIn("complaint 30", self.ws.cli("logs", "-f", run, "--stderr").expect(0).out)
+        said = self.ws.cli("logs", run, "--json").expect(0).json()
+        self.assertEqual((said["run"], said["attempt"]), (run, 1))
+        self.assertIn("complaint 30", said["stderr"])
+        pieces = self.ws.cli("logs", "-f", run, "--json").expect(0).json_lines()
+        self.assertEqual("".join(piece["text"] for piece in pieces if piece["stream"] == "stderr"), said["stderr"])

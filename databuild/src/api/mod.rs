@@ -4,6 +4,7 @@
 //! last event it knows of. Lists are `{"data": […], "next": cursor or null, "seq": n}`.
 
 mod error;
+mod graph_diffs;
 mod judgements;
 mod partitions;
 mod plans;
@@ -13,6 +14,9 @@ mod wants;
 mod work;
 
 pub use error::ErrorBody;
+pub use graph_diffs::{
+    DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
+};
 pub use judgements::{TaintReply, TaintRequest, TaintSaid};
 pub use partitions::{
     Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,

@@ -43,6 +43,8 @@ pub enum Command {
     Plans(PlansArgs),
     /// Do exactly what a plan says, and wait
     Apply(ApplyArgs),
+    /// Compare the graph just built with the one the server follows, or two graph files
+    Diff(DiffArgs),
     /// Explain why a partition is as it is, or what a want or a run waits for
     Why(WhyArgs),
     /// Declare data bad: it and all that was made from it is stale
@@ -217,6 +219,20 @@ pub struct ApplyArgs {
     /// Do not wait for the end
     #[arg(long)]
     pub detach: bool,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Graph file, or the id of a graph that was registered (default: the one the server follows)
+    #[arg(long, value_name = "FILE|ID")]
+    pub base: Option<String>,
+    /// Graph file (default: the one this program was built with)
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// Exit with 1 if there are differences
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// Arguments of `why`.

@@ -39,11 +39,15 @@ impl Client {
     /// # Errors
     /// The process cannot have a runtime.
     pub fn new(info: &ServerInfo) -> Result<Client, CliError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| CliError::new(Kind::Bug, "no_runtime", error.to_string()))?;
-        Ok(Client { runtime, address: info.address, token: info.token.expose().to_owned() })
+        Ok(Client { runtime: runtime()?, address: info.address, token: info.token.expose().to_owned() })
+    }
+
+    /// A further client of the same server, for another thread.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn another(&self) -> Result<Client, CliError> {
+        Ok(Client { runtime: runtime()?, address: self.address, token: self.token.clone() })
     }
 
     /// Asks a server whether it is well.
@@ -215,6 +219,13 @@ impl Stream<'_> {
             }
         })
     }
+}
+
+fn runtime() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Kind::Bug, "no_runtime", error.to_string()))
 }
 
 fn encode<B: Serialize>(body: &B) -> Result<Bytes, CliError> {

@@ -69,6 +69,11 @@ pub fn connect(cli: &Cli) -> Result<Client, CliError> {
     Ok(client)
 }
 
+/// A client of the workspace's server, started if there was none, that learns of no graph.
+pub fn attach(cli: &Cli) -> Result<Client, CliError> {
+    Client::new(&start(&state_dir(cli)?, &store()?)?)
+}
+
 /// A server that is this process's child and goes with it: for machines that are thrown away or that
 /// clean up after a command, such as CI's.
 pub struct PrivateServer {

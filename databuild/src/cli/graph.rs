@@ -17,6 +17,40 @@ pub struct BuiltGraph {
     runfiles: PathBuf,
 }
 
+impl BuiltGraph {
+    /// A graph file; what it speaks of is looked for beside it, in `NAME.runfiles` of `NAME.graph.json`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(path: &Path) -> Result<BuiltGraph, CliError> {
+        let content = std::fs::read_to_string(path).map_err(|error| {
+            CliError::new(Kind::Configuration, "graph_unreadable", format!("{}: {error}", path.display()))
+        })?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let stem = name.strip_suffix(".graph.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
+        let runfiles = path.with_file_name(format!("{stem}.runfiles"));
+        Ok(BuiltGraph { content, path: path.to_owned(), runfiles })
+    }
+
+    /// The file as it is.
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// Where the runfiles are, if they are.
+    pub fn runfiles(&self) -> &Path {
+        &self.runfiles
+    }
+
+    /// What the file says.
+    ///
+    /// # Errors
+    /// It is no graph file of this format.
+    pub fn parse(&self) -> Result<GraphFile, CliError> {
+        parse_content(&self.content, &self.path.display().to_string())
+    }
+}
+
 /// Finds the graph this program was built with; none when it runs by itself (from the shim, say).
 ///
 /// `bazel run` and `bazel-bin/databuild` call a link that has the graph and the runfiles beside it. Links
@@ -33,14 +67,7 @@ pub fn find() -> Result<Option<BuiltGraph>, CliError> {
     for _ in 0..40 {
         let graph = beside(&at, ".graph.json");
         if graph.is_file() {
-            let content = std::fs::read_to_string(&graph).map_err(|error| {
-                CliError::new(
-                    Kind::Configuration,
-                    "graph_unreadable",
-                    format!("{}: {error}", graph.display()),
-                )
-            })?;
-            return Ok(Some(BuiltGraph { content, path: graph, runfiles: beside(&at, ".runfiles") }));
+            return BuiltGraph::read(&graph).map(Some);
         }
         match std::fs::read_link(&at) {
             Ok(next) => at = at.parent().map(|parent| parent.join(&next)).unwrap_or(next),
@@ -59,7 +86,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Registers the graph, unless the server follows it already. The jobs' code is stored first: a server
 /// never learns of a graph whose code may vanish.
 pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<(), CliError> {
-    let file = parse(built)?;
+    let file = built.parse()?;
     let inherited = inherited(&file);
     let now: api::GraphId = client.get("/api/v1/graph/id")?;
     let known = now.graph == Some(GraphId::of(&built.content).0);
@@ -81,14 +108,19 @@ fn is_stored(store: &Store, file: &GraphFile) -> bool {
     file.jobs.iter().all(|job| job.code.as_ref().is_some_and(stored))
 }
 
-fn parse(built: &BuiltGraph) -> Result<GraphFile, CliError> {
-    parse_file(&built.content).map_err(|problems| {
+/// What a graph file says; `from` is where it is from.
+///
+/// # Errors
+/// It is no graph file of this format.
+pub fn parse_content(content: &str, from: &str) -> Result<GraphFile, CliError> {
+    parse_file(content).map_err(|problems| {
         let text = problems.first().map(ToString::to_string).unwrap_or_default();
-        CliError::new(Kind::Configuration, "graph_invalid", format!("{}: {text}", built.path.display()))
+        CliError::new(Kind::Configuration, "graph_invalid", format!("{from}: {text}"))
     })
 }
 
-fn inherited(file: &GraphFile) -> BTreeMap<String, String> {
+/// Values of the environment that jobs of a graph inherit.
+pub fn inherited(file: &GraphFile) -> BTreeMap<String, String> {
     file.jobs
         .iter()
         .flat_map(|job| &job.env_inherit)

@@ -45,6 +45,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Plan(args) => c::plan::run(&cli, args),
         Command::Plans(args) => c::plans::run(&cli, args),
         Command::Apply(args) => c::apply::run(&cli, args),
+        Command::Diff(args) => c::diff::run(&cli, args),
         Command::Why(args) => c::why::run(&cli, args),
         Command::Taint(args) => c::taint::run(&cli, args),
         Command::Untaint(args) => c::taint::run_untaint(&cli, args),

@@ -4,7 +4,7 @@ use super::orchestrator::{Command, Message};
 use crate::store::{Blob, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
-    self, ApplyRequest, Core, Input, Judgement, PlanRequest, Refusal, Reply, Sightings, WantRequest,
+    self, ApplyRequest, Core, Impact, Input, Judgement, PlanRequest, Refusal, Reply, Sightings, WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
 use databuild_core::graph::{DatasetIx, Graph};
@@ -173,10 +173,7 @@ impl Handle {
         let names: Vec<&String> = graph.jobs().flat_map(|(_, job)| &job.env_inherit).collect();
         let inherited: BTreeMap<String, String> =
             inherited.into_iter().filter(|(name, _)| names.contains(&name)).collect();
-        let digests = inherited
-            .iter()
-            .map(|(name, value)| (name.clone(), databuild_core::digest::sha256_hex(value.as_bytes())))
-            .collect();
+        let digests = inherited_digests(&graph, &inherited);
         let blobs: Vec<(String, Blob)> =
             sources.into_iter().map(|(label, text)| (label, Blob::of(text.into_bytes()))).collect();
         let id = GraphId::of(&content);
@@ -191,6 +188,33 @@ impl Handle {
             Reply::Registered { changed } => Ok((id, changed)),
             _ => Ok((id, false)),
         }
+    }
+
+    /// What a graph would make stale, by dataset. Blocking; registers nothing.
+    ///
+    /// # Errors
+    /// No graph is registered, or this one is invalid.
+    pub fn impact(
+        &self,
+        content: String,
+        inherited: &BTreeMap<String, String>,
+    ) -> Result<(BTreeMap<String, Impact>, u64), CommandError> {
+        let state = Arc::clone(&self.snapshot().state);
+        if state.graph.is_none() {
+            return Err(Refusal::NoGraph.into());
+        }
+        let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
+            Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
+        })?;
+        let event = GraphRegistered {
+            graph: GraphId::of(&content),
+            content: content.into(),
+            inherited: inherited_digests(&graph, inherited),
+            sources: BTreeMap::new(),
+        };
+        let found = decide::impact(&state, event, Timestamp::now())
+            .map_err(|error| Refusal::BadGraph(error.to_string()))?;
+        Ok((found, state.seq.0))
     }
 
     /// Creates a want, having looked at the files it is about.
@@ -335,6 +359,16 @@ impl Planned {
             grounds: Grounds::default(),
         }
     }
+}
+
+/// Digests of those values that some job of a graph inherits.
+fn inherited_digests(graph: &Graph, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let names: Vec<&String> = graph.jobs().flat_map(|(_, job)| &job.env_inherit).collect();
+    values
+        .iter()
+        .filter(|(name, _)| names.contains(name))
+        .map(|(name, value)| (name.clone(), databuild_core::digest::sha256_hex(value.as_bytes())))
+        .collect()
 }
 
 /// A plan with the state it was made on.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// A source manifest as the rules write it.
 #[derive(Debug, Deserialize)]
-pub(super) struct SourceManifest {
+pub struct SourceManifest {
     label: String,
     files: Vec<SourceFile>,
     edges: Vec<(String, String)>,
@@ -25,13 +25,15 @@ struct SourceFile {
 
 impl SourceManifest {
     /// Parses a manifest; none if it is damaged, which only costs the explanation.
-    pub(super) fn parse(bytes: &[u8]) -> Option<SourceManifest> {
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<SourceManifest> {
         serde_json::from_slice(bytes).ok()
     }
 }
 
 /// Changed files in path order, each with the shortest chain of labels that leads to it.
-pub(super) fn blame(then: &SourceManifest, now: &SourceManifest) -> Vec<Blame> {
+#[must_use]
+pub fn blame(then: &SourceManifest, now: &SourceManifest) -> Vec<Blame> {
     let old: BTreeMap<&str, &SourceFile> = then.files.iter().map(|file| (file.path.as_str(), file)).collect();
     let new: BTreeMap<&str, &SourceFile> = now.files.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut found = Vec::new();

@@ -5,7 +5,6 @@
 //! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`].
 //! - Nothing but `/health` and `/ready` answers without the token.
 
-mod blame;
 mod describe;
 mod error;
 mod estimate;
@@ -18,6 +17,7 @@ mod views;
 mod waits;
 mod why;
 
+pub mod blame;
 pub mod handlers;
 
 pub use garbage::write_roots;

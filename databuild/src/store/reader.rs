@@ -294,6 +294,19 @@ impl Reader {
         })
     }
 
+    /// The newest registration of a graph whose id begins so.
+    pub fn graph_beginning(&self, id: &str) -> Result<Answer<Option<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached(
+                    // No digit of an id is beyond `f`.
+                    "SELECT * FROM graphs WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY seq DESC LIMIT 1",
+                )?
+                .query_row([id], graph_row)
+                .optional()
+        })
+    }
+
     /// A content by its digest, such as a graph's or a source manifest.
     pub fn blob(&self, digest: &str) -> Result<Answer<Option<Vec<u8>>>, StoreError> {
         self.checked_answer(|connection| read::blob(connection, &self.log, digest))

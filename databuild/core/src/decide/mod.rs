@@ -14,6 +14,7 @@ mod attempt;
 mod batches;
 pub mod blocker;
 mod dispatch;
+mod impact;
 mod input;
 mod plan;
 mod replan;
@@ -22,6 +23,7 @@ mod taint;
 mod want;
 
 pub use blocker::Blocker;
+pub use impact::{impact, Impact};
 pub use input::{
     ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Judgement, PlanRequest, Refusal,
     Reply, Sighting, Sightings, Step, Success, WantRequest,

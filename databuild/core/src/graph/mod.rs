@@ -5,6 +5,7 @@
 //! exists is sound: no cycles, one producer for each dataset, every mapping total.
 
 mod check;
+pub mod diff;
 pub mod file;
 mod omission;
 mod problem;

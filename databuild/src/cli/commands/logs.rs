@@ -8,6 +8,15 @@ use super::super::{exit_code, output};
 use crate::api::RunDetail;
 use std::io::Write as _;
 
+/// Where what a job printed goes.
+#[derive(Clone, Copy)]
+enum Sink {
+    Stdout,
+    Stderr,
+    /// A JSON object for each piece, on stdout.
+    Json,
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -22,22 +31,58 @@ pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
         (_, true) => &["stderr"],
         _ => &["stdout", "stderr"],
     };
+    let path = |stream: &str| format!("/api/v1/runs/{id}/logs/{stream}?attempt={attempt}");
     if args.follow {
-        // One connection follows one stream; both at once would mix bytes without saying whose they are.
-        let stream = if args.stdout { "stdout" } else { "stderr" };
-        return follow(&client, &format!("/api/v1/runs/{id}/logs/{stream}?attempt={attempt}&follow=true"));
+        return follow_all(&client, cli.json, streams, |stream| format!("{}&follow=true", path(stream)));
     }
+    let mut told = serde_json::json!({"run": run.run.id, "attempt": attempt});
     for stream in streams {
-        let bytes = client.bytes(&format!("/api/v1/runs/{id}/logs/{stream}?attempt={attempt}"))?;
+        let bytes = client.bytes(&path(stream))?;
+        if cli.json {
+            told[*stream] = String::from_utf8_lossy(&bytes).into();
+            continue;
+        }
         if streams.len() > 1 && !bytes.is_empty() {
             eprintln!("--- {stream}");
         }
-        write(&bytes)?;
+        write(Sink::Stdout, stream, &bytes)?;
+    }
+    if cli.json {
+        output::json(&told)?;
     }
     Ok(exit_code::OK)
 }
 
-fn follow(client: &Client, path: &str) -> Result<u8, CliError> {
+/// Follows streams until the attempt is over: one of them to stdout, both each to its own.
+fn follow_all(
+    client: &Client,
+    json: bool,
+    streams: &[&str],
+    path: impl Fn(&str) -> String,
+) -> Result<u8, CliError> {
+    let sink = |stream: &str| match stream {
+        _ if json => Sink::Json,
+        "stderr" if streams.len() > 1 => Sink::Stderr,
+        _ => Sink::Stdout,
+    };
+    // One connection follows one stream.
+    let mut followers = Vec::new();
+    for stream in streams {
+        followers.push((client.another()?, *stream, path(stream), sink(stream)));
+    }
+    let ends: Vec<Result<(), CliError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = followers
+            .into_iter()
+            .map(|(client, stream, path, sink)| scope.spawn(move || follow(&client, &path, stream, sink)))
+            .collect();
+        let panicked = || CliError::new(Kind::Bug, "panicked", "following a log panicked");
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
+    });
+    ends.into_iter().collect::<Result<(), CliError>>()?;
+    Ok(exit_code::OK)
+}
+
+fn follow(client: &Client, path: &str, name: &str, sink: Sink) -> Result<(), CliError> {
     let mut stream = client.stream(path)?;
     let mut buffer = Vec::new();
     while let Some(bytes) = stream.next()? {
@@ -48,27 +93,34 @@ fn follow(client: &Client, path: &str) -> Result<u8, CliError> {
             let field =
                 |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
             match field("event:") {
-                Some("end") => return Ok(exit_code::OK),
+                Some("end") => return Ok(()),
                 Some("log") => {
                     let text: String =
                         field("data:").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
-                    write(text.as_bytes())?;
+                    write(sink, name, text.as_bytes())?;
                 }
                 _ => {}
             }
         }
     }
-    Ok(exit_code::OK)
+    Ok(())
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 
-fn write(bytes: &[u8]) -> Result<(), CliError> {
-    let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(bytes)
-        .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::new(Kind::Interrupted, "output_closed", error.to_string()))
+fn write(sink: Sink, stream: &str, bytes: &[u8]) -> Result<(), CliError> {
+    let written = match sink {
+        Sink::Json => {
+            let text = String::from_utf8_lossy(bytes);
+            return output::json_line(&serde_json::json!({"stream": stream, "text": text}));
+        }
+        Sink::Stdout => {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        }
+        Sink::Stderr => std::io::stderr().lock().write_all(bytes),
+    };
+    written.map_err(|error| CliError::new(Kind::Interrupted, "output_closed", error.to_string()))
 }

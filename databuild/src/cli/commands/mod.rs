@@ -4,6 +4,7 @@ pub mod apply;
 pub mod build;
 pub mod cancel;
 pub mod completion;
+pub mod diff;
 pub mod gc;
 pub mod logs;
 pub mod partitions;

@@ -2,13 +2,16 @@
 
 use super::super::error::ApiError;
 use super::super::routes::App;
-use crate::api::{GraphId, RegisterReply, RegisterRequest};
+use crate::api::{
+    DatasetImpact, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
+};
 use crate::engine::Registration;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
+use std::collections::BTreeMap;
 
 /// `POST /graphs`.
 ///
@@ -46,4 +49,74 @@ pub async fn current(State(app): State<App>) -> Result<Response, ApiError> {
 pub async fn id(State(app): State<App>) -> Json<GraphId> {
     let graph = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.to_string());
     Json(GraphId { graph })
+}
+
+/// A registered graph by the beginning of its digest.
+fn find(app: &App, id: &str) -> Result<crate::store::GraphRow, ApiError> {
+    let unknown = || ApiError::not_found("graph_not_found", "graph", id);
+    let plausible = id.len() >= 4 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if !plausible {
+        return Err(unknown());
+    }
+    app.engine.reader().graph_beginning(id)?.value.ok_or_else(unknown)
+}
+
+/// `GET /graphs/{id}`: a graph file that was registered once, by at least four digits of its digest.
+///
+/// # Errors
+/// No such graph.
+pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let row = find(&app, &id)?;
+    let content = app.engine.reader().blob(&row.id.0)?.value;
+    let content = content.ok_or_else(|| ApiError::not_found("graph_not_found", "graph", &id))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], content).into_response())
+}
+
+/// `POST /graphs/{id}/sources`: source manifests of some of its jobs, by label.
+///
+/// # Errors
+/// No such graph.
+pub async fn sources(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Result<Json<SourcesRequest>, JsonRejection>,
+) -> Result<Json<BTreeMap<String, String>>, ApiError> {
+    let Json(SourcesRequest { jobs }) = body?;
+    let row = find(&app, &id)?;
+    let found = super::blocking(move || {
+        let mut found = BTreeMap::new();
+        for job in jobs {
+            let Some(digest) = row.sources.get(&job) else { continue };
+            if let Some(bytes) = app.engine.reader().blob(digest)?.value {
+                found.insert(job, String::from_utf8_lossy(&bytes).into_owned());
+            }
+        }
+        Ok(found)
+    });
+    Ok(Json(found.await?))
+}
+
+/// `POST /graphs/impact`: what a graph would make stale. It is not registered.
+///
+/// # Errors
+/// The graph is invalid, or none is registered.
+pub async fn impact(
+    State(app): State<App>,
+    body: Result<Json<ImpactRequest>, JsonRejection>,
+) -> Result<Json<StaleView>, ApiError> {
+    let Json(ImpactRequest { content, inherited }) = body?;
+    let view = super::blocking(move || {
+        let (found, seq) = app.engine.impact(content, &inherited)?;
+        let datasets: Vec<DatasetImpact> = found
+            .into_iter()
+            .map(|(dataset, impact)| DatasetImpact {
+                dataset,
+                stale: impact.stale,
+                downstream: impact.downstream,
+            })
+            .collect();
+        let partitions = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
+        Ok(StaleView { partitions, datasets, seq })
+    });
+    Ok(Json(view.await?))
 }

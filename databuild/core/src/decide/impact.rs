@@ -1,0 +1,75 @@
+//! What another graph would make stale: two plans over all that is there, under the graph of now and
+//! under the other one. Nothing is recorded; the other graph is folded into a copy.
+
+use crate::event::{Event, GraphRegistered, Record, Refresh};
+use crate::graph::DatasetIx;
+use crate::partition_set::PartitionSet;
+use crate::planner;
+use crate::state::{FoldError, State};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What becomes of a dataset's partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Impact {
+    /// Stale for what the graph itself says of their job.
+    pub stale: u64,
+    /// Further ones that are stale only if what is upstream comes out changed.
+    pub downstream: u64,
+}
+
+/// Partitions of `state` that are there and current and would not be under another graph, by dataset.
+///
+/// # Errors
+/// The graph cannot be read.
+pub fn impact(
+    state: &State,
+    graph: GraphRegistered,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Impact>, FoldError> {
+    let mut before = state.clone();
+    before.advance(now);
+    let mut after = before.clone();
+    after.apply(&Record { at: now, event: Event::GraphRegistered(graph) })?;
+    let old = stale(&mut before);
+    let new = stale(&mut after);
+    let mut found = BTreeMap::new();
+    for (ix, (certain, downstream)) in new {
+        let dataset = after.graph().dataset(ix);
+        let earlier = before.graph().dataset_named(&dataset.name);
+        // Keys that mean something else now have nothing to be held against.
+        let known = earlier
+            .filter(|earlier| before.graph().dataset(*earlier).axes() == dataset.axes())
+            .and_then(|earlier| old.get(&earlier));
+        let fresh = |set: &PartitionSet| match known {
+            Some((certain, downstream)) => set.subtract(certain).subtract(downstream).len(),
+            None => set.len(),
+        };
+        let impact = Impact { stale: fresh(&certain), downstream: fresh(&downstream) };
+        if impact != Impact::default() {
+            found.insert(dataset.name.clone(), impact);
+        }
+    }
+    Ok(found)
+}
+
+/// Of all built partitions that are there: those that a build would make for certain, and those that it
+/// would make if upstream data changes.
+fn stale(state: &mut State) -> BTreeMap<DatasetIx, (PartitionSet, PartitionSet)> {
+    let Some(registered) = state.graph.clone() else { return BTreeMap::new() };
+    let built = registered.graph.datasets().filter(|(_, dataset)| !dataset.external);
+    let targets: Vec<(DatasetIx, PartitionSet)> = built
+        .map(|(ix, dataset)| (ix, state.dataset(ix).present.within(&dataset.bounds())))
+        .filter(|(_, set)| !set.is_empty())
+        .collect();
+    let plan = planner::plan(state, &targets, Refresh::Stale);
+    let mut found = BTreeMap::new();
+    for entry in &plan.jobs {
+        for output in &registered.graph.job(entry.job).outputs {
+            let there = &state.dataset(*output).present;
+            let sure = entry.certain.union(&entry.joined);
+            found.insert(*output, (sure.intersect(there), entry.if_changed.intersect(there)));
+        }
+    }
+    found
+}

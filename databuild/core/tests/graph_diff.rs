@@ -1,0 +1,96 @@
+//! What differs between two graphs, and what that makes stale.
+
+mod support;
+
+use databuild_core::decide::{impact, Impact};
+use databuild_core::event::Refresh;
+use databuild_core::graph::diff::{diff, Change};
+use databuild_core::graph::file::OnCodeChange;
+use std::collections::BTreeMap;
+use support::graphs::{days, reads, GraphSpec};
+use support::workspace::Workspace;
+
+/// `raw` -> `a` -> `b`, by day; `c` has nothing to do with them.
+fn graph() -> GraphSpec {
+    let daily = [days("date", "2010-01-01", "2010-01-10")];
+    GraphSpec::new()
+        .external("raw", &daily)
+        .job("make_a", &["a"], &daily, vec![reads("raw")])
+        .job("make_b", &["b"], &daily, vec![reads("a")])
+        .job("make_c", &["c"], &daily, vec![])
+}
+
+fn changes(head: &GraphSpec) -> Vec<(String, Change, String)> {
+    let found = diff(&graph().file, &head.file);
+    let all = found.jobs.into_iter().chain(found.datasets);
+    all.map(|difference| (difference.name, difference.change, difference.what.join(","))).collect()
+}
+
+#[test]
+fn each_respect_has_its_name() {
+    type Case = (fn(GraphSpec) -> GraphSpec, &'static str, &'static str);
+    let cases: [Case; 12] = [
+        (|g| g.code("make_a", "other"), "//:make_a", "code"),
+        (|g| g.change("make_a", |job| job.executable = "other".into()), "//:make_a", "code"),
+        (|g| g.change("make_a", |job| job.args = vec!["-v".into()]), "//:make_a", "args"),
+        (|g| g.change("make_a", |job| drop(job.env.insert("A".into(), "1".into()))), "//:make_a", "args"),
+        (|g| g.change("make_a", |job| job.env_inherit = vec!["TZ".into()]), "//:make_a", "args"),
+        (|g| g.change("make_b", |job| job.inputs.clear()), "//:make_b", "inputs"),
+        (|g| g.change("make_a", |job| job.retries = 9), "//:make_a", "policy"),
+        (|g| g.change("make_a", |job| job.on_code_change = OnCodeChange::Keep), "//:make_a", "policy"),
+        (|g| g.code("make_a", "other").change("make_a", |job| job.grace_ms = 1), "//:make_a", "code,policy"),
+        (|g| g.dataset("a", |dataset| dataset.path = Some("out/{date}".into())), "a", "path"),
+        (|g| g.dataset("a", |dataset| dataset.external = true), "a", "external"),
+        (|g| g.dataset("c", |dataset| dataset.dims.clear()), "c", "dims"),
+    ];
+    for (change, name, what) in cases {
+        assert_eq!(changes(&change(graph())), [(name.to_owned(), Change::Changed, what.to_owned())]);
+    }
+    // Where build outputs are says nothing.
+    assert_eq!(changes(&graph().change("make_a", |job| job.manifest = "elsewhere".into())), []);
+    assert_eq!(changes(&graph()), []);
+}
+
+#[test]
+fn what_comes_and_goes_is_told_whatever_its_place() {
+    let mut head = graph().job("make_d", &["d"], &[], vec![]);
+    head.file.jobs.retain(|job| job.label != "//:make_c");
+    head.file.datasets.retain(|dataset| dataset.name != "c");
+    head.file.jobs.reverse();
+    head.file.datasets.reverse();
+    let expected = [
+        ("//:make_c", Change::Removed),
+        ("//:make_d", Change::Added),
+        ("c", Change::Removed),
+        ("d", Change::Added),
+    ];
+    assert_eq!(changes(&head), expected.map(|(name, change)| (name.to_owned(), change, String::new())));
+}
+
+#[test]
+fn what_would_be_stale_is_counted_downstream_included_and_nothing_is_registered() {
+    let mut workspace = Workspace::new(&graph(), 100);
+    let (dataset, all) = workspace.core.state.resolve_at("raw", workspace.now).unwrap();
+    let content =
+        |key| databuild_core::decide::Sighting::Content { dataset, key, version: "r1".to_owned(), mark: 0 };
+    workspace.see(all.iter().map(content).collect());
+    workspace.want(&["b/date=2010-01-01..2010-01-06", "c"], Refresh::Stale);
+    workspace.finish_all("v1");
+    // Stale already, so not for the graph: `b` of this day, and `a`.
+    workspace.observe("raw/date=2010-01-02", "r2");
+    let of = |head: GraphSpec| -> BTreeMap<String, (u64, u64)> {
+        let found = impact(&workspace.core.state, head.registration(), workspace.now).unwrap();
+        found.into_iter().map(|(name, Impact { stale, downstream })| (name, (stale, downstream))).collect()
+    };
+    let expected = |all: &[(&str, (u64, u64))]| -> BTreeMap<String, (u64, u64)> {
+        all.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect()
+    };
+    let before = workspace.core.state.registered().id.clone();
+    assert_eq!(of(graph()), expected(&[]));
+    assert_eq!(of(graph().code("make_a", "other")), expected(&[("a", (5, 0)), ("b", (0, 5))]));
+    assert_eq!(of(graph().code("make_b", "other")), expected(&[("b", (5, 0))]));
+    assert_eq!(of(graph().code("make_c", "other")), expected(&[("c", (10, 0))]));
+    let kept = |job: &mut databuild_core::graph::file::JobEntry| job.on_code_change = OnCodeChange::Keep;
+    assert_eq!(of(graph().code("make_c", "other").change("make_c", kept)), expected(&[]));
+    assert_eq!(workspace.core.state.registered().id, before);
+}

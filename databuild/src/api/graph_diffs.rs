@@ -1,0 +1,86 @@
+//! What differs between two graphs.
+
+use super::partitions::Blame;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What `diff` tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiffView {
+    /// Digest of the base.
+    pub base: String,
+    /// Digest of the head.
+    pub head: String,
+    /// Jobs, by label.
+    pub jobs: Vec<JobDiff>,
+    /// Datasets, by name.
+    pub datasets: Vec<DatasetDiff>,
+    /// What would become stale; absent without a server that follows the base.
+    pub stale: Option<StaleView>,
+}
+
+/// A job that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobDiff {
+    /// Label.
+    pub job: String,
+    /// `added`, `removed` or `changed`.
+    pub change: String,
+    /// If it changed: `code`, `args`, `inputs`, `outputs`, `policy`.
+    pub what: Vec<String>,
+    /// For another code: the source files to blame; absent if a source manifest is not at hand. None of
+    /// them if no source file explains it (a tool, a toolchain, a generated file).
+    pub files: Option<Vec<Blame>>,
+}
+
+/// A dataset that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetDiff {
+    /// Name.
+    pub dataset: String,
+    /// `added`, `removed` or `changed`.
+    pub change: String,
+    /// If it changed: `external`, `dims`, `path`.
+    pub what: Vec<String>,
+}
+
+/// `POST /api/v1/graphs/impact`: what a graph would make stale.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImpactRequest {
+    /// The graph file.
+    pub content: String,
+    /// Values of inherited environment variables.
+    #[serde(default)]
+    pub inherited: BTreeMap<String, String>,
+}
+
+/// Partitions that are current and would not be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StaleView {
+    /// All of them.
+    pub partitions: u64,
+    /// By dataset, those with any.
+    pub datasets: Vec<DatasetImpact>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// One dataset's part of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetImpact {
+    /// Name.
+    pub dataset: String,
+    /// Stale for what the graph says of their job.
+    pub stale: u64,
+    /// Further ones, stale if what is upstream comes out changed.
+    pub downstream: u64,
+}
+
+/// `POST /api/v1/graphs/{id}/sources`: source manifests of jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourcesRequest {
+    /// Labels.
+    pub jobs: Vec<String>,
+}

@@ -1,0 +1,194 @@
+//! `diff`: what differs between two graphs, which files are to blame, what would become stale.
+//!
+//! Never registers a graph: it is for looking before that, and for CI, where there is no server.
+
+use super::super::args::{Cli, DiffArgs};
+use super::super::client::Client;
+use super::super::error::{CliError, Kind};
+use super::super::graph::{self, BuiltGraph};
+use super::super::{connect, exit_code, output};
+use crate::api::{self, DatasetDiff, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
+use crate::server::blame::{blame, SourceManifest};
+use databuild_core::graph::diff::{diff, Change, Difference};
+use databuild_core::graph::file::{GraphFile, JobEntry};
+use databuild_core::ids::GraphId;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Jobs whose files are told; after a change of a toolchain all jobs differ, and alike.
+const MOST_BLAMED: usize = 100;
+/// Files named for one job.
+const MOST_FILES: usize = 10;
+
+/// Where the base comes from.
+enum Base {
+    File(BuiltGraph),
+    /// A server, which has the graph with this content.
+    Server(Client, String),
+}
+
+/// Runs it.
+///
+/// # Errors
+/// There is no such graph, or it cannot be read.
+pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
+    let head = match &args.head {
+        Some(path) => BuiltGraph::read(path)?,
+        None => graph::find()?.ok_or_else(|| {
+            CliError::new(Kind::Usage, "no_head", "this program has no graph beside it")
+                .hint("run it through Bazel, or name a graph file: --head FILE")
+        })?,
+    };
+    let base = base(cli, args.base.as_deref())?;
+    let head_file = head.parse()?;
+    let (base_file, base_id) = match &base {
+        Base::File(built) => (built.parse()?, GraphId::of(built.content())),
+        Base::Server(_, content) => {
+            (graph::parse_content(content, "the server's graph")?, GraphId::of(content))
+        }
+    };
+    let found = diff(&base_file, &head_file);
+    let manifests = base_manifests(&base, &base_id, &base_file, &found.jobs)?;
+    let job = |difference: &Difference| JobDiff {
+        job: difference.name.clone(),
+        change: difference.change.code().to_owned(),
+        what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
+        files: manifests
+            .get(&difference.name)
+            .and_then(|then| Some(blame(then, &head_manifest(&head, &head_file, &difference.name)?))),
+    };
+    let view = DiffView {
+        head: GraphId::of(head.content()).0,
+        jobs: found.jobs.iter().map(job).collect(),
+        datasets: found
+            .datasets
+            .iter()
+            .map(|difference| DatasetDiff {
+                dataset: difference.name.clone(),
+                change: difference.change.code().to_owned(),
+                what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
+            })
+            .collect(),
+        stale: stale(&base, &base_id, &head, &head_file)?,
+        base: base_id.0,
+    };
+    let differs = !view.jobs.is_empty() || !view.datasets.is_empty();
+    if cli.json {
+        output::json(&view)?;
+    } else {
+        print(&view);
+    }
+    Ok(if args.exit_code && differs { exit_code::WORK_FAILED } else { exit_code::OK })
+}
+
+fn base(cli: &Cli, text: Option<&str>) -> Result<Base, CliError> {
+    if let Some(path) = text.map(Path::new).filter(|path| path.is_file()) {
+        return BuiltGraph::read(path).map(Base::File);
+    }
+    let path = match text {
+        None => "/api/v1/graph".to_owned(),
+        Some(id) if id.len() >= 4 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            format!("/api/v1/graphs/{}", id.to_ascii_lowercase())
+        }
+        Some(text) => {
+            let message = format!("`{text}` is neither a graph file nor the id of a graph");
+            return Err(CliError::new(Kind::Usage, "bad_base", message));
+        }
+    };
+    let client = connect::attach(cli)?;
+    let content = String::from_utf8(client.bytes(&path)?.to_vec())
+        .map_err(|error| CliError::new(Kind::Bug, "bad_answer", error.to_string()))?;
+    Ok(Base::Server(client, content))
+}
+
+/// Source manifests that the base has of jobs whose code changed.
+fn base_manifests(
+    base: &Base,
+    id: &GraphId,
+    file: &GraphFile,
+    jobs: &[Difference],
+) -> Result<BTreeMap<String, SourceManifest>, CliError> {
+    let changed = jobs.iter().filter(|job| job.change == Change::Changed && job.what.contains(&"code"));
+    let labels: Vec<String> = changed.take(MOST_BLAMED).map(|job| job.name.clone()).collect();
+    if labels.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    match base {
+        Base::File(built) => {
+            let read = |label: String| Some((label.clone(), head_manifest(built, file, &label)?));
+            Ok(labels.into_iter().filter_map(read).collect())
+        }
+        Base::Server(client, _) => {
+            let request = SourcesRequest { jobs: labels };
+            let texts: BTreeMap<String, String> =
+                client.post(&format!("/api/v1/graphs/{}/sources", id.0), &request)?;
+            let parse =
+                |(label, text): (String, String)| Some((label, SourceManifest::parse(text.as_bytes())?));
+            Ok(texts.into_iter().filter_map(parse).collect())
+        }
+    }
+}
+
+/// A job's source manifest among the runfiles beside a graph file, if it is there.
+fn head_manifest(built: &BuiltGraph, file: &GraphFile, label: &str) -> Option<SourceManifest> {
+    let job: &JobEntry = file.jobs.iter().find(|job| job.label == label)?;
+    SourceManifest::parse(&std::fs::read(built.runfiles().join(&job.sources)).ok()?)
+}
+
+/// What the head would make stale, if the base is what a server follows.
+fn stale(
+    base: &Base,
+    base_id: &GraphId,
+    head: &BuiltGraph,
+    file: &GraphFile,
+) -> Result<Option<StaleView>, CliError> {
+    let Base::Server(client, _) = base else { return Ok(None) };
+    let now: api::GraphId = client.get("/api/v1/graph/id")?;
+    if now.graph.as_ref() != Some(&base_id.0) {
+        return Ok(None);
+    }
+    let request = ImpactRequest { content: head.content().to_owned(), inherited: graph::inherited(file) };
+    client.post("/api/v1/graphs/impact", &request).map(Some)
+}
+
+fn print(view: &DiffView) {
+    let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
+    if view.jobs.is_empty() && view.datasets.is_empty() {
+        output::line(&format!(
+            "{} and {} have the same jobs and datasets",
+            short(&view.base),
+            short(&view.head)
+        ));
+    }
+    for job in &view.jobs {
+        let what = if job.what.is_empty() { String::new() } else { format!("  {}", job.what.join(", ")) };
+        output::line(&format!("{:<8} {}{what}", job.change, job.job));
+        let Some(files) = &job.files else { continue };
+        if files.is_empty() {
+            output::line("           no source file explains it: a tool, a toolchain or a generated file");
+        }
+        for file in files.iter().take(MOST_FILES) {
+            let via =
+                if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
+            output::line(&format!("           {} {}{via}", file.change, file.path));
+        }
+        if files.len() > MOST_FILES {
+            output::line(&format!("           and {} more files", files.len() - MOST_FILES));
+        }
+    }
+    for dataset in &view.datasets {
+        let what =
+            if dataset.what.is_empty() { String::new() } else { format!("  {}", dataset.what.join(", ")) };
+        output::line(&format!("{:<8} dataset {}{what}", dataset.change, dataset.dataset));
+    }
+    if let Some(stale) = &view.stale {
+        output::line(&format!("{} partitions that are current would be stale", stale.partitions));
+        for dataset in &stale.datasets {
+            let downstream = match dataset.downstream {
+                0 => String::new(),
+                count => format!(", {count} more if upstream changes"),
+            };
+            output::line(&format!("  {}: {}{downstream}", dataset.dataset, dataset.stale));
+        }
+    }
+}
