@@ -39,7 +39,12 @@ pub fn parse_file(content: &str) -> Result<GraphFile, Vec<GraphProblem>> {
             "build it again with `bazel build`; it is never written by hand",
         )]
     };
-    let format: FormatOnly = serde_json::from_str(content).map_err(malformed)?;
+    // Once in the usual case; only what cannot be read is looked at again, for its format.
+    let whole = serde_json::from_str::<GraphFile>(content);
+    let format = match &whole {
+        Ok(file) => FormatOnly { format: file.format },
+        Err(_) => serde_json::from_str(content).map_err(malformed)?,
+    };
     if format.format != FORMAT {
         return Err(vec![GraphProblem::new(
             Code::UnsupportedFormat,
@@ -48,7 +53,7 @@ pub fn parse_file(content: &str) -> Result<GraphFile, Vec<GraphProblem>> {
             "use the rules and the databuild binary of one release",
         )]);
     }
-    serde_json::from_str(content).map_err(malformed)
+    whole.map_err(malformed)
 }
 
 /// Resolves and checks a parsed file.
