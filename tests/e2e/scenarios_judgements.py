@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness import read, write
 from scenario import Scenario
 
 
@@ -44,3 +45,38 @@ class Judgements(Scenario):
         self.assertSays(self.ws.cli("taint", "probe/tree", "--reason", "x").expect(2), "nothing_to_taint")
         self.assertSays(self.ws.cli("untaint", "total").expect(2), "nothing_to_untaint")
         self.assertSays(self.ws.cli("taint", "total", "--reason", " ").expect(2), "no_reason")
+
+
+class Acceptance(Scenario):
+    """Changes of code, so through Bazel."""
+
+    steps = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.ws = cls.world.bazel_workspace
+
+    def test_built(self):
+        """a workspace with all built, by this code"""
+        self.world.bazel_run("build", "total").expect(0)
+
+    def test_accept(self):
+        """an accepted change of code makes nothing stale, and says what it was"""
+        path = self.ws.at("lib", "adding.sh")
+        write(path, read(path) + "# The end.\n")
+        self.world.bazel_run("status").expect(0)
+        self.assertEqual(self.ws.cli("plan", "total", "--json").expect(0).json()["certain"], 12)
+        shown = self.ws.cli("accept", "sums", "--dry-run").expect(0)
+        self.assertSays(shown, "//:sum", "12 partitions", "changed lib/adding.sh")
+        accepted = self.ws.cli("accept", "sums", "--reason", "only a comment").expect(0)
+        self.assertSays(accepted, "accepted for 12 partitions")
+        self.assertSays(self.ws.cli("build", "total").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("accept", "--job", "//:sum", "--reason", "again").expect(2), "nothing_to_accept")
+
+    def test_blame_after(self):
+        """after an acceptance only what changed since is to blame"""
+        path = self.ws.at("jobs", "sum.sh")
+        write(path, read(path) + "# The end.\n")
+        self.world.bazel_run("status").expect(0)
+        why = self.ws.cli("why", "sums/city=eu/date=2024-02-28", "--json").expect(0).json()
+        self.assertEqual([file["path"] for file in why["causes"][0]["files"]], ["jobs/sum.sh"])

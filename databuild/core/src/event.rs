@@ -8,6 +8,7 @@
 //! - The stored form (crate `databuild-proto`) has names and numbers of its own, which are never
 //!   renamed or reused; these Rust names are free to change.
 
+use crate::graph::JobDigests;
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -74,6 +75,8 @@ pub enum Event {
     Tainted(Tainted),
     /// Somebody took that back.
     Untainted(Untainted),
+    /// Somebody judged a change of a job harmless: what it made before is as good as what it makes now.
+    CodeAccepted(CodeAccepted),
 }
 
 impl Event {
@@ -102,6 +105,7 @@ impl Event {
             Event::PlansDropped(_) => "plans_dropped",
             Event::Tainted(_) => "tainted",
             Event::Untainted(_) => "untainted",
+            Event::CodeAccepted(_) => "code_accepted",
         }
     }
 }
@@ -511,4 +515,23 @@ pub struct Untainted {
     pub reason: String,
     /// Who said so.
     pub by: String,
+}
+
+/// See [`Event::CodeAccepted`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodeAccepted {
+    /// Label of the job.
+    pub job: String,
+    /// Sets of its first output.
+    pub partitions: SetText,
+    /// Digests of what made them.
+    pub from: Vec<JobDigests>,
+    /// Digests of the job of today. They count as made by its code and arguments.
+    pub to: JobDigests,
+    /// Why, in the user's words.
+    pub reason: String,
+    /// Who said so.
+    pub by: String,
+    /// The trial that shows it, such as `t3`; empty if there is none.
+    pub evidence: String,
 }

@@ -1,4 +1,4 @@
-//! What people say of data: taint.
+//! What people say of data and code: taint, accept.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,4 +38,67 @@ pub struct TaintSaid {
     pub by: String,
     /// When, RFC 3339.
     pub at: String,
+}
+
+/// Body of `POST /api/v1/accept`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptRequest {
+    /// References; may be empty if `job` is given.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// Label of the only job that is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// Why, for people; needed unless `dry_run`.
+    #[serde(default)]
+    pub reason: String,
+    /// Who says so; `api` if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The trial that shows it, such as `t3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// Only show what would be accepted.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AcceptReply {
+    /// Nothing was recorded.
+    pub dry_run: bool,
+    /// By job and by what made the partitions.
+    pub changes: Vec<AcceptedChange>,
+    /// How many partitions, in all.
+    pub partitions: u64,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// One change of one job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedChange {
+    /// Label of the job.
+    pub job: String,
+    /// What made the partitions.
+    pub from: Digests,
+    /// The job of now.
+    pub to: Digests,
+    /// How many partitions.
+    pub count: u64,
+    /// They, as references; at most 20.
+    pub partitions: Vec<String>,
+    /// Source files that differ.
+    pub files: Vec<super::Blame>,
+}
+
+/// Digests of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Digests {
+    /// Executable and runfiles.
+    pub code: String,
+    /// Arguments and environment.
+    pub args: String,
 }

@@ -17,7 +17,9 @@ pub use error::ErrorBody;
 pub use graph_diffs::{
     DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
 };
-pub use judgements::{TaintReply, TaintRequest, TaintSaid};
+pub use judgements::{
+    AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest, TaintSaid,
+};
 pub use partitions::{
     Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,
 };

@@ -51,6 +51,8 @@ pub enum Command {
     Taint(TaintArgs),
     /// Take a taint back
     Untaint(UntaintArgs),
+    /// Judge a change of a job's code harmless: what it made before stays current
+    Accept(AcceptArgs),
     /// Create, list, show or cancel wants
     Want(WantArgs),
     /// List datasets, or the partitions of one
@@ -263,6 +265,26 @@ pub struct UntaintArgs {
     /// Why; kept
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,
+}
+
+/// Arguments of `accept`.
+#[derive(Debug, Args)]
+pub struct AcceptArgs {
+    /// References (can be repeated); all that the job made, if only --job is given
+    #[arg(value_name = "REF", required_unless_present = "job")]
+    pub targets: Vec<String>,
+    /// Only what this job makes
+    #[arg(long, value_name = "LABEL")]
+    pub job: Option<String>,
+    /// Why; kept
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub reason: Option<String>,
+    /// The trial that shows it, such as t3
+    #[arg(long, value_name = "TRIAL")]
+    pub evidence: Option<String>,
+    /// Only show what would be accepted
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `want`.

@@ -49,6 +49,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Why(args) => c::why::run(&cli, args),
         Command::Taint(args) => c::taint::run(&cli, args),
         Command::Untaint(args) => c::taint::run_untaint(&cli, args),
+        Command::Accept(args) => c::accept::run(&cli, args),
         Command::Want(args) => c::want::run(&cli, args),
         Command::Partitions(args) => c::partitions::run(&cli, args),
         Command::Runs(args) => c::runs::run(&cli, args),

@@ -42,6 +42,9 @@ pub(super) fn describe(event: &Event) -> String {
         Event::PublishIntended(e) => format!("{} publishes {}", e.attempt, outputs(&e.outputs)),
         Event::Materialized(e) => format!("{} made {}", e.attempt, outputs(&e.outputs)),
         Event::Tainted(e) => format!("{} tainted {}: {}", e.by, e.partitions.join(", "), e.reason),
+        Event::CodeAccepted(e) => {
+            format!("{} accepted the change of {} for {}: {}", e.by, e.job, e.partitions.join(", "), e.reason)
+        }
         Event::Untainted(e) => format!("{} untainted {}", e.by, e.partitions.join(", ")),
         Event::PartitionsFailed(e) => {
             format!("{} failed for {}: {}", e.attempt, e.partitions.join(", "), e.message)

@@ -10,6 +10,7 @@ mod error;
 mod estimate;
 mod garbage;
 mod guard;
+mod lineage;
 mod logs;
 mod progress;
 mod routes;

@@ -73,6 +73,7 @@ fn v1() -> Router<App> {
         .route("/plans/{id}/apply", post(plans::apply))
         .route("/taint", post(judgements::taint))
         .route("/untaint", post(judgements::untaint))
+        .route("/accept", post(judgements::accept))
         .route("/datasets", get(partitions::datasets))
         .route("/partitions", get(partitions::list))
         .route("/why", get(partitions::why))

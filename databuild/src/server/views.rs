@@ -189,7 +189,7 @@ pub(super) fn progress(state: &State, want: &Want) -> Progress {
     }
 }
 
-fn shortened(mut texts: Vec<String>) -> Vec<String> {
+pub(super) fn shortened(mut texts: Vec<String>) -> Vec<String> {
     if texts.len() > MOST_REFERENCES {
         let more = texts.len() - MOST_REFERENCES;
         texts.truncate(MOST_REFERENCES);

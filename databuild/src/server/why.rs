@@ -1,6 +1,6 @@
 //! Why a partition is as it is: the verdict, down to the changed file or the changed input.
 
-use super::blame::{blame, SourceManifest};
+use super::lineage::files_changed_since;
 use super::views;
 use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
 use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError};
@@ -56,7 +56,7 @@ pub(super) fn why(
             causes.extend(last_failure(state, reader, job, key)?);
         }
         if verdict != Verdict::Current {
-            let mut cause = cause(state, reader, job, verdict, made.as_ref(), &inputs)?;
+            let mut cause = cause(state, reader, job, (ix, key), verdict, &inputs)?;
             blame_taint(state, reader, ix, key, verdict, &mut cause)?;
             causes.push(cause);
         }
@@ -159,7 +159,7 @@ fn upstream(
                 Verdict::Current => {
                     plain(Reason::UpstreamBuilt.code(), "something it is made from is not current")
                 }
-                _ => cause(state, reader, producer, verdict, made.as_ref(), &inputs)?,
+                _ => cause(state, reader, producer, (input.dataset, &first), verdict, &inputs)?,
             };
             let mut cause = cause;
             blame_taint(state, reader, input.dataset, &first, verdict, &mut cause)?;
@@ -287,8 +287,8 @@ fn cause(
     state: &State,
     reader: &Reader,
     job: JobIx,
+    (ix, key): (DatasetIx, &PartitionKey),
     verdict: Verdict,
-    made: Option<&MaterializationRow>,
     inputs: &[InputUsed],
 ) -> Result<WhyCause, StoreError> {
     let mut cause = WhyCause {
@@ -300,7 +300,11 @@ fn cause(
     };
     match verdict {
         Verdict::CodeChanged => {
-            cause.files = changed_files(state, reader, job, made)?;
+            // Its code as it counts: what was accepted since it was made is no change any more.
+            if let Some(maker) = state.dataset(ix).maker_of(key) {
+                let code = &state.provenance(maker).code;
+                cause.files = files_changed_since(state, reader, job, code)?;
+            }
             cause.message = match cause.files.as_slice() {
                 [] => format!(
                     "the code of {} changed, though none of its source files did (a tool, a toolchain or a generated file)",
@@ -377,24 +381,4 @@ fn to_the_second(at: Timestamp) -> String {
 /// The beginning of a data version is enough for an eye.
 fn short(version: &str) -> String {
     version.chars().take(15).collect()
-}
-
-fn changed_files(
-    state: &State,
-    reader: &Reader,
-    job: JobIx,
-    made: Option<&MaterializationRow>,
-) -> Result<Vec<crate::api::Blame>, StoreError> {
-    let Some(run) = made.and_then(|made| made.run) else { return Ok(Vec::new()) };
-    let Some(then_graph) = reader.run(run)?.value.map(|found| found.run.graph) else { return Ok(Vec::new()) };
-    let label = &state.graph().job(job).label;
-    let manifest = |graph| -> Result<Option<SourceManifest>, StoreError> {
-        let Some(row) = reader.graph(graph)?.value else { return Ok(None) };
-        let Some(digest) = row.sources.get(label) else { return Ok(None) };
-        Ok(reader.blob(digest)?.value.and_then(|bytes| SourceManifest::parse(&bytes)))
-    };
-    match (manifest(&then_graph)?, manifest(&state.registered().id)?) {
-        (Some(then), Some(now)) => Ok(blame(&then, &now)),
-        _ => Ok(Vec::new()),
-    }
 }

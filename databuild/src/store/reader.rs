@@ -307,6 +307,16 @@ impl Reader {
         })
     }
 
+    /// Registrations of graphs, newest first.
+    pub fn graphs(&self, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT * FROM graphs ORDER BY seq DESC LIMIT ?1")?;
+            let rows = statement.query_map([rows_limit(limit)], graph_row)?;
+            rows.collect()
+        })
+    }
+
     /// A content by its digest, such as a graph's or a source manifest.
     pub fn blob(&self, digest: &str) -> Result<Answer<Option<Vec<u8>>>, StoreError> {
         self.checked_answer(|connection| read::blob(connection, &self.log, digest))

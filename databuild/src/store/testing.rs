@@ -1,6 +1,7 @@
 //! Records for tests: one full example of each event, and random histories that could have happened.
 
 use databuild_core::event::*;
+use databuild_core::graph::JobDigests;
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use jiff::Timestamp;
 
@@ -126,6 +127,15 @@ one_example_of_each! {
         reason: "they were real".into(),
         by: "ada".into(),
     }),
+    CodeAccepted(CodeAccepted {
+        job: "//weather:daily".into(),
+        partitions: texts(["daily/date=2024-01-01..2024-01-31"]),
+        from: vec![digests("1"), digests("2")],
+        to: digests("3"),
+        reason: "a comment".into(),
+        by: "ada".into(),
+        evidence: "t3".into(),
+    }),
 }
 
 /// An example of each event, a second apart.
@@ -155,6 +165,11 @@ pub(super) fn output(partition: &str, mark: u64) -> OutputRecord {
         bytes: 100 + mark,
         metadata: "{\"rows\": 24}".into(),
     }
+}
+
+fn digests(salt: &str) -> JobDigests {
+    let of = |what: &str| format!("{what}{salt}");
+    JobDigests { code: of("c"), args: of("a"), template: of("t") }
 }
 
 pub(super) fn attempt(run: u64, number: u32) -> AttemptId {

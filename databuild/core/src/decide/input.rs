@@ -60,6 +60,8 @@ pub enum Input {
     Taint(Judgement, Sightings),
     /// Somebody takes that back.
     Untaint(Judgement),
+    /// Somebody judges a change of a job harmless.
+    Accept(AcceptRequest),
     /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
     Resume(Vec<AttemptId>),
     /// How much may run at once.
@@ -121,6 +123,21 @@ pub struct ApplyRequest {
     pub comment: String,
     /// Who asks.
     pub source: String,
+}
+
+/// A change of jobs to be judged harmless.
+#[derive(Debug, Clone)]
+pub struct AcceptRequest {
+    /// Reference texts; none for all that `job` made.
+    pub targets: Vec<String>,
+    /// Label of the only job that is meant.
+    pub job: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// The trial that shows it; empty if there is none.
+    pub evidence: String,
 }
 
 /// What somebody says of partitions.
@@ -332,6 +349,22 @@ pub enum Refusal {
     /// No data.
     #[error("nothing of that is built or seen, so there is nothing to taint")]
     NothingToTaint,
+    /// No job of that label.
+    #[error("there is no job `{0}` in the graph")]
+    UnknownJob(String),
+    /// A reference to what another job makes.
+    #[error("`{dataset}` is not made by {job}")]
+    NotOfJob {
+        /// The job that was named.
+        job: String,
+        /// The dataset.
+        dataset: String,
+    },
+    /// No change.
+    #[error(
+        "nothing of that is stale because its job's code or arguments changed, so there is nothing to accept"
+    )]
+    NothingToAccept,
     /// No taint.
     #[error("nothing of that is tainted")]
     NothingToUntaint,
@@ -372,6 +405,9 @@ impl Refusal {
             Refusal::NoReason => "no_reason",
             Refusal::NothingToTaint => "nothing_to_taint",
             Refusal::NothingToUntaint => "nothing_to_untaint",
+            Refusal::UnknownJob(_) => "unknown_job",
+            Refusal::NotOfJob { .. } => "not_of_job",
+            Refusal::NothingToAccept => "nothing_to_accept",
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - An attempt is ordered once, and only after its lease is an event.
 //! - A partition has at most one live run.
 
+mod accept;
 mod attempt;
 mod batches;
 pub mod blocker;
@@ -22,11 +23,12 @@ mod resume;
 mod taint;
 mod want;
 
+pub use accept::{acceptable, Acceptable};
 pub use blocker::Blocker;
 pub use impact::{impact, Impact};
 pub use input::{
-    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Judgement, PlanRequest, Refusal,
-    Reply, Sighting, Sightings, Step, Success, WantRequest,
+    AcceptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Judgement,
+    PlanRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
 };
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 
@@ -96,6 +98,7 @@ impl Core {
             Input::Published { attempt, marks } => attempt::published(&mut out, attempt, &marks),
             Input::PublishFailed { attempt, message } => attempt::publish_failed(&mut out, attempt, &message),
             Input::Taint(request, sightings) => taint::taint(&mut out, request, &sightings),
+            Input::Accept(request) => accept::accept(&mut out, request),
             Input::Untaint(request) => taint::untaint(&mut out, request),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {

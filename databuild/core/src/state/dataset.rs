@@ -99,6 +99,16 @@ impl DatasetState {
         self.made_by.iter().find(|(_, set)| set.contains(key)).map(|(ix, _)| *ix)
     }
 
+    /// What `from` made of `set` counts as made by `to` from now on.
+    pub(super) fn attribute(&mut self, from: ProvenanceIx, to: ProvenanceIx, set: &PartitionSet) {
+        if let Some(made) = self.made_by.get_mut(&from) {
+            made.subtract_with(set);
+        }
+        let shape = set.shape();
+        self.made_by.entry(to).or_insert_with(|| PartitionSet::empty(shape)).union_with(set);
+        self.made_by.retain(|_, made| !made.is_empty());
+    }
+
     /// The file of these partitions is gone.
     pub fn vanish(&mut self, set: &PartitionSet) {
         let gone = self.present.intersect(set);

@@ -3,10 +3,10 @@
 use super::{DatasetState, Entry, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State, Want};
 use crate::digest::hash64;
 use crate::event::{
-    AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
+    AttemptEnded, AttemptLeased, Blocked, CodeAccepted, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
     Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
-use crate::graph::{DatasetIx, JobIx};
+use crate::graph::{DatasetIx, JobDigests, JobIx};
 use crate::ids::{RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::ReferenceText;
@@ -134,6 +134,7 @@ impl State {
             Event::PlansDropped(event) => self.plans.retain(|id, _| !event.plans.contains(id)),
             Event::Tainted(event) => self.taint(event, seq),
             Event::Untainted(event) => self.untaint(event),
+            Event::CodeAccepted(event) => self.accept(event),
         }
         Ok(())
     }
@@ -541,8 +542,32 @@ impl State {
         }
     }
 
+    fn accept(&mut self, event: &CodeAccepted) {
+        for (job, set) in self.located_work(&event.partitions) {
+            for output in self.graph().job(job).outputs.clone() {
+                let accepted: Vec<(ProvenanceIx, PartitionSet)> = self
+                    .dataset(output)
+                    .made_by
+                    .iter()
+                    .filter(|(ix, made)| event.from.contains(self.provenance(**ix)) && made.intersects(&set))
+                    .map(|(ix, made)| (*ix, made.intersect(&set)))
+                    .collect();
+                for (from, made) in accepted {
+                    // Only code and arguments were judged.
+                    let template = self.provenance(from).template.clone();
+                    let to = self.intern_digests(JobDigests { template, ..event.to.clone() });
+                    self.dataset_mut(output).attribute(from, to, &made);
+                }
+            }
+        }
+    }
+
     fn intern(&mut self, job: JobIx) -> ProvenanceIx {
         let digests = self.registered().digests_of(job).clone();
+        self.intern_digests(digests)
+    }
+
+    fn intern_digests(&mut self, digests: JobDigests) -> ProvenanceIx {
         let found = self.provenances.iter().position(|other| *other == digests);
         let ix = found.unwrap_or_else(|| {
             let all = Arc::make_mut(&mut self.provenances);

@@ -165,12 +165,18 @@ impl State {
         }
         let graph = &run.graph.graph;
         let extents = graph.extents(run.as_of);
-        for input in &graph.job(run.job).inputs {
+        for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
             let Some(ix) = self.successor_of(graph.dataset(input.dataset)) else { continue };
             let state = self.dataset(ix);
             let home = graph.side(graph.job(run.job).outputs[0], &extents);
             let side = graph.side(input.dataset, &extents);
+            if state.is_clean() {
+                continue;
+            }
+            // Without what is left out there: that may still be there, and is not read.
+            let needed = graph.inputs_of(&extents, run.job, at, &run.set);
             for (seq, bad) in state.tainted.iter().chain(state.follows.iter()) {
+                let bad = &bad.intersect(&needed);
                 read.mark(seq, &input.mapping.dependents_of(&home, &side, bad).intersect(&run.set));
             }
         }

@@ -1,5 +1,6 @@
 //! Random graphs, and random changes of them.
 
+use super::world::essence;
 use crate::support::graphs::{days, listed, months, path_of, reads, GraphSpec, Reads};
 use crate::support::rng::Rng;
 use databuild_core::graph::file::{
@@ -50,6 +51,9 @@ impl Scene {
             job.retries = rng.below(3) as u32;
             job.timeout_ms = rng.percent(30).then_some(60_000);
             job.batch = random_batch(rng, &dims);
+            if rng.percent(15) {
+                job.on_code_change = OnCodeChange::Keep;
+            }
         });
         for dataset in spec.file.datasets.iter_mut().rev().take(count) {
             dataset.path = rng.percent(70).then(|| path_of(dataset));
@@ -91,6 +95,11 @@ impl Scene {
                     *self = next;
                 }
                 "a job more"
+            }
+            1..=3 if rng.percent(30) || file.jobs[job].on_code_change == OnCodeChange::Keep => {
+                let before = file.jobs[job].code.take().unwrap_or_default();
+                file.jobs[job].code = Some(format!("{}+{}", essence(&before), rng.below(3)));
+                "other code that does the same"
             }
             1..=3 => {
                 file.jobs[job].code = Some((*rng.pick(&CODES)).to_owned());
@@ -212,11 +221,6 @@ impl Scene {
                 other.dims.clone_from(&dims);
             }
         }
-    }
-
-    /// Whether any job keeps what older code made; the oracle knows nothing of that.
-    pub fn keeps_old_code(&self) -> bool {
-        self.spec.file.jobs.iter().any(|job| job.on_code_change == OnCodeChange::Keep)
     }
 }
 

@@ -179,7 +179,13 @@ pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) 
         _ => inputs,
     };
     let digests = job.digests(&BTreeMap::new());
-    format!("v{:016x}", hash64(&format!("{} {} {output} {seen}", digests.code, digests.args)))
+    let code = essence(&digests.code);
+    format!("v{:016x}", hash64(&format!("{code} {} {output} {seen}", digests.args)))
+}
+
+/// The part of a code on which it depends what is made: a change of the rest is harmless.
+pub fn essence(code: &str) -> &str {
+    code.split('+').next().unwrap_or(code)
 }
 
 /// The path of a partition, given by its text.

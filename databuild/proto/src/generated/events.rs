@@ -1079,6 +1079,55 @@ impl Record {
             Untainted::new()
         }
     }
+
+    // .databuild.v1.CodeAccepted code_accepted = 42;
+
+    pub fn code_accepted(&self) -> &CodeAccepted {
+        match self.event {
+            ::std::option::Option::Some(record::Event::CodeAccepted(ref v)) => v,
+            _ => <CodeAccepted as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_code_accepted(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_code_accepted(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::CodeAccepted(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_code_accepted(&mut self, v: CodeAccepted) {
+        self.event = ::std::option::Option::Some(record::Event::CodeAccepted(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_code_accepted(&mut self) -> &mut CodeAccepted {
+        if let ::std::option::Option::Some(record::Event::CodeAccepted(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::CodeAccepted(CodeAccepted::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::CodeAccepted(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_code_accepted(&mut self) -> CodeAccepted {
+        if self.has_code_accepted() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::CodeAccepted(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            CodeAccepted::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1159,6 +1208,9 @@ impl ::protobuf::Message for Record {
                 },
                 330 => {
                     self.event = ::std::option::Option::Some(record::Event::Untainted(is.read_message()?));
+                },
+                338 => {
+                    self.event = ::std::option::Option::Some(record::Event::CodeAccepted(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1264,6 +1316,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::CodeAccepted(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1342,6 +1398,9 @@ impl ::protobuf::Message for Record {
                 },
                 &record::Event::Untainted(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(41, v, os)?;
+                },
+                &record::Event::CodeAccepted(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(42, v, os)?;
                 },
             };
         }
@@ -1447,6 +1506,8 @@ pub mod record {
         Tainted(super::Tainted),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.untainted)
         Untainted(super::Untainted),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.code_accepted)
+        CodeAccepted(super::CodeAccepted),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -5033,6 +5094,292 @@ impl ::protobuf::Message for Untainted {
             partitions: ::std::vec::Vec::new(),
             reason: ::std::string::String::new(),
             by: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CodeAccepted)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CodeAccepted {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CodeAccepted.job)
+    pub job: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CodeAccepted.partitions)
+    pub partitions: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.CodeAccepted.from)
+    pub from: ::std::vec::Vec<Digests>,
+    // @@protoc_insertion_point(field:databuild.v1.CodeAccepted.to)
+    pub to: ::protobuf::MessageField<Digests>,
+    // @@protoc_insertion_point(field:databuild.v1.CodeAccepted.reason)
+    pub reason: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CodeAccepted.by)
+    pub by: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CodeAccepted.evidence)
+    pub evidence: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CodeAccepted.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CodeAccepted {
+    fn default() -> &'a CodeAccepted {
+        <CodeAccepted as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CodeAccepted {
+    pub fn new() -> CodeAccepted {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CodeAccepted {
+    const NAME: &'static str = "CodeAccepted";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.job = is.read_string()?;
+                },
+                18 => {
+                    self.partitions.push(is.read_string()?);
+                },
+                26 => {
+                    self.from.push(is.read_message()?);
+                },
+                34 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.to)?;
+                },
+                42 => {
+                    self.reason = is.read_string()?;
+                },
+                50 => {
+                    self.by = is.read_string()?;
+                },
+                58 => {
+                    self.evidence = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.job.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.job);
+        }
+        for value in &self.partitions {
+            my_size += ::protobuf::rt::string_size(2, &value);
+        };
+        for value in &self.from {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        if let Some(v) = self.to.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if !self.reason.is_empty() {
+            my_size += ::protobuf::rt::string_size(5, &self.reason);
+        }
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(6, &self.by);
+        }
+        if !self.evidence.is_empty() {
+            my_size += ::protobuf::rt::string_size(7, &self.evidence);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.job.is_empty() {
+            os.write_string(1, &self.job)?;
+        }
+        for v in &self.partitions {
+            os.write_string(2, &v)?;
+        };
+        for v in &self.from {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        if let Some(v) = self.to.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(4, v, os)?;
+        }
+        if !self.reason.is_empty() {
+            os.write_string(5, &self.reason)?;
+        }
+        if !self.by.is_empty() {
+            os.write_string(6, &self.by)?;
+        }
+        if !self.evidence.is_empty() {
+            os.write_string(7, &self.evidence)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CodeAccepted {
+        CodeAccepted::new()
+    }
+
+    fn clear(&mut self) {
+        self.job.clear();
+        self.partitions.clear();
+        self.from.clear();
+        self.to.clear();
+        self.reason.clear();
+        self.by.clear();
+        self.evidence.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CodeAccepted {
+        static instance: CodeAccepted = CodeAccepted {
+            job: ::std::string::String::new(),
+            partitions: ::std::vec::Vec::new(),
+            from: ::std::vec::Vec::new(),
+            to: ::protobuf::MessageField::none(),
+            reason: ::std::string::String::new(),
+            by: ::std::string::String::new(),
+            evidence: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.Digests)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Digests {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.Digests.code)
+    pub code: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.Digests.args)
+    pub args: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.Digests.template)
+    pub template: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Digests.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Digests {
+    fn default() -> &'a Digests {
+        <Digests as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Digests {
+    pub fn new() -> Digests {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for Digests {
+    const NAME: &'static str = "Digests";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.code = is.read_string()?;
+                },
+                18 => {
+                    self.args = is.read_string()?;
+                },
+                26 => {
+                    self.template = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.code.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.code);
+        }
+        if !self.args.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.args);
+        }
+        if !self.template.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.template);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.code.is_empty() {
+            os.write_string(1, &self.code)?;
+        }
+        if !self.args.is_empty() {
+            os.write_string(2, &self.args)?;
+        }
+        if !self.template.is_empty() {
+            os.write_string(3, &self.template)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Digests {
+        Digests::new()
+    }
+
+    fn clear(&mut self) {
+        self.code.clear();
+        self.args.clear();
+        self.template.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Digests {
+        static instance: Digests = Digests {
+            code: ::std::string::String::new(),
+            args: ::std::string::String::new(),
+            template: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

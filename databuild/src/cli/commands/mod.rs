@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+pub mod accept;
 pub mod apply;
 pub mod build;
 pub mod cancel;

@@ -1,12 +1,17 @@
-//! What people say of data.
+//! What people say of data and code.
 
 use super::super::error::ApiError;
+use super::super::lineage::files_changed_since;
 use super::super::routes::App;
-use crate::api::{TaintReply, TaintRequest};
+use super::super::views::shortened;
+use super::blocking;
+use crate::api::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
 use axum::Json;
-use databuild_core::decide::{Judgement, Reply};
+use databuild_core::decide::{self, Input, Judgement, Refusal, Reply};
+use databuild_core::graph::JobDigests;
+use jiff::Timestamp;
 
 fn judgement(body: TaintRequest) -> Judgement {
     let TaintRequest { targets, reason, by } = body;
@@ -43,6 +48,62 @@ pub async fn untaint(
     body: Result<Json<TaintRequest>, JsonRejection>,
 ) -> Result<Json<TaintReply>, ApiError> {
     let Json(body) = body?;
-    let done = app.engine.submit(databuild_core::decide::Input::Untaint(judgement(body))).await?;
+    let done = app.engine.submit(Input::Untaint(judgement(body))).await?;
     Ok(reply(&app, &done))
+}
+
+/// `POST /accept`.
+///
+/// # Errors
+/// A bad body, a reference or label that leads nowhere, no reason, no change.
+pub async fn accept(
+    State(app): State<App>,
+    body: Result<Json<AcceptRequest>, JsonRejection>,
+) -> Result<Json<AcceptReply>, ApiError> {
+    let Json(body) = body?;
+    let dry_run = body.dry_run;
+    let request = decide::AcceptRequest {
+        targets: body.targets,
+        job: body.job,
+        reason: body.reason,
+        by: body.by.unwrap_or_else(|| "api".to_owned()),
+        evidence: body.evidence.unwrap_or_default(),
+    };
+    let (engine, asked) = (app.engine.clone(), request.clone());
+    // What is shown is what the next step accepts, unless something changes in between.
+    let changes = blocking(move || {
+        let state = engine.snapshot().state.clone();
+        let refused = |refusal: Refusal| ApiError::from(crate::engine::CommandError::Refused(refusal));
+        let found = decide::acceptable(&state, &asked, Timestamp::now()).map_err(refused)?;
+        let mut changes = Vec::new();
+        for of in found {
+            let to = state.registered().digests_of(of.job);
+            for (from, set) in &of.from {
+                changes.push(AcceptedChange {
+                    job: state.graph().job(of.job).label.clone(),
+                    from: digests(from),
+                    to: digests(to),
+                    count: set.len(),
+                    partitions: shortened(state.work_text(of.job, set)),
+                    files: files_changed_since(&state, engine.reader(), of.job, &from.code)?,
+                });
+            }
+        }
+        Ok(changes)
+    })
+    .await?;
+    let partitions = if dry_run {
+        changes.iter().map(|change| change.count).sum()
+    } else {
+        match app.engine.submit(Input::Accept(request)).await? {
+            Reply::Judged { partitions, .. } => partitions,
+            _ => 0,
+        }
+    };
+    let seq = app.engine.snapshot().state.seq.0;
+    Ok(Json(AcceptReply { dry_run, changes, partitions, seq }))
+}
+
+fn digests(of: &JobDigests) -> Digests {
+    Digests { code: of.code.clone(), args: of.args.clone() }
 }

@@ -49,6 +49,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::PlansDropped(_) => 31,
         Event::Tainted(_) => 40,
         Event::Untainted(_) => 41,
+        Event::CodeAccepted(_) => 42,
     }
 }
 
@@ -128,6 +129,7 @@ fn event(event: &Event) -> StoredEvent {
                 ..Default::default()
             })
         }
+        Event::CodeAccepted(e) => StoredEvent::CodeAccepted(judged::code_accepted(e)),
         Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,
             canceled: *canceled,

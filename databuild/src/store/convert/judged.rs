@@ -1,8 +1,10 @@
 //! Events of what people say of data and code, both ways.
 
-use super::decode::known;
+use super::decode::{known, malformed};
 use super::ConvertError;
-use databuild_core::event::{Tainted, Untainted};
+use databuild_core::event::{CodeAccepted, Tainted, Untainted};
+use databuild_core::graph::JobDigests;
+use databuild_proto::protobuf::MessageField;
 use databuild_proto::v1 as stored;
 
 pub(super) fn tainted(event: &Tainted) -> stored::Tainted {
@@ -35,4 +37,49 @@ pub(super) fn read_untainted(message: stored::Untainted) -> Result<Untainted, Co
     known(&message, "an end of a taint")?;
     let stored::Untainted { partitions, reason, by, special_fields: _ } = message;
     Ok(Untainted { partitions, reason, by })
+}
+
+pub(super) fn code_accepted(event: &CodeAccepted) -> stored::CodeAccepted {
+    let CodeAccepted { job, partitions, from, to, reason, by, evidence } = event;
+    stored::CodeAccepted {
+        job: job.clone(),
+        partitions: partitions.clone(),
+        from: from.iter().map(digests).collect(),
+        to: MessageField::some(digests(to)),
+        reason: reason.clone(),
+        by: by.clone(),
+        evidence: evidence.clone(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn read_code_accepted(message: stored::CodeAccepted) -> Result<CodeAccepted, ConvertError> {
+    known(&message, "an acceptance")?;
+    let stored::CodeAccepted { job, partitions, from, to, reason, by, evidence, special_fields: _ } = message;
+    let to = to.into_option().ok_or_else(|| malformed("lacks what was accepted"))?;
+    Ok(CodeAccepted {
+        job,
+        partitions,
+        from: from.into_iter().map(read_digests).collect::<Result<_, _>>()?,
+        to: read_digests(to)?,
+        reason,
+        by,
+        evidence,
+    })
+}
+
+fn digests(digests: &JobDigests) -> stored::Digests {
+    let JobDigests { code, args, template } = digests;
+    stored::Digests {
+        code: code.clone(),
+        args: args.clone(),
+        template: template.clone(),
+        ..Default::default()
+    }
+}
+
+fn read_digests(message: stored::Digests) -> Result<JobDigests, ConvertError> {
+    known(&message, "digests of a job")?;
+    let stored::Digests { code, args, template, special_fields: _ } = message;
+    Ok(JobDigests { code, args, template })
 }

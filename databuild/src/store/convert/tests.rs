@@ -123,6 +123,7 @@ fn kind_numbers_never_change() {
         (31, "PlansDropped"),
         (40, "Tainted"),
         (41, "Untainted"),
+        (42, "CodeAccepted"),
     ];
     assert_eq!(kinds, pinned);
 }

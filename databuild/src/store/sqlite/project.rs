@@ -106,6 +106,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::PlansDropped(_)
         | Event::PublishIntended(_)
         | Event::Tainted(_)
-        | Event::Untainted(_) => Vec::new(),
+        | Event::Untainted(_)
+        | Event::CodeAccepted(_) => Vec::new(),
     }
 }

@@ -1,0 +1,107 @@
+//! A change of a job's code or arguments that somebody judges harmless.
+
+use super::{want, AcceptRequest, Out, Refusal, Reply};
+use crate::event::{CodeAccepted, Event};
+use crate::graph::{JobDigests, JobIx};
+use crate::partition_set::PartitionSet;
+use crate::state::{State, Verdict};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What would be accepted of one job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acceptable {
+    /// The job.
+    pub job: JobIx,
+    /// Digests that made some of it, each with what it made.
+    pub from: Vec<(JobDigests, PartitionSet)>,
+    /// All of it, in the keys of the job's outputs.
+    pub set: PartitionSet,
+}
+
+/// What a request would accept, by job.
+///
+/// # Errors
+/// A reference or label that leads nowhere; nothing that a change of code or arguments made stale.
+pub fn acceptable(
+    state: &State,
+    request: &AcceptRequest,
+    now: Timestamp,
+) -> Result<Vec<Acceptable>, Refusal> {
+    let registered = state.graph.as_ref().ok_or(Refusal::NoGraph)?;
+    let graph = &registered.graph;
+    let only = match &request.job {
+        Some(label) => Some(graph.job_labeled(label).ok_or_else(|| Refusal::UnknownJob(label.clone()))?),
+        None => None,
+    };
+    if request.targets.is_empty() && only.is_none() {
+        return Err(Refusal::NoTargets);
+    }
+    let mut asked: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
+    if let (Some(job), true) = (only, request.targets.is_empty()) {
+        for output in &graph.job(job).outputs {
+            let present = &state.dataset(*output).present;
+            asked.entry(job).and_modify(|set| set.union_with(present)).or_insert_with(|| present.clone());
+        }
+    }
+    for (ix, set) in want::resolve_targets(state, &request.targets, now.max(state.as_of))? {
+        let producer = graph.dataset(ix).producer;
+        if only.is_some() && producer != only {
+            let label = request.job.clone().unwrap_or_default();
+            return Err(Refusal::NotOfJob { job: label, dataset: graph.dataset(ix).name.clone() });
+        }
+        if let Some(job) = producer {
+            asked.entry(job).and_modify(|all| all.union_with(&set)).or_insert(set);
+        }
+    }
+    let found: Vec<Acceptable> = asked
+        .into_iter()
+        .map(|(job, set)| of_job(state, job, &set))
+        .filter(|of| !of.set.is_empty())
+        .collect();
+    if found.is_empty() {
+        return Err(Refusal::NothingToAccept);
+    }
+    Ok(found)
+}
+
+fn of_job(state: &State, job: JobIx, asked: &PartitionSet) -> Acceptable {
+    let mut from: BTreeMap<JobDigests, PartitionSet> = BTreeMap::new();
+    let mut set = PartitionSet::empty(asked.shape());
+    for output in &state.graph().job(job).outputs {
+        let facts = state.dataset(*output);
+        for (made_by, made) in &facts.made_by {
+            let made = made.intersect(asked).intersect(&facts.present);
+            let changed =
+                matches!(state.digest_verdict(job, *made_by), Verdict::CodeChanged | Verdict::ArgsChanged);
+            if changed && !made.is_empty() {
+                set.union_with(&made);
+                let digests = state.provenance(*made_by).clone();
+                from.entry(digests).and_modify(|all| all.union_with(&made)).or_insert(made);
+            }
+        }
+    }
+    Acceptable { job, from: from.into_iter().collect(), set }
+}
+
+pub(super) fn accept(out: &mut Out, request: AcceptRequest) -> Result<Reply, Refusal> {
+    if request.reason.trim().is_empty() {
+        return Err(Refusal::NoReason);
+    }
+    let found = acceptable(out.state, &request, out.now)?;
+    let registered = out.state.registered().clone();
+    let partitions = found.iter().map(|of| of.set.len()).sum();
+    for of in found {
+        let event = CodeAccepted {
+            job: registered.graph.job(of.job).label.clone(),
+            partitions: out.state.work_text(of.job, &of.set),
+            from: of.from.into_iter().map(|(digests, _)| digests).collect(),
+            to: registered.digests_of(of.job).clone(),
+            reason: request.reason.clone(),
+            by: request.by.clone(),
+            evidence: request.evidence.clone(),
+        };
+        out.event(Event::CodeAccepted(event));
+    }
+    Ok(Reply::Judged { partitions, followers: 0 })
+}

@@ -1,0 +1,151 @@
+//! Changes of jobs that somebody judged harmless.
+
+mod support;
+
+use databuild_core::decide::{AcceptRequest, Input, Refusal, Reply};
+use databuild_core::event::{Event, Refresh};
+use databuild_core::graph::file::OnCodeChange;
+use databuild_core::partition_set::PartitionSet;
+use support::graphs::{listed, reads, GraphSpec};
+use support::workspace::Workspace;
+
+fn graph() -> GraphSpec {
+    let dims = [listed("city", &["oslo", "rome"])];
+    GraphSpec::new()
+        .external("raw", &[])
+        .job("make_a", &["a", "also"], &dims, vec![reads("raw")])
+        .job("make_b", &["b"], &dims, vec![reads("a")])
+        .files()
+}
+
+fn built() -> Workspace {
+    let mut workspace = Workspace::new(&graph(), 4);
+    workspace.observe("raw", "r1");
+    workspace.want(&["b", "also"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace
+}
+
+fn request(targets: &[&str]) -> AcceptRequest {
+    AcceptRequest {
+        targets: targets.iter().map(|text| (*text).to_owned()).collect(),
+        job: None,
+        reason: "a comment".to_owned(),
+        by: "ada".to_owned(),
+        evidence: String::new(),
+    }
+}
+
+fn accept(workspace: &mut Workspace, targets: &[&str]) -> Result<Reply, Refusal> {
+    workspace.step(Input::Accept(request(targets))).reply
+}
+
+fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
+    let mut state = workspace.core.state.clone();
+    let (ix, key) = state.resolve_one(partition).unwrap();
+    let job = state.graph().dataset(ix).producer.unwrap();
+    let set = PartitionSet::single(state.dataset(ix).present.shape(), &key);
+    state.settle(job, &set);
+    state.verdict(job, &key).code()
+}
+
+const ONE: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 1, followers: 0 });
+const TWO: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 2, followers: 0 });
+
+#[test]
+fn what_older_code_made_counts_as_made_by_todays() {
+    let mut workspace = built();
+    workspace.register(&graph().code("make_a", "newer"));
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    let from = workspace.log.len();
+    assert_eq!(accept(&mut workspace, &["a/city=oslo"]), ONE);
+    let Event::CodeAccepted(event) = &workspace.log[from].event else { panic!("one event") };
+    assert_eq!(event.partitions, ["a/city=oslo"]);
+    assert_eq!((event.from.len(), event.from[0].code.as_str()), (1, "code of make_a"));
+    assert_eq!(event.to.code, "newer");
+    assert_eq!(workspace.log.len(), from + 1);
+    // All outputs of the job, and nothing else.
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+    assert_eq!(verdict(&workspace, "also/city=oslo"), "current");
+    assert_eq!(verdict(&workspace, "a/city=rome"), "code_changed");
+    workspace.restart(&[]);
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+}
+
+#[test]
+fn a_further_change_or_the_old_code_ends_it() {
+    let mut workspace = built();
+    workspace.register(&graph().code("make_a", "newer"));
+    assert_eq!(accept(&mut workspace, &["a"]), TWO);
+    workspace.register(&graph().code("make_a", "newest"));
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    // It counts as made by the accepted code, not by that which made it.
+    workspace.register(&graph());
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    workspace.register(&graph().code("make_a", "newer"));
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+}
+
+#[test]
+fn code_and_arguments_are_accepted_together_and_nothing_else_is_hidden() {
+    let mut workspace = built();
+    let both = graph().code("make_a", "newer").change("make_a", |job| job.args = vec!["--fast".into()]);
+    let moved = both.clone().dataset("a", |d| d.path = Some("elsewhere/{city}".into()));
+    workspace.register(&both);
+    assert_eq!(accept(&mut workspace, &["a/city=oslo"]), ONE);
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+    workspace.register(&moved);
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "template_changed");
+    // Of the other, code and arguments can be accepted, and its place is still another.
+    assert_eq!(accept(&mut workspace, &["a/city=rome"]), ONE);
+    assert_eq!(verdict(&workspace, "a/city=rome"), "template_changed");
+    workspace.register(&both);
+    workspace.observe("raw", "r2");
+    assert_eq!(verdict(&workspace, "a/city=rome"), "inputs_changed");
+    workspace.lose("a/city=rome");
+    assert_eq!(verdict(&workspace, "a/city=rome"), "file_missing");
+}
+
+#[test]
+fn queued_work_that_is_accepted_is_cut_off() {
+    let mut workspace = built();
+    workspace.core.slots = 0;
+    workspace.register(&graph().code("make_a", "newer"));
+    let want = workspace.want(&["a"], Refresh::Stale);
+    assert_eq!(accept(&mut workspace, &["a"]), TWO);
+    workspace.step(Input::SetSlots(4));
+    assert!(workspace.ordered.is_empty());
+    assert!(workspace.outcome(want).is_some());
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let mut workspace = built();
+    assert_eq!(accept(&mut workspace, &["a", "b", "raw"]), Err(Refusal::NothingToAccept));
+    workspace.register(&graph().code("make_a", "newer"));
+    assert_eq!(accept(&mut workspace, &["b"]), Err(Refusal::NothingToAccept));
+    assert_eq!(accept(&mut workspace, &[]), Err(Refusal::NoTargets));
+    let silent = AcceptRequest { reason: String::new(), ..request(&["a"]) };
+    assert_eq!(workspace.step(Input::Accept(silent)).reply, Err(Refusal::NoReason));
+    let of = |job: &str, targets: &[&str]| AcceptRequest { job: Some(job.to_owned()), ..request(targets) };
+    let unknown = workspace.step(Input::Accept(of("//:nobody", &[]))).reply;
+    assert_eq!(unknown, Err(Refusal::UnknownJob("//:nobody".to_owned())));
+    let other = workspace.step(Input::Accept(of("//:make_b", &["a"]))).reply;
+    assert!(matches!(other, Err(Refusal::NotOfJob { .. })), "{other:?}");
+    // With a job alone, all that it made is meant.
+    assert_eq!(workspace.step(Input::Accept(of("//:make_a", &[]))).reply, TWO);
+}
+
+#[test]
+fn a_job_that_keeps_what_older_code_made_needs_no_acceptance() {
+    let mut workspace = built();
+    let keeps = |job: &mut databuild_core::graph::file::JobEntry| job.on_code_change = OnCodeChange::Keep;
+    workspace.register(&graph().code("make_a", "newer").change("make_a", keeps));
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+    assert_eq!(accept(&mut workspace, &["a"]), Err(Refusal::NothingToAccept));
+    workspace.want(&["b", "also"], Refresh::Stale);
+    assert!(workspace.ordered.is_empty());
+    // Whoever keeps no longer sees the change again.
+    workspace.register(&graph().code("make_a", "newer"));
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+}
