@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from harness import read, write
 from scenario import Scenario
 
@@ -45,6 +47,45 @@ class Judgements(Scenario):
         self.assertSays(self.ws.cli("taint", "probe/tree", "--reason", "x").expect(2), "nothing_to_taint")
         self.assertSays(self.ws.cli("untaint", "total").expect(2), "nothing_to_untaint")
         self.assertSays(self.ws.cli("taint", "total", "--reason", " ").expect(2), "no_reason")
+
+
+class Files(Scenario):
+    """Files that are there already, or not any more."""
+
+    steps = True
+
+    def test_a_adopt(self):
+        """files that exist are adopted, and nothing is built for them"""
+        day = "readings/city=eu/date=2024-02-27"
+        os.makedirs(self.ws.at("out", "readings", "city=eu"))
+        for date in ("2024-02-26", "2024-02-27"):
+            write(self.ws.at("out", "readings", "city=eu", f"date={date}.txt"), "7.0\n")
+        shown = self.ws.cli("adopt", "readings/city=eu", "--dry-run").expect(0)
+        self.assertSays(shown, "would adopt 2 partitions; 4 have no file")
+        self.assertEqual(self.ws.states("readings/city=eu"), {"missing": 6})
+        adopted = self.ws.cli("adopt", "readings/city=eu", "--json").expect(0).json()
+        self.assertEqual((adopted["adopted"]["count"], adopted["missing"]["count"]), (2, 4))
+        (row,) = self.ws.cli("partitions", day, "--json").expect(0).json()["data"]
+        self.assertEqual((row["state"], row["source"]), ("current", "adopted"))
+        self.assertSays(self.ws.cli("adopt", "readings/city=eu").expect(0), "adopted 0 partitions", "2 recorded already")
+        self.ws.cli("build", "total").expect(0)
+        self.assertEqual(read(self.ws.at("out", "readings", "city=eu", "date=2024-02-27.txt")), "7.0\n")
+        self.assertSays(self.ws.cli("adopt", "raw").expect(2), "not_adoptable")
+
+    def test_b_scan(self):
+        """a scan records what is missing and altered; a deep one sees through equal size and time"""
+        self.assertSays(self.ws.cli("scan").expect(0), "0 missing, 0 altered")
+        os.unlink(self.ws.at("out", "sums", "city=us", "date=2024-02-29.txt"))
+        path = self.ws.at("out", "readings", "city=us", "date=2024-02-29.txt")
+        stat = os.stat(path)
+        with open(path, "r+", encoding="utf-8") as file:
+            file.write("9")
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        self.ws.cli("scan", "--deep").expect(0)
+        self.assertEqual(self.ws.states("sums/city=us/date=2024-02-29"), {"missing": 1})
+        self.assertEqual(self.ws.states("readings/city=us/date=2024-02-29"), {"stale": 1})
+        (page,) = self.ws.cli("scan", "sums", "--json").expect(0).json_lines()
+        self.assertEqual((page["looked"], page["total"], page["missing"]["count"]), (11, 11, 0))
 
 
 class Acceptance(Scenario):

@@ -77,6 +77,8 @@ pub enum Event {
     Untainted(Untainted),
     /// Somebody judged a change of a job harmless: what it made before is as good as what it makes now.
     CodeAccepted(CodeAccepted),
+    /// Files that were there already are what these partitions hold.
+    Adopted(Adopted),
 }
 
 impl Event {
@@ -106,6 +108,7 @@ impl Event {
             Event::Tainted(_) => "tainted",
             Event::Untainted(_) => "untainted",
             Event::CodeAccepted(_) => "code_accepted",
+            Event::Adopted(_) => "adopted",
         }
     }
 }
@@ -534,4 +537,28 @@ pub struct CodeAccepted {
     pub by: String,
     /// The trial that shows it, such as `t3`; empty if there is none.
     pub evidence: String,
+}
+
+/// See [`Event::Adopted`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adopted {
+    /// They, what is read before what reads it. They count as made by the jobs of today.
+    pub partitions: Vec<AdoptedPartition>,
+    /// Who said so.
+    pub by: String,
+}
+
+/// One adopted partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdoptedPartition {
+    /// Which.
+    pub partition: PartitionText,
+    /// Its content.
+    pub version: DataVersion,
+    /// See [`SeenPartition::mark`].
+    pub mark: u64,
+    /// Size of the content.
+    pub bytes: u64,
+    /// Combined digest of the inputs that it would be made from now.
+    pub inputs: u64,
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod graph_diffs;
+mod inventory;
 mod judgements;
 mod partitions;
 mod plans;
@@ -17,6 +18,7 @@ pub use error::ErrorBody;
 pub use graph_diffs::{
     DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
 };
+pub use inventory::{AdoptReply, AdoptRequest, CountedSet, ScanReply, ScanRequest};
 pub use judgements::{
     AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest, TaintSaid,
 };

@@ -52,6 +52,9 @@ pub struct PartitionRow {
     pub state: PartitionState,
     /// Why it is not current: stable name of the reason.
     pub reason: Option<String>,
+    /// `adopted`, if no run made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// `GET /api/v1/why?partition=…`.

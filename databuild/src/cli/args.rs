@@ -53,6 +53,10 @@ pub enum Command {
     Untaint(UntaintArgs),
     /// Judge a change of a job's code harmless: what it made before stays current
     Accept(AcceptArgs),
+    /// Count files that exist already as built
+    Adopt(AdoptArgs),
+    /// Look at all files, and record those that are missing or altered
+    Scan(ScanArgs),
     /// Create, list, show or cancel wants
     Want(WantArgs),
     /// List datasets, or the partitions of one
@@ -285,6 +289,28 @@ pub struct AcceptArgs {
     /// Only show what would be accepted
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Arguments of `adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Only show what would be adopted
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `scan`.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// References (can be repeated); everything, if left out
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Read the content of each file, whatever its size and time say
+    #[arg(long)]
+    pub deep: bool,
 }
 
 /// Arguments of `want`.

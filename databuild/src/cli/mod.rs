@@ -50,6 +50,8 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Taint(args) => c::taint::run(&cli, args),
         Command::Untaint(args) => c::taint::run_untaint(&cli, args),
         Command::Accept(args) => c::accept::run(&cli, args),
+        Command::Adopt(args) => c::adopt::run(&cli, args),
+        Command::Scan(args) => c::scan::run(&cli, args),
         Command::Want(args) => c::want::run(&cli, args),
         Command::Partitions(args) => c::partitions::run(&cli, args),
         Command::Runs(args) => c::runs::run(&cli, args),

@@ -43,12 +43,28 @@ pub fn look_at_files(
     let targets: Vec<_> = resolved.into_iter().collect();
     let matters = planner::closure(&state, &targets, refresh);
     let registered = state.registered();
+    let sets: Vec<_> =
+        registered.graph.datasets().map(|(ix, _)| (ix, relevant(&registered.graph, &matters, ix))).collect();
+    let seen = look_at(&state, &sets, workspace, false);
+    let sightings = Sightings { graph: Some(registered.id.clone()), seen };
+    Ok(FileLook { state, targets, sightings })
+}
+
+/// Looks at the files of these partitions; whatever is not as the state says. A deep look reads each of
+/// them, whatever its mark says.
+pub(super) fn look_at(
+    state: &State,
+    sets: &[(DatasetIx, PartitionSet)],
+    workspace: &Path,
+    deep: bool,
+) -> Vec<Sighting> {
+    let graph = state.graph();
     let mut known: Vec<(DatasetIx, PartitionKey)> = Vec::new();
     let mut items: Vec<(PathBuf, StatMark)> = Vec::new();
     let mut unknown: Vec<(DatasetIx, PartitionKey, PathBuf)> = Vec::new();
-    for (ix, dataset) in registered.graph.datasets().filter(|(_, dataset)| dataset.path.is_some()) {
-        let facts = state.dataset(ix);
-        for key in relevant(&registered.graph, &matters, ix).iter() {
+    for (ix, set) in sets {
+        let (ix, dataset, facts) = (*ix, graph.dataset(*ix), state.dataset(*ix));
+        for key in set.iter() {
             let present = facts.present.contains(&key);
             if !present && !dataset.external {
                 continue;
@@ -58,7 +74,7 @@ pub fn look_at_files(
             match facts.entries.get(&key).filter(|_| present) {
                 // Empty partitions have no file.
                 Some(_) if facts.empty.contains(&key) => {}
-                Some(entry) if entry.mark != 0 => {
+                Some(entry) if entry.mark != 0 && !deep => {
                     known.push((ix, key));
                     items.push((path, StatMark(entry.mark)));
                 }
@@ -92,8 +108,7 @@ pub fn look_at_files(
             }
         }
     }
-    let sightings = Sightings { graph: Some(registered.id.clone()), seen };
-    Ok(FileLook { state, targets, sightings })
+    seen
 }
 
 /// Partitions of a dataset that a closure wants, reads or makes.

@@ -316,7 +316,7 @@ impl Handle {
         Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
     }
 
-    fn look(
+    pub(super) fn look(
         &self,
         targets: &[String],
         refresh: databuild_core::event::Refresh,

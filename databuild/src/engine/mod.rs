@@ -20,6 +20,7 @@ mod examine;
 mod files;
 mod handle;
 mod inherited;
+mod inventory;
 mod keeper;
 mod orchestrator;
 mod perform;
@@ -34,6 +35,7 @@ mod testing;
 
 pub use files::{look_at_files, FileLook};
 pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
+pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use perform::ConnectRunner;
 pub use replay::ReplayError;
 pub use request::{parse_request, InputFile, OutputFile, Request};

@@ -42,6 +42,7 @@ pub(super) fn describe(event: &Event) -> String {
         Event::PublishIntended(e) => format!("{} publishes {}", e.attempt, outputs(&e.outputs)),
         Event::Materialized(e) => format!("{} made {}", e.attempt, outputs(&e.outputs)),
         Event::Tainted(e) => format!("{} tainted {}: {}", e.by, e.partitions.join(", "), e.reason),
+        Event::Adopted(e) => format!("{} adopted {} partitions", e.by, e.partitions.len()),
         Event::CodeAccepted(e) => {
             format!("{} accepted the change of {} for {}: {}", e.by, e.job, e.partitions.join(", "), e.reason)
         }

@@ -2,7 +2,9 @@
 
 use super::error::ApiError;
 use super::guard::{self, Guard};
-use super::handlers::{events, graphs, judgements, metrics, partitions, plans, runs, server, wants};
+use super::handlers::{
+    events, graphs, inventory, judgements, metrics, partitions, plans, runs, server, wants,
+};
 use crate::engine::Handle;
 use crate::snapshot;
 use axum::extract::DefaultBodyLimit;
@@ -74,6 +76,8 @@ fn v1() -> Router<App> {
         .route("/taint", post(judgements::taint))
         .route("/untaint", post(judgements::untaint))
         .route("/accept", post(judgements::accept))
+        .route("/scan", post(inventory::scan))
+        .route("/adopt", post(inventory::adopt))
         .route("/datasets", get(partitions::datasets))
         .route("/partitions", get(partitions::list))
         .route("/why", get(partitions::why))

@@ -130,6 +130,7 @@ pub(super) fn rows(
             partition: state.partition_text(ix, &key),
             state: partition_state,
             reason: reason.map(|verdict| verdict.code().to_owned()),
+            source: state.dataset(ix).adopted.contains(&key).then(|| "adopted".to_owned()),
         })
         .collect();
     (rows, matching.next().is_some())

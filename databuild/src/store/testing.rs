@@ -136,6 +136,16 @@ one_example_of_each! {
         by: "ada".into(),
         evidence: "t3".into(),
     }),
+    Adopted(Adopted {
+        partitions: vec![AdoptedPartition {
+            partition: "daily/date=2024-01-07".into(),
+            version: "sha256:77".into(),
+            mark: 5,
+            bytes: 6,
+            inputs: u64::MAX,
+        }],
+        by: "ada".into(),
+    }),
 }
 
 /// An example of each event, a second apart.

@@ -62,6 +62,8 @@ pub enum Input {
     Untaint(Judgement),
     /// Somebody judges a change of a job harmless.
     Accept(AcceptRequest),
+    /// Files that exist are to count as built; with what the caller saw of what is recorded.
+    Adopt(AdoptRequest, Sightings),
     /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
     Resume(Vec<AttemptId>),
     /// How much may run at once.
@@ -123,6 +125,15 @@ pub struct ApplyRequest {
     pub comment: String,
     /// Who asks.
     pub source: String,
+}
+
+/// Files to be adopted.
+#[derive(Debug, Clone)]
+pub struct AdoptRequest {
+    /// What was found at places of partitions.
+    pub files: Vec<super::FoundFile>,
+    /// Who.
+    pub by: String,
 }
 
 /// A change of jobs to be judged harmless.
@@ -293,6 +304,13 @@ pub enum Reply {
         /// Whether it is kept under its id. What has nothing to do is not.
         kept: bool,
     },
+    /// Files are adopted.
+    Adopted {
+        /// Partitions that hold them now.
+        adopted: Vec<PartitionText>,
+        /// Sets of those that were left alone, as a run is making them.
+        being_made: Vec<String>,
+    },
     /// A judgement is recorded.
     Judged {
         /// Of how many partitions.
@@ -360,6 +378,9 @@ pub enum Refusal {
         /// The dataset.
         dataset: String,
     },
+    /// What is adopted are files of built partitions.
+    #[error("`{0}` is external or not made of files, so there is nothing to adopt")]
+    NotAdoptable(String),
     /// No change.
     #[error(
         "nothing of that is stale because its job's code or arguments changed, so there is nothing to accept"
@@ -408,6 +429,7 @@ impl Refusal {
             Refusal::UnknownJob(_) => "unknown_job",
             Refusal::NotOfJob { .. } => "not_of_job",
             Refusal::NothingToAccept => "nothing_to_accept",
+            Refusal::NotAdoptable(_) => "not_adoptable",
         }
     }
 }

@@ -11,6 +11,7 @@
 //! - A partition has at most one live run.
 
 mod accept;
+mod adopt;
 mod attempt;
 mod batches;
 pub mod blocker;
@@ -24,11 +25,12 @@ mod taint;
 mod want;
 
 pub use accept::{acceptable, Acceptable};
+pub use adopt::FoundFile;
 pub use blocker::Blocker;
 pub use impact::{impact, Impact};
 pub use input::{
-    AcceptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Judgement,
-    PlanRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
+    AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
+    Judgement, PlanRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
 };
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 
@@ -99,6 +101,7 @@ impl Core {
             Input::PublishFailed { attempt, message } => attempt::publish_failed(&mut out, attempt, &message),
             Input::Taint(request, sightings) => taint::taint(&mut out, request, &sightings),
             Input::Accept(request) => accept::accept(&mut out, request),
+            Input::Adopt(request, sightings) => adopt::adopt(&mut out, request, &sightings),
             Input::Untaint(request) => taint::untaint(&mut out, request),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {

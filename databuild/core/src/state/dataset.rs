@@ -39,6 +39,8 @@ pub struct DatasetState {
     pub follows: Marks,
     /// Those of `follows` whose bad inputs are replaced: untainting does not clear them.
     pub spoiled: PartitionSet,
+    /// Adopted as they were found, not made by a run.
+    pub adopted: PartitionSet,
 }
 
 impl DatasetState {
@@ -60,6 +62,7 @@ impl DatasetState {
             tainted: Marks::default(),
             follows: Marks::default(),
             spoiled: empty(),
+            adopted: empty(),
         }
     }
 
@@ -75,6 +78,7 @@ impl DatasetState {
         let was_sound = self.present.contains(key) && !self.altered.contains(key);
         let old = self.entries.insert(key, entry);
         self.present.insert(key);
+        self.adopted.remove(key);
         if empty {
             self.empty.insert(key);
         } else {

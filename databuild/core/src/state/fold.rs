@@ -3,8 +3,8 @@
 use super::{DatasetState, Entry, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State, Want};
 use crate::digest::hash64;
 use crate::event::{
-    AttemptEnded, AttemptLeased, Blocked, CodeAccepted, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
-    Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
+    AttemptEnded, AttemptLeased, Blocked, CodeAccepted, Event, Materialized, Observed, OutputRecord,
+    PartitionsFailed, Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
 use crate::graph::{DatasetIx, JobDigests, JobIx};
 use crate::ids::{RunId, Seq, WantId};
@@ -135,6 +135,7 @@ impl State {
             Event::Tainted(event) => self.taint(event, seq),
             Event::Untainted(event) => self.untaint(event),
             Event::CodeAccepted(event) => self.accept(event),
+            Event::Adopted(event) => self.adopt(event),
         }
         Ok(())
     }
@@ -562,7 +563,7 @@ impl State {
         }
     }
 
-    fn intern(&mut self, job: JobIx) -> ProvenanceIx {
+    pub(super) fn intern(&mut self, job: JobIx) -> ProvenanceIx {
         let digests = self.registered().digests_of(job).clone();
         self.intern_digests(digests)
     }
@@ -607,7 +608,7 @@ impl State {
         found.into_iter().collect()
     }
 
-    fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
+    pub(super) fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
         let (ix, set) = self.resolve_recorded(text)?;
         Some((ix, set.first()?))
     }

@@ -7,6 +7,7 @@
 //!   metadata) is on disk.
 //! - A clone is cheap: parts are shared until they are written.
 
+mod adoption;
 pub mod checkpoint;
 mod dataset;
 mod entries;

@@ -38,6 +38,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
             ("altered", &facts.altered),
             ("vanished", &facts.vanished),
             ("failed", &facts.failed),
+            ("adopted", &facts.adopted),
         ];
         for (what, set) in sets {
             lines.push(format!("{name} {what}: {:?}", set.iter().collect::<Vec<_>>()));

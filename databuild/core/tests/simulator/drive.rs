@@ -8,7 +8,7 @@ use super::scene::Scene;
 use super::world::{essence, Process, ProcessPhase, Publication, World};
 use crate::support::rng::Rng;
 use crate::support::workspace::{applying, end_of, planning, request};
-use databuild_core::decide::{acceptable, AcceptRequest};
+use databuild_core::decide::{acceptable, AcceptRequest, AdoptRequest, FoundFile};
 use databuild_core::decide::{
     AttemptReport, Core, Effect, Input, Judgement, Reply, Sighting, Sightings, Success,
 };
@@ -325,7 +325,8 @@ impl Simulation {
             90..=92 => self.pass(3_600 * (1 + self.rng.clone().below(10) as i64)),
             93 | 94 => self.apply(),
             95..=97 if self.rng.percent(60) => self.judge(),
-            95..=97 => self.accept(),
+            95..=97 if self.rng.percent(50) => self.accept(),
+            95..=97 => self.adopt(),
             _ => self.pass(1 + self.rng.clone().below(30) as i64),
         }
     }
@@ -493,6 +494,34 @@ impl Simulation {
             let made = self.log[held..].iter().any(|record| matches!(record.event, Event::Observed(_)));
             assert!(!made, "a refusal records nothing");
         }
+    }
+
+    /// Somebody puts files where partitions belong, as good as built ones, and has them adopted.
+    fn adopt(&mut self) {
+        let Some(target) = self.random_target() else { return };
+        let state = &self.core.state;
+        let Ok((dataset, set)) = state.resolve_at(&target, self.now) else { return };
+        let graph = state.graph();
+        let Some(job) = graph.dataset(dataset).producer else { return };
+        let set = set.subtract(&state.recorded(dataset)).subtract(&state.work(job).live);
+        let mut found = Vec::new();
+        {
+            let mut oracle = Oracle::new(&self.world, state);
+            for key in set.iter() {
+                let path = graph.dataset(dataset).partition_path(&key, &state.symbols);
+                if let (Some(path), Some(version)) = (path, oracle.value(dataset, &key)) {
+                    found.push((key, path, version));
+                }
+            }
+        }
+        self.note(format!("adopt {target}: {} files", found.len()));
+        let mut files = Vec::new();
+        for (key, path, version) in found {
+            let mark = self.world.write(&path, version.clone());
+            files.push(FoundFile { dataset, key, version, mark, bytes: 1 });
+        }
+        let seen = self.look(&target, Refresh::Stale);
+        self.step(Input::Adopt(AdoptRequest { files, by: "test".to_owned() }, seen));
     }
 
     /// Somebody accepts a change, if it is as harmless as they say.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
 struct Piece {
+    partition: String,
     version: String,
     bad: bool,
     made_from: Vec<usize>,
@@ -55,6 +56,11 @@ impl Lineage {
                     self.hold(&output.partition, &output.version, made_from);
                 }
             }
+            Event::Adopted(adopted) => {
+                for adopted in &adopted.partitions {
+                    self.hold(&adopted.partition, &adopted.version, Vec::new());
+                }
+            }
             Event::Observed(observed) => {
                 for seen in &observed.partitions {
                     let same = self.held.get(&seen.partition).map(|piece| &self.pieces[*piece].version);
@@ -64,28 +70,45 @@ impl Lineage {
                 }
             }
             Event::Tainted(taint) => self.judge(&taint.partitions, state, |piece| piece.bad = true),
-            Event::Untainted(taint) => self.judge(&taint.partitions, state, |piece| {
-                piece.bad = false;
-                piece.made_from.clear();
-            }),
+            Event::Untainted(taint) => self.pardon(&taint.partitions, state),
             _ => {}
         }
     }
 
     fn hold(&mut self, partition: &str, version: &str, made_from: Vec<usize>) {
         self.held.insert(partition.to_owned(), self.pieces.len());
-        self.pieces.push(Piece { version: version.to_owned(), bad: false, made_from });
+        let (partition, version) = (partition.to_owned(), version.to_owned());
+        self.pieces.push(Piece { partition, version, bad: false, made_from });
     }
 
     fn judge(&mut self, texts: &SetText, state: &State, say: impl Fn(&mut Piece)) {
-        for text in texts {
-            let (ix, set) = state.resolve_at(text, Timestamp::MAX).expect("the graph has it");
-            for key in set.iter() {
-                if let Some(piece) = self.held.get(&state.partition_text(ix, &key)) {
-                    say(&mut self.pieces[*piece]);
+        for piece in self.named(texts, state) {
+            say(&mut self.pieces[piece]);
+        }
+    }
+
+    /// Good is what has that version, whenever it was made.
+    fn pardon(&mut self, texts: &SetText, state: &State) {
+        for named in self.named(texts, state) {
+            let same = (self.pieces[named].partition.clone(), self.pieces[named].version.clone());
+            for piece in &mut self.pieces {
+                if (&piece.partition, &piece.version) == (&same.0, &same.1) {
+                    piece.bad = false;
+                    piece.made_from.clear();
                 }
             }
         }
+    }
+
+    /// What the named partitions hold.
+    fn named(&self, texts: &SetText, state: &State) -> Vec<usize> {
+        let mut found = Vec::new();
+        for text in texts {
+            let (ix, set) = state.resolve_at(text, Timestamp::MAX).expect("the graph has it");
+            let held = |key| self.held.get(&state.partition_text(ix, &key)).copied();
+            found.extend(set.iter().filter_map(held));
+        }
+        found
     }
 
     fn is_bad(&self, piece: usize, known: &mut BTreeMap<usize, bool>) -> bool {

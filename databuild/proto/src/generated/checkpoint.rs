@@ -943,6 +943,8 @@ pub struct CheckpointDataset {
     pub follows: ::std::vec::Vec<CheckpointMarkedSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.spoiled)
     pub spoiled: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.adopted)
+    pub adopted: ::protobuf::MessageField<CheckpointSet>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointDataset.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1012,6 +1014,9 @@ impl ::protobuf::Message for CheckpointDataset {
                 338 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.spoiled)?;
                 },
+                346 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.adopted)?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1079,6 +1084,10 @@ impl ::protobuf::Message for CheckpointDataset {
             let len = v.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        if let Some(v) = self.adopted.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1127,6 +1136,9 @@ impl ::protobuf::Message for CheckpointDataset {
         if let Some(v) = self.spoiled.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(42, v, os)?;
         }
+        if let Some(v) = self.adopted.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(43, v, os)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1158,6 +1170,7 @@ impl ::protobuf::Message for CheckpointDataset {
         self.tainted.clear();
         self.follows.clear();
         self.spoiled.clear();
+        self.adopted.clear();
         self.special_fields.clear();
     }
 
@@ -1177,6 +1190,7 @@ impl ::protobuf::Message for CheckpointDataset {
             tainted: ::std::vec::Vec::new(),
             follows: ::std::vec::Vec::new(),
             spoiled: ::protobuf::MessageField::none(),
+            adopted: ::protobuf::MessageField::none(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

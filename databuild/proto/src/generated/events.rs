@@ -1128,6 +1128,55 @@ impl Record {
             CodeAccepted::new()
         }
     }
+
+    // .databuild.v1.Adopted adopted = 43;
+
+    pub fn adopted(&self) -> &Adopted {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Adopted(ref v)) => v,
+            _ => <Adopted as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_adopted(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_adopted(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Adopted(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_adopted(&mut self, v: Adopted) {
+        self.event = ::std::option::Option::Some(record::Event::Adopted(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_adopted(&mut self) -> &mut Adopted {
+        if let ::std::option::Option::Some(record::Event::Adopted(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::Adopted(Adopted::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::Adopted(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_adopted(&mut self) -> Adopted {
+        if self.has_adopted() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::Adopted(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            Adopted::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1211,6 +1260,9 @@ impl ::protobuf::Message for Record {
                 },
                 338 => {
                     self.event = ::std::option::Option::Some(record::Event::CodeAccepted(is.read_message()?));
+                },
+                346 => {
+                    self.event = ::std::option::Option::Some(record::Event::Adopted(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1320,6 +1372,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::Adopted(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1402,6 +1458,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::CodeAccepted(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(42, v, os)?;
                 },
+                &record::Event::Adopted(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(43, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1423,6 +1482,8 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1508,6 +1569,8 @@ pub mod record {
         Untainted(super::Untainted),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.code_accepted)
         CodeAccepted(super::CodeAccepted),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.adopted)
+        Adopted(super::Adopted),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -5380,6 +5443,252 @@ impl ::protobuf::Message for Digests {
             code: ::std::string::String::new(),
             args: ::std::string::String::new(),
             template: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.Adopted)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Adopted {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.Adopted.partitions)
+    pub partitions: ::std::vec::Vec<AdoptedPartition>,
+    // @@protoc_insertion_point(field:databuild.v1.Adopted.by)
+    pub by: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Adopted.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Adopted {
+    fn default() -> &'a Adopted {
+        <Adopted as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Adopted {
+    pub fn new() -> Adopted {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for Adopted {
+    const NAME: &'static str = "Adopted";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partitions.push(is.read_message()?);
+                },
+                18 => {
+                    self.by = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        for value in &self.partitions {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.by);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        for v in &self.partitions {
+            ::protobuf::rt::write_message_field_with_cached_size(1, v, os)?;
+        };
+        if !self.by.is_empty() {
+            os.write_string(2, &self.by)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Adopted {
+        Adopted::new()
+    }
+
+    fn clear(&mut self) {
+        self.partitions.clear();
+        self.by.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Adopted {
+        static instance: Adopted = Adopted {
+            partitions: ::std::vec::Vec::new(),
+            by: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.AdoptedPartition)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct AdoptedPartition {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.AdoptedPartition.partition)
+    pub partition: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.AdoptedPartition.version)
+    pub version: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.AdoptedPartition.mark)
+    pub mark: u64,
+    // @@protoc_insertion_point(field:databuild.v1.AdoptedPartition.bytes)
+    pub bytes: u64,
+    // @@protoc_insertion_point(field:databuild.v1.AdoptedPartition.inputs)
+    pub inputs: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.AdoptedPartition.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a AdoptedPartition {
+    fn default() -> &'a AdoptedPartition {
+        <AdoptedPartition as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl AdoptedPartition {
+    pub fn new() -> AdoptedPartition {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for AdoptedPartition {
+    const NAME: &'static str = "AdoptedPartition";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partition = is.read_string()?;
+                },
+                18 => {
+                    self.version = is.read_string()?;
+                },
+                25 => {
+                    self.mark = is.read_fixed64()?;
+                },
+                32 => {
+                    self.bytes = is.read_uint64()?;
+                },
+                41 => {
+                    self.inputs = is.read_fixed64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.partition.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.partition);
+        }
+        if !self.version.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.version);
+        }
+        if self.mark != 0 {
+            my_size += 1 + 8;
+        }
+        if self.bytes != 0 {
+            my_size += ::protobuf::rt::uint64_size(4, self.bytes);
+        }
+        if self.inputs != 0 {
+            my_size += 1 + 8;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.partition.is_empty() {
+            os.write_string(1, &self.partition)?;
+        }
+        if !self.version.is_empty() {
+            os.write_string(2, &self.version)?;
+        }
+        if self.mark != 0 {
+            os.write_fixed64(3, self.mark)?;
+        }
+        if self.bytes != 0 {
+            os.write_uint64(4, self.bytes)?;
+        }
+        if self.inputs != 0 {
+            os.write_fixed64(5, self.inputs)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> AdoptedPartition {
+        AdoptedPartition::new()
+    }
+
+    fn clear(&mut self) {
+        self.partition.clear();
+        self.version.clear();
+        self.mark = 0;
+        self.bytes = 0;
+        self.inputs = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static AdoptedPartition {
+        static instance: AdoptedPartition = AdoptedPartition {
+            partition: ::std::string::String::new(),
+            version: ::std::string::String::new(),
+            mark: 0,
+            bytes: 0,
+            inputs: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -1,6 +1,7 @@
 //! One file for each verb.
 
 pub mod accept;
+pub mod adopt;
 pub mod apply;
 pub mod build;
 pub mod cancel;
@@ -12,6 +13,7 @@ pub mod partitions;
 pub mod plan;
 pub mod plans;
 pub mod runs;
+pub mod scan;
 pub mod serve;
 pub mod shim;
 pub mod status;

@@ -48,9 +48,12 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }
-    let mut table = Table::new(&["PARTITION", "STATE", "REASON"]);
+    let any_source = page.data.iter().any(|row| row.source.is_some());
+    let mut table = Table::new(&["PARTITION", "STATE", "REASON", "SOURCE"][..if any_source { 4 } else { 3 }]);
     for row in page.data {
-        table.row(vec![row.partition, state_name(row.state).to_owned(), row.reason.unwrap_or_default()]);
+        let mut cells = vec![row.partition, state_name(row.state).to_owned(), row.reason.unwrap_or_default()];
+        cells.extend(row.source);
+        table.row(cells);
     }
     table.print();
     if page.next.is_some() {

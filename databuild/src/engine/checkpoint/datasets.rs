@@ -124,6 +124,7 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         tainted,
         follows,
         spoiled,
+        adopted,
     } = dump;
     stored::CheckpointDataset {
         name,
@@ -140,6 +141,7 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         tainted: tainted.into_iter().map(marked_message).collect(),
         follows: follows.into_iter().map(marked_message).collect(),
         spoiled: set_message(spoiled),
+        adopted: set_message(adopted),
         special_fields: Default::default(),
     }
 }
@@ -161,6 +163,7 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         tainted,
         follows,
         spoiled,
+        adopted,
         special_fields: _,
     } = message;
     Ok(DatasetDump {
@@ -178,5 +181,6 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         follows: follows.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         spoiled: set_dump(spoiled)?,
+        adopted: set_dump(adopted)?,
     })
 }

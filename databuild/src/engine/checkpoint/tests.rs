@@ -48,6 +48,7 @@ fn full() -> StateDump {
         tainted: vec![(Seq(4), set(12))],
         follows: vec![(Seq(4), set(13)), (Seq(u64::MAX), set(14))],
         spoiled: set(15),
+        adopted: set(18),
     };
     let want = |id, class, refresh| WantDump {
         id: WantId(id),
@@ -218,5 +219,6 @@ fn empty_dataset() -> DatasetDump {
         tainted: vec![],
         follows: vec![],
         spoiled: SetColumns::default(),
+        adopted: SetColumns::default(),
     }
 }

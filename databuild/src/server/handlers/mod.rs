@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod graphs;
+pub mod inventory;
 pub mod judgements;
 pub mod metrics;
 pub mod partitions;

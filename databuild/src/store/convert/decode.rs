@@ -105,6 +105,7 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
             let attempt = attempt(run, number);
             Event::PartitionsFailed(PartitionsFailed { attempt, partitions, message })
         }
+        StoredEvent::Adopted(e) => Event::Adopted(judged::read_adopted(e)?),
         StoredEvent::CodeAccepted(e) => Event::CodeAccepted(judged::read_code_accepted(e)?),
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;

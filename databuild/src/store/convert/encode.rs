@@ -50,6 +50,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::Tainted(_) => 40,
         Event::Untainted(_) => 41,
         Event::CodeAccepted(_) => 42,
+        Event::Adopted(_) => 43,
     }
 }
 
@@ -129,6 +130,7 @@ fn event(event: &Event) -> StoredEvent {
                 ..Default::default()
             })
         }
+        Event::Adopted(e) => StoredEvent::Adopted(judged::adopted(e)),
         Event::CodeAccepted(e) => StoredEvent::CodeAccepted(judged::code_accepted(e)),
         Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,

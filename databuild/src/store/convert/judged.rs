@@ -2,7 +2,7 @@
 
 use super::decode::{known, malformed};
 use super::ConvertError;
-use databuild_core::event::{CodeAccepted, Tainted, Untainted};
+use databuild_core::event::{Adopted, AdoptedPartition, CodeAccepted, Tainted, Untainted};
 use databuild_core::graph::JobDigests;
 use databuild_proto::protobuf::MessageField;
 use databuild_proto::v1 as stored;
@@ -82,4 +82,31 @@ fn read_digests(message: stored::Digests) -> Result<JobDigests, ConvertError> {
     known(&message, "digests of a job")?;
     let stored::Digests { code, args, template, special_fields: _ } = message;
     Ok(JobDigests { code, args, template })
+}
+
+pub(super) fn adopted(event: &Adopted) -> stored::Adopted {
+    let Adopted { partitions, by } = event;
+    let one = |adopted: &AdoptedPartition| {
+        let AdoptedPartition { partition, version, mark, bytes, inputs } = adopted;
+        stored::AdoptedPartition {
+            partition: partition.clone(),
+            version: version.clone(),
+            mark: *mark,
+            bytes: *bytes,
+            inputs: *inputs,
+            ..Default::default()
+        }
+    };
+    stored::Adopted { partitions: partitions.iter().map(one).collect(), by: by.clone(), ..Default::default() }
+}
+
+pub(super) fn read_adopted(message: stored::Adopted) -> Result<Adopted, ConvertError> {
+    known(&message, "an adoption")?;
+    let stored::Adopted { partitions, by, special_fields: _ } = message;
+    let one = |message: stored::AdoptedPartition| {
+        known(&message, "an adopted partition")?;
+        let stored::AdoptedPartition { partition, version, mark, bytes, inputs, special_fields: _ } = message;
+        Ok(AdoptedPartition { partition, version, mark, bytes, inputs })
+    };
+    Ok(Adopted { partitions: partitions.into_iter().map(one).collect::<Result<_, ConvertError>>()?, by })
 }

@@ -124,6 +124,7 @@ fn kind_numbers_never_change() {
         (40, "Tainted"),
         (41, "Untainted"),
         (42, "CodeAccepted"),
+        (43, "Adopted"),
     ];
     assert_eq!(kinds, pinned);
 }

@@ -126,6 +126,19 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 at,
             ])?
         }
+        RowChange::Adopted { at, seq, adopted } => {
+            connection.prepare_cached(INSERT_MATERIALIZATION)?.execute(params![
+                adopted.partition,
+                seq.0 as i64,
+                None::<i64>,
+                adopted.version,
+                false,
+                adopted.bytes as i64,
+                adopted.mark as i64,
+                ADOPTED_METADATA,
+                at,
+            ])?
+        }
         RowChange::GraphRegistered { at, seq, graph } => connection
             .prepare_cached(
                 "INSERT INTO graphs (seq, id, at, sources, inherited) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -140,6 +153,9 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
     };
     Ok(())
 }
+
+/// What the history says of an adopted partition.
+const ADOPTED_METADATA: &str = r#"{"source":"adopted"}"#;
 
 const INSERT_MATERIALIZATION: &str =
     "INSERT OR REPLACE INTO materializations (partition, seq, run, version, empty, bytes, mark,

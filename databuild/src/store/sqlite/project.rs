@@ -3,8 +3,9 @@
 use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{
-    AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered, Materialized, Observed,
-    OutputRecord, PartitionsFailed, Record, RunEnded, SeenPartition, WantCreated, WantEnded,
+    Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered,
+    Materialized, Observed, OutputRecord, PartitionsFailed, Record, RunEnded, SeenPartition, WantCreated,
+    WantEnded,
 };
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 
@@ -31,6 +32,8 @@ pub(super) enum RowChange<'a> {
     Materialized { at: i64, seq: Seq, run: RunId, output: &'a OutputRecord },
     /// A partition of an external dataset was seen to hold this.
     Seen { at: i64, seq: Seq, seen: &'a SeenPartition },
+    /// A partition holds a file that was there already.
+    Adopted { at: i64, seq: Seq, adopted: &'a AdoptedPartition },
     /// A graph is the current one from now on.
     GraphRegistered { at: i64, seq: Seq, graph: &'a GraphRegistered },
 }
@@ -42,6 +45,9 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         Event::GraphRegistered(graph) => vec![RowChange::GraphRegistered { at, seq, graph }],
         Event::Observed(Observed { partitions }) => {
             partitions.iter().map(|seen| RowChange::Seen { at, seq, seen }).collect()
+        }
+        Event::Adopted(Adopted { partitions, .. }) => {
+            partitions.iter().map(|adopted| RowChange::Adopted { at, seq, adopted }).collect()
         }
         Event::WantCreated(want) => vec![RowChange::WantOpened { at, want }],
         Event::WantEnded(WantEnded { want, outcome, causes }) => {

@@ -86,6 +86,8 @@ pub struct DatasetDump {
     pub follows: Vec<(Seq, SetColumns)>,
     /// As in the state.
     pub spoiled: SetColumns,
+    /// As in the state.
+    pub adopted: SetColumns,
 }
 
 /// A [`JobWork`].
@@ -260,6 +262,7 @@ impl DatasetDump {
             tainted,
             follows,
             spoiled,
+            adopted,
         } = state;
         DatasetDump {
             name: name.to_owned(),
@@ -276,6 +279,7 @@ impl DatasetDump {
             tainted: marks(tainted),
             follows: marks(follows),
             spoiled: SetColumns::of(spoiled),
+            adopted: SetColumns::of(adopted),
         }
     }
 }

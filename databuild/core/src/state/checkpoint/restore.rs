@@ -227,6 +227,7 @@ impl Reader {
             tainted,
             follows,
             spoiled,
+            adopted,
         } = dump;
         let shape = Shape::of_axes(&axes);
         let set = |columns: &SetColumns| self.set(&name, &axes, shape, columns);
@@ -252,6 +253,7 @@ impl Reader {
             tainted: self.marks(&name, &axes, shape, &tainted)?,
             follows: self.marks(&name, &axes, shape, &follows)?,
             spoiled: set(&spoiled)?,
+            adopted: set(&adopted)?,
             axes,
         })
     }

@@ -1,0 +1,85 @@
+//! Files that exist at the places of partitions become what these hold, without a run.
+
+use super::{want, AdoptRequest, Out, Refusal, Reply, Sightings};
+use crate::event::{Adopted, AdoptedPartition, Event, Record};
+use crate::graph::DatasetIx;
+use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::state::State;
+use std::collections::BTreeMap;
+
+/// A file that was found at the place of a built partition.
+#[derive(Debug, Clone)]
+pub struct FoundFile {
+    /// Whose place it is.
+    pub dataset: DatasetIx,
+    /// Of which partition.
+    pub key: PartitionKey,
+    /// Its content hash.
+    pub version: String,
+    /// Its cheap fingerprint.
+    pub mark: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl State {
+    /// Partitions of a built dataset that hold what a run made or somebody adopted, untouched as far as known.
+    #[must_use]
+    pub fn recorded(&self, ix: DatasetIx) -> PartitionSet {
+        let facts = self.dataset(ix);
+        let mut made = PartitionSet::empty(facts.present.shape());
+        facts.made_by.values().for_each(|set| made.union_with(set));
+        made.intersect(&facts.present).subtract(&facts.altered)
+    }
+}
+
+pub(super) fn adopt(out: &mut Out, request: AdoptRequest, seen: &Sightings) -> Result<Reply, Refusal> {
+    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    if seen.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
+        return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
+    }
+    want::sight(out, seen);
+    let graph = &registered.graph;
+    let mut found: BTreeMap<DatasetIx, Vec<FoundFile>> = BTreeMap::new();
+    let mut being_made: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    for file in request.files {
+        let Some(job) = graph.dataset(file.dataset).producer else { continue };
+        if out.state.work(job).live.contains(&file.key) {
+            let shape = graph.dataset(file.dataset).shape;
+            let set = being_made.entry(file.dataset).or_insert_with(|| PartitionSet::empty(shape));
+            set.insert(&file.key);
+        } else if !out.state.recorded(file.dataset).contains(&file.key) {
+            found.entry(file.dataset).or_default().push(file);
+        }
+    }
+    // Each dataset sees what was adopted of those it is made from, so a copy is a step ahead.
+    let mut ahead = out.state.clone();
+    let mut partitions = Vec::new();
+    for (job, entry) in graph.jobs() {
+        for output in &entry.outputs {
+            let Some(files) = found.remove(output) else { continue };
+            let adopted: Vec<AdoptedPartition> = files
+                .into_iter()
+                .map(|file| AdoptedPartition {
+                    partition: ahead.partition_text(*output, &file.key),
+                    inputs: ahead.inputs_digest(job, &file.key),
+                    version: file.version,
+                    mark: file.mark,
+                    bytes: file.bytes,
+                })
+                .collect();
+            let event = Event::Adopted(Adopted { partitions: adopted.clone(), by: request.by.clone() });
+            ahead.apply(&Record { at: out.now, event }).expect("an adoption follows from any state");
+            partitions.extend(adopted);
+        }
+    }
+    let texts = |state: &State, sets: &BTreeMap<DatasetIx, PartitionSet>| {
+        sets.iter().flat_map(|(ix, set)| state.set_text(*ix, set)).collect()
+    };
+    let being_made = texts(out.state, &being_made);
+    let adopted: Vec<String> = partitions.iter().map(|adopted| adopted.partition.clone()).collect();
+    if !partitions.is_empty() {
+        out.event(Event::Adopted(Adopted { partitions, by: request.by }));
+    }
+    Ok(Reply::Adopted { adopted, being_made })
+}

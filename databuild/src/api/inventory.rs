@@ -1,0 +1,80 @@
+//! Looking at all files: scan and adopt.
+
+use serde::{Deserialize, Serialize};
+
+/// Body of `POST /api/v1/scan`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanRequest {
+    /// References; everything, if empty.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// Read the content of each file, whatever its size and time say.
+    #[serde(default)]
+    pub deep: bool,
+    /// `next` of the answer before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many partitions to look at for one answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// What a look at some files found, and recorded.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ScanReply {
+    /// Partitions looked at for this answer.
+    pub looked: u64,
+    /// Partitions that the whole scan looks at.
+    pub total: u64,
+    /// Published files that are gone.
+    pub missing: CountedSet,
+    /// Published files with other bytes.
+    pub altered: CountedSet,
+    /// External files that are new or have other bytes than were seen.
+    pub changed: CountedSet,
+    /// Pass it as `cursor` to go on; absent at the end.
+    pub next: Option<String>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// A set of partitions.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CountedSet {
+    /// How many.
+    pub count: u64,
+    /// They, as references.
+    pub partitions: Vec<String>,
+}
+
+/// Body of `POST /api/v1/adopt`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptRequest {
+    /// References.
+    pub targets: Vec<String>,
+    /// Who says so; `api` if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Only say what would be adopted.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdoptReply {
+    /// Nothing was recorded.
+    pub dry_run: bool,
+    /// Partitions whose files count as built.
+    pub adopted: CountedSet,
+    /// Partitions without a file.
+    pub missing: CountedSet,
+    /// Partitions that are recorded as they are.
+    pub recorded: CountedSet,
+    /// Sets of partitions left alone, as a run is making them.
+    pub being_made: Vec<String>,
+    /// The last event this reflects.
+    pub seq: u64,
+}

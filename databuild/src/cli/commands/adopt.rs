@@ -1,0 +1,42 @@
+//! `adopt`: counts files that exist already as built.
+
+use super::super::args::{AdoptArgs, Cli};
+use super::super::connect;
+use super::super::error::CliError;
+use super::super::{exit_code, output};
+use super::taint::user;
+use crate::api::{AdoptReply, AdoptRequest};
+
+/// Partitions listed.
+const SHOWN: usize = 20;
+
+/// Runs it. What a run is making is left alone, and is an error.
+///
+/// # Errors
+/// A reference to what is not made of files.
+pub fn run(cli: &Cli, args: &AdoptArgs) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    let body = AdoptRequest { targets: args.targets.clone(), by: Some(user()), dry_run: args.dry_run };
+    let reply: AdoptReply = client.post("/api/v1/adopt", &body)?;
+    if cli.json {
+        output::json(&reply)?;
+    } else {
+        let verb = if reply.dry_run { "would adopt" } else { "adopted" };
+        output::line(&format!(
+            "{verb} {}; {} have no file, {} recorded already",
+            output::count(reply.adopted.count, "partition"),
+            reply.missing.count,
+            reply.recorded.count
+        ));
+        for partition in reply.adopted.partitions.iter().take(SHOWN) {
+            output::line(&format!("  {partition}"));
+        }
+        if reply.adopted.partitions.len() > SHOWN {
+            output::line(&format!("  and {} more", reply.adopted.partitions.len() - SHOWN));
+        }
+        for set in &reply.being_made {
+            output::line(&format!("  refused, as a run is making it: {set}"));
+        }
+    }
+    Ok(if reply.being_made.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
+}

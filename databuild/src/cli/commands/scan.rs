@@ -1,0 +1,67 @@
+//! `scan`: looks at all files.
+
+use super::super::args::{Cli, ScanArgs};
+use super::super::connect;
+use super::super::error::CliError;
+use super::super::{exit_code, output};
+use crate::api::{CountedSet, ScanReply, ScanRequest};
+use std::io::IsTerminal as _;
+
+/// References shown of each kind.
+const SHOWN: usize = 20;
+
+/// Runs it, an answer after the other. With `--json` each answer is a line.
+///
+/// # Errors
+/// A reference that cannot be resolved.
+pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    let terminal = std::io::stderr().is_terminal();
+    let mut all = ScanReply::default();
+    let mut cursor = None;
+    loop {
+        let body = ScanRequest { targets: args.targets.clone(), deep: args.deep, cursor, limit: None };
+        let reply: ScanReply = client.post("/api/v1/scan", &body)?;
+        if cli.json {
+            output::json_line(&reply)?;
+        }
+        all.looked += reply.looked;
+        gather(&mut all.missing, &reply.missing);
+        gather(&mut all.altered, &reply.altered);
+        gather(&mut all.changed, &reply.changed);
+        if reply.next.is_none() {
+            break;
+        }
+        if terminal {
+            eprint!("\rlooked at {} of {}", all.looked, reply.total);
+        }
+        cursor = reply.next;
+    }
+    if terminal {
+        eprint!("\r\u{1b}[K");
+    }
+    if cli.json {
+        return Ok(exit_code::OK);
+    }
+    output::line(&format!(
+        "looked at {}: {} missing, {} altered, {} external changed",
+        output::count(all.looked, "partition"),
+        all.missing.count,
+        all.altered.count,
+        all.changed.count
+    ));
+    for (what, found) in [("missing", &all.missing), ("altered", &all.altered), ("changed", &all.changed)] {
+        for partition in found.partitions.iter().take(SHOWN) {
+            output::line(&format!("  {what} {partition}"));
+        }
+        if found.partitions.len() > SHOWN {
+            output::line(&format!("  and {} more {what}", found.partitions.len() - SHOWN));
+        }
+    }
+    Ok(exit_code::OK)
+}
+
+fn gather(all: &mut CountedSet, more: &CountedSet) {
+    all.count += more.count;
+    all.partitions.extend(more.partitions.iter().cloned());
+}

@@ -1,0 +1,240 @@
+//! Looking at all files of datasets: for what is missing or altered, and for what can be adopted.
+
+use super::files;
+use super::handle::{CommandError, Handle};
+use crate::publish;
+use databuild_core::decide::{AdoptRequest, Core, FoundFile, Input, Refusal, Reply, Sighting, Sightings};
+use databuild_core::digest::hash64;
+use databuild_core::event::Refresh;
+use databuild_core::graph::DatasetIx;
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::state::State;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What a look at some files found, as references.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// Partitions looked at.
+    pub looked: u64,
+    /// Partitions that a whole scan looks at.
+    pub total: u64,
+    /// Published files that are gone.
+    pub missing: Found,
+    /// Published files with other bytes.
+    pub altered: Found,
+    /// External files that are new or have other bytes than were seen.
+    pub changed: Found,
+}
+
+/// A set of partitions, counted.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// How many.
+    pub count: u64,
+    /// They, as references.
+    pub partitions: Vec<String>,
+}
+
+/// What came of an adoption, or would.
+#[derive(Debug)]
+pub struct AdoptedFiles {
+    /// Partitions that hold what was found.
+    pub adopted: Vec<String>,
+    /// Partitions without a file.
+    pub missing: Found,
+    /// Partitions that were recorded already.
+    pub recorded: Found,
+    /// Sets that a run is making.
+    pub being_made: Vec<String>,
+}
+
+fn found(state: &State, sets: &BTreeMap<DatasetIx, PartitionSet>) -> Found {
+    Found {
+        count: sets.values().map(PartitionSet::len).sum(),
+        partitions: sets.iter().flat_map(|(ix, set)| state.set_text(*ix, set)).collect(),
+    }
+}
+
+fn add(
+    sets: &mut BTreeMap<DatasetIx, PartitionSet>,
+    ix: DatasetIx,
+    key: &databuild_core::partition_set::PartitionKey,
+    state: &State,
+) {
+    let shape = state.graph().dataset(ix).shape;
+    sets.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
+}
+
+impl Handle {
+    /// Looks at the files of `limit` partitions after the first `skip` of those named (all, if none are),
+    /// and records what it finds. Waits for the disk.
+    ///
+    /// # Errors
+    /// A reference that cannot be resolved; what was seen cannot be recorded.
+    pub async fn scan(
+        &self,
+        targets: Vec<String>,
+        deep: bool,
+        skip: u64,
+        limit: u64,
+    ) -> Result<Scanned, CommandError> {
+        let handle = self.clone();
+        let looking = move || handle.look_at_some(&targets, deep, skip, limit);
+        let (scanned, sightings) =
+            tokio::task::spawn_blocking(looking).await.map_err(|_| CommandError::ShuttingDown)??;
+        if !sightings.seen.is_empty() {
+            self.submit(Input::Sightings(sightings)).await?;
+        }
+        Ok(scanned)
+    }
+
+    fn look_at_some(
+        &self,
+        targets: &[String],
+        deep: bool,
+        skip: u64,
+        limit: u64,
+    ) -> Result<(Scanned, Sightings), CommandError> {
+        let mut state = State::clone(&self.snapshot().state);
+        if state.graph.is_none() {
+            return Err(Refusal::NoGraph.into());
+        }
+        state.advance(Timestamp::now());
+        let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+        for text in targets {
+            let (ix, set) = state.resolve(text).map_err(Refusal::from)?;
+            sets.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
+        }
+        if targets.is_empty() {
+            for (ix, dataset) in state.graph().datasets() {
+                sets.insert(ix, PartitionSet::full(dataset.shape, state.extents().of(ix)));
+            }
+        }
+        let mut scanned = Scanned::default();
+        let mut page = Vec::new();
+        let (mut skip, mut room) = (skip, limit);
+        for (ix, set) in sets {
+            let dataset = state.graph().dataset(ix);
+            if dataset.path.is_none() {
+                continue;
+            }
+            // Of external data it is not known what there is; of built data only what is recorded counts.
+            let set = if dataset.external { set } else { set.intersect(&state.dataset(ix).present) };
+            scanned.total += set.len();
+            let skipped = set.take_first(skip);
+            skip -= skipped.len();
+            let here = set.subtract(&skipped).take_first(room);
+            room -= here.len();
+            scanned.looked += here.len();
+            page.push((ix, here));
+        }
+        let seen = files::look_at(&state, &page, &self.workspace, deep);
+        let mut missing = BTreeMap::new();
+        let mut altered = BTreeMap::new();
+        let mut changed = BTreeMap::new();
+        for sighting in &seen {
+            match sighting {
+                Sighting::Gone(ix, key) if state.dataset(*ix).present.contains(key) => {
+                    add(&mut missing, *ix, key, &state);
+                }
+                Sighting::Gone(..) => {}
+                Sighting::Content { dataset, key, version, .. } => {
+                    let entry = state.dataset(*dataset).entries.get(key);
+                    let same = state.dataset(*dataset).present.contains(key)
+                        && entry.is_some_and(|entry| entry.version == hash64(version));
+                    if same {
+                        continue;
+                    }
+                    let external = state.graph().dataset(*dataset).external;
+                    add(if external { &mut changed } else { &mut altered }, *dataset, key, &state);
+                }
+            }
+        }
+        scanned.missing = found(&state, &missing);
+        scanned.altered = found(&state, &altered);
+        scanned.changed = found(&state, &changed);
+        Ok((scanned, Sightings { graph: Some(state.registered().id.clone()), seen }))
+    }
+
+    /// Adopts the files at the places of the named partitions; `dry_run` only says what it would do. Waits
+    /// for the disk.
+    ///
+    /// # Errors
+    /// A reference that cannot be resolved; it cannot be recorded.
+    pub async fn adopt(
+        &self,
+        targets: Vec<String>,
+        by: String,
+        dry_run: bool,
+    ) -> Result<AdoptedFiles, CommandError> {
+        let handle = self.clone();
+        let looking = move || handle.look_for_adoption(&targets);
+        let (files, missing, recorded, look) =
+            tokio::task::spawn_blocking(looking).await.map_err(|_| CommandError::ShuttingDown)??;
+        let input = Input::Adopt(AdoptRequest { files, by }, look.sightings);
+        let reply = if dry_run {
+            let mut core = Core::new(0);
+            core.state = look.state;
+            core.draining = true;
+            core.step(input, Timestamp::now()).reply?
+        } else {
+            self.submit(input).await?
+        };
+        match reply {
+            Reply::Adopted { adopted, being_made } => {
+                Ok(AdoptedFiles { adopted, missing, recorded, being_made })
+            }
+            _ => Err(CommandError::ShuttingDown),
+        }
+    }
+
+    #[allow(clippy::type_complexity)] // Private, and taken apart by its one caller.
+    fn look_for_adoption(
+        &self,
+        targets: &[String],
+    ) -> Result<(Vec<FoundFile>, Found, Found, files::FileLook), CommandError> {
+        // What the adopted would be made from is looked at as well: that is what they are held against later.
+        let look = self.look(targets, Refresh::Stale, Timestamp::now())?;
+        let state = &look.state;
+        let touched = |ix: DatasetIx, key: &databuild_core::partition_set::PartitionKey| {
+            look.sightings.seen.iter().any(|sighting| match sighting {
+                Sighting::Gone(of, gone) => *of == ix && gone == key,
+                Sighting::Content { dataset, key: of, version, .. } => {
+                    let entry = state.dataset(ix).entries.get(key);
+                    *dataset == ix && of == key && entry.is_none_or(|entry| entry.version != hash64(version))
+                }
+            })
+        };
+        let mut files = Vec::new();
+        let mut missing = BTreeMap::new();
+        let mut recorded = BTreeMap::new();
+        for (ix, set) in &look.targets {
+            let dataset = state.graph().dataset(*ix);
+            if dataset.external || dataset.path.is_none() {
+                return Err(Refusal::NotAdoptable(dataset.name.clone()).into());
+            }
+            let known = state.recorded(*ix);
+            for key in set.iter() {
+                if known.contains(&key) && !touched(*ix, &key) {
+                    add(&mut recorded, *ix, &key, state);
+                    continue;
+                }
+                let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
+                // What cannot be read cannot be adopted, and counts as not there.
+                match publish::observe(&self.workspace.join(path)).ok().flatten() {
+                    Some(file) => files.push(FoundFile {
+                        dataset: *ix,
+                        key,
+                        version: file.hash.to_string(),
+                        mark: file.mark.0,
+                        bytes: file.bytes,
+                    }),
+                    None => add(&mut missing, *ix, &key, state),
+                }
+            }
+        }
+        let (missing, recorded) = (found(state, &missing), found(state, &recorded));
+        Ok((files, missing, recorded, look))
+    }
+}

@@ -1,0 +1,64 @@
+//! Looking at all files: scan and adopt.
+
+use super::super::error::ApiError;
+use super::super::routes::App;
+use super::cursor;
+use crate::api::{AdoptReply, AdoptRequest, CountedSet, ScanReply, ScanRequest};
+use crate::engine::Found;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::State;
+use axum::Json;
+
+/// Partitions of one answer, if the request does not say: about a second of looking.
+const LOOKS: u64 = 20_000;
+/// The same where all is read.
+const DEEP_LOOKS: u64 = 500;
+
+fn counted(found: Found) -> CountedSet {
+    CountedSet { count: found.count, partitions: found.partitions }
+}
+
+/// `POST /scan`.
+///
+/// # Errors
+/// A bad body, a reference that cannot be resolved, no graph.
+pub async fn scan(
+    State(app): State<App>,
+    body: Result<Json<ScanRequest>, JsonRejection>,
+) -> Result<Json<ScanReply>, ApiError> {
+    let Json(body) = body?;
+    let skip: u64 = cursor(body.cursor.as_deref())?.unwrap_or(0);
+    let most = if body.deep { DEEP_LOOKS } else { LOOKS };
+    let limit = body.limit.unwrap_or(most).clamp(1, LOOKS);
+    let found = app.engine.scan(body.targets, body.deep, skip, limit).await?;
+    let end = skip + found.looked;
+    Ok(Json(ScanReply {
+        looked: found.looked,
+        total: found.total,
+        missing: counted(found.missing),
+        altered: counted(found.altered),
+        changed: counted(found.changed),
+        next: (end < found.total && found.looked > 0).then(|| end.to_string()),
+        seq: app.engine.snapshot().state.seq.0,
+    }))
+}
+
+/// `POST /adopt`.
+///
+/// # Errors
+/// A bad body, a reference that cannot be resolved, no graph.
+pub async fn adopt(
+    State(app): State<App>,
+    body: Result<Json<AdoptRequest>, JsonRejection>,
+) -> Result<Json<AdoptReply>, ApiError> {
+    let Json(AdoptRequest { targets, by, dry_run }) = body?;
+    let done = app.engine.adopt(targets, by.unwrap_or_else(|| "api".to_owned()), dry_run).await?;
+    Ok(Json(AdoptReply {
+        dry_run,
+        adopted: CountedSet { count: done.adopted.len() as u64, partitions: done.adopted },
+        missing: counted(done.missing),
+        recorded: counted(done.recorded),
+        being_made: done.being_made,
+        seq: app.engine.snapshot().state.seq.0,
+    }))
+}
