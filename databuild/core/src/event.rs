@@ -47,6 +47,12 @@ pub enum Event {
     WantReplanned(WantReplanned),
     /// A want is over.
     WantEnded(WantEnded),
+    /// Nothing more is begun for a want, until it is resumed.
+    WantPaused(WantPaused),
+    /// A paused want goes on.
+    WantResumed(WantResumed),
+    /// A want is of another class from now on.
+    WantReprioritized(WantReprioritized),
     /// Work that looked necessary is not: its inputs came out as they were.
     WorkCutOff(WorkCutOff),
     /// Work that cannot be done, as something it needs failed.
@@ -93,6 +99,9 @@ impl Event {
             Event::WantCreated(_) => "want_created",
             Event::WantReplanned(_) => "want_replanned",
             Event::WantEnded(_) => "want_ended",
+            Event::WantPaused(_) => "want_paused",
+            Event::WantResumed(_) => "want_resumed",
+            Event::WantReprioritized(_) => "want_reprioritized",
             Event::WorkCutOff(_) => "work_cut_off",
             Event::WorkAbandoned(_) => "work_abandoned",
             Event::AttemptLeased(_) => "attempt_leased",
@@ -256,6 +265,29 @@ pub struct WantEnded {
     pub outcome: WantOutcome,
     /// First causes, at most ten, for people.
     pub causes: Vec<String>,
+}
+
+/// See [`Event::WantPaused`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantPaused {
+    /// Which.
+    pub want: WantId,
+}
+
+/// See [`Event::WantResumed`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantResumed {
+    /// Which.
+    pub want: WantId,
+}
+
+/// See [`Event::WantReprioritized`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantReprioritized {
+    /// Which.
+    pub want: WantId,
+    /// Its class from now on.
+    pub class: PriorityClass,
 }
 
 /// See [`Event::WorkCutOff`].

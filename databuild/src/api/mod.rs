@@ -31,7 +31,9 @@ pub use server::{
     EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,
     ShutdownRequest, SlotsRequest,
 };
-pub use wants::{CreateWant, JobProgress, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow};
+pub use wants::{
+    CreateWant, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow,
+};
 pub use work::{Blocker, Holder, WhyWork};
 
 use serde::{Deserialize, Serialize};

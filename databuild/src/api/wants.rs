@@ -47,6 +47,9 @@ pub struct WantRow {
     pub class: String,
     /// `missing`, `stale` or `all`.
     pub refresh: String,
+    /// Nothing is begun for it.
+    #[serde(default)]
+    pub paused: bool,
     /// What it is for.
     pub comment: String,
     /// Who asked.
@@ -77,6 +80,14 @@ pub struct WantDetail {
     pub causes: Vec<String>,
     /// The last event this reflects.
     pub seq: u64,
+}
+
+/// `POST /api/v1/wants/w3/priority`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrioritizeWant {
+    /// `interactive` or `backfill`.
+    pub class: String,
 }
 
 /// How far a want is.

@@ -21,7 +21,7 @@ pub struct WhyWork {
 /// What something waits for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Blocker {
-    /// Stable name: `running`, `starting`, `publishing`, `ready`, `slots`, `backoff`, `canceling`,
+    /// Stable name: `running`, `starting`, `publishing`, `ready`, `slots`, `backoff`, `paused`, `canceling`,
     /// `behind`, `upstream`; of what is over, how it ended.
     pub kind: String,
     /// For people.

@@ -345,6 +345,24 @@ pub enum WantCommand {
         /// Such as w3
         id: String,
     },
+    /// Begin nothing more for one want; what runs goes on
+    Pause {
+        /// Such as w3
+        id: String,
+    },
+    /// Go on with a paused want
+    Resume {
+        /// Such as w3
+        id: String,
+    },
+    /// Let one want go before or after others
+    Priority {
+        /// Such as w3
+        id: String,
+        /// Its class from now on
+        #[arg(value_enum)]
+        class: ClassArg,
+    },
 }
 
 /// Arguments of `partitions`.

@@ -68,6 +68,7 @@ impl Console {
         bars.total.set_length(progress.total);
         bars.total.set_position(progress.done + progress.failed);
         bars.total.set_message(match progress.failed {
+            0 if want.want.paused => "(paused)".to_owned(),
             0 => String::new(),
             failed => format!("({failed} failed)"),
         });

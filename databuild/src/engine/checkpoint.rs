@@ -21,7 +21,7 @@ use datasets::{
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 5;
+pub(super) const FORMAT: u32 = 6;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -221,6 +221,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         failed,
         causes,
         plan,
+        paused,
     } = dump;
     stored::CheckpointWant {
         want: id.0,
@@ -237,6 +238,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         failed,
         causes,
         plan: plan.map_or(0, |plan| plan.0),
+        paused,
         special_fields: Default::default(),
     }
 }
@@ -258,6 +260,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         failed,
         causes,
         plan,
+        paused,
         special_fields: _,
     } = message;
     Ok(WantDump {
@@ -275,6 +278,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         failed,
         causes,
         plan: (plan != 0).then_some(PlanId(plan)),
+        paused,
     })
 }
 

@@ -267,7 +267,10 @@ impl Server {
     fn work(&self) -> Work {
         let handle: Handle = self.engine.handle();
         let snapshot = handle.snapshot();
-        Work { live_runs: snapshot.state.runs.len(), due_wants: snapshot.state.wants.len() }
+        Work {
+            live_runs: snapshot.state.runs.len(),
+            due_wants: snapshot.state.wants.values().filter(|want| !want.paused).count(),
+        }
     }
 }
 

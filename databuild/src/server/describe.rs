@@ -1,6 +1,13 @@
 //! One line for people about each event.
 
-use databuild_core::event::{AttemptOutcome, Event, OutputRecord, WantOutcome};
+use databuild_core::event::{AttemptOutcome, Event, OutputRecord, PriorityClass, WantOutcome};
+
+pub(super) fn class_name(class: PriorityClass) -> &'static str {
+    match class {
+        PriorityClass::Interactive => "interactive",
+        PriorityClass::Backfill => "backfill",
+    }
+}
 
 /// The line. Never names a secret: events hold none.
 pub(super) fn describe(event: &Event) -> String {
@@ -22,6 +29,9 @@ pub(super) fn describe(event: &Event) -> String {
             };
             format!("{} {how}", e.want)
         }
+        Event::WantPaused(e) => format!("{} paused", e.want),
+        Event::WantResumed(e) => format!("{} goes on", e.want),
+        Event::WantReprioritized(e) => format!("{} is {} from now on", e.want, class_name(e.class)),
         Event::PlanCreated(e) => format!("{} planned for {}", e.plan, e.targets.join(", ")),
         Event::PlansDropped(e) => {
             format!(

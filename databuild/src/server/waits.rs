@@ -127,6 +127,11 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
                 ..Blocker::default()
             }
         }
+        Found::Paused { want } => Blocker {
+            kind: "paused".to_owned(),
+            message: format!("{want} is paused; go on with `databuild want resume {want}`"),
+            ..Blocker::default()
+        },
         Found::Canceling { run } => Blocker {
             kind: "canceling".to_owned(),
             message: format!("{run} makes {}, was told to stop and has not yet", partition(run)),

@@ -194,6 +194,8 @@ pub struct WantRow {
     pub causes: Vec<String>,
     /// The plan that it carries out.
     pub plan: Option<PlanId>,
+    /// Nothing is begun for it.
+    pub paused: bool,
 }
 
 /// A run.

@@ -95,6 +95,9 @@ one_example_of_each! {
         partitions: texts(["daily/date=2024-01-03..2024-02-29"]),
         message: "no such day".into(),
     }),
+    WantPaused(WantPaused { want: WantId(3) }),
+    WantResumed(WantResumed { want: WantId(3) }),
+    WantReprioritized(WantReprioritized { want: WantId(3), class: PriorityClass::Backfill }),
     PlanCreated(PlanCreated {
         plan: PlanId(7),
         graph: GraphId::of("{\"jobs\": []}"),

@@ -4,7 +4,7 @@
 
 use super::dispatch::{free_places, inputs_pending};
 use crate::graph::JobIx;
-use crate::ids::RunId;
+use crate::ids::{RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::{Phase, Run, State, Want};
 use jiff::Timestamp;
@@ -37,6 +37,11 @@ pub enum Blocker {
         run: RunId,
         /// When it is tried again.
         until: Timestamp,
+    },
+    /// Whoever wants it is paused.
+    Paused {
+        /// The oldest of them.
+        want: WantId,
     },
     /// The run was told to stop and has not yet.
     Canceling {
@@ -74,6 +79,9 @@ pub fn of_want(state: &State, slots: usize, now: Timestamp, want: &Want) -> Bloc
     let begun = |run: &&&&Arc<Run>| run.phase != Phase::Leased || gets_a_place(state, slots, run);
     if let Some(run) = moving.iter().find(begun) {
         return Blocker::UnderWay { run: run.id, more: moving.len() as u64 - 1 };
+    }
+    if want.paused && moving.is_empty() {
+        return Blocker::Paused { want: want.id };
     }
     // Handed out ahead, with no place to begin in, is no better than ready.
     let mut ready = moving.len() as u64;
@@ -118,6 +126,11 @@ pub fn of_run(state: &State, slots: usize, now: Timestamp, run: &Run) -> Blocker
         }
         Phase::Leased | Phase::Running | Phase::Publishing => Blocker::UnderWay { run: run.id, more: 0 },
         Phase::RetryWait(until) if until > now => Blocker::Backoff { run: run.id, until },
+        Phase::RetryWait(_) if state.is_held_back(run) => {
+            let job = state.current_job(run);
+            let want = job.and_then(|job| state.holders_of(job, &run.set).next().map(|want| want.id));
+            Blocker::Paused { want: want.unwrap_or_default() }
+        }
         Phase::RetryWait(_) => {
             let job = state.current_job(run).filter(|_| inputs_pending(state, run));
             match job.and_then(|job| upstream(state, slots, now, job, &run.set)) {
@@ -132,7 +145,7 @@ pub fn of_run(state: &State, slots: usize, now: Timestamp, run: &Run) -> Blocker
 fn of_queued(state: &State, slots: usize, now: Timestamp, job: JobIx, key: &PartitionKey) -> Blocker {
     let work = state.work(job);
     if work.ready.contains(key) {
-        return places(state, slots, 1);
+        return paused(state, job, key).unwrap_or_else(|| places(state, slots, 1));
     }
     if work.live.contains(key) {
         if let Some(run) = making(state, job, key) {
@@ -161,7 +174,9 @@ fn upstream(state: &State, slots: usize, now: Timestamp, job: JobIx, set: &Parti
             .filter(|run| !matches!(run.phase, Phase::RetryWait(at) if at <= now));
         let because = match run {
             Some(run) => Some(of_run(state, slots, now, run)),
-            None if state.work(producer).ready.contains(&first) => Some(places(state, slots, 1)),
+            None if state.work(producer).ready.contains(&first) => {
+                Some(paused(state, producer, &first).unwrap_or_else(|| places(state, slots, 1)))
+            }
             None => None,
         };
         let ends = because.is_some();
@@ -173,6 +188,12 @@ fn upstream(state: &State, slots: usize, now: Timestamp, job: JobIx, set: &Parti
         (job, key) = (producer, first);
     }
     found
+}
+
+/// If all who want a partition are paused.
+fn paused(state: &State, job: JobIx, key: &PartitionKey) -> Option<Blocker> {
+    let first = state.holders(job, key).next()?.id;
+    state.holders(job, key).all(|want| want.paused).then_some(Blocker::Paused { want: first })
 }
 
 /// The live run that makes a partition.

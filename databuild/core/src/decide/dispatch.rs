@@ -1,7 +1,7 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
 use super::{batches, AttemptSpec, Effect, Out};
-use crate::event::{AttemptLeased, Event, Refresh, WantEnded, WantOutcome, WorkCutOff};
+use crate::event::{AttemptLeased, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::JobIx;
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::PartitionSet;
@@ -63,11 +63,12 @@ fn ahead(state: &State, slots: usize) -> usize {
 }
 
 /// The next ready work as at most `most` runs: by class, then by age of the want, then what is furthest
-/// downstream, so that results come early and little stands half done.
+/// downstream, so that results come early and little stands half done. Of history the newest goes first.
 fn next_ready(state: &State, most: usize) -> Option<(JobIx, Vec<PartitionSet>)> {
-    let mut wants: Vec<_> = state.wants.values().collect();
+    let mut wants: Vec<_> = state.wants.values().filter(|want| !want.paused).collect();
     wants.sort_by_key(|want| (want.class, want.id));
     for want in wants {
+        let newest = want.class == PriorityClass::Backfill;
         // A batch that may still grow lets other work of its want go first, such as that which it waits for.
         let mut growing = None;
         for (job, held) in want.remaining.iter().rev() {
@@ -80,10 +81,10 @@ fn next_ready(state: &State, most: usize) -> Option<(JobIx, Vec<PartitionSet>)> 
                 continue;
             }
             let Some(batch) = state.graph().job(*job).batch else {
-                let singles = batches::singles(&ready, most);
+                let singles = batches::singles(state, *job, &ready, most, newest);
                 return Some((*job, singles));
             };
-            let mut runs = batches::cut(state, *job, batch, &ready, most);
+            let mut runs = batches::cut(state, *job, batch, &ready, most, newest);
             let waits = held.intersect(&work.todo).subtract(&ready);
             let (done, open): (Vec<_>, Vec<_>) =
                 runs.drain(..).partition(|run| !batches::may_grow(batch, run, &waits));
@@ -184,6 +185,7 @@ pub(super) fn retry(out: &mut Out, slots: usize) {
     let due = |out: &Out| -> Vec<Arc<Run>> {
         retries(out.state)
             .filter(|(at, run)| *at <= out.now && !inputs_pending(out.state, run))
+            .filter(|(_, run)| !out.state.is_held_back(run))
             .map(|(_, run)| Arc::clone(run))
             .take(free_places(out.state, slots))
             .collect()
@@ -260,7 +262,8 @@ pub(super) fn next_timer(state: &State, slots: usize) -> Option<Timestamp> {
     let mut waiting: Vec<_> =
         if free_places(state, slots) > 0 { retries(state).collect() } else { Vec::new() };
     waiting.sort_by_key(|(at, _)| *at);
-    let retry = waiting.into_iter().find(|(_, run)| !inputs_pending(state, run)).map(|(at, _)| at);
+    let goes_on = |run: &Run| !inputs_pending(state, run) && !state.is_held_back(run);
+    let retry = waiting.into_iter().find(|(_, run)| goes_on(run)).map(|(at, _)| at);
     let expiries = state.wants.values().filter_map(|want| want.expires_at);
     retry.into_iter().chain(expiries).min()
 }

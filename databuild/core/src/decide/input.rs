@@ -24,6 +24,12 @@ pub enum Input {
     ApplyPlan(ApplyRequest, Sightings),
     /// A want is not wanted any more.
     CancelWant(WantId),
+    /// Nothing more is to be begun for a want.
+    PauseWant(WantId),
+    /// A paused want is to go on.
+    ResumeWant(WantId),
+    /// A want is to be of another class.
+    PrioritizeWant(WantId, PriorityClass),
     /// A run is to stop; its partition counts as failed for those who want it.
     CancelRun(RunId),
     /// Files were looked at.

@@ -90,6 +90,9 @@ impl Core {
             Input::CreatePlan(request, sightings) => plan::create(&mut out, request, &sightings),
             Input::ApplyPlan(request, sightings) => plan::apply(&mut out, request, &sightings),
             Input::CancelWant(id) => want::cancel(&mut out, id),
+            Input::PauseWant(id) => want::pause(&mut out, id),
+            Input::ResumeWant(id) => want::resume(&mut out, id),
+            Input::PrioritizeWant(id, class) => want::prioritize(&mut out, id, class),
             Input::CancelRun(id) => attempt::cancel_run(&mut out, id),
             Input::Sightings(sightings) => {
                 want::sight(&mut out, &sightings);

@@ -4,15 +4,17 @@ use super::{replan, Out, Refusal, Reply, Sighting, Sightings, WantRequest};
 use crate::digest::hash64;
 use crate::event::{
     Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, PriorityClass, Refresh,
-    RunCancelRequested, RunEnded, SeenPartition, SetText, WantCreated, WantEnded, WantOutcome,
+    RunCancelRequested, RunEnded, SeenPartition, SetText, WantCreated, WantEnded, WantOutcome, WantPaused,
+    WantReprioritized, WantResumed,
 };
 use crate::graph::{DatasetIx, Graph};
 use crate::ids::{PlanId, RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Plan};
-use crate::state::{Phase, State};
+use crate::state::{Phase, State, Want};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A graph becomes the one that new work follows.
 pub(super) fn register(out: &mut Out, event: GraphRegistered) -> Result<Reply, Refusal> {
@@ -255,6 +257,34 @@ pub(super) fn cancel(out: &mut Out, id: WantId) -> Result<Reply, Refusal> {
         return Err(Refusal::UnknownWant(id));
     }
     end(out, id, WantOutcome::Canceled);
+    Ok(Reply::Done)
+}
+
+fn live(out: &Out, id: WantId) -> Result<Arc<Want>, Refusal> {
+    out.state.wants.get(&id).cloned().ok_or(Refusal::UnknownWant(id))
+}
+
+/// Nothing more is begun for a want; what is under way goes on, and its time to live too.
+pub(super) fn pause(out: &mut Out, want: WantId) -> Result<Reply, Refusal> {
+    if !live(out, want)?.paused {
+        out.event(Event::WantPaused(WantPaused { want }));
+    }
+    Ok(Reply::Done)
+}
+
+/// A paused want goes on.
+pub(super) fn resume(out: &mut Out, want: WantId) -> Result<Reply, Refusal> {
+    if live(out, want)?.paused {
+        out.event(Event::WantResumed(WantResumed { want }));
+    }
+    Ok(Reply::Done)
+}
+
+/// A want goes before or after others from now on. What is under way stays under way.
+pub(super) fn prioritize(out: &mut Out, want: WantId, class: PriorityClass) -> Result<Reply, Refusal> {
+    if live(out, want)?.class != class {
+        out.event(Event::WantReprioritized(WantReprioritized { want, class }));
+    }
     Ok(Reply::Done)
 }
 

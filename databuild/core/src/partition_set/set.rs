@@ -2,7 +2,8 @@
 
 use super::shape::{PartitionKey, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// A set of partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -279,6 +280,24 @@ impl PartitionSet {
     pub fn first(&self) -> Option<PartitionKey> {
         let (tuple, row) = self.rows.first_key_value()?;
         row.first().map(|long| self.shape.join(tuple, long))
+    }
+
+    /// The `n` partitions with the largest long keys, the largest first, or all.
+    #[must_use]
+    pub fn newest(&self, n: usize) -> Vec<PartitionKey> {
+        let mut rows: Vec<_> = self.rows.iter().map(|(tuple, row)| (tuple, row.iter().rev())).collect();
+        let next = |at: usize, rows: &mut Vec<(&Tuple, _)>| {
+            let keys: &mut std::iter::Rev<_> = &mut rows[at].1;
+            Iterator::next(keys).map(|key: Key| (key, Reverse(at)))
+        };
+        let mut heads: BinaryHeap<(Key, Reverse<usize>)> =
+            (0..rows.len()).filter_map(|at| next(at, &mut rows)).collect();
+        let mut found = Vec::new();
+        while let Some((key, Reverse(at))) = heads.pop().filter(|_| found.len() < n) {
+            found.push(self.shape.join(rows[at].0, key));
+            heads.extend(next(at, &mut rows));
+        }
+        found
     }
 
     /// The first `n` partitions of [`PartitionSet::iter`], or all.

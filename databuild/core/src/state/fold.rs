@@ -100,6 +100,9 @@ impl State {
             Event::WantCreated(event) => self.create_want(event, record.at),
             Event::WantReplanned(event) => self.replan_want(event, seq)?,
             Event::WantEnded(event) => self.end_want(event, seq)?,
+            Event::WantPaused(event) => self.want_mut(event.want, seq)?.paused = true,
+            Event::WantResumed(event) => self.want_mut(event.want, seq)?.paused = false,
+            Event::WantReprioritized(event) => self.want_mut(event.want, seq)?.class = event.class,
             Event::WorkCutOff(event) => {
                 for (job, set) in self.located_work(&event.partitions) {
                     self.unqueue(job, &set);
@@ -207,6 +210,7 @@ impl State {
             failed: self.count_blocked(&event.blocked),
             causes: event.blocked.iter().map(|blocked| blocked.reason.clone()).take(MAX_CAUSES).collect(),
             plan: event.plan,
+            paused: false,
         };
         self.wants.insert(event.want, Arc::new(want));
         self.refresh_ready();
@@ -588,6 +592,10 @@ impl State {
 
     fn run_mut(&mut self, run: RunId, seq: Seq) -> Result<&mut Run, FoldError> {
         self.runs.get_mut(&run).map(Arc::make_mut).ok_or(FoldError::UnknownRun { seq, run })
+    }
+
+    fn want_mut(&mut self, want: WantId, seq: Seq) -> Result<&mut Want, FoldError> {
+        self.wants.get_mut(&want).map(Arc::make_mut).ok_or(FoldError::UnknownWant { seq, want })
     }
 
     fn take_run(&mut self, run: RunId, seq: Seq) -> Result<Arc<Run>, FoldError> {

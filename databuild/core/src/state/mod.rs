@@ -229,6 +229,17 @@ impl State {
         self.wants.values().filter(move |want| want.holds_any(job, set))
     }
 
+    /// Whether a run is for paused wants alone, so that it is not tried again for now.
+    #[must_use]
+    pub fn is_held_back(&self, run: &Run) -> bool {
+        let Some(job) = self.current_job(run) else { return false };
+        let mut any = false;
+        self.holders_of(job, &run.set).all(|want| {
+            any = true;
+            want.paused
+        }) && any
+    }
+
     /// Those of `set` that some live want waits for.
     #[must_use]
     pub fn held(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {

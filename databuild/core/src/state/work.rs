@@ -73,6 +73,8 @@ pub struct Want {
     pub causes: Vec<String>,
     /// The plan that it carries out: no work is ever added to it.
     pub plan: Option<PlanId>,
+    /// Nothing is begun for it.
+    pub paused: bool,
 }
 
 impl Want {

@@ -67,7 +67,8 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         let remaining: Vec<_> = remaining.map(|(job, set)| (job.0, set.iter().collect::<Vec<_>>())).collect();
         let counts = (want.total, want.done, want.unchanged, want.failed);
         let causes = &want.causes;
-        lines.push(format!("{} {:?} {counts:?} {causes:?} waits for {remaining:?}", want.id, want.plan));
+        let how = (want.plan, want.class, want.paused);
+        lines.push(format!("{} {how:?} {counts:?} {causes:?} waits for {remaining:?}", want.id));
     }
     lines.push(format!("last plan {}", state.last_plan));
     lines.extend(state.plans.values().map(|saved| format!("{saved:?}")));

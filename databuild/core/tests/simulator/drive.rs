@@ -178,6 +178,10 @@ impl Simulation {
         for spec in starts {
             any = true;
             verdict = verdict.and_then(|()| check::inputs_settled(state, spec));
+            let paused = |want: &WantId| state.wants.get(want).is_some_and(|want| want.paused);
+            if !spec.wants.is_empty() && spec.wants.iter().all(paused) {
+                verdict = Err(format!("{} starts for {:?}, which are paused", spec.attempt, spec.wants));
+            }
             if !self.ordered.insert(spec.attempt) {
                 verdict = Err(format!("{} is ordered a second time", spec.attempt));
             }
@@ -282,7 +286,8 @@ impl Simulation {
     }
 
     fn act(&mut self) {
-        match self.rng.below(100) {
+        match self.rng.below(105) {
+            100..=104 => self.control_want(),
             0..=39 => self.progress(),
             40..=54 => self.publish(),
             55..=66 => self.want(),
@@ -594,6 +599,24 @@ impl Simulation {
         }
     }
 
+    /// Somebody pauses a want, lets it go on, or changes its class.
+    fn control_want(&mut self) {
+        let all: Vec<WantId> = self.core.state.wants.keys().copied().collect();
+        if !all.is_empty() {
+            let want = *self.rng.pick(&all);
+            let input = match self.rng.below(5) {
+                0 | 1 => Input::PauseWant(want),
+                2 | 3 => Input::ResumeWant(want),
+                _ => {
+                    let class = *self.rng.pick(&[PriorityClass::Interactive, PriorityClass::Backfill]);
+                    Input::PrioritizeWant(want, class)
+                }
+            };
+            self.note(format!("{input:?}"));
+            self.step(input);
+        }
+    }
+
     fn cancel_run(&mut self) {
         let all: Vec<_> = self.core.state.runs.keys().copied().collect();
         if !all.is_empty() {
@@ -690,6 +713,9 @@ impl Simulation {
         if self.slots == 0 {
             self.slots = 2;
             self.step(Input::SetSlots(2));
+        }
+        for want in self.core.state.wants.keys().copied().collect::<Vec<_>>() {
+            self.step(Input::ResumeWant(want));
         }
         for _ in 0..20_000 {
             if !self.world.publications.is_empty() {

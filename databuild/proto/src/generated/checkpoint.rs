@@ -1583,6 +1583,8 @@ pub struct CheckpointWant {
     pub as_of: ::protobuf::MessageField<super::events::Instant>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.plan)
     pub plan: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.paused)
+    pub paused: bool,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointWant.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1652,6 +1654,9 @@ impl ::protobuf::Message for CheckpointWant {
                 240 => {
                     self.plan = is.read_uint64()?;
                 },
+                160 => {
+                    self.paused = is.read_bool()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1710,6 +1715,9 @@ impl ::protobuf::Message for CheckpointWant {
         if self.plan != 0 {
             my_size += ::protobuf::rt::uint64_size(30, self.plan);
         }
+        if self.paused != false {
+            my_size += 2 + 1;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1758,6 +1766,9 @@ impl ::protobuf::Message for CheckpointWant {
         if self.plan != 0 {
             os.write_uint64(30, self.plan)?;
         }
+        if self.paused != false {
+            os.write_bool(20, self.paused)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1789,6 +1800,7 @@ impl ::protobuf::Message for CheckpointWant {
         self.causes.clear();
         self.as_of.clear();
         self.plan = 0;
+        self.paused = false;
         self.special_fields.clear();
     }
 
@@ -1808,6 +1820,7 @@ impl ::protobuf::Message for CheckpointWant {
             causes: ::std::vec::Vec::new(),
             as_of: ::protobuf::MessageField::none(),
             plan: 0,
+            paused: false,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -884,6 +884,153 @@ impl Record {
         }
     }
 
+    // .databuild.v1.WantPaused want_paused = 27;
+
+    pub fn want_paused(&self) -> &WantPaused {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantPaused(ref v)) => v,
+            _ => <WantPaused as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_want_paused(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_want_paused(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantPaused(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_want_paused(&mut self, v: WantPaused) {
+        self.event = ::std::option::Option::Some(record::Event::WantPaused(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_want_paused(&mut self) -> &mut WantPaused {
+        if let ::std::option::Option::Some(record::Event::WantPaused(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::WantPaused(WantPaused::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantPaused(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_want_paused(&mut self) -> WantPaused {
+        if self.has_want_paused() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::WantPaused(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            WantPaused::new()
+        }
+    }
+
+    // .databuild.v1.WantResumed want_resumed = 28;
+
+    pub fn want_resumed(&self) -> &WantResumed {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantResumed(ref v)) => v,
+            _ => <WantResumed as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_want_resumed(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_want_resumed(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantResumed(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_want_resumed(&mut self, v: WantResumed) {
+        self.event = ::std::option::Option::Some(record::Event::WantResumed(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_want_resumed(&mut self) -> &mut WantResumed {
+        if let ::std::option::Option::Some(record::Event::WantResumed(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::WantResumed(WantResumed::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantResumed(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_want_resumed(&mut self) -> WantResumed {
+        if self.has_want_resumed() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::WantResumed(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            WantResumed::new()
+        }
+    }
+
+    // .databuild.v1.WantReprioritized want_reprioritized = 29;
+
+    pub fn want_reprioritized(&self) -> &WantReprioritized {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantReprioritized(ref v)) => v,
+            _ => <WantReprioritized as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_want_reprioritized(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_want_reprioritized(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantReprioritized(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_want_reprioritized(&mut self, v: WantReprioritized) {
+        self.event = ::std::option::Option::Some(record::Event::WantReprioritized(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_want_reprioritized(&mut self) -> &mut WantReprioritized {
+        if let ::std::option::Option::Some(record::Event::WantReprioritized(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::WantReprioritized(WantReprioritized::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::WantReprioritized(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_want_reprioritized(&mut self) -> WantReprioritized {
+        if self.has_want_reprioritized() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::WantReprioritized(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            WantReprioritized::new()
+        }
+    }
+
     // .databuild.v1.PlanCreated plan_created = 30;
 
     pub fn plan_created(&self) -> &PlanCreated {
@@ -1246,6 +1393,15 @@ impl ::protobuf::Message for Record {
                 210 => {
                     self.event = ::std::option::Option::Some(record::Event::PartitionsFailed(is.read_message()?));
                 },
+                218 => {
+                    self.event = ::std::option::Option::Some(record::Event::WantPaused(is.read_message()?));
+                },
+                226 => {
+                    self.event = ::std::option::Option::Some(record::Event::WantResumed(is.read_message()?));
+                },
+                234 => {
+                    self.event = ::std::option::Option::Some(record::Event::WantReprioritized(is.read_message()?));
+                },
                 242 => {
                     self.event = ::std::option::Option::Some(record::Event::PlanCreated(is.read_message()?));
                 },
@@ -1352,6 +1508,18 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::WantPaused(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::WantResumed(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::WantReprioritized(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
                 &record::Event::PlanCreated(ref v) => {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -1443,6 +1611,15 @@ impl ::protobuf::Message for Record {
                 &record::Event::PartitionsFailed(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(26, v, os)?;
                 },
+                &record::Event::WantPaused(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(27, v, os)?;
+                },
+                &record::Event::WantResumed(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(28, v, os)?;
+                },
+                &record::Event::WantReprioritized(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(29, v, os)?;
+                },
                 &record::Event::PlanCreated(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(30, v, os)?;
                 },
@@ -1482,6 +1659,9 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1559,6 +1739,12 @@ pub mod record {
         WantReplanned(super::WantReplanned),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.partitions_failed)
         PartitionsFailed(super::PartitionsFailed),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.want_paused)
+        WantPaused(super::WantPaused),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.want_resumed)
+        WantResumed(super::WantResumed),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.want_reprioritized)
+        WantReprioritized(super::WantReprioritized),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.plan_created)
         PlanCreated(super::PlanCreated),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.plans_dropped)
@@ -2816,6 +3002,289 @@ impl ::protobuf::Message for WantEnded {
             want: 0,
             outcome: ::protobuf::EnumOrUnknown::from_i32(0),
             causes: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.WantPaused)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct WantPaused {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.WantPaused.want)
+    pub want: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.WantPaused.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a WantPaused {
+    fn default() -> &'a WantPaused {
+        <WantPaused as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl WantPaused {
+    pub fn new() -> WantPaused {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for WantPaused {
+    const NAME: &'static str = "WantPaused";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.want = is.read_uint64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.want != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.want);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.want != 0 {
+            os.write_uint64(1, self.want)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> WantPaused {
+        WantPaused::new()
+    }
+
+    fn clear(&mut self) {
+        self.want = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static WantPaused {
+        static instance: WantPaused = WantPaused {
+            want: 0,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.WantResumed)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct WantResumed {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.WantResumed.want)
+    pub want: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.WantResumed.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a WantResumed {
+    fn default() -> &'a WantResumed {
+        <WantResumed as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl WantResumed {
+    pub fn new() -> WantResumed {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for WantResumed {
+    const NAME: &'static str = "WantResumed";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.want = is.read_uint64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.want != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.want);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.want != 0 {
+            os.write_uint64(1, self.want)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> WantResumed {
+        WantResumed::new()
+    }
+
+    fn clear(&mut self) {
+        self.want = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static WantResumed {
+        static instance: WantResumed = WantResumed {
+            want: 0,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.WantReprioritized)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct WantReprioritized {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.WantReprioritized.want)
+    pub want: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantReprioritized.class)
+    pub class: ::protobuf::EnumOrUnknown<PriorityClass>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.WantReprioritized.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a WantReprioritized {
+    fn default() -> &'a WantReprioritized {
+        <WantReprioritized as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl WantReprioritized {
+    pub fn new() -> WantReprioritized {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for WantReprioritized {
+    const NAME: &'static str = "WantReprioritized";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.want = is.read_uint64()?;
+                },
+                16 => {
+                    self.class = is.read_enum_or_unknown()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.want != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.want);
+        }
+        if self.class != ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(2, self.class.value());
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.want != 0 {
+            os.write_uint64(1, self.want)?;
+        }
+        if self.class != ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
+            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.class))?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> WantReprioritized {
+        WantReprioritized::new()
+    }
+
+    fn clear(&mut self) {
+        self.want = 0;
+        self.class = ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED);
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static WantReprioritized {
+        static instance: WantReprioritized = WantReprioritized {
+            want: 0,
+            class: ::protobuf::EnumOrUnknown::from_i32(0),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

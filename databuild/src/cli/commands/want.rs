@@ -1,11 +1,13 @@
-//! `want`: create, list, get, cancel.
+//! `want`: create, list, get, cancel, pause, resume, priority.
 
 use super::super::args::{Cli, WantArgs, WantCommand};
+use super::super::client::Client;
 use super::super::connect;
 use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::output::{self, Table};
-use crate::api::{Page, WantDetail, WantRow};
+use crate::api::{Page, PrioritizeWant, WantDetail, WantRow};
+use serde::Serialize;
 
 /// Runs it.
 ///
@@ -43,16 +45,28 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
         WantCommand::Cancel { id } => {
             print(cli, &client.delete(&format!("/api/v1/wants/{}", output::encode(id)))?)?
         }
+        WantCommand::Pause { id } => print(cli, &act(&client, id, "pause", &serde_json::json!({}))?)?,
+        WantCommand::Resume { id } => print(cli, &act(&client, id, "resume", &serde_json::json!({}))?)?,
+        WantCommand::Priority { id, class } => {
+            let body = PrioritizeWant { class: class.name().to_owned() };
+            print(cli, &act(&client, id, "priority", &body)?)?;
+        }
     }
     Ok(exit_code::OK)
 }
 
+fn act(client: &Client, id: &str, what: &str, body: &impl Serialize) -> Result<WantDetail, CliError> {
+    client.post(&format!("/api/v1/wants/{}/{what}", output::encode(id)), body)
+}
+
 fn standing(want: &WantRow) -> String {
-    if want.late {
-        format!("{}, late", want.state)
-    } else {
-        want.state.clone()
+    let mut text = want.state.clone();
+    for (is, word) in [(want.paused, ", paused"), (want.late, ", late")] {
+        if is {
+            text.push_str(word);
+        }
     }
+    text
 }
 
 /// Prints a want.

@@ -65,6 +65,7 @@ fn full() -> StateDump {
         failed: 3,
         causes: vec!["because".to_owned()],
         plan: (id > 1).then_some(PlanId(id)),
+        paused: id > 1,
     };
     let run = |id, phase| RunDump {
         id: RunId(id),

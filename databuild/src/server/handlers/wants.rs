@@ -1,11 +1,14 @@
 //! Wants.
 
+use super::super::describe::class_name;
 use super::super::error::ApiError;
 use super::super::progress::line;
 use super::super::routes::App;
 use super::super::{views, waits};
 use super::{class, cursor, instant, limit, refresh, refresh_name};
-use crate::api::{CreateWant, Page, ProgressAnswer, ProgressLine, WantDetail, WantRow, WhyWork};
+use crate::api::{
+    CreateWant, Page, PrioritizeWant, ProgressAnswer, ProgressLine, WantDetail, WantRow, WhyWork,
+};
 use crate::store::{WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -81,11 +84,8 @@ fn row(want: crate::store::WantRow) -> WantRow {
         id: want.id.to_string(),
         state: state_name(want.state).to_owned(),
         targets: want.targets,
-        class: match want.class {
-            databuild_core::event::PriorityClass::Interactive => "interactive",
-            databuild_core::event::PriorityClass::Backfill => "backfill",
-        }
-        .to_owned(),
+        class: class_name(want.class).to_owned(),
+        paused: want.paused && want.ended_at.is_none(),
         refresh: refresh_name(want.refresh).to_owned(),
         comment: want.comment,
         source: want.source,
@@ -154,7 +154,45 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 /// No such want, or it is over.
 pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
     let id = parse(&id)?;
-    if let Err(error) = app.engine.submit(Input::CancelWant(id)).await {
+    act(&app, id, Input::CancelWant(id)).await
+}
+
+/// `POST /wants/{id}/pause`.
+///
+/// # Errors
+/// No such want, or it is over.
+pub async fn pause(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+    let id = parse(&id)?;
+    act(&app, id, Input::PauseWant(id)).await
+}
+
+/// `POST /wants/{id}/resume`.
+///
+/// # Errors
+/// No such want, or it is over.
+pub async fn resume(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+    let id = parse(&id)?;
+    act(&app, id, Input::ResumeWant(id)).await
+}
+
+/// `POST /wants/{id}/priority`.
+///
+/// # Errors
+/// No such want, it is over, or no such class.
+pub async fn prioritize(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Result<Json<PrioritizeWant>, JsonRejection>,
+) -> Result<Json<WantDetail>, ApiError> {
+    let Json(body) = body?;
+    let id = parse(&id)?;
+    let class = class(Some(&body.class))?;
+    act(&app, id, Input::PrioritizeWant(id, class)).await
+}
+
+/// Does something with a want that is not over.
+async fn act(app: &App, id: WantId, input: Input) -> Result<Json<WantDetail>, ApiError> {
+    if let Err(error) = app.engine.submit(input).await {
         let known = app.engine.reader().want(id)?.value;
         return Err(match known {
             Some(want) => {
@@ -165,7 +203,7 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
             None => error.into(),
         });
     }
-    Ok(Json(detail(&app, id)?))
+    Ok(Json(detail(app, id)?))
 }
 
 /// `GET /wants/{id}/why`.

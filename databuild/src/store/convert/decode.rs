@@ -7,7 +7,7 @@ use databuild_core::event::{
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
     PartitionsFailed, PlanCreated, PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended,
     Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome,
-    WantReplanned, WorkAbandoned, WorkCutOff,
+    WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
@@ -63,6 +63,22 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::WantCreated(e) => Event::WantCreated(want_created(e)?),
         StoredEvent::WantReplanned(e) => Event::WantReplanned(want_replanned(e)?),
         StoredEvent::WantEnded(e) => Event::WantEnded(want_ended(e)?),
+        StoredEvent::WantPaused(e) => {
+            known(&e, "a want's pause")?;
+            let stored::WantPaused { want, special_fields: _ } = e;
+            Event::WantPaused(WantPaused { want: WantId(want) })
+        }
+        StoredEvent::WantResumed(e) => {
+            known(&e, "a want's resumption")?;
+            let stored::WantResumed { want, special_fields: _ } = e;
+            Event::WantResumed(WantResumed { want: WantId(want) })
+        }
+        StoredEvent::WantReprioritized(e) => {
+            known(&e, "a want's new class")?;
+            let stored::WantReprioritized { want, class, special_fields: _ } = e;
+            let class = priority_class(class)?;
+            Event::WantReprioritized(WantReprioritized { want: WantId(want), class })
+        }
         StoredEvent::WorkCutOff(e) => {
             known(&e, "work cut off")?;
             let stored::WorkCutOff { partitions, special_fields: _ } = e;

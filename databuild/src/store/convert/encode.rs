@@ -7,7 +7,7 @@ use databuild_core::event::{
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
     PartitionsFailed, PlanCreated, PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended,
     Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome,
-    WantReplanned, WorkAbandoned, WorkCutOff,
+    WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::AttemptId;
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
@@ -45,6 +45,9 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::RunEnded(_) => 24,
         Event::WantReplanned(_) => 25,
         Event::PartitionsFailed(_) => 26,
+        Event::WantPaused(_) => 27,
+        Event::WantResumed(_) => 28,
+        Event::WantReprioritized(_) => 29,
         Event::PlanCreated(_) => 30,
         Event::PlansDropped(_) => 31,
         Event::Tainted(_) => 40,
@@ -74,6 +77,19 @@ fn event(event: &Event) -> StoredEvent {
         Event::WantCreated(e) => StoredEvent::WantCreated(want_created(e)),
         Event::WantReplanned(e) => StoredEvent::WantReplanned(want_replanned(e)),
         Event::WantEnded(e) => StoredEvent::WantEnded(want_ended(e)),
+        Event::WantPaused(WantPaused { want }) => {
+            StoredEvent::WantPaused(stored::WantPaused { want: want.0, ..Default::default() })
+        }
+        Event::WantResumed(WantResumed { want }) => {
+            StoredEvent::WantResumed(stored::WantResumed { want: want.0, ..Default::default() })
+        }
+        Event::WantReprioritized(WantReprioritized { want, class }) => {
+            StoredEvent::WantReprioritized(stored::WantReprioritized {
+                want: want.0,
+                class: priority_class(*class),
+                ..Default::default()
+            })
+        }
         Event::WorkCutOff(WorkCutOff { partitions }) => StoredEvent::WorkCutOff(stored::WorkCutOff {
             partitions: partitions.clone(),
             ..Default::default()

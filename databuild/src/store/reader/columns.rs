@@ -24,6 +24,7 @@ pub(super) fn want_row(row: &Row<'_>) -> rusqlite::Result<WantRow> {
         ended_at: optional_time(row, "ended_at")?,
         causes: json(row, "causes")?,
         plan: optional_unsigned(row, "plan")?.map(PlanId),
+        paused: row.get("paused")?,
     })
 }
 

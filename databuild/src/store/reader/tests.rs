@@ -248,6 +248,7 @@ fn wants_are_followed_filtered_and_paged() {
         ended_at: Some(second(9)),
         causes: texts(["first", "second"]),
         plan: Some(PlanId(7)),
+        paused: false,
     };
     assert_eq!(f.reader.want(WantId(2)).unwrap(), Answer { last_seq: Seq(4), value: Some(row) });
     assert_eq!(f.reader.want(WantId(9)).unwrap().value, None);

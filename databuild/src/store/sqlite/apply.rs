@@ -15,8 +15,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::WantOpened { at, want } => connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
-                     as_of, expires_at, due_at, created_at, ended_at, causes, plan)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]', ?12)",
+                     as_of, expires_at, due_at, created_at, ended_at, causes, plan, paused)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]', ?12, 0)",
             )?
             .execute(params![
                 want.want.0 as i64,
@@ -35,6 +35,12 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::WantClosed { at, want, state, causes } => connection
             .prepare_cached("UPDATE wants SET state = ?2, ended_at = ?3, causes = ?4 WHERE id = ?1")?
             .execute(params![want.0 as i64, state.as_str(), at, json(causes)])?,
+        RowChange::WantPaused { want, paused } => connection
+            .prepare_cached("UPDATE wants SET paused = ?2 WHERE id = ?1")?
+            .execute(params![want.0 as i64, paused])?,
+        RowChange::WantClass { want, class } => connection
+            .prepare_cached("UPDATE wants SET class = ?2 WHERE id = ?1")?
+            .execute(params![want.0 as i64, class_word(*class)])?,
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
                 "INSERT INTO runs (id, job, partition, partitions, graph, state, attempts, created_at,

@@ -4,8 +4,8 @@ use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered,
-    Materialized, Observed, OutputRecord, PartitionsFailed, Record, RunEnded, SeenPartition, WantCreated,
-    WantEnded,
+    Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded, SeenPartition,
+    WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
 };
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 
@@ -16,6 +16,10 @@ pub(super) enum RowChange<'a> {
     WantOpened { at: i64, want: &'a WantCreated },
     /// A want is over.
     WantClosed { at: i64, want: WantId, state: WantState, causes: &'a [String] },
+    /// A want is paused, or is not.
+    WantPaused { want: WantId, paused: bool },
+    /// A want is of another class.
+    WantClass { want: WantId, class: PriorityClass },
     /// A run has a further attempt; the first one makes the run.
     RunLeased { at: i64, lease: &'a AttemptLeased },
     /// A run's state is another one; `None` = as it was.
@@ -52,6 +56,15 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         Event::WantCreated(want) => vec![RowChange::WantOpened { at, want }],
         Event::WantEnded(WantEnded { want, outcome, causes }) => {
             vec![RowChange::WantClosed { at, want: *want, state: (*outcome).into(), causes }]
+        }
+        Event::WantPaused(WantPaused { want }) => {
+            vec![RowChange::WantPaused { want: *want, paused: true }]
+        }
+        Event::WantResumed(WantResumed { want }) => {
+            vec![RowChange::WantPaused { want: *want, paused: false }]
+        }
+        Event::WantReprioritized(WantReprioritized { want, class }) => {
+            vec![RowChange::WantClass { want: *want, class: *class }]
         }
         Event::AttemptLeased(lease) => {
             vec![RowChange::RunLeased { at, lease }, RowChange::AttemptLeased { at, seq, lease }]

@@ -13,7 +13,7 @@ pub(super) const FORMAT: i64 = 1;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 3;
+pub(super) const PROJECTIONS_VERSION: i64 = 4;
 
 /// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
 pub(super) const LOG: &str = "
@@ -63,7 +63,8 @@ CREATE TABLE wants (
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
     causes TEXT NOT NULL,
-    plan INTEGER
+    plan INTEGER,
+    paused INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX wants_by_state ON wants (state);
 CREATE TABLE runs (

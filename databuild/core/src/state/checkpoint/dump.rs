@@ -136,6 +136,8 @@ pub struct WantDump {
     pub causes: Vec<String>,
     /// As in the state.
     pub plan: Option<PlanId>,
+    /// As in the state.
+    pub paused: bool,
 }
 
 /// A [`Run`].
@@ -318,6 +320,7 @@ impl WantDump {
             failed,
             causes,
             plan,
+            paused,
         } = want;
         let set = |(job, set): (&JobIx, &PartitionSet)| (job.0 as u32, SetColumns::of(set));
         WantDump {
@@ -335,6 +338,7 @@ impl WantDump {
             failed: *failed,
             causes: causes.clone(),
             plan: *plan,
+            paused: *paused,
         }
     }
 }

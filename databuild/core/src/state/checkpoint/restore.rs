@@ -293,6 +293,7 @@ impl Reader {
             failed,
             causes,
             plan,
+            paused,
         } = dump;
         let mut sets = BTreeMap::new();
         for (ix, columns) in &remaining {
@@ -318,6 +319,7 @@ impl Reader {
             failed,
             causes,
             plan,
+            paused,
         })
     }
 
@@ -346,7 +348,7 @@ impl Reader {
         let job = graph.graph.job_labeled(&label).ok_or_else(unlike)?;
         let home = graph.graph.home(job);
         let set = self.set(&partition, &home.axes(), home.shape, &set)?;
-        if set.is_empty() || set.len() != inputs.len() as u64 {
+        if set.len() != inputs.len() as u64 {
             return Err(RestoreError::Misfit { name: partition, misfit: Misfit::Range });
         }
         let tainted = self.marks(&partition, &home.axes(), home.shape, &tainted)?;

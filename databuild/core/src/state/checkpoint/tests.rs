@@ -125,7 +125,16 @@ impl World {
 
     fn step(&mut self) {
         self.now = self.now.checked_add(SignedDuration::from_millis(300)).unwrap();
-        match self.roll(26) {
+        match self.roll(28) {
+            26 => {
+                let paused = self.core.state.wants.values().find(|want| want.paused).map(|want| want.id);
+                let newest = self.core.state.last_want;
+                self.give(paused.map_or(Input::PauseWant(newest), Input::ResumeWant));
+            }
+            27 => {
+                let want = WantId(self.roll(1 + self.core.state.last_want.0));
+                self.give(Input::PrioritizeWant(want, PriorityClass::Backfill));
+            }
             0 => self.register(),
             1 | 2 => self.want(),
             3..=5 => self.look(),
@@ -371,6 +380,7 @@ fn the_histories_have_all_that_a_state_can_have() {
             }
             for want in &dump.wants {
                 meet("expires", want.expires_at.is_some());
+                meet("paused", want.paused);
                 meet("causes", !want.causes.is_empty());
                 meet("unchanged", want.unchanged > 0);
                 meet("remaining of many jobs", want.remaining.len() > 1);

@@ -1,0 +1,163 @@
+//! Wants under control: paused, resumed, of another class.
+
+mod support;
+
+use databuild_core::decide::blocker::of_want;
+use databuild_core::decide::{Blocker, Input, Refusal};
+use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
+use databuild_core::ids::WantId;
+use support::graphs::{days, listed, reads, GraphSpec};
+use support::workspace::{request, Workspace};
+
+/// `b` is made from `a`, of ten days and two cities.
+fn graph() -> GraphSpec {
+    let dims = [listed("city", &["oslo", "rome"]), days("date", "2010-01-01", "2010-01-10")];
+    GraphSpec::new().job("make_a", &["a"], &dims, vec![]).job("make_b", &["b"], &dims, vec![reads("a")])
+}
+
+fn backfill(workspace: &mut Workspace, target: &str) -> WantId {
+    let request = databuild_core::decide::WantRequest {
+        class: PriorityClass::Backfill,
+        ..request(&[target], Refresh::Stale)
+    };
+    workspace.try_want(request).unwrap()
+}
+
+#[test]
+fn nothing_is_begun_for_a_paused_want_and_what_runs_goes_on() {
+    let mut workspace = Workspace::new(&graph(), 2);
+    let want = workspace.want(&["b/city=oslo"], Refresh::Stale);
+    workspace.step(Input::PauseWant(want)).reply.unwrap();
+    let running: Vec<String> = workspace.running().into_iter().map(str::to_owned).collect();
+    assert_eq!(running, ["a/city=oslo/date=2010-01-01", "a/city=oslo/date=2010-01-02"]);
+    assert_eq!(workspace.finish_all("v1"), running, "and nothing follows");
+    let state = &workspace.core.state;
+    assert_eq!(of_want(state, 2, workspace.now, &state.wants[&want]), Blocker::Paused { want });
+
+    let log = workspace.log.len();
+    workspace.step(Input::PauseWant(want)).reply.unwrap();
+    assert_eq!(workspace.log.len(), log, "it is paused already");
+
+    workspace.step(Input::ResumeWant(want)).reply.unwrap();
+    assert_eq!(workspace.finish_all("v1").len(), 18);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(workspace.step(Input::PauseWant(want)).reply, Err(Refusal::UnknownWant(want)));
+}
+
+#[test]
+fn what_another_want_holds_too_is_begun() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    let paused = workspace.want(&["a/city=oslo"], Refresh::Stale);
+    workspace.step(Input::PauseWant(paused)).reply.unwrap();
+    let other = workspace.want(&["a/city=oslo/date=2010-01-03..2010-01-04"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1").len(), 3);
+    assert_eq!(workspace.outcome(other), Some(WantOutcome::Satisfied));
+    assert_eq!(workspace.outcome(paused), None);
+    assert_eq!(workspace.core.state.wants[&paused].done, 3);
+}
+
+#[test]
+fn a_pause_survives_a_restart_and_holds_back_retries() {
+    let mut workspace = Workspace::new(&graph().change("make_a", |job| job.retries = 1), 1);
+    let want = workspace.want(&["a/city=oslo/date=2010-01-01"], Refresh::Stale);
+    workspace.end("a/city=oslo/date=2010-01-01", AttemptOutcome::Failure { permanent: false });
+    workspace.step(Input::PauseWant(want)).reply.unwrap();
+    workspace.later(3_600);
+    assert!(workspace.running().is_empty() && workspace.core.next_timer().is_none());
+    workspace.restart(&[]);
+    assert!(workspace.running().is_empty() && workspace.core.state.wants[&want].paused);
+    workspace.step(Input::ResumeWant(want)).reply.unwrap();
+    assert_eq!(workspace.running(), ["a/city=oslo/date=2010-01-01"]);
+}
+
+#[test]
+fn the_time_to_live_of_a_paused_want_goes_on() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    let asked =
+        databuild_core::decide::WantRequest { ttl_seconds: Some(60), ..request(&["a"], Refresh::Stale) };
+    let want = workspace.try_want(asked).unwrap();
+    workspace.step(Input::PauseWant(want)).reply.unwrap();
+    assert_eq!(workspace.core.next_timer(), workspace.core.state.wants[&want].expires_at);
+    workspace.later(61);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Expired));
+}
+
+#[test]
+fn a_paused_want_can_be_cancelled_and_ends_when_others_do_its_work() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    let first = workspace.want(&["a/city=rome/date=2010-01-01"], Refresh::Stale);
+    workspace.step(Input::PauseWant(first)).reply.unwrap();
+    workspace.finish_all("v1");
+    assert_eq!(workspace.outcome(first), Some(WantOutcome::Satisfied));
+    let second = workspace.want(&["a"], Refresh::Stale);
+    workspace.step(Input::PauseWant(second)).reply.unwrap();
+    workspace.step(Input::CancelWant(second)).reply.unwrap();
+    assert_eq!(workspace.outcome(second), Some(WantOutcome::Canceled));
+}
+
+#[test]
+fn the_class_of_a_want_decides_who_goes_next() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    let history = backfill(&mut workspace, "a/city=oslo");
+    let other = backfill(&mut workspace, "a/city=rome");
+    workspace.step(Input::PrioritizeWant(other, PriorityClass::Interactive)).reply.unwrap();
+    assert_eq!(workspace.running(), ["a/city=oslo/date=2010-01-10"], "what runs is not stopped");
+    workspace.finish("a/city=oslo/date=2010-01-10", "v1");
+    assert_eq!(workspace.running(), ["a/city=rome/date=2010-01-01"]);
+    workspace.step(Input::PrioritizeWant(other, PriorityClass::Backfill)).reply.unwrap();
+    workspace.finish("a/city=rome/date=2010-01-01", "v1");
+    assert_eq!(workspace.running(), ["a/city=oslo/date=2010-01-09"], "the older want goes first again");
+    workspace.finish_all("v1");
+    assert_eq!(workspace.outcome(history), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn of_history_the_newest_goes_first() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    backfill(&mut workspace, "a/date=2010-01-01..2010-01-03");
+    let made = workspace.finish_all("v1");
+    let days: Vec<_> = made.iter().map(|text| text.rsplit('-').next().unwrap()).collect();
+    assert_eq!(days, ["03", "03", "02", "02", "01", "01"]);
+
+    let batches = graph().change("make_b", |job| {
+        job.batch = Some(databuild_core::graph::file::BatchEntry { dim: "date".to_owned(), max: 4 });
+    });
+    let mut workspace = Workspace::new(&batches, 100);
+    workspace.want(&["a/city=oslo"], Refresh::Stale);
+    workspace.finish_all("v1");
+    backfill(&mut workspace, "b/city=oslo");
+    let runs = [
+        "b/city=oslo/date=2010-01-07..2010-01-10",
+        "b/city=oslo/date=2010-01-03..2010-01-06",
+        "b/city=oslo/date=2010-01-01..2010-01-02",
+    ];
+    assert_eq!(workspace.running(), runs);
+}
+
+/// Whatever is done with a want is one event, and its size is that of the set's shape.
+#[test]
+fn a_want_for_a_hundred_thousand_partitions_stays_one_object() {
+    let cities: Vec<String> = (0..100).map(|city| format!("c{city}")).collect();
+    let cities: Vec<&str> = cities.iter().map(String::as_str).collect();
+    let dims = [listed("city", &cities), days("date", "2000-01-01", "2002-09-26")];
+    let mut workspace =
+        Workspace::new(&GraphSpec::new().job("make", &["a"], &dims, vec![]).batch("date", 30), 2);
+    let want = backfill(&mut workspace, "a");
+    assert_eq!(workspace.core.state.wants[&want].total, 100_000);
+    for input in [
+        Input::PauseWant(want),
+        Input::PrioritizeWant(want, PriorityClass::Interactive),
+        Input::ResumeWant(want),
+        Input::CancelWant(want),
+    ] {
+        workspace.step(input).reply.unwrap();
+    }
+    let largest = workspace
+        .log
+        .iter()
+        .map(|record| format!("{:?}", record.event))
+        .filter(|text| !text.contains("GraphReg"));
+    let largest = largest.map(|text| text.len()).max().unwrap();
+    assert!(largest < 3_000, "{largest} characters, which is {} cities twice", cities.len());
+    assert!(workspace.log.len() < 20, "{:?}", workspace.kinds_since(0));
+}
