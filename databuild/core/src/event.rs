@@ -567,7 +567,7 @@ pub struct CodeAccepted {
     pub reason: String,
     /// Who said so.
     pub by: String,
-    /// The trial that shows it, such as `t3`; empty if there is none.
+    /// What shows it, in the user's words; may be empty.
     pub evidence: String,
 }
 

@@ -56,7 +56,7 @@ pub struct AcceptRequest {
     /// Who says so; `api` if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The trial that shows it, such as `t3`.
+    /// What shows it, in the user's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
     /// Only show what would be accepted.

@@ -283,8 +283,8 @@ pub struct AcceptArgs {
     /// Why; kept
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub reason: Option<String>,
-    /// The trial that shows it, such as t3
-    #[arg(long, value_name = "TRIAL")]
+    /// What shows it, such as a link; kept
+    #[arg(long, value_name = "TEXT")]
     pub evidence: Option<String>,
     /// Only show what would be accepted
     #[arg(long)]

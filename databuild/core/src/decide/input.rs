@@ -153,7 +153,7 @@ pub struct AcceptRequest {
     pub reason: String,
     /// Who.
     pub by: String,
-    /// The trial that shows it; empty if there is none.
+    /// What shows it, in the user's words; may be empty.
     pub evidence: String,
 }
 
