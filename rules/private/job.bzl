@@ -134,8 +134,8 @@ def _job_impl(ctx):
             label = label,
             runfiles = runfiles,
             source_manifest = sources,
-            # Without batches the graph file says nothing of them, as before there were any.
-            spec = json.encode(({"batch": batch} if batch else {}) | {
+            # What is not declared is not in the graph file, as before there was such a thing.
+            spec = json.encode(({"batch": batch} if batch else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | {
                 "args": ctx.attr.job_args,
                 "backoff_max_ms": backoff_max,
                 "backoff_ms": backoff,
@@ -160,6 +160,7 @@ _databuild_job = rule(
     implementation = _job_impl,
     doc = "A job; use the macro `databuild_job`.",
     attrs = {
+        "adds_keys": attr.string_list(doc = "Names of dynamic key spaces."),
         "backoff": attr.string(),
         "backoff_max": attr.string(),
         "batch": attr.string(default = "null", doc = "JSON object with `dim` and `max`, or null."),
@@ -205,6 +206,7 @@ def databuild_job(
         grace = "5s",
         on_code_change = "stale",
         batch = None,
+        adds_keys = [],
         **kwargs):
     """Declares a job.
 
@@ -227,6 +229,7 @@ def databuild_job(
         on_code_change: `"stale"`, or `"keep"` to leave partitions made by older code as good as they were.
         batch: lets one run make several partitions that differ in one dimension: a dictionary of that
             dimension and the largest number, such as `{"date": 30}`. By default a run makes one.
+        adds_keys: names of dynamic key spaces (`keys.dynamic("customers")`) that its runs may add keys to.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_job", kwargs)
@@ -261,6 +264,7 @@ def databuild_job(
         }
     _databuild_job(
         name = name,
+        adds_keys = adds_keys,
         backoff = backoff,
         backoff_max = backoff_max,
         batch = json.encode(batch_entry),

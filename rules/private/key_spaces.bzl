@@ -120,6 +120,19 @@ def static_keys(keys):
         keys = []
     return _space({"keys": list(keys), "kind": "static"}, problem)
 
-def dynamic_keys(**_kwargs):
-    """Keys that are added while the system runs: planned, refused today."""
-    return _space({"keys": [], "kind": "static"}, "keys.dynamic() is planned and does not work yet; list the keys with keys.static([...])")
+def dynamic_keys(name = None):
+    """Keys that are added and retired while the system runs, by `databuild keys`, the API or jobs.
+
+    Args:
+        name: name of the set of keys. All dimensions with `keys.dynamic` of one name share it. Left out, the
+            dimension has a set of its own, named `DATASET:DIMENSION`.
+
+    Returns:
+        A key space for `dims`.
+    """
+    if name == None:
+        return _space({"kind": "dynamic"})
+    problem = None
+    if type(name) != "string" or not name:
+        problem = "keys.dynamic(%r): write a name, such as keys.dynamic(\"customers\")" % (name,)
+    return _space({"kind": "dynamic", "name": name}, problem)

@@ -195,7 +195,7 @@ def unit_problem(unit, key_space):
     if not unit or unit == granularity:
         return None
     if not granularity:
-        return "keys.window() needs a dimension of time, and its keys are listed; write keys.same(), keys.all() or keys.only(...)"
+        return "keys.window() needs a dimension of time, and its keys are texts; write keys.same(), keys.all() or keys.only(...)"
     return "the window counts %s, and the dimension's keys are %ss; write %s = ..." % (
         GRANULARITIES[unit].plural,
         granularity,

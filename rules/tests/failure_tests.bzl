@@ -38,8 +38,8 @@ _DATASETS = {
         "dims: `date`: keys.daily(start = 2010): write a text",
     ),
     "dynamic_keys": (
-        dict(dims = {"city": keys.dynamic()}),
-        "keys.dynamic() is planned and does not work yet",
+        dict(dims = {"city": keys.dynamic("")}),
+        "keys.dynamic(\"\"): write a name",
     ),
     "external_without_path": (
         dict(external = True),

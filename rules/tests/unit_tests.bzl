@@ -53,7 +53,9 @@ def _key_spaces_impl(ctx):
     asserts.true(env, keys.daily(2010).problem.startswith("keys.daily(start = 2010): write a text"))
     asserts.true(env, "Europe/Berlin" in keys.daily("2010-01-01", timezone = None).problem)
     asserts.true(env, keys.static("eu").problem.startswith("keys.static(\"eu\"): write a list of texts"))
-    asserts.true(env, "planned" in keys.dynamic().problem)
+    asserts.equals(env, {"kind": "dynamic"}, keys.dynamic().spec)
+    asserts.equals(env, {"kind": "dynamic", "name": "customers"}, keys.dynamic("customers").spec)
+    asserts.true(env, keys.dynamic(["a"]).problem.startswith("keys.dynamic([\"a\"]): write a name"))
     return unittest.end(env)
 
 key_spaces_test = unittest.make(_key_spaces_impl)

@@ -85,6 +85,10 @@ pub enum Event {
     CodeAccepted(CodeAccepted),
     /// Files that were there already are what these partitions hold.
     Adopted(Adopted),
+    /// Dynamic keys came, or came back.
+    KeysAdded(KeysAdded),
+    /// Dynamic keys went.
+    KeysRetired(KeysRetired),
 }
 
 impl Event {
@@ -118,6 +122,8 @@ impl Event {
             Event::Untainted(_) => "untainted",
             Event::CodeAccepted(_) => "code_accepted",
             Event::Adopted(_) => "adopted",
+            Event::KeysAdded(_) => "keys_added",
+            Event::KeysRetired(_) => "keys_retired",
         }
     }
 }
@@ -593,4 +599,26 @@ pub struct AdoptedPartition {
     pub bytes: u64,
     /// Combined digest of the inputs that it would be made from now.
     pub inputs: u64,
+}
+
+/// See [`Event::KeysAdded`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeysAdded {
+    /// Name of the key space.
+    pub space: String,
+    /// Keys that were not there; they get their numbers in this order.
+    pub keys: Vec<String>,
+    /// Who added them: a user, or the run that found them.
+    pub by: String,
+}
+
+/// See [`Event::KeysRetired`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeysRetired {
+    /// Name of the key space.
+    pub space: String,
+    /// Keys that were there.
+    pub keys: Vec<String>,
+    /// Who retired them.
+    pub by: String,
 }

@@ -3,11 +3,14 @@
 use crate::symbols::Symbols;
 use crate::time::{Granularity, TimeSpace};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 pub use crate::range_set::{Key, RangeSet};
 
 /// How many names a message lists.
 pub(crate) const SOME: usize = 5;
+/// How many dynamic keys are looked at for one that resembles another.
+const NEAR: usize = 10_000;
 
 /// The keys of one dimension.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,6 +19,41 @@ pub enum KeySpace {
     Time(TimeSpace),
     /// Listed keys: in declared order, and as a set.
     Static(Vec<Key>, RangeSet),
+    /// Keys that come and go while the system runs: the name of their set, which [`Symbols`] knows.
+    Dynamic(Arc<str>),
+}
+
+/// The longest key in bytes: a key is part of a file's name.
+pub const MAX_KEY_BYTES: usize = 255;
+
+/// Why a text cannot be a listed or dynamic key: a key must survive a reference, a path and a shell.
+#[must_use]
+pub fn key_fault(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        Some("it is empty")
+    } else if text.len() > MAX_KEY_BYTES {
+        Some("it is longer than 255 bytes")
+    } else if text.starts_with(['-', '.']) {
+        Some("it begins with `-` or `.`")
+    } else if text.contains("..") {
+        Some("it has `..` in it")
+    } else if text.chars().any(|c| matches!(c, '/' | '=' | '+' | ',')) {
+        Some("it has `/`, `=`, `+` or `,` in it")
+    } else if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        Some("it has a space or a control character in it")
+    } else {
+        None
+    }
+}
+
+/// A text from anywhere as a message shows it: what is hostile in it is escaped, and its end is cut off.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const MOST: usize = 60;
+    let cut = text.chars().count() > MOST;
+    let start: String = text.chars().take(MOST).collect();
+    let more = if cut { format!("… ({} bytes)", text.len()) } else { String::new() };
+    format!("{}{more}", start.escape_debug())
 }
 
 /// Why a text names no key, no set of keys or no key space.
@@ -95,6 +133,28 @@ pub enum KeyError {
         /// The first five of them.
         some: Vec<String>,
     },
+    /// A dynamic key that was retired.
+    #[error("`{text}` is retired in the key space `{space}`; bring it back with `databuild keys add {space} {text}`")]
+    RetiredKey {
+        /// What was given.
+        text: String,
+        /// The name of the key space.
+        space: String,
+    },
+    /// A key that nobody has added to a dynamic key space.
+    #[error("`{}` is no key of the key space `{space}`; {}; a key is added with `databuild keys add {space} KEY`", shown(.text), known(.near, .some, *.count))]
+    NotAdded {
+        /// What was given.
+        text: String,
+        /// The name of the key space.
+        space: String,
+        /// How many keys there are.
+        count: usize,
+        /// Up to five that look like it.
+        near: Vec<String>,
+        /// The first five of them.
+        some: Vec<String>,
+    },
     /// A range over listed keys.
     #[error("`{text}` is a range, and these keys have no order; write a+b")]
     RangeOfStatic {
@@ -148,7 +208,8 @@ impl KeyError {
             KeyError::AmbiguousHour { .. } => "ambiguous_hour",
             KeyError::WrongOffset { .. } => "wrong_offset",
             KeyError::NotAnHour { .. } => "not_an_hour",
-            KeyError::UnknownKey { .. } => "unknown_key",
+            KeyError::UnknownKey { .. } | KeyError::NotAdded { .. } => "unknown_key",
+            KeyError::RetiredKey { .. } => "retired_key",
             KeyError::RangeOfStatic { .. } => "range_of_static_keys",
             KeyError::EmptyRange { .. } => "empty_range",
             KeyError::EmptySpace { .. } => "empty_key_space",
@@ -170,25 +231,36 @@ impl KeySpace {
     pub fn time(&self) -> Option<&TimeSpace> {
         match self {
             KeySpace::Time(space) => Some(space),
-            KeySpace::Static(..) => None,
+            KeySpace::Static(..) | KeySpace::Dynamic(_) => None,
         }
     }
 
-    /// All keys that ever are in the space.
+    /// The name of its set of keys, if that is dynamic.
     #[must_use]
-    pub fn bounds(&self) -> RangeSet {
+    pub fn dynamic(&self) -> Option<&str> {
+        match self {
+            KeySpace::Dynamic(name) => Some(name),
+            KeySpace::Time(_) | KeySpace::Static(..) => None,
+        }
+    }
+
+    /// All keys that ever are in the space; of dynamic ones those of now.
+    #[must_use]
+    pub fn bounds(&self, symbols: &Symbols) -> RangeSet {
         match self {
             KeySpace::Time(space) => space.bounds(),
             KeySpace::Static(_, set) => set.clone(),
+            KeySpace::Dynamic(name) => symbols.dynamic(name).current.clone(),
         }
     }
 
-    /// The keys that exist at an instant: a period's once it has ended, listed ones always.
+    /// The keys that exist at an instant: a period's once it has ended, listed ones always, dynamic ones
+    /// as they are now.
     #[must_use]
-    pub fn extent(&self, as_of: Timestamp) -> RangeSet {
+    pub fn extent(&self, as_of: Timestamp, symbols: &Symbols) -> RangeSet {
         match self {
             KeySpace::Time(space) => space.extent(as_of),
-            KeySpace::Static(_, set) => set.clone(),
+            KeySpace::Static(..) | KeySpace::Dynamic(_) => self.bounds(symbols),
         }
     }
 
@@ -198,16 +270,7 @@ impl KeySpace {
         matches!(self, KeySpace::Time(space) if space.end().is_none())
     }
 
-    /// Whether `key` ever is in the space.
-    #[must_use]
-    pub fn contains(&self, key: Key) -> bool {
-        match self {
-            KeySpace::Time(space) => key >= space.start() && space.end().is_none_or(|end| key <= end),
-            KeySpace::Static(_, set) => set.contains(key),
-        }
-    }
-
-    /// Parses a key of the space, whether or not it exists yet.
+    /// Parses a key of the space, whether or not it exists yet or is retired.
     ///
     /// # Errors
     /// What is wrong with it and, where that helps, what there is instead.
@@ -222,6 +285,17 @@ impl KeySpace {
                     some: keys.iter().take(SOME).map(|key| symbols.text(*key).to_owned()).collect(),
                 })
             }
+            KeySpace::Dynamic(name) => {
+                let own = symbols.dynamic(name);
+                let known = |key: &Key| own.current.contains(*key) || own.retired.contains(*key);
+                symbols.get(text).filter(known).ok_or_else(|| KeyError::NotAdded {
+                    text: text.to_owned(),
+                    space: name.to_string(),
+                    count: usize::try_from(own.current.len()).unwrap_or(usize::MAX),
+                    near: nearest(text, own.current.iter().take(NEAR).map(|key| symbols.text(key))),
+                    some: own.current.iter().take(SOME).map(|key| symbols.text(key).to_owned()).collect(),
+                })
+            }
         }
     }
 
@@ -230,7 +304,7 @@ impl KeySpace {
     pub fn format_key(&self, key: Key, symbols: &Symbols) -> String {
         match self {
             KeySpace::Time(space) => space.format_key(key),
-            KeySpace::Static(..) => symbols.text(key).to_owned(),
+            KeySpace::Static(..) | KeySpace::Dynamic(_) => symbols.text(key).to_owned(),
         }
     }
 
@@ -246,7 +320,9 @@ impl KeySpace {
                     let key = self.parse_key(&item, symbols)?;
                     (key, key)
                 }
-                (Some(_), KeySpace::Static(..)) => return Err(KeyError::RangeOfStatic { text: item }),
+                (Some(_), KeySpace::Static(..) | KeySpace::Dynamic(_)) => {
+                    return Err(KeyError::RangeOfStatic { text: item })
+                }
                 (Some((lo, hi)), KeySpace::Time(space)) => (space.parse_key(lo)?, space.parse_key(hi)?),
             };
             if range.0 > range.1 {
@@ -291,6 +367,7 @@ impl KeySpace {
                 let known = keys.iter().copied().filter(|key| set.contains(*key));
                 known.chain(strange.iter()).map(|key| symbols.text(key).to_owned()).collect()
             }
+            KeySpace::Dynamic(_) => set.iter().map(|key| symbols.text(key).to_owned()).collect(),
         };
         items.join("+")
     }

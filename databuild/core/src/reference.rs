@@ -177,12 +177,35 @@ impl ReferenceText {
 /// means all keys that exist at `as_of`.
 ///
 /// # Errors
-/// An unknown dimension, bad keys, or keys of periods that have not ended at `as_of`.
+/// An unknown dimension, bad keys, retired keys, or keys of periods that have not ended at `as_of`.
 pub fn resolve(
     reference: &ReferenceText,
     dims: &[(&str, &KeySpace)],
     symbols: &Symbols,
     as_of: Timestamp,
+) -> Result<PartitionSet, ReferenceError> {
+    resolve_as(reference, dims, symbols, as_of, Retired::Refused)
+}
+
+/// What becomes of retired keys that are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retired {
+    /// Nothing can be built for them.
+    Refused,
+    /// What is there of them can be read.
+    Readable,
+}
+
+/// The same, with a word on retired keys.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_as(
+    reference: &ReferenceText,
+    dims: &[(&str, &KeySpace)],
+    symbols: &Symbols,
+    as_of: Timestamp,
+    retired: Retired,
 ) -> Result<PartitionSet, ReferenceError> {
     let dataset = || reference.dataset.clone();
     if let Some((dim, _)) = reference.dims.iter().find(|(dim, _)| !dims.iter().any(|(name, _)| name == dim)) {
@@ -194,7 +217,7 @@ pub fn resolve(
     }
     let mut sets = Vec::with_capacity(dims.len());
     for (name, space) in dims {
-        let extent = space.extent(as_of);
+        let extent = space.extent(as_of, symbols);
         let Some((_, text)) = reference.dims.iter().find(|(dim, _)| dim == name) else {
             sets.push(extent);
             continue;
@@ -205,7 +228,14 @@ pub fn resolve(
             dim: dim(),
             error: Box::new(error),
         })?;
-        if let Some(key) = set.subtract(&extent).first() {
+        let strange = set.subtract(&extent).first();
+        if let (Some(key), Some(space_name)) = (strange, space.dynamic()) {
+            if retired == Retired::Refused {
+                let text = symbols.text(key).to_owned();
+                let error = KeyError::RetiredKey { text, space: space_name.to_owned() };
+                return Err(ReferenceError::Key { dataset: dataset(), dim: dim(), error: Box::new(error) });
+            }
+        } else if let Some(key) = strange {
             return Err(ReferenceError::NotYet {
                 dataset: dataset(),
                 dim: dim(),
@@ -333,7 +363,7 @@ mod tests {
         let city = KeySpace::of_static(["oslo", "bergen", "moss"].map(|city| symbols.intern(city)).to_vec());
         let days = TimeSpace::parse(Granularity::Day, "2010-01-01", Some("2010-12-31"), "UTC").unwrap();
         let spaces = [city, KeySpace::Time(days)];
-        let sets: Vec<RangeSet> = spaces.iter().map(KeySpace::bounds).collect();
+        let sets: Vec<RangeSet> = spaces.iter().map(|space| space.bounds(&symbols)).collect();
         let mut set = PartitionSet::full(Shape::of(&spaces), &sets);
         let format = |set: &PartitionSet| format_set("a/t", &["city", "date"], &spaces, set, &symbols);
         assert_eq!(format(&set), ["a/t/city=oslo+bergen+moss/date=2010-01-01..2010-12-31"]);

@@ -1,12 +1,13 @@
 //! The job's report: JSON lines it appends to `DATABUILD_REPORT` while it runs.
 //!
 //! A report is data from a process nobody trusts: it is limited in size, every line must be understood,
-//! and it may only speak of the run's own outputs. One bad line makes the attempt fail, with the line's
-//! number, since what it was meant to say is not known.
+//! and it may only speak of the run's own outputs and of what the job declares. One bad line makes the
+//! attempt fail, with the line's number, since what it was meant to say is not known.
 
+use crate::keys::{key_fault, shown};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Longest report that is read, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -56,6 +57,8 @@ pub struct Report {
     pub outputs: Vec<Said>,
     /// The job says that the run as a whole failed: why, and whether for good.
     pub failure: Option<(String, bool)>,
+    /// Dynamic keys that it found, by key space.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 /// Why a report is not believed.
@@ -96,6 +99,35 @@ pub enum ReportError {
         /// What would be right.
         outputs: String,
     },
+    /// A key of a key space that the job does not declare.
+    #[error("line {line} of the report adds a key to `{space}`; the job's `adds_keys` has {}", listed(.declared))]
+    NotMySpace {
+        /// From 1.
+        line: usize,
+        /// The key space, escaped; `?` if none is named and several could be meant.
+        space: String,
+        /// What the job declares.
+        declared: Vec<String>,
+    },
+    /// A text that cannot be a key.
+    #[error("line {line} of the report: `{key}` cannot be a key: {fault}")]
+    BadKey {
+        /// From 1.
+        line: usize,
+        /// It, escaped.
+        key: String,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+}
+
+fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if quoted.is_empty() {
+        "none".to_owned()
+    } else {
+        quoted.join(", ")
+    }
 }
 
 #[derive(Deserialize)]
@@ -124,6 +156,10 @@ enum Line {
         permanent: bool,
     },
     Progress {},
+    Key {
+        space: Option<String>,
+        key: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -132,15 +168,16 @@ struct Which {
     dataset: Option<String>,
 }
 
-/// Reads a report.
+/// Reads a report of a job that may add keys to the key spaces in `adds_keys`.
 ///
 /// # Errors
 /// The first thing in it that cannot be believed.
-pub fn parse(bytes: &[u8], expected: &[Expected]) -> Result<Report, ReportError> {
+pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Result<Report, ReportError> {
     if bytes.len() > MAX_BYTES {
         return Err(ReportError::TooLong);
     }
-    let mut report = Report { outputs: vec![Said::Nothing; expected.len()], failure: None };
+    let mut report =
+        Report { outputs: vec![Said::Nothing; expected.len()], failure: None, keys: BTreeMap::new() };
     let places: Places =
         expected.iter().enumerate().map(|(ix, output)| (output.partition.as_str(), ix)).collect();
     for (ix, line) in bytes.split(|b| *b == b'\n').enumerate() {
@@ -156,6 +193,21 @@ pub fn parse(bytes: &[u8], expected: &[Expected]) -> Result<Report, ReportError>
             .map_err(|e| ReportError::Malformed { line: number, problem: e.to_string() })?;
         match line {
             Line::Progress {} => {}
+            Line::Key { space, key } => {
+                let space = match (space, adds_keys) {
+                    (Some(space), _) if adds_keys.contains(&space) => space,
+                    (None, [only]) => only.clone(),
+                    (space, _) => {
+                        let space = space.map_or_else(|| "?".to_owned(), |space| shown(&space));
+                        let declared = adds_keys.to_vec();
+                        return Err(ReportError::NotMySpace { line: number, space, declared });
+                    }
+                };
+                if let Some(fault) = key_fault(&key) {
+                    return Err(ReportError::BadKey { line: number, key: shown(&key), fault });
+                }
+                report.keys.entry(space).or_default().push(key);
+            }
             Line::Failed { which: Which { partition: None, dataset: None }, message, permanent } => {
                 report.failure.get_or_insert((message, permanent));
             }
@@ -228,7 +280,7 @@ mod tests {
 
 {"type":"done","dataset":"a","rows":3,"metadata":{"k":[1]},"extra":1}
 {"type":"empty","partition":"b/d=1"}"#;
-        let report = parse(text, &expected(&["a", "b"])).unwrap();
+        let report = parse(text, &expected(&["a", "b"]), &[]).unwrap();
         let Said::Done { version: None, metadata } = &report.outputs[0] else { panic!("{report:?}") };
         assert_eq!(Value::Object(metadata.clone()), serde_json::json!({"rows": 3, "k": [1]}));
         assert!(matches!(report.outputs[1], Said::Empty { .. }));
@@ -237,9 +289,34 @@ mod tests {
     #[test]
     fn a_failure_of_the_whole_run_names_no_output() {
         let report =
-            parse(br#"{"type":"failed","message":"no","permanent":true}"#, &expected(&["a"])).unwrap();
+            parse(br#"{"type":"failed","message":"no","permanent":true}"#, &expected(&["a"]), &[]).unwrap();
         assert_eq!(report.failure, Some(("no".into(), true)));
         assert_eq!(report.outputs, [Said::Nothing]);
+    }
+
+    #[test]
+    fn keys_are_of_declared_key_spaces() {
+        let one = ["customers".to_owned()];
+        let two = ["customers".to_owned(), "regions".to_owned()];
+        let read = |text: &str, spaces: &[String]| parse(text.as_bytes(), &expected(&["a"]), spaces);
+        let report = read(
+            "{\"type\":\"key\",\"key\":\"acme\"}\n{\"type\":\"key\",\"space\":\"customers\",\"key\":\"bolt\"}",
+            &one,
+        );
+        assert_eq!(report.unwrap().keys["customers"], ["acme", "bolt"]);
+        for (text, spaces, message) in [
+            (
+                r#"{"type":"key","key":"x"}"#,
+                &two[..],
+                "line 1 of the report adds a key to `?`; the job's `adds_keys` has `customers`, `regions`",
+            ),
+            (r#"{"type":"key","space":"c\n","key":"x"}"#, &one[..], "adds a key to `c\\n`"),
+            (r#"{"type":"key","space":"customers","key":"x"}"#, &[], "the job's `adds_keys` has none"),
+            (r#"{"type":"key","key":"../x"}"#, &one[..], "`../x` cannot be a key: it begins with"),
+        ] {
+            let error = read(text, spaces).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
     }
 
     #[test]
@@ -257,21 +334,21 @@ mod tests {
             (br#"{"type":"what"}"#, "line 1 of the report cannot be read"),
         ];
         for (text, message) in cases {
-            let error = parse(text, &two).unwrap_err().to_string();
+            let error = parse(text, &two, &[]).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
         let many: Vec<_> = (0..12).map(|n| format!("a/d={n}")).collect();
         let batch: Vec<_> =
             many.iter().map(|p| Expected { dataset: "a".into(), partition: p.clone() }).collect();
-        let found = parse(br#"{"type":"empty","partition":"a/d=7"}"#, &batch).unwrap();
+        let found = parse(br#"{"type":"empty","partition":"a/d=7"}"#, &batch, &[]).unwrap();
         assert!(matches!(found.outputs[7], Said::Empty { .. }));
-        let error = parse(br#"{"type":"done","dataset":"a"}"#, &batch).unwrap_err().to_string();
+        let error = parse(br#"{"type":"done","dataset":"a"}"#, &batch, &[]).unwrap_err().to_string();
         assert!(error.contains("name `partition`, or `dataset` if the run makes one partition"), "{error}");
-        let error = parse(br#"{"type":"done","partition":"a/d=99"}"#, &batch).unwrap_err().to_string();
+        let error = parse(br#"{"type":"done","partition":"a/d=99"}"#, &batch, &[]).unwrap_err().to_string();
         assert!(error.ends_with("`a/d=9`, and 2 more"), "{error}");
         let million = b"{}\n".repeat(1_000_000);
-        assert!(parse(&million, &two).is_err());
-        assert_eq!(parse(&b"\n".repeat(MAX_LINES + 2), &two), Err(ReportError::TooLong));
-        assert_eq!(parse(&vec![b' '; MAX_BYTES + 1], &two), Err(ReportError::TooLong));
+        assert!(parse(&million, &two, &[]).is_err());
+        assert_eq!(parse(&b"\n".repeat(MAX_LINES + 2), &two, &[]), Err(ReportError::TooLong));
+        assert_eq!(parse(&vec![b' '; MAX_BYTES + 1], &two, &[]), Err(ReportError::TooLong));
     }
 }

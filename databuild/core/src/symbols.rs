@@ -1,22 +1,51 @@
-//! Numbers for the texts of static keys.
+//! Numbers for the texts of listed and dynamic keys, and which dynamic keys there are.
 //!
 //! Invariants: the table only grows; a number is never reused; a text has the same number in every
-//! dataset. Numbers are internal: what is stored or shown is the text.
+//! dataset. Numbers are internal: what is stored or shown is the text. A dynamic key that is retired
+//! keeps its number, and has it again when it comes back.
+//!
+//! The table is kept in pieces behind an [`Arc`] each, so that a key that comes while somebody holds a
+//! clone costs a piece and not a table of a million keys.
 
-use crate::range_set::Key;
-use std::collections::HashMap;
+use crate::range_set::{Key, RangeSet};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+/// Texts in a page; a power of two.
+const PAGE: usize = 1024;
+/// Maps from text to number.
+const SHARDS: usize = 256;
+
+type Page = Arc<Vec<Arc<str>>>;
+type Shard = Arc<HashMap<Arc<str>, Key>>;
 
 /// The table of one workspace. A clone shares it until one side interns a new text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symbols {
-    table: Arc<Table>,
+    len: usize,
+    pages: Arc<Vec<Page>>,
+    /// By the text's hash; empty or [`SHARDS`] of them.
+    shards: Arc<Vec<Shard>>,
+    spaces: Arc<BTreeMap<String, DynamicKeys>>,
 }
 
+/// The keys of one dynamic key space.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Table {
-    texts: Vec<Arc<str>>,
-    keys: HashMap<Arc<str>, Key>,
+pub struct DynamicKeys {
+    /// Keys that exist.
+    pub current: RangeSet,
+    /// Keys that existed once and do not now.
+    pub retired: RangeSet,
+}
+
+/// A key space that nobody has added a key to.
+static NO_KEYS: DynamicKeys = DynamicKeys { current: RangeSet::new(), retired: RangeSet::new() };
+
+fn shard_of(text: &str) -> usize {
+    let mut hasher = std::hash::DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish() as usize % SHARDS
 }
 
 impl Symbols {
@@ -34,18 +63,25 @@ impl Symbols {
         if let Some(key) = self.get(text) {
             return key;
         }
-        let table = Arc::make_mut(&mut self.table);
-        let key = Key::try_from(table.texts.len()).expect("fewer than 2^32 static keys");
+        let key = Key::try_from(self.len).expect("fewer than 2^32 keys");
         let text: Arc<str> = text.into();
-        table.texts.push(Arc::clone(&text));
-        table.keys.insert(text, key);
+        let pages = Arc::make_mut(&mut self.pages);
+        if self.len.is_multiple_of(PAGE) {
+            pages.push(Arc::default());
+        }
+        let page = pages.last_mut().expect("a page was just added, or the last one has room");
+        Arc::make_mut(page).push(Arc::clone(&text));
+        let shards = Arc::make_mut(&mut self.shards);
+        shards.resize_with(SHARDS, Arc::default);
+        Arc::make_mut(&mut shards[shard_of(&text)]).insert(text, key);
+        self.len += 1;
         key
     }
 
     /// The number of `text`, if it has one.
     #[must_use]
     pub fn get(&self, text: &str) -> Option<Key> {
-        self.table.keys.get(text).copied()
+        self.shards.get(shard_of(text))?.get(text).copied()
     }
 
     /// The text of a number that this table gave out.
@@ -54,19 +90,45 @@ impl Symbols {
     /// If it did not: numbers of different tables were mixed up.
     #[must_use]
     pub fn text(&self, key: Key) -> &str {
-        &self.table.texts[key as usize]
+        &self.pages[key as usize / PAGE][key as usize % PAGE]
     }
 
     /// How many texts have numbers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.texts.len()
+        self.len
     }
 
     /// Whether no text has a number.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.table.texts.is_empty()
+        self.len == 0
+    }
+
+    /// The keys of a dynamic key space.
+    #[must_use]
+    pub fn dynamic(&self, space: &str) -> &DynamicKeys {
+        self.spaces.get(space).unwrap_or(&NO_KEYS)
+    }
+
+    /// All dynamic key spaces that ever had a key.
+    pub fn dynamic_spaces(&self) -> impl ExactSizeIterator<Item = (&str, &DynamicKeys)> {
+        self.spaces.iter().map(|(name, keys)| (name.as_str(), keys))
+    }
+
+    /// Adds keys to a dynamic key space, or brings them back.
+    pub fn add_keys(&mut self, space: &str, keys: &RangeSet) {
+        let own = Arc::make_mut(&mut self.spaces).entry(space.to_owned()).or_default();
+        own.current.union_with(keys);
+        own.retired.subtract_with(keys);
+    }
+
+    /// Takes keys out of a dynamic key space.
+    pub fn retire_keys(&mut self, space: &str, keys: &RangeSet) {
+        let own = Arc::make_mut(&mut self.spaces).entry(space.to_owned()).or_default();
+        let gone = own.current.intersect(keys);
+        own.current.subtract_with(&gone);
+        own.retired.union_with(&gone);
     }
 }
 
@@ -82,5 +144,32 @@ mod tests {
         assert_eq!(symbols.intern("asia"), 2);
         assert_eq!((before.len(), before.get("asia")), (2, None));
         assert_eq!(symbols.text(2), "asia");
+    }
+
+    #[test]
+    fn many_texts_keep_their_numbers() {
+        let mut symbols = Symbols::new();
+        for number in 0..3 * PAGE as Key {
+            assert_eq!(symbols.intern(&format!("k{number}")), number);
+        }
+        assert_eq!(symbols.get("k2000"), Some(2000));
+        assert_eq!(symbols.text(2 * PAGE as Key), format!("k{}", 2 * PAGE));
+    }
+
+    #[test]
+    fn a_retired_key_comes_back_with_its_number() {
+        let mut symbols = Symbols::new();
+        let keys: RangeSet = ["a", "b"].map(|text| symbols.intern(text)).into_iter().collect();
+        symbols.add_keys("names", &keys);
+        symbols.retire_keys("names", &RangeSet::single(1));
+        let sets = |symbols: &Symbols| {
+            let keys = symbols.dynamic("names");
+            (keys.current.iter().collect::<Vec<_>>(), keys.retired.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(sets(&symbols), (vec![0], vec![1]));
+        let again = RangeSet::single(symbols.intern("b"));
+        symbols.add_keys("names", &again);
+        assert_eq!(sets(&symbols), (vec![0, 1], vec![]));
+        assert!(symbols.dynamic("others").current.is_empty());
     }
 }

@@ -477,7 +477,7 @@ impl Scenario {
                         0 => DimRule::All,
                         1 => DimRule::Latest { count: 1 + c.below(3) },
                         _ => {
-                            let some = space.bounds().take_first(6);
+                            let some = space.bounds(&Symbols::new()).take_first(6);
                             let key = some.iter().nth(c.below(some.len() as u32) as usize).unwrap();
                             let more = some.iter().filter(|_| c.chance(3));
                             DimRule::Only([key].into_iter().chain(more).collect())
@@ -504,7 +504,7 @@ impl Scenario {
     }
 
     fn extents(spaces: &[KeySpace], as_of: Timestamp) -> Vec<RangeSet> {
-        spaces.iter().map(|space| space.extent(as_of)).collect()
+        spaces.iter().map(|space| space.extent(as_of, &Symbols::new())).collect()
     }
 
     fn with_sides<R>(&self, as_of: Timestamp, then: impl FnOnce(&Side, &Side) -> R) -> R {

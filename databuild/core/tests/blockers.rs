@@ -121,7 +121,7 @@ fn what_is_handed_out_ahead_waits_for_a_place_too() {
     // Attempts this short are handed out ahead.
     let attempt = workspace.attempt("x/n=1").attempt;
     let outputs = vec![support::workspace::output("x/n=1", "v1")];
-    let end = support::workspace::end_of(Ok(Success { outputs }));
+    let end = support::workspace::end_of(Ok(Success { outputs, ..Success::default() }));
     let end = AttemptEnd { wall_ms: 1, ..end };
     workspace.step(Input::AttemptEnded { attempt, end }).reply.unwrap();
     workspace.want(&["a"], Refresh::Stale);

@@ -103,7 +103,8 @@ fn a_publication_that_fails_fails_the_run() {
     let want = workspace.want(&["b"], Refresh::Stale);
     let spec = workspace.attempt("a");
     let outputs = vec![support::workspace::output("a", "v1")];
-    let end = support::workspace::end_of(Ok(databuild_core::decide::Success { outputs }));
+    let end =
+        support::workspace::end_of(Ok(databuild_core::decide::Success { outputs, ..Default::default() }));
     workspace.step(Input::AttemptEnded { attempt: spec.attempt, end }).reply.unwrap();
     assert_eq!(phase(&workspace), "publishing");
     // Too late to stop it, and too late to end it again.
@@ -578,8 +579,10 @@ fn after_a_restart_what_nobody_knows_is_lost_and_what_was_intended_is_done() {
     );
     // A publication that was intended is ordered again.
     let outputs = vec![support::workspace::output("a", "v1")];
-    let success =
-        support::workspace::end_of(Ok(databuild_core::decide::Success { outputs: outputs.clone() }));
+    let success = support::workspace::end_of(Ok(databuild_core::decide::Success {
+        outputs: outputs.clone(),
+        ..Default::default()
+    }));
     workspace.step(Input::AttemptEnded { attempt: second, end: success }).reply.unwrap();
     workspace.restart(&[second]);
     assert!(matches!(&workspace.effects[..], [Effect::Publish { attempt, outputs: again, .. }]

@@ -7,6 +7,7 @@ mod error;
 mod graph_diffs;
 mod inventory;
 mod judgements;
+mod keys;
 mod partitions;
 mod plans;
 mod runs;
@@ -22,6 +23,7 @@ pub use inventory::{AdoptReply, AdoptRequest, CountedSet, ScanReply, ScanRequest
 pub use judgements::{
     AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest, TaintSaid,
 };
+pub use keys::{KeyRow, KeySpaceRow, KeysReply, KeysRequest};
 pub use partitions::{
     Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,
 };

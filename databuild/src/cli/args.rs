@@ -59,6 +59,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Create, list, show or cancel wants
     Want(WantArgs),
+    /// List, add or retire dynamic keys
+    Keys(KeysArgs),
     /// List datasets, or the partitions of one
     Partitions(PartitionsArgs),
     /// List runs, or show one
@@ -287,6 +289,50 @@ pub struct AcceptArgs {
     #[arg(long, value_name = "TEXT")]
     pub evidence: Option<String>,
     /// Only show what would be accepted
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+/// What to do with dynamic keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List key spaces, or the keys of one
+    List {
+        /// A key space, such as customers
+        space: Option<String>,
+        /// Retired keys as well
+        #[arg(long, requires = "space")]
+        retired: bool,
+        /// Most rows; 0 for all
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Add keys; those that were retired come back
+    Add(ChangeKeysArgs),
+    /// Retire keys; what was made for them stays, and nothing is made any more
+    Retire(ChangeKeysArgs),
+}
+
+/// Arguments of `keys add` and `keys retire`.
+#[derive(Debug, Args)]
+pub struct ChangeKeysArgs {
+    /// The key space, such as customers
+    pub space: String,
+    /// Keys (can be repeated)
+    #[arg(value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// Read keys from a file, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Only count
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -53,6 +53,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Adopt(args) => c::adopt::run(&cli, args),
         Command::Scan(args) => c::scan::run(&cli, args),
         Command::Want(args) => c::want::run(&cli, args),
+        Command::Keys(args) => c::keys::run(&cli, args),
         Command::Partitions(args) => c::partitions::run(&cli, args),
         Command::Runs(args) => c::runs::run(&cli, args),
         Command::Logs(args) => c::logs::run(&cli, args),

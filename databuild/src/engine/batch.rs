@@ -7,10 +7,10 @@
 //!
 //! A partition is done only if all outputs of its keys are.
 
-use super::examine::{collect_one, expected, read_report, Outputs};
+use super::examine::{collect_one, read_report, Brought, Outputs};
 use super::request::{OutputFile, Request};
 use crate::runner::AttemptFiles;
-use databuild_core::decide::AttemptReport;
+use databuild_core::decide::{AttemptReport, Success};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::report::Said;
 use std::path::PathBuf;
@@ -28,8 +28,8 @@ pub(super) fn collect(
     files: &AttemptFiles,
     request: &Request,
     cause: Option<AttemptReport>,
-) -> Result<Outputs, (AttemptReport, Vec<PathBuf>)> {
-    let report = match (read_report(files, &expected(request)), &cause) {
+) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
+    let report = match (read_report(files, request), &cause) {
         (Ok(report), _) => report,
         // What a job that did not get to its end has written of its report need not be whole.
         (Err(_), Some(cause)) => return Err((cause.clone(), Vec::new())),
@@ -64,7 +64,7 @@ pub(super) fn collect(
         }
     }
     if failed.is_empty() && cause.is_none() {
-        return Ok((made, staged));
+        return Ok((Success { outputs: made, keys: report.keys }, staged));
     }
     Err((verdict(cause, made, &failed, total), staged))
 }
@@ -160,8 +160,8 @@ mod tests {
             std::fs::write(folder.path().join(format!("a{day}")), "x").unwrap();
         }
         match collect(&files, &request(folder.path()), cause) {
-            Ok((outputs, staged)) => {
-                assert_eq!((outputs.len(), staged.len()), (6, 3));
+            Ok((success, staged)) => {
+                assert_eq!((success.outputs.len(), staged.len()), (6, 3));
                 None
             }
             Err((report, staged)) => {

@@ -9,6 +9,7 @@ use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::{GraphId, PlanId, RunId, Seq, WantId};
+use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
 use databuild_core::state::{Phase, SavedPlan, State};
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
@@ -21,7 +22,7 @@ use datasets::{
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 6;
+pub(super) const FORMAT: u32 = 7;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,7 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         runs,
         last_plan,
         plans,
+        key_spaces,
     } = dump;
     stored::Checkpoint {
         format: FORMAT,
@@ -96,6 +98,7 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         runs: runs.into_iter().map(run_message).collect(),
         last_plan: last_plan.0,
         plans: plans.into_iter().map(plan_message).collect(),
+        key_spaces: key_spaces.iter().map(key_space_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -119,6 +122,7 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         runs,
         last_plan,
         plans,
+        key_spaces,
         special_fields: _,
     } = message;
     if format != FORMAT {
@@ -140,7 +144,35 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         runs: runs.into_iter().map(run_dump).collect::<Result<_, _>>()?,
         last_plan: PlanId(last_plan),
         plans: plans.into_iter().map(plan_dump).collect::<Result<_, _>>()?,
+        key_spaces: key_spaces.into_iter().map(key_space_dump).collect::<Result<_, _>>()?,
     })
+}
+
+/// Name, keys that exist, keys that are retired.
+type KeySpaceDump = (String, RangeSet, RangeSet);
+
+fn key_space_message((name, current, retired): &KeySpaceDump) -> stored::CheckpointKeySpace {
+    let ends = |set: &RangeSet| set.ranges().flat_map(|(first, last)| [first, last]).collect();
+    stored::CheckpointKeySpace {
+        name: name.clone(),
+        current: ends(current),
+        retired: ends(retired),
+        special_fields: Default::default(),
+    }
+}
+
+fn key_space_dump(message: stored::CheckpointKeySpace) -> Result<KeySpaceDump, ConvertError> {
+    known(&message, "a key space")?;
+    let stored::CheckpointKeySpace { name, current, retired, special_fields: _ } = message;
+    let set = |ends: &[u32]| {
+        let runs = ends.chunks(2).map(|run| match run {
+            [first, last] if first <= last => Ok((*first, *last)),
+            _ => Err(malformed(format!("has a run of keys of `{name}` without an end"))),
+        });
+        runs.collect::<Result<Vec<_>, _>>().map(RangeSet::from_ranges)
+    };
+    let (current, retired) = (set(&current)?, set(&retired)?);
+    Ok((name, current, retired))
 }
 
 fn plan_message(saved: SavedPlan) -> stored::CheckpointPlan {

@@ -60,7 +60,7 @@ struct Verdict {
 fn examine(spool: &Path, ended: &EndedAttempt) -> Verdict {
     let exit = &ended.exit;
     let (result, staged) = match judge(spool, ended) {
-        Ok((outputs, staged)) => (Ok(Success { outputs }), staged),
+        Ok((success, staged)) => (Ok(success), staged),
         Err((report, staged)) => (Err(report), staged),
     };
     let end = AttemptEnd {
@@ -82,9 +82,11 @@ fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
 
 /// Outputs with the files among them that are to be published.
 pub(super) type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
+/// What an attempt brought, with those files.
+pub(super) type Brought = (Success, Vec<PathBuf>);
 
 /// What an attempt brought. A failure may have brought some partitions of a batch.
-fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Outputs, (AttemptReport, Vec<PathBuf>)> {
+fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     let name = AttemptName::new(ended.attempt.to_string())
         .map_err(|error| (AttemptReport::new(AttemptOutcome::Lost, error.to_string()), Vec::new()))?;
     let files = AttemptFiles::new(spool, &name);
@@ -109,7 +111,7 @@ fn by_exit_code(
     files: &AttemptFiles,
     request: &Request,
     code: i32,
-) -> Result<Outputs, (AttemptReport, Vec<PathBuf>)> {
+) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     if let Some(input) = request.vanished_input() {
         // Whatever the job made of that, it is not what it declares. Before it is made again the input is looked
         // for (`Performer::vanished`).
@@ -166,8 +168,8 @@ fn how_it_ended(exit: &ExitRecord) -> Ended {
 }
 
 /// A job that fails may have said why, and whether trying again is useless: of the run, or of an output.
-fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result<Outputs, AttemptReport> {
-    let report = read_report(files, &expected(request)).unwrap_or_default();
+fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result<Brought, AttemptReport> {
+    let report = read_report(files, request).unwrap_or_default();
     let of_output = report.outputs.into_iter().zip(&request.outputs).find_map(|(said, output)| match said {
         Said::Failed { message, permanent } => Some((format!("{}: {message}", output.partition), permanent)),
         _ => None,
@@ -177,7 +179,7 @@ fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result
     failure(message, permanent)
 }
 
-pub(super) fn expected(request: &Request) -> Vec<Expected> {
+fn expected(request: &Request) -> Vec<Expected> {
     request
         .outputs
         .iter()
@@ -187,18 +189,19 @@ pub(super) fn expected(request: &Request) -> Vec<Expected> {
 
 pub(super) fn read_report(
     files: &AttemptFiles,
-    expected: &[Expected],
+    request: &Request,
 ) -> Result<report::Report, report::ReportError> {
     let path = files.report();
     let length = std::fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
     if length > report::MAX_BYTES as u64 {
         return Err(report::ReportError::TooLong);
     }
-    report::parse(&std::fs::read(&path).unwrap_or_default(), expected)
+    let bytes = std::fs::read(&path).unwrap_or_default();
+    report::parse(&bytes, &expected(request), &request.adds_keys)
 }
 
-fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Outputs, AttemptReport> {
-    let report = match read_report(files, &expected(request)) {
+fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Brought, AttemptReport> {
+    let report = match read_report(files, request) {
         Ok(report) => report,
         // Deterministic jobs would write the same report again.
         Err(error) => return failure(error.to_string(), true),
@@ -217,7 +220,7 @@ fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Outputs, A
             Err((message, permanent)) => return failure(message, permanent),
         }
     }
-    Ok((records, staged))
+    Ok((Success { outputs: records, keys: report.keys }, staged))
 }
 
 /// The record of an output, and its file if there is one; or why there is none, and whether for good.

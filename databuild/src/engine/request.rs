@@ -39,6 +39,9 @@ pub struct Request {
     pub inputs: BTreeMap<String, Vec<InputFile>>,
     /// Wants that wait for it.
     pub wants: Vec<String>,
+    /// Dynamic key spaces that it may add keys to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adds_keys: Vec<String>,
 }
 
 /// One partition to be made.
@@ -156,6 +159,7 @@ pub(super) fn build(
         outputs,
         inputs,
         wants: spec.wants.iter().map(ToString::to_string).collect(),
+        adds_keys: graph.job(spec.job).adds_keys.clone(),
     })
 }
 

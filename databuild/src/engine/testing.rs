@@ -132,7 +132,7 @@ fn success(spec: &AttemptSpec) -> AttemptEnd {
         metadata: "{}".to_owned(),
     };
     AttemptEnd {
-        result: Ok(Success { outputs: vec![output] }),
+        result: Ok(Success { outputs: vec![output], ..Success::default() }),
         exit_code: Some(0),
         wall_ms: 5,
         cpu_ms: 4,

@@ -60,8 +60,20 @@ pub(super) fn describe(event: &Event) -> String {
         Event::PartitionsFailed(e) => {
             format!("{} failed for {}: {}", e.attempt, e.partitions.join(", "), e.message)
         }
+        Event::KeysAdded(e) => format!("{} added {} to {}", e.by, some_keys(&e.keys), e.space),
+        Event::KeysRetired(e) => format!("{} retired {} of {}", e.by, some_keys(&e.keys), e.space),
         Event::RunEnded(e) => {
             format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
         }
+    }
+}
+
+/// A few of many keys.
+fn some_keys(keys: &[String]) -> String {
+    const FIRST: usize = 5;
+    let first = keys.iter().take(FIRST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match keys.len().saturating_sub(FIRST) {
+        0 => first,
+        more => format!("{first} and {more} more keys"),
     }
 }

@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use super::guard::{self, Guard};
 use super::handlers::{
-    events, graphs, inventory, judgements, metrics, partitions, plans, runs, server, wants,
+    events, graphs, inventory, judgements, keys, metrics, partitions, plans, runs, server, wants,
 };
 use crate::engine::Handle;
 use crate::snapshot;
@@ -21,6 +21,8 @@ use tokio::sync::mpsc;
 
 /// Bodies larger than this are refused, except a graph's.
 const BODY_LIMIT: usize = 1 << 20;
+/// A million keys.
+const KEYS_LIMIT: usize = 64 << 20;
 /// A graph with its source manifests.
 const GRAPH_LIMIT: usize = 64 << 20;
 
@@ -81,6 +83,9 @@ fn v1() -> Router<App> {
         .route("/accept", post(judgements::accept))
         .route("/scan", post(inventory::scan))
         .route("/adopt", post(inventory::adopt))
+        .route("/keys", get(keys::spaces))
+        .route("/keys/{space}", get(keys::list).post(keys::add).layer(DefaultBodyLimit::max(KEYS_LIMIT)))
+        .route("/keys/{space}/retire", post(keys::retire).layer(DefaultBodyLimit::max(KEYS_LIMIT)))
         .route("/datasets", get(partitions::datasets))
         .route("/partitions", get(partitions::list))
         .route("/why", get(partitions::why))

@@ -149,6 +149,8 @@ one_example_of_each! {
         }],
         by: "ada".into(),
     }),
+    KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme", "bølt"]), by: "r12".into() }),
+    KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]), by: "ada".into() }),
 }
 
 /// An example of each event, a second apart.

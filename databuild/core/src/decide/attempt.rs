@@ -10,7 +10,7 @@
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
 //! | cancelled, or any end after a cancellation but success | canceled |
 
-use super::{AttemptEnd, AttemptReport, Effect, Out, Refusal, Reply};
+use super::{AttemptEnd, AttemptReport, Effect, KeyRequest, Out, Refusal, Reply};
 use crate::digest::mix;
 use crate::event::{
     AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, OutputRecord, PartitionsFailed,
@@ -70,6 +70,11 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
     match end.result {
         Ok(success) => {
             out.event(fact(AttemptOutcome::Success, String::new(), None, 0));
+            for (space, keys) in success.keys {
+                // What the graph does not have any more, or cannot be a key, was looked at before.
+                let request = KeyRequest { space, keys, by: run.id.to_string() };
+                let _ = super::keys::add(out, request);
+            }
             publish(out, &run, success.outputs);
         }
         Err(AttemptReport { outcome, message, done: outputs, hopeless }) => {
@@ -244,7 +249,7 @@ fn instants<'s>(state: &'s State, job: JobIx, input: &Input) -> Vec<Cow<'s, Exte
     }
     let holders = state.wants.values().filter(|want| want.remaining.contains_key(&job));
     let instants: BTreeSet<Timestamp> = holders.map(|want| want.as_of).collect();
-    instants.into_iter().map(|as_of| Cow::Owned(state.graph().extents(as_of))).collect()
+    instants.into_iter().map(|as_of| Cow::Owned(state.graph().extents(as_of, &state.symbols))).collect()
 }
 
 pub(super) fn published(out: &mut Out, attempt: AttemptId, marks: &[u64]) -> Result<Reply, Refusal> {

@@ -153,7 +153,7 @@ fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
 pub(super) fn start(out: &mut Out, id: RunId) {
     let Some(run) = out.state.runs.get(&id) else { return };
     let graph = &run.graph.graph;
-    let extents = graph.extents(run.as_of);
+    let extents = graph.extents(run.as_of, &out.state.symbols);
     let inputs = graph
         .job(run.job)
         .inputs

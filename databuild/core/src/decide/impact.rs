@@ -59,7 +59,7 @@ fn stale(state: &mut State) -> BTreeMap<DatasetIx, (PartitionSet, PartitionSet)>
     let Some(registered) = state.graph.clone() else { return BTreeMap::new() };
     let built = registered.graph.datasets().filter(|(_, dataset)| !dataset.external);
     let targets: Vec<(DatasetIx, PartitionSet)> = built
-        .map(|(ix, dataset)| (ix, state.dataset(ix).present.within(&dataset.bounds())))
+        .map(|(ix, dataset)| (ix, state.dataset(ix).present.within(&dataset.bounds(&state.symbols))))
         .filter(|(_, set)| !set.is_empty())
         .collect();
     let plan = planner::plan(state, &targets, Refresh::Stale);

@@ -1,5 +1,6 @@
 //! What comes into the core and what goes out of it.
 
+use super::{KeyCounts, KeyRequest};
 use crate::event::{
     AttemptOutcome, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass, Record, Refresh,
 };
@@ -7,6 +8,7 @@ use crate::graph::{DatasetIx, JobIx, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::GraphRegistered;
@@ -70,6 +72,10 @@ pub enum Input {
     Accept(AcceptRequest),
     /// Files that exist are to count as built; with what the caller saw of what is recorded.
     Adopt(AdoptRequest, Sightings),
+    /// Somebody adds dynamic keys.
+    AddKeys(KeyRequest),
+    /// Somebody retires dynamic keys.
+    RetireKeys(KeyRequest),
     /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
     Resume(Vec<AttemptId>),
     /// How much may run at once.
@@ -211,10 +217,12 @@ pub struct AttemptEnd {
 }
 
 /// Outputs that a successful attempt staged or reported.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Success {
     /// One for each partition and each output of the job.
     pub outputs: Vec<OutputRecord>,
+    /// Dynamic keys that it found, by key space.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 /// Why an attempt did not bring all it was to.
@@ -324,6 +332,8 @@ pub enum Reply {
         /// How many more, made from them, it reaches.
         followers: u64,
     },
+    /// Keys were added or retired.
+    Keys(KeyCounts),
 }
 
 /// A request that cannot be met. Nothing was recorded.
@@ -395,6 +405,46 @@ pub enum Refusal {
     /// No taint.
     #[error("nothing of that is tainted")]
     NothingToUntaint,
+    /// A dynamic key space that the graph does not have.
+    #[error("there is no dynamic key space `{name}`; {}", crate::keys::known(.near, .some, *.count))]
+    UnknownKeySpace {
+        /// What was given, escaped.
+        name: String,
+        /// How many there are.
+        count: usize,
+        /// Up to five that look like it.
+        near: Vec<String>,
+        /// The first five.
+        some: Vec<String>,
+    },
+    /// A text that cannot be a key.
+    #[error("`{key}` cannot be a key: {fault}{}; nothing was added", others(*.more, "cannot either"))]
+    BadKey {
+        /// What was given, escaped.
+        key: String,
+        /// What is wrong with it.
+        fault: &'static str,
+        /// How many more are as bad.
+        more: usize,
+    },
+    /// A key that is to be retired and was never there.
+    #[error("`{key}` was never a key of `{space}`{}; nothing was retired", others(*.more, "were not either"))]
+    NoSuchKey {
+        /// The key space.
+        space: String,
+        /// What was given, escaped.
+        key: String,
+        /// How many more are unknown.
+        more: usize,
+    },
+}
+
+fn others(more: usize, verb: &str) -> String {
+    if more == 0 {
+        String::new()
+    } else {
+        format!("; {more} more {verb}")
+    }
 }
 
 /// The first changes of many.
@@ -436,6 +486,9 @@ impl Refusal {
             Refusal::NotOfJob { .. } => "not_of_job",
             Refusal::NothingToAccept => "nothing_to_accept",
             Refusal::NotAdoptable(_) => "not_adoptable",
+            Refusal::UnknownKeySpace { .. } => "unknown_key_space",
+            Refusal::BadKey { .. } => "bad_key",
+            Refusal::NoSuchKey { .. } => "unknown_key",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod blocker;
 mod dispatch;
 mod impact;
 mod input;
+mod keys;
 mod plan;
 mod replan;
 mod resume;
@@ -32,6 +33,7 @@ pub use input::{
     AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
     Judgement, PlanRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
 };
+pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 
 use crate::event::{Event, Record};
@@ -106,6 +108,8 @@ impl Core {
             Input::Accept(request) => accept::accept(&mut out, request),
             Input::Adopt(request, sightings) => adopt::adopt(&mut out, request, &sightings),
             Input::Untaint(request) => taint::untaint(&mut out, request),
+            Input::AddKeys(request) => keys::add(&mut out, request),
+            Input::RetireKeys(request) => keys::retire(&mut out, request),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {
                 self.slots = slots;

@@ -166,6 +166,12 @@ fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan),
     if !lost.is_empty() {
         return Err(lost);
     }
+    // As of the plan's instant all its periods had ended, so what is refused are keys that are gone.
+    let refused = plan.targets.iter().filter_map(|text| state.resolve_at(text, plan.as_of).err());
+    let refused: Vec<String> = refused.map(|error| error.to_string()).collect();
+    if !refused.is_empty() {
+        return Err(refused);
+    }
     let targets = state.located(&plan.targets);
     let matters = planner::closure(state, &targets, plan.refresh);
     let changes = planner::changes(state, &matters, &plan.grounds);

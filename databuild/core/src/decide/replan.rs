@@ -97,10 +97,12 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
         let now = out.state.successor_of(earlier).and_then(|ix| Some((ix, graph.dataset(ix).producer?)));
         let mut lost = set.clone();
         if let Some((ix, job)) = now {
-            let kept = set.within(&graph.dataset(ix).bounds());
+            let kept = set.within(&graph.dataset(ix).bounds(&out.state.symbols));
             lost.subtract_with(&kept);
             targets.push((ix, kept.subtract(&under_way(out.state, job))));
         }
+        // Where nothing was declared otherwise, keys went.
+        let retired = now.is_some_and(|(now, _)| graph.dataset(now).spaces == earlier.spaces);
         // What was only needed on the way may well be needed no more.
         for (_, asked) in rest.targets.iter().filter(|(target, _)| target == ix) {
             let lost = lost.intersect(asked);
@@ -108,7 +110,8 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
                 let (dims, spaces) = (&earlier.dims, &earlier.spaces);
                 let partitions =
                     reference::format_set(&earlier.name, dims, spaces, &lost, &out.state.symbols);
-                let reason = format!("`{}` is not in the graph any more", partitions.join(", "));
+                let how = if retired { "has a key that is retired" } else { "is not in the graph any more" };
+                let reason = format!("`{}` {how}", partitions.join(", "));
                 blocked.push(Blocked { partitions, reason });
             }
         }

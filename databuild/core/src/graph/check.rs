@@ -3,6 +3,7 @@
 use super::file::{DatasetEntry, JobEntry};
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{BatchPolicy, Dataset, DatasetIx, Graph};
+use crate::keys::{key_fault, shown};
 use crate::mapping::MappingProblem;
 use crate::symbols::Symbols;
 use crate::template::Template;
@@ -24,16 +25,12 @@ pub(super) fn check_dataset_name(name: &str, label: &str, problems: &mut Vec<Gra
 
 /// Static keys must survive a reference, a path and a shell.
 pub(super) fn check_static_key(key: &str, at: &str, label: &str, problems: &mut Vec<GraphProblem>) {
-    let bad = key.is_empty()
-        || key.starts_with(['-', '.'])
-        || key.contains("..")
-        || key.chars().any(|c| matches!(c, '/' | '=' | '+' | ',') || c.is_control() || c.is_whitespace());
-    if bad {
+    if key_fault(key).is_some() {
         problems.push(GraphProblem::new(
             Code::BadKey,
             label,
-            format!("{at}: `{}` cannot be a key", key.escape_debug()),
-            "use keys without spaces, `/`, `=`, `+`, `,`, `..` and not beginning with `-` or `.`",
+            format!("{at}: `{}` cannot be a key", shown(key)),
+            "use keys of at most 255 bytes without spaces, `/`, `=`, `+`, `,`, `..` and not beginning with `-` or `.`",
         ));
     }
 }

@@ -95,12 +95,14 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         timeout_ms,
         grace_ms,
         on_code_change,
+        adds_keys,
         // Paths of build outputs; what they hold is in `code`.
         manifest: _,
         sources: _,
         code,
     } = before;
-    let policy = (batch, retries, backoff_ms, backoff_max_ms, timeout_ms, grace_ms, on_code_change);
+    let policy =
+        (batch, retries, backoff_ms, backoff_max_ms, timeout_ms, grace_ms, on_code_change, adds_keys);
     let policy_now = (
         &now.batch,
         &now.retries,
@@ -109,6 +111,7 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         &now.timeout_ms,
         &now.grace_ms,
         &now.on_code_change,
+        &now.adds_keys,
     );
     let differs = [
         ("code", *code != now.code || *executable != now.executable),

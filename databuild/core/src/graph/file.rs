@@ -70,6 +70,12 @@ pub enum KeysEntry {
         /// In declared order.
         keys: Vec<String>,
     },
+    /// Keys that are added and retired while the system runs.
+    Dynamic {
+        /// The name of the set, which all dimensions with it share; absent for a set of this dimension alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
 }
 
 /// Length of a calendar period.
@@ -121,6 +127,9 @@ pub struct JobEntry {
     pub manifest: String,
     /// Runfiles path of the source manifest.
     pub sources: String,
+    /// Names of dynamic key spaces that its runs may add keys to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adds_keys: Vec<String>,
     /// Digest of the code manifest; absent before assembly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,

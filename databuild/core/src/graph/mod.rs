@@ -117,6 +117,8 @@ pub struct Job {
     pub manifest: String,
     /// Runfiles path of the source manifest.
     pub sources: String,
+    /// Dynamic key spaces that its runs may add keys to.
+    pub adds_keys: Vec<String>,
     /// Digest of executable and runfiles; empty in a graph not yet assembled.
     pub code: String,
     args_digest: String,
@@ -215,6 +217,20 @@ impl Graph {
         self.by_label.get(label).copied()
     }
 
+    /// The dynamic key spaces of the graph with the dimensions that have them: dataset and its dimension.
+    #[must_use]
+    pub fn dynamic_spaces(&self) -> BTreeMap<&str, Vec<(DatasetIx, usize)>> {
+        let mut found: BTreeMap<&str, Vec<(DatasetIx, usize)>> = BTreeMap::new();
+        for (ix, dataset) in self.datasets() {
+            for (dim, space) in dataset.spaces.iter().enumerate() {
+                if let Some(name) = space.dynamic() {
+                    found.entry(name).or_default().push((ix, dim));
+                }
+            }
+        }
+        found
+    }
+
     /// The dataset that gives a job's partitions their keys and their name: its first output.
     #[must_use]
     pub fn home(&self, job: JobIx) -> &Dataset {
@@ -254,13 +270,13 @@ impl Graph {
 
     /// Key spaces of all datasets as they stand at `as_of`.
     #[must_use]
-    pub fn extents(&self, as_of: Timestamp) -> Extents {
+    pub fn extents(&self, as_of: Timestamp, symbols: &Symbols) -> Extents {
         Extents {
             as_of,
             sets: self
                 .datasets
                 .iter()
-                .map(|dataset| dataset.spaces.iter().map(|space| space.extent(as_of)).collect())
+                .map(|dataset| dataset.spaces.iter().map(|space| space.extent(as_of, symbols)).collect())
                 .collect(),
         }
     }
@@ -283,10 +299,10 @@ impl Dataset {
         dims.map(|(name, space)| Axis { name: name.clone(), calendar: calendar(space) }).collect()
     }
 
-    /// All keys that ever are in its spaces, by dimension.
+    /// All keys that ever are in its spaces, by dimension; of dynamic ones those of now.
     #[must_use]
-    pub fn bounds(&self) -> Vec<RangeSet> {
-        self.spaces.iter().map(KeySpace::bounds).collect()
+    pub fn bounds(&self, symbols: &Symbols) -> Vec<RangeSet> {
+        self.spaces.iter().map(|space| space.bounds(symbols)).collect()
     }
 
     /// The reference text of one partition.

@@ -89,6 +89,8 @@ problem_codes! {
     BadRule = "bad_rule",
     /// Not a name of an environment variable.
     BadEnvName = "bad_env_name",
+    /// A dynamic key space that no dataset has.
+    UnknownKeySpace = "unknown_key_space",
     /// A time limit of zero.
     BadTimeout = "bad_timeout",
     /// A batch of an impossible size, or of a job that can only make one partition.

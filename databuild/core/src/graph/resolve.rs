@@ -13,7 +13,7 @@ use super::file::{
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
-use crate::keys::KeySpace;
+use crate::keys::{key_fault, shown, KeySpace};
 use crate::mapping::{DimRule, Edge, Mapping};
 use crate::partition_set::Shape;
 use crate::range_set::RangeSet;
@@ -210,6 +210,19 @@ fn resolve_keys(
             (problems.len() == before)
                 .then(|| KeySpace::of_static(keys.iter().map(|key| symbols.intern(key)).collect()))
         }
+        KeysEntry::Dynamic { name: None } => Some(KeySpace::Dynamic(format!("{}:{dim}", entry.name).into())),
+        KeysEntry::Dynamic { name: Some(name) } => {
+            if name.contains(':') || key_fault(name).is_some() {
+                problems.push(GraphProblem::new(
+                    Code::BadName,
+                    &entry.label,
+                    format!("{at}: `{}` cannot be the name of a key space", shown(name)),
+                    "use letters, digits, `_` and `-`",
+                ));
+                return None;
+            }
+            Some(KeySpace::Dynamic(name.as_str().into()))
+        }
     }
 }
 
@@ -217,7 +230,7 @@ fn resolve_job(
     entry: &JobEntry,
     datasets: &[Dataset],
     by_name: &HashMap<String, DatasetIx>,
-    symbols: &Symbols,
+    symbols: &mut Symbols,
     problems: &mut Vec<GraphProblem>,
 ) -> Option<Job> {
     let before = problems.len();
@@ -245,7 +258,7 @@ fn resolve_job(
             problem(
                 Code::OutputDimsDiffer,
                 format!("outputs `{}` and `{}` have different dimensions", first.name, output.name),
-                "give all outputs of one job the same dims, or split the job",
+                "give all outputs of one job the same dims (dynamic keys: one name for both, such as keys.dynamic(\"customers\")), or split the job",
             );
         }
     }
@@ -290,6 +303,17 @@ fn resolve_job(
             }
         }
     }
+    for name in &entry.adds_keys {
+        let is = |space: &KeySpace| space.dynamic() == Some(name);
+        if !datasets.iter().any(|dataset| dataset.spaces.iter().any(is)) {
+            problems.push(GraphProblem::new(
+                Code::UnknownKeySpace,
+                &entry.label,
+                format!("adds_keys: no dataset of this graph has keys.dynamic(\"{}\")", shown(name)),
+                "name the dynamic key space of a dataset",
+            ));
+        }
+    }
     let args = check_job_templates(entry, datasets, &outputs, first, problems);
     let batch = check_batch(entry, first, &args, problems);
     (problems.len() == before).then(|| Job {
@@ -310,6 +334,7 @@ fn resolve_job(
         on_code_change: entry.on_code_change,
         manifest: entry.manifest.clone(),
         sources: entry.sources.clone(),
+        adds_keys: entry.adds_keys.clone(),
         code: entry.code.clone().unwrap_or_default(),
         args_digest: args_digest(&entry.args, &entry.env),
         template_digest: sha256_of_texts(
@@ -332,7 +357,7 @@ fn resolve_mapping(
     read: &Dataset,
     output: &Dataset,
     label: &str,
-    symbols: &Symbols,
+    symbols: &mut Symbols,
     problems: &mut Vec<GraphProblem>,
 ) -> Option<Mapping> {
     let mut rules = Vec::new();
@@ -371,7 +396,7 @@ fn resolve_rule(
     read: &Dataset,
     output: &Dataset,
     label: &str,
-    symbols: &Symbols,
+    symbols: &mut Symbols,
     problems: &mut Vec<GraphProblem>,
 ) -> Option<DimRule> {
     let dim = &read.dims[dim_ix];
@@ -411,6 +436,16 @@ fn resolve_rule(
         RuleEntry::Only { keys } => {
             let mut set = RangeSet::new();
             for key in keys {
+                if read.spaces[dim_ix].dynamic().is_some() {
+                    // It may come; that it can is all that is known.
+                    let before = problems.len();
+                    check_static_key(key, &at, label, problems);
+                    if problems.len() > before {
+                        return None;
+                    }
+                    set.insert(symbols.intern(key));
+                    continue;
+                }
                 match read.spaces[dim_ix].parse_key(key, symbols) {
                     Ok(key) => {
                         set.insert(key);

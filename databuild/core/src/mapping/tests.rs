@@ -22,7 +22,8 @@ fn days(start: &str, end: Option<&str>) -> KeySpace {
 fn needed(mapping: &Mapping, out: &KeySpace, input: &KeySpace, as_of: &str, set: &str) -> [String; 3] {
     let (symbols, as_of): (Symbols, Timestamp) = (Symbols::new(), as_of.parse().unwrap());
     let (out, input) = (std::slice::from_ref(out), std::slice::from_ref(input));
-    let extents = |spaces: &[KeySpace]| spaces.iter().map(|space| space.extent(as_of)).collect::<Vec<_>>();
+    let extents =
+        |spaces: &[KeySpace]| spaces.iter().map(|space| space.extent(as_of, &symbols)).collect::<Vec<_>>();
     let (out_extents, in_extents) = (extents(out), extents(input));
     let shape = Shape::of(out);
     let set = PartitionSet::full(shape, &[out[0].parse_set(set, &symbols).unwrap()]);
@@ -207,7 +208,7 @@ fn dimensions_with_one_origin_give_a_diagonal() {
 fn cost_is_in_runs() {
     let cities = KeySpace::of_static((0..1_000).collect());
     let spaces = [cities, days("1990-01-01", Some("2017-05-18"))];
-    let extents: Vec<RangeSet> = spaces.iter().map(KeySpace::bounds).collect();
+    let extents: Vec<RangeSet> = spaces.iter().map(|space| space.bounds(&Symbols::new())).collect();
     let shape = Shape::of(&spaces);
     let side = Side { shape, spaces: &spaces, extents: &extents };
     let mapping = Mapping {

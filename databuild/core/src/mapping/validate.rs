@@ -4,6 +4,7 @@ use super::relation::Relation;
 use super::rule::{DimRule, Edge, Mapping};
 use crate::keys::KeySpace;
 use crate::range_set::{Key, RangeSet};
+use crate::symbols::Symbols;
 use crate::time::{Granularity, TimeSpace};
 
 /// Something wrong with a mapping. `dim` is the index of an input dimension, `of` of an output dimension.
@@ -166,9 +167,14 @@ impl Mapping {
         out_spaces: &[KeySpace],
     ) -> Vec<MappingProblem> {
         let hole = |output: Key, missing: Key, side| MappingProblem::Hole { dim, of, output, missing, side };
-        let bounds = input.bounds();
+        if input.dynamic().is_some() || output.dynamic().is_some() {
+            // Which keys there will be, nobody knows yet; edge rules tell when they are there.
+            return Vec::new();
+        }
+        let none = Symbols::new();
+        let bounds = input.bounds(&none);
         let (Some(space), Some(outputs)) = (input.time(), output.time()) else {
-            let missing = output.bounds().subtract(&bounds).first();
+            let missing = output.bounds(&none).subtract(&bounds).first();
             let missing = missing.filter(|_| self.after_end == Edge::Fail);
             return missing.map(|key| hole(key, key, HoleSide::AfterEnd)).into_iter().collect();
         };
@@ -184,7 +190,10 @@ impl Mapping {
         }
         if self.after_end == Edge::Fail && space.end().is_some() {
             let first_over = (inside.last + 1).max(i64::from(first_output));
-            if let Some(over) = Key::try_from(first_over).ok().filter(|key| output.contains(*key)) {
+            if let Some(over) = Key::try_from(first_over)
+                .ok()
+                .filter(|key| *key >= first_output && outputs.end().is_none_or(|end| *key <= end))
+            {
                 let missing = relation.span(over).0.max(last + 1);
                 holes.push(hole(over, Key::try_from(missing).unwrap_or(Key::MAX), HoleSide::AfterEnd));
             }
@@ -205,7 +214,11 @@ fn misfit(
             return Some(MappingProblem::ZeroCount { dim });
         }
         DimRule::Only(keys) => {
-            let outside = keys.subtract(&input.bounds());
+            let outside = match input {
+                // They may come.
+                KeySpace::Dynamic(_) => RangeSet::new(),
+                _ => keys.subtract(&input.bounds(&Symbols::new())),
+            };
             let bad = keys.is_empty() || !outside.is_empty();
             return bad.then_some(MappingProblem::OnlyOutside { dim, keys: outside });
         }
@@ -214,7 +227,11 @@ fn misfit(
     let (of, output) = output?;
     let (input, output): (&TimeSpace, &TimeSpace) = match (rule, input, output) {
         (_, KeySpace::Time(input), KeySpace::Time(output)) => (input, output),
-        (DimRule::Same { .. }, KeySpace::Static(..), KeySpace::Static(..)) => return None,
+        (
+            DimRule::Same { .. },
+            KeySpace::Static(..) | KeySpace::Dynamic(_),
+            KeySpace::Static(..) | KeySpace::Dynamic(_),
+        ) => return None,
         (DimRule::Same { .. }, ..) => return Some(MappingProblem::KindMismatch { dim, of }),
         _ => return Some(MappingProblem::NeedsTime { dim, of, rule: rule.name() }),
     };

@@ -139,6 +139,8 @@ impl State {
             Event::Untainted(event) => self.untaint(event),
             Event::CodeAccepted(event) => self.accept(event),
             Event::Adopted(event) => self.adopt(event),
+            Event::KeysAdded(event) => self.add_keys(event),
+            Event::KeysRetired(event) => self.retire_keys(event),
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod checkpoint;
 mod dataset;
 mod entries;
 mod fold;
+mod keys;
 mod marks;
 mod readiness;
 mod staleness;
@@ -30,7 +31,7 @@ pub use work::{JobWork, Phase, Run, SavedPlan, Want};
 use crate::graph::{Axis, DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
 use crate::ids::{PlanId, RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::reference::{self, ReferenceError, ReferenceText};
+use crate::reference::{self, ReferenceError, ReferenceText, Retired};
 use crate::symbols::Symbols;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 pub struct State {
     /// The last event folded in.
     pub seq: Seq,
-    /// Texts of static keys.
+    /// Texts of listed and dynamic keys, and which dynamic keys there are.
     pub symbols: Symbols,
     /// The graph that new work follows; none before the first registration.
     pub graph: Option<Arc<Registered>>,
@@ -102,7 +103,7 @@ impl State {
         if as_of > self.as_of {
             self.as_of = as_of;
             if let Some(registered) = &self.graph {
-                self.extents = Some(Arc::new(registered.graph.extents(as_of)));
+                self.extents = Some(Arc::new(registered.graph.extents(as_of, &self.symbols)));
             }
         }
     }
@@ -110,7 +111,8 @@ impl State {
     /// Runs `ask` with key spaces read at another instant, be it earlier.
     pub(crate) fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
         let Some(registered) = self.graph.clone().filter(|_| as_of != self.as_of) else { return ask(self) };
-        let own = (self.as_of, self.extents.replace(Arc::new(registered.graph.extents(as_of))));
+        let extents = registered.graph.extents(as_of, &self.symbols);
+        let own = (self.as_of, self.extents.replace(Arc::new(extents)));
         self.as_of = as_of;
         let answer = ask(self);
         (self.as_of, self.extents) = own;
@@ -158,6 +160,23 @@ impl State {
         text: &str,
         as_of: Timestamp,
     ) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
+        self.resolve_as(text, as_of, Retired::Refused)
+    }
+
+    /// The same for somebody who only looks: keys may be retired.
+    ///
+    /// # Errors
+    /// As [`State::resolve`].
+    pub fn resolve_readable(&self, text: &str) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
+        self.resolve_as(text, self.as_of, Retired::Readable)
+    }
+
+    fn resolve_as(
+        &self,
+        text: &str,
+        as_of: Timestamp,
+        retired: Retired,
+    ) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
         let reference = ReferenceText::parse(text)?;
         let graph = self.graph();
         let ix = graph.dataset_named(&reference.dataset).ok_or_else(|| {
@@ -168,11 +187,11 @@ impl State {
         })?;
         let dataset = graph.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
-        Ok((ix, reference::resolve(&reference, &dims, &self.symbols, as_of)?))
+        Ok((ix, reference::resolve_as(&reference, &dims, &self.symbols, as_of, retired)?))
     }
 
     /// Reads a reference of an event. Unlike a user's it may speak of keys whose period has not ended
-    /// by today's clock; none if the current graph does not have it any more.
+    /// by today's clock, or that are retired by now; none if the current graph does not have it any more.
     #[must_use]
     pub(crate) fn resolve_recorded(&self, text: &str) -> Option<(DatasetIx, PartitionSet)> {
         let reference = ReferenceText::parse(text).ok()?;
@@ -180,7 +199,9 @@ impl State {
         let ix = graph.dataset_named(&reference.dataset)?;
         let dataset = graph.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
-        Some((ix, reference::resolve(&reference, &dims, &self.symbols, Timestamp::MAX).ok()?))
+        let max = Timestamp::MAX;
+        let set = reference::resolve_as(&reference, &dims, &self.symbols, max, Retired::Readable);
+        Some((ix, set.ok()?))
     }
 
     /// Parses the reference of exactly one partition.

@@ -88,7 +88,7 @@ impl State {
         if as_of == self.as_of || graph.job(job).inputs.iter().all(|input| !input.time_dependent) {
             return self.inputs_digest(job, key);
         }
-        self.digest_in(graph, &graph.extents(as_of), job, key, |ix| Some(self.dataset(ix)))
+        self.digest_in(graph, &graph.extents(as_of, &self.symbols), job, key, |ix| Some(self.dataset(ix)))
     }
 
     /// The same for each partition of a run's next attempt, which reads what the run's own graph says.
@@ -98,7 +98,7 @@ impl State {
             return run.set.iter().map(|key| self.inputs_digest_at(run.job, &key, as_of)).collect();
         }
         let graph = &run.graph.graph;
-        let extents = graph.extents(as_of);
+        let extents = graph.extents(as_of, &self.symbols);
         let digest = |key: PartitionKey| {
             self.digest_in(graph, &extents, run.job, &key, |ix| {
                 self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))

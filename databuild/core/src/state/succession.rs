@@ -21,7 +21,7 @@ impl State {
         let registered = Arc::new(Registered::new(event.graph.clone(), graph, event.inherited.clone()));
         let before = self.graph.replace(Arc::clone(&registered));
         let graph = &registered.graph;
-        self.extents = Some(Arc::new(graph.extents(self.as_of)));
+        self.extents = Some(Arc::new(graph.extents(self.as_of, &self.symbols)));
 
         if let Some(before) = &before {
             for ((_, dataset), state) in before.graph.datasets().zip(std::mem::take(&mut self.datasets)) {
@@ -53,17 +53,18 @@ impl State {
         let graph = &registered.graph;
         let heir = |old: JobIx| Some((heir_of(before, old, graph)?, old));
         for (new, old) in (0..old_work.len()).map(JobIx).filter_map(heir) {
-            let bounds = graph.home(new).bounds();
+            let bounds = graph.home(new).bounds(&self.symbols);
             let work = self.work_mut(new);
             work.todo.union_with(&old_work[old.0].todo.within(&bounds));
             work.forced.union_with(&old_work[old.0].forced.within(&bounds));
         }
+        let symbols = self.symbols.clone();
         for want in self.wants.values_mut().map(Arc::make_mut) {
             let mut remaining: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
             for (old, set) in std::mem::take(&mut want.remaining) {
                 let Some((new, _)) = heir(old) else { continue };
                 let home = graph.home(new);
-                let kept = set.within(&home.bounds());
+                let kept = set.within(&home.bounds(&symbols));
                 remaining.entry(new).or_insert_with(|| PartitionSet::empty(home.shape)).union_with(&kept);
             }
             want.remaining = remaining;

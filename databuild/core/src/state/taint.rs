@@ -164,7 +164,7 @@ impl State {
             return read;
         }
         let graph = &run.graph.graph;
-        let extents = graph.extents(run.as_of);
+        let extents = graph.extents(run.as_of, &self.symbols);
         for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
             let Some(ix) = self.successor_of(graph.dataset(input.dataset)) else { continue };
             let state = self.dataset(ix);

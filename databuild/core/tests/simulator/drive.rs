@@ -4,13 +4,13 @@ use super::check;
 use super::lineage::Lineage;
 use super::oracle::Oracle;
 use super::plans;
-use super::scene::Scene;
+use super::scene::{Scene, CITIES, KEYS};
 use super::world::{essence, Process, ProcessPhase, Publication, World};
 use crate::support::rng::Rng;
 use crate::support::workspace::{applying, end_of, planning, request};
 use databuild_core::decide::{acceptable, AcceptRequest, AdoptRequest, FoundFile};
 use databuild_core::decide::{
-    AttemptReport, Core, Effect, Input, Judgement, Reply, Sighting, Sightings, Success,
+    AttemptReport, Core, Effect, Input, Judgement, KeyRequest, Reply, Sighting, Sightings, Success,
 };
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Record, Refresh, WantOutcome};
 use databuild_core::graph::{Dataset, DatasetIx};
@@ -327,7 +327,8 @@ impl Simulation {
                 self.note("restart");
                 self.restart();
             }
-            90..=92 => self.pass(3_600 * (1 + self.rng.clone().below(10) as i64)),
+            90 | 91 => self.change_keys(),
+            92 => self.pass(3_600 * (1 + self.rng.clone().below(10) as i64)),
             93 | 94 => self.apply(),
             95..=97 if self.rng.percent(60) => self.judge(),
             95..=97 if self.rng.percent(50) => self.accept(),
@@ -385,7 +386,13 @@ impl Simulation {
                     10..=13 if hostile => failure(AttemptOutcome::Failure { permanent: true }),
                     14..=16 if hostile => failure(AttemptOutcome::Timeout),
                     17..=19 if hostile => failure(AttemptOutcome::Lost),
-                    _ => Ok(Success { outputs: process.staged.clone() }),
+                    _ => {
+                        let mut found = BTreeMap::new();
+                        if hostile && self.rng.percent(10) {
+                            found.insert(KEYS.to_owned(), vec![(*self.rng.pick(&CITIES)).to_owned()]);
+                        }
+                        Ok(Success { outputs: process.staged.clone(), keys: found })
+                    }
                 };
                 let how = result.as_ref().map_or_else(
                     |report| {
@@ -551,6 +558,26 @@ impl Simulation {
         }
     }
 
+    /// Dynamic keys come and go.
+    fn change_keys(&mut self) {
+        let keys: Vec<String> =
+            CITIES.iter().filter(|_| self.rng.percent(40)).map(|city| (*city).to_owned()).collect();
+        let request = KeyRequest { space: KEYS.to_owned(), keys: keys.clone(), by: "test".to_owned() };
+        if self.rng.percent(60) {
+            self.note(format!("keys {keys:?} come"));
+            self.step(Input::AddKeys(request));
+        } else {
+            let own = self.core.state.symbols.dynamic(KEYS);
+            let known = |key: &String| {
+                let key = self.core.state.symbols.get(key);
+                key.is_some_and(|key| own.current.contains(key) || own.retired.contains(key))
+            };
+            let keys: Vec<String> = keys.into_iter().filter(known).collect();
+            self.note(format!("keys {keys:?} go"));
+            self.step(Input::RetireKeys(KeyRequest { keys, ..request }));
+        }
+    }
+
     /// Somebody says of data that it is bad, or takes that back.
     fn judge(&mut self) {
         let Some(target) = self.random_target() else { return };
@@ -629,7 +656,7 @@ impl Simulation {
     /// Paths of existing partitions of datasets that are files, external or not.
     fn paths(&self, external: bool) -> Vec<(DatasetIx, databuild_core::partition_set::PartitionKey, String)> {
         let state = &self.core.state;
-        let extents = state.graph().extents(self.now);
+        let extents = state.graph().extents(self.now, &state.symbols);
         let mut found = Vec::new();
         for (ix, dataset) in state.graph().datasets().filter(|(_, dataset)| dataset.external == external) {
             for key in PartitionSet::full(dataset.shape, extents.of(ix)).iter() {

@@ -33,7 +33,7 @@ impl Lineage {
             Event::AttemptLeased(lease) => {
                 let run = &state.runs[&lease.attempt.run];
                 let graph = &run.graph.graph;
-                let extents = graph.extents(run.as_of);
+                let extents = graph.extents(run.as_of, &state.symbols);
                 let home = graph.home(run.job);
                 let mut all = BTreeMap::new();
                 for key in run.set.iter() {

@@ -1,13 +1,15 @@
 //! Random graphs, and random changes of them.
 
 use super::world::essence;
-use crate::support::graphs::{days, listed, months, path_of, reads, GraphSpec, Reads};
+use crate::support::graphs::{days, dynamic, listed, months, path_of, reads, GraphSpec, Reads};
 use crate::support::rng::Rng;
 use databuild_core::graph::file::{
     BatchEntry, DimEntry, EdgeName, GranularityName, KeysEntry, OnCodeChange, RuleEntry,
 };
 
-const CITIES: [&str; 4] = ["oslo", "rome", "bern", "lima"];
+/// The dynamic key space of all datasets that have one.
+pub const KEYS: &str = "cities";
+pub const CITIES: [&str; 4] = ["oslo", "rome", "bern", "lima"];
 /// What a job makes depends on its inputs in full, by one bit, or not at all.
 const CODES: [&str; 6] = ["full-1", "full-2", "full-3", "coarse-1", "coarse-2", "const-1"];
 
@@ -153,10 +155,12 @@ impl Scene {
             }
             10 | 11 => {
                 let cities = random_cities(rng);
-                for dim in &mut file.datasets[dataset].dims {
-                    if let KeysEntry::Static { keys } = &mut dim.keys {
-                        keys.clone_from(&cities);
-                    }
+                for dim in file.datasets[dataset].dims.iter_mut().filter(|dim| dim.name == "city") {
+                    dim.keys = if rng.percent(20) {
+                        dynamic("city", KEYS).keys
+                    } else {
+                        KeysEntry::Static { keys: cities.clone() }
+                    };
                 }
                 self.same_dims_for_siblings(dataset);
                 "other cities"
@@ -239,6 +243,9 @@ fn random_end(rng: &mut Rng) -> Option<String> {
 
 fn random_dims(rng: &mut Rng) -> Vec<DimEntry> {
     let city = |rng: &mut Rng| {
+        if rng.below(3) == 0 {
+            return dynamic("city", KEYS);
+        }
         let cities = random_cities(rng);
         listed("city", &cities.iter().map(String::as_str).collect::<Vec<_>>())
     };
@@ -284,6 +291,12 @@ fn random_rule(rng: &mut Rng, dim: &DimEntry, outputs: &[DimEntry]) -> RuleEntry
     match &dim.keys {
         KeysEntry::Static { keys } => {
             rules.push(RuleEntry::Only { keys: vec![rng.pick(keys).clone()] });
+            if has(&dim.name) {
+                rules = [rules, vec![RuleEntry::Same { of: of() }; 5]].concat();
+            }
+        }
+        KeysEntry::Dynamic { .. } => {
+            rules.push(RuleEntry::Only { keys: vec![(*rng.pick(&CITIES)).to_owned()] });
             if has(&dim.name) {
                 rules = [rules, vec![RuleEntry::Same { of: of() }; 5]].concat();
             }

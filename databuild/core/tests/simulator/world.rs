@@ -96,7 +96,7 @@ impl World {
             return Err(missing);
         }
         let job = graph.job(spec.job);
-        let extents = graph.extents(spec.as_of);
+        let extents = graph.extents(spec.as_of, symbols);
         let mut made = Vec::new();
         for key in spec.set.iter() {
             let single = PartitionSet::single(spec.set.shape(), &key);

@@ -21,6 +21,11 @@ pub fn listed(name: &str, keys: &[&str]) -> DimEntry {
     DimEntry { name: name.to_owned(), keys: KeysEntry::Static { keys } }
 }
 
+/// Keys that come and go; all dimensions that name the same set share it.
+pub fn dynamic(name: &str, set: &str) -> DimEntry {
+    DimEntry { name: name.to_owned(), keys: KeysEntry::Dynamic { name: Some(set.to_owned()) } }
+}
+
 pub fn time(name: &str, granularity: GranularityName, start: &str, end: &str, zone: &str) -> DimEntry {
     let end = (!end.is_empty()).then(|| end.to_owned());
     let keys = KeysEntry::Time { granularity, start: start.to_owned(), end, timezone: zone.to_owned() };
@@ -157,6 +162,7 @@ impl GraphSpec {
             on_code_change: OnCodeChange::Stale,
             manifest: format!("_main/{name}.code.manifest"),
             sources: format!("_main/{name}.sources.json"),
+            adds_keys: Vec::new(),
             code: Some(format!("code of {name}")),
         });
         self

@@ -192,7 +192,7 @@ impl Workspace {
         let spec = self.attempt(partition);
         let texts = output_texts(&spec, &self.core.state);
         let outputs: Vec<OutputRecord> = texts.iter().map(|text| output(text, version)).collect();
-        let end = end_of(Ok(Success { outputs }));
+        let end = end_of(Ok(Success { outputs, ..Success::default() }));
         let step = self.step(Input::AttemptEnded { attempt: spec.attempt, end });
         step.reply.as_ref().expect("the attempt is under way");
         self.publish(&step);

@@ -61,6 +61,8 @@ pub struct Checkpoint {
     pub last_plan: u64,
     // @@protoc_insertion_point(field:databuild.v1.Checkpoint.plans)
     pub plans: ::std::vec::Vec<CheckpointPlan>,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.key_spaces)
+    pub key_spaces: ::std::vec::Vec<CheckpointKeySpace>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.Checkpoint.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -136,6 +138,9 @@ impl ::protobuf::Message for Checkpoint {
                 250 => {
                     self.plans.push(is.read_message()?);
                 },
+                402 => {
+                    self.key_spaces.push(is.read_message()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -205,6 +210,10 @@ impl ::protobuf::Message for Checkpoint {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for value in &self.key_spaces {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -259,6 +268,9 @@ impl ::protobuf::Message for Checkpoint {
         for v in &self.plans {
             ::protobuf::rt::write_message_field_with_cached_size(31, v, os)?;
         };
+        for v in &self.key_spaces {
+            ::protobuf::rt::write_message_field_with_cached_size(50, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -292,6 +304,7 @@ impl ::protobuf::Message for Checkpoint {
         self.runs.clear();
         self.last_plan = 0;
         self.plans.clear();
+        self.key_spaces.clear();
         self.special_fields.clear();
     }
 
@@ -313,6 +326,121 @@ impl ::protobuf::Message for Checkpoint {
             runs: ::std::vec::Vec::new(),
             last_plan: 0,
             plans: ::std::vec::Vec::new(),
+            key_spaces: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointKeySpace)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointKeySpace {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointKeySpace.name)
+    pub name: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointKeySpace.current)
+    pub current: ::std::vec::Vec<u32>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointKeySpace.retired)
+    pub retired: ::std::vec::Vec<u32>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointKeySpace.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointKeySpace {
+    fn default() -> &'a CheckpointKeySpace {
+        <CheckpointKeySpace as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointKeySpace {
+    pub fn new() -> CheckpointKeySpace {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointKeySpace {
+    const NAME: &'static str = "CheckpointKeySpace";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.name = is.read_string()?;
+                },
+                18 => {
+                    is.read_repeated_packed_uint32_into(&mut self.current)?;
+                },
+                16 => {
+                    self.current.push(is.read_uint32()?);
+                },
+                26 => {
+                    is.read_repeated_packed_uint32_into(&mut self.retired)?;
+                },
+                24 => {
+                    self.retired.push(is.read_uint32()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.name.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.name);
+        }
+        my_size += ::protobuf::rt::vec_packed_uint32_size(2, &self.current);
+        my_size += ::protobuf::rt::vec_packed_uint32_size(3, &self.retired);
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.name.is_empty() {
+            os.write_string(1, &self.name)?;
+        }
+        os.write_repeated_packed_uint32(2, &self.current)?;
+        os.write_repeated_packed_uint32(3, &self.retired)?;
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointKeySpace {
+        CheckpointKeySpace::new()
+    }
+
+    fn clear(&mut self) {
+        self.name.clear();
+        self.current.clear();
+        self.retired.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointKeySpace {
+        static instance: CheckpointKeySpace = CheckpointKeySpace {
+            name: ::std::string::String::new(),
+            current: ::std::vec::Vec::new(),
+            retired: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

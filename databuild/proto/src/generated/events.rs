@@ -1324,6 +1324,104 @@ impl Record {
             Adopted::new()
         }
     }
+
+    // .databuild.v1.KeysAdded keys_added = 50;
+
+    pub fn keys_added(&self) -> &KeysAdded {
+        match self.event {
+            ::std::option::Option::Some(record::Event::KeysAdded(ref v)) => v,
+            _ => <KeysAdded as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_keys_added(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_keys_added(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::KeysAdded(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_keys_added(&mut self, v: KeysAdded) {
+        self.event = ::std::option::Option::Some(record::Event::KeysAdded(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_keys_added(&mut self) -> &mut KeysAdded {
+        if let ::std::option::Option::Some(record::Event::KeysAdded(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::KeysAdded(KeysAdded::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::KeysAdded(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_keys_added(&mut self) -> KeysAdded {
+        if self.has_keys_added() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::KeysAdded(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            KeysAdded::new()
+        }
+    }
+
+    // .databuild.v1.KeysRetired keys_retired = 51;
+
+    pub fn keys_retired(&self) -> &KeysRetired {
+        match self.event {
+            ::std::option::Option::Some(record::Event::KeysRetired(ref v)) => v,
+            _ => <KeysRetired as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_keys_retired(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_keys_retired(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::KeysRetired(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_keys_retired(&mut self, v: KeysRetired) {
+        self.event = ::std::option::Option::Some(record::Event::KeysRetired(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_keys_retired(&mut self) -> &mut KeysRetired {
+        if let ::std::option::Option::Some(record::Event::KeysRetired(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::KeysRetired(KeysRetired::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::KeysRetired(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_keys_retired(&mut self) -> KeysRetired {
+        if self.has_keys_retired() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::KeysRetired(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            KeysRetired::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1419,6 +1517,12 @@ impl ::protobuf::Message for Record {
                 },
                 346 => {
                     self.event = ::std::option::Option::Some(record::Event::Adopted(is.read_message()?));
+                },
+                402 => {
+                    self.event = ::std::option::Option::Some(record::Event::KeysAdded(is.read_message()?));
+                },
+                410 => {
+                    self.event = ::std::option::Option::Some(record::Event::KeysRetired(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1544,6 +1648,14 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::KeysAdded(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::KeysRetired(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1638,6 +1750,12 @@ impl ::protobuf::Message for Record {
                 &record::Event::Adopted(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(43, v, os)?;
                 },
+                &record::Event::KeysAdded(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(50, v, os)?;
+                },
+                &record::Event::KeysRetired(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(51, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1659,6 +1777,8 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1757,6 +1877,10 @@ pub mod record {
         CodeAccepted(super::CodeAccepted),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.adopted)
         Adopted(super::Adopted),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.keys_added)
+        KeysAdded(super::KeysAdded),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.keys_retired)
+        KeysRetired(super::KeysRetired),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -6158,6 +6282,238 @@ impl ::protobuf::Message for AdoptedPartition {
             mark: 0,
             bytes: 0,
             inputs: 0,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.KeysAdded)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct KeysAdded {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.KeysAdded.space)
+    pub space: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.KeysAdded.keys)
+    pub keys: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.KeysAdded.by)
+    pub by: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.KeysAdded.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a KeysAdded {
+    fn default() -> &'a KeysAdded {
+        <KeysAdded as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl KeysAdded {
+    pub fn new() -> KeysAdded {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for KeysAdded {
+    const NAME: &'static str = "KeysAdded";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.space = is.read_string()?;
+                },
+                18 => {
+                    self.keys.push(is.read_string()?);
+                },
+                26 => {
+                    self.by = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.space.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.space);
+        }
+        for value in &self.keys {
+            my_size += ::protobuf::rt::string_size(2, &value);
+        };
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.by);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.space.is_empty() {
+            os.write_string(1, &self.space)?;
+        }
+        for v in &self.keys {
+            os.write_string(2, &v)?;
+        };
+        if !self.by.is_empty() {
+            os.write_string(3, &self.by)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> KeysAdded {
+        KeysAdded::new()
+    }
+
+    fn clear(&mut self) {
+        self.space.clear();
+        self.keys.clear();
+        self.by.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static KeysAdded {
+        static instance: KeysAdded = KeysAdded {
+            space: ::std::string::String::new(),
+            keys: ::std::vec::Vec::new(),
+            by: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.KeysRetired)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct KeysRetired {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.KeysRetired.space)
+    pub space: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.KeysRetired.keys)
+    pub keys: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.KeysRetired.by)
+    pub by: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.KeysRetired.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a KeysRetired {
+    fn default() -> &'a KeysRetired {
+        <KeysRetired as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl KeysRetired {
+    pub fn new() -> KeysRetired {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for KeysRetired {
+    const NAME: &'static str = "KeysRetired";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.space = is.read_string()?;
+                },
+                18 => {
+                    self.keys.push(is.read_string()?);
+                },
+                26 => {
+                    self.by = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.space.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.space);
+        }
+        for value in &self.keys {
+            my_size += ::protobuf::rt::string_size(2, &value);
+        };
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.by);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.space.is_empty() {
+            os.write_string(1, &self.space)?;
+        }
+        for v in &self.keys {
+            os.write_string(2, &v)?;
+        };
+        if !self.by.is_empty() {
+            os.write_string(3, &self.by)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> KeysRetired {
+        KeysRetired::new()
+    }
+
+    fn clear(&mut self) {
+        self.space.clear();
+        self.keys.clear();
+        self.by.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static KeysRetired {
+        static instance: KeysRetired = KeysRetired {
+            space: ::std::string::String::new(),
+            keys: ::std::vec::Vec::new(),
+            by: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -6,6 +6,7 @@ use databuild_core::event::{
     Refresh,
 };
 use databuild_core::graph::Axis;
+use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
 use databuild_core::time::Granularity;
 use databuild_proto::protobuf::MessageField;
@@ -125,6 +126,7 @@ fn full() -> StateDump {
         last_run: RunId(9),
         attempt_ms: 0.1,
         symbols: vec!["oslo".to_owned(), "rome".to_owned()],
+        key_spaces: vec![("cities".to_owned(), RangeSet::range(3, 5), RangeSet::single(7))],
         graphs: vec![graph("1f"), graph("2f")],
         provenances: vec![JobDigests {
             code: "c".to_owned(),

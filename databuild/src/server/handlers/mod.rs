@@ -4,6 +4,7 @@ pub mod events;
 pub mod graphs;
 pub mod inventory;
 pub mod judgements;
+pub mod keys;
 pub mod metrics;
 pub mod partitions;
 pub mod plans;

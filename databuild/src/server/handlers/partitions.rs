@@ -74,7 +74,7 @@ pub async fn list(
         .transpose()?;
     let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
     let limit = limit(query.limit);
-    let (ix, set) = state.resolve(&reference)?;
+    let (ix, set) = state.resolve_readable(&reference)?;
     let seq = state.seq.0;
     let (data, more) = blocking(move || Ok(views::rows(&mut state, ix, &set, wanted, skip, limit))).await?;
     Ok(Json(Page { data, next: more.then(|| (skip + limit).to_string()), seq }))

@@ -1,7 +1,7 @@
 //! Stored form to events; refuses what it does not know.
 
 use super::super::time::join;
-use super::{judged, ConvertError};
+use super::{dynamic, judged, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -123,6 +123,8 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         }
         StoredEvent::Adopted(e) => Event::Adopted(judged::read_adopted(e)?),
         StoredEvent::CodeAccepted(e) => Event::CodeAccepted(judged::read_code_accepted(e)?),
+        StoredEvent::KeysAdded(e) => Event::KeysAdded(dynamic::read_keys_added(e)?),
+        StoredEvent::KeysRetired(e) => Event::KeysRetired(dynamic::read_keys_retired(e)?),
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;

@@ -1,7 +1,7 @@
 //! Events to stored form; cannot fail.
 
 use super::super::time::split;
-use super::judged;
+use super::{dynamic, judged};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -54,6 +54,8 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::Untainted(_) => 41,
         Event::CodeAccepted(_) => 42,
         Event::Adopted(_) => 43,
+        Event::KeysAdded(_) => 50,
+        Event::KeysRetired(_) => 51,
     }
 }
 
@@ -148,6 +150,8 @@ fn event(event: &Event) -> StoredEvent {
         }
         Event::Adopted(e) => StoredEvent::Adopted(judged::adopted(e)),
         Event::CodeAccepted(e) => StoredEvent::CodeAccepted(judged::code_accepted(e)),
+        Event::KeysAdded(e) => StoredEvent::KeysAdded(dynamic::keys_added(e)),
+        Event::KeysRetired(e) => StoredEvent::KeysRetired(dynamic::keys_retired(e)),
         Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,
             canceled: *canceled,

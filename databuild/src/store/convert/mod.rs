@@ -9,6 +9,7 @@
 //! of the format number (`proto/events.proto`, rules).
 
 mod decode;
+mod dynamic;
 mod encode;
 mod judged;
 

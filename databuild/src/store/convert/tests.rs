@@ -128,6 +128,8 @@ fn kind_numbers_never_change() {
         (41, "Untainted"),
         (42, "CodeAccepted"),
         (43, "Adopted"),
+        (50, "KeysAdded"),
+        (51, "KeysRetired"),
     ];
     assert_eq!(kinds, pinned);
 }

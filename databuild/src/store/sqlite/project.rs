@@ -126,6 +126,8 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::PublishIntended(_)
         | Event::Tainted(_)
         | Event::Untainted(_)
-        | Event::CodeAccepted(_) => Vec::new(),
+        | Event::CodeAccepted(_)
+        | Event::KeysAdded(_)
+        | Event::KeysRetired(_) => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use crate::event::{OutputRecord, PriorityClass, Refresh, SetText};
 use crate::graph::{Axis, JobDigests, JobIx, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::PartitionSet;
-use crate::range_set::Key;
+use crate::range_set::{Key, RangeSet};
 use crate::state::{DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Want};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -24,8 +24,10 @@ pub struct StateDump {
     pub last_run: RunId,
     /// As in the state.
     pub attempt_ms: f64,
-    /// Texts of static keys, by number.
+    /// Texts of listed and dynamic keys, by number.
     pub symbols: Vec<String>,
+    /// Dynamic key spaces: name, keys that exist, keys that are retired.
+    pub key_spaces: Vec<(String, RangeSet, RangeSet)>,
     /// The graph that new work follows, then those of live runs; none if no graph was ever registered.
     pub graphs: Vec<GraphDump>,
     /// By index.
@@ -216,6 +218,10 @@ impl State {
             last_want: *last_want,
             last_run: *last_run,
             attempt_ms: *attempt_ms,
+            key_spaces: symbols
+                .dynamic_spaces()
+                .map(|(name, keys)| (name.to_owned(), keys.current.clone(), keys.retired.clone()))
+                .collect(),
             symbols: (0..symbols.len()).map(|key| symbols.text(key as Key).to_owned()).collect(),
             provenances: provenances.as_ref().clone(),
             datasets: names.zip(datasets).map(|(name, state)| DatasetDump::of(name, state)).collect(),

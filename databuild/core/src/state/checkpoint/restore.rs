@@ -59,6 +59,7 @@ impl State {
             last_run,
             attempt_ms,
             symbols: texts,
+            key_spaces,
             graphs,
             provenances,
             datasets,
@@ -74,6 +75,16 @@ impl State {
             if symbols.intern(text) as usize != number {
                 return Err(RestoreError::Index("a static key"));
             }
+        }
+        for (name, current, retired) in &key_spaces {
+            let last = current.last().max(retired.last());
+            if last.is_some_and(|last| last as usize >= symbols.len()) || current.intersects(retired) {
+                return Err(RestoreError::Index("a dynamic key"));
+            }
+            // What is retired was there before.
+            symbols.add_keys(name, retired);
+            symbols.retire_keys(name, retired);
+            symbols.add_keys(name, current);
         }
         let mut parsed: BTreeMap<GraphId, Graph> = BTreeMap::new();
         let mut registered = Vec::with_capacity(graphs.len());
@@ -97,6 +108,8 @@ impl State {
                 return Err(RestoreError::Index("a retired dataset"));
             }
         }
+        let extents = registered.first();
+        let extents = extents.map(|registered| Arc::new(registered.graph.extents(as_of, &symbols)));
         let mut state = State {
             seq,
             symbols,
@@ -109,7 +122,7 @@ impl State {
             plans: BTreeMap::new(),
             last_plan,
             attempt_ms,
-            extents: registered.first().map(|registered| Arc::new(registered.graph.extents(as_of))),
+            extents,
             datasets: Vec::new(),
             retired: retired_states,
             work: Vec::new(),

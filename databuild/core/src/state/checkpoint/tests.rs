@@ -284,7 +284,8 @@ impl World {
                     let result = Err(AttemptReport { done, hopeless, ..report });
                     AttemptEnd { result, ..failed(AttemptOutcome::Timeout) }
                 } else {
-                    AttemptEnd { result: Ok(Success { outputs }), ..failed(AttemptOutcome::Success) }
+                    let result = Ok(Success { outputs, ..Success::default() });
+                    AttemptEnd { result, ..failed(AttemptOutcome::Success) }
                 }
             }
         };

@@ -1,0 +1,116 @@
+//! Dynamic keys: they come, they go, they come back.
+//!
+//! What was made for a key stays when the key goes: it can be read, and is as it was when the key comes
+//! back. Only what is queued for it goes.
+
+use super::State;
+use crate::event::{KeysAdded, KeysRetired};
+use crate::graph::{DatasetIx, JobIx};
+use crate::partition_set::PartitionSet;
+use crate::range_set::RangeSet;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl State {
+    pub(super) fn add_keys(&mut self, event: &KeysAdded) {
+        let keys: RangeSet = event.keys.iter().map(|text| self.symbols.intern(text)).collect();
+        self.symbols.add_keys(&event.space, &keys);
+        self.read_keys();
+        let Some(registered) = self.graph.clone() else { return };
+        let graph = &registered.graph;
+        let mut touched = BTreeSet::new();
+        for (ix, dim) in self.with_space(&event.space) {
+            let set = self.remembered(ix, dim, &keys);
+            self.mark_dependents(ix, &set);
+            touched.extend(graph.dataset(ix).consumers.iter().map(|(job, _)| *job));
+            if graph.dataset(ix).producer.is_some() {
+                // Nobody looked at them while their key was gone.
+                touched.extend(graph.dataset(ix).producer);
+                self.dataset_mut(ix).suspect.union_with(&set);
+            }
+        }
+        self.suspect_left_out(&event.space);
+        self.spread_again(&touched.into_iter().collect::<Vec<JobIx>>());
+        self.refresh_ready();
+    }
+
+    pub(super) fn retire_keys(&mut self, event: &KeysRetired) {
+        let keys: RangeSet = event.keys.iter().filter_map(|text| self.symbols.get(text)).collect();
+        // Who reads what goes is told as long as it is there.
+        let holders = self.with_space(&event.space);
+        for (ix, dim) in &holders {
+            let set = self.remembered(*ix, *dim, &keys);
+            self.mark_dependents(*ix, &set);
+        }
+        self.suspect_left_out(&event.space);
+        self.symbols.retire_keys(&event.space, &keys);
+        self.read_keys();
+        if self.graph.is_some() {
+            self.drop_retired_work(&holders, &keys);
+            self.refresh_ready();
+        }
+    }
+
+    /// Key spaces of all datasets are read anew.
+    fn read_keys(&mut self) {
+        if let Some(registered) = &self.graph {
+            self.extents = Some(Arc::new(registered.graph.extents(self.as_of, &self.symbols)));
+        }
+    }
+
+    fn with_space(&self, space: &str) -> Vec<(DatasetIx, usize)> {
+        let Some(registered) = &self.graph else { return Vec::new() };
+        registered.graph.dynamic_spaces().remove(space).unwrap_or_default()
+    }
+
+    /// Partitions with these keys of which anything is recorded.
+    fn remembered(&self, ix: DatasetIx, dim: usize, keys: &RangeSet) -> PartitionSet {
+        let state = self.dataset(ix);
+        state.present.union(&state.vanished).within_dim(dim, keys)
+    }
+
+    /// Where edge rules leave out what reads this key space, readers at second hand may read another set
+    /// of partitions, though none of those changed.
+    fn suspect_left_out(&mut self, space: &str) {
+        let Some(registered) = self.graph.clone() else { return };
+        let graph = &registered.graph;
+        if self.with_space(space).is_empty() {
+            return;
+        }
+        for (ix, job) in graph.jobs() {
+            if !job.inputs.iter().any(|input| graph.may_omit(input.dataset)) {
+                continue;
+            }
+            let live = self.work(ix).live.clone();
+            for output in &job.outputs {
+                let state = self.dataset_mut(*output);
+                let suspect = state.present.union(&live);
+                state.suspect.union_with(&suspect);
+            }
+        }
+    }
+
+    fn drop_retired_work(&mut self, holders: &[(DatasetIx, usize)], keys: &RangeSet) {
+        let registered = Arc::clone(self.registered());
+        for (ix, dim) in holders {
+            let Some(job) = registered.graph.dataset(*ix).producer else { continue };
+            let work = self.work_mut(job);
+            for set in [&mut work.todo, &mut work.ready, &mut work.forced] {
+                let gone = set.within_dim(*dim, keys);
+                set.subtract_with(&gone);
+            }
+            for want in self.wants.values_mut() {
+                let Some(held) = want.remaining.get(&job) else { continue };
+                let gone = held.within_dim(*dim, keys);
+                if gone.is_empty() {
+                    continue;
+                }
+                let want = Arc::make_mut(want);
+                if let Some(held) = want.remaining.get_mut(&job) {
+                    held.subtract_with(&gone);
+                }
+                want.total = want.total.saturating_sub(gone.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Dynamic keys: they come, they go, they come back.
+
+mod support;
+
+use databuild_core::decide::{preview_added, Input, KeyCounts, KeyRequest, Refusal, Reply, Success};
+use databuild_core::event::{Event, Refresh, WantOutcome};
+use databuild_core::graph::file::EdgeName;
+use databuild_core::state::Verdict;
+use support::graphs::{dynamic, listed, reads, GraphSpec};
+use support::workspace::{end_of, output, request, Workspace};
+
+/// `raw` for each customer, `clean` from it, `report` from all of `clean`.
+fn customers() -> GraphSpec {
+    let customer = [dynamic("customer", "customers")];
+    GraphSpec::new().external("raw", &customer).job("wash", &["clean"], &customer, vec![reads("raw")]).job(
+        "sum",
+        &["report"],
+        &[],
+        vec![reads("clean").all("customer")],
+    )
+}
+
+fn keys(names: &[&str]) -> KeyRequest {
+    let keys = names.iter().map(|name| (*name).to_owned()).collect();
+    KeyRequest { space: "customers".to_owned(), keys, by: "ada".to_owned() }
+}
+
+trait Keys {
+    fn add(&mut self, names: &[&str]) -> Result<KeyCounts, Refusal>;
+    fn retire(&mut self, names: &[&str]) -> Result<KeyCounts, Refusal>;
+}
+
+impl Keys for Workspace {
+    fn add(&mut self, names: &[&str]) -> Result<KeyCounts, Refusal> {
+        match self.step(Input::AddKeys(keys(names))).reply? {
+            Reply::Keys(counts) => Ok(counts),
+            other => panic!("keys are answered with counts, not {other:?}"),
+        }
+    }
+
+    fn retire(&mut self, names: &[&str]) -> Result<KeyCounts, Refusal> {
+        match self.step(Input::RetireKeys(keys(names))).reply? {
+            Reply::Keys(counts) => Ok(counts),
+            other => panic!("keys are answered with counts, not {other:?}"),
+        }
+    }
+}
+
+/// Two customers with their data, and a report of them.
+fn with_report() -> Workspace {
+    let mut workspace = Workspace::new(&customers(), 4);
+    workspace.add(&["acme", "bolt"]).unwrap();
+    workspace.observe("raw/customer=acme", "a1");
+    workspace.observe("raw/customer=bolt", "b1");
+    workspace.want(&["report"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace
+}
+
+#[test]
+fn keys_are_counted_before_and_after() {
+    let mut workspace = Workspace::new(&customers(), 4);
+    let first = workspace.add(&["acme", "bolt", "acme"]).unwrap();
+    assert_eq!(first, KeyCounts { new: 2, ..KeyCounts::default() });
+    assert_eq!(workspace.retire(&["bolt"]).unwrap(), KeyCounts { retired: 1, ..KeyCounts::default() });
+    let asked = keys(&["acme", "bolt", "core"]);
+    let (preview, _) = preview_added(&workspace.core.state, &asked).unwrap();
+    let expected = KeyCounts { new: 1, back: 1, retired: 0, unchanged: 1 };
+    assert_eq!(preview, expected);
+    let held = workspace.log.len();
+    assert_eq!(workspace.add(&["acme", "bolt", "core"]).unwrap(), expected);
+    assert_eq!(workspace.kinds_since(held), ["keys_added"]);
+    // What is there already is no event.
+    workspace.add(&["acme"]).unwrap();
+    assert_eq!(workspace.log.len(), held + 1);
+    assert_eq!(workspace.retire(&["bolt"]).unwrap().retired, 1);
+    assert_eq!(workspace.retire(&["bolt"]).unwrap().unchanged, 1);
+}
+
+#[test]
+fn a_report_over_all_keys_is_stale_when_one_comes_or_goes() {
+    let mut workspace = with_report();
+    let stale = |workspace: &mut Workspace| {
+        let mut state = workspace.core.state.clone();
+        let target = state.resolve("report").unwrap();
+        let plan = databuild_core::planner::plan(&mut state, &[target], Refresh::Stale);
+        plan.jobs.iter().map(|job| job.certain.len() + job.if_changed.len()).sum::<u64>()
+    };
+    assert_eq!(stale(&mut workspace), 0);
+
+    workspace.add(&["core"]).unwrap();
+    workspace.observe("raw/customer=core", "c1");
+    assert_eq!(stale(&mut workspace), 2, "the new customer's own partition and the report");
+    workspace.want(&["report"], Refresh::Stale);
+    workspace.finish_all("v1");
+    assert_eq!(stale(&mut workspace), 0);
+
+    workspace.retire(&["acme"]).unwrap();
+    assert_eq!(stale(&mut workspace), 1);
+    // It comes back with what was made of it.
+    workspace.add(&["acme"]).unwrap();
+    assert_eq!(stale(&mut workspace), 0);
+}
+
+#[test]
+fn what_changed_while_a_key_was_gone_is_found_when_it_is_back() {
+    let mut workspace = with_report();
+    let (ix, key) = workspace.core.state.resolve_one("raw/customer=acme").unwrap();
+    workspace.retire(&["acme"]).unwrap();
+    workspace.see(vec![databuild_core::decide::Sighting::Content {
+        dataset: ix,
+        key: key.clone(),
+        version: "a2".to_owned(),
+        mark: 0,
+    }]);
+    workspace.add(&["acme"]).unwrap();
+    let mut state = workspace.core.state.clone();
+    let (_, set) = state.resolve("clean/customer=acme").unwrap();
+    let job = state.graph().job_labeled("//:wash").unwrap();
+    state.settle(job, &set);
+    assert_eq!(state.verdict(job, &key), Verdict::InputsChanged);
+}
+
+#[test]
+fn a_retired_key_is_wanted_by_nobody_and_can_be_read() {
+    let mut workspace = with_report();
+    workspace.retire(&["acme"]).unwrap();
+    let refusal = workspace.try_want(request(&["clean/customer=acme"], Refresh::Stale)).unwrap_err();
+    assert_eq!(refusal.code(), "retired_key");
+    assert!(refusal.to_string().contains("`acme` is retired in the key space `customers`"), "{refusal}");
+    let state = &workspace.core.state;
+    assert_eq!(state.resolve("clean").unwrap().1.len(), 1, "a dimension that is left out means what exists");
+    let (ix, set) = state.resolve_readable("clean/customer=acme").unwrap();
+    assert!(set.is_subset(&state.dataset(ix).present));
+    // A key that never was is another matter.
+    let refusal = workspace.try_want(request(&["clean/customer=amce"], Refresh::Stale)).unwrap_err();
+    assert_eq!(refusal.code(), "unknown_key");
+}
+
+#[test]
+fn work_for_a_retired_key_ends_and_says_why() {
+    let mut workspace = Workspace::new(&customers(), 1);
+    workspace.add(&["acme", "bolt"]).unwrap();
+    workspace.observe("raw/customer=acme", "a1");
+    workspace.observe("raw/customer=bolt", "b1");
+    let want = workspace.want(&["clean"], Refresh::Stale);
+    assert_eq!(workspace.running(), ["clean/customer=acme"]);
+    workspace.retire(&["bolt"]).unwrap();
+    workspace.finish("clean/customer=acme", "v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert_eq!(workspace.causes(want), ["`clean/customer=bolt` has a key that is retired"]);
+}
+
+#[test]
+fn a_run_for_a_key_that_goes_is_stopped() {
+    let mut workspace = Workspace::new(&customers(), 1);
+    workspace.add(&["acme"]).unwrap();
+    workspace.observe("raw/customer=acme", "a1");
+    workspace.want(&["clean"], Refresh::Stale);
+    let held = workspace.log.len();
+    workspace.retire(&["acme"]).unwrap();
+    assert!(workspace.kinds_since(held).contains(&"run_cancel_requested"));
+}
+
+#[test]
+fn a_plan_does_not_survive_a_key_that_it_is_about() {
+    let mut workspace = with_report();
+    workspace.add(&["core"]).unwrap();
+    workspace.observe("raw/customer=core", "c1");
+    let of_report = workspace.plan(&["report"], Refresh::Stale);
+    let of_core = workspace.plan(&["clean/customer=core"], Refresh::Stale);
+    workspace.add(&["dune"]).unwrap();
+    assert_eq!(workspace.apply(of_report.plan).unwrap_err().code(), "plan_outdated");
+    workspace.retire(&["core"]).unwrap();
+    let refusal = workspace.apply(of_core.plan).unwrap_err();
+    assert!(refusal.to_string().contains("`core` is retired"), "{refusal}");
+}
+
+#[test]
+fn runs_add_the_keys_that_they_find() {
+    let mut workspace = Workspace::new(&customers().job("list", &["index"], &[], vec![]), 4);
+    workspace.want(&["index"], Refresh::Stale);
+    let attempt = workspace.attempt("index").attempt;
+    let found = ["acme", "bolt"].map(str::to_owned).to_vec();
+    let success = Success {
+        outputs: vec![output("index", "v1")],
+        keys: [("customers".to_owned(), found), ("gone".to_owned(), vec!["x".to_owned()])].into(),
+    };
+    workspace.step(Input::AttemptEnded { attempt, end: end_of(Ok(success)) }).reply.unwrap();
+    let added = workspace.log.iter().find_map(|record| match &record.event {
+        Event::KeysAdded(added) => Some(added.clone()),
+        _ => None,
+    });
+    assert_eq!(added.unwrap().by, attempt.run.to_string());
+    assert_eq!(workspace.core.state.resolve("clean").unwrap().1.len(), 2);
+}
+
+#[test]
+fn hostile_texts_are_refused_and_shown_escaped() {
+    let mut workspace = Workspace::new(&customers(), 1);
+    let long = "k".repeat(10 << 10);
+    for (key, told) in [
+        ("", "`` cannot be a key: it is empty"),
+        ("a/b", "`a/b` cannot be a key: it has `/`"),
+        ("..", "`..` cannot be a key: it begins with"),
+        ("a..b", "`a..b` cannot be a key: it has `..`"),
+        ("a\nb", "`a\\nb` cannot be a key: it has a space or a control"),
+        ("\u{1b}[31m", "`\\u{1b}[31m` cannot be a key"),
+        ("a+b", "cannot be a key: it has `/`, `=`, `+`"),
+        ("a=b", "cannot be a key: it has `/`, `=`, `+`"),
+        ("a b", "cannot be a key: it has a space"),
+        ("--dry-run", "cannot be a key: it begins with"),
+        (long.as_str(), "… (10240 bytes)` cannot be a key: it is longer than 255 bytes"),
+    ] {
+        let refusal = workspace.add(&["good", key]).unwrap_err();
+        assert_eq!(refusal.code(), "bad_key");
+        assert!(refusal.to_string().contains(told), "{refusal}");
+        assert!(refusal.to_string().len() < 300);
+    }
+    assert!(workspace.core.state.symbols.dynamic("customers").current.is_empty(), "all or none");
+    let mut elsewhere = keys(&["a"]);
+    elsewhere.space = "costumers".to_owned();
+    let refusal = workspace.step(Input::AddKeys(elsewhere)).reply.unwrap_err();
+    let told = "there is no dynamic key space `costumers`; did you mean `customers`?";
+    assert_eq!(refusal.to_string(), told);
+    let refusal = workspace.retire(&["nobody"]).unwrap_err();
+    assert!(refusal.to_string().starts_with("`nobody` was never a key of `customers`"), "{refusal}");
+}
+
+#[test]
+fn a_million_keys_are_one_event_and_one_range() {
+    let mut workspace = Workspace::new(&customers(), 1);
+    let names: Vec<String> = (0..1_000_000).map(|number| format!("k{number}")).collect();
+    let request = KeyRequest { space: "customers".to_owned(), keys: names, by: String::new() };
+    let held = workspace.log.len();
+    workspace.step(Input::AddKeys(request)).reply.unwrap();
+    assert_eq!(workspace.kinds_since(held), ["keys_added"]);
+    let (_, set) = workspace.core.state.resolve("clean").unwrap();
+    assert_eq!((set.len(), set.keys_of(0).runs()), (1_000_000, 1));
+}
+
+#[test]
+fn keys_survive_a_restart_and_another_graph() {
+    let mut workspace = with_report();
+    workspace.retire(&["bolt"]).unwrap();
+    workspace.restart(&[]);
+    let without = GraphSpec::new().external("raw", &[listed("customer", &["acme"])]);
+    workspace.register(&without);
+    workspace.register(&customers());
+    let own = workspace.core.state.symbols.dynamic("customers");
+    assert_eq!((own.current.len(), own.retired.len()), (1, 1));
+    assert_eq!(workspace.add(&["bolt"]).unwrap().back, 1);
+    assert!(workspace.core.state.resolve("clean/customer=bolt").is_ok());
+}
+
+#[test]
+fn the_graph_checks_what_can_be_known_without_keys() {
+    let customer = [dynamic("customer", "customers")];
+    let fails = |spec: GraphSpec, code: &str, says: &str| {
+        let problems = spec.parse().expect_err("it is not sound");
+        assert_eq!(problems[0].code.to_string(), code);
+        assert!(problems[0].message.contains(says), "{}", problems[0].message);
+    };
+    // Dynamic and listed keys may follow from each other; whether they do shows when they are there.
+    let mixed = GraphSpec::new().external("raw", &[listed("customer", &["acme"])]).job(
+        "wash",
+        &["clean"],
+        &customer,
+        vec![reads("raw").edges(EdgeName::Fail, EdgeName::Clip)],
+    );
+    mixed.parse().expect("it is sound");
+    GraphSpec::new()
+        .external("raw", &customer)
+        .job("pick", &["one"], &[], vec![reads("raw").only("customer", &["later"])])
+        .parse()
+        .expect("the key may come");
+    fails(
+        GraphSpec::new().external("raw", &customer).job(
+            "pick",
+            &["one"],
+            &[],
+            vec![reads("raw").only("customer", &["a b"])],
+        ),
+        "bad_key",
+        "`a b` cannot be a key",
+    );
+    fails(
+        GraphSpec::new().external("raw", &customer).job(
+            "w",
+            &["o"],
+            &customer,
+            vec![reads("raw").window("customer", 2)],
+        ),
+        "granularity_mismatch",
+        "needs time keys",
+    );
+    fails(customers().with(|job| job.adds_keys = vec!["nobody".to_owned()]), "unknown_key_space", "nobody");
+    fails(GraphSpec::new().external("raw", &[dynamic("customer", "a/b")]), "bad_name", "`a/b`");
+    let mut own = customers();
+    for dataset in &mut own.file.datasets {
+        for dim in &mut dataset.dims {
+            dim.keys = databuild_core::graph::file::KeysEntry::Dynamic { name: None };
+        }
+    }
+    let graph = own.parse().expect("it is sound");
+    assert_eq!(graph.dynamic_spaces().into_keys().collect::<Vec<_>>(), ["clean:customer", "raw:customer"]);
+}

@@ -1,0 +1,58 @@
+//! Dynamic keys.
+
+use serde::{Deserialize, Serialize};
+
+/// Body of `POST /api/v1/keys/{space}` and `POST /api/v1/keys/{space}/retire`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysRequest {
+    /// The keys.
+    pub keys: Vec<String>,
+    /// Only count; nothing changes.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Who asks; `api` if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The answer: what the request comes to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeysReply {
+    /// The key space.
+    pub space: String,
+    /// Keys that were never there.
+    pub new: u64,
+    /// Keys that were retired before and come back.
+    pub back: u64,
+    /// Keys that go.
+    pub retired: u64,
+    /// Keys for which nothing changes: there already, or retired already.
+    pub unchanged: u64,
+    /// Nothing was done.
+    pub dry_run: bool,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// A dynamic key space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeySpaceRow {
+    /// Its name.
+    pub space: String,
+    /// Keys that exist.
+    pub keys: u64,
+    /// Keys that are retired.
+    pub retired: u64,
+    /// Dimensions that have its keys, such as `sales/orders/customer`.
+    pub dimensions: Vec<String>,
+}
+
+/// A dynamic key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyRow {
+    /// It.
+    pub key: String,
+    /// Whether it is retired.
+    pub retired: bool,
+}

@@ -1,0 +1,143 @@
+//! Dynamic keys.
+
+use super::super::error::ApiError;
+use super::super::routes::App;
+use super::{blocking, cursor, limit};
+use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
+use crate::engine::CommandError;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::Json;
+use databuild_core::decide::{self, Input, KeyCounts, KeyRequest, Reply};
+use databuild_core::range_set::Key;
+use serde::Deserialize;
+
+/// `GET /keys`.
+///
+/// # Errors
+/// No graph.
+pub async fn spaces(State(app): State<App>) -> Result<Json<Page<KeySpaceRow>>, ApiError> {
+    let state = &app.engine.snapshot().state;
+    let Some(registered) = &state.graph else {
+        return Err(ApiError::new(StatusCode::CONFLICT, "no_graph", "no graph is registered yet"));
+    };
+    let graph = &registered.graph;
+    let row = |(space, holders): (&str, Vec<_>)| {
+        let own = state.symbols.dynamic(space);
+        let dimension = |(ix, dim): (_, usize)| {
+            let dataset = graph.dataset(ix);
+            format!("{}/{}", dataset.name, dataset.dims[dim])
+        };
+        KeySpaceRow {
+            space: space.to_owned(),
+            keys: own.current.len(),
+            retired: own.retired.len(),
+            dimensions: holders.into_iter().map(dimension).collect(),
+        }
+    };
+    let data = graph.dynamic_spaces().into_iter().map(row).collect();
+    Ok(Json(Page { data, next: None, seq: state.seq.0 }))
+}
+
+/// Query of [`list`].
+#[derive(Debug, Deserialize)]
+pub struct ListQuery {
+    #[serde(default)]
+    retired: bool,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /keys/{space}`, in the order in which keys came.
+///
+/// # Errors
+/// No such key space, or a bad query.
+pub async fn list(
+    State(app): State<App>,
+    Path(space): Path<String>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Page<KeyRow>>, ApiError> {
+    let Query(query) = query?;
+    let state = &app.engine.snapshot().state;
+    // Nothing to add tells only whether there is such a key space.
+    let nothing = KeyRequest { space: space.clone(), keys: Vec::new(), by: String::new() };
+    decide::preview_added(state, &nothing).map_err(CommandError::from)?;
+    let after: Option<Key> = cursor(query.cursor.as_deref())?;
+    let limit = limit(query.limit);
+    let own = state.symbols.dynamic(&space);
+    let mut all = own.current.clone();
+    if query.retired {
+        all.union_with(&own.retired);
+    }
+    if let Some(after) = after {
+        all.remove_range(0, after);
+    }
+    let mut numbers: Vec<Key> = all.iter().take(limit + 1).collect();
+    let more = numbers.len() > limit;
+    numbers.truncate(limit);
+    let row = |number: &Key| KeyRow {
+        key: state.symbols.text(*number).to_owned(),
+        retired: own.retired.contains(*number),
+    };
+    let next = if more { numbers.last().map(ToString::to_string) } else { None };
+    Ok(Json(Page { data: numbers.iter().map(row).collect(), next, seq: state.seq.0 }))
+}
+
+/// `POST /keys/{space}`.
+///
+/// # Errors
+/// A bad body, no such key space, a text that cannot be a key.
+pub async fn add(
+    State(app): State<App>,
+    Path(space): Path<String>,
+    body: Result<Json<KeysRequest>, JsonRejection>,
+) -> Result<Json<KeysReply>, ApiError> {
+    let Json(body) = body?;
+    change(app, space, body, Input::AddKeys, decide::preview_added).await
+}
+
+/// `POST /keys/{space}/retire`.
+///
+/// # Errors
+/// A bad body, no such key space, a key that was never there.
+pub async fn retire(
+    State(app): State<App>,
+    Path(space): Path<String>,
+    body: Result<Json<KeysRequest>, JsonRejection>,
+) -> Result<Json<KeysReply>, ApiError> {
+    let Json(body) = body?;
+    change(app, space, body, Input::RetireKeys, decide::preview_retired).await
+}
+
+type Preview = fn(
+    &databuild_core::state::State,
+    &KeyRequest,
+) -> Result<(KeyCounts, Vec<String>), databuild_core::decide::Refusal>;
+
+async fn change(
+    app: App,
+    space: String,
+    body: KeysRequest,
+    input: fn(KeyRequest) -> Input,
+    preview: Preview,
+) -> Result<Json<KeysReply>, ApiError> {
+    let KeysRequest { keys, dry_run, by } = body;
+    let request = KeyRequest { space: space.clone(), keys, by: by.unwrap_or_else(|| "api".to_owned()) };
+    let counts = if dry_run {
+        let snapshot = app.engine.snapshot();
+        blocking(move || {
+            let (counts, _) = preview(&snapshot.state, &request).map_err(CommandError::from)?;
+            Ok(counts)
+        })
+        .await?
+    } else {
+        match app.engine.submit(input(request)).await? {
+            Reply::Keys(counts) => counts,
+            _ => KeyCounts::default(),
+        }
+    };
+    let KeyCounts { new, back, retired, unchanged } = counts;
+    let seq = app.engine.snapshot().state.seq.0;
+    Ok(Json(KeysReply { space, new, back, retired, unchanged, dry_run, seq }))
+}

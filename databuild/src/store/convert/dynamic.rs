@@ -1,0 +1,28 @@
+//! Events of keys that come and go, both ways.
+
+use super::decode::known;
+use super::ConvertError;
+use databuild_core::event::{KeysAdded, KeysRetired};
+use databuild_proto::v1 as stored;
+
+pub(super) fn keys_added(event: &KeysAdded) -> stored::KeysAdded {
+    let KeysAdded { space, keys, by } = event;
+    stored::KeysAdded { space: space.clone(), keys: keys.clone(), by: by.clone(), ..Default::default() }
+}
+
+pub(super) fn read_keys_added(message: stored::KeysAdded) -> Result<KeysAdded, ConvertError> {
+    known(&message, "added keys")?;
+    let stored::KeysAdded { space, keys, by, special_fields: _ } = message;
+    Ok(KeysAdded { space, keys, by })
+}
+
+pub(super) fn keys_retired(event: &KeysRetired) -> stored::KeysRetired {
+    let KeysRetired { space, keys, by } = event;
+    stored::KeysRetired { space: space.clone(), keys: keys.clone(), by: by.clone(), ..Default::default() }
+}
+
+pub(super) fn read_keys_retired(message: stored::KeysRetired) -> Result<KeysRetired, ConvertError> {
+    known(&message, "retired keys")?;
+    let stored::KeysRetired { space, keys, by, special_fields: _ } = message;
+    Ok(KeysRetired { space, keys, by })
+}
