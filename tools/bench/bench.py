@@ -23,6 +23,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 JOB = "#!/bin/sh\necho x > \"$1\"\n"
+# Ends when it is told to.
+SLOW_JOB = "#!/bin/sh\nexec sleep 3600\n"
 
 
 def say(text):
@@ -53,7 +55,7 @@ def process_cpu(pid):
 class Workspace:
     """A scratch workspace with a graph file made by hand, as Bazel would have built it."""
 
-    def __init__(self, folder, program, datasets, jobs):
+    def __init__(self, folder, program, datasets, jobs, script=JOB):
         self.folder = folder
         self.path = folder / "ws"
         (self.path).mkdir(parents=True)
@@ -61,10 +63,10 @@ class Workspace:
         runfiles = folder / "bin" / "databuild.runfiles" / "_main"
         runfiles.mkdir(parents=True)
         job = runfiles / "job"
-        job.write_text(JOB)
+        job.write_text(script)
         job.chmod(0o755)
-        digest = hashlib.sha256(JOB.encode()).hexdigest()
-        manifest = f"databuild-code-manifest 1\nF {digest} {len(JOB)} x _main/job\n"
+        digest = hashlib.sha256(script.encode()).hexdigest()
+        manifest = f"databuild-code-manifest 1\nF {digest} {len(script)} x _main/job\n"
         (runfiles / "job.manifest").write_text(manifest)
         (runfiles / "job.sources").write_text('{"format":1,"label":"//:job","files":[],"edges":[]}')
         code = hashlib.sha256(manifest.encode()).hexdigest()
@@ -299,6 +301,27 @@ def bench_diff(table, scratch, program, runs):
     table.add("diff of two graphs with 2,000 jobs", ours, theirs, "git diff --stat of the two files", "≤ 1")
 
 
+def bench_cancel(table, scratch, program, runs):
+    """Cancelling a want with 50,000 runs queued, and one with 10, each behind a job that does not end."""
+    # Days alone would reach into the future, and what has not ended yet is not built.
+    sizes = {"many": 50_000, "few": 10}
+    dims = {"many": [static("part", [f"p{n}" for n in range(50)]), days(1000)], "few": [days(10)]}
+    datasets = [dataset(name, dims[name]) for name in sizes]
+    jobs = [job(f"make_{name}", name) for name in sizes]
+    workspace = Workspace(scratch / "cancel", program, datasets, jobs, script=SLOW_JOB)
+    workspace.databuild("status")
+    took = {name: [] for name in sizes}
+    for _ in range(max(runs, 10)):
+        for name, count in sizes.items():
+            done = workspace.databuild("build", name, "--class", "backfill", "--jobs", "1", "--detach", "--json")[2]
+            want = json.loads(done.stdout)
+            if want["progress"]["total"] != count:
+                raise SystemExit(f"{want['progress']['total']} runs are queued, not {count}")
+            took[name].append(with_server(workspace, ["cancel", want["id"]])[:2])
+    workspace.stop()
+    table.add("cancel with 50,000 runs queued", took["many"], took["few"], "the same with 10", "≤ 1", "client included")
+
+
 def bench_start(table, scratch, program, runs):
     """Server start to first answer, and memory when idle."""
     workspace, _ = layered(scratch / "start", program, 365)
@@ -345,7 +368,7 @@ def bench_start(table, scratch, program, runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", choices=["current", "plan", "diff", "jobs", "start"])
+    parser.add_argument("--only", choices=["current", "plan", "diff", "jobs", "cancel", "start"])
     parser.add_argument("--write", type=pathlib.Path, help="keep the table in this file")
     args = parser.parse_args()
     if not shutil.which("ninja"):
@@ -362,6 +385,7 @@ def main():
             "plan": lambda: bench_plan(table, scratch, program, args.runs),
             "diff": lambda: bench_diff(table, scratch, program, args.runs),
             "jobs": lambda: bench_jobs(table, scratch, program, spawn_loop, args.runs),
+            "cancel": lambda: bench_cancel(table, scratch, program, args.runs),
             "start": lambda: bench_start(table, scratch, program, args.runs),
         }
         for name, bench in benches.items():

@@ -65,7 +65,12 @@ pub(super) fn line(
             let home = event.outputs.first().map(|output| dataset_of(&output.partition));
             let made = event.outputs.iter().filter(|output| Some(dataset_of(&output.partition)) == home);
             let made = made.count() as u64;
-            let message = if event.goes_on { format!("{made} partitions of that") } else { String::new() };
+            // The run is shown with all that it was given, of which this may be a part.
+            let message = match made {
+                1 if !event.goes_on => String::new(),
+                1 => "1 partition".to_owned(),
+                _ => format!("{made} partitions"),
+            };
             of_attempt(what, event.attempt, Some(made), &message, wall_ms)
         }
         Event::WorkCutOff(event) => {
