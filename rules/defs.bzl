@@ -10,9 +10,16 @@ load("//rules/private:dep.bzl", _dep = "dep")
 load("//rules/private:graph.bzl", _databuild_graph = "databuild_graph")
 load("//rules/private:job.bzl", _databuild_job = "databuild_job")
 load("//rules/private:keys.bzl", _keys = "keys")
+load(
+    "//rules/private:pipeline_tests.bzl",
+    _databuild_pipeline_test = "databuild_pipeline_test",
+    _databuild_plan_test = "databuild_plan_test",
+)
 
 databuild_dataset = _databuild_dataset
 databuild_graph = _databuild_graph
 databuild_job = _databuild_job
+databuild_pipeline_test = _databuild_pipeline_test
+databuild_plan_test = _databuild_plan_test
 dep = _dep
 keys = _keys

@@ -1,7 +1,16 @@
 """Every refusal of the rules, each with what the message must say."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "dep", "keys")
+load(
+    "//rules:defs.bzl",
+    "databuild_dataset",
+    "databuild_graph",
+    "databuild_job",
+    "databuild_pipeline_test",
+    "databuild_plan_test",
+    "dep",
+    "keys",
+)
 
 def _failure_impl(ctx):
     env = analysistest.begin(ctx)
@@ -177,6 +186,32 @@ _GRAPHS = {
     ),
 }
 
+_PLAN_TESTS = {
+    "plan_test_of_no_graph": (
+        dict(graph = "//rules/tests:days"),
+        "DatabuildGraphInfo",
+    ),
+    "plan_test_of_nothing": (
+        dict(targets = []),
+        "targets is empty; name what is to be planned or built",
+    ),
+    "unknown_plan_test_attribute": (
+        dict(expects = "x"),
+        "`expects` is no attribute of databuild_plan_test",
+    ),
+}
+
+_PIPELINE_TESTS = {
+    "fixture_outside_of_prefix": (
+        dict(files = ["BUILD.bazel"], strip_prefix = "data"),
+        "files: `rules/tests/BUILD.bazel` is not below strip_prefix = \"rules/tests/data\"",
+    ),
+    "many_expected_files": (
+        dict(expected = {"//rules/tests/golden:graph": "out/x"}),
+        "expected: //rules/tests/golden:graph is 2 files; name one for `out/x`",
+    ),
+}
+
 def failure_test_suite(name):
     """All tests of refusals.
 
@@ -197,6 +232,24 @@ def failure_test_suite(name):
         cases[case] = expected
     for case, (kwargs, expected) in _GRAPHS.items():
         databuild_graph(name = case, tags = ["manual"], **kwargs)
+        cases[case] = expected
+
+    for case, (kwargs, expected) in _PLAN_TESTS.items():
+        attributes = dict({
+            "as_of": "2010-01-02T00:00:00Z",
+            "golden": "BUILD.bazel",
+            "graph": "//rules/tests/golden:graph",
+            "targets": ["x"],
+        }, **kwargs)
+        databuild_plan_test(name = case, tags = ["manual"], **attributes)
+        cases[case] = expected
+    for case, (kwargs, expected) in _PIPELINE_TESTS.items():
+        attributes = dict({
+            "expected": {"BUILD.bazel": "out/x"},
+            "graph": "//rules/tests/golden:graph",
+            "targets": ["x"],
+        }, **kwargs)
+        databuild_pipeline_test(name = case, tags = ["manual"], **attributes)
         cases[case] = expected
 
     tests = []

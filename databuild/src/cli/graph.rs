@@ -18,7 +18,8 @@ pub struct BuiltGraph {
 }
 
 impl BuiltGraph {
-    /// A graph file; what it speaks of is looked for beside it, in `NAME.runfiles` of `NAME.graph.json`.
+    /// A graph file; what it speaks of is looked for beside it, in `NAME.runfiles` of `NAME.graph.json`, and
+    /// else in the runfiles that it is in itself.
     ///
     /// # Errors
     /// It cannot be read.
@@ -28,7 +29,7 @@ impl BuiltGraph {
         })?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = name.strip_suffix(".graph.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
-        let runfiles = path.with_file_name(format!("{stem}.runfiles"));
+        let runfiles = runfiles_of(&path.with_file_name(stem));
         Ok(BuiltGraph { content, path: path.to_owned(), runfiles })
     }
 
@@ -75,6 +76,16 @@ pub fn find() -> Result<Option<BuiltGraph>, CliError> {
         }
     }
     Ok(None)
+}
+
+/// The runfiles folder beside the program; of a program that is a runfile itself (of a test, say) the one it is in.
+fn runfiles_of(program: &Path) -> PathBuf {
+    let own = beside(program, ".runfiles");
+    if own.is_dir() {
+        return own;
+    }
+    let around = program.ancestors().skip(1).find(|dir| dir.extension().is_some_and(|end| end == "runfiles"));
+    around.map(Path::to_owned).unwrap_or(own)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Plans or builds in a workspace of fixtures and compares what came out; see pipeline_tests.bzl, which fills the holes.
+set -eu
+
+label=%{label}
+as_of=%{as_of}
+runfiles=${RUNFILES_DIR:-${TEST_SRCDIR:-$0.runfiles}}
+case $runfiles in /*) ;; *) runfiles=$PWD/$runfiles ;; esac
+graph=$runfiles/%{graph}
+kept=${TEST_UNDECLARED_OUTPUTS_DIR:-}
+
+# Nothing of the machine and nothing of another test: workspace, code store and sockets are below this test's folder.
+lab=$(mktemp -d "${TEST_TMPDIR:-${TMPDIR:-/tmp}}/databuild.XXXXXX")
+workspace=$lab/workspace
+export HOME="$lab" XDG_CACHE_HOME="$lab/cache" RUNFILES_DIR="$runfiles"
+unset XDG_RUNTIME_DIR BUILD_WORKSPACE_DIRECTORY
+mkdir -p "$workspace"
+: >"$workspace/MODULE.bazel"
+
+databuild() { "$graph" --workspace "$workspace" --color never "$@"; }
+finish() {
+  databuild stop --jobs >/dev/null 2>&1 || true
+  chmod -R u+w "$lab" 2>/dev/null || true
+  rm -rf "$lab"
+}
+trap finish EXIT
+
+lay_out() {
+  while [ $# -gt 0 ]; do
+    mkdir -p "$(dirname "$workspace/$2")"
+    cp -L "$runfiles/$1" "$workspace/$2"
+    shift 2
+  done
+}
+lay_out %{fixtures}
+
+failed=0
+# same EXPECTED ACTUAL NAME
+same() {
+  if [ ! -e "$2" ]; then
+    echo "FAIL $label: $3 was not made" >&2
+    failed=1
+  elif ! cmp -s "$1" "$2"; then
+    echo "FAIL $label: $3 is not as expected (- expected, + actual)" >&2
+    diff -u "$1" "$2" | tail -n +3 | head -n 100 >&2 || true
+    if [ -n "$kept" ]; then
+      mkdir -p "$kept/$(dirname "$3")"
+      cp -L "$2" "$kept/$3"
+      echo "  what came out is in the test's outputs: $3" >&2
+    fi
+    failed=1
+  fi
+}
+
+if [ %{mode} = plan ]; then
+  # Exit code 1 says that something cannot be built, which may be what is expected.
+  databuild plan --no-save --as-of "$as_of" %{targets} >"$lab/plan" || [ $? = 1 ]
+  compare() { same "$runfiles/$1" "$lab/plan" "$2"; }
+  compare %{expected}
+else
+  databuild build --no-daemon ${as_of:+--as-of "$as_of"} %{targets}
+  compare() {
+    while [ $# -gt 0 ]; do
+      same "$runfiles/$1" "$workspace/$2" "$2"
+      shift 2
+    done
+  }
+  compare %{expected}
+fi
+exit "$failed"
