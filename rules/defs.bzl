@@ -1,7 +1,7 @@
 """Public API of the DataBuild rules.
 
 ```starlark
-load("@databuild//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "dep", "keys")
+load("@databuild//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys")
 ```
 """
 
@@ -15,11 +15,13 @@ load(
     _databuild_pipeline_test = "databuild_pipeline_test",
     _databuild_plan_test = "databuild_plan_test",
 )
+load("//rules/private:pool.bzl", _databuild_pool = "databuild_pool")
 
 databuild_dataset = _databuild_dataset
 databuild_graph = _databuild_graph
 databuild_job = _databuild_job
 databuild_pipeline_test = _databuild_pipeline_test
 databuild_plan_test = _databuild_plan_test
+databuild_pool = _databuild_pool
 dep = _dep
 keys = _keys

@@ -11,6 +11,14 @@ DatabuildDatasetInfo = provider(
     },
 )
 
+DatabuildPoolInfo = provider(
+    doc = "A pool, as jobs and graphs see it.",
+    fields = {
+        "label": "string: the target, in display form.",
+        "slots": "int: how much of it there is.",
+    },
+)
+
 DatabuildJobInfo = provider(
     doc = "A job, as graphs see it.",
     fields = {
@@ -18,6 +26,7 @@ DatabuildJobInfo = provider(
         "datasets": "depset of DatabuildDatasetInfo: all datasets the job reads or makes.",
         "executable": "File: what is run.",
         "label": "string: the target, in display form.",
+        "pools": "depset of DatabuildPoolInfo: what its runs take of.",
         "runfiles": "runfiles: executable, its runfiles, and both manifests.",
         "source_manifest": "File: JSON of the source files and label edges behind the executable.",
         "spec": "string: JSON of the job's entry in the graph file, without its fingerprint.",

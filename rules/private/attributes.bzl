@@ -27,7 +27,6 @@ _PLANNED = [
     "owners",
     "params",
     "partial_inputs",
-    "pools",
     "priority",
     "resources",
     "retention",

@@ -3,6 +3,7 @@
 load("//rules:providers.bzl", "DatabuildDatasetInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":key_spaces.bzl", "is_key_space")
+load(":limits.bzl", "limit_or_zero")
 load(":paths.bzl", "dataset_name", "display_label")
 
 def _is_identifier(text):
@@ -19,6 +20,10 @@ def _dataset_impl(ctx):
             problems.append("dims: `%s` is no name of a dimension; use a-z, 0-9 and _, beginning with a letter" % dim["name"])
     if ctx.attr.external and not ctx.attr.path:
         problems.append("an external dataset needs `path`: its data version is the content of its files")
+    if ctx.attr.max_running < 0:
+        problems.append("max_running = %d: write a number of at least 1, or leave it out" % ctx.attr.max_running)
+    if ctx.attr.external and ctx.attr.max_running:
+        problems.append("max_running: an external dataset has no runs that make it; leave it out")
     fail_with(label, problems)
     name = dataset_name(ctx.label)
     return [
@@ -28,7 +33,8 @@ def _dataset_impl(ctx):
             external = ctx.attr.external,
             label = label,
             name = name,
-            spec = json.encode({
+            # What is not said does not stand in the graph file.
+            spec = json.encode(({"max_running": ctx.attr.max_running} if ctx.attr.max_running else {}) | {
                 "dims": dims,
                 "external": ctx.attr.external,
                 "label": label,
@@ -44,13 +50,14 @@ _databuild_dataset = rule(
     attrs = {
         "dims": attr.string(mandatory = True, doc = "JSON list of dimensions in their declared order."),
         "external": attr.bool(doc = "Observed, not built."),
+        "max_running": attr.int(doc = "Most runs that make it at once; 0 for no limit."),
         "path": attr.string(doc = "Path template of a partition."),
         "problems": attr.string_list(doc = "What the macro found wrong."),
     },
     provides = [DatabuildDatasetInfo],
 )
 
-def databuild_dataset(name, dims = {}, path = None, external = False, **kwargs):
+def databuild_dataset(name, dims = {}, path = None, external = False, max_running = None, **kwargs):
     """Declares a dataset.
 
     Its name in partition references is the package and the name: `//sales:orders` is `sales/orders`.
@@ -62,6 +69,7 @@ def databuild_dataset(name, dims = {}, path = None, external = False, **kwargs):
         path: where the file or directory of a partition is, with `{dimension}` for each dimension; relative
             to the workspace, or absolute. Left out if partitions are not files.
         external: the data comes from elsewhere: it is observed, no job makes it.
+        max_running: most runs that make it at once; by default there is no limit.
         **kwargs: attributes of all rules, such as `visibility` (who may read the dataset) and `tags`.
     """
     common, problems = split_attributes("databuild_dataset", kwargs)
@@ -80,6 +88,7 @@ def databuild_dataset(name, dims = {}, path = None, external = False, **kwargs):
         name = name,
         dims = json.encode(entries),
         external = external,
+        max_running = limit_or_zero("max_running", max_running, problems),
         path = path or "",
         problems = problems,
         **common

@@ -11,7 +11,11 @@ _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 def _spec(label, jobs):
     datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
-    return {
+    pools = depset(transitive = [job.pools for job in jobs]).to_list()
+    pools = [{"label": pool.label, "slots": pool.slots} for pool in sorted(pools, key = lambda pool: pool.label)]
+
+    # Without pools the graph file says nothing of them, as before there were any.
+    return ({"pools": pools} if pools else {}) | {
         "datasets": [json.decode(dataset.spec) for dataset in sorted(datasets, key = lambda dataset: (dataset.name, dataset.label))],
         "format": _FORMAT,
         "jobs": [json.decode(job.spec) for job in sorted(jobs, key = lambda job: job.label)],

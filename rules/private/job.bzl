@@ -1,11 +1,12 @@
 """`databuild_job`: a program that makes partitions of datasets from partitions of others."""
 
-load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "DatabuildSourcesInfo")
+load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "DatabuildPoolInfo", "DatabuildSourcesInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":dep.bzl", "is_dep")
 load(":duration.bzl", "parse_duration")
 load(":fingerprint.bzl", "code_manifest")
-load(":mappings.bzl", "unit_problem")
+load(":inputs.bzl", "input_entry")
+load(":limits.bzl", "limit_or_zero", "run_limits")
 load(":paths.bzl", "display_label", "runfiles_path")
 load(":sources.bzl", "source_manifest", "sources_aspect")
 load(":transitions.bzl", "fixed_transition")
@@ -14,47 +15,6 @@ _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 # As in the core's check: the request of a run names each of its partitions.
 _MAX_BATCH = 10000
-
-def _input_entry(name, spec, dataset, output_dims, problems):
-    """The graph file's entry of one input, a rule for each dimension of its dataset."""
-    dims = json.decode(dataset.dims)
-    at = "inputs[\"%s\"]" % name
-    for dim in spec["dims"]:
-        if dim not in [known["name"] for known in dims]:
-            problems.append("%s: dataset `%s` has no dimension `%s`; it has %s" % (
-                at,
-                dataset.name,
-                dim,
-                ", ".join(["`%s`" % known["name"] for known in dims]) or "none",
-            ))
-    entries = []
-    for dim in dims:
-        given = spec["dims"].get(dim["name"])
-        if not given:
-            if dim["name"] not in output_dims:
-                problems.append("%s: dimension `%s` of `%s` is no dimension of the outputs; say which keys are read, such as %s = keys.all()" % (
-                    at,
-                    dim["name"],
-                    dataset.name,
-                    dim["name"],
-                ))
-            entries.append({"dim": dim["name"], "rule": {"kind": "same", "of": dim["name"]}})
-            continue
-        problem = unit_problem(given["unit"], dim["keys"])
-        if problem:
-            problems.append("%s: `%s`: %s" % (at, dim["name"], problem))
-        rule = {"kind": given["kind"]}
-        if given["of"]:
-            rule["of"] = given["of"]
-        rule.update(given["fields"])
-        entries.append({"dim": dim["name"], "rule": rule})
-    return {
-        "after_end": spec["after_end"],
-        "before_start": spec["before_start"],
-        "dataset": dataset.name,
-        "dims": entries,
-        "name": name,
-    }
 
 def _duration(name, text, problems):
     parsed = parse_duration(text)
@@ -88,7 +48,7 @@ def _job_impl(ctx):
     output_dims = [dim["name"] for dim in json.decode(outputs[0].dims)] if outputs else []
     specs = json.decode(ctx.attr.inputs)
     entries = [
-        _input_entry(name, specs[name], inputs[specs[name]["dataset"]], output_dims, problems)
+        input_entry(name, specs[name], inputs[specs[name]["dataset"]], output_dims, problems)
         for name in sorted(specs)
     ]
     if DatabuildSourcesInfo in binary and binary[DatabuildSourcesInfo].hidden_env:
@@ -112,6 +72,7 @@ def _job_impl(ctx):
             ))
         if batch["max"] < 2 or batch["max"] > _MAX_BATCH:
             problems.append("batch = {\"%s\": %d}: write a number from 2 to %d, or leave batch out" % (batch["dim"], batch["max"], _MAX_BATCH))
+    limits, pools = run_limits(ctx.attr, problems)
     if ctx.attr.on_code_change not in ("stale", "keep"):
         problems.append("on_code_change = \"%s\": write \"stale\" or \"keep\"" % ctx.attr.on_code_change)
     if backoff > backoff_max:
@@ -132,10 +93,11 @@ def _job_impl(ctx):
             datasets = depset(inputs + outputs),
             executable = executable,
             label = label,
+            pools = depset(pools),
             runfiles = runfiles,
             source_manifest = sources,
             # What is not declared is not in the graph file, as before there was such a thing.
-            spec = json.encode(({"batch": batch} if batch else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | {
+            spec = json.encode(({"batch": batch} if batch else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | limits | {
                 "args": ctx.attr.job_args,
                 "backoff_max_ms": backoff_max,
                 "backoff_ms": backoff,
@@ -171,6 +133,7 @@ _databuild_job = rule(
             executable = True,
             mandatory = True,
         ),
+        "cpus": attr.int(doc = "0 if it is not said."),
         "env": attr.string_dict(),
         "env_inherit": attr.string_list(),
         "grace": attr.string(),
@@ -180,9 +143,16 @@ _databuild_job = rule(
         ),
         "inputs": attr.string(mandatory = True, doc = "JSON object of inputs by name."),
         "job_args": attr.string_list(),
+        "max_running": attr.int(doc = "0 for no limit."),
+        "memory": attr.string(doc = "An amount with its unit; empty if it is not said."),
         "on_code_change": attr.string(),
         "outputs": attr.label_list(providers = [DatabuildDatasetInfo]),
+        "pools": attr.label_keyed_string_dict(
+            doc = "How much of each pool a run takes.",
+            providers = [DatabuildPoolInfo],
+        ),
         "problems": attr.string_list(doc = "What the macro found wrong."),
+        "rate": attr.string(doc = "A count and a length of time; empty for no limit."),
         "retries": attr.int(),
         # Not `timeout`: Bazel takes an attribute of that name for a test's.
         "time_limit": attr.string(),
@@ -207,6 +177,11 @@ def databuild_job(
         on_code_change = "stale",
         batch = None,
         adds_keys = [],
+        pools = {},
+        cpus = None,
+        memory = None,
+        max_running = None,
+        rate = None,
         **kwargs):
     """Declares a job.
 
@@ -230,9 +205,22 @@ def databuild_job(
         batch: lets one run make several partitions that differ in one dimension: a dictionary of that
             dimension and the largest number, such as `{"date": 30}`. By default a run makes one.
         adds_keys: names of dynamic key spaces (`keys.dynamic("customers")`) that its runs may add keys to.
+        pools: what each run takes of pools: a dictionary from the label of a `databuild_pool` to a number,
+            such as `{":db": 1}`. A run begins when all of it is free.
+        cpus: how many of the places that `--jobs` gives a run takes; 1 by default, and never more than there
+            are.
+        memory: how much memory a run is expected to need, such as `"512m"` or `"2g"`; runs that say so go side
+            by side as far as the machine has it. By default it is not counted.
+        max_running: most runs of the job at once; by default there is no limit.
+        rate: how many attempts may start in some time, such as `"10/1m"`; by default there is no limit.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_job", kwargs)
+    weights = {}
+    if type(pools) != "dict" or [weight for weight in pools.values() if type(weight) != "int"]:
+        problems.append("pools = %r: write a dictionary of pools and numbers, such as pools = {\":db\": 1}" % (pools,))
+    else:
+        weights = {pool: str(weight) for pool, weight in pools.items()}
     if type(inputs) != "dict":
         problems.append("inputs = %r: write a dictionary, such as inputs = {\"raw\": dep(\":raw\")}" % (inputs,))
         inputs = {}
@@ -269,15 +257,20 @@ def databuild_job(
         backoff_max = backoff_max,
         batch = json.encode(batch_entry),
         binary = binary,
+        cpus = limit_or_zero("cpus", cpus, problems),
         env = env,
         env_inherit = env_inherit,
         grace = grace,
         input_datasets = datasets.keys(),
         inputs = json.encode(entries),
         job_args = args,
+        max_running = limit_or_zero("max_running", max_running, problems),
+        memory = memory or "",
         on_code_change = on_code_change,
         outputs = outputs,
+        pools = weights,
         problems = problems,
+        rate = rate or "",
         retries = retries,
         time_limit = timeout or "",
         **common

@@ -8,6 +8,7 @@ load(
     "databuild_job",
     "databuild_pipeline_test",
     "databuild_plan_test",
+    "databuild_pool",
     "dep",
     "keys",
 )
@@ -58,6 +59,10 @@ _DATASETS = {
         dict(dims = {"date": keys.all()}),
         "write a key space",
     ),
+    "external_with_runs": (
+        dict(external = True, path = "x", max_running = 1),
+        "max_running: an external dataset has no runs that make it",
+    ),
     "planned_dataset_attribute": (
         dict(freshness = "1h"),
         "attribute `freshness` is planned and does not work yet",
@@ -69,6 +74,14 @@ _DATASETS = {
 }
 
 _JOBS = {
+    "asks_too_much_of_a_pool": (
+        dict(pools = {"//rules/tests:small_pool": 3}),
+        "pools: 3 of //rules/tests:small_pool, which has 2: make the pool larger, or take less of it",
+    ),
+    "asks_nothing_of_a_pool": (
+        dict(pools = {"//rules/tests:small_pool": 0}),
+        "pools: 0 of //rules/tests:small_pool: write a number of at least 1",
+    ),
     "backoff_above_max": (
         dict(backoff = "2m"),
         "backoff = \"2m\" is longer than backoff_max = \"1m\"",
@@ -97,6 +110,10 @@ _JOBS = {
         dict(batch = {"city": 2}),
         "batch = {\"city\": 2}: the outputs have no dimension `city`; they have `date`",
     ),
+    "bad_cpus": (
+        dict(cpus = 0),
+        "cpus = 0: write a number of at least 1, or leave it out",
+    ),
     "bad_dep_label": (
         dict(inputs = {"x": dep(None)}),
         "inputs[\"x\"]: dep(None): the first argument is the label of a dataset",
@@ -104,6 +121,22 @@ _JOBS = {
     "bad_edge_rule": (
         dict(inputs = {"x": dep("//rules/tests:days", before_start = "stop")}),
         "inputs[\"x\"]: before_start = \"stop\" is no edge rule; write \"clip\", \"fail\" or \"skip\"",
+    ),
+    "bad_max_running": (
+        dict(max_running = "2"),
+        "max_running = \"2\": write a number of at least 1, or leave it out",
+    ),
+    "bad_memory": (
+        dict(memory = "2"),
+        "memory = \"2\": write an amount with its unit",
+    ),
+    "bad_pools_type": (
+        dict(pools = ["//rules/tests:small_pool"]),
+        "write a dictionary of pools and numbers, such as pools = ",
+    ),
+    "bad_rate": (
+        dict(rate = "10"),
+        "rate = \"10\": write how many starts, 1 to 1000, in how much time",
     ),
     "bad_grace": (
         dict(grace = "x"),
@@ -150,8 +183,8 @@ _JOBS = {
         "DatabuildDatasetInfo",
     ),
     "planned_job_attribute": (
-        dict(pools = {"api": 1}),
-        "attribute `pools` is planned and does not work yet",
+        dict(services = ["api"]),
+        "attribute `services` is planned and does not work yet",
     ),
     "unknown_job_attribute": (
         dict(deps = []),
@@ -172,6 +205,17 @@ _JOBS = {
     "window_unit_differs": (
         dict(inputs = {"x": dep("//rules/tests:days", date = keys.window(hours = 7))}),
         "the window counts hours, and the dimension's keys are days; write days = ...",
+    ),
+}
+
+_POOLS = {
+    "pool_without_slots": (
+        dict(slots = 0),
+        "slots = 0: write a number of at least 1",
+    ),
+    "unknown_pool_attribute": (
+        dict(slots = 1, size = 2),
+        "`size` is no attribute of databuild_pool",
     ),
 }
 
@@ -221,6 +265,7 @@ def failure_test_suite(name):
     databuild_dataset(name = "days", dims = {"date": _DAYS})
     databuild_dataset(name = "cities", dims = {"city": keys.static(["a"])})
     databuild_dataset(name = "out", dims = {"date": _DAYS})
+    databuild_pool(name = "small_pool", slots = 2)
 
     cases = {}
     for case, (kwargs, expected) in _DATASETS.items():
@@ -229,6 +274,9 @@ def failure_test_suite(name):
     for case, (kwargs, expected) in _JOBS.items():
         attributes = dict({"binary": "//rules/tests/golden:tool_bin", "outputs": [":out"]}, **kwargs)
         databuild_job(name = case, tags = ["manual"], **attributes)
+        cases[case] = expected
+    for case, (kwargs, expected) in _POOLS.items():
+        databuild_pool(name = case, tags = ["manual"], **kwargs)
         cases[case] = expected
     for case, (kwargs, expected) in _GRAPHS.items():
         databuild_graph(name = case, tags = ["manual"], **kwargs)

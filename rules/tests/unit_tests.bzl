@@ -4,6 +4,7 @@ load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
 load("//rules:defs.bzl", "dep", "keys")
 load("//rules/private:attributes.bzl", "split_attributes")
 load("//rules/private:duration.bzl", "parse_duration")
+load("//rules/private:limits.bzl", "parse_memory", "parse_rate")
 load("//rules/private:mappings.bzl", "unit_problem")
 load("//rules/private:paths.bzl", "dataset_name", "display_label", "runfiles_path")
 load("//rules/private:prebuilt.bzl", "prebuilt_problem")
@@ -115,10 +116,10 @@ deps_test = unittest.make(_deps_impl)
 
 def _attributes_impl(ctx):
     env = unittest.begin(ctx)
-    common, problems = split_attributes("databuild_job", {"pools": 1, "tags": ["x"], "wrong": 2})
+    common, problems = split_attributes("databuild_job", {"services": 1, "tags": ["x"], "wrong": 2})
     asserts.equals(env, {"tags": ["x"]}, common)
     asserts.equals(env, [
-        "attribute `pools` is planned and does not work yet; leave it out",
+        "attribute `services` is planned and does not work yet; leave it out",
         "`wrong` is no attribute of databuild_job; leave it out",
     ], problems)
     return unittest.end(env)
@@ -146,6 +147,19 @@ def _prebuilt_impl(ctx):
 
 prebuilt_test = unittest.make(_prebuilt_impl)
 
+def _limits_impl(ctx):
+    env = unittest.begin(ctx)
+    for text, expected in {"1k": 1024, "2G": 2 << 30, "3t": 3 << 40, "512m": 512 << 20}.items():
+        asserts.equals(env, expected, parse_memory(text), text)
+    for text in ["", "m", "2", "0g", "1.5g", "2gb", "-1m"]:
+        asserts.equals(env, None, parse_memory(text), text)
+    asserts.equals(env, {"count": 10, "period_ms": 60000}, parse_rate("10/1m"))
+    for text in ["", "10", "10/", "/1m", "0/1m", "1001/1m", "10/0s", "10/x", "1/2/3s"]:
+        asserts.equals(env, None, parse_rate(text), text)
+    return unittest.end(env)
+
+limits_test = unittest.make(_limits_impl)
+
 def unit_test_suite(name):
     """All unit tests.
 
@@ -158,6 +172,7 @@ def unit_test_suite(name):
         deps_test,
         durations_test,
         key_spaces_test,
+        limits_test,
         mappings_test,
         paths_test,
         prebuilt_test,

@@ -15,13 +15,14 @@ from scenarios_data import Data
 from scenarios_failures import Failures
 from scenarios_http import Http
 from scenarios_judgements import Acceptance, Files, Judgements
+from scenarios_limits import Limits
 from scenarios_pipeline import Pipeline, Prebuilt
 from scenarios_plans import Blame, Plans
 from scenarios_server import Server
 from scenarios_survival import Survival
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Data, Plans, Blame, Failures, Judgements, Files, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Data, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -115,7 +115,7 @@ class Blame(Scenario):
         self.assertSays(self.ws.cli("why", running["run"]).expect(0), "it waits for nothing", "makes probe/ticks/case=a")
         second = self.ws.detach("probe/ticks/case=b+c")
         waiting = self.ws.cli("why", second, "--json").expect(0).json()
-        holder = {"run": running["run"], "partition": "probe/ticks/case=a", "wants": [first]}
+        holder = {"run": running["run"], "partition": "probe/ticks/case=a", "wants": [first], "amount": 1}
         self.assertEqual((waiting["kind"], waiting["holders"]), ("slots", [holder]))
         self.assertSays(self.ws.cli("why", second).expect(0), "the one place is taken", running["run"], "2 of its partitions")
         self.ws.cli("cancel", second).expect(0)

@@ -89,6 +89,8 @@ pub enum Event {
     KeysAdded(KeysAdded),
     /// Dynamic keys went.
     KeysRetired(KeysRetired),
+    /// Somebody gave a pool another size.
+    PoolResized(PoolResized),
 }
 
 impl Event {
@@ -124,6 +126,7 @@ impl Event {
             Event::Adopted(_) => "adopted",
             Event::KeysAdded(_) => "keys_added",
             Event::KeysRetired(_) => "keys_retired",
+            Event::PoolResized(_) => "pool_resized",
         }
     }
 }
@@ -620,5 +623,16 @@ pub struct KeysRetired {
     /// Keys that were there.
     pub keys: Vec<String>,
     /// Who retired them.
+    pub by: String,
+}
+
+/// See [`Event::PoolResized`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolResized {
+    /// Its label.
+    pub pool: String,
+    /// How many slots it has from now on, whatever the graph declares; none = as the graph declares.
+    pub slots: Option<u32>,
+    /// Who said so.
     pub by: String,
 }

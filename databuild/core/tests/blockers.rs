@@ -3,8 +3,10 @@
 mod support;
 
 use databuild_core::decide::blocker::{of_run, of_want};
-use databuild_core::decide::{AttemptEnd, Blocker, Input, Success};
+use databuild_core::decide::{AttemptEnd, Blocker, Input, PoolRequest, Success};
 use databuild_core::event::{AttemptOutcome, Refresh};
+use databuild_core::graph::file::{JobEntry, RateEntry};
+use databuild_core::graph::Resource;
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Phase;
 use support::graphs::{listed, reads, GraphSpec};
@@ -22,12 +24,12 @@ fn graph() -> GraphSpec {
 
 fn want_waits(workspace: &Workspace, want: WantId) -> Blocker {
     let core = &workspace.core;
-    of_want(&core.state, core.slots, workspace.now, &core.state.wants[&want])
+    of_want(&core.state, core.capacity(), workspace.now, &core.state.wants[&want])
 }
 
 fn run_waits(workspace: &Workspace, run: RunId) -> Blocker {
     let core = &workspace.core;
-    of_run(&core.state, core.slots, workspace.now, &core.state.runs[&run])
+    of_run(&core.state, core.capacity(), workspace.now, &core.state.runs[&run])
 }
 
 #[test]
@@ -134,4 +136,71 @@ fn what_is_handed_out_ahead_waits_for_a_place_too() {
     assert_eq!(run_waits(&workspace, ahead), expected);
     workspace.finish("a", "v1");
     assert_eq!(want_waits(&workspace, want), Blocker::UnderWay { run: ahead, more: 0 });
+}
+
+#[test]
+fn a_full_pool_is_named_with_those_who_hold_it() {
+    let spec = graph().pool("db", 3).change("make_a", |job| {
+        job.pools.insert("//:db".to_owned(), 2);
+    });
+    let spec = spec.change("make_x", |job| {
+        job.pools.insert("//:db".to_owned(), 2);
+    });
+    let mut workspace = Workspace::new(&spec, 8);
+    workspace.want(&["x/n=1"], Refresh::Stale);
+    let holder = workspace.run("x/n=1");
+    let want = workspace.want(&["a", "x/n=2"], Refresh::Stale);
+    let full = Blocker::Limit {
+        resource: Resource::Pool("//:db".to_owned()),
+        size: 3,
+        needs: 2,
+        ready: 2,
+        holders: vec![(holder, 2)],
+        set_aside: false,
+    };
+    assert_eq!(want_waits(&workspace, want), full);
+    workspace.step(Input::ResizePool(PoolRequest {
+        pool: "db".to_owned(),
+        slots: Some(1),
+        by: String::new(),
+    }));
+    workspace.finish("x/n=1", "v1");
+    let small = Blocker::Limit {
+        resource: Resource::Pool("//:db".to_owned()),
+        size: 1,
+        needs: 2,
+        ready: 2,
+        holders: vec![],
+        set_aside: false,
+    };
+    assert_eq!(want_waits(&workspace, want), small);
+}
+
+#[test]
+fn what_is_set_aside_for_older_work_is_said_to_be() {
+    let in_pool = |weight| {
+        move |job: &mut JobEntry| {
+            job.pools.insert("//:db".to_owned(), weight);
+        }
+    };
+    let spec = graph().pool("db", 3).change("make_a", in_pool(3)).change("make_x", in_pool(1));
+    let mut workspace = Workspace::new(&spec, 8);
+    workspace.want(&["x/n=1"], Refresh::Stale);
+    let holder = workspace.run("x/n=1");
+    workspace.want(&["a"], Refresh::Stale);
+    let want = workspace.want(&["x/n=2"], Refresh::Stale);
+    let blocker = want_waits(&workspace, want);
+    let Blocker::Limit { set_aside: true, holders, .. } = blocker else { panic!("{blocker:?}") };
+    assert_eq!(holders, [(holder, 1)]);
+}
+
+#[test]
+fn a_rate_says_until_when() {
+    let rate = RateEntry { count: 1, period_ms: 60_000 };
+    let mut workspace = Workspace::new(&graph().change("make_x", |job| job.rate = Some(rate)), 8);
+    let want = workspace.want(&["x"], Refresh::Stale);
+    let until = workspace.now + jiff::SignedDuration::from_secs(60);
+    workspace.finish("x/n=1", "v1");
+    let expected = Blocker::Rate { job: "//:make_x".to_owned(), until, ready: 1 };
+    assert_eq!(want_waits(&workspace, want), expected);
 }

@@ -32,7 +32,10 @@ fn nothing_is_begun_for_a_paused_want_and_what_runs_goes_on() {
     assert_eq!(running, ["a/city=oslo/date=2010-01-01", "a/city=oslo/date=2010-01-02"]);
     assert_eq!(workspace.finish_all("v1"), running, "and nothing follows");
     let state = &workspace.core.state;
-    assert_eq!(of_want(state, 2, workspace.now, &state.wants[&want]), Blocker::Paused { want });
+    assert_eq!(
+        of_want(state, workspace.core.capacity(), workspace.now, &state.wants[&want]),
+        Blocker::Paused { want }
+    );
 
     let log = workspace.log.len();
     workspace.step(Input::PauseWant(want)).reply.unwrap();

@@ -10,6 +10,7 @@ mod judgements;
 mod keys;
 mod partitions;
 mod plans;
+mod pools;
 mod runs;
 mod server;
 mod wants;
@@ -28,6 +29,7 @@ pub use partitions::{
     Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,
 };
 pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
+pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
     EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,

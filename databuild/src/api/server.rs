@@ -17,6 +17,10 @@ pub struct ServerStatus {
     pub started_at: String,
     /// Attempts that may run at once.
     pub slots: usize,
+    /// Bytes of memory that runs may take together; absent if it is not known, and then not counted.
+    pub memory: Option<u64>,
+    /// Who keeps runs within their memory: `accounting`, so far nobody but the plan of who runs beside whom.
+    pub memory_limits: String,
     /// Wants that are open.
     pub open_wants: usize,
     /// Runs that are live.

@@ -21,7 +21,8 @@ pub struct WhyWork {
 /// What something waits for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Blocker {
-    /// Stable name: `running`, `starting`, `publishing`, `ready`, `slots`, `backoff`, `paused`, `canceling`,
+    /// Stable name: `running`, `starting`, `publishing`, `ready`, `slots`, `pool`,
+    /// `memory`, `limit`, `rate`, `backoff`, `paused`, `canceling`,
     /// `behind`, `upstream`; of what is over, how it ended.
     pub kind: String,
     /// For people.
@@ -34,7 +35,7 @@ pub struct Blocker {
     pub since: Option<String>,
     /// When it goes on, RFC 3339.
     pub until: Option<String>,
-    /// Who has the places; at most 20.
+    /// Who has the places, or the pool; at most 20.
     pub holders: Vec<Holder>,
     /// What the partition upstream waits for.
     pub because: Option<Box<Blocker>>,
@@ -49,4 +50,6 @@ pub struct Holder {
     pub partition: String,
     /// Who wants it.
     pub wants: Vec<String>,
+    /// How much it has: places, slots of the pool, bytes, runs.
+    pub amount: u64,
 }

@@ -45,6 +45,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Compare the graph just built with the one the server follows, or two graph files
     Diff(DiffArgs),
+    /// Show what runs share and who has it, or change a pool's size
+    Pools(PoolsArgs),
     /// Explain why a partition is as it is, or what a want or a run waits for
     Why(WhyArgs),
     /// Declare data bad: it and all that was made from it is stale
@@ -202,6 +204,31 @@ fn seconds(text: &str) -> Result<u64, String> {
 pub struct PlansArgs {
     /// Show this plan, such as p7
     pub id: Option<String>,
+}
+
+/// Arguments of `pools`.
+#[derive(Debug, Args)]
+pub struct PoolsArgs {
+    /// What to do (default: list)
+    #[command(subcommand)]
+    pub command: Option<PoolsCommand>,
+}
+
+/// What to do with pools.
+#[derive(Debug, Subcommand)]
+pub enum PoolsCommand {
+    /// Give a pool another size than it is declared to have
+    Set {
+        /// Name or label, such as db
+        pool: String,
+        /// Slots from now on; 0 lets nothing of it run
+        slots: u32,
+    },
+    /// Give it the declared size again
+    Reset {
+        /// Name or label
+        pool: String,
+    },
 }
 
 /// Arguments of `apply`.

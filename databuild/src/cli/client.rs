@@ -116,6 +116,14 @@ impl Client {
         })
     }
 
+    /// `PUT` with a JSON body.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn replace<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, CliError> {
+        self.request(Method::PUT, path, Some(encode(body)?))
+    }
+
     /// `POST` whose answer is only a status.
     ///
     /// # Errors

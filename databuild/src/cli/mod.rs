@@ -44,6 +44,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Build(args) => c::build::run(&cli, args),
         Command::Plan(args) => c::plan::run(&cli, args),
         Command::Plans(args) => c::plans::run(&cli, args),
+        Command::Pools(args) => c::pools::run(&cli, args),
         Command::Apply(args) => c::apply::run(&cli, args),
         Command::Diff(args) => c::diff::run(&cli, args),
         Command::Why(args) => c::why::run(&cli, args),

@@ -97,6 +97,19 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// `512 MiB`, `1.5 GiB`; with one digit after the point at most.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut amount = bytes as f64;
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    let text = format!("{amount:.1}");
+    format!("{} {}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
+}
+
 /// `1 partition`, `2 partitions`.
 pub fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -130,6 +143,7 @@ mod tests {
         assert_eq!(duration(350), "350 ms");
         assert_eq!(duration(1250), "1.2 s");
         assert_eq!(duration(125_000), "2 min 5 s");
+        assert_eq!((bytes(0), bytes(1536 << 20)), ("0 B".to_owned(), "1.5 GiB".to_owned()));
         assert_eq!(time("2026-01-02T03:04:05.678Z"), "2026-01-02 03:04:05Z");
         assert_eq!(encode("a/b=c d+é"), "a/b%3Dc%20d%2B%C3%A9");
     }

@@ -19,10 +19,11 @@ use datasets::{
     dataset_dump, dataset_message, indexed_dump, indexed_message, marked_dump, marked_message, set_dump,
     set_message,
 };
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 7;
+pub(super) const FORMAT: u32 = 8;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         last_plan,
         plans,
         key_spaces,
+        pool_sizes,
+        starts,
     } = dump;
     stored::Checkpoint {
         format: FORMAT,
@@ -99,6 +102,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         last_plan: last_plan.0,
         plans: plans.into_iter().map(plan_message).collect(),
         key_spaces: key_spaces.iter().map(key_space_message).collect(),
+        pool_sizes: pool_sizes.into_iter().collect(),
+        starts: starts.into_iter().map(starts_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -123,6 +128,8 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         last_plan,
         plans,
         key_spaces,
+        pool_sizes,
+        starts,
         special_fields: _,
     } = message;
     if format != FORMAT {
@@ -145,6 +152,8 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         last_plan: PlanId(last_plan),
         plans: plans.into_iter().map(plan_dump).collect::<Result<_, _>>()?,
         key_spaces: key_spaces.into_iter().map(key_space_dump).collect::<Result<_, _>>()?,
+        pool_sizes: pool_sizes.into_iter().collect(),
+        starts: starts.into_iter().map(starts_dump).collect::<Result<_, _>>()?,
     })
 }
 
@@ -189,6 +198,18 @@ fn plan_dump(message: stored::CheckpointPlan) -> Result<SavedPlan, ConvertError>
     let stored::CheckpointPlan { created_at, plan, special_fields: _ } = message;
     let plan = plan.into_option().ok_or_else(|| malformed("has an empty plan"))?;
     Ok(SavedPlan { created_at: read::instant(created_at)?, plan: read::plan_created(plan)? })
+}
+
+fn starts_message((job, at): (String, Vec<Timestamp>)) -> stored::CheckpointStarts {
+    let at = at.into_iter().filter_map(|at| write::instant(at).0.map(|at| *at)).collect();
+    stored::CheckpointStarts { job, at, special_fields: Default::default() }
+}
+
+fn starts_dump(message: stored::CheckpointStarts) -> Result<(String, Vec<Timestamp>), ConvertError> {
+    known(&message, "starts of a job")?;
+    let stored::CheckpointStarts { job, at, special_fields: _ } = message;
+    let at = at.into_iter().map(|at| read::instant(MessageField::some(at)));
+    Ok((job, at.collect::<Result<_, _>>()?))
 }
 
 fn graph_message(dump: GraphDump) -> stored::CheckpointGraph {

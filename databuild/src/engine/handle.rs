@@ -4,7 +4,8 @@ use super::orchestrator::{Command, Message};
 use crate::store::{Blob, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
-    self, ApplyRequest, Core, Impact, Input, Judgement, PlanRequest, Refusal, Reply, Sightings, WantRequest,
+    self, ApplyRequest, Capacity, Core, Impact, Input, Judgement, PlanRequest, Refusal, Reply, Sightings,
+    WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
 use databuild_core::graph::{DatasetIx, Graph};
@@ -27,11 +28,19 @@ pub struct Snapshot {
     pub state: Arc<State>,
     /// How many attempts may run at once.
     pub slots: usize,
+    /// Bytes of memory that runs may take together.
+    pub memory: Option<u64>,
 }
 
 impl Snapshot {
     pub(super) fn of(core: &Core) -> Snapshot {
-        Snapshot { state: Arc::new(core.state.clone()), slots: core.slots }
+        Snapshot { state: Arc::new(core.state.clone()), slots: core.slots, memory: core.memory }
+    }
+
+    /// What the machine has for runs.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        Capacity { slots: self.slots, memory: self.memory }
     }
 }
 

@@ -38,6 +38,8 @@ pub struct EngineConfig {
     pub base_env: Vec<(String, String)>,
     /// Attempts that may run at once.
     pub slots: usize,
+    /// Bytes of memory that runs may take together; not counted if none.
+    pub memory: Option<u64>,
     /// Finds or starts the runner.
     pub connect: ConnectRunner,
 }
@@ -69,6 +71,7 @@ impl Engine {
         let mut core = Core::new(config.slots);
         let (state, base) = replay::load(config.log.as_ref())?;
         core.state = state;
+        core.memory = config.memory;
         let (inbox, messages) = mpsc::channel();
         let (examine_send, examine_receive) = mpsc::channel();
         let (publish_send, publish_receive) = mpsc::channel();

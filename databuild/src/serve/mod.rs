@@ -1,8 +1,10 @@
 //! The server process: takes the workspace's lock, starts engine and HTTP, watches over its own right to
 //! live, and goes down in order.
 
+mod memory;
 mod options;
 mod run;
 
+pub use memory::memory;
 pub use options::{job_environment, store_root, ServeOptions};
 pub use run::{serve, ServeError, PROTOCOL};

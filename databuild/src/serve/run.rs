@@ -181,6 +181,7 @@ impl Server {
             reader,
             base_env: job_environment(),
             slots: options.slots,
+            memory: super::memory(),
             connect: connect_runner(state, &program)?,
         })?;
 

@@ -62,6 +62,10 @@ pub(super) fn describe(event: &Event) -> String {
         }
         Event::KeysAdded(e) => format!("{} added {} to {}", e.by, some_keys(&e.keys), e.space),
         Event::KeysRetired(e) => format!("{} retired {} of {}", e.by, some_keys(&e.keys), e.space),
+        Event::PoolResized(e) => match e.slots {
+            Some(slots) => format!("{} set pool {} to {slots}", e.by, e.pool),
+            None => format!("{} set pool {} back to what is declared", e.by, e.pool),
+        },
         Event::RunEnded(e) => {
             format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
         }

@@ -53,9 +53,8 @@ impl IntoResponse for ApiError {
 impl From<CommandError> for ApiError {
     fn from(error: CommandError) -> ApiError {
         let status = match error.code() {
-            "want_not_found" | "run_not_found" | "plan_not_found" | "unknown_key_space" => {
-                StatusCode::NOT_FOUND
-            }
+            "want_not_found" | "run_not_found" | "plan_not_found" | "pool_not_found"
+            | "unknown_key_space" => StatusCode::NOT_FOUND,
             "graph_changed" | "no_graph" | "plan_expired" | "plan_outdated" => StatusCode::CONFLICT,
             "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
             "disk_full" => StatusCode::INSUFFICIENT_STORAGE,

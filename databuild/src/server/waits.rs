@@ -7,12 +7,15 @@ use crate::engine::Snapshot;
 use crate::store::{Reader, StoreError};
 use databuild_core::decide::blocker::{of_run, of_want};
 use databuild_core::decide::Blocker as Found;
+use databuild_core::graph::Resource;
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Phase;
 use jiff::Timestamp;
 
 /// Holders of places that an answer names.
 const MOST_HOLDERS: usize = 20;
+/// Holders that a message names.
+const MOST_NAMED: usize = 5;
 
 /// What a want waits for.
 ///
@@ -23,7 +26,7 @@ pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
     let reader = app.engine.reader();
     if let Some(want) = snapshot.state.wants.get(&id) {
         let now = Timestamp::now();
-        let found = of_want(&snapshot.state, snapshot.slots, now, want);
+        let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
         return Ok(WhyWork {
             id: id.to_string(),
             state: "open".to_owned(),
@@ -58,7 +61,7 @@ pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
     let (blocker, seq) = match snapshot.state.runs.get(&id) {
         Some(run) => {
             let now = Timestamp::now();
-            let found = of_run(&snapshot.state, snapshot.slots, now, run);
+            let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
             (told(&snapshot, reader, now, &found)?, snapshot.state.seq)
         }
         None => (over(state, row.ended_at, causes.first()), found.last_seq),
@@ -106,6 +109,22 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
                 kind: "slots".to_owned(),
                 message: format!("{places} taken{who}; {ready} of its partitions could start"),
                 holders: named,
+                ..Blocker::default()
+            }
+        }
+        Found::Limit { resource, size, needs, ready, holders, set_aside } => {
+            limit(snapshot, resource, (*size, *needs), *ready, holders, *set_aside)
+        }
+        Found::Rate { job, until, ready } => {
+            let left = u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0);
+            Blocker {
+                kind: "rate".to_owned(),
+                message: format!(
+                    "{job} has started as often as its rate allows; the next start is due in {}; {ready} of its \
+                     partitions could start",
+                    span(left)
+                ),
+                until: Some(until.to_string()),
                 ..Blocker::default()
             }
         }
@@ -163,6 +182,58 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
     })
 }
 
+/// Of something that runs share, too little is free.
+fn limit(
+    snapshot: &Snapshot,
+    resource: &Resource,
+    (size, needs): (u64, u64),
+    ready: u64,
+    holders: &[(RunId, u64)],
+    set_aside: bool,
+) -> Blocker {
+    let pool = |label: &str| {
+        let graph = snapshot.state.graph();
+        graph.pool_labeled(label).map_or_else(|| label.to_owned(), |pool| pool.name.clone())
+    };
+    let (kind, what) = match resource {
+        Resource::Places => ("slots", "places".to_owned()),
+        Resource::Memory => ("memory", "memory".to_owned()),
+        Resource::Pool(label) => ("pool", format!("pool {}", pool(label))),
+        Resource::Job(label) => ("limit", format!("max_running of {label}")),
+        Resource::Dataset(name) => ("limit", format!("max_running of {name}")),
+    };
+    let amount = |amount: u64| match resource {
+        Resource::Memory => format!("{} MiB", amount.div_ceil(1 << 20)),
+        _ => amount.to_string(),
+    };
+    let mut who: Vec<String> =
+        holders.iter().take(MOST_NAMED).map(|(run, has)| format!("{run} ({})", amount(*has))).collect();
+    if holders.len() > MOST_NAMED {
+        who.push(format!("and {} more", holders.len() - MOST_NAMED));
+    }
+    let who = who.join(", ");
+    let used: u64 = holders.iter().map(|(_, has)| has).sum();
+    let state = match (used, set_aside) {
+        _ if needs > size => "is too small; `databuild pools` tells, and sets it larger".to_owned(),
+        (_, true) => format!("is set aside for what waits longer: {who}"),
+        (used, _) if used >= size => format!("is full: {who}"),
+        (used, _) => format!("has {} free: {who}", amount(size - used)),
+    };
+    let state = state.strip_suffix(": ").unwrap_or(&state).to_owned();
+    let named =
+        holders.iter().take(MOST_HOLDERS).map(|(run, has)| Holder { amount: *has, ..holder(snapshot, *run) });
+    Blocker {
+        kind: kind.to_owned(),
+        message: format!(
+            "{what} {state}; there is {} of it, a run takes {}; {ready} of its partitions could start",
+            amount(size),
+            amount(needs)
+        ),
+        holders: named.collect(),
+        ..Blocker::default()
+    }
+}
+
 fn under_way(
     snapshot: &Snapshot,
     reader: &Reader,
@@ -206,6 +277,7 @@ fn holder(snapshot: &Snapshot, id: RunId) -> Holder {
         run: id.to_string(),
         partition: run.map(|run| run.partition.clone()).unwrap_or_default(),
         wants: wants.unwrap_or_default(),
+        amount: 1,
     }
 }
 

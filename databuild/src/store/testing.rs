@@ -151,6 +151,7 @@ one_example_of_each! {
     }),
     KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme", "bølt"]), by: "r12".into() }),
     KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]), by: "ada".into() }),
+    PoolResized(PoolResized { pool: "//sales:db".into(), slots: Some(0), by: "ada".into() }),
 }
 
 /// An example of each event, a second apart.

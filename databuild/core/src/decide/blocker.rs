@@ -2,8 +2,9 @@
 //!
 //! Pure reading. It looks at what [`super::dispatch`] looks at, so that it names what dispatch waits for.
 
-use super::dispatch::{free_places, inputs_pending};
-use crate::graph::JobIx;
+use super::dispatch::inputs_pending;
+use super::limits::{lack, Capacity, Lack};
+use crate::graph::{Job, JobIx, Resource};
 use crate::ids::{RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::{Phase, Run, State, Want};
@@ -30,6 +31,30 @@ pub enum Blocker {
         ready: u64,
         /// Who has the places, oldest first.
         holders: Vec<RunId>,
+    },
+    /// Of something else that runs share, too little is free.
+    Limit {
+        /// Of what.
+        resource: Resource,
+        /// How much there is.
+        size: u64,
+        /// How much a run takes.
+        needs: u64,
+        /// Partitions that could begin.
+        ready: u64,
+        /// Who has it, oldest first, with how much.
+        holders: Vec<(RunId, u64)>,
+        /// Enough is free, but set aside for what waits longer.
+        set_aside: bool,
+    },
+    /// The job has started as often as it may for now.
+    Rate {
+        /// Its label.
+        job: String,
+        /// When it may start again.
+        until: Timestamp,
+        /// Partitions that could begin.
+        ready: u64,
     },
     /// The last attempt failed; the next one is due then.
     Backoff {
@@ -66,7 +91,7 @@ pub enum Blocker {
 
 /// What a want waits for. Whatever moves it on counts first: a run under way, then what could begin.
 #[must_use]
-pub fn of_want(state: &State, slots: usize, now: Timestamp, want: &Want) -> Blocker {
+pub fn of_want(state: &State, capacity: Capacity, now: Timestamp, want: &Want) -> Blocker {
     let runs: Vec<&Arc<Run>> = state
         .runs
         .values()
@@ -76,7 +101,7 @@ pub fn of_want(state: &State, slots: usize, now: Timestamp, want: &Want) -> Bloc
         .iter()
         .filter(|run| !run.cancel_requested && !matches!(run.phase, Phase::RetryWait(_)))
         .collect();
-    let begun = |run: &&&&Arc<Run>| run.phase != Phase::Leased || gets_a_place(state, slots, run);
+    let begun = |run: &&&&Arc<Run>| run.phase != Phase::Leased || gets_a_place(state, capacity.slots, run);
     if let Some(run) = moving.iter().find(begun) {
         return Blocker::UnderWay { run: run.id, more: moving.len() as u64 - 1 };
     }
@@ -89,10 +114,15 @@ pub fn of_want(state: &State, slots: usize, now: Timestamp, want: &Want) -> Bloc
         ready += set.intersect(&state.work(*job).ready).len();
     }
     if !moving.is_empty() {
-        return Blocker::Slots { slots, ready, holders: holders(state, slots) };
+        return all_taken(state, capacity, ready);
     }
-    if ready > 0 {
-        return places(state, slots, ready);
+    // As dispatch does, from the furthest downstream.
+    let could_begin =
+        want.remaining.iter().rev().filter(|(job, set)| set.intersects(&state.work(**job).ready));
+    let mut lacks = could_begin.map(|(job, _)| begins(state, capacity, now, state.graph().job(*job), ready));
+    if let Some(first) = lacks.next() {
+        let free = first == Blocker::Ready || lacks.any(|other| other == Blocker::Ready);
+        return if free { Blocker::Ready } else { first };
     }
     // Among runs that wait to be tried again, the one that is due first.
     let due = runs.iter().filter_map(|run| match run.phase {
@@ -100,7 +130,7 @@ pub fn of_want(state: &State, slots: usize, now: Timestamp, want: &Want) -> Bloc
         _ => None,
     });
     if let Some((_, run)) = due.min_by_key(|(at, run)| (*at, run.id)) {
-        return of_run(state, slots, now, run);
+        return of_run(state, capacity, now, run);
     }
     if let Some(run) = runs.first() {
         return Blocker::Canceling { run: run.id };
@@ -108,7 +138,7 @@ pub fn of_want(state: &State, slots: usize, now: Timestamp, want: &Want) -> Bloc
     // Only what others make: the furthest upstream first.
     for (job, set) in &want.remaining {
         if let Some(key) = set.first() {
-            return of_queued(state, slots, now, *job, &key);
+            return of_queued(state, capacity, now, *job, &key);
         }
     }
     Blocker::Ready
@@ -116,14 +146,12 @@ pub fn of_want(state: &State, slots: usize, now: Timestamp, want: &Want) -> Bloc
 
 /// What a live run waits for.
 #[must_use]
-pub fn of_run(state: &State, slots: usize, now: Timestamp, run: &Run) -> Blocker {
+pub fn of_run(state: &State, capacity: Capacity, now: Timestamp, run: &Run) -> Blocker {
     if run.cancel_requested {
         return Blocker::Canceling { run: run.id };
     }
     match run.phase {
-        Phase::Leased if !gets_a_place(state, slots, run) => {
-            Blocker::Slots { slots, ready: 1, holders: holders(state, slots) }
-        }
+        Phase::Leased if !gets_a_place(state, capacity.slots, run) => all_taken(state, capacity, 1),
         Phase::Leased | Phase::Running | Phase::Publishing => Blocker::UnderWay { run: run.id, more: 0 },
         Phase::RetryWait(until) if until > now => Blocker::Backoff { run: run.id, until },
         Phase::RetryWait(_) if state.is_held_back(run) => {
@@ -133,19 +161,20 @@ pub fn of_run(state: &State, slots: usize, now: Timestamp, run: &Run) -> Blocker
         }
         Phase::RetryWait(_) => {
             let job = state.current_job(run).filter(|_| inputs_pending(state, run));
-            match job.and_then(|job| upstream(state, slots, now, job, &run.set)) {
+            match job.and_then(|job| upstream(state, capacity, now, job, &run.set)) {
                 Some(blocker) => blocker,
-                None => places(state, slots, 1),
+                None => begins(state, capacity, now, run.graph.graph.job(run.job), 1),
             }
         }
     }
 }
 
 /// What queued work waits for.
-fn of_queued(state: &State, slots: usize, now: Timestamp, job: JobIx, key: &PartitionKey) -> Blocker {
+fn of_queued(state: &State, capacity: Capacity, now: Timestamp, job: JobIx, key: &PartitionKey) -> Blocker {
     let work = state.work(job);
     if work.ready.contains(key) {
-        return paused(state, job, key).unwrap_or_else(|| places(state, slots, 1));
+        let begins = || begins(state, capacity, now, state.graph().job(job), 1);
+        return paused(state, job, key).unwrap_or_else(begins);
     }
     if work.live.contains(key) {
         if let Some(run) = making(state, job, key) {
@@ -157,11 +186,17 @@ fn of_queued(state: &State, slots: usize, now: Timestamp, job: JobIx, key: &Part
         }
     }
     let single = PartitionSet::single(state.graph().home(job).shape, key);
-    upstream(state, slots, now, job, &single).unwrap_or(Blocker::Ready)
+    upstream(state, capacity, now, job, &single).unwrap_or(Blocker::Ready)
 }
 
 /// What a part of `set` of `job` waits for upstream, followed to its end; none if nothing upstream is undone.
-fn upstream(state: &State, slots: usize, now: Timestamp, job: JobIx, set: &PartitionSet) -> Option<Blocker> {
+fn upstream(
+    state: &State,
+    capacity: Capacity,
+    now: Timestamp,
+    job: JobIx,
+    set: &PartitionSet,
+) -> Option<Blocker> {
     let graph = state.graph();
     let mut job = job;
     let mut key = state.waiting(job, set).first()?;
@@ -173,9 +208,10 @@ fn upstream(state: &State, slots: usize, now: Timestamp, job: JobIx, set: &Parti
         let run = making(state, producer, &first)
             .filter(|run| !matches!(run.phase, Phase::RetryWait(at) if at <= now));
         let because = match run {
-            Some(run) => Some(of_run(state, slots, now, run)),
+            Some(run) => Some(of_run(state, capacity, now, run)),
             None if state.work(producer).ready.contains(&first) => {
-                Some(paused(state, producer, &first).unwrap_or_else(|| places(state, slots, 1)))
+                let begins = || begins(state, capacity, now, graph.job(producer), 1);
+                Some(paused(state, producer, &first).unwrap_or_else(begins))
             }
             None => None,
         };
@@ -215,10 +251,22 @@ fn pending_input(state: &State, job: JobIx, key: &PartitionKey) -> Option<(JobIx
     })
 }
 
-fn places(state: &State, slots: usize, ready: u64) -> Blocker {
-    if free_places(state, slots) > 0 {
-        return Blocker::Ready;
+/// What work lacks that waits for nothing upstream.
+fn begins(state: &State, capacity: Capacity, now: Timestamp, job: &Job, ready: u64) -> Blocker {
+    match lack(state, capacity, now, job) {
+        None => Blocker::Ready,
+        Some(Lack::Rate(until)) => Blocker::Rate { job: job.label.clone(), until, ready },
+        Some(Lack::Resource { resource: Resource::Places, needs: 1, .. }) => {
+            all_taken(state, capacity, ready)
+        }
+        Some(Lack::Resource { resource, size, needs, holders, set_aside }) => {
+            Blocker::Limit { resource, size, needs, ready, holders, set_aside }
+        }
     }
+}
+
+fn all_taken(state: &State, capacity: Capacity, ready: u64) -> Blocker {
+    let slots = capacity.slots;
     Blocker::Slots { slots, ready, holders: holders(state, slots) }
 }
 

@@ -1,12 +1,14 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
+use super::limits::{Capacity, Gate};
 use super::{batches, AttemptSpec, Effect, Out};
 use crate::event::{AttemptLeased, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::JobIx;
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::PartitionSet;
-use crate::state::{Phase, Run, State, Verdict};
+use crate::state::{Run, State, Verdict};
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Work this short in milliseconds is handed out ahead, so that a place does not stay empty for the
@@ -15,16 +17,18 @@ const SHORT_MS: f64 = 100.0;
 /// Leases handed out ahead for each place, at most.
 const MAX_AHEAD: usize = 16;
 
-/// Leases ready work until all places are taken or nothing is ready; work that turned out to be current
-/// is cut off on the way.
-pub(super) fn dispatch(out: &mut Out, slots: usize) {
+/// Leases ready work until nothing that is ready may begin; work that turned out to be current is cut off on
+/// the way. Tells when time alone lets something begin.
+pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
     let mut replanned = false;
     loop {
-        let free = free_places(out.state, slots);
-        if free == 0 || out.state.graph.is_none() {
-            return;
+        out.state.graph.as_ref()?;
+        let mut gate = Gate::new(out.state, capacity, out.now);
+        if gate.is_full() {
+            return None;
         }
-        let Some((job, runs)) = next_ready(out.state, free) else { return };
+        gate.due_retries();
+        let Some((job, runs)) = next_ready(out.state, &mut gate) else { return gate.wake() };
         let mut set = PartitionSet::empty(out.state.graph().home(job).shape);
         runs.iter().for_each(|run| set.union_with(run));
         let needed = to_build(out.state, job, &set);
@@ -47,14 +51,8 @@ pub(super) fn dispatch(out: &mut Out, slots: usize) {
     }
 }
 
-/// How many attempts may be leased now.
-pub(super) fn free_places(state: &State, slots: usize) -> usize {
-    let active = state.runs.values().filter(|run| run.occupies_slot()).count();
-    (slots + ahead(state, slots)).saturating_sub(active)
-}
-
 /// How many attempts beyond the places are worth handing out.
-fn ahead(state: &State, slots: usize) -> usize {
+pub(super) fn ahead(state: &State, slots: usize) -> usize {
     if state.attempt_ms <= 0.0 || state.attempt_ms >= SHORT_MS {
         return 0;
     }
@@ -62,9 +60,11 @@ fn ahead(state: &State, slots: usize) -> usize {
     slots * each.min(MAX_AHEAD)
 }
 
-/// The next ready work as at most `most` runs: by class, then by age of the want, then what is furthest
+/// The next ready work that may begin, as runs: by class, then by age of the want, then what is furthest
 /// downstream, so that results come early and little stands half done. Of history the newest goes first.
-fn next_ready(state: &State, most: usize) -> Option<(JobIx, Vec<PartitionSet>)> {
+pub(super) fn next_ready<'s>(state: &'s State, gate: &mut Gate<'s>) -> Option<(JobIx, Vec<PartitionSet>)> {
+    // What one want's work of a job waits for, another's does as well.
+    let mut closed = HashSet::new();
     let mut wants: Vec<_> = state.wants.values().filter(|want| !want.paused).collect();
     wants.sort_by_key(|want| (want.class, want.id));
     for want in wants {
@@ -73,13 +73,15 @@ fn next_ready(state: &State, most: usize) -> Option<(JobIx, Vec<PartitionSet>)> 
         let mut growing = None;
         for (job, held) in want.remaining.iter().rev() {
             let work = state.work(*job);
-            if work.ready.is_empty() {
+            if work.ready.is_empty() || closed.contains(job) || !held.intersects(&work.ready) {
+                continue;
+            }
+            let most = gate.admit(state.graph().job(*job));
+            if most == 0 {
+                closed.insert(*job);
                 continue;
             }
             let ready = held.intersect(&work.ready);
-            if ready.is_empty() {
-                continue;
-            }
             let Some(batch) = state.graph().job(*job).batch else {
                 let singles = batches::singles(state, *job, &ready, most, newest);
                 return Some((*job, singles));
@@ -180,16 +182,9 @@ pub(super) fn start(out: &mut Out, id: RunId) {
     out.effects.push(Effect::Start(Box::new(spec)));
 }
 
-/// Leases the next attempt of runs whose wait is over, the oldest first, as far as places are free.
-pub(super) fn retry(out: &mut Out, slots: usize) {
-    let due = |out: &Out| -> Vec<Arc<Run>> {
-        retries(out.state)
-            .filter(|(at, run)| *at <= out.now && !inputs_pending(out.state, run))
-            .filter(|(_, run)| !out.state.is_held_back(run))
-            .map(|(_, run)| Arc::clone(run))
-            .take(free_places(out.state, slots))
-            .collect()
-    };
+/// Leases the next attempt of runs whose wait is over, the oldest first, as far as they may begin.
+pub(super) fn retry(out: &mut Out, capacity: Capacity) {
+    let due = |out: &Out| Gate::new(out.state, capacity, out.now).due_retries();
     let lacking: Vec<_> = due(out)
         .iter()
         .filter_map(|run| {
@@ -256,24 +251,9 @@ pub(super) fn end_wants(out: &mut Out) {
     }
 }
 
-/// The next instant at which something follows by itself.
-pub(super) fn next_timer(state: &State, slots: usize) -> Option<Timestamp> {
-    // While no place is free it is not time but the end of an attempt that lets a run go on.
-    let mut waiting: Vec<_> =
-        if free_places(state, slots) > 0 { retries(state).collect() } else { Vec::new() };
-    waiting.sort_by_key(|(at, _)| *at);
-    let goes_on = |run: &Run| !inputs_pending(state, run) && !state.is_held_back(run);
-    let retry = waiting.into_iter().find(|(_, run)| goes_on(run)).map(|(at, _)| at);
-    let expiries = state.wants.values().filter_map(|want| want.expires_at);
-    retry.into_iter().chain(expiries).min()
-}
-
-/// Runs that are to be tried again, with the instant.
-fn retries(state: &State) -> impl Iterator<Item = (Timestamp, &Arc<Run>)> {
-    state.runs.values().filter_map(|run| match run.phase {
-        Phase::RetryWait(at) => Some((at, run)),
-        _ => None,
-    })
+/// When the next want's time is over.
+pub(super) fn next_expiry(state: &State) -> Option<Timestamp> {
+    state.wants.values().filter_map(|want| want.expires_at).min()
 }
 
 /// Those of `set` that read something which is not there.

@@ -76,6 +76,8 @@ pub enum Input {
     AddKeys(KeyRequest),
     /// Somebody retires dynamic keys.
     RetireKeys(KeyRequest),
+    /// Somebody gives a pool another size.
+    ResizePool(PoolRequest),
     /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
     Resume(Vec<AttemptId>),
     /// How much may run at once.
@@ -171,6 +173,17 @@ pub struct Judgement {
     /// Why.
     pub reason: String,
     /// Who.
+    pub by: String,
+}
+
+/// What somebody wants a pool to be.
+#[derive(Debug, Clone)]
+pub struct PoolRequest {
+    /// Its name or label.
+    pub pool: String,
+    /// How many slots it has from now on; as declared, if absent.
+    pub slots: Option<u32>,
+    /// Who says so.
     pub by: String,
 }
 
@@ -437,6 +450,14 @@ pub enum Refusal {
         /// How many more are unknown.
         more: usize,
     },
+    /// No such pool.
+    #[error("the graph has no pool `{name}`; {}", choice(known))]
+    UnknownPool {
+        /// What was asked for.
+        name: String,
+        /// Pools there are.
+        known: Vec<String>,
+    },
 }
 
 fn others(more: usize, verb: &str) -> String {
@@ -455,6 +476,14 @@ fn summary(changes: &[String]) -> String {
         text.push_str(&format!("; and {} more changes", changes.len() - FIRST));
     }
     text
+}
+
+fn choice(known: &[String]) -> String {
+    if known.is_empty() {
+        "declare it by databuild_pool, and let a job take of it".to_owned()
+    } else {
+        format!("it has {}", known.join(", "))
+    }
 }
 
 impl From<crate::reference::ReferenceError> for Refusal {
@@ -489,6 +518,7 @@ impl Refusal {
             Refusal::UnknownKeySpace { .. } => "unknown_key_space",
             Refusal::BadKey { .. } => "bad_key",
             Refusal::NoSuchKey { .. } => "unknown_key",
+            Refusal::UnknownPool { .. } => "pool_not_found",
         }
     }
 }

@@ -19,7 +19,9 @@ mod dispatch;
 mod impact;
 mod input;
 mod keys;
+pub mod limits;
 mod plan;
+mod pool;
 mod replan;
 mod resume;
 mod taint;
@@ -31,9 +33,10 @@ pub use blocker::Blocker;
 pub use impact::{impact, Impact};
 pub use input::{
     AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
-    Judgement, PlanRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
+    Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
 };
 pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
+pub use limits::Capacity;
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 
 use crate::event::{Event, Record};
@@ -47,8 +50,12 @@ pub struct Core {
     pub state: State,
     /// Attempts that may run side by side.
     pub slots: usize,
+    /// Bytes of memory that runs may take together; not counted if none.
+    pub memory: Option<u64>,
     /// No further attempt is leased.
     pub draining: bool,
+    /// When time alone lets something begin, as of the last step.
+    wake: Option<Timestamp>,
 }
 
 /// Events and effects of a step while it is being made.
@@ -72,7 +79,13 @@ impl Core {
     /// A core for a workspace without history.
     #[must_use]
     pub fn new(slots: usize) -> Core {
-        Core { state: State::default(), slots, draining: false }
+        Core { state: State::default(), slots, memory: None, draining: false, wake: None }
+    }
+
+    /// What the machine has for runs.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        Capacity { slots: self.slots, memory: self.memory }
     }
 
     /// Folds a logged event at start-up.
@@ -110,6 +123,7 @@ impl Core {
             Input::Untaint(request) => taint::untaint(&mut out, request),
             Input::AddKeys(request) => keys::add(&mut out, request),
             Input::RetireKeys(request) => keys::retire(&mut out, request),
+            Input::ResizePool(request) => pool::resize(&mut out, request),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {
                 self.slots = slots;
@@ -121,14 +135,17 @@ impl Core {
             }
             Input::Tick => Ok(Reply::Done),
         };
+        self.wake = None;
         if !self.draining {
+            // What the input has changed counts already.
+            let capacity = Capacity { slots: self.slots, memory: self.memory };
             dispatch::expire_wants(&mut out);
             // Work that is cut off may be what a run waits for to be tried again.
             let mut before = usize::MAX;
             while before != out.records.len() {
                 before = out.records.len();
-                dispatch::retry(&mut out, self.slots);
-                dispatch::dispatch(&mut out, self.slots);
+                dispatch::retry(&mut out, capacity);
+                self.wake = dispatch::dispatch(&mut out, capacity);
             }
         }
         dispatch::end_wants(&mut out);
@@ -141,6 +158,6 @@ impl Core {
         if self.draining {
             return None;
         }
-        dispatch::next_timer(&self.state, self.slots)
+        dispatch::next_expiry(&self.state).into_iter().chain(self.wake).min()
     }
 }

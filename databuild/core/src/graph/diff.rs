@@ -89,6 +89,11 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         inputs,
         outputs,
         batch,
+        pools,
+        cpus,
+        memory,
+        max_running,
+        rate,
         retries,
         backoff_ms,
         backoff_max_ms,
@@ -113,12 +118,14 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         &now.on_code_change,
         &now.adds_keys,
     );
+    let limits = (pools, cpus, memory, max_running, rate);
+    let limits_now = (&now.pools, &now.cpus, &now.memory, &now.max_running, &now.rate);
     let differs = [
         ("code", *code != now.code || *executable != now.executable),
         ("args", *args != now.args || *env != now.env || *env_inherit != now.env_inherit),
         ("inputs", *inputs != now.inputs),
         ("outputs", *outputs != now.outputs),
-        ("policy", policy != policy_now),
+        ("policy", policy != policy_now || limits != limits_now),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
@@ -128,6 +135,7 @@ fn dataset_changes(before: &DatasetEntry, now: &DatasetEntry) -> Vec<&'static st
         ("external", before.external != now.external),
         ("dims", before.dims != now.dims),
         ("path", before.path != now.path),
+        ("policy", before.max_running != now.max_running),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

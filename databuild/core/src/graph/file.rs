@@ -22,6 +22,19 @@ pub struct GraphFile {
     pub datasets: Vec<DatasetEntry>,
     /// By label.
     pub jobs: Vec<JobEntry>,
+    /// By label; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<PoolEntry>,
+}
+
+/// A pool: something that runs share and that there is only so much of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolEntry {
+    /// Its target.
+    pub label: String,
+    /// How much of it there is.
+    pub slots: u32,
 }
 
 /// A dataset.
@@ -38,6 +51,9 @@ pub struct DatasetEntry {
     pub dims: Vec<DimEntry>,
     /// Where its partitions are files; absent if they are not.
     pub path: Option<String>,
+    /// Most runs that make it at once; absent for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
 }
 
 /// A dimension of a dataset.
@@ -111,6 +127,21 @@ pub struct JobEntry {
     /// One run makes several partitions; absent if it makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchEntry>,
+    /// What a run takes of pools, by label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<String, u32>,
+    /// Places that a run takes; 1 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>,
+    /// Bytes of memory that a run takes; absent if it is not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Most runs of it at once; absent for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
+    /// How many attempts may start in some time; absent for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateEntry>,
     /// Further attempts after a failure.
     pub retries: u32,
     /// Delay before the second attempt; doubles from there.
@@ -143,6 +174,16 @@ pub struct BatchEntry {
     pub dim: String,
     /// How many there may be: 2 to 10,000.
     pub max: u32,
+}
+
+/// How often attempts of a job may start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateEntry {
+    /// So many: 1 to 1,000.
+    pub count: u32,
+    /// In any time of this length.
+    pub period_ms: u64,
 }
 
 /// What a change of a job's code does to partitions it made before.

@@ -7,11 +7,13 @@
 mod check;
 pub mod diff;
 pub mod file;
+mod limits;
 mod omission;
 mod problem;
 mod resolve;
 
 pub use check::check_mappings;
+pub use limits::{Pool, RatePolicy, Resource};
 pub use omission::Omissions;
 pub use problem::{GraphProblem, ProblemCode};
 pub use resolve::parse_file;
@@ -46,6 +48,7 @@ pub struct Graph {
     pub label: String,
     datasets: Vec<Dataset>,
     jobs: Vec<Job>,
+    pools: Vec<Pool>,
     by_name: HashMap<String, DatasetIx>,
     by_label: HashMap<String, JobIx>,
 }
@@ -71,6 +74,8 @@ pub struct Dataset {
     pub path: Option<Template>,
     /// The path as it was written.
     pub path_text: Option<String>,
+    /// Most runs that make it at once.
+    pub max_running: Option<u32>,
     /// Who makes it; none for external ones.
     pub producer: Option<JobIx>,
     /// Who reads it: a job and the index of its input.
@@ -105,6 +110,12 @@ pub struct Job {
     pub outputs: Vec<DatasetIx>,
     /// One run makes several partitions; else it makes one.
     pub batch: Option<BatchPolicy>,
+    /// What each run takes while it is at the executor; each resource once.
+    pub takes: Vec<(Resource, u64)>,
+    /// Most runs of it at once.
+    pub max_running: Option<u32>,
+    /// How often its attempts may start.
+    pub rate: Option<RatePolicy>,
     /// How failures are retried.
     pub retry: RetryPolicy,
     /// Time limit of an attempt.
@@ -203,6 +214,17 @@ impl Graph {
     #[must_use]
     pub fn job(&self, ix: JobIx) -> &Job {
         &self.jobs[ix.0]
+    }
+
+    /// All pools, by label.
+    pub fn pools(&self) -> impl ExactSizeIterator<Item = &Pool> {
+        self.pools.iter()
+    }
+
+    /// The pool of that label.
+    #[must_use]
+    pub fn pool_labeled(&self, label: &str) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.label == label)
     }
 
     /// The dataset of that name.

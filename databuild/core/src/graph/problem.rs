@@ -95,6 +95,14 @@ problem_codes! {
     BadTimeout = "bad_timeout",
     /// A batch of an impossible size, or of a job that can only make one partition.
     BadBatch = "bad_batch",
+    /// Two pools of one label, or one without slots.
+    BadPool = "bad_pool",
+    /// A job that takes of a pool which the graph does not have.
+    UnknownPool = "unknown_pool",
+    /// A job that takes more of a pool than there is.
+    PoolTooSmall = "pool_too_small",
+    /// A limit of zero, or one that cannot be kept.
+    BadLimit = "bad_limit",
 }
 
 impl GraphProblem {

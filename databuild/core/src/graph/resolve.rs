@@ -10,8 +10,9 @@ use super::check::{
 use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
 };
+use super::limits::{check_max_running, resolve_pools, resolve_rate, resolve_takes};
 use super::problem::{GraphProblem, ProblemCode as Code};
-use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, RetryPolicy};
+use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
 use crate::keys::{key_fault, shown, KeySpace};
 use crate::mapping::{DimRule, Edge, Mapping};
@@ -74,6 +75,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         datasets.push(resolve_dataset(entry, symbols, &mut problems));
     }
     check_path_clashes(&datasets, &mut problems);
+    let pools = resolve_pools(file, &mut problems);
     // Mappings cannot be read against key spaces that do not exist.
     if !problems.is_empty() {
         return Err(problems);
@@ -90,7 +92,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
             ));
             continue;
         }
-        if let Some(job) = resolve_job(entry, &datasets, &by_name, symbols, &mut problems) {
+        if let Some(job) = resolve_job(entry, &datasets, &by_name, &pools, symbols, &mut problems) {
             jobs.push(job);
         }
     }
@@ -111,7 +113,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         }
     }
     let by_label = jobs.iter().enumerate().map(|(ix, job)| (job.label.clone(), JobIx(ix))).collect();
-    let mut graph = Graph { label: file.label.clone(), datasets, jobs, by_name, by_label };
+    let mut graph = Graph { label: file.label.clone(), datasets, jobs, pools, by_name, by_label };
     let problems = check_mappings(&graph, symbols);
     if !problems.is_empty() {
         return Err(problems);
@@ -140,6 +142,7 @@ fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut V
         }
     }
     let path = entry.path.as_ref().and_then(|text| check_path(text, &dims, entry, problems));
+    check_max_running(entry.max_running, &entry.label, problems);
     let shape = Shape::of(&spaces);
     Dataset {
         name: entry.name.clone(),
@@ -151,6 +154,7 @@ fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut V
         shape,
         path,
         path_text: entry.path.clone(),
+        max_running: entry.max_running,
         producer: None,
         consumers: Vec::new(),
     }
@@ -230,6 +234,7 @@ fn resolve_job(
     entry: &JobEntry,
     datasets: &[Dataset],
     by_name: &HashMap<String, DatasetIx>,
+    pools: &[Pool],
     symbols: &mut Symbols,
     problems: &mut Vec<GraphProblem>,
 ) -> Option<Job> {
@@ -316,6 +321,9 @@ fn resolve_job(
     }
     let args = check_job_templates(entry, datasets, &outputs, first, problems);
     let batch = check_batch(entry, first, &args, problems);
+    let takes = resolve_takes(entry, pools, problems);
+    let rate = resolve_rate(entry, problems);
+    check_max_running(entry.max_running, &entry.label, problems);
     (problems.len() == before).then(|| Job {
         label: entry.label.clone(),
         executable: entry.executable.clone(),
@@ -324,6 +332,9 @@ fn resolve_job(
         env_inherit: entry.env_inherit.clone(),
         inputs,
         batch,
+        takes,
+        max_running: entry.max_running,
+        rate,
         retry: RetryPolicy {
             retries: entry.retries,
             backoff: Duration::from_millis(entry.backoff_ms),

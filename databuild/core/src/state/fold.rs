@@ -111,7 +111,10 @@ impl State {
                 }
             }
             Event::WorkAbandoned(event) => self.abandon(event),
-            Event::AttemptLeased(event) => self.lease(event, seq)?,
+            Event::AttemptLeased(event) => {
+                self.lease(event, seq)?;
+                self.note_start(&event.job, record.at);
+            }
             Event::AttemptStarted(event) => self.run_mut(event.attempt.run, seq)?.phase = Phase::Running,
             Event::AttemptEnded(event) => self.end_attempt(event, seq)?,
             Event::RunCancelRequested(event) => self.request_cancel(event.run, seq)?,
@@ -141,6 +144,12 @@ impl State {
             Event::Adopted(event) => self.adopt(event),
             Event::KeysAdded(event) => self.add_keys(event),
             Event::KeysRetired(event) => self.retire_keys(event),
+            Event::PoolResized(event) => {
+                match event.slots {
+                    Some(slots) => self.pool_sizes.insert(event.pool.clone(), slots),
+                    None => self.pool_sizes.remove(&event.pool),
+                };
+            }
         }
         Ok(())
     }
@@ -334,6 +343,18 @@ impl State {
         self.work_mut(job).live.union_with(&run.set);
         self.runs.insert(id, Arc::new(run));
         Ok(())
+    }
+
+    /// Remembers the start of an attempt if the job's rate needs that.
+    fn note_start(&mut self, label: &str, at: Timestamp) {
+        let graph = self.graph();
+        let rate = graph.job_labeled(label).and_then(|job| graph.job(job).rate);
+        if let Some(rate) = rate {
+            let starts = Arc::make_mut(self.starts.entry(label.to_owned()).or_default());
+            starts.push_back(at);
+            let over = starts.len().saturating_sub(rate.count as usize);
+            starts.drain(..over);
+        }
     }
 
     fn end_attempt(&mut self, event: &AttemptEnded, seq: Seq) -> Result<(), FoldError> {

@@ -34,7 +34,7 @@ use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::{self, ReferenceError, ReferenceText, Retired};
 use crate::symbols::Symbols;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The fold of an event log.
@@ -62,6 +62,11 @@ pub struct State {
     pub last_plan: PlanId,
     /// Moving average of attempts' wall time in milliseconds.
     pub attempt_ms: f64,
+    /// Sizes that pools were given by hand, by label.
+    pub pool_sizes: BTreeMap<String, u32>,
+    /// For each job that has a rate, by label: when its last attempts were leased, oldest first; as many as
+    /// the rate allows in a period.
+    pub starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
     extents: Option<Arc<Extents>>,
     datasets: Vec<Arc<DatasetState>>,
     /// Datasets that the current graph does not have (or has with other keys), by name and keys.

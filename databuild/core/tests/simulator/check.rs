@@ -1,9 +1,11 @@
 //! What must hold after every step.
 
+use databuild_core::decide::limits::{holders, opens_at, size, taken};
+use databuild_core::decide::{AttemptSpec, Capacity};
 use databuild_core::event::{Event, PlanRowKind};
-use databuild_core::graph::{DatasetIx, JobIx};
+use databuild_core::graph::{DatasetIx, Job, JobIx, Resource};
 use databuild_core::partition_set::PartitionSet;
-use databuild_core::state::State;
+use databuild_core::state::{Phase, State};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +73,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         lines.push(format!("{} {how:?} {counts:?} {causes:?} waits for {remaining:?}", want.id));
     }
     lines.push(format!("last plan {}", state.last_plan));
+    lines.push(format!("pools {:?}, starts {:?}", state.pool_sizes, state.starts));
     lines.extend(state.plans.values().map(|saved| format!("{saved:?}")));
     for run in state.runs.values() {
         lines.push(format!(
@@ -159,6 +162,92 @@ pub fn sound(state: &State) -> Result<(), String> {
         }
         if work.ready != queued.subtract(&state.waiting(ix, &queued)) {
             return fail("ready is not what waits for nothing");
+        }
+    }
+    Ok(())
+}
+
+/// What holds after runs were started: nothing that they share is taken beyond what there is. Counted
+/// anew from what jobs declare, for the started runs' resources only: a graph or a person may have made
+/// one smaller while others held it.
+pub fn within_limits(state: &State, capacity: Capacity, started: &[&AttemptSpec]) -> Result<(), String> {
+    for spec in started {
+        let started = spec.graph.graph.job(spec.job);
+        for (resource, _) in &started.takes {
+            let Some(size) = size(state, capacity, resource) else { continue };
+            let mut used = 0;
+            for run in state.runs.values().filter(|run| run.occupies_slot()) {
+                let takes = &run.graph.graph.job(run.job).takes;
+                let amount =
+                    takes.iter().find(|(other, _)| other == resource).map_or(0, |(_, amount)| *amount);
+                used += match resource {
+                    Resource::Places | Resource::Memory => amount.min(size),
+                    _ => amount,
+                };
+            }
+            if used > size {
+                return Err(format!(
+                    "{} starts, and {used} of {size} are taken of {resource:?}",
+                    spec.attempt
+                ));
+            }
+        }
+        if let Some(rate) = started.rate {
+            // Those of this step are the last ones.
+            let starts = &state.starts[&started.label];
+            if starts.len() > rate.count as usize {
+                return Err(format!("{}: {} starts are remembered", started.label, starts.len()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is ready and fits is leased: only what waits and is looked at before, for something of which
+/// there is too little, may hold up what needs the same.
+pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) -> Result<(), String> {
+    let Some(registered) = &state.graph else { return Ok(()) };
+    let used =
+        |resource: &Resource| holders(state, capacity, resource).map(|(_, amount)| amount).sum::<u64>();
+    let lacking = |job: &Job| {
+        let lacks = |resource: &Resource, amount: u64| {
+            let Some(size) = size(state, capacity, resource) else { return false };
+            used(resource) + taken(capacity, resource, amount) > size
+        };
+        job.takes
+            .iter()
+            .filter(|(resource, amount)| lacks(resource, *amount))
+            .map(|(r, _)| r.clone())
+            .collect()
+    };
+    let mut waiting: Vec<(&Job, Vec<Resource>)> = Vec::new();
+    for (ix, job) in registered.graph.jobs() {
+        let ready = &state.work(ix).ready;
+        let wants = state.wants.values().filter(|want| !want.paused);
+        let held = wants.filter_map(|want| want.remaining.get(&ix));
+        if held.into_iter().any(|held| held.intersects(ready)) {
+            waiting.push((job, lacking(job)));
+        }
+    }
+    for run in state.runs.values() {
+        let due = matches!(run.phase, Phase::RetryWait(at) if at <= now);
+        let pending = state.current_job(run).is_some_and(|job| !state.waiting(job, &run.set).is_empty());
+        if due && !pending && !state.is_held_back(run) {
+            let job = run.graph.graph.job(run.job);
+            waiting.push((job, lacking(job)));
+        }
+    }
+    for (job, lacks) in &waiting {
+        if !lacks.is_empty() || opens_at(state, job, now).is_some() {
+            continue;
+        }
+        let shares = |other: &Job| {
+            let same = |(resource, _): &&(Resource, u64)| job.takes.iter().any(|(own, _)| own == resource);
+            other.takes.iter().filter(same).count() > 0
+        };
+        let held_up = waiting.iter().any(|(other, lacks)| !lacks.is_empty() && shares(other));
+        if !held_up {
+            return Err(format!("{} could begin and does not", job.label));
         }
     }
     Ok(())

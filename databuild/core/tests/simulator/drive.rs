@@ -10,7 +10,8 @@ use crate::support::rng::Rng;
 use crate::support::workspace::{applying, end_of, planning, request};
 use databuild_core::decide::{acceptable, AcceptRequest, AdoptRequest, FoundFile};
 use databuild_core::decide::{
-    AttemptReport, Core, Effect, Input, Judgement, KeyRequest, Reply, Sighting, Sightings, Success,
+    AttemptReport, AttemptSpec, Capacity, Core, Effect, Input, Judgement, KeyRequest, PoolRequest, Reply,
+    Sighting, Sightings, Success,
 };
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Record, Refresh, WantOutcome};
 use databuild_core::graph::{Dataset, DatasetIx};
@@ -72,6 +73,15 @@ fn guarded(seed: u64, story: impl FnOnce(&mut Simulation)) {
     }
 }
 
+/// What runs may take together.
+const MEMORY: Option<u64> = Some(8);
+
+fn new_core(slots: usize) -> Core {
+    let mut core = Core::new(slots);
+    core.memory = MEMORY;
+    core
+}
+
 struct Simulation {
     rng: Rng,
     scene: Scene,
@@ -104,7 +114,7 @@ impl Simulation {
             rng,
             scene,
             world: World::default(),
-            core: Core::new(slots),
+            core: new_core(slots),
             log: Vec::new(),
             replayed: State::default(),
             now: "2020-01-03T06:00:00Z".parse().unwrap(),
@@ -174,9 +184,13 @@ impl Simulation {
             Effect::Start(spec) => Some(spec),
             _ => None,
         });
-        let mut any = false;
+        let starts: Vec<&AttemptSpec> = starts.map(|spec| &**spec).collect();
+        let capacity = Capacity { slots: self.slots, memory: MEMORY };
+        verdict = verdict.and_then(|()| check::within_limits(state, capacity, &starts));
+        if !self.core.draining {
+            verdict = verdict.and_then(|()| check::nothing_waits_in_vain(state, capacity, self.now));
+        }
         for spec in starts {
-            any = true;
             verdict = verdict.and_then(|()| check::inputs_settled(state, spec));
             let paused = |want: &WantId| state.wants.get(want).is_some_and(|want| want.paused);
             if !spec.wants.is_empty() && spec.wants.iter().all(paused) {
@@ -185,10 +199,6 @@ impl Simulation {
             if !self.ordered.insert(spec.attempt) {
                 verdict = Err(format!("{} is ordered a second time", spec.attempt));
             }
-        }
-        let active = state.runs.values().filter(|run| run.occupies_slot()).count();
-        if any && active > self.slots {
-            verdict = Err(format!("{active} attempts at {} places", self.slots));
         }
         for want in &self.acknowledged {
             if !state.wants.contains_key(want) && !self.ended.contains_key(want) {
@@ -252,7 +262,7 @@ impl Simulation {
     fn restart(&mut self) {
         self.life += 1;
         self.world.publications.clear();
-        self.core = Core::new(self.slots);
+        self.core = new_core(self.slots);
         if self.rng.percent(10) {
             for record in &self.log {
                 self.core.replay(record).expect("the log follows from itself");
@@ -330,6 +340,7 @@ impl Simulation {
             90 | 91 => self.change_keys(),
             92 => self.pass(3_600 * (1 + self.rng.clone().below(10) as i64)),
             93 | 94 => self.apply(),
+            95 if self.rng.percent(70) => self.resize_pool(),
             95..=97 if self.rng.percent(60) => self.judge(),
             95..=97 if self.rng.percent(50) => self.accept(),
             95..=97 => self.adopt(),
@@ -595,6 +606,18 @@ impl Simulation {
         }
     }
 
+    /// Somebody makes a pool larger or smaller, or lets nothing of it run.
+    fn resize_pool(&mut self) {
+        let pools: Vec<String> = self.core.state.graph().pools().map(|pool| pool.name.clone()).collect();
+        if !pools.is_empty() {
+            let pool = self.rng.pick(&pools).clone();
+            let slots = self.rng.percent(80).then(|| self.rng.below(5) as u32);
+            self.note(format!("pool {pool} has {slots:?}"));
+            let by = "test".to_owned();
+            self.step(Input::ResizePool(PoolRequest { pool, slots, by }));
+        }
+    }
+
     fn compare_plan(&mut self) {
         let Some(text) = self.random_target() else { return };
         let refresh = *self.rng.pick(&[Refresh::Stale, Refresh::Stale, Refresh::Missing, Refresh::All]);
@@ -743,6 +766,10 @@ impl Simulation {
         }
         for want in self.core.state.wants.keys().copied().collect::<Vec<_>>() {
             self.step(Input::ResumeWant(want));
+        }
+        for pool in self.core.state.pool_sizes.keys().cloned().collect::<Vec<_>>() {
+            let by = "test".to_owned();
+            self.step(Input::ResizePool(PoolRequest { pool, slots: None, by }));
         }
         for _ in 0..20_000 {
             if !self.world.publications.is_empty() {

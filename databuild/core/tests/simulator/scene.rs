@@ -4,7 +4,8 @@ use super::world::essence;
 use crate::support::graphs::{days, dynamic, listed, months, path_of, reads, GraphSpec, Reads};
 use crate::support::rng::Rng;
 use databuild_core::graph::file::{
-    BatchEntry, DimEntry, EdgeName, GranularityName, KeysEntry, OnCodeChange, RuleEntry,
+    BatchEntry, DimEntry, EdgeName, GranularityName, JobEntry, KeysEntry, OnCodeChange, PoolEntry, RateEntry,
+    RuleEntry,
 };
 
 /// The dynamic key space of all datasets that have one.
@@ -23,6 +24,9 @@ pub struct Scene {
 impl Scene {
     pub fn new(rng: &mut Rng) -> Scene {
         let mut scene = Scene { spec: GraphSpec::new(), named: 0 };
+        for ix in 0..rng.below(3) {
+            scene.spec = scene.spec.pool(&format!("pool{ix}"), 1 + rng.below(4) as u32);
+        }
         for ix in 0..1 + rng.below(2) {
             let dims = random_dims(rng);
             scene.spec = scene.spec.external(&format!("raw{ix}"), &dims);
@@ -57,6 +61,10 @@ impl Scene {
                 job.on_code_change = OnCodeChange::Keep;
             }
         });
+        let pools = spec.file.pools.clone();
+        if let Some(job) = spec.file.jobs.last_mut() {
+            limit(rng, job, &pools);
+        }
         for dataset in spec.file.datasets.iter_mut().rev().take(count) {
             dataset.path = rng.percent(70).then(|| path_of(dataset));
         }
@@ -91,7 +99,23 @@ impl Scene {
         let file = &mut self.spec.file;
         let job = rng.below(file.jobs.len().max(1));
         let dataset = rng.below(file.datasets.len());
-        match rng.below(if file.jobs.is_empty() { 1 } else { 18 }) {
+        match rng.below(if file.jobs.is_empty() { 1 } else { 20 }) {
+            18 => {
+                limit(rng, &mut file.jobs[job], &file.pools);
+                "other limits of a job"
+            }
+            19 => {
+                match (file.pools.pop(), rng.percent(50)) {
+                    (Some(pool), true) => {
+                        for job in &mut file.jobs {
+                            job.pools.remove(&pool.label);
+                        }
+                    }
+                    (Some(pool), false) => file.pools.push(PoolEntry { slots: pool.slots + 1, ..pool }),
+                    (None, _) => file.datasets[dataset].max_running = Some(1 + rng.below(3) as u32),
+                }
+                "other pools or limits of a dataset"
+            }
             0 => {
                 if let Some(next) = self.with_job(rng) {
                     *self = next;
@@ -267,6 +291,22 @@ fn random_batch(rng: &mut Rng, dims: &[DimEntry]) -> Option<BatchEntry> {
         return None;
     }
     Some(BatchEntry { dim: rng.pick(dims).name.clone(), max: 2 + rng.below(4) as u32 })
+}
+
+/// What a job takes, and how much of it there may be.
+fn limit(rng: &mut Rng, job: &mut JobEntry, pools: &[PoolEntry]) {
+    job.pools.clear();
+    for pool in pools {
+        if rng.percent(40) {
+            job.pools.insert(pool.label.clone(), 1 + rng.below(pool.slots as usize) as u32);
+        }
+    }
+    job.cpus = rng.percent(20).then(|| 1 + rng.below(4) as u32);
+    job.memory = rng.percent(30).then(|| 1 + rng.below(10) as u64);
+    job.max_running = rng.percent(15).then(|| 1 + rng.below(3) as u32);
+    job.rate = rng
+        .percent(15)
+        .then(|| RateEntry { count: 1 + rng.below(3) as u32, period_ms: 1_000 * (1 + rng.below(60) as u64) });
 }
 
 fn random_inputs(rng: &mut Rng, spec: &GraphSpec, upstream: &[String], dims: &[DimEntry]) -> Vec<Reads> {

@@ -9,7 +9,7 @@
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
     BatchEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry,
-    JobEntry, KeysEntry, OnCodeChange, RuleEntry, FORMAT,
+    JobEntry, KeysEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
 };
 use databuild_core::graph::{Graph, GraphProblem};
 use databuild_core::ids::GraphId;
@@ -120,12 +120,27 @@ pub struct GraphSpec {
 impl GraphSpec {
     pub fn new() -> GraphSpec {
         let label = "//:databuild".to_owned();
-        GraphSpec { file: GraphFile { format: FORMAT, label, datasets: Vec::new(), jobs: Vec::new() } }
+        GraphSpec {
+            file: GraphFile {
+                format: FORMAT,
+                label,
+                datasets: Vec::new(),
+                jobs: Vec::new(),
+                pools: Vec::new(),
+            },
+        }
     }
 
     fn add_dataset(&mut self, name: &str, dims: &[DimEntry], external: bool) {
         let (name, label) = (name.to_owned(), format!("//:{name}"));
-        self.file.datasets.push(DatasetEntry { name, label, external, dims: dims.to_vec(), path: None });
+        self.file.datasets.push(DatasetEntry {
+            name,
+            label,
+            external,
+            dims: dims.to_vec(),
+            path: None,
+            max_running: None,
+        });
     }
 
     /// A dataset that nobody builds.
@@ -154,6 +169,11 @@ impl GraphSpec {
             inputs,
             outputs: outputs.iter().map(|output| (*output).to_owned()).collect(),
             batch: None,
+            pools: BTreeMap::new(),
+            cpus: None,
+            memory: None,
+            max_running: None,
+            rate: None,
             retries: 0,
             backoff_ms: 1_000,
             backoff_max_ms: 60_000,
@@ -195,6 +215,19 @@ impl GraphSpec {
     /// Runs of the job declared last make up to `max` partitions that differ in `dim`.
     pub fn batch(self, dim: &str, max: u32) -> GraphSpec {
         self.with(|job| job.batch = Some(BatchEntry { dim: dim.to_owned(), max }))
+    }
+
+    /// A pool.
+    pub fn pool(mut self, name: &str, slots: u32) -> GraphSpec {
+        self.file.pools.push(PoolEntry { label: format!("//:{name}"), slots });
+        self
+    }
+
+    /// Runs of the job declared last take so much of a pool.
+    pub fn takes(self, pool: &str, slots: u32) -> GraphSpec {
+        self.with(|job| {
+            job.pools.insert(format!("//:{pool}"), slots);
+        })
     }
 
     /// Changes a dataset.

@@ -63,6 +63,10 @@ pub struct Checkpoint {
     pub plans: ::std::vec::Vec<CheckpointPlan>,
     // @@protoc_insertion_point(field:databuild.v1.Checkpoint.key_spaces)
     pub key_spaces: ::std::vec::Vec<CheckpointKeySpace>,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.pool_sizes)
+    pub pool_sizes: ::std::collections::BTreeMap<::std::string::String, u32>,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.starts)
+    pub starts: ::std::vec::Vec<CheckpointStarts>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.Checkpoint.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -141,6 +145,24 @@ impl ::protobuf::Message for Checkpoint {
                 402 => {
                     self.key_spaces.push(is.read_message()?);
                 },
+                482 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            16 => value = is.read_uint32()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.pool_sizes.insert(key, value);
+                },
+                490 => {
+                    self.starts.push(is.read_message()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -214,6 +236,16 @@ impl ::protobuf::Message for Checkpoint {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for (k, v) in &self.pool_sizes {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::uint32_size(2, *v);
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
+        for value in &self.starts {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -271,6 +303,18 @@ impl ::protobuf::Message for Checkpoint {
         for v in &self.key_spaces {
             ::protobuf::rt::write_message_field_with_cached_size(50, v, os)?;
         };
+        for (k, v) in &self.pool_sizes {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::uint32_size(2, *v);
+            os.write_raw_varint32(482)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_uint32(2, *v)?;
+        };
+        for v in &self.starts {
+            ::protobuf::rt::write_message_field_with_cached_size(61, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -305,31 +349,14 @@ impl ::protobuf::Message for Checkpoint {
         self.last_plan = 0;
         self.plans.clear();
         self.key_spaces.clear();
+        self.pool_sizes.clear();
+        self.starts.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static Checkpoint {
-        static instance: Checkpoint = Checkpoint {
-            format: 0,
-            seq: 0,
-            as_of: ::protobuf::MessageField::none(),
-            last_want: 0,
-            last_run: 0,
-            attempt_ms: 0.,
-            symbols: ::std::vec::Vec::new(),
-            graphs: ::std::vec::Vec::new(),
-            provenances: ::std::vec::Vec::new(),
-            datasets: ::std::vec::Vec::new(),
-            retired: ::std::vec::Vec::new(),
-            work: ::std::vec::Vec::new(),
-            wants: ::std::vec::Vec::new(),
-            runs: ::std::vec::Vec::new(),
-            last_plan: 0,
-            plans: ::std::vec::Vec::new(),
-            key_spaces: ::std::vec::Vec::new(),
-            special_fields: ::protobuf::SpecialFields::new(),
-        };
-        &instance
+        static instance: ::protobuf::rt::Lazy<Checkpoint> = ::protobuf::rt::Lazy::new();
+        instance.get(Checkpoint::new)
     }
 }
 
@@ -441,6 +468,110 @@ impl ::protobuf::Message for CheckpointKeySpace {
             name: ::std::string::String::new(),
             current: ::std::vec::Vec::new(),
             retired: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointStarts)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointStarts {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointStarts.job)
+    pub job: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointStarts.at)
+    pub at: ::std::vec::Vec<super::events::Instant>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointStarts.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointStarts {
+    fn default() -> &'a CheckpointStarts {
+        <CheckpointStarts as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointStarts {
+    pub fn new() -> CheckpointStarts {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointStarts {
+    const NAME: &'static str = "CheckpointStarts";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.job = is.read_string()?;
+                },
+                18 => {
+                    self.at.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.job.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.job);
+        }
+        for value in &self.at {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.job.is_empty() {
+            os.write_string(1, &self.job)?;
+        }
+        for v in &self.at {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointStarts {
+        CheckpointStarts::new()
+    }
+
+    fn clear(&mut self) {
+        self.job.clear();
+        self.at.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointStarts {
+        static instance: CheckpointStarts = CheckpointStarts {
+            job: ::std::string::String::new(),
+            at: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -1422,6 +1422,55 @@ impl Record {
             KeysRetired::new()
         }
     }
+
+    // .databuild.v1.PoolResized pool_resized = 60;
+
+    pub fn pool_resized(&self) -> &PoolResized {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PoolResized(ref v)) => v,
+            _ => <PoolResized as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_pool_resized(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_pool_resized(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::PoolResized(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_pool_resized(&mut self, v: PoolResized) {
+        self.event = ::std::option::Option::Some(record::Event::PoolResized(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_pool_resized(&mut self) -> &mut PoolResized {
+        if let ::std::option::Option::Some(record::Event::PoolResized(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::PoolResized(PoolResized::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::PoolResized(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_pool_resized(&mut self) -> PoolResized {
+        if self.has_pool_resized() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::PoolResized(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            PoolResized::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1523,6 +1572,9 @@ impl ::protobuf::Message for Record {
                 },
                 410 => {
                     self.event = ::std::option::Option::Some(record::Event::KeysRetired(is.read_message()?));
+                },
+                482 => {
+                    self.event = ::std::option::Option::Some(record::Event::PoolResized(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1656,6 +1708,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::PoolResized(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1756,6 +1812,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::KeysRetired(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(51, v, os)?;
                 },
+                &record::Event::PoolResized(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(60, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1777,6 +1836,7 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1881,6 +1941,8 @@ pub mod record {
         KeysAdded(super::KeysAdded),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.keys_retired)
         KeysRetired(super::KeysRetired),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.pool_resized)
+        PoolResized(super::PoolResized),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -6513,6 +6575,122 @@ impl ::protobuf::Message for KeysRetired {
         static instance: KeysRetired = KeysRetired {
             space: ::std::string::String::new(),
             keys: ::std::vec::Vec::new(),
+            by: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.PoolResized)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct PoolResized {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.PoolResized.pool)
+    pub pool: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.PoolResized.slots)
+    pub slots: ::std::option::Option<u32>,
+    // @@protoc_insertion_point(field:databuild.v1.PoolResized.by)
+    pub by: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.PoolResized.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a PoolResized {
+    fn default() -> &'a PoolResized {
+        <PoolResized as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl PoolResized {
+    pub fn new() -> PoolResized {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for PoolResized {
+    const NAME: &'static str = "PoolResized";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.pool = is.read_string()?;
+                },
+                16 => {
+                    self.slots = ::std::option::Option::Some(is.read_uint32()?);
+                },
+                26 => {
+                    self.by = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.pool.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.pool);
+        }
+        if let Some(v) = self.slots {
+            my_size += ::protobuf::rt::uint32_size(2, v);
+        }
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.by);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.pool.is_empty() {
+            os.write_string(1, &self.pool)?;
+        }
+        if let Some(v) = self.slots {
+            os.write_uint32(2, v)?;
+        }
+        if !self.by.is_empty() {
+            os.write_string(3, &self.by)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> PoolResized {
+        PoolResized::new()
+    }
+
+    fn clear(&mut self) {
+        self.pool.clear();
+        self.slots = ::std::option::Option::None;
+        self.by.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static PoolResized {
+        static instance: PoolResized = PoolResized {
+            pool: ::std::string::String::new(),
+            slots: ::std::option::Option::None,
             by: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };

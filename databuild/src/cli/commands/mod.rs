@@ -13,6 +13,7 @@ pub mod logs;
 pub mod partitions;
 pub mod plan;
 pub mod plans;
+pub mod pools;
 pub mod runs;
 pub mod scan;
 pub mod serve;

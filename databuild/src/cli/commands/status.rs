@@ -18,11 +18,12 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
         return Ok(exit_code::OK);
     }
     output::line(&format!(
-        "server {} (pid {}), up since {}, {} at once",
+        "server {} (pid {}), up since {}, {} at once{}",
         status.version,
         status.pid,
         output::time(&status.started_at),
-        status.slots
+        status.slots,
+        memory(&status)
     ));
     output::line(&format!("workspace {}", status.workspace));
     match &status.graph {
@@ -43,4 +44,12 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
         super::partitions::datasets(&status.datasets);
     }
     Ok(exit_code::OK)
+}
+
+/// The machine's memory as runs may share it.
+fn memory(status: &ServerStatus) -> String {
+    match status.memory {
+        Some(memory) => format!(", {} of memory ({})", output::bytes(memory), status.memory_limits),
+        None => String::new(),
+    }
 }

@@ -125,6 +125,9 @@ fn full() -> StateDump {
         last_want: WantId(8),
         last_run: RunId(9),
         attempt_ms: 0.1,
+        pool_sizes: [("//:db".to_owned(), 3)].into(),
+        starts: [("//:job".to_owned(), vec![time("2024-03-14T01:02:03.5Z"), time("2024-03-14T01:02:04Z")])]
+            .into(),
         symbols: vec!["oslo".to_owned(), "rome".to_owned()],
         key_spaces: vec![("cities".to_owned(), RangeSet::range(3, 5), RangeSet::single(7))],
         graphs: vec![graph("1f"), graph("2f")],

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod metrics;
 pub mod partitions;
 pub mod plans;
+pub mod pools;
 pub mod runs;
 pub mod server;
 pub mod wants;

@@ -51,6 +51,8 @@ pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiErr
         workspace: app.engine.workspace().display().to_string(),
         started_at: app.started_at.to_string(),
         slots: snapshot.slots,
+        memory: snapshot.memory,
+        memory_limits: "accounting".to_owned(),
         open_wants,
         live_runs,
         graph,

@@ -1,7 +1,7 @@
 //! Stored form to events; refuses what it does not know.
 
 use super::super::time::join;
-use super::{dynamic, judged, ConvertError};
+use super::{dynamic, judged, limited, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -125,6 +125,7 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::CodeAccepted(e) => Event::CodeAccepted(judged::read_code_accepted(e)?),
         StoredEvent::KeysAdded(e) => Event::KeysAdded(dynamic::read_keys_added(e)?),
         StoredEvent::KeysRetired(e) => Event::KeysRetired(dynamic::read_keys_retired(e)?),
+        StoredEvent::PoolResized(e) => Event::PoolResized(limited::read_pool_resized(e)?),
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;

@@ -1,7 +1,7 @@
 //! Events to stored form; cannot fail.
 
 use super::super::time::split;
-use super::{dynamic, judged};
+use super::{dynamic, judged, limited};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -56,6 +56,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::Adopted(_) => 43,
         Event::KeysAdded(_) => 50,
         Event::KeysRetired(_) => 51,
+        Event::PoolResized(_) => 60,
     }
 }
 
@@ -152,6 +153,7 @@ fn event(event: &Event) -> StoredEvent {
         Event::CodeAccepted(e) => StoredEvent::CodeAccepted(judged::code_accepted(e)),
         Event::KeysAdded(e) => StoredEvent::KeysAdded(dynamic::keys_added(e)),
         Event::KeysRetired(e) => StoredEvent::KeysRetired(dynamic::keys_retired(e)),
+        Event::PoolResized(e) => StoredEvent::PoolResized(limited::pool_resized(e)),
         Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,
             canceled: *canceled,

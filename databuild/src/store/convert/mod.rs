@@ -12,6 +12,7 @@ mod decode;
 mod dynamic;
 mod encode;
 mod judged;
+mod limited;
 
 #[cfg(test)]
 mod tests;

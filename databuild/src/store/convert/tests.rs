@@ -92,6 +92,9 @@ fn every_value_of_every_enum_comes_back() {
                     round(Event::AttemptLeased(AttemptLeased { inputs, ..lease.clone() }));
                 }
             }
+            Event::PoolResized(resized) => {
+                round(Event::PoolResized(PoolResized { slots: None, ..resized.clone() }));
+            }
             _ => {}
         }
     }
@@ -130,6 +133,7 @@ fn kind_numbers_never_change() {
         (43, "Adopted"),
         (50, "KeysAdded"),
         (51, "KeysRetired"),
+        (60, "PoolResized"),
     ];
     assert_eq!(kinds, pinned);
 }

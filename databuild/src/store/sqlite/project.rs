@@ -128,6 +128,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::Untainted(_)
         | Event::CodeAccepted(_)
         | Event::KeysAdded(_)
-        | Event::KeysRetired(_) => Vec::new(),
+        | Event::KeysRetired(_)
+        | Event::PoolResized(_) => Vec::new(),
     }
 }

@@ -24,6 +24,10 @@ pub struct StateDump {
     pub last_run: RunId,
     /// As in the state.
     pub attempt_ms: f64,
+    /// As in the state.
+    pub pool_sizes: BTreeMap<String, u32>,
+    /// As in the state.
+    pub starts: BTreeMap<String, Vec<Timestamp>>,
     /// Texts of listed and dynamic keys, by number.
     pub symbols: Vec<String>,
     /// Dynamic key spaces: name, keys that exist, keys that are retired.
@@ -198,6 +202,8 @@ impl State {
             plans,
             last_plan,
             attempt_ms,
+            pool_sizes,
+            starts,
             // Follows from the graph and `as_of`.
             extents: _,
             datasets,
@@ -222,6 +228,8 @@ impl State {
                 .dynamic_spaces()
                 .map(|(name, keys)| (name.to_owned(), keys.current.clone(), keys.retired.clone()))
                 .collect(),
+            pool_sizes: pool_sizes.clone(),
+            starts: starts.iter().map(|(job, at)| (job.clone(), at.iter().copied().collect())).collect(),
             symbols: (0..symbols.len()).map(|key| symbols.text(key as Key).to_owned()).collect(),
             provenances: provenances.as_ref().clone(),
             datasets: names.zip(datasets).map(|(name, state)| DatasetDump::of(name, state)).collect(),

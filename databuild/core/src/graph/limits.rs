@@ -1,0 +1,153 @@
+//! What runs share and there is only so much of; and how often a job may start.
+//!
+//! A job says what each of its runs takes. How much there is stands in the graph (pools, limits), is known
+//! of the machine (places, memory), or was set by hand (the size of a pool).
+
+use super::file::{GraphFile, JobEntry, PoolEntry, RateEntry};
+use super::problem::{GraphProblem, ProblemCode as Code};
+use std::time::Duration;
+
+/// Something of which there is only so much.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// Places at the executor, of which there are as many as `--jobs` says.
+    Places,
+    /// Bytes of the machine's memory.
+    Memory,
+    /// Slots of the pool with this label.
+    Pool(String),
+    /// Runs of the job with this label.
+    Job(String),
+    /// Runs that make the dataset with this name.
+    Dataset(String),
+}
+
+/// A pool of a graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Its target.
+    pub label: String,
+    /// What people call it: `package/name`, or `name` in the root package.
+    pub name: String,
+    /// How many slots it is declared to have.
+    pub slots: u32,
+}
+
+/// How often attempts of a job may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RatePolicy {
+    /// So many, at least 1.
+    pub count: u32,
+    /// In any time of this length.
+    pub period: Duration,
+}
+
+/// Starts of one period that are remembered, at most.
+const MOST_STARTS: u32 = 1_000;
+/// Longest period of a rate.
+const LONGEST_PERIOD: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// Pools of the file, without those that cannot be.
+pub(super) fn resolve_pools(file: &GraphFile, problems: &mut Vec<GraphProblem>) -> Vec<Pool> {
+    let mut pools: Vec<Pool> = Vec::new();
+    for PoolEntry { label, slots } in &file.pools {
+        if *slots == 0 {
+            problems.push(GraphProblem::new(
+                Code::BadPool,
+                label,
+                "a pool without slots lets nothing run",
+                "declare at least one; `databuild pools set` makes it smaller for a time",
+            ));
+        } else if pools.iter().any(|pool| pool.label == *label) {
+            let message = format!("pool `{label}` is declared twice");
+            problems.push(GraphProblem::new(Code::BadPool, label, message, "declare it once"));
+        } else {
+            pools.push(Pool { label: label.clone(), name: name_of(label), slots: *slots });
+        }
+    }
+    pools
+}
+
+/// As datasets are named: `//sales:db` is `sales/db`, `//:db` is `db`.
+fn name_of(label: &str) -> String {
+    let path = label.strip_prefix("//").unwrap_or(label);
+    match path.split_once(':') {
+        Some(("", name)) => name.to_owned(),
+        Some((package, name)) => format!("{package}/{name}"),
+        None => path.to_owned(),
+    }
+}
+
+/// What each run of a job takes.
+pub(super) fn resolve_takes(
+    entry: &JobEntry,
+    pools: &[Pool],
+    problems: &mut Vec<GraphProblem>,
+) -> Vec<(Resource, u64)> {
+    let mut problem = |code, message: String, help: &str| {
+        problems.push(GraphProblem::new(code, &entry.label, message, help));
+    };
+    let mut takes = vec![(Resource::Places, u64::from(entry.cpus.unwrap_or(1)))];
+    takes.extend(entry.memory.map(|bytes| (Resource::Memory, bytes)));
+    for (label, weight) in &entry.pools {
+        let weight = *weight;
+        match pools.iter().find(|pool| pool.label == *label) {
+            _ if weight == 0 => problem(
+                Code::BadPool,
+                format!("it takes 0 slots of pool `{label}`"),
+                "write a number of at least 1, or leave the pool out",
+            ),
+            None => problem(
+                Code::UnknownPool,
+                format!("`{label}` is no pool of this graph"),
+                "name a databuild_pool target",
+            ),
+            Some(pool) if weight > pool.slots => problem(
+                Code::PoolTooSmall,
+                format!("it takes {weight} slots of pool `{label}`, which has {}", pool.slots),
+                "make the pool larger, or take less of it",
+            ),
+            Some(_) => takes.push((Resource::Pool(label.clone()), u64::from(weight))),
+        }
+    }
+    takes.push((Resource::Job(entry.label.clone()), 1));
+    for name in &entry.outputs {
+        let dataset = (Resource::Dataset(name.clone()), 1);
+        if !takes.contains(&dataset) {
+            takes.push(dataset);
+        }
+    }
+    for (what, zero) in [("cpus", entry.cpus == Some(0)), ("memory", entry.memory == Some(0))] {
+        if zero {
+            problem(Code::BadLimit, format!("{what} of 0"), "write at least 1, or leave it out");
+        }
+    }
+    takes
+}
+
+/// A limit on runs at once.
+pub(super) fn check_max_running(max: Option<u32>, label: &str, problems: &mut Vec<GraphProblem>) {
+    if max == Some(0) {
+        problems.push(GraphProblem::new(
+            Code::BadLimit,
+            label,
+            "max_running of 0 lets nothing run",
+            "write a number of at least 1, or leave max_running out",
+        ));
+    }
+}
+
+/// A rate that can be kept.
+pub(super) fn resolve_rate(entry: &JobEntry, problems: &mut Vec<GraphProblem>) -> Option<RatePolicy> {
+    let RateEntry { count, period_ms } = *entry.rate.as_ref()?;
+    let period = Duration::from_millis(period_ms);
+    if !(1..=MOST_STARTS).contains(&count) || period.is_zero() || period > LONGEST_PERIOD {
+        problems.push(GraphProblem::new(
+            Code::BadLimit,
+            &entry.label,
+            format!("rate: {count} starts in {period_ms} ms"),
+            "write 1 to 1000 starts in a period of at most 31 days, such as \"10/1m\"; a higher rate has a shorter period",
+        ));
+    }
+    Some(RatePolicy { count, period })
+}

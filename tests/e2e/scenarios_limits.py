@@ -1,0 +1,38 @@
+"""What runs share."""
+
+from __future__ import annotations
+
+from scenario import Scenario
+
+
+class Limits(Scenario):
+    def test_pool(self):
+        """a pool made smaller holds work back, says who has it, and lets it go on when it is larger again"""
+        self.assertSays(self.ws.cli("pools", "set", "probe/gate", "1").expect(0), "probe/gate", "(places)")
+        first = self.ws.detach("probe/ticks/case=a", "--jobs", "4")
+        self.ws.ticking("a")
+        second = self.ws.detach("probe/ticks/case=b")
+        self.ws.cli("build", "probe/tree").expect(0)
+        run = self.ws.run_of("probe/ticks/case=a")["id"]
+        waits = self.ws.cli("why", second, "--json").expect(0).json()
+        holder = {"run": run, "partition": "probe/ticks/case=a", "wants": [first], "amount": 1}
+        self.assertEqual((waits["kind"], waits["holders"]), ("pool", [holder]))
+        self.assertSays(self.ws.cli("why", second).expect(0), f"pool probe/gate is full: {run} (1)")
+        (pool,) = self.ws.cli("pools", "--json").expect(0).json()["data"]
+        self.assertEqual((pool["name"], pool["slots"], pool["declared"], pool["used"]), ("probe/gate", 1, 3, 1))
+        self.ws.cli("pools", "set", "//probe:gate", "0").expect(0)
+        self.ws.release("a")
+        self.ws.wait_want(first, "satisfied")
+        self.assertSays(self.ws.cli("why", second).expect(0), "pool probe/gate is too small")
+        self.assertSays(self.ws.cli("pools").expect(0), "pool probe/gate is too small for //probe:tick")
+        self.ws.cli("stop").expect(0)
+        self.assertEqual(self.ws.cli("pools", "--json").expect(0).json()["data"][0]["slots"], 0)
+        self.ws.cli("pools", "reset", "probe/gate").expect(0)
+        self.ws.ticking("b")
+        self.ws.release("b")
+        self.ws.wait_want(second, "satisfied")
+
+    def test_refusals(self):
+        """a pool that is not there is named with those that are"""
+        self.assertSays(self.ws.cli("pools", "set", "gate", "1").expect(2), "pool_not_found", "it has probe/gate")
+        self.assertSays(self.ws.cli("pools", "set", "probe/gate", "-1").expect(2), "-1")
