@@ -12,6 +12,7 @@ import scenario
 from harness import World, processes_about
 from scenarios_bad_input import BadInput
 from scenarios_data import Data
+from scenarios_dynamic import Dynamic
 from scenarios_failures import Failures
 from scenarios_http import Http
 from scenarios_judgements import Acceptance, Files, Judgements
@@ -22,7 +23,7 @@ from scenarios_server import Server
 from scenarios_survival import Survival
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Data, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -85,6 +85,8 @@ pub enum Event {
     CodeAccepted(CodeAccepted),
     /// Files that were there already are what these partitions hold.
     Adopted(Adopted),
+    /// A run waits for partitions that it found it needs.
+    RunSuspended(RunSuspended),
     /// Dynamic keys came, or came back.
     KeysAdded(KeysAdded),
     /// Dynamic keys went.
@@ -124,6 +126,7 @@ impl Event {
             Event::Untainted(_) => "untainted",
             Event::CodeAccepted(_) => "code_accepted",
             Event::Adopted(_) => "adopted",
+            Event::RunSuspended(_) => "run_suspended",
             Event::KeysAdded(_) => "keys_added",
             Event::KeysRetired(_) => "keys_retired",
             Event::PoolResized(_) => "pool_resized",
@@ -230,6 +233,8 @@ pub struct WantCreated {
     pub blocked: Vec<Blocked>,
     /// The plan that it carries out: it may do less than that, and never more.
     pub plan: Option<PlanId>,
+    /// The run on whose behalf it is: that is suspended until this is satisfied.
+    pub parent: Option<RunId>,
 }
 
 /// Partitions that a want asked for and nobody can build.
@@ -359,6 +364,11 @@ pub enum AttemptOutcome {
     Canceled,
     /// Its supervisor died with it, or the machine did.
     Lost,
+    /// It found that it needs partitions nobody declared; the run goes on when they are there.
+    MissingInput {
+        /// They, as it named them.
+        partitions: SetText,
+    },
 }
 
 /// See [`Event::AttemptEnded`].
@@ -635,4 +645,15 @@ pub struct PoolResized {
     pub slots: Option<u32>,
     /// Who said so.
     pub by: String,
+}
+
+/// See [`Event::RunSuspended`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSuspended {
+    /// Which run.
+    pub run: RunId,
+    /// The want that brings what it needs.
+    pub want: WantId,
+    /// Partitions that it found it needs, each as a reference.
+    pub inputs: SetText,
 }

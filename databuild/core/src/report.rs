@@ -57,6 +57,8 @@ pub struct Report {
     pub outputs: Vec<Said>,
     /// The job says that the run as a whole failed: why, and whether for good.
     pub failure: Option<(String, bool)>,
+    /// Partitions that it found it needs.
+    pub missing: Vec<String>,
     /// Dynamic keys that it found, by key space.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -156,6 +158,9 @@ enum Line {
         permanent: bool,
     },
     Progress {},
+    MissingInput {
+        partition: String,
+    },
     Key {
         space: Option<String>,
         key: String,
@@ -176,8 +181,12 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
     if bytes.len() > MAX_BYTES {
         return Err(ReportError::TooLong);
     }
-    let mut report =
-        Report { outputs: vec![Said::Nothing; expected.len()], failure: None, keys: BTreeMap::new() };
+    let mut report = Report {
+        outputs: vec![Said::Nothing; expected.len()],
+        failure: None,
+        missing: Vec::new(),
+        keys: BTreeMap::new(),
+    };
     let places: Places =
         expected.iter().enumerate().map(|(ix, output)| (output.partition.as_str(), ix)).collect();
     for (ix, line) in bytes.split(|b| *b == b'\n').enumerate() {
@@ -193,6 +202,7 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
             .map_err(|e| ReportError::Malformed { line: number, problem: e.to_string() })?;
         match line {
             Line::Progress {} => {}
+            Line::MissingInput { partition } => report.missing.push(partition),
             Line::Key { space, key } => {
                 let space = match (space, adds_keys) {
                     (Some(space), _) if adds_keys.contains(&space) => space,

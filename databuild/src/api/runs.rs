@@ -14,7 +14,7 @@ pub struct RunRow {
     pub partition: String,
     /// How many that is.
     pub partitions: u64,
-    /// `leased`, `running`, `retry_wait`, `completed`, `failed`, `canceled`.
+    /// `leased`, `running`, `retry_wait`, `suspended`, `completed`, `failed`, `canceled`.
     pub state: String,
     /// Attempts so far.
     pub attempts: u32,

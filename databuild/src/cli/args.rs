@@ -460,7 +460,7 @@ pub struct RunsArgs {
     /// Only runs of this job
     #[arg(long, value_name = "LABEL")]
     pub job: Option<String>,
-    /// Only runs in this state: leased, running, retry_wait, completed, failed, canceled
+    /// Only runs in this state: leased, running, retry_wait, suspended, completed, failed, canceled
     #[arg(long)]
     pub state: Option<String>,
     /// Only runs for partitions that begin so

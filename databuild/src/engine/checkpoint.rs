@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 8;
+pub(super) const FORMAT: u32 = 9;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -275,6 +275,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         causes,
         plan,
         paused,
+        parent,
     } = dump;
     stored::CheckpointWant {
         want: id.0,
@@ -292,6 +293,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         causes,
         plan: plan.map_or(0, |plan| plan.0),
         paused,
+        parent: parent.map_or(0, |run| run.0),
         special_fields: Default::default(),
     }
 }
@@ -314,6 +316,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         causes,
         plan,
         paused,
+        parent,
         special_fields: _,
     } = message;
     Ok(WantDump {
@@ -332,6 +335,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         causes,
         plan: (plan != 0).then_some(PlanId(plan)),
         paused,
+        parent: (parent != 0).then_some(RunId(parent)),
     })
 }
 
@@ -354,6 +358,8 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         rest_due,
         given_up,
         tainted,
+        discovered,
+        suspended,
     } = dump;
     let (phase, retry_at) = match phase {
         Phase::Leased => (StoredPhase::CHECKPOINT_PHASE_LEASED, None),
@@ -380,6 +386,8 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         rest_due: write::optional_instant(rest_due),
         given_up,
         tainted: tainted.into_iter().map(marked_message).collect(),
+        discovered,
+        suspended: suspended.map_or(0, |want| want.0),
         special_fields: Default::default(),
     }
 }
@@ -405,6 +413,8 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         rest_due,
         given_up,
         tainted,
+        discovered,
+        suspended,
         special_fields: _,
     } = message;
     let phase = match (known_value(phase, "phase")?, read::optional_instant(retry_at)?) {
@@ -432,6 +442,8 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         rest_due: read::optional_instant(rest_due)?,
         given_up,
         tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
+        discovered,
+        suspended: (suspended != 0).then_some(WantId(suspended)),
     })
 }
 

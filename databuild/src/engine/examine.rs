@@ -8,7 +8,7 @@ use super::orchestrator::Message;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
 use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome};
-use databuild_core::decide::{AttemptEnd, AttemptReport, Input, Success};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Input, Sightings, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
 use databuild_core::report::{self, Expected, Said};
@@ -28,7 +28,12 @@ pub(super) const CANCELED: &str = "canceled";
 const EMPTY_VERSION: &str = "empty";
 
 /// Examines attempts until the channel closes.
-pub(super) fn examiner(spool: &Path, ended: &Receiver<EndedAttempt>, to_loop: &Sender<Message>) {
+pub(super) fn examiner(
+    spool: &Path,
+    ended: &Receiver<EndedAttempt>,
+    to_loop: &Sender<Message>,
+    look: impl Fn(&[String]) -> Option<Sightings>,
+) {
     let mut flusher = publish::Flusher::default();
     while let Ok(first) = ended.recv() {
         let mut batch = vec![first];
@@ -44,6 +49,16 @@ pub(super) fn examiner(spool: &Path, ended: &Receiver<EndedAttempt>, to_loop: &S
             }
         }
         for Verdict { attempt, end, .. } in verdicts {
+            // What a job found that it needs, nobody may have looked at.
+            if let Err(AttemptReport { outcome: AttemptOutcome::MissingInput { partitions }, .. }) =
+                &end.result
+            {
+                if let Some(seen) = look(partitions) {
+                    if to_loop.send(Message::Input(Input::Sightings(seen))).is_err() {
+                        return;
+                    }
+                }
+            }
             if to_loop.send(Message::Input(Input::AttemptEnded { attempt, end })).is_err() {
                 return;
             }
@@ -118,6 +133,9 @@ fn by_exit_code(
         let message = format!("its input {} vanished while it ran", input.partition);
         return Err((AttemptReport::new(AttemptOutcome::Lost, message), Vec::new()));
     }
+    if let Some(report) = missing_input(files, request) {
+        return Err((report, Vec::new()));
+    }
     let whole = match code {
         _ if request.batch => {
             let outcome = AttemptOutcome::Failure { permanent: false };
@@ -128,6 +146,29 @@ fn by_exit_code(
         code => explain_failure(files, request, code),
     };
     whole.map_err(|report| (report, Vec::new()))
+}
+
+/// A job that found that it needs more says so, whatever its exit code.
+fn missing_input(files: &AttemptFiles, request: &Request) -> Option<AttemptReport> {
+    let mut partitions = read_report(files, request).ok()?.missing;
+    if partitions.is_empty() {
+        return None;
+    }
+    partitions.sort_unstable();
+    partitions.dedup();
+    if partitions.len() as u64 > MOST_DISCOVERED {
+        let message = format!(
+            "it reports {} missing inputs, and {MOST_DISCOVERED} is the most; declare them with `dep(...)`",
+            partitions.len()
+        );
+        return failure::<()>(message, true).err();
+    }
+    let message = match partitions.as_slice() {
+        [one] => format!("it needs {one}"),
+        [first, rest @ ..] => format!("it needs {first} and {} more", rest.len()),
+        [] => return None,
+    };
+    Some(AttemptReport::new(AttemptOutcome::MissingInput { partitions }, message))
 }
 
 /// How a process ended, before anybody looks at what it made.

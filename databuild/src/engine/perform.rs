@@ -277,6 +277,12 @@ impl Performer {
                 }
             }
         }
+        for ((ix, key), file) in spec.discovered.iter().zip(&request.discovered) {
+            if file.vanished() {
+                first.get_or_insert_with(|| file.partition.clone());
+                gone.push(Sighting::Gone(*ix, key.clone()));
+            }
+        }
         let first = first?;
         let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone };
         // No fault of the job: the core makes the input anew and then this run, or says that nobody can.

@@ -37,6 +37,9 @@ pub struct Request {
     pub outputs: Vec<OutputFile>,
     /// What is read, by the job's names for its inputs.
     pub inputs: BTreeMap<String, Vec<InputFile>>,
+    /// What attempts before found that they need beside `inputs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discovered: Vec<InputFile>,
     /// Wants that wait for it.
     pub wants: Vec<String>,
     /// Dynamic key spaces that it may add keys to.
@@ -81,7 +84,7 @@ pub struct InputFile {
 impl Request {
     /// The first input whose file is not there.
     pub(super) fn vanished_input(&self) -> Option<&InputFile> {
-        self.inputs.values().flatten().find(|file| file.vanished())
+        self.inputs.values().flatten().chain(&self.discovered).find(|file| file.vanished())
     }
 }
 
@@ -128,27 +131,28 @@ pub(super) fn build(
         job.outputs.iter().enumerate().map(|(index, ix)| output(index, *ix, &key)).collect()
     };
     let outputs = spec.set.iter().flat_map(outputs_of).collect();
+    let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, crate::store::StoreError> {
+        let dataset = graph.dataset(ix);
+        let partition = dataset.partition_text(key, symbols);
+        let made = reader.materialization_at(&partition, LATEST)?.value;
+        Ok(InputFile {
+            dataset: dataset.name.clone(),
+            keys: keys(dataset, key, symbols),
+            path: dataset.partition_path(key, symbols).map(|path| workspace.join(path)),
+            version: made.as_ref().map(|made| made.version.clone()),
+            empty: made.as_ref().is_some_and(|made| made.empty),
+            metadata: made
+                .and_then(|made| serde_json::from_str(&made.metadata).ok())
+                .unwrap_or_else(|| serde_json::json!({})),
+            partition,
+        })
+    };
     let mut inputs = BTreeMap::new();
     for (name, ix, set) in &spec.inputs {
-        let dataset = graph.dataset(*ix);
-        let mut files = Vec::new();
-        for key in set.iter() {
-            let partition = dataset.partition_text(&key, symbols);
-            let made = reader.materialization_at(&partition, LATEST)?.value;
-            files.push(InputFile {
-                dataset: dataset.name.clone(),
-                keys: keys(dataset, &key, symbols),
-                path: dataset.partition_path(&key, symbols).map(|path| workspace.join(path)),
-                version: made.as_ref().map(|made| made.version.clone()),
-                empty: made.as_ref().is_some_and(|made| made.empty),
-                metadata: made
-                    .and_then(|made| serde_json::from_str(&made.metadata).ok())
-                    .unwrap_or_else(|| serde_json::json!({})),
-                partition,
-            });
-        }
+        let files = set.iter().map(|key| input(*ix, &key)).collect::<Result<_, _>>()?;
         inputs.insert(name.clone(), files);
     }
+    let discovered = spec.discovered.iter().map(|(ix, key)| input(*ix, key)).collect::<Result<_, _>>()?;
     Ok(Request {
         format: FORMAT,
         run: spec.attempt.run.to_string(),
@@ -158,6 +162,7 @@ pub(super) fn build(
         batch: job.batch.is_some(),
         outputs,
         inputs,
+        discovered,
         wants: spec.wants.iter().map(ToString::to_string).collect(),
         adds_keys: graph.job(spec.job).adds_keys.clone(),
     })

@@ -13,6 +13,7 @@ use crate::snapshot;
 use crate::store::{EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
+use databuild_core::event::Refresh;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -98,7 +99,18 @@ impl Engine {
         let mut workers = Vec::new();
         let spool = config.spool.clone();
         let to_loop = inbox.clone();
-        workers.push(spawn("examiner", move || examine::examiner(&spool, &examine_receive, &to_loop))?);
+        let looking = (Arc::clone(&shared), config.workspace.clone());
+        workers.push(spawn("examiner", move || {
+            let look = |partitions: &[String]| {
+                let (shared, workspace) = &looking;
+                let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
+                let now = jiff::Timestamp::now();
+                // What is wrong with a reference is the core's to say.
+                let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, workspace);
+                look.ok().map(|look| look.sightings)
+            };
+            examine::examiner(&spool, &examine_receive, &to_loop, look);
+        })?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
             publisher::publisher(&staging, &publish_receive, &to_loop);

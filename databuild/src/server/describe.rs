@@ -60,6 +60,7 @@ pub(super) fn describe(event: &Event) -> String {
         Event::PartitionsFailed(e) => {
             format!("{} failed for {}: {}", e.attempt, e.partitions.join(", "), e.message)
         }
+        Event::RunSuspended(e) => format!("{} waits for {}, by {}", e.run, some_keys(&e.inputs), e.want),
         Event::KeysAdded(e) => format!("{} added {} to {}", e.by, some_keys(&e.keys), e.space),
         Event::KeysRetired(e) => format!("{} retired {} of {}", e.by, some_keys(&e.keys), e.space),
         Event::PoolResized(e) => match e.slots {
@@ -72,12 +73,12 @@ pub(super) fn describe(event: &Event) -> String {
     }
 }
 
-/// A few of many keys.
+/// A few of many.
 fn some_keys(keys: &[String]) -> String {
     const FIRST: usize = 5;
     let first = keys.iter().take(FIRST).map(String::as_str).collect::<Vec<_>>().join(", ");
     match keys.len().saturating_sub(FIRST) {
         0 => first,
-        more => format!("{first} and {more} more keys"),
+        more => format!("{first} and {more} more"),
     }
 }

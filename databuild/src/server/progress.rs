@@ -53,6 +53,7 @@ pub(super) fn line(
                 (AttemptOutcome::Success, _) => return Ok(None),
                 // What is done and what has failed of a batch is told by other events.
                 (_, None) if event.done > 0 => return Ok(None),
+                (AttemptOutcome::MissingInput { .. }, Some(_)) => "suspended",
                 (_, Some(_)) => "retry",
                 (AttemptOutcome::Canceled, None) => "canceled",
                 (_, None) => "failed",

@@ -151,6 +151,20 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
             message: format!("{want} is paused; go on with `databuild want resume {want}`"),
             ..Blocker::default()
         },
+        Found::Suspended { run, want } => {
+            let targets = snapshot.state.wants.get(want).map(|want| want.targets.join(", "));
+            Blocker {
+                kind: "suspended".to_owned(),
+                message: format!(
+                    "{run} at {} found that it needs {}, which {want} brings",
+                    partition(run),
+                    targets.unwrap_or_default()
+                ),
+                partition: Some(partition(run)),
+                run: Some(run.to_string()),
+                ..Blocker::default()
+            }
+        }
         Found::Canceling { run } => Blocker {
             kind: "canceling".to_owned(),
             message: format!("{run} makes {}, was told to stop and has not yet", partition(run)),

@@ -79,6 +79,8 @@ states! {
         Running = "running",
         /// An attempt failed and the next one is not due yet.
         RetryWait = "retry_wait",
+        /// It found that it needs partitions that nobody declared, and waits for them.
+        Suspended = "suspended",
         /// Its outputs are published.
         Completed = "completed",
         /// Over without result.
@@ -136,6 +138,7 @@ pub(super) fn outcome_word(outcome: &AttemptOutcome) -> &'static str {
         AttemptOutcome::Timeout => "timeout",
         AttemptOutcome::Canceled => "canceled",
         AttemptOutcome::Lost => "lost",
+        AttemptOutcome::MissingInput { .. } => "missing_input",
     }
 }
 
@@ -148,6 +151,8 @@ pub(super) fn outcome_of_word(word: &str) -> Option<AttemptOutcome> {
         "timeout" => AttemptOutcome::Timeout,
         "canceled" => AttemptOutcome::Canceled,
         "lost" => AttemptOutcome::Lost,
+        // Which ones is in the event.
+        "missing_input" => AttemptOutcome::MissingInput { partitions: Vec::new() },
         _ => return None,
     })
 }

@@ -49,6 +49,7 @@ one_example_of_each! {
         successors: texts(["daily/date=2024-01-05"]),
         blocked: vec![Blocked { partitions: texts(["raw/city=rome"]), reason: "no file".into() }],
         plan: Some(PlanId(7)),
+        parent: Some(RunId(11)),
     }),
     WantEnded(WantEnded {
         want: WantId(3),
@@ -152,6 +153,7 @@ one_example_of_each! {
     KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme", "bølt"]), by: "r12".into() }),
     KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]), by: "ada".into() }),
     PoolResized(PoolResized { pool: "//sales:db".into(), slots: Some(0), by: "ada".into() }),
+    RunSuspended(RunSuspended { run: RunId(12), want: WantId(4), inputs: texts(["raw/city=oslo"]) }),
 }
 
 /// An example of each event, a second apart.
@@ -280,6 +282,7 @@ impl History {
             successors: vec![],
             blocked: vec![],
             plan: None,
+            parent: None,
         })]
     }
 

@@ -7,10 +7,11 @@
 //! | failure or timeout, retries left | retry_wait |
 //! | the same, some of a batch done | publishing, then retry_wait or failed |
 //! | failure or timeout, none left or permanent | failed |
+//! | finds that it needs more inputs | retry_wait, suspended until they are there |
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
 //! | cancelled, or any end after a cancellation but success | canceled |
 
-use super::{AttemptEnd, AttemptReport, Effect, KeyRequest, Out, Refusal, Reply};
+use super::{suspend, AttemptEnd, AttemptReport, Effect, KeyRequest, Out, Refusal, Reply};
 use crate::digest::mix;
 use crate::event::{
     AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, OutputRecord, PartitionsFailed,
@@ -76,6 +77,24 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                 let _ = super::keys::add(out, request);
             }
             publish(out, &run, success.outputs);
+        }
+        Err(AttemptReport { outcome: AttemptOutcome::MissingInput { partitions }, message, .. })
+            if !run.cancel_requested =>
+        {
+            match suspend::consider(out, &run, &partitions) {
+                Ok(needed) => {
+                    let outcome = AttemptOutcome::MissingInput { partitions };
+                    out.event(fact(outcome, message, Some(out.now), 0));
+                    out.effects.push(Effect::Forget(attempt));
+                    suspend::suspend(out, &run, needed);
+                }
+                Err(message) => {
+                    let outcome = AttemptOutcome::Failure { permanent: true };
+                    out.event(fact(outcome, message.clone(), None, 0));
+                    out.effects.push(Effect::Forget(attempt));
+                    end_run(out, &run, false, message);
+                }
+            }
         }
         Err(AttemptReport { outcome, message, done: outputs, hopeless }) => {
             // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
@@ -169,9 +188,10 @@ fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> Option<Times
     }
     let policy = run.graph.graph.job(run.job).retry;
     match outcome {
-        AttemptOutcome::Success | AttemptOutcome::Canceled | AttemptOutcome::Failure { permanent: true } => {
-            None
-        }
+        AttemptOutcome::Success
+        | AttemptOutcome::Canceled
+        | AttemptOutcome::MissingInput { .. }
+        | AttemptOutcome::Failure { permanent: true } => None,
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
         AttemptOutcome::Failure { permanent: false } | AttemptOutcome::Timeout => {
             if run.failures >= policy.retries {
@@ -194,7 +214,7 @@ pub(super) fn backoff(policy: &RetryPolicy, failures: u32, noise: u64) -> Durati
 }
 
 /// A run ends without result, and so does all that waits for it.
-fn end_run(out: &mut Out, run: &Run, canceled: bool, message: String) {
+pub(super) fn end_run(out: &mut Out, run: &Run, canceled: bool, message: String) {
     out.event(Event::RunEnded(RunEnded { run: run.id, canceled, message }));
     if !canceled {
         abandon_downstream(out, run, &run.set);

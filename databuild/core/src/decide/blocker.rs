@@ -68,6 +68,13 @@ pub enum Blocker {
         /// The oldest of them.
         want: WantId,
     },
+    /// The run found that it needs partitions that nobody declared, and waits for them.
+    Suspended {
+        /// The run.
+        run: RunId,
+        /// The want that brings them.
+        want: WantId,
+    },
     /// The run was told to stop and has not yet.
     Canceling {
         /// The run.
@@ -153,6 +160,9 @@ pub fn of_run(state: &State, capacity: Capacity, now: Timestamp, run: &Run) -> B
     match run.phase {
         Phase::Leased if !gets_a_place(state, capacity.slots, run) => all_taken(state, capacity, 1),
         Phase::Leased | Phase::Running | Phase::Publishing => Blocker::UnderWay { run: run.id, more: 0 },
+        Phase::RetryWait(_) if run.suspended.is_some() => {
+            Blocker::Suspended { run: run.id, want: run.suspended.unwrap_or_default() }
+        }
         Phase::RetryWait(until) if until > now => Blocker::Backoff { run: run.id, until },
         Phase::RetryWait(_) if state.is_held_back(run) => {
             let job = state.current_job(run);
@@ -206,7 +216,7 @@ fn upstream(
     while let Some((producer, first)) = pending_input(state, job, &key) {
         let partition = state.partition_text(graph.job(producer).outputs[0], &first);
         let run = making(state, producer, &first)
-            .filter(|run| !matches!(run.phase, Phase::RetryWait(at) if at <= now));
+            .filter(|run| run.suspended.is_some() || !matches!(run.phase, Phase::RetryWait(at) if at <= now));
         let because = match run {
             Some(run) => Some(of_run(state, capacity, now, run)),
             None if state.work(producer).ready.contains(&first) => {

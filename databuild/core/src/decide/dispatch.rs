@@ -3,12 +3,12 @@
 use super::limits::{Capacity, Gate};
 use super::{batches, AttemptSpec, Effect, Out};
 use crate::event::{AttemptLeased, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff};
-use crate::graph::JobIx;
+use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{AttemptId, RunId, WantId};
-use crate::partition_set::PartitionSet;
+use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::{Run, State, Verdict};
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Work this short in milliseconds is handed out ahead, so that a place does not stay empty for the
@@ -20,7 +20,7 @@ const MAX_AHEAD: usize = 16;
 /// Leases ready work until nothing that is ready may begin; work that turned out to be current is cut off on
 /// the way. Tells when time alone lets something begin.
 pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
-    let mut replanned = false;
+    let mut replanned = BTreeSet::new();
     loop {
         out.state.graph.as_ref()?;
         let mut gate = Gate::new(out.state, capacity, out.now);
@@ -32,14 +32,11 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
         let mut set = PartitionSet::empty(out.state.graph().home(job).shape);
         runs.iter().for_each(|run| set.union_with(run));
         let needed = to_build(out.state, job, &set);
-        if !replanned {
-            replanned = true;
-            let lacking = lacking_inputs(out.state, job, &needed);
-            if !lacking.is_empty() {
-                // Nobody had planned for that. They are made first, or what needs them is given up.
-                super::replan::replan_all(out, &[(job, lacking)]);
-                continue;
-            }
+        let lacking = lacking_inputs(out.state, job, &needed);
+        if !lacking.is_empty() && replanned.insert(job) {
+            // Nobody had planned for that. They are made first, or what needs them is given up.
+            super::replan::replan_all(out, &[(job, lacking)]);
+            continue;
         }
         let unchanged = set.subtract(&needed);
         if !unchanged.is_empty() {
@@ -177,9 +174,16 @@ pub(super) fn start(out: &mut Out, id: RunId) {
         partition: run.partition.clone(),
         as_of: run.as_of,
         inputs,
+        discovered: discovered(out.state, run),
         wants,
     };
     out.effects.push(Effect::Start(Box::new(spec)));
+}
+
+/// What a run found that it needs, as its own graph has it.
+fn discovered(state: &State, run: &Run) -> Vec<(DatasetIx, PartitionKey)> {
+    let graph = &run.graph.graph;
+    run.discovered.iter().filter_map(|text| graph.locate(text, &state.symbols)).collect()
 }
 
 /// Leases the next attempt of runs whose wait is over, the oldest first, as far as they may begin.
@@ -248,6 +252,7 @@ pub(super) fn end_wants(out: &mut Out) {
     for want in done {
         let outcome = if want.failed == 0 { WantOutcome::Satisfied } else { WantOutcome::Failed };
         out.event(Event::WantEnded(WantEnded { want: want.id, outcome, causes: want.causes.clone() }));
+        super::suspend::want_over(out, &want, outcome);
     }
 }
 

@@ -297,6 +297,8 @@ pub struct AttemptSpec {
     pub as_of: Timestamp,
     /// For each input: which partitions are read, by any of the outputs.
     pub inputs: Vec<(String, DatasetIx, PartitionSet)>,
+    /// What it found that it needs beside them.
+    pub discovered: Vec<(DatasetIx, PartitionKey)>,
     /// Who wants it.
     pub wants: Vec<WantId>,
 }

@@ -191,7 +191,7 @@ impl<'s> Gate<'s> {
         let mut due = Vec::new();
         for run in self.state.runs.values() {
             let Phase::RetryWait(at) = run.phase else { continue };
-            if inputs_pending(self.state, run) || self.state.is_held_back(run) {
+            if run.suspended.is_some() || inputs_pending(self.state, run) || self.state.is_held_back(run) {
                 continue;
             }
             let job = run.graph.graph.job(run.job);

@@ -24,6 +24,7 @@ mod plan;
 mod pool;
 mod replan;
 mod resume;
+mod suspend;
 mod taint;
 mod want;
 
@@ -38,6 +39,7 @@ pub use input::{
 pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
 pub use limits::Capacity;
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
+pub use suspend::MOST_DISCOVERED;
 
 use crate::event::{Event, Record};
 use crate::state::{FoldError, State};
@@ -146,6 +148,10 @@ impl Core {
                 before = out.records.len();
                 dispatch::retry(&mut out, capacity);
                 self.wake = dispatch::dispatch(&mut out, capacity);
+                // The end of a want may be what a run waits for, and that of a run what a want does.
+                dispatch::end_wants(&mut out);
+                suspend::end_orphans(&mut out);
+                suspend::break_circles(&mut out);
             }
         }
         dispatch::end_wants(&mut out);

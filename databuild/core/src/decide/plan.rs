@@ -154,6 +154,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         comment: request.comment,
         source: request.source,
         carries_out: Some(id),
+        parent: None,
     };
     Ok(Reply::Want(want::begin(out, &fresh, start)))
 }

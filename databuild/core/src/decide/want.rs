@@ -65,6 +65,7 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
         comment: request.comment,
         source: request.source,
         carries_out: None,
+        parent: None,
     };
     Ok(Reply::Want(begin(out, &plan, start)))
 }
@@ -80,6 +81,7 @@ pub(super) struct Start<'t> {
     pub(super) comment: String,
     pub(super) source: String,
     pub(super) carries_out: Option<PlanId>,
+    pub(super) parent: Option<RunId>,
 }
 
 /// A want comes into being that does what `plan` says.
@@ -136,6 +138,7 @@ pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         successors,
         blocked,
         plan: start.carries_out,
+        parent: start.parent,
     };
     out.event(Event::WantCreated(event));
     supersede(out);
@@ -291,7 +294,11 @@ pub(super) fn prioritize(out: &mut Out, want: WantId, class: PriorityClass) -> R
 /// Ends a want before its time and stops what only it held.
 pub(super) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
     let causes = out.state.wants.get(&id).map(|want| want.causes.clone()).unwrap_or_default();
+    let want = out.state.wants.get(&id).cloned();
     out.event(Event::WantEnded(WantEnded { want: id, outcome, causes }));
+    if let Some(want) = want {
+        super::suspend::want_over(out, &want, outcome);
+    }
     stop_orphans(out);
 }
 

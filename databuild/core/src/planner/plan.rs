@@ -275,10 +275,11 @@ fn joinable(state: &State, job: JobIx, set: &PartitionSet, forced: &PartitionSet
         if run.cancel_requested || state.provenance(run.made_by) != state.registered().digests_of(job) {
             continue;
         }
+        let discovered = state.discovered_digest(&run.discovered);
         for (key, inputs) in run.partitions() {
             let asked = set.contains(&key) && !forced.contains(&key);
             let sound = run.tainted.of(&key).is_none();
-            if asked && sound && inputs == state.inputs_digest(job, &key) {
+            if asked && sound && inputs == state.inputs_digest(job, &key).wrapping_add(discovered) {
                 joined.insert(&key);
             }
         }

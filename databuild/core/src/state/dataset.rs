@@ -1,10 +1,11 @@
 //! State of one dataset's partitions.
 
 use super::entries::{Entries, Entry};
-use super::Marks;
+use super::{Discovered, Marks};
 use crate::graph::Axis;
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Index into the state's table of job digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +28,8 @@ pub struct DatasetState {
     pub suspect: PartitionSet,
     /// Compared: the inputs are not those it was made from.
     pub inputs_changed: PartitionSet,
+    /// What they were made from beside declared inputs; only those that have such inputs.
+    pub discovered: Arc<BTreeMap<PartitionKey, Discovered>>,
     /// The file has other bytes than were published.
     pub altered: PartitionSet,
     /// The file was there and is gone; not in `present`.
@@ -56,6 +59,7 @@ impl DatasetState {
             made_by: BTreeMap::new(),
             suspect: empty(),
             inputs_changed: empty(),
+            discovered: Arc::default(),
             altered: empty(),
             vanished: empty(),
             failed: empty(),

@@ -1,7 +1,10 @@
 //! Folding one event into the state. Decides nothing: whatever depends on judgement is in the event.
 
-use super::{DatasetState, Entry, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State, Want};
+use super::{
+    DatasetState, Discovered, Entry, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State, Want,
+};
 use crate::digest::hash64;
+use crate::event::WantOutcome;
 use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, CodeAccepted, Event, Materialized, Observed, OutputRecord,
     PartitionsFailed, Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
@@ -142,6 +145,14 @@ impl State {
             Event::Untainted(event) => self.untaint(event),
             Event::CodeAccepted(event) => self.accept(event),
             Event::Adopted(event) => self.adopt(event),
+            Event::RunSuspended(event) => {
+                let run = self.run_mut(event.run, seq)?;
+                run.suspended = Some(event.want);
+                let mut all: Vec<String> = run.discovered.iter().chain(&event.inputs).cloned().collect();
+                all.sort_unstable();
+                all.dedup();
+                run.discovered = all.into();
+            }
             Event::KeysAdded(event) => self.add_keys(event),
             Event::KeysRetired(event) => self.retire_keys(event),
             Event::PoolResized(event) => {
@@ -221,6 +232,7 @@ impl State {
             failed: self.count_blocked(&event.blocked),
             causes: event.blocked.iter().map(|blocked| blocked.reason.clone()).take(MAX_CAUSES).collect(),
             plan: event.plan,
+            parent: event.parent,
             paused: false,
         };
         self.wants.insert(event.want, Arc::new(want));
@@ -273,6 +285,13 @@ impl State {
 
     fn end_want(&mut self, event: &WantEnded, seq: Seq) -> Result<(), FoldError> {
         let want = self.wants.remove(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
+        let parent = want.parent.and_then(|run| self.runs.get_mut(&run));
+        if let Some(run) = parent.filter(|run| run.suspended == Some(event.want)) {
+            if event.outcome == WantOutcome::Satisfied {
+                // It goes on as soon as there is a place.
+                Arc::make_mut(run).suspended = None;
+            }
+        }
         self.drop_orphans(&want.remaining);
         if !want.is_done() {
             self.refresh_ready();
@@ -321,6 +340,8 @@ impl State {
             made_by,
             cancel_requested: false,
             intended: Vec::new(),
+            discovered: Discovered::default(),
+            suspended: None,
             rest_due: None,
             given_up: None,
             tainted: Marks::default(),
@@ -331,7 +352,8 @@ impl State {
             let state = self.dataset_mut(output);
             // The lease compared the inputs; what changes from here on makes it suspect anew.
             for (key, inputs) in run.partitions() {
-                if state.suspect.remove(&key) {
+                // What it will find that it needs, nobody knows yet.
+                if !state.discovered.contains_key(&key) && state.suspect.remove(&key) {
                     match state.entries.get(&key) {
                         Some(old) if old.inputs != inputs => state.inputs_changed.insert(&key),
                         _ => state.inputs_changed.remove(&key),
@@ -368,7 +390,7 @@ impl State {
         match event.outcome {
             Outcome::Lost => run.losses += 1,
             Outcome::Failure { .. } | Outcome::Timeout => run.failures += 1,
-            Outcome::Success | Outcome::Canceled => {}
+            Outcome::Success | Outcome::Canceled | Outcome::MissingInput { .. } => {}
         }
         if let Some(at) = event.retry_at {
             run.phase = Phase::RetryWait(at);
@@ -450,6 +472,7 @@ impl State {
         let Some(ix) = found.filter(|ix| !self.graph().dataset(*ix).external) else { return };
         let entry = Entry { version: hash64(&output.version), inputs: *inputs, mark: output.mark };
         let single = PartitionSet::single(self.dataset(ix).present.shape(), key);
+        self.remember_discovered(ix, key, &run.discovered);
         if self.dataset_mut(ix).set(key, entry, Some(run.made_by), output.empty) {
             self.mark_dependents(ix, &single);
         }

@@ -10,6 +10,7 @@
 mod adoption;
 pub mod checkpoint;
 mod dataset;
+mod discovered;
 mod entries;
 mod fold;
 mod keys;
@@ -21,6 +22,7 @@ mod taint;
 mod work;
 
 pub use dataset::{DatasetState, ProvenanceIx};
+pub use discovered::Discovered;
 pub use entries::{Entries, Entry};
 pub use fold::FoldError;
 pub use marks::Marks;
@@ -72,6 +74,7 @@ pub struct State {
     /// Datasets that the current graph does not have (or has with other keys), by name and keys.
     retired: BTreeMap<(String, Vec<Axis>), Arc<DatasetState>>,
     work: Vec<Arc<JobWork>>,
+    readers: Arc<discovered::Readers>,
     provenances: Arc<Vec<JobDigests>>,
 }
 

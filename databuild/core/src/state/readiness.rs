@@ -98,5 +98,8 @@ impl State {
                 state.suspect.union_with(&suspect);
             }
         }
+        for (output, key) in self.readers_by_discovery(ix, set) {
+            self.dataset_mut(output).suspect.insert(&key);
+        }
     }
 }

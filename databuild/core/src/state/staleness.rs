@@ -94,8 +94,10 @@ impl State {
     /// The same for each partition of a run's next attempt, which reads what the run's own graph says.
     #[must_use]
     pub fn inputs_digests_of(&self, run: &Run, as_of: Timestamp) -> Vec<u64> {
+        let discovered = self.discovered_digest(&run.discovered);
         if run.graph.id == self.registered().id {
-            return run.set.iter().map(|key| self.inputs_digest_at(run.job, &key, as_of)).collect();
+            let declared = |key: PartitionKey| self.inputs_digest_at(run.job, &key, as_of);
+            return run.set.iter().map(|key| declared(key).wrapping_add(discovered)).collect();
         }
         let graph = &run.graph.graph;
         let extents = graph.extents(as_of, &self.symbols);
@@ -104,7 +106,7 @@ impl State {
                 self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))
             })
         };
-        run.set.iter().map(digest).collect()
+        run.set.iter().map(|key| digest(key).wrapping_add(discovered)).collect()
     }
 
     fn digest_in<'s>(
@@ -177,7 +179,8 @@ impl State {
         let mut changed = PartitionSet::empty(suspects.shape());
         for key in suspects.iter() {
             let recorded = state.entries.get(&key).map(|entry| entry.inputs);
-            if recorded == Some(self.inputs_digest(job, &key)) {
+            let discovered = self.discovered_digest(self.discovered(output, &key));
+            if recorded == Some(self.inputs_digest(job, &key).wrapping_add(discovered)) {
                 same.insert(&key);
             } else {
                 changed.insert(&key);

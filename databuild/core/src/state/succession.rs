@@ -40,6 +40,7 @@ impl State {
 
         self.starts
             .retain(|label, _| graph.job_labeled(label).is_some_and(|job| graph.job(job).rate.is_some()));
+        self.index_discovered();
         let old_work = std::mem::take(&mut self.work);
         self.work = graph.jobs().map(|(ix, _)| Arc::new(JobWork::new(graph.home(ix).shape))).collect();
         if let Some(before) = before {

@@ -63,6 +63,7 @@ impl State {
     fn spread(&mut self, seq: Seq, mut reached: Vec<PartitionSet>, changed: &[JobIx]) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
+        self.taint_runs_by_discovery(seq, &reached);
         for (job, entry) in graph.jobs() {
             let mut hit = self.readers_of(job, &reached);
             if changed.contains(&job) {
@@ -84,6 +85,43 @@ impl State {
                 let followers = hit.intersect(&self.dataset(*output).present);
                 self.dataset_mut(*output).follows.mark(seq, &followers);
                 reached[output.0].union_with(&followers);
+            }
+        }
+        self.spread_by_discovery(seq, reached);
+    }
+
+    /// What was found by a run stands in no order, so marks go on until nothing new is reached.
+    fn spread_by_discovery(&mut self, seq: Seq, reached: Vec<PartitionSet>) {
+        if self.readers.is_empty() {
+            return;
+        }
+        let mut more = none_of(self.graph());
+        for (at, set) in reached.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
+            for (output, key) in self.readers_by_discovery(DatasetIx(at), set) {
+                let state = self.dataset(output);
+                if state.present.contains(&key) && !reached[output.0].contains(&key) {
+                    more[output.0].insert(&key);
+                }
+            }
+        }
+        if more.iter().all(PartitionSet::is_empty) {
+            return;
+        }
+        let mut all = reached;
+        for (at, set) in more.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
+            self.dataset_mut(DatasetIx(at)).follows.mark(seq, set);
+            all[at].union_with(set);
+        }
+        self.spread(seq, all, &[]);
+    }
+
+    fn taint_runs_by_discovery(&mut self, seq: Seq, reached: &[PartitionSet]) {
+        for (at, set) in reached.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
+            for run in self.runs_by_discovery(DatasetIx(at), set) {
+                let making = run.set.clone();
+                if let Some(run) = self.runs.get_mut(&run.id) {
+                    Arc::make_mut(run).tainted.mark(seq, &making);
+                }
             }
         }
     }
@@ -178,6 +216,13 @@ impl State {
             for (seq, bad) in state.tainted.iter().chain(state.follows.iter()) {
                 let bad = &bad.intersect(&needed);
                 read.mark(seq, &input.mapping.dependents_of(&home, &side, bad).intersect(&run.set));
+            }
+        }
+        for text in run.discovered.iter() {
+            let Some((ix, key)) = self.located_one(text) else { continue };
+            let state = self.dataset(ix);
+            for seq in state.tainted.of(&key).into_iter().chain(state.follows.of(&key)) {
+                read.mark(seq, &run.set);
             }
         }
         read

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dataset::ProvenanceIx;
-use super::Marks;
+use super::{Discovered, Marks};
 
 /// Undone work of one job, in the keys of its outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct Want {
     pub causes: Vec<String>,
     /// The plan that it carries out: no work is ever added to it.
     pub plan: Option<PlanId>,
+    /// The run that is suspended until it is satisfied.
+    pub parent: Option<RunId>,
     /// Nothing is begun for it.
     pub paused: bool,
 }
@@ -151,6 +153,10 @@ pub struct Run {
     pub cancel_requested: bool,
     /// What is being made from tainted data.
     pub tainted: Marks,
+    /// What it found that it needs beside its declared inputs.
+    pub discovered: Discovered,
+    /// It waits for this want to bring that.
+    pub suspended: Option<WantId>,
     /// Outputs on their way to publication.
     pub intended: Vec<OutputRecord>,
     /// While some of a batch is being published: when the rest of it is tried again.

@@ -36,6 +36,7 @@ enum Line {
 /// Runs a simulation of `steps` actions; what goes wrong is told with the seed and all actions.
 pub fn simulate(seed: u64, steps: usize) {
     guarded(seed, |simulation| {
+        simulation.discoveries = seed % 4 == 3;
         for _ in 0..steps {
             simulation.act();
         }
@@ -103,6 +104,8 @@ struct Simulation {
     life: u64,
     /// Crashes and failing jobs happen.
     hostile: bool,
+    /// Jobs find that they need what nobody declared.
+    discoveries: bool,
 }
 
 impl Simulation {
@@ -126,6 +129,7 @@ impl Simulation {
             ended: BTreeMap::new(),
             life: 0,
             hostile: false,
+            discoveries: false,
         };
         simulation.trace.push(Line::Text(simulation.scene.spec.json()));
         simulation.register();
@@ -397,6 +401,12 @@ impl Simulation {
                     10..=13 if hostile => failure(AttemptOutcome::Failure { permanent: true }),
                     14..=16 if hostile => failure(AttemptOutcome::Timeout),
                     17..=19 if hostile => failure(AttemptOutcome::Lost),
+                    20..=24 if hostile && self.discoveries => {
+                        let datasets = self.core.state.graph().datasets();
+                        let all: Vec<String> = datasets.map(|(_, dataset)| dataset.name.clone()).collect();
+                        let partitions = vec![self.rng.pick(&all).clone()];
+                        failure(AttemptOutcome::MissingInput { partitions })
+                    }
                     _ => {
                         let mut found = BTreeMap::new();
                         if hostile && self.rng.percent(10) {
@@ -824,6 +834,14 @@ impl Simulation {
 
     /// After a want for it, a dataset is what a build from scratch gives, and there is nothing to do.
     fn build_and_compare(&mut self, name: &str) {
+        if self.discoveries {
+            // A want does not order what was found: what it builds may change what it has built before.
+            for _ in 0..5 {
+                let seen = self.look(name, Refresh::Stale);
+                self.step(Input::CreateWant(request(&[name], Refresh::Stale), seen));
+                self.quiesce();
+            }
+        }
         let seen = self.look(name, Refresh::Stale);
         self.note(format!("--- build {name}, {} seen", seen.seen.len()));
         let reply = self.step(Input::CreateWant(request(&[name], Refresh::Stale), seen));

@@ -1204,6 +1204,8 @@ pub struct CheckpointDataset {
     pub spoiled: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.adopted)
     pub adopted: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.discovered)
+    pub discovered: ::std::vec::Vec<CheckpointDiscovered>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointDataset.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1276,6 +1278,9 @@ impl ::protobuf::Message for CheckpointDataset {
                 346 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.adopted)?;
                 },
+                402 => {
+                    self.discovered.push(is.read_message()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1347,6 +1352,10 @@ impl ::protobuf::Message for CheckpointDataset {
             let len = v.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        for value in &self.discovered {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1398,6 +1407,9 @@ impl ::protobuf::Message for CheckpointDataset {
         if let Some(v) = self.adopted.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(43, v, os)?;
         }
+        for v in &self.discovered {
+            ::protobuf::rt::write_message_field_with_cached_size(50, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1430,6 +1442,7 @@ impl ::protobuf::Message for CheckpointDataset {
         self.follows.clear();
         self.spoiled.clear();
         self.adopted.clear();
+        self.discovered.clear();
         self.special_fields.clear();
     }
 
@@ -1450,6 +1463,109 @@ impl ::protobuf::Message for CheckpointDataset {
             follows: ::std::vec::Vec::new(),
             spoiled: ::protobuf::MessageField::none(),
             adopted: ::protobuf::MessageField::none(),
+            discovered: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointDiscovered)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointDiscovered {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDiscovered.keys)
+    pub keys: ::std::vec::Vec<u32>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDiscovered.inputs)
+    pub inputs: ::std::vec::Vec<::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointDiscovered.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointDiscovered {
+    fn default() -> &'a CheckpointDiscovered {
+        <CheckpointDiscovered as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointDiscovered {
+    pub fn new() -> CheckpointDiscovered {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointDiscovered {
+    const NAME: &'static str = "CheckpointDiscovered";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    is.read_repeated_packed_uint32_into(&mut self.keys)?;
+                },
+                8 => {
+                    self.keys.push(is.read_uint32()?);
+                },
+                18 => {
+                    self.inputs.push(is.read_string()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        my_size += ::protobuf::rt::vec_packed_uint32_size(1, &self.keys);
+        for value in &self.inputs {
+            my_size += ::protobuf::rt::string_size(2, &value);
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        os.write_repeated_packed_uint32(1, &self.keys)?;
+        for v in &self.inputs {
+            os.write_string(2, &v)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointDiscovered {
+        CheckpointDiscovered::new()
+    }
+
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.inputs.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointDiscovered {
+        static instance: CheckpointDiscovered = CheckpointDiscovered {
+            keys: ::std::vec::Vec::new(),
+            inputs: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -1844,6 +1960,8 @@ pub struct CheckpointWant {
     pub plan: u64,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.paused)
     pub paused: bool,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.parent)
+    pub parent: u64,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointWant.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1916,6 +2034,9 @@ impl ::protobuf::Message for CheckpointWant {
                 160 => {
                     self.paused = is.read_bool()?;
                 },
+                400 => {
+                    self.parent = is.read_uint64()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1977,6 +2098,9 @@ impl ::protobuf::Message for CheckpointWant {
         if self.paused != false {
             my_size += 2 + 1;
         }
+        if self.parent != 0 {
+            my_size += ::protobuf::rt::uint64_size(50, self.parent);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2028,6 +2152,9 @@ impl ::protobuf::Message for CheckpointWant {
         if self.paused != false {
             os.write_bool(20, self.paused)?;
         }
+        if self.parent != 0 {
+            os.write_uint64(50, self.parent)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2060,6 +2187,7 @@ impl ::protobuf::Message for CheckpointWant {
         self.as_of.clear();
         self.plan = 0;
         self.paused = false;
+        self.parent = 0;
         self.special_fields.clear();
     }
 
@@ -2080,6 +2208,7 @@ impl ::protobuf::Message for CheckpointWant {
             as_of: ::protobuf::MessageField::none(),
             plan: 0,
             paused: false,
+            parent: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -2231,6 +2360,10 @@ pub struct CheckpointRun {
     pub rest_due: ::protobuf::MessageField<super::events::Instant>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.given_up)
     pub given_up: ::std::option::Option<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.discovered)
+    pub discovered: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.suspended)
+    pub suspended: u64,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointRun.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2315,6 +2448,12 @@ impl ::protobuf::Message for CheckpointRun {
                 186 => {
                     self.given_up = ::std::option::Option::Some(is.read_string()?);
                 },
+                402 => {
+                    self.discovered.push(is.read_string()?);
+                },
+                408 => {
+                    self.suspended = is.read_uint64()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2385,6 +2524,12 @@ impl ::protobuf::Message for CheckpointRun {
         if let Some(v) = self.given_up.as_ref() {
             my_size += ::protobuf::rt::string_size(23, &v);
         }
+        for value in &self.discovered {
+            my_size += ::protobuf::rt::string_size(50, &value);
+        };
+        if self.suspended != 0 {
+            my_size += ::protobuf::rt::uint64_size(51, self.suspended);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2443,6 +2588,12 @@ impl ::protobuf::Message for CheckpointRun {
         if let Some(v) = self.given_up.as_ref() {
             os.write_string(23, v)?;
         }
+        for v in &self.discovered {
+            os.write_string(50, &v)?;
+        };
+        if self.suspended != 0 {
+            os.write_uint64(51, self.suspended)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2478,6 +2629,8 @@ impl ::protobuf::Message for CheckpointRun {
         self.inputs_of.clear();
         self.rest_due.clear();
         self.given_up = ::std::option::Option::None;
+        self.discovered.clear();
+        self.suspended = 0;
         self.special_fields.clear();
     }
 
@@ -2501,6 +2654,8 @@ impl ::protobuf::Message for CheckpointRun {
             inputs_of: ::std::vec::Vec::new(),
             rest_due: ::protobuf::MessageField::none(),
             given_up: ::std::option::Option::None,
+            discovered: ::std::vec::Vec::new(),
+            suspended: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

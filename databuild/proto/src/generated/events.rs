@@ -1471,6 +1471,55 @@ impl Record {
             PoolResized::new()
         }
     }
+
+    // .databuild.v1.RunSuspended run_suspended = 52;
+
+    pub fn run_suspended(&self) -> &RunSuspended {
+        match self.event {
+            ::std::option::Option::Some(record::Event::RunSuspended(ref v)) => v,
+            _ => <RunSuspended as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_run_suspended(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_run_suspended(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::RunSuspended(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_run_suspended(&mut self, v: RunSuspended) {
+        self.event = ::std::option::Option::Some(record::Event::RunSuspended(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_run_suspended(&mut self) -> &mut RunSuspended {
+        if let ::std::option::Option::Some(record::Event::RunSuspended(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::RunSuspended(RunSuspended::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::RunSuspended(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_run_suspended(&mut self) -> RunSuspended {
+        if self.has_run_suspended() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::RunSuspended(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            RunSuspended::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1575,6 +1624,9 @@ impl ::protobuf::Message for Record {
                 },
                 482 => {
                     self.event = ::std::option::Option::Some(record::Event::PoolResized(is.read_message()?));
+                },
+                418 => {
+                    self.event = ::std::option::Option::Some(record::Event::RunSuspended(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1712,6 +1764,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::RunSuspended(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1815,6 +1871,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::PoolResized(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(60, v, os)?;
                 },
+                &record::Event::RunSuspended(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(52, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1836,6 +1895,7 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -1943,6 +2003,8 @@ pub mod record {
         KeysRetired(super::KeysRetired),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.pool_resized)
         PoolResized(super::PoolResized),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.run_suspended)
+        RunSuspended(super::RunSuspended),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -2627,6 +2689,8 @@ pub struct WantCreated {
     pub successors: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.plan)
     pub plan: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.parent)
+    pub parent: u64,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2696,6 +2760,9 @@ impl ::protobuf::Message for WantCreated {
                 240 => {
                     self.plan = is.read_uint64()?;
                 },
+                400 => {
+                    self.parent = is.read_uint64()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2754,6 +2821,9 @@ impl ::protobuf::Message for WantCreated {
         if self.plan != 0 {
             my_size += ::protobuf::rt::uint64_size(30, self.plan);
         }
+        if self.parent != 0 {
+            my_size += ::protobuf::rt::uint64_size(50, self.parent);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2802,6 +2872,9 @@ impl ::protobuf::Message for WantCreated {
         if self.plan != 0 {
             os.write_uint64(30, self.plan)?;
         }
+        if self.parent != 0 {
+            os.write_uint64(50, self.parent)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2833,6 +2906,7 @@ impl ::protobuf::Message for WantCreated {
         self.blocked.clear();
         self.successors.clear();
         self.plan = 0;
+        self.parent = 0;
         self.special_fields.clear();
     }
 
@@ -2852,6 +2926,7 @@ impl ::protobuf::Message for WantCreated {
             blocked: ::std::vec::Vec::new(),
             successors: ::std::vec::Vec::new(),
             plan: 0,
+            parent: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -3991,6 +4066,8 @@ pub struct AttemptEnded {
     pub retry_at: ::protobuf::MessageField<Instant>,
     // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.done)
     pub done: u64,
+    // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.missing)
+    pub missing: ::std::vec::Vec<::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.AttemptEnded.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -4048,6 +4125,9 @@ impl ::protobuf::Message for AttemptEnded {
                 160 => {
                     self.done = is.read_uint64()?;
                 },
+                402 => {
+                    self.missing.push(is.read_string()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -4091,6 +4171,9 @@ impl ::protobuf::Message for AttemptEnded {
         if self.done != 0 {
             my_size += ::protobuf::rt::uint64_size(20, self.done);
         }
+        for value in &self.missing {
+            my_size += ::protobuf::rt::string_size(50, &value);
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -4127,6 +4210,9 @@ impl ::protobuf::Message for AttemptEnded {
         if self.done != 0 {
             os.write_uint64(20, self.done)?;
         }
+        for v in &self.missing {
+            os.write_string(50, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -4154,6 +4240,7 @@ impl ::protobuf::Message for AttemptEnded {
         self.max_rss_kb = 0;
         self.retry_at.clear();
         self.done = 0;
+        self.missing.clear();
         self.special_fields.clear();
     }
 
@@ -4169,6 +4256,123 @@ impl ::protobuf::Message for AttemptEnded {
             max_rss_kb: 0,
             retry_at: ::protobuf::MessageField::none(),
             done: 0,
+            missing: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.RunSuspended)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct RunSuspended {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.RunSuspended.run)
+    pub run: u64,
+    // @@protoc_insertion_point(field:databuild.v1.RunSuspended.want)
+    pub want: u64,
+    // @@protoc_insertion_point(field:databuild.v1.RunSuspended.inputs)
+    pub inputs: ::std::vec::Vec<::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.RunSuspended.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a RunSuspended {
+    fn default() -> &'a RunSuspended {
+        <RunSuspended as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl RunSuspended {
+    pub fn new() -> RunSuspended {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for RunSuspended {
+    const NAME: &'static str = "RunSuspended";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.run = is.read_uint64()?;
+                },
+                16 => {
+                    self.want = is.read_uint64()?;
+                },
+                26 => {
+                    self.inputs.push(is.read_string()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.run != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.run);
+        }
+        if self.want != 0 {
+            my_size += ::protobuf::rt::uint64_size(2, self.want);
+        }
+        for value in &self.inputs {
+            my_size += ::protobuf::rt::string_size(3, &value);
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.run != 0 {
+            os.write_uint64(1, self.run)?;
+        }
+        if self.want != 0 {
+            os.write_uint64(2, self.want)?;
+        }
+        for v in &self.inputs {
+            os.write_string(3, &v)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> RunSuspended {
+        RunSuspended::new()
+    }
+
+    fn clear(&mut self) {
+        self.run = 0;
+        self.want = 0;
+        self.inputs.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static RunSuspended {
+        static instance: RunSuspended = RunSuspended {
+            run: 0,
+            want: 0,
+            inputs: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -6880,6 +7084,8 @@ pub enum AttemptOutcome {
     ATTEMPT_OUTCOME_CANCELED = 5,
     // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_LOST)
     ATTEMPT_OUTCOME_LOST = 6,
+    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_MISSING_INPUT)
+    ATTEMPT_OUTCOME_MISSING_INPUT = 50,
 }
 
 impl ::protobuf::Enum for AttemptOutcome {
@@ -6898,6 +7104,7 @@ impl ::protobuf::Enum for AttemptOutcome {
             4 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT),
             5 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_CANCELED),
             6 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
+            50 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
             _ => ::std::option::Option::None
         }
     }
@@ -6911,6 +7118,7 @@ impl ::protobuf::Enum for AttemptOutcome {
             "ATTEMPT_OUTCOME_TIMEOUT" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT),
             "ATTEMPT_OUTCOME_CANCELED" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_CANCELED),
             "ATTEMPT_OUTCOME_LOST" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
+            "ATTEMPT_OUTCOME_MISSING_INPUT" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
             _ => ::std::option::Option::None
         }
     }
@@ -6923,6 +7131,7 @@ impl ::protobuf::Enum for AttemptOutcome {
         AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT,
         AttemptOutcome::ATTEMPT_OUTCOME_CANCELED,
         AttemptOutcome::ATTEMPT_OUTCOME_LOST,
+        AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT,
     ];
 }
 

@@ -47,6 +47,16 @@ pub(super) fn marked_dump(message: stored::CheckpointMarkedSet) -> Result<(Seq, 
     Ok((Seq(seq), set_dump(set)?))
 }
 
+fn discovered_message((keys, inputs): (Vec<u32>, Vec<String>)) -> stored::CheckpointDiscovered {
+    stored::CheckpointDiscovered { keys, inputs, special_fields: Default::default() }
+}
+
+fn discovered_dump(message: stored::CheckpointDiscovered) -> Result<(Vec<u32>, Vec<String>), ConvertError> {
+    known(&message, "discovered inputs")?;
+    let stored::CheckpointDiscovered { keys, inputs, special_fields: _ } = message;
+    Ok((keys, inputs))
+}
+
 fn entries_message(columns: EntryColumns) -> MessageField<stored::CheckpointEntries> {
     let EntryColumns { keys, versions, inputs, marks } = columns;
     if versions.is_empty() {
@@ -125,6 +135,7 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         follows,
         spoiled,
         adopted,
+        discovered,
     } = dump;
     stored::CheckpointDataset {
         name,
@@ -141,6 +152,7 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         tainted: tainted.into_iter().map(marked_message).collect(),
         follows: follows.into_iter().map(marked_message).collect(),
         spoiled: set_message(spoiled),
+        discovered: discovered.into_iter().map(discovered_message).collect(),
         adopted: set_message(adopted),
         special_fields: Default::default(),
     }
@@ -164,6 +176,7 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         follows,
         spoiled,
         adopted,
+        discovered,
         special_fields: _,
     } = message;
     Ok(DatasetDump {
@@ -181,6 +194,7 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         follows: follows.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         spoiled: set_dump(spoiled)?,
+        discovered: discovered.into_iter().map(discovered_dump).collect::<Result<_, _>>()?,
         adopted: set_dump(adopted)?,
     })
 }

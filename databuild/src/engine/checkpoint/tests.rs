@@ -50,6 +50,7 @@ fn full() -> StateDump {
         follows: vec![(Seq(4), set(13)), (Seq(u64::MAX), set(14))],
         spoiled: set(15),
         adopted: set(18),
+        discovered: vec![(vec![1, 2], vec!["a/b=c".to_owned()])],
     };
     let want = |id, class, refresh| WantDump {
         id: WantId(id),
@@ -67,6 +68,7 @@ fn full() -> StateDump {
         causes: vec!["because".to_owned()],
         plan: (id > 1).then_some(PlanId(id)),
         paused: id > 1,
+        parent: (id == 1).then_some(RunId(4)),
     };
     let run = |id, phase| RunDump {
         id: RunId(id),
@@ -93,6 +95,8 @@ fn full() -> StateDump {
             metadata: "{}".to_owned(),
         }],
         tainted: vec![(Seq(9), set(16))],
+        discovered: vec!["a/b=c".to_owned()],
+        suspended: (id == 4).then_some(WantId(3)),
     };
     let graph = |id: &str| GraphDump {
         id: GraphId(id.to_owned()),
@@ -226,5 +230,6 @@ fn empty_dataset() -> DatasetDump {
         follows: vec![],
         spoiled: SetColumns::default(),
         adopted: SetColumns::default(),
+        discovered: Vec::new(),
     }
 }

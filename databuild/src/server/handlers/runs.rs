@@ -58,6 +58,7 @@ fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str
         Outcome::Timeout => "timeout",
         Outcome::Canceled => "canceled",
         Outcome::Lost => "lost",
+        Outcome::MissingInput { .. } => "missing_input",
     }
 }
 

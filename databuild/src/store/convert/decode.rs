@@ -123,6 +123,7 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         }
         StoredEvent::Adopted(e) => Event::Adopted(judged::read_adopted(e)?),
         StoredEvent::CodeAccepted(e) => Event::CodeAccepted(judged::read_code_accepted(e)?),
+        StoredEvent::RunSuspended(e) => Event::RunSuspended(dynamic::read_run_suspended(e)?),
         StoredEvent::KeysAdded(e) => Event::KeysAdded(dynamic::read_keys_added(e)?),
         StoredEvent::KeysRetired(e) => Event::KeysRetired(dynamic::read_keys_retired(e)?),
         StoredEvent::PoolResized(e) => Event::PoolResized(limited::read_pool_resized(e)?),
@@ -163,6 +164,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         blocked,
         successors,
         plan,
+        parent,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -180,6 +182,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         successors,
         blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
         plan: (plan != 0).then_some(PlanId(plan)),
+        parent: (parent != 0).then_some(RunId(parent)),
     })
 }
 
@@ -326,6 +329,7 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
         max_rss_kb,
         retry_at,
         done,
+        missing,
         special_fields: _,
     } = message;
     Ok(AttemptEnded {
@@ -340,6 +344,9 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
             stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT => AttemptOutcome::Timeout,
             stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED => AttemptOutcome::Canceled,
             stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST => AttemptOutcome::Lost,
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT => {
+                AttemptOutcome::MissingInput { partitions: missing }
+            }
         },
         message,
         exit_code,

@@ -54,6 +54,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::Untainted(_) => 41,
         Event::CodeAccepted(_) => 42,
         Event::Adopted(_) => 43,
+        Event::RunSuspended(_) => 52,
         Event::KeysAdded(_) => 50,
         Event::KeysRetired(_) => 51,
         Event::PoolResized(_) => 60,
@@ -151,6 +152,7 @@ fn event(event: &Event) -> StoredEvent {
         }
         Event::Adopted(e) => StoredEvent::Adopted(judged::adopted(e)),
         Event::CodeAccepted(e) => StoredEvent::CodeAccepted(judged::code_accepted(e)),
+        Event::RunSuspended(e) => StoredEvent::RunSuspended(dynamic::run_suspended(e)),
         Event::KeysAdded(e) => StoredEvent::KeysAdded(dynamic::keys_added(e)),
         Event::KeysRetired(e) => StoredEvent::KeysRetired(dynamic::keys_retired(e)),
         Event::PoolResized(e) => StoredEvent::PoolResized(limited::pool_resized(e)),
@@ -204,6 +206,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         successors,
         blocked,
         plan,
+        parent,
     } = event;
     stored::WantCreated {
         want: want.0,
@@ -220,6 +223,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         successors: successors.clone(),
         blocked: blocked.iter().map(blocked_set).collect(),
         plan: plan.map_or(0, |plan| plan.0),
+        parent: parent.map_or(0, |run| run.0),
         ..Default::default()
     }
 }
@@ -356,7 +360,12 @@ fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
             AttemptOutcome::Timeout => stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT,
             AttemptOutcome::Canceled => stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED,
             AttemptOutcome::Lost => stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST,
+            AttemptOutcome::MissingInput { .. } => stored::AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT,
         }),
+        missing: match outcome {
+            AttemptOutcome::MissingInput { partitions } => partitions.clone(),
+            _ => Vec::new(),
+        },
         message: message.clone(),
         exit_code: *exit_code,
         wall_ms: *wall_ms,

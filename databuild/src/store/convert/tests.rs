@@ -79,6 +79,7 @@ fn every_value_of_every_enum_comes_back() {
                     AttemptOutcome::Timeout,
                     AttemptOutcome::Canceled,
                     AttemptOutcome::Lost,
+                    AttemptOutcome::MissingInput { partitions: vec!["raw/city=oslo".to_owned()] },
                 ] {
                     round(Event::AttemptEnded(AttemptEnded { outcome, ..ended.clone() }));
                 }
@@ -134,6 +135,7 @@ fn kind_numbers_never_change() {
         (50, "KeysAdded"),
         (51, "KeysRetired"),
         (60, "PoolResized"),
+        (52, "RunSuspended"),
     ];
     assert_eq!(kinds, pinned);
 }

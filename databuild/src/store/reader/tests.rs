@@ -72,6 +72,7 @@ fn want(id: u64) -> Event {
         successors: vec![],
         blocked: vec![],
         plan: Some(PlanId(7)),
+        parent: None,
     })
 }
 

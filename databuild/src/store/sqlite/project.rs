@@ -4,8 +4,8 @@ use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered,
-    Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded, SeenPartition,
-    WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
+    Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded, RunSuspended,
+    SeenPartition, WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
 };
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 
@@ -109,6 +109,9 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         }
         Event::PartitionsFailed(PartitionsFailed { attempt, message, .. }) => {
             vec![RowChange::RunMessage { run: attempt.run, message }]
+        }
+        Event::RunSuspended(RunSuspended { run, .. }) => {
+            vec![RowChange::RunMoved { run: *run, state: RunState::Suspended, ended_at: None, message: None }]
         }
         Event::RunEnded(RunEnded { run, canceled, message }) => {
             let state = if *canceled { RunState::Canceled } else { RunState::Failed };

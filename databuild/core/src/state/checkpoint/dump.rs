@@ -94,6 +94,8 @@ pub struct DatasetDump {
     pub spoiled: SetColumns,
     /// As in the state.
     pub adopted: SetColumns,
+    /// Keys of a partition, and what it was made from beside declared inputs.
+    pub discovered: Vec<(Vec<Key>, Vec<String>)>,
 }
 
 /// A [`JobWork`].
@@ -144,6 +146,8 @@ pub struct WantDump {
     pub plan: Option<PlanId>,
     /// As in the state.
     pub paused: bool,
+    /// As in the state.
+    pub parent: Option<RunId>,
 }
 
 /// A [`Run`].
@@ -183,6 +187,10 @@ pub struct RunDump {
     pub given_up: Option<String>,
     /// By event.
     pub tainted: Vec<(Seq, SetColumns)>,
+    /// As in the state.
+    pub discovered: Vec<String>,
+    /// As in the state.
+    pub suspended: Option<WantId>,
 }
 
 // No pattern below has a `..`: what the state gains breaks the build here until it is dumped.
@@ -206,6 +214,8 @@ impl State {
             starts,
             // Follows from the graph and `as_of`.
             extents: _,
+            // Follows from what is discovered.
+            readers: _,
             datasets,
             retired,
             work,
@@ -279,6 +289,7 @@ impl DatasetDump {
             follows,
             spoiled,
             adopted,
+            discovered,
         } = state;
         DatasetDump {
             name: name.to_owned(),
@@ -295,6 +306,7 @@ impl DatasetDump {
             tainted: marks(tainted),
             follows: marks(follows),
             spoiled: SetColumns::of(spoiled),
+            discovered: discovered.iter().map(|(key, texts)| (key.keys().to_vec(), texts.to_vec())).collect(),
             adopted: SetColumns::of(adopted),
         }
     }
@@ -335,6 +347,7 @@ impl WantDump {
             causes,
             plan,
             paused,
+            parent,
         } = want;
         let set = |(job, set): (&JobIx, &PartitionSet)| (job.0 as u32, SetColumns::of(set));
         WantDump {
@@ -352,6 +365,7 @@ impl WantDump {
             failed: *failed,
             causes: causes.clone(),
             plan: *plan,
+            parent: *parent,
             paused: *paused,
         }
     }
@@ -377,6 +391,8 @@ impl RunDump {
             rest_due,
             given_up,
             tainted,
+            discovered,
+            suspended,
         } = run;
         RunDump {
             id: *id,
@@ -396,6 +412,8 @@ impl RunDump {
             rest_due: *rest_due,
             given_up: given_up.clone(),
             tainted: marks(tainted),
+            discovered: discovered.to_vec(),
+            suspended: *suspended,
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, WantDump, WorkDump};
 use crate::graph::{Axis, Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
-use crate::partition_set::{PartitionSet, Shape};
+use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::Key;
-use crate::state::{DatasetState, JobWork, Marks, ProvenanceIx, Run, State, Want};
+use crate::state::{DatasetState, Discovered, JobWork, Marks, ProvenanceIx, Run, State, Want};
 use crate::symbols::Symbols;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -130,6 +130,7 @@ impl State {
             datasets: Vec::new(),
             retired: retired_states,
             work: Vec::new(),
+            readers: Arc::default(),
             provenances: Arc::new(provenances),
         };
         let Some(current) = registered.first() else {
@@ -139,6 +140,7 @@ impl State {
         };
         let graph = &current.graph;
         state.datasets = reader.datasets(graph, datasets)?;
+        state.index_discovered();
         let jobs = job_indices(graph, &work)?;
         state.work = reader.work(graph, &jobs, work)?;
         for dump in wants {
@@ -245,6 +247,7 @@ impl Reader {
             follows,
             spoiled,
             adopted,
+            discovered,
         } = dump;
         let shape = Shape::of_axes(&axes);
         let set = |columns: &SetColumns| self.set(&name, &axes, shape, columns);
@@ -270,9 +273,28 @@ impl Reader {
             tainted: self.marks(&name, &axes, shape, &tainted)?,
             follows: self.marks(&name, &axes, shape, &follows)?,
             spoiled: set(&spoiled)?,
+            discovered: Arc::new(self.discovered(&name, &axes, discovered)?),
             adopted: set(&adopted)?,
             axes,
         })
+    }
+
+    fn discovered(
+        &self,
+        name: &str,
+        axes: &[Axis],
+        dump: Vec<(Vec<Key>, Vec<String>)>,
+    ) -> Result<BTreeMap<PartitionKey, Discovered>, RestoreError> {
+        let mut all = BTreeMap::new();
+        for (keys, texts) in dump {
+            let fits =
+                keys.len() == axes.len() && axes.iter().zip(&keys).all(|(axis, key)| self.has(axis, *key));
+            if !fits {
+                return Err(RestoreError::Misfit { name: name.to_owned(), misfit: Misfit::Range });
+            }
+            all.insert(PartitionKey::new(keys), texts.into());
+        }
+        Ok(all)
     }
 
     fn work(
@@ -311,6 +333,7 @@ impl Reader {
             causes,
             plan,
             paused,
+            parent,
         } = dump;
         let mut sets = BTreeMap::new();
         for (ix, columns) in &remaining {
@@ -337,6 +360,7 @@ impl Reader {
             causes,
             plan,
             paused,
+            parent,
         })
     }
 
@@ -359,6 +383,8 @@ impl Reader {
             rest_due,
             given_up,
             tainted,
+            discovered,
+            suspended,
         } = dump;
         let graph = Arc::clone(graphs.get(graph as usize).ok_or(RestoreError::Index("a graph"))?);
         let unlike = || RestoreError::Unlike(label.clone());
@@ -387,6 +413,8 @@ impl Reader {
             rest_due,
             given_up,
             tainted,
+            discovered: discovered.into(),
+            suspended,
         })
     }
 

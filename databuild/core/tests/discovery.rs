@@ -1,0 +1,267 @@
+//! Inputs that nobody declared: a run finds that it needs them, waits, and goes on.
+
+mod support;
+
+use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
+use databuild_core::ids::{RunId, WantId};
+use databuild_core::state::{Phase, Verdict};
+use support::graphs::{listed, reads, GraphSpec};
+use support::workspace::{request, Workspace};
+
+/// `page` for each of three names; nobody declares that one may need another. `book` is made from all.
+fn pages() -> GraphSpec {
+    let name = [listed("name", &["a", "b", "c"])];
+    GraphSpec::new()
+        .external("raw", &[])
+        .job("typeset", &["page"], &name, vec![])
+        .job("write", &["text"], &name, vec![reads("raw")])
+        .job("bind", &["book"], &[], vec![reads("page").all("name")])
+}
+
+fn workspace() -> Workspace {
+    let mut workspace = Workspace::new(&pages(), 4);
+    workspace.observe("raw", "r1");
+    workspace
+}
+
+fn missing(workspace: &mut Workspace, partition: &str, needs: &[&str]) {
+    let partitions = needs.iter().map(|text| (*text).to_owned()).collect();
+    workspace.end(partition, AttemptOutcome::MissingInput { partitions });
+}
+
+fn suspended_on(workspace: &Workspace, run: RunId) -> Option<WantId> {
+    workspace.core.state.runs.get(&run).and_then(|run| run.suspended)
+}
+
+fn last_failure(workspace: &Workspace) -> String {
+    let found = workspace.log.iter().rev().find_map(|record| match &record.event {
+        Event::RunEnded(ended) => Some(ended.message.clone()),
+        _ => None,
+    });
+    found.expect("some run ended")
+}
+
+fn verdict(workspace: &Workspace, text: &str) -> Verdict {
+    let mut state = workspace.core.state.clone();
+    let (ix, set) = state.resolve(text).unwrap();
+    let job = state.graph().dataset(ix).producer.unwrap();
+    state.settle(job, &set);
+    state.verdict(job, &set.first().unwrap())
+}
+
+#[test]
+fn a_run_waits_for_what_it_finds_it_needs_and_then_goes_on() {
+    let mut workspace = workspace();
+    let want = workspace.want(&["page/name=a"], Refresh::Stale);
+    let run = workspace.run("page/name=a");
+    let held = workspace.log.len();
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    let kinds = ["attempt_ended", "want_created", "run_suspended", "attempt_leased"];
+    assert_eq!(workspace.kinds_since(held), kinds);
+    let child = suspended_on(&workspace, run).expect("it waits");
+    assert_eq!(workspace.core.state.wants[&child].parent, Some(run));
+    assert_eq!(workspace.running(), ["text/name=b"]);
+
+    workspace.finish("text/name=b", "t1");
+    assert_eq!(workspace.outcome(child), Some(WantOutcome::Satisfied));
+    let spec = workspace.attempt("page/name=a");
+    assert_eq!((spec.attempt.run, spec.attempt.number), (run, 2));
+    let given: Vec<_> =
+        spec.discovered.iter().map(|(ix, key)| workspace.core.state.partition_text(*ix, key)).collect();
+    assert_eq!(given, ["text/name=b"]);
+    assert_eq!(workspace.core.state.runs[&run].failures, 0, "it is no failure");
+    workspace.finish("page/name=a", "p1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
+}
+
+#[test]
+fn what_was_made_from_it_is_stale_when_it_changes() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    workspace.finish("text/name=b", "t1");
+    workspace.finish("page/name=a", "p1");
+    workspace.want(&["text/name=b"], Refresh::All);
+    workspace.finish("text/name=b", "t1");
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current, "the same data again");
+    workspace.want(&["text/name=b"], Refresh::All);
+    workspace.finish("text/name=b", "t2");
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::InputsChanged);
+    // Another graph, and another start, change nothing of that.
+    workspace.register(&pages().job("more", &["other"], &[], vec![]));
+    workspace.restart(&[]);
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::InputsChanged);
+    // A run that does not need it any more forgets it.
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    workspace.finish("page/name=a", "p2");
+    workspace.want(&["text/name=b"], Refresh::All);
+    workspace.finish("text/name=b", "t3");
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
+}
+
+#[test]
+fn what_is_there_already_is_given_at_once() {
+    let mut workspace = workspace();
+    workspace.want(&["text/name=b"], Refresh::Stale);
+    workspace.finish("text/name=b", "t1");
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    assert_eq!(workspace.attempt("page/name=a").attempt.number, 2);
+    // Who has it and says so again will do so forever.
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    let told = "it reports `text/name=b` as missing, which is there and was in its request";
+    assert_eq!(last_failure(&workspace), told);
+}
+
+#[test]
+fn what_cannot_be_made_fails_the_run_with_its_cause() {
+    let mut workspace = workspace();
+    let want = workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    workspace.fail("text/name=b");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    let told = last_failure(&workspace);
+    assert!(
+        told.contains("it needs `text/name=b`, and w2 for that failed: text/name=b failed: as told"),
+        "{told}"
+    );
+
+    workspace.lose("raw");
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["raw"]);
+    assert!(last_failure(&workspace).contains("`raw` is external and not there"));
+}
+
+#[test]
+fn nonsense_fails_the_run_and_says_what_is_wrong() {
+    for (needs, told) in [
+        (vec!["nothing/name=a"], "there is no dataset `nothing`"),
+        (vec!["text/name=z"], "`z` is no key here"),
+        (vec!["\u{0}"], "there is no dataset"),
+        (vec!["page/name=a"], "is made from what it makes itself"),
+        (vec!["book"], "is made from what it makes itself"),
+    ] {
+        let mut workspace = workspace();
+        workspace.want(&["page/name=a"], Refresh::Stale);
+        missing(&mut workspace, "page/name=a", &needs);
+        assert!(workspace.core.state.runs.is_empty());
+        assert!(last_failure(&workspace).contains(told), "{needs:?}: {}", last_failure(&workspace));
+    }
+}
+
+#[test]
+fn runs_that_wait_for_each_other_fail_and_are_named() {
+    let mut workspace = workspace();
+    let want = workspace.want(&["page"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["page/name=b"]);
+    missing(&mut workspace, "page/name=b", &["page/name=c"]);
+    let held = workspace.log.len();
+    missing(&mut workspace, "page/name=c", &["page/name=a"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert!(workspace.core.state.runs.is_empty() && workspace.core.state.wants.is_empty());
+    let told = last_failure(&workspace);
+    for part in [
+        "runs wait for each other: page/name=c (r3) needs `page/name=a`",
+        "page/name=a (r1) needs `page/name=b`",
+        "page/name=b (r2) needs `page/name=c`",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    let ends = workspace.kinds_since(held).into_iter().filter(|kind| *kind == "run_ended").count();
+    assert_eq!(ends, 3);
+}
+
+#[test]
+fn a_circle_through_declared_inputs_is_found() {
+    // `b` of `x` is made from `a` of `y` by declaration, and `a` finds that it needs `b`.
+    let name = [listed("name", &["a", "b"])];
+    let graph = GraphSpec::new()
+        .job("first", &["x"], &name, vec![])
+        .job("second", &["y"], &name, vec![reads("x")])
+        .job("third", &["z"], &name, vec![]);
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.want(&["z/name=a"], Refresh::Stale);
+    missing(&mut workspace, "z/name=a", &["y/name=a"]);
+    missing(&mut workspace, "x/name=a", &["z/name=a"]);
+    assert!(last_failure(&workspace).contains("wait for each other"), "{}", last_failure(&workspace));
+    assert!(workspace.core.state.runs.is_empty() && workspace.core.state.wants.is_empty());
+}
+
+#[test]
+fn suspension_survives_a_restart() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    let run = workspace.run("page/name=a");
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    let other = workspace.attempt("text/name=b").attempt;
+    workspace.restart(&[other]);
+    assert!(suspended_on(&workspace, run).is_some());
+    workspace.finish("text/name=b", "t1");
+    assert_eq!(workspace.attempt("page/name=a").attempt.number, 2);
+}
+
+#[test]
+fn whoever_cancels_cancels_what_was_wanted_on_behalf() {
+    let mut workspace = workspace();
+    let want = workspace.want(&["page/name=a"], Refresh::Stale);
+    let run = workspace.run("page/name=a");
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    let child = suspended_on(&workspace, run).unwrap();
+    workspace.step(databuild_core::decide::Input::CancelWant(want)).reply.unwrap();
+    assert_eq!(workspace.outcome(child), Some(WantOutcome::Canceled));
+    assert!(workspace.core.state.wants.is_empty());
+
+    // And the other way round: the run fails with it.
+    workspace.finish_all("t1");
+    let want = workspace.want(&["page/name=c"], Refresh::Stale);
+    let run = workspace.run("page/name=c");
+    missing(&mut workspace, "page/name=c", &["text/name=c"]);
+    let child = suspended_on(&workspace, run).unwrap();
+    workspace.step(databuild_core::decide::Input::CancelWant(child)).reply.unwrap();
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert!(last_failure(&workspace).contains("was canceled"));
+}
+
+#[test]
+fn a_want_that_carries_out_a_plan_adds_nothing() {
+    let mut workspace = workspace();
+    let plan = workspace.plan(&["page/name=a"], Refresh::Stale);
+    workspace.apply(plan.plan).unwrap();
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    let told = last_failure(&workspace);
+    assert!(told.contains("it needs `text/name=b` to be built, which p1 does not have"), "{told}");
+}
+
+#[test]
+fn taint_follows_what_was_found() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    workspace.finish("text/name=b", "t1");
+    workspace.finish("page/name=a", "p1");
+    let judgement = databuild_core::decide::Judgement {
+        targets: vec!["text/name=b".to_owned()],
+        reason: "wrong".to_owned(),
+        by: "ada".to_owned(),
+    };
+    let sightings = databuild_core::decide::Sightings::default();
+    workspace.step(databuild_core::decide::Input::Taint(judgement, sightings)).reply.unwrap();
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted);
+}
+
+#[test]
+fn it_does_not_count_against_retries() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    let run = workspace.run("page/name=a");
+    for needs in ["text/name=a", "text/name=b", "text/name=c"] {
+        missing(&mut workspace, "page/name=a", &[needs]);
+        assert!(matches!(workspace.core.state.runs[&run].phase, Phase::RetryWait(_)));
+        workspace.finish(needs, "t1");
+    }
+    let spec = workspace.attempt("page/name=a");
+    assert_eq!((spec.attempt.number, spec.discovered.len()), (4, 3));
+    let again = workspace.try_want(request(&["book"], Refresh::Missing));
+    assert!(again.is_ok());
+}
