@@ -5,6 +5,9 @@ load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_library", "rust_test")
 
 _EDITION = "2021"
 
+# That of Cargo.toml; tools/tidy compares them.
+_VERSION = "0.1.0"
+
 # Files that sources include (`include_str!`, `include_bytes!`) and that tests read.
 _INCLUDED = [
     "*.proto",
@@ -43,6 +46,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
         "aliases": aliases(),
         "edition": _EDITION,
         "proc_macro_deps": all_crate_deps(proc_macro = True),
+        "version": _VERSION,
     }
     added_by_tests = {
         "aliases": aliases(
@@ -51,6 +55,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
         ),
         "edition": _EDITION,
         "proc_macro_deps": all_crate_deps(proc_macro_dev = True),
+        "version": _VERSION,
     }
     test_data = native.glob(
         ["tests/**"],

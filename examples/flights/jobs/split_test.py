@@ -1,0 +1,49 @@
+import os
+import tempfile
+import unittest
+
+from jobs.split import split
+from lib.flights import BadRow, Flight, read
+
+HEADER = "departure,origin,destination,distance_miles,delay_minutes\n"
+MONTH = HEADER + "2001-01-01 07:00,PDX,MCI,1481,-10\n2001-01-02 06:00,OAK,LAX,337,20\n2001-01-01 06:30,OAK,SAN,446,0\n"
+
+
+class SplitTest(unittest.TestCase):
+    def split(self, text, *dates):
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, "month.csv")
+            with open(source, "w", encoding="utf-8") as file:
+                file.write(text)
+            outputs = [{"partition": d, "keys": {"date": d}, "path": os.path.join(folder, d)} for d in dates]
+            lines = []
+            request = {"outputs": outputs, "inputs": {"months": [{"path": source}]}}
+            split(request, lambda **line: lines.append(line))
+            return lines, {output["partition"]: list(read(output["path"])) for output in outputs}
+
+    def test_each_day_has_its_flights_in_order(self):
+        lines, days = self.split(MONTH, "2001-01-01", "2001-01-03")
+        self.assertEqual(
+            days["2001-01-01"],
+            [Flight("2001-01-01 06:30", "OAK", "SAN", 446, 0), Flight("2001-01-01 07:00", "PDX", "MCI", 1481, -10)],
+        )
+        self.assertEqual(days["2001-01-03"], [])
+        self.assertIn({"type": "done", "partition": "2001-01-01", "rows": 2}, lines)
+
+    def test_airports_are_told_once_each(self):
+        lines, _ = self.split(MONTH, "2001-01-01", "2001-01-02")
+        self.assertEqual([line["key"] for line in lines if line["type"] == "key"], ["OAK", "PDX"])
+
+    def test_bad_rows_are_named_with_their_line(self):
+        for row, problem in (
+            ("2001-01-01 7:00,PDX,MCI,1481,-10", "month.csv:2: not a time"),
+            ("2001-01-01 07:00,pdx,MCI,1481,-10", "month.csv:2: not an airport's code: 'pdx'"),
+            ("2001-01-01 07:00,PDX,MCI,far,-10", "whole numbers: 'far'"),
+            ("2001-01-01 07:00,PDX,MCI,1481", "expected 5 fields, got 4"),
+        ):
+            with self.subTest(problem), self.assertRaisesRegex(BadRow, problem):
+                self.split(HEADER + row + "\n", "2001-01-01")
+
+
+if __name__ == "__main__":
+    unittest.main()
