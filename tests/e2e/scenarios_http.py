@@ -99,15 +99,15 @@ class Http(Scenario):
 
     def test_late(self):
         """a want that is not over when it should be is late, and goes on"""
-        body = {"targets": ["probe/ticks/case=a"], "sla_seconds": 0}
+        body = {"targets": ["probe/ticks/case=c"], "sla_seconds": 0}
         status, want = self.ws.api("POST", "/api/v1/wants", body)
         self.assertEqual(status, 201)
         self.assertTrue(want["late"])
         self.assertIn("open, late", self.ws.cli("want", "get", want["id"]).expect(0).out)
-        self.ws.ticking("a")
-        self.ws.release("a")
+        self.ws.ticking("c")
+        self.ws.release("c")
         self.assertTrue(self.ws.wait_want(want["id"], "satisfied")["late"])
-        self.assertFalse(self.ws.want(self.ws.detach("probe/ticks/case=a"))["late"])
+        self.assertFalse(self.ws.want(self.ws.detach("probe/ticks/case=c"))["late"])
 
     def events(self, response) -> list:
         """The next server-sent event of a response: its fields."""

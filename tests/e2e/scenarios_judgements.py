@@ -96,6 +96,8 @@ class Acceptance(Scenario):
     @classmethod
     def setUpClass(cls):
         cls.ws = cls.world.bazel_workspace
+        # What Bazel builds there, whatever program scenarios before used: each registers the graph beside it.
+        cls.ws.program = cls.ws.at("bazel-bin", "databuild_", "databuild")
 
     def test_built(self):
         """a workspace with all built, by this code"""
