@@ -1,5 +1,6 @@
 #!/bin/sh
 # Plans or builds in a workspace of fixtures and compares what came out; see pipeline_tests.bzl, which fills the holes.
+# shellcheck disable=SC1083,SC2050
 set -eu
 
 label=%{label}
