@@ -34,16 +34,15 @@ pub(super) fn examiner(
     to_loop: &Sender<Message>,
     look: impl Fn(&[String]) -> Option<Sightings>,
 ) {
-    let mut flusher = publish::Flusher::default();
     while let Ok(first) = ended.recv() {
         let mut batch = vec![first];
         batch.extend(ended.try_iter().take(255));
         let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one)).collect();
         let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
-        if flusher.sync(&staged).is_err() {
+        if publish::sync(&staged).is_err() {
             // Which of them cannot be synced is worth a second look; the others go on.
             for verdict in &mut verdicts {
-                if let Err(error) = flusher.sync(&verdict.staged) {
+                if let Err(error) = publish::sync(&verdict.staged) {
                     verdict.end.result = failure(error.to_string(), false);
                 }
             }

@@ -1,7 +1,7 @@
 //! Publication of file and directory outputs: whole or not at all.
 //!
 //! A job writes to a staging path; the caller then, for a batch of outputs at once:
-//! [`inspect`] (hash, refuse what cannot be published) → [`Flusher::sync`] (bytes on disk) → durably record the
+//! [`inspect`] (hash, refuse what cannot be published) → [`sync`] (bytes on disk) → durably record the
 //! intent with the hash → [`publish`] (rename) → [`sync_dirs`] → durably record the materialization.
 //! After a crash it calls [`redo`] for every intent without a materialization.
 //!
@@ -25,7 +25,7 @@ mod withdraw;
 
 pub use check::{check_files, FileState};
 pub use error::PublishError;
-pub use flush::{sync_dirs, Flusher};
+pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
 pub use inspect::{inspect, observe, Inspected, Kind};
 pub use mark::{stat_mark, StatMark};

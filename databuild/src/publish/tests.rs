@@ -188,7 +188,7 @@ fn publishing_creates_the_folders_above_and_names_every_changed_one() {
     let lab = Lab::new();
     let staging = lab.file("staging", "new");
     fs::create_dir(lab.path("out")).unwrap();
-    Flusher::default().sync(&[&staging]).unwrap();
+    sync(&[&staging]).unwrap();
     let published = publish(&staging, &lab.path("out/a/b/file")).unwrap();
     assert_eq!(read(lab.path("out/a/b/file")), "new");
     assert_eq!(
@@ -440,14 +440,14 @@ fn redo_completes_a_publication_from_every_point_of_a_crash() {
 fn batches_of_any_size_and_kind_are_flushed() {
     let lab = Lab::new();
     let mut batch: Vec<_> = (0..100).map(|n| lab.file(&format!("f{n}"), "x")).collect();
-    Flusher::default().sync(&batch[..0]).unwrap();
-    Flusher::default().sync(&batch[..10]).unwrap();
-    Flusher::default().sync(&batch).unwrap();
+    sync(&batch[..0]).unwrap();
+    sync(&batch[..10]).unwrap();
+    sync(&batch).unwrap();
     batch.truncate(3);
     batch.push(lab.dir("d", "x"));
-    Flusher::default().sync(&batch).unwrap();
+    sync(&batch).unwrap();
     batch.push(lab.path("nothing"));
-    let error = Flusher::default().sync(&batch).unwrap_err();
+    let error = sync(&batch).unwrap_err();
     assert!(error.to_string().contains("nothing"), "{error}");
 }
 
