@@ -14,6 +14,7 @@ pub mod template;
 pub mod decide;
 pub mod graph;
 pub mod planner;
+pub mod retention;
 pub mod state;
 
 // Set algebra.

@@ -32,7 +32,7 @@ pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanVi
 pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
-    EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,
+    Archived, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,
     ShutdownRequest, SlotsRequest,
 };
 pub use wants::{

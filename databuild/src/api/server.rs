@@ -103,6 +103,9 @@ pub struct GcRequest {
     /// Logs of attempts younger than so many days stay; 30 if absent.
     #[serde(default)]
     pub keep_days: Option<u32>,
+    /// Events older than so many seconds are archived; none are if absent.
+    #[serde(default)]
+    pub events_older_than_seconds: Option<u64>,
 }
 
 /// Its answer.
@@ -118,6 +121,44 @@ pub struct GcReply {
     pub bytes_freed: u64,
     /// Folders of attempts.
     pub attempts_removed: u64,
+    /// What was archived; absent if that was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<Archived>,
+}
+
+/// Events that went from the log to an archive.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Archived {
+    /// How many; the following are 0 or absent if it is 0.
+    pub events: u64,
+    /// The first one.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// Bytes that they had in the log.
+    pub bytes: u64,
+    /// The archive, beside the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Its size.
+    pub file_bytes: u64,
+    /// Size of the log before.
+    pub log_bytes_before: u64,
+    /// Size of the log after.
+    pub log_bytes_after: u64,
+}
+
+/// `GET /api/v1/events`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventPage {
+    /// The events.
+    pub data: Vec<EventRow>,
+    /// Where the list goes on; absent at its end.
+    pub next: Option<String>,
+    /// The newest event.
+    pub seq: u64,
+    /// The first event that is not archived.
+    pub first_seq: u64,
 }
 
 /// An event in a list.

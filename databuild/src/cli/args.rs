@@ -73,7 +73,7 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Show the server, its graph and what is built
     Status,
-    /// Remove code snapshots and logs that nothing needs any more
+    /// Remove code snapshots and logs that nothing needs any more, and archive old events
     Gc(GcArgs),
     /// Run the server
     Serve(ServeArgs),
@@ -186,6 +186,14 @@ pub struct PlanArgs {
 
 /// A length of time with its unit, in seconds.
 fn seconds(text: &str) -> Result<u64, String> {
+    match age(text)? {
+        0 => Err(format!("`{text}` is no time at all")),
+        seconds => Ok(seconds),
+    }
+}
+
+/// The same, of which none is enough.
+fn age(text: &str) -> Result<u64, String> {
     let bad = || format!("`{text}` is no length of time such as 90s, 30m, 2h or 3d");
     let unit = text.chars().last().ok_or_else(bad)?;
     let factor = match unit {
@@ -196,7 +204,7 @@ fn seconds(text: &str) -> Result<u64, String> {
         _ => return Err(bad()),
     };
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
-    count.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(bad)
+    count.checked_mul(factor).ok_or_else(bad)
 }
 
 /// Arguments of `plans`.
@@ -506,6 +514,9 @@ pub struct GcArgs {
     /// Keep logs of attempts younger than this
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     pub keep_days: u32,
+    /// Also move events older than this (such as 90d) from the log to an archive
+    #[arg(long, value_name = "TIME", value_parser = age)]
+    pub events_older_than: Option<u64>,
 }
 
 /// Arguments of `serve`.

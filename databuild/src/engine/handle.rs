@@ -1,7 +1,7 @@
 //! How everything outside the loop talks to it.
 
 use super::orchestrator::{Command, Message};
-use crate::store::{Blob, Reader};
+use crate::store::{Archiver, Blob, Reader, StoreError};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
     self, ApplyRequest, Capacity, Core, Impact, Input, Judgement, PlanRequest, Refusal, Reply, Sightings,
@@ -89,12 +89,19 @@ impl CommandError {
     }
 }
 
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> CommandError {
+        CommandError::Store { code: error.code(), message: error.to_string() }
+    }
+}
+
 /// A cheap handle to a running engine.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) inbox: Arc<Mutex<Sender<Message>>>,
     pub(super) shared: Arc<Shared>,
     pub(super) reader: Arc<Reader>,
+    pub(super) archiver: Arc<Archiver>,
     pub(super) workspace: PathBuf,
     pub(super) spool: PathBuf,
 }

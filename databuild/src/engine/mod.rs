@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Invariants:
-//! - Only the orchestrator thread appends to the log and holds a [`databuild_core::decide::Core`].
+//! - Only the orchestrator thread writes to the log and holds a [`databuild_core::decide::Core`].
 //! - Nothing is answered and no effect is performed before the events that justify it are durable.
 //! - Readers get an immutable snapshot of the state after some committed event; they never wait for the loop.
 //! - Blocking work on files (hashing, syncing, renaming) happens on threads of its own and comes back as
@@ -27,6 +27,7 @@ mod perform;
 mod publisher;
 mod replay;
 mod request;
+mod retention;
 mod staging;
 mod start;
 
@@ -38,5 +39,6 @@ pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use perform::ConnectRunner;
 pub use replay::ReplayError;
+pub use retention::{ArchiveRequest, Archived};
 pub use request::{parse_request, InputFile, OutputFile, Request};
 pub use start::{Engine, EngineConfig, EngineError};

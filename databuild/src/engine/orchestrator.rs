@@ -24,9 +24,14 @@ pub(super) enum Message {
     Runner(RunnerEvent),
     /// A checkpoint was encoded, or could not be.
     Encoded(Option<Checkpoint>),
+    /// Something short to do with the log between turns.
+    Log(LogWork),
     /// Finish and leave; running jobs go on under the runner, or are stopped.
     Stop { jobs: bool },
 }
+
+/// Tells by itself what came of it.
+pub(super) type LogWork = Box<dyn FnOnce(&mut dyn EventLog) + Send>;
 
 /// A request with what belongs to it.
 pub(super) struct Command {
@@ -163,6 +168,7 @@ impl Orchestrator {
                 }
                 return true;
             }
+            Message::Log(work) => work(self.log.as_mut()),
             Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
             Message::Input(input) => self.decide_fact(input, turn),
             Message::Runner(event) => self.runner_event(event, turn),
@@ -259,7 +265,7 @@ impl Orchestrator {
     fn append_failed(&mut self, error: &StoreError, turn: Turn) -> Result<(), Refused> {
         tracing::error!(%error, code = error.code(), "events could not be appended");
         for (answer, _) in turn.answers {
-            answer(Err(CommandError::Store { code: error.code(), message: error.to_string() }));
+            answer(Err(CommandError::from(error.clone())));
         }
         if error.is_fatal() {
             return Err(Refused::Fatal(error.to_string()));

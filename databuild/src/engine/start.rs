@@ -10,7 +10,7 @@ use super::publisher;
 use super::replay::{self, ReplayError};
 use super::staging::Staging;
 use crate::snapshot;
-use crate::store::{EventLog, Reader};
+use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::Refresh;
@@ -35,6 +35,8 @@ pub struct EngineConfig {
     pub log: Box<dyn EventLog>,
     /// The same, for reading.
     pub reader: Arc<Reader>,
+    /// The same, for archiving.
+    pub archiver: Arc<Archiver>,
     /// Environment that every job gets.
     pub base_env: Vec<(String, String)>,
     /// Attempts that may run at once.
@@ -131,6 +133,7 @@ impl Engine {
             inbox: Arc::new(Mutex::new(inbox)),
             shared,
             reader: config.reader,
+            archiver: config.archiver,
             workspace: config.workspace,
             spool: config.spool,
         };

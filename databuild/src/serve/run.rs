@@ -9,7 +9,7 @@ use crate::engine::{ConnectRunner, Engine, EngineConfig, EngineError, Handle};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, write_roots, App, Guard};
 use crate::snapshot;
-use crate::store::{Reader, SqliteLog, StoreError};
+use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::future::IntoFuture as _;
@@ -179,6 +179,7 @@ impl Server {
             snapshots: Arc::clone(&snapshots),
             log: Box::new(log),
             reader,
+            archiver: Arc::new(Archiver::new(&state.database())),
             base_env: job_environment(),
             slots: options.slots,
             memory: super::memory(),

@@ -73,7 +73,16 @@ impl From<CommandError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string())
+        let status = match error {
+            StoreError::Archived { .. } => StatusCode::GONE,
+            StoreError::DiskFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let answer = ApiError::new(status, error.code(), error.to_string());
+        match error {
+            StoreError::Archived { until, .. } => answer.with("first_seq", until.next()),
+            _ => answer,
+        }
     }
 }
 

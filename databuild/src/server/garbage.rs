@@ -1,11 +1,13 @@
 //! Removes what nothing refers to any more: code snapshots by reachability, attempts' folders by age,
-//! staging that no live attempt owns.
+//! staging that no live attempt owns, and old events if somebody asks.
 
 use super::error::ApiError;
 use super::routes::App;
-use crate::api::{GcReply, GcRequest};
+use crate::api::{Archived, GcReply, GcRequest};
+use crate::engine::{self, ArchiveRequest};
 use crate::snapshot::{CodeDigest, Roots, SnapshotError};
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -41,13 +43,26 @@ pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiErro
     let keep = Duration::from_secs(u64::from(request.keep_days.unwrap_or(30)) * 24 * 3600);
     let attempts = sweep(app.engine.spool(), &live, keep, request.dry_run);
     let staging = sweep(&app.staging, &live, Duration::ZERO, request.dry_run);
+    let archived = request.events_older_than_seconds.map(|age| archive(app, age, request.dry_run)).transpose()?;
     Ok(GcReply {
         dry_run: request.dry_run,
         snapshots_removed: report.snapshots_removed,
         files_removed: report.files_removed,
         bytes_freed: report.bytes,
         attempts_removed: attempts + staging,
+        archived,
     })
+}
+
+fn archive(app: &App, age_seconds: u64, dry_run: bool) -> Result<Archived, ApiError> {
+    let older_than = SignedDuration::from_secs(i64::try_from(age_seconds).unwrap_or(i64::MAX));
+    let engine::Archived { after, until, bytes, file, log_bytes_before, log_bytes_after } =
+        app.engine.archive(ArchiveRequest { older_than, at_least: 1, dry_run })?;
+    let events = until.0.saturating_sub(after.0);
+    let (first, last) = if events == 0 { (0, 0) } else { (after.0 + 1, until.0) };
+    let file_bytes = file.as_ref().map_or(0, |(_, bytes)| *bytes);
+    let file = file.map(|(path, _)| path.display().to_string());
+    Ok(Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after })
 }
 
 /// Removes folders named after attempts that are not live and older than `keep`.

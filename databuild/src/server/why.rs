@@ -3,9 +3,8 @@
 use super::lineage::files_changed_since;
 use super::views;
 use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
-use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError};
+use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError, TaintRow};
 use databuild_core::decide::{Sighting, Sightings};
-use databuild_core::event::{Event, Record, Tainted};
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
@@ -357,10 +356,7 @@ fn blame_taint(
         _ => None,
     };
     let Some(seq) = marked else { return Ok(()) };
-    let found = reader.events(Seq(seq.0.saturating_sub(1)), 1)?.value;
-    let Some((_, Record { at, event: Event::Tainted(taint) })) = found.into_iter().next() else {
-        return Ok(());
-    };
+    let Some(taint) = reader.taint(seq)?.value else { return Ok(()) };
     let what = match (verdict, taint.partitions.as_slice()) {
         (Verdict::Tainted, _) | (_, []) => cause.message.clone(),
         (_, [first, rest @ ..]) => {
@@ -368,8 +364,8 @@ fn blame_taint(
             format!("it was made from {first}{more}, which was tainted")
         }
     };
-    cause.message = format!("{what} by {} at {}: {}", taint.by, to_the_second(at), taint.reason);
-    let Tainted { partitions, reason, by } = taint;
+    cause.message = format!("{what} by {} at {}: {}", taint.by, to_the_second(taint.at), taint.reason);
+    let TaintRow { partitions, reason, by, at, .. } = taint;
     cause.taint = Some(TaintSaid { partitions, reason, by, at: at.to_string() });
     Ok(())
 }

@@ -20,6 +20,10 @@ pub(super) trait Subject {
     /// The next write that needs space finds none.
     fn fill_disk(&mut self);
     fn free_disk(&mut self);
+    /// Makes the archive of what the log has up to `until`; the log is not cut off by that.
+    fn archive(&mut self, until: Seq);
+    /// Removes all archives.
+    fn lose_archives(&mut self);
     /// Changes stored bytes of the checkpoint of this position.
     fn damage_checkpoint(&mut self, seq: Seq);
 }
@@ -40,6 +44,12 @@ macro_rules! contract {
             a_checkpoint_of_another_format_is_passed_over,
             two_checkpoints_are_kept,
             a_checkpoint_beyond_the_end_is_refused,
+            archived_events_are_read_like_others,
+            what_is_archived_stays_so_and_the_log_goes_on,
+            one_archive_follows_another,
+            a_log_without_its_archives_says_so,
+            a_cut_that_the_present_would_depend_on_is_refused,
+            a_full_disk_moves_no_beginning,
         }
     };
     ($subject:ty: $($name:ident,)*) => {
@@ -232,4 +242,113 @@ pub(super) fn a_checkpoint_beyond_the_end_is_refused<S: Subject>(subject: &mut S
     let error = subject.log().save_checkpoint(&checkpoint(3, 1)).unwrap_err();
     assert_eq!(error.code(), "log_bad_request");
     assert_eq!(subject.log().latest_checkpoint(1), Ok(Default::default()));
+}
+
+/// A log of the examples with a checkpoint of its last event, cut off after `until`; and its records.
+fn cut_off<S: Subject>(subject: &mut S, until: u64) -> Vec<(Seq, Record)> {
+    let records = example_records();
+    let last = append(subject.log(), &records);
+    subject.log().save_checkpoint(&checkpoint(last.0, 1)).unwrap();
+    subject.archive(Seq(until));
+    assert_eq!(subject.log().archived(), Seq(0), "an archive alone does not count");
+    subject.log().cut_off(Seq(until)).unwrap();
+    numbered(1, &records)
+}
+
+fn purge(log: &mut impl EventLog) {
+    let mut pieces = 0;
+    while log.purge().unwrap() {
+        pieces += 1;
+        assert!(pieces < 10_000, "it comes to an end");
+    }
+}
+
+pub(super) fn archived_events_are_read_like_others<S: Subject>(subject: &mut S) {
+    let all = cut_off(subject, 5);
+    for purged in [false, true] {
+        if purged {
+            purge(subject.log());
+        }
+        let log = subject.log();
+        assert_eq!(log.read(Seq(0), 1000), Ok(all.clone()));
+        assert_eq!(log.read(Seq(0), usize::MAX), Ok(all.clone()));
+        assert_eq!(log.read(Seq(2), 2), Ok(all[2..4].to_vec()));
+        assert_eq!(log.read(Seq(2), 3), Ok(all[2..5].to_vec()));
+        assert_eq!(log.read(Seq(2), 4), Ok(all[2..6].to_vec()));
+        assert_eq!(log.read(Seq(5), 2), Ok(all[5..7].to_vec()));
+        assert_eq!(log.read(Seq(0), 0), Ok(vec![]));
+    }
+}
+
+pub(super) fn what_is_archived_stays_so_and_the_log_goes_on<S: Subject>(subject: &mut S) {
+    let all = cut_off(subject, 5);
+    subject.log().cut_off(Seq(5)).unwrap();
+    for _ in 0..2 {
+        subject.reopen();
+        let log = subject.log();
+        assert_eq!((log.archived(), log.last()), (Seq(5), Seq(all.len() as u64)));
+        purge(log);
+    }
+    let found = subject.log().latest_checkpoint(1).unwrap();
+    assert_eq!(found.checkpoint.map(|found| found.seq), Some(Seq(all.len() as u64)));
+    let further = example_records();
+    append(subject.log(), &further);
+    subject.reopen();
+    let more = numbered(all.len() as u64 + 1, &further);
+    assert_eq!(subject.log().read(Seq(0), usize::MAX), Ok([all, more].concat()));
+}
+
+pub(super) fn one_archive_follows_another<S: Subject>(subject: &mut S) {
+    let all = cut_off(subject, 5);
+    // The second begins before all of the first is freed.
+    subject.archive(Seq(9));
+    subject.log().cut_off(Seq(9)).unwrap();
+    assert_eq!(subject.log().read(Seq(1), usize::MAX), Ok(all[1..].to_vec()));
+    purge(subject.log());
+    subject.reopen();
+    assert_eq!(subject.log().archived(), Seq(9));
+    assert_eq!(subject.log().read(Seq(1), usize::MAX), Ok(all[1..].to_vec()));
+}
+
+pub(super) fn a_log_without_its_archives_says_so<S: Subject>(subject: &mut S) {
+    let all = cut_off(subject, 5);
+    purge(subject.log());
+    subject.lose_archives();
+    subject.reopen();
+    let error = subject.log().read(Seq(3), 10).unwrap_err();
+    assert_eq!(error.code(), "archive_missing");
+    assert!(error.to_string().starts_with("event 4 of event log"), "{error}");
+    assert_eq!(subject.log().read(Seq(5), usize::MAX), Ok(all[5..].to_vec()));
+    assert_eq!(append(subject.log(), &example_records()[..1]), Seq(all.len() as u64 + 1));
+}
+
+pub(super) fn a_cut_that_the_present_would_depend_on_is_refused<S: Subject>(subject: &mut S) {
+    let last = append(subject.log(), &example_records());
+    subject.log().save_checkpoint(&checkpoint(4, 1)).unwrap();
+    let mut refused = |until: u64| {
+        subject.archive(Seq(until));
+        let error = subject.log().cut_off(Seq(until)).unwrap_err();
+        assert_eq!(error.code(), "log_bad_request", "{error}");
+    };
+    refused(5);
+    refused(last.0);
+    subject.archive(Seq(4));
+    subject.log().cut_off(Seq(4)).unwrap();
+    let error = subject.log().cut_off(Seq(3)).unwrap_err();
+    assert_eq!(error.code(), "log_bad_request", "{error}");
+    assert_eq!(subject.log().archived(), Seq(4));
+}
+
+pub(super) fn a_full_disk_moves_no_beginning<S: Subject>(subject: &mut S) {
+    let last = append(subject.log(), &example_records());
+    subject.log().save_checkpoint(&checkpoint(last.0, 1)).unwrap();
+    subject.archive(Seq(5));
+    subject.fill_disk();
+    // The number finds room in a page that is there, or it does not; both are whole.
+    let moved = subject.log().cut_off(Seq(5)).is_ok();
+    assert_eq!(subject.log().archived(), Seq(if moved { 5 } else { 0 }));
+    subject.free_disk();
+    subject.log().cut_off(Seq(5)).unwrap();
+    subject.reopen();
+    assert_eq!(subject.log().archived(), Seq(5));
 }

@@ -43,6 +43,27 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Events were asked for that only an archive has.
+    #[error("events up to {until} of event log {log} are archived; ask for what came after event {until}")]
+    Archived {
+        /// The log.
+        log: String,
+        /// Position of the last archived event.
+        until: Seq,
+    },
+    /// An archived event is needed, and its archive is not there.
+    #[error(
+        "event {seq} of event log {log} is archived, and no file in {folder} has it; \
+         put the archive back that has it (events-FIRST-LAST.sqlite), then start again"
+    )]
+    ArchiveMissing {
+        /// The log.
+        log: String,
+        /// The event.
+        seq: Seq,
+        /// Where archives are.
+        folder: String,
+    },
     /// The state folder or the log cannot be written.
     #[error("cannot write event log {log}: {reason}; check that its folder exists and may be written")]
     Unwritable {
@@ -116,6 +137,8 @@ impl StoreError {
             StoreError::NewerLog { .. } => "newer_log",
             StoreError::NewerFormat { .. } => "newer_format",
             StoreError::CorruptLog { .. } => "corrupt_log",
+            StoreError::Archived { .. } => "events_archived",
+            StoreError::ArchiveMissing { .. } => "archive_missing",
             StoreError::Unwritable { .. } => "state_unwritable",
             StoreError::DiskFull { .. } => "disk_full",
             StoreError::Io { .. } => "log_io_error",

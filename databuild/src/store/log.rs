@@ -27,7 +27,10 @@ use databuild_core::ids::{GraphId, Seq};
 ///    contents, which are kept once per digest as blobs.
 /// 5. **Honest.** What is read was checked against its digest. Anything amiss is `corrupt_log` or
 ///    `newer_format`, never a guess and never a repair.
-/// 6. **One writer.** The caller holds the lock of the state folder. A log that finds foreign events
+/// 6. **Archived in front.** `cut_off` moves the beginning of the log: events up to there are read from
+///    archives, for as long as those are there. Nothing else changes by it, positions least of all. The newest
+///    event always stays, and a checkpoint that needs no archived event.
+/// 7. **One writer.** The caller holds the lock of the state folder. A log that finds foreign events
 ///    says `log_other_writer` instead of mixing them with its own.
 ///
 /// A checkpoint is the caller's state after `seq`, folded and encoded by the caller. It only saves time:
@@ -42,8 +45,10 @@ pub trait EventLog: Send {
     /// `log_bad_request` if a blob or a graph does not have the digest it is given under.
     fn append(&mut self, batch: &Batch) -> Result<Seq, StoreError>;
 
-    /// At most `limit` records from the one after `after` on, in order. Fewer than `limit` only at the
-    /// log's end.
+    /// At most `limit` records from the one after `after` on, in order, be they archived. Fewer than `limit`
+    /// only at the log's end.
+    ///
+    /// Errors: `archive_missing`; `corrupt_log`, `newer_format`.
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError>;
 
     /// Position of the newest record; 0 in an empty log.
@@ -51,6 +56,20 @@ pub trait EventLog: Send {
 
     /// The content of this digest, if it was ever appended.
     fn blob(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Events up to here are in archives; 0 if none are.
+    fn archived(&self) -> Seq;
+
+    /// Events up to `until` are in archives from now on. What of them is still here is freed by [`Self::purge`].
+    ///
+    /// Errors: as `append`; `archive_missing` if there is no archive of them; `log_bad_request` if the newest
+    /// event is among them, if more were archived already, or if no checkpoint is kept that is of `until` or later.
+    fn cut_off(&mut self, until: Seq) -> Result<(), StoreError>;
+
+    /// Frees a bounded piece of what was cut off, and tells whether there may be more.
+    ///
+    /// Errors: as `append`. What is left then can be freed later.
+    fn purge(&mut self) -> Result<bool, StoreError>;
 
     /// Keeps a checkpoint beside the one before it; older ones are dropped.
     ///
@@ -145,6 +164,23 @@ pub(super) fn choose_checkpoint(
         found.ignored.push(IgnoredCheckpoint { seq: checkpoint.seq, reason });
     }
     Ok(found)
+}
+
+/// Whether a log can be cut off there.
+pub(super) fn check_cut(log: &str, archived: Seq, until: Seq, last: Seq) -> Result<(), StoreError> {
+    if until < archived || (until > archived && until >= last) {
+        let reason = format!("a cut at event {until} of {last}, with {archived} archived");
+        return Err(StoreError::rejected(log, reason));
+    }
+    Ok(())
+}
+
+/// Whether the newest checkpoint that is kept allows a cut.
+pub(super) fn check_checkpoint(log: &str, until: Seq, newest: Option<Seq>) -> Result<(), StoreError> {
+    if newest.is_none_or(|seq| seq < until) {
+        return Err(StoreError::rejected(log, format!("a cut at event {until} without a checkpoint of it")));
+    }
+    Ok(())
 }
 
 /// All contents of a batch under their digests, graph contents among them, each checked.

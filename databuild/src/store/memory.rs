@@ -1,12 +1,14 @@
 //! An event log in memory: for simulations and tests.
 //!
+//! What is archived stays in it, as archives.
+//!
 //! It keeps stored bytes, not records, so that a test with it also goes through the conversion that a
 //! real log goes through, and finds what does not survive it.
 
 use super::convert::encode;
 use super::error::StoreError;
 use super::log::{
-    checked_blobs, choose_checkpoint, decode_record, Batch, Checkpoint, EventLog, FoundCheckpoint,
+    check_checkpoint, check_cut, checked_blobs, choose_checkpoint, decode_record, Batch, Checkpoint, EventLog, FoundCheckpoint,
     StoredCheckpoint,
 };
 use databuild_core::digest::sha256_hex;
@@ -23,6 +25,8 @@ pub struct MemoryLog {
     blobs: BTreeMap<String, Vec<u8>>,
     /// By position: bytes with their format and digest; at most two.
     checkpoints: BTreeMap<Seq, (u32, Vec<u8>, String)>,
+    archived: Seq,
+    archives_lost: bool,
     next_failure: Option<StoreError>,
     broken: Option<StoreError>,
 }
@@ -45,6 +49,12 @@ impl MemoryLog {
     pub(super) fn damage_checkpoint(&mut self, seq: Seq) {
         let (_, bytes, _) = self.checkpoints.get_mut(&seq).unwrap();
         bytes[0] ^= 1;
+    }
+
+    /// Forgets archived events, as somebody does who removes the archives.
+    #[cfg(test)]
+    fn lose_archives(&mut self) {
+        self.archives_lost = true;
     }
 
     fn fail_if_asked(&mut self) -> Result<(), StoreError> {
@@ -75,6 +85,13 @@ impl EventLog for MemoryLog {
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
+        if after < self.archived && limit > 0 && self.archives_lost {
+            return Err(StoreError::ArchiveMissing {
+                log: PLACE.to_owned(),
+                seq: after.next(),
+                folder: PLACE.to_owned(),
+            });
+        }
         let skip = usize::try_from(after.0).unwrap_or(usize::MAX);
         self.records
             .iter()
@@ -95,6 +112,23 @@ impl EventLog for MemoryLog {
 
     fn blob(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.blobs.get(digest).cloned())
+    }
+
+    fn archived(&self) -> Seq {
+        self.archived
+    }
+
+    fn cut_off(&mut self, until: Seq) -> Result<(), StoreError> {
+        check_cut(PLACE, self.archived, until, self.last())?;
+        check_checkpoint(PLACE, until, self.checkpoints.keys().next_back().copied())?;
+        self.fail_if_asked()?;
+        self.archived = until;
+        Ok(())
+    }
+
+    fn purge(&mut self) -> Result<bool, StoreError> {
+        self.fail_if_asked()?;
+        Ok(false)
     }
 
     fn save_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
@@ -148,6 +182,12 @@ mod tests {
         }
 
         fn free_disk(&mut self) {}
+
+        fn archive(&mut self, _until: Seq) {}
+
+        fn lose_archives(&mut self) {
+            self.0.lose_archives();
+        }
 
         fn damage_checkpoint(&mut self, seq: Seq) {
             self.0.damage_checkpoint(seq);

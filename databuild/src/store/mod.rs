@@ -7,6 +7,7 @@
 //! - One writer. Readers never wait for it and it never waits for them.
 //! - What [`EventLog::append`] returned `Ok` for survives power loss; what it returned an error for is
 //!   not in the log that the caller goes on with.
+//! - Current state never depends on an archived event: a checkpoint that needs none is kept.
 //! - A log that cannot be read in full is refused and left as it is.
 
 mod convert;
@@ -30,7 +31,7 @@ pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpo
 pub use memory::MemoryLog;
 pub use reader::{Answer, Counts, Reader, RunFilter, WantFilter, LONGEST_QUERY, MAX_ROWS};
 pub use rows::{
-    AttemptRow, AttemptState, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, WantRow,
-    WantState,
+    AttemptRow, AttemptState, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, TaintRow,
+    WantRow, WantState,
 };
-pub use sqlite::SqliteLog;
+pub use sqlite::{Archiver, Cut, SqliteLog, Survey};

@@ -7,22 +7,19 @@
 //!
 //! Invariant: every answer is of one state of the log, the one after its `last_seq`.
 //!
-//! Retention, once it comes: history may be archived by rule (age, number per dataset, label), never
-//! current state. The rows here of runs and wants that are over go with their events, oldest first, into
-//! an archive file of the same format; a list then ends where history now begins, which an answer will
-//! say. What cannot go is stated per event in `proto/events.proto`; in short, whatever a present
-//! materialization, an open want or a live run came from stays. Archiving needs a checkpoint newer than
-//! all that goes, as the fold then cannot begin at event 1. Contents go with the last event that names
-//! them. `materializations` keeps the newest row of each partition for good.
+//! Lists begin where history begins: rows of wants and runs that are over, and data that other data took the place
+//! of, go to archives with their events. What is current stays, and with it all that explains it: the newest data
+//! of each partition, the run and the graph that it was made by, the data that it was made from, the last failure,
+//! and who tainted it ([`super::Cut`]).
 
 mod columns;
 
 use super::error::StoreError;
 use super::rows::{
-    AttemptRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, WantRow, WantState,
+    AttemptRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
 };
-use super::sqlite::{failure, open_reader, read};
-use columns::{attempt_row, graph_row, materialization_row, run_row, want_row};
+use super::sqlite::{failure, open_reader, position, read, ARCHIVED};
+use columns::{attempt_row, graph_row, materialization_row, run_row, taint_row, want_row};
 use databuild_core::event::Record;
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use rusqlite::{params, Connection, OptionalExtension};
@@ -337,9 +334,34 @@ impl Reader {
         })
     }
 
-    /// Events from the one after `after` on, in order.
-    pub fn events(&self, after: Seq, limit: usize) -> Result<Answer<Vec<(Seq, Record)>>, StoreError> {
-        self.checked_answer(|connection| read::records(connection, &self.log, after, limit.min(MAX_ROWS)))
+    /// The taint that an event put.
+    pub fn taint(&self, seq: Seq) -> Result<Answer<Option<TaintRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM taints WHERE seq = ?1")?
+                .query_row([seq.0 as i64], taint_row)
+                .optional()
+        })
+    }
+
+    /// Events from the one after `after` on, in order; without it, from the first that is not archived. With
+    /// them, up to where events are archived.
+    ///
+    /// Errors: `events_archived` if that is later than `after`.
+    pub fn events(
+        &self,
+        after: Option<Seq>,
+        limit: usize,
+    ) -> Result<Answer<(Seq, Vec<(Seq, Record)>)>, StoreError> {
+        self.checked_answer(|connection| {
+            let archived = position(connection, &self.log, ARCHIVED)?;
+            let after = after.unwrap_or(archived);
+            if after < archived {
+                return Err(StoreError::Archived { log: self.log.clone(), until: archived });
+            }
+            let found = read::records(connection, &self.log, after, limit.min(MAX_ROWS))?;
+            Ok((archived, found))
+        })
     }
 
     fn answer<T>(

@@ -308,6 +308,21 @@ pub struct GraphRow {
     pub inherited: BTreeMap<String, String>,
 }
 
+/// What somebody said of data that is bad.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaintRow {
+    /// The event.
+    pub seq: Seq,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Of which partitions.
+    pub partitions: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// Who said so.
+    pub by: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

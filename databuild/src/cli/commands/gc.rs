@@ -4,7 +4,7 @@ use super::super::args::{Cli, GcArgs};
 use super::super::connect;
 use super::super::error::CliError;
 use super::super::{exit_code, output};
-use crate::api::{GcReply, GcRequest};
+use crate::api::{Archived, GcReply, GcRequest};
 
 /// Runs it.
 ///
@@ -12,7 +12,11 @@ use crate::api::{GcReply, GcRequest};
 /// The store cannot be swept.
 pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
-    let request = GcRequest { dry_run: args.dry_run, keep_days: Some(args.keep_days) };
+    let request = GcRequest {
+        dry_run: args.dry_run,
+        keep_days: Some(args.keep_days),
+        events_older_than_seconds: args.events_older_than,
+    };
     let reply: GcReply = client.post("/api/v1/gc", &request)?;
     if cli.json {
         output::json(&reply)?;
@@ -26,5 +30,27 @@ pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
         reply.bytes_freed / 1024,
         reply.attempts_removed
     ));
+    if let Some(archived) = &reply.archived {
+        output::line(&archived_text(archived, reply.dry_run));
+    }
     Ok(exit_code::OK)
+}
+
+fn archived_text(archived: &Archived, dry_run: bool) -> String {
+    let Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after } = archived;
+    let kib = |bytes: &u64| bytes / 1024;
+    if *events == 0 {
+        return "no event is old enough to be archived, and not part of what is live".to_owned();
+    }
+    let what = format!("{events} events ({first} to {last}, {} KiB)", kib(bytes));
+    if dry_run {
+        return format!("would archive {what}");
+    }
+    format!(
+        "archived {what} in {} ({} KiB); the log has {} KiB now and had {} KiB",
+        file.as_deref().unwrap_or_default(),
+        kib(file_bytes),
+        kib(log_bytes_after),
+        kib(log_bytes_before),
+    )
 }

@@ -3,7 +3,7 @@
 use super::super::error::ApiError;
 use super::super::routes::App;
 use super::limit;
-use crate::api::{EventRow, Page};
+use crate::api::{EventPage, EventRow};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::Json;
@@ -20,18 +20,17 @@ pub struct ListQuery {
 /// `GET /events`.
 ///
 /// # Errors
-/// A bad query.
+/// A bad query, or one for events that are archived.
 pub async fn list(
     State(app): State<App>,
     query: Result<Query<ListQuery>, QueryRejection>,
-) -> Result<Json<Page<EventRow>>, ApiError> {
+) -> Result<Json<EventPage>, ApiError> {
     let Query(query) = query?;
     let limit = limit(query.limit);
-    let found = app.engine.reader().events(Seq(query.after.unwrap_or(0)), limit)?;
-    let next =
-        (found.value.len() == limit).then(|| found.value.last().map(|(seq, _)| seq.to_string())).flatten();
-    let data = found
-        .value
+    let found = app.engine.reader().events(query.after.map(Seq), limit)?;
+    let (archived, events) = found.value;
+    let next = (events.len() == limit).then(|| events.last().map(|(seq, _)| seq.to_string())).flatten();
+    let data = events
         .iter()
         .map(|(seq, record)| EventRow {
             seq: seq.0,
@@ -40,5 +39,5 @@ pub async fn list(
             text: super::super::describe::describe(&record.event),
         })
         .collect();
-    Ok(Json(Page { data, next, seq: found.last_seq.0 }))
+    Ok(Json(EventPage { data, next, seq: found.last_seq.0, first_seq: archived.0 + 1 }))
 }

@@ -15,6 +15,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
+use crate::store::StoreError;
 use databuild_core::decide::{Input, WantRequest};
 use databuild_core::ids::{GraphId, Seq, WantId};
 use serde::Deserialize;
@@ -253,10 +254,15 @@ pub async fn progress(
 fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, bool), ApiError> {
     let reader = app.engine.reader();
     let live = app.engine.snapshot();
-    let found = reader.events(after, MOST_LINES)?;
+    let (after, found) = match reader.events(Some(after), MOST_LINES) {
+        Ok(found) => (after, found.value.1),
+        // Somebody who was away for long goes on where history begins now.
+        Err(StoreError::Archived { until, .. }) => (until, reader.events(Some(until), MOST_LINES)?.value.1),
+        Err(error) => return Err(error.into()),
+    };
     let mut lines = Vec::new();
     let mut last = after;
-    for (seq, record) in &found.value {
+    for (seq, record) in &found {
         if *seq > until {
             break;
         }

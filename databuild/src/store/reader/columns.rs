@@ -1,6 +1,6 @@
 //! From columns to rows.
 
-use super::super::rows::{outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, WantRow, Word};
+use super::super::rows::{outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, TaintRow, WantRow, Word};
 use super::super::time::join;
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
 use jiff::Timestamp;
@@ -77,6 +77,16 @@ pub(super) fn materialization_row(row: &Row<'_>) -> rusqlite::Result<Materializa
         mark: unsigned(row, "mark")?,
         metadata: row.get("metadata")?,
         at: time(row, "at")?,
+    })
+}
+
+pub(super) fn taint_row(row: &Row<'_>) -> rusqlite::Result<TaintRow> {
+    Ok(TaintRow {
+        seq: Seq(unsigned(row, "seq")?),
+        at: time(row, "at")?,
+        partitions: json(row, "partitions")?,
+        reason: row.get("reason")?,
+        by: row.get("by")?,
     })
 }
 

@@ -318,9 +318,9 @@ fn a_graph_is_found_by_its_newest_registration() {
 #[test]
 fn events_are_read_like_from_the_log() {
     let f = fixture(example_records());
-    let answer = f.reader.events(Seq(2), 5).unwrap();
+    let answer = f.reader.events(Some(Seq(2)), 5).unwrap();
     assert_eq!(answer.last_seq, f.log.last());
-    assert_eq!(Ok(answer.value), f.log.read(Seq(2), 5));
+    assert_eq!(Ok(answer.value.1), f.log.read(Seq(2), 5));
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn no_answer_is_longer_than_the_longest() {
     let f = fixture(records);
     let filter = WantFilter { limit: usize::MAX, ..WantFilter::default() };
     assert_eq!(f.reader.wants(&filter).unwrap().value.len(), MAX_ROWS);
-    assert_eq!(f.reader.events(Seq(0), usize::MAX).unwrap().value.len(), MAX_ROWS);
+    assert_eq!(f.reader.events(None, usize::MAX).unwrap().value.1.len(), MAX_ROWS);
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
             .map(|_| {
                 scope.spawn(move || loop {
                     // Each batch is a want and a run, so an answer that saw half of one is noticed.
-                    let Answer { last_seq, value } = reader.events(Seq(0), MAX_ROWS).unwrap();
+                    let Answer { last_seq, value: (_, value) } = reader.events(None, MAX_ROWS).unwrap();
                     assert_eq!(value.len() as u64, last_seq.0);
                     assert_eq!(last_seq.0 % 2, 0);
                     let filter = RunFilter { limit: MAX_ROWS, ..RunFilter::default() };

@@ -15,8 +15,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::WantOpened { at, want } => connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
-                     as_of, expires_at, due_at, created_at, ended_at, causes, plan, paused)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]', ?12, 0)",
+                     as_of, expires_at, due_at, created_at, ended_at, ended_seq, causes, plan, paused)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, '[]', ?12, 0)",
             )?
             .execute(params![
                 want.want.0 as i64,
@@ -32,9 +32,11 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 at,
                 want.plan.map(|plan| plan.0 as i64),
             ])?,
-        RowChange::WantClosed { at, want, state, causes } => connection
-            .prepare_cached("UPDATE wants SET state = ?2, ended_at = ?3, causes = ?4 WHERE id = ?1")?
-            .execute(params![want.0 as i64, state.as_str(), at, json(causes)])?,
+        RowChange::WantClosed { at, seq, want, state, causes } => connection
+            .prepare_cached(
+                "UPDATE wants SET state = ?2, ended_at = ?3, ended_seq = ?4, causes = ?5 WHERE id = ?1",
+            )?
+            .execute(params![want.0 as i64, state.as_str(), at, seq.0 as i64, json(causes)])?,
         RowChange::WantPaused { want, paused } => connection
             .prepare_cached("UPDATE wants SET paused = ?2 WHERE id = ?1")?
             .execute(params![want.0 as i64, paused])?,
@@ -44,10 +46,10 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
                 "INSERT INTO runs (id, job, partition, partitions, graph, state, attempts, created_at,
-                     ended_at, message)
-                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, '')
+                     ended_at, ended_seq, message)
+                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, NULL, '')
                  ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
-                     attempts = excluded.attempts, ended_at = NULL",
+                     attempts = excluded.attempts, ended_at = NULL, ended_seq = NULL",
             )?
             .execute(params![
                 lease.attempt.run.0 as i64,
@@ -59,12 +61,18 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 at,
                 lease.inputs.len() as i64,
             ])?,
-        RowChange::RunMoved { run, state, ended_at, message } => connection
+        RowChange::RunMoved { run, state, ended, message } => connection
             .prepare_cached(
-                "UPDATE runs SET state = ?2, ended_at = ?3, message = ifnull(?4, message)
+                "UPDATE runs SET state = ?2, ended_at = ?3, ended_seq = ?4, message = ifnull(?5, message)
                  WHERE id = ?1",
             )?
-            .execute(params![run.0 as i64, state.as_str(), ended_at, message])?,
+            .execute(params![
+                run.0 as i64,
+                state.as_str(),
+                ended.map(|(at, _)| at),
+                ended.map(|(_, seq)| seq.0 as i64),
+                message
+            ])?,
         RowChange::RunMessage { run, message } => connection
             .prepare_cached("UPDATE runs SET message = ?2 WHERE id = ?1")?
             .execute(params![run.0 as i64, message])?,
@@ -156,6 +164,9 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 json(&graph.sources),
                 json(&graph.inherited),
             ])?,
+        RowChange::Tainted { at, seq, taint } => connection
+            .prepare_cached("INSERT INTO taints (seq, at, partitions, reason, by) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![seq.0 as i64, at, json(&taint.partitions), taint.reason, taint.by])?,
     };
     Ok(())
 }

@@ -3,19 +3,22 @@
 use super::super::convert::{encode, kind};
 use super::super::error::StoreError;
 use super::super::log::{
-    checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog, FoundCheckpoint, StoredCheckpoint,
+    check_checkpoint, check_cut, checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog, FoundCheckpoint, StoredCheckpoint,
 };
 use super::super::time::micros;
 use super::apply::apply;
+use super::archives::{remove, Archives};
 use super::failure::failure;
-use super::open::open_writer;
+use super::open::{open_writer, projections_version};
+use super::position::{position, set_position};
 use super::project::project;
+use super::purge::Stage;
 use super::read::{blob, last_seq, records, sum};
-use super::schema::{PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
+use super::schema::{ARCHIVED, MOVING_TABLES, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION, PURGED};
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
-use rusqlite::{params, Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{params, Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Events read at a time when history lists are made again.
@@ -26,10 +29,13 @@ const REBUILD_STEP: usize = 1000;
 /// Dropping it copies the write-ahead log into the main file and removes it, if no reader is open.
 #[derive(Debug)]
 pub struct SqliteLog {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// The path, for errors.
-    log: String,
+    pub(super) log: String,
     last: Seq,
+    pub(super) archives: Archives,
+    pub(super) archived: Seq,
+    pub(super) stage: Stage,
     broken: Option<StoreError>,
 }
 
@@ -37,21 +43,27 @@ impl SqliteLog {
     /// Opens the log of this path, or makes an empty one in a folder that exists.
     ///
     /// Errors, all before anything was written: `newer_log`, `corrupt_log`, `newer_format`,
-    /// `state_unwritable`, `log_busy`; `disk_full` when a log was to be made.
+    /// `state_unwritable`, `log_busy`; `disk_full` when a log was to be made; `archive_missing` when history lists
+    /// were to be made again.
     pub fn open(path: &Path) -> Result<SqliteLog, StoreError> {
         let log = path.display().to_string();
         let connection = open_writer(path, &log)?;
         let last = last_seq(&connection, &log)?;
-        let mut opened = SqliteLog { connection, log, last, broken: None };
-        if opened.projections_version()? != Some(PROJECTIONS_VERSION) {
+        let archived = position(&connection, &log, ARCHIVED)?;
+        let stage =
+            if position(&connection, &log, PURGED)? == archived { Stage::Done } else { Stage::Events };
+        let archives = Archives::of(path);
+        let mut opened = SqliteLog { connection, log, last, archives, archived, stage, broken: None };
+        if projections_version(&opened.connection, &opened.log)? != Some(PROJECTIONS_VERSION) {
             opened.rebuild_projections()?;
         }
         Ok(opened)
     }
 
-    /// Makes the history lists again from the events, in one transaction.
+    /// Makes the history lists again from the events, archived ones among them, in one transaction. Rows that
+    /// went to archives stay there.
     pub fn rebuild_projections(&mut self) -> Result<(), StoreError> {
-        let last = self.last;
+        let (last, archived, archives) = (self.last, self.archived, self.archives.clone());
         self.write(|connection, log| {
             let fail = |e| failure(log, &e);
             for table in PROJECTED_TABLES {
@@ -60,9 +72,21 @@ impl SqliteLog {
             connection.execute_batch(PROJECTIONS).map_err(fail)?;
             let mut done = Seq(0);
             while done < last {
-                for (seq, record) in records(connection, log, done, REBUILD_STEP)? {
+                for (seq, record) in
+                    records_through(connection, log, (&archives, archived), done, REBUILD_STEP)?
+                {
                     apply_all(connection, seq, &record).map_err(fail)?;
                     done = seq;
+                }
+            }
+            for file in archives.counted(archived)? {
+                let archive = file.open()?;
+                for table in 0..MOVING_TABLES.len() {
+                    let mut rows = file.moved(&archive, table, &[], REBUILD_STEP)?;
+                    while let Some(last) = rows.last().cloned() {
+                        remove(connection, table, &rows).map_err(fail)?;
+                        rows = file.moved(&archive, table, &last, REBUILD_STEP)?;
+                    }
                 }
             }
             connection
@@ -81,15 +105,8 @@ impl SqliteLog {
         &self.connection
     }
 
-    pub(super) fn projections_version(&self) -> Result<Option<i64>, StoreError> {
-        self.connection
-            .query_row("SELECT value FROM meta WHERE name = 'projections'", [], |row| row.get(0))
-            .optional()
-            .map_err(|e| failure(&self.log, &e))
-    }
-
     /// Runs `work` as one transaction: all of it becomes durable, or none.
-    fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -134,7 +151,7 @@ impl EventLog for SqliteLog {
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
-        records(&self.connection, &self.log, after, limit)
+        records_through(&self.connection, &self.log, (&self.archives, self.archived), after, limit)
     }
 
     fn last(&self) -> Seq {
@@ -143,6 +160,34 @@ impl EventLog for SqliteLog {
 
     fn blob(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
         blob(&self.connection, &self.log, digest)
+    }
+
+    fn archived(&self) -> Seq {
+        self.archived
+    }
+
+    fn cut_off(&mut self, until: Seq) -> Result<(), StoreError> {
+        check_cut(&self.log, self.archived, until, self.last)?;
+        if until == self.archived {
+            return Ok(());
+        }
+        if !self.archives.files()?.contains(&self.archives.file(self.archived.next(), until)) {
+            return Err(self.archives.missing(self.archived.next()));
+        }
+        self.write(|connection, log| {
+            let newest: Option<i64> = connection
+                .query_row("SELECT max(seq) FROM checkpoints", [], |row| row.get(0))
+                .map_err(|e| failure(log, &e))?;
+            check_checkpoint(log, until, newest.map(|seq| Seq(seq as u64)))?;
+            set_position(connection, log, ARCHIVED, until)
+        })?;
+        self.archived = until;
+        self.stage = Stage::Events;
+        Ok(())
+    }
+
+    fn purge(&mut self) -> Result<bool, StoreError> {
+        self.purge_piece()
     }
 
     fn save_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
@@ -185,6 +230,26 @@ impl EventLog for SqliteLog {
             .map_err(fail)?;
         choose_checkpoint(stored.map(|row| row.map_err(fail)), format, self.last)
     }
+}
+
+/// See [`EventLog::read`].
+fn records_through(
+    connection: &Connection,
+    log: &str,
+    (archives, archived): (&Archives, Seq),
+    after: Seq,
+    limit: usize,
+) -> Result<Vec<(Seq, Record)>, StoreError> {
+    let mut found = Vec::new();
+    let mut after = after;
+    while after < archived && found.len() < limit {
+        found.extend(archives.records(after, archived, limit - found.len())?);
+        after = found.last().map_or(after, |(seq, _)| *seq);
+    }
+    if found.len() < limit {
+        found.extend(records(connection, log, after, limit - found.len())?);
+    }
+    Ok(found)
 }
 
 fn insert(

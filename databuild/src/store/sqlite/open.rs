@@ -10,7 +10,7 @@ use super::failure::failure;
 use super::read::{last_seq, records};
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
 use databuild_core::ids::Seq;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -96,6 +96,8 @@ fn create(path: &Path, log: &str) -> Result<(), StoreError> {
     let make = || {
         let connection = Connection::open(&fresh)?;
         configure(&connection, WAL_PAGES)?;
+        // Before the first table, else the file could never get smaller.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.execute_batch(&format!(
             "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};
              {LOG} {PROJECTIONS} COMMIT;"
@@ -138,7 +140,7 @@ fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
     check_contents(&connection, log, bytes.len())
 }
 
-fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
+pub(super) fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
     let number = |pragma: &str| -> Result<i64, StoreError> {
         connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|e| failure(log, &e))
     };
@@ -164,11 +166,17 @@ fn check_contents(connection: &Connection, log: &str, bytes: u64) -> Result<(), 
     let mut statement = connection
         .prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1")
         .map_err(fail)?;
-    for table in ["events", "blobs", "checkpoints", "meta"].into_iter().chain(PROJECTED_TABLES) {
+    let mut check = |table: &str| {
         let count: i64 = statement.query_row([table], |row| row.get(0)).map_err(fail)?;
-        if count != 1 {
-            return Err(StoreError::corrupt(log, format!("its table {table} is missing")));
+        match count {
+            1 => Ok(()),
+            _ => Err(StoreError::corrupt(log, format!("its table {table} is missing"))),
         }
+    };
+    ["events", "blobs", "checkpoints", "meta"].into_iter().try_for_each(&mut check)?;
+    // Lists of another version are made again, whichever they were.
+    if projections_version(connection, log)? == Some(PROJECTIONS_VERSION) {
+        PROJECTED_TABLES.into_iter().try_for_each(check)?;
     }
     let last = last_seq(connection, log)?;
     if last > Seq(0) {
@@ -177,9 +185,22 @@ fn check_contents(connection: &Connection, log: &str, bytes: u64) -> Result<(), 
     Ok(())
 }
 
-fn open_read_only(path: &Path, immutable: bool) -> rusqlite::Result<Connection> {
+/// The version of the history lists in a log; none if there are none that are whole.
+pub(super) fn projections_version(connection: &Connection, log: &str) -> Result<Option<i64>, StoreError> {
+    connection
+        .query_row("SELECT value FROM meta WHERE name = 'projections'", [], |row| row.get(0))
+        .optional()
+        .map_err(|e| failure(log, &e))
+}
+
+pub(super) fn open_read_only(path: &Path, immutable: bool) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri(path, if immutable { "immutable=1" } else { "mode=ro" }), flags)
+}
+
+/// A path as SQLite takes it together with parameters.
+pub(super) fn uri(path: &Path, parameters: &str) -> String {
     let mut uri = String::from("file:");
     for &byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
@@ -188,10 +209,9 @@ fn open_read_only(path: &Path, immutable: bool) -> rusqlite::Result<Connection> 
             uri.push_str(&format!("%{byte:02x}"));
         }
     }
-    if immutable {
-        uri.push_str("?immutable=1");
-    }
-    Connection::open_with_flags(uri, flags)
+    uri.push('?');
+    uri.push_str(parameters);
+    uri
 }
 
 fn wal_bytes(path: &Path) -> u64 {
@@ -204,7 +224,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn unwritable(log: &str, error: &std::io::Error) -> StoreError {
+pub(super) fn unwritable(log: &str, error: &std::io::Error) -> StoreError {
     if error.kind() == ErrorKind::StorageFull {
         return StoreError::DiskFull { log: log.to_owned() };
     }

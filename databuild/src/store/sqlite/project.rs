@@ -5,7 +5,7 @@ use super::super::time::micros;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered,
     Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded, RunSuspended,
-    SeenPartition, WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
+    SeenPartition, Tainted, WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
 };
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 
@@ -15,15 +15,15 @@ pub(super) enum RowChange<'a> {
     /// A want is new.
     WantOpened { at: i64, want: &'a WantCreated },
     /// A want is over.
-    WantClosed { at: i64, want: WantId, state: WantState, causes: &'a [String] },
+    WantClosed { at: i64, seq: Seq, want: WantId, state: WantState, causes: &'a [String] },
     /// A want is paused, or is not.
     WantPaused { want: WantId, paused: bool },
     /// A want is of another class.
     WantClass { want: WantId, class: PriorityClass },
     /// A run has a further attempt; the first one makes the run.
     RunLeased { at: i64, lease: &'a AttemptLeased },
-    /// A run's state is another one; `None` = as it was.
-    RunMoved { run: RunId, state: RunState, ended_at: Option<i64>, message: Option<&'a str> },
+    /// A run's state is another one; `ended` is when and by which event it is over; no message = as it was.
+    RunMoved { run: RunId, state: RunState, ended: Option<(i64, Seq)>, message: Option<&'a str> },
     /// A run says something else, in the state it is in.
     RunMessage { run: RunId, message: &'a str },
     /// An attempt is new.
@@ -40,6 +40,8 @@ pub(super) enum RowChange<'a> {
     Adopted { at: i64, seq: Seq, adopted: &'a AdoptedPartition },
     /// A graph is the current one from now on.
     GraphRegistered { at: i64, seq: Seq, graph: &'a GraphRegistered },
+    /// Data is bad, somebody said.
+    Tainted { at: i64, seq: Seq, taint: &'a Tainted },
 }
 
 /// The changes of the record at `seq`, in the order in which they are to be made.
@@ -55,7 +57,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         }
         Event::WantCreated(want) => vec![RowChange::WantOpened { at, want }],
         Event::WantEnded(WantEnded { want, outcome, causes }) => {
-            vec![RowChange::WantClosed { at, want: *want, state: (*outcome).into(), causes }]
+            vec![RowChange::WantClosed { at, seq, want: *want, state: (*outcome).into(), causes }]
         }
         Event::WantPaused(WantPaused { want }) => {
             vec![RowChange::WantPaused { want: *want, paused: true }]
@@ -71,7 +73,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         }
         Event::AttemptStarted(AttemptStarted { attempt, pid }) => vec![
             RowChange::AttemptStarted { at, attempt: *attempt, pid: *pid, state: AttemptState::Running },
-            RowChange::RunMoved { run: attempt.run, state: RunState::Running, ended_at: None, message: None },
+            RowChange::RunMoved { run: attempt.run, state: RunState::Running, ended: None, message: None },
         ],
         Event::AttemptEnded(end) => {
             let mut changes = vec![RowChange::AttemptEnded { at, end }];
@@ -80,7 +82,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
                 changes.push(RowChange::RunMoved {
                     run,
                     state: RunState::RetryWait,
-                    ended_at: None,
+                    ended: None,
                     message: Some(&end.message),
                 });
             } else if !end.message.is_empty() {
@@ -97,12 +99,12 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
                 false => RowChange::RunMoved {
                     run,
                     state: RunState::Completed,
-                    ended_at: Some(at),
+                    ended: Some((at, seq)),
                     message: Some(""),
                 },
                 // If there is no further attempt, the run's end is the next event.
                 true => {
-                    RowChange::RunMoved { run, state: RunState::RetryWait, ended_at: None, message: None }
+                    RowChange::RunMoved { run, state: RunState::RetryWait, ended: None, message: None }
                 }
             });
             changes
@@ -111,11 +113,12 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
             vec![RowChange::RunMessage { run: attempt.run, message }]
         }
         Event::RunSuspended(RunSuspended { run, .. }) => {
-            vec![RowChange::RunMoved { run: *run, state: RunState::Suspended, ended_at: None, message: None }]
+            vec![RowChange::RunMoved { run: *run, state: RunState::Suspended, ended: None, message: None }]
         }
+        Event::Tainted(taint) => vec![RowChange::Tainted { at, seq, taint }],
         Event::RunEnded(RunEnded { run, canceled, message }) => {
             let state = if *canceled { RunState::Canceled } else { RunState::Failed };
-            vec![RowChange::RunMoved { run: *run, state, ended_at: Some(at), message: Some(message) }]
+            vec![RowChange::RunMoved { run: *run, state, ended: Some((at, seq)), message: Some(message) }]
         }
         // These speak of current state, which the core folds, and make no line in a history.
         Event::FilesVanished(_)
@@ -127,7 +130,6 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::PlanCreated(_)
         | Event::PlansDropped(_)
         | Event::PublishIntended(_)
-        | Event::Tainted(_)
         | Event::Untainted(_)
         | Event::CodeAccepted(_)
         | Event::KeysAdded(_)

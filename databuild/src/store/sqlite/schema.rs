@@ -13,7 +13,12 @@ pub(super) const FORMAT: i64 = 1;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 4;
+pub(super) const PROJECTIONS_VERSION: i64 = 5;
+
+/// Name in `meta` of the position up to which events are in archives; absent = none are.
+pub(in super::super) const ARCHIVED: &str = "archived_until";
+/// Name in `meta` of the position up to which nothing of what is in archives is left here.
+pub(super) const PURGED: &str = "purged_until";
 
 /// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
 pub(super) const LOG: &str = "
@@ -41,13 +46,19 @@ CREATE TABLE meta (
 ";
 
 /// Names of the tables in [`PROJECTIONS`], in an order in which they can be dropped.
-pub(super) const PROJECTED_TABLES: [&str; 5] = ["attempts", "runs", "wants", "materializations", "graphs"];
+pub(super) const PROJECTED_TABLES: [&str; 6] =
+    ["attempts", "runs", "wants", "materializations", "graphs", "taints"];
+
+/// The tables from which rows move to archives, with their keys. Attempts go with their runs; what a person
+/// said of data is little, and stays.
+pub(super) const MOVING_TABLES: [(&str, &[&str]); 4] =
+    [("runs", &["id"]), ("wants", &["id"]), ("materializations", &["partition", "seq"]), ("graphs", &["seq"])];
 
 /// The history lists. Times are microseconds since 1970. Numbers of 64 bits without sign are stored as
 /// the signed number of the same bits.
 ///
 /// `attempts` refers to `runs`, as both go together when history is archived; `materializations` does
-/// not, as it outlives the runs it came from.
+/// not, as it outlives the runs it came from. `ended_seq` is the event that ended a want or a run.
 pub(super) const PROJECTIONS: &str = "
 CREATE TABLE wants (
     id INTEGER PRIMARY KEY,
@@ -62,6 +73,7 @@ CREATE TABLE wants (
     due_at INTEGER,
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
+    ended_seq INTEGER,
     causes TEXT NOT NULL,
     plan INTEGER,
     paused INTEGER NOT NULL
@@ -77,6 +89,7 @@ CREATE TABLE runs (
     attempts INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
+    ended_seq INTEGER,
     message TEXT NOT NULL
 ) STRICT;
 CREATE INDEX runs_by_job ON runs (job);
@@ -121,4 +134,11 @@ CREATE TABLE graphs (
     inherited TEXT NOT NULL
 ) STRICT;
 CREATE INDEX graphs_by_id ON graphs (id);
+CREATE TABLE taints (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    partitions TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    by TEXT NOT NULL
+) STRICT;
 ";

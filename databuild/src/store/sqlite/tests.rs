@@ -2,6 +2,7 @@ use super::super::contract::{contract, Subject};
 use super::super::error::StoreError;
 use super::super::log::{Batch, EventLog};
 use super::super::testing::{at, example_records, history};
+use super::archiver::{Archiver, Cut};
 use super::log::SqliteLog;
 use super::schema::{PROJECTED_TABLES, PROJECTIONS_VERSION};
 use databuild_core::event::{Event, FilesVanished, Record};
@@ -15,13 +16,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-struct Sqlite {
-    folder: TempDir,
-    log: Option<SqliteLog>,
+pub(super) struct Sqlite {
+    pub(super) folder: TempDir,
+    pub(super) log: Option<SqliteLog>,
 }
 
 impl Sqlite {
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("events.db")
     }
 
@@ -73,6 +74,14 @@ impl Subject for Sqlite {
         self.log().connection().pragma_update(None, "max_page_count", 1 << 30).unwrap_or(());
     }
 
+    fn archive(&mut self, until: Seq) {
+        Archiver::new(&self.path()).write(&Cut { until, ..Cut::default() }).unwrap();
+    }
+
+    fn lose_archives(&mut self) {
+        fs::remove_dir_all(self.folder.path().join("archive")).unwrap();
+    }
+
     fn damage_checkpoint(&mut self, seq: Seq) {
         let changed = self
             .log()
@@ -85,11 +94,11 @@ impl Subject for Sqlite {
 
 contract!(Sqlite);
 
-fn pragma(connection: &Connection, name: &str) -> i64 {
+pub(super) fn pragma(connection: &Connection, name: &str) -> i64 {
     connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
 }
 
-fn append(log: &mut SqliteLog, records: &[Record]) -> Seq {
+pub(super) fn append(log: &mut SqliteLog, records: &[Record]) -> Seq {
     log.append(&Batch { records: records.to_vec(), blobs: vec![] }).unwrap()
 }
 
@@ -99,7 +108,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .unwrap()
         .map(|entry| entry.unwrap())
         .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
-        .filter(|(name, _)| !name.ends_with("-shm"))
+        .filter(|(name, path)| !name.ends_with("-shm") && path.is_file())
         .map(|(name, path)| (name, fs::read(path).unwrap()))
         .collect()
 }
@@ -108,7 +117,7 @@ fn names(files: &BTreeMap<String, Vec<u8>>) -> Vec<&String> {
     files.keys().collect()
 }
 
-fn tables(log: &SqliteLog) -> BTreeMap<&'static str, Vec<Vec<Value>>> {
+pub(super) fn tables(log: &SqliteLog) -> BTreeMap<&'static str, Vec<Vec<Value>>> {
     PROJECTED_TABLES
         .into_iter()
         .map(|table| {
@@ -347,7 +356,8 @@ fn a_crash_while_the_log_is_made_leaves_no_log() {
     assert_eq!(names(&files(folder.path())), ["events.db"]);
 }
 
-fn copy_files(from: &Path, to: &Path) {
+pub(super) fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
     for (name, bytes) in files(from) {
         fs::write(to.join(name), bytes).unwrap();
     }
@@ -407,7 +417,7 @@ fn lists_of_another_version_are_made_again_on_opening() {
         .unwrap();
     subject.reopen();
     assert_eq!(tables(subject.log()), whole);
-    assert_eq!(subject.log().projections_version(), Ok(Some(PROJECTIONS_VERSION)));
+    assert_eq!(super::open::projections_version(subject.log().connection(), ""), Ok(Some(PROJECTIONS_VERSION)));
     assert_eq!(whole["runs"].len(), 1, "the comparison compares something");
 }
 

@@ -1,0 +1,88 @@
+//! What of a log's past the present still counts on.
+//!
+//! The state itself needs no event that a checkpoint has. But live work is better kept whole, and what explains
+//! the present is in the history: which data something was made from, which run failed last, which graph had the code.
+
+use crate::event::Event;
+use crate::graph::DatasetIx;
+use crate::ids::{GraphId, RunId};
+use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::state::State;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether something that is live began with that event, so that the log is kept from there on.
+#[must_use]
+pub fn begins_live(state: &State, event: &Event) -> bool {
+    match event {
+        Event::WantCreated(e) => state.wants.contains_key(&e.want),
+        Event::AttemptLeased(e) => state.runs.contains_key(&e.attempt.run),
+        Event::PlanCreated(e) => state.plans.contains_key(&e.plan),
+        _ => false,
+    }
+}
+
+/// Present partitions of all outputs that are made from a partition. None of one that the graph does not have.
+#[must_use]
+pub fn made_from(state: &State, partition: &str) -> Vec<String> {
+    let Some((ix, key)) = located(state, partition) else { return Vec::new() };
+    let graph = state.graph();
+    let read = graph.side(ix, state.extents());
+    let one = PartitionSet::single(graph.dataset(ix).shape, &key);
+    let mut found = Vec::new();
+    for &(job, input) in &graph.dataset(ix).consumers {
+        let job = graph.job(job);
+        let home = graph.side(job.outputs[0], state.extents());
+        let readers = job.inputs[input].mapping.dependents_of(&home, &read, &one);
+        for output in &job.outputs {
+            let present = state.dataset(*output).present.intersect(&readers);
+            found.extend(present.iter().map(|key| state.partition_text(*output, &key)));
+        }
+    }
+    found
+}
+
+/// Those of failed runs, newest first, that say why a partition is failed now.
+#[must_use]
+pub fn last_failures<'a>(
+    state: &State,
+    failed: impl IntoIterator<Item = &'a (RunId, String)>,
+) -> BTreeSet<RunId> {
+    let Some(registered) = &state.graph else { return BTreeSet::new() };
+    let mut told: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    let mut found = BTreeSet::new();
+    for (run, partition) in failed {
+        let Some((ix, set)) = registered.graph.locate_set(partition, &state.symbols) else { continue };
+        let told = told.entry(ix).or_insert_with(|| PartitionSet::empty(set.shape()));
+        let tells = state.dataset(ix).failed.intersect(&set).subtract(told);
+        if !tells.is_empty() {
+            told.union_with(&tells);
+            found.insert(*run);
+        }
+    }
+    found
+}
+
+/// Graphs that new work or a live run follows.
+#[must_use]
+pub fn graphs_in_use(state: &State) -> BTreeSet<GraphId> {
+    let runs = state.runs.values().map(|run| &run.graph);
+    state.graph.iter().chain(runs).map(|registered| registered.id.clone()).collect()
+}
+
+/// The code that present data counts as made by: label of the job and fingerprint.
+#[must_use]
+pub fn code_in_use(state: &State) -> BTreeSet<(String, String)> {
+    let Some(registered) = &state.graph else { return BTreeSet::new() };
+    let graph = &registered.graph;
+    let mut found = BTreeSet::new();
+    for (ix, dataset) in graph.datasets() {
+        let Some(job) = dataset.producer else { continue };
+        let makers = state.dataset(ix).made_by.iter().filter(|(_, set)| !set.is_empty());
+        found.extend(makers.map(|(maker, _)| (graph.job(job).label.clone(), state.provenance(*maker).code.clone())));
+    }
+    found
+}
+
+fn located(state: &State, partition: &str) -> Option<(DatasetIx, PartitionKey)> {
+    state.graph.as_ref()?.graph.locate(partition, &state.symbols)
+}

@@ -1,0 +1,164 @@
+//! The archives of a log: files beside it with the events that are not in it any more.
+//!
+//! An archive has the format of a log: events and the contents that they name, and of the history lists those rows that went
+//! with them. Its name says which events it has. It counts only once the log says that it is archived so far; until then
+//! it is a copy that nothing rests on.
+
+use super::super::error::StoreError;
+use super::failure::failure;
+use super::open::{check_header, open_read_only};
+use super::read::records;
+use super::schema::MOVING_TABLES;
+use databuild_core::event::Record;
+use databuild_core::ids::Seq;
+use rusqlite::types::Value;
+use rusqlite::{params_from_iter, Connection};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Name of the folder beside the log.
+const FOLDER: &str = "archive";
+
+/// The folder of a log's archives.
+#[derive(Debug, Clone)]
+pub(super) struct Archives {
+    folder: PathBuf,
+    /// The log's path, for errors.
+    log: String,
+}
+
+/// One archive, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ArchiveFile {
+    pub(super) first: Seq,
+    pub(super) last: Seq,
+    pub(super) path: PathBuf,
+}
+
+impl Archives {
+    /// Those of the log at `path`.
+    pub(super) fn of(path: &Path) -> Archives {
+        Archives { folder: path.with_file_name(FOLDER), log: path.display().to_string() }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The archive of these events, whether or not it is there.
+    pub(super) fn file(&self, first: Seq, last: Seq) -> ArchiveFile {
+        ArchiveFile { first, last, path: self.folder.join(format!("events-{first}-{last}.sqlite")) }
+    }
+
+    /// All that are there, oldest first.
+    pub(super) fn files(&self) -> Result<Vec<ArchiveFile>, StoreError> {
+        let unreadable = |e: std::io::Error| StoreError::Unwritable {
+            log: self.folder.display().to_string(),
+            reason: e.to_string(),
+        };
+        let entries = match fs::read_dir(&self.folder) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(unreadable)?;
+            found.extend(entry.file_name().to_str().and_then(range).map(|(first, last)| self.file(first, last)));
+        }
+        found.sort_by_key(|file| (file.first, file.last));
+        Ok(found)
+    }
+
+    /// Those that count: they end where the log is archived, or before.
+    pub(super) fn counted(&self, archived: Seq) -> Result<Vec<ArchiveFile>, StoreError> {
+        Ok(self.files()?.into_iter().filter(|file| file.last <= archived).collect())
+    }
+
+    /// At most `limit` records from the one after `after` on, up to `archived`; some, if `limit` is some.
+    pub(super) fn records(
+        &self,
+        after: Seq,
+        archived: Seq,
+        limit: usize,
+    ) -> Result<Vec<(Seq, Record)>, StoreError> {
+        let next = after.next();
+        let has = |file: &ArchiveFile| file.first <= next && next <= file.last;
+        let Some(file) = self.counted(archived)?.into_iter().find(has) else {
+            return Err(self.missing(next));
+        };
+        let found = file.records(after, limit)?;
+        match found.last() {
+            Some(_) => Ok(found),
+            None => Err(StoreError::corrupt(&file.name(), format!("event {next} is missing"))),
+        }
+    }
+
+    /// The error of an event that no archive has.
+    pub(super) fn missing(&self, seq: Seq) -> StoreError {
+        StoreError::ArchiveMissing {
+            log: self.log.clone(),
+            seq,
+            folder: self.folder.display().to_string(),
+        }
+    }
+}
+
+impl ArchiveFile {
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// For reading. An archive is never written again, so nothing is beside it and nobody locks it.
+    pub(super) fn open(&self) -> Result<Connection, StoreError> {
+        let name = self.name();
+        let connection = open_read_only(&self.path, true).map_err(|e| failure(&name, &e))?;
+        check_header(&connection, &name)?;
+        Ok(connection)
+    }
+
+    pub(super) fn records(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
+        records(&self.open()?, &self.name(), after, limit)
+    }
+
+    /// At most `limit` keys of rows of [`MOVING_TABLES`]`[table]`, from the one after `after` on, in order.
+    pub(super) fn moved(
+        &self,
+        connection: &Connection,
+        table: usize,
+        after: &[Value],
+        limit: usize,
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
+        let (table, keys) = MOVING_TABLES[table];
+        let columns = keys.join(", ");
+        let beyond = match after {
+            [] => String::new(),
+            _ => format!("WHERE ({columns}) > ({})", vec!["?"; keys.len()].join(", ")),
+        };
+        let read = || {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {columns} FROM {table} {beyond} ORDER BY {columns} LIMIT {limit}"
+            ))?;
+            let rows = statement.query_map(params_from_iter(after), |row| {
+                (0..keys.len()).map(|column| row.get(column)).collect()
+            })?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|e| failure(&self.name(), &e))
+    }
+}
+
+/// Removes rows of [`MOVING_TABLES`]`[table]` by their keys; those that are gone already do no harm.
+pub(super) fn remove(connection: &Connection, table: usize, rows: &[Vec<Value>]) -> rusqlite::Result<()> {
+    let (table, keys) = MOVING_TABLES[table];
+    let conditions: Vec<String> = keys.iter().map(|key| format!("{key} = ?")).collect();
+    let mut statement =
+        connection.prepare_cached(&format!("DELETE FROM {table} WHERE {}", conditions.join(" AND ")))?;
+    rows.iter().try_for_each(|key| statement.execute(params_from_iter(key)).map(drop))
+}
+
+/// The events of an archive of that name; none if it is no archive's.
+fn range(name: &str) -> Option<(Seq, Seq)> {
+    let (first, last) = name.strip_prefix("events-")?.strip_suffix(".sqlite")?.split_once('-')?;
+    Some((Seq(first.parse().ok()?), Seq(last.parse().ok()?)))
+}
