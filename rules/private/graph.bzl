@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DatabuildGraphInfo", "DatabuildJobInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
+load(":duration.bzl", "parse_duration")
 load(":fingerprint.bzl", "tool_params")
 load(":paths.bzl", "display_label")
 
@@ -9,13 +10,26 @@ _FORMAT = 1
 _TOOLCHAIN = "//rules:toolchain_type"
 _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
-def _spec(label, jobs):
+# As in the core's check.
+_SHORTEST_KEPT = 3600000
+
+def _keep_events(text, problems):
+    """Milliseconds, or None for all time."""
+    if not text:
+        return None
+    milliseconds = parse_duration(text)
+    if milliseconds == None or milliseconds < _SHORTEST_KEPT:
+        problems.append("keep_events = \"%s\": write a length of time of at least an hour, such as \"90d\", or leave it out" % text)
+    return milliseconds
+
+def _spec(label, jobs, keep_events):
     datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
     pools = depset(transitive = [job.pools for job in jobs]).to_list()
     pools = [{"label": pool.label, "slots": pool.slots} for pool in sorted(pools, key = lambda pool: pool.label)]
 
-    # Without pools the graph file says nothing of them, as before there were any.
-    return ({"pools": pools} if pools else {}) | {
+    # Of what is not used the graph file says nothing, as before there was any.
+    optional = {"keep_events_ms": keep_events} if keep_events else {}
+    return optional | ({"pools": pools} if pools else {}) | {
         "datasets": [json.decode(dataset.spec) for dataset in sorted(datasets, key = lambda dataset: (dataset.name, dataset.label))],
         "format": _FORMAT,
         "jobs": [json.decode(job.spec) for job in sorted(jobs, key = lambda job: job.label)],
@@ -24,14 +38,16 @@ def _spec(label, jobs):
 
 def _graph_impl(ctx):
     label = display_label(ctx.label)
-    fail_with(label, ctx.attr.problems)
+    problems = list(ctx.attr.problems)
+    keep_events = _keep_events(ctx.attr.keep_events, problems)
+    fail_with(label, problems)
     program = ctx.toolchains[_TOOLCHAIN].databuild
     jobs = [target[DatabuildJobInfo] for target in ctx.attr.jobs]
 
     # In a folder of its own: `databuild` may also be the name of a package here, as in this repository.
     stem = "%s_/%s" % (ctx.label.name, ctx.label.name)
     spec = ctx.actions.declare_file(stem + ".spec.json")
-    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs), indent = "  ") + "\n")
+    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, keep_events), indent = "  ") + "\n")
 
     graph = ctx.actions.declare_file(stem + ".graph.json")
     args = tool_params(ctx, "assemble", graph)
@@ -72,6 +88,7 @@ _databuild_graph = rule(
             mandatory = True,
             providers = [DatabuildJobInfo],
         ),
+        "keep_events": attr.string(doc = "How long events stay in the log; empty for ever."),
         "problems": attr.string_list(doc = "What the macro found wrong."),
     },
     executable = True,
@@ -79,19 +96,22 @@ _databuild_graph = rule(
     toolchains = [_TOOLCHAIN, _EXEC_TOOLCHAIN],
 )
 
-def databuild_graph(name, jobs, **kwargs):
+def databuild_graph(name, jobs, keep_events = None, **kwargs):
     """Declares a job graph: `bazel build` of it checks it, `bazel run` of it is the `databuild` command.
 
     Args:
         name: name of the target, by custom `databuild` in the root package.
         jobs: labels of all jobs. Their datasets come with them; whatever a job reads must be made by
             another job of the list or be external.
+        keep_events: how long events stay in the event log, such as `"90d"`, at least an hour. The server moves older ones to
+            archive files. If absent, all stay.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_graph", kwargs)
     _databuild_graph(
         name = name,
         jobs = jobs,
+        keep_events = keep_events,
         problems = problems,
         **common
     )

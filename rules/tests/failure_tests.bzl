@@ -220,6 +220,14 @@ _POOLS = {
 }
 
 _GRAPHS = {
+    "events_kept_for_no_time": (
+        dict(jobs = ["//rules/tests/golden:ingest"], keep_events = "90 days"),
+        "keep_events = \"90 days\": write a length of time of at least an hour",
+    ),
+    "events_kept_too_short": (
+        dict(jobs = ["//rules/tests/golden:ingest"], keep_events = "59m"),
+        "keep_events = \"59m\": write a length of time of at least an hour",
+    ),
     "graph_of_datasets": (
         dict(jobs = ["//rules/tests:days"]),
         "DatabuildJobInfo",

@@ -38,6 +38,7 @@ fn the_golden_graph_of_the_rules_is_sound() {
         graph.job_labeled("//rules/tests/golden:ingest").map(|ix| graph.job(ix)).expect("it has that job");
     assert_eq!(ingest.outputs.len(), 2);
     assert_eq!((ingest.retry.retries, ingest.retry.backoff.as_millis()), (3, 500));
+    assert_eq!(graph.keep_events, Some(std::time::Duration::from_secs(90 * 24 * 3600)));
     // Written out again it is the same: no field is lost on the way.
     let file = databuild_core::graph::parse_file(&content).unwrap();
     let again: serde_json::Value = serde_json::to_value(&file).unwrap();
@@ -334,4 +335,14 @@ fn rules_of_an_input_find_their_dimension_by_name() {
     let out = graph.dataset_named("out").unwrap();
     assert!(graph.may_omit(out));
     assert!(!graph.may_omit(graph.dataset_named("raw").unwrap()));
+}
+
+#[test]
+fn events_are_kept_for_an_hour_at_least() {
+    let mut spec = sound();
+    spec.file.keep_events_ms = Some(3_600_000);
+    assert_eq!(spec.parse().unwrap().keep_events, Some(std::time::Duration::from_secs(3600)));
+    spec.file.keep_events_ms = Some(3_599_999);
+    let problems = spec.parse().unwrap_err();
+    assert_eq!(problems[0].code.as_str(), "bad_limit");
 }

@@ -23,7 +23,7 @@ use std::sync::mpsc;
 pub struct ArchiveRequest {
     /// Events older than this.
     pub older_than: SignedDuration,
-    /// Nothing if there are fewer.
+    /// Nothing goes if there are fewer.
     pub at_least: u64,
     /// Only count.
     pub dry_run: bool,
@@ -84,6 +84,15 @@ impl Handle {
         self.purge()?;
         archived.log_bytes_after = survey.bytes()?;
         Ok(archived)
+    }
+
+    /// Frees what an archive that was interrupted has left in the log. Blocking.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn finish_archiving(&self) -> Result<(), CommandError> {
+        let _turn = self.archiver.turn();
+        self.purge()
     }
 
     fn purge(&self) -> Result<(), CommandError> {
@@ -166,4 +175,157 @@ fn graphs_to_keep(survey: &Survey, state: &State) -> Result<BTreeSet<GraphId>, S
         }
     }
     Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::replay::{load, Base};
+    use super::super::testing;
+    use super::*;
+    use crate::store::{Archiver, Batch, Checkpoint, SqliteLog};
+    use databuild_core::decide::{Core, Input, Sighting, Sightings};
+    use databuild_core::event::Record;
+    use tempfile::TempDir;
+
+    struct Fixture {
+        folder: TempDir,
+        log: SqliteLog,
+        core: Core,
+    }
+
+    impl Fixture {
+        fn new(records: Vec<Record>) -> Fixture {
+            let folder = tempfile::tempdir().unwrap();
+            let log = SqliteLog::open(&folder.path().join("log.db")).unwrap();
+            let mut fixture = Fixture { folder, log, core: Core::new(4) };
+            records.iter().for_each(|record| fixture.core.state.apply(record).unwrap());
+            fixture.append(records);
+            fixture
+        }
+
+        fn append(&mut self, records: Vec<Record>) {
+            self.log.append(&Batch { records, blobs: vec![] }).unwrap();
+        }
+
+        fn archiver(&self) -> Archiver {
+            Archiver::new(&self.folder.path().join("log.db"))
+        }
+
+        fn survey(&self) -> Survey {
+            self.archiver().survey().unwrap()
+        }
+
+        fn archive(&mut self, until: Seq) {
+            self.log.save_checkpoint(&checkpoint::encode(&self.core.state).unwrap()).unwrap();
+            let cut = cut(&self.survey(), &self.core.state, until).unwrap();
+            self.archiver().write(&cut).unwrap();
+            self.log.cut_off(until).unwrap();
+            while self.log.purge().unwrap() {}
+        }
+
+        /// `raw` of that city's first day has other data from now on.
+        fn observe(&mut self, city: &str, version: &str) {
+            let partition = format!("raw/city={city}/date=1990-01-01");
+            let (dataset, key) = self.core.state.resolve_one(&partition).unwrap();
+            let seen = vec![Sighting::Content { dataset, key, version: version.to_owned(), mark: 77 }];
+            let graph = Some(self.core.state.registered().id.clone());
+            let now = "2024-12-31T01:00:00Z".parse().unwrap();
+            let step = self.core.step(Input::Sightings(Sightings { graph, seen }), now);
+            step.reply.unwrap();
+            self.append(step.records);
+        }
+    }
+
+    #[test]
+    fn the_state_is_the_same_wherever_the_log_begins() {
+        let records = testing::history(12);
+        let length = records.len() as u64;
+        for until in (1..length).step_by(7) {
+            let mut fixture = Fixture::new(records.clone());
+            let whole = fixture.core.state.dump();
+            fixture.archive(Seq(until));
+            // From the checkpoint.
+            let (state, base) = load(&fixture.log).unwrap();
+            assert_eq!((state.dump(), base.seq), (whole.clone(), Seq(length)), "cut at {until}");
+            // A later program cannot use it, and reads the archive.
+            for seq in [Seq(length - 1), Seq(length)] {
+                let other = Checkpoint { seq, format: checkpoint::FORMAT + 1, bytes: vec![1] };
+                fixture.log.save_checkpoint(&other).unwrap();
+            }
+            let (state, base) = load(&fixture.log).unwrap();
+            assert_eq!((state.dump(), base), (whole, Base::default()), "cut at {until}");
+            // Without the archive it says what is missing.
+            std::fs::remove_dir_all(fixture.folder.path().join("archive")).unwrap();
+            let error = load(&fixture.log).unwrap_err();
+            assert_eq!(error.code(), "archive_missing");
+            assert!(error.to_string().contains("event 1 of event log"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_older_checkpoint_leads_through_the_archive() {
+        let records = testing::history(12);
+        let mut fixture = Fixture::new(Vec::new());
+        let (early, late) = records.split_at(30);
+        for part in [early, late] {
+            part.iter().for_each(|record| fixture.core.state.apply(record).unwrap());
+            fixture.append(part.to_vec());
+            fixture.log.save_checkpoint(&checkpoint::encode(&fixture.core.state).unwrap()).unwrap();
+        }
+        fixture.archive(Seq(60));
+        let seq = fixture.log.last();
+        let damaged = Checkpoint { seq, format: checkpoint::FORMAT, bytes: vec![1] };
+        fixture.log.save_checkpoint(&damaged).unwrap();
+        assert_eq!(load(&fixture.log).unwrap().0.dump(), fixture.core.state.dump());
+    }
+
+    #[test]
+    fn the_oldest_events_go_up_to_what_is_young_or_live() {
+        let fixture = Fixture::new(testing::history(12));
+        let survey = fixture.survey();
+        let (early, late): (Timestamp, Timestamp) =
+            ("2024-12-31T00:00:00Z".parse().unwrap(), "2024-12-31T00:00:01Z".parse().unwrap());
+        let state = &fixture.core.state;
+        let go = |state: &State, before| last_to_go(&survey, state, Seq(0), before).unwrap();
+        assert_eq!(go(state, early), Seq(0), "all are of that time");
+        let open = fixture.log.read(Seq(0), 100).unwrap().into_iter().find(|(_, r)| begins_live(state, &r.event));
+        let (first_live, _) = open.expect("a want is open");
+        assert_eq!(go(state, late).next(), first_live);
+        // Were nothing live, all would go but the newest.
+        let mut over = state.clone();
+        over.wants.clear();
+        over.runs.clear();
+        assert_eq!(go(&over, late).next(), fixture.log.last());
+        assert_eq!(last_to_go(&survey, &over, Seq(40), early).unwrap(), Seq(40));
+    }
+
+    #[test]
+    fn data_that_something_present_was_made_from_stays() {
+        let mut fixture = Fixture::new(testing::history(12));
+        let first = |fixture: &Fixture| fixture.survey().superseded(fixture.log.last()).unwrap();
+        assert_eq!(first(&fixture), []);
+        fixture.observe("oslo", "other");
+        fixture.observe("oslo", "third");
+        fixture.observe("rome", "other");
+        let old = first(&fixture);
+        assert_eq!(old.len(), 3, "{old:?}");
+        // What daily was made from stays, what nobody read in between does not.
+        let used = data_in_use(&fixture.survey(), &fixture.core.state, fixture.log.last()).unwrap();
+        let expected = [&old[0], &old[2]].map(|old| (old.partition.clone(), old.since));
+        assert_eq!(used, expected.into());
+    }
+
+    #[test]
+    fn graphs_stay_while_their_code_is_in_use() {
+        let mut fixture = Fixture::new(testing::history(12));
+        let mut registered = vec![fixture.core.state.registered().id.clone()];
+        for raw in ["elsewhere", "there"] {
+            let records = testing::register(&mut fixture.core, raw);
+            fixture.append(records);
+            registered.push(fixture.core.state.registered().id.clone());
+        }
+        // The code of all is the same, so the newest one tells of it; the first is that of live runs.
+        let kept = graphs_to_keep(&fixture.survey(), &fixture.core.state).unwrap();
+        assert_eq!(kept, [registered[0].clone(), registered[2].clone()].into());
+    }
 }

@@ -3,6 +3,7 @@
 
 mod memory;
 mod options;
+mod retention;
 mod run;
 
 pub use memory::memory;

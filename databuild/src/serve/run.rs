@@ -226,7 +226,9 @@ impl Server {
                 })
                 .into_future(),
         );
+        let archiving = tokio::spawn(super::retention::keep_events(self.engine.handle()));
         let leave = self.wait(options.idle_timeout).await;
+        archiving.abort();
         let _ = stop.send(());
         let _ = tokio::time::timeout(GOODBYE, http).await;
         leave

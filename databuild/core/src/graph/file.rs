@@ -25,6 +25,9 @@ pub struct GraphFile {
     /// By label; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolEntry>,
+    /// Milliseconds that events are kept in the log at least; those older are archived. Absent: all are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_events_ms: Option<u64>,
 }
 
 /// A pool: something that runs share and that there is only so much of.

@@ -42,6 +42,9 @@ pub struct RatePolicy {
     pub period: Duration,
 }
 
+/// A standing rule for archiving lets everybody see at least this much of what happened.
+const SHORTEST_KEPT: Duration = Duration::from_secs(3600);
+
 /// Starts of one period that are remembered, at most.
 const MOST_STARTS: u32 = 1_000;
 /// Longest period of a rate.
@@ -135,6 +138,20 @@ pub(super) fn check_max_running(max: Option<u32>, label: &str, problems: &mut Ve
             "write a number of at least 1, or leave max_running out",
         ));
     }
+}
+
+/// How long events are kept in the log.
+pub(super) fn resolve_keep_events(file: &GraphFile, problems: &mut Vec<GraphProblem>) -> Option<Duration> {
+    let kept = file.keep_events_ms.map(Duration::from_millis);
+    if kept.is_some_and(|kept| kept < SHORTEST_KEPT) {
+        problems.push(GraphProblem::new(
+            Code::BadLimit,
+            &file.label,
+            "events are kept for less than an hour".to_owned(),
+            "write keep_events = \"1h\" or more, or leave it out",
+        ));
+    }
+    kept
 }
 
 /// A rate that can be kept.

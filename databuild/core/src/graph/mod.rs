@@ -49,6 +49,8 @@ pub struct Graph {
     datasets: Vec<Dataset>,
     jobs: Vec<Job>,
     pools: Vec<Pool>,
+    /// Events older than this are archived; none are without it.
+    pub keep_events: Option<Duration>,
     by_name: HashMap<String, DatasetIx>,
     by_label: HashMap<String, JobIx>,
 }

@@ -10,7 +10,7 @@ use super::check::{
 use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
 };
-use super::limits::{check_max_running, resolve_pools, resolve_rate, resolve_takes};
+use super::limits::{check_max_running, resolve_keep_events, resolve_pools, resolve_rate, resolve_takes};
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
@@ -76,6 +76,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
     }
     check_path_clashes(&datasets, &mut problems);
     let pools = resolve_pools(file, &mut problems);
+    let keep_events = resolve_keep_events(file, &mut problems);
     // Mappings cannot be read against key spaces that do not exist.
     if !problems.is_empty() {
         return Err(problems);
@@ -113,7 +114,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         }
     }
     let by_label = jobs.iter().enumerate().map(|(ix, job)| (job.label.clone(), JobIx(ix))).collect();
-    let mut graph = Graph { label: file.label.clone(), datasets, jobs, pools, by_name, by_label };
+    let mut graph = Graph { label: file.label.clone(), datasets, jobs, pools, keep_events, by_name, by_label };
     let problems = check_mappings(&graph, symbols);
     if !problems.is_empty() {
         return Err(problems);

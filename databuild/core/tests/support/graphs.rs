@@ -127,6 +127,7 @@ impl GraphSpec {
                 datasets: Vec::new(),
                 jobs: Vec::new(),
                 pools: Vec::new(),
+                keep_events_ms: None,
             },
         }
     }

@@ -1,0 +1,36 @@
+//! The graph's standing rule for old events: they are archived when the server starts, and once a day.
+
+use crate::engine::{ArchiveRequest, CommandError, Handle};
+use jiff::SignedDuration;
+use std::time::Duration;
+
+/// How often old events are looked for.
+const LOOK: Duration = Duration::from_secs(24 * 3600);
+/// Fewer are no file of their own: servers start many times a day.
+const AT_LEAST: u64 = 1_000;
+
+/// Applies the rule now and then, as long as it is polled.
+pub(super) async fn keep_events(engine: Handle) {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        let engine = engine.clone();
+        // What fails is tried again the next time; until then the log is only longer.
+        match tokio::task::spawn_blocking(move || apply(&engine)).await {
+            Ok(Err(CommandError::ShuttingDown)) | Err(_) => return,
+            Ok(Err(error)) => tracing::warn!(%error, code = error.code(), "old events could not be archived"),
+            Ok(Ok(())) => {}
+        }
+    }
+}
+
+fn apply(engine: &Handle) -> Result<(), CommandError> {
+    let rule = engine.snapshot().state.graph.as_ref().and_then(|registered| registered.graph.keep_events);
+    let Some(kept) = rule else { return engine.finish_archiving() };
+    let older_than = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
+    let archived = engine.archive(ArchiveRequest { older_than, at_least: AT_LEAST, dry_run: false })?;
+    if let Some((file, bytes)) = archived.file {
+        tracing::info!(until = %archived.until, file = %file.display(), bytes, "old events were archived");
+    }
+    Ok(())
+}
