@@ -5,6 +5,7 @@
 
 use super::batch;
 use super::orchestrator::Message;
+use super::pace::Pace;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
 use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome};
@@ -32,11 +33,11 @@ pub(super) fn examiner(
     spool: &Path,
     ended: &Receiver<EndedAttempt>,
     to_loop: &Sender<Message>,
+    pace: &Pace,
     look: impl Fn(&[String]) -> Option<Sightings>,
 ) {
     while let Ok(first) = ended.recv() {
-        let mut batch = vec![first];
-        batch.extend(ended.try_iter().take(255));
+        let batch = pace.gather(first, ended);
         let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one)).collect();
         let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
         if publish::sync(&staged).is_err() {

@@ -23,6 +23,7 @@ mod inherited;
 mod inventory;
 mod keeper;
 mod orchestrator;
+mod pace;
 mod perform;
 mod publisher;
 mod replay;

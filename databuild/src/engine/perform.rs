@@ -7,8 +7,8 @@ use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
 use crate::runner::{
-    self, AttemptFiles, AttemptName, AttemptState, ExitRecord, Found, RunnerClient, RunnerError, RunnerEvent,
-    StartSpec,
+    self, AttemptFiles, AttemptName, AttemptState, EventSink, ExitRecord, Found, RunnerClient, RunnerError,
+    RunnerEvent, StartSpec,
 };
 use crate::snapshot;
 use crate::store::Reader;
@@ -21,8 +21,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::Arc;
 
-/// Starts or finds the runner and returns a connection whose events go to the given sender.
-pub type ConnectRunner = Box<dyn Fn(Sender<RunnerEvent>) -> Result<RunnerClient, RunnerError> + Send>;
+/// Starts or finds the runner and returns a connection whose events go to the given sink.
+pub type ConnectRunner = Box<dyn Fn(EventSink) -> Result<RunnerClient, RunnerError> + Send>;
 
 /// What effects need.
 pub(super) struct Performer {
@@ -120,8 +120,10 @@ impl Performer {
     pub(super) fn reconnect(&mut self, live: &[AttemptId]) -> Vec<AttemptId> {
         self.runner = None;
         self.told_slots = None;
-        let (send, receive) = std::sync::mpsc::channel();
-        let client = match (self.connect)(send) {
+        let inbox = self.inbox.clone();
+        // A closed inbox means that the engine is going down; the next one asks the runner what became of all.
+        let tell = move |event| drop(inbox.send(Message::Runner(event)));
+        let client = match (self.connect)(Box::new(tell.clone())) {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!(%error, code = error.code(), "no runner can be started");
@@ -162,19 +164,7 @@ impl Performer {
             }
         }
         self.runner = Some(client);
-        let inbox = self.inbox.clone();
-        let forward = move || {
-            for event in news.into_iter().chain(receive) {
-                if inbox.send(Message::Runner(event)).is_err() {
-                    return;
-                }
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("runner-news".to_owned()).spawn(forward) {
-            tracing::error!(%error, "no thread for the runner's news");
-            self.runner = None;
-            return Vec::new();
-        }
+        news.into_iter().for_each(tell);
         known
     }
 

@@ -2,6 +2,7 @@
 //! are synced once for many outputs.
 
 use super::orchestrator::Message;
+use super::pace::Pace;
 use super::staging::Staging;
 use crate::publish::{self, ContentHash, PublishError, Redo};
 use databuild_core::decide::Input;
@@ -21,10 +22,14 @@ pub(super) enum PublishOrder {
 }
 
 /// Carries out orders until the channel closes.
-pub(super) fn publisher(staging: &Staging, orders: &Receiver<PublishOrder>, to_loop: &Sender<Message>) {
+pub(super) fn publisher(
+    staging: &Staging,
+    orders: &Receiver<PublishOrder>,
+    to_loop: &Sender<Message>,
+    pace: &Pace,
+) {
     while let Ok(first) = orders.recv() {
-        let mut batch = vec![first];
-        batch.extend(orders.try_iter().take(255));
+        let batch = pace.gather(first, orders);
         let mut dirs: BTreeSet<PathBuf> = BTreeSet::new();
         let mut results = Vec::new();
         for order in batch {

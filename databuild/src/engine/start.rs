@@ -5,6 +5,7 @@ use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
+use super::pace::Pace;
 use super::perform::{ConnectRunner, Performer};
 use super::publisher;
 use super::replay::{self, ReplayError};
@@ -96,6 +97,8 @@ impl Engine {
             inbox: inbox.clone(),
             publish: publish_send,
         };
+        let pace = Pace::default();
+        let (of_examiner, of_publisher) = (pace.clone(), pace.clone());
         let mut workers = Vec::new();
         let spool = config.spool.clone();
         let to_loop = inbox.clone();
@@ -109,11 +112,11 @@ impl Engine {
                 let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, workspace);
                 look.ok().map(|look| look.sightings)
             };
-            examine::examiner(&spool, &examine_receive, &to_loop, look);
+            examine::examiner(&spool, &examine_receive, &to_loop, &of_examiner, look);
         })?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
-            publisher::publisher(&staging, &publish_receive, &to_loop);
+            publisher::publisher(&staging, &publish_receive, &to_loop, &of_publisher);
         })?);
         let known = performer.reconnect(&live_attempts(&core.state));
         performer.set_slots(config.slots);
@@ -123,6 +126,7 @@ impl Engine {
             keeper: Keeper::new(base, inbox.clone()),
             performer,
             shared: Arc::clone(&shared),
+            pace,
             inbox: messages,
             examine: examine_send,
             postponed: vec![Input::Resume(known)],

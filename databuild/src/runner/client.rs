@@ -1,7 +1,7 @@
 //! The server's side of the runner's socket.
 //!
 //! Commands are notifications: a call writes to the socket and returns; what
-//! comes of it arrives as [`RunnerEvent`]s on the channel, fed by one reader
+//! comes of it is handed to an [`EventSink`] as [`RunnerEvent`]s, by one reader
 //! thread. Only [`RunnerClient::list`] waits for an answer.
 
 use std::collections::HashMap;
@@ -29,6 +29,10 @@ use super::protocol::{
 const BATCH: usize = 32;
 /// A runner that neither takes nor says anything for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Takes what the runner tells. Called by one thread, in order; it should not wait
+/// for anything.
+pub type EventSink = Box<dyn Fn(RunnerEvent) + Send>;
 
 type Waiting = Arc<Mutex<HashMap<u64, Sender<Answer<Value>>>>>;
 
@@ -59,7 +63,7 @@ impl RunnerClient {
     /// know.
     pub fn connect_or_start(
         options: &ConnectOptions,
-        events: Sender<RunnerEvent>,
+        events: EventSink,
         command: impl FnOnce() -> Command,
     ) -> Result<Self, RunnerError> {
         let reached = reach(options, command)?;
@@ -72,7 +76,7 @@ impl RunnerClient {
         mut stream: UnixStream,
         child: Option<Child>,
         server: &str,
-        events: Sender<RunnerEvent>,
+        events: EventSink,
     ) -> Result<Self, RunnerError> {
         let setup = |e| RunnerError::system("setting up the runner's socket", e);
         stream.set_write_timeout(Some(PATIENCE)).map_err(setup)?;
@@ -230,7 +234,7 @@ fn read_line(reader: &mut BufReader<UnixStream>) -> Result<Option<Vec<u8>>, Runn
 fn read_events(
     mut reader: BufReader<UnixStream>,
     child: Option<Child>,
-    events: &Sender<RunnerEvent>,
+    events: &EventSink,
     waiting: &Waiting,
 ) {
     let reason = loop {
@@ -241,9 +245,7 @@ fn read_events(
         };
         match read_message(&line) {
             Ok(Message::Event(event)) => {
-                // Nobody listens any more; the rest is read to keep the runner
-                // from piling it up until this client is dropped.
-                let _ = events.send(event);
+                events(event);
             }
             Ok(Message::Answer(answer)) => {
                 let id = answer.id.as_u64();
@@ -259,7 +261,7 @@ fn read_events(
     };
     // Callers that wait learn of the end by their sender being dropped.
     lock(waiting).clear();
-    let _ = events.send(RunnerEvent::Disconnected { reason });
+    events(RunnerEvent::Disconnected { reason });
     if let Some(mut child) = child {
         // Leaves no zombie. Returns when the runner ends, or with this process.
         let _ = child.wait();

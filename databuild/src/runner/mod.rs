@@ -44,7 +44,7 @@ mod spool;
 mod supervisor;
 mod time;
 
-pub use client::RunnerClient;
+pub use client::{EventSink, RunnerClient};
 pub use error::RunnerError;
 pub use event_loop::{main, RunnerArgs};
 pub use launch::ConnectOptions;

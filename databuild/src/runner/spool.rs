@@ -179,6 +179,11 @@ struct Spares {
 const MOST_SPARES: usize = 64;
 /// What an attempt's folder may hold.
 const FILES: [&str; 6] = ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr"];
+/// Those that a folder used again keeps.
+const KEPT: [&str; 3] = ["exit.json", "pid.json", "request.json"];
+/// Bytes of a kept file that stay: too few for a record. Not 0: ext4 takes a file that was emptied for one that is being
+/// replaced, and writes it to disk when it is closed.
+const BLANK: u64 = 1;
 
 impl Spool {
     /// Makes the folder if needed and takes its lock.
@@ -261,12 +266,13 @@ impl Spool {
         self.open_new(attempt, "pid.json")
     }
 
-    /// Opens one of the attempt's files for writing from its start.
+    /// Opens one of the attempt's files for writing from its start. It is new, or in a folder used again one of
+    /// [`BLANK`] bytes, which whatever is written covers.
     pub(super) fn open_new(&self, attempt: &AttemptName, name: &str) -> io::Result<OwnedFd> {
         Ok(openat(
             &self.dir,
             format!("{attempt}/{name}"),
-            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW,
             Mode::from_raw_mode(0o600),
         )?)
     }
@@ -284,19 +290,7 @@ impl Spool {
     ///
     /// The records go first: a folder without them is one of an attempt that never started, whatever name it has.
     pub(super) fn recycle(&mut self, attempt: &AttemptName) -> bool {
-        if self.spares.free.len() >= MOST_SPARES {
-            return false;
-        }
-        let emptied = ["exit.json", "pid.json"].iter().all(|name| self.open_new(attempt, name).is_ok());
-        let unlink = |name: &&str| unlinkat(&self.dir, format!("{attempt}/{name}"), AtFlags::empty());
-        let gone = |done| matches!(done, Ok(()) | Err(rustix::io::Errno::NOENT));
-        let cleared = emptied && ["report.jsonl", "stdout", "stderr"].iter().map(unlink).all(gone);
-        let ours = |entry: io::Result<fs::DirEntry>| {
-            entry.is_ok_and(|entry| FILES.iter().any(|name| entry.file_name() == *name))
-        };
-        let folder = self.path.join(attempt.as_str());
-        // The job may have put files of its own there.
-        if !cleared || !fs::read_dir(&folder).is_ok_and(|mut entries| entries.all(ours)) {
+        if self.spares.free.len() >= MOST_SPARES || !self.blank(attempt) {
             return false;
         }
         let spare = format!(".spare-{}", self.spares.made);
@@ -307,6 +301,24 @@ impl Spool {
             self.spares.free.push(spare);
         }
         kept
+    }
+
+    /// Takes what an attempt's files say from them; false if there is more than such files.
+    fn blank(&self, attempt: &AttemptName) -> bool {
+        let shortened = |name: &&str| {
+            self.open_new(attempt, name).is_ok_and(|file| rustix::fs::ftruncate(file, BLANK).is_ok())
+        };
+        if !KEPT.iter().all(shortened) {
+            return false;
+        }
+        let Ok(mut entries) = fs::read_dir(self.path.join(attempt.as_str())) else { return false };
+        entries.all(|entry| {
+            let Ok(name) = entry.map(|entry| entry.file_name()) else { return false };
+            // The job may have put files of its own there.
+            KEPT.iter().any(|kept| name == *kept)
+                || FILES.iter().any(|file| name == *file)
+                    && unlinkat(&self.dir, Path::new(attempt.as_str()).join(&name), AtFlags::empty()).is_ok()
+        })
     }
 
     /// Removes the attempt's folder.

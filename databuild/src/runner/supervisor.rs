@@ -45,6 +45,14 @@ struct BusyStart {
     at: Instant,
 }
 
+/// An attempt that the server asks nothing more about.
+struct Forgotten {
+    attempt: AttemptName,
+    /// It succeeded and printed nothing.
+    silent: bool,
+    keep: bool,
+}
+
 /// See the module's words.
 pub(super) struct Supervisor {
     spool: Spool,
@@ -59,7 +67,9 @@ pub(super) struct Supervisor {
     finished: Vec<(AttemptName, ExitRecord)>,
     ended: BTreeMap<AttemptName, Box<ExitRecord>>,
     known: HashSet<AttemptName>,
-    /// Forgotten attempts whose folders are to be removed.
+    /// Forgotten attempts whose folders are not looked after yet.
+    forgotten: VecDeque<Forgotten>,
+    /// Those whose folders are to be removed.
     trash: VecDeque<AttemptName>,
     notices: Vec<Notice>,
     buffer: Vec<u8>,
@@ -81,6 +91,7 @@ impl Supervisor {
             finished: Vec::new(),
             ended: BTreeMap::new(),
             known: HashSet::new(),
+            forgotten: VecDeque::new(),
             trash: VecDeque::new(),
             notices: Vec::new(),
             buffer: vec![0; PUMP_BUFFER],
@@ -168,25 +179,28 @@ impl Supervisor {
     }
 
     /// Drops ended attempts, with their folders unless `keep`; that of a success
-    /// without output has nothing to keep and serves the next attempt. Folders go
-    /// later: where freeing blocks is slow (ext4 with `discard`, network storage),
-    /// a removal can take as long as a short job.
+    /// without output has nothing to keep and serves the next attempt. What is done
+    /// with a folder is done later, see [`Supervisor::tidy`].
     pub(super) fn forget(&mut self, attempts: &[AttemptName], keep: bool) {
         for attempt in attempts {
             let Some(exit) = self.ended.remove(attempt) else { continue };
             self.known.remove(attempt);
             let silent = exit.is_success() && exit.stdout.bytes == 0 && exit.stderr.bytes == 0;
-            if silent && self.spool.recycle(attempt) {
-                continue;
-            }
-            if !keep {
-                self.trash.push_back(attempt.clone());
-            }
+            self.forgotten.push_back(Forgotten { attempt: attempt.clone(), silent, keep });
         }
     }
 
-    /// Removes one forgotten folder if this is a good time.
+    /// Does what can wait, a piece at a time, so that no place stays empty
+    /// meanwhile: looks after the folder of a forgotten attempt, and removes one if
+    /// this is a good time. Where freeing blocks is slow (ext4 with `discard`,
+    /// network storage), a removal can take as long as a short job.
     pub(super) fn tidy(&mut self) {
+        if let Some(Forgotten { attempt, silent, keep }) = self.forgotten.pop_front() {
+            let serves_again = silent && self.spool.recycle(&attempt);
+            if !serves_again && !keep {
+                self.trash.push_back(attempt);
+            }
+        }
         if !self.is_live() || self.trash.len() > MAX_TRASH {
             self.remove_one();
         }
@@ -194,6 +208,9 @@ impl Supervisor {
 
     /// Removes all forgotten folders.
     pub(super) fn tidy_all(&mut self) {
+        while !self.forgotten.is_empty() {
+            self.tidy();
+        }
         while self.remove_one() {}
     }
 
@@ -294,16 +311,18 @@ impl Supervisor {
             let lingering = (!job.leads()).then(|| now + LINGER_PAUSE);
             [job.next_time(), lingering].into_iter().flatten().min()
         });
-        let tidy = (!self.trash.is_empty() && !self.is_live()).then_some(now);
+        let removable = !self.trash.is_empty() && !self.is_live();
+        let tidy = (removable || !self.forgotten.is_empty()).then_some(now);
         let busy = self.busy.iter().map(|busy| busy.at);
         jobs.chain(busy).chain(tidy).min()
     }
 
-    /// Acts on time, settles ended jobs, fills free capacity, and then (so that
-    /// the next job does not wait for it) records the ends. Hence the server may
-    /// hear of a start before it hears of the end that made room for it.
+    /// Acts on time, fills the places of ended jobs, and then (so that the next
+    /// job does not wait for it) takes the last output and records the ends. Hence
+    /// the server may hear of a start before it hears of the end that made room
+    /// for it.
     pub(super) fn advance(&mut self, now: Instant) {
-        self.settle(now);
+        let settled = self.settled(now);
         self.retry_busy(now);
         while self.jobs.len() + self.busy.len() < self.capacity {
             let Some(prepared) = self.queue.pop_front() else {
@@ -311,6 +330,7 @@ impl Supervisor {
             };
             self.start(prepared, 0, now);
         }
+        self.finish(settled);
         for (attempt, exit) in std::mem::take(&mut self.finished) {
             if let Err(e) = self.spool.write_exit(&attempt, &exit) {
                 eprintln!("runner: recording the end of {attempt} failed: {e}");
@@ -319,16 +339,24 @@ impl Supervisor {
         }
     }
 
-    fn settle(&mut self, now: Instant) {
-        let mut fugitive = false;
+    /// Takes out the jobs whose end can be reported.
+    fn settled(&mut self, now: Instant) -> Vec<Job> {
+        let mut settled = Vec::new();
         let mut at = 0;
         while let Some(job) = self.jobs.get_mut(at) {
             job.on_time(now);
-            if !job.is_settled(now) {
+            if job.is_settled(now) {
+                settled.push(self.jobs.swap_remove(at));
+            } else {
                 at += 1;
-                continue;
             }
-            let job = self.jobs.swap_remove(at);
+        }
+        settled
+    }
+
+    fn finish(&mut self, settled: Vec<Job>) {
+        let mut fugitive = false;
+        for job in settled {
             if let Some((attempt, exit, holds_output)) = job.finish(&self.spool, &mut self.buffer) {
                 fugitive |= holds_output;
                 self.orphans_due = true;

@@ -15,7 +15,7 @@ use crate::graph::{Graph, Job, RatePolicy, Resource};
 use crate::ids::RunId;
 use crate::state::{Phase, Run, State};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the machine has for runs.
@@ -78,9 +78,9 @@ pub(super) struct Gate<'s> {
     /// Places beyond the real ones, for short runs that take one.
     ahead: u64,
     /// By live runs, and set aside for what waits.
-    used: HashMap<&'s Resource, u64>,
+    used: BTreeMap<&'s Resource, u64>,
     /// Attempts of a job that begin now, by label.
-    begun: HashMap<&'s str, u64>,
+    begun: BTreeMap<&'s str, u64>,
     /// The first that waits for others has been met.
     headed: bool,
     /// The next instant at which time alone lets something begin.
@@ -90,7 +90,7 @@ pub(super) struct Gate<'s> {
 impl<'s> Gate<'s> {
     /// Before anything that waits was looked at.
     pub(super) fn new(state: &'s State, capacity: Capacity, now: Timestamp) -> Gate<'s> {
-        let mut used: HashMap<&Resource, u64> = HashMap::new();
+        let mut used: BTreeMap<&Resource, u64> = BTreeMap::new();
         let mut wide = false;
         for run in state.runs.values().filter(|run| run.occupies_slot()) {
             for (resource, amount) in takes_of(run) {
@@ -101,7 +101,7 @@ impl<'s> Gate<'s> {
         }
         // The runner counts attempts, not places: what is queued there would start beside a run that takes several.
         let ahead = if wide { 0 } else { ahead(state, capacity.slots) as u64 };
-        let begun = HashMap::new();
+        let begun = BTreeMap::new();
         Gate { state, capacity, now, ahead, used, begun, headed: false, wake: None }
     }
 

@@ -1,8 +1,8 @@
 //! The door of the core: one input in, facts and orders out.
 //!
-//! [`Core::step`] decides what an input means in the present state, folds the resulting events at once
-//! and goes on until nothing more follows. The caller appends the events durably, *then* answers and
-//! performs the effects. If appending fails it must throw this [`Core`] away and fold the log anew,
+//! [`Core::decide`] decides what an input means in the present state and folds the resulting events at once;
+//! [`Core::follow`] goes on until nothing more follows, once for any number of inputs. The caller appends the
+//! events durably, *then* answers and performs the effects. If appending fails it must throw this [`Core`] away and fold the log anew,
 //! since its state is ahead of it.
 //!
 //! Invariants, held by the simulator in `tests/simulation.rs`:
@@ -98,8 +98,17 @@ impl Core {
         self.state.apply(record)
     }
 
-    /// Decides what `input` means now.
+    /// Decides what `input` means now, and what follows from it.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Step {
+        let mut step = self.decide(input, now);
+        let more = self.follow(now);
+        step.records.extend(more.records);
+        step.effects.extend(more.effects);
+        step
+    }
+
+    /// Decides what `input` means now. What follows from it is for [`Core::follow`].
+    pub fn decide(&mut self, input: Input, now: Timestamp) -> Step {
         let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
         let reply = match input {
             Input::RegisterGraph(registration) => want::register(&mut out, registration),
@@ -137,6 +146,13 @@ impl Core {
             }
             Input::Tick => Ok(Reply::Done),
         };
+        Step { records: out.records, effects: out.effects, reply }
+    }
+
+    /// What follows by itself from all that was decided: leases, cut-offs, retries, the ends of wants. To be called
+    /// before the events of the inputs before it are appended.
+    pub fn follow(&mut self, now: Timestamp) -> Step {
+        let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
         self.wake = None;
         if !self.draining {
             // What the input has changed counts already.
@@ -155,7 +171,7 @@ impl Core {
             }
         }
         dispatch::end_wants(&mut out);
-        Step { records: out.records, effects: out.effects, reply }
+        Step { records: out.records, effects: out.effects, reply: Ok(Reply::Done) }
     }
 
     /// When a [`Input::Tick`] is due, if nothing else comes first.

@@ -111,7 +111,8 @@ impl Place {
 
     fn connect(&self, command: impl FnOnce() -> Command) -> Server {
         let (sender, events) = channel();
-        let client = RunnerClient::connect_or_start(&self.options(), sender, command).unwrap();
+        let tell = Box::new(move |event| drop(sender.send(event)));
+        let client = RunnerClient::connect_or_start(&self.options(), tell, command).unwrap();
         Server { client, events }
     }
 

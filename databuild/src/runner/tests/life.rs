@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::sync::mpsc::channel;
 
 use super::super::identity::{boot_id, stat};
 use super::super::{inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent};
@@ -137,6 +136,8 @@ fn the_folder_of_an_attempt_that_left_nothing_serves_the_next_one() {
     let server = place.start();
     assert!(server.run(place.job("r1-1", "echo '{}' > $DATABUILD_REPORT")).is_success());
     server.client.forget(&[name("r1-1")], true).unwrap();
+    assert_eq!(server.client.list().unwrap(), []);
+    // The folder is looked after once the answer is out, and before the next.
     assert_eq!(server.client.list().unwrap(), []);
     let folder = |name: &str| fs::metadata(place.spool().join(name)).map(|meta| meta.ino());
     let spare = folder(".spare-0").unwrap();
@@ -326,7 +327,7 @@ fn a_start_that_fails_says_why() {
     let start = |program: &str, args: &[&str]| {
         let mut command = Command::new(program);
         command.args(args);
-        RunnerClient::connect_or_start(&place.options(), channel().0, || command).unwrap_err()
+        RunnerClient::connect_or_start(&place.options(), Box::new(|_| ()), || command).unwrap_err()
     };
     assert_eq!(start("/no/such/program", &[]).code(), "runner_io");
     let error = start("/bin/sh", &["-c", "echo some words >&2; exit 9"]);
@@ -336,7 +337,7 @@ fn a_start_that_fails_says_why() {
 
     let mut long = place.options();
     long.socket = place.path(&"a".repeat(108));
-    let error = RunnerClient::connect_or_start(&long, channel().0, || Command::new("/bin/true"));
+    let error = RunnerClient::connect_or_start(&long, Box::new(|_| ()), || Command::new("/bin/true"));
     assert_eq!(error.unwrap_err().code(), "runner_socket_path_too_long");
 }
 
