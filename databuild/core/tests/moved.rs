@@ -406,32 +406,44 @@ fn old_names_are_refused_with_the_new_ones() {
 
 #[test]
 fn all_texts_of_a_partition_are_known() {
-    let graph = after().parse().unwrap();
-    let ix = graph.dataset_named("sales").unwrap();
     let mut workspace = built();
+    workspace.register(&sales("sales", "day", "ingest").moved("orders", "sales"));
     workspace.register(&after());
-    let (_, key) = workspace.core.state.resolve_one("sales/city=oslo/date=2010-01-02").unwrap();
-    let dataset = workspace.core.state.graph().dataset(ix);
+    let state = &workspace.core.state;
+    let (ix, key) = state.resolve_one("sales/city=oslo/date=2010-01-02").unwrap();
     let expected = [
         "sales/city=oslo/date=2010-01-02",
         "sales/city=oslo/day=2010-01-02",
-        "orders/city=oslo/date=2010-01-02",
         "orders/city=oslo/day=2010-01-02",
     ];
-    assert_eq!(dataset.partition_texts(&key, &workspace.core.state.symbols), expected);
+    assert_eq!(state.texts(ix, &key), expected);
+    // A run of an earlier graph reads what was made under any name.
+    let first = before().parse().unwrap();
+    let texts = state.texts_in(&first, first.dataset_named("orders").unwrap(), &key);
+    assert_eq!(texts, expected);
     for (prefix, earlier) in [
-        ("sales", vec!["orders/"]),
-        ("sales/", vec!["orders/"]),
-        ("sales/city=os", vec!["orders/city=os"]),
-        ("sales/date=2010", vec!["sales/day=2010", "orders/date=2010", "orders/day=2010"]),
-        ("sales/city=oslo/", vec!["orders/city=oslo/"]),
+        ("sales", vec!["sales/", "orders/"]),
+        ("sales/", vec!["sales/", "orders/"]),
+        ("sales/city=os", vec!["sales/city=os", "orders/city=os"]),
+        ("sales/date=2010", vec!["sales/day=2010", "orders/day=2010"]),
+        ("sales/city=oslo/", vec!["sales/city=oslo/", "orders/city=oslo/"]),
         ("report", vec![]),
         ("orders", vec![]),
         ("sal", vec![]),
         ("", vec![]),
     ] {
-        assert_eq!(graph.prefixes(prefix)[1..], earlier, "{prefix}");
-        assert_eq!(graph.prefixes(prefix)[0], prefix);
+        assert_eq!(state.prefixes(prefix)[1..], earlier, "{prefix}");
+        assert_eq!(state.prefixes(prefix)[0], prefix);
+    }
+    // Back again, and with nothing declared any more, the history is the same.
+    for graph in [before(), after(), sales("sales", "date", "load")] {
+        workspace.register(&graph);
+        undone_after_restart(&mut workspace);
+        let state = &workspace.core.state;
+        let name = state.graph().job(state.graph().jobs().next().unwrap().0).outputs[0];
+        let texts = state.texts(name, &key);
+        assert!(expected.iter().all(|text| texts.contains(&(*text).to_owned())), "{texts:?}");
+        assert_eq!(texts.len(), 3, "each once");
     }
 }
 

@@ -7,9 +7,7 @@
 use super::file::{GraphFile, MovedEntry};
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Axis, Dataset, DatasetIx, Graph, Job, JobIx};
-use crate::partition_set::PartitionKey;
 use crate::reference::ReferenceText;
-use crate::symbols::Symbols;
 use std::collections::{BTreeMap, HashSet};
 
 /// Earlier names by the name of now, the latest first.
@@ -201,19 +199,6 @@ impl Dataset {
         own.len() == others.len() && (0..own.len()).all(same)
     }
 
-    /// The reference texts of one partition under all names of dataset and dimensions, that of now first.
-    #[must_use]
-    pub fn partition_texts(&self, key: &PartitionKey, symbols: &Symbols) -> Vec<String> {
-        let mut texts: Vec<String> = self.names().map(str::to_owned).collect();
-        for (dim, key) in key.keys().iter().enumerate() {
-            let key = self.spaces[dim].format_key(*key, symbols);
-            let with =
-                |head: &String| self.dim_names(dim).map(|name| format!("{head}/{name}={key}")).collect();
-            texts = texts.iter().flat_map(|head| -> Vec<String> { with(head) }).collect();
-        }
-        texts
-    }
-
     /// A reference of an event in the words of now.
     fn renamed(&self, reference: ReferenceText) -> ReferenceText {
         let dim = |(name, keys): (String, String)| match self.dim_once_named(&name) {
@@ -294,32 +279,5 @@ impl Graph {
     #[must_use]
     pub(crate) fn in_current_words(&self, text: &str) -> String {
         self.read_recorded(text).map_or_else(|| text.to_owned(), |(_, reference)| reference.to_string())
-    }
-
-    /// What the texts of partitions began with that begin with `prefix` now, when datasets and dimensions had
-    /// earlier names; with `prefix` itself first.
-    #[must_use]
-    pub fn prefixes(&self, prefix: &str) -> Vec<String> {
-        let mut all = vec![prefix.to_owned()];
-        let segments: Vec<&str> = prefix.split('/').collect();
-        let first = segments.iter().position(|segment| segment.contains('=')).unwrap_or(segments.len());
-        let name = segments[..first].join("/");
-        let Some(dataset) = self.dataset_named(name.trim_end_matches('/')).map(|ix| self.dataset(ix)) else {
-            return all;
-        };
-        let mut texts: Vec<String> = dataset.names().map(str::to_owned).collect();
-        for segment in &segments[first..] {
-            let (dim, keys) =
-                segment.split_once('=').map_or((*segment, None), |(dim, keys)| (dim, Some(keys)));
-            let at = dataset.dims.iter().position(|name| name == dim && keys.is_some());
-            let names: Vec<&str> = at.map_or_else(|| vec![dim], |at| dataset.dim_names(at).collect());
-            let keys = keys.map_or_else(String::new, |keys| format!("={keys}"));
-            let with = |head: &String| names.iter().map(|dim| format!("{head}/{dim}{keys}")).collect();
-            texts = texts.iter().flat_map(|head| -> Vec<String> { with(head) }).collect();
-        }
-        let whole = first == segments.len() && !dataset.dims.is_empty();
-        // A name that begins with the earlier one is another's.
-        all.extend(texts.into_iter().skip(1).map(|text| if whole { format!("{text}/") } else { text }));
-        all
     }
 }

@@ -8,6 +8,7 @@
 //! - A clone is cheap: parts are shared until they are written.
 
 mod adoption;
+mod aliases;
 pub mod checkpoint;
 mod dataset;
 mod discovered;
@@ -21,6 +22,7 @@ mod succession;
 mod taint;
 mod work;
 
+pub use aliases::Alias;
 pub use dataset::{DatasetState, ProvenanceIx};
 pub use discovered::Discovered;
 pub use entries::{Entries, Entry};

@@ -5,7 +5,7 @@
 //! is work, is dropped: whoever registers a graph plans anew what wants still wait for.
 
 use super::fold::FoldError;
-use super::{DatasetState, JobWork, Run, State};
+use super::{Alias, DatasetState, JobWork, Run, State};
 use crate::event::GraphRegistered;
 use crate::graph::{Axis, Dataset, DatasetIx, Graph, JobIx, Registered};
 use crate::partition_set::PartitionSet;
@@ -44,17 +44,29 @@ impl State {
         let mut leaving: Vec<Option<Arc<DatasetState>>> =
             std::mem::take(&mut self.datasets).into_iter().map(Some).collect();
         for (ix, dataset) in graph.datasets() {
-            let old = before.and_then(|before| graph.counterpart(ix, before));
-            let known = old.and_then(|old| leaving[old.0].take());
-            let waits = || self.waiting_for(dataset);
+            let known = before.and_then(|before| {
+                let old = graph.counterpart(ix, before)?;
+                Some((Alias::of(before.dataset(old)), leaving[old.0].take()?))
+            });
             // What was built under a name before anybody said that it was moved is what there is.
-            let key = known.as_ref().is_none_or(|known| known.entries.is_empty()).then(waits).flatten();
-            let found = key.and_then(|key| self.retired.remove(&key)).or(known);
-            let mut state =
-                found.unwrap_or_else(|| Arc::new(DatasetState::new(dataset.axes(), dataset.shape)));
-            if state.axes != dataset.axes() {
-                Arc::make_mut(&mut state).axes = dataset.axes();
-            }
+            let is_blank = known.as_ref().is_none_or(|(_, state)| state.entries.is_empty());
+            let waits = is_blank.then(|| self.waiting_for(dataset)).flatten();
+            let found = waits.and_then(|(name, axes)| {
+                let alias = Alias {
+                    dataset: name.clone(),
+                    dims: axes.iter().map(|axis| axis.name.clone()).collect(),
+                };
+                Some((alias, self.retired.remove(&(name, axes))?))
+            });
+            let state = match found.or(known) {
+                None => Arc::new(DatasetState::new(dataset.axes(), dataset.shape)),
+                Some((alias, mut state)) => {
+                    if alias != Alias::of(dataset) {
+                        Arc::make_mut(&mut state).rename(alias, dataset);
+                    }
+                    state
+                }
+            };
             self.datasets.push(state);
         }
         let left = before.into_iter().flat_map(Graph::datasets).zip(leaving);
