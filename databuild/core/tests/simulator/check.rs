@@ -259,8 +259,8 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
     let sets = |texts: &[String]| {
         let mut found: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for text in texts {
-            let found = state.graph().locate_set(text, &state.symbols);
-            let (ix, set) = found.ok_or_else(|| format!("{text} is not in the graph"))?;
+            let located = state.graph().locate_set(text, &state.symbols);
+            let (ix, set) = located.ok_or_else(|| format!("{text} is not in the graph"))?;
             found.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
         }
         Ok::<_, String>(found)
