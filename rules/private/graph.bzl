@@ -3,19 +3,20 @@
 load("//rules:providers.bzl", "DatabuildGraphInfo", "DatabuildJobInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":fingerprint.bzl", "tool_params")
+load(":moved.bzl", "moved_entries")
 load(":paths.bzl", "display_label")
 
 _FORMAT = 1
 _TOOLCHAIN = "//rules:toolchain_type"
 _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
-def _spec(label, jobs):
+def _spec(label, jobs, moved):
     datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
     pools = depset(transitive = [job.pools for job in jobs]).to_list()
     pools = [{"label": pool.label, "slots": pool.slots} for pool in sorted(pools, key = lambda pool: pool.label)]
 
-    # Without pools the graph file says nothing of them, as before there were any.
-    return ({"pools": pools} if pools else {}) | {
+    # Without pools or renames the graph file says nothing of them, as before there were any.
+    return ({"pools": pools} if pools else {}) | ({"moved": moved} if moved else {}) | {
         "datasets": [json.decode(dataset.spec) for dataset in sorted(datasets, key = lambda dataset: (dataset.name, dataset.label))],
         "format": _FORMAT,
         "jobs": [json.decode(job.spec) for job in sorted(jobs, key = lambda job: job.label)],
@@ -31,7 +32,7 @@ def _graph_impl(ctx):
     # In a folder of its own: `databuild` may also be the name of a package here, as in this repository.
     stem = "%s_/%s" % (ctx.label.name, ctx.label.name)
     spec = ctx.actions.declare_file(stem + ".spec.json")
-    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs), indent = "  ") + "\n")
+    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, json.decode(ctx.attr.moved)), indent = "  ") + "\n")
 
     graph = ctx.actions.declare_file(stem + ".graph.json")
     args = tool_params(ctx, "assemble", graph)
@@ -72,6 +73,7 @@ _databuild_graph = rule(
             mandatory = True,
             providers = [DatabuildJobInfo],
         ),
+        "moved": attr.string(default = "[]", doc = "Renames, in JSON."),
         "problems": attr.string_list(doc = "What the macro found wrong."),
     },
     executable = True,
@@ -79,19 +81,23 @@ _databuild_graph = rule(
     toolchains = [_TOOLCHAIN, _EXEC_TOOLCHAIN],
 )
 
-def databuild_graph(name, jobs, **kwargs):
+def databuild_graph(name, jobs, moved = [], **kwargs):
     """Declares a job graph: `bazel build` of it checks it, `bazel run` of it is the `databuild` command.
 
     Args:
         name: name of the target, by custom `databuild` in the root package.
         jobs: labels of all jobs. Their datasets come with them; whatever a job reads must be made by
             another job of the list or be external.
+        moved: what had another name before, each a `moved.dataset(...)`, `moved.dimension(...)` or
+            `moved.job(...)`: what is known of it stays, and nothing is stale for its new name.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_graph", kwargs)
+    renames, bad_renames = moved_entries(moved, native.package_relative_label)
     _databuild_graph(
         name = name,
         jobs = jobs,
-        problems = problems,
+        moved = json.encode(renames),
+        problems = problems + bad_renames,
         **common
     )

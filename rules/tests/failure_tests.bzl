@@ -11,6 +11,7 @@ load(
     "databuild_pool",
     "dep",
     "keys",
+    "moved",
 )
 
 def _failure_impl(ctx):
@@ -220,6 +221,14 @@ _POOLS = {
 }
 
 _GRAPHS = {
+    "bad_moved": (
+        dict(jobs = ["//rules/tests/golden:ingest"], moved = [moved.dimension(":days", "day", to = 1)]),
+        "moved.dimension(\":days\", \"day\", to = 1): write names, such as moved.dimension(",
+    ),
+    "bad_moved_type": (
+        dict(jobs = ["//rules/tests/golden:ingest"], moved = {"a": ":b"}),
+        "write a list, such as moved = [moved.dataset(",
+    ),
     "graph_of_datasets": (
         dict(jobs = ["//rules/tests:days"]),
         "DatabuildJobInfo",

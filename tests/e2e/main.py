@@ -19,11 +19,12 @@ from scenarios_judgements import Acceptance, Files, Judgements
 from scenarios_limits import Limits
 from scenarios_pipeline import Pipeline, Prebuilt
 from scenarios_plans import Blame, Plans
+from scenarios_renames import Renames
 from scenarios_server import Server
 from scenarios_survival import Survival
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Renames, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 9;
+pub(super) const FORMAT: u32 = 10;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -216,7 +216,7 @@ impl Performer {
             };
             Input::AttemptEnded { attempt, end }
         };
-        let request = request::build(spec, &state.symbols, &self.workspace, &self.staging, &self.reader)
+        let request = request::build(spec, state, &self.workspace, &self.staging, &self.reader)
             .map_err(|error| vec![fail(error.to_string(), false)])?;
         if let Some(inputs) = self.vanished(spec, &request) {
             return Err(inputs);

@@ -6,6 +6,7 @@ use databuild_core::decide::AttemptSpec;
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::PartitionKey;
+use databuild_core::state::State;
 use databuild_core::symbols::Symbols;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -106,12 +107,12 @@ pub fn parse_request(text: &[u8]) -> Result<Request, serde_json::Error> {
 /// Builds the request of an attempt that is about to start.
 pub(super) fn build(
     spec: &AttemptSpec,
-    symbols: &Symbols,
+    state: &State,
     workspace: &Path,
     staging: &Staging,
     reader: &Reader,
 ) -> Result<Request, crate::store::StoreError> {
-    let graph = &spec.graph.graph;
+    let (graph, symbols) = (&spec.graph.graph, &state.symbols);
     let attempt = spec.attempt.to_string();
     let job = graph.job(spec.job);
     let output = |index: usize, ix: DatasetIx, key: &PartitionKey| {
@@ -134,7 +135,7 @@ pub(super) fn build(
     let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, crate::store::StoreError> {
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
-        let made = reader.materialization_at(&partition, LATEST)?.value;
+        let made = reader.materialization_at(&state.texts_in(graph, ix, key), LATEST)?.value;
         Ok(InputFile {
             dataset: dataset.name.clone(),
             keys: keys(dataset, key, symbols),

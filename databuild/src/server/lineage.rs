@@ -11,15 +11,15 @@ use std::collections::BTreeSet;
 /// Registrations that are searched, newest first.
 const SEARCHED: usize = 200;
 
-/// The newest registered graph in which the job of that label has that code.
+/// The newest registered graph in which a job of one of these labels has that code, with the label.
 ///
 /// # Errors
 /// The history cannot be read.
 pub(super) fn graph_with_code(
     reader: &Reader,
-    label: &str,
+    labels: &[&str],
     code: &str,
-) -> Result<Option<GraphRow>, StoreError> {
+) -> Result<Option<(GraphRow, String)>, StoreError> {
     let mut seen: BTreeSet<GraphId> = BTreeSet::new();
     for row in reader.graphs(SEARCHED)?.value {
         if !seen.insert(row.id.clone()) {
@@ -30,10 +30,10 @@ pub(super) fn graph_with_code(
         // What this program cannot read any more explains nothing.
         let Ok(file) = parse_file(&content) else { continue };
         let has = |job: &databuild_core::graph::file::JobEntry| {
-            job.label == label && job.code.as_deref() == Some(code)
+            labels.contains(&job.label.as_str()) && job.code.as_deref() == Some(code)
         };
-        if file.jobs.iter().any(has) {
-            return Ok(Some(row));
+        if let Some(job) = file.jobs.iter().find(|job| has(job)) {
+            return Ok(Some((row, job.label.clone())));
         }
     }
     Ok(None)
@@ -49,14 +49,14 @@ pub(super) fn files_changed_since(
     job: JobIx,
     code: &str,
 ) -> Result<Vec<Blame>, StoreError> {
-    let label = &state.graph().job(job).label;
-    let Some(then) = graph_with_code(reader, label, code)? else { return Ok(Vec::new()) };
-    let manifest = |row: &GraphRow| -> Result<Option<SourceManifest>, StoreError> {
+    let labels: Vec<&str> = state.graph().job(job).labels().collect();
+    let Some((then, label)) = graph_with_code(reader, &labels, code)? else { return Ok(Vec::new()) };
+    let manifest = |row: &GraphRow, label: &str| -> Result<Option<SourceManifest>, StoreError> {
         let Some(digest) = row.sources.get(label) else { return Ok(None) };
         Ok(reader.blob(digest)?.value.and_then(|bytes| SourceManifest::parse(&bytes)))
     };
     let Some(now) = reader.graph(&state.registered().id)?.value else { return Ok(Vec::new()) };
-    match (manifest(&then)?, manifest(&now)?) {
+    match (manifest(&then, &label)?, manifest(&now, labels[0])?) {
         (Some(then), Some(now)) => Ok(blame(&then, &now)),
         _ => Ok(Vec::new()),
     }

@@ -3,7 +3,7 @@
 use super::lineage::files_changed_since;
 use super::views;
 use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
-use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError};
+use crate::store::{MaterializationRow, Reader, RunFilter, RunRow, RunState, StoreError};
 use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::event::{Event, Record, Tainted};
 use databuild_core::graph::{DatasetIx, JobIx};
@@ -43,7 +43,7 @@ pub(super) fn why(
     let graph = state.graph();
     let dataset = graph.dataset(ix);
     let partition = state.partition_text(ix, key);
-    let made = reader.materialization_at(&partition, Seq(i64::MAX as u64))?.value;
+    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
     let verdict = verdict.unwrap_or(Verdict::Current);
     let mut causes = Vec::new();
     let mut inputs = Vec::new();
@@ -146,7 +146,8 @@ fn upstream(
             };
             let Some((first, count)) = not_current(plan, producer, &needed) else { continue };
             let partition = state.partition_text(input.dataset, &first);
-            let made = reader.materialization_at(&partition, Seq(i64::MAX as u64))?.value;
+            let texts = state.texts(input.dataset, &first);
+            let made = reader.materialization_at(&texts, Seq(i64::MAX as u64))?.value;
             let verdict = state.verdict(producer, &first);
             let inputs = match verdict {
                 Verdict::InputsChanged => {
@@ -220,13 +221,17 @@ fn last_failure(
     job: JobIx,
     key: &PartitionKey,
 ) -> Result<Option<WhyCause>, StoreError> {
-    let partition = state.partition_text(state.graph().job(job).outputs[0], key);
+    let texts = state.texts(state.graph().job(job).outputs[0], key);
     let failed = RunFilter { state: Some(RunState::Failed), ..RunFilter::default() };
-    let alone = RunFilter { partition_prefix: Some(partition.clone()), limit: 1, ..failed.clone() };
-    let run = reader.runs(&alone)?.value.into_iter().find(|run| run.partition == partition);
+    let mut run: Option<RunRow> = None;
+    for text in texts {
+        let alone = RunFilter { partition_prefixes: vec![text.clone()], limit: 1, ..failed.clone() };
+        let found = reader.runs(&alone)?.value.into_iter().filter(|run| run.partition == text);
+        run = run.into_iter().chain(found).max_by_key(|run| run.id);
+    }
     // A batch goes by the name of its set.
-    let label = state.graph().job(job).label.clone();
-    let batches = RunFilter { job: Some(label), limit: MOST_RUNS, ..failed };
+    let jobs = state.graph().job(job).labels().map(str::to_owned).collect();
+    let batches = RunFilter { jobs, limit: MOST_RUNS, ..failed };
     let among = |text: &str| {
         let found = state.graph().locate_set(text, &state.symbols);
         found.is_some_and(|(_, set)| set.contains(key))
@@ -258,8 +263,9 @@ fn inputs_used(
         let read = graph.side(input.dataset, state.extents());
         for key in input.mapping.inputs_of_one(&home, &read, key).needed.iter() {
             let partition = state.partition_text(input.dataset, &key);
+            let texts = state.texts(input.dataset, &key);
             let version_at = |seq: Seq| -> Result<Option<String>, StoreError> {
-                Ok(reader.materialization_at(&partition, seq)?.value.map(|row| row.version))
+                Ok(reader.materialization_at(&texts, seq)?.value.map(|row| row.version))
             };
             let then = lease.map(&version_at).transpose()?.flatten();
             let present = state.dataset(input.dataset).present.contains(&key);

@@ -64,12 +64,12 @@ pub struct WantFilter {
 /// Which runs, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
-    /// Only those of the job with this label.
-    pub job: Option<String>,
+    /// Only those of the job with any of these labels; of any job if there are none.
+    pub jobs: Vec<String>,
     /// Only those in this state.
     pub state: Option<RunState>,
-    /// Only those whose first partition's text begins so.
-    pub partition_prefix: Option<String>,
+    /// Only those whose first partition's text begins in one of these ways; whatever it is if there are none.
+    pub partition_prefixes: Vec<String>,
     /// Only those before this one: how a list goes on.
     pub before: Option<RunId>,
     /// At most so many, up to [`MAX_ROWS`].
@@ -159,37 +159,21 @@ impl Reader {
 
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Answer<Vec<RunRow>>, StoreError> {
+        // What is asked for under several names is asked for one by one: so each uses its index.
+        let any = |texts: &[String]| match texts {
+            [] => vec![None],
+            texts => texts.iter().cloned().map(Some).collect(),
+        };
         self.answer(|connection| {
-            // Only the conditions that are asked for, so that SQLite can choose the index for them;
-            // there are eight such texts, and each stays prepared.
-            let mut sql = String::from("SELECT * FROM runs WHERE id < ?1");
-            for (asked, condition) in [
-                (filter.job.is_some(), " AND job = ?2"),
-                (filter.state.is_some(), " AND state = ?3"),
-                (
-                    filter.partition_prefix.is_some(),
-                    // The largest character ends the range of all texts with the prefix.
-                    " AND partition >= ?4 AND partition < ?4 || char(1114111)",
-                ),
-            ] {
-                if asked {
-                    sql.push_str(condition);
+            let mut found = BTreeMap::new();
+            for job in any(&filter.jobs) {
+                for prefix in any(&filter.partition_prefixes) {
+                    let rows = runs_of(connection, filter, job.as_deref(), prefix.as_deref())?;
+                    found.extend(rows.into_iter().map(|row| (row.id, row)));
                 }
             }
-            // Named last, so that all five are there whichever conditions are.
-            sql.push_str(" ORDER BY id DESC LIMIT ?5");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(
-                params![
-                    before(filter.before.map(|id| id.0)),
-                    filter.job,
-                    filter.state.map(RunState::as_str),
-                    filter.partition_prefix,
-                    rows_limit(filter.limit),
-                ],
-                run_row,
-            )?;
-            rows.collect()
+            let most = filter.limit.min(MAX_ROWS);
+            Ok(found.into_values().rev().take(most).collect())
         })
     }
 
@@ -220,22 +204,30 @@ impl Reader {
         })
     }
 
-    /// Milliseconds for each partition of the last successful attempts of each of `jobs`, at most `each`.
+    /// Milliseconds for each partition of the last successful attempts of each of `jobs`, at most `each`. A job
+    /// has all its labels, that of now first, under which it is in the answer.
     pub fn last_durations(
         &self,
-        jobs: &[&str],
+        jobs: &[Vec<&str>],
         each: usize,
     ) -> Result<Answer<BTreeMap<String, Vec<f64>>>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT attempts.wall_ms * 1.0 / max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
+                "SELECT runs.id, attempts.wall_ms * 1.0 / max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
                  WHERE runs.job = ?1 AND attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
                  ORDER BY runs.id DESC LIMIT ?2",
             )?;
             let mut found = BTreeMap::new();
-            for job in jobs {
-                let rows = statement.query_map(params![job, rows_limit(each)], |row| row.get::<_, f64>(0))?;
-                found.insert((*job).to_owned(), rows.collect::<rusqlite::Result<Vec<f64>>>()?);
+            for labels in jobs.iter().filter(|labels| !labels.is_empty()) {
+                let mut all: Vec<(i64, f64)> = Vec::new();
+                for label in labels {
+                    let rows = statement
+                        .query_map(params![label, rows_limit(each)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    all.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+                }
+                all.sort_by_key(|(run, _)| std::cmp::Reverse(*run));
+                all.truncate(each);
+                found.insert(labels[0].to_owned(), all.into_iter().map(|(_, ms)| ms).collect());
             }
             Ok(found)
         })
@@ -267,20 +259,25 @@ impl Reader {
         })
     }
 
-    /// What a partition held at a position of the log: its newest materialization up to `seq`.
+    /// What a partition held at a position of the log: its newest materialization up to `seq`, under any of
+    /// its texts.
     pub fn materialization_at(
         &self,
-        partition: &str,
+        texts: &[String],
         seq: Seq,
     ) -> Result<Answer<Option<MaterializationRow>>, StoreError> {
         self.answer(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
-                     ORDER BY seq DESC LIMIT 1",
-                )?
-                .query_row(params![partition, i64::try_from(seq.0).unwrap_or(i64::MAX)], materialization_row)
-                .optional()
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
+                 ORDER BY seq DESC LIMIT 1",
+            )?;
+            let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
+            let mut newest: Option<MaterializationRow> = None;
+            for text in texts {
+                let row = statement.query_row(params![text, seq], materialization_row).optional()?;
+                newest = newest.into_iter().chain(row).max_by_key(|row| row.seq);
+            }
+            Ok(newest)
         })
     }
 
@@ -424,6 +421,36 @@ fn rows_limit(limit: usize) -> i64 {
 
 fn before(id: Option<u64>) -> i64 {
     id.and_then(|id| i64::try_from(id).ok()).unwrap_or(i64::MAX)
+}
+
+fn runs_of(
+    connection: &Connection,
+    filter: &RunFilter,
+    job: Option<&str>,
+    prefix: Option<&str>,
+) -> rusqlite::Result<Vec<RunRow>> {
+    // Only the conditions that are asked for, so that SQLite can choose the index for them;
+    // there are eight such texts, and each stays prepared.
+    let mut sql = String::from("SELECT * FROM runs WHERE id < ?1");
+    for (asked, condition) in [
+        (job.is_some(), " AND job = ?2"),
+        (filter.state.is_some(), " AND state = ?3"),
+        (
+            prefix.is_some(),
+            // The largest character ends the range of all texts with the prefix.
+            " AND partition >= ?4 AND partition < ?4 || char(1114111)",
+        ),
+    ] {
+        if asked {
+            sql.push_str(condition);
+        }
+    }
+    // Named last, so that all five are there whichever conditions are.
+    sql.push_str(" ORDER BY id DESC LIMIT ?5");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let (before, state) = (before(filter.before.map(|id| id.0)), filter.state.map(RunState::as_str));
+    let rows = statement.query_map(params![before, job, state, prefix, rows_limit(filter.limit)], run_row)?;
+    rows.collect()
 }
 
 #[cfg(test)]

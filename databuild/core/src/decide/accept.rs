@@ -31,7 +31,10 @@ pub fn acceptable(
     let registered = state.graph.as_ref().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;
     let only = match &request.job {
-        Some(label) => Some(graph.job_labeled(label).ok_or_else(|| Refusal::UnknownJob(label.clone()))?),
+        Some(label) => Some(graph.job_labeled(label).ok_or_else(|| match graph.job_once_labeled(label) {
+            Some(job) => Refusal::JobMoved { from: label.clone(), to: graph.job(job).label.clone() },
+            None => Refusal::UnknownJob(label.clone()),
+        })?),
         None => None,
     };
     if request.targets.is_empty() && only.is_none() {

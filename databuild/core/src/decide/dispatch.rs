@@ -183,7 +183,11 @@ pub(super) fn start(out: &mut Out, id: RunId) {
 /// What a run found that it needs, as its own graph has it.
 fn discovered(state: &State, run: &Run) -> Vec<(DatasetIx, PartitionKey)> {
     let graph = &run.graph.graph;
-    run.discovered.iter().filter_map(|text| graph.locate(text, &state.symbols)).collect()
+    let own = |text: &String| {
+        let (ix, key) = state.located_one(text)?;
+        Some((state.graph().counterpart(ix, graph)?, key))
+    };
+    run.discovered.iter().filter_map(own).collect()
 }
 
 /// Leases the next attempt of runs whose wait is over, the oldest first, as far as they may begin.

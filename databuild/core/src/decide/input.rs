@@ -401,6 +401,14 @@ pub enum Refusal {
     /// No job of that label.
     #[error("there is no job `{0}` in the graph")]
     UnknownJob(String),
+    /// The job has another label now.
+    #[error("job `{from}` was moved to `{to}`; name that")]
+    JobMoved {
+        /// What was given.
+        from: String,
+        /// Its label of now.
+        to: String,
+    },
     /// A reference to what another job makes.
     #[error("`{dataset}` is not made by {job}")]
     NotOfJob {
@@ -514,6 +522,7 @@ impl Refusal {
             Refusal::NothingToTaint => "nothing_to_taint",
             Refusal::NothingToUntaint => "nothing_to_untaint",
             Refusal::UnknownJob(_) => "unknown_job",
+            Refusal::JobMoved { .. } => "moved",
             Refusal::NotOfJob { .. } => "not_of_job",
             Refusal::NothingToAccept => "nothing_to_accept",
             Refusal::NotAdoptable(_) => "not_adoptable",

@@ -168,7 +168,8 @@ fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan),
         return Err(lost);
     }
     // As of the plan's instant all its periods had ended, so what is refused are keys that are gone.
-    let refused = plan.targets.iter().filter_map(|text| state.resolve_at(text, plan.as_of).err());
+    let now = |text: &String| state.graph().in_current_words(text);
+    let refused = plan.targets.iter().filter_map(|text| state.resolve_at(&now(text), plan.as_of).err());
     let refused: Vec<String> = refused.map(|error| error.to_string()).collect();
     if !refused.is_empty() {
         return Err(refused);
@@ -192,9 +193,9 @@ fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan),
 fn added(state: &State, shown: &PlanCreated, fresh: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     for entry in &fresh.jobs {
-        let label = &state.graph().job(entry.job).label;
+        let is_of = |label: &str| state.graph().job_once_labeled(label) == Some(entry.job);
         let of = |kinds: &[PlanRowKind]| {
-            let rows = shown.rows.iter().filter(|row| row.job == *label && kinds.contains(&row.kind));
+            let rows = shown.rows.iter().filter(|row| is_of(&row.job) && kinds.contains(&row.kind));
             let mut all = PartitionSet::empty(entry.certain.shape());
             for (_, set) in rows.flat_map(|row| state.located(&row.partitions)) {
                 all.union_with(&set);

@@ -94,7 +94,7 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
     let mut targets: Vec<(DatasetIx, PartitionSet)> = Vec::new();
     for (ix, set) in &rest.held {
         let earlier = before.dataset(*ix);
-        let now = out.state.successor_of(earlier).and_then(|ix| Some((ix, graph.dataset(ix).producer?)));
+        let now = out.state.successor_of(before, *ix).and_then(|ix| Some((ix, graph.dataset(ix).producer?)));
         let mut lost = set.clone();
         if let Some((ix, job)) = now {
             let kept = set.within(&graph.dataset(ix).bounds(&out.state.symbols));

@@ -26,6 +26,10 @@ pub(super) struct Needed {
 /// Whether a run can wait for what it says it needs; if not, why it fails.
 pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Result<Needed, String> {
     let as_of = out.now.max(out.state.as_of);
+    // It speaks the words of the graph that it was begun under.
+    let partitions: Vec<String> =
+        partitions.iter().map(|text| out.state.in_current_words(run, text)).collect();
+    let partitions = partitions.as_slice();
     let refused = |message: String| format!("it reports a missing input, and {message}");
     let targets =
         want::resolve_targets(out.state, partitions, as_of).map_err(|error| refused(error.to_string()))?;
@@ -37,11 +41,12 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
         return Err(refused(format!("that makes more than {MOST_DISCOVERED}; declare them with `dep(...)`")));
     }
     let mut texts = Vec::new();
+    let found: BTreeSet<_> = run.discovered.iter().filter_map(|text| out.state.located_one(text)).collect();
     for (ix, set) in &targets {
         let given = given(out.state, run, *ix);
         for key in set.iter() {
             let text = out.state.partition_text(*ix, &key);
-            let had = given.contains(&key) || run.discovered.contains(&text);
+            let had = given.contains(&key) || found.contains(&(*ix, key.clone()));
             if had && out.state.dataset(*ix).present.contains(&key) {
                 return Err(format!("it reports `{text}` as missing, which is there and was in its request"));
             }
@@ -75,7 +80,7 @@ fn given(state: &State, run: &Run, ix: DatasetIx) -> PartitionSet {
     let mut given = PartitionSet::empty(state.graph().dataset(ix).shape);
     let extents = graph.extents(run.as_of, &state.symbols);
     for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
-        if state.successor_of(graph.dataset(input.dataset)) == Some(ix) {
+        if state.successor_of(graph, input.dataset) == Some(ix) {
             given.union_with(&graph.inputs_of(&extents, run.job, at, &run.set));
         }
     }

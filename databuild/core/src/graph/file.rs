@@ -25,6 +25,38 @@ pub struct GraphFile {
     /// By label; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolEntry>,
+    /// Renames; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<MovedEntry>,
+}
+
+/// Something has another name than before. It is what it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MovedEntry {
+    /// A dataset, by name.
+    Dataset {
+        /// What it was named.
+        from: String,
+        /// What it is named.
+        to: String,
+    },
+    /// A dimension of a dataset.
+    Dimension {
+        /// The dataset's name, that of now or an earlier one.
+        dataset: String,
+        /// What it was named.
+        from: String,
+        /// What it is named.
+        to: String,
+    },
+    /// A job, by label.
+    Job {
+        /// What it was labeled.
+        from: String,
+        /// What it is labeled.
+        to: String,
+    },
 }
 
 /// A pool: something that runs share and that there is only so much of.

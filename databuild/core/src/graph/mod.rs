@@ -8,8 +8,10 @@ mod check;
 pub mod diff;
 pub mod file;
 mod limits;
+mod moved;
 mod omission;
 mod problem;
+mod renames;
 mod resolve;
 
 pub use check::check_mappings;
@@ -51,6 +53,8 @@ pub struct Graph {
     pools: Vec<Pool>,
     by_name: HashMap<String, DatasetIx>,
     by_label: HashMap<String, JobIx>,
+    by_earlier_name: HashMap<String, DatasetIx>,
+    by_earlier_label: HashMap<String, JobIx>,
 }
 
 /// A dataset of a graph.
@@ -58,14 +62,18 @@ pub struct Graph {
 pub struct Dataset {
     /// `package/name`.
     pub name: String,
+    /// What it was named before, the latest first.
+    pub earlier: Vec<String>,
     /// Its target.
     pub label: String,
-    /// 64-bit hash of the name; part of input digests.
+    /// 64-bit hash of the oldest name; part of input digests.
     pub hash: u64,
     /// Observed, not built.
     pub external: bool,
     /// Dimension names in declared order.
     pub dims: Vec<String>,
+    /// What each of them was named before, the latest first.
+    pub earlier_dims: Vec<Vec<String>>,
     /// Key spaces in the same order.
     pub spaces: Vec<KeySpace>,
     /// How sets of its partitions are laid out.
@@ -96,6 +104,8 @@ pub struct Axis {
 pub struct Job {
     /// Its target.
     pub label: String,
+    /// What it was labeled before, the latest first.
+    pub earlier: Vec<String>,
     /// Runfiles path of the executable.
     pub executable: String,
     /// Arguments.
@@ -272,21 +282,19 @@ impl Graph {
         reference::resolve(reference, &dims, symbols, Timestamp::MAX).ok()?.first()
     }
 
-    /// Dataset and set of a reference that an event speaks of.
+    /// Dataset and set of a reference that an event speaks of, be it under earlier names.
     #[must_use]
     pub fn locate_set(&self, text: &str, symbols: &Symbols) -> Option<(DatasetIx, PartitionSet)> {
-        let reference = ReferenceText::parse(text).ok()?;
-        let ix = self.dataset_named(&reference.dataset)?;
+        let (ix, reference) = self.read_recorded(text)?;
         let dataset = self.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
         Some((ix, reference::resolve(&reference, &dims, symbols, Timestamp::MAX).ok()?))
     }
 
-    /// Dataset and key of a partition that an event speaks of.
+    /// The same for one partition.
     #[must_use]
     pub fn locate(&self, partition: &str, symbols: &Symbols) -> Option<(DatasetIx, PartitionKey)> {
-        let reference = ReferenceText::parse(partition).ok()?;
-        let ix = self.dataset_named(&reference.dataset)?;
+        let (ix, reference) = self.read_recorded(partition)?;
         Some((ix, self.key_of(ix, &reference, symbols)?))
     }
 

@@ -103,6 +103,8 @@ problem_codes! {
     PoolTooSmall = "pool_too_small",
     /// A limit of zero, or one that cannot be kept.
     BadLimit = "bad_limit",
+    /// Renames that contradict each other or the graph.
+    BadMoved = "bad_moved",
 }
 
 impl GraphProblem {

@@ -370,9 +370,9 @@ impl State {
     /// Remembers the start of an attempt if the job's rate needs that.
     fn note_start(&mut self, label: &str, at: Timestamp) {
         let graph = self.graph();
-        let rate = graph.job_labeled(label).and_then(|job| graph.job(job).rate);
-        if let Some(rate) = rate {
-            let starts = Arc::make_mut(self.starts.entry(label.to_owned()).or_default());
+        let job = graph.job_once_labeled(label).map(|job| graph.job(job));
+        if let Some((job, rate)) = job.and_then(|job| Some((job.origin().to_owned(), job.rate?))) {
+            let starts = Arc::make_mut(self.starts.entry(job).or_default());
             starts.push_back(at);
             let over = starts.len().saturating_sub(rate.count as usize);
             starts.drain(..over);
@@ -468,7 +468,7 @@ impl State {
         };
         let Some((key, inputs)) = known else { return };
         // What is not in the current graph with such keys, or not to be built there, is history only.
-        let found = self.successor_of(graph.dataset(made));
+        let found = self.successor_of(graph, made);
         let Some(ix) = found.filter(|ix| !self.graph().dataset(*ix).external) else { return };
         let entry = Entry { version: hash64(&output.version), inputs: *inputs, mark: output.mark };
         let single = PartitionSet::single(self.dataset(ix).present.shape(), key);
@@ -662,7 +662,7 @@ impl State {
         found.into_iter().collect()
     }
 
-    pub(super) fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
+    pub(crate) fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
         let (ix, set) = self.resolve_recorded(text)?;
         Some((ix, set.first()?))
     }

@@ -8,6 +8,7 @@
 //! - A clone is cheap: parts are shared until they are written.
 
 mod adoption;
+mod aliases;
 pub mod checkpoint;
 mod dataset;
 mod discovered;
@@ -21,6 +22,7 @@ mod succession;
 mod taint;
 mod work;
 
+pub use aliases::Alias;
 pub use dataset::{DatasetState, ProvenanceIx};
 pub use discovered::Discovered;
 pub use entries::{Entries, Entry};
@@ -66,7 +68,7 @@ pub struct State {
     pub attempt_ms: f64,
     /// Sizes that pools were given by hand, by label.
     pub pool_sizes: BTreeMap<String, u32>,
-    /// For each job that has a rate, by label: when its last attempts were leased, oldest first; as many as
+    /// For each job that has a rate, by its first label: when its last attempts were leased, oldest first; as many as
     /// the rate allows in a period.
     pub starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
     extents: Option<Arc<Extents>>,
@@ -188,23 +190,34 @@ impl State {
         let reference = ReferenceText::parse(text)?;
         let graph = self.graph();
         let ix = graph.dataset_named(&reference.dataset).ok_or_else(|| {
-            ReferenceError::unknown_dataset(
-                &reference.dataset,
-                graph.datasets().map(|(_, d)| d.name.as_str()),
-            )
+            match graph.dataset_once_named(&reference.dataset) {
+                Some(ix) => ReferenceError::Moved {
+                    from: reference.dataset.clone(),
+                    to: graph.dataset(ix).name.clone(),
+                },
+                None => ReferenceError::unknown_dataset(
+                    &reference.dataset,
+                    graph.datasets().map(|(_, d)| d.name.as_str()),
+                ),
+            }
         })?;
         let dataset = graph.dataset(ix);
+        let moved = reference.dims.iter().find_map(|(dim, _)| Some((dim, dataset.dim_once_named(dim)?)));
+        if let Some((from, to)) = moved {
+            let (dataset, from, to) = (dataset.name.clone(), from.clone(), to.to_owned());
+            return Err(ReferenceError::MovedDimension { dataset, from, to });
+        }
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
         Ok((ix, reference::resolve_as(&reference, &dims, &self.symbols, as_of, retired)?))
     }
 
     /// Reads a reference of an event. Unlike a user's it may speak of keys whose period has not ended
-    /// by today's clock, or that are retired by now; none if the current graph does not have it any more.
+    /// by today's clock, or that are retired by now, and in the words of an earlier graph; none if the current
+    /// graph does not have it any more.
     #[must_use]
     pub(crate) fn resolve_recorded(&self, text: &str) -> Option<(DatasetIx, PartitionSet)> {
-        let reference = ReferenceText::parse(text).ok()?;
         let graph = &self.graph.as_ref()?.graph;
-        let ix = graph.dataset_named(&reference.dataset)?;
+        let (ix, reference) = graph.read_recorded(text)?;
         let dataset = graph.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
         let max = Timestamp::MAX;

@@ -103,7 +103,7 @@ impl State {
         let extents = graph.extents(as_of, &self.symbols);
         let digest = |key: PartitionKey| {
             self.digest_in(graph, &extents, run.job, &key, |ix| {
-                self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))
+                self.successor_of(graph, ix).map(|ix| self.dataset(ix))
             })
         };
         run.set.iter().map(|key| digest(key).wrapping_add(discovered)).collect()

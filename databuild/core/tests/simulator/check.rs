@@ -1,5 +1,6 @@
 //! What must hold after every step.
 
+use super::world::first_text;
 use databuild_core::decide::limits::{holders, opens_at, size, taken};
 use databuild_core::decide::{AttemptSpec, Capacity};
 use databuild_core::event::{Event, PlanRowKind};
@@ -137,7 +138,7 @@ pub fn sound(state: &State) -> Result<(), String> {
         }
         for output in &graph.job(run.job).outputs {
             for key in run.set.iter() {
-                let text = graph.dataset(*output).partition_text(&key, &state.symbols);
+                let text = first_text(&graph.dataset(*output).partition_text(&key, &state.symbols));
                 if !made.insert(text.clone()) {
                     return Err(format!("two live runs make {text}"));
                 }
@@ -194,7 +195,7 @@ pub fn within_limits(state: &State, capacity: Capacity, started: &[&AttemptSpec]
         }
         if let Some(rate) = started.rate {
             // Those of this step are the last ones.
-            let starts = &state.starts[&started.label];
+            let starts = &state.starts[started.origin()];
             if starts.len() > rate.count as usize {
                 return Err(format!("{}: {} starts are remembered", started.label, starts.len()));
             }
@@ -258,7 +259,8 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
     let sets = |texts: &[String]| {
         let mut found: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for text in texts {
-            let (ix, set) = state.resolve_at(text, Timestamp::MAX).map_err(|error| error.to_string())?;
+            let located = state.graph().locate_set(text, &state.symbols);
+            let (ix, set) = located.ok_or_else(|| format!("{text} is not in the graph"))?;
             found.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
         }
         Ok::<_, String>(found)

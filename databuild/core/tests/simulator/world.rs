@@ -50,7 +50,7 @@ pub struct Publication {
 pub struct World {
     /// By path.
     pub files: BTreeMap<String, File>,
-    /// Data that is no file, by partition.
+    /// Data that is no file, by the partition's first text.
     pub values: BTreeMap<String, String>,
     pub processes: BTreeMap<AttemptId, Process>,
     pub publications: Vec<Publication>,
@@ -80,7 +80,7 @@ impl World {
         let dataset = graph.dataset(ix);
         match dataset.partition_path(key, symbols) {
             Some(path) => self.files.get(&path).map(|file| file.version.clone()),
-            None => self.values.get(&dataset.partition_text(key, symbols)).cloned(),
+            None => self.values.get(&first_text(&dataset.partition_text(key, symbols))).cloned(),
         }
     }
 
@@ -130,7 +130,7 @@ impl World {
     pub fn keep_values(&mut self, graph: &Graph, outputs: &[OutputRecord], symbols: &Symbols) {
         for output in outputs {
             if path_of(graph, &output.partition, symbols).is_none() {
-                self.values.insert(output.partition.clone(), output.version.clone());
+                self.values.insert(first_text(&output.partition), output.version.clone());
             }
         }
     }
@@ -167,10 +167,16 @@ impl World {
     }
 }
 
+/// A partition's text before its dataset was moved: names after the first end in `~NUMBER`.
+pub fn first_text(text: &str) -> String {
+    let (name, keys) = text.split_at(text.find('/').unwrap_or(text.len()));
+    format!("{}{keys}", name.split('~').next().unwrap_or(name))
+}
+
 /// What a job makes: the same from the same code, arguments and inputs.
 pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) -> String {
     let mut read: Vec<String> =
-        read.iter().map(|(name, text, version)| format!("{name} {text} {version}")).collect();
+        read.iter().map(|(name, text, version)| format!("{name} {} {version}", first_text(text))).collect();
     read.sort();
     let inputs = hash64(&read.join("\n"));
     let seen = match job.code.split('-').next() {
@@ -180,7 +186,7 @@ pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) 
     };
     let digests = job.digests(&BTreeMap::new());
     let code = essence(&digests.code);
-    format!("v{:016x}", hash64(&format!("{code} {} {output} {seen}", digests.args)))
+    format!("v{:016x}", hash64(&format!("{code} {} {} {seen}", digests.args, first_text(output))))
 }
 
 /// The part of a code on which it depends what is made: a change of the rest is harmless.

@@ -9,7 +9,7 @@
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
     BatchEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry,
-    JobEntry, KeysEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
+    JobEntry, KeysEntry, MovedEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
 };
 use databuild_core::graph::{Graph, GraphProblem};
 use databuild_core::ids::GraphId;
@@ -127,6 +127,7 @@ impl GraphSpec {
                 datasets: Vec::new(),
                 jobs: Vec::new(),
                 pools: Vec::new(),
+                moved: Vec::new(),
             },
         }
     }
@@ -228,6 +229,25 @@ impl GraphSpec {
         self.with(|job| {
             job.pools.insert(format!("//:{pool}"), slots);
         })
+    }
+
+    /// A dataset was moved.
+    pub fn moved(mut self, from: &str, to: &str) -> GraphSpec {
+        self.file.moved.push(MovedEntry::Dataset { from: from.to_owned(), to: to.to_owned() });
+        self
+    }
+
+    /// A dimension was moved.
+    pub fn moved_dim(mut self, dataset: &str, from: &str, to: &str) -> GraphSpec {
+        let (dataset, from, to) = (dataset.to_owned(), from.to_owned(), to.to_owned());
+        self.file.moved.push(MovedEntry::Dimension { dataset, from, to });
+        self
+    }
+
+    /// A job was moved.
+    pub fn moved_job(mut self, from: &str, to: &str) -> GraphSpec {
+        self.file.moved.push(MovedEntry::Job { from: format!("//:{from}"), to: format!("//:{to}") });
+        self
     }
 
     /// Changes a dataset.

@@ -1206,6 +1206,8 @@ pub struct CheckpointDataset {
     pub adopted: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.discovered)
     pub discovered: ::std::vec::Vec<CheckpointDiscovered>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.aliases)
+    pub aliases: ::std::vec::Vec<CheckpointAlias>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointDataset.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1280,6 +1282,9 @@ impl ::protobuf::Message for CheckpointDataset {
                 },
                 402 => {
                     self.discovered.push(is.read_message()?);
+                },
+                722 => {
+                    self.aliases.push(is.read_message()?);
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1356,6 +1361,10 @@ impl ::protobuf::Message for CheckpointDataset {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for value in &self.aliases {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1410,6 +1419,9 @@ impl ::protobuf::Message for CheckpointDataset {
         for v in &self.discovered {
             ::protobuf::rt::write_message_field_with_cached_size(50, v, os)?;
         };
+        for v in &self.aliases {
+            ::protobuf::rt::write_message_field_with_cached_size(90, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1443,6 +1455,7 @@ impl ::protobuf::Message for CheckpointDataset {
         self.spoiled.clear();
         self.adopted.clear();
         self.discovered.clear();
+        self.aliases.clear();
         self.special_fields.clear();
     }
 
@@ -1464,6 +1477,110 @@ impl ::protobuf::Message for CheckpointDataset {
             spoiled: ::protobuf::MessageField::none(),
             adopted: ::protobuf::MessageField::none(),
             discovered: ::std::vec::Vec::new(),
+            aliases: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointAlias)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointAlias {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointAlias.dataset)
+    pub dataset: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointAlias.dims)
+    pub dims: ::std::vec::Vec<::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointAlias.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointAlias {
+    fn default() -> &'a CheckpointAlias {
+        <CheckpointAlias as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointAlias {
+    pub fn new() -> CheckpointAlias {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointAlias {
+    const NAME: &'static str = "CheckpointAlias";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.dataset = is.read_string()?;
+                },
+                18 => {
+                    self.dims.push(is.read_string()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.dataset.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.dataset);
+        }
+        for value in &self.dims {
+            my_size += ::protobuf::rt::string_size(2, &value);
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.dataset.is_empty() {
+            os.write_string(1, &self.dataset)?;
+        }
+        for v in &self.dims {
+            os.write_string(2, &v)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointAlias {
+        CheckpointAlias::new()
+    }
+
+    fn clear(&mut self) {
+        self.dataset.clear();
+        self.dims.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointAlias {
+        static instance: CheckpointAlias = CheckpointAlias {
+            dataset: ::std::string::String::new(),
+            dims: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -9,7 +9,7 @@ use super::super::graph::{self, BuiltGraph};
 use super::super::{connect, exit_code, output};
 use crate::api::{self, DatasetDiff, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
 use crate::server::blame::{blame, SourceManifest};
-use databuild_core::graph::diff::{diff, Change, Difference};
+use databuild_core::graph::diff::{diff, Difference};
 use databuild_core::graph::file::{GraphFile, JobEntry};
 use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
@@ -52,9 +52,10 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
     let job = |difference: &Difference| JobDiff {
         job: difference.name.clone(),
         change: difference.change.code().to_owned(),
+        from: difference.from.clone(),
         what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
         files: manifests
-            .get(&difference.name)
+            .get(difference.from.as_ref().unwrap_or(&difference.name))
             .and_then(|then| Some(blame(then, &head_manifest(&head, &head_file, &difference.name)?))),
     };
     let view = DiffView {
@@ -66,6 +67,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
             .map(|difference| DatasetDiff {
                 dataset: difference.name.clone(),
                 change: difference.change.code().to_owned(),
+                from: difference.from.clone(),
                 what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
             })
             .collect(),
@@ -108,8 +110,9 @@ fn base_manifests(
     file: &GraphFile,
     jobs: &[Difference],
 ) -> Result<BTreeMap<String, SourceManifest>, CliError> {
-    let changed = jobs.iter().filter(|job| job.change == Change::Changed && job.what.contains(&"code"));
-    let labels: Vec<String> = changed.take(MOST_BLAMED).map(|job| job.name.clone()).collect();
+    let changed = jobs.iter().filter(|job| job.what.contains(&"code"));
+    let label = |job: &Difference| job.from.as_ref().unwrap_or(&job.name).clone();
+    let labels: Vec<String> = changed.take(MOST_BLAMED).map(label).collect();
     if labels.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -153,6 +156,7 @@ fn stale(
 
 fn print(view: &DiffView) {
     let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
+    let from = |from: &Option<String>| from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
     if view.jobs.is_empty() && view.datasets.is_empty() {
         output::line(&format!(
             "{} and {} have the same jobs and datasets",
@@ -162,7 +166,7 @@ fn print(view: &DiffView) {
     }
     for job in &view.jobs {
         let what = if job.what.is_empty() { String::new() } else { format!("  {}", job.what.join(", ")) };
-        output::line(&format!("{:<8} {}{what}", job.change, job.job));
+        output::line(&format!("{:<8} {}{}{what}", job.change, job.job, from(&job.from)));
         let Some(files) = &job.files else { continue };
         if files.is_empty() {
             output::line("           no source file explains it: a tool, a toolchain or a generated file");
@@ -179,7 +183,12 @@ fn print(view: &DiffView) {
     for dataset in &view.datasets {
         let what =
             if dataset.what.is_empty() { String::new() } else { format!("  {}", dataset.what.join(", ")) };
-        output::line(&format!("{:<8} dataset {}{what}", dataset.change, dataset.dataset));
+        output::line(&format!(
+            "{:<8} dataset {}{}{what}",
+            dataset.change,
+            dataset.dataset,
+            from(&dataset.from)
+        ));
     }
     if let Some(stale) = &view.stale {
         output::line(&format!("{} partitions that are current would be stale", stale.partitions));

@@ -8,6 +8,7 @@ use databuild_core::event::{
 use databuild_core::graph::Axis;
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
+use databuild_core::state::Alias;
 use databuild_core::time::Granularity;
 use databuild_proto::protobuf::MessageField;
 use jiff::Timestamp;
@@ -51,6 +52,7 @@ fn full() -> StateDump {
         spoiled: set(15),
         adopted: set(18),
         discovered: vec![(vec![1, 2], vec!["a/b=c".to_owned()])],
+        aliases: vec![Alias { dataset: "old".to_owned(), dims: vec!["b".to_owned()] }],
     };
     let want = |id, class, refresh| WantDump {
         id: WantId(id),
@@ -231,5 +233,6 @@ fn empty_dataset() -> DatasetDump {
         spoiled: SetColumns::default(),
         adopted: SetColumns::default(),
         discovered: Vec::new(),
+        aliases: Vec::new(),
     }
 }

@@ -98,7 +98,16 @@ pub async fn list(
         .transpose()?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
-    let filter = RunFilter { job: query.job, state, partition_prefix: query.partition, before, limit };
+    let known = &app.engine.snapshot().state;
+    // A job or dataset of now, with what it was named before.
+    let graph = known.graph.as_ref().map(|registered| &registered.graph);
+    let labels = |label: String| match graph.and_then(|graph| graph.job_labeled(&label)) {
+        Some(job) => known.graph().job(job).labels().map(str::to_owned).collect(),
+        None => vec![label],
+    };
+    let jobs = query.job.map_or_else(Vec::new, labels);
+    let partition_prefixes = query.partition.map_or_else(Vec::new, |prefix| known.prefixes(&prefix));
+    let filter = RunFilter { jobs, state, partition_prefixes, before, limit };
     let found = app.engine.reader().runs(&filter)?;
     let next =
         (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();

@@ -93,9 +93,11 @@ fn the_last_durations_are_of_successes_of_that_job() {
         events.extend([lease(run, 1, job, "daily"), took(run, outcome, ms)]);
     }
     let f = fixture((0..).zip(events).map(|(second, event)| at(second, event)).collect());
-    let found = f.reader.last_durations(&["//:a", "//:b", "//:c"], 2).unwrap().value;
+    let found = f.reader.last_durations(&[vec!["//:a"], vec!["//:b"], vec!["//:c"]], 2).unwrap().value;
     let expected = [("//:a", vec![50.0, 20.0]), ("//:b", vec![40.0]), ("//:c", vec![])];
     assert_eq!(found, expected.map(|(job, ms)| (job.to_owned(), ms)).into());
+    let moved = f.reader.last_durations(&[vec!["//:a", "//:b"]], 2).unwrap().value;
+    assert_eq!(moved, [("//:a".to_owned(), vec![50.0, 40.0])].into());
 }
 
 fn run_of(fixture: &Fixture, id: u64) -> RunWithAttempts {
@@ -207,18 +209,24 @@ fn runs_are_filtered_and_paged_newest_first() {
     let none: [u64; 0] = [];
     assert_eq!(ids(all()), [20, 19, 18]);
     assert_eq!(ids(RunFilter { before: Some(RunId(18)), ..all() }), [17, 16, 15]);
-    assert_eq!(ids(RunFilter { job: Some("//a:odd".into()), ..all() }), [19, 17, 15]);
-    assert_eq!(ids(RunFilter { job: Some("//a:od".into()), ..all() }), none);
+    assert_eq!(ids(RunFilter { jobs: vec!["//a:odd".into()], ..all() }), [19, 17, 15]);
+    assert_eq!(ids(RunFilter { jobs: vec!["//a:od".into()], ..all() }), none);
     assert_eq!(ids(RunFilter { state: Some(RunState::Running), ..all() }), [5, 4]);
-    let prefix = |text: &str| Some(text.to_owned());
-    assert_eq!(ids(RunFilter { partition_prefix: prefix("daily/n=1"), ..all() }), [19, 18, 17]);
-    assert_eq!(ids(RunFilter { partition_prefix: prefix("daily/n=20"), ..all() }), [20]);
-    assert_eq!(ids(RunFilter { partition_prefix: prefix(""), ..all() }), [20, 19, 18]);
-    assert_eq!(ids(RunFilter { partition_prefix: prefix("weekly"), ..all() }), none);
+    let prefix = |text: &str| vec![text.to_owned()];
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix("daily/n=1"), ..all() }), [19, 18, 17]);
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix("daily/n=20"), ..all() }), [20]);
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix(""), ..all() }), [20, 19, 18]);
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix("weekly"), ..all() }), none);
+    // Under several names, each run once.
+    let odd_and_even = || vec!["//a:odd".to_owned(), "//a:even".to_owned()];
+    assert_eq!(ids(RunFilter { jobs: odd_and_even(), ..all() }), [20, 19, 18]);
+    let overlapping = vec!["daily/n=2".to_owned(), "daily/n=20".to_owned(), "daily/n=7".to_owned()];
+    let found = ids(RunFilter { partition_prefixes: overlapping, jobs: odd_and_even(), ..all() });
+    assert_eq!(found, [20, 7, 2]);
     let both = RunFilter {
-        job: Some("//a:even".into()),
+        jobs: vec!["//a:even".into()],
         state: Some(RunState::Running),
-        partition_prefix: prefix("daily/"),
+        partition_prefixes: prefix("daily/"),
         before: Some(RunId(20)),
         limit: usize::MAX,
     };
@@ -294,11 +302,18 @@ fn a_partitions_history_tells_what_it_held_when() {
     };
     assert_eq!(daily, [want]);
 
-    let held = |seq| f.reader.materialization_at("raw", Seq(seq)).unwrap().value.map(|m| m.version);
+    let held =
+        |seq| f.reader.materialization_at(&["raw".to_owned()], Seq(seq)).unwrap().value.map(|m| m.version);
     assert_eq!(held(0), None);
     assert_eq!(held(1).as_deref(), Some("v1"));
     assert_eq!(held(2).as_deref(), Some("v1"));
     assert_eq!(held(u64::MAX).as_deref(), Some("v3"));
+    // Under several names the newest counts, whichever it is under.
+    let texts = ["daily".to_owned(), "raw".to_owned(), "none".to_owned()];
+    let under = |seq| f.reader.materialization_at(&texts, Seq(seq)).unwrap().value.map(|m| m.partition);
+    assert_eq!(under(1).as_deref(), Some("raw"));
+    assert_eq!(under(2).as_deref(), Some("daily"));
+    assert_eq!(under(3).as_deref(), Some("raw"));
 }
 
 #[test]

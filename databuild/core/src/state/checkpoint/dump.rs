@@ -6,7 +6,7 @@ use crate::graph::{Axis, JobDigests, JobIx, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::PartitionSet;
 use crate::range_set::{Key, RangeSet};
-use crate::state::{DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Want};
+use crate::state::{Alias, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Want};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,6 +96,8 @@ pub struct DatasetDump {
     pub adopted: SetColumns,
     /// Keys of a partition, and what it was made from beside declared inputs.
     pub discovered: Vec<(Vec<Key>, Vec<String>)>,
+    /// As in the state.
+    pub aliases: Vec<Alias>,
 }
 
 /// A [`JobWork`].
@@ -290,6 +292,7 @@ impl DatasetDump {
             spoiled,
             adopted,
             discovered,
+            aliases,
         } = state;
         DatasetDump {
             name: name.to_owned(),
@@ -308,6 +311,7 @@ impl DatasetDump {
             spoiled: SetColumns::of(spoiled),
             discovered: discovered.iter().map(|(key, texts)| (key.keys().to_vec(), texts.to_vec())).collect(),
             adopted: SetColumns::of(adopted),
+            aliases: aliases.clone(),
         }
     }
 }

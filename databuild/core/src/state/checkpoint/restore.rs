@@ -248,7 +248,11 @@ impl Reader {
             spoiled,
             adopted,
             discovered,
+            aliases,
         } = dump;
+        if aliases.iter().any(|alias| alias.dims.len() != axes.len()) {
+            return Err(RestoreError::Index("a dimension"));
+        }
         let shape = Shape::of_axes(&axes);
         let set = |columns: &SetColumns| self.set(&name, &axes, shape, columns);
         // Which partitions the entries are of is checked as a set; they are too many to look at each.
@@ -275,6 +279,7 @@ impl Reader {
             spoiled: set(&spoiled)?,
             discovered: Arc::new(self.discovered(&name, &axes, discovered)?),
             adopted: set(&adopted)?,
+            aliases,
             axes,
         })
     }
