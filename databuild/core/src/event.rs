@@ -8,7 +8,7 @@
 //! - The stored form (crate `databuild-proto`) has names and numbers of its own, which are never
 //!   renamed or reused; these Rust names are free to change.
 
-use crate::graph::JobDigests;
+use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -235,6 +235,8 @@ pub struct WantCreated {
     pub plan: Option<PlanId>,
     /// The run on whose behalf it is: that is suspended until this is satisfied.
     pub parent: Option<RunId>,
+    /// Values of parameters with which the targets, all of one job, are to be made; empty = its defaults.
+    pub params: Params,
 }
 
 /// Partitions that a want asked for and nobody can build.
@@ -337,6 +339,8 @@ pub struct AttemptLeased {
     /// For each partition, in the order of the set: combined digest of its exact inputs and their data
     /// versions at this event.
     pub inputs: Vec<u64>,
+    /// All parameters of the job with the values that it gets.
+    pub params: Params,
 }
 
 /// See [`Event::AttemptStarted`].

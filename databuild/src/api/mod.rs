@@ -36,7 +36,8 @@ pub use server::{
     ShutdownRequest, SlotsRequest,
 };
 pub use wants::{
-    CreateWant, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow,
+    CreateWant, InvokeJob, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail,
+    WantRow,
 };
 pub use work::{Blocker, Holder, WhyWork};
 

@@ -37,6 +37,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Build partitions and whatever they need, and wait
     Build(BuildArgs),
+    /// Run one job by hand for partitions, whatever their state, and wait
+    Invoke(InvokeArgs),
     /// Show what a build would run, and why; keep it, to be applied
     Plan(PlanArgs),
     /// List kept plans, or show one
@@ -121,6 +123,43 @@ pub struct BuildArgs {
     /// Do all in this process tree and leave nothing running
     #[arg(long, conflicts_with = "detach")]
     pub no_daemon: bool,
+}
+
+/// Arguments of `invoke`.
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    /// The job: its label, or a name that only one has, such as ingest
+    pub job: String,
+    /// References of partitions that it makes (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Value of a parameter that the job declares (can be repeated)
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub params: Vec<(String, String)>,
+    /// Who goes first
+    #[arg(long, value_enum, default_value_t = ClassArg::Interactive)]
+    pub class: ClassArg,
+    /// Read key spaces as of this instant
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub comment: String,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl: Option<u64>,
+    /// Late after so many seconds: `want` says so, nothing stops
+    #[arg(long, value_name = "SECONDS")]
+    pub sla: Option<u64>,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// A parameter with its value; the value may have further `=`.
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What to do with partitions that exist.

@@ -42,6 +42,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
     use commands as c;
     match &cli.command {
         Command::Build(args) => c::build::run(&cli, args),
+        Command::Invoke(args) => c::invoke::run(&cli, args),
         Command::Plan(args) => c::plan::run(&cli, args),
         Command::Plans(args) => c::plans::run(&cli, args),
         Command::Pools(args) => c::pools::run(&cli, args),

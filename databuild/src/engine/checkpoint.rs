@@ -7,7 +7,7 @@ mod datasets;
 
 use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
-use databuild_core::graph::JobDigests;
+use databuild_core::graph::{JobDigests, Params};
 use databuild_core::ids::{GraphId, PlanId, RunId, Seq, WantId};
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 9;
+pub(super) const FORMAT: u32 = 10;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -235,26 +235,28 @@ fn provenance_dump(message: stored::CheckpointProvenance) -> Result<JobDigests, 
 }
 
 fn work_message(dump: WorkDump) -> stored::CheckpointWork {
-    let WorkDump { job, todo, ready, live, forced } = dump;
+    let WorkDump { job, todo, ready, live, forced, by_hand } = dump;
     stored::CheckpointWork {
         job,
         todo: set_message(todo),
         ready: set_message(ready),
         live: set_message(live),
         forced: set_message(forced),
+        by_hand: set_message(by_hand),
         special_fields: Default::default(),
     }
 }
 
 fn work_dump(message: stored::CheckpointWork) -> Result<WorkDump, ConvertError> {
     known(&message, "a job's work")?;
-    let stored::CheckpointWork { job, todo, ready, live, forced, special_fields: _ } = message;
+    let stored::CheckpointWork { job, todo, ready, live, forced, by_hand, special_fields: _ } = message;
     Ok(WorkDump {
         job,
         todo: set_dump(todo)?,
         ready: set_dump(ready)?,
         live: set_dump(live)?,
         forced: set_dump(forced)?,
+        by_hand: set_dump(by_hand)?,
     })
 }
 
@@ -276,6 +278,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         plan,
         paused,
         parent,
+        invoked,
     } = dump;
     stored::CheckpointWant {
         want: id.0,
@@ -294,6 +297,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         plan: plan.map_or(0, |plan| plan.0),
         paused,
         parent: parent.map_or(0, |run| run.0),
+        invoked: invoked.map(invocation_message).into(),
         special_fields: Default::default(),
     }
 }
@@ -317,6 +321,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         plan,
         paused,
         parent,
+        invoked,
         special_fields: _,
     } = message;
     Ok(WantDump {
@@ -336,7 +341,21 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         plan: (plan != 0).then_some(PlanId(plan)),
         paused,
         parent: (parent != 0).then_some(RunId(parent)),
+        invoked: invoked.into_option().map(invocation_dump).transpose()?,
     })
+}
+
+/// Index of the job, the values given, the last run before.
+type InvocationDump = (u32, Params, RunId);
+
+fn invocation_message((job, params, after): InvocationDump) -> stored::CheckpointInvocation {
+    stored::CheckpointInvocation { job, params, after: after.0, special_fields: Default::default() }
+}
+
+fn invocation_dump(message: stored::CheckpointInvocation) -> Result<InvocationDump, ConvertError> {
+    known(&message, "an invocation")?;
+    let stored::CheckpointInvocation { job, params, after, special_fields: _ } = message;
+    Ok((job, params, RunId(after)))
 }
 
 fn run_message(dump: RunDump) -> stored::CheckpointRun {
@@ -352,6 +371,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         losses,
         inputs,
         as_of,
+        params,
         made_by,
         cancel_requested,
         intended,
@@ -380,6 +400,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         losses,
         inputs_of: inputs,
         as_of: write::instant(as_of),
+        params,
         made_by,
         cancel_requested,
         intended: intended.iter().map(write::output).collect(),
@@ -407,6 +428,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         losses,
         inputs_of,
         as_of,
+        params,
         made_by,
         cancel_requested,
         intended,
@@ -436,6 +458,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         losses,
         inputs: inputs_of,
         as_of: read::instant(as_of)?,
+        params,
         made_by,
         cancel_requested,
         intended: intended.into_iter().map(read::output).collect::<Result<_, _>>()?,

@@ -75,6 +75,7 @@ fn v1() -> Router<App> {
         .route("/wants/{id}/resume", post(wants::resume))
         .route("/wants/{id}/priority", post(wants::prioritize))
         .route("/wants/{id}/why", get(wants::why))
+        .route("/jobs/invoke", post(wants::invoke))
         .route("/plans", get(plans::list).post(plans::create))
         .route("/plans/{id}", get(plans::get))
         .route("/plans/{id}/apply", post(plans::apply))

@@ -201,6 +201,8 @@ pub struct WantRow {
     pub plan: Option<PlanId>,
     /// Nothing is begun for it.
     pub paused: bool,
+    /// Values of parameters that were given for it.
+    pub params: BTreeMap<String, String>,
 }
 
 /// A run.
@@ -226,6 +228,8 @@ pub struct RunRow {
     pub ended_at: Option<Timestamp>,
     /// Of its end, or of its newest ended attempt; empty if all is well.
     pub message: String,
+    /// All parameters of the job with their values.
+    pub params: BTreeMap<String, String>,
 }
 
 /// A run and its attempts, first one first.

@@ -50,6 +50,7 @@ one_example_of_each! {
         blocked: vec![Blocked { partitions: texts(["raw/city=rome"]), reason: "no file".into() }],
         plan: Some(PlanId(7)),
         parent: Some(RunId(11)),
+        params: [("full".to_owned(), "true".to_owned())].into(),
     }),
     WantEnded(WantEnded {
         want: WantId(3),
@@ -65,6 +66,7 @@ one_example_of_each! {
         graph: GraphId::of("{\"jobs\": []}"),
         as_of: time("2024-03-14T01:02:03Z"),
         inputs: vec![u64::MAX - 1],
+        params: [("full".to_owned(), String::new())].into(),
     }),
     AttemptStarted(AttemptStarted { attempt: attempt(12, 1), pid: u32::MAX }),
     AttemptEnded(AttemptEnded {
@@ -283,6 +285,7 @@ impl History {
             blocked: vec![],
             plan: None,
             parent: None,
+            params: Default::default(),
         })]
     }
 
@@ -319,6 +322,7 @@ impl History {
             graph: GraphId::of("graph 0"),
             as_of: time("2024-03-14T00:00:00Z"),
             inputs: vec![u64::from(detail)],
+            params: Default::default(),
         })]
     }
 

@@ -143,6 +143,7 @@ fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
         graph: registered.id.clone(),
         as_of,
         inputs: set.iter().map(|key| out.state.inputs_digest_at(job, &key, as_of)).collect(),
+        params: out.state.params_for(job, &first),
     };
     out.event(Event::AttemptLeased(event));
     start(out, attempt.run);
@@ -162,10 +163,7 @@ pub(super) fn start(out: &mut Out, id: RunId) {
             (input.name.clone(), input.dataset, graph.inputs_of(&extents, run.job, at, &run.set))
         })
         .collect();
-    let wants = match out.state.current_job(run) {
-        Some(job) => out.state.holders_of(job, &run.set).map(|want| want.id).collect(),
-        None => Vec::new(),
-    };
+    let wants = out.state.served_by(run).map(|want| want.id).collect();
     let spec = AttemptSpec {
         attempt: run.attempt_id(),
         graph: Arc::clone(&run.graph),
@@ -173,6 +171,7 @@ pub(super) fn start(out: &mut Out, id: RunId) {
         set: run.set.clone(),
         partition: run.partition.clone(),
         as_of: run.as_of,
+        params: run.params.clone(),
         inputs,
         discovered: discovered(out.state, run),
         wants,
@@ -214,6 +213,7 @@ pub(super) fn retry(out: &mut Out, capacity: Capacity) {
             graph: run.graph.id.clone(),
             as_of,
             inputs,
+            params: run.params.clone(),
         };
         out.event(Event::AttemptLeased(event));
         start(out, id);

@@ -4,7 +4,7 @@ use super::{KeyCounts, KeyRequest};
 use crate::event::{
     AttemptOutcome, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass, Record, Refresh,
 };
-use crate::graph::{DatasetIx, JobIx, Registered};
+use crate::graph::{DatasetIx, JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use jiff::Timestamp;
@@ -20,6 +20,8 @@ pub enum Input {
     RegisterGraph(GraphRegistered),
     /// A client wants partitions; with what the caller saw of their files.
     CreateWant(WantRequest, Sightings),
+    /// A client invokes a job by hand; with what the caller saw of files.
+    Invoke(InvokeRequest, Sightings),
     /// A client asks what a want would do, and may come back to have exactly that done.
     CreatePlan(PlanRequest, Sightings),
     /// A client wants what a kept plan says.
@@ -109,6 +111,17 @@ pub struct WantRequest {
     pub source: String,
     /// Refuse if another graph than this one is registered by now.
     pub graph: Option<GraphId>,
+}
+
+/// A job to be invoked by hand.
+#[derive(Debug, Clone)]
+pub struct InvokeRequest {
+    /// The job: its label, or a name that only one has.
+    pub job: String,
+    /// Values of its parameters; defaults hold for the others.
+    pub params: Params,
+    /// What is to be made, all of it by that job and whatever its state; `refresh` has no meaning.
+    pub want: WantRequest,
 }
 
 /// What a client asks to be planned.
@@ -295,6 +308,8 @@ pub struct AttemptSpec {
     pub partition: PartitionText,
     /// For which instant key spaces were read.
     pub as_of: Timestamp,
+    /// All parameters of the job with their values.
+    pub params: Params,
     /// For each input: which partitions are read, by any of the outputs.
     pub inputs: Vec<(String, DatasetIx, PartitionSet)>,
     /// What it found that it needs beside them.
@@ -401,6 +416,32 @@ pub enum Refusal {
     /// No job of that label.
     #[error("there is no job `{0}` in the graph")]
     UnknownJob(String),
+    /// A name that several jobs have.
+    #[error("`{text}` may be {}; write the label", jobs.join(" or "))]
+    AmbiguousJob {
+        /// What was given.
+        text: String,
+        /// Labels of jobs that have it.
+        jobs: Vec<String>,
+    },
+    /// A parameter that the job does not declare.
+    #[error("{job} has no parameter `{}`; {}", crate::keys::shown(.name), parameters(known))]
+    UnknownParam {
+        /// The job.
+        job: String,
+        /// What was given.
+        name: String,
+        /// What it declares.
+        known: Vec<String>,
+    },
+    /// A value that no parameter can have.
+    #[error("the value of parameter `{name}` cannot be: {fault}")]
+    BadParam {
+        /// The parameter.
+        name: String,
+        /// What is wrong.
+        fault: String,
+    },
     /// A reference to what another job makes.
     #[error("`{dataset}` is not made by {job}")]
     NotOfJob {
@@ -480,6 +521,14 @@ fn summary(changes: &[String]) -> String {
     text
 }
 
+fn parameters(known: &[String]) -> String {
+    if known.is_empty() {
+        "declare it by `params` of databuild_job".to_owned()
+    } else {
+        format!("it has {}", known.join(", "))
+    }
+}
+
 fn choice(known: &[String]) -> String {
     if known.is_empty() {
         "declare it by databuild_pool, and let a job take of it".to_owned()
@@ -514,6 +563,9 @@ impl Refusal {
             Refusal::NothingToTaint => "nothing_to_taint",
             Refusal::NothingToUntaint => "nothing_to_untaint",
             Refusal::UnknownJob(_) => "unknown_job",
+            Refusal::AmbiguousJob { .. } => "ambiguous_job",
+            Refusal::UnknownParam { .. } => "unknown_param",
+            Refusal::BadParam { .. } => "bad_param",
             Refusal::NotOfJob { .. } => "not_of_job",
             Refusal::NothingToAccept => "nothing_to_accept",
             Refusal::NotAdoptable(_) => "not_adoptable",

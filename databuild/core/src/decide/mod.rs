@@ -18,6 +18,7 @@ pub mod blocker;
 mod dispatch;
 mod impact;
 mod input;
+mod invoke;
 mod keys;
 pub mod limits;
 mod plan;
@@ -34,7 +35,8 @@ pub use blocker::Blocker;
 pub use impact::{impact, Impact};
 pub use input::{
     AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
-    Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
+    InvokeRequest, Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success,
+    WantRequest,
 };
 pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
 pub use limits::Capacity;
@@ -104,6 +106,7 @@ impl Core {
         let reply = match input {
             Input::RegisterGraph(registration) => want::register(&mut out, registration),
             Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
+            Input::Invoke(request, sightings) => invoke::invoke(&mut out, request, &sightings),
             Input::CreatePlan(request, sightings) => plan::create(&mut out, request, &sightings),
             Input::ApplyPlan(request, sightings) => plan::apply(&mut out, request, &sightings),
             Input::CancelWant(id) => want::cancel(&mut out, id),

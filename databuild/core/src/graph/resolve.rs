@@ -11,6 +11,7 @@ use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
 };
 use super::limits::{check_max_running, resolve_pools, resolve_rate, resolve_takes};
+use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
@@ -319,6 +320,7 @@ fn resolve_job(
             ));
         }
     }
+    check_params(entry, problems);
     let args = check_job_templates(entry, datasets, &outputs, first, problems);
     let batch = check_batch(entry, first, &args, problems);
     let takes = resolve_takes(entry, pools, problems);
@@ -330,6 +332,7 @@ fn resolve_job(
         args,
         env: entry.env.clone(),
         env_inherit: entry.env_inherit.clone(),
+        params: entry.params.clone(),
         inputs,
         batch,
         takes,

@@ -8,6 +8,7 @@
 //! - A clone is cheap: parts are shared until they are written.
 
 mod adoption;
+mod by_hand;
 pub mod checkpoint;
 mod dataset;
 mod discovered;
@@ -21,6 +22,7 @@ mod succession;
 mod taint;
 mod work;
 
+pub use by_hand::Invocation;
 pub use dataset::{DatasetState, ProvenanceIx};
 pub use discovered::Discovered;
 pub use entries::{Entries, Entry};
@@ -261,21 +263,10 @@ impl State {
     /// Whether a run is for paused wants alone, so that it is not tried again for now.
     #[must_use]
     pub fn is_held_back(&self, run: &Run) -> bool {
-        let Some(job) = self.current_job(run) else { return false };
         let mut any = false;
-        self.holders_of(job, &run.set).all(|want| {
+        self.served_by(run).all(|want| {
             any = true;
             want.paused
         }) && any
-    }
-
-    /// Those of `set` that some live want waits for.
-    #[must_use]
-    pub fn held(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
-        let mut held = PartitionSet::empty(set.shape());
-        for waited in self.wants.values().filter_map(|want| want.remaining.get(&job)) {
-            held.union_with(&waited.intersect(set));
-        }
-        held
     }
 }

@@ -5,7 +5,7 @@
 //! registers a graph plans anew what wants still wait for.
 
 use super::fold::FoldError;
-use super::{DatasetState, JobWork, Run, State};
+use super::{DatasetState, Invocation, JobWork, Run, State};
 use crate::event::GraphRegistered;
 use crate::graph::{Dataset, DatasetIx, Graph, JobIx, Registered};
 use crate::partition_set::PartitionSet;
@@ -60,6 +60,7 @@ impl State {
             let work = self.work_mut(new);
             work.todo.union_with(&old_work[old.0].todo.within(&bounds));
             work.forced.union_with(&old_work[old.0].forced.within(&bounds));
+            work.by_hand.union_with(&old_work[old.0].by_hand.within(&bounds));
         }
         let symbols = self.symbols.clone();
         for want in self.wants.values_mut().map(Arc::make_mut) {
@@ -71,6 +72,9 @@ impl State {
                 remaining.entry(new).or_insert_with(|| PartitionSet::empty(home.shape)).union_with(&kept);
             }
             want.remaining = remaining;
+            // What its job's heir does not make any more is not waited for either.
+            let invoked = want.invoked.take();
+            want.invoked = invoked.and_then(|by| Some(Invocation { job: heir(by.job)?.0, ..by }));
             want.total =
                 want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
         }

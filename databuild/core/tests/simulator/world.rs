@@ -178,7 +178,7 @@ pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) 
         Some("coarse") => inputs % 2,
         _ => inputs,
     };
-    let digests = job.digests(&BTreeMap::new());
+    let digests = job.digests(&BTreeMap::new(), &BTreeMap::new());
     let code = essence(&digests.code);
     format!("v{:016x}", hash64(&format!("{code} {} {output} {seen}", digests.args)))
 }

@@ -1794,6 +1794,8 @@ pub struct CheckpointWork {
     pub live: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWork.forced)
     pub forced: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWork.by_hand)
+    pub by_hand: ::protobuf::MessageField<CheckpointSet>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointWork.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1836,6 +1838,9 @@ impl ::protobuf::Message for CheckpointWork {
                 42 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.forced)?;
                 },
+                642 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.by_hand)?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1867,6 +1872,10 @@ impl ::protobuf::Message for CheckpointWork {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        if let Some(v) = self.by_hand.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1887,6 +1896,9 @@ impl ::protobuf::Message for CheckpointWork {
         }
         if let Some(v) = self.forced.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
+        }
+        if let Some(v) = self.by_hand.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(80, v, os)?;
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
@@ -1910,6 +1922,7 @@ impl ::protobuf::Message for CheckpointWork {
         self.ready.clear();
         self.live.clear();
         self.forced.clear();
+        self.by_hand.clear();
         self.special_fields.clear();
     }
 
@@ -1920,6 +1933,7 @@ impl ::protobuf::Message for CheckpointWork {
             ready: ::protobuf::MessageField::none(),
             live: ::protobuf::MessageField::none(),
             forced: ::protobuf::MessageField::none(),
+            by_hand: ::protobuf::MessageField::none(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -1958,6 +1972,8 @@ pub struct CheckpointWant {
     pub as_of: ::protobuf::MessageField<super::events::Instant>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.plan)
     pub plan: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.invoked)
+    pub invoked: ::protobuf::MessageField<CheckpointInvocation>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.paused)
     pub paused: bool,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.parent)
@@ -2031,6 +2047,9 @@ impl ::protobuf::Message for CheckpointWant {
                 240 => {
                     self.plan = is.read_uint64()?;
                 },
+                642 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.invoked)?;
+                },
                 160 => {
                     self.paused = is.read_bool()?;
                 },
@@ -2095,6 +2114,10 @@ impl ::protobuf::Message for CheckpointWant {
         if self.plan != 0 {
             my_size += ::protobuf::rt::uint64_size(30, self.plan);
         }
+        if let Some(v) = self.invoked.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         if self.paused != false {
             my_size += 2 + 1;
         }
@@ -2149,6 +2172,9 @@ impl ::protobuf::Message for CheckpointWant {
         if self.plan != 0 {
             os.write_uint64(30, self.plan)?;
         }
+        if let Some(v) = self.invoked.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(80, v, os)?;
+        }
         if self.paused != false {
             os.write_bool(20, self.paused)?;
         }
@@ -2186,6 +2212,7 @@ impl ::protobuf::Message for CheckpointWant {
         self.causes.clear();
         self.as_of.clear();
         self.plan = 0;
+        self.invoked.clear();
         self.paused = false;
         self.parent = 0;
         self.special_fields.clear();
@@ -2207,11 +2234,144 @@ impl ::protobuf::Message for CheckpointWant {
             causes: ::std::vec::Vec::new(),
             as_of: ::protobuf::MessageField::none(),
             plan: 0,
+            invoked: ::protobuf::MessageField::none(),
             paused: false,
             parent: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointInvocation)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointInvocation {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointInvocation.job)
+    pub job: u32,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointInvocation.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointInvocation.after)
+    pub after: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointInvocation.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointInvocation {
+    fn default() -> &'a CheckpointInvocation {
+        <CheckpointInvocation as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointInvocation {
+    pub fn new() -> CheckpointInvocation {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointInvocation {
+    const NAME: &'static str = "CheckpointInvocation";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.job = is.read_uint32()?;
+                },
+                18 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
+                24 => {
+                    self.after = is.read_uint64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.job != 0 {
+            my_size += ::protobuf::rt::uint32_size(1, self.job);
+        }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
+        if self.after != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.after);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.job != 0 {
+            os.write_uint32(1, self.job)?;
+        }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(18)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
+        if self.after != 0 {
+            os.write_uint64(3, self.after)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointInvocation {
+        CheckpointInvocation::new()
+    }
+
+    fn clear(&mut self) {
+        self.job = 0;
+        self.params.clear();
+        self.after = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointInvocation {
+        static instance: ::protobuf::rt::Lazy<CheckpointInvocation> = ::protobuf::rt::Lazy::new();
+        instance.get(CheckpointInvocation::new)
     }
 }
 
@@ -2364,6 +2524,8 @@ pub struct CheckpointRun {
     pub discovered: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.suspended)
     pub suspended: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointRun.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2454,6 +2616,21 @@ impl ::protobuf::Message for CheckpointRun {
                 408 => {
                     self.suspended = is.read_uint64()?;
                 },
+                642 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2530,6 +2707,12 @@ impl ::protobuf::Message for CheckpointRun {
         if self.suspended != 0 {
             my_size += ::protobuf::rt::uint64_size(51, self.suspended);
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2594,6 +2777,15 @@ impl ::protobuf::Message for CheckpointRun {
         if self.suspended != 0 {
             os.write_uint64(51, self.suspended)?;
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(642)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2631,34 +2823,13 @@ impl ::protobuf::Message for CheckpointRun {
         self.given_up = ::std::option::Option::None;
         self.discovered.clear();
         self.suspended = 0;
+        self.params.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static CheckpointRun {
-        static instance: CheckpointRun = CheckpointRun {
-            run: 0,
-            graph: 0,
-            job: ::std::string::String::new(),
-            partition: ::std::string::String::new(),
-            phase: ::protobuf::EnumOrUnknown::from_i32(0),
-            retry_at: ::protobuf::MessageField::none(),
-            attempt: 0,
-            failures: 0,
-            losses: 0,
-            as_of: ::protobuf::MessageField::none(),
-            made_by: 0,
-            cancel_requested: false,
-            intended: ::std::vec::Vec::new(),
-            tainted: ::std::vec::Vec::new(),
-            set: ::protobuf::MessageField::none(),
-            inputs_of: ::std::vec::Vec::new(),
-            rest_due: ::protobuf::MessageField::none(),
-            given_up: ::std::option::Option::None,
-            discovered: ::std::vec::Vec::new(),
-            suspended: 0,
-            special_fields: ::protobuf::SpecialFields::new(),
-        };
-        &instance
+        static instance: ::protobuf::rt::Lazy<CheckpointRun> = ::protobuf::rt::Lazy::new();
+        instance.get(CheckpointRun::new)
     }
 }
 

@@ -2691,6 +2691,8 @@ pub struct WantCreated {
     pub plan: u64,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.parent)
     pub parent: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2763,6 +2765,21 @@ impl ::protobuf::Message for WantCreated {
                 400 => {
                     self.parent = is.read_uint64()?;
                 },
+                642 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2824,6 +2841,12 @@ impl ::protobuf::Message for WantCreated {
         if self.parent != 0 {
             my_size += ::protobuf::rt::uint64_size(50, self.parent);
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2875,6 +2898,15 @@ impl ::protobuf::Message for WantCreated {
         if self.parent != 0 {
             os.write_uint64(50, self.parent)?;
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(642)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2907,29 +2939,13 @@ impl ::protobuf::Message for WantCreated {
         self.successors.clear();
         self.plan = 0;
         self.parent = 0;
+        self.params.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static WantCreated {
-        static instance: WantCreated = WantCreated {
-            want: 0,
-            targets: ::std::vec::Vec::new(),
-            class: ::protobuf::EnumOrUnknown::from_i32(0),
-            refresh: ::protobuf::EnumOrUnknown::from_i32(0),
-            as_of: ::protobuf::MessageField::none(),
-            expires_at: ::protobuf::MessageField::none(),
-            due_at: ::protobuf::MessageField::none(),
-            comment: ::std::string::String::new(),
-            source: ::std::string::String::new(),
-            work: ::std::vec::Vec::new(),
-            forced: ::std::vec::Vec::new(),
-            blocked: ::std::vec::Vec::new(),
-            successors: ::std::vec::Vec::new(),
-            plan: 0,
-            parent: 0,
-            special_fields: ::protobuf::SpecialFields::new(),
-        };
-        &instance
+        static instance: ::protobuf::rt::Lazy<WantCreated> = ::protobuf::rt::Lazy::new();
+        instance.get(WantCreated::new)
     }
 }
 
@@ -3765,6 +3781,8 @@ pub struct AttemptLeased {
     pub inputs: u64,
     // @@protoc_insertion_point(field:databuild.v1.AttemptLeased.inputs_of)
     pub inputs_of: ::std::vec::Vec<u64>,
+    // @@protoc_insertion_point(field:databuild.v1.AttemptLeased.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.AttemptLeased.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3819,6 +3837,21 @@ impl ::protobuf::Message for AttemptLeased {
                 161 => {
                     self.inputs_of.push(is.read_fixed64()?);
                 },
+                642 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -3854,6 +3887,12 @@ impl ::protobuf::Message for AttemptLeased {
             my_size += 1 + 8;
         }
         my_size += ::protobuf::rt::vec_packed_fixed64_size(20, &self.inputs_of);
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -3882,6 +3921,15 @@ impl ::protobuf::Message for AttemptLeased {
             os.write_fixed64(7, self.inputs)?;
         }
         os.write_repeated_packed_fixed64(20, &self.inputs_of)?;
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(642)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -3907,22 +3955,13 @@ impl ::protobuf::Message for AttemptLeased {
         self.as_of.clear();
         self.inputs = 0;
         self.inputs_of.clear();
+        self.params.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static AttemptLeased {
-        static instance: AttemptLeased = AttemptLeased {
-            run: 0,
-            attempt: 0,
-            job: ::std::string::String::new(),
-            partition: ::std::string::String::new(),
-            graph: ::std::string::String::new(),
-            as_of: ::protobuf::MessageField::none(),
-            inputs: 0,
-            inputs_of: ::std::vec::Vec::new(),
-            special_fields: ::protobuf::SpecialFields::new(),
-        };
-        &instance
+        static instance: ::protobuf::rt::Lazy<AttemptLeased> = ::protobuf::rt::Lazy::new();
+        instance.get(AttemptLeased::new)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cancel;
 pub mod completion;
 pub mod diff;
 pub mod gc;
+pub mod invoke;
 pub mod keys;
 pub mod logs;
 pub mod partitions;

@@ -53,6 +53,9 @@ fn detail(run: &RunDetail) {
     let row = &run.run;
     output::line(&format!("{} {}  {}", row.id, row.state, row.partition));
     output::line(&format!("  job {}, graph {}", row.job, run.graph.get(..8).unwrap_or_default()));
+    for (name, value) in &run.params {
+        output::line(&format!("  {name}={value}"));
+    }
     if !row.message.is_empty() {
         output::line(&format!("  {}", row.message));
     }

@@ -69,6 +69,7 @@ fn full() -> StateDump {
         plan: (id > 1).then_some(PlanId(id)),
         paused: id > 1,
         parent: (id == 1).then_some(RunId(4)),
+        invoked: (id == 1).then(|| (3, [("full".to_owned(), "true".to_owned())].into(), RunId(2))),
     };
     let run = |id, phase| RunDump {
         id: RunId(id),
@@ -84,6 +85,7 @@ fn full() -> StateDump {
         rest_due: (id > 1).then(|| time("2024-03-14T01:02:05Z")),
         given_up: (id > 1).then(|| "no such day".to_owned()),
         as_of: time("2024-03-14T01:02:03.000000004Z"),
+        params: [("full".to_owned(), "true".to_owned())].into(),
         made_by: 6,
         cancel_requested: true,
         intended: vec![OutputRecord {
@@ -148,6 +150,7 @@ fn full() -> StateDump {
             ready: set(13),
             live: set(14),
             forced: set(15),
+            by_hand: set(16),
         }],
         wants: vec![
             want(1, PriorityClass::Interactive, Refresh::Missing),

@@ -165,6 +165,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         successors,
         plan,
         parent,
+        params,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -183,6 +184,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
         plan: (plan != 0).then_some(PlanId(plan)),
         parent: (parent != 0).then_some(RunId(parent)),
+        params,
     })
 }
 
@@ -304,6 +306,7 @@ fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, Conve
         as_of,
         inputs,
         inputs_of,
+        params,
         special_fields: _,
     } = message;
     Ok(AttemptLeased {
@@ -313,6 +316,7 @@ fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, Conve
         graph: GraphId(graph),
         as_of: instant(as_of)?,
         inputs: if inputs_of.is_empty() { vec![inputs] } else { inputs_of },
+        params,
     })
 }
 

@@ -207,6 +207,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         blocked,
         plan,
         parent,
+        params,
     } = event;
     stored::WantCreated {
         want: want.0,
@@ -224,6 +225,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         blocked: blocked.iter().map(blocked_set).collect(),
         plan: plan.map_or(0, |plan| plan.0),
         parent: parent.map_or(0, |run| run.0),
+        params: params.clone(),
         ..Default::default()
     }
 }
@@ -325,7 +327,7 @@ fn want_ended(event: &WantEnded) -> stored::WantEnded {
 }
 
 fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
-    let AttemptLeased { attempt, job, partition, graph, as_of, inputs } = event;
+    let AttemptLeased { attempt, job, partition, graph, as_of, inputs, params } = event;
     let AttemptId { run, number } = *attempt;
     let (one, several) = match inputs.as_slice() {
         [one] => (*one, Vec::new()),
@@ -340,6 +342,7 @@ fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
         as_of: instant(*as_of),
         inputs: one,
         inputs_of: several,
+        params: params.clone(),
         ..Default::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{EntryColumns, SetColumns};
 use crate::event::{OutputRecord, PriorityClass, Refresh, SetText};
-use crate::graph::{Axis, JobDigests, JobIx, Registered};
+use crate::graph::{Axis, JobDigests, JobIx, Params, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::PartitionSet;
 use crate::range_set::{Key, RangeSet};
@@ -111,6 +111,8 @@ pub struct WorkDump {
     pub live: SetColumns,
     /// As in the state.
     pub forced: SetColumns,
+    /// As in the state.
+    pub by_hand: SetColumns,
 }
 
 /// A [`Want`].
@@ -148,6 +150,8 @@ pub struct WantDump {
     pub paused: bool,
     /// As in the state.
     pub parent: Option<RunId>,
+    /// By index in [`StateDump::work`]: the job that it invokes, the values given, the last run before.
+    pub invoked: Option<(u32, Params, RunId)>,
 }
 
 /// A [`Run`].
@@ -175,6 +179,8 @@ pub struct RunDump {
     pub inputs: Vec<u64>,
     /// As in the state.
     pub as_of: Timestamp,
+    /// As in the state.
+    pub params: Params,
     /// Index of provenance.
     pub made_by: u32,
     /// As in the state.
@@ -318,13 +324,14 @@ fn marks(marks: &Marks) -> Vec<(Seq, SetColumns)> {
 
 impl WorkDump {
     fn of(job: &str, work: &JobWork) -> WorkDump {
-        let JobWork { todo, ready, live, forced } = work;
+        let JobWork { todo, ready, live, forced, by_hand } = work;
         WorkDump {
             job: job.to_owned(),
             todo: SetColumns::of(todo),
             ready: SetColumns::of(ready),
             live: SetColumns::of(live),
             forced: SetColumns::of(forced),
+            by_hand: SetColumns::of(by_hand),
         }
     }
 }
@@ -348,6 +355,7 @@ impl WantDump {
             plan,
             paused,
             parent,
+            invoked,
         } = want;
         let set = |(job, set): (&JobIx, &PartitionSet)| (job.0 as u32, SetColumns::of(set));
         WantDump {
@@ -367,6 +375,7 @@ impl WantDump {
             plan: *plan,
             parent: *parent,
             paused: *paused,
+            invoked: invoked.as_ref().map(|by| (by.job.0 as u32, by.params.clone(), by.after)),
         }
     }
 }
@@ -385,6 +394,7 @@ impl RunDump {
             losses,
             inputs,
             as_of,
+            params,
             made_by,
             cancel_requested,
             intended,
@@ -406,6 +416,7 @@ impl RunDump {
             losses: *losses,
             inputs: inputs.clone(),
             as_of: *as_of,
+            params: params.clone(),
             made_by: made_by.0,
             cancel_requested: *cancel_requested,
             intended: intended.clone(),

@@ -5,7 +5,7 @@ use crate::graph::{Axis, Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::Key;
-use crate::state::{DatasetState, Discovered, JobWork, Marks, ProvenanceIx, Run, State, Want};
+use crate::state::{DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Run, State, Want};
 use crate::symbols::Symbols;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -305,12 +305,17 @@ impl Reader {
     ) -> Result<Vec<Arc<JobWork>>, RestoreError> {
         let mut work: BTreeMap<JobIx, Arc<JobWork>> = BTreeMap::new();
         for (ix, dump) in jobs.iter().zip(dumps) {
-            let WorkDump { job, todo, ready, live, forced } = dump;
+            let WorkDump { job, todo, ready, live, forced, by_hand } = dump;
             let home = graph.home(*ix);
             let axes = home.axes();
             let set = |columns: &SetColumns| self.set(&job, &axes, home.shape, columns);
-            let restored =
-                JobWork { todo: set(&todo)?, ready: set(&ready)?, live: set(&live)?, forced: set(&forced)? };
+            let restored = JobWork {
+                todo: set(&todo)?,
+                ready: set(&ready)?,
+                live: set(&live)?,
+                forced: set(&forced)?,
+                by_hand: set(&by_hand)?,
+            };
             work.insert(*ix, Arc::new(restored));
         }
         Ok(work.into_values().collect())
@@ -334,6 +339,7 @@ impl Reader {
             plan,
             paused,
             parent,
+            invoked,
         } = dump;
         let mut sets = BTreeMap::new();
         for (ix, columns) in &remaining {
@@ -344,6 +350,13 @@ impl Reader {
                 return Err(RestoreError::Index("a job"));
             }
         }
+        let invoked = match invoked {
+            None => None,
+            Some((job, params, after)) => {
+                let job = *jobs.get(job as usize).ok_or(RestoreError::Index("a job"))?;
+                Some(Invocation { job, params, after })
+            }
+        };
         Ok(Want {
             id,
             targets,
@@ -361,6 +374,7 @@ impl Reader {
             plan,
             paused,
             parent,
+            invoked,
         })
     }
 
@@ -377,6 +391,7 @@ impl Reader {
             losses,
             inputs,
             as_of,
+            params,
             made_by,
             cancel_requested,
             intended,
@@ -407,6 +422,7 @@ impl Reader {
             losses,
             inputs,
             as_of,
+            params,
             made_by: self.provenance(made_by)?,
             cancel_requested,
             intended,
