@@ -21,10 +21,10 @@ from scenarios_pipeline import Pipeline, Prebuilt
 from scenarios_plans import Blame, Plans
 from scenarios_server import Server
 from scenarios_survival import Survival
-from scenarios_trials import Invoke
+from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Trials, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -25,6 +25,9 @@ pub struct RunRow {
     pub ended_at: Option<String>,
     /// Why it failed.
     pub message: String,
+    /// The trial that it is a part of, `t3`; it publishes nothing. Absent if it is of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<String>,
 }
 
 /// `GET /api/v1/runs/r12`.

@@ -57,6 +57,14 @@ pub enum Command {
     Untaint(UntaintArgs),
     /// Judge a change of a job's code harmless: what it made before stays current
     Accept(AcceptArgs),
+    /// Make some of what other code of a job made once more, with both, and compare the bytes
+    Compare(CompareArgs),
+    /// Make some of what a job makes twice, and compare the bytes
+    Verify(VerifyArgs),
+    /// Repeat a run as it was, and compare the bytes
+    Rerun(RerunArgs),
+    /// List trials (compare, verify, rerun), or show one
+    Trials(TrialsArgs),
     /// Count files that exist already as built
     Adopt(AdoptArgs),
     /// Look at all files, and record those that are missing or altered
@@ -71,7 +79,7 @@ pub enum Command {
     Runs(RunsArgs),
     /// Print the output of a run
     Logs(LogsArgs),
-    /// Cancel a want or a run
+    /// Cancel a want, a run or a trial
     Cancel(CancelArgs),
     /// Show the server, its graph and what is built
     Status,
@@ -351,12 +359,70 @@ pub struct AcceptArgs {
     /// Why; kept
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub reason: Option<String>,
-    /// What shows it, such as a link; kept
+    /// What shows it: a trial such as t3, which is looked at, or words; kept
     #[arg(long, value_name = "TEXT")]
     pub evidence: Option<String>,
     /// Only show what would be accepted
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// How much a trial repeats.
+#[derive(Debug, Args)]
+pub struct SampleArgs {
+    /// How many partitions, spread evenly; at most 100
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub sample: usize,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The job: its label, or a name that only one has
+    pub job: String,
+    /// Choose only among these references (can be repeated)
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// How much
+    #[command(flatten)]
+    pub sample: SampleArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// References of what one job makes (can be repeated); or the label of a job, such as //:ingest
+    #[arg(required = true, value_name = "REF|JOB")]
+    pub what: Vec<String>,
+    /// How much
+    #[command(flatten)]
+    pub sample: SampleArgs,
+}
+
+/// Arguments of `rerun`.
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// Such as r12
+    pub run: String,
+    /// With its own code, arguments and parameters, publishing nothing
+    #[arg(long)]
+    pub exact: bool,
+    /// Copy what it makes to this folder, to look at
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Arguments of `trials`.
+#[derive(Debug, Args)]
+pub struct TrialsArgs {
+    /// Show this trial, such as t3
+    pub id: Option<String>,
 }
 
 /// Arguments of `keys`.
@@ -532,7 +598,7 @@ pub struct LogsArgs {
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-    /// Such as w3 or r12
+    /// Such as w3, r12 or t3
     pub id: String,
 }
 

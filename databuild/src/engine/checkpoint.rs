@@ -4,11 +4,12 @@
 //! build here until both directions and [`FORMAT`] have been thought of.
 
 mod datasets;
+mod trials;
 
 use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
 use databuild_core::graph::{JobDigests, Params};
-use databuild_core::ids::{GraphId, PlanId, RunId, Seq, WantId};
+use databuild_core::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
 use databuild_core::state::{Phase, SavedPlan, State};
@@ -21,6 +22,7 @@ use datasets::{
 };
 use jiff::Timestamp;
 use std::sync::Arc;
+use trials::{trial_dump, trial_message};
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
 pub(super) const FORMAT: u32 = 10;
@@ -83,6 +85,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         key_spaces,
         pool_sizes,
         starts,
+        last_trial,
+        trials,
     } = dump;
     stored::Checkpoint {
         format: FORMAT,
@@ -104,6 +108,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         key_spaces: key_spaces.iter().map(key_space_message).collect(),
         pool_sizes: pool_sizes.into_iter().collect(),
         starts: starts.into_iter().map(starts_message).collect(),
+        last_trial: last_trial.0,
+        trials: trials.into_iter().map(trial_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -130,6 +136,8 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         key_spaces,
         pool_sizes,
         starts,
+        last_trial,
+        trials,
         special_fields: _,
     } = message;
     if format != FORMAT {
@@ -154,6 +162,8 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         key_spaces: key_spaces.into_iter().map(key_space_dump).collect::<Result<_, _>>()?,
         pool_sizes: pool_sizes.into_iter().collect(),
         starts: starts.into_iter().map(starts_dump).collect::<Result<_, _>>()?,
+        last_trial: TrialId(last_trial),
+        trials: trials.into_iter().map(trial_dump).collect::<Result<_, _>>()?,
     })
 }
 
@@ -380,6 +390,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         tainted,
         discovered,
         suspended,
+        trial,
     } = dump;
     let (phase, retry_at) = match phase {
         Phase::Leased => (StoredPhase::CHECKPOINT_PHASE_LEASED, None),
@@ -409,6 +420,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         tainted: tainted.into_iter().map(marked_message).collect(),
         discovered,
         suspended: suspended.map_or(0, |want| want.0),
+        trial: trial.map(write::arm_id).into(),
         special_fields: Default::default(),
     }
 }
@@ -437,6 +449,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         tainted,
         discovered,
         suspended,
+        trial,
         special_fields: _,
     } = message;
     let phase = match (known_value(phase, "phase")?, read::optional_instant(retry_at)?) {
@@ -467,6 +480,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         discovered,
         suspended: (suspended != 0).then_some(WantId(suspended)),
+        trial: trial.into_option().map(read::arm_id).transpose()?,
     })
 }
 

@@ -345,6 +345,15 @@ impl Handle {
         Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
     }
 
+    /// What files that matter for partitions are not as the state says. Blocking: looks at files.
+    ///
+    /// # Errors
+    /// A reference that cannot be resolved.
+    pub fn sightings(&self, targets: &[String]) -> Result<Sightings, CommandError> {
+        let look = self.look(targets, databuild_core::event::Refresh::Stale, Timestamp::now())?;
+        Ok(look.sightings)
+    }
+
     pub(super) fn look(
         &self,
         targets: &[String],

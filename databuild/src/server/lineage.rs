@@ -3,10 +3,12 @@
 use super::blame::{blame, SourceManifest};
 use crate::api::Blame;
 use crate::store::{GraphRow, Reader, StoreError};
-use databuild_core::graph::{parse_file, JobIx};
+use databuild_core::graph::file::{GraphFile, JobEntry};
+use databuild_core::graph::{parse_file, Graph, JobDigests, JobIx, Params};
 use databuild_core::ids::GraphId;
 use databuild_core::state::State;
-use std::collections::BTreeSet;
+use databuild_core::symbols::Symbols;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Registrations that are searched, newest first.
 const SEARCHED: usize = 200;
@@ -20,6 +22,39 @@ pub(super) fn graph_with_code(
     label: &str,
     code: &str,
 ) -> Result<Option<GraphRow>, StoreError> {
+    let has = |job: &JobEntry| job.label == label && job.code.as_deref() == Some(code);
+    graph_such_that(reader, |_, file| file.jobs.iter().any(has))
+}
+
+/// The newest registered graph with which the job of that label makes what those digests say, of code and
+/// arguments, if it gets these values.
+///
+/// # Errors
+/// The history cannot be read.
+pub(super) fn graph_with(
+    reader: &Reader,
+    label: &str,
+    made_by: &JobDigests,
+    inherited: &BTreeMap<String, String>,
+    params: &Params,
+) -> Result<Option<GraphId>, StoreError> {
+    let found = graph_such_that(reader, |content, file| {
+        let code = |job: &&JobEntry| job.label == label && job.code.as_deref() == Some(made_by.code.as_str());
+        // Resolving a graph costs more than reading it.
+        if !file.jobs.iter().any(|job| code(&job)) {
+            return false;
+        }
+        let Ok(graph) = Graph::parse(content, &mut Symbols::new()) else { return false };
+        let job = graph.job_labeled(label).map(|job| graph.job(job).digests(inherited, params));
+        job.is_some_and(|digests| (&digests.code, &digests.args) == (&made_by.code, &made_by.args))
+    })?;
+    Ok(found.map(|row| row.id))
+}
+
+fn graph_such_that(
+    reader: &Reader,
+    meant: impl Fn(&str, &GraphFile) -> bool,
+) -> Result<Option<GraphRow>, StoreError> {
     let mut seen: BTreeSet<GraphId> = BTreeSet::new();
     for row in reader.graphs(SEARCHED)?.value {
         if !seen.insert(row.id.clone()) {
@@ -29,10 +64,7 @@ pub(super) fn graph_with_code(
         let Ok(content) = String::from_utf8(bytes) else { continue };
         // What this program cannot read any more explains nothing.
         let Ok(file) = parse_file(&content) else { continue };
-        let has = |job: &databuild_core::graph::file::JobEntry| {
-            job.label == label && job.code.as_deref() == Some(code)
-        };
-        if file.jobs.iter().any(has) {
+        if meant(&content, &file) {
             return Ok(Some(row));
         }
     }

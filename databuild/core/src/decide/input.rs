@@ -1,11 +1,11 @@
 //! What comes into the core and what goes out of it.
 
-use super::{KeyCounts, KeyRequest};
+use super::{KeyCounts, KeyRequest, TrialRequest};
 use crate::event::{
     AttemptOutcome, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass, Record, Refresh,
 };
 use crate::graph::{DatasetIx, JobIx, Params, Registered};
-use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
+use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -80,6 +80,10 @@ pub enum Input {
     RetireKeys(KeyRequest),
     /// Somebody gives a pool another size.
     ResizePool(PoolRequest),
+    /// Somebody wants work repeated, to compare what comes of it.
+    CreateTrial(Box<TrialRequest>),
+    /// A trial is given up.
+    CancelTrial(TrialId),
     /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
     Resume(Vec<AttemptId>),
     /// How much may run at once.
@@ -341,6 +345,8 @@ pub enum Reply {
     },
     /// A want was created.
     Want(WantId),
+    /// A trial was created.
+    Trial(TrialId),
     /// A plan was made.
     Planned {
         /// It.
@@ -393,6 +399,23 @@ pub enum Refusal {
     /// No plan ever had this id.
     #[error("there is no plan {0}")]
     UnknownPlan(PlanId),
+    /// No trial of this id is kept.
+    #[error("there is no trial {0}")]
+    UnknownTrial(TrialId),
+    /// The trial is over.
+    #[error("{0} is over already")]
+    TrialEnded(TrialId),
+    /// What nobody makes cannot be made again.
+    #[error("`{0}` is external, so no job makes it")]
+    NotRepeatable(String),
+    /// A trial does not show what it is to show.
+    #[error("{trial} is no evidence for that: {reason}")]
+    NoEvidence {
+        /// The trial.
+        trial: TrialId,
+        /// What is missing.
+        reason: String,
+    },
     /// The plan is too old, or was dropped for newer ones.
     #[error("{0} has expired; plan again")]
     PlanExpired(PlanId),
@@ -556,6 +579,10 @@ impl Refusal {
             Refusal::UnknownRun(_) => "run_not_found",
             Refusal::UnknownAttempt(_) => "attempt_not_found",
             Refusal::UnknownPlan(_) => "plan_not_found",
+            Refusal::UnknownTrial(_) => "trial_not_found",
+            Refusal::TrialEnded(_) => "trial_ended",
+            Refusal::NotRepeatable(_) => "not_repeatable",
+            Refusal::NoEvidence { .. } => "no_evidence",
             Refusal::PlanExpired(_) => "plan_expired",
             Refusal::PlanOutdated { .. } => "plan_outdated",
             Refusal::NoTargets => "no_targets",

@@ -25,8 +25,10 @@ mod plan;
 mod pool;
 mod replan;
 mod resume;
+mod sample;
 mod suspend;
 mod taint;
+mod trial;
 mod want;
 
 pub use accept::{acceptable, Acceptable};
@@ -38,10 +40,13 @@ pub use input::{
     InvokeRequest, Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success,
     WantRequest,
 };
+pub use invoke::job_called;
 pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
 pub use limits::Capacity;
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
+pub use sample::{made_otherwise, maker_of, repeatable, spread};
 pub use suspend::MOST_DISCOVERED;
+pub use trial::{SampleRequest, TrialRequest, MOST_SAMPLES};
 
 use crate::event::{Event, Record};
 use crate::state::{FoldError, State};
@@ -129,6 +134,8 @@ impl Core {
             Input::AddKeys(request) => keys::add(&mut out, request),
             Input::RetireKeys(request) => keys::retire(&mut out, request),
             Input::ResizePool(request) => pool::resize(&mut out, request),
+            Input::CreateTrial(request) => trial::create(&mut out, *request),
+            Input::CancelTrial(id) => trial::cancel(&mut out, id),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {
                 self.slots = slots;
@@ -158,6 +165,7 @@ impl Core {
             }
         }
         dispatch::end_wants(&mut out);
+        trial::end_trials(&mut out);
         Step { records: out.records, effects: out.effects, reply }
     }
 

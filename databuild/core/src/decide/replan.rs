@@ -51,7 +51,7 @@ pub(super) fn retire_retries(out: &mut Out) {
         .state
         .runs
         .values()
-        .filter(|run| matches!(run.phase, Phase::RetryWait(_)))
+        .filter(|run| matches!(run.phase, Phase::RetryWait(_)) && run.trial.is_none())
         .filter(|run| {
             let Some(job) = out.state.current_job(run) else { return true };
             let params = run.set.first().map(|key| out.state.params_for(job, &key)).unwrap_or_default();

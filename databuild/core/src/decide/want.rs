@@ -321,7 +321,7 @@ pub(super) fn stop_orphans(out: &mut Out) {
         .state
         .runs
         .values()
-        .filter(|run| !run.cancel_requested)
+        .filter(|run| !run.cancel_requested && run.trial.is_none())
         .filter(|run| out.state.served_by(run).next().is_none())
         .map(|run| run.id)
         .collect();

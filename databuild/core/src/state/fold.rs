@@ -1,8 +1,8 @@
 //! Folding one event into the state. Decides nothing: whatever depends on judgement is in the event.
 
 use super::{
-    DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State,
-    Want,
+    Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan,
+    State, Want,
 };
 use crate::digest::hash64;
 use crate::event::WantOutcome;
@@ -11,7 +11,7 @@ use crate::event::{
     PartitionsFailed, Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
 use crate::graph::{DatasetIx, JobDigests, JobIx};
-use crate::ids::{RunId, Seq, WantId};
+use crate::ids::{RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::ReferenceText;
 use jiff::Timestamp;
@@ -44,6 +44,14 @@ pub enum FoldError {
         seq: Seq,
         /// Which want.
         want: WantId,
+    },
+    /// The same for a trial.
+    #[error("event {seq} speaks of trial {trial}, or a part of it, which no event before it began")]
+    UnknownTrial {
+        /// Which event.
+        seq: Seq,
+        /// Which trial.
+        trial: TrialId,
     },
     /// A lease whose parts do not fit each other.
     #[error("event {seq} leases {partitions} partitions and has {inputs} digests of their inputs")]
@@ -156,6 +164,9 @@ impl State {
             }
             Event::KeysAdded(event) => self.add_keys(event),
             Event::KeysRetired(event) => self.retire_keys(event),
+            Event::TrialCreated(event) => self.create_trial(event, record.at, seq)?,
+            Event::TrialMade(event) => self.arm_made(event, seq)?,
+            Event::TrialEnded(event) => self.end_trial(event, record.at, seq)?,
             Event::PoolResized(event) => {
                 match event.slots {
                     Some(slots) => self.pool_sizes.insert(event.pool.clone(), slots),
@@ -314,9 +325,14 @@ impl State {
             run.inputs.clone_from(&event.inputs);
             run.as_of = event.as_of;
             run.intended.clear();
-            let tainted = self.taint_read_by(&self.runs[&id]);
-            self.run_mut(id, seq)?.tainted = tainted;
+            let run = Arc::clone(&self.runs[&id]);
+            if run.trial.is_none() {
+                self.run_mut(id, seq)?.tainted = self.taint_read_by(&run);
+            }
             return Ok(());
+        }
+        if let Some(arm) = event.trial {
+            return self.lease_arm(event, arm, seq);
         }
         self.last_run = self.last_run.max(id);
         let graph = Arc::clone(
@@ -348,6 +364,7 @@ impl State {
             suspended: None,
             rest_due: None,
             given_up: None,
+            trial: None,
             tainted: Marks::default(),
             graph,
         };
@@ -481,6 +498,10 @@ impl State {
 
     fn end_run(&mut self, event: &RunEnded, seq: Seq) -> Result<(), FoldError> {
         let run = self.take_run(event.run, seq)?;
+        if let Some(arm) = run.trial {
+            self.note_arm(arm, Arm::Failed { run: run.id, message: event.message.clone() });
+            return Ok(());
+        }
         let left = self.leave(&run, &run.set);
         if event.canceled {
             for (job, set) in &left {
@@ -656,7 +677,7 @@ impl State {
         self.intern_digests(digests)
     }
 
-    fn intern_digests(&mut self, digests: JobDigests) -> ProvenanceIx {
+    pub(super) fn intern_digests(&mut self, digests: JobDigests) -> ProvenanceIx {
         let found = self.provenances.iter().position(|other| *other == digests);
         let ix = found.unwrap_or_else(|| {
             let all = Arc::make_mut(&mut self.provenances);
@@ -682,7 +703,7 @@ impl State {
         self.wants.get_mut(&want).map(Arc::make_mut).ok_or(FoldError::UnknownWant { seq, want })
     }
 
-    fn take_run(&mut self, run: RunId, seq: Seq) -> Result<Arc<Run>, FoldError> {
+    pub(super) fn take_run(&mut self, run: RunId, seq: Seq) -> Result<Arc<Run>, FoldError> {
         self.runs.remove(&run).ok_or(FoldError::UnknownRun { seq, run })
     }
 
@@ -714,7 +735,7 @@ impl State {
     }
 }
 
-fn check_lease(set: &PartitionSet, event: &AttemptLeased, seq: Seq) -> Result<(), FoldError> {
+pub(super) fn check_lease(set: &PartitionSet, event: &AttemptLeased, seq: Seq) -> Result<(), FoldError> {
     let (partitions, inputs) = (set.len(), event.inputs.len());
     if partitions == inputs as u64 {
         Ok(())

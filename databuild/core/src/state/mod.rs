@@ -20,6 +20,7 @@ mod readiness;
 mod staleness;
 mod succession;
 mod taint;
+mod trial;
 mod work;
 
 pub use by_hand::Invocation;
@@ -30,10 +31,12 @@ pub use fold::FoldError;
 pub use marks::Marks;
 pub use staleness::Verdict;
 pub(crate) use succession::reads_the_same;
+pub(crate) use trial::read_graph;
+pub use trial::{Arm, Trial, MOST_TRIALS};
 pub use work::{JobWork, Phase, Run, SavedPlan, Want};
 
 use crate::graph::{Axis, DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
-use crate::ids::{PlanId, RunId, Seq, WantId};
+use crate::ids::{PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::{self, ReferenceError, ReferenceText, Retired};
 use crate::symbols::Symbols;
@@ -64,6 +67,10 @@ pub struct State {
     pub plans: BTreeMap<PlanId, Arc<SavedPlan>>,
     /// The number of the last plan.
     pub last_plan: PlanId,
+    /// Trials, the newest of those that are over among them.
+    pub trials: BTreeMap<TrialId, Arc<Trial>>,
+    /// The number of the last trial.
+    pub last_trial: TrialId,
     /// Moving average of attempts' wall time in milliseconds.
     pub attempt_ms: f64,
     /// Sizes that pools were given by hand, by label.

@@ -106,9 +106,13 @@ impl State {
         self.spread_again(&changed);
     }
 
-    /// The job of the current graph that makes what a live run's job made, if its keys still mean the same.
+    /// The job of the current graph that makes what a live run's job made, if its keys still mean the same. What
+    /// is only tried is made by none.
     #[must_use]
     pub fn current_job(&self, run: &Run) -> Option<JobIx> {
+        if run.trial.is_some() {
+            return None;
+        }
         let current = self.registered();
         if current.id == run.graph.id {
             return Some(run.job);
@@ -119,6 +123,9 @@ impl State {
     /// All jobs of the current graph that make any partition which a live run makes.
     #[must_use]
     pub fn occupied_by(&self, run: &Run) -> Vec<JobIx> {
+        if run.trial.is_some() {
+            return Vec::new();
+        }
         let current = self.registered();
         if current.id == run.graph.id {
             return vec![run.job];

@@ -2,7 +2,7 @@
 //!
 //! Queued work is a set, not a list of rows; a run comes into being with its first lease.
 
-use crate::event::{OutputRecord, PlanCreated, PriorityClass, Refresh, SetText};
+use crate::event::{ArmId, OutputRecord, PlanCreated, PriorityClass, Refresh, SetText};
 use crate::graph::{JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
@@ -169,6 +169,8 @@ pub struct Run {
     pub rest_due: Option<Timestamp>,
     /// Why some partitions of a batch failed for good; none if none did.
     pub given_up: Option<String>,
+    /// The arm of a trial that it is: it holds no partition, and nobody waits for it but the trial.
+    pub trial: Option<ArmId>,
 }
 
 impl Run {

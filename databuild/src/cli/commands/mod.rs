@@ -22,5 +22,6 @@ pub mod shim;
 pub mod status;
 pub mod stop;
 pub mod taint;
+pub mod trials;
 pub mod want;
 pub mod why;

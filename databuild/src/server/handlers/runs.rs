@@ -30,6 +30,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
         created_at: run.created_at.to_string(),
         ended_at: run.ended_at.map(|at| at.to_string()),
         message: run.message,
+        trial: run.trial.map(|trial| trial.to_string()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::sqlite::SqliteLog;
 use super::super::testing::{at, attempt, example_records, graph, output, texts, time};
 use super::*;
 use databuild_core::event::*;
-use databuild_core::ids::PlanId;
+use databuild_core::ids::{PlanId, TrialId};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -35,6 +35,7 @@ fn lease(run: u64, number: u32, job: &str, partition: &str) -> Event {
         as_of: time("2024-03-14T00:00:00Z"),
         inputs: vec![u64::MAX - run],
         params: [("full".to_owned(), "no".to_owned())].into(),
+        trial: (run == 2).then_some(ArmId { trial: TrialId(4), sample: 0, arm: 1 }),
     })
 }
 
@@ -128,6 +129,7 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
             ended_at: None,
             message: String::new(),
             params: [("full".to_owned(), "no".to_owned())].into(),
+            trial: None,
         }
     );
     let seen = step(at(3, end(1, 1, failure.clone(), Some(second(9)))));

@@ -45,8 +45,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
                 "INSERT INTO runs (id, job, partition, partitions, graph, state, attempts, created_at,
-                     ended_at, message, params)
-                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, '', ?9)
+                     ended_at, message, params, trial)
+                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, '', ?9, ?10)
                  ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
                      attempts = excluded.attempts, ended_at = NULL",
             )?
@@ -60,6 +60,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 at,
                 lease.inputs.len() as i64,
                 json(&lease.params),
+                lease.trial.map(|arm| arm.trial.0 as i64),
             ])?,
         RowChange::RunMoved { run, state, ended_at, message } => connection
             .prepare_cached(

@@ -79,7 +79,8 @@ CREATE TABLE runs (
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
     message TEXT NOT NULL,
-    params TEXT NOT NULL
+    params TEXT NOT NULL,
+    trial INTEGER
 ) STRICT;
 CREATE INDEX runs_by_job ON runs (job);
 CREATE INDEX runs_by_partition ON runs (partition);
