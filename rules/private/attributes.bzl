@@ -25,7 +25,6 @@ _PLANNED = [
     "keep_current",
     "observe",
     "owners",
-    "params",
     "partial_inputs",
     "priority",
     "resources",

@@ -97,7 +97,7 @@ def _job_impl(ctx):
             runfiles = runfiles,
             source_manifest = sources,
             # What is not declared is not in the graph file, as before there was such a thing.
-            spec = json.encode(({"batch": batch} if batch else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | limits | {
+            spec = json.encode(({"batch": batch} if batch else {}) | ({"params": ctx.attr.params} if ctx.attr.params else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | limits | {
                 "args": ctx.attr.job_args,
                 "backoff_max_ms": backoff_max,
                 "backoff_ms": backoff,
@@ -147,6 +147,7 @@ _databuild_job = rule(
         "memory": attr.string(doc = "An amount with its unit; empty if it is not said."),
         "on_code_change": attr.string(),
         "outputs": attr.label_list(providers = [DatabuildDatasetInfo]),
+        "params": attr.string_dict(doc = "Parameters with their defaults."),
         "pools": attr.label_keyed_string_dict(
             doc = "How much of each pool a run takes.",
             providers = [DatabuildPoolInfo],
@@ -177,6 +178,7 @@ def databuild_job(
         on_code_change = "stale",
         batch = None,
         adds_keys = [],
+        params = {},
         pools = {},
         cpus = None,
         memory = None,
@@ -193,7 +195,8 @@ def databuild_job(
         outputs: labels of the datasets it makes; all have the same dimensions, and one run makes one
             partition of each, unless `batch` says otherwise.
         inputs: dictionary from the job's own name of an input to `dep(...)`.
-        args: arguments; `{dimension}`, `{path}`, `{path:DATASET}` and `{input:NAME}` are filled in for each run.
+        args: arguments; `{dimension}`, `{path}`, `{path:DATASET}`, `{input:NAME}` and `{param:NAME}` are filled in for
+            each run.
         env: environment. Jobs do not see the environment of the terminal.
         env_inherit: names of variables that are taken from the terminal's environment nevertheless.
         retries: further attempts after a failed one.
@@ -205,6 +208,8 @@ def databuild_job(
         batch: lets one run make several partitions that differ in one dimension: a dictionary of that
             dimension and the largest number, such as `{"date": 30}`. By default a run makes one.
         adds_keys: names of dynamic key spaces (`keys.dynamic("customers")`) that its runs may add keys to.
+        params: parameters that `databuild invoke` may give other values: a dictionary from names to defaults, such
+            as `{"full_refresh": "false"}`. The values are part of the arguments: a changed default makes stale.
         pools: what each run takes of pools: a dictionary from the label of a `databuild_pool` to a number,
             such as `{":db": 1}`. A run begins when all of it is free.
         cpus: how many of the places that `--jobs` gives a run takes; 1 by default, and never more than there
@@ -216,6 +221,9 @@ def databuild_job(
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_job", kwargs)
+    if type(params) != "dict" or [value for value in params.values() if type(value) != "string"]:
+        problems.append("params = %r: write a dictionary of names and texts, such as params = {\"full_refresh\": \"false\"}" % (params,))
+        params = {}
     weights = {}
     if type(pools) != "dict" or [weight for weight in pools.values() if type(weight) != "int"]:
         problems.append("pools = %r: write a dictionary of pools and numbers, such as pools = {\":db\": 1}" % (pools,))
@@ -268,6 +276,7 @@ def databuild_job(
         memory = memory or "",
         on_code_change = on_code_change,
         outputs = outputs,
+        params = params,
         pools = weights,
         problems = problems,
         rate = rate or "",

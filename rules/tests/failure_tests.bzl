@@ -131,6 +131,10 @@ _JOBS = {
         dict(memory = "2"),
         "memory = \"2\": write an amount with its unit",
     ),
+    "bad_params_type": (
+        dict(params = {"full_refresh": False}),
+        "write a dictionary of names and texts, such as params = ",
+    ),
     "bad_pools_type": (
         dict(pools = ["//rules/tests:small_pool"]),
         "write a dictionary of pools and numbers, such as pools = ",

@@ -22,9 +22,10 @@ from scenarios_plans import Blame, Plans
 from scenarios_renames import Renames
 from scenarios_server import Server
 from scenarios_survival import Survival
+from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Renames, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Trials, Renames, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -293,7 +293,7 @@ fn digests_change_with_what_they_speak_of() {
     let digests = |graph: &GraphSpec| {
         let graph = graph.parse().unwrap();
         let job = graph.job_labeled("//:make").unwrap();
-        graph.job(job).digests(&[("TZ".to_owned(), "1".to_owned())].into())
+        graph.job(job).digests(&[("TZ".to_owned(), "1".to_owned())].into(), &Default::default())
     };
     let base = digests(&sound());
     let same = digests(&sound().change("make", |job| {

@@ -13,6 +13,7 @@ mod plans;
 mod pools;
 mod runs;
 mod server;
+mod trials;
 mod wants;
 mod work;
 
@@ -35,8 +36,10 @@ pub use server::{
     EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,
     ShutdownRequest, SlotsRequest,
 };
+pub use trials::{CreateTrial, RerunTrial, SampleTrial, TrialArm, TrialDetail, TrialResult, TrialRow};
 pub use wants::{
-    CreateWant, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow,
+    CreateWant, InvokeJob, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail,
+    WantRow,
 };
 pub use work::{Blocker, Holder, WhyWork};
 

@@ -28,17 +28,18 @@ pub(super) const CANCELED: &str = "canceled";
 /// Data version of a partition that is empty by the job's word.
 const EMPTY_VERSION: &str = "empty";
 
-/// Examines attempts until the channel closes.
+/// Examines attempts until the channel closes. What they made is given to `keep` before anybody is told.
 pub(super) fn examiner(
     spool: &Path,
     ended: &Receiver<EndedAttempt>,
     to_loop: &Sender<Message>,
     pace: &Pace,
     look: impl Fn(&[String]) -> Option<Sightings>,
+    keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) {
     while let Ok(first) = ended.recv() {
         let batch = pace.gather(first, ended);
-        let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one)).collect();
+        let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one, &keep)).collect();
         let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
         if publish::sync(&staged).is_err() {
             // Which of them cannot be synced is worth a second look; the others go on.
@@ -72,9 +73,13 @@ struct Verdict {
     staged: Vec<PathBuf>,
 }
 
-fn examine(spool: &Path, ended: &EndedAttempt) -> Verdict {
+fn examine(
+    spool: &Path,
+    ended: &EndedAttempt,
+    keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+) -> Verdict {
     let exit = &ended.exit;
-    let (result, staged) = match judge(spool, ended) {
+    let (result, staged) = match judge(spool, ended, keep) {
         Ok((success, staged)) => (Ok(success), staged),
         Err((report, staged)) => (Err(report), staged),
     };
@@ -101,7 +106,11 @@ pub(super) type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
 pub(super) type Brought = (Success, Vec<PathBuf>);
 
 /// What an attempt brought. A failure may have brought some partitions of a batch.
-fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
+fn judge(
+    spool: &Path,
+    ended: &EndedAttempt,
+    keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     let name = AttemptName::new(ended.attempt.to_string())
         .map_err(|error| (AttemptReport::new(AttemptOutcome::Lost, error.to_string()), Vec::new()))?;
     let files = AttemptFiles::new(spool, &name);
@@ -118,7 +127,12 @@ fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Brought, (AttemptReport, 
             let message = format!("its request cannot be read back: {error}");
             failure(message, false).map_err(|report| (report, Vec::new()))
         }
-        (Ended::Exited(code), Ok(request)) => by_exit_code(&files, &request, code),
+        (Ended::Exited(code), Ok(request)) => {
+            let brought = by_exit_code(&files, &request, code)?;
+            let kept = keep(ended.attempt, &request, &brought.0.outputs);
+            kept.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
+            Ok(brought)
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use super::orchestrator::{Command, Message};
 use crate::store::{Blob, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
-    self, ApplyRequest, Capacity, Core, Impact, Input, Judgement, PlanRequest, Refusal, Reply, Sightings,
-    WantRequest,
+    self, ApplyRequest, Capacity, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
+    Sightings, WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
 use databuild_core::graph::{DatasetIx, Graph};
@@ -231,13 +231,33 @@ impl Handle {
     /// # Errors
     /// As [`Handle::submit`].
     pub async fn want(&self, mut request: WantRequest) -> Result<WantId, CommandError> {
+        let sightings = self.look_for(&mut request).await?;
+        self.created(Input::CreateWant(request, sightings)).await
+    }
+
+    /// Invokes a job by hand, having looked at the files that this is about.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn invoke(&self, mut request: InvokeRequest) -> Result<WantId, CommandError> {
+        request.want.refresh = databuild_core::event::Refresh::All;
+        let sightings = self.look_for(&mut request.want).await?;
+        self.created(Input::Invoke(request, sightings)).await
+    }
+
+    /// Looks at the files that a want is about, as of an instant that stands in it from then on.
+    async fn look_for(&self, request: &mut WantRequest) -> Result<Sightings, CommandError> {
         let as_of = *request.as_of.get_or_insert_with(Timestamp::now);
         let (targets, refresh) = (request.targets.clone(), request.refresh);
         let handle = self.clone();
         let look = tokio::task::spawn_blocking(move || handle.look(&targets, refresh, as_of))
             .await
             .map_err(|_| CommandError::ShuttingDown)??;
-        match self.submit(Input::CreateWant(request, look.sightings)).await? {
+        Ok(look.sightings)
+    }
+
+    async fn created(&self, input: Input) -> Result<WantId, CommandError> {
+        match self.submit(input).await? {
             Reply::Want(id) => Ok(id),
             _ => Err(CommandError::ShuttingDown),
         }
@@ -323,6 +343,15 @@ impl Handle {
         core.step(Input::Sightings(look.sightings.clone()), as_of).reply?;
         let plan = planner::plan(&mut core.state, &look.targets, refresh);
         Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
+    }
+
+    /// What files that matter for partitions are not as the state says. Blocking: looks at files.
+    ///
+    /// # Errors
+    /// A reference that cannot be resolved.
+    pub fn sightings(&self, targets: &[String]) -> Result<Sightings, CommandError> {
+        let look = self.look(targets, databuild_core::event::Refresh::Stale, Timestamp::now())?;
+        Ok(look.sightings)
     }
 
     pub(super) fn look(

@@ -21,6 +21,7 @@ mod files;
 mod handle;
 mod inherited;
 mod inventory;
+mod keep;
 mod keeper;
 mod orchestrator;
 mod pace;

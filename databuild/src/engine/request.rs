@@ -31,6 +31,9 @@ pub struct Request {
     pub job: String,
     /// For which instant key spaces were read.
     pub as_of: String,
+    /// All parameters of the job with their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// The job makes batches: what it says is done counts even if it fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch: bool,
@@ -160,6 +163,7 @@ pub(super) fn build(
         attempt: spec.attempt.number,
         job: job.label.clone(),
         as_of: spec.as_of.to_string(),
+        params: spec.params.clone(),
         batch: job.batch.is_some(),
         outputs,
         inputs,
@@ -195,6 +199,7 @@ pub(super) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<Str
                             [only] => only.path.as_ref().map(path_text)?,
                             _ => return None,
                         },
+                        ("param", Some(param)) => request.params.get(param)?.clone(),
                         (dim, None) => request.outputs.first()?.keys.get(dim)?.clone(),
                         _ => return None,
                     };

@@ -3,19 +3,22 @@
 use super::examine;
 use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
+use super::keep;
 use super::keeper::Keeper;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
 use super::pace::Pace;
 use super::perform::{ConnectRunner, Performer};
 use super::publisher;
 use super::replay::{self, ReplayError};
+use super::request::Request;
 use super::staging::Staging;
 use crate::snapshot;
 use crate::store::{EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
-use databuild_core::event::Refresh;
-use std::path::PathBuf;
+use databuild_core::event::{OutputRecord, Refresh};
+use databuild_core::ids::AttemptId;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -112,7 +115,16 @@ impl Engine {
                 let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, workspace);
                 look.ok().map(|look| look.sightings)
             };
-            examine::examiner(&spool, &examine_receive, &to_loop, &of_examiner, look);
+            let keep = |attempt: AttemptId, request: &Request, outputs: &[OutputRecord]| {
+                let (shared, workspace) = &looking;
+                let state = &shared.snapshot.load().state;
+                let arm = state.runs.get(&attempt.run).and_then(|run| run.trial);
+                let trial = arm.and_then(|arm| state.trials.get(&arm.trial));
+                let Some(folder) = trial.and_then(|trial| trial.spec.keep.as_ref()) else { return Ok(()) };
+                let kept = keep::keep(Path::new(folder), workspace, request, outputs);
+                kept.map_err(|error| format!("its outputs cannot be copied to {folder}: {error}"))
+            };
+            examine::examiner(&spool, &examine_receive, &to_loop, &of_examiner, look, keep);
         })?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {

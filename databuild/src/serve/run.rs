@@ -270,7 +270,8 @@ impl Server {
         let snapshot = handle.snapshot();
         Work {
             live_runs: snapshot.state.runs.len(),
-            due_wants: snapshot.state.wants.values().filter(|want| !want.paused).count(),
+            due_wants: snapshot.state.wants.values().filter(|want| !want.paused).count()
+                + snapshot.state.trials.values().filter(|trial| trial.is_live()).count(),
         }
     }
 }

@@ -3,10 +3,12 @@
 use super::blame::{blame, SourceManifest};
 use crate::api::Blame;
 use crate::store::{GraphRow, Reader, StoreError};
-use databuild_core::graph::{parse_file, JobIx};
+use databuild_core::graph::file::{GraphFile, JobEntry};
+use databuild_core::graph::{parse_file, Graph, JobDigests, JobIx, Params};
 use databuild_core::ids::GraphId;
 use databuild_core::state::State;
-use std::collections::BTreeSet;
+use databuild_core::symbols::Symbols;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Registrations that are searched, newest first.
 const SEARCHED: usize = 200;
@@ -20,6 +22,41 @@ pub(super) fn graph_with_code(
     labels: &[&str],
     code: &str,
 ) -> Result<Option<(GraphRow, String)>, StoreError> {
+    graph_such_that(reader, |_, file| job_with_code(file, labels, code).map(|job| job.label.clone()))
+}
+
+/// The newest registered graph with which the job of one of these labels makes what those digests say, of code
+/// and arguments, if it gets these values.
+///
+/// # Errors
+/// The history cannot be read.
+pub(super) fn graph_with(
+    reader: &Reader,
+    labels: &[&str],
+    made_by: &JobDigests,
+    inherited: &BTreeMap<String, String>,
+    params: &Params,
+) -> Result<Option<GraphId>, StoreError> {
+    let found = graph_such_that(reader, |content, file| {
+        // Resolving a graph costs more than reading it.
+        let job = job_with_code(file, labels, &made_by.code)?;
+        let graph = Graph::parse(content, &mut Symbols::new()).ok()?;
+        let digests = graph.job(graph.job_labeled(&job.label)?).digests(inherited, params);
+        ((&digests.code, &digests.args) == (&made_by.code, &made_by.args)).then_some(())
+    })?;
+    Ok(found.map(|(row, ())| row.id))
+}
+
+fn job_with_code<'f>(file: &'f GraphFile, labels: &[&str], code: &str) -> Option<&'f JobEntry> {
+    let has = |job: &&JobEntry| labels.contains(&job.label.as_str()) && job.code.as_deref() == Some(code);
+    file.jobs.iter().find(has)
+}
+
+/// The newest registered graph of which something is found, with that.
+fn graph_such_that<T>(
+    reader: &Reader,
+    find: impl Fn(&str, &GraphFile) -> Option<T>,
+) -> Result<Option<(GraphRow, T)>, StoreError> {
     let mut seen: BTreeSet<GraphId> = BTreeSet::new();
     for row in reader.graphs(SEARCHED)?.value {
         if !seen.insert(row.id.clone()) {
@@ -29,11 +66,8 @@ pub(super) fn graph_with_code(
         let Ok(content) = String::from_utf8(bytes) else { continue };
         // What this program cannot read any more explains nothing.
         let Ok(file) = parse_file(&content) else { continue };
-        let has = |job: &databuild_core::graph::file::JobEntry| {
-            labels.contains(&job.label.as_str()) && job.code.as_deref() == Some(code)
-        };
-        if let Some(job) = file.jobs.iter().find(|job| has(job)) {
-            return Ok(Some((row, job.label.clone())));
+        if let Some(found) = find(&content, &file) {
+            return Ok(Some((row, found)));
         }
     }
     Ok(None)

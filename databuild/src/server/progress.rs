@@ -18,13 +18,17 @@ pub(super) fn line(
 ) -> Result<Option<ProgressLine>, StoreError> {
     let of_attempt =
         |what: &str, attempt: AttemptId, partitions: Option<u64>, message: &str, wall_ms: Option<u64>| {
-            let partition = match live.state.runs.get(&attempt.run) {
-                Some(run) => run.partition.clone(),
+            let (partition, trial) = match live.state.runs.get(&attempt.run) {
+                Some(run) => (run.partition.clone(), run.trial.is_some()),
                 None => match reader.run(attempt.run)?.value {
-                    Some(found) => found.run.partition,
+                    Some(found) => (found.run.partition, found.run.trial.is_some()),
                     None => return Ok(None),
                 },
             };
+            // No want waits for what is only tried.
+            if trial {
+                return Ok(None);
+            }
             Ok(Some(ProgressLine {
                 seq: seq.0,
                 what: what.to_owned(),

@@ -6,7 +6,7 @@ use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
 use crate::store::{MaterializationRow, Reader, RunFilter, RunRow, RunState, StoreError};
 use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::event::{Event, Record, Tainted};
-use databuild_core::graph::{DatasetIx, JobIx};
+use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
@@ -15,6 +15,8 @@ use jiff::Timestamp;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
 const MOST_STEPS: usize = 50;
+/// Characters of a parameter's value that are shown.
+const LONGEST_SHOWN: usize = 100;
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
 /// Failed runs among which the one that made a partition in a batch is looked for.
@@ -342,9 +344,43 @@ fn cause(
                 }
             };
         }
+        Verdict::ArgsChanged => {
+            if let Some(given) = given_by_hand(state, reader, (ix, key))? {
+                cause.message = format!("it was made with {given} by hand");
+            }
+        }
         _ => {}
     }
     Ok(cause)
+}
+
+/// Values of parameters with which a partition was made and that are not the defaults of its job of then.
+fn given_by_hand(
+    state: &State,
+    reader: &Reader,
+    (ix, key): (DatasetIx, &PartitionKey),
+) -> Result<Option<String>, StoreError> {
+    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
+    let Some(run) = reader.run(run)?.value.map(|found| found.run).filter(|run| !run.params.is_empty()) else {
+        return Ok(None);
+    };
+    let Some(bytes) = reader.blob(&run.graph.0)?.value else { return Ok(None) };
+    let file = String::from_utf8(bytes).ok().and_then(|content| parse_file(&content).ok());
+    let job = file.and_then(|file| file.jobs.into_iter().find(|job| job.label == run.job));
+    let Some(job) = job else { return Ok(None) };
+    let differs = |(name, value): &(&String, &String)| job.params.get(*name) != Some(*value);
+    let given: Vec<String> = run
+        .params
+        .iter()
+        .filter(differs)
+        .map(|(name, value)| {
+            let short: String = value.chars().take(LONGEST_SHOWN).collect();
+            let more = if short.len() < value.len() { "…" } else { "" };
+            format!("{name}={short}{more}")
+        })
+        .collect();
+    Ok((!given.is_empty()).then(|| given.join(" ")))
 }
 
 /// Who said of what that it is bad, if that is the matter with a partition.

@@ -291,6 +291,16 @@ impl Reader {
         })
     }
 
+    /// The newest registration of a graph before an event.
+    pub fn graph_before(&self, id: &GraphId, seq: Seq) -> Result<Answer<Option<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1")?
+                .query_row(params![id.0, seq.0 as i64], graph_row)
+                .optional()
+        })
+    }
+
     /// The newest registration of a graph whose id begins so.
     pub fn graph_beginning(&self, id: &str) -> Result<Answer<Option<GraphRow>>, StoreError> {
         self.answer(|connection| {

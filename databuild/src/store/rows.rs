@@ -3,7 +3,7 @@
 //! Texts of states and the like are stored; each is written down once, here.
 
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
-use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -201,6 +201,8 @@ pub struct WantRow {
     pub plan: Option<PlanId>,
     /// Nothing is begun for it.
     pub paused: bool,
+    /// Values of parameters that were given for it.
+    pub params: BTreeMap<String, String>,
 }
 
 /// A run.
@@ -226,6 +228,10 @@ pub struct RunRow {
     pub ended_at: Option<Timestamp>,
     /// Of its end, or of its newest ended attempt; empty if all is well.
     pub message: String,
+    /// All parameters of the job with their values.
+    pub params: BTreeMap<String, String>,
+    /// The trial that it is a part of.
+    pub trial: Option<TrialId>,
 }
 
 /// A run and its attempts, first one first.

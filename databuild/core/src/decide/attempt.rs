@@ -55,6 +55,10 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
     if !run.occupies_slot() {
         return Err(Refusal::UnknownAttempt(attempt));
     }
+    if run.trial.is_some() {
+        super::trial::ended(out, &run, end);
+        return Ok(Reply::Done);
+    }
     let fact = |outcome, message: String, retry_at, done| {
         Event::AttemptEnded(AttemptEnded {
             attempt,

@@ -18,14 +18,17 @@ pub mod blocker;
 mod dispatch;
 mod impact;
 mod input;
+mod invoke;
 mod keys;
 pub mod limits;
 mod plan;
 mod pool;
 mod replan;
 mod resume;
+mod sample;
 mod suspend;
 mod taint;
+mod trial;
 mod want;
 
 pub use accept::{acceptable, Acceptable};
@@ -34,12 +37,16 @@ pub use blocker::Blocker;
 pub use impact::{impact, Impact};
 pub use input::{
     AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
-    Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
+    InvokeRequest, Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success,
+    WantRequest,
 };
+pub use invoke::job_called;
 pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
 pub use limits::Capacity;
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
+pub use sample::{made_otherwise, maker_of, repeatable, spread};
 pub use suspend::MOST_DISCOVERED;
+pub use trial::{SampleRequest, TrialRequest, MOST_SAMPLES};
 
 use crate::event::{Event, Record};
 use crate::state::{FoldError, State};
@@ -113,6 +120,7 @@ impl Core {
         let reply = match input {
             Input::RegisterGraph(registration) => want::register(&mut out, registration),
             Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
+            Input::Invoke(request, sightings) => invoke::invoke(&mut out, request, &sightings),
             Input::CreatePlan(request, sightings) => plan::create(&mut out, request, &sightings),
             Input::ApplyPlan(request, sightings) => plan::apply(&mut out, request, &sightings),
             Input::CancelWant(id) => want::cancel(&mut out, id),
@@ -135,6 +143,8 @@ impl Core {
             Input::AddKeys(request) => keys::add(&mut out, request),
             Input::RetireKeys(request) => keys::retire(&mut out, request),
             Input::ResizePool(request) => pool::resize(&mut out, request),
+            Input::CreateTrial(request) => trial::create(&mut out, *request),
+            Input::CancelTrial(id) => trial::cancel(&mut out, id),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {
                 self.slots = slots;
@@ -171,6 +181,7 @@ impl Core {
             }
         }
         dispatch::end_wants(&mut out);
+        trial::end_trials(&mut out);
         Step { records: out.records, effects: out.effects, reply: Ok(Reply::Done) }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{want, ApplyRequest, Out, PlanRequest, Refusal, Reply, Sightings};
 use crate::event::{Event, PlanCreated, PlanRow, PlanRowKind, PlansDropped};
-use crate::graph::{DatasetIx, JobIx};
+use crate::graph::{DatasetIx, JobIx, Params};
 use crate::ids::PlanId;
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Plan, Reason};
@@ -155,6 +155,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         source: request.source,
         carries_out: Some(id),
         parent: None,
+        params: Params::new(),
     };
     Ok(Reply::Want(want::begin(out, &fresh, start)))
 }

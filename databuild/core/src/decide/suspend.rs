@@ -5,7 +5,7 @@
 
 use super::{want, Out};
 use crate::event::{Event, PriorityClass, Refresh, RunSuspended, WantOutcome};
-use crate::graph::DatasetIx;
+use crate::graph::{DatasetIx, Params};
 use crate::ids::{RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Plan};
@@ -63,7 +63,7 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
             "it needs {needs}, which is made from what it makes itself: they wait for each other"
         ));
     }
-    let mut holders = own.into_iter().flat_map(|job| out.state.holders_of(job, &run.set));
+    let mut holders = out.state.served_by(run);
     let first = holders.next().and_then(|want| want.plan);
     if let Some(id) = first.filter(|_| holders.all(|want| want.plan.is_some())) {
         if let Some(entry) = plan.jobs.first() {
@@ -90,8 +90,7 @@ fn given(state: &State, run: &Run, ix: DatasetIx) -> PartitionSet {
 /// What a run needs is wanted on its behalf.
 pub(super) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
     let Needed { targets, texts, plan } = needed;
-    let holders = out.state.current_job(run).into_iter().flat_map(|job| out.state.holders_of(job, &run.set));
-    let class = holders.map(|want| want.class).min().unwrap_or(PriorityClass::Interactive);
+    let class = out.state.served_by(run).map(|want| want.class).min().unwrap_or(PriorityClass::Interactive);
     let start = want::Start {
         targets: &targets,
         refresh: Refresh::Stale,
@@ -103,6 +102,7 @@ pub(super) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
         source: "run".to_owned(),
         carries_out: None,
         parent: Some(run.id),
+        params: Params::new(),
     };
     let child = want::begin(out, &plan, start);
     if !out.state.runs.contains_key(&run.id) {

@@ -114,7 +114,7 @@ pub(super) fn check_job_templates(
                 Code::BadTemplate,
                 &entry.label,
                 format!("argument `{text}`: {message}"),
-                "holes are {dimension}, {path}, {path:DATASET} and {input:NAME}; write {{ and }} for braces",
+                "holes are {dimension}, {path}, {path:DATASET}, {input:NAME} and {param:NAME}; write {{ and }} for braces",
             ));
         };
         let template = match Template::parse(text) {
@@ -139,6 +139,11 @@ pub(super) fn check_job_templates(
                 ("input", Some(input)) => {
                     if !entry.inputs.iter().any(|other| other.name == input) {
                         problem(format!("there is no input `{input}`"));
+                    }
+                }
+                ("param", Some(param)) => {
+                    if !entry.params.contains_key(param) {
+                        problem(format!("there is no parameter `{param}`"));
                     }
                 }
                 (dim, None) if home.dims.iter().any(|d| d == dim) => {}

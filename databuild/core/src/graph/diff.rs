@@ -134,6 +134,7 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         args,
         env,
         env_inherit,
+        params,
         inputs,
         outputs,
         batch,
@@ -170,7 +171,7 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
     let limits_now = (&now.pools, &now.cpus, &now.memory, &now.max_running, &now.rate);
     let differs = [
         ("code", *code != now.code || *executable != now.executable),
-        ("args", *args != now.args || *env != now.env || *env_inherit != now.env_inherit),
+        ("args", (args, env, env_inherit, params) != (&now.args, &now.env, &now.env_inherit, &now.params)),
         ("inputs", *inputs != now.inputs),
         ("outputs", *outputs != now.outputs),
         ("policy", policy != policy_now || limits != limits_now),

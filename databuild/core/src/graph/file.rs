@@ -152,6 +152,9 @@ pub struct JobEntry {
     pub env: BTreeMap<String, String>,
     /// Names taken from the environment of whoever registers the graph.
     pub env_inherit: Vec<String>,
+    /// Parameters with their defaults; absent if it has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// By name.
     pub inputs: Vec<InputEntry>,
     /// Dataset names; all have the same dimensions.

@@ -10,6 +10,7 @@ pub mod file;
 mod limits;
 mod moved;
 mod omission;
+mod params;
 mod problem;
 mod renames;
 mod resolve;
@@ -17,10 +18,10 @@ mod resolve;
 pub use check::check_mappings;
 pub use limits::{Pool, RatePolicy, Resource};
 pub use omission::Omissions;
+pub use params::{value_fault, Params, LONGEST_VALUE, MOST_PARAMS};
 pub use problem::{GraphProblem, ProblemCode};
 pub use resolve::parse_file;
 
-use crate::digest::sha256_of_texts;
 use crate::ids::GraphId;
 use crate::keys::KeySpace;
 use crate::mapping::{Mapping, Side};
@@ -114,6 +115,8 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// Names taken from the registering client's environment.
     pub env_inherit: Vec<String>,
+    /// Parameters with their defaults.
+    pub params: Params,
     /// What it reads.
     pub inputs: Vec<Input>,
     /// What it makes; at least one; all have the same dimensions.
@@ -188,7 +191,7 @@ pub struct RetryPolicy {
 pub struct JobDigests {
     /// Executable and runfiles.
     pub code: String,
-    /// Arguments, environment, and digests of inherited values.
+    /// Arguments, environment, values of parameters, and digests of inherited values.
     pub args: String,
     /// Where and how outputs are laid out.
     pub template: String,
@@ -378,23 +381,6 @@ impl Dataset {
     }
 }
 
-impl Job {
-    /// What a materialization by this job records of it, given the digests of inherited values.
-    #[must_use]
-    pub fn digests(&self, inherited: &BTreeMap<String, String>) -> JobDigests {
-        let args = if self.env_inherit.is_empty() {
-            self.args_digest.clone()
-        } else {
-            let values = self
-                .env_inherit
-                .iter()
-                .flat_map(|name| [name.as_str(), inherited.get(name).map_or("unset", String::as_str)]);
-            sha256_of_texts(std::iter::once(self.args_digest.as_str()).chain(values))
-        };
-        JobDigests { code: self.code.clone(), args, template: self.template_digest.clone() }
-    }
-}
-
 /// A graph with what its registration added to it.
 #[derive(Debug, Clone)]
 pub struct Registered {
@@ -412,7 +398,7 @@ impl Registered {
     /// Joins a graph and the digests of inherited values.
     #[must_use]
     pub fn new(id: GraphId, graph: Graph, inherited: BTreeMap<String, String>) -> Registered {
-        let digests = graph.jobs().map(|(_, job)| job.digests(&inherited)).collect();
+        let digests = graph.jobs().map(|(_, job)| job.digests(&inherited, &Params::new())).collect();
         Registered { id, graph, inherited, digests }
     }
 
@@ -420,6 +406,15 @@ impl Registered {
     #[must_use]
     pub fn digests_of(&self, job: JobIx) -> &JobDigests {
         &self.digests[job.0]
+    }
+
+    /// One job's digests when it is invoked with these values.
+    #[must_use]
+    pub fn digests_with(&self, job: JobIx, given: &Params) -> JobDigests {
+        if given.is_empty() {
+            return self.digests_of(job).clone();
+        }
+        self.graph.job(job).digests(&self.inherited, given)
     }
 }
 

@@ -101,6 +101,8 @@ problem_codes! {
     UnknownPool = "unknown_pool",
     /// A job that takes more of a pool than there is.
     PoolTooSmall = "pool_too_small",
+    /// A parameter with a name or default that cannot be, or too many of them.
+    BadParam = "bad_param",
     /// A limit of zero, or one that cannot be kept.
     BadLimit = "bad_limit",
     /// Renames that contradict each other or the graph.

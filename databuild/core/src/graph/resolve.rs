@@ -12,6 +12,7 @@ use super::file::{
 };
 use super::limits::{check_max_running, resolve_pools, resolve_rate, resolve_takes, Origins};
 use super::moved::Moved;
+use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
@@ -348,6 +349,7 @@ fn resolve_job(
             ));
         }
     }
+    check_params(entry, problems);
     let args = check_job_templates(entry, datasets, &outputs, first, problems);
     let batch = check_batch(entry, first, &args, problems);
     let earlier = moved.of_job(&entry.label);
@@ -365,6 +367,7 @@ fn resolve_job(
         args,
         env: entry.env.clone(),
         env_inherit: entry.env_inherit.clone(),
+        params: entry.params.clone(),
         inputs,
         batch,
         takes,

@@ -9,6 +9,7 @@
 
 mod adoption;
 mod aliases;
+mod by_hand;
 pub mod checkpoint;
 mod dataset;
 mod discovered;
@@ -20,9 +21,11 @@ mod readiness;
 mod staleness;
 mod succession;
 mod taint;
+mod trial;
 mod work;
 
 pub use aliases::Alias;
+pub use by_hand::Invocation;
 pub use dataset::{DatasetState, ProvenanceIx};
 pub use discovered::Discovered;
 pub use entries::{Entries, Entry};
@@ -30,10 +33,12 @@ pub use fold::FoldError;
 pub use marks::Marks;
 pub use staleness::Verdict;
 pub(crate) use succession::reads_the_same;
+pub(crate) use trial::read_graph;
+pub use trial::{Arm, Trial, MOST_TRIALS};
 pub use work::{JobWork, Phase, Run, SavedPlan, Want};
 
 use crate::graph::{Axis, DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
-use crate::ids::{PlanId, RunId, Seq, WantId};
+use crate::ids::{PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::{self, ReferenceError, ReferenceText, Retired};
 use crate::symbols::Symbols;
@@ -64,6 +69,10 @@ pub struct State {
     pub plans: BTreeMap<PlanId, Arc<SavedPlan>>,
     /// The number of the last plan.
     pub last_plan: PlanId,
+    /// Trials, the newest of those that are over among them.
+    pub trials: BTreeMap<TrialId, Arc<Trial>>,
+    /// The number of the last trial.
+    pub last_trial: TrialId,
     /// Moving average of attempts' wall time in milliseconds.
     pub attempt_ms: f64,
     /// Sizes that pools were given by hand, by label.
@@ -274,21 +283,10 @@ impl State {
     /// Whether a run is for paused wants alone, so that it is not tried again for now.
     #[must_use]
     pub fn is_held_back(&self, run: &Run) -> bool {
-        let Some(job) = self.current_job(run) else { return false };
         let mut any = false;
-        self.holders_of(job, &run.set).all(|want| {
+        self.served_by(run).all(|want| {
             any = true;
             want.paused
         }) && any
-    }
-
-    /// Those of `set` that some live want waits for.
-    #[must_use]
-    pub fn held(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
-        let mut held = PartitionSet::empty(set.shape());
-        for waited in self.wants.values().filter_map(|want| want.remaining.get(&job)) {
-            held.union_with(&waited.intersect(set));
-        }
-        held
     }
 }

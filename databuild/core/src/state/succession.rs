@@ -5,7 +5,7 @@
 //! is work, is dropped: whoever registers a graph plans anew what wants still wait for.
 
 use super::fold::FoldError;
-use super::{Alias, DatasetState, JobWork, Run, State};
+use super::{Alias, DatasetState, Invocation, JobWork, Run, State};
 use crate::event::GraphRegistered;
 use crate::graph::{Axis, Dataset, DatasetIx, Graph, JobIx, Registered};
 use crate::partition_set::PartitionSet;
@@ -96,6 +96,7 @@ impl State {
             let work = self.work_mut(new);
             work.todo.union_with(&old_work[old.0].todo.within(&bounds));
             work.forced.union_with(&old_work[old.0].forced.within(&bounds));
+            work.by_hand.union_with(&old_work[old.0].by_hand.within(&bounds));
         }
         let symbols = self.symbols.clone();
         for want in self.wants.values_mut().map(Arc::make_mut) {
@@ -107,6 +108,9 @@ impl State {
                 remaining.entry(new).or_insert_with(|| PartitionSet::empty(home.shape)).union_with(&kept);
             }
             want.remaining = remaining;
+            // What its job's heir does not make any more is not waited for either.
+            let invoked = want.invoked.take();
+            want.invoked = invoked.and_then(|by| Some(Invocation { job: heir(by.job)?.0, ..by }));
             want.total =
                 want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
         }
@@ -138,9 +142,13 @@ impl State {
         self.spread_again(&changed);
     }
 
-    /// The job of the current graph that makes what a live run's job made, if its keys still mean the same.
+    /// The job of the current graph that makes what a live run's job made, if its keys still mean the same. What
+    /// is only tried is made by none.
     #[must_use]
     pub fn current_job(&self, run: &Run) -> Option<JobIx> {
+        if run.trial.is_some() {
+            return None;
+        }
         let current = self.registered();
         if current.id == run.graph.id {
             return Some(run.job);
@@ -151,6 +159,9 @@ impl State {
     /// All jobs of the current graph that make any partition which a live run makes.
     #[must_use]
     pub fn occupied_by(&self, run: &Run) -> Vec<JobIx> {
+        if run.trial.is_some() {
+            return Vec::new();
+        }
         let current = self.registered();
         if current.id == run.graph.id {
             return vec![run.job];

@@ -31,7 +31,7 @@ impl Lineage {
     /// Follows an event; `state` is the fold up to it, with it.
     pub fn follow(&mut self, record: &Record, state: &State) {
         match &record.event {
-            Event::AttemptLeased(lease) => {
+            Event::AttemptLeased(lease) if lease.trial.is_none() => {
                 let run = &state.runs[&lease.attempt.run];
                 let graph = &run.graph.graph;
                 let extents = graph.extents(run.as_of, &state.symbols);

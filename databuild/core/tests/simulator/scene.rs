@@ -8,6 +8,8 @@ use databuild_core::graph::file::{
     PoolEntry, RateEntry, RuleEntry,
 };
 
+/// The parameter of those jobs that have one.
+pub const PARAM: &str = "level";
 /// The dynamic key space of all datasets that have one.
 pub const KEYS: &str = "cities";
 pub const CITIES: [&str; 4] = ["oslo", "rome", "bern", "lima"];
@@ -57,6 +59,9 @@ impl Scene {
             job.retries = rng.below(3) as u32;
             job.timeout_ms = rng.percent(30).then_some(60_000);
             job.batch = random_batch(rng, &dims);
+            if rng.percent(40) {
+                job.params = [(PARAM.to_owned(), "0".to_owned())].into();
+            }
             if rng.percent(15) {
                 job.on_code_change = OnCodeChange::Keep;
             }
@@ -178,6 +183,13 @@ impl Scene {
             1..=3 => {
                 file.jobs[job].code = Some((*rng.pick(&CODES)).to_owned());
                 "other code"
+            }
+            4 if rng.percent(40) => {
+                let job = &mut file.jobs[job];
+                if job.params.remove(PARAM).is_none() || rng.percent(50) {
+                    job.params.insert(PARAM.to_owned(), rng.below(2).to_string());
+                }
+                "other parameters"
             }
             4 => {
                 file.jobs[job].args = vec![format!("--level={}", rng.below(3))];

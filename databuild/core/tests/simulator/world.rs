@@ -4,7 +4,7 @@ use crate::support::workspace::output;
 use databuild_core::decide::{AttemptSpec, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::{OutputRecord, Refresh};
-use databuild_core::graph::{DatasetIx, Graph, Job, Registered};
+use databuild_core::graph::{DatasetIx, Graph, Job, Params, Registered};
 use databuild_core::ids::AttemptId;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner;
@@ -110,7 +110,7 @@ impl World {
             }
             made.extend(job.outputs.iter().map(|ix| {
                 let text = graph.dataset(*ix).partition_text(&key, symbols);
-                output(&text, &made_version(job, &text, &read))
+                output(&text, &made_version(job, &spec.params, &text, &read))
             }));
         }
         Ok(made)
@@ -174,7 +174,7 @@ pub fn first_text(text: &str) -> String {
 }
 
 /// What a job makes: the same from the same code, arguments and inputs.
-pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) -> String {
+pub fn made_version(job: &Job, params: &Params, output: &str, read: &[(String, String, String)]) -> String {
     let mut read: Vec<String> =
         read.iter().map(|(name, text, version)| format!("{name} {} {version}", first_text(text))).collect();
     read.sort();
@@ -184,7 +184,7 @@ pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) 
         Some("coarse") => inputs % 2,
         _ => inputs,
     };
-    let digests = job.digests(&BTreeMap::new());
+    let digests = job.digests(&BTreeMap::new(), params);
     let code = essence(&digests.code);
     format!("v{:016x}", hash64(&format!("{code} {} {} {seen}", digests.args, first_text(output))))
 }

@@ -167,6 +167,7 @@ impl GraphSpec {
             args: Vec::new(),
             env: BTreeMap::new(),
             env_inherit: Vec::new(),
+            params: BTreeMap::new(),
             inputs,
             outputs: outputs.iter().map(|output| (*output).to_owned()).collect(),
             batch: None,

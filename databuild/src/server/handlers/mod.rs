@@ -11,6 +11,7 @@ pub mod plans;
 pub mod pools;
 pub mod runs;
 pub mod server;
+pub mod trials;
 pub mod wants;
 
 use super::error::ApiError;

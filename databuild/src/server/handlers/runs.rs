@@ -30,6 +30,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
         created_at: run.created_at.to_string(),
         ended_at: run.ended_at.map(|at| at.to_string()),
         message: run.message,
+        trial: run.trial.map(|trial| trial.to_string()),
     }
 }
 
@@ -67,6 +68,7 @@ fn detail(app: &App, id: RunId) -> Result<RunDetail, ApiError> {
     let run = found.value.ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))?;
     Ok(RunDetail {
         graph: run.run.graph.to_string(),
+        params: run.run.params.clone(),
         attempts_detail: run.attempts.into_iter().map(attempt).collect(),
         run: row(run.run),
         seq: found.last_seq.0,

@@ -2,7 +2,7 @@
 
 use super::super::rows::{outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, WantRow, Word};
 use super::super::time::join;
-use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::Row;
@@ -25,6 +25,7 @@ pub(super) fn want_row(row: &Row<'_>) -> rusqlite::Result<WantRow> {
         causes: json(row, "causes")?,
         plan: optional_unsigned(row, "plan")?.map(PlanId),
         paused: row.get("paused")?,
+        params: json(row, "params")?,
     })
 }
 
@@ -40,6 +41,8 @@ pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         created_at: time(row, "created_at")?,
         ended_at: optional_time(row, "ended_at")?,
         message: row.get("message")?,
+        params: json(row, "params")?,
+        trial: optional_unsigned(row, "trial")?.map(TrialId),
     })
 }
 

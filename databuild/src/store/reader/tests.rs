@@ -4,7 +4,7 @@ use super::super::sqlite::SqliteLog;
 use super::super::testing::{at, attempt, example_records, graph, output, texts, time};
 use super::*;
 use databuild_core::event::*;
-use databuild_core::ids::PlanId;
+use databuild_core::ids::{PlanId, TrialId};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -34,6 +34,8 @@ fn lease(run: u64, number: u32, job: &str, partition: &str) -> Event {
         graph: GraphId::of("g"),
         as_of: time("2024-03-14T00:00:00Z"),
         inputs: vec![u64::MAX - run],
+        params: [("full".to_owned(), "no".to_owned())].into(),
+        trial: (run == 2).then_some(ArmId { trial: TrialId(4), sample: 0, arm: 1 }),
     })
 }
 
@@ -73,6 +75,7 @@ fn want(id: u64) -> Event {
         blocked: vec![],
         plan: Some(PlanId(7)),
         parent: None,
+        params: [("full".to_owned(), "yes".to_owned())].into(),
     })
 }
 
@@ -127,6 +130,8 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
             created_at: second(1),
             ended_at: None,
             message: String::new(),
+            params: [("full".to_owned(), "no".to_owned())].into(),
+            trial: None,
         }
     );
     let seen = step(at(3, end(1, 1, failure.clone(), Some(second(9)))));
@@ -258,6 +263,7 @@ fn wants_are_followed_filtered_and_paged() {
         causes: texts(["first", "second"]),
         plan: Some(PlanId(7)),
         paused: false,
+        params: [("full".to_owned(), "yes".to_owned())].into(),
     };
     assert_eq!(f.reader.want(WantId(2)).unwrap(), Answer { last_seq: Seq(4), value: Some(row) });
     assert_eq!(f.reader.want(WantId(9)).unwrap().value, None);

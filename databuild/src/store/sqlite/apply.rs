@@ -15,8 +15,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::WantOpened { at, want } => connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
-                     as_of, expires_at, due_at, created_at, ended_at, causes, plan, paused)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]', ?12, 0)",
+                     as_of, expires_at, due_at, created_at, ended_at, causes, plan, paused, params)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, '[]', ?12, 0, ?13)",
             )?
             .execute(params![
                 want.want.0 as i64,
@@ -31,6 +31,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 want.due_at.map(micros),
                 at,
                 want.plan.map(|plan| plan.0 as i64),
+                json(&want.params),
             ])?,
         RowChange::WantClosed { at, want, state, causes } => connection
             .prepare_cached("UPDATE wants SET state = ?2, ended_at = ?3, causes = ?4 WHERE id = ?1")?
@@ -44,8 +45,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
                 "INSERT INTO runs (id, job, partition, partitions, graph, state, attempts, created_at,
-                     ended_at, message)
-                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, '')
+                     ended_at, message, params, trial)
+                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, '', ?9, ?10)
                  ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
                      attempts = excluded.attempts, ended_at = NULL",
             )?
@@ -58,6 +59,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 lease.attempt.number,
                 at,
                 lease.inputs.len() as i64,
+                json(&lease.params),
+                lease.trial.map(|arm| arm.trial.0 as i64),
             ])?,
         RowChange::RunMoved { run, state, ended_at, message } => connection
             .prepare_cached(

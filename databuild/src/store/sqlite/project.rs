@@ -5,7 +5,7 @@ use super::super::time::micros;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered,
     Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded, RunSuspended,
-    SeenPartition, WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
+    SeenPartition, TrialMade, WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
 };
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 
@@ -110,6 +110,12 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         Event::PartitionsFailed(PartitionsFailed { attempt, message, .. }) => {
             vec![RowChange::RunMessage { run: attempt.run, message }]
         }
+        Event::TrialMade(TrialMade { attempt, .. }) => vec![RowChange::RunMoved {
+            run: attempt.run,
+            state: RunState::Completed,
+            ended_at: Some(at),
+            message: Some(""),
+        }],
         Event::RunSuspended(RunSuspended { run, .. }) => {
             vec![RowChange::RunMoved { run: *run, state: RunState::Suspended, ended_at: None, message: None }]
         }
@@ -132,6 +138,8 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::CodeAccepted(_)
         | Event::KeysAdded(_)
         | Event::KeysRetired(_)
-        | Event::PoolResized(_) => Vec::new(),
+        | Event::PoolResized(_)
+        | Event::TrialCreated(_)
+        | Event::TrialEnded(_) => Vec::new(),
     }
 }

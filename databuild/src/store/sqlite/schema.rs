@@ -13,7 +13,7 @@ pub(super) const FORMAT: i64 = 1;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 4;
+pub(super) const PROJECTIONS_VERSION: i64 = 5;
 
 /// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
 pub(super) const LOG: &str = "
@@ -64,7 +64,8 @@ CREATE TABLE wants (
     ended_at INTEGER,
     causes TEXT NOT NULL,
     plan INTEGER,
-    paused INTEGER NOT NULL
+    paused INTEGER NOT NULL,
+    params TEXT NOT NULL
 ) STRICT;
 CREATE INDEX wants_by_state ON wants (state);
 CREATE TABLE runs (
@@ -77,7 +78,9 @@ CREATE TABLE runs (
     attempts INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
-    message TEXT NOT NULL
+    message TEXT NOT NULL,
+    params TEXT NOT NULL,
+    trial INTEGER
 ) STRICT;
 CREATE INDEX runs_by_job ON runs (job);
 CREATE INDEX runs_by_partition ON runs (partition);
