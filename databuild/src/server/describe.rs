@@ -1,6 +1,8 @@
 //! One line for people about each event.
 
-use databuild_core::event::{AttemptOutcome, Event, OutputRecord, PriorityClass, WantOutcome};
+use databuild_core::event::{
+    AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, PriorityClass, WantOutcome,
+};
 
 pub(super) fn class_name(class: PriorityClass) -> &'static str {
     match class {
@@ -67,10 +69,25 @@ pub(super) fn describe(event: &Event) -> String {
             Some(slots) => format!("{} set pool {} to {slots}", e.by, e.pool),
             None => format!("{} set pool {} back to what is declared", e.by, e.pool),
         },
+        Event::Checked(e) => {
+            format!("{} checked: {}", e.attempt, e.checks.iter().map(found).collect::<Vec<_>>().join(", "))
+        }
         Event::RunEnded(e) => {
             format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
         }
     }
+}
+
+/// What a check found, in counts.
+fn found(findings: &CheckFindings) -> String {
+    let count = |outcome| findings.results.iter().filter(|result| result.outcome == outcome).count();
+    let counts = [
+        (count(CheckOutcome::Passed), "passed"),
+        (count(CheckOutcome::Failed), "failed"),
+        (count(CheckOutcome::Error), "in error"),
+    ];
+    let named = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    format!("{} {}", findings.check, named.collect::<Vec<_>>().join(" "))
 }
 
 /// A few of many.

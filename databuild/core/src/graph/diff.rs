@@ -2,7 +2,7 @@
 //!
 //! Only what the files say is compared, so nothing is resolved or checked, and order does not matter.
 
-use super::file::{DatasetEntry, GraphFile, JobEntry};
+use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry};
 use std::collections::BTreeMap;
 
 /// How something differs between two graphs.
@@ -28,10 +28,10 @@ impl Change {
     }
 }
 
-/// A job or a dataset that differs.
+/// A job, a dataset or a check that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Label of a job, name of a dataset.
+    /// Label of a job or a check, name of a dataset.
     pub name: String,
     /// How.
     pub change: Change,
@@ -46,6 +46,8 @@ pub struct GraphDiff {
     pub jobs: Vec<Difference>,
     /// Datasets, by name.
     pub datasets: Vec<Difference>,
+    /// Checks, by label.
+    pub checks: Vec<Difference>,
 }
 
 /// Compares two graph files.
@@ -54,6 +56,7 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
     GraphDiff {
         jobs: compare(&base.jobs, &head.jobs, |job| &job.label, job_changes),
         datasets: compare(&base.datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
+        checks: compare(&base.checks, &head.checks, |check| &check.label, check_changes),
     }
 }
 
@@ -136,6 +139,21 @@ fn dataset_changes(before: &DatasetEntry, now: &DatasetEntry) -> Vec<&'static st
         ("dims", before.dims != now.dims),
         ("path", before.path != now.path),
         ("policy", before.max_running != now.max_running),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn check_changes(before: &CheckEntry, now: &CheckEntry) -> Vec<&'static str> {
+    let differs = [
+        ("dataset", before.dataset != now.dataset),
+        ("code", before.code != now.code || before.executable != now.executable),
+        ("args", before.args != now.args || before.env != now.env || before.env_inherit != now.env_inherit),
+        (
+            "policy",
+            before.blocking != now.blocking
+                || before.timeout_ms != now.timeout_ms
+                || before.grace_ms != now.grace_ms,
+        ),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

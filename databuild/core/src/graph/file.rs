@@ -25,6 +25,38 @@ pub struct GraphFile {
     /// By label; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolEntry>,
+    /// By label; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckEntry>,
+}
+
+/// A check of a dataset's partitions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckEntry {
+    /// Its target.
+    pub label: String,
+    /// The dataset that it looks at.
+    pub dataset: String,
+    /// What it refuses is not published; else it only warns.
+    pub blocking: bool,
+    /// Runfiles path of what is run.
+    pub executable: String,
+    /// Argument templates.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Names taken from the environment of whoever registers the graph.
+    pub env_inherit: Vec<String>,
+    /// Time limit.
+    pub timeout_ms: u64,
+    /// Time between TERM and KILL.
+    pub grace_ms: u64,
+    /// Runfiles path of the code manifest.
+    pub manifest: String,
+    /// Digest of the code manifest; absent before assembly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A pool: something that runs share and that there is only so much of.

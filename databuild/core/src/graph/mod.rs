@@ -5,6 +5,7 @@
 //! exists is sound: no cycles, one producer for each dataset, every mapping total.
 
 mod check;
+mod checks;
 pub mod diff;
 pub mod file;
 mod limits;
@@ -13,6 +14,7 @@ mod problem;
 mod resolve;
 
 pub use check::check_mappings;
+pub use checks::Check;
 pub use limits::{Pool, RatePolicy, Resource};
 pub use omission::Omissions;
 pub use problem::{GraphProblem, ProblemCode};
@@ -49,6 +51,7 @@ pub struct Graph {
     datasets: Vec<Dataset>,
     jobs: Vec<Job>,
     pools: Vec<Pool>,
+    checks: Vec<Check>,
     by_name: HashMap<String, DatasetIx>,
     by_label: HashMap<String, JobIx>,
 }

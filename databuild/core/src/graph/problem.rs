@@ -101,6 +101,10 @@ problem_codes! {
     UnknownPool = "unknown_pool",
     /// A job that takes more of a pool than there is.
     PoolTooSmall = "pool_too_small",
+    /// Two checks of one label.
+    DuplicateCheck = "duplicate_check",
+    /// A check of data that no job makes.
+    ExternalChecked = "external_checked",
     /// A limit of zero, or one that cannot be kept.
     BadLimit = "bad_limit",
 }

@@ -7,6 +7,7 @@ use super::check::{
     check_batch, check_dataset_name, check_env_name, check_job_templates, check_mappings, check_path,
     check_static_key,
 };
+use super::checks::resolve_checks;
 use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
 };
@@ -100,6 +101,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         return Err(problems);
     }
     check_producers(&datasets, &jobs, &mut problems);
+    let checks = resolve_checks(file, &datasets, &jobs, &by_name, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -113,7 +115,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         }
     }
     let by_label = jobs.iter().enumerate().map(|(ix, job)| (job.label.clone(), JobIx(ix))).collect();
-    let mut graph = Graph { label: file.label.clone(), datasets, jobs, pools, by_name, by_label };
+    let mut graph = Graph { label: file.label.clone(), datasets, jobs, pools, checks, by_name, by_label };
     let problems = check_mappings(&graph, symbols);
     if !problems.is_empty() {
         return Err(problems);

@@ -13,7 +13,10 @@ use databuild_core::decide::{
     AttemptReport, AttemptSpec, Capacity, Core, Effect, Input, Judgement, KeyRequest, PoolRequest, Reply,
     Sighting, Sightings, Success,
 };
-use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Record, Refresh, WantOutcome};
+use databuild_core::event::{
+    AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, OutputRecord, PriorityClass, Record,
+    Refresh, WantOutcome,
+};
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -423,7 +426,10 @@ impl Simulation {
                     |_| "well".to_owned(),
                 );
                 self.trace.push(Line::Text(format!("{attempt} ends: {how}")));
-                let end = end_of(result);
+                let mut end = end_of(result);
+                if self.rng.percent(10) {
+                    end.checks = warnings(&process.staged);
+                }
                 process.phase = ProcessPhase::Ended(end.clone());
                 self.tell_end(attempt, end);
             }
@@ -884,4 +890,16 @@ impl Simulation {
             }
         }
     }
+}
+
+/// A check that warns of all that an attempt made.
+fn warnings(outputs: &[OutputRecord]) -> Vec<CheckFindings> {
+    let result = |output: &OutputRecord| CheckResult {
+        partition: output.partition.clone(),
+        outcome: CheckOutcome::Failed,
+        message: "simulated".to_owned(),
+        metadata: "{}".to_owned(),
+    };
+    let results = outputs.iter().map(result).collect();
+    vec![CheckFindings { check: "//:check".to_owned(), blocking: false, results }]
 }

@@ -8,8 +8,8 @@
 
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
-    BatchEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry,
-    JobEntry, KeysEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
+    BatchEntry, CheckEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry,
+    InputEntry, JobEntry, KeysEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
 };
 use databuild_core::graph::{Graph, GraphProblem};
 use databuild_core::ids::GraphId;
@@ -127,6 +127,7 @@ impl GraphSpec {
                 datasets: Vec::new(),
                 jobs: Vec::new(),
                 pools: Vec::new(),
+                checks: Vec::new(),
             },
         }
     }
@@ -228,6 +229,36 @@ impl GraphSpec {
         self.with(|job| {
             job.pools.insert(format!("//:{pool}"), slots);
         })
+    }
+
+    /// A check of a dataset, blocking.
+    pub fn check(self, name: &str, dataset: &str) -> GraphSpec {
+        self.check_with(name, dataset, |_| {})
+    }
+
+    /// A check that is changed.
+    pub fn check_with(
+        mut self,
+        name: &str,
+        dataset: &str,
+        change: impl FnOnce(&mut CheckEntry),
+    ) -> GraphSpec {
+        let mut entry = CheckEntry {
+            label: format!("//:{name}"),
+            dataset: dataset.to_owned(),
+            blocking: true,
+            executable: format!("_main/{name}"),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            env_inherit: Vec::new(),
+            timeout_ms: 300_000,
+            grace_ms: 5_000,
+            manifest: format!("_main/{name}.code.manifest"),
+            code: Some(format!("code of {name}")),
+        };
+        change(&mut entry);
+        self.file.checks.push(entry);
+        self
     }
 
     /// Changes a dataset.

@@ -1,7 +1,7 @@
 //! Stored form to events; refuses what it does not know.
 
 use super::super::time::join;
-use super::{dynamic, judged, limited, ConvertError};
+use super::{checked, dynamic, judged, limited, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -127,6 +127,7 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::KeysAdded(e) => Event::KeysAdded(dynamic::read_keys_added(e)?),
         StoredEvent::KeysRetired(e) => Event::KeysRetired(dynamic::read_keys_retired(e)?),
         StoredEvent::PoolResized(e) => Event::PoolResized(limited::read_pool_resized(e)?),
+        StoredEvent::Checked(e) => Event::Checked(checked::read_checked(e)?),
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;

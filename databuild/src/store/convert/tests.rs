@@ -136,6 +136,7 @@ fn kind_numbers_never_change() {
         (51, "KeysRetired"),
         (60, "PoolResized"),
         (52, "RunSuspended"),
+        (70, "Checked"),
     ];
     assert_eq!(kinds, pinned);
 }
