@@ -11,6 +11,7 @@ import unittest
 import scenario
 from harness import World, processes_about
 from scenarios_bad_input import BadInput
+from scenarios_checks import Checks
 from scenarios_data import Data
 from scenarios_dynamic import Dynamic
 from scenarios_failures import Failures
@@ -23,7 +24,7 @@ from scenarios_server import Server
 from scenarios_survival import Survival
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Checks, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):
