@@ -9,14 +9,14 @@
 //! | exits with 1 | failed, by the last line of stderr | the same; but an error if nothing failed at all |
 //! | ends otherwise, or its report cannot be believed | error | error |
 //!
-//! A check cannot fail a run by accident only to pass it by another: whoever exits with 1 and says that all is
-//! well (a program that reports, and then runs into an error of its own) is not believed.
+//! Whoever exits with 1 and says that all is well is not believed: that is a program that reports, and then runs into
+//! an error of its own.
 
 use crate::event::{CheckFindings, CheckOutcome, CheckResult, OutputRecord};
 use crate::report::{self, ReportError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Longest message that is kept, in bytes.
 const LONGEST_MESSAGE: usize = 1_000;
@@ -156,23 +156,31 @@ fn parse(report: &[u8], partitions: &[&str]) -> Result<Vec<Option<Said>>, CheckR
 /// What checks that only warn found amiss, if anything.
 #[must_use]
 pub fn warning(checks: &[CheckFindings]) -> Option<String> {
-    complaint(checks.iter().filter(|findings| !findings.blocking), "warns of", |_| true)
+    let warning = |findings: &&CheckFindings| !findings.blocking;
+    let all = checks.iter().filter(warning).flat_map(|findings| complaints(findings, "warns of"));
+    first_of(all.map(|(_, text)| text))
 }
 
-/// The first result that is not passed, among those that matter, and how many there are.
-fn complaint<'c>(
-    checks: impl Iterator<Item = &'c CheckFindings>,
-    verb: &str,
-    matters: impl Fn(&CheckResult) -> bool,
-) -> Option<String> {
-    let all = checks.flat_map(|findings| findings.results.iter().map(|result| (&findings.check, result)));
-    let mut bad = all.filter(|(_, result)| result.outcome != CheckOutcome::Passed && matters(result));
-    let (check, CheckResult { partition, outcome, message, .. }) = bad.next()?;
-    let first = match outcome {
-        CheckOutcome::Error => format!("check {check} of {partition} did not work: {message}"),
-        _ => format!("check {check} {verb} {partition}: {message}"),
-    };
-    Some(match bad.count() {
+/// What a check found amiss, by partition.
+fn complaints<'c>(
+    findings: &'c CheckFindings,
+    verb: &'c str,
+) -> impl Iterator<Item = (&'c str, String)> + 'c {
+    let check = &findings.check;
+    findings.results.iter().filter_map(move |CheckResult { partition, outcome, message, .. }| {
+        let text = match outcome {
+            CheckOutcome::Passed => return None,
+            CheckOutcome::Failed => format!("check {check} {verb} {partition}: {message}"),
+            CheckOutcome::Error => format!("check {check} of {partition} did not work: {message}"),
+        };
+        Some((partition.as_str(), text))
+    })
+}
+
+/// The first of some texts, and how many more there are.
+fn first_of(mut texts: impl Iterator<Item = String>) -> Option<String> {
+    let first = texts.next()?;
+    Some(match texts.count() {
         0 => first,
         more => format!("{first} (and {more} more)"),
     })
@@ -182,6 +190,8 @@ fn complaint<'c>(
 #[derive(Debug, Clone, Default)]
 pub struct Inspection {
     checks: Vec<CheckFindings>,
+    /// What blocking checks found amiss, by partition.
+    refusals: BTreeMap<String, Vec<String>>,
     made: BTreeSet<String>,
 }
 
@@ -189,26 +199,31 @@ impl Inspection {
     /// What checks found, in whatever they were given.
     #[must_use]
     pub fn new(checks: Vec<CheckFindings>) -> Inspection {
-        Inspection { checks, made: BTreeSet::new() }
+        let mut refusals: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for findings in checks.iter().filter(|findings| findings.blocking) {
+            for (partition, text) in complaints(findings, "refuses") {
+                refusals.entry(partition.to_owned()).or_default().push(text);
+            }
+        }
+        Inspection { checks, refusals, made: BTreeSet::new() }
     }
 
     /// Notes that these outputs were made, and says why they must not be published, if so. What is empty has no
     /// data that a check could have looked at.
     pub fn refusal(&mut self, outputs: &[OutputRecord]) -> Option<String> {
-        if self.checks.is_empty() {
-            return None;
+        let full: Vec<&String> =
+            outputs.iter().filter(|output| !output.empty).map(|output| &output.partition).collect();
+        if !self.checks.is_empty() {
+            self.made.extend(full.iter().map(|partition| (*partition).clone()));
         }
-        let full: BTreeSet<&str> =
-            outputs.iter().filter(|output| !output.empty).map(|output| output.partition.as_str()).collect();
-        self.made.extend(full.iter().map(|partition| (*partition).to_owned()));
-        let blocking = self.checks.iter().filter(|findings| findings.blocking);
-        complaint(blocking, "refuses", |result| full.contains(result.partition.as_str()))
+        let refusals = full.iter().filter_map(|partition| self.refusals.get(*partition));
+        first_of(refusals.flatten().cloned())
     }
 
     /// What was found in the outputs that were made; the rest speaks of nothing.
     #[must_use]
     pub fn kept(self) -> Vec<CheckFindings> {
-        let Inspection { checks, made } = self;
+        let Inspection { checks, made, refusals: _ } = self;
         let keep = |mut findings: CheckFindings| {
             findings.results.retain(|result| made.contains(&result.partition));
             (!findings.results.is_empty()).then_some(findings)

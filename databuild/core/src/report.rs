@@ -242,7 +242,6 @@ fn named(expected: &[Expected]) -> String {
     names.join(", ")
 }
 
-/// Where outputs are, by partition; a batch has many.
 /// The lines of a report that say something, with their numbers.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Result<(usize, &str), ReportError>> {
     let too_long = bytes.len() > MAX_BYTES;
@@ -257,6 +256,7 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Result<(usize, &str), 
     too_long.then_some(Err(ReportError::TooLong)).into_iter().chain(lines.filter(move |line| !blank(line)))
 }
 
+/// Where outputs are, by partition; a batch has many.
 type Places<'e> = HashMap<&'e str, usize>;
 
 fn find(which: &Which, expected: &[Expected], places: &Places, line: usize) -> Result<usize, ReportError> {

@@ -24,7 +24,8 @@ struct Failed {
     permanent: bool,
 }
 
-/// The outputs of a batch, or why not all of them are there. `checks` are held against them; `cause` tells why the process did not succeed.
+/// The outputs of a batch, or why not all of them are there. `checks` are held against them; `cause` tells why the
+/// process did not succeed.
 pub(super) fn collect(
     files: &AttemptFiles,
     request: &Request,

@@ -304,9 +304,8 @@ impl Performer {
             .collect::<Result<_, _>>()?;
         if !checks.is_empty() && self.runner.as_ref().is_some_and(|runner| !runner.runs_checks()) {
             // It would make the outputs and leave them unchecked.
-            let message =
-                "the runner that still runs is of an older version and runs no checks; when its jobs are \
-                           done, end it by `databuild stop --jobs`";
+            let message = "the runner that still runs is of an older version and runs no checks; \
+                           when its jobs are done, end it by `databuild stop --jobs`";
             return Err((message.to_owned(), true));
         }
         Ok(checks)

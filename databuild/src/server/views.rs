@@ -131,7 +131,7 @@ pub(super) fn rows(
             state: partition_state,
             reason: reason.map(|verdict| verdict.code().to_owned()),
             source: state.dataset(ix).adopted.contains(&key).then(|| "adopted".to_owned()),
-            // Of these the history knows.
+            // The history knows of these.
             warnings: 0,
         })
         .collect();
