@@ -1,10 +1,11 @@
 """Public API of the DataBuild rules.
 
 ```starlark
-load("@databuild//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys", "moved")
+load("@databuild//rules:defs.bzl", "databuild_check", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys", "moved")
 ```
 """
 
+load("//rules/private:check.bzl", _databuild_check = "databuild_check")
 load("//rules/private:dataset.bzl", _databuild_dataset = "databuild_dataset")
 load("//rules/private:dep.bzl", _dep = "dep")
 load("//rules/private:graph.bzl", _databuild_graph = "databuild_graph")
@@ -18,6 +19,7 @@ load(
 )
 load("//rules/private:pool.bzl", _databuild_pool = "databuild_pool")
 
+databuild_check = _databuild_check
 databuild_dataset = _databuild_dataset
 databuild_graph = _databuild_graph
 databuild_job = _databuild_job

@@ -18,7 +18,6 @@ _COMMON = [
 
 # Attributes that the design has and the code has not. Accepting them before they work would be a promise.
 _PLANNED = [
-    "checks",
     "dynamic_deps",
     "executor",
     "freshness",

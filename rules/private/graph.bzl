@@ -1,6 +1,6 @@
-"""`databuild_graph`: jobs and their datasets, checked, and the program to build them with."""
+"""`databuild_graph`: jobs, their datasets and checks of them, checked, and the program to build them with."""
 
-load("//rules:providers.bzl", "DatabuildGraphInfo", "DatabuildJobInfo")
+load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildGraphInfo", "DatabuildJobInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":fingerprint.bzl", "tool_params")
 load(":moved.bzl", "moved_entries")
@@ -10,13 +10,15 @@ _FORMAT = 1
 _TOOLCHAIN = "//rules:toolchain_type"
 _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
-def _spec(label, jobs, moved):
+def _spec(label, jobs, checks, moved):
     datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
     pools = depset(transitive = [job.pools for job in jobs]).to_list()
     pools = [{"label": pool.label, "slots": pool.slots} for pool in sorted(pools, key = lambda pool: pool.label)]
 
-    # Without pools or renames the graph file says nothing of them, as before there were any.
-    return ({"pools": pools} if pools else {}) | ({"moved": moved} if moved else {}) | {
+    checks = [json.decode(check.spec) for check in sorted(checks, key = lambda check: check.label)]
+
+    # Without pools, checks or renames the graph file says nothing of them, as before there were any.
+    return ({"pools": pools} if pools else {}) | ({"checks": checks} if checks else {}) | ({"moved": moved} if moved else {}) | {
         "datasets": [json.decode(dataset.spec) for dataset in sorted(datasets, key = lambda dataset: (dataset.name, dataset.label))],
         "format": _FORMAT,
         "jobs": [json.decode(job.spec) for job in sorted(jobs, key = lambda job: job.label)],
@@ -28,21 +30,24 @@ def _graph_impl(ctx):
     fail_with(label, ctx.attr.problems)
     program = ctx.toolchains[_TOOLCHAIN].databuild
     jobs = [target[DatabuildJobInfo] for target in ctx.attr.jobs]
+    checks = [target[DatabuildCheckInfo] for target in ctx.attr.checks]
+    manifests = [program.code_manifest for program in jobs + checks]
 
     # In a folder of its own: `databuild` may also be the name of a package here, as in this repository.
     stem = "%s_/%s" % (ctx.label.name, ctx.label.name)
     spec = ctx.actions.declare_file(stem + ".spec.json")
-    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, json.decode(ctx.attr.moved)), indent = "  ") + "\n")
+    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, checks, json.decode(ctx.attr.moved)), indent = "  ") + "\n")
 
     graph = ctx.actions.declare_file(stem + ".graph.json")
     args = tool_params(ctx, "assemble", graph)
     args.add(spec, format = "--spec=%s")
-    for job in jobs:
-        args.add(job.code_manifest, format = "job\t%s\t%%s" % job.label.replace("%", "%%"))
+    for kind, programs in [("job", jobs), ("check", checks)]:
+        for program_of in programs:
+            args.add(program_of.code_manifest, format = "%s\t%s\t%%s" % (kind, program_of.label.replace("%", "%%")))
     ctx.actions.run(
         executable = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool,
         arguments = [args],
-        inputs = [spec] + [job.code_manifest for job in jobs],
+        inputs = [spec] + manifests,
         outputs = [graph],
         mnemonic = "DatabuildGraph",
         progress_message = "Checking job graph %{label}",
@@ -52,22 +57,27 @@ def _graph_impl(ctx):
     executable = ctx.actions.declare_file(stem)
     ctx.actions.symlink(output = executable, target_file = program.executable, is_executable = True)
     runfiles = ctx.runfiles(files = [graph, program.executable]).merge_all(
-        [program.default_info.default_runfiles] + [job.runfiles for job in jobs],
+        [program.default_info.default_runfiles] + [program_of.runfiles for program_of in jobs + checks],
     )
     return [
         DefaultInfo(executable = executable, files = depset([executable, graph]), runfiles = runfiles),
         OutputGroupInfo(
-            code_manifests = depset([job.code_manifest for job in jobs]),
+            code_manifests = depset(manifests),
             graph = depset([graph]),
             source_manifests = depset([job.source_manifest for job in jobs]),
         ),
-        DatabuildGraphInfo(graph = graph, jobs = depset([job.label for job in jobs])),
+        DatabuildGraphInfo(
+            checks = depset([check.label for check in checks]),
+            graph = graph,
+            jobs = depset([job.label for job in jobs]),
+        ),
     ]
 
 _databuild_graph = rule(
     implementation = _graph_impl,
     doc = "A job graph; use the macro `databuild_graph`.",
     attrs = {
+        "checks": attr.label_list(providers = [DatabuildCheckInfo]),
         "jobs": attr.label_list(
             allow_empty = False,
             mandatory = True,
@@ -81,13 +91,14 @@ _databuild_graph = rule(
     toolchains = [_TOOLCHAIN, _EXEC_TOOLCHAIN],
 )
 
-def databuild_graph(name, jobs, moved = [], **kwargs):
+def databuild_graph(name, jobs, checks = [], moved = [], **kwargs):
     """Declares a job graph: `bazel build` of it checks it, `bazel run` of it is the `databuild` command.
 
     Args:
         name: name of the target, by custom `databuild` in the root package.
         jobs: labels of all jobs. Their datasets come with them; whatever a job reads must be made by
             another job of the list or be external.
+        checks: labels of checks of what the jobs make.
         moved: what had another name before, each a `moved.dataset(...)`, `moved.dimension(...)` or
             `moved.job(...)`: what is known of it stays, and nothing is stale for its new name.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
@@ -96,6 +107,7 @@ def databuild_graph(name, jobs, moved = [], **kwargs):
     renames, bad_renames = moved_entries(moved, native.package_relative_label)
     _databuild_graph(
         name = name,
+        checks = checks,
         jobs = jobs,
         moved = json.encode(renames),
         problems = problems + bad_renames,

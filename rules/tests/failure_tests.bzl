@@ -3,6 +3,7 @@
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load(
     "//rules:defs.bzl",
+    "databuild_check",
     "databuild_dataset",
     "databuild_graph",
     "databuild_job",
@@ -224,6 +225,41 @@ _POOLS = {
     ),
 }
 
+_CHECKS = {
+    "bad_check_grace": (
+        dict(grace = "5"),
+        "grace = \"5\" is no duration; write numbers with a unit",
+    ),
+    "bad_check_timeout": (
+        dict(timeout = "soon"),
+        "timeout = \"soon\" is no duration; write numbers with a unit",
+    ),
+    "blocking_of_another_type": (
+        dict(blocking = "warn"),
+        "blocking = \"warn\": write True or False",
+    ),
+    "check_of_external_data": (
+        dict(dataset = "//rules/tests/golden:orders_raw"),
+        "dataset = \"//rules/tests/golden:orders_raw\" is external: nothing is published there; check a dataset that is made from it",
+    ),
+    "check_of_no_dataset": (
+        dict(dataset = "//rules/tests/golden:ingest"),
+        "DatabuildDatasetInfo",
+    ),
+    "check_with_hidden_env": (
+        dict(binary = "//rules/tests:hidden_env_bin"),
+        "the rule of //rules/tests:hidden_env_bin does not pass on its `env`; write `env` of databuild_check instead",
+    ),
+    "planned_check_attribute": (
+        dict(services = ["api"]),
+        "attribute `services` is planned and does not work yet",
+    ),
+    "unknown_check_attribute": (
+        dict(retries = 1),
+        "`retries` is no attribute of databuild_check",
+    ),
+}
+
 _GRAPHS = {
     "bad_moved": (
         dict(jobs = ["//rules/tests/golden:ingest"], moved = [moved.dimension(":days", "day", to = 1)]),
@@ -232,6 +268,10 @@ _GRAPHS = {
     "bad_moved_type": (
         dict(jobs = ["//rules/tests/golden:ingest"], moved = {"a": ":b"}),
         "write a list, such as moved = [moved.dataset(",
+    ),
+    "graph_of_other_checks": (
+        dict(jobs = ["//rules/tests/golden:ingest"], checks = ["//rules/tests/golden:month"]),
+        "DatabuildCheckInfo",
     ),
     "graph_of_datasets": (
         dict(jobs = ["//rules/tests:days"]),
@@ -290,6 +330,10 @@ def failure_test_suite(name):
         cases[case] = expected
     for case, (kwargs, expected) in _POOLS.items():
         databuild_pool(name = case, tags = ["manual"], **kwargs)
+        cases[case] = expected
+    for case, (kwargs, expected) in _CHECKS.items():
+        attributes = dict({"binary": "//rules/tests/golden:tool_bin", "dataset": ":out"}, **kwargs)
+        databuild_check(name = case, tags = ["manual"], **attributes)
         cases[case] = expected
     for case, (kwargs, expected) in _GRAPHS.items():
         databuild_graph(name = case, tags = ["manual"], **kwargs)

@@ -11,6 +11,7 @@ import unittest
 import scenario
 from harness import World, processes_about
 from scenarios_bad_input import BadInput
+from scenarios_checks import Checks
 from scenarios_data import Data
 from scenarios_dynamic import Dynamic
 from scenarios_failures import Failures
@@ -25,7 +26,7 @@ from scenarios_survival import Survival
 from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Trials, Renames, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Trials, Renames, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Checks, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -99,6 +99,8 @@ pub enum Event {
     TrialMade(TrialMade),
     /// A trial is over.
     TrialEnded(TrialEnded),
+    /// Checks looked at what an attempt made.
+    Checked(Checked),
 }
 
 impl Event {
@@ -139,6 +141,7 @@ impl Event {
             Event::TrialCreated(_) => "trial_created",
             Event::TrialMade(_) => "trial_made",
             Event::TrialEnded(_) => "trial_ended",
+            Event::Checked(_) => "checked",
         }
     }
 }
@@ -816,4 +819,48 @@ pub enum TrialVerdict {
     InputsChanged,
     /// A run failed.
     Failed,
+}
+
+/// See [`Event::Checked`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What was made by which attempt; how that ended, and what is published of it, is for later events to say.
+    pub attempt: AttemptId,
+    /// What each check found.
+    pub checks: Vec<CheckFindings>,
+}
+
+/// What a check found in what an attempt made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckFindings {
+    /// Its label.
+    pub check: String,
+    /// What it does not pass is not published.
+    pub blocking: bool,
+    /// For each partition of its dataset that was made and is not empty.
+    pub results: Vec<CheckResult>,
+}
+
+/// What a check found in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckResult {
+    /// The partition.
+    pub partition: PartitionText,
+    /// What it came to.
+    pub outcome: CheckOutcome,
+    /// For people; may be empty if it passed.
+    pub message: String,
+    /// What the check measured: a JSON object's text, `{}` if nothing.
+    pub metadata: String,
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CheckOutcome {
+    /// The data is as it should be.
+    Passed,
+    /// It is not.
+    Failed,
+    /// The check did not come to a result: it was killed, ran out of time, or cannot be believed.
+    Error,
 }

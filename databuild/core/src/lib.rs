@@ -4,6 +4,7 @@
 //! out as data. Read [`decide`] first: it is the door; then [`state`], [`planner`] and [`graph`].
 
 // The vocabulary.
+pub mod data_check;
 pub mod digest;
 pub mod event;
 pub mod ids;

@@ -15,6 +15,9 @@ pub struct DiffView {
     pub jobs: Vec<JobDiff>,
     /// Datasets, by name.
     pub datasets: Vec<DatasetDiff>,
+    /// Checks, by label. They make nothing stale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckDiff>,
     /// What would become stale; absent without a server that follows the base.
     pub stale: Option<StaleView>,
 }
@@ -47,6 +50,17 @@ pub struct DatasetDiff {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// What changed: `external`, `dims`, `moved_dims` (only names), `path`, `policy`.
+    pub what: Vec<String>,
+}
+
+/// A check that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckDiff {
+    /// Label.
+    pub check: String,
+    /// `added`, `removed` or `changed`.
+    pub change: String,
+    /// If it changed: `dataset`, `code`, `args`, `policy`.
     pub what: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 //! Field names are stable within `/api/v1`. Every answer that reflects the event log carries `seq`, the
 //! last event it knows of. Lists are `{"data": […], "next": cursor or null, "seq": n}`.
 
+mod checks;
 mod error;
 mod graph_diffs;
 mod inventory;
@@ -17,9 +18,10 @@ mod trials;
 mod wants;
 mod work;
 
+pub use checks::CheckRow;
 pub use error::ErrorBody;
 pub use graph_diffs::{
-    DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
+    CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
 };
 pub use inventory::{AdoptReply, AdoptRequest, CountedSet, ScanReply, ScanRequest};
 pub use judgements::{

@@ -43,6 +43,9 @@ pub struct RunDetail {
     pub params: BTreeMap<String, String>,
     /// Its attempts, first to last.
     pub attempts_detail: Vec<AttemptRow>,
+    /// What checks found in what it made, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<super::CheckRow>,
     /// The last event this reflects.
     pub seq: u64,
 }

@@ -161,7 +161,7 @@ pub struct JobProgress {
 pub struct ProgressLine {
     /// Of this event; 0 for a summary.
     pub seq: u64,
-    /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`.
+    /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`, `warning`.
     pub what: String,
     /// What it is about.
     pub partition: String,

@@ -75,6 +75,8 @@ pub enum Command {
     Keys(KeysArgs),
     /// List datasets, or the partitions of one
     Partitions(PartitionsArgs),
+    /// List what checks found in what was built
+    Checks(ChecksArgs),
     /// List runs, or show one
     Runs(RunsArgs),
     /// Print the output of a run
@@ -553,6 +555,20 @@ pub struct PartitionsArgs {
     #[arg(long)]
     pub state: Option<String>,
     /// Most rows; 0 for all
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
+/// Arguments of `checks`.
+#[derive(Debug, Args)]
+pub struct ChecksArgs {
+    /// References (can be repeated); everything, if left out
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Only what did not pass
+    #[arg(long)]
+    pub failed: bool,
+    /// Most rows for each reference; 0 for all
     #[arg(long, default_value_t = 100)]
     pub limit: usize,
 }

@@ -62,6 +62,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Want(args) => c::want::run(&cli, args),
         Command::Keys(args) => c::keys::run(&cli, args),
         Command::Partitions(args) => c::partitions::run(&cli, args),
+        Command::Checks(args) => c::checks::run(&cli, args),
         Command::Runs(args) => c::runs::run(&cli, args),
         Command::Logs(args) => c::logs::run(&cli, args),
         Command::Cancel(args) => c::cancel::run(&cli, args),

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use trials::{trial_dump, trial_message};
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 10;
+pub(super) const FORMAT: u32 = 11;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,17 @@
-//! What an attempt left behind: its exit, its report and its staged outputs become one verdict.
+//! What an attempt left behind: its exit, its report, its staged outputs and what checks found in them become one
+//! verdict.
 //!
 //! Runs on a thread of its own. Outputs of a batch of attempts are synced together before any of them
 //! is reported, so that whatever the log calls an intent is on disk.
 
 use super::batch;
+use super::checks;
 use super::orchestrator::Message;
 use super::pace::Pace;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
 use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome};
+use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Input, Sightings, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
@@ -46,6 +49,7 @@ pub(super) fn examiner(
             for verdict in &mut verdicts {
                 if let Err(error) = publish::sync(&verdict.staged) {
                     verdict.end.result = failure(error.to_string(), false);
+                    verdict.end.checks.clear();
                 }
             }
         }
@@ -67,31 +71,36 @@ pub(super) fn examiner(
     }
 }
 
-struct Verdict {
+pub(super) struct Verdict {
     attempt: AttemptId,
-    end: AttemptEnd,
+    pub(super) end: AttemptEnd,
     staged: Vec<PathBuf>,
 }
 
-fn examine(
+pub(super) fn examine(
     spool: &Path,
     ended: &EndedAttempt,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) -> Verdict {
     let exit = &ended.exit;
-    let (result, staged) = match judge(spool, ended, keep) {
+    let mut checks = Inspection::default();
+    let (result, staged) = match judge(spool, ended, &mut checks, keep) {
         Ok((success, staged)) => (Ok(success), staged),
         Err((report, staged)) => (Err(report), staged),
     };
+    // Its checks were in its place, so what they took is its.
+    let ended_at = exit.checks.iter().map(|check| check.ended_at).fold(exit.ended_at, u64::max);
+    let used = || std::iter::once(&exit.rusage).chain(exit.checks.iter().map(|check| &check.rusage));
     let end = AttemptEnd {
         result,
         exit_code: match exit.outcome {
             Outcome::Code(code) => Some(code),
             _ => None,
         },
-        wall_ms: exit.ended_at.saturating_sub(exit.started_at),
-        cpu_ms: exit.rusage.user_ms + exit.rusage.sys_ms,
-        max_rss_kb: exit.rusage.max_rss_kb,
+        wall_ms: ended_at.saturating_sub(exit.started_at),
+        cpu_ms: used().map(|used| used.user_ms + used.sys_ms).sum(),
+        max_rss_kb: used().map(|used| used.max_rss_kb).max().unwrap_or(0),
+        checks: checks.kept(),
     };
     Verdict { attempt: ended.attempt, end, staged }
 }
@@ -109,6 +118,7 @@ pub(super) type Brought = (Success, Vec<PathBuf>);
 fn judge(
     spool: &Path,
     ended: &EndedAttempt,
+    checks: &mut Inspection,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     let name = AttemptName::new(ended.attempt.to_string())
@@ -117,10 +127,14 @@ fn judge(
     let request = std::fs::read(files.request())
         .map_err(|error| error.to_string())
         .and_then(|bytes| parse_request(&bytes).map_err(|error| error.to_string()));
+    match checks::inspection(&files, &ended.exit) {
+        Ok(found) => *checks = found,
+        Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
+    }
     match (how_it_ended(&ended.exit), request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch && request.vanished_input().is_none() => {
-            batch::collect(&files, &request, Some(report))
+            batch::collect(&files, &request, checks, Some(report))
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
         (_, Err(error)) => {
@@ -128,7 +142,7 @@ fn judge(
             failure(message, false).map_err(|report| (report, Vec::new()))
         }
         (Ended::Exited(code), Ok(request)) => {
-            let brought = by_exit_code(&files, &request, code)?;
+            let brought = by_exit_code(&files, &request, checks, code)?;
             let kept = keep(ended.attempt, &request, &brought.0.outputs);
             kept.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
             Ok(brought)
@@ -139,6 +153,7 @@ fn judge(
 fn by_exit_code(
     files: &AttemptFiles,
     request: &Request,
+    checks: &mut Inspection,
     code: i32,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     if let Some(input) = request.vanished_input() {
@@ -154,9 +169,9 @@ fn by_exit_code(
         _ if request.batch => {
             let outcome = AttemptOutcome::Failure { permanent: false };
             let cause = (code != 0).then(|| AttemptReport::new(outcome, format!("exit code {code}")));
-            return batch::collect(files, request, cause);
+            return batch::collect(files, request, checks, cause);
         }
-        0 => collect_outputs(files, request),
+        0 => collect_outputs(files, request, checks),
         code => explain_failure(files, request, code),
     };
     whole.map_err(|report| (report, Vec::new()))
@@ -255,7 +270,11 @@ pub(super) fn read_report(
     report::parse(&bytes, &expected(request), &request.adds_keys)
 }
 
-fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Brought, AttemptReport> {
+fn collect_outputs(
+    files: &AttemptFiles,
+    request: &Request,
+    checks: &mut Inspection,
+) -> Result<Brought, AttemptReport> {
     let report = match read_report(files, request) {
         Ok(report) => report,
         // Deterministic jobs would write the same report again.
@@ -275,7 +294,11 @@ fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Brought, A
             Err((message, permanent)) => return failure(message, permanent),
         }
     }
-    Ok((Success { outputs: records, keys: report.keys }, staged))
+    match checks.refusal(&records) {
+        None => Ok((Success { outputs: records, keys: report.keys }, staged)),
+        // The same would be refused again.
+        Some(message) => failure(message, true),
+    }
 }
 
 /// The record of an output, and its file if there is one; or why there is none, and whether for good.
@@ -332,7 +355,7 @@ fn record(
     }
 }
 
-fn signal_name(signal: i32) -> &'static str {
+pub(super) fn signal_name(signal: i32) -> &'static str {
     match signal {
         1 => "SIGHUP",
         2 => "SIGINT",

@@ -106,7 +106,7 @@ pub struct Registration {
     pub content: String,
     /// Each job's source manifest, by label.
     pub sources: BTreeMap<String, String>,
-    /// Values of all names in jobs' `env_inherit` that the client has.
+    /// Values of all names in `env_inherit` of jobs and checks that the client has.
     pub inherited: BTreeMap<String, String>,
 }
 
@@ -179,7 +179,7 @@ impl Handle {
         let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
             Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
         })?;
-        let names: Vec<&String> = graph.jobs().flat_map(|(_, job)| &job.env_inherit).collect();
+        let names: Vec<&String> = graph.inherited_names().collect();
         let inherited: BTreeMap<String, String> =
             inherited.into_iter().filter(|(name, _)| names.contains(&name)).collect();
         let digests = inherited_digests(&graph, &inherited);
@@ -399,9 +399,9 @@ impl Planned {
     }
 }
 
-/// Digests of those values that some job of a graph inherits.
+/// Digests of those values that some job or check of a graph inherits.
 fn inherited_digests(graph: &Graph, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let names: Vec<&String> = graph.jobs().flat_map(|(_, job)| &job.env_inherit).collect();
+    let names: Vec<&String> = graph.inherited_names().collect();
     values
         .iter()
         .filter(|(name, _)| names.contains(name))

@@ -16,6 +16,7 @@
 
 mod batch;
 mod checkpoint;
+mod checks;
 mod examine;
 mod files;
 mod handle;

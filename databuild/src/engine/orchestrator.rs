@@ -297,5 +297,6 @@ pub(super) fn lost(message: String) -> AttemptEnd {
         wall_ms: 0,
         cpu_ms: 0,
         max_rss_kb: 0,
+        checks: Vec::new(),
     }
 }

@@ -137,5 +137,6 @@ fn success(spec: &AttemptSpec) -> AttemptEnd {
         wall_ms: 5,
         cpu_ms: 4,
         max_rss_kb: 9,
+        checks: Vec::new(),
     }
 }

@@ -22,7 +22,7 @@ use super::launch::{reach, ConnectOptions};
 use super::protocol::{
     Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams, ForgetParams, Head,
     Hello, HelloParams, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams, WithParams,
-    MAX_LINE, PROTOCOL,
+    FIRST_WITH_CHECKS, MAX_LINE, PROTOCOL,
 };
 
 /// Attempts per line: the first of a large batch run while the rest is read.
@@ -81,22 +81,13 @@ impl RunnerClient {
         let setup = |e| RunnerError::system("setting up the runner's socket", e);
         stream.set_write_timeout(Some(PATIENCE)).map_err(setup)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(setup)?;
-        let call = Call {
-            jsonrpc: "2.0",
-            id: Some(0),
-            method: "hello",
-            params: HelloParams { protocol: PROTOCOL, server: server.to_owned() },
-        };
-        send(&mut stream, &encode(&call)?)?;
         let mut reader = BufReader::with_capacity(64 << 10, stream.try_clone().map_err(setup)?);
-        let line = read_line(&mut reader)?
-            .ok_or_else(|| RunnerError::Disconnected("it hung up on hello".to_owned()))?;
-        let answer: Answer<Hello> = decode(&line)?;
-        let hello = answer.result.ok_or_else(|| {
-            let why = answer.error.map_or_else(String::new, |fault| fault.message);
-            RunnerError::Malformed(format!("hello was refused: {why}"))
-        })?;
-        if hello.protocol != PROTOCOL {
+        let mut hello = say_hello(&mut stream, &mut reader, PROTOCOL, server)?;
+        if (1..PROTOCOL).contains(&hello.protocol) {
+            // An older runner gives itself to whoever speaks as it does.
+            hello = say_hello(&mut stream, &mut reader, hello.protocol, server)?;
+        }
+        if !(1..=PROTOCOL).contains(&hello.protocol) {
             return Err(RunnerError::ProtocolMismatch { ours: PROTOCOL, theirs: hello.protocol });
         }
         stream.set_read_timeout(None).map_err(setup)?;
@@ -107,6 +98,11 @@ impl RunnerClient {
             .spawn(move || read_events(reader, child, &events, &answers))
             .map_err(|e| RunnerError::system("starting the runner's reader thread", e))?;
         Ok(Self { writer: Mutex::new(Writer { stream, next_id: 1 }), hello, waiting })
+    }
+
+    /// Whether it runs checks. One that does not would run the job and leave them out.
+    pub fn runs_checks(&self) -> bool {
+        self.hello.protocol >= FIRST_WITH_CHECKS
     }
 
     /// What the runner said of itself and of its attempts when the connection
@@ -181,6 +177,24 @@ impl RunnerClient {
     fn write(&self, lines: &[u8]) -> Result<(), RunnerError> {
         send(&mut lock(&self.writer).stream, lines)
     }
+}
+
+fn say_hello(
+    stream: &mut UnixStream,
+    reader: &mut BufReader<UnixStream>,
+    protocol: u32,
+    server: &str,
+) -> Result<Hello, RunnerError> {
+    let params = HelloParams { protocol, server: server.to_owned() };
+    let call = Call { jsonrpc: "2.0", id: Some(0), method: "hello", params };
+    send(stream, &encode(&call)?)?;
+    let line =
+        read_line(reader)?.ok_or_else(|| RunnerError::Disconnected("it hung up on hello".to_owned()))?;
+    let answer: Answer<Hello> = decode(&line)?;
+    answer.result.ok_or_else(|| {
+        let why = answer.error.map_or_else(String::new, |fault| fault.message);
+        RunnerError::Malformed(format!("hello was refused: {why}"))
+    })
 }
 
 impl Drop for RunnerClient {

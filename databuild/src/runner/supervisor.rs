@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::attempt::{start, without_process, Job, Prepared, Started};
+use super::attempt::{start, Job, Prepared, Started};
 use super::children::{has_children, next_ended_child, wait_for};
+use super::course::Next;
 use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{
@@ -15,7 +16,7 @@ use super::protocol::{
     StartedParams,
 };
 use super::spawn::Spawner;
-use super::spool::Spool;
+use super::spool::{Part, Spool};
 
 /// Between two tries to start an executable that is open for writing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -160,12 +161,11 @@ impl Supervisor {
     pub(super) fn cancel(&mut self, attempt: &AttemptName, reason: String, now: Instant) {
         if let Some(at) = self.queue.iter().position(|queued| queued.attempt == *attempt) {
             if let Some(prepared) = self.queue.remove(at) {
-                self.end_unstarted(prepared.attempt, reason);
+                self.end_unstarted(*prepared, reason);
             }
         } else if let Some(at) = self.busy.iter().position(|busy| busy.prepared.attempt == *attempt) {
             let busy = self.busy.remove(at);
-            self.finished
-                .push((busy.prepared.attempt, without_process(Outcome::NeverStarted {}, Some(reason))));
+            self.give_up(*busy.prepared, reason);
         } else if let Some(job) = self.jobs.iter_mut().find(|job| job.attempt == *attempt) {
             job.cancel(reason, now);
         }
@@ -173,9 +173,19 @@ impl Supervisor {
 
     /// It has no folder, so its end is kept in memory only: a folder would say
     /// that it was started.
-    fn end_unstarted(&mut self, attempt: AttemptName, reason: String) {
-        let exit = without_process(Outcome::NeverStarted {}, Some(reason));
-        self.tell_ended(attempt, exit);
+    fn end_unstarted(&mut self, prepared: Prepared, reason: String) {
+        let attempt = prepared.attempt.clone();
+        if let Next::Over(exit) = prepared.not_started(Outcome::NeverStarted {}, Some(reason)) {
+            self.tell_ended(attempt, exit);
+        }
+    }
+
+    /// The attempt is cancelled while it waits for another try to start something. Nothing follows that.
+    fn give_up(&mut self, prepared: Prepared, reason: String) {
+        let attempt = prepared.attempt.clone();
+        if let Next::Over(exit) = prepared.not_started(Outcome::NeverStarted {}, Some(reason)) {
+            self.finished.push((attempt, exit));
+        }
     }
 
     /// Drops ended attempts, with their folders unless `keep`; that of a success
@@ -185,7 +195,8 @@ impl Supervisor {
         for attempt in attempts {
             let Some(exit) = self.ended.remove(attempt) else { continue };
             self.known.remove(attempt);
-            let silent = exit.is_success() && exit.stdout.bytes == 0 && exit.stderr.bytes == 0;
+            let checked = exit.checks.iter().all(|check| check.outcome == Outcome::Code(0));
+            let silent = exit.is_success() && checked && exit.stdout.bytes == 0 && exit.stderr.bytes == 0;
             self.forgotten.push_back(Forgotten { attempt: attempt.clone(), silent, keep });
         }
     }
@@ -259,10 +270,7 @@ impl Supervisor {
     pub(super) fn kill_all(&mut self, reason: &str) {
         self.drain();
         for busy in std::mem::take(&mut self.busy) {
-            self.finished.push((
-                busy.prepared.attempt,
-                without_process(Outcome::NeverStarted {}, Some(reason.to_owned())),
-            ));
+            self.give_up(*busy.prepared, reason.to_owned());
         }
         for job in &mut self.jobs {
             job.kill(reason);
@@ -322,7 +330,9 @@ impl Supervisor {
     /// the server may hear of a start before it hears of the end that made room
     /// for it.
     pub(super) fn advance(&mut self, now: Instant) {
-        let settled = self.settled(now);
+        let (going_on, over): (Vec<_>, Vec<_>) = self.settled(now).into_iter().partition(Job::may_go_on);
+        // A check takes its job's place, so it comes before what would fill that.
+        self.finish(going_on, now);
         self.retry_busy(now);
         while self.jobs.len() + self.busy.len() < self.capacity {
             let Some(prepared) = self.queue.pop_front() else {
@@ -330,7 +340,7 @@ impl Supervisor {
             };
             self.start(prepared, 0, now);
         }
-        self.finish(settled);
+        self.finish(over, now);
         for (attempt, exit) in std::mem::take(&mut self.finished) {
             if let Err(e) = self.spool.write_exit(&attempt, &exit) {
                 eprintln!("runner: recording the end of {attempt} failed: {e}");
@@ -354,17 +364,26 @@ impl Supervisor {
         settled
     }
 
-    fn finish(&mut self, settled: Vec<Job>) {
+    /// Takes the last output of jobs and what came of them. A check that follows is started in its job's place.
+    fn finish(&mut self, settled: Vec<Job>, now: Instant) {
         let mut fugitive = false;
+        let mut following = Vec::new();
         for job in settled {
-            if let Some((attempt, exit, holds_output)) = job.finish(&self.spool, &mut self.buffer) {
+            if let Some((attempt, next, holds_output)) = job.finish(&self.spool, &mut self.buffer) {
                 fugitive |= holds_output;
                 self.orphans_due = true;
-                self.finished.push((attempt, exit));
+                match next {
+                    Next::Over(exit) => self.finished.push((attempt, exit)),
+                    Next::Start(prepared) => following.push(prepared),
+                }
             }
         }
-        if fugitive || (self.orphans_due && self.jobs.is_empty()) {
+        // Nothing of a job may go on writing while checks look at what it made.
+        if fugitive || !following.is_empty() || (self.orphans_due && self.jobs.is_empty()) {
             self.sweep_orphans();
+        }
+        for prepared in following {
+            self.start(prepared, 0, now);
         }
     }
 
@@ -382,13 +401,15 @@ impl Supervisor {
     fn start(&mut self, prepared: Box<Prepared>, tries: u32, now: Instant) {
         let attempt = prepared.attempt.clone();
         let (spool, spawner) = (&mut self.spool, &mut self.spawner);
-        let failed = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
+        let (prepared, failed) = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
             Started::Running(job) => {
-                self.notices.push(Notice::Started(StartedParams {
-                    attempt,
-                    pid: job.pid,
-                    start_time: job.start_time,
-                }));
+                if job.part == Part::Job {
+                    self.notices.push(Notice::Started(StartedParams {
+                        attempt,
+                        pid: job.pid,
+                        start_time: job.start_time,
+                    }));
+                }
                 self.jobs.push(*job);
                 return;
             }
@@ -401,13 +422,18 @@ impl Supervisor {
                 self.refuse_existing(attempt);
                 return;
             }
-            Started::TextBusy(_) => Outcome::SpawnFailed {
-                errno: libc::ETXTBSY,
-                message: "the executable is still being written by another process".to_owned(),
-            },
-            Started::Failed { errno, message } => Outcome::SpawnFailed { errno, message },
+            Started::TextBusy(prepared) => {
+                let message = "the executable is still being written by another process".to_owned();
+                (prepared, Outcome::SpawnFailed { errno: libc::ETXTBSY, message })
+            }
+            Started::Failed { prepared, errno, message } => {
+                (prepared, Outcome::SpawnFailed { errno, message })
+            }
         };
-        self.finished.push((attempt, without_process(failed, None)));
+        match prepared.not_started(failed, None) {
+            Next::Over(exit) => self.finished.push((attempt, exit)),
+            Next::Start(following) => self.start(following, 0, now),
+        }
     }
 
     fn tell_ended(&mut self, attempt: AttemptName, exit: ExitRecord) {

@@ -1,7 +1,8 @@
 //! One line for people about each event.
 
 use databuild_core::event::{
-    AttemptOutcome, Event, OutputRecord, PriorityClass, TrialCreated, TrialOutcome, WantOutcome,
+    AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, PriorityClass, TrialCreated,
+    TrialOutcome, WantOutcome,
 };
 
 pub(super) fn class_name(class: PriorityClass) -> &'static str {
@@ -82,6 +83,9 @@ pub(super) fn describe(event: &Event) -> String {
             };
             format!("{} {how}", e.trial)
         }
+        Event::Checked(e) => {
+            format!("{} checked: {}", e.attempt, e.checks.iter().map(found).collect::<Vec<_>>().join(", "))
+        }
         Event::RunEnded(e) => {
             format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
         }
@@ -90,6 +94,18 @@ pub(super) fn describe(event: &Event) -> String {
 
 fn runs_of(trial: &TrialCreated) -> usize {
     trial.samples.iter().map(|sample| sample.arms.len()).sum()
+}
+
+/// What a check found, in counts.
+fn found(findings: &CheckFindings) -> String {
+    let count = |outcome| findings.results.iter().filter(|result| result.outcome == outcome).count();
+    let counts = [
+        (count(CheckOutcome::Passed), "passed"),
+        (count(CheckOutcome::Failed), "failed"),
+        (count(CheckOutcome::Error), "in error"),
+    ];
+    let named = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    format!("{} {}", findings.check, named.collect::<Vec<_>>().join(" "))
 }
 
 /// A few of many.

@@ -20,10 +20,8 @@ const MIN_AGE: Duration = Duration::from_secs(3600);
 pub fn write_roots(app: &App) -> Result<Roots, SnapshotError> {
     let snapshot = app.engine.snapshot();
     let state = &snapshot.state;
-    let codes = state
-        .graphs_in_use()
-        .flat_map(|graph| graph.graph.jobs().filter_map(|(_, job)| job.code.parse().ok()))
-        .collect();
+    let graphs = state.graphs_in_use();
+    let codes = graphs.flat_map(|graph| graph.graph.codes().filter_map(|code| code.parse().ok())).collect();
     let roots = Roots { codes, binaries: app.binary.iter().copied().collect() };
     app.snapshots.write_roots(app.engine.workspace(), &roots)?;
     Ok(roots)

@@ -3,6 +3,7 @@
 use crate::api::ProgressLine;
 use crate::engine::Snapshot;
 use crate::store::{Reader, StoreError};
+use databuild_core::data_check::warning;
 use databuild_core::event::{AttemptOutcome, Event, Record, SetText};
 use databuild_core::ids::{AttemptId, Seq};
 
@@ -64,6 +65,10 @@ pub(super) fn line(
             };
             of_attempt(what, event.attempt, None, &event.message, Some(event.wall_ms))
         }
+        Event::Checked(event) => match warning(&event.checks) {
+            Some(message) => of_attempt("warning", event.attempt, None, &message, None),
+            None => Ok(None),
+        },
         Event::Materialized(event) => {
             let what = if event.outputs.iter().all(|output| output.empty) { "empty" } else { "built" };
             let wall_ms = reader.attempt(event.attempt)?.value.and_then(|attempt| attempt.wall_ms);

@@ -3,8 +3,8 @@
 use super::error::ApiError;
 use super::guard::{self, Guard};
 use super::handlers::{
-    events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs, server, trials,
-    wants,
+    checks, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs, server,
+    trials, wants,
 };
 use crate::engine::Handle;
 use crate::snapshot;
@@ -82,6 +82,7 @@ fn v1() -> Router<App> {
         .route("/plans", get(plans::list).post(plans::create))
         .route("/plans/{id}", get(plans::get))
         .route("/plans/{id}/apply", post(plans::apply))
+        .route("/checks", get(checks::list))
         .route("/pools", get(pools::list).put(pools::resize))
         .route("/taint", post(judgements::taint))
         .route("/untaint", post(judgements::untaint))

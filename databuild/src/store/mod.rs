@@ -28,9 +28,9 @@ pub(crate) use convert::{read, write};
 pub use error::StoreError;
 pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
 pub use memory::MemoryLog;
-pub use reader::{Answer, Counts, Reader, RunFilter, WantFilter, LONGEST_QUERY, MAX_ROWS};
+pub use reader::{Answer, CheckFilter, Counts, Reader, RunFilter, WantFilter, LONGEST_QUERY, MAX_ROWS};
 pub use rows::{
-    AttemptRow, AttemptState, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, WantRow,
-    WantState,
+    check_word, AttemptRow, AttemptState, CheckRow, GraphRow, MaterializationRow, RunRow, RunState,
+    RunWithAttempts, WantRow, WantState,
 };
 pub use sqlite::SqliteLog;

@@ -15,6 +15,7 @@
 //! all that goes, as the fold then cannot begin at event 1. Contents go with the last event that names
 //! them. `materializations` keeps the newest row of each partition for good.
 
+mod checks;
 mod columns;
 
 use super::error::StoreError;
@@ -31,6 +32,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub use checks::CheckFilter;
 
 /// No answer has more rows than this, whatever limit was asked for.
 pub const MAX_ROWS: usize = 1000;

@@ -2,7 +2,7 @@
 //!
 //! Texts of states and the like are stored; each is written down once, here.
 
-use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
+use databuild_core::event::{AttemptOutcome, CheckOutcome, PriorityClass, Refresh, WantOutcome};
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -110,6 +110,21 @@ impl Word for PriorityClass {
 impl Word for Refresh {
     const WORDS: &'static [(Self, &'static str)] =
         &[(Refresh::Missing, "missing"), (Refresh::Stale, "stale"), (Refresh::All, "all")];
+}
+
+impl Word for CheckOutcome {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(CheckOutcome::Passed, "passed"), (CheckOutcome::Failed, "failed"), (CheckOutcome::Error, "error")];
+}
+
+/// The word of what a check came to.
+#[must_use]
+pub fn check_word(outcome: CheckOutcome) -> &'static str {
+    match outcome {
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed => "failed",
+        CheckOutcome::Error => "error",
+    }
 }
 
 /// The word of a priority class.
@@ -299,6 +314,29 @@ pub struct MaterializationRow {
     pub at: Timestamp,
 }
 
+/// What a check found in a partition that an attempt made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckRow {
+    /// Its number, in the order of findings.
+    pub id: u64,
+    /// The partition.
+    pub partition: String,
+    /// Label of the check.
+    pub check: String,
+    /// Who made what it looked at.
+    pub attempt: AttemptId,
+    /// What it came to.
+    pub outcome: CheckOutcome,
+    /// What it does not pass is not published.
+    pub blocking: bool,
+    /// For people; may be empty if it passed.
+    pub message: String,
+    /// Text of a JSON object: what it measured.
+    pub metadata: String,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
 /// A registration of a graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GraphRow {
@@ -322,6 +360,9 @@ mod tests {
     fn each_word_leads_back_to_its_value() {
         for (class, word) in PriorityClass::WORDS {
             assert_eq!(class_word(*class), *word);
+        }
+        for (outcome, word) in CheckOutcome::WORDS {
+            assert_eq!(check_word(*outcome), *word);
         }
         for (refresh, word) in Refresh::WORDS {
             assert_eq!(refresh_word(*refresh), *word);

@@ -157,6 +157,13 @@ one_example_of_each! {
     KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]), by: "ada".into() }),
     PoolResized(PoolResized { pool: "//sales:db".into(), slots: Some(0), by: "ada".into() }),
     RunSuspended(RunSuspended { run: RunId(12), want: WantId(4), inputs: texts(["raw/city=oslo"]) }),
+    Checked(Checked {
+        attempt: attempt(12, 1),
+        checks: vec![
+            findings("//weather:sane", true, [CheckOutcome::Passed, CheckOutcome::Failed]),
+            findings("//weather:usual", false, [CheckOutcome::Error, CheckOutcome::Passed]),
+        ],
+    }),
     TrialCreated(TrialCreated {
         trial: TrialId(3),
         kind: TrialKind::Rerun(RunId(12)),
@@ -223,6 +230,17 @@ pub(super) fn output(partition: &str, mark: u64) -> OutputRecord {
         bytes: 100 + mark,
         metadata: "{\"rows\": 24}".into(),
     }
+}
+
+/// What a check found in two days.
+pub(super) fn findings(check: &str, blocking: bool, outcomes: [CheckOutcome; 2]) -> CheckFindings {
+    let result = |(day, outcome): (u32, CheckOutcome)| CheckResult {
+        partition: format!("daily/n={day}"),
+        outcome,
+        message: format!("{outcome:?} on day {day}"),
+        metadata: "{\"rows\": 24}".into(),
+    };
+    CheckFindings { check: check.into(), blocking, results: (0..).zip(outcomes).map(result).collect() }
 }
 
 fn digests(salt: &str) -> JobDigests {
@@ -386,7 +404,14 @@ impl History {
                     events.extend(self.end_attempt(index, AttemptOutcome::Canceled, false));
                     events
                 }
-                _ => self.end_attempt(index, AttemptOutcome::Success, true),
+                _ => {
+                    let outcome = [CheckOutcome::Passed, CheckOutcome::Failed, CheckOutcome::Error]
+                        [detail as usize / 6 % 3];
+                    let checks = vec![findings("//weather:usual", false, [outcome, CheckOutcome::Passed])];
+                    let mut events = vec![Event::Checked(Checked { attempt, checks })];
+                    events.extend(self.end_attempt(index, AttemptOutcome::Success, true));
+                    events
+                }
             },
             Phase::RetryWait => {
                 self.runs.swap_remove(index);

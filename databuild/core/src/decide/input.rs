@@ -2,7 +2,8 @@
 
 use super::{KeyCounts, KeyRequest, TrialRequest};
 use crate::event::{
-    AttemptOutcome, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass, Record, Refresh,
+    AttemptOutcome, CheckFindings, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass,
+    Record, Refresh,
 };
 use crate::graph::{DatasetIx, JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
@@ -244,6 +245,8 @@ pub struct AttemptEnd {
     pub cpu_ms: u64,
     /// Largest resident set in kibibytes.
     pub max_rss_kb: u64,
+    /// What checks found in what it made.
+    pub checks: Vec<CheckFindings>,
 }
 
 /// Outputs that a successful attempt staged or reported.

@@ -3,7 +3,7 @@
 //! Only what the files say is compared, so nothing is resolved or checked, and order does not matter. What the head
 //! declares moved is held against what it was.
 
-use super::file::{DatasetEntry, GraphFile, JobEntry};
+use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry};
 use super::renames::Renames;
 use std::collections::BTreeMap;
 
@@ -33,10 +33,10 @@ impl Change {
     }
 }
 
-/// A job or a dataset that differs.
+/// A job, a dataset or a check that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Label of a job, name of a dataset.
+    /// Label of a job or a check, name of a dataset.
     pub name: String,
     /// How.
     pub change: Change,
@@ -53,6 +53,8 @@ pub struct GraphDiff {
     pub jobs: Vec<Difference>,
     /// Datasets, by name.
     pub datasets: Vec<Difference>,
+    /// Checks, by label.
+    pub checks: Vec<Difference>,
 }
 
 /// Compares two graph files.
@@ -66,9 +68,12 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
         .iter()
         .map(|dataset| Base { name: &dataset.name, entry: renames.dataset(dataset) })
         .collect();
+    let checks: Vec<Base<CheckEntry>> =
+        base.checks.iter().map(|check| Base { name: &check.label, entry: check.clone() }).collect();
     let mut found = GraphDiff {
         jobs: compare(&jobs, &head.jobs, |job| &job.label, job_changes),
         datasets: compare(&datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
+        checks: compare(&checks, &head.checks, |check| &check.label, check_changes),
     };
     for (before, Base { entry, .. }) in base.datasets.iter().zip(&datasets) {
         let moved = before.dims.iter().zip(&entry.dims).any(|(before, now)| before.name != now.name);
@@ -185,6 +190,21 @@ fn dataset_changes(before: &DatasetEntry, now: &DatasetEntry) -> Vec<&'static st
         ("dims", before.dims != now.dims),
         ("path", before.path != now.path),
         ("policy", before.max_running != now.max_running),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn check_changes(before: &CheckEntry, now: &CheckEntry) -> Vec<&'static str> {
+    let differs = [
+        ("dataset", before.dataset != now.dataset),
+        ("code", before.code != now.code || before.executable != now.executable),
+        ("args", before.args != now.args || before.env != now.env || before.env_inherit != now.env_inherit),
+        (
+            "policy",
+            before.blocking != now.blocking
+                || before.timeout_ms != now.timeout_ms
+                || before.grace_ms != now.grace_ms,
+        ),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

@@ -28,6 +28,9 @@ pub struct GraphFile {
     /// Renames; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<MovedEntry>,
+    /// By label; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckEntry>,
 }
 
 /// Something has another name than before. It is what it was.
@@ -57,6 +60,35 @@ pub enum MovedEntry {
         /// What it is labeled.
         to: String,
     },
+}
+
+/// A check of a dataset's partitions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckEntry {
+    /// Its target.
+    pub label: String,
+    /// The dataset that it looks at.
+    pub dataset: String,
+    /// What it refuses is not published; else it only warns.
+    pub blocking: bool,
+    /// Runfiles path of what is run.
+    pub executable: String,
+    /// Argument templates.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Names taken from the environment of whoever registers the graph.
+    pub env_inherit: Vec<String>,
+    /// Time limit.
+    pub timeout_ms: u64,
+    /// Time between TERM and KILL.
+    pub grace_ms: u64,
+    /// Runfiles path of the code manifest.
+    pub manifest: String,
+    /// Digest of the code manifest; absent before assembly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A pool: something that runs share and that there is only so much of.

@@ -5,6 +5,7 @@
 //! exists is sound: no cycles, one producer for each dataset, every mapping total.
 
 mod check;
+mod checks;
 pub mod diff;
 pub mod file;
 mod limits;
@@ -16,6 +17,7 @@ mod renames;
 mod resolve;
 
 pub use check::check_mappings;
+pub use checks::Check;
 pub use limits::{Pool, RatePolicy, Resource};
 pub use omission::Omissions;
 pub use params::{value_fault, Params, LONGEST_VALUE, MOST_PARAMS};
@@ -52,6 +54,7 @@ pub struct Graph {
     datasets: Vec<Dataset>,
     jobs: Vec<Job>,
     pools: Vec<Pool>,
+    checks: Vec<Check>,
     by_name: HashMap<String, DatasetIx>,
     by_label: HashMap<String, JobIx>,
     by_earlier_name: HashMap<String, DatasetIx>,

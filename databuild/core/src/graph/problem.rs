@@ -103,6 +103,10 @@ problem_codes! {
     PoolTooSmall = "pool_too_small",
     /// A parameter with a name or default that cannot be, or too many of them.
     BadParam = "bad_param",
+    /// Two checks of one label.
+    DuplicateCheck = "duplicate_check",
+    /// A check of data that no job makes.
+    ExternalChecked = "external_checked",
     /// A limit of zero, or one that cannot be kept.
     BadLimit = "bad_limit",
     /// Renames that contradict each other or the graph.

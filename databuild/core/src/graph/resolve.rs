@@ -7,6 +7,7 @@ use super::check::{
     check_batch, check_dataset_name, check_env_name, check_job_templates, check_mappings, check_path,
     check_static_key,
 };
+use super::checks::resolve_checks;
 use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
 };
@@ -104,6 +105,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         return Err(problems);
     }
     check_producers(&datasets, &jobs, &mut problems);
+    let checks = resolve_checks(file, &datasets, &jobs, &by_name, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -127,7 +129,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
     }
     let label = file.label.clone();
     let mut graph =
-        Graph { label, datasets, jobs, pools, by_name, by_label, by_earlier_name, by_earlier_label };
+        Graph { label, datasets, jobs, pools, checks, by_name, by_label, by_earlier_name, by_earlier_label };
     let problems = check_mappings(&graph, symbols);
     if !problems.is_empty() {
         return Err(problems);

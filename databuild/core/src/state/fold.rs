@@ -173,6 +173,8 @@ impl State {
                     None => self.pool_sizes.remove(&event.pool),
                 };
             }
+            // What follows of it is in the attempt's end; what was found stands in the history.
+            Event::Checked(_) => {}
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ use databuild_core::decide::{
     PoolRequest, Reply, SampleRequest, Sighting, Sightings, Success, TrialRequest,
 };
 use databuild_core::event::{
-    AttemptOutcome, Event, GraphRegistered, PriorityClass, Record, Refresh, TrialGraph, TrialKind,
-    WantOutcome,
+    AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, GraphRegistered, OutputRecord,
+    PriorityClass, Record, Refresh, TrialGraph, TrialKind, WantOutcome,
 };
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::{AttemptId, WantId};
@@ -448,7 +448,10 @@ impl Simulation {
                     |_| "well".to_owned(),
                 );
                 self.trace.push(Line::Text(format!("{attempt} ends: {how}")));
-                let end = end_of(result);
+                let mut end = end_of(result);
+                if self.rng.percent(10) {
+                    end.checks = warnings(&process.staged);
+                }
                 process.phase = ProcessPhase::Ended(end.clone());
                 self.tell_end(attempt, end);
             }
@@ -972,4 +975,16 @@ impl Simulation {
             }
         }
     }
+}
+
+/// A check that warns of all that an attempt made.
+fn warnings(outputs: &[OutputRecord]) -> Vec<CheckFindings> {
+    let result = |output: &OutputRecord| CheckResult {
+        partition: output.partition.clone(),
+        outcome: CheckOutcome::Failed,
+        message: "simulated".to_owned(),
+        metadata: "{}".to_owned(),
+    };
+    let results = outputs.iter().map(result).collect();
+    vec![CheckFindings { check: "//:check".to_owned(), blocking: false, results }]
 }

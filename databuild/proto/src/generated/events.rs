@@ -1521,6 +1521,55 @@ impl Record {
         }
     }
 
+    // .databuild.v1.Checked checked = 70;
+
+    pub fn checked(&self) -> &Checked {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Checked(ref v)) => v,
+            _ => <Checked as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_checked(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_checked(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Checked(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_checked(&mut self, v: Checked) {
+        self.event = ::std::option::Option::Some(record::Event::Checked(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_checked(&mut self) -> &mut Checked {
+        if let ::std::option::Option::Some(record::Event::Checked(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::Checked(Checked::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::Checked(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_checked(&mut self) -> Checked {
+        if self.has_checked() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::Checked(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            Checked::new()
+        }
+    }
+
     // .databuild.v1.TrialCreated trial_created = 80;
 
     pub fn trial_created(&self) -> &TrialCreated {
@@ -1775,6 +1824,9 @@ impl ::protobuf::Message for Record {
                 418 => {
                     self.event = ::std::option::Option::Some(record::Event::RunSuspended(is.read_message()?));
                 },
+                562 => {
+                    self.event = ::std::option::Option::Some(record::Event::Checked(is.read_message()?));
+                },
                 642 => {
                     self.event = ::std::option::Option::Some(record::Event::TrialCreated(is.read_message()?));
                 },
@@ -1924,6 +1976,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::Checked(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
                 &record::Event::TrialCreated(ref v) => {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -2042,6 +2098,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::RunSuspended(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(52, v, os)?;
                 },
+                &record::Event::Checked(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(70, v, os)?;
+                },
                 &record::Event::TrialCreated(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(80, v, os)?;
                 },
@@ -2072,6 +2131,7 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -2185,6 +2245,8 @@ pub mod record {
         PoolResized(super::PoolResized),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.run_suspended)
         RunSuspended(super::RunSuspended),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.checked)
+        Checked(super::Checked),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.trial_created)
         TrialCreated(super::TrialCreated),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.trial_made)
@@ -8264,6 +8326,369 @@ impl ::protobuf::Message for TrialResult {
     }
 }
 
+// @@protoc_insertion_point(message:databuild.v1.Checked)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Checked {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.Checked.run)
+    pub run: u64,
+    // @@protoc_insertion_point(field:databuild.v1.Checked.attempt)
+    pub attempt: u32,
+    // @@protoc_insertion_point(field:databuild.v1.Checked.checks)
+    pub checks: ::std::vec::Vec<CheckFindings>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Checked.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Checked {
+    fn default() -> &'a Checked {
+        <Checked as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Checked {
+    pub fn new() -> Checked {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for Checked {
+    const NAME: &'static str = "Checked";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.run = is.read_uint64()?;
+                },
+                16 => {
+                    self.attempt = is.read_uint32()?;
+                },
+                26 => {
+                    self.checks.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.run != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.run);
+        }
+        if self.attempt != 0 {
+            my_size += ::protobuf::rt::uint32_size(2, self.attempt);
+        }
+        for value in &self.checks {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.run != 0 {
+            os.write_uint64(1, self.run)?;
+        }
+        if self.attempt != 0 {
+            os.write_uint32(2, self.attempt)?;
+        }
+        for v in &self.checks {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Checked {
+        Checked::new()
+    }
+
+    fn clear(&mut self) {
+        self.run = 0;
+        self.attempt = 0;
+        self.checks.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Checked {
+        static instance: Checked = Checked {
+            run: 0,
+            attempt: 0,
+            checks: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckFindings)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckFindings {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckFindings.check)
+    pub check: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckFindings.blocking)
+    pub blocking: bool,
+    // @@protoc_insertion_point(field:databuild.v1.CheckFindings.results)
+    pub results: ::std::vec::Vec<CheckResult>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckFindings.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckFindings {
+    fn default() -> &'a CheckFindings {
+        <CheckFindings as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckFindings {
+    pub fn new() -> CheckFindings {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckFindings {
+    const NAME: &'static str = "CheckFindings";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.check = is.read_string()?;
+                },
+                16 => {
+                    self.blocking = is.read_bool()?;
+                },
+                26 => {
+                    self.results.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.check.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.check);
+        }
+        if self.blocking != false {
+            my_size += 1 + 1;
+        }
+        for value in &self.results {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.check.is_empty() {
+            os.write_string(1, &self.check)?;
+        }
+        if self.blocking != false {
+            os.write_bool(2, self.blocking)?;
+        }
+        for v in &self.results {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckFindings {
+        CheckFindings::new()
+    }
+
+    fn clear(&mut self) {
+        self.check.clear();
+        self.blocking = false;
+        self.results.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckFindings {
+        static instance: CheckFindings = CheckFindings {
+            check: ::std::string::String::new(),
+            blocking: false,
+            results: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckResult)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckResult {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.partition)
+    pub partition: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.outcome)
+    pub outcome: ::protobuf::EnumOrUnknown<CheckOutcome>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.message)
+    pub message: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.metadata)
+    pub metadata: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckResult.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckResult {
+    fn default() -> &'a CheckResult {
+        <CheckResult as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckResult {
+    pub fn new() -> CheckResult {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckResult {
+    const NAME: &'static str = "CheckResult";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partition = is.read_string()?;
+                },
+                16 => {
+                    self.outcome = is.read_enum_or_unknown()?;
+                },
+                26 => {
+                    self.message = is.read_string()?;
+                },
+                34 => {
+                    self.metadata = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.partition.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.partition);
+        }
+        if self.outcome != ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(2, self.outcome.value());
+        }
+        if !self.message.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.message);
+        }
+        if !self.metadata.is_empty() {
+            my_size += ::protobuf::rt::string_size(4, &self.metadata);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.partition.is_empty() {
+            os.write_string(1, &self.partition)?;
+        }
+        if self.outcome != ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED) {
+            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.outcome))?;
+        }
+        if !self.message.is_empty() {
+            os.write_string(3, &self.message)?;
+        }
+        if !self.metadata.is_empty() {
+            os.write_string(4, &self.metadata)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckResult {
+        CheckResult::new()
+    }
+
+    fn clear(&mut self) {
+        self.partition.clear();
+        self.outcome = ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED);
+        self.message.clear();
+        self.metadata.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckResult {
+        static instance: CheckResult = CheckResult {
+            partition: ::std::string::String::new(),
+            outcome: ::protobuf::EnumOrUnknown::from_i32(0),
+            message: ::std::string::String::new(),
+            metadata: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
 #[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
 // @@protoc_insertion_point(enum:databuild.v1.PriorityClass)
 pub enum PriorityClass {
@@ -8740,6 +9165,61 @@ impl ::protobuf::Enum for TrialVerdict {
 impl ::std::default::Default for TrialVerdict {
     fn default() -> Self {
         TrialVerdict::TRIAL_VERDICT_UNSPECIFIED
+    }
+}
+
+
+#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
+// @@protoc_insertion_point(enum:databuild.v1.CheckOutcome)
+pub enum CheckOutcome {
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_UNSPECIFIED)
+    CHECK_OUTCOME_UNSPECIFIED = 0,
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_PASSED)
+    CHECK_OUTCOME_PASSED = 1,
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_FAILED)
+    CHECK_OUTCOME_FAILED = 2,
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_ERROR)
+    CHECK_OUTCOME_ERROR = 3,
+}
+
+impl ::protobuf::Enum for CheckOutcome {
+    const NAME: &'static str = "CheckOutcome";
+
+    fn value(&self) -> i32 {
+        *self as i32
+    }
+
+    fn from_i32(value: i32) -> ::std::option::Option<CheckOutcome> {
+        match value {
+            0 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED),
+            1 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_PASSED),
+            2 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_FAILED),
+            3 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_ERROR),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    fn from_str(str: &str) -> ::std::option::Option<CheckOutcome> {
+        match str {
+            "CHECK_OUTCOME_UNSPECIFIED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED),
+            "CHECK_OUTCOME_PASSED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_PASSED),
+            "CHECK_OUTCOME_FAILED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_FAILED),
+            "CHECK_OUTCOME_ERROR" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_ERROR),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    const VALUES: &'static [CheckOutcome] = &[
+        CheckOutcome::CHECK_OUTCOME_UNSPECIFIED,
+        CheckOutcome::CHECK_OUTCOME_PASSED,
+        CheckOutcome::CHECK_OUTCOME_FAILED,
+        CheckOutcome::CHECK_OUTCOME_ERROR,
+    ];
+}
+
+impl ::std::default::Default for CheckOutcome {
+    fn default() -> Self {
+        CheckOutcome::CHECK_OUTCOME_UNSPECIFIED
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::client::Client;
 use super::super::error::{CliError, Kind};
 use super::super::graph::{self, BuiltGraph};
 use super::super::{connect, exit_code, output};
-use crate::api::{self, DatasetDiff, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
+use crate::api::{self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
 use crate::server::blame::{blame, SourceManifest};
 use databuild_core::graph::diff::{diff, Difference};
 use databuild_core::graph::file::{GraphFile, JobEntry};
@@ -49,11 +49,12 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
     };
     let found = diff(&base_file, &head_file);
     let manifests = base_manifests(&base, &base_id, &base_file, &found.jobs)?;
+    let texts = |what: &[&str]| what.iter().map(|what| (*what).to_owned()).collect();
     let job = |difference: &Difference| JobDiff {
         job: difference.name.clone(),
         change: difference.change.code().to_owned(),
         from: difference.from.clone(),
-        what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
+        what: texts(&difference.what),
         files: manifests
             .get(difference.from.as_ref().unwrap_or(&difference.name))
             .and_then(|then| Some(blame(then, &head_manifest(&head, &head_file, &difference.name)?))),
@@ -68,13 +69,22 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
                 dataset: difference.name.clone(),
                 change: difference.change.code().to_owned(),
                 from: difference.from.clone(),
-                what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
+                what: texts(&difference.what),
+            })
+            .collect(),
+        checks: found
+            .checks
+            .iter()
+            .map(|difference| CheckDiff {
+                check: difference.name.clone(),
+                change: difference.change.code().to_owned(),
+                what: texts(&difference.what),
             })
             .collect(),
         stale: stale(&base, &base_id, &head, &head_file)?,
         base: base_id.0,
     };
-    let differs = !view.jobs.is_empty() || !view.datasets.is_empty();
+    let differs = !view.jobs.is_empty() || !view.datasets.is_empty() || !view.checks.is_empty();
     if cli.json {
         output::json(&view)?;
     } else {
@@ -157,9 +167,9 @@ fn stale(
 fn print(view: &DiffView) {
     let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
     let from = |from: &Option<String>| from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
-    if view.jobs.is_empty() && view.datasets.is_empty() {
+    if view.jobs.is_empty() && view.datasets.is_empty() && view.checks.is_empty() {
         output::line(&format!(
-            "{} and {} have the same jobs and datasets",
+            "{} and {} have the same jobs, datasets and checks",
             short(&view.base),
             short(&view.head)
         ));
@@ -189,6 +199,10 @@ fn print(view: &DiffView) {
             dataset.dataset,
             from(&dataset.from)
         ));
+    }
+    for check in &view.checks {
+        let what = if check.what.is_empty() { String::new() } else { format!("  {}", check.what.join(", ")) };
+        output::line(&format!("{:<8} check {}{what}", check.change, check.check));
     }
     if let Some(stale) = &view.stale {
         output::line(&format!("{} partitions that are current would be stale", stale.partitions));

@@ -5,6 +5,7 @@ pub mod adopt;
 pub mod apply;
 pub mod build;
 pub mod cancel;
+pub mod checks;
 pub mod completion;
 pub mod diff;
 pub mod gc;

@@ -75,4 +75,7 @@ fn detail(run: &RunDetail) {
             attempt.max_rss_kb / 1024
         ));
     }
+    if !run.checks.is_empty() {
+        super::checks::table(&run.checks, true);
+    }
 }

@@ -130,6 +130,18 @@ impl Place {
         spec
     }
 
+    /// A check of this shell text.
+    pub(super) fn check(&self, name: &str, script: &str) -> CheckSpec {
+        CheckSpec {
+            name: name.to_owned(),
+            argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+            env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            request: format!("{{\"check\":\"{name}\"}}"),
+            timeout_ms: 60_000,
+            grace_ms: 10_000,
+        }
+    }
+
     /// Makes a FIFO that jobs and tests meet at.
     pub(super) fn fifo(&self, name: &str) -> PathBuf {
         let path = self.path(name);

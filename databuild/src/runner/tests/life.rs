@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use super::super::identity::{boot_id, stat};
-use super::super::{inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent};
+use super::super::{inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent, PROTOCOL};
 use super::harness::{ask, meet, name, read, release, wait_dead, Place};
 
 #[test]
@@ -205,10 +205,44 @@ fn strangers_to_the_protocol_are_answered() {
     assert_eq!(code(r#"{"id":1,"method":"start","params":{"attempts":[]}}"#), Some(-32_001));
     assert_eq!(code(r#"{"method":"shutdown","params":{}}"#), Some(-32_001));
     assert_eq!(code(r#"{"id":1,"method":"hello","params":{}}"#), Some(-32_602));
-    // Another protocol learns ours, and takes nothing over.
+    // A newer protocol learns ours, and takes nothing over.
     let hello = r#"{"id":1,"method":"hello","params":{"protocol":99,"server":"x"}}"#;
-    assert_eq!(ask(&mut stream, hello)["result"]["protocol"], 1);
+    assert_eq!(ask(&mut stream, hello)["result"]["protocol"], PROTOCOL);
     assert!(server.run(place.job("r1-1", ":")).is_success());
+}
+
+#[test]
+fn a_server_of_an_older_protocol_is_served_in_that() {
+    let mut place = Place::new();
+    let server = place.start();
+    let mut stream = UnixStream::connect(place.path("run/s")).unwrap();
+    let hello = r#"{"id":1,"method":"hello","params":{"protocol":1,"server":"older"}}"#;
+    assert_eq!(ask(&mut stream, hello)["result"]["protocol"], 1);
+    assert_eq!(server.disconnected(), "another server has taken over");
+    assert_eq!(ask(&mut stream, r#"{"id":2,"method":"set_capacity","params":{"jobs":3}}"#)["result"], true);
+}
+
+#[test]
+fn a_runner_of_an_older_protocol_is_spoken_to_in_that() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("run")).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(place.path("run/s")).unwrap();
+    let runner = std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            let hello: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            asked.push(hello["params"]["protocol"].as_u64().unwrap());
+            let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocol":1,"version":"0","pid":1,"boot_id":"b","start_time":1,"capacity":1,"draining":false,"attempts":[]}}"#;
+            writeln!(stream, "{answer}").unwrap();
+        }
+        asked
+    });
+    let server = place.reconnect();
+    assert_eq!(runner.join().unwrap(), [u64::from(PROTOCOL), 1]);
+    assert!(!server.client.runs_checks());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One file for each noun of the API.
 
+pub mod checks;
 pub mod events;
 pub mod graphs;
 pub mod inventory;

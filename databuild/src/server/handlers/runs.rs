@@ -66,7 +66,9 @@ fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str
 fn detail(app: &App, id: RunId) -> Result<RunDetail, ApiError> {
     let found = app.engine.reader().run(id)?;
     let run = found.value.ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))?;
+    let checks = app.engine.reader().checks_of_run(id)?.value;
     Ok(RunDetail {
+        checks: checks.into_iter().map(super::checks::row).collect(),
         graph: run.run.graph.to_string(),
         params: run.run.params.clone(),
         attempts_detail: run.attempts.into_iter().map(attempt).collect(),

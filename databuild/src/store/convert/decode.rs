@@ -1,7 +1,7 @@
 //! Stored form to events; refuses what it does not know.
 
 use super::super::time::join;
-use super::{dynamic, judged, limited, trials, ConvertError};
+use super::{checked, dynamic, judged, limited, trials, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -132,6 +132,7 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::PoolResized(e) => Event::PoolResized(limited::read_pool_resized(e)?),
         StoredEvent::TrialMade(e) => Event::TrialMade(trials::read_trial_made(e)?),
         StoredEvent::TrialEnded(e) => Event::TrialEnded(trials::read_trial_ended(e)?),
+        StoredEvent::Checked(e) => Event::Checked(checked::read_checked(e)?),
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;

@@ -1,7 +1,7 @@
 //! Events to stored form; cannot fail.
 
 use super::super::time::split;
-use super::{dynamic, judged, limited, trials};
+use super::{checked, dynamic, judged, limited, trials};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -58,6 +58,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::KeysAdded(_) => 50,
         Event::KeysRetired(_) => 51,
         Event::PoolResized(_) => 60,
+        Event::Checked(_) => 70,
         Event::TrialCreated(_) => 80,
         Event::TrialMade(_) => 81,
         Event::TrialEnded(_) => 82,
@@ -159,6 +160,7 @@ fn event(event: &Event) -> StoredEvent {
         Event::KeysAdded(e) => StoredEvent::KeysAdded(dynamic::keys_added(e)),
         Event::KeysRetired(e) => StoredEvent::KeysRetired(dynamic::keys_retired(e)),
         Event::PoolResized(e) => StoredEvent::PoolResized(limited::pool_resized(e)),
+        Event::Checked(e) => StoredEvent::Checked(checked::checked(e)),
         Event::TrialCreated(e) => StoredEvent::TrialCreated(trials::trial_created(e)),
         Event::TrialMade(e) => StoredEvent::TrialMade(trials::trial_made(e)),
         Event::TrialEnded(e) => StoredEvent::TrialEnded(trials::trial_ended(e)),

@@ -8,6 +8,7 @@
 //! field added on either side breaks the build here until somebody has thought of both directions and
 //! of the format number (`proto/events.proto`, rules).
 
+mod checked;
 mod decode;
 mod dynamic;
 mod encode;

@@ -163,6 +163,7 @@ fn kind_numbers_never_change() {
         (51, "KeysRetired"),
         (60, "PoolResized"),
         (52, "RunSuspended"),
+        (70, "Checked"),
         (80, "TrialCreated"),
         (81, "TrialMade"),
         (82, "TrialEnded"),

@@ -1,6 +1,8 @@
 //! From columns to rows.
 
-use super::super::rows::{outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, WantRow, Word};
+use super::super::rows::{
+    outcome_of_word, AttemptRow, CheckRow, GraphRow, MaterializationRow, RunRow, WantRow, Word,
+};
 use super::super::time::join;
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use jiff::Timestamp;
@@ -78,6 +80,20 @@ pub(super) fn materialization_row(row: &Row<'_>) -> rusqlite::Result<Materializa
         empty: row.get("empty")?,
         bytes: unsigned(row, "bytes")?,
         mark: unsigned(row, "mark")?,
+        metadata: row.get("metadata")?,
+        at: time(row, "at")?,
+    })
+}
+
+pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<CheckRow> {
+    Ok(CheckRow {
+        id: unsigned(row, "id")?,
+        partition: row.get("partition")?,
+        check: row.get("name")?,
+        attempt: AttemptId { run: RunId(unsigned(row, "run")?), number: row.get("attempt")? },
+        outcome: word(row, "outcome")?,
+        blocking: row.get("blocking")?,
+        message: row.get("message")?,
         metadata: row.get("metadata")?,
         at: time(row, "at")?,
     })

@@ -1,7 +1,7 @@
 use super::super::log::{Batch, EventLog};
-use super::super::rows::AttemptState;
+use super::super::rows::{AttemptState, CheckRow};
 use super::super::sqlite::SqliteLog;
-use super::super::testing::{at, attempt, example_records, graph, output, texts, time};
+use super::super::testing::{at, attempt, example_records, findings, graph, output, texts, time};
 use super::*;
 use databuild_core::event::*;
 use databuild_core::ids::{PlanId, TrialId};
@@ -407,4 +407,67 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
         }
     });
     assert!(f.reader.pool().open <= 2);
+}
+
+#[test]
+fn of_each_check_of_each_partition_the_newest_finding_counts() {
+    use CheckOutcome::{Error, Failed, Passed};
+    let made = |run, number, outputs| {
+        Event::Materialized(Materialized { attempt: attempt(run, number), outputs, goes_on: false })
+    };
+    let checked = |run, number, checks| Event::Checked(Checked { attempt: attempt(run, number), checks });
+    let f = fixture(vec![
+        at(
+            0,
+            checked(
+                1,
+                1,
+                vec![findings("//:a", true, [Passed, Failed]), findings("//:b", false, [Failed, Failed])],
+            ),
+        ),
+        at(1, made(1, 1, vec![output("daily/n=0", 1)])),
+        at(2, checked(2, 1, vec![findings("//:b", false, [Passed, Error])])),
+        at(3, made(2, 1, vec![output("daily/n=1", 2)])),
+        at(4, checked(3, 2, vec![findings("//:a", true, [Failed, Passed])])),
+    ]);
+    let shown = |filter: CheckFilter| -> Vec<_> {
+        let rows =
+            f.reader.checks(&CheckFilter { limit: 10.min(filter.limit.max(1)), ..filter }).unwrap().value;
+        rows.into_iter().map(|row| (row.id, row.check, row.partition, row.outcome)).collect()
+    };
+    let row = |id, check: &str, n: u32, outcome| (id, check.to_owned(), format!("daily/n={n}"), outcome);
+    let all = CheckFilter { limit: 10, ..CheckFilter::default() };
+    let newest = [
+        row(8, "//:a", 1, Passed),
+        row(7, "//:a", 0, Failed),
+        row(6, "//:b", 1, Error),
+        row(5, "//:b", 0, Passed),
+    ];
+    assert_eq!(shown(all.clone()), newest);
+    assert_eq!(shown(CheckFilter { failed: true, ..all.clone() }), newest[1..3]);
+    assert_eq!(shown(CheckFilter { before: Some(8), limit: 1, ..all.clone() }), newest[1..2]);
+    for (dataset, count) in [("daily", 4), ("dail", 0), ("daily/n=1", 2)] {
+        assert_eq!(
+            shown(CheckFilter { dataset: Some(dataset.to_owned()), ..all.clone() }).len(),
+            count,
+            "{dataset}"
+        );
+    }
+    let of_run = f.reader.checks_of_run(RunId(3)).unwrap().value;
+    assert_eq!(of_run.len(), 2);
+    let expected = CheckRow {
+        id: 7,
+        partition: "daily/n=0".to_owned(),
+        check: "//:a".to_owned(),
+        attempt: attempt(3, 2),
+        outcome: Failed,
+        blocking: true,
+        message: "Failed on day 0".to_owned(),
+        metadata: "{\"rows\": 24}".to_owned(),
+        at: second(4),
+    };
+    assert_eq!(of_run[0], expected);
+    // What holds now was made by runs 1 and 2; run 3 was refused.
+    let warnings = f.reader.warnings(&["daily/n=0", "daily/n=1", "daily/n=2"]).unwrap().value;
+    assert_eq!(warnings, [1, 1, 0]);
 }

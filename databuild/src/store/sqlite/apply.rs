@@ -1,6 +1,8 @@
 //! Changes of rows as SQL.
 
-use super::super::rows::{class_word, outcome_word, refresh_word, AttemptState, RunState, WantState};
+use super::super::rows::{
+    check_word, class_word, outcome_word, refresh_word, AttemptState, RunState, WantState,
+};
 use super::super::time::micros;
 use super::project::RowChange;
 use rusqlite::{params, Connection};
@@ -147,6 +149,26 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 ADOPTED_METADATA,
                 at,
             ])?
+        }
+        RowChange::Checked { at, attempt, findings } => {
+            let mut statement = connection.prepare_cached(
+                "INSERT INTO checks (partition, name, run, attempt, outcome, blocking, message, metadata, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            for result in &findings.results {
+                statement.execute(params![
+                    result.partition,
+                    findings.check,
+                    attempt.run.0 as i64,
+                    attempt.number,
+                    check_word(result.outcome),
+                    findings.blocking,
+                    result.message,
+                    result.metadata,
+                    at,
+                ])?;
+            }
+            findings.results.len()
         }
         RowChange::GraphRegistered { at, seq, graph } => connection
             .prepare_cached(

@@ -3,9 +3,10 @@
 use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{
-    Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered,
-    Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded, RunSuspended,
-    SeenPartition, TrialMade, WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
+    Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, CheckFindings, Checked, Event,
+    GraphRegistered, Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded,
+    RunSuspended, SeenPartition, TrialMade, WantCreated, WantEnded, WantPaused, WantReprioritized,
+    WantResumed,
 };
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 
@@ -38,6 +39,8 @@ pub(super) enum RowChange<'a> {
     Seen { at: i64, seq: Seq, seen: &'a SeenPartition },
     /// A partition holds a file that was there already.
     Adopted { at: i64, seq: Seq, adopted: &'a AdoptedPartition },
+    /// A check looked at what an attempt made.
+    Checked { at: i64, attempt: AttemptId, findings: &'a CheckFindings },
     /// A graph is the current one from now on.
     GraphRegistered { at: i64, seq: Seq, graph: &'a GraphRegistered },
 }
@@ -122,6 +125,10 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         Event::RunEnded(RunEnded { run, canceled, message }) => {
             let state = if *canceled { RunState::Canceled } else { RunState::Failed };
             vec![RowChange::RunMoved { run: *run, state, ended_at: Some(at), message: Some(message) }]
+        }
+        Event::Checked(Checked { attempt, checks }) => {
+            let row = |findings| RowChange::Checked { at, attempt: *attempt, findings };
+            checks.iter().map(row).collect()
         }
         // These speak of current state, which the core folds, and make no line in a history.
         Event::FilesVanished(_)

@@ -13,7 +13,7 @@ pub(super) const FORMAT: i64 = 1;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 5;
+pub(super) const PROJECTIONS_VERSION: i64 = 6;
 
 /// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
 pub(super) const LOG: &str = "
@@ -41,13 +41,14 @@ CREATE TABLE meta (
 ";
 
 /// Names of the tables in [`PROJECTIONS`], in an order in which they can be dropped.
-pub(super) const PROJECTED_TABLES: [&str; 5] = ["attempts", "runs", "wants", "materializations", "graphs"];
+pub(super) const PROJECTED_TABLES: [&str; 6] =
+    ["attempts", "runs", "wants", "materializations", "graphs", "checks"];
 
 /// The history lists. Times are microseconds since 1970. Numbers of 64 bits without sign are stored as
 /// the signed number of the same bits.
 ///
 /// `attempts` refers to `runs`, as both go together when history is archived; `materializations` does
-/// not, as it outlives the runs it came from.
+/// not, as it outlives the runs it came from. `checks` are numbered in the order of their findings.
 pub(super) const PROJECTIONS: &str = "
 CREATE TABLE wants (
     id INTEGER PRIMARY KEY,
@@ -124,4 +125,18 @@ CREATE TABLE graphs (
     inherited TEXT NOT NULL
 ) STRICT;
 CREATE INDEX graphs_by_id ON graphs (id);
+CREATE TABLE checks (
+    id INTEGER PRIMARY KEY,
+    partition TEXT NOT NULL,
+    name TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    blocking INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX checks_by_partition ON checks (partition, name);
+CREATE INDEX checks_by_run ON checks (run);
 ";

@@ -300,6 +300,7 @@ fn failed(outcome: AttemptOutcome) -> AttemptEnd {
         wall_ms: 11,
         cpu_ms: 5,
         max_rss_kb: 100,
+        checks: Vec::new(),
     }
 }
 
