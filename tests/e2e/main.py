@@ -26,7 +26,7 @@ from scenarios_survival import Survival
 from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Trials, Renames, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Checks, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Checks, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):
