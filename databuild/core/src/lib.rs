@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod event;
 pub mod ids;
+pub mod observation;
 pub mod report;
 pub mod template;
 

@@ -22,6 +22,7 @@ mod handle;
 mod inherited;
 mod inventory;
 mod keeper;
+mod observers;
 mod orchestrator;
 mod perform;
 mod publisher;
@@ -33,7 +34,6 @@ mod start;
 #[cfg(test)]
 mod testing;
 
-pub use files::{look_at_files, FileLook};
 pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use perform::ConnectRunner;

@@ -21,8 +21,7 @@ pub fn write_roots(app: &App) -> Result<Roots, SnapshotError> {
     let snapshot = app.engine.snapshot();
     let state = &snapshot.state;
     let graphs = state.graph.iter().chain(state.runs.values().map(|run| &run.graph));
-    let codes =
-        graphs.flat_map(|graph| graph.graph.jobs().filter_map(|(_, job)| job.code.parse().ok())).collect();
+    let codes = graphs.flat_map(|graph| graph.graph.codes().filter_map(|code| code.parse().ok())).collect();
     let roots = Roots { codes, binaries: app.binary.iter().copied().collect() };
     app.snapshots.write_roots(app.engine.workspace(), &roots)?;
     Ok(roots)

@@ -8,12 +8,14 @@ mod check;
 pub mod diff;
 pub mod file;
 mod limits;
+mod observe;
 mod omission;
 mod problem;
 mod resolve;
 
 pub use check::check_mappings;
 pub use limits::{Pool, RatePolicy, Resource};
+pub use observe::{Observe, Observer, MOST_OBSERVE_MS};
 pub use omission::Omissions;
 pub use problem::{GraphProblem, ProblemCode};
 pub use resolve::parse_file;
@@ -74,6 +76,8 @@ pub struct Dataset {
     pub path: Option<Template>,
     /// The path as it was written.
     pub path_text: Option<String>,
+    /// How its data versions are found out; by the file at `path` if none.
+    pub observe: Option<Observe>,
     /// Most runs that make it at once.
     pub max_running: Option<u32>,
     /// Who makes it; none for external ones.
@@ -351,15 +355,24 @@ impl Dataset {
     /// The path of one partition's file, relative to the workspace unless it is written absolute.
     #[must_use]
     pub fn partition_path(&self, key: &PartitionKey, symbols: &Symbols) -> Option<String> {
-        let template = self.path.as_ref()?;
+        Some(self.fill(self.path.as_ref()?, key, symbols, |text| text))
+    }
+
+    /// A template of the dataset with each hole filled by what `write` makes of that dimension's key.
+    fn fill(
+        &self,
+        template: &Template,
+        key: &PartitionKey,
+        symbols: &Symbols,
+        write: impl Fn(String) -> String,
+    ) -> String {
         let keys = key.keys();
-        let text = template
+        template
             .render(|name, _| {
                 let dim = self.dims.iter().position(|d| d == name)?;
-                Some(self.spaces[dim].format_key(keys[dim], symbols).into())
+                Some(write(self.spaces[dim].format_key(keys[dim], symbols)).into())
             })
-            .expect("the graph check resolved every hole of a path to a dimension");
-        Some(text)
+            .expect("the graph check resolved every hole of a dataset's templates to a dimension")
     }
 
     /// Dimension names and key texts of one partition, in declared order.

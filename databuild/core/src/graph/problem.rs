@@ -103,6 +103,8 @@ problem_codes! {
     PoolTooSmall = "pool_too_small",
     /// A limit of zero, or one that cannot be kept.
     BadLimit = "bad_limit",
+    /// An observation that makes no sense, or whose URL holds a secret.
+    BadObserver = "bad_observer",
 }
 
 impl GraphProblem {

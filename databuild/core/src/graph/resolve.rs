@@ -11,6 +11,7 @@ use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
 };
 use super::limits::{check_max_running, resolve_pools, resolve_rate, resolve_takes};
+use super::observe::resolve_observe;
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
@@ -142,6 +143,7 @@ fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut V
         }
     }
     let path = entry.path.as_ref().and_then(|text| check_path(text, &dims, entry, problems));
+    let observe = resolve_observe(entry, &dims, problems);
     check_max_running(entry.max_running, &entry.label, problems);
     let shape = Shape::of(&spaces);
     Dataset {
@@ -154,6 +156,7 @@ fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut V
         shape,
         path,
         path_text: entry.path.clone(),
+        observe,
         max_running: entry.max_running,
         producer: None,
         consumers: Vec::new(),
