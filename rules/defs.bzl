@@ -1,7 +1,7 @@
 """Public API of the DataBuild rules.
 
 ```starlark
-load("@databuild//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys")
+load("@databuild//rules:defs.bzl", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys", "observe")
 ```
 """
 
@@ -10,6 +10,7 @@ load("//rules/private:dep.bzl", _dep = "dep")
 load("//rules/private:graph.bzl", _databuild_graph = "databuild_graph")
 load("//rules/private:job.bzl", _databuild_job = "databuild_job")
 load("//rules/private:keys.bzl", _keys = "keys")
+load("//rules/private:observe.bzl", _observe = "observe")
 load(
     "//rules/private:pipeline_tests.bzl",
     _databuild_pipeline_test = "databuild_pipeline_test",
@@ -25,3 +26,4 @@ databuild_plan_test = _databuild_plan_test
 databuild_pool = _databuild_pool
 dep = _dep
 keys = _keys
+observe = _observe

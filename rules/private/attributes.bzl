@@ -23,7 +23,6 @@ _PLANNED = [
     "executor",
     "freshness",
     "keep_current",
-    "observe",
     "owners",
     "params",
     "partial_inputs",

@@ -9,8 +9,7 @@ _FORMAT = 1
 _TOOLCHAIN = "//rules:toolchain_type"
 _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
-def _spec(label, jobs):
-    datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
+def _spec(label, jobs, datasets):
     pools = depset(transitive = [job.pools for job in jobs]).to_list()
     pools = [{"label": pool.label, "slots": pool.slots} for pool in sorted(pools, key = lambda pool: pool.label)]
 
@@ -27,21 +26,26 @@ def _graph_impl(ctx):
     fail_with(label, ctx.attr.problems)
     program = ctx.toolchains[_TOOLCHAIN].databuild
     jobs = [target[DatabuildJobInfo] for target in ctx.attr.jobs]
+    datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
+    observed = [dataset for dataset in datasets if dataset.observer]
+    manifests = [job.code_manifest for job in jobs] + [dataset.observer.code_manifest for dataset in observed]
 
     # In a folder of its own: `databuild` may also be the name of a package here, as in this repository.
     stem = "%s_/%s" % (ctx.label.name, ctx.label.name)
     spec = ctx.actions.declare_file(stem + ".spec.json")
-    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs), indent = "  ") + "\n")
+    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, datasets), indent = "  ") + "\n")
 
     graph = ctx.actions.declare_file(stem + ".graph.json")
     args = tool_params(ctx, "assemble", graph)
     args.add(spec, format = "--spec=%s")
     for job in jobs:
         args.add(job.code_manifest, format = "job\t%s\t%%s" % job.label.replace("%", "%%"))
+    for dataset in observed:
+        args.add(dataset.observer.code_manifest, format = "observer\t%s\t%%s" % dataset.name.replace("%", "%%"))
     ctx.actions.run(
         executable = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool,
         arguments = [args],
-        inputs = [spec] + [job.code_manifest for job in jobs],
+        inputs = [spec] + manifests,
         outputs = [graph],
         mnemonic = "DatabuildGraph",
         progress_message = "Checking job graph %{label}",
@@ -51,12 +55,13 @@ def _graph_impl(ctx):
     executable = ctx.actions.declare_file(stem)
     ctx.actions.symlink(output = executable, target_file = program.executable, is_executable = True)
     runfiles = ctx.runfiles(files = [graph, program.executable]).merge_all(
-        [program.default_info.default_runfiles] + [job.runfiles for job in jobs],
+        [program.default_info.default_runfiles] + [job.runfiles for job in jobs] +
+        [dataset.observer.runfiles for dataset in observed],
     )
     return [
         DefaultInfo(executable = executable, files = depset([executable, graph]), runfiles = runfiles),
         OutputGroupInfo(
-            code_manifests = depset([job.code_manifest for job in jobs]),
+            code_manifests = depset(manifests),
             graph = depset([graph]),
             source_manifests = depset([job.source_manifest for job in jobs]),
         ),

@@ -4,6 +4,7 @@ load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "Datab
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":dep.bzl", "is_dep")
 load(":duration.bzl", "parse_duration")
+load(":environment.bzl", "environment")
 load(":fingerprint.bzl", "code_manifest")
 load(":inputs.bzl", "input_entry")
 load(":limits.bzl", "limit_or_zero", "run_limits")
@@ -21,19 +22,6 @@ def _duration(name, text, problems):
     if parsed == None:
         problems.append("%s = \"%s\" is no duration; write numbers with a unit, such as \"500ms\", \"90s\", \"20m\" or \"1h30m\"" % (name, text))
     return parsed or 0
-
-def _environment(ctx, binary):
-    """What `RunEnvironmentInfo` of the binary says, the job's own attributes over it."""
-    env = {}
-    inherit = list(ctx.attr.env_inherit)
-    if RunEnvironmentInfo in binary:
-        info = binary[RunEnvironmentInfo]
-        env.update(info.environment)
-        inherit += info.inherited_environment
-    env.update(ctx.attr.env)
-
-    # A value that is declared is not inherited.
-    return env, sorted({name: None for name in inherit if name not in env})
 
 def _job_impl(ctx):
     label = display_label(ctx.label)
@@ -84,7 +72,7 @@ def _job_impl(ctx):
     code = ctx.runfiles(files = [executable] + ([mapping] if mapping else [])).merge(binary[DefaultInfo].default_runfiles)
     manifest = code_manifest(ctx, graphtool, executable, code)
     sources = source_manifest(ctx, graphtool, binary)
-    env, env_inherit = _environment(ctx, binary)
+    env, env_inherit = environment(binary, ctx.attr.env, ctx.attr.env_inherit)
     runfiles = code.merge(ctx.runfiles(files = [manifest, sources]))
     return [
         DefaultInfo(files = depset([manifest, sources]), runfiles = runfiles),
