@@ -1,7 +1,7 @@
 """Public API of the DataBuild rules.
 
 ```starlark
-load("@databuild//rules:defs.bzl", "databuild_check", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys", "moved")
+load("@databuild//rules:defs.bzl", "databuild_check", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys", "moved", "observe")
 ```
 """
 
@@ -12,6 +12,7 @@ load("//rules/private:graph.bzl", _databuild_graph = "databuild_graph")
 load("//rules/private:job.bzl", _databuild_job = "databuild_job")
 load("//rules/private:keys.bzl", _keys = "keys")
 load("//rules/private:moved.bzl", _moved = "moved")
+load("//rules/private:observe.bzl", _observe = "observe")
 load(
     "//rules/private:pipeline_tests.bzl",
     _databuild_pipeline_test = "databuild_pipeline_test",
@@ -29,3 +30,4 @@ databuild_pool = _databuild_pool
 dep = _dep
 keys = _keys
 moved = _moved
+observe = _observe

@@ -7,6 +7,7 @@ DatabuildDatasetInfo = provider(
         "external": "bool: observed, not built.",
         "label": "string: the target, in display form.",
         "name": "string: the name in partition references: `package/name`.",
+        "observer": "struct(code_manifest = File, runfiles = runfiles): the program that observes it; None if there is none.",
         "spec": "string: JSON of the dataset's entry in the graph file.",
     },
 )

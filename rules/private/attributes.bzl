@@ -22,7 +22,6 @@ _PLANNED = [
     "executor",
     "freshness",
     "keep_current",
-    "observe",
     "owners",
     "partial_inputs",
     "priority",

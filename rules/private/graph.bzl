@@ -10,8 +10,7 @@ _FORMAT = 1
 _TOOLCHAIN = "//rules:toolchain_type"
 _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
-def _spec(label, jobs, checks, moved):
-    datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
+def _spec(label, jobs, datasets, checks, moved):
     pools = depset(transitive = [job.pools for job in jobs]).to_list()
     pools = [{"label": pool.label, "slots": pool.slots} for pool in sorted(pools, key = lambda pool: pool.label)]
 
@@ -31,23 +30,27 @@ def _graph_impl(ctx):
     program = ctx.toolchains[_TOOLCHAIN].databuild
     jobs = [target[DatabuildJobInfo] for target in ctx.attr.jobs]
     checks = [target[DatabuildCheckInfo] for target in ctx.attr.checks]
-    manifests = [program.code_manifest for program in jobs + checks]
+    datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
+    programs = [("job", job.label, job) for job in jobs] + [("check", check.label, check) for check in checks] + [
+        ("observer", dataset.name, dataset.observer)
+        for dataset in datasets
+        if dataset.observer
+    ]
 
     # In a folder of its own: `databuild` may also be the name of a package here, as in this repository.
     stem = "%s_/%s" % (ctx.label.name, ctx.label.name)
     spec = ctx.actions.declare_file(stem + ".spec.json")
-    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, checks, json.decode(ctx.attr.moved)), indent = "  ") + "\n")
+    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, datasets, checks, json.decode(ctx.attr.moved)), indent = "  ") + "\n")
 
     graph = ctx.actions.declare_file(stem + ".graph.json")
     args = tool_params(ctx, "assemble", graph)
     args.add(spec, format = "--spec=%s")
-    for kind, programs in [("job", jobs), ("check", checks)]:
-        for program_of in programs:
-            args.add(program_of.code_manifest, format = "%s\t%s\t%%s" % (kind, program_of.label.replace("%", "%%")))
+    for kind, name, info in programs:
+        args.add(info.code_manifest, format = "%s\t%s\t%%s" % (kind, name.replace("%", "%%")))
     ctx.actions.run(
         executable = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool,
         arguments = [args],
-        inputs = [spec] + manifests,
+        inputs = [spec] + [info.code_manifest for _, _, info in programs],
         outputs = [graph],
         mnemonic = "DatabuildGraph",
         progress_message = "Checking job graph %{label}",
@@ -57,12 +60,12 @@ def _graph_impl(ctx):
     executable = ctx.actions.declare_file(stem)
     ctx.actions.symlink(output = executable, target_file = program.executable, is_executable = True)
     runfiles = ctx.runfiles(files = [graph, program.executable]).merge_all(
-        [program.default_info.default_runfiles] + [program_of.runfiles for program_of in jobs + checks],
+        [program.default_info.default_runfiles] + [info.runfiles for _, _, info in programs],
     )
     return [
         DefaultInfo(executable = executable, files = depset([executable, graph]), runfiles = runfiles),
         OutputGroupInfo(
-            code_manifests = depset(manifests),
+            code_manifests = depset([info.code_manifest for _, _, info in programs]),
             graph = depset([graph]),
             source_manifests = depset([job.source_manifest for job in jobs]),
         ),

@@ -13,6 +13,7 @@ load(
     "dep",
     "keys",
     "moved",
+    "observe",
 )
 
 def _failure_impl(ctx):
@@ -55,7 +56,51 @@ _DATASETS = {
     ),
     "external_without_path": (
         dict(external = True),
-        "an external dataset needs `path`",
+        "an external dataset needs `path`, whose files' content is its data version, or `observe = observe.glob(...)`",
+    ),
+    "bad_observation_type": (
+        dict(external = True, observe = "data/*.csv"),
+        "observe = \"data/*.csv\": write observe.glob(...), observe.http(...) or observe.program(...)",
+    ),
+    "bad_glob": (
+        dict(external = True, observe = observe.glob(["data/*.csv"])),
+        "observe.glob([\"data/*.csv\"]): write a text, such as \"data/{city}/*.csv\"",
+    ),
+    "bad_url": (
+        dict(external = True, observe = observe.http("")),
+        "observe.http(\"\"): write a text, such as \"https://example.com/{city}.csv\"",
+    ),
+    "bad_observe_timeout": (
+        dict(external = True, observe = observe.http("https://x", timeout = "10")),
+        "observe.http: timeout = \"10\" is no duration",
+    ),
+    "no_observe_timeout": (
+        dict(external = True, observe = observe.http("https://x", timeout = "0s")),
+        "observe.http: timeout = \"0s\" is no time to wait",
+    ),
+    "bad_every": (
+        dict(external = True, observe = observe.program("//rules/tests/golden:tool_bin", every = 5)),
+        "observe.program: every = 5 is no duration",
+    ),
+    "bad_probe_label": (
+        dict(external = True, observe = observe.program(None)),
+        "observe.program(None): the first argument is the label of an executable target",
+    ),
+    "bad_probe_args": (
+        dict(external = True, observe = observe.program("//rules/tests/golden:tool_bin", args = [1])),
+        "observe.program: args = [1]: write a list of texts",
+    ),
+    "probe_that_cannot_run": (
+        dict(external = True, observe = observe.program("//rules/tests:days")),
+        "executable",
+    ),
+    "observed_and_built": (
+        dict(observe = observe.glob("data/*.csv")),
+        "observe: only external data is observed; write external = True, or leave observe out",
+    ),
+    "glob_and_path": (
+        dict(external = True, path = "x", observe = observe.glob("data/*.csv")),
+        "path = \"x\": the files of a partition are what observe.glob(...) matches; leave path out",
     ),
     "mapping_as_dimension": (
         dict(dims = {"date": keys.all()}),

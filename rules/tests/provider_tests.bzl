@@ -169,7 +169,7 @@ def _graph_impl(ctx):
     asserts.equals(env, [info.graph], target[OutputGroupInfo].graph.to_list())
     checks = ["//%s:%s" % (_PACKAGE, name) for name in ["no_negative_orders", "usual_trend"]]
     asserts.equals(env, checks, sorted(info.checks.to_list()))
-    asserts.equals(env, 7, len(target[OutputGroupInfo].code_manifests.to_list()))
+    asserts.equals(env, 8, len(target[OutputGroupInfo].code_manifests.to_list()))
     asserts.equals(env, 5, len(target[OutputGroupInfo].source_manifests.to_list()))
     files = [file.short_path for file in target[DefaultInfo].default_runfiles.files.to_list()]
     for name in ["graph_/graph.graph.json", "ingest_bin", "tool_bin", "ingest.code.manifest", "usual_trend.code.manifest", "week.sources.json"]:

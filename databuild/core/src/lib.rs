@@ -8,6 +8,7 @@ pub mod data_check;
 pub mod digest;
 pub mod event;
 pub mod ids;
+pub mod observation;
 pub mod report;
 pub mod template;
 

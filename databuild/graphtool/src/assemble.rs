@@ -1,11 +1,13 @@
 //! `assemble`: from the rules' specification and the code manifests of jobs and checks to the checked graph file.
 //!
 //! All checking is the core's, the same that a server does when a graph is registered: a graph file that
-//! exists was sound when it was built. Directives: `job<TAB>LABEL<TAB>CODE MANIFEST`, and `check` likewise.
+//! exists was sound when it was built. Directives: `job<TAB>LABEL<TAB>CODE MANIFEST`, `check` likewise, and for a
+//! dataset that a program observes `observer<TAB>DATASET<TAB>CODE MANIFEST`.
 
 use crate::digest::hash_file;
 use crate::error::ToolError;
 use crate::params::{unknown_directive, write_output, Params};
+use databuild_core::graph::file::ObserveEntry;
 use databuild_core::graph::{parse_file, Graph};
 use databuild_core::symbols::Symbols;
 use std::collections::BTreeMap;
@@ -23,22 +25,27 @@ pub fn run(params: &Params) -> Result<(), ToolError> {
     let directives: Vec<_> = params.directives().collect();
     let mut manifests = BTreeMap::new();
     for fields in &directives {
-        let [kind @ ("job" | "check"), label, manifest] = fields[..] else {
+        let [kind @ ("job" | "check" | "observer"), name, manifest] = fields[..] else {
             return Err(unknown_directive(fields));
         };
-        manifests.insert((kind, label), manifest);
+        manifests.insert((kind, name), manifest);
     }
-    let code = |kind, label: &str| {
+    let code = |kind: &'static str, name: &str| {
         let manifest = manifests
-            .get(&(kind, label))
-            .ok_or_else(|| ToolError::Usage(format!("no code manifest for {kind} {label}")))?;
-        Ok::<_, ToolError>(Some(hash_file(Path::new(manifest))?.sha256))
+            .get(&(kind, name))
+            .ok_or_else(|| ToolError::Usage(format!("no code manifest for {kind} {name}")))?;
+        hash_file(Path::new(manifest)).map(|file| Some(file.sha256))
     };
     for job in &mut file.jobs {
         job.code = code("job", &job.label)?;
     }
     for check in &mut file.checks {
         check.code = code("check", &check.label)?;
+    }
+    for dataset in &mut file.datasets {
+        if let Some(ObserveEntry::Program(observer)) = &mut dataset.observe {
+            observer.code = code("observer", &dataset.name)?;
+        }
     }
 
     let mut graph = serde_json::to_string_pretty(&file)

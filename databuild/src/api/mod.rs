@@ -23,7 +23,7 @@ pub use error::ErrorBody;
 pub use graph_diffs::{
     CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
 };
-pub use inventory::{AdoptReply, AdoptRequest, CountedSet, ScanReply, ScanRequest};
+pub use inventory::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
 pub use judgements::{
     AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest, TaintSaid,
 };

@@ -104,7 +104,7 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
     if known && inherited.is_empty() && is_stored(store, &file) {
         return Ok(());
     }
-    let sources = snapshot_code(store, built, &file)?;
+    let sources = store_code(store, built, &file)?;
     let request = RegisterRequest { content: built.content.clone(), sources, inherited };
     let reply: RegisterReply = client.post("/api/v1/graphs", &request)?;
     if reply.changed {
@@ -115,9 +115,8 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
 
 /// Whether the code of all jobs and checks is still in the store; a user may empty caches.
 fn is_stored(store: &Store, file: &GraphFile) -> bool {
-    let stored = |code: &String| code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_))));
-    let codes = file.jobs.iter().map(|job| &job.code).chain(file.checks.iter().map(|check| &check.code));
-    codes.into_iter().all(|code| code.as_ref().is_some_and(stored))
+    let stored = |code: &str| code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_))));
+    file.programs().all(|program| program.code.is_some_and(stored))
 }
 
 /// What a graph file says; `from` is where it is from.
@@ -131,54 +130,49 @@ pub fn parse_content(content: &str, from: &str) -> Result<GraphFile, CliError> {
     })
 }
 
-/// Values of the environment that jobs and checks of a graph inherit.
+/// Values of the environment that programs of a graph inherit.
 pub fn inherited(file: &GraphFile) -> BTreeMap<String, String> {
-    let of_checks = file.checks.iter().flat_map(|check| &check.env_inherit);
-    file.jobs
-        .iter()
-        .flat_map(|job| &job.env_inherit)
-        .chain(of_checks)
+    file.programs()
+        .flat_map(|program| program.env_inherit)
         .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
         .collect()
 }
 
-/// Stores the code of every job and check; returns the source manifests of jobs by label.
-fn snapshot_code(
+/// Stores the code of every program; returns the jobs' source manifests by label.
+fn store_code(
     store: &Store,
     built: &BuiltGraph,
     file: &GraphFile,
 ) -> Result<BTreeMap<String, String>, CliError> {
+    let mut sources = BTreeMap::new();
+    let mut copied = 0;
     let read = |label: &str, runfile: &str| {
         let path = built.runfiles.join(runfile);
         std::fs::read(&path).map_err(|error| {
-            let message = format!("{} of {label}: {error}", path.display());
-            CliError::new(Kind::Configuration, "missing_runfile", message)
-                .hint("build again: bazel run //:databuild")
+            CliError::new(
+                Kind::Configuration,
+                "missing_runfile",
+                format!("{} of {label}: {error}", path.display()),
+            )
+            .hint("build again: bazel run //:databuild")
         })
     };
-    let mut copied = 0;
-    let jobs = file.jobs.iter().map(|job| (&job.label, &job.manifest));
-    let checks = file.checks.iter().map(|check| (&check.label, &check.manifest));
-    for (label, manifest) in jobs.chain(checks) {
-        let manifest = CodeManifest::parse(&read(label, manifest)?)
+    for program in file.programs() {
+        let label = program.label;
+        let manifest = CodeManifest::parse(&read(label, program.manifest)?)
             .map_err(|error| CliError::new(Kind::Configuration, error.code(), format!("{label}: {error}")))?;
         let taken = store
             .materialize(&manifest, &|runfile: &str| built.runfiles.join(runfile))
             .map_err(|error| snapshot_error(label, &error))?;
         copied += taken.new_files();
     }
-    let mut sources = BTreeMap::new();
     for job in &file.jobs {
         if let Ok(text) = String::from_utf8(read(&job.label, &job.sources)?) {
             sources.insert(job.label.clone(), text);
         }
     }
     if copied > 0 {
-        let programs = match file.checks.len() {
-            0 => String::new(),
-            checks => format!(" and {checks} checks"),
-        };
-        eprintln!("stored the code of {} jobs{programs} ({copied} new files)", file.jobs.len());
+        eprintln!("stored the code of {} programs ({copied} new files)", file.programs().count());
     }
     Ok(sources)
 }

@@ -53,12 +53,20 @@ pub(super) fn examiner(
                 }
             }
         }
-        for Verdict { attempt, end, .. } in verdicts {
+        for Verdict { attempt, mut end, .. } in verdicts {
             // What a job found that it needs, nobody may have looked at.
-            if let Err(AttemptReport { outcome: AttemptOutcome::MissingInput { partitions }, .. }) =
-                &end.result
+            if let Err(AttemptReport {
+                outcome: AttemptOutcome::MissingInput { partitions }, message, ..
+            }) = &end.result
             {
                 if let Some(seen) = look(partitions) {
+                    // Waiting for what nobody can see would be in vain; another attempt may see it.
+                    let blind = seen.unseen.first().map(|look| {
+                        format!("{message}, which rests on data that could not be observed: {}", look.message)
+                    });
+                    if let Some(message) = blind {
+                        end.result = failure(message, false);
+                    }
                     if to_loop.send(Message::Input(Input::Sightings(seen))).is_err() {
                         return;
                     }

@@ -1,5 +1,6 @@
 //! How everything outside the loop talks to it.
 
+use super::observers::Observers;
 use super::orchestrator::{Command, Message};
 use crate::store::{Blob, Reader};
 use arc_swap::ArcSwap;
@@ -97,6 +98,7 @@ pub struct Handle {
     pub(super) reader: Arc<Reader>,
     pub(super) workspace: PathBuf,
     pub(super) spool: PathBuf,
+    pub(super) observers: Arc<Observers>,
 }
 
 /// A graph to be registered, with what belongs to it.
@@ -179,9 +181,9 @@ impl Handle {
         let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
             Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
         })?;
-        let names: Vec<&String> = graph.inherited_names().collect();
+        let names = graph.inherited_names();
         let inherited: BTreeMap<String, String> =
-            inherited.into_iter().filter(|(name, _)| names.contains(&name)).collect();
+            inherited.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect();
         let digests = inherited_digests(&graph, &inherited);
         let blobs: Vec<(String, Blob)> =
             sources.into_iter().map(|(label, text)| (label, Blob::of(text.into_bytes()))).collect();
@@ -341,7 +343,8 @@ impl Handle {
         core.draining = true;
         // What was seen is folded into a copy; nothing is recorded.
         core.step(Input::Sightings(look.sightings.clone()), as_of).reply?;
-        let plan = planner::plan(&mut core.state, &look.targets, refresh);
+        let unseen = &look.sightings.unseen;
+        let plan = planner::plan_despite(&mut core.state, &look.targets, refresh, unseen);
         Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
     }
 
@@ -367,7 +370,7 @@ impl Handle {
             return Err(Refusal::NoTargets.into());
         }
         let state = State::clone(&self.snapshot().state);
-        super::files::look_at_files(state, targets, refresh, as_of, &self.workspace)
+        super::files::look_at_files(state, targets, refresh, as_of, &self.observers)
             .map_err(CommandError::from)
     }
 
@@ -399,12 +402,12 @@ impl Planned {
     }
 }
 
-/// Digests of those values that some job or check of a graph inherits.
+/// Digests of those values that some program of a graph inherits.
 fn inherited_digests(graph: &Graph, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let names: Vec<&String> = graph.inherited_names().collect();
+    let names = graph.inherited_names();
     values
         .iter()
-        .filter(|(name, _)| names.contains(name))
+        .filter(|(name, _)| names.contains(name.as_str()))
         .map(|(name, value)| (name.clone(), databuild_core::digest::sha256_hex(value.as_bytes())))
         .collect()
 }

@@ -24,6 +24,7 @@ mod inherited;
 mod inventory;
 mod keep;
 mod keeper;
+mod observers;
 mod orchestrator;
 mod pace;
 mod perform;
@@ -36,7 +37,6 @@ mod start;
 #[cfg(test)]
 mod testing;
 
-pub use files::{look_at_files, FileLook};
 pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use perform::ConnectRunner;

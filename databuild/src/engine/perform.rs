@@ -324,7 +324,7 @@ impl Performer {
             }
         }
         let first = first?;
-        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone };
+        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone, unseen: Vec::new() };
         // No fault of the job: the core makes the input anew and then this run, or says that nobody can.
         let end = lost(format!("its input {first} was gone when it was to start"));
         Some(vec![Input::Sightings(sightings), Input::AttemptEnded { attempt: spec.attempt, end }])
@@ -345,11 +345,7 @@ impl Performer {
             }
         }
         env.extend(own.clone());
-        let runfiles = snapshot.runfiles().to_string_lossy().into_owned();
-        env.insert("RUNFILES_DIR".to_owned(), runfiles.clone());
-        env.insert("JAVA_RUNFILES".to_owned(), runfiles);
-        // Byte code beside the sources would be a write into the snapshot.
-        env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        env.extend(runfiles_environment(&snapshot.runfiles().to_string_lossy()));
         env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string());
         env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string());
         env.into_iter().collect()
@@ -358,6 +354,17 @@ impl Performer {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a program from a snapshot needs to know of it.
+pub(super) fn runfiles_environment(runfiles: &str) -> [(String, String); 3] {
+    [
+        ("RUNFILES_DIR", runfiles),
+        ("JAVA_RUNFILES", runfiles),
+        // Byte code beside the sources would be a write into the snapshot.
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 /// A runner that cannot be written to also reports its disconnection, which is where it is dealt with.

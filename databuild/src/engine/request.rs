@@ -1,6 +1,7 @@
 //! The request: what a job is told, and what the server reads back after a restart to find its outputs.
 
 use super::staging::{self, Staging};
+use crate::publish;
 use crate::store::Reader;
 use databuild_core::decide::AttemptSpec;
 use databuild_core::graph::{Dataset, DatasetIx};
@@ -77,6 +78,12 @@ pub struct InputFile {
     pub keys: BTreeMap<String, String>,
     /// Where it is; none for what is not a file.
     pub path: Option<PathBuf>,
+    /// The files that match its pattern; absent unless it is observed by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<PathBuf>>,
+    /// Where it is on the web; absent unless it is observed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Its data version.
     pub version: Option<String>,
     /// What the job that made it said of it.
@@ -95,7 +102,18 @@ impl Request {
 impl InputFile {
     /// Whether it should be a file and is not there.
     pub(super) fn vanished(&self) -> bool {
-        !self.empty && self.path.as_ref().is_some_and(|path| !path.exists())
+        let gone = |path: &PathBuf| !path.exists();
+        let all_gone = |paths: &Vec<PathBuf>| paths.is_empty() || paths.iter().any(gone);
+        !self.empty && (self.path.as_ref().is_some_and(gone) || self.paths.as_ref().is_some_and(all_gone))
+    }
+
+    /// Its file, if it is exactly one.
+    fn only_path(&self) -> Option<&PathBuf> {
+        match self.paths.as_deref() {
+            None => self.path.as_ref(),
+            Some([only]) => Some(only),
+            Some(_) => None,
+        }
     }
 }
 
@@ -143,6 +161,11 @@ pub(super) fn build(
             dataset: dataset.name.clone(),
             keys: keys(dataset, key, symbols),
             path: dataset.partition_path(key, symbols).map(|path| workspace.join(path)),
+            paths: dataset.partition_pattern(key, symbols).map(|pattern| {
+                // What cannot be listed now counts as gone, and is looked at again.
+                publish::matching(workspace, &pattern).unwrap_or_default()
+            }),
+            url: dataset.partition_url(key, symbols),
             version: made.as_ref().map(|made| made.version.clone()),
             empty: made.as_ref().is_some_and(|made| made.empty),
             metadata: made
@@ -196,7 +219,7 @@ pub(super) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<Str
                             output.path.as_ref().map(path_text)?
                         }
                         ("input", Some(input)) => match request.inputs.get(input)?.as_slice() {
-                            [only] => only.path.as_ref().map(path_text)?,
+                            [only] => only.only_path().map(path_text)?,
                             _ => return None,
                         },
                         ("param", Some(param)) => request.params.get(param)?.clone(),

@@ -5,6 +5,7 @@ use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
 use super::keep;
 use super::keeper::Keeper;
+use super::observers::Observers;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
 use super::pace::Pace;
 use super::perform::{ConnectRunner, Performer};
@@ -31,6 +32,8 @@ pub struct EngineConfig {
     pub spool: PathBuf,
     /// Where outputs wait for publication.
     pub staging: PathBuf,
+    /// Where observers find their requests.
+    pub observers: PathBuf,
     /// The file with inherited environment values.
     pub inherited: PathBuf,
     /// Code snapshots.
@@ -85,6 +88,13 @@ impl Engine {
             snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
             seq: tokio::sync::watch::channel(seq).0,
         });
+        let observers = Arc::new(Observers::new(
+            config.workspace.clone(),
+            config.observers,
+            Arc::clone(&config.snapshots),
+            config.base_env.clone(),
+            config.inherited.clone(),
+        )?);
         let staging = Arc::new(Staging::new(config.staging));
         let mut performer = Performer {
             workspace: config.workspace.clone(),
@@ -105,18 +115,19 @@ impl Engine {
         let mut workers = Vec::new();
         let spool = config.spool.clone();
         let to_loop = inbox.clone();
-        let looking = (Arc::clone(&shared), config.workspace.clone());
+        let looking = (Arc::clone(&shared), Arc::clone(&observers));
+        let keeping = (Arc::clone(&shared), config.workspace.clone());
         workers.push(spawn("examiner", move || {
             let look = |partitions: &[String]| {
-                let (shared, workspace) = &looking;
+                let (shared, observers) = &looking;
                 let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
                 let now = jiff::Timestamp::now();
                 // What is wrong with a reference is the core's to say.
-                let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, workspace);
+                let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
                 look.ok().map(|look| look.sightings)
             };
             let keep = |attempt: AttemptId, request: &Request, outputs: &[OutputRecord]| {
-                let (shared, workspace) = &looking;
+                let (shared, workspace) = &keeping;
                 let state = &shared.snapshot.load().state;
                 let arm = state.runs.get(&attempt.run).and_then(|run| run.trial);
                 let trial = arm.and_then(|arm| state.trials.get(&arm.trial));
@@ -149,6 +160,7 @@ impl Engine {
             reader: config.reader,
             workspace: config.workspace,
             spool: config.spool,
+            observers,
         };
         // The resumption is decided before anything that is asked for.
         handle.send(Message::Input(Input::Tick)).ok();
@@ -168,6 +180,7 @@ impl Engine {
     /// # Errors
     /// Why the loop had ended by itself, if it had.
     pub fn stop(self, jobs: bool) -> Result<(), String> {
+        self.handle.observers.stop();
         // A loop that ended by itself says why below.
         let _ = self.handle.send(Message::Stop { jobs });
         let ended = self.loop_thread.join().map_err(|_| "the orchestrator panicked".to_owned())?;

@@ -175,6 +175,7 @@ impl Server {
             workspace: state.workspace().path().to_owned(),
             spool: state.spool(),
             staging: state.staging(),
+            observers: state.observers(),
             inherited: state.inherited(),
             snapshots: Arc::clone(&snapshots),
             log: Box::new(log),

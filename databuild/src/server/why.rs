@@ -71,8 +71,16 @@ pub(super) fn why(
         blame_taint(state, reader, ix, key, verdict, &mut cause)?;
         causes.push(cause);
     }
+    let unseen = unseen(plan, ix, &PartitionSet::single(shape, key));
+    if let Some((_, message)) = &unseen {
+        causes = vec![not_observed(message)];
+    }
+    let summary = match unseen {
+        Some((_, message)) => format!("{partition} could not be observed: {message}"),
+        None => summary(&partition, standing, &causes, &upstream),
+    };
     Ok(Why {
-        summary: summary(&partition, standing, &causes, &upstream),
+        summary,
         partition,
         state: standing,
         job: dataset.producer.map(|job| graph.job(job).label.clone()),
@@ -138,6 +146,12 @@ fn upstream(
         for (number, input) in graph.job(job).inputs.iter().enumerate() {
             let needed = graph.inputs_of(state.extents(), job, number, &single);
             let Some(producer) = graph.dataset(input.dataset).producer else {
+                if let Some((set, message)) = unseen(plan, input.dataset, &needed) {
+                    let first = set.first().map(|key| state.partition_text(input.dataset, &key));
+                    let (partition, cause) = (first.unwrap_or_default(), not_observed(message));
+                    steps.push(WhyStep { partition, job: None, count: set.len(), cause });
+                    break;
+                }
                 let absent = needed.subtract(&state.dataset(input.dataset).present);
                 if let Some(first) = absent.first() {
                     let partition = state.partition_text(input.dataset, &first);
@@ -188,6 +202,18 @@ fn not_current(plan: &Plan, job: JobIx, needed: &PartitionSet) -> Option<(Partit
         all.union_with(&set.intersect(needed));
     }
     Some((outdated.first().or_else(|| all.first())?, all.len()))
+}
+
+/// Those of `set` that could not be observed, with the first reason.
+fn unseen<'p>(plan: &'p Plan, ix: DatasetIx, set: &PartitionSet) -> Option<(PartitionSet, &'p str)> {
+    let looks = plan.unseen.iter().filter(|look| look.dataset == ix);
+    let mut found = looks.map(|look| (look.set.intersect(set), look.message.as_str()));
+    found.find(|(set, _)| !set.is_empty())
+}
+
+/// Of external data that nobody knows.
+fn not_observed(message: &str) -> WhyCause {
+    plain("not_observed", &format!("it could not be observed: {message}"))
 }
 
 /// Of external data that is not there.

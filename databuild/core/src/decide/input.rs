@@ -8,6 +8,7 @@ use crate::event::{
 use crate::graph::{DatasetIx, JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::planner::Unseen;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -212,6 +213,8 @@ pub struct Sightings {
     pub graph: Option<GraphId>,
     /// What was seen, only where it differs from what is known.
     pub seen: Vec<Sighting>,
+    /// What could not be looked at.
+    pub unseen: Vec<Unseen>,
 }
 
 /// One file that is not as recorded.
@@ -487,6 +490,18 @@ pub enum Refusal {
     /// What is adopted are files of built partitions.
     #[error("`{0}` is external or not made of files, so there is nothing to adopt")]
     NotAdoptable(String),
+    /// What is adopted counts as made from its inputs as they are, and of one nobody knows what it is.
+    #[error(
+        "`{partition}` cannot be adopted: it is made from `{input}`, which could not be observed: {message}"
+    )]
+    InputUnseen {
+        /// What was to be adopted.
+        partition: PartitionText,
+        /// The dataset that could not be observed.
+        input: String,
+        /// What went wrong.
+        message: String,
+    },
     /// No change.
     #[error(
         "nothing of that is stale because its job's code or arguments changed, so there is nothing to accept"
@@ -608,6 +623,7 @@ impl Refusal {
             Refusal::NotOfJob { .. } => "not_of_job",
             Refusal::NothingToAccept => "nothing_to_accept",
             Refusal::NotAdoptable(_) => "not_adoptable",
+            Refusal::InputUnseen { .. } => "not_observed",
             Refusal::UnknownKeySpace { .. } => "unknown_key_space",
             Refusal::BadKey { .. } => "bad_key",
             Refusal::NoSuchKey { .. } => "unknown_key",

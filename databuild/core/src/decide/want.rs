@@ -10,7 +10,7 @@ use crate::event::{
 use crate::graph::{DatasetIx, Graph, Params};
 use crate::ids::{PlanId, RunId, WantId};
 use crate::partition_set::PartitionSet;
-use crate::planner::{self, Plan};
+use crate::planner::{self, Fault, Plan};
 use crate::state::{Phase, State, Want};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ pub(super) fn create_with(
     sight(out, sightings);
     out.state.advance(as_of);
 
-    let plan = planner::plan(out.state, &targets, request.refresh);
+    let plan = planner::plan_despite(out.state, &targets, request.refresh, &sightings.unseen);
     let start = Start {
         targets: &targets,
         refresh: request.refresh,
@@ -109,24 +109,13 @@ pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         successors.extend(out.state.work_text(entry.job, &behind));
     }
     let mut blocked = blocked_texts(out.state, plan);
-    for (ix, set) in &plan.absent {
+    for (ix, set, fault) in plan.unusable() {
         let asked =
-            start.targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
+            start.targets.iter().find(|(target, _)| *target == ix).map(|(_, wanted)| wanted.intersect(set));
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            let partitions = out.state.set_text(*ix, &asked);
-            let reason = format!("`{}` is external and not there", partitions.join(", "));
-            blocked.push(Blocked { partitions, reason });
-        }
-    }
-    for (ix, set) in &plan.tainted {
-        let asked =
-            start.targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
-        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            let partitions = out.state.set_text(*ix, &asked);
-            let reason = format!(
-                "`{}` is external and tainted; untaint it or bring other data",
-                partitions.join(", ")
-            );
+            let partitions = out.state.set_text(ix, &asked);
+            let hint = if fault == Fault::Tainted { "; untaint it or bring other data" } else { "" };
+            let reason = format!("`{}` is {fault}{hint}", partitions.join(", "));
             blocked.push(Blocked { partitions, reason });
         }
     }

@@ -43,17 +43,6 @@ impl Graph {
         self.checks.iter()
     }
 
-    /// Names of environment variables that some job or check inherits.
-    pub fn inherited_names(&self) -> impl Iterator<Item = &String> {
-        let jobs = self.jobs().flat_map(|(_, job)| &job.env_inherit);
-        jobs.chain(self.checks.iter().flat_map(|check| &check.env_inherit))
-    }
-
-    /// Code digests of all jobs and checks.
-    pub fn codes(&self) -> impl Iterator<Item = &String> {
-        self.jobs().map(|(_, job)| &job.code).chain(self.checks.iter().map(|check| &check.code))
-    }
-
     /// The checks of what a job makes, by label.
     pub fn checks_of(&self, job: JobIx) -> impl Iterator<Item = &Check> {
         let outputs = &self.job(job).outputs;

@@ -189,6 +189,7 @@ fn dataset_changes(before: &DatasetEntry, now: &DatasetEntry) -> Vec<&'static st
         ("external", before.external != now.external),
         ("dims", before.dims != now.dims),
         ("path", before.path != now.path),
+        ("observe", before.observe != now.observe),
         ("policy", before.max_running != now.max_running),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()

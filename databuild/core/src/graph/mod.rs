@@ -10,6 +10,7 @@ pub mod diff;
 pub mod file;
 mod limits;
 mod moved;
+mod observe;
 mod omission;
 mod params;
 mod problem;
@@ -19,6 +20,7 @@ mod resolve;
 pub use check::check_mappings;
 pub use checks::Check;
 pub use limits::{Pool, RatePolicy, Resource};
+pub use observe::{Observe, Observer, MOST_OBSERVE_MS};
 pub use omission::Omissions;
 pub use params::{value_fault, Params, LONGEST_VALUE, MOST_PARAMS};
 pub use problem::{GraphProblem, ProblemCode};
@@ -34,7 +36,7 @@ use crate::symbols::Symbols;
 use crate::template::Template;
 use crate::time::Granularity;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Index of a dataset in its graph.
@@ -86,6 +88,8 @@ pub struct Dataset {
     pub path: Option<Template>,
     /// The path as it was written.
     pub path_text: Option<String>,
+    /// How its data versions are found out; by the file at `path` if none.
+    pub observe: Option<Observe>,
     /// Most runs that make it at once.
     pub max_running: Option<u32>,
     /// Who makes it; none for external ones.
@@ -237,6 +241,22 @@ impl Graph {
         self.pools.iter()
     }
 
+    /// Digests of all code that the graph runs: of jobs, checks and observers.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        let jobs = self.jobs.iter().map(|job| &job.code);
+        let checks = self.checks.iter().map(|check| &check.code);
+        jobs.chain(checks).chain(self.observers().map(|observer| &observer.code)).map(String::as_str)
+    }
+
+    /// Names of variables that programs take from the environment of whoever registers the graph.
+    #[must_use]
+    pub fn inherited_names(&self) -> BTreeSet<&str> {
+        let jobs = self.jobs.iter().flat_map(|job| &job.env_inherit);
+        let checks = self.checks.iter().flat_map(|check| &check.env_inherit);
+        let observers = self.observers().flat_map(|observer| &observer.env_inherit);
+        jobs.chain(checks).chain(observers).map(String::as_str).collect()
+    }
+
     /// The pool of that label.
     #[must_use]
     pub fn pool_labeled(&self, label: &str) -> Option<&Pool> {
@@ -365,15 +385,24 @@ impl Dataset {
     /// The path of one partition's file, relative to the workspace unless it is written absolute.
     #[must_use]
     pub fn partition_path(&self, key: &PartitionKey, symbols: &Symbols) -> Option<String> {
-        let template = self.path.as_ref()?;
+        Some(self.fill(self.path.as_ref()?, key, symbols, |text| text))
+    }
+
+    /// A template of the dataset with each hole filled by what `write` makes of that dimension's key.
+    fn fill(
+        &self,
+        template: &Template,
+        key: &PartitionKey,
+        symbols: &Symbols,
+        write: impl Fn(String) -> String,
+    ) -> String {
         let keys = key.keys();
-        let text = template
+        template
             .render(|name, _| {
                 let dim = self.dims.iter().position(|d| d == name)?;
-                Some(self.spaces[dim].format_key(keys[dim], symbols).into())
+                Some(write(self.spaces[dim].format_key(keys[dim], symbols)).into())
             })
-            .expect("the graph check resolved every hole of a path to a dimension");
-        Some(text)
+            .expect("the graph check resolved every hole of a dataset's templates to a dimension")
     }
 
     /// Dimension names and key texts of one partition, in declared order.

@@ -111,6 +111,8 @@ problem_codes! {
     BadLimit = "bad_limit",
     /// Renames that contradict each other or the graph.
     BadMoved = "bad_moved",
+    /// An observation that makes no sense, or whose URL holds a secret.
+    BadObserver = "bad_observer",
 }
 
 impl GraphProblem {

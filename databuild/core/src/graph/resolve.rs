@@ -13,6 +13,7 @@ use super::file::{
 };
 use super::limits::{check_max_running, resolve_pools, resolve_rate, resolve_takes, Origins};
 use super::moved::Moved;
+use super::observe::resolve_observe;
 use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
@@ -170,6 +171,7 @@ fn resolve_dataset(
         }
     }
     let path = entry.path.as_ref().and_then(|text| check_path(text, &dims, entry, problems));
+    let observe = resolve_observe(entry, &dims, problems);
     check_max_running(entry.max_running, &entry.label, problems);
     let shape = Shape::of(&spaces);
     Dataset {
@@ -184,6 +186,7 @@ fn resolve_dataset(
         shape,
         path,
         path_text: entry.path.clone(),
+        observe,
         max_running: entry.max_running,
         producer: None,
         consumers: Vec::new(),

@@ -21,7 +21,7 @@ use databuild_core::event::{
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
-use databuild_core::planner;
+use databuild_core::planner::{self, Unseen};
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -259,7 +259,8 @@ impl Simulation {
                     }
                     Err(seen) => {
                         self.note(format!("  {} finds inputs gone", spec.attempt));
-                        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen };
+                        let sightings =
+                            Sightings { graph: Some(spec.graph.id.clone()), seen, unseen: Vec::new() };
                         self.step(Input::Sightings(sightings));
                         if self.life == life {
                             let outcome = AttemptOutcome::Failure { permanent: true };
@@ -543,8 +544,9 @@ impl Simulation {
             let targets = plan.targets.clone();
             let refresh = plan.refresh;
             targets.iter().fold(Sightings::default(), |seen, target| {
-                let Sightings { graph, seen: more } = self.look(target, refresh);
-                Sightings { graph, seen: seen.seen.into_iter().chain(more).collect() }
+                let Sightings { graph, seen: more, .. } = self.look(target, refresh);
+                let seen = seen.seen.into_iter().chain(more).collect();
+                Sightings { graph, seen, unseen: Vec::new() }
             })
         } else {
             Sightings::default()
@@ -724,10 +726,25 @@ impl Simulation {
         state.advance(self.now);
         let Ok(target) = state.resolve(&text) else { return };
         let targets = [target];
-        let expected = plans::enumerated(&state, &targets, refresh);
-        let found = plans::planned(&mut state, &targets, refresh);
-        self.note(format!("plan {text} {refresh:?}"));
+        let unseen = self.random_unseen(&state);
+        let expected = plans::enumerated(&state, &targets, refresh, &unseen);
+        let found = plans::planned(&mut state, &targets, refresh, &unseen);
+        self.note(format!("plan {text} {refresh:?} without {unseen:?}"));
         assert_eq!(found, expected, "the plan for {text} {refresh:?}; left is the planner's");
+    }
+
+    /// External data that cannot be observed; mostly none.
+    fn random_unseen(&mut self, state: &State) -> Vec<Unseen> {
+        let mut unseen = Vec::new();
+        for (ix, dataset) in state.graph().datasets().filter(|(_, dataset)| dataset.external) {
+            if self.rng.percent(20) {
+                let all = PartitionSet::full(dataset.shape, state.extents().of(ix));
+                let some = 1 + self.rng.below(5) as u64;
+                let set = if self.rng.percent(50) { all } else { all.take_first(some) };
+                unseen.push(Unseen { dataset: ix, set, message: "no answer".to_owned() });
+            }
+        }
+        unseen
     }
 
     fn look(&self, target: &str, refresh: Refresh) -> Sightings {
@@ -819,7 +836,7 @@ impl Simulation {
                 None => Sighting::Gone(ix, key),
             };
             let graph = Some(self.core.state.registered().id.clone());
-            self.step(Input::Sightings(Sightings { graph, seen: vec![seen] }));
+            self.step(Input::Sightings(Sightings { graph, seen: vec![seen], unseen: Vec::new() }));
         }
     }
 
@@ -836,7 +853,11 @@ impl Simulation {
             self.note(format!("{path} is deleted"));
             self.world.files.remove(&path);
             if self.rng.percent(50) {
-                self.step(Input::Sightings(Sightings { graph, seen: vec![Sighting::Gone(ix, key)] }));
+                self.step(Input::Sightings(Sightings {
+                    graph,
+                    seen: vec![Sighting::Gone(ix, key)],
+                    unseen: Vec::new(),
+                }));
             }
             return;
         }
@@ -848,7 +869,7 @@ impl Simulation {
         let seen = vec![Sighting::Content { dataset: ix, key, version, mark }];
         let held = self.log.len();
         self.hostile = false;
-        self.step(Input::Sightings(Sightings { graph, seen }));
+        self.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }));
         self.hostile = true;
         if self.log.len() == held {
             // Not known to be there, so not told apart either.

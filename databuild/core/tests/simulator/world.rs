@@ -163,7 +163,7 @@ impl World {
                 }
             }
         }
-        Sightings { graph: Some(registered.id.clone()), seen }
+        Sightings { graph: Some(registered.id.clone()), seen, unseen: Vec::new() }
     }
 }
 

@@ -142,6 +142,7 @@ impl GraphSpec {
             dims: dims.to_vec(),
             path: None,
             max_running: None,
+            observe: None,
         });
     }
 

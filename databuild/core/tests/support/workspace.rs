@@ -169,7 +169,9 @@ impl Workspace {
 
     pub fn see(&mut self, seen: Vec<Sighting>) {
         let graph = Some(self.core.state.registered().id.clone());
-        self.step(Input::Sightings(Sightings { graph, seen })).reply.expect("sightings are not refused");
+        self.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }))
+            .reply
+            .expect("sightings are not refused");
     }
 
     /// Partitions being made, in the order in which they were ordered.
