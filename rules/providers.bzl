@@ -7,6 +7,7 @@ DatabuildDatasetInfo = provider(
         "external": "bool: observed, not built.",
         "label": "string: the target, in display form.",
         "name": "string: the name in partition references: `package/name`.",
+        "observer": "struct(code_manifest = File, runfiles = runfiles): the program that observes it; None if there is none.",
         "spec": "string: JSON of the dataset's entry in the graph file.",
     },
 )
@@ -33,9 +34,21 @@ DatabuildJobInfo = provider(
     },
 )
 
+DatabuildCheckInfo = provider(
+    doc = "A check, as graphs see it.",
+    fields = {
+        "code_manifest": "File: the exact content of executable and runfiles; its SHA-256 is the code fingerprint.",
+        "dataset": "string: name of the dataset that it looks at.",
+        "label": "string: the target, in display form.",
+        "runfiles": "runfiles: executable, its runfiles, and the manifest.",
+        "spec": "string: JSON of the check's entry in the graph file, without its fingerprint.",
+    },
+)
+
 DatabuildGraphInfo = provider(
     doc = "A checked job graph.",
     fields = {
+        "checks": "depset of string: the checks' labels, in display form.",
         "graph": "File: the graph file.",
         "jobs": "depset of string: the jobs' labels, in display form.",
     },

@@ -7,7 +7,7 @@
 //! serve                    one life of a server process
 //! server                   HTTP
 //! engine                   the loop that owns the truth, and its hands
-//! runner snapshot publish store daemon   processes, code, outputs, events, life cycle
+//! runner snapshot publish observe store daemon   processes, code, outputs, events, life cycle
 //! api                      the words of HTTP, as data
 //! databuild_core           decisions
 //! ```
@@ -16,6 +16,7 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod engine;
+pub mod observe;
 pub mod publish;
 pub mod runner;
 pub mod serve;

@@ -18,14 +18,11 @@ _COMMON = [
 
 # Attributes that the design has and the code has not. Accepting them before they work would be a promise.
 _PLANNED = [
-    "checks",
     "dynamic_deps",
     "executor",
     "freshness",
     "keep_current",
-    "observe",
     "owners",
-    "params",
     "partial_inputs",
     "priority",
     "resources",

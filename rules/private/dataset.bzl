@@ -4,12 +4,34 @@ load("//rules:providers.bzl", "DatabuildDatasetInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":key_spaces.bzl", "is_key_space")
 load(":limits.bzl", "limit_or_zero")
-load(":paths.bzl", "dataset_name", "display_label")
+load(":observe.bzl", "is_observation")
+load(":paths.bzl", "dataset_name", "display_label", "runfiles_path")
+load(":program.bzl", "program_code", "program_environment")
+load(":transitions.bzl", "fixed_transition")
+
+_EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 def _is_identifier(text):
     if not text or not (text[0].islower() and text[0].isalpha()):
         return False
     return not [c for c in text.elems() if not (c.isalnum() and c == c.lower() or c == "_")]
+
+def _observer(ctx, observe):
+    """The graph file's entry of a program that observes, and what the graph needs of it."""
+
+    # A label with a Starlark transition comes as a list.
+    binary = ctx.attr.probe[0]
+    executable = binary[DefaultInfo].files_to_run.executable
+    manifest, code = program_code(ctx, ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool, binary)
+    env, env_inherit = program_environment(ctx, binary)
+    entry = observe | {
+        "env": env,
+        "env_inherit": env_inherit,
+        "executable": runfiles_path(executable),
+        "label": display_label(binary.label),
+        "manifest": runfiles_path(manifest),
+    }
+    return entry, struct(code_manifest = manifest, runfiles = code.merge(ctx.runfiles(files = [manifest])))
 
 def _dataset_impl(ctx):
     label = display_label(ctx.label)
@@ -18,14 +40,22 @@ def _dataset_impl(ctx):
     for dim in dims:
         if not _is_identifier(dim["name"]):
             problems.append("dims: `%s` is no name of a dimension; use a-z, 0-9 and _, beginning with a letter" % dim["name"])
-    if ctx.attr.external and not ctx.attr.path:
-        problems.append("an external dataset needs `path`: its data version is the content of its files")
+    observe = json.decode(ctx.attr.observe)
+    if ctx.attr.external and not ctx.attr.path and not observe and not ctx.attr.problems:
+        problems.append("an external dataset needs `path`, whose files' content is its data version, or `observe = observe.glob(...)`, `observe.http(...)` or `observe.program(...)`")
+    if observe and not ctx.attr.external:
+        problems.append("observe: only external data is observed; write external = True, or leave observe out")
+    if observe and observe["kind"] == "glob" and ctx.attr.path:
+        problems.append("path = \"%s\": the files of a partition are what observe.glob(...) matches; leave path out" % ctx.attr.path)
     if ctx.attr.max_running < 0:
         problems.append("max_running = %d: write a number of at least 1, or leave it out" % ctx.attr.max_running)
     if ctx.attr.external and ctx.attr.max_running:
         problems.append("max_running: an external dataset has no runs that make it; leave it out")
     fail_with(label, problems)
     name = dataset_name(ctx.label)
+    observer = None
+    if ctx.attr.probe:
+        observe, observer = _observer(ctx, observe)
     return [
         DefaultInfo(),
         DatabuildDatasetInfo(
@@ -33,8 +63,9 @@ def _dataset_impl(ctx):
             external = ctx.attr.external,
             label = label,
             name = name,
+            observer = observer,
             # What is not said does not stand in the graph file.
-            spec = json.encode(({"max_running": ctx.attr.max_running} if ctx.attr.max_running else {}) | {
+            spec = json.encode(({"max_running": ctx.attr.max_running} if ctx.attr.max_running else {}) | ({"observe": observe} if observe else {}) | {
                 "dims": dims,
                 "external": ctx.attr.external,
                 "label": label,
@@ -50,14 +81,23 @@ _databuild_dataset = rule(
     attrs = {
         "dims": attr.string(mandatory = True, doc = "JSON list of dimensions in their declared order."),
         "external": attr.bool(doc = "Observed, not built."),
+        "env": attr.string_dict(doc = "Of the probe."),
+        "env_inherit": attr.string_list(doc = "Of the probe."),
         "max_running": attr.int(doc = "Most runs that make it at once; 0 for no limit."),
+        "observe": attr.string(default = "null", doc = "JSON of how it is observed, without what is known of the probe; or null."),
         "path": attr.string(doc = "Path template of a partition."),
+        "probe": attr.label(
+            cfg = fixed_transition,
+            doc = "The program that observes it; built as jobs are.",
+            executable = True,
+        ),
         "problems": attr.string_list(doc = "What the macro found wrong."),
     },
     provides = [DatabuildDatasetInfo],
+    toolchains = [_EXEC_TOOLCHAIN],
 )
 
-def databuild_dataset(name, dims = {}, path = None, external = False, max_running = None, **kwargs):
+def databuild_dataset(name, dims = {}, path = None, external = False, observe = None, max_running = None, **kwargs):
     """Declares a dataset.
 
     Its name in partition references is the package and the name: `//sales:orders` is `sales/orders`.
@@ -69,6 +109,8 @@ def databuild_dataset(name, dims = {}, path = None, external = False, max_runnin
         path: where the file or directory of a partition is, with `{dimension}` for each dimension; relative
             to the workspace, or absolute. Left out if partitions are not files.
         external: the data comes from elsewhere: it is observed, no job makes it.
+        observe: how its data versions are found out: `observe.glob(...)`, `observe.http(...)` or
+            `observe.program(...)`. By default they are the content of the files at `path`.
         max_running: most runs that make it at once; by default there is no limit.
         **kwargs: attributes of all rules, such as `visibility` (who may read the dataset) and `tags`.
     """
@@ -84,12 +126,23 @@ def databuild_dataset(name, dims = {}, path = None, external = False, max_runnin
             problems.append("dims: `%s`: %s" % (dim, space.problem))
         else:
             entries.append({"keys": space.spec, "name": dim})
+    entry = None
+    if observe != None and not is_observation(observe):
+        problems.append("observe = %r: write observe.glob(...), observe.http(...) or observe.program(...)" % (observe,))
+    elif observe:
+        problems += observe.problems
+        if not observe.problems:
+            entry = dict(observe.fields, kind = observe.kind)
     _databuild_dataset(
         name = name,
         dims = json.encode(entries),
+        env = observe.env if entry else {},
+        env_inherit = observe.env_inherit if entry else [],
         external = external,
         max_running = limit_or_zero("max_running", max_running, problems),
+        observe = json.encode(entry),
         path = path or "",
+        probe = observe.probe if entry else None,
         problems = problems,
         **common
     )

@@ -30,3 +30,19 @@ def parse_duration(text):
     if unit not in _UNITS:
         return None
     return total + int(number) * _UNITS[unit]
+
+def duration_or_problem(name, text, problems):
+    """Parses a duration that somebody wrote.
+
+    Args:
+        name: what it is called, for messages.
+        text: what was written.
+        problems: list that gains what is wrong.
+
+    Returns:
+        Milliseconds; 0 if the text is no duration.
+    """
+    parsed = parse_duration(text)
+    if parsed == None:
+        problems.append("%s = \"%s\" is no duration; write numbers with a unit, such as \"500ms\", \"90s\", \"20m\" or \"1h30m\"" % (name, text))
+    return parsed or 0

@@ -1,13 +1,13 @@
 """`databuild_job`: a program that makes partitions of datasets from partitions of others."""
 
-load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "DatabuildPoolInfo", "DatabuildSourcesInfo")
+load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "DatabuildPoolInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":dep.bzl", "is_dep")
-load(":duration.bzl", "parse_duration")
-load(":fingerprint.bzl", "code_manifest")
+load(":duration.bzl", "duration_or_problem")
 load(":inputs.bzl", "input_entry")
 load(":limits.bzl", "limit_or_zero", "run_limits")
 load(":paths.bzl", "display_label", "runfiles_path")
+load(":program.bzl", "hidden_env_problems", "program_code", "program_environment")
 load(":sources.bzl", "source_manifest", "sources_aspect")
 load(":transitions.bzl", "fixed_transition")
 
@@ -15,25 +15,6 @@ _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 # As in the core's check: the request of a run names each of its partitions.
 _MAX_BATCH = 10000
-
-def _duration(name, text, problems):
-    parsed = parse_duration(text)
-    if parsed == None:
-        problems.append("%s = \"%s\" is no duration; write numbers with a unit, such as \"500ms\", \"90s\", \"20m\" or \"1h30m\"" % (name, text))
-    return parsed or 0
-
-def _environment(ctx, binary):
-    """What `RunEnvironmentInfo` of the binary says, the job's own attributes over it."""
-    env = {}
-    inherit = list(ctx.attr.env_inherit)
-    if RunEnvironmentInfo in binary:
-        info = binary[RunEnvironmentInfo]
-        env.update(info.environment)
-        inherit += info.inherited_environment
-    env.update(ctx.attr.env)
-
-    # A value that is declared is not inherited.
-    return env, sorted({name: None for name in inherit if name not in env})
 
 def _job_impl(ctx):
     label = display_label(ctx.label)
@@ -51,16 +32,15 @@ def _job_impl(ctx):
         input_entry(name, specs[name], inputs[specs[name]["dataset"]], output_dims, problems)
         for name in sorted(specs)
     ]
-    if DatabuildSourcesInfo in binary and binary[DatabuildSourcesInfo].hidden_env:
-        problems.append("the rule of %s does not pass on its `env`; write `env` of databuild_job instead" % display_label(binary.label))
+    problems += hidden_env_problems("databuild_job", binary)
     if not outputs:
         problems.append("outputs is empty; name at least one dataset, such as outputs = [\":clean\"]")
     if ctx.attr.retries < 0:
         problems.append("retries = %d: write 0 or more" % ctx.attr.retries)
-    backoff = _duration("backoff", ctx.attr.backoff, problems)
-    backoff_max = _duration("backoff_max", ctx.attr.backoff_max, problems)
-    grace = _duration("grace", ctx.attr.grace, problems)
-    timeout = _duration("timeout", ctx.attr.time_limit, problems) if ctx.attr.time_limit else None
+    backoff = duration_or_problem("backoff", ctx.attr.backoff, problems)
+    backoff_max = duration_or_problem("backoff_max", ctx.attr.backoff_max, problems)
+    grace = duration_or_problem("grace", ctx.attr.grace, problems)
+    timeout = duration_or_problem("timeout", ctx.attr.time_limit, problems) if ctx.attr.time_limit else None
     batch = json.decode(ctx.attr.batch)
     if batch:
         if batch["dim"] not in output_dims:
@@ -80,11 +60,9 @@ def _job_impl(ctx):
     fail_with(label, problems)
 
     graphtool = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool
-    mapping = binary[DefaultInfo].files_to_run.repo_mapping_manifest
-    code = ctx.runfiles(files = [executable] + ([mapping] if mapping else [])).merge(binary[DefaultInfo].default_runfiles)
-    manifest = code_manifest(ctx, graphtool, executable, code)
+    manifest, code = program_code(ctx, graphtool, binary)
     sources = source_manifest(ctx, graphtool, binary)
-    env, env_inherit = _environment(ctx, binary)
+    env, env_inherit = program_environment(ctx, binary)
     runfiles = code.merge(ctx.runfiles(files = [manifest, sources]))
     return [
         DefaultInfo(files = depset([manifest, sources]), runfiles = runfiles),
@@ -97,7 +75,7 @@ def _job_impl(ctx):
             runfiles = runfiles,
             source_manifest = sources,
             # What is not declared is not in the graph file, as before there was such a thing.
-            spec = json.encode(({"batch": batch} if batch else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | limits | {
+            spec = json.encode(({"batch": batch} if batch else {}) | ({"params": ctx.attr.params} if ctx.attr.params else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | limits | {
                 "args": ctx.attr.job_args,
                 "backoff_max_ms": backoff_max,
                 "backoff_ms": backoff,
@@ -147,6 +125,7 @@ _databuild_job = rule(
         "memory": attr.string(doc = "An amount with its unit; empty if it is not said."),
         "on_code_change": attr.string(),
         "outputs": attr.label_list(providers = [DatabuildDatasetInfo]),
+        "params": attr.string_dict(doc = "Parameters with their defaults."),
         "pools": attr.label_keyed_string_dict(
             doc = "How much of each pool a run takes.",
             providers = [DatabuildPoolInfo],
@@ -177,6 +156,7 @@ def databuild_job(
         on_code_change = "stale",
         batch = None,
         adds_keys = [],
+        params = {},
         pools = {},
         cpus = None,
         memory = None,
@@ -193,7 +173,8 @@ def databuild_job(
         outputs: labels of the datasets it makes; all have the same dimensions, and one run makes one
             partition of each, unless `batch` says otherwise.
         inputs: dictionary from the job's own name of an input to `dep(...)`.
-        args: arguments; `{dimension}`, `{path}`, `{path:DATASET}` and `{input:NAME}` are filled in for each run.
+        args: arguments; `{dimension}`, `{path}`, `{path:DATASET}`, `{input:NAME}` and `{param:NAME}` are filled in for
+            each run.
         env: environment. Jobs do not see the environment of the terminal.
         env_inherit: names of variables that are taken from the terminal's environment nevertheless.
         retries: further attempts after a failed one.
@@ -205,6 +186,8 @@ def databuild_job(
         batch: lets one run make several partitions that differ in one dimension: a dictionary of that
             dimension and the largest number, such as `{"date": 30}`. By default a run makes one.
         adds_keys: names of dynamic key spaces (`keys.dynamic("customers")`) that its runs may add keys to.
+        params: parameters that `databuild invoke` may give other values: a dictionary from names to defaults, such
+            as `{"full_refresh": "false"}`. The values are part of the arguments: a changed default makes stale.
         pools: what each run takes of pools: a dictionary from the label of a `databuild_pool` to a number,
             such as `{":db": 1}`. A run begins when all of it is free.
         cpus: how many of the places that `--jobs` gives a run takes; 1 by default, and never more than there
@@ -216,6 +199,9 @@ def databuild_job(
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_job", kwargs)
+    if type(params) != "dict" or [value for value in params.values() if type(value) != "string"]:
+        problems.append("params = %r: write a dictionary of names and texts, such as params = {\"full_refresh\": \"false\"}" % (params,))
+        params = {}
     weights = {}
     if type(pools) != "dict" or [weight for weight in pools.values() if type(weight) != "int"]:
         problems.append("pools = %r: write a dictionary of pools and numbers, such as pools = {\":db\": 1}" % (pools,))
@@ -268,6 +254,7 @@ def databuild_job(
         memory = memory or "",
         on_code_change = on_code_change,
         outputs = outputs,
+        params = params,
         pools = weights,
         problems = problems,
         rate = rate or "",

@@ -3,6 +3,7 @@
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load(
     "//rules:defs.bzl",
+    "databuild_check",
     "databuild_dataset",
     "databuild_graph",
     "databuild_job",
@@ -11,6 +12,8 @@ load(
     "databuild_pool",
     "dep",
     "keys",
+    "moved",
+    "observe",
 )
 
 def _failure_impl(ctx):
@@ -53,7 +56,51 @@ _DATASETS = {
     ),
     "external_without_path": (
         dict(external = True),
-        "an external dataset needs `path`",
+        "an external dataset needs `path`, whose files' content is its data version, or `observe = observe.glob(...)`",
+    ),
+    "bad_observation_type": (
+        dict(external = True, observe = "data/*.csv"),
+        "observe = \"data/*.csv\": write observe.glob(...), observe.http(...) or observe.program(...)",
+    ),
+    "bad_glob": (
+        dict(external = True, observe = observe.glob(["data/*.csv"])),
+        "observe.glob([\"data/*.csv\"]): write a text, such as \"data/{city}/*.csv\"",
+    ),
+    "bad_url": (
+        dict(external = True, observe = observe.http("")),
+        "observe.http(\"\"): write a text, such as \"https://example.com/{city}.csv\"",
+    ),
+    "bad_observe_timeout": (
+        dict(external = True, observe = observe.http("https://x", timeout = "10")),
+        "observe.http: timeout = \"10\" is no duration",
+    ),
+    "no_observe_timeout": (
+        dict(external = True, observe = observe.http("https://x", timeout = "0s")),
+        "observe.http: timeout = \"0s\" is no time to wait",
+    ),
+    "bad_every": (
+        dict(external = True, observe = observe.program("//rules/tests/golden:tool_bin", every = 5)),
+        "observe.program: every = 5 is no duration",
+    ),
+    "bad_probe_label": (
+        dict(external = True, observe = observe.program(None)),
+        "observe.program(None): the first argument is the label of an executable target",
+    ),
+    "bad_probe_args": (
+        dict(external = True, observe = observe.program("//rules/tests/golden:tool_bin", args = [1])),
+        "observe.program: args = [1]: write a list of texts",
+    ),
+    "probe_that_cannot_run": (
+        dict(external = True, observe = observe.program("//rules/tests:days")),
+        "executable",
+    ),
+    "observed_and_built": (
+        dict(observe = observe.glob("data/*.csv")),
+        "observe: only external data is observed; write external = True, or leave observe out",
+    ),
+    "glob_and_path": (
+        dict(external = True, path = "x", observe = observe.glob("data/*.csv")),
+        "path = \"x\": the files of a partition are what observe.glob(...) matches; leave path out",
     ),
     "mapping_as_dimension": (
         dict(dims = {"date": keys.all()}),
@@ -129,6 +176,10 @@ _JOBS = {
     "bad_memory": (
         dict(memory = "2"),
         "memory = \"2\": write an amount with its unit",
+    ),
+    "bad_params_type": (
+        dict(params = {"full_refresh": False}),
+        "write a dictionary of names and texts, such as params = ",
     ),
     "bad_pools_type": (
         dict(pools = ["//rules/tests:small_pool"]),
@@ -219,7 +270,54 @@ _POOLS = {
     ),
 }
 
+_CHECKS = {
+    "bad_check_grace": (
+        dict(grace = "5"),
+        "grace = \"5\" is no duration; write numbers with a unit",
+    ),
+    "bad_check_timeout": (
+        dict(timeout = "soon"),
+        "timeout = \"soon\" is no duration; write numbers with a unit",
+    ),
+    "blocking_of_another_type": (
+        dict(blocking = "warn"),
+        "blocking = \"warn\": write True or False",
+    ),
+    "check_of_external_data": (
+        dict(dataset = "//rules/tests/golden:orders_raw"),
+        "dataset = \"//rules/tests/golden:orders_raw\" is external: nothing is published there; check a dataset that is made from it",
+    ),
+    "check_of_no_dataset": (
+        dict(dataset = "//rules/tests/golden:ingest"),
+        "DatabuildDatasetInfo",
+    ),
+    "check_with_hidden_env": (
+        dict(binary = "//rules/tests:hidden_env_bin"),
+        "the rule of //rules/tests:hidden_env_bin does not pass on its `env`; write `env` of databuild_check instead",
+    ),
+    "planned_check_attribute": (
+        dict(services = ["api"]),
+        "attribute `services` is planned and does not work yet",
+    ),
+    "unknown_check_attribute": (
+        dict(retries = 1),
+        "`retries` is no attribute of databuild_check",
+    ),
+}
+
 _GRAPHS = {
+    "bad_moved": (
+        dict(jobs = ["//rules/tests/golden:ingest"], moved = [moved.dimension(":days", "day", to = 1)]),
+        "moved.dimension(\":days\", \"day\", to = 1): write names, such as moved.dimension(",
+    ),
+    "bad_moved_type": (
+        dict(jobs = ["//rules/tests/golden:ingest"], moved = {"a": ":b"}),
+        "write a list, such as moved = [moved.dataset(",
+    ),
+    "graph_of_other_checks": (
+        dict(jobs = ["//rules/tests/golden:ingest"], checks = ["//rules/tests/golden:month"]),
+        "DatabuildCheckInfo",
+    ),
     "events_kept_for_no_time": (
         dict(jobs = ["//rules/tests/golden:ingest"], keep_events = "90 days"),
         "keep_events = \"90 days\": write a length of time of at least an hour",
@@ -285,6 +383,10 @@ def failure_test_suite(name):
         cases[case] = expected
     for case, (kwargs, expected) in _POOLS.items():
         databuild_pool(name = case, tags = ["manual"], **kwargs)
+        cases[case] = expected
+    for case, (kwargs, expected) in _CHECKS.items():
+        attributes = dict({"binary": "//rules/tests/golden:tool_bin", "dataset": ":out"}, **kwargs)
+        databuild_check(name = case, tags = ["manual"], **attributes)
         cases[case] = expected
     for case, (kwargs, expected) in _GRAPHS.items():
         databuild_graph(name = case, tags = ["manual"], **kwargs)

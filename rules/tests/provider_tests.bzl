@@ -1,7 +1,7 @@
 """Tests of what targets provide, and of the actions they declare."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildGraphInfo", "DatabuildJobInfo", "DatabuildSourcesInfo")
+load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildDatasetInfo", "DatabuildGraphInfo", "DatabuildJobInfo", "DatabuildSourcesInfo")
 load("//rules/private:sources.bzl", "sources_aspect")
 
 _PACKAGE = "rules/tests/golden"
@@ -97,6 +97,38 @@ def _job_defaults_impl(ctx):
 
 job_defaults_test = analysistest.make(_job_defaults_impl)
 
+def _check_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+    info = target[DatabuildCheckInfo]
+    asserts.equals(env, "//%s:no_negative_orders" % _PACKAGE, info.label)
+    asserts.equals(env, _PACKAGE + "/orders", info.dataset)
+    asserts.equals(env, _PACKAGE + "/no_negative_orders.code.manifest", info.code_manifest.short_path)
+    asserts.equals(env, [info.code_manifest], target[OutputGroupInfo].code_manifest.to_list())
+    files = [file.short_path for file in info.runfiles.files.to_list()]
+    for name in ["ingest_bin", "data.txt", "lib data.txt", "no_negative_orders.code.manifest"]:
+        asserts.true(env, "%s/%s" % (_PACKAGE, name) in files, "%s in %s" % (name, files))
+    spec = json.decode(info.spec)
+    asserts.equals(env, (True, 90000, 1000), (spec["blocking"], spec["timeout_ms"], spec["grace_ms"]))
+    asserts.equals(env, ["--region={region}", "{path}"], spec["args"])
+    asserts.equals(env, {"FROM_BINARY": "binary", "MODE": "strict", "SHARED": "binary"}, spec["env"])
+    asserts.equals(env, ["INHERITED_BY_BINARY", "SHARED_INHERITED", "TZ"], spec["env_inherit"])
+    asserts.equals(env, "_main/%s/ingest_bin" % _PACKAGE, spec["executable"])
+    return analysistest.end(env)
+
+check_test = analysistest.make(_check_impl)
+
+def _check_defaults_impl(ctx):
+    env = analysistest.begin(ctx)
+    spec = json.decode(analysistest.target_under_test(env)[DatabuildCheckInfo].spec)
+    asserts.equals(env, (False, 300000, 5000, []), tuple([
+        spec[name]
+        for name in ["blocking", "timeout_ms", "grace_ms", "args"]
+    ]))
+    return analysistest.end(env)
+
+check_defaults_test = analysistest.make(_check_defaults_impl)
+
 def _fingerprint_actions_impl(ctx):
     env = analysistest.begin(ctx)
     actions = analysistest.target_actions(env)
@@ -135,14 +167,17 @@ def _graph_impl(ctx):
     asserts.equals(env, _PACKAGE + "/graph_/graph", executable.short_path)
     asserts.equals(env, executable.short_path + ".graph.json", info.graph.short_path)
     asserts.equals(env, [info.graph], target[OutputGroupInfo].graph.to_list())
-    asserts.equals(env, 5, len(target[OutputGroupInfo].code_manifests.to_list()))
+    checks = ["//%s:%s" % (_PACKAGE, name) for name in ["no_negative_orders", "usual_trend"]]
+    asserts.equals(env, checks, sorted(info.checks.to_list()))
+    asserts.equals(env, 8, len(target[OutputGroupInfo].code_manifests.to_list()))
     asserts.equals(env, 5, len(target[OutputGroupInfo].source_manifests.to_list()))
     files = [file.short_path for file in target[DefaultInfo].default_runfiles.files.to_list()]
-    for name in ["graph_/graph.graph.json", "ingest_bin", "tool_bin", "ingest.code.manifest", "week.sources.json"]:
+    for name in ["graph_/graph.graph.json", "ingest_bin", "tool_bin", "ingest.code.manifest", "usual_trend.code.manifest", "week.sources.json"]:
         asserts.true(env, "%s/%s" % (_PACKAGE, name) in files, "%s in %s" % (name, files))
     (write,) = [action for action in analysistest.target_actions(env) if action.mnemonic == "FileWrite" and "spec.json" in action.outputs.to_list()[0].basename]
     spec = json.decode(write.content)
     asserts.equals(env, jobs, [job["label"] for job in spec["jobs"]])
+    asserts.equals(env, checks, [check["label"] for check in spec["checks"]])
     names = [dataset["name"] for dataset in spec["datasets"]]
     asserts.equals(env, sorted(names), names)
     asserts.equals(env, 11, len(names))
@@ -173,6 +208,8 @@ def provider_test_suite(name):
         name: name of the suite.
     """
     tests = {
+        check_defaults_test: "usual_trend",
+        check_test: "no_negative_orders",
         dataset_test: "orders",
         external_dataset_test: "currencies",
         fingerprint_actions_test: "ingest",

@@ -1,11 +1,12 @@
 """Tests of the rules' plain functions."""
 
 load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
-load("//rules:defs.bzl", "dep", "keys")
+load("//rules:defs.bzl", "dep", "keys", "moved")
 load("//rules/private:attributes.bzl", "split_attributes")
 load("//rules/private:duration.bzl", "parse_duration")
 load("//rules/private:limits.bzl", "parse_memory", "parse_rate")
 load("//rules/private:mappings.bzl", "unit_problem")
+load("//rules/private:moved.bzl", "moved_entries")
 load("//rules/private:paths.bzl", "dataset_name", "display_label", "runfiles_path")
 load("//rules/private:prebuilt.bzl", "prebuilt_problem")
 
@@ -39,6 +40,43 @@ def _paths_impl(ctx):
     return unittest.end(env)
 
 paths_test = unittest.make(_paths_impl)
+
+def _moved_impl(ctx):
+    env = unittest.begin(ctx)
+
+    # As in the package `shop`.
+    def label_of(text):
+        return Label("//shop" + text if text.startswith(":") else text)
+
+    entries, problems = moved_entries(
+        [
+            moved.dataset("sales/orders", to = ":orders_v2"),
+            moved.dataset("//old:raw", to = "//new:raw"),
+            moved.dimension(":orders_v2", "day", to = "date"),
+            moved.job("//sales:ingest", to = ":ingest_orders"),
+        ],
+        label_of,
+    )
+    asserts.equals(env, [], problems)
+    asserts.equals(env, [
+        {"from": "sales/orders", "kind": "dataset", "to": "shop/orders_v2"},
+        {"from": "old/raw", "kind": "dataset", "to": "new/raw"},
+        {"dataset": "shop/orders_v2", "from": "day", "kind": "dimension", "to": "date"},
+        {"from": "//sales:ingest", "kind": "job", "to": "//shop:ingest_orders"},
+    ], entries)
+    for wrong, message in [
+        ("x", "moved = \"x\": write a list"),
+        (["a"], "moved: \"a\" is no rename; write moved.dataset(...)"),
+        ([moved.dataset("a", to = None)], "moved.dataset(\"a\", to = None): write names, such as "),
+        ([moved.dimension(":a", "", to = "b")], "moved.dimension(\":a\", \"\", to = \"b\"): write names"),
+        ([moved.job(3, to = ":b")], "moved.job(3, to = \":b\"): write names"),
+    ]:
+        entries, problems = moved_entries(wrong, label_of)
+        asserts.equals(env, ([], 1), (entries, len(problems)))
+        asserts.true(env, problems[0].startswith(message), problems[0])
+    return unittest.end(env)
+
+moved_test = unittest.make(_moved_impl)
 
 def _key_spaces_impl(ctx):
     env = unittest.begin(ctx)
@@ -174,6 +212,7 @@ def unit_test_suite(name):
         key_spaces_test,
         limits_test,
         mappings_test,
+        moved_test,
         paths_test,
         prebuilt_test,
     )

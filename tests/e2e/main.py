@@ -11,6 +11,7 @@ import unittest
 import scenario
 from harness import World, processes_about
 from scenarios_bad_input import BadInput
+from scenarios_checks import Checks
 from scenarios_data import Data
 from scenarios_dynamic import Dynamic
 from scenarios_failures import Failures
@@ -19,11 +20,14 @@ from scenarios_judgements import Acceptance, Files, Judgements
 from scenarios_limits import Limits
 from scenarios_pipeline import Pipeline, Prebuilt
 from scenarios_plans import Blame, Plans
+from scenarios_renames import Renames
+from scenarios_retention import Retention
 from scenarios_server import Server
 from scenarios_survival import Survival
+from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Checks, Retention, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

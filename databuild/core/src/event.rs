@@ -8,7 +8,13 @@
 //! - The stored form (crate `databuild-proto`) has names and numbers of its own, which are never
 //!   renamed or reused; these Rust names are free to change.
 
-use crate::graph::JobDigests;
+mod checked;
+mod trial;
+
+pub use checked::*;
+pub use trial::*;
+
+use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -93,6 +99,14 @@ pub enum Event {
     KeysRetired(KeysRetired),
     /// Somebody gave a pool another size.
     PoolResized(PoolResized),
+    /// Work is to be repeated, to compare what comes of it.
+    TrialCreated(TrialCreated),
+    /// An arm of a trial made its outputs, which nobody publishes.
+    TrialMade(TrialMade),
+    /// A trial is over.
+    TrialEnded(TrialEnded),
+    /// Checks looked at what an attempt made.
+    Checked(Checked),
 }
 
 impl Event {
@@ -130,6 +144,10 @@ impl Event {
             Event::KeysAdded(_) => "keys_added",
             Event::KeysRetired(_) => "keys_retired",
             Event::PoolResized(_) => "pool_resized",
+            Event::TrialCreated(_) => "trial_created",
+            Event::TrialMade(_) => "trial_made",
+            Event::TrialEnded(_) => "trial_ended",
+            Event::Checked(_) => "checked",
         }
     }
 }
@@ -235,6 +253,8 @@ pub struct WantCreated {
     pub plan: Option<PlanId>,
     /// The run on whose behalf it is: that is suspended until this is satisfied.
     pub parent: Option<RunId>,
+    /// Values of parameters with which the targets, all of one job, are to be made; empty = its defaults.
+    pub params: Params,
 }
 
 /// Partitions that a want asked for and nobody can build.
@@ -337,6 +357,10 @@ pub struct AttemptLeased {
     /// For each partition, in the order of the set: combined digest of its exact inputs and their data
     /// versions at this event.
     pub inputs: Vec<u64>,
+    /// All parameters of the job with the values that it gets.
+    pub params: Params,
+    /// The arm of a trial that the run is, and then it makes nothing that anybody else sees.
+    pub trial: Option<ArmId>,
 }
 
 /// See [`Event::AttemptStarted`].

@@ -61,6 +61,13 @@ numbered_id!(
     "a run id such as `r12`"
 );
 
+numbered_id!(
+    /// A trial: `t3`.
+    TrialId,
+    "t",
+    "a trial id such as `t3`"
+);
+
 /// One attempt of a run: `r12-1`; numbers start at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId {

@@ -4,9 +4,11 @@
 //! out as data. Read [`decide`] first: it is the door; then [`state`], [`planner`] and [`graph`].
 
 // The vocabulary.
+pub mod data_check;
 pub mod digest;
 pub mod event;
 pub mod ids;
+pub mod observation;
 pub mod report;
 pub mod template;
 

@@ -9,6 +9,7 @@ use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::RangeSet;
 use crate::symbols::Symbols;
 use jiff::Timestamp;
+use std::fmt;
 
 /// A reference split into its parts; nothing is looked up yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,24 @@ pub enum ReferenceError {
     DuplicateDimension {
         /// Its name.
         dim: String,
+    },
+    /// The dataset has another name now.
+    #[error("`{from}` was moved to `{to}`; name that")]
+    Moved {
+        /// What was given.
+        from: String,
+        /// Its name of now.
+        to: String,
+    },
+    /// The dimension has another name now.
+    #[error("dimension `{from}` of `{dataset}` was moved to `{to}`; name that")]
+    MovedDimension {
+        /// The dataset.
+        dataset: String,
+        /// What was given.
+        from: String,
+        /// Its name of now.
+        to: String,
     },
     /// The dataset has no such dimension.
     #[error("`{dataset}` has no dimension `{dim}`; {}", known(&[], .dims, .dims.len()))]
@@ -121,6 +140,8 @@ impl ReferenceError {
     pub fn code(&self) -> &'static str {
         match self {
             ReferenceError::BadForm { .. } => "bad_reference",
+            ReferenceError::Moved { .. } => "moved",
+            ReferenceError::MovedDimension { .. } => "moved_dimension",
             ReferenceError::DuplicateDimension { .. } => "duplicate_dimension",
             ReferenceError::UnknownDimension { .. } => "unknown_dimension",
             ReferenceError::UnknownDataset { .. } => "unknown_dataset",
@@ -128,6 +149,13 @@ impl ReferenceError {
             ReferenceError::NotYet { .. } => "not_yet",
             ReferenceError::NotOne { .. } => "not_one_partition",
         }
+    }
+}
+
+impl fmt::Display for ReferenceText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.dataset)?;
+        self.dims.iter().try_for_each(|(dim, keys)| write!(f, "/{dim}={keys}"))
     }
 }
 

@@ -178,9 +178,6 @@ struct Which {
 /// # Errors
 /// The first thing in it that cannot be believed.
 pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Result<Report, ReportError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(ReportError::TooLong);
-    }
     let mut report = Report {
         outputs: vec![Said::Nothing; expected.len()],
         failure: None,
@@ -189,15 +186,8 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
     };
     let places: Places =
         expected.iter().enumerate().map(|(ix, output)| (output.partition.as_str(), ix)).collect();
-    for (ix, line) in bytes.split(|b| *b == b'\n').enumerate() {
-        let number = ix + 1;
-        if number > MAX_LINES + 1 {
-            return Err(ReportError::TooLong);
-        }
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let text = std::str::from_utf8(line).map_err(|_| ReportError::NotText { line: number })?;
+    for line in lines(bytes) {
+        let (number, text) = line?;
         let line: Line = serde_json::from_str(text)
             .map_err(|e| ReportError::Malformed { line: number, problem: e.to_string() })?;
         match line {
@@ -250,6 +240,20 @@ fn named(expected: &[Expected]) -> String {
         names.push(format!("and {more} more"));
     }
     names.join(", ")
+}
+
+/// The lines of a report that say something, with their numbers.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Result<(usize, &str), ReportError>> {
+    let too_long = bytes.len() > MAX_BYTES;
+    let bytes = if too_long { &[] } else { bytes };
+    let lines = bytes.split(|b| *b == b'\n').zip(1..).map(|(line, number)| match std::str::from_utf8(line) {
+        _ if number > MAX_LINES + 1 => Err(ReportError::TooLong),
+        Ok(text) => Ok((number, text)),
+        Err(_) => Err(ReportError::NotText { line: number }),
+    });
+    let blank =
+        |line: &Result<(usize, &str), _>| line.as_ref().is_ok_and(|(_, text)| text.trim_ascii().is_empty());
+    too_long.then_some(Err(ReportError::TooLong)).into_iter().chain(lines.filter(move |line| !blank(line)))
 }
 
 /// Where outputs are, by partition; a batch has many.

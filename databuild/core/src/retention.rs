@@ -17,6 +17,7 @@ pub fn begins_live(state: &State, event: &Event) -> bool {
         Event::WantCreated(e) => state.wants.contains_key(&e.want),
         Event::AttemptLeased(e) => state.runs.contains_key(&e.attempt.run),
         Event::PlanCreated(e) => state.plans.contains_key(&e.plan),
+        Event::TrialCreated(e) => state.trials.get(&e.trial).is_some_and(|trial| trial.ended.is_none()),
         _ => false,
     }
 }
@@ -62,11 +63,12 @@ pub fn last_failures<'a>(
     found
 }
 
-/// Graphs that new work or a live run follows.
+/// Graphs that new work or a live run follows, or whose code a trial runs or ran.
 #[must_use]
 pub fn graphs_in_use(state: &State) -> BTreeSet<GraphId> {
     let runs = state.runs.values().map(|run| &run.graph);
-    state.graph.iter().chain(runs).map(|registered| registered.id.clone()).collect()
+    let trials = state.trials.values().flat_map(|trial| &trial.graphs);
+    state.graph.iter().chain(runs).chain(trials).map(|registered| registered.id.clone()).collect()
 }
 
 /// The code that present data counts as made by: label of the job and fingerprint.
@@ -78,7 +80,9 @@ pub fn code_in_use(state: &State) -> BTreeSet<(String, String)> {
     for (ix, dataset) in graph.datasets() {
         let Some(job) = dataset.producer else { continue };
         let makers = state.dataset(ix).made_by.iter().filter(|(_, set)| !set.is_empty());
-        found.extend(makers.map(|(maker, _)| (graph.job(job).label.clone(), state.provenance(*maker).code.clone())));
+        found.extend(
+            makers.map(|(maker, _)| (graph.job(job).label.clone(), state.provenance(*maker).code.clone())),
+        );
     }
     found
 }

@@ -122,6 +122,32 @@ impl Template {
     }
 }
 
+/// A template's text with other names in its holes, all else as it was written.
+#[must_use]
+pub fn rename_holes(text: &str, rename: impl Fn(&str, Option<&str>) -> Option<String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let hole = from.strip_prefix('{').filter(|inner| !inner.starts_with('{'));
+        let Some((inner, after)) = hole.and_then(|inner| inner.split_once('}')) else {
+            // A brace itself is written twice.
+            let two = from.len().min(2);
+            out.push_str(&from[..two]);
+            rest = &from[two..];
+            continue;
+        };
+        let (name, argument) = inner.split_once(':').map_or((inner, None), |(name, arg)| (name, Some(arg)));
+        out.push('{');
+        out.push_str(rename(name, argument).as_deref().unwrap_or(inner));
+        out.push('}');
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// A hole nobody can fill.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("nothing is known for `{0}`")]
@@ -141,6 +167,25 @@ mod tests {
         });
         assert_eq!(text.unwrap(), "a/oslo/{x}//p");
         assert_eq!(template.render(|_, _| None), Err(UnknownHole("{city}".into())));
+    }
+
+    #[test]
+    fn holes_get_other_names_and_all_else_stays() {
+        let rename = |name: &str, argument: Option<&str>| match (name, argument) {
+            ("day", None) => Some("date".to_owned()),
+            ("path", Some("a")) => Some("path:b".to_owned()),
+            _ => None,
+        };
+        for (text, renamed) in [
+            ("out/{day}.csv", "out/{date}.csv"),
+            ("{{day}}/{day}{day}", "{{day}}/{date}{date}"),
+            ("{{{day}}}", "{{{date}}}"),
+            ("--o={path:a} {path} {input:day}", "--o={path:b} {path} {input:day}"),
+            ("day", "day"),
+            ("", ""),
+        ] {
+            assert_eq!(rename_holes(text, rename), renamed);
+        }
     }
 
     #[test]

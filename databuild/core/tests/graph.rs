@@ -294,7 +294,7 @@ fn digests_change_with_what_they_speak_of() {
     let digests = |graph: &GraphSpec| {
         let graph = graph.parse().unwrap();
         let job = graph.job_labeled("//:make").unwrap();
-        graph.job(job).digests(&[("TZ".to_owned(), "1".to_owned())].into())
+        graph.job(job).digests(&[("TZ".to_owned(), "1".to_owned())].into(), &Default::default())
     };
     let base = digests(&sound());
     let same = digests(&sound().change("make", |job| {
@@ -343,6 +343,5 @@ fn events_are_kept_for_an_hour_at_least() {
     spec.file.keep_events_ms = Some(3_600_000);
     assert_eq!(spec.parse().unwrap().keep_events, Some(std::time::Duration::from_secs(3600)));
     spec.file.keep_events_ms = Some(3_599_999);
-    let problems = spec.parse().unwrap_err();
-    assert_eq!(problems[0].code.as_str(), "bad_limit");
+    assert_eq!(codes(&spec.json()), [Code::BadLimit]);
 }

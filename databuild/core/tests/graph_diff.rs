@@ -5,7 +5,7 @@ mod support;
 use databuild_core::decide::{impact, Impact};
 use databuild_core::event::Refresh;
 use databuild_core::graph::diff::{diff, Change};
-use databuild_core::graph::file::OnCodeChange;
+use databuild_core::graph::file::{CheckEntry, OnCodeChange};
 use std::collections::BTreeMap;
 use support::graphs::{days, reads, GraphSpec};
 use support::workspace::Workspace;
@@ -18,11 +18,12 @@ fn graph() -> GraphSpec {
         .job("make_a", &["a"], &daily, vec![reads("raw")])
         .job("make_b", &["b"], &daily, vec![reads("a")])
         .job("make_c", &["c"], &daily, vec![])
+        .check("sane", "a")
 }
 
 fn changes(head: &GraphSpec) -> Vec<(String, Change, String)> {
     let found = diff(&graph().file, &head.file);
-    let all = found.jobs.into_iter().chain(found.datasets);
+    let all = found.jobs.into_iter().chain(found.datasets).chain(found.checks);
     all.map(|difference| (difference.name, difference.change, difference.what.join(","))).collect()
 }
 
@@ -49,6 +50,26 @@ fn each_respect_has_its_name() {
     // Where build outputs are says nothing.
     assert_eq!(changes(&graph().change("make_a", |job| job.manifest = "elsewhere".into())), []);
     assert_eq!(changes(&graph()), []);
+}
+
+#[test]
+fn a_check_that_differs_is_told() {
+    type Case = (fn(&mut CheckEntry), &'static str);
+    let other = |change: fn(&mut CheckEntry)| {
+        let mut head = graph();
+        change(&mut head.file.checks[0]);
+        changes(&head)
+    };
+    let cases: [Case; 4] = [
+        (|check| check.dataset = "b".into(), "dataset"),
+        (|check| check.code = Some("other".into()), "code"),
+        (|check| check.args = vec!["-v".into()], "args"),
+        (|check| check.blocking = false, "policy"),
+    ];
+    for (change, what) in cases {
+        assert_eq!(other(change), [("//:sane".to_owned(), Change::Changed, what.to_owned())]);
+    }
+    assert_eq!(other(|check| check.manifest = "elsewhere".into()), []);
 }
 
 #[test]

@@ -269,7 +269,7 @@ fn leases_ahead_of_places_stay_within_pools_and_leave_room_for_wide_jobs() {
     workspace.want(&["y/n=1"], Refresh::Stale);
     let attempt = workspace.attempt("y/n=1").attempt;
     let success = Success { outputs: vec![output("y/n=1", "v1")], keys: Default::default() };
-    let end = AttemptEnd { result: Ok(success), exit_code: Some(0), wall_ms: 1, cpu_ms: 1, max_rss_kb: 1 };
+    let end = AttemptEnd { exit_code: Some(0), wall_ms: 1, ..support::workspace::end_of(Ok(success)) };
     workspace.step(Input::AttemptEnded { attempt, end }).reply.unwrap();
     workspace.want(&["x"], Refresh::Stale);
     assert_eq!(workspace.running(), ["x/n=1", "x/n=2", "x/n=3"], "more than places, not more than slots");

@@ -145,6 +145,7 @@ fn a_look_at_the_files_comes_before_the_decision() {
     let version = |version: &str| Sightings {
         graph: graph.clone(),
         seen: vec![Sighting::Content { dataset, key: key.clone(), version: version.to_owned(), mark: 5 }],
+        unseen: Vec::new(),
     };
     let (other, same) = (version("r2"), version("r1"));
     let from = workspace.log.len();

@@ -19,6 +19,7 @@ fn graph() -> GraphSpec {
 
 fn workspace() -> Workspace {
     let mut workspace = Workspace::new(&graph(), 20);
+    workspace.core.state.advance(workspace.now);
     for day in 1..=5 {
         workspace.observe(&format!("raw/date=2010-01-0{day}"), "r1");
     }
@@ -87,7 +88,10 @@ fn graphs_and_code_are_in_use_as_long_as_something_follows_them() {
     let mut workspace = workspace();
     let old = workspace.core.state.registered().id.clone();
     let code = |workspace: &Workspace| -> Vec<String> {
-        code_in_use(&workspace.core.state).into_iter().map(|(label, code)| format!("{label} {code}")).collect()
+        code_in_use(&workspace.core.state)
+            .into_iter()
+            .map(|(label, code)| format!("{label} {code}"))
+            .collect()
     };
     assert_eq!(code(&workspace), [""; 0]);
     workspace.want(&["clean/date=2010-01-01"], Refresh::Stale);

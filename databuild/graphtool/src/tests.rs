@@ -340,3 +340,31 @@ fn an_unsound_graph_names_label_reason_and_remedy() {
     let error = assemble(&sandbox, &spec(&input("raw")), &[]).unwrap_err();
     assert_eq!(error.exit_code(), 2, "{}", error.report());
 }
+
+#[test]
+fn a_check_gets_its_fingerprint_and_is_looked_at() {
+    let sandbox = Sandbox::new();
+    let with_check = |dataset: &str| {
+        let check = format!(
+            r#","checks":[{{"label":"//:c","dataset":"{dataset}","blocking":true,"executable":"_main/c","args":[],"env":{{}},"env_inherit":[],"timeout_ms":1,"grace_ms":1,"manifest":"m"}}]}}"#
+        );
+        spec(&input("raw")).strip_suffix('}').unwrap().to_owned() + &check
+    };
+    let assemble = |spec: &str, programs: &[&str]| {
+        let manifest = sandbox.file("m", "abc");
+        let mut lines = vec![format!("--spec={}", sandbox.file("spec", spec))];
+        lines.extend(programs.iter().map(|program| format!("{program}\t{manifest}")));
+        sandbox.output("assemble", &lines)
+    };
+    let graph = assemble(&with_check("clean"), &["job\t//:job", "check\t//:c"]).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&graph).unwrap();
+    assert_eq!(json["checks"][0]["code"], ABC);
+    let error = assemble(&with_check("raw"), &["job\t//:job", "check\t//:c"]).unwrap_err();
+    let report = error.report();
+    assert!(
+        report.starts_with("error[external_checked]: ") && report.contains("(//:c)\n  help: "),
+        "{report}"
+    );
+    let error = assemble(&with_check("clean"), &["job\t//:job", "job\t//:c"]).unwrap_err();
+    assert!(error.report().contains("no code manifest for check //:c"), "{}", error.report());
+}

@@ -15,6 +15,9 @@ pub struct DiffView {
     pub jobs: Vec<JobDiff>,
     /// Datasets, by name.
     pub datasets: Vec<DatasetDiff>,
+    /// Checks, by label. They make nothing stale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckDiff>,
     /// What would become stale; absent without a server that follows the base.
     pub stale: Option<StaleView>,
 }
@@ -24,9 +27,12 @@ pub struct DiffView {
 pub struct JobDiff {
     /// Label.
     pub job: String,
-    /// `added`, `removed` or `changed`.
+    /// `added`, `removed`, `changed` or `moved`.
     pub change: String,
-    /// If it changed: `code`, `args`, `inputs`, `outputs`, `policy`.
+    /// If it was moved: its label in the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What changed: `code`, `args`, `inputs`, `outputs`, `policy`.
     pub what: Vec<String>,
     /// For another code: the source files to blame; absent if a source manifest is not at hand. None of
     /// them if no source file explains it (a tool, a toolchain, a generated file).
@@ -38,9 +44,23 @@ pub struct JobDiff {
 pub struct DatasetDiff {
     /// Name.
     pub dataset: String,
+    /// `added`, `removed`, `changed` or `moved`.
+    pub change: String,
+    /// If it was moved: its name in the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What changed: `external`, `dims`, `moved_dims` (only names), `path`, `policy`.
+    pub what: Vec<String>,
+}
+
+/// A check that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckDiff {
+    /// Label.
+    pub check: String,
     /// `added`, `removed` or `changed`.
     pub change: String,
-    /// If it changed: `external`, `dims`, `path`.
+    /// If it changed: `dataset`, `code`, `args`, `policy`.
     pub what: Vec<String>,
 }
 

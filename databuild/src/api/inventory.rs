@@ -33,10 +33,22 @@ pub struct ScanReply {
     pub altered: CountedSet,
     /// External files that are new or have other bytes than were seen.
     pub changed: CountedSet,
+    /// External partitions that could not be observed.
+    #[serde(default)]
+    pub not_observed: Vec<NotObserved>,
     /// Pass it as `cursor` to go on; absent at the end.
     pub next: Option<String>,
     /// The last event this reflects.
     pub seq: u64,
+}
+
+/// External partitions that could not be observed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotObserved {
+    /// Which.
+    pub partitions: CountedSet,
+    /// What went wrong, and what to do.
+    pub message: String,
 }
 
 /// A set of partitions.

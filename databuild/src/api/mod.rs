@@ -3,6 +3,7 @@
 //! Field names are stable within `/api/v1`. Every answer that reflects the event log carries `seq`, the
 //! last event it knows of. Lists are `{"data": […], "next": cursor or null, "seq": n}`.
 
+mod checks;
 mod error;
 mod graph_diffs;
 mod inventory;
@@ -13,14 +14,16 @@ mod plans;
 mod pools;
 mod runs;
 mod server;
+mod trials;
 mod wants;
 mod work;
 
+pub use checks::CheckRow;
 pub use error::ErrorBody;
 pub use graph_diffs::{
-    DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
+    CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
 };
-pub use inventory::{AdoptReply, AdoptRequest, CountedSet, ScanReply, ScanRequest};
+pub use inventory::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
 pub use judgements::{
     AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest, TaintSaid,
 };
@@ -32,11 +35,13 @@ pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanVi
 pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
-    Archived, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest, ServerStatus,
-    ShutdownRequest, SlotsRequest,
+    Archived, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest,
+    ServerStatus, ShutdownRequest, SlotsRequest,
 };
+pub use trials::{CreateTrial, RerunTrial, SampleTrial, TrialArm, TrialDetail, TrialResult, TrialRow};
 pub use wants::{
-    CreateWant, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail, WantRow,
+    CreateWant, InvokeJob, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail,
+    WantRow,
 };
 pub use work::{Blocker, Holder, WhyWork};
 

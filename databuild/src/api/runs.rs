@@ -1,6 +1,7 @@
 //! Runs and attempts.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct RunRow {
     pub ended_at: Option<String>,
     /// Why it failed.
     pub message: String,
+    /// The trial that it is a part of, `t3`; it publishes nothing. Absent if it is of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<String>,
 }
 
 /// `GET /api/v1/runs/r12`.
@@ -34,8 +38,14 @@ pub struct RunDetail {
     pub run: RunRow,
     /// Digest of the graph whose code it ran.
     pub graph: String,
+    /// All parameters of the job with the values that it got; absent if it has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// Its attempts, first to last.
     pub attempts_detail: Vec<AttemptRow>,
+    /// What checks found in what it made, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<super::CheckRow>,
     /// The last event this reflects.
     pub seq: u64,
 }

@@ -1,6 +1,7 @@
 //! Wants and their progress.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `POST /api/v1/wants`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,40 @@ pub struct CreateWant {
     #[serde(default)]
     pub source: Option<String>,
     /// Refuse if another graph is registered.
+    #[serde(default)]
+    pub graph: Option<String>,
+}
+
+/// `POST /api/v1/jobs/invoke`; the answer is that of `POST /api/v1/wants`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvokeJob {
+    /// The job: its label, or a name that only one has.
+    pub job: String,
+    /// References of what is to be made, whatever its state.
+    pub targets: Vec<String>,
+    /// Values of its parameters; defaults hold for the others.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// As in `POST /api/v1/wants`.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// As there.
+    #[serde(default)]
+    pub as_of: Option<String>,
+    /// As there.
+    #[serde(default)]
+    pub ttl_seconds: Option<u64>,
+    /// As there.
+    #[serde(default)]
+    pub sla_seconds: Option<u64>,
+    /// As there.
+    #[serde(default)]
+    pub comment: String,
+    /// As there.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// As there.
     #[serde(default)]
     pub graph: Option<String>,
 }
@@ -74,6 +109,9 @@ pub struct WantDetail {
     pub as_of: String,
     /// The plan that it carries out.
     pub plan: Option<String>,
+    /// Values of parameters that were given for it; absent if there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// How far it is; absent once it has ended.
     pub progress: Option<Progress>,
     /// Why it failed: first causes, at most ten.
@@ -123,7 +161,7 @@ pub struct JobProgress {
 pub struct ProgressLine {
     /// Of this event; 0 for a summary.
     pub seq: u64,
-    /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`.
+    /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`, `warning`.
     pub what: String,
     /// What it is about.
     pub partition: String,

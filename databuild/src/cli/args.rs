@@ -37,6 +37,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Build partitions and whatever they need, and wait
     Build(BuildArgs),
+    /// Run one job by hand for partitions, whatever their state, and wait
+    Invoke(InvokeArgs),
     /// Show what a build would run, and why; keep it, to be applied
     Plan(PlanArgs),
     /// List kept plans, or show one
@@ -55,6 +57,14 @@ pub enum Command {
     Untaint(UntaintArgs),
     /// Judge a change of a job's code harmless: what it made before stays current
     Accept(AcceptArgs),
+    /// Make some of what other code of a job made once more, with both, and compare the bytes
+    Compare(CompareArgs),
+    /// Make some of what a job makes twice, and compare the bytes
+    Verify(VerifyArgs),
+    /// Repeat a run as it was, and compare the bytes
+    Rerun(RerunArgs),
+    /// List trials (compare, verify, rerun), or show one
+    Trials(TrialsArgs),
     /// Count files that exist already as built
     Adopt(AdoptArgs),
     /// Look at all files, and record those that are missing or altered
@@ -65,11 +75,13 @@ pub enum Command {
     Keys(KeysArgs),
     /// List datasets, or the partitions of one
     Partitions(PartitionsArgs),
+    /// List what checks found in what was built
+    Checks(ChecksArgs),
     /// List runs, or show one
     Runs(RunsArgs),
     /// Print the output of a run
     Logs(LogsArgs),
-    /// Cancel a want or a run
+    /// Cancel a want, a run or a trial
     Cancel(CancelArgs),
     /// Show the server, its graph and what is built
     Status,
@@ -121,6 +133,43 @@ pub struct BuildArgs {
     /// Do all in this process tree and leave nothing running
     #[arg(long, conflicts_with = "detach")]
     pub no_daemon: bool,
+}
+
+/// Arguments of `invoke`.
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    /// The job: its label, or a name that only one has, such as ingest
+    pub job: String,
+    /// References of partitions that it makes (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Value of a parameter that the job declares (can be repeated)
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub params: Vec<(String, String)>,
+    /// Who goes first
+    #[arg(long, value_enum, default_value_t = ClassArg::Interactive)]
+    pub class: ClassArg,
+    /// Read key spaces as of this instant
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub comment: String,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl: Option<u64>,
+    /// Late after so many seconds: `want` says so, nothing stops
+    #[arg(long, value_name = "SECONDS")]
+    pub sla: Option<u64>,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// A parameter with its value; the value may have further `=`.
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What to do with partitions that exist.
@@ -320,12 +369,70 @@ pub struct AcceptArgs {
     /// Why; kept
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub reason: Option<String>,
-    /// What shows it, such as a link; kept
+    /// What shows it: a trial such as t3, which is looked at, or words; kept
     #[arg(long, value_name = "TEXT")]
     pub evidence: Option<String>,
     /// Only show what would be accepted
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// How much a trial repeats.
+#[derive(Debug, Args)]
+pub struct SampleArgs {
+    /// How many partitions, spread evenly; at most 100
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub sample: usize,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The job: its label, or a name that only one has
+    pub job: String,
+    /// Choose only among these references (can be repeated)
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// How much
+    #[command(flatten)]
+    pub sample: SampleArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// References of what one job makes (can be repeated); or the label of a job, such as //:ingest
+    #[arg(required = true, value_name = "REF|JOB")]
+    pub what: Vec<String>,
+    /// How much
+    #[command(flatten)]
+    pub sample: SampleArgs,
+}
+
+/// Arguments of `rerun`.
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// Such as r12
+    pub run: String,
+    /// With its own code, arguments and parameters, publishing nothing
+    #[arg(long)]
+    pub exact: bool,
+    /// Copy what it makes to this folder, to look at
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Arguments of `trials`.
+#[derive(Debug, Args)]
+pub struct TrialsArgs {
+    /// Show this trial, such as t3
+    pub id: Option<String>,
 }
 
 /// Arguments of `keys`.
@@ -460,6 +567,20 @@ pub struct PartitionsArgs {
     pub limit: usize,
 }
 
+/// Arguments of `checks`.
+#[derive(Debug, Args)]
+pub struct ChecksArgs {
+    /// References (can be repeated); everything, if left out
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Only what did not pass
+    #[arg(long)]
+    pub failed: bool,
+    /// Most rows for each reference; 0 for all
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
 /// Arguments of `runs`.
 #[derive(Debug, Args)]
 pub struct RunsArgs {
@@ -501,7 +622,7 @@ pub struct LogsArgs {
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-    /// Such as w3 or r12
+    /// Such as w3, r12 or t3
     pub id: String,
 }
 

@@ -109,7 +109,7 @@ impl Console {
                 } else {
                     bars.running.remove(&line.partition);
                 }
-                if matches!(line.what.as_str(), "failed" | "retry" | "given_up") {
+                if matches!(line.what.as_str(), "failed" | "retry" | "given_up" | "warning") {
                     let say = |text: &str| drop(bars.all.println(text));
                     say(&describe(line));
                     print_tail(tail, say);

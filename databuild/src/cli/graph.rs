@@ -94,7 +94,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Registers the graph, unless the server follows it already. The jobs' code is stored first: a server
+/// Registers the graph, unless the server follows it already. All code is stored first: a server
 /// never learns of a graph whose code may vanish.
 pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<(), CliError> {
     let file = built.parse()?;
@@ -104,7 +104,7 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
     if known && inherited.is_empty() && is_stored(store, &file) {
         return Ok(());
     }
-    let sources = snapshot_jobs(store, built, &file)?;
+    let sources = store_code(store, built, &file)?;
     let request = RegisterRequest { content: built.content.clone(), sources, inherited };
     let reply: RegisterReply = client.post("/api/v1/graphs", &request)?;
     if reply.changed {
@@ -113,10 +113,10 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
     Ok(())
 }
 
-/// Whether the code of all jobs is still in the store; a user may empty caches.
+/// Whether the code of all jobs and checks is still in the store; a user may empty caches.
 fn is_stored(store: &Store, file: &GraphFile) -> bool {
-    let stored = |code: &String| code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_))));
-    file.jobs.iter().all(|job| job.code.as_ref().is_some_and(stored))
+    let stored = |code: &str| code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_))));
+    file.programs().all(|program| program.code.is_some_and(stored))
 }
 
 /// What a graph file says; `from` is where it is from.
@@ -130,48 +130,49 @@ pub fn parse_content(content: &str, from: &str) -> Result<GraphFile, CliError> {
     })
 }
 
-/// Values of the environment that jobs of a graph inherit.
+/// Values of the environment that programs of a graph inherit.
 pub fn inherited(file: &GraphFile) -> BTreeMap<String, String> {
-    file.jobs
-        .iter()
-        .flat_map(|job| &job.env_inherit)
+    file.programs()
+        .flat_map(|program| program.env_inherit)
         .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
         .collect()
 }
 
-/// Stores every job's code; returns the source manifests by label.
-fn snapshot_jobs(
+/// Stores the code of every program; returns the jobs' source manifests by label.
+fn store_code(
     store: &Store,
     built: &BuiltGraph,
     file: &GraphFile,
 ) -> Result<BTreeMap<String, String>, CliError> {
     let mut sources = BTreeMap::new();
     let mut copied = 0;
-    for job in &file.jobs {
-        let read = |runfile: &str| {
-            let path = built.runfiles.join(runfile);
-            std::fs::read(&path).map_err(|error| {
-                CliError::new(
-                    Kind::Configuration,
-                    "missing_runfile",
-                    format!("{} of {}: {error}", path.display(), job.label),
-                )
-                .hint("build again: bazel run //:databuild")
-            })
-        };
-        let manifest = CodeManifest::parse(&read(&job.manifest)?).map_err(|error| {
-            CliError::new(Kind::Configuration, error.code(), format!("{}: {error}", job.label))
-        })?;
+    let read = |label: &str, runfile: &str| {
+        let path = built.runfiles.join(runfile);
+        std::fs::read(&path).map_err(|error| {
+            CliError::new(
+                Kind::Configuration,
+                "missing_runfile",
+                format!("{} of {label}: {error}", path.display()),
+            )
+            .hint("build again: bazel run //:databuild")
+        })
+    };
+    for program in file.programs() {
+        let label = program.label;
+        let manifest = CodeManifest::parse(&read(label, program.manifest)?)
+            .map_err(|error| CliError::new(Kind::Configuration, error.code(), format!("{label}: {error}")))?;
         let taken = store
             .materialize(&manifest, &|runfile: &str| built.runfiles.join(runfile))
-            .map_err(|error| snapshot_error(&job.label, &error))?;
+            .map_err(|error| snapshot_error(label, &error))?;
         copied += taken.new_files();
-        if let Ok(text) = String::from_utf8(read(&job.sources)?) {
+    }
+    for job in &file.jobs {
+        if let Ok(text) = String::from_utf8(read(&job.label, &job.sources)?) {
             sources.insert(job.label.clone(), text);
         }
     }
     if copied > 0 {
-        eprintln!("stored the code of {} jobs ({copied} new files)", file.jobs.len());
+        eprintln!("stored the code of {} programs ({copied} new files)", file.programs().count());
     }
     Ok(sources)
 }

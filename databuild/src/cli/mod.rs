@@ -7,6 +7,7 @@ mod connect;
 mod console;
 mod error;
 mod graph;
+mod interrupt;
 mod output;
 
 pub mod exit_code;
@@ -42,6 +43,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
     use commands as c;
     match &cli.command {
         Command::Build(args) => c::build::run(&cli, args),
+        Command::Invoke(args) => c::invoke::run(&cli, args),
         Command::Plan(args) => c::plan::run(&cli, args),
         Command::Plans(args) => c::plans::run(&cli, args),
         Command::Pools(args) => c::pools::run(&cli, args),
@@ -51,11 +53,16 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Taint(args) => c::taint::run(&cli, args),
         Command::Untaint(args) => c::taint::run_untaint(&cli, args),
         Command::Accept(args) => c::accept::run(&cli, args),
+        Command::Compare(args) => c::trials::compare(&cli, args),
+        Command::Verify(args) => c::trials::verify(&cli, args),
+        Command::Rerun(args) => c::trials::rerun(&cli, args),
+        Command::Trials(args) => c::trials::list(&cli, args),
         Command::Adopt(args) => c::adopt::run(&cli, args),
         Command::Scan(args) => c::scan::run(&cli, args),
         Command::Want(args) => c::want::run(&cli, args),
         Command::Keys(args) => c::keys::run(&cli, args),
         Command::Partitions(args) => c::partitions::run(&cli, args),
+        Command::Checks(args) => c::checks::run(&cli, args),
         Command::Runs(args) => c::runs::run(&cli, args),
         Command::Logs(args) => c::logs::run(&cli, args),
         Command::Cancel(args) => c::cancel::run(&cli, args),

@@ -183,7 +183,12 @@ impl StateDir {
         self.path.join("staging")
     }
 
-    /// Values of inherited environment variables, for jobs; readable by the owner only.
+    /// Requests of observers that are running.
+    pub fn observers(&self) -> PathBuf {
+        self.path.join("observers")
+    }
+
+    /// Values of inherited environment variables, for jobs and observers; readable by the owner only.
     pub fn inherited(&self) -> PathBuf {
         self.path.join("inherited.json")
     }

@@ -5,11 +5,12 @@
 //! | exited with 0 | what is there, unless it says that it failed |
 //! | otherwise, or says that it failed as a whole | what it says is done or empty, and is there |
 //!
-//! A partition is done only if all outputs of its keys are.
+//! A partition is done only if all outputs of its keys are, and no blocking check refuses one of them.
 
 use super::examine::{collect_one, read_report, Brought, Outputs};
 use super::request::{OutputFile, Request};
 use crate::runner::AttemptFiles;
+use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptReport, Success};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::report::Said;
@@ -23,10 +24,12 @@ struct Failed {
     permanent: bool,
 }
 
-/// The outputs of a batch, or why not all of them are there. `cause` tells why the process did not succeed.
+/// The outputs of a batch, or why not all of them are there. `checks` are held against them; `cause` tells why the
+/// process did not succeed.
 pub(super) fn collect(
     files: &AttemptFiles,
     request: &Request,
+    checks: &mut Inspection,
     cause: Option<AttemptReport>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     let report = match (read_report(files, request), &cause) {
@@ -55,7 +58,17 @@ pub(super) fn collect(
     let mut said = report.outputs.into_iter();
     for outputs in request.outputs.chunk_by(|a, b| a.keys == b.keys) {
         total += 1;
-        match partition(request, outputs, said.by_ref().take(outputs.len()), cause.is_some()) {
+        let made_here = partition(request, outputs, said.by_ref().take(outputs.len()), cause.is_some());
+        let passed = made_here.and_then(|(records, files)| match checks.refusal(&records) {
+            None => Ok((records, files)),
+            // The same would be refused again.
+            Some(message) => Err(Failed {
+                partition: outputs[0].partition.clone(),
+                message: Some(message),
+                permanent: true,
+            }),
+        });
+        match passed {
             Ok((records, files)) => {
                 made.extend(records);
                 staged.extend(files);
@@ -159,7 +172,7 @@ mod tests {
         for day in written {
             std::fs::write(folder.path().join(format!("a{day}")), "x").unwrap();
         }
-        match collect(&files, &request(folder.path()), cause) {
+        match collect(&files, &request(folder.path()), &mut Inspection::default(), cause) {
             Ok((success, staged)) => {
                 assert_eq!((success.outputs.len(), staged.len()), (6, 3));
                 None

@@ -4,11 +4,12 @@
 //! build here until both directions and [`FORMAT`] have been thought of.
 
 mod datasets;
+mod trials;
 
 use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
-use databuild_core::graph::JobDigests;
-use databuild_core::ids::{GraphId, PlanId, RunId, Seq, WantId};
+use databuild_core::graph::{JobDigests, Params};
+use databuild_core::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
 use databuild_core::state::{Phase, SavedPlan, State};
@@ -21,9 +22,10 @@ use datasets::{
 };
 use jiff::Timestamp;
 use std::sync::Arc;
+use trials::{trial_dump, trial_message};
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 9;
+pub(super) const FORMAT: u32 = 11;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         key_spaces,
         pool_sizes,
         starts,
+        last_trial,
+        trials,
     } = dump;
     stored::Checkpoint {
         format: FORMAT,
@@ -104,6 +108,8 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         key_spaces: key_spaces.iter().map(key_space_message).collect(),
         pool_sizes: pool_sizes.into_iter().collect(),
         starts: starts.into_iter().map(starts_message).collect(),
+        last_trial: last_trial.0,
+        trials: trials.into_iter().map(trial_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -130,6 +136,8 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         key_spaces,
         pool_sizes,
         starts,
+        last_trial,
+        trials,
         special_fields: _,
     } = message;
     if format != FORMAT {
@@ -154,6 +162,8 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         key_spaces: key_spaces.into_iter().map(key_space_dump).collect::<Result<_, _>>()?,
         pool_sizes: pool_sizes.into_iter().collect(),
         starts: starts.into_iter().map(starts_dump).collect::<Result<_, _>>()?,
+        last_trial: TrialId(last_trial),
+        trials: trials.into_iter().map(trial_dump).collect::<Result<_, _>>()?,
     })
 }
 
@@ -235,26 +245,28 @@ fn provenance_dump(message: stored::CheckpointProvenance) -> Result<JobDigests, 
 }
 
 fn work_message(dump: WorkDump) -> stored::CheckpointWork {
-    let WorkDump { job, todo, ready, live, forced } = dump;
+    let WorkDump { job, todo, ready, live, forced, by_hand } = dump;
     stored::CheckpointWork {
         job,
         todo: set_message(todo),
         ready: set_message(ready),
         live: set_message(live),
         forced: set_message(forced),
+        by_hand: set_message(by_hand),
         special_fields: Default::default(),
     }
 }
 
 fn work_dump(message: stored::CheckpointWork) -> Result<WorkDump, ConvertError> {
     known(&message, "a job's work")?;
-    let stored::CheckpointWork { job, todo, ready, live, forced, special_fields: _ } = message;
+    let stored::CheckpointWork { job, todo, ready, live, forced, by_hand, special_fields: _ } = message;
     Ok(WorkDump {
         job,
         todo: set_dump(todo)?,
         ready: set_dump(ready)?,
         live: set_dump(live)?,
         forced: set_dump(forced)?,
+        by_hand: set_dump(by_hand)?,
     })
 }
 
@@ -276,6 +288,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         plan,
         paused,
         parent,
+        invoked,
     } = dump;
     stored::CheckpointWant {
         want: id.0,
@@ -294,6 +307,7 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         plan: plan.map_or(0, |plan| plan.0),
         paused,
         parent: parent.map_or(0, |run| run.0),
+        invoked: invoked.map(invocation_message).into(),
         special_fields: Default::default(),
     }
 }
@@ -317,6 +331,7 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         plan,
         paused,
         parent,
+        invoked,
         special_fields: _,
     } = message;
     Ok(WantDump {
@@ -336,7 +351,21 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         plan: (plan != 0).then_some(PlanId(plan)),
         paused,
         parent: (parent != 0).then_some(RunId(parent)),
+        invoked: invoked.into_option().map(invocation_dump).transpose()?,
     })
+}
+
+/// Index of the job, the values given, the last run before.
+type InvocationDump = (u32, Params, RunId);
+
+fn invocation_message((job, params, after): InvocationDump) -> stored::CheckpointInvocation {
+    stored::CheckpointInvocation { job, params, after: after.0, special_fields: Default::default() }
+}
+
+fn invocation_dump(message: stored::CheckpointInvocation) -> Result<InvocationDump, ConvertError> {
+    known(&message, "an invocation")?;
+    let stored::CheckpointInvocation { job, params, after, special_fields: _ } = message;
+    Ok((job, params, RunId(after)))
 }
 
 fn run_message(dump: RunDump) -> stored::CheckpointRun {
@@ -352,6 +381,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         losses,
         inputs,
         as_of,
+        params,
         made_by,
         cancel_requested,
         intended,
@@ -360,6 +390,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         tainted,
         discovered,
         suspended,
+        trial,
     } = dump;
     let (phase, retry_at) = match phase {
         Phase::Leased => (StoredPhase::CHECKPOINT_PHASE_LEASED, None),
@@ -380,6 +411,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         losses,
         inputs_of: inputs,
         as_of: write::instant(as_of),
+        params,
         made_by,
         cancel_requested,
         intended: intended.iter().map(write::output).collect(),
@@ -388,6 +420,7 @@ fn run_message(dump: RunDump) -> stored::CheckpointRun {
         tainted: tainted.into_iter().map(marked_message).collect(),
         discovered,
         suspended: suspended.map_or(0, |want| want.0),
+        trial: trial.map(write::arm_id).into(),
         special_fields: Default::default(),
     }
 }
@@ -407,6 +440,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         losses,
         inputs_of,
         as_of,
+        params,
         made_by,
         cancel_requested,
         intended,
@@ -415,6 +449,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         tainted,
         discovered,
         suspended,
+        trial,
         special_fields: _,
     } = message;
     let phase = match (known_value(phase, "phase")?, read::optional_instant(retry_at)?) {
@@ -436,6 +471,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         losses,
         inputs: inputs_of,
         as_of: read::instant(as_of)?,
+        params,
         made_by,
         cancel_requested,
         intended: intended.into_iter().map(read::output).collect::<Result<_, _>>()?,
@@ -444,6 +480,7 @@ fn run_dump(message: stored::CheckpointRun) -> Result<RunDump, ConvertError> {
         tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         discovered,
         suspended: (suspended != 0).then_some(WantId(suspended)),
+        trial: trial.into_option().map(read::arm_id).transpose()?,
     })
 }
 

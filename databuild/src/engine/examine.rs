@@ -1,13 +1,17 @@
-//! What an attempt left behind: its exit, its report and its staged outputs become one verdict.
+//! What an attempt left behind: its exit, its report, its staged outputs and what checks found in them become one
+//! verdict.
 //!
 //! Runs on a thread of its own. Outputs of a batch of attempts are synced together before any of them
 //! is reported, so that whatever the log calls an intent is on disk.
 
 use super::batch;
+use super::checks;
 use super::orchestrator::Message;
+use super::pace::Pace;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
 use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome};
+use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Input, Sightings, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
@@ -27,65 +31,84 @@ pub(super) const CANCELED: &str = "canceled";
 /// Data version of a partition that is empty by the job's word.
 const EMPTY_VERSION: &str = "empty";
 
-/// Examines attempts until the channel closes.
+/// Examines attempts until the channel closes. What they made is given to `keep` before anybody is told.
 pub(super) fn examiner(
     spool: &Path,
     ended: &Receiver<EndedAttempt>,
     to_loop: &Sender<Message>,
+    pace: &Pace,
     look: impl Fn(&[String]) -> Option<Sightings>,
+    keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) {
     while let Ok(first) = ended.recv() {
-        let mut batch = vec![first];
-        batch.extend(ended.try_iter().take(255));
-        let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one)).collect();
+        let batch = pace.gather(first, ended);
+        let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one, &keep)).collect();
         let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
         if publish::sync(&staged).is_err() {
             // Which of them cannot be synced is worth a second look; the others go on.
             for verdict in &mut verdicts {
                 if let Err(error) = publish::sync(&verdict.staged) {
                     verdict.end.result = failure(error.to_string(), false);
+                    verdict.end.checks.clear();
                 }
             }
         }
-        for Verdict { attempt, end, .. } in verdicts {
+        for Verdict { attempt, mut end, .. } in verdicts {
             // What a job found that it needs, nobody may have looked at.
-            if let Err(AttemptReport { outcome: AttemptOutcome::MissingInput { partitions }, .. }) =
-                &end.result
+            if let Err(AttemptReport {
+                outcome: AttemptOutcome::MissingInput { partitions }, message, ..
+            }) = &end.result
             {
                 if let Some(seen) = look(partitions) {
-                    if to_loop.send(Message::Input(Input::Sightings(seen))).is_err() {
+                    // Waiting for what nobody can see would be in vain; another attempt may see it.
+                    let blind = seen.unseen.first().map(|look| {
+                        format!("{message}, which rests on data that could not be observed: {}", look.message)
+                    });
+                    if let Some(message) = blind {
+                        end.result = failure(message, false);
+                    }
+                    if to_loop.send(Message::Input(Box::new(Input::Sightings(seen)))).is_err() {
                         return;
                     }
                 }
             }
-            if to_loop.send(Message::Input(Input::AttemptEnded { attempt, end })).is_err() {
+            if to_loop.send(Message::Input(Box::new(Input::AttemptEnded { attempt, end }))).is_err() {
                 return;
             }
         }
     }
 }
 
-struct Verdict {
+pub(super) struct Verdict {
     attempt: AttemptId,
-    end: AttemptEnd,
+    pub(super) end: AttemptEnd,
     staged: Vec<PathBuf>,
 }
 
-fn examine(spool: &Path, ended: &EndedAttempt) -> Verdict {
+pub(super) fn examine(
+    spool: &Path,
+    ended: &EndedAttempt,
+    keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+) -> Verdict {
     let exit = &ended.exit;
-    let (result, staged) = match judge(spool, ended) {
+    let mut checks = Inspection::default();
+    let (result, staged) = match judge(spool, ended, &mut checks, keep) {
         Ok((success, staged)) => (Ok(success), staged),
         Err((report, staged)) => (Err(report), staged),
     };
+    // Its checks were in its place, so what they took is its.
+    let ended_at = exit.checks.iter().map(|check| check.ended_at).fold(exit.ended_at, u64::max);
+    let used = || std::iter::once(&exit.rusage).chain(exit.checks.iter().map(|check| &check.rusage));
     let end = AttemptEnd {
         result,
         exit_code: match exit.outcome {
             Outcome::Code(code) => Some(code),
             _ => None,
         },
-        wall_ms: exit.ended_at.saturating_sub(exit.started_at),
-        cpu_ms: exit.rusage.user_ms + exit.rusage.sys_ms,
-        max_rss_kb: exit.rusage.max_rss_kb,
+        wall_ms: ended_at.saturating_sub(exit.started_at),
+        cpu_ms: used().map(|used| used.user_ms + used.sys_ms).sum(),
+        max_rss_kb: used().map(|used| used.max_rss_kb).max().unwrap_or(0),
+        checks: checks.kept(),
     };
     Verdict { attempt: ended.attempt, end, staged }
 }
@@ -100,30 +123,45 @@ pub(super) type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
 pub(super) type Brought = (Success, Vec<PathBuf>);
 
 /// What an attempt brought. A failure may have brought some partitions of a batch.
-fn judge(spool: &Path, ended: &EndedAttempt) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
+fn judge(
+    spool: &Path,
+    ended: &EndedAttempt,
+    checks: &mut Inspection,
+    keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     let name = AttemptName::new(ended.attempt.to_string())
         .map_err(|error| (AttemptReport::new(AttemptOutcome::Lost, error.to_string()), Vec::new()))?;
     let files = AttemptFiles::new(spool, &name);
     let request = std::fs::read(files.request())
         .map_err(|error| error.to_string())
         .and_then(|bytes| parse_request(&bytes).map_err(|error| error.to_string()));
+    match checks::inspection(&files, &ended.exit) {
+        Ok(found) => *checks = found,
+        Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
+    }
     match (how_it_ended(&ended.exit), request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch && request.vanished_input().is_none() => {
-            batch::collect(&files, &request, Some(report))
+            batch::collect(&files, &request, checks, Some(report))
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
         (_, Err(error)) => {
             let message = format!("its request cannot be read back: {error}");
             failure(message, false).map_err(|report| (report, Vec::new()))
         }
-        (Ended::Exited(code), Ok(request)) => by_exit_code(&files, &request, code),
+        (Ended::Exited(code), Ok(request)) => {
+            let brought = by_exit_code(&files, &request, checks, code)?;
+            let kept = keep(ended.attempt, &request, &brought.0.outputs);
+            kept.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
+            Ok(brought)
+        }
     }
 }
 
 fn by_exit_code(
     files: &AttemptFiles,
     request: &Request,
+    checks: &mut Inspection,
     code: i32,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     if let Some(input) = request.vanished_input() {
@@ -139,9 +177,9 @@ fn by_exit_code(
         _ if request.batch => {
             let outcome = AttemptOutcome::Failure { permanent: false };
             let cause = (code != 0).then(|| AttemptReport::new(outcome, format!("exit code {code}")));
-            return batch::collect(files, request, cause);
+            return batch::collect(files, request, checks, cause);
         }
-        0 => collect_outputs(files, request),
+        0 => collect_outputs(files, request, checks),
         code => explain_failure(files, request, code),
     };
     whole.map_err(|report| (report, Vec::new()))
@@ -240,7 +278,11 @@ pub(super) fn read_report(
     report::parse(&bytes, &expected(request), &request.adds_keys)
 }
 
-fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Brought, AttemptReport> {
+fn collect_outputs(
+    files: &AttemptFiles,
+    request: &Request,
+    checks: &mut Inspection,
+) -> Result<Brought, AttemptReport> {
     let report = match read_report(files, request) {
         Ok(report) => report,
         // Deterministic jobs would write the same report again.
@@ -260,7 +302,11 @@ fn collect_outputs(files: &AttemptFiles, request: &Request) -> Result<Brought, A
             Err((message, permanent)) => return failure(message, permanent),
         }
     }
-    Ok((Success { outputs: records, keys: report.keys }, staged))
+    match checks.refusal(&records) {
+        None => Ok((Success { outputs: records, keys: report.keys }, staged)),
+        // The same would be refused again.
+        Some(message) => failure(message, true),
+    }
 }
 
 /// The record of an output, and its file if there is one; or why there is none, and whether for good.
@@ -317,7 +363,7 @@ fn record(
     }
 }
 
-fn signal_name(signal: i32) -> &'static str {
+pub(super) fn signal_name(signal: i32) -> &'static str {
     match signal {
         1 => "SIGHUP",
         2 => "SIGINT",

@@ -1,6 +1,7 @@
 //! Looks at the files that a want is about: are published outputs and external data still what the
 //! state says? One cheap look at each; only what differs is read.
 
+use super::observers::Observers;
 use crate::publish::{self, FileState, StatMark};
 use databuild_core::decide::{Refusal, Sighting, Sightings};
 use databuild_core::event::Refresh;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// What came of a look.
 #[derive(Debug)]
-pub struct FileLook {
+pub(super) struct FileLook {
     /// The state the look was made with, read as of the instant asked for.
     pub state: State,
     /// The targets, resolved.
@@ -27,12 +28,12 @@ pub struct FileLook {
 ///
 /// # Errors
 /// A reference that cannot be resolved.
-pub fn look_at_files(
+pub(super) fn look_at_files(
     mut state: State,
     targets: &[String],
     refresh: Refresh,
     as_of: Timestamp,
-    workspace: &Path,
+    observers: &Observers,
 ) -> Result<FileLook, Refusal> {
     state.advance(as_of);
     let mut resolved: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
@@ -45,14 +46,25 @@ pub fn look_at_files(
     let registered = state.registered();
     let sets: Vec<_> =
         registered.graph.datasets().map(|(ix, _)| (ix, relevant(&registered.graph, &matters, ix))).collect();
-    let seen = look_at(&state, &sets, workspace, false);
-    let sightings = Sightings { graph: Some(registered.id.clone()), seen };
+    let sightings = look_at(&state, &sets, observers, false);
     Ok(FileLook { state, targets, sightings })
 }
 
-/// Looks at the files of these partitions; whatever is not as the state says. A deep look reads each of
-/// them, whatever its mark says.
+/// Looks at the files of these partitions, and observes those that are observed otherwise; whatever is not as
+/// the state says. A deep look reads each of them, whatever its mark says.
 pub(super) fn look_at(
+    state: &State,
+    sets: &[(DatasetIx, PartitionSet)],
+    observers: &Observers,
+    deep: bool,
+) -> Sightings {
+    let observed = observers.look(state, sets, deep);
+    let mut seen = look_at_paths(state, sets, &observers.workspace, deep);
+    seen.extend(observed.seen);
+    Sightings { graph: Some(state.registered().id.clone()), seen, unseen: observed.unseen }
+}
+
+fn look_at_paths(
     state: &State,
     sets: &[(DatasetIx, PartitionSet)],
     workspace: &Path,
@@ -64,6 +76,9 @@ pub(super) fn look_at(
     let mut unknown: Vec<(DatasetIx, PartitionKey, PathBuf)> = Vec::new();
     for (ix, set) in sets {
         let (ix, dataset, facts) = (*ix, graph.dataset(*ix), state.dataset(*ix));
+        if dataset.observe.is_some() {
+            continue;
+        }
         for key in set.iter() {
             let present = facts.present.contains(&key);
             if !present && !dataset.external {

@@ -1,11 +1,12 @@
 //! How everything outside the loop talks to it.
 
+use super::observers::Observers;
 use super::orchestrator::{Command, Message};
 use crate::store::{Archiver, Blob, Reader, StoreError};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
-    self, ApplyRequest, Capacity, Core, Impact, Input, Judgement, PlanRequest, Refusal, Reply, Sightings,
-    WantRequest,
+    self, ApplyRequest, Capacity, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
+    Sightings, WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
 use databuild_core::graph::{DatasetIx, Graph};
@@ -104,6 +105,7 @@ pub struct Handle {
     pub(super) archiver: Arc<Archiver>,
     pub(super) workspace: PathBuf,
     pub(super) spool: PathBuf,
+    pub(super) observers: Arc<Observers>,
 }
 
 /// A graph to be registered, with what belongs to it.
@@ -113,7 +115,7 @@ pub struct Registration {
     pub content: String,
     /// Each job's source manifest, by label.
     pub sources: BTreeMap<String, String>,
-    /// Values of all names in jobs' `env_inherit` that the client has.
+    /// Values of all names in `env_inherit` of jobs and checks that the client has.
     pub inherited: BTreeMap<String, String>,
 }
 
@@ -186,9 +188,9 @@ impl Handle {
         let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
             Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
         })?;
-        let names: Vec<&String> = graph.jobs().flat_map(|(_, job)| &job.env_inherit).collect();
+        let names = graph.inherited_names();
         let inherited: BTreeMap<String, String> =
-            inherited.into_iter().filter(|(name, _)| names.contains(&name)).collect();
+            inherited.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect();
         let digests = inherited_digests(&graph, &inherited);
         let blobs: Vec<(String, Blob)> =
             sources.into_iter().map(|(label, text)| (label, Blob::of(text.into_bytes()))).collect();
@@ -238,13 +240,33 @@ impl Handle {
     /// # Errors
     /// As [`Handle::submit`].
     pub async fn want(&self, mut request: WantRequest) -> Result<WantId, CommandError> {
+        let sightings = self.look_for(&mut request).await?;
+        self.created(Input::CreateWant(request, sightings)).await
+    }
+
+    /// Invokes a job by hand, having looked at the files that this is about.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn invoke(&self, mut request: InvokeRequest) -> Result<WantId, CommandError> {
+        request.want.refresh = databuild_core::event::Refresh::All;
+        let sightings = self.look_for(&mut request.want).await?;
+        self.created(Input::Invoke(request, sightings)).await
+    }
+
+    /// Looks at the files that a want is about, as of an instant that stands in it from then on.
+    async fn look_for(&self, request: &mut WantRequest) -> Result<Sightings, CommandError> {
         let as_of = *request.as_of.get_or_insert_with(Timestamp::now);
         let (targets, refresh) = (request.targets.clone(), request.refresh);
         let handle = self.clone();
         let look = tokio::task::spawn_blocking(move || handle.look(&targets, refresh, as_of))
             .await
             .map_err(|_| CommandError::ShuttingDown)??;
-        match self.submit(Input::CreateWant(request, look.sightings)).await? {
+        Ok(look.sightings)
+    }
+
+    async fn created(&self, input: Input) -> Result<WantId, CommandError> {
+        match self.submit(input).await? {
             Reply::Want(id) => Ok(id),
             _ => Err(CommandError::ShuttingDown),
         }
@@ -328,8 +350,18 @@ impl Handle {
         core.draining = true;
         // What was seen is folded into a copy; nothing is recorded.
         core.step(Input::Sightings(look.sightings.clone()), as_of).reply?;
-        let plan = planner::plan(&mut core.state, &look.targets, refresh);
+        let unseen = &look.sightings.unseen;
+        let plan = planner::plan_despite(&mut core.state, &look.targets, refresh, unseen);
         Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
+    }
+
+    /// What files that matter for partitions are not as the state says. Blocking: looks at files.
+    ///
+    /// # Errors
+    /// A reference that cannot be resolved.
+    pub fn sightings(&self, targets: &[String]) -> Result<Sightings, CommandError> {
+        let look = self.look(targets, databuild_core::event::Refresh::Stale, Timestamp::now())?;
+        Ok(look.sightings)
     }
 
     pub(super) fn look(
@@ -345,7 +377,7 @@ impl Handle {
             return Err(Refusal::NoTargets.into());
         }
         let state = State::clone(&self.snapshot().state);
-        super::files::look_at_files(state, targets, refresh, as_of, &self.workspace)
+        super::files::look_at_files(state, targets, refresh, as_of, &self.observers)
             .map_err(CommandError::from)
     }
 
@@ -377,12 +409,12 @@ impl Planned {
     }
 }
 
-/// Digests of those values that some job of a graph inherits.
+/// Digests of those values that some program of a graph inherits.
 fn inherited_digests(graph: &Graph, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let names: Vec<&String> = graph.jobs().flat_map(|(_, job)| &job.env_inherit).collect();
+    let names = graph.inherited_names();
     values
         .iter()
-        .filter(|(name, _)| names.contains(name))
+        .filter(|(name, _)| names.contains(name.as_str()))
         .map(|(name, value)| (name.clone(), databuild_core::digest::sha256_hex(value.as_bytes())))
         .collect()
 }

@@ -25,6 +25,8 @@ pub struct Scanned {
     pub altered: Found,
     /// External files that are new or have other bytes than were seen.
     pub changed: Found,
+    /// External partitions that could not be observed, with the reason.
+    pub unseen: Vec<(Found, String)>,
 }
 
 /// A set of partitions, counted.
@@ -116,7 +118,7 @@ impl Handle {
         let (mut skip, mut room) = (skip, limit);
         for (ix, set) in sets {
             let dataset = state.graph().dataset(ix);
-            if dataset.path.is_none() {
+            if dataset.path.is_none() && dataset.observe.is_none() {
                 continue;
             }
             // Of external data it is not known what there is; of built data only what is recorded counts.
@@ -129,11 +131,11 @@ impl Handle {
             scanned.looked += here.len();
             page.push((ix, here));
         }
-        let seen = files::look_at(&state, &page, &self.workspace, deep);
+        let sightings = files::look_at(&state, &page, &self.observers, deep);
         let mut missing = BTreeMap::new();
         let mut altered = BTreeMap::new();
         let mut changed = BTreeMap::new();
-        for sighting in &seen {
+        for sighting in &sightings.seen {
             match sighting {
                 Sighting::Gone(ix, key) if state.dataset(*ix).present.contains(key) => {
                     add(&mut missing, *ix, key, &state);
@@ -154,7 +156,15 @@ impl Handle {
         scanned.missing = found(&state, &missing);
         scanned.altered = found(&state, &altered);
         scanned.changed = found(&state, &changed);
-        Ok((scanned, Sightings { graph: Some(state.registered().id.clone()), seen }))
+        scanned.unseen = sightings
+            .unseen
+            .iter()
+            .map(|look| {
+                let partitions = state.set_text(look.dataset, &look.set);
+                (Found { count: look.set.len(), partitions }, look.message.clone())
+            })
+            .collect();
+        Ok((scanned, sightings))
     }
 
     /// Adopts the files at the places of the named partitions; `dry_run` only says what it would do. Waits

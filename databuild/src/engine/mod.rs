@@ -16,13 +16,17 @@
 
 mod batch;
 mod checkpoint;
+mod checks;
 mod examine;
 mod files;
 mod handle;
 mod inherited;
 mod inventory;
+mod keep;
 mod keeper;
+mod observers;
 mod orchestrator;
+mod pace;
 mod perform;
 mod publisher;
 mod replay;
@@ -34,11 +38,10 @@ mod start;
 #[cfg(test)]
 mod testing;
 
-pub use files::{look_at_files, FileLook};
 pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use perform::ConnectRunner;
 pub use replay::ReplayError;
-pub use retention::{ArchiveRequest, Archived};
 pub use request::{parse_request, InputFile, OutputFile, Request};
+pub use retention::{ArchiveRequest, Archived};
 pub use start::{Engine, EngineConfig, EngineError};

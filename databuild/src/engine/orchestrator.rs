@@ -2,6 +2,7 @@
 
 use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
+use super::pace::Pace;
 use super::perform::Performer;
 use crate::runner::{AttemptName, RunnerEvent};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
@@ -19,7 +20,7 @@ pub(super) enum Message {
     /// A request that waits for its answer.
     Command(Box<Command>),
     /// Something that happened.
-    Input(Input),
+    Input(Box<Input>),
     /// News from the runner.
     Runner(RunnerEvent),
     /// A checkpoint was encoded, or could not be.
@@ -48,8 +49,6 @@ pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;
 
 /// Most messages that are decided before their events are made durable together.
 const BATCH: usize = 512;
-/// How long a turn waits for more news while the runner has a queue of short jobs.
-const GATHER: Duration = Duration::from_millis(4);
 /// After a failed append, what came from the executor is tried again this much later.
 const RETRY_APPEND: Duration = Duration::from_secs(1);
 /// Longest sleep, so that a clock that was set is noticed.
@@ -71,6 +70,7 @@ pub(super) struct Orchestrator {
     pub(super) keeper: Keeper,
     pub(super) performer: Performer,
     pub(super) shared: Arc<Shared>,
+    pub(super) pace: Pace,
     pub(super) inbox: Receiver<Message>,
     pub(super) examine: Sender<super::examine::EndedAttempt>,
     /// Inputs whose events could not be appended.
@@ -110,7 +110,7 @@ impl Orchestrator {
             match first {
                 None => self.decide_fact(Input::Tick, &mut turn),
                 Some(first) => {
-                    let until = self.gathers().then(|| Instant::now() + GATHER);
+                    let until = self.pace.until();
                     let mut next = Some(first);
                     let mut taken = 0;
                     while let Some(message) = next {
@@ -128,6 +128,7 @@ impl Orchestrator {
                 Err(Refused::Postponed) => retry_append = Some(Instant::now() + RETRY_APPEND),
                 Err(Refused::Fatal(reason)) => return Ended::Failed(reason),
             }
+            self.pace.set(self.has_a_queue());
             // What is published is what is durable.
             let committed = self.shared.snapshot.load_full();
             if stop {
@@ -138,9 +139,8 @@ impl Orchestrator {
         }
     }
 
-    /// Whether the runner has enough to do for a moment, so that a turn can wait for more news: each turn costs a
-    /// flush of the disk, and with jobs of a millisecond those are what takes the time.
-    fn gathers(&self) -> bool {
+    /// Whether the runner has enough to do for a moment.
+    fn has_a_queue(&self) -> bool {
         self.core.state.runs.values().filter(|run| run.occupies_slot()).count() > 2 * self.core.slots
     }
 
@@ -170,11 +170,11 @@ impl Orchestrator {
             }
             Message::Log(work) => work(self.log.as_mut()),
             Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
-            Message::Input(input) => self.decide_fact(input, turn),
+            Message::Input(input) => self.decide_fact(*input, turn),
             Message::Runner(event) => self.runner_event(event, turn),
             Message::Command(command) => {
                 let Command { input, blobs, inherited, answer } = *command;
-                let step = self.core.step(input, Timestamp::now());
+                let step = self.core.decide(input, Timestamp::now());
                 if step.reply.is_ok() {
                     turn.batch.blobs.extend(blobs);
                     turn.inherited.extend(inherited);
@@ -189,7 +189,7 @@ impl Orchestrator {
 
     fn decide_fact(&mut self, input: Input, turn: &mut Turn) {
         let keep = !matches!(input, Input::Tick);
-        let step = self.core.step(input.clone(), Timestamp::now());
+        let step = self.core.decide(input.clone(), Timestamp::now());
         if let Err(refusal) = &step.reply {
             // For example the end of an attempt that a cancellation overtook.
             tracing::debug!(%refusal, "input without effect");
@@ -229,8 +229,11 @@ impl Orchestrator {
         }
     }
 
-    /// Makes a turn durable, then answers and acts on it.
-    fn commit(&mut self, turn: Turn) -> Result<(), Refused> {
+    /// Makes a turn and what follows from it durable, then answers and acts on it.
+    fn commit(&mut self, mut turn: Turn) -> Result<(), Refused> {
+        let step = self.core.follow(Timestamp::now());
+        turn.batch.records.extend(step.records);
+        turn.effects.extend(step.effects);
         if !turn.batch.records.is_empty() {
             if let Err(error) = self.log.append(&turn.batch) {
                 return self.append_failed(&error, turn);
@@ -300,5 +303,6 @@ pub(super) fn lost(message: String) -> AttemptEnd {
         wall_ms: 0,
         cpu_ms: 0,
         max_rss_kb: 0,
+        checks: Vec::new(),
     }
 }

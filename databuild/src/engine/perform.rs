@@ -1,5 +1,6 @@
 //! Carries out effects: the orchestrator's hands. Never blocks on a job; what takes long goes to a thread.
 
+use super::checks::CheckRequest;
 use super::examine::CANCELED;
 use super::inherited::Inherited;
 use super::orchestrator::{attempt_id, lost, Message};
@@ -7,8 +8,8 @@ use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
 use crate::runner::{
-    self, AttemptFiles, AttemptName, AttemptState, ExitRecord, Found, RunnerClient, RunnerError, RunnerEvent,
-    StartSpec,
+    self, AttemptFiles, AttemptName, AttemptState, CheckSpec, EventSink, ExitRecord, Found, RunnerClient,
+    RunnerError, RunnerEvent, StartSpec,
 };
 use crate::snapshot;
 use crate::store::Reader;
@@ -20,9 +21,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Starts or finds the runner and returns a connection whose events go to the given sender.
-pub type ConnectRunner = Box<dyn Fn(Sender<RunnerEvent>) -> Result<RunnerClient, RunnerError> + Send>;
+/// Starts or finds the runner and returns a connection whose events go to the given sink.
+pub type ConnectRunner = Box<dyn Fn(EventSink) -> Result<RunnerClient, RunnerError> + Send>;
 
 /// What effects need.
 pub(super) struct Performer {
@@ -120,8 +122,10 @@ impl Performer {
     pub(super) fn reconnect(&mut self, live: &[AttemptId]) -> Vec<AttemptId> {
         self.runner = None;
         self.told_slots = None;
-        let (send, receive) = std::sync::mpsc::channel();
-        let client = match (self.connect)(send) {
+        let inbox = self.inbox.clone();
+        // A closed inbox means that the engine is going down; the next one asks the runner what became of all.
+        let tell = move |event| drop(inbox.send(Message::Runner(event)));
+        let client = match (self.connect)(Box::new(tell.clone())) {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!(%error, code = error.code(), "no runner can be started");
@@ -162,19 +166,7 @@ impl Performer {
             }
         }
         self.runner = Some(client);
-        let inbox = self.inbox.clone();
-        let forward = move || {
-            for event in news.into_iter().chain(receive) {
-                if inbox.send(Message::Runner(event)).is_err() {
-                    return;
-                }
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("runner-news".to_owned()).spawn(forward) {
-            tracing::error!(%error, "no thread for the runner's news");
-            self.runner = None;
-            return Vec::new();
-        }
+        news.into_iter().for_each(tell);
         known
     }
 
@@ -223,45 +215,93 @@ impl Performer {
                 wall_ms: 0,
                 cpu_ms: 0,
                 max_rss_kb: 0,
+                checks: Vec::new(),
             };
             Input::AttemptEnded { attempt, end }
         };
-        let request = request::build(spec, &state.symbols, &self.workspace, &self.staging, &self.reader)
+        let request = request::build(spec, state, &self.workspace, &self.staging, &self.reader)
             .map_err(|error| vec![fail(error.to_string(), false)])?;
         if let Some(inputs) = self.vanished(spec, &request) {
             return Err(inputs);
         }
         let job = spec.graph.graph.job(spec.job);
-        let code = job
-            .code
-            .parse()
-            .map_err(|_| vec![fail(format!("the graph has no code digest for {}", job.label), true)])?;
-        let snapshot = match self.snapshots.find(&code) {
-            Ok(Some(snapshot)) => snapshot,
-            Ok(None) => {
-                let message = format!(
-                    "the code snapshot of {} is gone from the cache; run `bazel run //:databuild -- status` to store it again",
-                    job.label
-                );
-                return Err(vec![fail(message, true)]);
-            }
-            Err(error) => return Err(vec![fail(error.to_string(), false)]),
-        };
+        let snapshot = self
+            .snapshot(&job.label, &job.code)
+            .map_err(|(message, permanent)| vec![fail(message, permanent)])?;
         let arguments = request::arguments(spec, &request).map_err(|message| vec![fail(message, true)])?;
         let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
         argv.extend(arguments);
         let name =
             AttemptName::new(attempt.to_string()).map_err(|error| vec![fail(error.to_string(), true)])?;
         let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
-        start.env = self.environment(spec, &snapshot.runfiles().to_string_lossy());
+        start.env = self.environment(spec, &job.env, &job.env_inherit, &snapshot);
+        // What is only tried is published by nobody.
+        if state.runs.get(&attempt.run).is_none_or(|run| run.trial.is_none()) {
+            start.checks = self
+                .checks(spec, &request, &start.attempt)
+                .map_err(|(message, permanent)| vec![fail(message, permanent)])?;
+        }
+        start.check_failures = job.batch.is_some();
         self.staging.prepare(start.attempt.as_str());
         self.staging.note(start.attempt.as_str(), &request);
         start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
         start.request =
             serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;
-        start.timeout_ms = job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-        start.grace_ms = u64::try_from(job.grace.as_millis()).unwrap_or(u64::MAX);
+        start.timeout_ms = job.timeout.map(millis);
+        start.grace_ms = millis(job.grace);
         Ok(start)
+    }
+
+    /// The code with this digest; or why there is none, and whether for good.
+    fn snapshot(&self, label: &str, code: &str) -> Result<snapshot::SnapshotRef, (String, bool)> {
+        let code = code.parse().map_err(|_| (format!("the graph has no code digest for {label}"), true))?;
+        match self.snapshots.find(&code) {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => {
+                let message = format!(
+                    "the code snapshot of {label} is gone from the cache; run `bazel run //:databuild -- status` to store it again"
+                );
+                Err((message, true))
+            }
+            Err(error) => Err((error.to_string(), false)),
+        }
+    }
+
+    /// The checks of what an attempt makes; or why they cannot be run, and whether for good.
+    fn checks(
+        &self,
+        spec: &AttemptSpec,
+        request: &request::Request,
+        attempt: &AttemptName,
+    ) -> Result<Vec<CheckSpec>, (String, bool)> {
+        let graph = &spec.graph.graph;
+        let files = AttemptFiles::new(&self.spool, attempt);
+        let checks: Vec<CheckSpec> = graph
+            .checks_of(spec.job)
+            .map(|check| {
+                let dataset = &graph.dataset(check.dataset).name;
+                let request = CheckRequest::new(check, dataset, request, files.report());
+                let snapshot = self.snapshot(&check.label, &check.code)?;
+                let mut argv = vec![snapshot.file(&check.executable).to_string_lossy().into_owned()];
+                argv.extend(request.arguments(check).map_err(|message| (message, true))?);
+                let request = serde_json::to_string(&request).map_err(|error| (error.to_string(), true))?;
+                Ok(CheckSpec {
+                    name: check.label.clone(),
+                    argv,
+                    env: self.environment(spec, &check.env, &check.env_inherit, &snapshot),
+                    request,
+                    timeout_ms: millis(check.timeout),
+                    grace_ms: millis(check.grace),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        if !checks.is_empty() && self.runner.as_ref().is_some_and(|runner| !runner.runs_checks()) {
+            // It would make the outputs and leave them unchecked.
+            let message = "the runner that still runs is of an older version and runs no checks; \
+                           when its jobs are done, end it by `databuild stop --jobs`";
+            return Err((message.to_owned(), true));
+        }
+        Ok(checks)
     }
 
     /// Inputs whose file is gone by now: facts about them, and the end of the attempt.
@@ -284,29 +324,47 @@ impl Performer {
             }
         }
         let first = first?;
-        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone };
+        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone, unseen: Vec::new() };
         // No fault of the job: the core makes the input anew and then this run, or says that nobody can.
         let end = lost(format!("its input {first} was gone when it was to start"));
         Some(vec![Input::Sightings(sightings), Input::AttemptEnded { attempt: spec.attempt, end }])
     }
 
-    fn environment(&self, spec: &AttemptSpec, runfiles: &str) -> Vec<(String, String)> {
-        let job = spec.graph.graph.job(spec.job);
+    /// The environment of a process of an attempt, which has this of its own and runs from this code.
+    fn environment(
+        &self,
+        spec: &AttemptSpec,
+        own: &BTreeMap<String, String>,
+        inherit: &[String],
+        snapshot: &snapshot::SnapshotRef,
+    ) -> Vec<(String, String)> {
         let mut env: BTreeMap<String, String> = self.base_env.iter().cloned().collect();
-        for name in &job.env_inherit {
+        for name in inherit {
             if let Some(value) = self.inherited.get(name) {
                 env.insert(name.clone(), value.to_owned());
             }
         }
-        env.extend(job.env.clone());
-        env.insert("RUNFILES_DIR".to_owned(), runfiles.to_owned());
-        env.insert("JAVA_RUNFILES".to_owned(), runfiles.to_owned());
-        // Byte code beside the sources would be a write into the snapshot.
-        env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        env.extend(own.clone());
+        env.extend(runfiles_environment(&snapshot.runfiles().to_string_lossy()));
         env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string());
         env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string());
         env.into_iter().collect()
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a program from a snapshot needs to know of it.
+pub(super) fn runfiles_environment(runfiles: &str) -> [(String, String); 3] {
+    [
+        ("RUNFILES_DIR", runfiles),
+        ("JAVA_RUNFILES", runfiles),
+        // Byte code beside the sources would be a write into the snapshot.
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 /// A runner that cannot be written to also reports its disconnection, which is where it is dealt with.

@@ -2,6 +2,7 @@
 //! are synced once for many outputs.
 
 use super::orchestrator::Message;
+use super::pace::Pace;
 use super::staging::Staging;
 use crate::publish::{self, ContentHash, PublishError, Redo};
 use databuild_core::decide::Input;
@@ -21,10 +22,14 @@ pub(super) enum PublishOrder {
 }
 
 /// Carries out orders until the channel closes.
-pub(super) fn publisher(staging: &Staging, orders: &Receiver<PublishOrder>, to_loop: &Sender<Message>) {
+pub(super) fn publisher(
+    staging: &Staging,
+    orders: &Receiver<PublishOrder>,
+    to_loop: &Sender<Message>,
+    pace: &Pace,
+) {
     while let Ok(first) = orders.recv() {
-        let mut batch = vec![first];
-        batch.extend(orders.try_iter().take(255));
+        let batch = pace.gather(first, orders);
         let mut dirs: BTreeSet<PathBuf> = BTreeSet::new();
         let mut results = Vec::new();
         for order in batch {
@@ -42,7 +47,7 @@ pub(super) fn publisher(staging: &Staging, orders: &Receiver<PublishOrder>, to_l
                 Ok(marks) => Input::Published { attempt, marks },
                 Err(message) => Input::PublishFailed { attempt, message },
             };
-            if to_loop.send(Message::Input(input)).is_err() {
+            if to_loop.send(Message::Input(Box::new(input))).is_err() {
                 return;
             }
         }

@@ -1,11 +1,13 @@
 //! The request: what a job is told, and what the server reads back after a restart to find its outputs.
 
 use super::staging::{self, Staging};
+use crate::publish;
 use crate::store::Reader;
 use databuild_core::decide::AttemptSpec;
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::PartitionKey;
+use databuild_core::state::State;
 use databuild_core::symbols::Symbols;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +32,9 @@ pub struct Request {
     pub job: String,
     /// For which instant key spaces were read.
     pub as_of: String,
+    /// All parameters of the job with their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// The job makes batches: what it says is done counts even if it fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch: bool,
@@ -73,6 +78,12 @@ pub struct InputFile {
     pub keys: BTreeMap<String, String>,
     /// Where it is; none for what is not a file.
     pub path: Option<PathBuf>,
+    /// The files that match its pattern; absent unless it is observed by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<PathBuf>>,
+    /// Where it is on the web; absent unless it is observed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Its data version.
     pub version: Option<String>,
     /// What the job that made it said of it.
@@ -91,7 +102,18 @@ impl Request {
 impl InputFile {
     /// Whether it should be a file and is not there.
     pub(super) fn vanished(&self) -> bool {
-        !self.empty && self.path.as_ref().is_some_and(|path| !path.exists())
+        let gone = |path: &PathBuf| !path.exists();
+        let all_gone = |paths: &Vec<PathBuf>| paths.is_empty() || paths.iter().any(gone);
+        !self.empty && (self.path.as_ref().is_some_and(gone) || self.paths.as_ref().is_some_and(all_gone))
+    }
+
+    /// Its file, if it is exactly one.
+    fn only_path(&self) -> Option<&PathBuf> {
+        match self.paths.as_deref() {
+            None => self.path.as_ref(),
+            Some([only]) => Some(only),
+            Some(_) => None,
+        }
     }
 }
 
@@ -106,12 +128,12 @@ pub fn parse_request(text: &[u8]) -> Result<Request, serde_json::Error> {
 /// Builds the request of an attempt that is about to start.
 pub(super) fn build(
     spec: &AttemptSpec,
-    symbols: &Symbols,
+    state: &State,
     workspace: &Path,
     staging: &Staging,
     reader: &Reader,
 ) -> Result<Request, crate::store::StoreError> {
-    let graph = &spec.graph.graph;
+    let (graph, symbols) = (&spec.graph.graph, &state.symbols);
     let attempt = spec.attempt.to_string();
     let job = graph.job(spec.job);
     let output = |index: usize, ix: DatasetIx, key: &PartitionKey| {
@@ -134,11 +156,16 @@ pub(super) fn build(
     let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, crate::store::StoreError> {
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
-        let made = reader.materialization_at(&partition, LATEST)?.value;
+        let made = reader.materialization_at(&state.texts_in(graph, ix, key), LATEST)?.value;
         Ok(InputFile {
             dataset: dataset.name.clone(),
             keys: keys(dataset, key, symbols),
             path: dataset.partition_path(key, symbols).map(|path| workspace.join(path)),
+            paths: dataset.partition_pattern(key, symbols).map(|pattern| {
+                // What cannot be listed now counts as gone, and is looked at again.
+                publish::matching(workspace, &pattern).unwrap_or_default()
+            }),
+            url: dataset.partition_url(key, symbols),
             version: made.as_ref().map(|made| made.version.clone()),
             empty: made.as_ref().is_some_and(|made| made.empty),
             metadata: made
@@ -159,6 +186,7 @@ pub(super) fn build(
         attempt: spec.attempt.number,
         job: job.label.clone(),
         as_of: spec.as_of.to_string(),
+        params: spec.params.clone(),
         batch: job.batch.is_some(),
         outputs,
         inputs,
@@ -191,9 +219,10 @@ pub(super) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<Str
                             output.path.as_ref().map(path_text)?
                         }
                         ("input", Some(input)) => match request.inputs.get(input)?.as_slice() {
-                            [only] => only.path.as_ref().map(path_text)?,
+                            [only] => only.only_path().map(path_text)?,
                             _ => return None,
                         },
+                        ("param", Some(param)) => request.params.get(param)?.clone(),
                         (dim, None) => request.outputs.first()?.keys.get(dim)?.clone(),
                         _ => return None,
                     };

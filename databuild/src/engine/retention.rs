@@ -223,14 +223,14 @@ mod tests {
             while self.log.purge().unwrap() {}
         }
 
-        /// `raw` of that city's first day has other data from now on.
+        /// `raw` of that city has other data for a day from now on.
         fn observe(&mut self, city: &str, version: &str) {
-            let partition = format!("raw/city={city}/date=1990-01-01");
+            let partition = format!("raw/city={city}/date=1990-01-07");
             let (dataset, key) = self.core.state.resolve_one(&partition).unwrap();
             let seen = vec![Sighting::Content { dataset, key, version: version.to_owned(), mark: 77 }];
             let graph = Some(self.core.state.registered().id.clone());
             let now = "2024-12-31T01:00:00Z".parse().unwrap();
-            let step = self.core.step(Input::Sightings(Sightings { graph, seen }), now);
+            let step = self.core.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }), now);
             step.reply.unwrap();
             self.append(step.records);
         }
@@ -288,7 +288,8 @@ mod tests {
         let state = &fixture.core.state;
         let go = |state: &State, before| last_to_go(&survey, state, Seq(0), before).unwrap();
         assert_eq!(go(state, early), Seq(0), "all are of that time");
-        let open = fixture.log.read(Seq(0), 100).unwrap().into_iter().find(|(_, r)| begins_live(state, &r.event));
+        let open =
+            fixture.log.read(Seq(0), 100).unwrap().into_iter().find(|(_, r)| begins_live(state, &r.event));
         let (first_live, _) = open.expect("a want is open");
         assert_eq!(go(state, late).next(), first_live);
         // Were nothing live, all would go but the newest.

@@ -22,6 +22,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// Folders kept for reuse, at most.
 const MOST_SPARES: usize = 64;
+/// What their names begin with.
+const SPARE: &str = "spare-";
+
+/// Folders for reuse.
+#[derive(Debug)]
+struct Spares {
+    free: Vec<PathBuf>,
+    /// The number of the next one.
+    made: usize,
+}
 
 /// The staging folder of a workspace.
 #[derive(Debug)]
@@ -29,7 +39,7 @@ pub(super) struct Staging {
     root: PathBuf,
     /// Making and removing a folder costs ext4 a search for an inode that was not freed lately, which grows with
     /// what was removed in the last minutes; a rename costs nothing of the kind.
-    spares: Mutex<Vec<PathBuf>>,
+    spares: Mutex<Spares>,
     /// Folders on other file systems, by attempt.
     elsewhere: Mutex<BTreeMap<String, Vec<PathBuf>>>,
 }
@@ -38,11 +48,13 @@ impl Staging {
     /// The folder at `root`, with what an earlier server left for reuse.
     pub(super) fn new(root: PathBuf) -> Staging {
         let entries = std::fs::read_dir(&root).into_iter().flatten().flatten();
-        let spare = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("spare-"))
-        };
-        let spares = entries.map(|entry| entry.path()).filter(spare).collect();
-        Staging { root, spares: Mutex::new(spares), elsewhere: Mutex::default() }
+        let spare =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SPARE));
+        let free: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(spare).take(MOST_SPARES).collect();
+        let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix(SPARE)?.parse::<usize>().ok();
+        // They keep their numbers, so further ones get others.
+        let made = free.iter().filter_map(number).max().map_or(0, |last| last + 1);
+        Staging { root, spares: Mutex::new(Spares { free, made }), elsewhere: Mutex::default() }
     }
 
     /// Where an attempt stages its output of that [`slot`], which will be published at `place`.
@@ -74,7 +86,7 @@ impl Staging {
 
     /// Gives an attempt that is about to start a folder, if one is spare. Else the runner makes it.
     pub(super) fn prepare(&self, attempt: &str) {
-        let spare = self.spares.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let spare = self.spares.lock().unwrap_or_else(PoisonError::into_inner).free.pop();
         if let Some(spare) = spare {
             let folder = self.root.join(attempt);
             if folder.exists() || std::fs::rename(&spare, &folder).is_err() {
@@ -100,15 +112,14 @@ impl Staging {
         let empty = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
         let usable = std::fs::metadata(folder).is_ok_and(|meta| meta.mode() & 0o700 == 0o700);
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
-        if !empty || !usable || spares.len() >= MOST_SPARES {
+        if !empty || !usable || spares.free.len() >= MOST_SPARES {
             return false;
         }
-        let free = |number: &usize| !spares.iter().any(|spare| spare.ends_with(format!("spare-{number}")));
-        let Some(number) = (0..MOST_SPARES).find(free) else { return false };
-        let spare = self.root.join(format!("spare-{number}"));
+        let spare = self.root.join(format!("{SPARE}{}", spares.made));
         let kept = std::fs::rename(folder, &spare).is_ok();
         if kept {
-            spares.push(spare);
+            spares.made += 1;
+            spares.free.push(spare);
         }
         kept
     }

@@ -3,18 +3,23 @@
 use super::examine;
 use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
+use super::keep;
 use super::keeper::Keeper;
+use super::observers::Observers;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
+use super::pace::Pace;
 use super::perform::{ConnectRunner, Performer};
 use super::publisher;
 use super::replay::{self, ReplayError};
+use super::request::Request;
 use super::staging::Staging;
 use crate::snapshot;
 use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
-use databuild_core::event::Refresh;
-use std::path::PathBuf;
+use databuild_core::event::{OutputRecord, Refresh};
+use databuild_core::ids::AttemptId;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -27,6 +32,8 @@ pub struct EngineConfig {
     pub spool: PathBuf,
     /// Where outputs wait for publication.
     pub staging: PathBuf,
+    /// Where observers find their requests.
+    pub observers: PathBuf,
     /// The file with inherited environment values.
     pub inherited: PathBuf,
     /// Code snapshots.
@@ -83,6 +90,13 @@ impl Engine {
             snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
             seq: tokio::sync::watch::channel(seq).0,
         });
+        let observers = Arc::new(Observers::new(
+            config.workspace.clone(),
+            config.observers,
+            Arc::clone(&config.snapshots),
+            config.base_env.clone(),
+            config.inherited.clone(),
+        )?);
         let staging = Arc::new(Staging::new(config.staging));
         let mut performer = Performer {
             workspace: config.workspace.clone(),
@@ -98,24 +112,36 @@ impl Engine {
             inbox: inbox.clone(),
             publish: publish_send,
         };
+        let pace = Pace::default();
+        let (of_examiner, of_publisher) = (pace.clone(), pace.clone());
         let mut workers = Vec::new();
         let spool = config.spool.clone();
         let to_loop = inbox.clone();
-        let looking = (Arc::clone(&shared), config.workspace.clone());
+        let looking = (Arc::clone(&shared), Arc::clone(&observers));
+        let keeping = (Arc::clone(&shared), config.workspace.clone());
         workers.push(spawn("examiner", move || {
             let look = |partitions: &[String]| {
-                let (shared, workspace) = &looking;
+                let (shared, observers) = &looking;
                 let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
                 let now = jiff::Timestamp::now();
                 // What is wrong with a reference is the core's to say.
-                let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, workspace);
+                let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
                 look.ok().map(|look| look.sightings)
             };
-            examine::examiner(&spool, &examine_receive, &to_loop, look);
+            let keep = |attempt: AttemptId, request: &Request, outputs: &[OutputRecord]| {
+                let (shared, workspace) = &keeping;
+                let state = &shared.snapshot.load().state;
+                let arm = state.runs.get(&attempt.run).and_then(|run| run.trial);
+                let trial = arm.and_then(|arm| state.trials.get(&arm.trial));
+                let Some(folder) = trial.and_then(|trial| trial.spec.keep.as_ref()) else { return Ok(()) };
+                let kept = keep::keep(Path::new(folder), workspace, request, outputs);
+                kept.map_err(|error| format!("its outputs cannot be copied to {folder}: {error}"))
+            };
+            examine::examiner(&spool, &examine_receive, &to_loop, &of_examiner, look, keep);
         })?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
-            publisher::publisher(&staging, &publish_receive, &to_loop);
+            publisher::publisher(&staging, &publish_receive, &to_loop, &of_publisher);
         })?);
         let known = performer.reconnect(&live_attempts(&core.state));
         performer.set_slots(config.slots);
@@ -125,6 +151,7 @@ impl Engine {
             keeper: Keeper::new(base, inbox.clone()),
             performer,
             shared: Arc::clone(&shared),
+            pace,
             inbox: messages,
             examine: examine_send,
             postponed: vec![Input::Resume(known)],
@@ -136,9 +163,10 @@ impl Engine {
             archiver: config.archiver,
             workspace: config.workspace,
             spool: config.spool,
+            observers,
         };
         // The resumption is decided before anything that is asked for.
-        handle.send(Message::Input(Input::Tick)).ok();
+        handle.send(Message::Input(Box::new(Input::Tick))).ok();
         let loop_thread =
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;
         Ok(Engine { handle, loop_thread, workers })
@@ -155,6 +183,7 @@ impl Engine {
     /// # Errors
     /// Why the loop had ended by itself, if it had.
     pub fn stop(self, jobs: bool) -> Result<(), String> {
+        self.handle.observers.stop();
         // A loop that ended by itself says why below.
         let _ = self.handle.send(Message::Stop { jobs });
         let ended = self.loop_thread.join().map_err(|_| "the orchestrator panicked".to_owned())?;

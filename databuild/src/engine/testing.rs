@@ -86,7 +86,7 @@ pub(super) fn history(days: Key) -> Vec<Record> {
         mark: u64::from(day) + 1,
     };
     let seen = cities.flat_map(|city| (0..days).map(move |day| (city, day))).map(content).collect();
-    let sightings = Sightings { graph: Some(graph.id.clone()), seen };
+    let sightings = Sightings { graph: Some(graph.id.clone()), seen, unseen: Vec::new() };
     let last = date(1990, 1, 1).saturating_add(Span::new().days(i64::from(days) - 1));
     let request = WantRequest {
         targets: vec![format!("daily/date=1990-01-01..{last}")],
@@ -137,5 +137,6 @@ fn success(spec: &AttemptSpec) -> AttemptEnd {
         wall_ms: 5,
         cpu_ms: 4,
         max_rss_kb: 9,
+        checks: Vec::new(),
     }
 }

@@ -48,6 +48,26 @@ pub enum PublishError {
         /// The system's answer.
         source: io::Error,
     },
+    /// What matches a pattern cannot be named in a job's request.
+    #[error("{} matches and its name is not UTF-8: rename it, or write a pattern that it does not match", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// More than a request can name.
+    #[error("more than {} files match, {} among them: add a dimension, or write a narrower pattern", super::MOST_MATCHES, path.display())]
+    TooManyMatches {
+        /// One of them.
+        path: PathBuf,
+    },
+    /// Not a pattern.
+    #[error("`{pattern}` is no pattern of files: {problem}")]
+    BadPattern {
+        /// It.
+        pattern: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// Any other system error.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -70,6 +90,9 @@ impl PublishError {
             Self::SpecialFile { .. } => "output_special_file",
             Self::StillChanging { .. } => "output_still_changing",
             Self::OtherFileSystem { .. } => "output_other_file_system",
+            Self::NotText { .. } => "match_not_text",
+            Self::TooManyMatches { .. } => "too_many_matches",
+            Self::BadPattern { .. } => "bad_pattern",
             Self::DiskFull { .. } => "disk_full",
             Self::Io { .. } => "output_io",
         }

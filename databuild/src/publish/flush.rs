@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -28,8 +29,11 @@ pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
     for paths in systems.values() {
         match few_inodes(paths)? {
             Some(inodes) => {
-                for path in &inodes {
-                    File::open(path).and_then(|file| file.sync_all()).context("flush", path)?;
+                let open = |path: &PathBuf| File::open(path).context("flush", path);
+                let files = inodes.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+                files.iter().for_each(start_writing);
+                for (file, path) in files.iter().zip(&inodes) {
+                    file.sync_all().context("flush", path)?;
                 }
             }
             None => {
@@ -41,6 +45,13 @@ pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
         }
     }
     Ok(())
+}
+
+/// Lets the system write a file's content now, without waiting for it. Then one commit of the file system's journal is
+/// for all files of a batch, where otherwise each flush would bring its own.
+fn start_writing(file: &File) {
+    // SAFETY: the descriptor is open. An error is left to the flush that follows.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// All files and folders at and below these paths, if they are few.

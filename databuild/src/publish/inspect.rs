@@ -126,7 +126,7 @@ fn inspect_dir(root: &Path) -> Result<Inspected, PublishError> {
     })
 }
 
-fn update_counted(hasher: &mut Sha256, bytes: &[u8]) {
+pub(super) fn update_counted(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update((bytes.len() as u64).to_le_bytes());
     hasher.update(bytes);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use databuild_core::digest::mix;
 
@@ -12,9 +12,10 @@ use super::walk::{walk, Entry, Stat, Type};
 /// Starting values; they tell a file from a directory, and the next version from this one.
 const FILE: u64 = 0x6461_7461_6631;
 const DIR: u64 = 0x6461_7461_6431;
+const MATCHES: u64 = 0x6461_7461_6d31;
 
-/// 64 bits over size, modification time and inode number of a file, or of all entries of a directory
-/// with their names. Equal marks mean "not touched since"; unequal ones say nothing about content.
+/// 64 bits over size, modification time and inode number of a file, or of all entries of a directory, or files
+/// that match a pattern, with their names. Equal marks mean "not touched since"; unequal ones say nothing about content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StatMark(pub u64);
 
@@ -23,14 +24,13 @@ impl StatMark {
         Self(with_stat(FILE, stat))
     }
 
+    pub(super) fn of_files(files: &[(PathBuf, Stat)]) -> Self {
+        Self(files.iter().fold(MATCHES, |seed, (path, stat)| with_stat(with_path(mix(seed, 0), path), *stat)))
+    }
+
     pub(super) fn of_entries(entries: &[Entry]) -> Self {
         Self(entries.iter().fold(DIR, |seed, entry| {
-            let mut mark = mix(seed, entry.kind as u64);
-            for chunk in entry.relative.as_os_str().as_bytes().chunks(8) {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                mark = mix(mark, u64::from_le_bytes(word));
-            }
+            let mark = with_path(mix(seed, entry.kind as u64), &entry.relative);
             // The size and time of a folder tell only that names came or went, which is seen anyway,
             // and on some file systems the size depends on its past.
             match entry.kind {
@@ -39,6 +39,14 @@ impl StatMark {
             }
         }))
     }
+}
+
+fn with_path(seed: u64, path: &Path) -> u64 {
+    path.as_os_str().as_bytes().chunks(8).fold(seed, |mark, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        mix(mark, u64::from_le_bytes(word))
+    })
 }
 
 fn with_stat(seed: u64, stat: Stat) -> u64 {

@@ -19,6 +19,7 @@ mod flush;
 mod hash;
 mod inspect;
 mod mark;
+mod matches;
 mod place;
 mod walk;
 mod withdraw;
@@ -29,6 +30,7 @@ pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
 pub use inspect::{inspect, observe, Inspected, Kind};
 pub use mark::{stat_mark, StatMark};
+pub use matches::{matching, observe_matching, Matched, MOST_MATCHES};
 pub use place::{publish, redo, Published, Redo};
 pub use withdraw::{same_file_system, withdraw};
 

@@ -1,4 +1,4 @@
-//! One attempt: from an accepted spec to its process and its end.
+//! One part of an attempt, its job or a check: from an accepted spec to its process and its end.
 
 use std::ffi::CString;
 use std::io;
@@ -10,12 +10,13 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{kill_process_group, Pid, Signal};
 
 use super::children::wait_for;
+use super::course::{without_process, Check, Course, Next, PartEnd};
 use super::explain::explain;
 use super::identity::{group_exists, to_pid};
 use super::job_log::{JobLog, Stream};
-use super::protocol::{AttemptName, ExitRecord, LogSize, Outcome, ResourceUse, StartSpec};
+use super::protocol::{AttemptName, CheckSpec, Outcome, ResourceUse, StartSpec};
 use super::spawn::{ChildFds, Program, Spawner, Step};
-use super::spool::{c_string, make_job_dir, Spool};
+use super::spool::{c_string, make_job_dir, Part, Spool};
 use super::time::unix_ms;
 
 /// How long killed members of a group may take to disappear before the end is
@@ -30,12 +31,14 @@ const LAST_WORDS: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) attempt: AttemptName,
+    part: Part,
     program: Program,
     request: String,
     timeout: Option<Duration>,
     grace: Duration,
     max_log_bytes: u64,
     mkdirs: Vec<String>,
+    course: Course,
 }
 
 impl Prepared {
@@ -52,11 +55,11 @@ impl Prepared {
             max_log_bytes,
             umask,
             mkdirs,
+            checks,
+            check_failures,
         } = spec;
-        let executable = argv.first().ok_or("argv is empty")?;
-        for (what, path) in [("the executable", executable), ("cwd", &cwd)]
-            .into_iter()
-            .chain(mkdirs.iter().map(|path| ("a folder of mkdirs", path)))
+        for (what, path) in
+            std::iter::once(("cwd", &cwd)).chain(mkdirs.iter().map(|path| ("a folder of mkdirs", path)))
         {
             if !path.starts_with('/') {
                 return Err(format!("{what} is not an absolute path: {path:?}"));
@@ -65,14 +68,32 @@ impl Prepared {
         if let Some(path) = mkdirs.iter().find(|path| path.contains('\0')) {
             return Err(format!("a folder of mkdirs holds a NUL byte: {path:?}"));
         }
-        let program = Program {
-            path: c_string("the executable's path", executable.as_str())?,
-            cwd: c_string("cwd", cwd)?,
-            env: environment(env, spool, &attempt)?,
-            argv: argv.into_iter().map(|arg| c_string("an argument", arg)).collect::<Result<_, _>>()?,
-            umask: umask & 0o777,
+        let cwd = c_string("cwd", cwd)?;
+        let program = |part, argv: Vec<String>, env| -> Result<Program, String> {
+            let executable = argv.first().ok_or("argv is empty")?;
+            if !executable.starts_with('/') {
+                return Err(format!("the executable is not an absolute path: {executable:?}"));
+            }
+            Ok(Program {
+                path: c_string("the executable's path", executable.as_str())?,
+                cwd: cwd.clone(),
+                env: environment(env, spool, &attempt, part)?,
+                argv: argv.into_iter().map(|arg| c_string("an argument", arg)).collect::<Result<_, _>>()?,
+                umask: umask & 0o777,
+            })
         };
+        let check = |(at, check): (usize, CheckSpec)| -> Result<Check, String> {
+            let CheckSpec { name, argv, env, request, timeout_ms, grace_ms } = check;
+            let program =
+                program(Part::Check(at), argv, env).map_err(|why| format!("check {name}: {why}"))?;
+            let (timeout, grace) = (Duration::from_millis(timeout_ms), Duration::from_millis(grace_ms));
+            Ok(Check { name, program, request, timeout, grace })
+        };
+        let checks = checks.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
+        let program = program(Part::Job, argv, env)?;
         Ok(Self {
+            part: Part::Job,
+            course: Course::new(checks, check_failures),
             attempt,
             program,
             request,
@@ -82,12 +103,32 @@ impl Prepared {
             mkdirs,
         })
     }
+
+    /// A check, as its attempt comes to it.
+    pub(super) fn of_check(
+        attempt: AttemptName,
+        part: Part,
+        check: Check,
+        max_log_bytes: u64,
+        course: Course,
+    ) -> Self {
+        let Check { name: _, program, request, timeout, grace } = check;
+        let timeout = Some(timeout);
+        Self { attempt, part, program, request, timeout, grace, max_log_bytes, mkdirs: Vec::new(), course }
+    }
+
+    /// It does not come to a process.
+    pub(super) fn not_started(self, outcome: Outcome, canceled: Option<String>) -> Next {
+        let end = without_process(outcome, canceled, self.course.logs());
+        self.course.after(self.attempt, self.max_log_bytes, end)
+    }
 }
 
 fn environment(
     given: Vec<(String, String)>,
     spool: &Spool,
     attempt: &AttemptName,
+    part: Part,
 ) -> Result<Vec<CString>, String> {
     const OURS: [&str; 2] = ["DATABUILD_REQUEST", "DATABUILD_REPORT"];
     let mut env = Vec::with_capacity(given.len() + OURS.len());
@@ -99,7 +140,7 @@ fn environment(
             env.push(c_string("an environment variable", format!("{name}={value}"))?);
         }
     }
-    let (request, report) = spool.job_paths(attempt);
+    let (request, report) = spool.job_paths(attempt, part);
     for (name, path) in OURS.into_iter().zip([request, report]) {
         let mut entry = format!("{name}=").into_bytes();
         entry.extend(path.into_os_string().into_vec());
@@ -116,8 +157,10 @@ pub(super) enum Started {
     TextBusy(Box<Prepared>),
     /// The attempt's folder was there already.
     Exists,
-    /// Nothing of the job ran, and another try would not help.
+    /// Nothing of it ran, and another try would not help.
     Failed {
+        /// What was to start.
+        prepared: Box<Prepared>,
         /// The system's error number.
         errno: i32,
         /// What could not be done.
@@ -125,8 +168,8 @@ pub(super) enum Started {
     },
 }
 
-/// Starts an attempt. `again` says that its folder is there from an earlier
-/// try.
+/// Starts a part of an attempt. `again` says that its request is there from an
+/// earlier try.
 pub(super) fn start(
     prepared: Box<Prepared>,
     again: bool,
@@ -137,25 +180,32 @@ pub(super) fn start(
 ) -> Started {
     let attempt = &prepared.attempt;
     if !again {
-        match spool.create(attempt, &prepared.request) {
+        let made = match prepared.part {
+            Part::Job => spool.create(attempt, &prepared.request),
+            Part::Check(_) => spool.write_request(attempt, prepared.part, &prepared.request),
+        };
+        match made {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Started::Exists,
-            Err(e) => return setup_failed("making the attempt's spool folder", &e),
+            Err(e) => return setup_failed(prepared, "writing to the attempt's spool folder", &e),
         }
     }
     for dir in &prepared.mkdirs {
         if let Err(e) = make_job_dir(dir, prepared.program.umask) {
-            return setup_failed(&format!("making the folder {dir}"), &e);
+            let what = format!("making the folder {dir}");
+            return setup_failed(prepared, &what, &e);
         }
     }
     let fds = (|| {
-        let (out, stdout) = JobLog::open(Stream::Stdout, prepared.max_log_bytes)?;
-        let (err, stderr) = JobLog::open(Stream::Stderr, prepared.max_log_bytes)?;
-        Ok::<_, io::Error>(([out, err], stdout, stderr, spool.open_pid_record(attempt)?))
+        let [before_out, before_err] = prepared.course.logs();
+        let (limit, name) = (prepared.max_log_bytes, prepared.course.name.as_deref());
+        let (out, stdout) = JobLog::open(Stream::Stdout, limit, before_out, name)?;
+        let (err, stderr) = JobLog::open(Stream::Stderr, limit, before_err, name)?;
+        Ok::<_, io::Error>(([out, err], stdout, stderr, spool.open_pid_record(attempt, prepared.part)?))
     })();
     let (logs, stdout, stderr, record) = match fds {
         Ok(fds) => fds,
-        Err(e) => return setup_failed("preparing the job's files", &e),
+        Err(e) => return setup_failed(prepared, "preparing the job's files", &e),
     };
     let child_fds = ChildFds {
         stdin: null.as_fd(),
@@ -167,7 +217,7 @@ pub(super) fn start(
     match spawner.spawn(&prepared.program, &child_fds) {
         Ok(process) => {
             let Some(group) = to_pid(process.pid) else {
-                return setup_failed("reading the job's pid", &io::Error::other("pid 0"));
+                return setup_failed(prepared, "reading the job's pid", &io::Error::other("pid 0"));
             };
             Started::Running(Box::new(Job {
                 pid: process.pid,
@@ -181,19 +231,26 @@ pub(super) fn start(
                 timed_out: false,
                 canceled: None,
                 end: None,
+                part: prepared.part,
+                max_log_bytes: prepared.max_log_bytes,
+                course: prepared.course,
                 attempt: prepared.attempt,
             }))
         }
         Err(e) if e.step == Step::Exec && e.errno == libc::ETXTBSY => Started::TextBusy(prepared),
-        Err(e) => Started::Failed { errno: e.errno, message: explain(e, &prepared.program) },
+        Err(e) => {
+            let message = explain(e, &prepared.program);
+            Started::Failed { prepared, errno: e.errno, message }
+        }
     }
 }
 
-fn setup_failed(what: &str, error: &io::Error) -> Started {
-    Started::Failed { errno: error.raw_os_error().unwrap_or(0), message: format!("{what} failed: {error}") }
+fn setup_failed(prepared: Box<Prepared>, what: &str, error: &io::Error) -> Started {
+    let errno = error.raw_os_error().unwrap_or(0);
+    Started::Failed { prepared, errno, message: format!("{what} failed: {error}") }
 }
 
-/// An attempt whose process was started.
+/// A part of an attempt whose process was started.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) attempt: AttemptName,
@@ -208,6 +265,9 @@ pub(super) struct Job {
     timed_out: bool,
     canceled: Option<String>,
     end: Option<LeaderEnd>,
+    pub(super) part: Part,
+    max_log_bytes: u64,
+    course: Course,
 }
 
 /// The leading process is gone; the group may linger.
@@ -254,9 +314,9 @@ impl Job {
 
     /// Asks the job to end and sees to it after the grace.
     pub(super) fn cancel(&mut self, reason: String, now: Instant) {
-        if self.canceled.is_none() && self.end.is_none() {
+        if self.canceled.is_none() && !self.is_over() {
             self.canceled = Some(reason);
-            if !self.timed_out {
+            if self.end.is_none() && !self.timed_out {
                 self.stop(now);
             }
         }
@@ -264,10 +324,17 @@ impl Job {
 
     /// Kills the job at once.
     pub(super) fn kill(&mut self, reason: &str) {
-        if self.end.is_none() {
+        if !self.is_over() {
             self.canceled.get_or_insert_with(|| reason.to_owned());
+        }
+        if self.end.is_none() {
             self.signal(Signal::KILL);
         }
+    }
+
+    /// Whether the process is gone and no other follows it.
+    fn is_over(&self) -> bool {
+        self.end.is_some() && !self.course.has_more()
     }
 
     fn stop(&mut self, now: Instant) {
@@ -299,30 +366,32 @@ impl Job {
         self.end.as_ref().is_some_and(|end| !group_exists(self.group) || end.give_up_at <= now)
     }
 
-    /// Takes the last output and the end's record. The flag says that something
+    /// Whether a check may follow it.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.course.has_more()
+    }
+
+    /// Takes the last output, and says what follows. The flag says that something
     /// outside the group still holds the job's output.
-    pub(super) fn finish(
-        mut self,
-        spool: &Spool,
-        buffer: &mut [u8],
-    ) -> Option<(AttemptName, ExitRecord, bool)> {
+    pub(super) fn finish(mut self, spool: &Spool, buffer: &mut [u8]) -> Option<(AttemptName, Next, bool)> {
         self.last_words(spool, buffer);
         let fugitive = self.logs.iter().any(|log| log.pipe().is_some());
         let end = self.end?;
-        let [stdout, stderr] = self.logs.map(|log| log.size());
-        let exit = ExitRecord {
+        let [stdout, stderr] = &self.logs;
+        let end = PartEnd {
             outcome: end.outcome,
             timed_out: self.timed_out,
-            canceled: self.canceled.is_some(),
-            cancel_reason: self.canceled,
+            canceled: self.canceled,
             started_at: self.started_at,
             ended_at: end.ended_at,
             rusage: end.rusage,
-            stdout,
-            stderr,
+            stdout: stdout.size(),
+            stderr: stderr.size(),
+            stderr_from: stderr.begin(),
             group_left: group_exists(self.group),
         };
-        Some((self.attempt, exit, fugitive))
+        let next = self.course.after(self.attempt.clone(), self.max_log_bytes, end);
+        Some((self.attempt, next, fugitive))
     }
 
     fn last_words(&mut self, spool: &Spool, buffer: &mut [u8]) {
@@ -346,22 +415,5 @@ impl Job {
                 }
             }
         }
-    }
-}
-
-/// The end of an attempt that had no process.
-pub(super) fn without_process(outcome: Outcome, canceled: Option<String>) -> ExitRecord {
-    let now = unix_ms();
-    ExitRecord {
-        started_at: 0,
-        ended_at: now,
-        outcome,
-        timed_out: false,
-        canceled: canceled.is_some(),
-        cancel_reason: canceled,
-        rusage: ResourceUse::default(),
-        stdout: LogSize::default(),
-        stderr: LogSize::default(),
-        group_left: false,
     }
 }

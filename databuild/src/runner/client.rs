@@ -1,7 +1,7 @@
 //! The server's side of the runner's socket.
 //!
 //! Commands are notifications: a call writes to the socket and returns; what
-//! comes of it arrives as [`RunnerEvent`]s on the channel, fed by one reader
+//! comes of it is handed to an [`EventSink`] as [`RunnerEvent`]s, by one reader
 //! thread. Only [`RunnerClient::list`] waits for an answer.
 
 use std::collections::HashMap;
@@ -22,13 +22,17 @@ use super::launch::{reach, ConnectOptions};
 use super::protocol::{
     Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams, ForgetParams, Head,
     Hello, HelloParams, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams, WithParams,
-    MAX_LINE, PROTOCOL,
+    FIRST_WITH_CHECKS, MAX_LINE, PROTOCOL,
 };
 
 /// Attempts per line: the first of a large batch run while the rest is read.
 const BATCH: usize = 32;
 /// A runner that neither takes nor says anything for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Takes what the runner tells. Called by one thread, in order; it should not wait
+/// for anything.
+pub type EventSink = Box<dyn Fn(RunnerEvent) + Send>;
 
 type Waiting = Arc<Mutex<HashMap<u64, Sender<Answer<Value>>>>>;
 
@@ -59,7 +63,7 @@ impl RunnerClient {
     /// know.
     pub fn connect_or_start(
         options: &ConnectOptions,
-        events: Sender<RunnerEvent>,
+        events: EventSink,
         command: impl FnOnce() -> Command,
     ) -> Result<Self, RunnerError> {
         let reached = reach(options, command)?;
@@ -72,27 +76,18 @@ impl RunnerClient {
         mut stream: UnixStream,
         child: Option<Child>,
         server: &str,
-        events: Sender<RunnerEvent>,
+        events: EventSink,
     ) -> Result<Self, RunnerError> {
         let setup = |e| RunnerError::system("setting up the runner's socket", e);
         stream.set_write_timeout(Some(PATIENCE)).map_err(setup)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(setup)?;
-        let call = Call {
-            jsonrpc: "2.0",
-            id: Some(0),
-            method: "hello",
-            params: HelloParams { protocol: PROTOCOL, server: server.to_owned() },
-        };
-        send(&mut stream, &encode(&call)?)?;
         let mut reader = BufReader::with_capacity(64 << 10, stream.try_clone().map_err(setup)?);
-        let line = read_line(&mut reader)?
-            .ok_or_else(|| RunnerError::Disconnected("it hung up on hello".to_owned()))?;
-        let answer: Answer<Hello> = decode(&line)?;
-        let hello = answer.result.ok_or_else(|| {
-            let why = answer.error.map_or_else(String::new, |fault| fault.message);
-            RunnerError::Malformed(format!("hello was refused: {why}"))
-        })?;
-        if hello.protocol != PROTOCOL {
+        let mut hello = say_hello(&mut stream, &mut reader, PROTOCOL, server)?;
+        if (1..PROTOCOL).contains(&hello.protocol) {
+            // An older runner gives itself to whoever speaks as it does.
+            hello = say_hello(&mut stream, &mut reader, hello.protocol, server)?;
+        }
+        if !(1..=PROTOCOL).contains(&hello.protocol) {
             return Err(RunnerError::ProtocolMismatch { ours: PROTOCOL, theirs: hello.protocol });
         }
         stream.set_read_timeout(None).map_err(setup)?;
@@ -103,6 +98,11 @@ impl RunnerClient {
             .spawn(move || read_events(reader, child, &events, &answers))
             .map_err(|e| RunnerError::system("starting the runner's reader thread", e))?;
         Ok(Self { writer: Mutex::new(Writer { stream, next_id: 1 }), hello, waiting })
+    }
+
+    /// Whether it runs checks. One that does not would run the job and leave them out.
+    pub fn runs_checks(&self) -> bool {
+        self.hello.protocol >= FIRST_WITH_CHECKS
     }
 
     /// What the runner said of itself and of its attempts when the connection
@@ -179,6 +179,24 @@ impl RunnerClient {
     }
 }
 
+fn say_hello(
+    stream: &mut UnixStream,
+    reader: &mut BufReader<UnixStream>,
+    protocol: u32,
+    server: &str,
+) -> Result<Hello, RunnerError> {
+    let params = HelloParams { protocol, server: server.to_owned() };
+    let call = Call { jsonrpc: "2.0", id: Some(0), method: "hello", params };
+    send(stream, &encode(&call)?)?;
+    let line =
+        read_line(reader)?.ok_or_else(|| RunnerError::Disconnected("it hung up on hello".to_owned()))?;
+    let answer: Answer<Hello> = decode(&line)?;
+    answer.result.ok_or_else(|| {
+        let why = answer.error.map_or_else(String::new, |fault| fault.message);
+        RunnerError::Malformed(format!("hello was refused: {why}"))
+    })
+}
+
 impl Drop for RunnerClient {
     fn drop(&mut self) {
         // Wakes the reader; an error means that the connection is gone already.
@@ -230,7 +248,7 @@ fn read_line(reader: &mut BufReader<UnixStream>) -> Result<Option<Vec<u8>>, Runn
 fn read_events(
     mut reader: BufReader<UnixStream>,
     child: Option<Child>,
-    events: &Sender<RunnerEvent>,
+    events: &EventSink,
     waiting: &Waiting,
 ) {
     let reason = loop {
@@ -241,9 +259,7 @@ fn read_events(
         };
         match read_message(&line) {
             Ok(Message::Event(event)) => {
-                // Nobody listens any more; the rest is read to keep the runner
-                // from piling it up until this client is dropped.
-                let _ = events.send(event);
+                events(event);
             }
             Ok(Message::Answer(answer)) => {
                 let id = answer.id.as_u64();
@@ -259,7 +275,7 @@ fn read_events(
     };
     // Callers that wait learn of the end by their sender being dropped.
     lock(waiting).clear();
-    let _ = events.send(RunnerEvent::Disconnected { reason });
+    events(RunnerEvent::Disconnected { reason });
     if let Some(mut child) = child {
         // Leaves no zombie. Returns when the runner ends, or with this process.
         let _ = child.wait();

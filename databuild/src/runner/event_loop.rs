@@ -421,10 +421,10 @@ impl EventLoop {
         Ok(serde_json::Value::Bool(true))
     }
 
-    /// Makes the caller the owner, unless it speaks another protocol; it learns
-    /// that from the answer.
+    /// Makes the caller the owner, unless it speaks a newer protocol: it learns
+    /// that from the answer, and may come back with this one.
     fn hello(&mut self, at: usize, hello: &HelloParams) -> Result<serde_json::Value, Fault> {
-        if hello.protocol == PROTOCOL {
+        if (1..=PROTOCOL).contains(&hello.protocol) {
             // Notices not sent yet are told by the list below, except refusals,
             // which concern the server that asked.
             drop(self.supervisor.take_notices());
@@ -435,7 +435,7 @@ impl EventLoop {
             }
         }
         encode(Hello {
-            protocol: PROTOCOL,
+            protocol: hello.protocol.min(PROTOCOL),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: self.identity.pid,
             boot_id: self.identity.boot_id.clone(),

@@ -1,4 +1,6 @@
 //! A job's output: a pipe read by the event loop, kept in a file up to a limit.
+//! What a check prints follows that of its job in the same file, after a line
+//! that names it, with a limit of its own.
 //!
 //! Why a pipe and not the file itself as the job's descriptor: the limit is
 //! exact, whatever the job's speed (`RLIMIT_FSIZE` would also limit its data
@@ -43,11 +45,22 @@ pub(super) struct JobLog {
     kept: u64,
     size: LogSize,
     cut: bool,
+    /// Written before the first byte.
+    title: Option<String>,
+    /// Where the output begins in the file.
+    begin: u64,
 }
 
 impl JobLog {
-    /// Makes the pipe; returns the log and the end for the job.
-    pub(super) fn open(stream: Stream, limit: u64) -> io::Result<(Self, OwnedFd)> {
+    /// Makes the pipe; returns the log and the end for the job. `before` is what
+    /// the file holds already; `check` names the check whose output follows.
+    pub(super) fn open(
+        stream: Stream,
+        limit: u64,
+        before: LogSize,
+        check: Option<&str>,
+    ) -> io::Result<(Self, OwnedFd)> {
+        let gap = if before.bytes > 0 { "\n" } else { "" };
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         let log = Self {
             stream,
@@ -55,8 +68,10 @@ impl JobLog {
             file: None,
             limit,
             kept: 0,
-            size: LogSize::default(),
+            size: before,
             cut: false,
+            title: check.map(|name| format!("{gap}[databuild: check {name}]\n")),
+            begin: before.bytes,
         };
         Ok((log, write))
     }
@@ -69,6 +84,11 @@ impl JobLog {
     /// The size so far.
     pub(super) fn size(&self) -> LogSize {
         self.size
+    }
+
+    /// Where its output begins in the file, after the line that names it.
+    pub(super) fn begin(&self) -> u64 {
+        self.begin
     }
 
     /// Moves what is there, at most a buffer's length. To be called only when
@@ -119,10 +139,17 @@ impl JobLog {
         if bytes.is_empty() {
             return Ok(());
         }
+        let name = self.stream.file_name();
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(File::from(spool.open_new(attempt, self.stream.file_name())?)),
+            none if self.size.bytes > 0 => none.insert(File::from(spool.open_end(attempt, name)?)),
+            none => none.insert(File::from(spool.open_new(attempt, name)?)),
         };
+        if let Some(title) = self.title.take() {
+            file.write_all(title.as_bytes())?;
+            self.size.bytes += title.len() as u64;
+            self.begin = self.size.bytes;
+        }
         file.write_all(bytes)?;
         self.size.bytes += bytes.len() as u64;
         Ok(())

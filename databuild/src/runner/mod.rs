@@ -11,8 +11,10 @@
 //! - *At most once.* An attempt is a folder in the spool, made with `mkdir`. A
 //!   second start of the same attempt is refused for as long as the folder or
 //!   the runner's memory of it exists.
+//! - *An attempt is one.* Its checks run in its place and its folder, and its
+//!   end is told when all of it is over ([`course`]).
 //! - *No process without a record.* `pid.json` is complete before the job's
-//!   first instruction runs, so whoever finds the spool later knows what to
+//!   first instruction runs, and a check's likewise, so whoever finds the spool later knows what to
 //!   look for.
 //! - *Nothing outlives its attempt.* A job is a session and process group of
 //!   its own; the group is dead before the end is reported. Jobs die with the
@@ -28,6 +30,7 @@ mod attempt;
 mod children;
 mod client;
 mod connection;
+mod course;
 mod error;
 mod event_loop;
 mod explain;
@@ -44,13 +47,13 @@ mod spool;
 mod supervisor;
 mod time;
 
-pub use client::RunnerClient;
+pub use client::{EventSink, RunnerClient};
 pub use error::RunnerError;
 pub use event_loop::{main, RunnerArgs};
 pub use launch::ConnectOptions;
 pub use protocol::{
-    AttemptName, AttemptReport, AttemptState, ExitRecord, Hello, LogSize, Outcome, ResourceUse, RunnerEvent,
-    StartSpec, PROTOCOL,
+    AttemptName, AttemptReport, AttemptState, CheckExit, CheckSpec, ExitRecord, Hello, LogSize, Outcome,
+    ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, PROTOCOL,
 };
 pub use recover::{inspect, recover, Found, FoundAttempt};
 pub use spool::AttemptFiles;

@@ -12,8 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
 
-/// The protocol's version, compared in `hello`.
-pub const PROTOCOL: u32 = 1;
+/// The protocol's version, compared in `hello`. 2 brought checks.
+///
+/// Each side speaks all versions down to 1 as well, and both speak the lower of the two: so jobs of a server that
+/// was replaced go on, whichever of the two is newer. Nothing may be asked of a runner that its version lacks; it
+/// would do the rest and not say so.
+pub const PROTOCOL: u32 = 2;
+/// The first version with [`StartSpec::checks`].
+pub const FIRST_WITH_CHECKS: u32 = 2;
 
 /// The longest line either side accepts, in bytes.
 pub(super) const MAX_LINE: usize = 64 << 20;
@@ -92,6 +98,30 @@ pub struct StartSpec {
     /// Folders made, with their parents, before the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mkdirs: Vec<String>,
+    /// What is run after the job, one after the other, in the job's place and working directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckSpec>,
+    /// They run also if the job failed: it may have made some of what it was to make. They never do if it was
+    /// cancelled or did not start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check_failures: bool,
+}
+
+/// All that is needed to run one check of what a job made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckSpec {
+    /// What it is called, for the line in the log that its output begins with.
+    pub name: String,
+    /// As of a job.
+    pub argv: Vec<String>,
+    /// As of a job; the two variables name the check's own files.
+    pub env: Vec<(String, String)>,
+    /// The text of its request, written as it is.
+    pub request: String,
+    /// Run time in milliseconds after which it is stopped.
+    pub timeout_ms: u64,
+    /// Milliseconds between SIGTERM and SIGKILL.
+    pub grace_ms: u64,
 }
 
 impl StartSpec {
@@ -108,6 +138,8 @@ impl StartSpec {
             max_log_bytes: default_max_log_bytes(),
             umask: default_umask(),
             mkdirs: Vec::new(),
+            checks: Vec::new(),
+            check_failures: false,
         }
     }
 }
@@ -163,7 +195,27 @@ pub struct LogSize {
     pub dropped: u64,
 }
 
-/// The end of an attempt, as kept in `exit.json`.
+/// The end of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckExit {
+    /// As in its [`CheckSpec`].
+    pub name: String,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The timeout passed and it was stopped for it.
+    pub timed_out: bool,
+    /// Unix milliseconds of the start, 0 if it never started.
+    pub started_at: u64,
+    /// Unix milliseconds of the end.
+    pub ended_at: u64,
+    /// What it used.
+    pub rusage: ResourceUse,
+    /// Where its part of the attempt's stderr begins and ends, in bytes; the line that names it is not in it.
+    pub stderr: (u64, u64),
+}
+
+/// The end of an attempt, as kept in `exit.json`: that of the job, and those of checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitRecord {
     /// How it ended.
@@ -171,7 +223,7 @@ pub struct ExitRecord {
     pub outcome: Outcome,
     /// The timeout passed and the job was stopped for it.
     pub timed_out: bool,
-    /// A cancel (or the runner's shutdown) came before the end.
+    /// A cancel (or the runner's shutdown) came before the end, also of a check.
     pub canceled: bool,
     /// Why it was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,14 +234,18 @@ pub struct ExitRecord {
     pub ended_at: u64,
     /// What it used.
     pub rusage: ResourceUse,
-    /// Its standard output.
+    /// Its standard output, with that of checks.
     pub stdout: LogSize,
-    /// Its standard error.
+    /// Its standard error, with that of checks.
     pub stderr: LogSize,
     /// Members of the job's process group could not be killed in time and may
     /// still run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub group_left: bool,
+    /// In the order of [`StartSpec::checks`]. All of them, unless the job was not to be checked, or the attempt
+    /// was cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckExit>,
 }
 
 impl ExitRecord {
@@ -438,6 +494,7 @@ mod tests {
             stdout: LogSize::default(),
             stderr: LogSize { bytes: 6, dropped: 7 },
             group_left: false,
+            checks: Vec::new(),
         };
         assert_eq!(
             serde_json::to_string(&exit).unwrap(),
@@ -453,5 +510,17 @@ mod tests {
             let text = serde_json::to_string(&exit).unwrap();
             assert_eq!(serde_json::from_str::<ExitRecord>(&text).unwrap(), exit);
         }
+        exit.checks.push(CheckExit {
+            name: "//:sane".to_owned(),
+            outcome: Outcome::Signal(9),
+            timed_out: true,
+            started_at: 2,
+            ended_at: 8,
+            rusage: ResourceUse::default(),
+            stderr: (6, 9),
+        });
+        let text = serde_json::to_string(&exit).unwrap();
+        assert!(text.ends_with(r#","checks":[{"name":"//:sane","signal":9,"timed_out":true,"started_at":2,"ended_at":8,"rusage":{"user_ms":0,"sys_ms":0,"max_rss_kb":0},"stderr":[6,9]}]}"#), "{text}");
+        assert_eq!(serde_json::from_str::<ExitRecord>(&text).unwrap(), exit);
     }
 }

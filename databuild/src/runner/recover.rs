@@ -85,7 +85,11 @@ fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found,
     if let Some(exit) = read_record(&files.exit()).map_err(read)? {
         return Ok(Found::Ended(Box::new(exit)));
     }
-    let Some(record) = read_record::<PidRecord>(&files.pid()).map_err(read)? else {
+    let mut newest = None;
+    for path in files.pids() {
+        newest = read_record::<PidRecord>(&path).map_err(read)?.or(newest);
+    }
+    let Some(record) = newest else {
         return Ok(Found::NeverStarted);
     };
     let process = ProcessIdentity { pid: record.pid, start_time: record.start_time, boot_id: record.boot_id };

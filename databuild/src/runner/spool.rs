@@ -8,16 +8,18 @@
 //!                   stdout, stderr  made with the first byte; absent = empty
 //!                   report.jsonl    made by the job; absent = no report
 //!                   exit.json       ExitRecord
+//!                   check-<n>.request.json, check-<n>.pid.json, check-<n>.report.jsonl
 //! <spool>/.spare-<n>/        the folder of an attempt that left nothing to keep, for the next one
 //! ```
 //!
 //! `pid.json` and `exit.json` are written with one `write` of less than a page,
 //! which a kill cannot tear; a file that does not parse is one whose writer
 //! died before the write and counts as absent. So neither needs the two extra
-//! system calls of a temporary name and a rename. `runner.json`, which others
+//! system calls of a temporary name and a rename. With many checks `exit.json` may
+//! be longer; torn, the attempt counts as lost, as it would a moment earlier. `runner.json`, which others
 //! may read at any time, is renamed into place.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -35,6 +37,33 @@ use super::protocol::{AttemptName, ExitRecord};
 
 pub(super) const LOCK: &str = "runner.lock";
 const RECORD: &str = "runner.json";
+
+/// Which process of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Job,
+    /// From 0.
+    Check(usize),
+}
+
+impl Part {
+    /// One of its files.
+    fn file(self, name: &str) -> String {
+        match self {
+            Part::Job => name.to_owned(),
+            Part::Check(at) => format!("check-{at}.{name}"),
+        }
+    }
+}
+
+/// Whether a file of that name is one that a check's part of an attempt has.
+fn is_of_check(name: &OsStr) -> bool {
+    let part = name.to_str().and_then(|name| name.strip_prefix("check-")?.split_once('.'));
+    part.is_some_and(|(at, file)| {
+        at.bytes().all(|digit| digit.is_ascii_digit())
+            && ["request.json", "pid.json", "report.jsonl"].contains(&file)
+    })
+}
 
 /// The paths of one attempt's files, for whoever reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +105,26 @@ impl AttemptFiles {
     /// The process record.
     pub fn pid(&self) -> PathBuf {
         self.dir.join("pid.json")
+    }
+
+    /// What a check was asked, by its place.
+    pub fn check_request(&self, at: usize) -> PathBuf {
+        self.of(Part::Check(at), "request.json")
+    }
+
+    /// What a check reports, by its place; absent if it reported nothing.
+    pub fn check_report(&self, at: usize) -> PathBuf {
+        self.of(Part::Check(at), "report.jsonl")
+    }
+
+    /// The process records of the parts that began, first to last.
+    pub(super) fn pids(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        let checks = (0..).map(|at| self.of(Part::Check(at), "pid.json")).take_while(|path| path.exists());
+        std::iter::once(self.pid()).chain(checks)
+    }
+
+    fn of(&self, part: Part, name: &str) -> PathBuf {
+        self.dir.join(part.file(name))
     }
 
     /// The end's record.
@@ -179,6 +228,11 @@ struct Spares {
 const MOST_SPARES: usize = 64;
 /// What an attempt's folder may hold.
 const FILES: [&str; 6] = ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr"];
+/// Those that a folder used again keeps.
+const KEPT: [&str; 3] = ["exit.json", "pid.json", "request.json"];
+/// Bytes of a kept file that stay: too few for a record. Not 0: ext4 takes a file that was emptied for one that is being
+/// replaced, and writes it to disk when it is closed.
+const BLANK: u64 = 1;
 
 impl Spool {
     /// Makes the folder if needed and takes its lock.
@@ -256,17 +310,29 @@ impl Spool {
         self.write(attempt, "request.json", request.as_bytes())
     }
 
-    /// Opens `pid.json` for the job process to fill.
-    pub(super) fn open_pid_record(&self, attempt: &AttemptName) -> io::Result<OwnedFd> {
-        self.open_new(attempt, "pid.json")
+    /// Writes the request of a check into its attempt's folder.
+    pub(super) fn write_request(&self, attempt: &AttemptName, part: Part, request: &str) -> io::Result<()> {
+        self.write(attempt, &part.file("request.json"), request.as_bytes())
     }
 
-    /// Opens one of the attempt's files for writing from its start.
+    /// Opens the process record for the process to fill.
+    pub(super) fn open_pid_record(&self, attempt: &AttemptName, part: Part) -> io::Result<OwnedFd> {
+        self.open_new(attempt, &part.file("pid.json"))
+    }
+
+    /// Opens one of the attempt's files for writing at its end.
+    pub(super) fn open_end(&self, attempt: &AttemptName, name: &str) -> io::Result<OwnedFd> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(openat(&self.dir, format!("{attempt}/{name}"), flags, Mode::from_raw_mode(0o600))?)
+    }
+
+    /// Opens one of the attempt's files for writing from its start. It is new, or in a folder used again one of
+    /// [`BLANK`] bytes, which whatever is written covers.
     pub(super) fn open_new(&self, attempt: &AttemptName, name: &str) -> io::Result<OwnedFd> {
         Ok(openat(
             &self.dir,
             format!("{attempt}/{name}"),
-            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW,
             Mode::from_raw_mode(0o600),
         )?)
     }
@@ -280,23 +346,12 @@ impl Spool {
         File::from(self.open_new(attempt, name)?).write_all(bytes)
     }
 
-    /// Keeps the folder of an attempt that left nothing for the next attempt; false if that cannot be done.
+    /// Keeps the folder of an attempt with so many checks that left nothing for the next attempt; false if that
+    /// cannot be done.
     ///
     /// The records go first: a folder without them is one of an attempt that never started, whatever name it has.
     pub(super) fn recycle(&mut self, attempt: &AttemptName) -> bool {
-        if self.spares.free.len() >= MOST_SPARES {
-            return false;
-        }
-        let emptied = ["exit.json", "pid.json"].iter().all(|name| self.open_new(attempt, name).is_ok());
-        let unlink = |name: &&str| unlinkat(&self.dir, format!("{attempt}/{name}"), AtFlags::empty());
-        let gone = |done| matches!(done, Ok(()) | Err(rustix::io::Errno::NOENT));
-        let cleared = emptied && ["report.jsonl", "stdout", "stderr"].iter().map(unlink).all(gone);
-        let ours = |entry: io::Result<fs::DirEntry>| {
-            entry.is_ok_and(|entry| FILES.iter().any(|name| entry.file_name() == *name))
-        };
-        let folder = self.path.join(attempt.as_str());
-        // The job may have put files of its own there.
-        if !cleared || !fs::read_dir(&folder).is_ok_and(|mut entries| entries.all(ours)) {
+        if self.spares.free.len() >= MOST_SPARES || !self.blank(attempt) {
             return false;
         }
         let spare = format!(".spare-{}", self.spares.made);
@@ -307,6 +362,24 @@ impl Spool {
             self.spares.free.push(spare);
         }
         kept
+    }
+
+    /// Takes what an attempt's files say from them; false if there is more than such files.
+    fn blank(&self, attempt: &AttemptName) -> bool {
+        let shortened = |name: &&str| {
+            self.open_new(attempt, name).is_ok_and(|file| rustix::fs::ftruncate(file, BLANK).is_ok())
+        };
+        if !KEPT.iter().all(shortened) {
+            return false;
+        }
+        let Ok(mut entries) = fs::read_dir(self.path.join(attempt.as_str())) else { return false };
+        entries.all(|entry| {
+            let Ok(name) = entry.map(|entry| entry.file_name()) else { return false };
+            // The job may have put files of its own there.
+            KEPT.iter().any(|kept| name == *kept)
+                || (FILES.iter().any(|file| name == *file) || is_of_check(&name))
+                    && unlinkat(&self.dir, Path::new(attempt.as_str()).join(&name), AtFlags::empty()).is_ok()
+        })
     }
 
     /// Removes the attempt's folder.
@@ -325,10 +398,10 @@ impl Spool {
         }
     }
 
-    /// The attempt's request and report paths, as the job's environment has them.
-    pub(super) fn job_paths(&self, attempt: &AttemptName) -> (PathBuf, PathBuf) {
+    /// Request and report paths, as the environment of that part of the attempt has them.
+    pub(super) fn job_paths(&self, attempt: &AttemptName, part: Part) -> (PathBuf, PathBuf) {
         let files = AttemptFiles::new(&self.path, attempt);
-        (files.request(), files.report())
+        (files.of(part, "request.json"), files.of(part, "report.jsonl"))
     }
 }
 

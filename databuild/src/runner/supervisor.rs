@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::attempt::{start, without_process, Job, Prepared, Started};
+use super::attempt::{start, Job, Prepared, Started};
 use super::children::{has_children, next_ended_child, wait_for};
+use super::course::Next;
 use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{
@@ -15,7 +16,7 @@ use super::protocol::{
     StartedParams,
 };
 use super::spawn::Spawner;
-use super::spool::Spool;
+use super::spool::{Part, Spool};
 
 /// Between two tries to start an executable that is open for writing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -45,6 +46,14 @@ struct BusyStart {
     at: Instant,
 }
 
+/// An attempt that the server asks nothing more about.
+struct Forgotten {
+    attempt: AttemptName,
+    /// It succeeded and printed nothing.
+    silent: bool,
+    keep: bool,
+}
+
 /// See the module's words.
 pub(super) struct Supervisor {
     spool: Spool,
@@ -59,7 +68,9 @@ pub(super) struct Supervisor {
     finished: Vec<(AttemptName, ExitRecord)>,
     ended: BTreeMap<AttemptName, Box<ExitRecord>>,
     known: HashSet<AttemptName>,
-    /// Forgotten attempts whose folders are to be removed.
+    /// Forgotten attempts whose folders are not looked after yet.
+    forgotten: VecDeque<Forgotten>,
+    /// Those whose folders are to be removed.
     trash: VecDeque<AttemptName>,
     notices: Vec<Notice>,
     buffer: Vec<u8>,
@@ -81,6 +92,7 @@ impl Supervisor {
             finished: Vec::new(),
             ended: BTreeMap::new(),
             known: HashSet::new(),
+            forgotten: VecDeque::new(),
             trash: VecDeque::new(),
             notices: Vec::new(),
             buffer: vec![0; PUMP_BUFFER],
@@ -149,12 +161,11 @@ impl Supervisor {
     pub(super) fn cancel(&mut self, attempt: &AttemptName, reason: String, now: Instant) {
         if let Some(at) = self.queue.iter().position(|queued| queued.attempt == *attempt) {
             if let Some(prepared) = self.queue.remove(at) {
-                self.end_unstarted(prepared.attempt, reason);
+                self.end_unstarted(*prepared, reason);
             }
         } else if let Some(at) = self.busy.iter().position(|busy| busy.prepared.attempt == *attempt) {
             let busy = self.busy.remove(at);
-            self.finished
-                .push((busy.prepared.attempt, without_process(Outcome::NeverStarted {}, Some(reason))));
+            self.give_up(*busy.prepared, reason);
         } else if let Some(job) = self.jobs.iter_mut().find(|job| job.attempt == *attempt) {
             job.cancel(reason, now);
         }
@@ -162,31 +173,45 @@ impl Supervisor {
 
     /// It has no folder, so its end is kept in memory only: a folder would say
     /// that it was started.
-    fn end_unstarted(&mut self, attempt: AttemptName, reason: String) {
-        let exit = without_process(Outcome::NeverStarted {}, Some(reason));
-        self.tell_ended(attempt, exit);
+    fn end_unstarted(&mut self, prepared: Prepared, reason: String) {
+        let attempt = prepared.attempt.clone();
+        if let Next::Over(exit) = prepared.not_started(Outcome::NeverStarted {}, Some(reason)) {
+            self.tell_ended(attempt, exit);
+        }
+    }
+
+    /// The attempt is cancelled while it waits for another try to start something. Nothing follows that.
+    fn give_up(&mut self, prepared: Prepared, reason: String) {
+        let attempt = prepared.attempt.clone();
+        if let Next::Over(exit) = prepared.not_started(Outcome::NeverStarted {}, Some(reason)) {
+            self.finished.push((attempt, exit));
+        }
     }
 
     /// Drops ended attempts, with their folders unless `keep`; that of a success
-    /// without output has nothing to keep and serves the next attempt. Folders go
-    /// later: where freeing blocks is slow (ext4 with `discard`, network storage),
-    /// a removal can take as long as a short job.
+    /// without output has nothing to keep and serves the next attempt. What is done
+    /// with a folder is done later, see [`Supervisor::tidy`].
     pub(super) fn forget(&mut self, attempts: &[AttemptName], keep: bool) {
         for attempt in attempts {
             let Some(exit) = self.ended.remove(attempt) else { continue };
             self.known.remove(attempt);
-            let silent = exit.is_success() && exit.stdout.bytes == 0 && exit.stderr.bytes == 0;
-            if silent && self.spool.recycle(attempt) {
-                continue;
-            }
-            if !keep {
-                self.trash.push_back(attempt.clone());
-            }
+            let checked = exit.checks.iter().all(|check| check.outcome == Outcome::Code(0));
+            let silent = exit.is_success() && checked && exit.stdout.bytes == 0 && exit.stderr.bytes == 0;
+            self.forgotten.push_back(Forgotten { attempt: attempt.clone(), silent, keep });
         }
     }
 
-    /// Removes one forgotten folder if this is a good time.
+    /// Does what can wait, a piece at a time, so that no place stays empty
+    /// meanwhile: looks after the folder of a forgotten attempt, and removes one if
+    /// this is a good time. Where freeing blocks is slow (ext4 with `discard`,
+    /// network storage), a removal can take as long as a short job.
     pub(super) fn tidy(&mut self) {
+        if let Some(Forgotten { attempt, silent, keep }) = self.forgotten.pop_front() {
+            let serves_again = silent && self.spool.recycle(&attempt);
+            if !serves_again && !keep {
+                self.trash.push_back(attempt);
+            }
+        }
         if !self.is_live() || self.trash.len() > MAX_TRASH {
             self.remove_one();
         }
@@ -194,6 +219,9 @@ impl Supervisor {
 
     /// Removes all forgotten folders.
     pub(super) fn tidy_all(&mut self) {
+        while !self.forgotten.is_empty() {
+            self.tidy();
+        }
         while self.remove_one() {}
     }
 
@@ -242,10 +270,7 @@ impl Supervisor {
     pub(super) fn kill_all(&mut self, reason: &str) {
         self.drain();
         for busy in std::mem::take(&mut self.busy) {
-            self.finished.push((
-                busy.prepared.attempt,
-                without_process(Outcome::NeverStarted {}, Some(reason.to_owned())),
-            ));
+            self.give_up(*busy.prepared, reason.to_owned());
         }
         for job in &mut self.jobs {
             job.kill(reason);
@@ -294,16 +319,20 @@ impl Supervisor {
             let lingering = (!job.leads()).then(|| now + LINGER_PAUSE);
             [job.next_time(), lingering].into_iter().flatten().min()
         });
-        let tidy = (!self.trash.is_empty() && !self.is_live()).then_some(now);
+        let removable = !self.trash.is_empty() && !self.is_live();
+        let tidy = (removable || !self.forgotten.is_empty()).then_some(now);
         let busy = self.busy.iter().map(|busy| busy.at);
         jobs.chain(busy).chain(tidy).min()
     }
 
-    /// Acts on time, settles ended jobs, fills free capacity, and then (so that
-    /// the next job does not wait for it) records the ends. Hence the server may
-    /// hear of a start before it hears of the end that made room for it.
+    /// Acts on time, fills the places of ended jobs, and then (so that the next
+    /// job does not wait for it) takes the last output and records the ends. Hence
+    /// the server may hear of a start before it hears of the end that made room
+    /// for it.
     pub(super) fn advance(&mut self, now: Instant) {
-        self.settle(now);
+        let (going_on, over): (Vec<_>, Vec<_>) = self.settled(now).into_iter().partition(Job::may_go_on);
+        // A check takes its job's place, so it comes before what would fill that.
+        self.finish(going_on, now);
         self.retry_busy(now);
         while self.jobs.len() + self.busy.len() < self.capacity {
             let Some(prepared) = self.queue.pop_front() else {
@@ -311,6 +340,7 @@ impl Supervisor {
             };
             self.start(prepared, 0, now);
         }
+        self.finish(over, now);
         for (attempt, exit) in std::mem::take(&mut self.finished) {
             if let Err(e) = self.spool.write_exit(&attempt, &exit) {
                 eprintln!("runner: recording the end of {attempt} failed: {e}");
@@ -319,24 +349,41 @@ impl Supervisor {
         }
     }
 
-    fn settle(&mut self, now: Instant) {
-        let mut fugitive = false;
+    /// Takes out the jobs whose end can be reported.
+    fn settled(&mut self, now: Instant) -> Vec<Job> {
+        let mut settled = Vec::new();
         let mut at = 0;
         while let Some(job) = self.jobs.get_mut(at) {
             job.on_time(now);
-            if !job.is_settled(now) {
+            if job.is_settled(now) {
+                settled.push(self.jobs.swap_remove(at));
+            } else {
                 at += 1;
-                continue;
-            }
-            let job = self.jobs.swap_remove(at);
-            if let Some((attempt, exit, holds_output)) = job.finish(&self.spool, &mut self.buffer) {
-                fugitive |= holds_output;
-                self.orphans_due = true;
-                self.finished.push((attempt, exit));
             }
         }
-        if fugitive || (self.orphans_due && self.jobs.is_empty()) {
+        settled
+    }
+
+    /// Takes the last output of jobs and what came of them. A check that follows is started in its job's place.
+    fn finish(&mut self, settled: Vec<Job>, now: Instant) {
+        let mut fugitive = false;
+        let mut following = Vec::new();
+        for job in settled {
+            if let Some((attempt, next, holds_output)) = job.finish(&self.spool, &mut self.buffer) {
+                fugitive |= holds_output;
+                self.orphans_due = true;
+                match next {
+                    Next::Over(exit) => self.finished.push((attempt, exit)),
+                    Next::Start(prepared) => following.push(prepared),
+                }
+            }
+        }
+        // Nothing of a job may go on writing while checks look at what it made.
+        if fugitive || !following.is_empty() || (self.orphans_due && self.jobs.is_empty()) {
             self.sweep_orphans();
+        }
+        for prepared in following {
+            self.start(prepared, 0, now);
         }
     }
 
@@ -354,13 +401,15 @@ impl Supervisor {
     fn start(&mut self, prepared: Box<Prepared>, tries: u32, now: Instant) {
         let attempt = prepared.attempt.clone();
         let (spool, spawner) = (&mut self.spool, &mut self.spawner);
-        let failed = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
+        let (prepared, failed) = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
             Started::Running(job) => {
-                self.notices.push(Notice::Started(StartedParams {
-                    attempt,
-                    pid: job.pid,
-                    start_time: job.start_time,
-                }));
+                if job.part == Part::Job {
+                    self.notices.push(Notice::Started(StartedParams {
+                        attempt,
+                        pid: job.pid,
+                        start_time: job.start_time,
+                    }));
+                }
                 self.jobs.push(*job);
                 return;
             }
@@ -373,13 +422,18 @@ impl Supervisor {
                 self.refuse_existing(attempt);
                 return;
             }
-            Started::TextBusy(_) => Outcome::SpawnFailed {
-                errno: libc::ETXTBSY,
-                message: "the executable is still being written by another process".to_owned(),
-            },
-            Started::Failed { errno, message } => Outcome::SpawnFailed { errno, message },
+            Started::TextBusy(prepared) => {
+                let message = "the executable is still being written by another process".to_owned();
+                (prepared, Outcome::SpawnFailed { errno: libc::ETXTBSY, message })
+            }
+            Started::Failed { prepared, errno, message } => {
+                (prepared, Outcome::SpawnFailed { errno, message })
+            }
         };
-        self.finished.push((attempt, without_process(failed, None)));
+        match prepared.not_started(failed, None) {
+            Next::Over(exit) => self.finished.push((attempt, exit)),
+            Next::Start(following) => self.start(following, 0, now),
+        }
     }
 
     fn tell_ended(&mut self, attempt: AttemptName, exit: ExitRecord) {

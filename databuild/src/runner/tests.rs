@@ -1,5 +1,6 @@
 //! The runner as a real process, with real jobs.
 
+mod checks;
 mod harness;
 mod jobs;
 mod life;

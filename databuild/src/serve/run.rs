@@ -175,6 +175,7 @@ impl Server {
             workspace: state.workspace().path().to_owned(),
             spool: state.spool(),
             staging: state.staging(),
+            observers: state.observers(),
             inherited: state.inherited(),
             snapshots: Arc::clone(&snapshots),
             log: Box::new(log),
@@ -273,7 +274,8 @@ impl Server {
         let snapshot = handle.snapshot();
         Work {
             live_runs: snapshot.state.runs.len(),
-            due_wants: snapshot.state.wants.values().filter(|want| !want.paused).count(),
+            due_wants: snapshot.state.wants.values().filter(|want| !want.paused).count()
+                + snapshot.state.trials.values().filter(|trial| trial.is_live()).count(),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! One line for people about each event.
 
-use databuild_core::event::{AttemptOutcome, Event, OutputRecord, PriorityClass, WantOutcome};
+use databuild_core::event::{
+    AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, PriorityClass, TrialCreated,
+    TrialOutcome, WantOutcome,
+};
 
 pub(super) fn class_name(class: PriorityClass) -> &'static str {
     match class {
@@ -67,10 +70,42 @@ pub(super) fn describe(event: &Event) -> String {
             Some(slots) => format!("{} set pool {} to {slots}", e.by, e.pool),
             None => format!("{} set pool {} back to what is declared", e.by, e.pool),
         },
+        Event::TrialCreated(e) => {
+            format!("{} by {}: {} is repeated {} times", e.trial, e.by, e.job, runs_of(e))
+        }
+        Event::TrialMade(e) => format!("{} made {} for a trial", e.attempt, outputs(&e.outputs)),
+        Event::TrialEnded(e) => {
+            let how = match e.outcome {
+                TrialOutcome::Equal => "found all equal",
+                TrialOutcome::Differs => "found differences",
+                TrialOutcome::Unknown => "cannot tell",
+                TrialOutcome::Canceled => "was canceled",
+            };
+            format!("{} {how}", e.trial)
+        }
+        Event::Checked(e) => {
+            format!("{} checked: {}", e.attempt, e.checks.iter().map(found).collect::<Vec<_>>().join(", "))
+        }
         Event::RunEnded(e) => {
             format!("{} {}: {}", e.run, if e.canceled { "canceled" } else { "failed" }, e.message)
         }
     }
+}
+
+fn runs_of(trial: &TrialCreated) -> usize {
+    trial.samples.iter().map(|sample| sample.arms.len()).sum()
+}
+
+/// What a check found, in counts.
+fn found(findings: &CheckFindings) -> String {
+    let count = |outcome| findings.results.iter().filter(|result| result.outcome == outcome).count();
+    let counts = [
+        (count(CheckOutcome::Passed), "passed"),
+        (count(CheckOutcome::Failed), "failed"),
+        (count(CheckOutcome::Error), "in error"),
+    ];
+    let named = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    format!("{} {}", findings.check, named.collect::<Vec<_>>().join(" "))
 }
 
 /// A few of many.

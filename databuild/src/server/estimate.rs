@@ -3,6 +3,7 @@
 use crate::api::Estimate;
 use crate::store::{Reader, StoreError};
 use databuild_core::event::{PlanCreated, PlanRowKind};
+use databuild_core::graph::Graph;
 use std::collections::BTreeMap;
 
 /// Attempts of a job whose median counts.
@@ -10,8 +11,13 @@ const ATTEMPTS: usize = 21;
 
 /// The estimate for a plan at `slots` attempts at once: for each job the median of its last successful
 /// attempts, by partition, times its partitions, spread over the slots. What waits for what is left out, but nothing is
-/// faster than its longest run.
-pub(super) fn of(plan: &PlanCreated, reader: &Reader, slots: usize) -> Result<Estimate, StoreError> {
+/// faster than its longest run. Attempts under earlier labels of a job count as its own.
+pub(super) fn of<'p>(
+    plan: &'p PlanCreated,
+    graph: Option<&'p Graph>,
+    reader: &Reader,
+    slots: usize,
+) -> Result<Estimate, StoreError> {
     let mut runs: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for row in &plan.rows {
         match row.kind {
@@ -20,7 +26,12 @@ pub(super) fn of(plan: &PlanCreated, reader: &Reader, slots: usize) -> Result<Es
             PlanRowKind::Blocked => {}
         }
     }
-    let jobs: Vec<&str> = runs.keys().copied().collect();
+    let labels = |label: &&'p str| -> Vec<&'p str> {
+        let job = graph.and_then(|graph| Some(graph.job(graph.job_once_labeled(label)?)));
+        let others = job.into_iter().flat_map(|job| job.labels()).filter(|other| other != label);
+        std::iter::once(*label).chain(others).collect()
+    };
+    let jobs: Vec<Vec<&str>> = runs.keys().map(labels).collect();
     let history = reader.last_durations(&jobs, ATTEMPTS)?.value;
     Ok(estimate(&runs, &history, slots))
 }

@@ -22,9 +22,8 @@ const MIN_AGE: Duration = Duration::from_secs(3600);
 pub fn write_roots(app: &App) -> Result<Roots, SnapshotError> {
     let snapshot = app.engine.snapshot();
     let state = &snapshot.state;
-    let graphs = state.graph.iter().chain(state.runs.values().map(|run| &run.graph));
-    let codes =
-        graphs.flat_map(|graph| graph.graph.jobs().filter_map(|(_, job)| job.code.parse().ok())).collect();
+    let graphs = state.graphs_in_use();
+    let codes = graphs.flat_map(|graph| graph.graph.codes().filter_map(|code| code.parse().ok())).collect();
     let roots = Roots { codes, binaries: app.binary.iter().copied().collect() };
     app.snapshots.write_roots(app.engine.workspace(), &roots)?;
     Ok(roots)
@@ -43,7 +42,8 @@ pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiErro
     let keep = Duration::from_secs(u64::from(request.keep_days.unwrap_or(30)) * 24 * 3600);
     let attempts = sweep(app.engine.spool(), &live, keep, request.dry_run);
     let staging = sweep(&app.staging, &live, Duration::ZERO, request.dry_run);
-    let archived = request.events_older_than_seconds.map(|age| archive(app, age, request.dry_run)).transpose()?;
+    let archived =
+        request.events_older_than_seconds.map(|age| archive(app, age, request.dry_run)).transpose()?;
     Ok(GcReply {
         dry_run: request.dry_run,
         snapshots_removed: report.snapshots_removed,

@@ -3,23 +3,60 @@
 use super::blame::{blame, SourceManifest};
 use crate::api::Blame;
 use crate::store::{GraphRow, Reader, StoreError};
-use databuild_core::graph::{parse_file, JobIx};
+use databuild_core::graph::file::{GraphFile, JobEntry};
+use databuild_core::graph::{parse_file, Graph, JobDigests, JobIx, Params};
 use databuild_core::ids::GraphId;
 use databuild_core::state::State;
-use std::collections::BTreeSet;
+use databuild_core::symbols::Symbols;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Registrations that are searched, newest first.
 const SEARCHED: usize = 200;
 
-/// The newest registered graph in which the job of that label has that code.
+/// The newest registered graph in which a job of one of these labels has that code, with the label.
 ///
 /// # Errors
 /// The history cannot be read.
 pub(super) fn graph_with_code(
     reader: &Reader,
-    label: &str,
+    labels: &[&str],
     code: &str,
-) -> Result<Option<GraphRow>, StoreError> {
+) -> Result<Option<(GraphRow, String)>, StoreError> {
+    graph_such_that(reader, |_, file| job_with_code(file, labels, code).map(|job| job.label.clone()))
+}
+
+/// The newest registered graph with which the job of one of these labels makes what those digests say, of code
+/// and arguments, if it gets these values.
+///
+/// # Errors
+/// The history cannot be read.
+pub(super) fn graph_with(
+    reader: &Reader,
+    labels: &[&str],
+    made_by: &JobDigests,
+    inherited: &BTreeMap<String, String>,
+    params: &Params,
+) -> Result<Option<GraphId>, StoreError> {
+    let found = graph_such_that(reader, |content, file| {
+        // Resolving a graph costs more than reading it.
+        let job = job_with_code(file, labels, &made_by.code)?;
+        let graph = Graph::parse(content, &mut Symbols::new()).ok()?;
+        let digests = graph.job(graph.job_labeled(&job.label)?).digests(inherited, params);
+        ((&digests.code, &digests.args) == (&made_by.code, &made_by.args)).then_some(())
+    })?;
+    Ok(found.map(|(row, ())| row.id))
+}
+
+fn job_with_code<'f>(file: &'f GraphFile, labels: &[&str], code: &str) -> Option<&'f JobEntry> {
+    let has = |job: &&JobEntry| labels.contains(&job.label.as_str()) && job.code.as_deref() == Some(code);
+    file.jobs.iter().find(has)
+}
+
+/// The newest registered graph of which something is found, with that.
+fn graph_such_that<T>(
+    reader: &Reader,
+    find: impl Fn(&str, &GraphFile) -> Option<T>,
+) -> Result<Option<(GraphRow, T)>, StoreError> {
     let mut seen: BTreeSet<GraphId> = BTreeSet::new();
     for row in reader.graphs(SEARCHED)?.value {
         if !seen.insert(row.id.clone()) {
@@ -29,11 +66,8 @@ pub(super) fn graph_with_code(
         let Ok(content) = String::from_utf8(bytes) else { continue };
         // What this program cannot read any more explains nothing.
         let Ok(file) = parse_file(&content) else { continue };
-        let has = |job: &databuild_core::graph::file::JobEntry| {
-            job.label == label && job.code.as_deref() == Some(code)
-        };
-        if file.jobs.iter().any(has) {
-            return Ok(Some(row));
+        if let Some(found) = find(&content, &file) {
+            return Ok(Some((row, found)));
         }
     }
     Ok(None)
@@ -49,14 +83,14 @@ pub(super) fn files_changed_since(
     job: JobIx,
     code: &str,
 ) -> Result<Vec<Blame>, StoreError> {
-    let label = &state.graph().job(job).label;
-    let Some(then) = graph_with_code(reader, label, code)? else { return Ok(Vec::new()) };
-    let manifest = |row: &GraphRow| -> Result<Option<SourceManifest>, StoreError> {
+    let labels: Vec<&str> = state.graph().job(job).labels().collect();
+    let Some((then, label)) = graph_with_code(reader, &labels, code)? else { return Ok(Vec::new()) };
+    let manifest = |row: &GraphRow, label: &str| -> Result<Option<SourceManifest>, StoreError> {
         let Some(digest) = row.sources.get(label) else { return Ok(None) };
         Ok(reader.blob(digest)?.value.and_then(|bytes| SourceManifest::parse(&bytes)))
     };
     let Some(now) = reader.graph(&state.registered().id)?.value else { return Ok(Vec::new()) };
-    match (manifest(&then)?, manifest(&now)?) {
+    match (manifest(&then, &label)?, manifest(&now, labels[0])?) {
         (Some(then), Some(now)) => Ok(blame(&then, &now)),
         _ => Ok(Vec::new()),
     }

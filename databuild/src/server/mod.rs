@@ -14,6 +14,7 @@ mod lineage;
 mod logs;
 mod progress;
 mod routes;
+mod trials;
 mod views;
 mod waits;
 mod why;

@@ -3,6 +3,7 @@
 use crate::api::ProgressLine;
 use crate::engine::Snapshot;
 use crate::store::{Reader, StoreError};
+use databuild_core::data_check::warning;
 use databuild_core::event::{AttemptOutcome, Event, Record, SetText};
 use databuild_core::ids::{AttemptId, Seq};
 
@@ -18,13 +19,17 @@ pub(super) fn line(
 ) -> Result<Option<ProgressLine>, StoreError> {
     let of_attempt =
         |what: &str, attempt: AttemptId, partitions: Option<u64>, message: &str, wall_ms: Option<u64>| {
-            let partition = match live.state.runs.get(&attempt.run) {
-                Some(run) => run.partition.clone(),
+            let (partition, trial) = match live.state.runs.get(&attempt.run) {
+                Some(run) => (run.partition.clone(), run.trial.is_some()),
                 None => match reader.run(attempt.run)?.value {
-                    Some(found) => found.run.partition,
+                    Some(found) => (found.run.partition, found.run.trial.is_some()),
                     None => return Ok(None),
                 },
             };
+            // No want waits for what is only tried.
+            if trial {
+                return Ok(None);
+            }
             Ok(Some(ProgressLine {
                 seq: seq.0,
                 what: what.to_owned(),
@@ -60,6 +65,10 @@ pub(super) fn line(
             };
             of_attempt(what, event.attempt, None, &event.message, Some(event.wall_ms))
         }
+        Event::Checked(event) => match warning(&event.checks) {
+            Some(message) => of_attempt("warning", event.attempt, None, &message, None),
+            None => Ok(None),
+        },
         Event::Materialized(event) => {
             let what = if event.outputs.iter().all(|output| output.empty) { "empty" } else { "built" };
             let wall_ms = reader.attempt(event.attempt)?.value.and_then(|attempt| attempt.wall_ms);

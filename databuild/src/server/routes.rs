@@ -3,7 +3,8 @@
 use super::error::ApiError;
 use super::guard::{self, Guard};
 use super::handlers::{
-    events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs, server, wants,
+    checks, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs, server,
+    trials, wants,
 };
 use crate::engine::Handle;
 use crate::snapshot;
@@ -75,9 +76,13 @@ fn v1() -> Router<App> {
         .route("/wants/{id}/resume", post(wants::resume))
         .route("/wants/{id}/priority", post(wants::prioritize))
         .route("/wants/{id}/why", get(wants::why))
+        .route("/jobs/invoke", post(wants::invoke))
+        .route("/trials", get(trials::list).post(trials::create))
+        .route("/trials/{id}", get(trials::get).delete(trials::cancel))
         .route("/plans", get(plans::list).post(plans::create))
         .route("/plans/{id}", get(plans::get))
         .route("/plans/{id}/apply", post(plans::apply))
+        .route("/checks", get(checks::list))
         .route("/pools", get(pools::list).put(pools::resize))
         .route("/taint", post(judgements::taint))
         .route("/untaint", post(judgements::untaint))

@@ -131,6 +131,8 @@ pub(super) fn rows(
             state: partition_state,
             reason: reason.map(|verdict| verdict.code().to_owned()),
             source: state.dataset(ix).adopted.contains(&key).then(|| "adopted".to_owned()),
+            // The history knows of these.
+            warnings: 0,
         })
         .collect();
     (rows, matching.next().is_some())

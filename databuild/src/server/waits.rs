@@ -205,16 +205,21 @@ fn limit(
     holders: &[(RunId, u64)],
     set_aside: bool,
 ) -> Blocker {
-    let pool = |label: &str| {
-        let graph = snapshot.state.graph();
-        graph.pool_labeled(label).map_or_else(|| label.to_owned(), |pool| pool.name.clone())
-    };
+    let graph = snapshot.state.graph();
+    let pool =
+        |label: &str| graph.pool_labeled(label).map_or_else(|| label.to_owned(), |pool| pool.name.clone());
     let (kind, what) = match resource {
         Resource::Places => ("slots", "places".to_owned()),
         Resource::Memory => ("memory", "memory".to_owned()),
         Resource::Pool(label) => ("pool", format!("pool {}", pool(label))),
-        Resource::Job(label) => ("limit", format!("max_running of {label}")),
-        Resource::Dataset(name) => ("limit", format!("max_running of {name}")),
+        Resource::Job(label) => {
+            let label = graph.job_first_labeled(label).map_or(label, |job| &job.label);
+            ("limit", format!("max_running of {label}"))
+        }
+        Resource::Dataset(name) => {
+            let name = graph.dataset_first_named(name).map_or(name, |dataset| &dataset.name);
+            ("limit", format!("max_running of {name}"))
+        }
     };
     let amount = |amount: u64| match resource {
         Resource::Memory => format!("{} MiB", amount.div_ceil(1 << 20)),

@@ -3,9 +3,9 @@
 use super::lineage::files_changed_since;
 use super::views;
 use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
-use crate::store::{MaterializationRow, Reader, RunFilter, RunState, StoreError, TaintRow};
+use crate::store::{MaterializationRow, Reader, RunFilter, RunRow, RunState, StoreError, TaintRow};
 use databuild_core::decide::{Sighting, Sightings};
-use databuild_core::graph::{DatasetIx, JobIx};
+use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
@@ -14,6 +14,8 @@ use jiff::Timestamp;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
 const MOST_STEPS: usize = 50;
+/// Characters of a parameter's value that are shown.
+const LONGEST_SHOWN: usize = 100;
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
 /// Failed runs among which the one that made a partition in a batch is looked for.
@@ -42,7 +44,7 @@ pub(super) fn why(
     let graph = state.graph();
     let dataset = graph.dataset(ix);
     let partition = state.partition_text(ix, key);
-    let made = reader.materialization_at(&partition, Seq(i64::MAX as u64))?.value;
+    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
     let verdict = verdict.unwrap_or(Verdict::Current);
     let mut causes = Vec::new();
     let mut inputs = Vec::new();
@@ -68,8 +70,16 @@ pub(super) fn why(
         blame_taint(state, reader, ix, key, verdict, &mut cause)?;
         causes.push(cause);
     }
+    let unseen = unseen(plan, ix, &PartitionSet::single(shape, key));
+    if let Some((_, message)) = &unseen {
+        causes = vec![not_observed(message)];
+    }
+    let summary = match unseen {
+        Some((_, message)) => format!("{partition} could not be observed: {message}"),
+        None => summary(&partition, standing, &causes, &upstream),
+    };
     Ok(Why {
-        summary: summary(&partition, standing, &causes, &upstream),
+        summary,
         partition,
         state: standing,
         job: dataset.producer.map(|job| graph.job(job).label.clone()),
@@ -135,6 +145,12 @@ fn upstream(
         for (number, input) in graph.job(job).inputs.iter().enumerate() {
             let needed = graph.inputs_of(state.extents(), job, number, &single);
             let Some(producer) = graph.dataset(input.dataset).producer else {
+                if let Some((set, message)) = unseen(plan, input.dataset, &needed) {
+                    let first = set.first().map(|key| state.partition_text(input.dataset, &key));
+                    let (partition, cause) = (first.unwrap_or_default(), not_observed(message));
+                    steps.push(WhyStep { partition, job: None, count: set.len(), cause });
+                    break;
+                }
                 let absent = needed.subtract(&state.dataset(input.dataset).present);
                 if let Some(first) = absent.first() {
                     let partition = state.partition_text(input.dataset, &first);
@@ -145,7 +161,8 @@ fn upstream(
             };
             let Some((first, count)) = not_current(plan, producer, &needed) else { continue };
             let partition = state.partition_text(input.dataset, &first);
-            let made = reader.materialization_at(&partition, Seq(i64::MAX as u64))?.value;
+            let texts = state.texts(input.dataset, &first);
+            let made = reader.materialization_at(&texts, Seq(i64::MAX as u64))?.value;
             let verdict = state.verdict(producer, &first);
             let inputs = match verdict {
                 Verdict::InputsChanged => {
@@ -186,6 +203,18 @@ fn not_current(plan: &Plan, job: JobIx, needed: &PartitionSet) -> Option<(Partit
     Some((outdated.first().or_else(|| all.first())?, all.len()))
 }
 
+/// Those of `set` that could not be observed, with the first reason.
+fn unseen<'p>(plan: &'p Plan, ix: DatasetIx, set: &PartitionSet) -> Option<(PartitionSet, &'p str)> {
+    let looks = plan.unseen.iter().filter(|look| look.dataset == ix);
+    let mut found = looks.map(|look| (look.set.intersect(set), look.message.as_str()));
+    found.find(|(set, _)| !set.is_empty())
+}
+
+/// Of external data that nobody knows.
+fn not_observed(message: &str) -> WhyCause {
+    plain("not_observed", &format!("it could not be observed: {message}"))
+}
+
 /// Of external data that is not there.
 fn absence() -> WhyCause {
     plain("absent", "it is external and its file is not there")
@@ -219,13 +248,17 @@ fn last_failure(
     job: JobIx,
     key: &PartitionKey,
 ) -> Result<Option<WhyCause>, StoreError> {
-    let partition = state.partition_text(state.graph().job(job).outputs[0], key);
+    let texts = state.texts(state.graph().job(job).outputs[0], key);
     let failed = RunFilter { state: Some(RunState::Failed), ..RunFilter::default() };
-    let alone = RunFilter { partition_prefix: Some(partition.clone()), limit: 1, ..failed.clone() };
-    let run = reader.runs(&alone)?.value.into_iter().find(|run| run.partition == partition);
+    let mut run: Option<RunRow> = None;
+    for text in texts {
+        let alone = RunFilter { partition_prefixes: vec![text.clone()], limit: 1, ..failed.clone() };
+        let found = reader.runs(&alone)?.value.into_iter().filter(|run| run.partition == text);
+        run = run.into_iter().chain(found).max_by_key(|run| run.id);
+    }
     // A batch goes by the name of its set.
-    let label = state.graph().job(job).label.clone();
-    let batches = RunFilter { job: Some(label), limit: MOST_RUNS, ..failed };
+    let jobs = state.graph().job(job).labels().map(str::to_owned).collect();
+    let batches = RunFilter { jobs, limit: MOST_RUNS, ..failed };
     let among = |text: &str| {
         let found = state.graph().locate_set(text, &state.symbols);
         found.is_some_and(|(_, set)| set.contains(key))
@@ -257,8 +290,9 @@ fn inputs_used(
         let read = graph.side(input.dataset, state.extents());
         for key in input.mapping.inputs_of_one(&home, &read, key).needed.iter() {
             let partition = state.partition_text(input.dataset, &key);
+            let texts = state.texts(input.dataset, &key);
             let version_at = |seq: Seq| -> Result<Option<String>, StoreError> {
-                Ok(reader.materialization_at(&partition, seq)?.value.map(|row| row.version))
+                Ok(reader.materialization_at(&texts, seq)?.value.map(|row| row.version))
             };
             let then = lease.map(&version_at).transpose()?.flatten();
             let present = state.dataset(input.dataset).present.contains(&key);
@@ -335,9 +369,43 @@ fn cause(
                 }
             };
         }
+        Verdict::ArgsChanged => {
+            if let Some(given) = given_by_hand(state, reader, (ix, key))? {
+                cause.message = format!("it was made with {given} by hand");
+            }
+        }
         _ => {}
     }
     Ok(cause)
+}
+
+/// Values of parameters with which a partition was made and that are not the defaults of its job of then.
+fn given_by_hand(
+    state: &State,
+    reader: &Reader,
+    (ix, key): (DatasetIx, &PartitionKey),
+) -> Result<Option<String>, StoreError> {
+    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
+    let Some(run) = reader.run(run)?.value.map(|found| found.run).filter(|run| !run.params.is_empty()) else {
+        return Ok(None);
+    };
+    let Some(bytes) = reader.blob(&run.graph.0)?.value else { return Ok(None) };
+    let file = String::from_utf8(bytes).ok().and_then(|content| parse_file(&content).ok());
+    let job = file.and_then(|file| file.jobs.into_iter().find(|job| job.label == run.job));
+    let Some(job) = job else { return Ok(None) };
+    let differs = |(name, value): &(&String, &String)| job.params.get(*name) != Some(*value);
+    let given: Vec<String> = run
+        .params
+        .iter()
+        .filter(differs)
+        .map(|(name, value)| {
+            let short: String = value.chars().take(LONGEST_SHOWN).collect();
+            let more = if short.len() < value.len() { "…" } else { "" };
+            format!("{name}={short}{more}")
+        })
+        .collect();
+    Ok((!given.is_empty()).then(|| given.join(" ")))
 }
 
 /// Who said of what that it is bad, if that is the matter with a partition.

@@ -185,9 +185,12 @@ pub(super) fn check_checkpoint(log: &str, until: Seq, newest: Option<Seq>) -> Re
 
 /// All contents of a batch under their digests, graph contents among them, each checked.
 pub(super) fn checked_blobs<'a>(log: &str, batch: &'a Batch) -> Result<Vec<(&'a str, &'a [u8])>, StoreError> {
-    let graphs = batch.records.iter().filter_map(|record| match &record.event {
-        Event::GraphRegistered(e) => Some((e.graph.0.as_str(), e.content.as_bytes())),
-        _ => None,
+    let graphs = batch.records.iter().flat_map(|record| match &record.event {
+        Event::GraphRegistered(e) => vec![(e.graph.0.as_str(), e.content.as_bytes())],
+        Event::TrialCreated(e) => {
+            e.graphs.iter().map(|graph| (graph.graph.0.as_str(), graph.content.as_bytes())).collect()
+        }
+        _ => Vec::new(),
     });
     let blobs = batch.blobs.iter().map(|blob| (blob.digest.as_str(), blob.bytes.as_slice()));
     graphs
@@ -207,7 +210,7 @@ pub(super) fn decode_record(
     log: &str,
     seq: Seq,
     bytes: &[u8],
-    blob: impl FnOnce(&str) -> Result<Option<Vec<u8>>, StoreError>,
+    blob: impl Fn(&str) -> Result<Option<Vec<u8>>, StoreError>,
 ) -> Result<Record, StoreError> {
     /// Keeps an error of the log apart from one of the bytes.
     enum Failure {

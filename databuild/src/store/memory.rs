@@ -8,8 +8,8 @@
 use super::convert::encode;
 use super::error::StoreError;
 use super::log::{
-    check_checkpoint, check_cut, checked_blobs, choose_checkpoint, decode_record, Batch, Checkpoint, EventLog, FoundCheckpoint,
-    StoredCheckpoint,
+    check_checkpoint, check_cut, checked_blobs, choose_checkpoint, decode_record, Batch, Checkpoint,
+    EventLog, FoundCheckpoint, StoredCheckpoint,
 };
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;

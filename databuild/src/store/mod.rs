@@ -29,9 +29,11 @@ pub(crate) use convert::{read, write};
 pub use error::StoreError;
 pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
 pub use memory::MemoryLog;
-pub use reader::{Answer, Counts, Reader, RunFilter, WantFilter, LONGEST_QUERY, MAX_ROWS};
+pub use reader::{
+    Answer, CheckFilter, Counts, Events, Reader, RunFilter, WantFilter, LONGEST_QUERY, MAX_ROWS,
+};
 pub use rows::{
-    AttemptRow, AttemptState, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, TaintRow,
-    WantRow, WantState,
+    check_word, AttemptRow, AttemptState, CheckRow, GraphRow, MaterializationRow, RunRow, RunState,
+    RunWithAttempts, TaintRow, WantRow, WantState,
 };
 pub use sqlite::{Archiver, Cut, SqliteLog, Survey};

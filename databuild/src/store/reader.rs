@@ -12,13 +12,14 @@
 //! of each partition, the run and the graph that it was made by, the data that it was made from, the last failure,
 //! and who tainted it ([`super::Cut`]).
 
+mod checks;
 mod columns;
 
 use super::error::StoreError;
 use super::rows::{
     AttemptRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
 };
-use super::sqlite::{failure, open_reader, position, read, ARCHIVED};
+use super::sqlite::{failure, open_reader, position, read, Archives, ARCHIVED};
 use columns::{attempt_row, graph_row, materialization_row, run_row, taint_row, want_row};
 use databuild_core::event::Record;
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
@@ -28,6 +29,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub use checks::CheckFilter;
 
 /// No answer has more rows than this, whatever limit was asked for.
 pub const MAX_ROWS: usize = 1000;
@@ -61,12 +64,12 @@ pub struct WantFilter {
 /// Which runs, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
-    /// Only those of the job with this label.
-    pub job: Option<String>,
+    /// Only those of the job with any of these labels; of any job if there are none.
+    pub jobs: Vec<String>,
     /// Only those in this state.
     pub state: Option<RunState>,
-    /// Only those whose first partition's text begins so.
-    pub partition_prefix: Option<String>,
+    /// Only those whose first partition's text begins in one of these ways; whatever it is if there are none.
+    pub partition_prefixes: Vec<String>,
     /// Only those before this one: how a list goes on.
     pub before: Option<RunId>,
     /// At most so many, up to [`MAX_ROWS`].
@@ -82,11 +85,21 @@ pub struct Counts {
     pub runs: Vec<(String, String, u64)>,
 }
 
+/// Events of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Events {
+    /// The last one that is archived; zero if none is.
+    pub archived: Seq,
+    /// They, in order.
+    pub records: Vec<(Seq, Record)>,
+}
+
 /// A pool of read-only connections; share it between threads.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
     log: String,
+    archives: Archives,
     most: usize,
     longest: Duration,
     pool: Mutex<Pool>,
@@ -117,6 +130,7 @@ impl Reader {
         Reader {
             path: path.to_owned(),
             log: path.display().to_string(),
+            archives: Archives::of(path),
             most: most.max(1),
             longest: LONGEST_QUERY,
             pool: Mutex::default(),
@@ -156,37 +170,21 @@ impl Reader {
 
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Answer<Vec<RunRow>>, StoreError> {
+        // What is asked for under several names is asked for one by one: so each uses its index.
+        let any = |texts: &[String]| match texts {
+            [] => vec![None],
+            texts => texts.iter().cloned().map(Some).collect(),
+        };
         self.answer(|connection| {
-            // Only the conditions that are asked for, so that SQLite can choose the index for them;
-            // there are eight such texts, and each stays prepared.
-            let mut sql = String::from("SELECT * FROM runs WHERE id < ?1");
-            for (asked, condition) in [
-                (filter.job.is_some(), " AND job = ?2"),
-                (filter.state.is_some(), " AND state = ?3"),
-                (
-                    filter.partition_prefix.is_some(),
-                    // The largest character ends the range of all texts with the prefix.
-                    " AND partition >= ?4 AND partition < ?4 || char(1114111)",
-                ),
-            ] {
-                if asked {
-                    sql.push_str(condition);
+            let mut found = BTreeMap::new();
+            for job in any(&filter.jobs) {
+                for prefix in any(&filter.partition_prefixes) {
+                    let rows = runs_of(connection, filter, job.as_deref(), prefix.as_deref())?;
+                    found.extend(rows.into_iter().map(|row| (row.id, row)));
                 }
             }
-            // Named last, so that all five are there whichever conditions are.
-            sql.push_str(" ORDER BY id DESC LIMIT ?5");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(
-                params![
-                    before(filter.before.map(|id| id.0)),
-                    filter.job,
-                    filter.state.map(RunState::as_str),
-                    filter.partition_prefix,
-                    rows_limit(filter.limit),
-                ],
-                run_row,
-            )?;
-            rows.collect()
+            let most = filter.limit.min(MAX_ROWS);
+            Ok(found.into_values().rev().take(most).collect())
         })
     }
 
@@ -217,22 +215,30 @@ impl Reader {
         })
     }
 
-    /// Milliseconds for each partition of the last successful attempts of each of `jobs`, at most `each`.
+    /// Milliseconds for each partition of the last successful attempts of each of `jobs`, at most `each`. A job
+    /// has all its labels, that of now first, under which it is in the answer.
     pub fn last_durations(
         &self,
-        jobs: &[&str],
+        jobs: &[Vec<&str>],
         each: usize,
     ) -> Result<Answer<BTreeMap<String, Vec<f64>>>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT attempts.wall_ms * 1.0 / max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
+                "SELECT runs.id, attempts.wall_ms * 1.0 / max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
                  WHERE runs.job = ?1 AND attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
                  ORDER BY runs.id DESC LIMIT ?2",
             )?;
             let mut found = BTreeMap::new();
-            for job in jobs {
-                let rows = statement.query_map(params![job, rows_limit(each)], |row| row.get::<_, f64>(0))?;
-                found.insert((*job).to_owned(), rows.collect::<rusqlite::Result<Vec<f64>>>()?);
+            for labels in jobs.iter().filter(|labels| !labels.is_empty()) {
+                let mut all: Vec<(i64, f64)> = Vec::new();
+                for label in labels {
+                    let rows = statement
+                        .query_map(params![label, rows_limit(each)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    all.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+                }
+                all.sort_by_key(|(run, _)| std::cmp::Reverse(*run));
+                all.truncate(each);
+                found.insert(labels[0].to_owned(), all.into_iter().map(|(_, ms)| ms).collect());
             }
             Ok(found)
         })
@@ -264,20 +270,25 @@ impl Reader {
         })
     }
 
-    /// What a partition held at a position of the log: its newest materialization up to `seq`.
+    /// What a partition held at a position of the log: its newest materialization up to `seq`, under any of
+    /// its texts.
     pub fn materialization_at(
         &self,
-        partition: &str,
+        texts: &[String],
         seq: Seq,
     ) -> Result<Answer<Option<MaterializationRow>>, StoreError> {
         self.answer(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
-                     ORDER BY seq DESC LIMIT 1",
-                )?
-                .query_row(params![partition, i64::try_from(seq.0).unwrap_or(i64::MAX)], materialization_row)
-                .optional()
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
+                 ORDER BY seq DESC LIMIT 1",
+            )?;
+            let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
+            let mut newest: Option<MaterializationRow> = None;
+            for text in texts {
+                let row = statement.query_row(params![text, seq], materialization_row).optional()?;
+                newest = newest.into_iter().chain(row).max_by_key(|row| row.seq);
+            }
+            Ok(newest)
         })
     }
 
@@ -287,6 +298,16 @@ impl Reader {
             connection
                 .prepare_cached("SELECT * FROM graphs WHERE id = ?1 ORDER BY seq DESC LIMIT 1")?
                 .query_row([&id.0], graph_row)
+                .optional()
+        })
+    }
+
+    /// The newest registration of a graph before an event.
+    pub fn graph_before(&self, id: &GraphId, seq: Seq) -> Result<Answer<Option<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1")?
+                .query_row(params![id.0, seq.0 as i64], graph_row)
                 .optional()
         })
     }
@@ -344,23 +365,28 @@ impl Reader {
         })
     }
 
-    /// Events from the one after `after` on, in order; without it, from the first that is not archived. With
-    /// them, up to where events are archived.
+    /// Events from the one after `after` on; without it, from the first that is not archived.
     ///
-    /// Errors: `events_archived` if that is later than `after`.
-    pub fn events(
-        &self,
-        after: Option<Seq>,
-        limit: usize,
-    ) -> Result<Answer<(Seq, Vec<(Seq, Record)>)>, StoreError> {
+    /// Errors: `events_archived` if some of them are archived.
+    pub fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError> {
         self.checked_answer(|connection| {
             let archived = position(connection, &self.log, ARCHIVED)?;
             let after = after.unwrap_or(archived);
             if after < archived {
                 return Err(StoreError::Archived { log: self.log.clone(), until: archived });
             }
-            let found = read::records(connection, &self.log, after, limit.min(MAX_ROWS))?;
-            Ok((archived, found))
+            let records = read::records(connection, &self.log, after, limit.min(MAX_ROWS))?;
+            Ok(Events { archived, records })
+        })
+    }
+
+    /// The event at `seq`, be it in the log or in an archive; none if there is none yet.
+    pub fn event(&self, seq: Seq) -> Result<Answer<Option<Record>>, StoreError> {
+        let before = Seq(seq.0.saturating_sub(1));
+        self.checked_answer(|connection| {
+            let archived = position(connection, &self.log, ARCHIVED)?;
+            let found = self.archives.records_through(connection, archived, before, 1)?;
+            Ok(found.into_iter().find(|(found, _)| *found == seq).map(|(_, record)| record))
         })
     }
 
@@ -446,6 +472,36 @@ fn rows_limit(limit: usize) -> i64 {
 
 fn before(id: Option<u64>) -> i64 {
     id.and_then(|id| i64::try_from(id).ok()).unwrap_or(i64::MAX)
+}
+
+fn runs_of(
+    connection: &Connection,
+    filter: &RunFilter,
+    job: Option<&str>,
+    prefix: Option<&str>,
+) -> rusqlite::Result<Vec<RunRow>> {
+    // Only the conditions that are asked for, so that SQLite can choose the index for them;
+    // there are eight such texts, and each stays prepared.
+    let mut sql = String::from("SELECT * FROM runs WHERE id < ?1");
+    for (asked, condition) in [
+        (job.is_some(), " AND job = ?2"),
+        (filter.state.is_some(), " AND state = ?3"),
+        (
+            prefix.is_some(),
+            // The largest character ends the range of all texts with the prefix.
+            " AND partition >= ?4 AND partition < ?4 || char(1114111)",
+        ),
+    ] {
+        if asked {
+            sql.push_str(condition);
+        }
+    }
+    // Named last, so that all five are there whichever conditions are.
+    sql.push_str(" ORDER BY id DESC LIMIT ?5");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let (before, state) = (before(filter.before.map(|id| id.0)), filter.state.map(RunState::as_str));
+    let rows = statement.query_map(params![before, job, state, prefix, rows_limit(filter.limit)], run_row)?;
+    rows.collect()
 }
 
 #[cfg(test)]

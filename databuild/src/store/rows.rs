@@ -2,8 +2,8 @@
 //!
 //! Texts of states and the like are stored; each is written down once, here.
 
-use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
-use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
+use databuild_core::event::{AttemptOutcome, CheckOutcome, PriorityClass, Refresh, WantOutcome};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -112,6 +112,21 @@ impl Word for Refresh {
         &[(Refresh::Missing, "missing"), (Refresh::Stale, "stale"), (Refresh::All, "all")];
 }
 
+impl Word for CheckOutcome {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(CheckOutcome::Passed, "passed"), (CheckOutcome::Failed, "failed"), (CheckOutcome::Error, "error")];
+}
+
+/// The word of what a check came to.
+#[must_use]
+pub fn check_word(outcome: CheckOutcome) -> &'static str {
+    match outcome {
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed => "failed",
+        CheckOutcome::Error => "error",
+    }
+}
+
 /// The word of a priority class.
 pub(super) fn class_word(class: PriorityClass) -> &'static str {
     match class {
@@ -201,6 +216,8 @@ pub struct WantRow {
     pub plan: Option<PlanId>,
     /// Nothing is begun for it.
     pub paused: bool,
+    /// Values of parameters that were given for it.
+    pub params: BTreeMap<String, String>,
 }
 
 /// A run.
@@ -226,6 +243,10 @@ pub struct RunRow {
     pub ended_at: Option<Timestamp>,
     /// Of its end, or of its newest ended attempt; empty if all is well.
     pub message: String,
+    /// All parameters of the job with their values.
+    pub params: BTreeMap<String, String>,
+    /// The trial that it is a part of.
+    pub trial: Option<TrialId>,
 }
 
 /// A run and its attempts, first one first.
@@ -293,6 +314,29 @@ pub struct MaterializationRow {
     pub at: Timestamp,
 }
 
+/// What a check found in a partition that an attempt made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckRow {
+    /// Its number, in the order of findings.
+    pub id: u64,
+    /// The partition.
+    pub partition: String,
+    /// Label of the check.
+    pub check: String,
+    /// Who made what it looked at.
+    pub attempt: AttemptId,
+    /// What it came to.
+    pub outcome: CheckOutcome,
+    /// What it does not pass is not published.
+    pub blocking: bool,
+    /// For people; may be empty if it passed.
+    pub message: String,
+    /// Text of a JSON object: what it measured.
+    pub metadata: String,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
 /// A registration of a graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GraphRow {
@@ -331,6 +375,9 @@ mod tests {
     fn each_word_leads_back_to_its_value() {
         for (class, word) in PriorityClass::WORDS {
             assert_eq!(class_word(*class), *word);
+        }
+        for (outcome, word) in CheckOutcome::WORDS {
+            assert_eq!(check_word(*outcome), *word);
         }
         for (refresh, word) in Refresh::WORDS {
             assert_eq!(refresh_word(*refresh), *word);

@@ -2,7 +2,7 @@
 
 use databuild_core::event::*;
 use databuild_core::graph::JobDigests;
-use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
 use jiff::Timestamp;
 
 /// The examples, and a function that names every variant, from one list: a new event breaks the build
@@ -50,6 +50,7 @@ one_example_of_each! {
         blocked: vec![Blocked { partitions: texts(["raw/city=rome"]), reason: "no file".into() }],
         plan: Some(PlanId(7)),
         parent: Some(RunId(11)),
+        params: [("full".to_owned(), "true".to_owned())].into(),
     }),
     WantEnded(WantEnded {
         want: WantId(3),
@@ -65,6 +66,8 @@ one_example_of_each! {
         graph: GraphId::of("{\"jobs\": []}"),
         as_of: time("2024-03-14T01:02:03Z"),
         inputs: vec![u64::MAX - 1],
+        params: [("full".to_owned(), String::new())].into(),
+        trial: Some(ArmId { trial: TrialId(3), sample: 0, arm: 1 }),
     }),
     AttemptStarted(AttemptStarted { attempt: attempt(12, 1), pid: u32::MAX }),
     AttemptEnded(AttemptEnded {
@@ -154,6 +157,50 @@ one_example_of_each! {
     KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]), by: "ada".into() }),
     PoolResized(PoolResized { pool: "//sales:db".into(), slots: Some(0), by: "ada".into() }),
     RunSuspended(RunSuspended { run: RunId(12), want: WantId(4), inputs: texts(["raw/city=oslo"]) }),
+    Checked(Checked {
+        attempt: attempt(12, 1),
+        checks: vec![
+            findings("//weather:sane", true, [CheckOutcome::Passed, CheckOutcome::Failed]),
+            findings("//weather:usual", false, [CheckOutcome::Error, CheckOutcome::Passed]),
+        ],
+    }),
+    TrialCreated(TrialCreated {
+        trial: TrialId(3),
+        kind: TrialKind::Rerun(RunId(12)),
+        job: "//weather:daily".into(),
+        graphs: vec![TrialGraph {
+            graph: GraphId::of("{\"jobs\": []}"),
+            content: "{\"jobs\": []}".into(),
+            inherited: [("HOME".to_owned(), "ab".to_owned())].into(),
+        }],
+        samples: vec![TrialSample {
+            partition: "daily/date=2024-01-01".into(),
+            arms: vec![TrialArm {
+                graph: GraphId::of("{\"jobs\": []}"),
+                params: [("full".to_owned(), "true".to_owned())].into(),
+                digests: digests("4"),
+            }],
+            discovered: texts(["raw/city=oslo"]),
+            expected: vec![output("daily/date=2024-01-01", 9)],
+            changed_inputs: texts(["raw/city=rome"]),
+        }],
+        as_of: time("2024-03-14T01:02:03Z"),
+        keep: Some("/tmp/kept".into()),
+        by: "ada".into(),
+    }),
+    TrialMade(TrialMade { attempt: attempt(14, 1), outputs: vec![output("daily/date=2024-01-01", 8)] }),
+    TrialEnded(TrialEnded {
+        trial: TrialId(3),
+        outcome: TrialOutcome::Differs,
+        results: vec![TrialResult {
+            partition: "daily/date=2024-01-01".into(),
+            verdict: TrialVerdict::InputsChanged,
+            versions: ["sha256:1".into(), String::new()],
+            bytes: [1, 2],
+            runs: vec![RunId(14)],
+            message: "its inputs changed meanwhile".into(),
+        }],
+    }),
 }
 
 /// An example of each event, a second apart.
@@ -183,6 +230,17 @@ pub(super) fn output(partition: &str, mark: u64) -> OutputRecord {
         bytes: 100 + mark,
         metadata: "{\"rows\": 24}".into(),
     }
+}
+
+/// What a check found in two days.
+pub(super) fn findings(check: &str, blocking: bool, outcomes: [CheckOutcome; 2]) -> CheckFindings {
+    let result = |(day, outcome): (u32, CheckOutcome)| CheckResult {
+        partition: format!("daily/n={day}"),
+        outcome,
+        message: format!("{outcome:?} on day {day}"),
+        metadata: "{\"rows\": 24}".into(),
+    };
+    CheckFindings { check: check.into(), blocking, results: (0..).zip(outcomes).map(result).collect() }
 }
 
 fn digests(salt: &str) -> JobDigests {
@@ -283,6 +341,7 @@ impl History {
             blocked: vec![],
             plan: None,
             parent: None,
+            params: Default::default(),
         })]
     }
 
@@ -319,6 +378,8 @@ impl History {
             graph: GraphId::of("graph 0"),
             as_of: time("2024-03-14T00:00:00Z"),
             inputs: vec![u64::from(detail)],
+            params: Default::default(),
+            trial: None,
         })]
     }
 
@@ -343,7 +404,14 @@ impl History {
                     events.extend(self.end_attempt(index, AttemptOutcome::Canceled, false));
                     events
                 }
-                _ => self.end_attempt(index, AttemptOutcome::Success, true),
+                _ => {
+                    let outcome = [CheckOutcome::Passed, CheckOutcome::Failed, CheckOutcome::Error]
+                        [detail as usize / 6 % 3];
+                    let checks = vec![findings("//weather:usual", false, [outcome, CheckOutcome::Passed])];
+                    let mut events = vec![Event::Checked(Checked { attempt, checks })];
+                    events.extend(self.end_attempt(index, AttemptOutcome::Success, true));
+                    events
+                }
             },
             Phase::RetryWait => {
                 self.runs.swap_remove(index);

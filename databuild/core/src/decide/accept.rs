@@ -1,8 +1,9 @@
 //! A change of a job's code or arguments that somebody judges harmless.
 
 use super::{want, AcceptRequest, Out, Refusal, Reply};
-use crate::event::{CodeAccepted, Event};
+use crate::event::{CodeAccepted, Event, TrialKind, TrialOutcome};
 use crate::graph::{JobDigests, JobIx};
+use crate::ids::TrialId;
 use crate::partition_set::PartitionSet;
 use crate::state::{State, Verdict};
 use jiff::Timestamp;
@@ -31,7 +32,10 @@ pub fn acceptable(
     let registered = state.graph.as_ref().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;
     let only = match &request.job {
-        Some(label) => Some(graph.job_labeled(label).ok_or_else(|| Refusal::UnknownJob(label.clone()))?),
+        Some(label) => Some(graph.job_labeled(label).ok_or_else(|| match graph.job_once_labeled(label) {
+            Some(job) => Refusal::JobMoved { from: label.clone(), to: graph.job(job).label.clone() },
+            None => Refusal::UnknownJob(label.clone()),
+        })?),
         None => None,
     };
     if request.targets.is_empty() && only.is_none() {
@@ -62,7 +66,51 @@ pub fn acceptable(
     if found.is_empty() {
         return Err(Refusal::NothingToAccept);
     }
+    if let Ok(trial) = request.evidence.trim().parse() {
+        shown_by(state, trial, &found)?;
+    }
     Ok(found)
+}
+
+/// Whether a trial compared all that is to be accepted, and found it equal. Other evidence is the user's to judge.
+fn shown_by(state: &State, id: TrialId, found: &[Acceptable]) -> Result<(), Refusal> {
+    let trial = state.trials.get(&id).ok_or(Refusal::UnknownTrial(id))?;
+    let lacks = |reason: String| Err(Refusal::NoEvidence { trial: id, reason });
+    let spec = &trial.spec;
+    if spec.kind != TrialKind::Compare {
+        return lacks("it did not compare the code of then with that of today; `compare` does".to_owned());
+    }
+    match trial.ended.as_ref().map(|(_, ended)| ended.outcome) {
+        None => return lacks("it is not over yet".to_owned()),
+        Some(TrialOutcome::Equal) => {}
+        Some(TrialOutcome::Differs) => return lacks("it found outputs that differ".to_owned()),
+        Some(TrialOutcome::Unknown | TrialOutcome::Canceled) => {
+            return lacks("it does not say of all outputs that they are equal".to_owned())
+        }
+    }
+    let compared = |from: &JobDigests, to: &JobDigests| {
+        spec.samples.iter().any(|sample| match sample.arms.as_slice() {
+            [then, now] => {
+                (&then.digests.code, &then.digests.args) == (&from.code, &from.args)
+                    && (&now.digests.code, &now.digests.args) == (&to.code, &to.args)
+            }
+            _ => false,
+        })
+    };
+    for of in found {
+        let label = &state.graph().job(of.job).label;
+        if *label != spec.job {
+            return lacks(format!("it is about {}, and {label} is to be accepted too", spec.job));
+        }
+        let to = state.registered().digests_of(of.job);
+        if let Some((_, set)) = of.from.iter().find(|(from, _)| !compared(from, to)) {
+            let first = state.work_text(of.job, set).swap_remove(0);
+            return lacks(format!(
+                "it did not compare what made {first} with the job of today; compare again"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn of_job(state: &State, job: JobIx, asked: &PartitionSet) -> Acceptable {

@@ -4,6 +4,7 @@ use super::{want, AdoptRequest, Out, Refusal, Reply, Sightings};
 use crate::event::{Adopted, AdoptedPartition, Event, Record};
 use crate::graph::DatasetIx;
 use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::planner::Unseen;
 use crate::state::State;
 use std::collections::BTreeMap;
 
@@ -38,8 +39,9 @@ pub(super) fn adopt(out: &mut Out, request: AdoptRequest, seen: &Sightings) -> R
     if seen.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
         return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
     }
-    want::sight(out, seen);
     let graph = &registered.graph;
+    check_inputs(out.state, &request.files, &seen.unseen)?;
+    want::sight(out, seen);
     let mut found: BTreeMap<DatasetIx, Vec<FoundFile>> = BTreeMap::new();
     let mut being_made: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for file in request.files {
@@ -82,4 +84,29 @@ pub(super) fn adopt(out: &mut Out, request: AdoptRequest, seen: &Sightings) -> R
         out.event(Event::Adopted(Adopted { partitions, by: request.by }));
     }
     Ok(Reply::Adopted { adopted, being_made })
+}
+
+/// What files would have been made from must be known, or it is not known what they are held against later.
+fn check_inputs(state: &State, files: &[FoundFile], unseen: &[Unseen]) -> Result<(), Refusal> {
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let graph = state.graph();
+    for file in files {
+        let dataset = graph.dataset(file.dataset);
+        let Some(job) = dataset.producer else { continue };
+        let one = PartitionSet::single(dataset.shape, &file.key);
+        for (at, input) in graph.job(job).inputs.iter().enumerate() {
+            let needed = graph.inputs_of(state.extents(), job, at, &one);
+            let lost = |look: &&Unseen| look.dataset == input.dataset && look.set.intersects(&needed);
+            if let Some(look) = unseen.iter().find(lost) {
+                return Err(Refusal::InputUnseen {
+                    partition: state.partition_text(file.dataset, &file.key),
+                    input: graph.dataset(input.dataset).name.clone(),
+                    message: look.message.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }

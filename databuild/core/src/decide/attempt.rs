@@ -14,8 +14,8 @@
 use super::{suspend, AttemptEnd, AttemptReport, Effect, KeyRequest, Out, Refusal, Reply};
 use crate::digest::mix;
 use crate::event::{
-    AttemptEnded, AttemptOutcome, AttemptStarted, Event, Materialized, OutputRecord, PartitionsFailed,
-    PublishIntended, RunCancelRequested, RunEnded, WorkAbandoned,
+    AttemptEnded, AttemptOutcome, AttemptStarted, Checked, Event, Materialized, OutputRecord,
+    PartitionsFailed, PublishIntended, RunCancelRequested, RunEnded, WorkAbandoned,
 };
 use crate::graph::{Extents, Input, JobIx, RetryPolicy};
 use crate::ids::{AttemptId, RunId};
@@ -55,6 +55,10 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
     if !run.occupies_slot() {
         return Err(Refusal::UnknownAttempt(attempt));
     }
+    if run.trial.is_some() {
+        super::trial::ended(out, &run, end);
+        return Ok(Reply::Done);
+    }
     let fact = |outcome, message: String, retry_at, done| {
         Event::AttemptEnded(AttemptEnded {
             attempt,
@@ -68,6 +72,9 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
             done,
         })
     };
+    if !end.checks.is_empty() {
+        out.event(Event::Checked(Checked { attempt, checks: end.checks }));
+    }
     match end.result {
         Ok(success) => {
             out.event(fact(AttemptOutcome::Success, String::new(), None, 0));

@@ -25,8 +25,8 @@ fn has_time(state: &State, job: JobIx) -> bool {
     home.shape.long().is_some_and(|long| home.spaces[long].time().is_some())
 }
 
-/// At most `most` runs. The partitions of one differ in the batch's dimension only and read key spaces of
-/// one instant. If so asked the newest come first, and so does what is in a run.
+/// At most `most` runs. The partitions of one differ in the batch's dimension only, read key spaces of
+/// one instant and get the same values of parameters. If so asked the newest come first, and so does what is in a run.
 pub(super) fn cut(
     state: &State,
     job: JobIx,
@@ -41,6 +41,7 @@ pub(super) fn cut(
     let mut left = ready.clone();
     while let Some(first) = first(&left).filter(|_| runs.len() < most) {
         let as_of = state.as_of_for(job, &first);
+        let params = state.params_for(job, &first);
         let mut run = PartitionSet::empty(ready.shape());
         let beside = left.keys_beside(batch.dim, &first);
         let back = newest && ready.shape().long() == Some(batch.dim);
@@ -48,7 +49,7 @@ pub(super) fn cut(
             if back { Box::new(beside.iter().rev()) } else { Box::new(beside.iter()) };
         for at in keys {
             let key = with_key(&first, batch.dim, at);
-            if state.as_of_for(job, &key) == as_of {
+            if state.as_of_for(job, &key) == as_of && state.params_for(job, &key) == params {
                 run.insert(&key);
             }
             if run.len() == u64::from(batch.max) {

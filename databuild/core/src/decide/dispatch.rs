@@ -1,8 +1,8 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
 use super::limits::{Capacity, Gate};
-use super::{batches, AttemptSpec, Effect, Out};
-use crate::event::{AttemptLeased, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff};
+use super::{batches, trial, AttemptSpec, Effect, Out};
+use crate::event::{ArmId, AttemptLeased, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
@@ -28,7 +28,14 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
             return None;
         }
         gate.due_retries();
-        let Some((job, runs)) = next_ready(out.state, &mut gate) else { return gate.wake() };
+        let (job, runs) = match next_ready(out.state, &mut gate) {
+            None => return gate.wake(),
+            Some(Ready::Arm(arm)) => {
+                trial::lease(out, arm);
+                continue;
+            }
+            Some(Ready::Work(job, runs)) => (job, runs),
+        };
         let mut set = PartitionSet::empty(out.state.graph().home(job).shape);
         runs.iter().for_each(|run| set.union_with(run));
         let needed = to_build(out.state, job, &set);
@@ -57,14 +64,38 @@ pub(super) fn ahead(state: &State, slots: usize) -> usize {
     slots * each.min(MAX_AHEAD)
 }
 
-/// The next ready work that may begin, as runs: by class, then by age of the want, then what is furthest
-/// downstream, so that results come early and little stands half done. Of history the newest goes first.
-pub(super) fn next_ready<'s>(state: &'s State, gate: &mut Gate<'s>) -> Option<(JobIx, Vec<PartitionSet>)> {
-    // What one want's work of a job waits for, another's does as well.
+/// What may begin.
+pub(super) enum Ready {
+    /// Runs of a job.
+    Work(JobIx, Vec<PartitionSet>),
+    /// An arm of a trial.
+    Arm(ArmId),
+}
+
+/// The next that may begin. Trials go after what somebody waits for and before history.
+pub(super) fn next_ready<'s>(state: &'s State, gate: &mut Gate<'s>) -> Option<Ready> {
     let mut closed = HashSet::new();
-    let mut wants: Vec<_> = state.wants.values().filter(|want| !want.paused).collect();
-    wants.sort_by_key(|want| (want.class, want.id));
-    for want in wants {
+    if let Some((job, runs)) = next_work(state, gate, PriorityClass::Interactive, &mut closed) {
+        return Some(Ready::Work(job, runs));
+    }
+    if let Some(arm) = trial::next_arm(state, gate) {
+        return Some(Ready::Arm(arm));
+    }
+    let (job, runs) = next_work(state, gate, PriorityClass::Backfill, &mut closed)?;
+    Some(Ready::Work(job, runs))
+}
+
+/// The next ready work of wants of a class that may begin, as runs: by age of the want, then what is furthest
+/// downstream, so that results come early and little stands half done. Of history the newest goes first.
+/// What one want's work of a job waits for, another's does as well; such jobs are `closed`.
+fn next_work<'s>(
+    state: &'s State,
+    gate: &mut Gate<'s>,
+    class: PriorityClass,
+    closed: &mut HashSet<JobIx>,
+) -> Option<(JobIx, Vec<PartitionSet>)> {
+    // They stand in the order of their age.
+    for want in state.wants.values().filter(|want| !want.paused && want.class == class) {
         let newest = want.class == PriorityClass::Backfill;
         // A batch that may still grow lets other work of its want go first, such as that which it waits for.
         let mut growing = None;
@@ -143,6 +174,8 @@ fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
         graph: registered.id.clone(),
         as_of,
         inputs: set.iter().map(|key| out.state.inputs_digest_at(job, &key, as_of)).collect(),
+        params: out.state.params_for(job, &first),
+        trial: None,
     };
     out.event(Event::AttemptLeased(event));
     start(out, attempt.run);
@@ -162,10 +195,7 @@ pub(super) fn start(out: &mut Out, id: RunId) {
             (input.name.clone(), input.dataset, graph.inputs_of(&extents, run.job, at, &run.set))
         })
         .collect();
-    let wants = match out.state.current_job(run) {
-        Some(job) => out.state.holders_of(job, &run.set).map(|want| want.id).collect(),
-        None => Vec::new(),
-    };
+    let wants = out.state.served_by(run).map(|want| want.id).collect();
     let spec = AttemptSpec {
         attempt: run.attempt_id(),
         graph: Arc::clone(&run.graph),
@@ -173,6 +203,7 @@ pub(super) fn start(out: &mut Out, id: RunId) {
         set: run.set.clone(),
         partition: run.partition.clone(),
         as_of: run.as_of,
+        params: run.params.clone(),
         inputs,
         discovered: discovered(out.state, run),
         wants,
@@ -183,7 +214,11 @@ pub(super) fn start(out: &mut Out, id: RunId) {
 /// What a run found that it needs, as its own graph has it.
 fn discovered(state: &State, run: &Run) -> Vec<(DatasetIx, PartitionKey)> {
     let graph = &run.graph.graph;
-    run.discovered.iter().filter_map(|text| graph.locate(text, &state.symbols)).collect()
+    let own = |text: &String| {
+        let (ix, key) = state.located_one(text)?;
+        Some((state.graph().counterpart(ix, graph)?, key))
+    };
+    run.discovered.iter().filter_map(own).collect()
 }
 
 /// Leases the next attempt of runs whose wait is over, the oldest first, as far as they may begin.
@@ -214,6 +249,8 @@ pub(super) fn retry(out: &mut Out, capacity: Capacity) {
             graph: run.graph.id.clone(),
             as_of,
             inputs,
+            params: run.params.clone(),
+            trial: run.trial,
         };
         out.event(Event::AttemptLeased(event));
         start(out, id);
@@ -262,7 +299,7 @@ pub(super) fn next_expiry(state: &State) -> Option<Timestamp> {
 }
 
 /// Those of `set` that read something which is not there.
-fn lacking_inputs(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
+pub(super) fn lacking_inputs(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     let graph = state.graph();
     let lacks = |at: usize, set: &PartitionSet| {
         let present = &state.dataset(graph.job(job).inputs[at].dataset).present;

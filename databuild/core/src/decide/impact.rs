@@ -36,11 +36,8 @@ pub fn impact(
     let mut found = BTreeMap::new();
     for (ix, (certain, downstream)) in new {
         let dataset = after.graph().dataset(ix);
-        let earlier = before.graph().dataset_named(&dataset.name);
         // Keys that mean something else now have nothing to be held against.
-        let known = earlier
-            .filter(|earlier| before.graph().dataset(*earlier).axes() == dataset.axes())
-            .and_then(|earlier| old.get(&earlier));
+        let known = after.graph().counterpart(ix, before.graph()).and_then(|earlier| old.get(&earlier));
         let fresh = |set: &PartitionSet| match known {
             Some((certain, downstream)) => set.subtract(certain).subtract(downstream).len(),
             None => set.len(),

@@ -1,12 +1,14 @@
 //! What comes into the core and what goes out of it.
 
-use super::{KeyCounts, KeyRequest};
+use super::{KeyCounts, KeyRequest, TrialRequest};
 use crate::event::{
-    AttemptOutcome, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass, Record, Refresh,
+    AttemptOutcome, CheckFindings, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass,
+    Record, Refresh,
 };
-use crate::graph::{DatasetIx, JobIx, Registered};
-use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
+use crate::graph::{DatasetIx, JobIx, Params, Registered};
+use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
+use crate::planner::Unseen;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ pub enum Input {
     RegisterGraph(GraphRegistered),
     /// A client wants partitions; with what the caller saw of their files.
     CreateWant(WantRequest, Sightings),
+    /// A client invokes a job by hand; with what the caller saw of files.
+    Invoke(InvokeRequest, Sightings),
     /// A client asks what a want would do, and may come back to have exactly that done.
     CreatePlan(PlanRequest, Sightings),
     /// A client wants what a kept plan says.
@@ -78,6 +82,10 @@ pub enum Input {
     RetireKeys(KeyRequest),
     /// Somebody gives a pool another size.
     ResizePool(PoolRequest),
+    /// Somebody wants work repeated, to compare what comes of it.
+    CreateTrial(Box<TrialRequest>),
+    /// A trial is given up.
+    CancelTrial(TrialId),
     /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
     Resume(Vec<AttemptId>),
     /// How much may run at once.
@@ -109,6 +117,17 @@ pub struct WantRequest {
     pub source: String,
     /// Refuse if another graph than this one is registered by now.
     pub graph: Option<GraphId>,
+}
+
+/// A job to be invoked by hand.
+#[derive(Debug, Clone)]
+pub struct InvokeRequest {
+    /// The job: its label, or a name that only one has.
+    pub job: String,
+    /// Values of its parameters; defaults hold for the others.
+    pub params: Params,
+    /// What is to be made, all of it by that job and whatever its state; `refresh` has no meaning.
+    pub want: WantRequest,
 }
 
 /// What a client asks to be planned.
@@ -194,6 +213,8 @@ pub struct Sightings {
     pub graph: Option<GraphId>,
     /// What was seen, only where it differs from what is known.
     pub seen: Vec<Sighting>,
+    /// What could not be looked at.
+    pub unseen: Vec<Unseen>,
 }
 
 /// One file that is not as recorded.
@@ -227,6 +248,8 @@ pub struct AttemptEnd {
     pub cpu_ms: u64,
     /// Largest resident set in kibibytes.
     pub max_rss_kb: u64,
+    /// What checks found in what it made.
+    pub checks: Vec<CheckFindings>,
 }
 
 /// Outputs that a successful attempt staged or reported.
@@ -295,6 +318,8 @@ pub struct AttemptSpec {
     pub partition: PartitionText,
     /// For which instant key spaces were read.
     pub as_of: Timestamp,
+    /// All parameters of the job with their values.
+    pub params: Params,
     /// For each input: which partitions are read, by any of the outputs.
     pub inputs: Vec<(String, DatasetIx, PartitionSet)>,
     /// What it found that it needs beside them.
@@ -326,6 +351,8 @@ pub enum Reply {
     },
     /// A want was created.
     Want(WantId),
+    /// A trial was created.
+    Trial(TrialId),
     /// A plan was made.
     Planned {
         /// It.
@@ -378,6 +405,23 @@ pub enum Refusal {
     /// No plan ever had this id.
     #[error("there is no plan {0}")]
     UnknownPlan(PlanId),
+    /// No trial of this id is kept.
+    #[error("there is no trial {0}")]
+    UnknownTrial(TrialId),
+    /// The trial is over.
+    #[error("{0} is over already")]
+    TrialEnded(TrialId),
+    /// What nobody makes cannot be made again.
+    #[error("`{0}` is external, so no job makes it")]
+    NotRepeatable(String),
+    /// A trial does not show what it is to show.
+    #[error("{trial} is no evidence for that: {reason}")]
+    NoEvidence {
+        /// The trial.
+        trial: TrialId,
+        /// What is missing.
+        reason: String,
+    },
     /// The plan is too old, or was dropped for newer ones.
     #[error("{0} has expired; plan again")]
     PlanExpired(PlanId),
@@ -401,6 +445,40 @@ pub enum Refusal {
     /// No job of that label.
     #[error("there is no job `{0}` in the graph")]
     UnknownJob(String),
+    /// The job has another label now.
+    #[error("job `{from}` was moved to `{to}`; name that")]
+    JobMoved {
+        /// What was given.
+        from: String,
+        /// Its label of now.
+        to: String,
+    },
+    /// A name that several jobs have.
+    #[error("`{text}` may be {}; write the label", jobs.join(" or "))]
+    AmbiguousJob {
+        /// What was given.
+        text: String,
+        /// Labels of jobs that have it.
+        jobs: Vec<String>,
+    },
+    /// A parameter that the job does not declare.
+    #[error("{job} has no parameter `{}`; {}", crate::keys::shown(.name), parameters(known))]
+    UnknownParam {
+        /// The job.
+        job: String,
+        /// What was given.
+        name: String,
+        /// What it declares.
+        known: Vec<String>,
+    },
+    /// A value that no parameter can have.
+    #[error("the value of parameter `{name}` cannot be: {fault}")]
+    BadParam {
+        /// The parameter.
+        name: String,
+        /// What is wrong.
+        fault: String,
+    },
     /// A reference to what another job makes.
     #[error("`{dataset}` is not made by {job}")]
     NotOfJob {
@@ -412,6 +490,18 @@ pub enum Refusal {
     /// What is adopted are files of built partitions.
     #[error("`{0}` is external or not made of files, so there is nothing to adopt")]
     NotAdoptable(String),
+    /// What is adopted counts as made from its inputs as they are, and of one nobody knows what it is.
+    #[error(
+        "`{partition}` cannot be adopted: it is made from `{input}`, which could not be observed: {message}"
+    )]
+    InputUnseen {
+        /// What was to be adopted.
+        partition: PartitionText,
+        /// The dataset that could not be observed.
+        input: String,
+        /// What went wrong.
+        message: String,
+    },
     /// No change.
     #[error(
         "nothing of that is stale because its job's code or arguments changed, so there is nothing to accept"
@@ -480,6 +570,14 @@ fn summary(changes: &[String]) -> String {
     text
 }
 
+fn parameters(known: &[String]) -> String {
+    if known.is_empty() {
+        "declare it by `params` of databuild_job".to_owned()
+    } else {
+        format!("it has {}", known.join(", "))
+    }
+}
+
 fn choice(known: &[String]) -> String {
     if known.is_empty() {
         "declare it by databuild_pool, and let a job take of it".to_owned()
@@ -507,6 +605,10 @@ impl Refusal {
             Refusal::UnknownRun(_) => "run_not_found",
             Refusal::UnknownAttempt(_) => "attempt_not_found",
             Refusal::UnknownPlan(_) => "plan_not_found",
+            Refusal::UnknownTrial(_) => "trial_not_found",
+            Refusal::TrialEnded(_) => "trial_ended",
+            Refusal::NotRepeatable(_) => "not_repeatable",
+            Refusal::NoEvidence { .. } => "no_evidence",
             Refusal::PlanExpired(_) => "plan_expired",
             Refusal::PlanOutdated { .. } => "plan_outdated",
             Refusal::NoTargets => "no_targets",
@@ -514,9 +616,14 @@ impl Refusal {
             Refusal::NothingToTaint => "nothing_to_taint",
             Refusal::NothingToUntaint => "nothing_to_untaint",
             Refusal::UnknownJob(_) => "unknown_job",
+            Refusal::JobMoved { .. } => "moved",
+            Refusal::AmbiguousJob { .. } => "ambiguous_job",
+            Refusal::UnknownParam { .. } => "unknown_param",
+            Refusal::BadParam { .. } => "bad_param",
             Refusal::NotOfJob { .. } => "not_of_job",
             Refusal::NothingToAccept => "nothing_to_accept",
             Refusal::NotAdoptable(_) => "not_adoptable",
+            Refusal::InputUnseen { .. } => "not_observed",
             Refusal::UnknownKeySpace { .. } => "unknown_key_space",
             Refusal::BadKey { .. } => "bad_key",
             Refusal::NoSuchKey { .. } => "unknown_key",

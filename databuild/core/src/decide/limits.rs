@@ -15,7 +15,7 @@ use crate::graph::{Graph, Job, RatePolicy, Resource};
 use crate::ids::RunId;
 use crate::state::{Phase, Run, State};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the machine has for runs.
@@ -38,8 +38,8 @@ pub fn size(state: &State, capacity: Capacity, resource: &Resource) -> Option<u6
             let declared = graph.pool_labeled(label)?.slots;
             Some(u64::from(state.pool_sizes.get(label).copied().unwrap_or(declared)))
         }
-        Resource::Job(label) => graph.job(graph.job_labeled(label)?).max_running.map(u64::from),
-        Resource::Dataset(name) => graph.dataset(graph.dataset_named(name)?).max_running.map(u64::from),
+        Resource::Job(label) => graph.job_first_labeled(label)?.max_running.map(u64::from),
+        Resource::Dataset(name) => graph.dataset_first_named(name)?.max_running.map(u64::from),
     }
 }
 
@@ -78,9 +78,9 @@ pub(super) struct Gate<'s> {
     /// Places beyond the real ones, for short runs that take one.
     ahead: u64,
     /// By live runs, and set aside for what waits.
-    used: HashMap<&'s Resource, u64>,
-    /// Attempts of a job that begin now, by label.
-    begun: HashMap<&'s str, u64>,
+    used: BTreeMap<&'s Resource, u64>,
+    /// Attempts of a job that begin now, by its first label.
+    begun: BTreeMap<&'s str, u64>,
     /// The first that waits for others has been met.
     headed: bool,
     /// The next instant at which time alone lets something begin.
@@ -90,7 +90,7 @@ pub(super) struct Gate<'s> {
 impl<'s> Gate<'s> {
     /// Before anything that waits was looked at.
     pub(super) fn new(state: &'s State, capacity: Capacity, now: Timestamp) -> Gate<'s> {
-        let mut used: HashMap<&Resource, u64> = HashMap::new();
+        let mut used: BTreeMap<&Resource, u64> = BTreeMap::new();
         let mut wide = false;
         for run in state.runs.values().filter(|run| run.occupies_slot()) {
             for (resource, amount) in takes_of(run) {
@@ -101,7 +101,7 @@ impl<'s> Gate<'s> {
         }
         // The runner counts attempts, not places: what is queued there would start beside a run that takes several.
         let ahead = if wide { 0 } else { ahead(state, capacity.slots) as u64 };
-        let begun = HashMap::new();
+        let begun = BTreeMap::new();
         Gate { state, capacity, now, ahead, used, begun, headed: false, wake: None }
     }
 
@@ -128,7 +128,7 @@ impl<'s> Gate<'s> {
             return 0;
         }
         let Some(rate) = job.rate else { return usize::try_from(fit).unwrap_or(usize::MAX) };
-        let begun = self.begun.get(job.label.as_str()).copied().unwrap_or(0);
+        let begun = self.begun.get(job.origin()).copied().unwrap_or(0);
         let starts = u64::from(rate.count).saturating_sub(self.recent(job, rate) + begun);
         if starts == 0 {
             if let Some(at) = opens_at(self.state, job, self.now) {
@@ -148,7 +148,7 @@ impl<'s> Gate<'s> {
         for (resource, amount) in &job.takes {
             *self.used.entry(resource).or_default() += taken(self.capacity, resource, *amount) * runs;
         }
-        *self.begun.entry(&job.label).or_default() += runs;
+        *self.begun.entry(job.origin()).or_default() += runs;
     }
 
     fn set_aside(&mut self, job: &'s Job) {
@@ -164,7 +164,7 @@ impl<'s> Gate<'s> {
             return;
         }
         let others = |resource: &Resource| {
-            let of_other = |run: &&Arc<Run>| run.graph.graph.job(run.job).label != job.label;
+            let of_other = |run: &&Arc<Run>| run.graph.graph.job(run.job).origin() != job.origin();
             let live = self.state.runs.values().filter(|run| run.occupies_slot()).filter(of_other);
             live.flat_map(|run| takes_of(run)).any(|(other, _)| other == resource)
         };
@@ -222,7 +222,7 @@ fn recent_starts<'s>(
     rate: RatePolicy,
     now: Timestamp,
 ) -> impl Iterator<Item = Timestamp> + 's {
-    let starts = state.starts.get(&job.label).map(|starts| starts.iter().copied());
+    let starts = state.starts.get(job.origin()).map(|starts| starts.iter().copied());
     starts.into_iter().flatten().filter(move |at| *at <= now && after(*at, rate) > now)
 }
 

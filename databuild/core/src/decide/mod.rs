@@ -1,8 +1,8 @@
 //! The door of the core: one input in, facts and orders out.
 //!
-//! [`Core::step`] decides what an input means in the present state, folds the resulting events at once
-//! and goes on until nothing more follows. The caller appends the events durably, *then* answers and
-//! performs the effects. If appending fails it must throw this [`Core`] away and fold the log anew,
+//! [`Core::decide`] decides what an input means in the present state and folds the resulting events at once;
+//! [`Core::follow`] goes on until nothing more follows, once for any number of inputs. The caller appends the
+//! events durably, *then* answers and performs the effects. If appending fails it must throw this [`Core`] away and fold the log anew,
 //! since its state is ahead of it.
 //!
 //! Invariants, held by the simulator in `tests/simulation.rs`:
@@ -18,14 +18,17 @@ pub mod blocker;
 mod dispatch;
 mod impact;
 mod input;
+mod invoke;
 mod keys;
 pub mod limits;
 mod plan;
 mod pool;
 mod replan;
 mod resume;
+mod sample;
 mod suspend;
 mod taint;
+mod trial;
 mod want;
 
 pub use accept::{acceptable, Acceptable};
@@ -34,12 +37,16 @@ pub use blocker::Blocker;
 pub use impact::{impact, Impact};
 pub use input::{
     AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
-    Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success, WantRequest,
+    InvokeRequest, Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success,
+    WantRequest,
 };
+pub use invoke::job_called;
 pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
 pub use limits::Capacity;
 pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
+pub use sample::{made_otherwise, maker_of, repeatable, spread};
 pub use suspend::MOST_DISCOVERED;
+pub use trial::{SampleRequest, TrialRequest, MOST_SAMPLES};
 
 use crate::event::{Event, Record};
 use crate::state::{FoldError, State};
@@ -98,12 +105,22 @@ impl Core {
         self.state.apply(record)
     }
 
-    /// Decides what `input` means now.
+    /// Decides what `input` means now, and what follows from it.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Step {
+        let mut step = self.decide(input, now);
+        let more = self.follow(now);
+        step.records.extend(more.records);
+        step.effects.extend(more.effects);
+        step
+    }
+
+    /// Decides what `input` means now. What follows from it is for [`Core::follow`].
+    pub fn decide(&mut self, input: Input, now: Timestamp) -> Step {
         let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
         let reply = match input {
             Input::RegisterGraph(registration) => want::register(&mut out, registration),
             Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
+            Input::Invoke(request, sightings) => invoke::invoke(&mut out, request, &sightings),
             Input::CreatePlan(request, sightings) => plan::create(&mut out, request, &sightings),
             Input::ApplyPlan(request, sightings) => plan::apply(&mut out, request, &sightings),
             Input::CancelWant(id) => want::cancel(&mut out, id),
@@ -126,6 +143,8 @@ impl Core {
             Input::AddKeys(request) => keys::add(&mut out, request),
             Input::RetireKeys(request) => keys::retire(&mut out, request),
             Input::ResizePool(request) => pool::resize(&mut out, request),
+            Input::CreateTrial(request) => trial::create(&mut out, *request),
+            Input::CancelTrial(id) => trial::cancel(&mut out, id),
             Input::Resume(known) => resume::resume(&mut out, &known),
             Input::SetSlots(slots) => {
                 self.slots = slots;
@@ -137,6 +156,13 @@ impl Core {
             }
             Input::Tick => Ok(Reply::Done),
         };
+        Step { records: out.records, effects: out.effects, reply }
+    }
+
+    /// What follows by itself from all that was decided: leases, cut-offs, retries, the ends of wants. To be called
+    /// before the events of the inputs before it are appended.
+    pub fn follow(&mut self, now: Timestamp) -> Step {
+        let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
         self.wake = None;
         if !self.draining {
             // What the input has changed counts already.
@@ -155,7 +181,8 @@ impl Core {
             }
         }
         dispatch::end_wants(&mut out);
-        Step { records: out.records, effects: out.effects, reply }
+        trial::end_trials(&mut out);
+        Step { records: out.records, effects: out.effects, reply: Ok(Reply::Done) }
     }
 
     /// When a [`Input::Tick`] is due, if nothing else comes first.

@@ -2,10 +2,10 @@
 
 use super::{want, ApplyRequest, Out, PlanRequest, Refusal, Reply, Sightings};
 use crate::event::{Event, PlanCreated, PlanRow, PlanRowKind, PlansDropped};
-use crate::graph::{DatasetIx, JobIx};
+use crate::graph::{DatasetIx, JobIx, Params};
 use crate::ids::PlanId;
 use crate::partition_set::PartitionSet;
-use crate::planner::{self, Plan, Reason};
+use crate::planner::{self, Plan, Reason, Unseen};
 use crate::state::State;
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,7 +29,7 @@ pub(super) fn create(out: &mut Out, request: PlanRequest, sightings: &Sightings)
     want::sight(out, sightings);
     let refresh = request.refresh;
     let (plan, grounds) = out.state.at(as_of, |state| {
-        let plan = planner::plan(state, &targets, refresh);
+        let plan = planner::plan_despite(state, &targets, refresh, &sightings.unseen);
         let matters = planner::closure(state, &targets, refresh);
         (plan, planner::grounds(state, &matters))
     });
@@ -103,18 +103,16 @@ pub fn rows(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -
     for (job, set, reason) in &plan.blocked {
         rows.push(row(*job, PlanRowKind::Blocked, "blocked", reason, set));
     }
-    let absent = plan.absent.iter().map(|found| (found, "absent", "external and not there"));
-    let tainted = plan.tainted.iter().map(|found| (found, "tainted", "external and tainted"));
-    for ((ix, set), reason, message) in absent.chain(tainted) {
-        let asked = targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
+    for (ix, set, fault) in plan.unusable() {
+        let asked = targets.iter().find(|(target, _)| *target == ix).map(|(_, wanted)| wanted.intersect(set));
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
             rows.push(PlanRow {
                 job: String::new(),
                 kind: PlanRowKind::Blocked,
-                reason: reason.to_owned(),
-                message: message.to_owned(),
+                reason: fault.code().to_owned(),
+                message: fault.to_string(),
                 count: asked.len(),
-                partitions: state.set_text(*ix, &asked),
+                partitions: state.set_text(ix, &asked),
             });
         }
     }
@@ -141,7 +139,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     let mut trial = Out { state: &mut copy, now: out.now, records: Vec::new(), effects: Vec::new() };
     want::sight(&mut trial, sightings);
     let (targets, fresh) = copy
-        .at(plan.as_of, |state| still_holds(state, plan))
+        .at(plan.as_of, |state| still_holds(state, plan, &sightings.unseen))
         .map_err(|changes| Refusal::PlanOutdated { plan: id, changes })?;
     want::sight(out, sightings);
     let start = want::Start {
@@ -155,12 +153,17 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         source: request.source,
         carries_out: Some(id),
         parent: None,
+        params: Params::new(),
     };
     Ok(Reply::Want(want::begin(out, &fresh, start)))
 }
 
 /// Targets of a plan with the plan made anew, if it is what it was; else what changed.
-fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan), Vec<String>> {
+fn still_holds(
+    state: &mut State,
+    plan: &PlanCreated,
+    unseen: &[Unseen],
+) -> Result<(Targets, Plan), Vec<String>> {
     let gone = |text: &String| format!("`{text}` is not in the graph any more");
     let lost: Vec<String> =
         plan.targets.iter().filter(|text| state.resolve_recorded(text).is_none()).map(gone).collect();
@@ -168,7 +171,8 @@ fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan),
         return Err(lost);
     }
     // As of the plan's instant all its periods had ended, so what is refused are keys that are gone.
-    let refused = plan.targets.iter().filter_map(|text| state.resolve_at(text, plan.as_of).err());
+    let now = |text: &String| state.graph().in_current_words(text);
+    let refused = plan.targets.iter().filter_map(|text| state.resolve_at(&now(text), plan.as_of).err());
     let refused: Vec<String> = refused.map(|error| error.to_string()).collect();
     if !refused.is_empty() {
         return Err(refused);
@@ -179,7 +183,8 @@ fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan),
     if !changes.is_empty() {
         return Err(changes);
     }
-    let fresh = planner::plan(state, &targets, plan.refresh);
+    // What cannot be observed now takes from the plan and adds nothing.
+    let fresh = planner::plan_despite(state, &targets, plan.refresh, unseen);
     let added = added(state, plan, &fresh);
     if !added.is_empty() {
         return Err(added);
@@ -192,9 +197,9 @@ fn still_holds(state: &mut State, plan: &PlanCreated) -> Result<(Targets, Plan),
 fn added(state: &State, shown: &PlanCreated, fresh: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     for entry in &fresh.jobs {
-        let label = &state.graph().job(entry.job).label;
+        let is_of = |label: &str| state.graph().job_once_labeled(label) == Some(entry.job);
         let of = |kinds: &[PlanRowKind]| {
-            let rows = shown.rows.iter().filter(|row| row.job == *label && kinds.contains(&row.kind));
+            let rows = shown.rows.iter().filter(|row| is_of(&row.job) && kinds.contains(&row.kind));
             let mut all = PartitionSet::empty(entry.certain.shape());
             for (_, set) in rows.flat_map(|row| state.located(&row.partitions)) {
                 all.union_with(&set);

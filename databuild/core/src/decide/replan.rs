@@ -10,7 +10,7 @@ use crate::ids::{PlanId, RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Plan};
 use crate::reference;
-use crate::state::{reads_the_same, Phase, State};
+use crate::state::{reads_the_same, Phase, State, Want};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,10 +51,11 @@ pub(super) fn retire_retries(out: &mut Out) {
         .state
         .runs
         .values()
-        .filter(|run| matches!(run.phase, Phase::RetryWait(_)))
+        .filter(|run| matches!(run.phase, Phase::RetryWait(_)) && run.trial.is_none())
         .filter(|run| {
             let Some(job) = out.state.current_job(run) else { return true };
-            out.state.provenance(run.made_by) != registered.digests_of(job)
+            let params = run.set.first().map(|key| out.state.params_for(job, &key)).unwrap_or_default();
+            *out.state.provenance(run.made_by) != registered.digests_with(job, &params)
                 || !reads_the_same(&run.graph.graph, run.job, &registered.graph, job)
         })
         .map(|run| run.id)
@@ -94,7 +95,7 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
     let mut targets: Vec<(DatasetIx, PartitionSet)> = Vec::new();
     for (ix, set) in &rest.held {
         let earlier = before.dataset(*ix);
-        let now = out.state.successor_of(earlier).and_then(|ix| Some((ix, graph.dataset(ix).producer?)));
+        let now = out.state.successor_of(before, *ix).and_then(|ix| Some((ix, graph.dataset(ix).producer?)));
         let mut lost = set.clone();
         if let Some((ix, job)) = now {
             let kept = set.within(&graph.dataset(ix).bounds(&out.state.symbols));
@@ -153,6 +154,7 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
             blocked.extend(out.state.at(want.as_of, |state| give_up_more(state, id, &plan, &mut work)))
         }
     }
+    blocked.extend(undeclared(out.state, &want, &mut work));
     blocked.extend(want::blocked_texts(out.state, &plan));
     work.retain(|_, set| !set.is_empty());
     let same = work.iter().eq(want.remaining.iter().filter(|(_, set)| !set.is_empty()));
@@ -162,6 +164,19 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
     let texts = |(job, set): (&JobIx, &PartitionSet)| out.state.work_text(*job, set);
     let work: SetText = work.iter().flat_map(texts).collect();
     out.event(Event::WantReplanned(WantReplanned { want: rest.want, work, blocked }));
+}
+
+/// Takes from the work of a want what it invokes by hand with a parameter that the job does not have any more.
+fn undeclared(state: &State, want: &Want, work: &mut BTreeMap<JobIx, PartitionSet>) -> Option<Blocked> {
+    let invoked = want.invoked.as_ref()?;
+    let job = state.graph().job(invoked.job);
+    let name = invoked.params.keys().find(|name| !job.params.contains_key(*name))?;
+    let stays = under_way(state, invoked.job);
+    let held = work.get_mut(&invoked.job)?;
+    let lost = held.subtract(&stays);
+    held.subtract_with(&lost);
+    let reason = format!("{} has no parameter `{name}` any more", job.label);
+    (!lost.is_empty()).then(|| Blocked { partitions: state.work_text(invoked.job, &lost), reason })
 }
 
 /// Partitions that an attempt is making and no successor is queued for.

@@ -24,6 +24,7 @@ pub(super) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusa
                     wall_ms: 0,
                     cpu_ms: 0,
                     max_rss_kb: 0,
+                    checks: Vec::new(),
                 };
                 attempt::ended(out, attempt, end)?;
             }

@@ -5,7 +5,7 @@
 
 use super::{want, Out};
 use crate::event::{Event, PriorityClass, Refresh, RunSuspended, WantOutcome};
-use crate::graph::DatasetIx;
+use crate::graph::{DatasetIx, Params};
 use crate::ids::{RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Plan};
@@ -26,6 +26,10 @@ pub(super) struct Needed {
 /// Whether a run can wait for what it says it needs; if not, why it fails.
 pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Result<Needed, String> {
     let as_of = out.now.max(out.state.as_of);
+    // It speaks the words of the graph that it was begun under.
+    let partitions: Vec<String> =
+        partitions.iter().map(|text| out.state.in_current_words(run, text)).collect();
+    let partitions = partitions.as_slice();
     let refused = |message: String| format!("it reports a missing input, and {message}");
     let targets =
         want::resolve_targets(out.state, partitions, as_of).map_err(|error| refused(error.to_string()))?;
@@ -37,11 +41,12 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
         return Err(refused(format!("that makes more than {MOST_DISCOVERED}; declare them with `dep(...)`")));
     }
     let mut texts = Vec::new();
+    let found: BTreeSet<_> = run.discovered.iter().filter_map(|text| out.state.located_one(text)).collect();
     for (ix, set) in &targets {
         let given = given(out.state, run, *ix);
         for key in set.iter() {
             let text = out.state.partition_text(*ix, &key);
-            let had = given.contains(&key) || run.discovered.contains(&text);
+            let had = given.contains(&key) || found.contains(&(*ix, key.clone()));
             if had && out.state.dataset(*ix).present.contains(&key) {
                 return Err(format!("it reports `{text}` as missing, which is there and was in its request"));
             }
@@ -58,7 +63,7 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
             "it needs {needs}, which is made from what it makes itself: they wait for each other"
         ));
     }
-    let mut holders = own.into_iter().flat_map(|job| out.state.holders_of(job, &run.set));
+    let mut holders = out.state.served_by(run);
     let first = holders.next().and_then(|want| want.plan);
     if let Some(id) = first.filter(|_| holders.all(|want| want.plan.is_some())) {
         if let Some(entry) = plan.jobs.first() {
@@ -75,7 +80,7 @@ fn given(state: &State, run: &Run, ix: DatasetIx) -> PartitionSet {
     let mut given = PartitionSet::empty(state.graph().dataset(ix).shape);
     let extents = graph.extents(run.as_of, &state.symbols);
     for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
-        if state.successor_of(graph.dataset(input.dataset)) == Some(ix) {
+        if state.successor_of(graph, input.dataset) == Some(ix) {
             given.union_with(&graph.inputs_of(&extents, run.job, at, &run.set));
         }
     }
@@ -85,8 +90,7 @@ fn given(state: &State, run: &Run, ix: DatasetIx) -> PartitionSet {
 /// What a run needs is wanted on its behalf.
 pub(super) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
     let Needed { targets, texts, plan } = needed;
-    let holders = out.state.current_job(run).into_iter().flat_map(|job| out.state.holders_of(job, &run.set));
-    let class = holders.map(|want| want.class).min().unwrap_or(PriorityClass::Interactive);
+    let class = out.state.served_by(run).map(|want| want.class).min().unwrap_or(PriorityClass::Interactive);
     let start = want::Start {
         targets: &targets,
         refresh: Refresh::Stale,
@@ -98,6 +102,7 @@ pub(super) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
         source: "run".to_owned(),
         carries_out: None,
         parent: Some(run.id),
+        params: Params::new(),
     };
     let child = want::begin(out, &plan, start);
     if !out.state.runs.contains_key(&run.id) {

@@ -7,10 +7,10 @@ use crate::event::{
     RunCancelRequested, RunEnded, SeenPartition, SetText, WantCreated, WantEnded, WantOutcome, WantPaused,
     WantReprioritized, WantResumed,
 };
-use crate::graph::{DatasetIx, Graph};
+use crate::graph::{DatasetIx, Graph, Params};
 use crate::ids::{PlanId, RunId, WantId};
 use crate::partition_set::PartitionSet;
-use crate::planner::{self, Plan};
+use crate::planner::{self, Fault, Plan};
 use crate::state::{Phase, State, Want};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -40,6 +40,16 @@ pub(super) fn register(out: &mut Out, event: GraphRegistered) -> Result<Reply, R
 
 /// A want comes into being with all the work that it may need.
 pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    create_with(out, request, Params::new(), sightings)
+}
+
+/// The same with values of parameters for what makes the targets.
+pub(super) fn create_with(
+    out: &mut Out,
+    request: WantRequest,
+    params: Params,
+    sightings: &Sightings,
+) -> Result<Reply, Refusal> {
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     if request.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
         return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
@@ -54,7 +64,7 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
     sight(out, sightings);
     out.state.advance(as_of);
 
-    let plan = planner::plan(out.state, &targets, request.refresh);
+    let plan = planner::plan_despite(out.state, &targets, request.refresh, &sightings.unseen);
     let start = Start {
         targets: &targets,
         refresh: request.refresh,
@@ -66,6 +76,7 @@ pub(super) fn create(out: &mut Out, request: WantRequest, sightings: &Sightings)
         source: request.source,
         carries_out: None,
         parent: None,
+        params,
     };
     Ok(Reply::Want(begin(out, &plan, start)))
 }
@@ -82,6 +93,7 @@ pub(super) struct Start<'t> {
     pub(super) source: String,
     pub(super) carries_out: Option<PlanId>,
     pub(super) parent: Option<RunId>,
+    pub(super) params: Params,
 }
 
 /// A want comes into being that does what `plan` says.
@@ -97,24 +109,13 @@ pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         successors.extend(out.state.work_text(entry.job, &behind));
     }
     let mut blocked = blocked_texts(out.state, plan);
-    for (ix, set) in &plan.absent {
+    for (ix, set, fault) in plan.unusable() {
         let asked =
-            start.targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
+            start.targets.iter().find(|(target, _)| *target == ix).map(|(_, wanted)| wanted.intersect(set));
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            let partitions = out.state.set_text(*ix, &asked);
-            let reason = format!("`{}` is external and not there", partitions.join(", "));
-            blocked.push(Blocked { partitions, reason });
-        }
-    }
-    for (ix, set) in &plan.tainted {
-        let asked =
-            start.targets.iter().find(|(target, _)| target == ix).map(|(_, wanted)| wanted.intersect(set));
-        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            let partitions = out.state.set_text(*ix, &asked);
-            let reason = format!(
-                "`{}` is external and tainted; untaint it or bring other data",
-                partitions.join(", ")
-            );
+            let partitions = out.state.set_text(ix, &asked);
+            let hint = if fault == Fault::Tainted { "; untaint it or bring other data" } else { "" };
+            let reason = format!("`{}` is {fault}{hint}", partitions.join(", "));
             blocked.push(Blocked { partitions, reason });
         }
     }
@@ -139,6 +140,7 @@ pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         blocked,
         plan: start.carries_out,
         parent: start.parent,
+        params: start.params,
     };
     out.event(Event::WantCreated(event));
     supersede(out);
@@ -308,11 +310,8 @@ pub(super) fn stop_orphans(out: &mut Out) {
         .state
         .runs
         .values()
-        .filter(|run| !run.cancel_requested)
-        .filter(|run| match out.state.current_job(run) {
-            Some(job) => out.state.holders_of(job, &run.set).next().is_none(),
-            None => true,
-        })
+        .filter(|run| !run.cancel_requested && run.trial.is_none())
+        .filter(|run| out.state.served_by(run).next().is_none())
         .map(|run| run.id)
         .collect();
     for run in orphans {

@@ -57,32 +57,45 @@ pub(super) fn check_path(
     entry: &DatasetEntry,
     problems: &mut Vec<GraphProblem>,
 ) -> Option<Template> {
+    if text.is_empty()
+        || text.split('/').any(|segment| segment == ".." || segment == ".")
+        || text.ends_with('/')
+    {
+        problems.push(GraphProblem::new(
+            Code::BadTemplate,
+            &entry.label,
+            format!("path `{text}` is not plain"),
+            "write a path relative to the workspace, without `.` and `..`",
+        ));
+        return None;
+    }
+    check_holes("path", text, dims, entry, problems)
+}
+
+/// A template of a dataset has a hole for each of its dimensions and no other. `what` is what it is called.
+pub(super) fn check_holes(
+    what: &str,
+    text: &str,
+    dims: &[String],
+    entry: &DatasetEntry,
+    problems: &mut Vec<GraphProblem>,
+) -> Option<Template> {
     let mut problem = |message: String, help: &str| {
         problems.push(GraphProblem::new(Code::BadTemplate, &entry.label, message, help));
     };
     let template = match Template::parse(text) {
         Ok(template) => template,
         Err(error) => {
-            problem(format!("path `{text}`: {error}"), "write holes as {dimension}");
+            problem(format!("{what} `{text}`: {error}"), "write holes as {dimension}");
             return None;
         }
     };
-    if text.is_empty()
-        || text.split('/').any(|segment| segment == ".." || segment == ".")
-        || text.ends_with('/')
-    {
-        problem(
-            format!("path `{text}` is not plain"),
-            "write a path relative to the workspace, without `.` and `..`",
-        );
-        return None;
-    }
     let mut good = true;
     for (name, argument) in template.holes() {
         if argument.is_some() || !entry.dims.iter().any(|dim| dim.name == name) {
             problem(
-                format!("path `{text}`: `{name}` is no dimension of `{}`", entry.name),
-                "holes of a path are the dataset's dimensions",
+                format!("{what} `{text}`: `{name}` is no dimension of `{}`", entry.name),
+                "its holes are the dataset's dimensions",
             );
             good = false;
         }
@@ -90,8 +103,8 @@ pub(super) fn check_path(
     for dim in dims {
         if !template.holes().any(|(name, _)| name == dim) {
             problem(
-                format!("path `{text}` does not name dimension `{dim}`, so partitions would share a file"),
-                "put {dimension} for every dimension into the path",
+                format!("{what} `{text}` does not name dimension `{dim}`, so partitions would share it"),
+                "put {dimension} for every dimension into it",
             );
             good = false;
         }
@@ -114,7 +127,7 @@ pub(super) fn check_job_templates(
                 Code::BadTemplate,
                 &entry.label,
                 format!("argument `{text}`: {message}"),
-                "holes are {dimension}, {path}, {path:DATASET} and {input:NAME}; write {{ and }} for braces",
+                "holes are {dimension}, {path}, {path:DATASET}, {input:NAME} and {param:NAME}; write {{ and }} for braces",
             ));
         };
         let template = match Template::parse(text) {
@@ -139,6 +152,11 @@ pub(super) fn check_job_templates(
                 ("input", Some(input)) => {
                     if !entry.inputs.iter().any(|other| other.name == input) {
                         problem(format!("there is no input `{input}`"));
+                    }
+                }
+                ("param", Some(param)) => {
+                    if !entry.params.contains_key(param) {
+                        problem(format!("there is no parameter `{param}`"));
                     }
                 }
                 (dim, None) if home.dims.iter().any(|d| d == dim) => {}

@@ -1,8 +1,10 @@
 //! What differs between two graph files: jobs, datasets, and in which respect.
 //!
-//! Only what the files say is compared, so nothing is resolved or checked, and order does not matter.
+//! Only what the files say is compared, so nothing is resolved or checked, and order does not matter. What the head
+//! declares moved is held against what it was.
 
-use super::file::{DatasetEntry, GraphFile, JobEntry};
+use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry};
+use super::renames::Renames;
 use std::collections::BTreeMap;
 
 /// How something differs between two graphs.
@@ -14,6 +16,8 @@ pub enum Change {
     Removed,
     /// Both have it.
     Changed,
+    /// Both have it, under two names.
+    Moved,
 }
 
 impl Change {
@@ -24,18 +28,21 @@ impl Change {
             Change::Added => "added",
             Change::Removed => "removed",
             Change::Changed => "changed",
+            Change::Moved => "moved",
         }
     }
 }
 
-/// A job or a dataset that differs.
+/// A job, a dataset or a check that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Label of a job, name of a dataset.
+    /// Label of a job or a check, name of a dataset.
     pub name: String,
     /// How.
     pub change: Change,
-    /// If it changed: in which respects, by stable names.
+    /// If it was moved: what the base calls it.
+    pub from: Option<String>,
+    /// If both have it: in which respects it changed, by stable names.
     pub what: Vec<&'static str>,
 }
 
@@ -46,34 +53,80 @@ pub struct GraphDiff {
     pub jobs: Vec<Difference>,
     /// Datasets, by name.
     pub datasets: Vec<Difference>,
+    /// Checks, by label.
+    pub checks: Vec<Difference>,
 }
 
 /// Compares two graph files.
 #[must_use]
 pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
-    GraphDiff {
-        jobs: compare(&base.jobs, &head.jobs, |job| &job.label, job_changes),
-        datasets: compare(&base.datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
+    let renames = Renames::of(head);
+    let jobs: Vec<Base<JobEntry>> =
+        base.jobs.iter().map(|job| Base { name: &job.label, entry: renames.job(job) }).collect();
+    let datasets: Vec<Base<DatasetEntry>> = base
+        .datasets
+        .iter()
+        .map(|dataset| Base { name: &dataset.name, entry: renames.dataset(dataset) })
+        .collect();
+    let checks: Vec<Base<CheckEntry>> =
+        base.checks.iter().map(|check| Base { name: &check.label, entry: check.clone() }).collect();
+    let mut found = GraphDiff {
+        jobs: compare(&jobs, &head.jobs, |job| &job.label, job_changes),
+        datasets: compare(&datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
+        checks: compare(&checks, &head.checks, |check| &check.label, check_changes),
+    };
+    for (before, Base { entry, .. }) in base.datasets.iter().zip(&datasets) {
+        let moved = before.dims.iter().zip(&entry.dims).any(|(before, now)| before.name != now.name);
+        let now = head.datasets.iter().find(|dataset| dataset.name == entry.name);
+        if let Some(now) = now.filter(|_| moved) {
+            note_moved_dims(&mut found.datasets, now);
+        }
     }
+    found
+}
+
+/// An entry of the base in the words of the head, with its name there.
+struct Base<'f, T> {
+    name: &'f str,
+    entry: T,
+}
+
+fn note_moved_dims(found: &mut Vec<Difference>, dataset: &DatasetEntry) {
+    let name = &dataset.name;
+    let at = found.iter().position(|difference| difference.name >= *name).unwrap_or(found.len());
+    if found.get(at).is_none_or(|difference| difference.name != *name) {
+        let (name, change) = (name.clone(), Change::Changed);
+        found.insert(at, Difference { name, change, from: None, what: Vec::new() });
+    }
+    found[at].what.push("moved_dims");
 }
 
 fn compare<T>(
-    base: &[T],
+    base: &[Base<T>],
     head: &[T],
     name: impl Fn(&T) -> &str,
     changes: impl Fn(&T, &T) -> Vec<&'static str>,
 ) -> Vec<Difference> {
-    let mut pairs: BTreeMap<&str, (Option<&T>, Option<&T>)> = BTreeMap::new();
-    base.iter().for_each(|entry| pairs.entry(name(entry)).or_default().0 = Some(entry));
+    let mut pairs: BTreeMap<&str, (Option<&Base<T>>, Option<&T>)> = BTreeMap::new();
+    base.iter().for_each(|base| pairs.entry(name(&base.entry)).or_default().0 = Some(base));
     head.iter().for_each(|entry| pairs.entry(name(entry)).or_default().1 = Some(entry));
-    let difference = |(name, pair): (&str, (Option<&T>, Option<&T>))| {
+    let difference = |(name, pair): (&str, (Option<&Base<T>>, Option<&T>))| {
+        let mut from = None;
+        let mut name = name;
         let (change, what) = match pair {
             (None, _) => (Change::Added, Vec::new()),
-            (_, None) => (Change::Removed, Vec::new()),
-            (Some(before), Some(now)) => (Change::Changed, changes(before, now)),
+            (before, None) => {
+                name = before.map_or(name, |before| before.name);
+                (Change::Removed, Vec::new())
+            }
+            (Some(before), Some(now)) => {
+                from = (before.name != name).then(|| before.name.to_owned());
+                let change = if from.is_some() { Change::Moved } else { Change::Changed };
+                (change, changes(&before.entry, now))
+            }
         };
         let differs = change != Change::Changed || !what.is_empty();
-        differs.then(|| Difference { name: name.to_owned(), change, what })
+        differs.then(|| Difference { name: name.to_owned(), change, from, what })
     };
     pairs.into_iter().filter_map(difference).collect()
 }
@@ -86,6 +139,7 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         args,
         env,
         env_inherit,
+        params,
         inputs,
         outputs,
         batch,
@@ -122,7 +176,7 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
     let limits_now = (&now.pools, &now.cpus, &now.memory, &now.max_running, &now.rate);
     let differs = [
         ("code", *code != now.code || *executable != now.executable),
-        ("args", *args != now.args || *env != now.env || *env_inherit != now.env_inherit),
+        ("args", (args, env, env_inherit, params) != (&now.args, &now.env, &now.env_inherit, &now.params)),
         ("inputs", *inputs != now.inputs),
         ("outputs", *outputs != now.outputs),
         ("policy", policy != policy_now || limits != limits_now),
@@ -135,7 +189,23 @@ fn dataset_changes(before: &DatasetEntry, now: &DatasetEntry) -> Vec<&'static st
         ("external", before.external != now.external),
         ("dims", before.dims != now.dims),
         ("path", before.path != now.path),
+        ("observe", before.observe != now.observe),
         ("policy", before.max_running != now.max_running),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn check_changes(before: &CheckEntry, now: &CheckEntry) -> Vec<&'static str> {
+    let differs = [
+        ("dataset", before.dataset != now.dataset),
+        ("code", before.code != now.code || before.executable != now.executable),
+        ("args", before.args != now.args || before.env != now.env || before.env_inherit != now.env_inherit),
+        (
+            "policy",
+            before.blocking != now.blocking
+                || before.timeout_ms != now.timeout_ms
+                || before.grace_ms != now.grace_ms,
+        ),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

@@ -28,6 +28,70 @@ pub struct GraphFile {
     /// Milliseconds that events are kept in the log at least; those older are archived. Absent: all are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_events_ms: Option<u64>,
+    /// Renames; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<MovedEntry>,
+    /// By label; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckEntry>,
+}
+
+/// Something has another name than before. It is what it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MovedEntry {
+    /// A dataset, by name.
+    Dataset {
+        /// What it was named.
+        from: String,
+        /// What it is named.
+        to: String,
+    },
+    /// A dimension of a dataset.
+    Dimension {
+        /// The dataset's name, that of now or an earlier one.
+        dataset: String,
+        /// What it was named.
+        from: String,
+        /// What it is named.
+        to: String,
+    },
+    /// A job, by label.
+    Job {
+        /// What it was labeled.
+        from: String,
+        /// What it is labeled.
+        to: String,
+    },
+}
+
+/// A check of a dataset's partitions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckEntry {
+    /// Its target.
+    pub label: String,
+    /// The dataset that it looks at.
+    pub dataset: String,
+    /// What it refuses is not published; else it only warns.
+    pub blocking: bool,
+    /// Runfiles path of what is run.
+    pub executable: String,
+    /// Argument templates.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Names taken from the environment of whoever registers the graph.
+    pub env_inherit: Vec<String>,
+    /// Time limit.
+    pub timeout_ms: u64,
+    /// Time between TERM and KILL.
+    pub grace_ms: u64,
+    /// Runfiles path of the code manifest.
+    pub manifest: String,
+    /// Digest of the code manifest; absent before assembly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A pool: something that runs share and that there is only so much of.
@@ -57,6 +121,56 @@ pub struct DatasetEntry {
     /// Most runs that make it at once; absent for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
+    /// How its data versions are found out; by the file at `path` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe: Option<ObserveEntry>,
+}
+
+/// How the data versions of an external dataset are found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ObserveEntry {
+    /// By the files that match a pattern.
+    Glob {
+        /// The pattern, with `{dimension}` for each dimension.
+        pattern: String,
+    },
+    /// By asking a server over HTTP.
+    Http {
+        /// The URL, with `{dimension}` for each dimension.
+        url: String,
+        /// Time limit of one question.
+        timeout_ms: u64,
+        /// An answer younger than this is believed without asking again.
+        every_ms: u64,
+    },
+    /// By running a program.
+    Program(ObserverEntry),
+}
+
+/// A program that says which data versions partitions have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObserverEntry {
+    /// Its target.
+    pub label: String,
+    /// Runfiles path of what is run.
+    pub executable: String,
+    /// Arguments.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Names taken from the environment of whoever registers the graph.
+    pub env_inherit: Vec<String>,
+    /// Time limit of one process.
+    pub timeout_ms: u64,
+    /// An answer younger than this is believed without asking again.
+    pub every_ms: u64,
+    /// Runfiles path of the code manifest.
+    pub manifest: String,
+    /// Digest of the code manifest; absent before assembly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A dimension of a dataset.
@@ -123,6 +237,9 @@ pub struct JobEntry {
     pub env: BTreeMap<String, String>,
     /// Names taken from the environment of whoever registers the graph.
     pub env_inherit: Vec<String>,
+    /// Parameters with their defaults; absent if it has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// By name.
     pub inputs: Vec<InputEntry>,
     /// Dataset names; all have the same dimensions.
@@ -282,4 +399,45 @@ pub enum EdgeName {
     Fail,
     /// The output is left out.
     Skip,
+}
+
+/// A program whose code a graph file speaks of: a job's or an observer's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProgramEntry<'f> {
+    /// The job, or the observer.
+    pub label: &'f str,
+    /// Runfiles path of the code manifest.
+    pub manifest: &'f str,
+    /// Digest of the code manifest; absent before assembly.
+    pub code: Option<&'f str>,
+    /// Names taken from the environment of whoever registers the graph.
+    pub env_inherit: &'f [String],
+}
+
+impl GraphFile {
+    /// All programs: those of jobs, then those of checks, then those of observers.
+    pub fn programs(&self) -> impl Iterator<Item = ProgramEntry<'_>> {
+        let jobs = self.jobs.iter().map(|job| ProgramEntry {
+            label: &job.label,
+            manifest: &job.manifest,
+            code: job.code.as_deref(),
+            env_inherit: &job.env_inherit,
+        });
+        let observers = self.datasets.iter().filter_map(|dataset| match &dataset.observe {
+            Some(ObserveEntry::Program(observer)) => Some(ProgramEntry {
+                label: &observer.label,
+                manifest: &observer.manifest,
+                code: observer.code.as_deref(),
+                env_inherit: &observer.env_inherit,
+            }),
+            _ => None,
+        });
+        let checks = self.checks.iter().map(|check| ProgramEntry {
+            label: &check.label,
+            manifest: &check.manifest,
+            code: check.code.as_deref(),
+            env_inherit: &check.env_inherit,
+        });
+        jobs.chain(checks).chain(observers)
+    }
 }

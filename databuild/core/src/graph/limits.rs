@@ -16,9 +16,9 @@ pub enum Resource {
     Memory,
     /// Slots of the pool with this label.
     Pool(String),
-    /// Runs of the job with this label.
+    /// Runs of the job that first had this label.
     Job(String),
-    /// Runs that make the dataset with this name.
+    /// Runs that make the dataset that first had this name.
     Dataset(String),
 }
 
@@ -81,9 +81,16 @@ fn name_of(label: &str) -> String {
     }
 }
 
+/// The first names of what a job is and makes, which runs of any graph have in common.
+pub(super) struct Origins<'g> {
+    pub(super) job: &'g str,
+    pub(super) outputs: Vec<&'g str>,
+}
+
 /// What each run of a job takes.
 pub(super) fn resolve_takes(
     entry: &JobEntry,
+    origins: &Origins,
     pools: &[Pool],
     problems: &mut Vec<GraphProblem>,
 ) -> Vec<(Resource, u64)> {
@@ -113,9 +120,9 @@ pub(super) fn resolve_takes(
             Some(_) => takes.push((Resource::Pool(label.clone()), u64::from(weight))),
         }
     }
-    takes.push((Resource::Job(entry.label.clone()), 1));
-    for name in &entry.outputs {
-        let dataset = (Resource::Dataset(name.clone()), 1);
+    takes.push((Resource::Job(origins.job.to_owned()), 1));
+    for name in &origins.outputs {
+        let dataset = (Resource::Dataset((*name).to_owned()), 1);
         if !takes.contains(&dataset) {
             takes.push(dataset);
         }

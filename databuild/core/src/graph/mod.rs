@@ -5,20 +5,27 @@
 //! exists is sound: no cycles, one producer for each dataset, every mapping total.
 
 mod check;
+mod checks;
 pub mod diff;
 pub mod file;
 mod limits;
+mod moved;
+mod observe;
 mod omission;
+mod params;
 mod problem;
+mod renames;
 mod resolve;
 
 pub use check::check_mappings;
+pub use checks::Check;
 pub use limits::{Pool, RatePolicy, Resource};
+pub use observe::{Observe, Observer, MOST_OBSERVE_MS};
 pub use omission::Omissions;
+pub use params::{value_fault, Params, LONGEST_VALUE, MOST_PARAMS};
 pub use problem::{GraphProblem, ProblemCode};
 pub use resolve::parse_file;
 
-use crate::digest::sha256_of_texts;
 use crate::ids::GraphId;
 use crate::keys::KeySpace;
 use crate::mapping::{Mapping, Side};
@@ -29,7 +36,7 @@ use crate::symbols::Symbols;
 use crate::template::Template;
 use crate::time::Granularity;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Index of a dataset in its graph.
@@ -51,8 +58,11 @@ pub struct Graph {
     pools: Vec<Pool>,
     /// Events older than this are archived; none are without it.
     pub keep_events: Option<Duration>,
+    checks: Vec<Check>,
     by_name: HashMap<String, DatasetIx>,
     by_label: HashMap<String, JobIx>,
+    by_earlier_name: HashMap<String, DatasetIx>,
+    by_earlier_label: HashMap<String, JobIx>,
 }
 
 /// A dataset of a graph.
@@ -60,14 +70,18 @@ pub struct Graph {
 pub struct Dataset {
     /// `package/name`.
     pub name: String,
+    /// What it was named before, the latest first.
+    pub earlier: Vec<String>,
     /// Its target.
     pub label: String,
-    /// 64-bit hash of the name; part of input digests.
+    /// 64-bit hash of the oldest name; part of input digests.
     pub hash: u64,
     /// Observed, not built.
     pub external: bool,
     /// Dimension names in declared order.
     pub dims: Vec<String>,
+    /// What each of them was named before, the latest first.
+    pub earlier_dims: Vec<Vec<String>>,
     /// Key spaces in the same order.
     pub spaces: Vec<KeySpace>,
     /// How sets of its partitions are laid out.
@@ -76,6 +90,8 @@ pub struct Dataset {
     pub path: Option<Template>,
     /// The path as it was written.
     pub path_text: Option<String>,
+    /// How its data versions are found out; by the file at `path` if none.
+    pub observe: Option<Observe>,
     /// Most runs that make it at once.
     pub max_running: Option<u32>,
     /// Who makes it; none for external ones.
@@ -98,6 +114,8 @@ pub struct Axis {
 pub struct Job {
     /// Its target.
     pub label: String,
+    /// What it was labeled before, the latest first.
+    pub earlier: Vec<String>,
     /// Runfiles path of the executable.
     pub executable: String,
     /// Arguments.
@@ -106,6 +124,8 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// Names taken from the registering client's environment.
     pub env_inherit: Vec<String>,
+    /// Parameters with their defaults.
+    pub params: Params,
     /// What it reads.
     pub inputs: Vec<Input>,
     /// What it makes; at least one; all have the same dimensions.
@@ -180,7 +200,7 @@ pub struct RetryPolicy {
 pub struct JobDigests {
     /// Executable and runfiles.
     pub code: String,
-    /// Arguments, environment, and digests of inherited values.
+    /// Arguments, environment, values of parameters, and digests of inherited values.
     pub args: String,
     /// Where and how outputs are laid out.
     pub template: String,
@@ -221,6 +241,22 @@ impl Graph {
     /// All pools, by label.
     pub fn pools(&self) -> impl ExactSizeIterator<Item = &Pool> {
         self.pools.iter()
+    }
+
+    /// Digests of all code that the graph runs: of jobs, checks and observers.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        let jobs = self.jobs.iter().map(|job| &job.code);
+        let checks = self.checks.iter().map(|check| &check.code);
+        jobs.chain(checks).chain(self.observers().map(|observer| &observer.code)).map(String::as_str)
+    }
+
+    /// Names of variables that programs take from the environment of whoever registers the graph.
+    #[must_use]
+    pub fn inherited_names(&self) -> BTreeSet<&str> {
+        let jobs = self.jobs.iter().flat_map(|job| &job.env_inherit);
+        let checks = self.checks.iter().flat_map(|check| &check.env_inherit);
+        let observers = self.observers().flat_map(|observer| &observer.env_inherit);
+        jobs.chain(checks).chain(observers).map(String::as_str).collect()
     }
 
     /// The pool of that label.
@@ -274,21 +310,19 @@ impl Graph {
         reference::resolve(reference, &dims, symbols, Timestamp::MAX).ok()?.first()
     }
 
-    /// Dataset and set of a reference that an event speaks of.
+    /// Dataset and set of a reference that an event speaks of, be it under earlier names.
     #[must_use]
     pub fn locate_set(&self, text: &str, symbols: &Symbols) -> Option<(DatasetIx, PartitionSet)> {
-        let reference = ReferenceText::parse(text).ok()?;
-        let ix = self.dataset_named(&reference.dataset)?;
+        let (ix, reference) = self.read_recorded(text)?;
         let dataset = self.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
         Some((ix, reference::resolve(&reference, &dims, symbols, Timestamp::MAX).ok()?))
     }
 
-    /// Dataset and key of a partition that an event speaks of.
+    /// The same for one partition.
     #[must_use]
     pub fn locate(&self, partition: &str, symbols: &Symbols) -> Option<(DatasetIx, PartitionKey)> {
-        let reference = ReferenceText::parse(partition).ok()?;
-        let ix = self.dataset_named(&reference.dataset)?;
+        let (ix, reference) = self.read_recorded(partition)?;
         Some((ix, self.key_of(ix, &reference, symbols)?))
     }
 
@@ -353,15 +387,24 @@ impl Dataset {
     /// The path of one partition's file, relative to the workspace unless it is written absolute.
     #[must_use]
     pub fn partition_path(&self, key: &PartitionKey, symbols: &Symbols) -> Option<String> {
-        let template = self.path.as_ref()?;
+        Some(self.fill(self.path.as_ref()?, key, symbols, |text| text))
+    }
+
+    /// A template of the dataset with each hole filled by what `write` makes of that dimension's key.
+    fn fill(
+        &self,
+        template: &Template,
+        key: &PartitionKey,
+        symbols: &Symbols,
+        write: impl Fn(String) -> String,
+    ) -> String {
         let keys = key.keys();
-        let text = template
+        template
             .render(|name, _| {
                 let dim = self.dims.iter().position(|d| d == name)?;
-                Some(self.spaces[dim].format_key(keys[dim], symbols).into())
+                Some(write(self.spaces[dim].format_key(keys[dim], symbols)).into())
             })
-            .expect("the graph check resolved every hole of a path to a dimension");
-        Some(text)
+            .expect("the graph check resolved every hole of a dataset's templates to a dimension")
     }
 
     /// Dimension names and key texts of one partition, in declared order.
@@ -369,23 +412,6 @@ impl Dataset {
     pub fn key_texts(&self, key: &PartitionKey, symbols: &Symbols) -> Vec<(String, String)> {
         let texts = self.spaces.iter().zip(key.keys()).map(|(space, key)| space.format_key(*key, symbols));
         self.dims.iter().cloned().zip(texts).collect()
-    }
-}
-
-impl Job {
-    /// What a materialization by this job records of it, given the digests of inherited values.
-    #[must_use]
-    pub fn digests(&self, inherited: &BTreeMap<String, String>) -> JobDigests {
-        let args = if self.env_inherit.is_empty() {
-            self.args_digest.clone()
-        } else {
-            let values = self
-                .env_inherit
-                .iter()
-                .flat_map(|name| [name.as_str(), inherited.get(name).map_or("unset", String::as_str)]);
-            sha256_of_texts(std::iter::once(self.args_digest.as_str()).chain(values))
-        };
-        JobDigests { code: self.code.clone(), args, template: self.template_digest.clone() }
     }
 }
 
@@ -406,7 +432,7 @@ impl Registered {
     /// Joins a graph and the digests of inherited values.
     #[must_use]
     pub fn new(id: GraphId, graph: Graph, inherited: BTreeMap<String, String>) -> Registered {
-        let digests = graph.jobs().map(|(_, job)| job.digests(&inherited)).collect();
+        let digests = graph.jobs().map(|(_, job)| job.digests(&inherited, &Params::new())).collect();
         Registered { id, graph, inherited, digests }
     }
 
@@ -414,6 +440,15 @@ impl Registered {
     #[must_use]
     pub fn digests_of(&self, job: JobIx) -> &JobDigests {
         &self.digests[job.0]
+    }
+
+    /// One job's digests when it is invoked with these values.
+    #[must_use]
+    pub fn digests_with(&self, job: JobIx, given: &Params) -> JobDigests {
+        if given.is_empty() {
+            return self.digests_of(job).clone();
+        }
+        self.graph.job(job).digests(&self.inherited, given)
     }
 }
 

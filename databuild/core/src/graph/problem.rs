@@ -101,8 +101,18 @@ problem_codes! {
     UnknownPool = "unknown_pool",
     /// A job that takes more of a pool than there is.
     PoolTooSmall = "pool_too_small",
+    /// A parameter with a name or default that cannot be, or too many of them.
+    BadParam = "bad_param",
+    /// Two checks of one label.
+    DuplicateCheck = "duplicate_check",
+    /// A check of data that no job makes.
+    ExternalChecked = "external_checked",
     /// A limit of zero, or one that cannot be kept.
     BadLimit = "bad_limit",
+    /// Renames that contradict each other or the graph.
+    BadMoved = "bad_moved",
+    /// An observation that makes no sense, or whose URL holds a secret.
+    BadObserver = "bad_observer",
 }
 
 impl GraphProblem {

@@ -7,10 +7,16 @@ use super::check::{
     check_batch, check_dataset_name, check_env_name, check_job_templates, check_mappings, check_path,
     check_static_key,
 };
+use super::checks::resolve_checks;
 use super::file::{
     DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
 };
-use super::limits::{check_max_running, resolve_keep_events, resolve_pools, resolve_rate, resolve_takes};
+use super::limits::{
+    check_max_running, resolve_keep_events, resolve_pools, resolve_rate, resolve_takes, Origins,
+};
+use super::moved::Moved;
+use super::observe::resolve_observe;
+use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
@@ -19,6 +25,7 @@ use crate::mapping::{DimRule, Edge, Mapping};
 use crate::partition_set::Shape;
 use crate::range_set::RangeSet;
 use crate::symbols::Symbols;
+use crate::template::rename_holes;
 use crate::time::{Granularity, TimeSpace};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -60,6 +67,7 @@ pub fn parse_file(content: &str) -> Result<GraphFile, Vec<GraphProblem>> {
 /// Resolves and checks a parsed file.
 pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, Vec<GraphProblem>> {
     let mut problems = Vec::new();
+    let moved = Moved::of(file, &mut problems);
     let mut datasets: Vec<Dataset> = Vec::with_capacity(file.datasets.len());
     let mut by_name = HashMap::new();
     for entry in &file.datasets {
@@ -72,7 +80,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
             ));
             continue;
         }
-        datasets.push(resolve_dataset(entry, symbols, &mut problems));
+        datasets.push(resolve_dataset(entry, &moved, symbols, &mut problems));
     }
     check_path_clashes(&datasets, &mut problems);
     let pools = resolve_pools(file, &mut problems);
@@ -93,7 +101,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
             ));
             continue;
         }
-        if let Some(job) = resolve_job(entry, &datasets, &by_name, &pools, symbols, &mut problems) {
+        if let Some(job) = resolve_job(entry, &datasets, &by_name, &pools, &moved, symbols, &mut problems) {
             jobs.push(job);
         }
     }
@@ -101,6 +109,7 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         return Err(problems);
     }
     check_producers(&datasets, &jobs, &mut problems);
+    let checks = resolve_checks(file, &datasets, &jobs, &by_name, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -114,7 +123,27 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         }
     }
     let by_label = jobs.iter().enumerate().map(|(ix, job)| (job.label.clone(), JobIx(ix))).collect();
-    let mut graph = Graph { label: file.label.clone(), datasets, jobs, pools, keep_events, by_name, by_label };
+    let mut by_earlier_name = HashMap::new();
+    for (ix, dataset) in datasets.iter().enumerate() {
+        by_earlier_name.extend(dataset.earlier.iter().map(|name| (name.clone(), DatasetIx(ix))));
+    }
+    let mut by_earlier_label = HashMap::new();
+    for (ix, job) in jobs.iter().enumerate() {
+        by_earlier_label.extend(job.earlier.iter().map(|label| (label.clone(), JobIx(ix))));
+    }
+    let label = file.label.clone();
+    let mut graph = Graph {
+        label,
+        datasets,
+        jobs,
+        pools,
+        keep_events,
+        checks,
+        by_name,
+        by_label,
+        by_earlier_name,
+        by_earlier_label,
+    };
     let problems = check_mappings(&graph, symbols);
     if !problems.is_empty() {
         return Err(problems);
@@ -123,9 +152,17 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
     Ok(graph)
 }
 
-fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut Vec<GraphProblem>) -> Dataset {
+fn resolve_dataset(
+    entry: &DatasetEntry,
+    moved: &Moved,
+    symbols: &mut Symbols,
+    problems: &mut Vec<GraphProblem>,
+) -> Dataset {
     check_dataset_name(&entry.name, &entry.label, problems);
+    let earlier = moved.of_dataset(&entry.name);
+    let origin = earlier.last().unwrap_or(&entry.name);
     let mut dims: Vec<String> = Vec::new();
+    let mut earlier_dims = Vec::new();
     let mut spaces = Vec::new();
     for dim in &entry.dims {
         if dims.contains(&dim.name) {
@@ -137,24 +174,32 @@ fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut V
             ));
             continue;
         }
-        if let Some(space) = resolve_keys(&dim.keys, &dim.name, entry, symbols, problems) {
+        let earlier = moved.of_dim(&entry.name, &dim.name);
+        // A set of keys that nobody named keeps the name that it had at first.
+        let own = format!("{origin}:{}", earlier.last().unwrap_or(&dim.name));
+        if let Some(space) = resolve_keys(&dim.keys, &dim.name, &own, entry, symbols, problems) {
             dims.push(dim.name.clone());
+            earlier_dims.push(earlier);
             spaces.push(space);
         }
     }
     let path = entry.path.as_ref().and_then(|text| check_path(text, &dims, entry, problems));
+    let observe = resolve_observe(entry, &dims, problems);
     check_max_running(entry.max_running, &entry.label, problems);
     let shape = Shape::of(&spaces);
     Dataset {
         name: entry.name.clone(),
         label: entry.label.clone(),
-        hash: hash64(&entry.name),
+        hash: hash64(origin),
+        earlier,
         external: entry.external,
         dims,
+        earlier_dims,
         spaces,
         shape,
         path,
         path_text: entry.path.clone(),
+        observe,
         max_running: entry.max_running,
         producer: None,
         consumers: Vec::new(),
@@ -164,6 +209,7 @@ fn resolve_dataset(entry: &DatasetEntry, symbols: &mut Symbols, problems: &mut V
 fn resolve_keys(
     keys: &KeysEntry,
     dim: &str,
+    own: &str,
     entry: &DatasetEntry,
     symbols: &mut Symbols,
     problems: &mut Vec<GraphProblem>,
@@ -215,7 +261,7 @@ fn resolve_keys(
             (problems.len() == before)
                 .then(|| KeySpace::of_static(keys.iter().map(|key| symbols.intern(key)).collect()))
         }
-        KeysEntry::Dynamic { name: None } => Some(KeySpace::Dynamic(format!("{}:{dim}", entry.name).into())),
+        KeysEntry::Dynamic { name: None } => Some(KeySpace::Dynamic(own.into())),
         KeysEntry::Dynamic { name: Some(name) } => {
             if name.contains(':') || key_fault(name).is_some() {
                 problems.push(GraphProblem::new(
@@ -236,6 +282,7 @@ fn resolve_job(
     datasets: &[Dataset],
     by_name: &HashMap<String, DatasetIx>,
     pools: &[Pool],
+    moved: &Moved,
     symbols: &mut Symbols,
     problems: &mut Vec<GraphProblem>,
 ) -> Option<Job> {
@@ -320,17 +367,25 @@ fn resolve_job(
             ));
         }
     }
+    check_params(entry, problems);
     let args = check_job_templates(entry, datasets, &outputs, first, problems);
     let batch = check_batch(entry, first, &args, problems);
-    let takes = resolve_takes(entry, pools, problems);
+    let earlier = moved.of_job(&entry.label);
+    let origins = Origins {
+        job: earlier.last().unwrap_or(&entry.label),
+        outputs: outputs.iter().map(|ix| datasets[ix.0].origin()).collect(),
+    };
+    let takes = resolve_takes(entry, &origins, pools, problems);
     let rate = resolve_rate(entry, problems);
     check_max_running(entry.max_running, &entry.label, problems);
     (problems.len() == before).then(|| Job {
         label: entry.label.clone(),
+        earlier,
         executable: entry.executable.clone(),
         args,
         env: entry.env.clone(),
         env_inherit: entry.env_inherit.clone(),
+        params: entry.params.clone(),
         inputs,
         batch,
         takes,
@@ -348,12 +403,33 @@ fn resolve_job(
         sources: entry.sources.clone(),
         adds_keys: entry.adds_keys.clone(),
         code: entry.code.clone().unwrap_or_default(),
-        args_digest: args_digest(&entry.args, &entry.env),
-        template_digest: sha256_of_texts(
-            outputs.iter().map(|ix| datasets[ix.0].path_text.as_deref().unwrap_or("")),
-        ),
+        args_digest: args_digest(&first_args(entry, datasets, &outputs), &entry.env),
+        template_digest: template_digest(datasets, &outputs),
         outputs,
     })
+}
+
+/// Argument templates as they were before anything that they name was moved.
+fn first_args(entry: &JobEntry, datasets: &[Dataset], outputs: &[DatasetIx]) -> Vec<String> {
+    let of_hole = |name: &str, argument: Option<&str>| match (name, argument) {
+        ("path", Some(output)) => {
+            let output = outputs.iter().map(|ix| &datasets[ix.0]).find(|dataset| dataset.name == output)?;
+            Some(format!("path:{}", output.origin()))
+        }
+        (dim, None) => datasets[outputs.first()?.0].origin_of_dim(dim).map(str::to_owned),
+        _ => None,
+    };
+    entry.args.iter().map(|text| rename_holes(text, of_hole)).collect()
+}
+
+fn template_digest(datasets: &[Dataset], outputs: &[DatasetIx]) -> String {
+    let paths = outputs.iter().map(|ix| {
+        let dataset = &datasets[ix.0];
+        let of_hole = |dim: &str, _: Option<&str>| dataset.origin_of_dim(dim).map(str::to_owned);
+        rename_holes(dataset.path_text.as_deref().unwrap_or(""), of_hole)
+    });
+    let paths: Vec<String> = paths.collect();
+    sha256_of_texts(paths.iter().map(String::as_str))
 }
 
 fn args_digest(args: &[String], env: &BTreeMap<String, String>) -> String {

@@ -50,7 +50,8 @@ pub(crate) fn grounds(state: &State, matters: &Closure) -> Grounds {
 #[must_use]
 pub(crate) fn changes(state: &State, matters: &Closure, then: &Grounds) -> Vec<String> {
     let now = grounds(state, matters);
-    if now == *then {
+    let then = &renamed(state, then);
+    if in_order(now.clone()) == in_order(then.clone()) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -100,10 +101,31 @@ pub(crate) fn changes(state: &State, matters: &Closure, then: &Grounds) -> Vec<S
             found.push(format!("`{}` does not matter any more", dataset.dataset));
         }
     }
-    if found.is_empty() {
-        found.push("the order of the graph is another".to_owned());
-    }
     found
+}
+
+/// Grounds in the words of the current graph.
+fn renamed(state: &State, grounds: &Grounds) -> Grounds {
+    let graph = state.graph();
+    let mut grounds = grounds.clone();
+    for ground in &mut grounds.jobs {
+        if let Some(job) = graph.job_once_labeled(&ground.job) {
+            graph.job(job).label.clone_into(&mut ground.job);
+        }
+    }
+    for ground in &mut grounds.datasets {
+        if let Some(ix) = graph.dataset_once_named(&ground.dataset) {
+            graph.dataset(ix).name.clone_into(&mut ground.dataset);
+        }
+    }
+    grounds
+}
+
+/// In which order the graph has them makes no difference.
+fn in_order(mut grounds: Grounds) -> Grounds {
+    grounds.jobs.sort_by(|a, b| a.job.cmp(&b.job));
+    grounds.datasets.sort_by(|a, b| a.dataset.cmp(&b.dataset));
+    grounds
 }
 
 fn changed_text(state: &State, ix: DatasetIx, changed: &PartitionSet, exact: bool) -> String {
@@ -154,10 +176,10 @@ fn job_digest(state: &State, ix: JobIx) -> u64 {
     let digests = registered.digests_of(ix);
     let mut texts = vec![digests.code.clone(), digests.args.clone(), digests.template.clone()];
     texts.push(format!("{:?}", job.on_code_change));
-    texts.extend(job.outputs.iter().map(|output| graph.dataset(*output).name.clone()));
+    texts.extend(job.outputs.iter().map(|output| graph.dataset(*output).origin().to_owned()));
     for input in &job.inputs {
         texts.push(input.name.clone());
-        texts.push(graph.dataset(input.dataset).name.clone());
+        texts.push(graph.dataset(input.dataset).origin().to_owned());
         texts.push(format!("{:?}", input.mapping));
     }
     hash64(&sha256_of_texts(texts.iter().map(String::as_str)))

@@ -8,8 +8,10 @@
 mod closure;
 mod ground;
 mod plan;
+mod unseen;
 
 pub use closure::{closure, Closure};
 pub(crate) use ground::{changes, grounds};
 pub(crate) use plan::plan_rest;
-pub use plan::{plan, JobPlan, Plan, Reason};
+pub use plan::{plan, plan_despite, Fault, JobPlan, Plan, Reason};
+pub use unseen::Unseen;

@@ -1,10 +1,12 @@
 //! The downstream walk: which partitions of a closure are to be built, and why.
 
 use super::closure::{closure, closure_of, Closure};
+use super::unseen::Unseen;
 use crate::event::Refresh;
 use crate::graph::{DatasetIx, Input, JobIx};
 use crate::partition_set::PartitionSet;
 use crate::state::{State, Verdict};
+use std::fmt;
 
 /// Why partitions stand in a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +67,8 @@ pub struct Plan {
     pub absent: Vec<(DatasetIx, PartitionSet)>,
     /// The same, there and tainted: nothing is made from them.
     pub tainted: Vec<(DatasetIx, PartitionSet)>,
+    /// The same, of which nobody knows what they hold, with the reason for people: looking at them failed.
+    pub unseen: Vec<Unseen>,
     /// Partitions that matter and are current.
     pub current: u64,
 }
@@ -102,11 +106,63 @@ impl Plan {
             .iter()
             .fold((0, 0), |(certain, maybe), job| (certain + job.certain.len(), maybe + job.if_changed.len()))
     }
+
+    /// External partitions that nothing can be made from.
+    pub fn unusable(&self) -> impl Iterator<Item = (DatasetIx, &PartitionSet, Fault<'_>)> {
+        let absent = self.absent.iter().map(|(ix, set)| (*ix, set, Fault::Absent));
+        let tainted = self.tainted.iter().map(|(ix, set)| (*ix, set, Fault::Tainted));
+        let unseen = self.unseen.iter().map(|look| (look.dataset, &look.set, Fault::Unseen(&look.message)));
+        absent.chain(tainted).chain(unseen)
+    }
+}
+
+/// What is the matter with external data that nothing can be made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault<'p> {
+    /// It is not there.
+    Absent,
+    /// Somebody said that it is bad.
+    Tainted,
+    /// Looking at it failed.
+    Unseen(&'p str),
+}
+
+impl Fault<'_> {
+    /// Stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Fault::Absent => "absent",
+            Fault::Tainted => "tainted",
+            Fault::Unseen(_) => "not_observed",
+        }
+    }
+}
+
+impl fmt::Display for Fault<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Absent => f.write_str("external and not there"),
+            Fault::Tainted => f.write_str("external and tainted"),
+            Fault::Unseen(message) => write!(f, "external and could not be observed: {message}"),
+        }
+    }
 }
 
 /// Plans the build of `targets` as of [`State::as_of`]. Settles what it looks at, hence `&mut`.
 #[must_use]
 pub fn plan(state: &mut State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Plan {
+    plan_despite(state, targets, refresh, &[])
+}
+
+/// The same where some external data could not be observed: what rests on that is blocked.
+#[must_use]
+pub fn plan_despite(
+    state: &mut State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    unseen: &[Unseen],
+) -> Plan {
     let graph = state.graph();
     let mut forced = Vec::new();
     if refresh == Refresh::All {
@@ -115,7 +171,7 @@ pub fn plan(state: &mut State, targets: &[(DatasetIx, PartitionSet)], refresh: R
         }
     }
     let matters = closure(state, targets, refresh);
-    plan_closure(state, targets, refresh, &forced, &matters)
+    plan_closure(state, targets, refresh, &forced, &matters, unseen)
 }
 
 /// Plans anew what is left of a want: `targets` as [`plan`] does, and of them the jobs' partitions in
@@ -128,7 +184,7 @@ pub(crate) fn plan_rest(
 ) -> Plan {
     let refresh = if refresh == Refresh::Missing { Refresh::Missing } else { Refresh::Stale };
     let matters = closure_of(state, targets, refresh, forced);
-    plan_closure(state, targets, refresh, forced, &matters)
+    plan_closure(state, targets, refresh, forced, &matters, &[])
 }
 
 fn plan_closure(
@@ -137,6 +193,7 @@ fn plan_closure(
     refresh: Refresh,
     forcing: &[(JobIx, PartitionSet)],
     matters: &Closure,
+    unseen: &[Unseen],
 ) -> Plan {
     let registered = std::sync::Arc::clone(state.registered());
     let graph = &registered.graph;
@@ -152,14 +209,25 @@ fn plan_closure(
     let mut changing: Vec<PartitionSet> =
         graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
     let mut dead: Vec<PartitionSet> = changing.clone();
+    let unseen: Vec<Unseen> = unseen
+        .iter()
+        .map(|look| Unseen { set: look.set.intersect(&matters.datasets[look.dataset.0]), ..look.clone() })
+        .filter(|look| !look.set.is_empty())
+        .collect();
+    // What was not seen, and what rests on it: it may be current or not.
+    let mut unknown: Vec<PartitionSet> = changing.clone();
+    for look in &unseen {
+        unknown[look.dataset.0].union_with(&look.set);
+    }
     for (ix, _) in graph.datasets().filter(|(_, dataset)| dataset.external) {
-        let missing = matters.datasets[ix.0].subtract(&state.dataset(ix).present);
+        let facts = state.dataset(ix);
+        let seen = matters.datasets[ix.0].subtract(&unknown[ix.0]);
+        let missing = seen.subtract(&facts.present);
         if !missing.is_empty() {
             dead[ix.0] = missing.clone();
             absent.push((ix, missing));
         }
-        let facts = state.dataset(ix);
-        let bad = matters.datasets[ix.0].intersect(&facts.present).intersect(&facts.unsound());
+        let bad = seen.intersect(&facts.present).intersect(&facts.unsound());
         if !bad.is_empty() {
             dead[ix.0].union_with(&bad);
             tainted.push((ix, bad));
@@ -221,6 +289,31 @@ fn plan_closure(
         }
         // Of these, a run has to read all inputs. What is current does not miss those that are gone.
         let to_build = certain.union(&touched);
+        let exposed = if refresh == Refresh::Missing { &to_build } else { needed };
+        let mut uncertain = PartitionSet::empty(needed.shape());
+        for input in &job.inputs {
+            let mut block = |set: &PartitionSet, reason: &dyn Fn() -> String| {
+                let lost = dependents(input, set).intersect(exposed).subtract(&uncertain);
+                if !lost.is_empty() {
+                    blocked.push((ix, lost.clone(), reason()));
+                    uncertain.union_with(&lost);
+                }
+            };
+            for look in unseen.iter().filter(|look| look.dataset == input.dataset) {
+                block(&look.set, &|| format!("input {}", unseen_reason(state, look)));
+            }
+            if !graph.dataset(input.dataset).external {
+                let set = &unknown[input.dataset.0];
+                block(set, &|| {
+                    let input = state.set_text(input.dataset, set).join(", ");
+                    format!("input `{input}` is made from what could not be observed")
+                });
+            }
+        }
+        for output in &job.outputs {
+            unknown[output.0].union_with(&uncertain);
+        }
+        unbuildable.union_with(&uncertain);
         for input in &job.inputs {
             let lost = dependents(input, &dead[input.dataset.0]).intersect(&to_build).subtract(&unbuildable);
             if !lost.is_empty() {
@@ -260,9 +353,10 @@ fn plan_closure(
     }
     for (ix, set) in targets.iter().filter(|(ix, _)| graph.dataset(*ix).external) {
         let facts = state.dataset(*ix);
-        current += set.intersect(&facts.present).subtract(&facts.unsound()).len();
+        let seen = set.subtract(&unknown[ix.0]);
+        current += seen.intersect(&facts.present).subtract(&facts.unsound()).len();
     }
-    Plan { jobs, blocked, skipped: matters.skipped.clone(), absent, tainted, current }
+    Plan { jobs, blocked, skipped: matters.skipped.clone(), absent, tainted, unseen, current }
 }
 
 /// Partitions that a live run makes from the same code and the same inputs as a new one would.
@@ -295,6 +389,12 @@ fn edge_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
         "{first} needs keys that its inputs do not have (yet); say before_start or after_end = \"clip\" or \"skip\" in {}",
         entry.label
     )
+}
+
+/// Says what was not seen, and why.
+fn unseen_reason(state: &State, look: &Unseen) -> String {
+    let partitions = state.set_text(look.dataset, &look.set).join(", ");
+    format!("`{partitions}` could not be observed: {}", look.message)
 }
 
 /// Why `set` of an input cannot be read.

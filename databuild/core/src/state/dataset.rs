@@ -1,8 +1,8 @@
 //! State of one dataset's partitions.
 
 use super::entries::{Entries, Entry};
-use super::{Discovered, Marks};
-use crate::graph::Axis;
+use super::{Alias, Discovered, Marks};
+use crate::graph::{Axis, Dataset};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub struct DatasetState {
     pub spoiled: PartitionSet,
     /// Adopted as they were found, not made by a run.
     pub adopted: PartitionSet,
+    /// What it was named before, the latest first.
+    pub aliases: Vec<Alias>,
 }
 
 impl DatasetState {
@@ -67,6 +69,7 @@ impl DatasetState {
             follows: Marks::default(),
             spoiled: empty(),
             adopted: empty(),
+            aliases: Vec::new(),
         }
     }
 
@@ -99,6 +102,14 @@ impl DatasetState {
             self.made_by.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
         }
         !was_sound || old.is_none_or(|old| old.version != entry.version)
+    }
+
+    /// It has another name from now on.
+    pub(super) fn rename(&mut self, from: Alias, to: &Dataset) {
+        let now = Alias::of(to);
+        self.aliases.retain(|alias| *alias != from && *alias != now);
+        self.aliases.insert(0, from);
+        self.axes = to.axes();
     }
 
     /// The digests by which one partition was made.

@@ -1,7 +1,8 @@
 //! Folding one event into the state. Decides nothing: whatever depends on judgement is in the event.
 
 use super::{
-    DatasetState, Discovered, Entry, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan, State, Want,
+    Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan,
+    State, Want,
 };
 use crate::digest::hash64;
 use crate::event::WantOutcome;
@@ -10,7 +11,7 @@ use crate::event::{
     PartitionsFailed, Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
 use crate::graph::{DatasetIx, JobDigests, JobIx};
-use crate::ids::{RunId, Seq, WantId};
+use crate::ids::{RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::ReferenceText;
 use jiff::Timestamp;
@@ -43,6 +44,14 @@ pub enum FoldError {
         seq: Seq,
         /// Which want.
         want: WantId,
+    },
+    /// The same for a trial.
+    #[error("event {seq} speaks of trial {trial}, or a part of it, which no event before it began")]
+    UnknownTrial {
+        /// Which event.
+        seq: Seq,
+        /// Which trial.
+        trial: TrialId,
     },
     /// A lease whose parts do not fit each other.
     #[error("event {seq} leases {partitions} partitions and has {inputs} digests of their inputs")]
@@ -109,7 +118,7 @@ impl State {
             Event::WorkCutOff(event) => {
                 for (job, set) in self.located_work(&event.partitions) {
                     self.unqueue(job, &set);
-                    self.release(job, &set, Ending::Unchanged);
+                    self.release(job, &set, Ending::Unchanged, |_| true);
                     self.wake_consumers(job, &set);
                 }
             }
@@ -155,12 +164,17 @@ impl State {
             }
             Event::KeysAdded(event) => self.add_keys(event),
             Event::KeysRetired(event) => self.retire_keys(event),
+            Event::TrialCreated(event) => self.create_trial(event, record.at, seq)?,
+            Event::TrialMade(event) => self.arm_made(event, seq)?,
+            Event::TrialEnded(event) => self.end_trial(event, record.at, seq)?,
             Event::PoolResized(event) => {
                 match event.slots {
                     Some(slots) => self.pool_sizes.insert(event.pool.clone(), slots),
                     None => self.pool_sizes.remove(&event.pool),
                 };
             }
+            // What follows of it is in the attempt's end; what was found stands in the history.
+            Event::Checked(_) => {}
         }
         Ok(())
     }
@@ -201,21 +215,21 @@ impl State {
         self.advance(event.as_of);
         let mut remaining = BTreeMap::new();
         let mut total = 0;
+        let invoked = self.invocation(event);
+        let by_hand = invoked.as_ref().map(|invoked| invoked.job);
         for (job, set) in self.located_work(&event.work) {
             total += set.len();
-            let work = self.work_mut(job);
-            let queued = set.subtract(&work.live);
-            work.todo.union_with(&queued);
+            let queued = set.subtract(&self.work(job).live);
+            self.queue(job, &queued, by_hand == Some(job));
             remaining.insert(job, set);
         }
         for (job, set) in self.located_work(&event.forced) {
-            let work = self.work_mut(job);
-            work.forced.union_with(&set);
             // A run under way does not count as the rebuild that was asked for: a successor is queued.
-            work.todo.union_with(&set);
+            self.queue(job, &set, by_hand == Some(job));
+            self.work_mut(job).forced.union_with(&set);
         }
         for (job, set) in self.located_work(&event.successors) {
-            self.work_mut(job).todo.union_with(&set);
+            self.queue(job, &set, false);
         }
         let want = Want {
             id: event.want,
@@ -234,6 +248,7 @@ impl State {
             plan: event.plan,
             parent: event.parent,
             paused: false,
+            invoked,
         };
         self.wants.insert(event.want, Arc::new(want));
         self.refresh_ready();
@@ -257,10 +272,10 @@ impl State {
         let room = MAX_CAUSES.saturating_sub(want.causes.len());
         want.causes.extend(event.blocked.iter().map(|blocked| blocked.reason.clone()).take(room));
         self.drop_orphans(&before);
+        let invoked = self.wants.get(&event.want).and_then(|want| want.invoked.as_ref()).map(|by| by.job);
         for (job, set) in &work {
-            let work = self.work_mut(*job);
-            let queued = set.subtract(&work.live);
-            work.todo.union_with(&queued);
+            let queued = set.subtract(&self.work(*job).live);
+            self.queue(*job, &queued, invoked == Some(*job));
         }
         self.refresh_ready();
         Ok(())
@@ -279,6 +294,7 @@ impl State {
             for held in self.wants.values().filter_map(|want| want.remaining.get(job)) {
                 orphaned.subtract_with(held);
             }
+            orphaned.union_with(&self.left_by_hand(*job, set));
             self.unqueue(*job, &orphaned);
         }
     }
@@ -311,9 +327,14 @@ impl State {
             run.inputs.clone_from(&event.inputs);
             run.as_of = event.as_of;
             run.intended.clear();
-            let tainted = self.taint_read_by(&self.runs[&id]);
-            self.run_mut(id, seq)?.tainted = tainted;
+            let run = Arc::clone(&self.runs[&id]);
+            if run.trial.is_none() {
+                self.run_mut(id, seq)?.tainted = self.taint_read_by(&run);
+            }
             return Ok(());
+        }
+        if let Some(arm) = event.trial {
+            return self.lease_arm(event, arm, seq);
         }
         self.last_run = self.last_run.max(id);
         let graph = Arc::clone(
@@ -325,7 +346,7 @@ impl State {
         let job = graph.graph.job_labeled(&event.job).ok_or(FoldError::UnknownGraph { seq })?;
         let (_, set) = self.resolve_recorded(&event.partition).ok_or(FoldError::UnknownGraph { seq })?;
         check_lease(&set, event, seq)?;
-        let made_by = self.intern(job);
+        let made_by = self.intern_digests(graph.digests_with(job, &event.params));
         let mut run = Run {
             id,
             job,
@@ -337,6 +358,7 @@ impl State {
             losses: 0,
             inputs: event.inputs.clone(),
             as_of: event.as_of,
+            params: event.params.clone(),
             made_by,
             cancel_requested: false,
             intended: Vec::new(),
@@ -344,6 +366,7 @@ impl State {
             suspended: None,
             rest_due: None,
             given_up: None,
+            trial: None,
             tainted: Marks::default(),
             graph,
         };
@@ -370,9 +393,9 @@ impl State {
     /// Remembers the start of an attempt if the job's rate needs that.
     fn note_start(&mut self, label: &str, at: Timestamp) {
         let graph = self.graph();
-        let rate = graph.job_labeled(label).and_then(|job| graph.job(job).rate);
-        if let Some(rate) = rate {
-            let starts = Arc::make_mut(self.starts.entry(label.to_owned()).or_default());
+        let job = graph.job_once_labeled(label).map(|job| graph.job(job));
+        if let Some((job, rate)) = job.and_then(|job| Some((job.origin().to_owned(), job.rate?))) {
+            let starts = Arc::make_mut(self.starts.entry(job).or_default());
             starts.push_back(at);
             let over = starts.len().saturating_sub(rate.count as usize);
             starts.drain(..over);
@@ -407,9 +430,7 @@ impl State {
         let done =
             if event.goes_on { run.made_whole(&event.outputs, &self.symbols) } else { run.set.clone() };
         let left = self.leave(&run, &done);
-        for (job, set) in self.finished(&left) {
-            self.release(job, &set, Ending::Built);
-        }
+        self.finish(&run, &left, Ending::Built);
         if event.goes_on {
             let mut run = run;
             let rest = Arc::make_mut(&mut run);
@@ -433,7 +454,7 @@ impl State {
             }
         }
         let left = self.leave(&run, &gone);
-        self.fail(&left, &format!("{} failed: {}", event.partitions.join(", "), event.message));
+        self.fail(&run, &left, &format!("{} failed: {}", event.partitions.join(", "), event.message));
         let rest = Arc::make_mut(&mut run);
         rest.narrow(&gone, &self.symbols);
         rest.given_up.get_or_insert_with(|| event.message.clone());
@@ -443,16 +464,14 @@ impl State {
     }
 
     /// What a run left is failed, and whoever waits for it does so no longer.
-    fn fail(&mut self, left: &[(JobIx, PartitionSet)], cause: &str) {
+    fn fail(&mut self, run: &Run, left: &[(JobIx, PartitionSet)], cause: &str) {
         for (job, set) in left {
             for output in self.graph().job(*job).outputs.clone() {
                 self.dataset_mut(output).failed.union_with(set);
             }
         }
-        for (job, set) in self.finished(left) {
-            self.note_cause(job, &set, cause.to_owned());
-            self.release(job, &set, Ending::Failed);
-        }
+        self.note_cause(run, left, cause);
+        self.finish(run, left, Ending::Failed);
     }
 
     fn materialize_one(&mut self, run: &Run, inputs: &BTreeMap<PartitionKey, u64>, output: &OutputRecord) {
@@ -468,7 +487,7 @@ impl State {
         };
         let Some((key, inputs)) = known else { return };
         // What is not in the current graph with such keys, or not to be built there, is history only.
-        let found = self.successor_of(graph.dataset(made));
+        let found = self.successor_of(graph, made);
         let Some(ix) = found.filter(|ix| !self.graph().dataset(*ix).external) else { return };
         let entry = Entry { version: hash64(&output.version), inputs: *inputs, mark: output.mark };
         let single = PartitionSet::single(self.dataset(ix).present.shape(), key);
@@ -481,15 +500,18 @@ impl State {
 
     fn end_run(&mut self, event: &RunEnded, seq: Seq) -> Result<(), FoldError> {
         let run = self.take_run(event.run, seq)?;
+        if let Some(arm) = run.trial {
+            self.note_arm(arm, Arm::Failed { run: run.id, message: event.message.clone() });
+            return Ok(());
+        }
         let left = self.leave(&run, &run.set);
         if event.canceled {
-            for (job, set) in self.finished(&left) {
+            for (job, set) in &left {
                 // Somebody came to want it after it was told to stop: it is queued again for them.
-                let held = self.held(job, &set);
-                self.work_mut(job).todo.union_with(&held);
+                self.requeue(*job, set);
             }
         } else {
-            self.fail(&left, &format!("{} failed: {}", run.partition, event.message));
+            self.fail(&run, &left, &format!("{} failed: {}", run.partition, event.message));
         }
         self.wake(&left);
         Ok(())
@@ -501,10 +523,8 @@ impl State {
         // What is being published is as good as done.
         let unmade = run.unmade(&self.symbols);
         let occupied: Vec<_> = self.occupied_by(&run).into_iter().map(|job| (job, unmade.clone())).collect();
-        for (job, set) in self.finished(&occupied) {
-            self.note_cause(job, &set, format!("{} was canceled", run.partition));
-            self.release(job, &set, Ending::Failed);
-        }
+        self.note_cause(&run, &occupied, &format!("{} was canceled", run.partition));
+        self.release_served(&run, &occupied, Ending::Failed);
         Ok(())
     }
 
@@ -519,16 +539,32 @@ impl State {
                     Arc::make_mut(want).causes.push(format!("{} failed", event.cause));
                 }
             }
-            self.release(job, &over, Ending::Failed);
+            self.release(job, &over, Ending::Failed, |_| true);
             self.wake_consumers(job, &set);
         }
     }
 
-    /// What wants wait for no longer now that it is over or given up: all but that for which a
-    /// successor is queued, for which they wait on.
-    fn finished(&self, left: &[(JobIx, PartitionSet)]) -> Vec<(JobIx, PartitionSet)> {
-        let over = left.iter().map(|(job, set)| (*job, set.subtract(&self.work(*job).todo)));
-        over.filter(|(_, set)| !set.is_empty()).collect()
+    /// A run is over with what it left: those who waited for it do so no longer, and what others wait for is
+    /// queued again.
+    fn finish(&mut self, run: &Run, left: &[(JobIx, PartitionSet)], ending: Ending) {
+        self.release_served(run, left, ending);
+        for (job, set) in left {
+            self.requeue(*job, set);
+        }
+    }
+
+    /// Wants that a run serves stop waiting for what it left: all but that for which a successor is queued, for
+    /// which they wait on.
+    fn release_served(&mut self, run: &Run, left: &[(JobIx, PartitionSet)], ending: Ending) {
+        for (job, set) in left {
+            let over = self.over_for_others(*job, set);
+            self.release(*job, &over, ending, |want| {
+                want.invokes(*job).is_none() && want.is_served_by(run, *job)
+            });
+            self.release(*job, set, ending, |want| {
+                want.invokes(*job).is_some() && want.is_served_by(run, *job)
+            });
+        }
     }
 
     /// A run leaves `set`, which frees what no other run is making. Returns what that is.
@@ -559,11 +595,23 @@ impl State {
         work.todo.subtract_with(set);
         work.ready.subtract_with(set);
         work.forced.subtract_with(set);
+        work.by_hand.subtract_with(set);
     }
 
-    /// Wants stop waiting for `set`.
-    fn release(&mut self, job: JobIx, set: &PartitionSet, ending: Ending) {
-        for want in self.wants.values_mut() {
+    /// Some want waits for a run of `set` that has not begun yet.
+    fn queue(&mut self, job: JobIx, set: &PartitionSet, by_hand: bool) {
+        let work = self.work_mut(job);
+        if by_hand {
+            work.by_hand.union_with(&set.subtract(&work.todo));
+        } else {
+            work.by_hand.subtract_with(set);
+        }
+        work.todo.union_with(set);
+    }
+
+    /// Those wants that are `meant` stop waiting for `set`.
+    fn release(&mut self, job: JobIx, set: &PartitionSet, ending: Ending, meant: impl Fn(&Want) -> bool) {
+        for want in self.wants.values_mut().filter(|want| meant(want)) {
             let Some(held) = want.remaining.get(&job) else { continue };
             let gone = held.intersect(set);
             if gone.is_empty() {
@@ -584,13 +632,26 @@ impl State {
         }
     }
 
-    fn note_cause(&mut self, job: JobIx, set: &PartitionSet, cause: String) {
-        for want in self.wants.values_mut() {
-            let holds = want.remaining.get(&job).is_some_and(|held| held.intersects(set));
-            if holds && want.causes.len() < MAX_CAUSES {
-                Arc::make_mut(want).causes.push(cause.clone());
+    /// Wants that a run serves remember why it did not make what it left.
+    fn note_cause(&mut self, run: &Run, left: &[(JobIx, PartitionSet)], cause: &str) {
+        for (job, set) in left {
+            let over = self.over_for_others(*job, set);
+            for want in self.wants.values_mut().filter(|want| want.is_served_by(run, *job)) {
+                let ends = if want.invokes(*job).is_some() { set } else { &over };
+                if want.holds_any(*job, ends) && want.causes.len() < MAX_CAUSES {
+                    Arc::make_mut(want).causes.push(cause.to_owned());
+                }
             }
         }
+    }
+
+    /// What a new want invokes with values of its own.
+    fn invocation(&self, event: &WantCreated) -> Option<Invocation> {
+        if event.params.is_empty() {
+            return None;
+        }
+        let (job, _) = self.located_work(&event.targets).into_iter().next()?;
+        Some(Invocation { job, params: event.params.clone(), after: self.last_run })
     }
 
     fn accept(&mut self, event: &CodeAccepted) {
@@ -618,7 +679,7 @@ impl State {
         self.intern_digests(digests)
     }
 
-    fn intern_digests(&mut self, digests: JobDigests) -> ProvenanceIx {
+    pub(super) fn intern_digests(&mut self, digests: JobDigests) -> ProvenanceIx {
         let found = self.provenances.iter().position(|other| *other == digests);
         let ix = found.unwrap_or_else(|| {
             let all = Arc::make_mut(&mut self.provenances);
@@ -644,7 +705,7 @@ impl State {
         self.wants.get_mut(&want).map(Arc::make_mut).ok_or(FoldError::UnknownWant { seq, want })
     }
 
-    fn take_run(&mut self, run: RunId, seq: Seq) -> Result<Arc<Run>, FoldError> {
+    pub(super) fn take_run(&mut self, run: RunId, seq: Seq) -> Result<Arc<Run>, FoldError> {
         self.runs.remove(&run).ok_or(FoldError::UnknownRun { seq, run })
     }
 
@@ -662,12 +723,12 @@ impl State {
         found.into_iter().collect()
     }
 
-    pub(super) fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
+    pub(crate) fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
         let (ix, set) = self.resolve_recorded(text)?;
         Some((ix, set.first()?))
     }
 
-    fn located_work(&self, texts: &SetText) -> Vec<(JobIx, PartitionSet)> {
+    pub(super) fn located_work(&self, texts: &SetText) -> Vec<(JobIx, PartitionSet)> {
         let graph = self.graph();
         self.located(texts)
             .into_iter()
@@ -676,7 +737,7 @@ impl State {
     }
 }
 
-fn check_lease(set: &PartitionSet, event: &AttemptLeased, seq: Seq) -> Result<(), FoldError> {
+pub(super) fn check_lease(set: &PartitionSet, event: &AttemptLeased, seq: Seq) -> Result<(), FoldError> {
     let (partitions, inputs) = (set.len(), event.inputs.len());
     if partitions == inputs as u64 {
         Ok(())

@@ -8,6 +8,8 @@
 //! - A clone is cheap: parts are shared until they are written.
 
 mod adoption;
+mod aliases;
+mod by_hand;
 pub mod checkpoint;
 mod dataset;
 mod discovered;
@@ -19,8 +21,11 @@ mod readiness;
 mod staleness;
 mod succession;
 mod taint;
+mod trial;
 mod work;
 
+pub use aliases::Alias;
+pub use by_hand::Invocation;
 pub use dataset::{DatasetState, ProvenanceIx};
 pub use discovered::Discovered;
 pub use entries::{Entries, Entry};
@@ -28,10 +33,12 @@ pub use fold::FoldError;
 pub use marks::Marks;
 pub use staleness::Verdict;
 pub(crate) use succession::reads_the_same;
+pub(crate) use trial::read_graph;
+pub use trial::{Arm, Trial, MOST_TRIALS};
 pub use work::{JobWork, Phase, Run, SavedPlan, Want};
 
 use crate::graph::{Axis, DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
-use crate::ids::{PlanId, RunId, Seq, WantId};
+use crate::ids::{PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::{self, ReferenceError, ReferenceText, Retired};
 use crate::symbols::Symbols;
@@ -62,11 +69,15 @@ pub struct State {
     pub plans: BTreeMap<PlanId, Arc<SavedPlan>>,
     /// The number of the last plan.
     pub last_plan: PlanId,
+    /// Trials, the newest of those that are over among them.
+    pub trials: BTreeMap<TrialId, Arc<Trial>>,
+    /// The number of the last trial.
+    pub last_trial: TrialId,
     /// Moving average of attempts' wall time in milliseconds.
     pub attempt_ms: f64,
     /// Sizes that pools were given by hand, by label.
     pub pool_sizes: BTreeMap<String, u32>,
-    /// For each job that has a rate, by label: when its last attempts were leased, oldest first; as many as
+    /// For each job that has a rate, by its first label: when its last attempts were leased, oldest first; as many as
     /// the rate allows in a period.
     pub starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
     extents: Option<Arc<Extents>>,
@@ -188,23 +199,34 @@ impl State {
         let reference = ReferenceText::parse(text)?;
         let graph = self.graph();
         let ix = graph.dataset_named(&reference.dataset).ok_or_else(|| {
-            ReferenceError::unknown_dataset(
-                &reference.dataset,
-                graph.datasets().map(|(_, d)| d.name.as_str()),
-            )
+            match graph.dataset_once_named(&reference.dataset) {
+                Some(ix) => ReferenceError::Moved {
+                    from: reference.dataset.clone(),
+                    to: graph.dataset(ix).name.clone(),
+                },
+                None => ReferenceError::unknown_dataset(
+                    &reference.dataset,
+                    graph.datasets().map(|(_, d)| d.name.as_str()),
+                ),
+            }
         })?;
         let dataset = graph.dataset(ix);
+        let moved = reference.dims.iter().find_map(|(dim, _)| Some((dim, dataset.dim_once_named(dim)?)));
+        if let Some((from, to)) = moved {
+            let (dataset, from, to) = (dataset.name.clone(), from.clone(), to.to_owned());
+            return Err(ReferenceError::MovedDimension { dataset, from, to });
+        }
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
         Ok((ix, reference::resolve_as(&reference, &dims, &self.symbols, as_of, retired)?))
     }
 
     /// Reads a reference of an event. Unlike a user's it may speak of keys whose period has not ended
-    /// by today's clock, or that are retired by now; none if the current graph does not have it any more.
+    /// by today's clock, or that are retired by now, and in the words of an earlier graph; none if the current
+    /// graph does not have it any more.
     #[must_use]
     pub(crate) fn resolve_recorded(&self, text: &str) -> Option<(DatasetIx, PartitionSet)> {
-        let reference = ReferenceText::parse(text).ok()?;
         let graph = &self.graph.as_ref()?.graph;
-        let ix = graph.dataset_named(&reference.dataset)?;
+        let (ix, reference) = graph.read_recorded(text)?;
         let dataset = graph.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
         let max = Timestamp::MAX;
@@ -261,21 +283,10 @@ impl State {
     /// Whether a run is for paused wants alone, so that it is not tried again for now.
     #[must_use]
     pub fn is_held_back(&self, run: &Run) -> bool {
-        let Some(job) = self.current_job(run) else { return false };
         let mut any = false;
-        self.holders_of(job, &run.set).all(|want| {
+        self.served_by(run).all(|want| {
             any = true;
             want.paused
         }) && any
-    }
-
-    /// Those of `set` that some live want waits for.
-    #[must_use]
-    pub fn held(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
-        let mut held = PartitionSet::empty(set.shape());
-        for waited in self.wants.values().filter_map(|want| want.remaining.get(&job)) {
-            held.union_with(&waited.intersect(set));
-        }
-        held
     }
 }

@@ -3,7 +3,7 @@
 use super::{DatasetState, ProvenanceIx, Run, State};
 use crate::digest::mix;
 use crate::graph::file::OnCodeChange;
-use crate::graph::{DatasetIx, Extents, Graph, JobIx};
+use crate::graph::{DatasetIx, Extents, Graph, JobIx, Registered};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -94,19 +94,32 @@ impl State {
     /// The same for each partition of a run's next attempt, which reads what the run's own graph says.
     #[must_use]
     pub fn inputs_digests_of(&self, run: &Run, as_of: Timestamp) -> Vec<u64> {
-        let discovered = self.discovered_digest(&run.discovered);
-        if run.graph.id == self.registered().id {
-            let declared = |key: PartitionKey| self.inputs_digest_at(run.job, &key, as_of);
-            return run.set.iter().map(|key| declared(key).wrapping_add(discovered)).collect();
+        self.inputs_digests_in(&run.graph, run.job, &run.set, &run.discovered, as_of)
+    }
+
+    /// The same for partitions of a job of any graph.
+    #[must_use]
+    pub fn inputs_digests_in(
+        &self,
+        registered: &Registered,
+        job: JobIx,
+        set: &PartitionSet,
+        discovered: &[String],
+        as_of: Timestamp,
+    ) -> Vec<u64> {
+        let discovered = self.discovered_digest(discovered);
+        if registered.id == self.registered().id {
+            let declared = |key: PartitionKey| self.inputs_digest_at(job, &key, as_of);
+            return set.iter().map(|key| declared(key).wrapping_add(discovered)).collect();
         }
-        let graph = &run.graph.graph;
+        let graph = &registered.graph;
         let extents = graph.extents(as_of, &self.symbols);
         let digest = |key: PartitionKey| {
-            self.digest_in(graph, &extents, run.job, &key, |ix| {
-                self.successor_of(graph.dataset(ix)).map(|ix| self.dataset(ix))
+            self.digest_in(graph, &extents, job, &key, |ix| {
+                self.successor_of(graph, ix).map(|ix| self.dataset(ix))
             })
         };
-        run.set.iter().map(|key| digest(key).wrapping_add(discovered)).collect()
+        set.iter().map(|key| digest(key).wrapping_add(discovered)).collect()
     }
 
     fn digest_in<'s>(

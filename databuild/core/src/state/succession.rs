@@ -1,14 +1,15 @@
 //! One graph follows another: what was known and what was under way is carried over.
 //!
-//! Datasets are carried over by name, as long as their keys mean the same; work by the dataset it makes.
-//! What the new graph has no place for waits under its name or, if it is work, is dropped: whoever
-//! registers a graph plans anew what wants still wait for.
+//! Datasets are carried over by name (that of now or, if they were moved, any earlier one), as long as their keys
+//! mean the same; work by the dataset it makes. What the new graph has no place for waits under its name or, if it
+//! is work, is dropped: whoever registers a graph plans anew what wants still wait for.
 
 use super::fold::FoldError;
-use super::{DatasetState, JobWork, Run, State};
+use super::{Alias, DatasetState, Invocation, JobWork, Run, State};
 use crate::event::GraphRegistered;
-use crate::graph::{Dataset, DatasetIx, Graph, JobIx, Registered};
+use crate::graph::{Axis, Dataset, DatasetIx, Graph, JobIx, Registered};
 use crate::partition_set::PartitionSet;
+use crate::reference::ReferenceText;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,23 +24,9 @@ impl State {
         let graph = &registered.graph;
         self.extents = Some(Arc::new(graph.extents(self.as_of, &self.symbols)));
 
-        if let Some(before) = &before {
-            for ((_, dataset), state) in before.graph.datasets().zip(std::mem::take(&mut self.datasets)) {
-                self.retired.insert((dataset.name.clone(), state.axes.clone()), state);
-            }
-        }
-        self.datasets = graph
-            .datasets()
-            .map(|(_, dataset)| {
-                let axes = dataset.axes();
-                self.retired
-                    .remove(&(dataset.name.clone(), axes.clone()))
-                    .unwrap_or_else(|| Arc::new(DatasetState::new(axes, dataset.shape)))
-            })
-            .collect();
+        self.carry_datasets(before.as_deref().map(|before| &before.graph));
 
-        self.starts
-            .retain(|label, _| graph.job_labeled(label).is_some_and(|job| graph.job(job).rate.is_some()));
+        self.starts.retain(|label, _| graph.job_first_labeled(label).is_some_and(|job| job.rate.is_some()));
         self.index_discovered();
         let old_work = std::mem::take(&mut self.work);
         self.work = graph.jobs().map(|(ix, _)| Arc::new(JobWork::new(graph.home(ix).shape))).collect();
@@ -51,6 +38,55 @@ impl State {
         Ok(())
     }
 
+    fn carry_datasets(&mut self, before: Option<&Graph>) {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        let mut leaving: Vec<Option<Arc<DatasetState>>> =
+            std::mem::take(&mut self.datasets).into_iter().map(Some).collect();
+        for (ix, dataset) in graph.datasets() {
+            let known = before.and_then(|before| {
+                let old = graph.counterpart(ix, before)?;
+                Some((Alias::of(before.dataset(old)), leaving[old.0].take()?))
+            });
+            // What was built under a name before anybody said that it was moved is what there is.
+            let is_blank = known.as_ref().is_none_or(|(_, state)| state.entries.is_empty());
+            let waits = is_blank.then(|| self.waiting_for(dataset)).flatten();
+            let found = waits.and_then(|(name, axes)| {
+                let alias = Alias {
+                    dataset: name.clone(),
+                    dims: axes.iter().map(|axis| axis.name.clone()).collect(),
+                };
+                Some((alias, self.retired.remove(&(name, axes))?))
+            });
+            let state = match found.or(known) {
+                None => Arc::new(DatasetState::new(dataset.axes(), dataset.shape)),
+                Some((alias, mut state)) => {
+                    if alias != Alias::of(dataset) {
+                        Arc::make_mut(&mut state).rename(alias, dataset);
+                    }
+                    state
+                }
+            };
+            self.datasets.push(state);
+        }
+        let left = before.into_iter().flat_map(Graph::datasets).zip(leaving);
+        for ((_, dataset), state) in left {
+            self.retired.extend(state.map(|state| ((dataset.name.clone(), state.axes.clone()), state)));
+        }
+    }
+
+    /// What is known of a dataset from graphs before the last: under its own name or an earlier one.
+    fn waiting_for(&self, dataset: &Dataset) -> Option<(String, Vec<Axis>)> {
+        let of = |name: &str| {
+            let all = self.retired.range((name.to_owned(), Vec::new())..);
+            let all = all.take_while(|((other, _), _)| other == name).map(|(key, _)| key);
+            all.filter(|(_, axes)| dataset.has_axes(axes)).cloned().collect::<Vec<_>>()
+        };
+        let found: Vec<_> = dataset.names().flat_map(of).collect();
+        let made = found.iter().find(|key| !self.retired[*key].entries.is_empty());
+        made.or(found.first()).cloned()
+    }
+
     fn carry_work(&mut self, before: &Graph, old_work: &[Arc<JobWork>]) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
@@ -60,6 +96,7 @@ impl State {
             let work = self.work_mut(new);
             work.todo.union_with(&old_work[old.0].todo.within(&bounds));
             work.forced.union_with(&old_work[old.0].forced.within(&bounds));
+            work.by_hand.union_with(&old_work[old.0].by_hand.within(&bounds));
         }
         let symbols = self.symbols.clone();
         for want in self.wants.values_mut().map(Arc::make_mut) {
@@ -71,6 +108,9 @@ impl State {
                 remaining.entry(new).or_insert_with(|| PartitionSet::empty(home.shape)).union_with(&kept);
             }
             want.remaining = remaining;
+            // What its job's heir does not make any more is not waited for either.
+            let invoked = want.invoked.take();
+            want.invoked = invoked.and_then(|by| Some(Invocation { job: heir(by.job)?.0, ..by }));
             want.total =
                 want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
         }
@@ -88,7 +128,7 @@ impl State {
         let mut changed = Vec::new();
         for (ix, job) in graph.jobs() {
             let same =
-                before.job_labeled(&job.label).is_some_and(|old| reads_the_same(before, old, graph, ix));
+                graph.job_counterpart(ix, before).is_some_and(|old| reads_the_same(before, old, graph, ix));
             if !same {
                 changed.push(ix);
                 let live = self.work(ix).live.clone();
@@ -102,9 +142,13 @@ impl State {
         self.spread_again(&changed);
     }
 
-    /// The job of the current graph that makes what a live run's job made, if its keys still mean the same.
+    /// The job of the current graph that makes what a live run's job made, if its keys still mean the same. What
+    /// is only tried is made by none.
     #[must_use]
     pub fn current_job(&self, run: &Run) -> Option<JobIx> {
+        if run.trial.is_some() {
+            return None;
+        }
         let current = self.registered();
         if current.id == run.graph.id {
             return Some(run.job);
@@ -115,6 +159,9 @@ impl State {
     /// All jobs of the current graph that make any partition which a live run makes.
     #[must_use]
     pub fn occupied_by(&self, run: &Run) -> Vec<JobIx> {
+        if run.trial.is_some() {
+            return Vec::new();
+        }
         let current = self.registered();
         if current.id == run.graph.id {
             return vec![run.job];
@@ -122,29 +169,42 @@ impl State {
         let old = &run.graph.graph;
         let outputs = old.job(run.job).outputs.iter();
         let mut jobs: Vec<JobIx> = outputs
-            .filter_map(|output| current.graph.dataset(self.successor_of(old.dataset(*output))?).producer)
+            .filter_map(|output| current.graph.dataset(self.successor_of(old, *output)?).producer)
             .collect();
         jobs.sort_unstable();
         jobs.dedup();
         jobs
     }
 
-    /// The dataset of the current graph that has an earlier one's partitions.
+    /// The dataset of the current graph that has the partitions of one of an earlier graph.
     #[must_use]
-    pub fn successor_of(&self, earlier: &Dataset) -> Option<DatasetIx> {
-        same_dataset(earlier, self.graph())
+    pub fn successor_of(&self, before: &Graph, earlier: DatasetIx) -> Option<DatasetIx> {
+        before.counterpart(earlier, self.graph())
     }
-}
 
-/// The dataset of `graph` of that name, if its keys mean the same.
-fn same_dataset(earlier: &Dataset, graph: &Graph) -> Option<DatasetIx> {
-    let ix = graph.dataset_named(&earlier.name)?;
-    (graph.dataset(ix).axes() == earlier.axes()).then_some(ix)
+    /// A reference in the words of a run's own graph, in those of the current one.
+    #[must_use]
+    pub(crate) fn in_current_words(&self, run: &Run, text: &str) -> String {
+        let translated = || {
+            let before = &run.graph.graph;
+            let mut reference = ReferenceText::parse(text).ok()?;
+            let old = before.dataset_named(&reference.dataset)?;
+            let now = self.graph().dataset(self.successor_of(before, old)?);
+            let old = before.dataset(old);
+            for (dim, _) in &mut reference.dims {
+                let at = old.dims.iter().position(|name| name == dim)?;
+                now.dims[at].clone_into(dim);
+            }
+            now.name.clone_into(&mut reference.dataset);
+            Some(reference.to_string())
+        };
+        translated().unwrap_or_else(|| text.to_owned())
+    }
 }
 
 /// The job of `graph` that makes what `old` of `before` made.
 fn heir_of(before: &Graph, old: JobIx, graph: &Graph) -> Option<JobIx> {
-    graph.dataset(same_dataset(before.home(old), graph)?).producer
+    graph.dataset(before.counterpart(before.job(old).outputs[0], graph)?).producer
 }
 
 /// Whether two jobs read the same partitions for the same outputs.
@@ -156,8 +216,8 @@ pub(crate) fn reads_the_same(before: &Graph, old: JobIx, graph: &Graph, new: Job
             let (read_a, read_b) = (before.dataset(a.dataset), graph.dataset(b.dataset));
             a.name == b.name
                 && a.mapping == b.mapping
-                && read_a.name == read_b.name
-                && read_a.dims == read_b.dims
+                && read_a.hash == read_b.hash
+                && read_a.has_axes_of(read_b)
                 // What is left out there depends on further rules; comparing is simpler than telling.
                 && !before.may_omit(a.dataset)
                 && !graph.may_omit(b.dataset)

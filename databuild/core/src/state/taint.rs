@@ -204,7 +204,7 @@ impl State {
         let graph = &run.graph.graph;
         let extents = graph.extents(run.as_of, &self.symbols);
         for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
-            let Some(ix) = self.successor_of(graph.dataset(input.dataset)) else { continue };
+            let Some(ix) = self.successor_of(graph, input.dataset) else { continue };
             let state = self.dataset(ix);
             let home = graph.side(graph.job(run.job).outputs[0], &extents);
             let side = graph.side(input.dataset, &extents);

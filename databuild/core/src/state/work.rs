@@ -2,8 +2,8 @@
 //!
 //! Queued work is a set, not a list of rows; a run comes into being with its first lease.
 
-use crate::event::{OutputRecord, PlanCreated, PriorityClass, Refresh, SetText};
-use crate::graph::{JobIx, Registered};
+use crate::event::{ArmId, OutputRecord, PlanCreated, PriorityClass, Refresh, SetText};
+use crate::graph::{JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::symbols::Symbols;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dataset::ProvenanceIx;
-use super::{Discovered, Marks};
+use super::{Discovered, Invocation, Marks};
 
 /// Undone work of one job, in the keys of its outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct JobWork {
     pub live: PartitionSet,
     /// Those of `todo` to be done even if they turn out to be current.
     pub forced: PartitionSet,
+    /// Those of `todo` that are queued only for wants which invoke the job by hand.
+    pub by_hand: PartitionSet,
 }
 
 impl JobWork {
@@ -32,7 +34,7 @@ impl JobWork {
     #[must_use]
     pub fn new(shape: Shape) -> JobWork {
         let empty = || PartitionSet::empty(shape);
-        JobWork { todo: empty(), ready: empty(), live: empty(), forced: empty() }
+        JobWork { todo: empty(), ready: empty(), live: empty(), forced: empty(), by_hand: empty() }
     }
 
     /// What a consumer has to wait for.
@@ -77,6 +79,8 @@ pub struct Want {
     pub parent: Option<RunId>,
     /// Nothing is begun for it.
     pub paused: bool,
+    /// What it invokes by hand with values of its own.
+    pub invoked: Option<Invocation>,
 }
 
 impl Want {
@@ -147,6 +151,8 @@ pub struct Run {
     pub inputs: Vec<u64>,
     /// For which instant key spaces were read.
     pub as_of: Timestamp,
+    /// All parameters of its job with their values.
+    pub params: Params,
     /// The digests its outputs will carry.
     pub made_by: ProvenanceIx,
     /// Somebody asked for it to stop.
@@ -163,6 +169,8 @@ pub struct Run {
     pub rest_due: Option<Timestamp>,
     /// Why some partitions of a batch failed for good; none if none did.
     pub given_up: Option<String>,
+    /// The arm of a trial that it is: it holds no partition, and nobody waits for it but the trial.
+    pub trial: Option<ArmId>,
 }
 
 impl Run {

@@ -1,5 +1,6 @@
 //! What must hold after every step.
 
+use super::world::first_text;
 use databuild_core::decide::limits::{holders, opens_at, size, taken};
 use databuild_core::decide::{AttemptSpec, Capacity};
 use databuild_core::event::{Event, PlanRowKind};
@@ -58,18 +59,28 @@ pub fn fingerprint(state: &State) -> Vec<String> {
     }
     for (ix, job) in graph.jobs() {
         let work = state.work(ix);
-        let sets =
-            [("todo", &work.todo), ("ready", &work.ready), ("live", &work.live), ("forced", &work.forced)];
+        let sets = [
+            ("todo", &work.todo),
+            ("ready", &work.ready),
+            ("live", &work.live),
+            ("forced", &work.forced),
+            ("by hand", &work.by_hand),
+        ];
         for (what, set) in sets {
             lines.push(format!("{} {what}: {:?}", job.label, set.iter().collect::<Vec<_>>()));
         }
     }
+    for trial in state.trials.values() {
+        let graphs: Vec<_> = trial.graphs.iter().map(|graph| &graph.id).collect();
+        lines.push(format!("{:?} {graphs:?} {:?} {:?}", trial.spec, trial.arms, trial.ended));
+    }
+    lines.push(format!("last trial {}", state.last_trial));
     for want in state.wants.values() {
         let remaining = want.remaining.iter().filter(|(_, set)| !set.is_empty());
         let remaining: Vec<_> = remaining.map(|(job, set)| (job.0, set.iter().collect::<Vec<_>>())).collect();
         let counts = (want.total, want.done, want.unchanged, want.failed);
         let causes = &want.causes;
-        let how = (want.plan, want.class, want.paused);
+        let how = (want.plan, want.class, want.paused, &want.invoked);
         lines.push(format!("{} {how:?} {counts:?} {causes:?} waits for {remaining:?}", want.id));
     }
     lines.push(format!("last plan {}", state.last_plan));
@@ -77,7 +88,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
     lines.extend(state.plans.values().map(|saved| format!("{saved:?}")));
     for run in state.runs.values() {
         lines.push(format!(
-            "{} {} {:?} {:?} {} {} {:x?} {:?} {} {:?} {:?}",
+            "{} {} {:?} {:?} {} {} {:x?} {:?} {} {:?} {:?} {:?} {:?}",
             run.id,
             run.partition,
             run.set.iter().collect::<Vec<_>>(),
@@ -89,9 +100,17 @@ pub fn fingerprint(state: &State) -> Vec<String> {
             run.cancel_requested,
             run.intended,
             run.tainted,
+            run.params,
+            run.trial,
         ));
     }
     lines
+}
+
+/// What is known of data and of work.
+pub fn known(state: &State) -> String {
+    let dump = state.dump();
+    format!("{:?} {:?} {:?} {:?}", dump.datasets, dump.retired, dump.work, dump.wants)
 }
 
 /// Compares two fingerprints; tells the first lines that differ.
@@ -135,9 +154,10 @@ pub fn sound(state: &State) -> Result<(), String> {
         if run.set.is_empty() || run.set.len() > most || run.inputs.len() as u64 != run.set.len() {
             return Err(format!("{} makes {:?} with inputs {:?}", run.id, run.set, run.inputs));
         }
-        for output in &graph.job(run.job).outputs {
+        // What is only tried is made by nobody.
+        for output in graph.job(run.job).outputs.iter().filter(|_| run.trial.is_none()) {
             for key in run.set.iter() {
-                let text = graph.dataset(*output).partition_text(&key, &state.symbols);
+                let text = first_text(&graph.dataset(*output).partition_text(&key, &state.symbols));
                 if !made.insert(text.clone()) {
                     return Err(format!("two live runs make {text}"));
                 }
@@ -153,6 +173,9 @@ pub fn sound(state: &State) -> Result<(), String> {
         }
         if !work.forced.is_subset(&work.todo) {
             return fail("forced work is not queued");
+        }
+        if !work.by_hand.is_subset(&work.todo) {
+            return fail("what is queued by hand is not queued");
         }
         if work.todo.subtract(&held[ix.0]).first().is_some() {
             return fail("nobody wants what is queued");
@@ -193,9 +216,9 @@ pub fn within_limits(state: &State, capacity: Capacity, started: &[&AttemptSpec]
             }
         }
         if let Some(rate) = started.rate {
-            // Those of this step are the last ones.
-            let starts = &state.starts[&started.label];
-            if starts.len() > rate.count as usize {
+            // Those of this step are the last ones. What the graph of then limited and that of now does not has none.
+            let Some(starts) = state.starts.get(started.origin()) else { continue };
+            if spec.graph.id == state.registered().id && starts.len() > rate.count as usize {
                 return Err(format!("{}: {} starts are remembered", started.label, starts.len()));
             }
         }
@@ -232,8 +255,17 @@ pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) 
     for run in state.runs.values() {
         let due = matches!(run.phase, Phase::RetryWait(at) if at <= now);
         let pending = state.current_job(run).is_some_and(|job| !state.waiting(job, &run.set).is_empty());
-        if due && !pending && !state.is_held_back(run) {
+        if due && run.suspended.is_none() && !pending && !state.is_held_back(run) {
             let job = run.graph.graph.job(run.job);
+            waiting.push((job, lacking(job)));
+        }
+    }
+    // Trials wait for each other.
+    let arm = state.trials.values().find_map(|trial| Some((trial, trial.next_arm()?)));
+    if let Some((trial, arm)) = arm {
+        let sample = &trial.spec.samples[arm.sample as usize];
+        if let Some((graph, job)) = trial.code_of(sample, arm.arm as usize) {
+            let job = graph.graph.job(job);
             waiting.push((job, lacking(job)));
         }
     }
@@ -258,7 +290,8 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
     let sets = |texts: &[String]| {
         let mut found: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for text in texts {
-            let (ix, set) = state.resolve_at(text, Timestamp::MAX).map_err(|error| error.to_string())?;
+            let located = state.graph().locate_set(text, &state.symbols);
+            let (ix, set) = located.ok_or_else(|| format!("{text} is not in the graph"))?;
             found.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
         }
         Ok::<_, String>(found)
@@ -293,7 +326,8 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
 
 /// Whether all inputs of an attempt that is about to start are there, and nobody is making them anew.
 pub fn inputs_settled(state: &State, spec: &databuild_core::decide::AttemptSpec) -> Result<(), String> {
-    if spec.graph.id != state.registered().id {
+    let tried = state.runs.get(&spec.attempt.run).is_some_and(|run| run.trial.is_some());
+    if tried || spec.graph.id != state.registered().id {
         return Ok(());
     }
     let graph = &spec.graph.graph;

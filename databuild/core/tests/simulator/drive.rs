@@ -4,20 +4,24 @@ use super::check;
 use super::lineage::Lineage;
 use super::oracle::Oracle;
 use super::plans;
-use super::scene::{Scene, CITIES, KEYS};
+use super::scene::{Scene, CITIES, KEYS, PARAM};
 use super::world::{essence, Process, ProcessPhase, Publication, World};
+use crate::support::graphs::GraphSpec;
 use crate::support::rng::Rng;
 use crate::support::workspace::{applying, end_of, planning, request};
 use databuild_core::decide::{acceptable, AcceptRequest, AdoptRequest, FoundFile};
 use databuild_core::decide::{
-    AttemptReport, AttemptSpec, Capacity, Core, Effect, Input, Judgement, KeyRequest, PoolRequest, Reply,
-    Sighting, Sightings, Success,
+    AttemptReport, AttemptSpec, Capacity, Core, Effect, Input, InvokeRequest, Judgement, KeyRequest,
+    PoolRequest, Reply, SampleRequest, Sighting, Sightings, Success, TrialRequest,
 };
-use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Record, Refresh, WantOutcome};
+use databuild_core::event::{
+    AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, GraphRegistered, OutputRecord,
+    PriorityClass, Record, Refresh, TrialGraph, TrialKind, WantOutcome,
+};
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
-use databuild_core::planner;
+use databuild_core::planner::{self, Unseen};
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +110,17 @@ struct Simulation {
     hostile: bool,
     /// Jobs find that they need what nobody declared.
     discoveries: bool,
+    /// Graphs that were registered before.
+    earlier: Vec<GraphSpec>,
+}
+
+/// Whether an event is of a trial alone.
+fn is_of_trial(event: &Event) -> bool {
+    match event {
+        Event::AttemptLeased(lease) => lease.trial.is_some(),
+        Event::TrialCreated(_) | Event::TrialMade(_) | Event::TrialEnded(_) => true,
+        _ => false,
+    }
 }
 
 impl Simulation {
@@ -130,6 +145,7 @@ impl Simulation {
             life: 0,
             hostile: false,
             discoveries: false,
+            earlier: Vec::new(),
         };
         simulation.trace.push(Line::Text(simulation.scene.spec.json()));
         simulation.register();
@@ -157,7 +173,11 @@ impl Simulation {
                 self.world.keep_values(&graph.graph, &made.outputs, &self.replayed.symbols);
             }
             assert_eq!(check::within_plan(&self.replayed, &record.event), Ok(()));
+            let before = is_of_trial(&record.event).then(|| check::known(&self.replayed));
             self.replayed.apply(&record).expect("the log follows from itself");
+            if let Some(before) = before {
+                assert_eq!(check::known(&self.replayed), before, "a trial changes what is known: {record:?}");
+            }
             self.lineage.follow(&record, &self.replayed);
             if let Event::WantEnded(ended) = &record.event {
                 self.ended.insert(ended.want, ended.outcome);
@@ -165,6 +185,7 @@ impl Simulation {
             self.log.push(record);
         }
         match &step.reply {
+            Ok(Reply::Trial(trial)) => self.note(format!("  {trial}")),
             Ok(Reply::Want(want)) => {
                 self.acknowledged.insert(*want);
             }
@@ -238,7 +259,8 @@ impl Simulation {
                     }
                     Err(seen) => {
                         self.note(format!("  {} finds inputs gone", spec.attempt));
-                        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen };
+                        let sightings =
+                            Sightings { graph: Some(spec.graph.id.clone()), seen, unseen: Vec::new() };
                         self.step(Input::Sightings(sightings));
                         if self.life == life {
                             let outcome = AttemptOutcome::Failure { permanent: true };
@@ -316,6 +338,8 @@ impl Simulation {
                 let before = std::mem::replace(&mut self.scene, next);
                 if self.register().is_none() {
                     self.scene = before;
+                } else {
+                    self.earlier.push(before.spec);
                 }
             }
             85 | 86 => {
@@ -345,6 +369,8 @@ impl Simulation {
             92 => self.pass(3_600 * (1 + self.rng.clone().below(10) as i64)),
             93 | 94 => self.apply(),
             95 if self.rng.percent(70) => self.resize_pool(),
+            95..=97 if self.rng.percent(40) => self.try_out(),
+            98 if self.rng.percent(70) => self.invoke(),
             95..=97 if self.rng.percent(60) => self.judge(),
             95..=97 if self.rng.percent(50) => self.accept(),
             95..=97 => self.adopt(),
@@ -423,7 +449,10 @@ impl Simulation {
                     |_| "well".to_owned(),
                 );
                 self.trace.push(Line::Text(format!("{attempt} ends: {how}")));
-                let end = end_of(result);
+                let mut end = end_of(result);
+                if self.rng.percent(10) {
+                    end.checks = warnings(&process.staged);
+                }
                 process.phase = ProcessPhase::Ended(end.clone());
                 self.tell_end(attempt, end);
             }
@@ -515,8 +544,9 @@ impl Simulation {
             let targets = plan.targets.clone();
             let refresh = plan.refresh;
             targets.iter().fold(Sightings::default(), |seen, target| {
-                let Sightings { graph, seen: more } = self.look(target, refresh);
-                Sightings { graph, seen: seen.seen.into_iter().chain(more).collect() }
+                let Sightings { graph, seen: more, .. } = self.look(target, refresh);
+                let seen = seen.seen.into_iter().chain(more).collect();
+                Sightings { graph, seen, unseen: Vec::new() }
             })
         } else {
             Sightings::default()
@@ -579,6 +609,67 @@ impl Simulation {
         }
     }
 
+    /// A job is invoked by hand, maybe with a value of its own.
+    fn invoke(&mut self) {
+        let Some(target) = self.random_target() else { return };
+        let Ok((ix, _)) = self.core.state.resolve(&target) else { return };
+        let graph = self.core.state.graph();
+        let Some(job) = graph.dataset(ix).producer.map(|job| graph.job(job)) else { return };
+        let mut params = BTreeMap::new();
+        if job.params.contains_key(PARAM) || self.rng.percent(5) {
+            params.insert(PARAM.to_owned(), self.rng.below(3).to_string());
+        }
+        let job = job.label.clone();
+        self.note(format!("invoke {job} for {target} with {params:?}"));
+        let seen = self.look(&target, Refresh::All);
+        let want = request(&[&target], Refresh::All);
+        self.step(Input::Invoke(InvokeRequest { job, params, want }, seen));
+    }
+
+    /// Work is repeated, or a trial is given up.
+    fn try_out(&mut self) {
+        let live = self.core.state.trials.values().find(|trial| trial.is_live()).map(|t| t.spec.trial);
+        if let Some(trial) = live.filter(|_| self.rng.percent(30)) {
+            self.note(format!("cancel {trial}"));
+            self.step(Input::CancelTrial(trial));
+            return;
+        }
+        let Some(target) = self.random_target() else { return };
+        let state = &self.core.state;
+        let Ok((ix, set)) = state.resolve(&target) else { return };
+        let registered = state.registered();
+        let (Some(job), Some(key)) = (registered.graph.dataset(ix).producer, set.first()) else { return };
+        let home = registered.graph.job(job).outputs[0];
+        let sample = |graph: &&GraphSpec| (graph.registration().graph, BTreeMap::new());
+        let all: Vec<&GraphSpec> = self.earlier.iter().chain([&self.scene.spec]).collect();
+        let arms = vec![sample(self.rng.pick(&all)), sample(&&self.scene.spec)];
+        let mut graphs: Vec<TrialGraph> = Vec::new();
+        for spec in all {
+            let GraphRegistered { graph, content, inherited, .. } = spec.registration();
+            if arms.iter().any(|(id, _)| *id == graph) && graphs.iter().all(|known| known.graph != graph) {
+                graphs.push(TrialGraph { graph, content, inherited });
+            }
+        }
+        let request = TrialRequest {
+            graph: registered.id.clone(),
+            kind: TrialKind::Compare,
+            job: registered.graph.job(job).label.clone(),
+            graphs,
+            samples: vec![SampleRequest {
+                partition: state.partition_text(home, &key),
+                arms,
+                discovered: Vec::new(),
+                expected: Vec::new(),
+                changed_inputs: Vec::new(),
+            }],
+            as_of: None,
+            keep: None,
+            by: "test".to_owned(),
+        };
+        self.note(format!("try {target}"));
+        self.step(Input::CreateTrial(Box::new(request)));
+    }
+
     /// Dynamic keys come and go.
     fn change_keys(&mut self) {
         let keys: Vec<String> =
@@ -635,10 +726,25 @@ impl Simulation {
         state.advance(self.now);
         let Ok(target) = state.resolve(&text) else { return };
         let targets = [target];
-        let expected = plans::enumerated(&state, &targets, refresh);
-        let found = plans::planned(&mut state, &targets, refresh);
-        self.note(format!("plan {text} {refresh:?}"));
+        let unseen = self.random_unseen(&state);
+        let expected = plans::enumerated(&state, &targets, refresh, &unseen);
+        let found = plans::planned(&mut state, &targets, refresh, &unseen);
+        self.note(format!("plan {text} {refresh:?} without {unseen:?}"));
         assert_eq!(found, expected, "the plan for {text} {refresh:?}; left is the planner's");
+    }
+
+    /// External data that cannot be observed; mostly none.
+    fn random_unseen(&mut self, state: &State) -> Vec<Unseen> {
+        let mut unseen = Vec::new();
+        for (ix, dataset) in state.graph().datasets().filter(|(_, dataset)| dataset.external) {
+            if self.rng.percent(20) {
+                let all = PartitionSet::full(dataset.shape, state.extents().of(ix));
+                let some = 1 + self.rng.below(5) as u64;
+                let set = if self.rng.percent(50) { all } else { all.take_first(some) };
+                unseen.push(Unseen { dataset: ix, set, message: "no answer".to_owned() });
+            }
+        }
+        unseen
     }
 
     fn look(&self, target: &str, refresh: Refresh) -> Sightings {
@@ -730,7 +836,7 @@ impl Simulation {
                 None => Sighting::Gone(ix, key),
             };
             let graph = Some(self.core.state.registered().id.clone());
-            self.step(Input::Sightings(Sightings { graph, seen: vec![seen] }));
+            self.step(Input::Sightings(Sightings { graph, seen: vec![seen], unseen: Vec::new() }));
         }
     }
 
@@ -747,7 +853,11 @@ impl Simulation {
             self.note(format!("{path} is deleted"));
             self.world.files.remove(&path);
             if self.rng.percent(50) {
-                self.step(Input::Sightings(Sightings { graph, seen: vec![Sighting::Gone(ix, key)] }));
+                self.step(Input::Sightings(Sightings {
+                    graph,
+                    seen: vec![Sighting::Gone(ix, key)],
+                    unseen: Vec::new(),
+                }));
             }
             return;
         }
@@ -759,7 +869,7 @@ impl Simulation {
         let seen = vec![Sighting::Content { dataset: ix, key, version, mark }];
         let held = self.log.len();
         self.hostile = false;
-        self.step(Input::Sightings(Sightings { graph, seen }));
+        self.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }));
         self.hostile = true;
         if self.log.len() == held {
             // Not known to be there, so not told apart either.
@@ -802,6 +912,8 @@ impl Simulation {
             "all is quiet, and somebody waits: {:?}",
             state.wants.values().next()
         );
+        let live = state.trials.values().find(|trial| trial.is_live());
+        assert!(live.is_none(), "all is quiet, and a trial is not over: {live:?}");
         assert!(state.runs.is_empty(), "all is quiet, and a run is live: {:?}", state.runs.values().next());
     }
 
@@ -884,4 +996,16 @@ impl Simulation {
             }
         }
     }
+}
+
+/// A check that warns of all that an attempt made.
+fn warnings(outputs: &[OutputRecord]) -> Vec<CheckFindings> {
+    let result = |output: &OutputRecord| CheckResult {
+        partition: output.partition.clone(),
+        outcome: CheckOutcome::Failed,
+        message: "simulated".to_owned(),
+        metadata: "{}".to_owned(),
+    };
+    let results = outputs.iter().map(result).collect();
+    vec![CheckFindings { check: "//:check".to_owned(), blocking: false, results }]
 }

@@ -1,5 +1,6 @@
 //! What was made from what, piece of data by piece of data; and what of it is bad.
 
+use super::world::first_text;
 use databuild_core::event::{Event, Record, SetText};
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::RunId;
@@ -20,7 +21,7 @@ struct Piece {
 #[derive(Debug, Default)]
 pub struct Lineage {
     pieces: Vec<Piece>,
-    /// What partitions hold, by text.
+    /// What partitions hold, by their first text.
     held: BTreeMap<String, usize>,
     /// What live runs have read, by the keys of what they make.
     read: BTreeMap<RunId, BTreeMap<String, Vec<usize>>>,
@@ -30,7 +31,7 @@ impl Lineage {
     /// Follows an event; `state` is the fold up to it, with it.
     pub fn follow(&mut self, record: &Record, state: &State) {
         match &record.event {
-            Event::AttemptLeased(lease) => {
+            Event::AttemptLeased(lease) if lease.trial.is_none() => {
                 let run = &state.runs[&lease.attempt.run];
                 let graph = &run.graph.graph;
                 let extents = graph.extents(run.as_of, &state.symbols);
@@ -44,7 +45,7 @@ impl Lineage {
                         let text = |key| graph.dataset(input.dataset).partition_text(&key, &state.symbols);
                         keys.into_iter().map(text).collect::<Vec<_>>()
                     });
-                    let read = read.filter_map(|text| self.held.get(&text).copied()).collect();
+                    let read = read.filter_map(|text| self.held.get(&first_text(&text)).copied()).collect();
                     all.insert(keys_of(&home.partition_text(&key, &state.symbols)).to_owned(), read);
                 }
                 self.read.insert(lease.attempt.run, all);
@@ -63,7 +64,8 @@ impl Lineage {
             }
             Event::Observed(observed) => {
                 for seen in &observed.partitions {
-                    let same = self.held.get(&seen.partition).map(|piece| &self.pieces[*piece].version);
+                    let same =
+                        self.held.get(&first_text(&seen.partition)).map(|piece| &self.pieces[*piece].version);
                     if same != Some(&seen.version) {
                         self.hold(&seen.partition, &seen.version, Vec::new());
                     }
@@ -76,8 +78,8 @@ impl Lineage {
     }
 
     fn hold(&mut self, partition: &str, version: &str, made_from: Vec<usize>) {
-        self.held.insert(partition.to_owned(), self.pieces.len());
-        let (partition, version) = (partition.to_owned(), version.to_owned());
+        let (partition, version) = (first_text(partition), version.to_owned());
+        self.held.insert(partition.clone(), self.pieces.len());
         self.pieces.push(Piece { partition, version, bad: false, made_from });
     }
 
@@ -105,7 +107,7 @@ impl Lineage {
         let mut found = Vec::new();
         for text in texts {
             let (ix, set) = state.resolve_at(text, Timestamp::MAX).expect("the graph has it");
-            let held = |key| self.held.get(&state.partition_text(ix, &key)).copied();
+            let held = |key| self.held.get(&first_text(&state.partition_text(ix, &key))).copied();
             found.extend(set.iter().filter_map(held));
         }
         found
@@ -148,7 +150,9 @@ impl Lineage {
         known: &mut BTreeMap<usize, bool>,
     ) -> Option<String> {
         let texts = set.iter().map(|key| state.partition_text(ix, &key));
-        texts.into_iter().find(|text| self.held.get(text).is_some_and(|piece| self.is_bad(*piece, known)))
+        texts
+            .into_iter()
+            .find(|text| self.held.get(&first_text(text)).is_some_and(|piece| self.is_bad(*piece, known)))
     }
 }
 

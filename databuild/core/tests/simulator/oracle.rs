@@ -62,7 +62,7 @@ impl<'w> Oracle<'w> {
                 read.push((input.name.clone(), text, self.value(input.dataset, &needed)?));
             }
         }
-        Some(made_version(job, &dataset.partition_text(key, &state.symbols), &read))
+        Some(made_version(job, &job.params, &dataset.partition_text(key, &state.symbols), &read))
     }
 }
 

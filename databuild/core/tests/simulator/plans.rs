@@ -5,7 +5,7 @@ use databuild_core::event::Refresh;
 use databuild_core::graph::file::OnCodeChange;
 use databuild_core::graph::{DatasetIx, Graph, JobIx};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
-use databuild_core::planner::{self, Plan};
+use databuild_core::planner::{self, Plan, Unseen};
 use databuild_core::state::State;
 use std::collections::BTreeSet;
 
@@ -23,12 +23,18 @@ pub struct Naive {
     skipped: Work,
     absent: BTreeSet<Partition>,
     tainted: BTreeSet<Partition>,
+    unseen: BTreeSet<Partition>,
     current: u64,
 }
 
 /// What the real planner says, written out.
-pub fn planned(state: &mut State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Naive {
-    let plan: Plan = planner::plan(state, targets, refresh);
+pub fn planned(
+    state: &mut State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    unseen: &[Unseen],
+) -> Naive {
+    let plan: Plan = planner::plan_despite(state, targets, refresh, unseen);
     let mut all = Naive { current: plan.current, ..Naive::default() };
     for entry in &plan.jobs {
         let mut reasons = PartitionSet::empty(entry.certain.shape());
@@ -46,12 +52,19 @@ pub fn planned(state: &mut State, targets: &[(DatasetIx, PartitionSet)], refresh
     all.blocked.extend(plan.blocked.iter().flat_map(|(job, set, _)| set.iter().map(|key| (*job, key))));
     all.skipped.extend(plan.skipped.iter().flat_map(|(job, set)| set.iter().map(|key| (*job, key))));
     all.tainted.extend(plan.tainted.iter().flat_map(|(ix, set)| set.iter().map(|key| (*ix, key))));
+    let unseen = plan.unseen.iter().flat_map(|look| look.set.iter().map(|key| (look.dataset, key)));
+    all.unseen.extend(unseen);
     all.absent.extend(plan.absent.iter().flat_map(|(ix, set)| set.iter().map(|key| (*ix, key))));
     all
 }
 
 /// What a look at each partition says.
-pub fn enumerated(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Naive {
+pub fn enumerated(
+    state: &State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    unseen: &[Unseen],
+) -> Naive {
     let graph = state.graph();
     let mut plan = Naive::default();
     let targets: BTreeSet<Partition> =
@@ -88,7 +101,9 @@ pub fn enumerated(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh:
         }
     }
     for (ix, key) in needed.iter().filter(|(ix, _)| graph.dataset(*ix).external) {
-        if !state.dataset(*ix).present.contains(key) {
+        if unseen.iter().any(|look| look.dataset == *ix && look.set.contains(key)) {
+            plan.unseen.insert((*ix, key.clone()));
+        } else if !state.dataset(*ix).present.contains(key) {
             plan.absent.insert((*ix, key.clone()));
             dead.insert((*ix, key.clone()));
         } else if unsound(state, *ix, key) {
@@ -100,6 +115,7 @@ pub fn enumerated(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh:
     }
     // Downstream: what is to be done.
     let mut changing: BTreeSet<Partition> = BTreeSet::new();
+    let mut unknown: BTreeSet<Partition> = plan.unseen.clone();
     for (ix, job) in graph.jobs() {
         for key in &matters[ix.0] {
             let forced = refresh == Refresh::All
@@ -110,11 +126,18 @@ pub fn enumerated(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh:
             let touched = read.iter().any(|input| changing.contains(input))
                 && (refresh != Refresh::Missing || outdated || forced);
             let at = (ix, key.clone());
+            let outputs = job.outputs.iter().map(|output| (*output, key.clone()));
+            let exposed = refresh != Refresh::Missing || outdated || forced;
+            if exposed && read.iter().any(|input| unknown.contains(input)) {
+                plan.blocked.insert(at);
+                dead.extend(outputs.clone());
+                unknown.extend(outputs);
+                continue;
+            }
             if !outdated && !forced && !touched {
                 plan.current += 1;
                 continue;
             }
-            let outputs = job.outputs.iter().map(|output| (*output, key.clone()));
             if read.iter().any(|input| dead.contains(input)) {
                 plan.blocked.insert(at);
                 dead.extend(outputs);

@@ -4,10 +4,12 @@ use super::world::essence;
 use crate::support::graphs::{days, dynamic, listed, months, path_of, reads, GraphSpec, Reads};
 use crate::support::rng::Rng;
 use databuild_core::graph::file::{
-    BatchEntry, DimEntry, EdgeName, GranularityName, JobEntry, KeysEntry, OnCodeChange, PoolEntry, RateEntry,
-    RuleEntry,
+    BatchEntry, DimEntry, EdgeName, GranularityName, JobEntry, KeysEntry, MovedEntry, OnCodeChange,
+    PoolEntry, RateEntry, RuleEntry,
 };
 
+/// The parameter of those jobs that have one.
+pub const PARAM: &str = "level";
 /// The dynamic key space of all datasets that have one.
 pub const KEYS: &str = "cities";
 pub const CITIES: [&str; 4] = ["oslo", "rome", "bern", "lima"];
@@ -57,6 +59,9 @@ impl Scene {
             job.retries = rng.below(3) as u32;
             job.timeout_ms = rng.percent(30).then_some(60_000);
             job.batch = random_batch(rng, &dims);
+            if rng.percent(40) {
+                job.params = [(PARAM.to_owned(), "0".to_owned())].into();
+            }
             if rng.percent(15) {
                 job.on_code_change = OnCodeChange::Keep;
             }
@@ -72,8 +77,52 @@ impl Scene {
         next.repaired()
     }
 
+    /// A dataset and what speaks of it have another name.
+    fn move_dataset(&mut self, dataset: usize) {
+        self.named += 1;
+        let file = &mut self.spec.file;
+        let from = file.datasets[dataset].name.clone();
+        let to = format!("{}~{}", from.split('~').next().unwrap_or(&from), self.named);
+        file.datasets[dataset].name.clone_from(&to);
+        for job in &mut file.jobs {
+            let inputs = job.inputs.iter_mut().map(|input| &mut input.dataset);
+            for name in job.outputs.iter_mut().chain(inputs).filter(|name| **name == from) {
+                name.clone_from(&to);
+            }
+        }
+        file.moved.push(MovedEntry::Dataset { from, to });
+    }
+
+    /// What went has not been moved anywhere.
+    fn drop_dead_moves(&mut self) {
+        let file = &mut self.spec.file;
+        loop {
+            let before = file.moved.clone();
+            let leads_on = |name: &String, jobs: bool| {
+                before.iter().any(|entry| match entry {
+                    MovedEntry::Dataset { from, .. } => !jobs && from == name,
+                    MovedEntry::Job { from, .. } => jobs && from == name,
+                    MovedEntry::Dimension { .. } => false,
+                })
+            };
+            file.moved.retain(|entry| match entry {
+                MovedEntry::Dataset { to, .. } => {
+                    leads_on(to, false) || file.datasets.iter().any(|dataset| dataset.name == *to)
+                }
+                MovedEntry::Job { to, .. } => {
+                    leads_on(to, true) || file.jobs.iter().any(|job| job.label == *to)
+                }
+                MovedEntry::Dimension { .. } => true,
+            });
+            if file.moved == before {
+                return;
+            }
+        }
+    }
+
     /// The scene if its graph is sound, or else with edges that clip; none if that does not help.
     fn repaired(mut self) -> Option<Scene> {
+        self.drop_dead_moves();
         if self.spec.parse().is_ok() {
             return Some(self);
         }
@@ -99,7 +148,11 @@ impl Scene {
         let file = &mut self.spec.file;
         let job = rng.below(file.jobs.len().max(1));
         let dataset = rng.below(file.datasets.len());
-        match rng.below(if file.jobs.is_empty() { 1 } else { 20 }) {
+        match rng.below(if file.jobs.is_empty() { 1 } else { 22 }) {
+            20 | 21 => {
+                self.move_dataset(dataset);
+                "a dataset moved"
+            }
             18 => {
                 limit(rng, &mut file.jobs[job], &file.pools);
                 "other limits of a job"
@@ -130,6 +183,13 @@ impl Scene {
             1..=3 => {
                 file.jobs[job].code = Some((*rng.pick(&CODES)).to_owned());
                 "other code"
+            }
+            4 if rng.percent(40) => {
+                let job = &mut file.jobs[job];
+                if job.params.remove(PARAM).is_none() || rng.percent(50) {
+                    job.params.insert(PARAM.to_owned(), rng.below(2).to_string());
+                }
+                "other parameters"
             }
             4 => {
                 file.jobs[job].args = vec![format!("--level={}", rng.below(3))];
@@ -162,7 +222,12 @@ impl Scene {
             }
             7 => {
                 self.named += 1;
-                file.jobs[job].label = format!("//:renamed{}", self.named);
+                let to = format!("//:renamed{}", self.named);
+                let from = std::mem::replace(&mut file.jobs[job].label, to.clone());
+                if rng.percent(50) {
+                    file.moved.push(MovedEntry::Job { from, to });
+                    return "a job moved";
+                }
                 "a job renamed"
             }
             8 | 9 => {

@@ -4,7 +4,7 @@ use crate::support::workspace::output;
 use databuild_core::decide::{AttemptSpec, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::{OutputRecord, Refresh};
-use databuild_core::graph::{DatasetIx, Graph, Job, Registered};
+use databuild_core::graph::{DatasetIx, Graph, Job, Params, Registered};
 use databuild_core::ids::AttemptId;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner;
@@ -50,7 +50,7 @@ pub struct Publication {
 pub struct World {
     /// By path.
     pub files: BTreeMap<String, File>,
-    /// Data that is no file, by partition.
+    /// Data that is no file, by the partition's first text.
     pub values: BTreeMap<String, String>,
     pub processes: BTreeMap<AttemptId, Process>,
     pub publications: Vec<Publication>,
@@ -80,7 +80,7 @@ impl World {
         let dataset = graph.dataset(ix);
         match dataset.partition_path(key, symbols) {
             Some(path) => self.files.get(&path).map(|file| file.version.clone()),
-            None => self.values.get(&dataset.partition_text(key, symbols)).cloned(),
+            None => self.values.get(&first_text(&dataset.partition_text(key, symbols))).cloned(),
         }
     }
 
@@ -110,7 +110,7 @@ impl World {
             }
             made.extend(job.outputs.iter().map(|ix| {
                 let text = graph.dataset(*ix).partition_text(&key, symbols);
-                output(&text, &made_version(job, &text, &read))
+                output(&text, &made_version(job, &spec.params, &text, &read))
             }));
         }
         Ok(made)
@@ -130,7 +130,7 @@ impl World {
     pub fn keep_values(&mut self, graph: &Graph, outputs: &[OutputRecord], symbols: &Symbols) {
         for output in outputs {
             if path_of(graph, &output.partition, symbols).is_none() {
-                self.values.insert(output.partition.clone(), output.version.clone());
+                self.values.insert(first_text(&output.partition), output.version.clone());
             }
         }
     }
@@ -163,14 +163,20 @@ impl World {
                 }
             }
         }
-        Sightings { graph: Some(registered.id.clone()), seen }
+        Sightings { graph: Some(registered.id.clone()), seen, unseen: Vec::new() }
     }
 }
 
+/// A partition's text before its dataset was moved: names after the first end in `~NUMBER`.
+pub fn first_text(text: &str) -> String {
+    let (name, keys) = text.split_at(text.find('/').unwrap_or(text.len()));
+    format!("{}{keys}", name.split('~').next().unwrap_or(name))
+}
+
 /// What a job makes: the same from the same code, arguments and inputs.
-pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) -> String {
+pub fn made_version(job: &Job, params: &Params, output: &str, read: &[(String, String, String)]) -> String {
     let mut read: Vec<String> =
-        read.iter().map(|(name, text, version)| format!("{name} {text} {version}")).collect();
+        read.iter().map(|(name, text, version)| format!("{name} {} {version}", first_text(text))).collect();
     read.sort();
     let inputs = hash64(&read.join("\n"));
     let seen = match job.code.split('-').next() {
@@ -178,9 +184,9 @@ pub fn made_version(job: &Job, output: &str, read: &[(String, String, String)]) 
         Some("coarse") => inputs % 2,
         _ => inputs,
     };
-    let digests = job.digests(&BTreeMap::new());
+    let digests = job.digests(&BTreeMap::new(), params);
     let code = essence(&digests.code);
-    format!("v{:016x}", hash64(&format!("{code} {} {output} {seen}", digests.args)))
+    format!("v{:016x}", hash64(&format!("{code} {} {} {seen}", digests.args, first_text(output))))
 }
 
 /// The part of a code on which it depends what is made: a change of the rest is harmless.

@@ -8,8 +8,8 @@
 
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
-    BatchEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry, InputEntry,
-    JobEntry, KeysEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
+    BatchEntry, CheckEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry,
+    InputEntry, JobEntry, KeysEntry, MovedEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
 };
 use databuild_core::graph::{Graph, GraphProblem};
 use databuild_core::ids::GraphId;
@@ -128,6 +128,8 @@ impl GraphSpec {
                 jobs: Vec::new(),
                 pools: Vec::new(),
                 keep_events_ms: None,
+                moved: Vec::new(),
+                checks: Vec::new(),
             },
         }
     }
@@ -141,6 +143,7 @@ impl GraphSpec {
             dims: dims.to_vec(),
             path: None,
             max_running: None,
+            observe: None,
         });
     }
 
@@ -167,6 +170,7 @@ impl GraphSpec {
             args: Vec::new(),
             env: BTreeMap::new(),
             env_inherit: Vec::new(),
+            params: BTreeMap::new(),
             inputs,
             outputs: outputs.iter().map(|output| (*output).to_owned()).collect(),
             batch: None,
@@ -229,6 +233,55 @@ impl GraphSpec {
         self.with(|job| {
             job.pools.insert(format!("//:{pool}"), slots);
         })
+    }
+
+    /// A dataset was moved.
+    pub fn moved(mut self, from: &str, to: &str) -> GraphSpec {
+        self.file.moved.push(MovedEntry::Dataset { from: from.to_owned(), to: to.to_owned() });
+        self
+    }
+
+    /// A dimension was moved.
+    pub fn moved_dim(mut self, dataset: &str, from: &str, to: &str) -> GraphSpec {
+        let (dataset, from, to) = (dataset.to_owned(), from.to_owned(), to.to_owned());
+        self.file.moved.push(MovedEntry::Dimension { dataset, from, to });
+        self
+    }
+
+    /// A job was moved.
+    pub fn moved_job(mut self, from: &str, to: &str) -> GraphSpec {
+        self.file.moved.push(MovedEntry::Job { from: format!("//:{from}"), to: format!("//:{to}") });
+        self
+    }
+
+    /// A check of a dataset, blocking.
+    pub fn check(self, name: &str, dataset: &str) -> GraphSpec {
+        self.check_with(name, dataset, |_| {})
+    }
+
+    /// A check that is changed.
+    pub fn check_with(
+        mut self,
+        name: &str,
+        dataset: &str,
+        change: impl FnOnce(&mut CheckEntry),
+    ) -> GraphSpec {
+        let mut entry = CheckEntry {
+            label: format!("//:{name}"),
+            dataset: dataset.to_owned(),
+            blocking: true,
+            executable: format!("_main/{name}"),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            env_inherit: Vec::new(),
+            timeout_ms: 300_000,
+            grace_ms: 5_000,
+            manifest: format!("_main/{name}.code.manifest"),
+            code: Some(format!("code of {name}")),
+        };
+        change(&mut entry);
+        self.file.checks.push(entry);
+        self
     }
 
     /// Changes a dataset.

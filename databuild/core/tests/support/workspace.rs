@@ -58,7 +58,7 @@ pub fn applying(plan: PlanId) -> ApplyRequest {
 
 /// The end of an attempt that took long enough for nothing to be leased ahead.
 pub fn end_of(result: Result<Success, AttemptReport>) -> AttemptEnd {
-    AttemptEnd { result, exit_code: None, wall_ms: 1_000, cpu_ms: 10, max_rss_kb: 1 }
+    AttemptEnd { result, exit_code: None, wall_ms: 1_000, cpu_ms: 10, max_rss_kb: 1, checks: Vec::new() }
 }
 
 /// One output of a successful attempt.
@@ -169,7 +169,9 @@ impl Workspace {
 
     pub fn see(&mut self, seen: Vec<Sighting>) {
         let graph = Some(self.core.state.registered().id.clone());
-        self.step(Input::Sightings(Sightings { graph, seen })).reply.expect("sightings are not refused");
+        self.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }))
+            .reply
+            .expect("sightings are not refused");
     }
 
     /// Partitions being made, in the order in which they were ordered.

@@ -67,6 +67,10 @@ pub struct Checkpoint {
     pub pool_sizes: ::std::collections::BTreeMap<::std::string::String, u32>,
     // @@protoc_insertion_point(field:databuild.v1.Checkpoint.starts)
     pub starts: ::std::vec::Vec<CheckpointStarts>,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.last_trial)
+    pub last_trial: u64,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.trials)
+    pub trials: ::std::vec::Vec<CheckpointTrial>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.Checkpoint.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -163,6 +167,12 @@ impl ::protobuf::Message for Checkpoint {
                 490 => {
                     self.starts.push(is.read_message()?);
                 },
+                640 => {
+                    self.last_trial = is.read_uint64()?;
+                },
+                650 => {
+                    self.trials.push(is.read_message()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -246,6 +256,13 @@ impl ::protobuf::Message for Checkpoint {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        if self.last_trial != 0 {
+            my_size += ::protobuf::rt::uint64_size(80, self.last_trial);
+        }
+        for value in &self.trials {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -315,6 +332,12 @@ impl ::protobuf::Message for Checkpoint {
         for v in &self.starts {
             ::protobuf::rt::write_message_field_with_cached_size(61, v, os)?;
         };
+        if self.last_trial != 0 {
+            os.write_uint64(80, self.last_trial)?;
+        }
+        for v in &self.trials {
+            ::protobuf::rt::write_message_field_with_cached_size(81, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -351,6 +374,8 @@ impl ::protobuf::Message for Checkpoint {
         self.key_spaces.clear();
         self.pool_sizes.clear();
         self.starts.clear();
+        self.last_trial = 0;
+        self.trials.clear();
         self.special_fields.clear();
     }
 
@@ -1206,6 +1231,8 @@ pub struct CheckpointDataset {
     pub adopted: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.discovered)
     pub discovered: ::std::vec::Vec<CheckpointDiscovered>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.aliases)
+    pub aliases: ::std::vec::Vec<CheckpointAlias>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointDataset.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1280,6 +1307,9 @@ impl ::protobuf::Message for CheckpointDataset {
                 },
                 402 => {
                     self.discovered.push(is.read_message()?);
+                },
+                722 => {
+                    self.aliases.push(is.read_message()?);
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1356,6 +1386,10 @@ impl ::protobuf::Message for CheckpointDataset {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for value in &self.aliases {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1410,6 +1444,9 @@ impl ::protobuf::Message for CheckpointDataset {
         for v in &self.discovered {
             ::protobuf::rt::write_message_field_with_cached_size(50, v, os)?;
         };
+        for v in &self.aliases {
+            ::protobuf::rt::write_message_field_with_cached_size(90, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -1443,6 +1480,7 @@ impl ::protobuf::Message for CheckpointDataset {
         self.spoiled.clear();
         self.adopted.clear();
         self.discovered.clear();
+        self.aliases.clear();
         self.special_fields.clear();
     }
 
@@ -1464,6 +1502,110 @@ impl ::protobuf::Message for CheckpointDataset {
             spoiled: ::protobuf::MessageField::none(),
             adopted: ::protobuf::MessageField::none(),
             discovered: ::std::vec::Vec::new(),
+            aliases: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointAlias)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointAlias {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointAlias.dataset)
+    pub dataset: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointAlias.dims)
+    pub dims: ::std::vec::Vec<::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointAlias.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointAlias {
+    fn default() -> &'a CheckpointAlias {
+        <CheckpointAlias as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointAlias {
+    pub fn new() -> CheckpointAlias {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointAlias {
+    const NAME: &'static str = "CheckpointAlias";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.dataset = is.read_string()?;
+                },
+                18 => {
+                    self.dims.push(is.read_string()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.dataset.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.dataset);
+        }
+        for value in &self.dims {
+            my_size += ::protobuf::rt::string_size(2, &value);
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.dataset.is_empty() {
+            os.write_string(1, &self.dataset)?;
+        }
+        for v in &self.dims {
+            os.write_string(2, &v)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointAlias {
+        CheckpointAlias::new()
+    }
+
+    fn clear(&mut self) {
+        self.dataset.clear();
+        self.dims.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointAlias {
+        static instance: CheckpointAlias = CheckpointAlias {
+            dataset: ::std::string::String::new(),
+            dims: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -1794,6 +1936,8 @@ pub struct CheckpointWork {
     pub live: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWork.forced)
     pub forced: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWork.by_hand)
+    pub by_hand: ::protobuf::MessageField<CheckpointSet>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointWork.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -1836,6 +1980,9 @@ impl ::protobuf::Message for CheckpointWork {
                 42 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.forced)?;
                 },
+                642 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.by_hand)?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -1867,6 +2014,10 @@ impl ::protobuf::Message for CheckpointWork {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        if let Some(v) = self.by_hand.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -1887,6 +2038,9 @@ impl ::protobuf::Message for CheckpointWork {
         }
         if let Some(v) = self.forced.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
+        }
+        if let Some(v) = self.by_hand.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(80, v, os)?;
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
@@ -1910,6 +2064,7 @@ impl ::protobuf::Message for CheckpointWork {
         self.ready.clear();
         self.live.clear();
         self.forced.clear();
+        self.by_hand.clear();
         self.special_fields.clear();
     }
 
@@ -1920,6 +2075,7 @@ impl ::protobuf::Message for CheckpointWork {
             ready: ::protobuf::MessageField::none(),
             live: ::protobuf::MessageField::none(),
             forced: ::protobuf::MessageField::none(),
+            by_hand: ::protobuf::MessageField::none(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -1958,6 +2114,8 @@ pub struct CheckpointWant {
     pub as_of: ::protobuf::MessageField<super::events::Instant>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.plan)
     pub plan: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.invoked)
+    pub invoked: ::protobuf::MessageField<CheckpointInvocation>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.paused)
     pub paused: bool,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.parent)
@@ -2031,6 +2189,9 @@ impl ::protobuf::Message for CheckpointWant {
                 240 => {
                     self.plan = is.read_uint64()?;
                 },
+                642 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.invoked)?;
+                },
                 160 => {
                     self.paused = is.read_bool()?;
                 },
@@ -2095,6 +2256,10 @@ impl ::protobuf::Message for CheckpointWant {
         if self.plan != 0 {
             my_size += ::protobuf::rt::uint64_size(30, self.plan);
         }
+        if let Some(v) = self.invoked.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         if self.paused != false {
             my_size += 2 + 1;
         }
@@ -2149,6 +2314,9 @@ impl ::protobuf::Message for CheckpointWant {
         if self.plan != 0 {
             os.write_uint64(30, self.plan)?;
         }
+        if let Some(v) = self.invoked.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(80, v, os)?;
+        }
         if self.paused != false {
             os.write_bool(20, self.paused)?;
         }
@@ -2186,6 +2354,7 @@ impl ::protobuf::Message for CheckpointWant {
         self.causes.clear();
         self.as_of.clear();
         self.plan = 0;
+        self.invoked.clear();
         self.paused = false;
         self.parent = 0;
         self.special_fields.clear();
@@ -2207,11 +2376,144 @@ impl ::protobuf::Message for CheckpointWant {
             causes: ::std::vec::Vec::new(),
             as_of: ::protobuf::MessageField::none(),
             plan: 0,
+            invoked: ::protobuf::MessageField::none(),
             paused: false,
             parent: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointInvocation)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointInvocation {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointInvocation.job)
+    pub job: u32,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointInvocation.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointInvocation.after)
+    pub after: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointInvocation.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointInvocation {
+    fn default() -> &'a CheckpointInvocation {
+        <CheckpointInvocation as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointInvocation {
+    pub fn new() -> CheckpointInvocation {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointInvocation {
+    const NAME: &'static str = "CheckpointInvocation";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.job = is.read_uint32()?;
+                },
+                18 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
+                24 => {
+                    self.after = is.read_uint64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.job != 0 {
+            my_size += ::protobuf::rt::uint32_size(1, self.job);
+        }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
+        if self.after != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.after);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.job != 0 {
+            os.write_uint32(1, self.job)?;
+        }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(18)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
+        if self.after != 0 {
+            os.write_uint64(3, self.after)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointInvocation {
+        CheckpointInvocation::new()
+    }
+
+    fn clear(&mut self) {
+        self.job = 0;
+        self.params.clear();
+        self.after = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointInvocation {
+        static instance: ::protobuf::rt::Lazy<CheckpointInvocation> = ::protobuf::rt::Lazy::new();
+        instance.get(CheckpointInvocation::new)
     }
 }
 
@@ -2364,6 +2666,10 @@ pub struct CheckpointRun {
     pub discovered: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.suspended)
     pub suspended: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.trial)
+    pub trial: ::protobuf::MessageField<super::events::TrialArmId>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointRun.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2454,6 +2760,24 @@ impl ::protobuf::Message for CheckpointRun {
                 408 => {
                     self.suspended = is.read_uint64()?;
                 },
+                642 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
+                650 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.trial)?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2530,6 +2854,16 @@ impl ::protobuf::Message for CheckpointRun {
         if self.suspended != 0 {
             my_size += ::protobuf::rt::uint64_size(51, self.suspended);
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
+        if let Some(v) = self.trial.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2594,6 +2928,18 @@ impl ::protobuf::Message for CheckpointRun {
         if self.suspended != 0 {
             os.write_uint64(51, self.suspended)?;
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(642)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
+        if let Some(v) = self.trial.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(81, v, os)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2631,31 +2977,416 @@ impl ::protobuf::Message for CheckpointRun {
         self.given_up = ::std::option::Option::None;
         self.discovered.clear();
         self.suspended = 0;
+        self.params.clear();
+        self.trial.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static CheckpointRun {
-        static instance: CheckpointRun = CheckpointRun {
+        static instance: ::protobuf::rt::Lazy<CheckpointRun> = ::protobuf::rt::Lazy::new();
+        instance.get(CheckpointRun::new)
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointTrial)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointTrial {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointTrial.created_at)
+    pub created_at: ::protobuf::MessageField<super::events::Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointTrial.spec)
+    pub spec: ::protobuf::MessageField<super::events::TrialCreated>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointTrial.graphs)
+    pub graphs: ::std::vec::Vec<u32>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointTrial.arms)
+    pub arms: ::std::vec::Vec<CheckpointArm>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointTrial.ended_at)
+    pub ended_at: ::protobuf::MessageField<super::events::Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointTrial.ended)
+    pub ended: ::protobuf::MessageField<super::events::TrialEnded>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointTrial.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointTrial {
+    fn default() -> &'a CheckpointTrial {
+        <CheckpointTrial as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointTrial {
+    pub fn new() -> CheckpointTrial {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointTrial {
+    const NAME: &'static str = "CheckpointTrial";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.created_at)?;
+                },
+                18 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.spec)?;
+                },
+                26 => {
+                    is.read_repeated_packed_uint32_into(&mut self.graphs)?;
+                },
+                24 => {
+                    self.graphs.push(is.read_uint32()?);
+                },
+                34 => {
+                    self.arms.push(is.read_message()?);
+                },
+                42 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.ended_at)?;
+                },
+                50 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.ended)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if let Some(v) = self.created_at.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.spec.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::vec_packed_uint32_size(3, &self.graphs);
+        for value in &self.arms {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        if let Some(v) = self.ended_at.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.ended.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if let Some(v) = self.created_at.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(1, v, os)?;
+        }
+        if let Some(v) = self.spec.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        }
+        os.write_repeated_packed_uint32(3, &self.graphs)?;
+        for v in &self.arms {
+            ::protobuf::rt::write_message_field_with_cached_size(4, v, os)?;
+        };
+        if let Some(v) = self.ended_at.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
+        }
+        if let Some(v) = self.ended.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(6, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointTrial {
+        CheckpointTrial::new()
+    }
+
+    fn clear(&mut self) {
+        self.created_at.clear();
+        self.spec.clear();
+        self.graphs.clear();
+        self.arms.clear();
+        self.ended_at.clear();
+        self.ended.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointTrial {
+        static instance: CheckpointTrial = CheckpointTrial {
+            created_at: ::protobuf::MessageField::none(),
+            spec: ::protobuf::MessageField::none(),
+            graphs: ::std::vec::Vec::new(),
+            arms: ::std::vec::Vec::new(),
+            ended_at: ::protobuf::MessageField::none(),
+            ended: ::protobuf::MessageField::none(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointArm)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointArm {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointArm.sample)
+    pub sample: u32,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointArm.arm)
+    pub arm: u32,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointArm.run)
+    pub run: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointArm.made)
+    pub made: ::protobuf::MessageField<CheckpointMade>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointArm.failed)
+    pub failed: ::std::option::Option<::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointArm.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointArm {
+    fn default() -> &'a CheckpointArm {
+        <CheckpointArm as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointArm {
+    pub fn new() -> CheckpointArm {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointArm {
+    const NAME: &'static str = "CheckpointArm";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.sample = is.read_uint32()?;
+                },
+                16 => {
+                    self.arm = is.read_uint32()?;
+                },
+                24 => {
+                    self.run = is.read_uint64()?;
+                },
+                34 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.made)?;
+                },
+                42 => {
+                    self.failed = ::std::option::Option::Some(is.read_string()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.sample != 0 {
+            my_size += ::protobuf::rt::uint32_size(1, self.sample);
+        }
+        if self.arm != 0 {
+            my_size += ::protobuf::rt::uint32_size(2, self.arm);
+        }
+        if self.run != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.run);
+        }
+        if let Some(v) = self.made.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.failed.as_ref() {
+            my_size += ::protobuf::rt::string_size(5, &v);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.sample != 0 {
+            os.write_uint32(1, self.sample)?;
+        }
+        if self.arm != 0 {
+            os.write_uint32(2, self.arm)?;
+        }
+        if self.run != 0 {
+            os.write_uint64(3, self.run)?;
+        }
+        if let Some(v) = self.made.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(4, v, os)?;
+        }
+        if let Some(v) = self.failed.as_ref() {
+            os.write_string(5, v)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointArm {
+        CheckpointArm::new()
+    }
+
+    fn clear(&mut self) {
+        self.sample = 0;
+        self.arm = 0;
+        self.run = 0;
+        self.made.clear();
+        self.failed = ::std::option::Option::None;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointArm {
+        static instance: CheckpointArm = CheckpointArm {
+            sample: 0,
+            arm: 0,
             run: 0,
-            graph: 0,
-            job: ::std::string::String::new(),
-            partition: ::std::string::String::new(),
-            phase: ::protobuf::EnumOrUnknown::from_i32(0),
-            retry_at: ::protobuf::MessageField::none(),
-            attempt: 0,
-            failures: 0,
-            losses: 0,
-            as_of: ::protobuf::MessageField::none(),
-            made_by: 0,
-            cancel_requested: false,
-            intended: ::std::vec::Vec::new(),
-            tainted: ::std::vec::Vec::new(),
-            set: ::protobuf::MessageField::none(),
-            inputs_of: ::std::vec::Vec::new(),
-            rest_due: ::protobuf::MessageField::none(),
-            given_up: ::std::option::Option::None,
-            discovered: ::std::vec::Vec::new(),
-            suspended: 0,
+            made: ::protobuf::MessageField::none(),
+            failed: ::std::option::Option::None,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointMade)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointMade {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointMade.outputs)
+    pub outputs: ::std::vec::Vec<super::events::OutputRecord>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointMade.inputs)
+    pub inputs: ::std::vec::Vec<u64>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointMade.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointMade {
+    fn default() -> &'a CheckpointMade {
+        <CheckpointMade as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointMade {
+    pub fn new() -> CheckpointMade {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointMade {
+    const NAME: &'static str = "CheckpointMade";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.outputs.push(is.read_message()?);
+                },
+                18 => {
+                    is.read_repeated_packed_fixed64_into(&mut self.inputs)?;
+                },
+                17 => {
+                    self.inputs.push(is.read_fixed64()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        for value in &self.outputs {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::vec_packed_fixed64_size(2, &self.inputs);
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        for v in &self.outputs {
+            ::protobuf::rt::write_message_field_with_cached_size(1, v, os)?;
+        };
+        os.write_repeated_packed_fixed64(2, &self.inputs)?;
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointMade {
+        CheckpointMade::new()
+    }
+
+    fn clear(&mut self) {
+        self.outputs.clear();
+        self.inputs.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointMade {
+        static instance: CheckpointMade = CheckpointMade {
+            outputs: ::std::vec::Vec::new(),
+            inputs: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -1520,6 +1520,202 @@ impl Record {
             RunSuspended::new()
         }
     }
+
+    // .databuild.v1.Checked checked = 70;
+
+    pub fn checked(&self) -> &Checked {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Checked(ref v)) => v,
+            _ => <Checked as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_checked(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_checked(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::Checked(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_checked(&mut self, v: Checked) {
+        self.event = ::std::option::Option::Some(record::Event::Checked(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_checked(&mut self) -> &mut Checked {
+        if let ::std::option::Option::Some(record::Event::Checked(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::Checked(Checked::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::Checked(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_checked(&mut self) -> Checked {
+        if self.has_checked() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::Checked(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            Checked::new()
+        }
+    }
+
+    // .databuild.v1.TrialCreated trial_created = 80;
+
+    pub fn trial_created(&self) -> &TrialCreated {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialCreated(ref v)) => v,
+            _ => <TrialCreated as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_trial_created(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_trial_created(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialCreated(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_trial_created(&mut self, v: TrialCreated) {
+        self.event = ::std::option::Option::Some(record::Event::TrialCreated(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_trial_created(&mut self) -> &mut TrialCreated {
+        if let ::std::option::Option::Some(record::Event::TrialCreated(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::TrialCreated(TrialCreated::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialCreated(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_trial_created(&mut self) -> TrialCreated {
+        if self.has_trial_created() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::TrialCreated(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            TrialCreated::new()
+        }
+    }
+
+    // .databuild.v1.TrialMade trial_made = 81;
+
+    pub fn trial_made(&self) -> &TrialMade {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialMade(ref v)) => v,
+            _ => <TrialMade as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_trial_made(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_trial_made(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialMade(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_trial_made(&mut self, v: TrialMade) {
+        self.event = ::std::option::Option::Some(record::Event::TrialMade(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_trial_made(&mut self) -> &mut TrialMade {
+        if let ::std::option::Option::Some(record::Event::TrialMade(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::TrialMade(TrialMade::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialMade(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_trial_made(&mut self) -> TrialMade {
+        if self.has_trial_made() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::TrialMade(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            TrialMade::new()
+        }
+    }
+
+    // .databuild.v1.TrialEnded trial_ended = 82;
+
+    pub fn trial_ended(&self) -> &TrialEnded {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialEnded(ref v)) => v,
+            _ => <TrialEnded as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_trial_ended(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_trial_ended(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialEnded(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_trial_ended(&mut self, v: TrialEnded) {
+        self.event = ::std::option::Option::Some(record::Event::TrialEnded(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_trial_ended(&mut self) -> &mut TrialEnded {
+        if let ::std::option::Option::Some(record::Event::TrialEnded(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::TrialEnded(TrialEnded::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::TrialEnded(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_trial_ended(&mut self) -> TrialEnded {
+        if self.has_trial_ended() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::TrialEnded(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            TrialEnded::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1627,6 +1823,18 @@ impl ::protobuf::Message for Record {
                 },
                 418 => {
                     self.event = ::std::option::Option::Some(record::Event::RunSuspended(is.read_message()?));
+                },
+                562 => {
+                    self.event = ::std::option::Option::Some(record::Event::Checked(is.read_message()?));
+                },
+                642 => {
+                    self.event = ::std::option::Option::Some(record::Event::TrialCreated(is.read_message()?));
+                },
+                650 => {
+                    self.event = ::std::option::Option::Some(record::Event::TrialMade(is.read_message()?));
+                },
+                658 => {
+                    self.event = ::std::option::Option::Some(record::Event::TrialEnded(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -1768,6 +1976,22 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::Checked(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::TrialCreated(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::TrialMade(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::TrialEnded(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -1874,6 +2098,18 @@ impl ::protobuf::Message for Record {
                 &record::Event::RunSuspended(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(52, v, os)?;
                 },
+                &record::Event::Checked(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(70, v, os)?;
+                },
+                &record::Event::TrialCreated(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(80, v, os)?;
+                },
+                &record::Event::TrialMade(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(81, v, os)?;
+                },
+                &record::Event::TrialEnded(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(82, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -1895,6 +2131,10 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -2005,6 +2245,14 @@ pub mod record {
         PoolResized(super::PoolResized),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.run_suspended)
         RunSuspended(super::RunSuspended),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.checked)
+        Checked(super::Checked),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.trial_created)
+        TrialCreated(super::TrialCreated),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.trial_made)
+        TrialMade(super::TrialMade),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.trial_ended)
+        TrialEnded(super::TrialEnded),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -2691,6 +2939,8 @@ pub struct WantCreated {
     pub plan: u64,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.parent)
     pub parent: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -2763,6 +3013,21 @@ impl ::protobuf::Message for WantCreated {
                 400 => {
                     self.parent = is.read_uint64()?;
                 },
+                642 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -2824,6 +3089,12 @@ impl ::protobuf::Message for WantCreated {
         if self.parent != 0 {
             my_size += ::protobuf::rt::uint64_size(50, self.parent);
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -2875,6 +3146,15 @@ impl ::protobuf::Message for WantCreated {
         if self.parent != 0 {
             os.write_uint64(50, self.parent)?;
         }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(642)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -2907,29 +3187,13 @@ impl ::protobuf::Message for WantCreated {
         self.successors.clear();
         self.plan = 0;
         self.parent = 0;
+        self.params.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static WantCreated {
-        static instance: WantCreated = WantCreated {
-            want: 0,
-            targets: ::std::vec::Vec::new(),
-            class: ::protobuf::EnumOrUnknown::from_i32(0),
-            refresh: ::protobuf::EnumOrUnknown::from_i32(0),
-            as_of: ::protobuf::MessageField::none(),
-            expires_at: ::protobuf::MessageField::none(),
-            due_at: ::protobuf::MessageField::none(),
-            comment: ::std::string::String::new(),
-            source: ::std::string::String::new(),
-            work: ::std::vec::Vec::new(),
-            forced: ::std::vec::Vec::new(),
-            blocked: ::std::vec::Vec::new(),
-            successors: ::std::vec::Vec::new(),
-            plan: 0,
-            parent: 0,
-            special_fields: ::protobuf::SpecialFields::new(),
-        };
-        &instance
+        static instance: ::protobuf::rt::Lazy<WantCreated> = ::protobuf::rt::Lazy::new();
+        instance.get(WantCreated::new)
     }
 }
 
@@ -3765,6 +4029,10 @@ pub struct AttemptLeased {
     pub inputs: u64,
     // @@protoc_insertion_point(field:databuild.v1.AttemptLeased.inputs_of)
     pub inputs_of: ::std::vec::Vec<u64>,
+    // @@protoc_insertion_point(field:databuild.v1.AttemptLeased.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.AttemptLeased.trial)
+    pub trial: ::protobuf::MessageField<TrialArmId>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.AttemptLeased.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3819,6 +4087,24 @@ impl ::protobuf::Message for AttemptLeased {
                 161 => {
                     self.inputs_of.push(is.read_fixed64()?);
                 },
+                642 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
+                650 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.trial)?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -3854,6 +4140,16 @@ impl ::protobuf::Message for AttemptLeased {
             my_size += 1 + 8;
         }
         my_size += ::protobuf::rt::vec_packed_fixed64_size(20, &self.inputs_of);
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
+        if let Some(v) = self.trial.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -3882,6 +4178,18 @@ impl ::protobuf::Message for AttemptLeased {
             os.write_fixed64(7, self.inputs)?;
         }
         os.write_repeated_packed_fixed64(20, &self.inputs_of)?;
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(642)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
+        if let Some(v) = self.trial.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(81, v, os)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -3907,22 +4215,14 @@ impl ::protobuf::Message for AttemptLeased {
         self.as_of.clear();
         self.inputs = 0;
         self.inputs_of.clear();
+        self.params.clear();
+        self.trial.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static AttemptLeased {
-        static instance: AttemptLeased = AttemptLeased {
-            run: 0,
-            attempt: 0,
-            job: ::std::string::String::new(),
-            partition: ::std::string::String::new(),
-            graph: ::std::string::String::new(),
-            as_of: ::protobuf::MessageField::none(),
-            inputs: 0,
-            inputs_of: ::std::vec::Vec::new(),
-            special_fields: ::protobuf::SpecialFields::new(),
-        };
-        &instance
+        static instance: ::protobuf::rt::Lazy<AttemptLeased> = ::protobuf::rt::Lazy::new();
+        instance.get(AttemptLeased::new)
     }
 }
 
@@ -6902,6 +7202,1493 @@ impl ::protobuf::Message for PoolResized {
     }
 }
 
+// @@protoc_insertion_point(message:databuild.v1.TrialArmId)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialArmId {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialArmId.trial)
+    pub trial: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TrialArmId.sample)
+    pub sample: u32,
+    // @@protoc_insertion_point(field:databuild.v1.TrialArmId.arm)
+    pub arm: u32,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialArmId.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialArmId {
+    fn default() -> &'a TrialArmId {
+        <TrialArmId as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialArmId {
+    pub fn new() -> TrialArmId {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialArmId {
+    const NAME: &'static str = "TrialArmId";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.trial = is.read_uint64()?;
+                },
+                16 => {
+                    self.sample = is.read_uint32()?;
+                },
+                24 => {
+                    self.arm = is.read_uint32()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.trial != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.trial);
+        }
+        if self.sample != 0 {
+            my_size += ::protobuf::rt::uint32_size(2, self.sample);
+        }
+        if self.arm != 0 {
+            my_size += ::protobuf::rt::uint32_size(3, self.arm);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.trial != 0 {
+            os.write_uint64(1, self.trial)?;
+        }
+        if self.sample != 0 {
+            os.write_uint32(2, self.sample)?;
+        }
+        if self.arm != 0 {
+            os.write_uint32(3, self.arm)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialArmId {
+        TrialArmId::new()
+    }
+
+    fn clear(&mut self) {
+        self.trial = 0;
+        self.sample = 0;
+        self.arm = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialArmId {
+        static instance: TrialArmId = TrialArmId {
+            trial: 0,
+            sample: 0,
+            arm: 0,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TrialCreated)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialCreated {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.trial)
+    pub trial: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.kind)
+    pub kind: ::protobuf::EnumOrUnknown<TrialKind>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.run)
+    pub run: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.job)
+    pub job: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.graphs)
+    pub graphs: ::std::vec::Vec<TrialGraph>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.samples)
+    pub samples: ::std::vec::Vec<TrialSample>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.as_of)
+    pub as_of: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.keep)
+    pub keep: ::std::option::Option<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.by)
+    pub by: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialCreated.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialCreated {
+    fn default() -> &'a TrialCreated {
+        <TrialCreated as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialCreated {
+    pub fn new() -> TrialCreated {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialCreated {
+    const NAME: &'static str = "TrialCreated";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.trial = is.read_uint64()?;
+                },
+                16 => {
+                    self.kind = is.read_enum_or_unknown()?;
+                },
+                24 => {
+                    self.run = is.read_uint64()?;
+                },
+                34 => {
+                    self.job = is.read_string()?;
+                },
+                42 => {
+                    self.graphs.push(is.read_message()?);
+                },
+                50 => {
+                    self.samples.push(is.read_message()?);
+                },
+                58 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.as_of)?;
+                },
+                66 => {
+                    self.keep = ::std::option::Option::Some(is.read_string()?);
+                },
+                74 => {
+                    self.by = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.trial != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.trial);
+        }
+        if self.kind != ::protobuf::EnumOrUnknown::new(TrialKind::TRIAL_KIND_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(2, self.kind.value());
+        }
+        if self.run != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.run);
+        }
+        if !self.job.is_empty() {
+            my_size += ::protobuf::rt::string_size(4, &self.job);
+        }
+        for value in &self.graphs {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        for value in &self.samples {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        if let Some(v) = self.as_of.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.keep.as_ref() {
+            my_size += ::protobuf::rt::string_size(8, &v);
+        }
+        if !self.by.is_empty() {
+            my_size += ::protobuf::rt::string_size(9, &self.by);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.trial != 0 {
+            os.write_uint64(1, self.trial)?;
+        }
+        if self.kind != ::protobuf::EnumOrUnknown::new(TrialKind::TRIAL_KIND_UNSPECIFIED) {
+            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.kind))?;
+        }
+        if self.run != 0 {
+            os.write_uint64(3, self.run)?;
+        }
+        if !self.job.is_empty() {
+            os.write_string(4, &self.job)?;
+        }
+        for v in &self.graphs {
+            ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
+        };
+        for v in &self.samples {
+            ::protobuf::rt::write_message_field_with_cached_size(6, v, os)?;
+        };
+        if let Some(v) = self.as_of.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(7, v, os)?;
+        }
+        if let Some(v) = self.keep.as_ref() {
+            os.write_string(8, v)?;
+        }
+        if !self.by.is_empty() {
+            os.write_string(9, &self.by)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialCreated {
+        TrialCreated::new()
+    }
+
+    fn clear(&mut self) {
+        self.trial = 0;
+        self.kind = ::protobuf::EnumOrUnknown::new(TrialKind::TRIAL_KIND_UNSPECIFIED);
+        self.run = 0;
+        self.job.clear();
+        self.graphs.clear();
+        self.samples.clear();
+        self.as_of.clear();
+        self.keep = ::std::option::Option::None;
+        self.by.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialCreated {
+        static instance: TrialCreated = TrialCreated {
+            trial: 0,
+            kind: ::protobuf::EnumOrUnknown::from_i32(0),
+            run: 0,
+            job: ::std::string::String::new(),
+            graphs: ::std::vec::Vec::new(),
+            samples: ::std::vec::Vec::new(),
+            as_of: ::protobuf::MessageField::none(),
+            keep: ::std::option::Option::None,
+            by: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TrialGraph)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialGraph {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialGraph.graph)
+    pub graph: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialGraph.inherited)
+    pub inherited: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialGraph.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialGraph {
+    fn default() -> &'a TrialGraph {
+        <TrialGraph as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialGraph {
+    pub fn new() -> TrialGraph {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialGraph {
+    const NAME: &'static str = "TrialGraph";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.graph = is.read_string()?;
+                },
+                18 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.inherited.insert(key, value);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.graph.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.graph);
+        }
+        for (k, v) in &self.inherited {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.graph.is_empty() {
+            os.write_string(1, &self.graph)?;
+        }
+        for (k, v) in &self.inherited {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(18)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialGraph {
+        TrialGraph::new()
+    }
+
+    fn clear(&mut self) {
+        self.graph.clear();
+        self.inherited.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialGraph {
+        static instance: ::protobuf::rt::Lazy<TrialGraph> = ::protobuf::rt::Lazy::new();
+        instance.get(TrialGraph::new)
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TrialSample)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialSample {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialSample.partition)
+    pub partition: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialSample.arms)
+    pub arms: ::std::vec::Vec<TrialArm>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialSample.discovered)
+    pub discovered: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialSample.expected)
+    pub expected: ::std::vec::Vec<OutputRecord>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialSample.changed_inputs)
+    pub changed_inputs: ::std::vec::Vec<::std::string::String>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialSample.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialSample {
+    fn default() -> &'a TrialSample {
+        <TrialSample as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialSample {
+    pub fn new() -> TrialSample {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialSample {
+    const NAME: &'static str = "TrialSample";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partition = is.read_string()?;
+                },
+                18 => {
+                    self.arms.push(is.read_message()?);
+                },
+                26 => {
+                    self.discovered.push(is.read_string()?);
+                },
+                34 => {
+                    self.expected.push(is.read_message()?);
+                },
+                42 => {
+                    self.changed_inputs.push(is.read_string()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.partition.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.partition);
+        }
+        for value in &self.arms {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        for value in &self.discovered {
+            my_size += ::protobuf::rt::string_size(3, &value);
+        };
+        for value in &self.expected {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        for value in &self.changed_inputs {
+            my_size += ::protobuf::rt::string_size(5, &value);
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.partition.is_empty() {
+            os.write_string(1, &self.partition)?;
+        }
+        for v in &self.arms {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        };
+        for v in &self.discovered {
+            os.write_string(3, &v)?;
+        };
+        for v in &self.expected {
+            ::protobuf::rt::write_message_field_with_cached_size(4, v, os)?;
+        };
+        for v in &self.changed_inputs {
+            os.write_string(5, &v)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialSample {
+        TrialSample::new()
+    }
+
+    fn clear(&mut self) {
+        self.partition.clear();
+        self.arms.clear();
+        self.discovered.clear();
+        self.expected.clear();
+        self.changed_inputs.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialSample {
+        static instance: TrialSample = TrialSample {
+            partition: ::std::string::String::new(),
+            arms: ::std::vec::Vec::new(),
+            discovered: ::std::vec::Vec::new(),
+            expected: ::std::vec::Vec::new(),
+            changed_inputs: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TrialArm)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialArm {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialArm.graph)
+    pub graph: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialArm.params)
+    pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialArm.digests)
+    pub digests: ::protobuf::MessageField<Digests>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialArm.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialArm {
+    fn default() -> &'a TrialArm {
+        <TrialArm as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialArm {
+    pub fn new() -> TrialArm {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialArm {
+    const NAME: &'static str = "TrialArm";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.graph = is.read_string()?;
+                },
+                18 => {
+                    let len = is.read_raw_varint32()?;
+                    let old_limit = is.push_limit(len as u64)?;
+                    let mut key = ::std::default::Default::default();
+                    let mut value = ::std::default::Default::default();
+                    while let Some(tag) = is.read_raw_tag_or_eof()? {
+                        match tag {
+                            10 => key = is.read_string()?,
+                            18 => value = is.read_string()?,
+                            _ => ::protobuf::rt::skip_field_for_tag(tag, is)?,
+                        };
+                    }
+                    is.pop_limit(old_limit);
+                    self.params.insert(key, value);
+                },
+                26 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.digests)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.graph.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.graph);
+        }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
+        };
+        if let Some(v) = self.digests.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.graph.is_empty() {
+            os.write_string(1, &self.graph)?;
+        }
+        for (k, v) in &self.params {
+            let mut entry_size = 0;
+            entry_size += ::protobuf::rt::string_size(1, &k);
+            entry_size += ::protobuf::rt::string_size(2, &v);
+            os.write_raw_varint32(18)?; // Tag.
+            os.write_raw_varint32(entry_size as u32)?;
+            os.write_string(1, &k)?;
+            os.write_string(2, &v)?;
+        };
+        if let Some(v) = self.digests.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialArm {
+        TrialArm::new()
+    }
+
+    fn clear(&mut self) {
+        self.graph.clear();
+        self.params.clear();
+        self.digests.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialArm {
+        static instance: ::protobuf::rt::Lazy<TrialArm> = ::protobuf::rt::Lazy::new();
+        instance.get(TrialArm::new)
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TrialMade)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialMade {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialMade.run)
+    pub run: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TrialMade.attempt)
+    pub attempt: u32,
+    // @@protoc_insertion_point(field:databuild.v1.TrialMade.outputs)
+    pub outputs: ::std::vec::Vec<OutputRecord>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialMade.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialMade {
+    fn default() -> &'a TrialMade {
+        <TrialMade as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialMade {
+    pub fn new() -> TrialMade {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialMade {
+    const NAME: &'static str = "TrialMade";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.run = is.read_uint64()?;
+                },
+                16 => {
+                    self.attempt = is.read_uint32()?;
+                },
+                26 => {
+                    self.outputs.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.run != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.run);
+        }
+        if self.attempt != 0 {
+            my_size += ::protobuf::rt::uint32_size(2, self.attempt);
+        }
+        for value in &self.outputs {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.run != 0 {
+            os.write_uint64(1, self.run)?;
+        }
+        if self.attempt != 0 {
+            os.write_uint32(2, self.attempt)?;
+        }
+        for v in &self.outputs {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialMade {
+        TrialMade::new()
+    }
+
+    fn clear(&mut self) {
+        self.run = 0;
+        self.attempt = 0;
+        self.outputs.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialMade {
+        static instance: TrialMade = TrialMade {
+            run: 0,
+            attempt: 0,
+            outputs: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TrialEnded)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialEnded {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialEnded.trial)
+    pub trial: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TrialEnded.outcome)
+    pub outcome: ::protobuf::EnumOrUnknown<TrialOutcome>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialEnded.results)
+    pub results: ::std::vec::Vec<TrialResult>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialEnded.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialEnded {
+    fn default() -> &'a TrialEnded {
+        <TrialEnded as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialEnded {
+    pub fn new() -> TrialEnded {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialEnded {
+    const NAME: &'static str = "TrialEnded";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.trial = is.read_uint64()?;
+                },
+                16 => {
+                    self.outcome = is.read_enum_or_unknown()?;
+                },
+                26 => {
+                    self.results.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.trial != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.trial);
+        }
+        if self.outcome != ::protobuf::EnumOrUnknown::new(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(2, self.outcome.value());
+        }
+        for value in &self.results {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.trial != 0 {
+            os.write_uint64(1, self.trial)?;
+        }
+        if self.outcome != ::protobuf::EnumOrUnknown::new(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED) {
+            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.outcome))?;
+        }
+        for v in &self.results {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialEnded {
+        TrialEnded::new()
+    }
+
+    fn clear(&mut self) {
+        self.trial = 0;
+        self.outcome = ::protobuf::EnumOrUnknown::new(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED);
+        self.results.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialEnded {
+        static instance: TrialEnded = TrialEnded {
+            trial: 0,
+            outcome: ::protobuf::EnumOrUnknown::from_i32(0),
+            results: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TrialResult)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TrialResult {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.partition)
+    pub partition: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.verdict)
+    pub verdict: ::protobuf::EnumOrUnknown<TrialVerdict>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.first_version)
+    pub first_version: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.second_version)
+    pub second_version: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.first_bytes)
+    pub first_bytes: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.second_bytes)
+    pub second_bytes: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.runs)
+    pub runs: ::std::vec::Vec<u64>,
+    // @@protoc_insertion_point(field:databuild.v1.TrialResult.message)
+    pub message: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TrialResult.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TrialResult {
+    fn default() -> &'a TrialResult {
+        <TrialResult as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TrialResult {
+    pub fn new() -> TrialResult {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TrialResult {
+    const NAME: &'static str = "TrialResult";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partition = is.read_string()?;
+                },
+                16 => {
+                    self.verdict = is.read_enum_or_unknown()?;
+                },
+                26 => {
+                    self.first_version = is.read_string()?;
+                },
+                34 => {
+                    self.second_version = is.read_string()?;
+                },
+                40 => {
+                    self.first_bytes = is.read_uint64()?;
+                },
+                48 => {
+                    self.second_bytes = is.read_uint64()?;
+                },
+                58 => {
+                    is.read_repeated_packed_uint64_into(&mut self.runs)?;
+                },
+                56 => {
+                    self.runs.push(is.read_uint64()?);
+                },
+                66 => {
+                    self.message = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.partition.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.partition);
+        }
+        if self.verdict != ::protobuf::EnumOrUnknown::new(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(2, self.verdict.value());
+        }
+        if !self.first_version.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.first_version);
+        }
+        if !self.second_version.is_empty() {
+            my_size += ::protobuf::rt::string_size(4, &self.second_version);
+        }
+        if self.first_bytes != 0 {
+            my_size += ::protobuf::rt::uint64_size(5, self.first_bytes);
+        }
+        if self.second_bytes != 0 {
+            my_size += ::protobuf::rt::uint64_size(6, self.second_bytes);
+        }
+        my_size += ::protobuf::rt::vec_packed_uint64_size(7, &self.runs);
+        if !self.message.is_empty() {
+            my_size += ::protobuf::rt::string_size(8, &self.message);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.partition.is_empty() {
+            os.write_string(1, &self.partition)?;
+        }
+        if self.verdict != ::protobuf::EnumOrUnknown::new(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED) {
+            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.verdict))?;
+        }
+        if !self.first_version.is_empty() {
+            os.write_string(3, &self.first_version)?;
+        }
+        if !self.second_version.is_empty() {
+            os.write_string(4, &self.second_version)?;
+        }
+        if self.first_bytes != 0 {
+            os.write_uint64(5, self.first_bytes)?;
+        }
+        if self.second_bytes != 0 {
+            os.write_uint64(6, self.second_bytes)?;
+        }
+        os.write_repeated_packed_uint64(7, &self.runs)?;
+        if !self.message.is_empty() {
+            os.write_string(8, &self.message)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TrialResult {
+        TrialResult::new()
+    }
+
+    fn clear(&mut self) {
+        self.partition.clear();
+        self.verdict = ::protobuf::EnumOrUnknown::new(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED);
+        self.first_version.clear();
+        self.second_version.clear();
+        self.first_bytes = 0;
+        self.second_bytes = 0;
+        self.runs.clear();
+        self.message.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TrialResult {
+        static instance: TrialResult = TrialResult {
+            partition: ::std::string::String::new(),
+            verdict: ::protobuf::EnumOrUnknown::from_i32(0),
+            first_version: ::std::string::String::new(),
+            second_version: ::std::string::String::new(),
+            first_bytes: 0,
+            second_bytes: 0,
+            runs: ::std::vec::Vec::new(),
+            message: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.Checked)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Checked {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.Checked.run)
+    pub run: u64,
+    // @@protoc_insertion_point(field:databuild.v1.Checked.attempt)
+    pub attempt: u32,
+    // @@protoc_insertion_point(field:databuild.v1.Checked.checks)
+    pub checks: ::std::vec::Vec<CheckFindings>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Checked.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Checked {
+    fn default() -> &'a Checked {
+        <Checked as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Checked {
+    pub fn new() -> Checked {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for Checked {
+    const NAME: &'static str = "Checked";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.run = is.read_uint64()?;
+                },
+                16 => {
+                    self.attempt = is.read_uint32()?;
+                },
+                26 => {
+                    self.checks.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.run != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.run);
+        }
+        if self.attempt != 0 {
+            my_size += ::protobuf::rt::uint32_size(2, self.attempt);
+        }
+        for value in &self.checks {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.run != 0 {
+            os.write_uint64(1, self.run)?;
+        }
+        if self.attempt != 0 {
+            os.write_uint32(2, self.attempt)?;
+        }
+        for v in &self.checks {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Checked {
+        Checked::new()
+    }
+
+    fn clear(&mut self) {
+        self.run = 0;
+        self.attempt = 0;
+        self.checks.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Checked {
+        static instance: Checked = Checked {
+            run: 0,
+            attempt: 0,
+            checks: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckFindings)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckFindings {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckFindings.check)
+    pub check: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckFindings.blocking)
+    pub blocking: bool,
+    // @@protoc_insertion_point(field:databuild.v1.CheckFindings.results)
+    pub results: ::std::vec::Vec<CheckResult>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckFindings.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckFindings {
+    fn default() -> &'a CheckFindings {
+        <CheckFindings as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckFindings {
+    pub fn new() -> CheckFindings {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckFindings {
+    const NAME: &'static str = "CheckFindings";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.check = is.read_string()?;
+                },
+                16 => {
+                    self.blocking = is.read_bool()?;
+                },
+                26 => {
+                    self.results.push(is.read_message()?);
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.check.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.check);
+        }
+        if self.blocking != false {
+            my_size += 1 + 1;
+        }
+        for value in &self.results {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.check.is_empty() {
+            os.write_string(1, &self.check)?;
+        }
+        if self.blocking != false {
+            os.write_bool(2, self.blocking)?;
+        }
+        for v in &self.results {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        };
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckFindings {
+        CheckFindings::new()
+    }
+
+    fn clear(&mut self) {
+        self.check.clear();
+        self.blocking = false;
+        self.results.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckFindings {
+        static instance: CheckFindings = CheckFindings {
+            check: ::std::string::String::new(),
+            blocking: false,
+            results: ::std::vec::Vec::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckResult)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckResult {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.partition)
+    pub partition: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.outcome)
+    pub outcome: ::protobuf::EnumOrUnknown<CheckOutcome>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.message)
+    pub message: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckResult.metadata)
+    pub metadata: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckResult.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckResult {
+    fn default() -> &'a CheckResult {
+        <CheckResult as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckResult {
+    pub fn new() -> CheckResult {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckResult {
+    const NAME: &'static str = "CheckResult";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.partition = is.read_string()?;
+                },
+                16 => {
+                    self.outcome = is.read_enum_or_unknown()?;
+                },
+                26 => {
+                    self.message = is.read_string()?;
+                },
+                34 => {
+                    self.metadata = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.partition.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.partition);
+        }
+        if self.outcome != ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED) {
+            my_size += ::protobuf::rt::int32_size(2, self.outcome.value());
+        }
+        if !self.message.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.message);
+        }
+        if !self.metadata.is_empty() {
+            my_size += ::protobuf::rt::string_size(4, &self.metadata);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.partition.is_empty() {
+            os.write_string(1, &self.partition)?;
+        }
+        if self.outcome != ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED) {
+            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.outcome))?;
+        }
+        if !self.message.is_empty() {
+            os.write_string(3, &self.message)?;
+        }
+        if !self.metadata.is_empty() {
+            os.write_string(4, &self.metadata)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckResult {
+        CheckResult::new()
+    }
+
+    fn clear(&mut self) {
+        self.partition.clear();
+        self.outcome = ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED);
+        self.message.clear();
+        self.metadata.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckResult {
+        static instance: CheckResult = CheckResult {
+            partition: ::std::string::String::new(),
+            outcome: ::protobuf::EnumOrUnknown::from_i32(0),
+            message: ::std::string::String::new(),
+            metadata: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
 #[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
 // @@protoc_insertion_point(enum:databuild.v1.PriorityClass)
 pub enum PriorityClass {
@@ -7198,6 +8985,241 @@ impl ::protobuf::Enum for PlanRowKind {
 impl ::std::default::Default for PlanRowKind {
     fn default() -> Self {
         PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED
+    }
+}
+
+
+#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
+// @@protoc_insertion_point(enum:databuild.v1.TrialKind)
+pub enum TrialKind {
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_UNSPECIFIED)
+    TRIAL_KIND_UNSPECIFIED = 0,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_COMPARE)
+    TRIAL_KIND_COMPARE = 1,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_VERIFY)
+    TRIAL_KIND_VERIFY = 2,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_RERUN)
+    TRIAL_KIND_RERUN = 3,
+}
+
+impl ::protobuf::Enum for TrialKind {
+    const NAME: &'static str = "TrialKind";
+
+    fn value(&self) -> i32 {
+        *self as i32
+    }
+
+    fn from_i32(value: i32) -> ::std::option::Option<TrialKind> {
+        match value {
+            0 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_UNSPECIFIED),
+            1 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_COMPARE),
+            2 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_VERIFY),
+            3 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_RERUN),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    fn from_str(str: &str) -> ::std::option::Option<TrialKind> {
+        match str {
+            "TRIAL_KIND_UNSPECIFIED" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_UNSPECIFIED),
+            "TRIAL_KIND_COMPARE" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_COMPARE),
+            "TRIAL_KIND_VERIFY" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_VERIFY),
+            "TRIAL_KIND_RERUN" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_RERUN),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    const VALUES: &'static [TrialKind] = &[
+        TrialKind::TRIAL_KIND_UNSPECIFIED,
+        TrialKind::TRIAL_KIND_COMPARE,
+        TrialKind::TRIAL_KIND_VERIFY,
+        TrialKind::TRIAL_KIND_RERUN,
+    ];
+}
+
+impl ::std::default::Default for TrialKind {
+    fn default() -> Self {
+        TrialKind::TRIAL_KIND_UNSPECIFIED
+    }
+}
+
+
+#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
+// @@protoc_insertion_point(enum:databuild.v1.TrialOutcome)
+pub enum TrialOutcome {
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_UNSPECIFIED)
+    TRIAL_OUTCOME_UNSPECIFIED = 0,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_EQUAL)
+    TRIAL_OUTCOME_EQUAL = 1,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_DIFFERS)
+    TRIAL_OUTCOME_DIFFERS = 2,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_UNKNOWN)
+    TRIAL_OUTCOME_UNKNOWN = 3,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_CANCELED)
+    TRIAL_OUTCOME_CANCELED = 4,
+}
+
+impl ::protobuf::Enum for TrialOutcome {
+    const NAME: &'static str = "TrialOutcome";
+
+    fn value(&self) -> i32 {
+        *self as i32
+    }
+
+    fn from_i32(value: i32) -> ::std::option::Option<TrialOutcome> {
+        match value {
+            0 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED),
+            1 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_EQUAL),
+            2 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_DIFFERS),
+            3 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNKNOWN),
+            4 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_CANCELED),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    fn from_str(str: &str) -> ::std::option::Option<TrialOutcome> {
+        match str {
+            "TRIAL_OUTCOME_UNSPECIFIED" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED),
+            "TRIAL_OUTCOME_EQUAL" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_EQUAL),
+            "TRIAL_OUTCOME_DIFFERS" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_DIFFERS),
+            "TRIAL_OUTCOME_UNKNOWN" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNKNOWN),
+            "TRIAL_OUTCOME_CANCELED" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_CANCELED),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    const VALUES: &'static [TrialOutcome] = &[
+        TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED,
+        TrialOutcome::TRIAL_OUTCOME_EQUAL,
+        TrialOutcome::TRIAL_OUTCOME_DIFFERS,
+        TrialOutcome::TRIAL_OUTCOME_UNKNOWN,
+        TrialOutcome::TRIAL_OUTCOME_CANCELED,
+    ];
+}
+
+impl ::std::default::Default for TrialOutcome {
+    fn default() -> Self {
+        TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED
+    }
+}
+
+
+#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
+// @@protoc_insertion_point(enum:databuild.v1.TrialVerdict)
+pub enum TrialVerdict {
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_UNSPECIFIED)
+    TRIAL_VERDICT_UNSPECIFIED = 0,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_EQUAL)
+    TRIAL_VERDICT_EQUAL = 1,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_DIFFERS)
+    TRIAL_VERDICT_DIFFERS = 2,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_INCOMPARABLE)
+    TRIAL_VERDICT_INCOMPARABLE = 3,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_INPUTS_CHANGED)
+    TRIAL_VERDICT_INPUTS_CHANGED = 4,
+    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_FAILED)
+    TRIAL_VERDICT_FAILED = 5,
+}
+
+impl ::protobuf::Enum for TrialVerdict {
+    const NAME: &'static str = "TrialVerdict";
+
+    fn value(&self) -> i32 {
+        *self as i32
+    }
+
+    fn from_i32(value: i32) -> ::std::option::Option<TrialVerdict> {
+        match value {
+            0 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED),
+            1 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_EQUAL),
+            2 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_DIFFERS),
+            3 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INCOMPARABLE),
+            4 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED),
+            5 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_FAILED),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    fn from_str(str: &str) -> ::std::option::Option<TrialVerdict> {
+        match str {
+            "TRIAL_VERDICT_UNSPECIFIED" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED),
+            "TRIAL_VERDICT_EQUAL" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_EQUAL),
+            "TRIAL_VERDICT_DIFFERS" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_DIFFERS),
+            "TRIAL_VERDICT_INCOMPARABLE" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INCOMPARABLE),
+            "TRIAL_VERDICT_INPUTS_CHANGED" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED),
+            "TRIAL_VERDICT_FAILED" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_FAILED),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    const VALUES: &'static [TrialVerdict] = &[
+        TrialVerdict::TRIAL_VERDICT_UNSPECIFIED,
+        TrialVerdict::TRIAL_VERDICT_EQUAL,
+        TrialVerdict::TRIAL_VERDICT_DIFFERS,
+        TrialVerdict::TRIAL_VERDICT_INCOMPARABLE,
+        TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED,
+        TrialVerdict::TRIAL_VERDICT_FAILED,
+    ];
+}
+
+impl ::std::default::Default for TrialVerdict {
+    fn default() -> Self {
+        TrialVerdict::TRIAL_VERDICT_UNSPECIFIED
+    }
+}
+
+
+#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
+// @@protoc_insertion_point(enum:databuild.v1.CheckOutcome)
+pub enum CheckOutcome {
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_UNSPECIFIED)
+    CHECK_OUTCOME_UNSPECIFIED = 0,
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_PASSED)
+    CHECK_OUTCOME_PASSED = 1,
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_FAILED)
+    CHECK_OUTCOME_FAILED = 2,
+    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_ERROR)
+    CHECK_OUTCOME_ERROR = 3,
+}
+
+impl ::protobuf::Enum for CheckOutcome {
+    const NAME: &'static str = "CheckOutcome";
+
+    fn value(&self) -> i32 {
+        *self as i32
+    }
+
+    fn from_i32(value: i32) -> ::std::option::Option<CheckOutcome> {
+        match value {
+            0 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED),
+            1 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_PASSED),
+            2 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_FAILED),
+            3 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_ERROR),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    fn from_str(str: &str) -> ::std::option::Option<CheckOutcome> {
+        match str {
+            "CHECK_OUTCOME_UNSPECIFIED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED),
+            "CHECK_OUTCOME_PASSED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_PASSED),
+            "CHECK_OUTCOME_FAILED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_FAILED),
+            "CHECK_OUTCOME_ERROR" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_ERROR),
+            _ => ::std::option::Option::None
+        }
+    }
+
+    const VALUES: &'static [CheckOutcome] = &[
+        CheckOutcome::CHECK_OUTCOME_UNSPECIFIED,
+        CheckOutcome::CHECK_OUTCOME_PASSED,
+        CheckOutcome::CHECK_OUTCOME_FAILED,
+        CheckOutcome::CHECK_OUTCOME_ERROR,
+    ];
+}
+
+impl ::std::default::Default for CheckOutcome {
+    fn default() -> Self {
+        CheckOutcome::CHECK_OUTCOME_UNSPECIFIED
     }
 }
 

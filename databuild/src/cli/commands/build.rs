@@ -4,10 +4,9 @@ use super::super::args::{BuildArgs, Cli};
 use super::super::client::Client;
 use super::super::connect;
 use super::super::console::Console;
-use super::super::error::{CliError, Kind};
-use super::super::{exit_code, output};
+use super::super::error::CliError;
+use super::super::{exit_code, interrupt, output};
 use crate::api::{CreateWant, ProgressAnswer, ProgressLine, SlotsRequest, WantDetail};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How long one progress request waits on the server.
 const POLL_MS: u64 = 1000;
@@ -17,9 +16,6 @@ const TAIL_LINES: usize = 20;
 const TAIL_BYTES: u64 = 8 << 10;
 /// Failures whose stderr is shown; a thousand alike help nobody.
 const MOST_TAILS: usize = 5;
-
-/// Set by Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Runs it.
 ///
@@ -65,7 +61,7 @@ pub fn create(client: &Client, args: &BuildArgs) -> Result<WantDetail, CliError>
 /// Shows how a want goes on until it has ended.
 pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> Result<u8, CliError> {
     let id = &want.want.id;
-    interrupt_on_ctrl_c()?;
+    interrupt::on_ctrl_c()?;
     let mut console = Console::new(cli.json, cli.color);
     // What happened before the want is not its business.
     let mut after = want.seq;
@@ -92,7 +88,7 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
         if answer.want.progress.is_none() && !answer.truncated {
             break answer.want;
         }
-        if INTERRUPTED.load(Ordering::SeqCst) {
+        if interrupt::happened() {
             console.finish();
             if private {
                 eprintln!("interrupted; stopping {id} with its server");
@@ -143,23 +139,4 @@ fn stderr_tail(client: &Client, line: &ProgressLine) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     Some(lines[from..].join("\n"))
-}
-
-/// Ctrl-C ends the watching, never the work: the server and its jobs are in sessions of their own.
-fn interrupt_on_ctrl_c() -> Result<(), CliError> {
-    extern "C" fn note(_: libc::c_int) {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            // Somebody who asks twice does not want to wait for the next answer.
-            // SAFETY: _exit may be called in a signal handler.
-            unsafe { libc::_exit(i32::from(exit_code::INTERRUPTED)) };
-        }
-    }
-    let handler = note as extern "C" fn(libc::c_int);
-    // SAFETY: the handler only touches an atomic and calls _exit.
-    let before = unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
-    if before == libc::SIG_ERR {
-        let error = std::io::Error::last_os_error();
-        return Err(CliError::new(Kind::Bug, "no_signal_handler", error.to_string()));
-    }
-    Ok(())
 }

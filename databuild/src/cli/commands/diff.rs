@@ -7,9 +7,9 @@ use super::super::client::Client;
 use super::super::error::{CliError, Kind};
 use super::super::graph::{self, BuiltGraph};
 use super::super::{connect, exit_code, output};
-use crate::api::{self, DatasetDiff, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
+use crate::api::{self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
 use crate::server::blame::{blame, SourceManifest};
-use databuild_core::graph::diff::{diff, Change, Difference};
+use databuild_core::graph::diff::{diff, Difference};
 use databuild_core::graph::file::{GraphFile, JobEntry};
 use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
@@ -49,12 +49,14 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
     };
     let found = diff(&base_file, &head_file);
     let manifests = base_manifests(&base, &base_id, &base_file, &found.jobs)?;
+    let texts = |what: &[&str]| what.iter().map(|what| (*what).to_owned()).collect();
     let job = |difference: &Difference| JobDiff {
         job: difference.name.clone(),
         change: difference.change.code().to_owned(),
-        what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
+        from: difference.from.clone(),
+        what: texts(&difference.what),
         files: manifests
-            .get(&difference.name)
+            .get(difference.from.as_ref().unwrap_or(&difference.name))
             .and_then(|then| Some(blame(then, &head_manifest(&head, &head_file, &difference.name)?))),
     };
     let view = DiffView {
@@ -66,13 +68,23 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
             .map(|difference| DatasetDiff {
                 dataset: difference.name.clone(),
                 change: difference.change.code().to_owned(),
-                what: difference.what.iter().map(|what| (*what).to_owned()).collect(),
+                from: difference.from.clone(),
+                what: texts(&difference.what),
+            })
+            .collect(),
+        checks: found
+            .checks
+            .iter()
+            .map(|difference| CheckDiff {
+                check: difference.name.clone(),
+                change: difference.change.code().to_owned(),
+                what: texts(&difference.what),
             })
             .collect(),
         stale: stale(&base, &base_id, &head, &head_file)?,
         base: base_id.0,
     };
-    let differs = !view.jobs.is_empty() || !view.datasets.is_empty();
+    let differs = !view.jobs.is_empty() || !view.datasets.is_empty() || !view.checks.is_empty();
     if cli.json {
         output::json(&view)?;
     } else {
@@ -108,8 +120,9 @@ fn base_manifests(
     file: &GraphFile,
     jobs: &[Difference],
 ) -> Result<BTreeMap<String, SourceManifest>, CliError> {
-    let changed = jobs.iter().filter(|job| job.change == Change::Changed && job.what.contains(&"code"));
-    let labels: Vec<String> = changed.take(MOST_BLAMED).map(|job| job.name.clone()).collect();
+    let changed = jobs.iter().filter(|job| job.what.contains(&"code"));
+    let label = |job: &Difference| job.from.as_ref().unwrap_or(&job.name).clone();
+    let labels: Vec<String> = changed.take(MOST_BLAMED).map(label).collect();
     if labels.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -153,16 +166,17 @@ fn stale(
 
 fn print(view: &DiffView) {
     let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
-    if view.jobs.is_empty() && view.datasets.is_empty() {
+    let from = |from: &Option<String>| from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+    if view.jobs.is_empty() && view.datasets.is_empty() && view.checks.is_empty() {
         output::line(&format!(
-            "{} and {} have the same jobs and datasets",
+            "{} and {} have the same jobs, datasets and checks",
             short(&view.base),
             short(&view.head)
         ));
     }
     for job in &view.jobs {
         let what = if job.what.is_empty() { String::new() } else { format!("  {}", job.what.join(", ")) };
-        output::line(&format!("{:<8} {}{what}", job.change, job.job));
+        output::line(&format!("{:<8} {}{}{what}", job.change, job.job, from(&job.from)));
         let Some(files) = &job.files else { continue };
         if files.is_empty() {
             output::line("           no source file explains it: a tool, a toolchain or a generated file");
@@ -179,7 +193,16 @@ fn print(view: &DiffView) {
     for dataset in &view.datasets {
         let what =
             if dataset.what.is_empty() { String::new() } else { format!("  {}", dataset.what.join(", ")) };
-        output::line(&format!("{:<8} dataset {}{what}", dataset.change, dataset.dataset));
+        output::line(&format!(
+            "{:<8} dataset {}{}{what}",
+            dataset.change,
+            dataset.dataset,
+            from(&dataset.from)
+        ));
+    }
+    for check in &view.checks {
+        let what = if check.what.is_empty() { String::new() } else { format!("  {}", check.what.join(", ")) };
+        output::line(&format!("{:<8} check {}{what}", check.change, check.check));
     }
     if let Some(stale) = &view.stale {
         output::line(&format!("{} partitions that are current would be stale", stale.partitions));

@@ -37,7 +37,8 @@ pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
 }
 
 fn archived_text(archived: &Archived, dry_run: bool) -> String {
-    let Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after } = archived;
+    let Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after } =
+        archived;
     let kib = |bytes: &u64| bytes / 1024;
     if *events == 0 {
         return "no event is old enough to be archived, and not part of what is live".to_owned();

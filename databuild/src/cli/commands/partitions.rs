@@ -49,10 +49,15 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
         return Ok(exit_code::OK);
     }
     let any_source = page.data.iter().any(|row| row.source.is_some());
-    let mut table = Table::new(&["PARTITION", "STATE", "REASON", "SOURCE"][..if any_source { 4 } else { 3 }]);
+    let any_warning = page.data.iter().any(|row| row.warnings > 0);
+    let mut columns = vec!["PARTITION", "STATE", "REASON"];
+    columns.extend(any_source.then_some("SOURCE"));
+    columns.extend(any_warning.then_some("WARNINGS"));
+    let mut table = Table::new(&columns);
     for row in page.data {
         let mut cells = vec![row.partition, state_name(row.state).to_owned(), row.reason.unwrap_or_default()];
-        cells.extend(row.source);
+        cells.extend(any_source.then(|| row.source.unwrap_or_default()));
+        cells.extend(any_warning.then(|| row.warnings.to_string()));
         table.row(cells);
     }
     table.print();

@@ -42,7 +42,7 @@ pub fn run(cli: &Cli, args: &RunsArgs) -> Result<u8, CliError> {
             output::time(&run.created_at),
             run.job,
             run.partition,
-            run.message,
+            run.trial.map_or(run.message.clone(), |trial| format!("of {trial}; {}", run.message)),
         ]);
     }
     table.print();
@@ -53,6 +53,12 @@ fn detail(run: &RunDetail) {
     let row = &run.run;
     output::line(&format!("{} {}  {}", row.id, row.state, row.partition));
     output::line(&format!("  job {}, graph {}", row.job, run.graph.get(..8).unwrap_or_default()));
+    if let Some(trial) = &row.trial {
+        output::line(&format!("  of trial {trial}; nothing is published"));
+    }
+    for (name, value) in &run.params {
+        output::line(&format!("  {name}={value}"));
+    }
     if !row.message.is_empty() {
         output::line(&format!("  {}", row.message));
     }
@@ -68,5 +74,8 @@ fn detail(run: &RunDetail) {
             output::duration(attempt.cpu_ms),
             attempt.max_rss_kb / 1024
         ));
+    }
+    if !run.checks.is_empty() {
+        super::checks::table(&run.checks, true);
     }
 }

@@ -29,6 +29,7 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
         gather(&mut all.missing, &reply.missing);
         gather(&mut all.altered, &reply.altered);
         gather(&mut all.changed, &reply.changed);
+        all.not_observed.extend(reply.not_observed);
         if reply.next.is_none() {
             break;
         }
@@ -58,7 +59,13 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
             output::line(&format!("  and {} more {what}", found.partitions.len() - SHOWN));
         }
     }
-    Ok(exit_code::OK)
+    for look in &all.not_observed {
+        let more = look.partitions.partitions.len().saturating_sub(1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let first = look.partitions.partitions.first().map(String::as_str).unwrap_or_default();
+        output::line(&format!("  not observed {first}{more}: {}", look.message));
+    }
+    Ok(if all.not_observed.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
 }
 
 fn gather(all: &mut CountedSet, more: &CountedSet) {

@@ -88,6 +88,9 @@ pub fn print(cli: &Cli, detail: &WantDetail) -> Result<(), CliError> {
             output::line(&format!("  {}  {} to do, {} running", job.job, job.remaining, job.running));
         }
     }
+    for (name, value) in &detail.params {
+        output::line(&format!("  {name}={value}"));
+    }
     for cause in &detail.causes {
         output::line(&format!("  {cause}"));
     }

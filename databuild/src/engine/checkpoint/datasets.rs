@@ -5,6 +5,7 @@ use crate::store::ConvertError;
 use databuild_core::graph::Axis;
 use databuild_core::ids::Seq;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
+use databuild_core::state::Alias;
 use databuild_core::time::Granularity;
 use databuild_proto::protobuf::{EnumOrUnknown, MessageField};
 use databuild_proto::v1 as stored;
@@ -55,6 +56,17 @@ fn discovered_dump(message: stored::CheckpointDiscovered) -> Result<(Vec<u32>, V
     known(&message, "discovered inputs")?;
     let stored::CheckpointDiscovered { keys, inputs, special_fields: _ } = message;
     Ok((keys, inputs))
+}
+
+fn alias_message(alias: Alias) -> stored::CheckpointAlias {
+    let Alias { dataset, dims } = alias;
+    stored::CheckpointAlias { dataset, dims, special_fields: Default::default() }
+}
+
+fn alias_dump(message: stored::CheckpointAlias) -> Result<Alias, ConvertError> {
+    known(&message, "an earlier name")?;
+    let stored::CheckpointAlias { dataset, dims, special_fields: _ } = message;
+    Ok(Alias { dataset, dims })
 }
 
 fn entries_message(columns: EntryColumns) -> MessageField<stored::CheckpointEntries> {
@@ -136,6 +148,7 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         spoiled,
         adopted,
         discovered,
+        aliases,
     } = dump;
     stored::CheckpointDataset {
         name,
@@ -153,6 +166,7 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         follows: follows.into_iter().map(marked_message).collect(),
         spoiled: set_message(spoiled),
         discovered: discovered.into_iter().map(discovered_message).collect(),
+        aliases: aliases.into_iter().map(alias_message).collect(),
         adopted: set_message(adopted),
         special_fields: Default::default(),
     }
@@ -177,6 +191,7 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         spoiled,
         adopted,
         discovered,
+        aliases,
         special_fields: _,
     } = message;
     Ok(DatasetDump {
@@ -195,6 +210,7 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         follows: follows.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         spoiled: set_dump(spoiled)?,
         discovered: discovered.into_iter().map(discovered_dump).collect::<Result<_, _>>()?,
+        aliases: aliases.into_iter().map(alias_dump).collect::<Result<_, _>>()?,
         adopted: set_dump(adopted)?,
     })
 }

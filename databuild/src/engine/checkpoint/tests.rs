@@ -2,12 +2,13 @@
 
 use super::*;
 use databuild_core::event::{
-    DatasetGround, Grounds, JobGround, OutputRecord, PlanCreated, PlanRow, PlanRowKind, PriorityClass,
-    Refresh,
+    ArmId, DatasetGround, Grounds, JobGround, OutputRecord, PlanCreated, PlanRow, PlanRowKind, PriorityClass,
+    Refresh, TrialArm, TrialCreated, TrialEnded, TrialKind, TrialOutcome, TrialSample,
 };
 use databuild_core::graph::Axis;
 use databuild_core::range_set::RangeSet;
-use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
+use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns, TrialDump};
+use databuild_core::state::{Alias, Arm};
 use databuild_core::time::Granularity;
 use databuild_proto::protobuf::MessageField;
 use jiff::Timestamp;
@@ -18,6 +19,55 @@ fn set(from: u32) -> SetColumns {
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
+}
+
+/// A trial that is over and one with an arm of each kind.
+fn trials() -> Vec<TrialDump> {
+    let spec = |id| TrialCreated {
+        trial: TrialId(id),
+        kind: TrialKind::Compare,
+        job: "//:job".to_owned(),
+        graphs: Vec::new(),
+        samples: vec![TrialSample {
+            partition: "a/b=c".to_owned(),
+            arms: vec![TrialArm {
+                graph: GraphId("1f".to_owned()),
+                params: [("full".to_owned(), "true".to_owned())].into(),
+                digests: JobDigests { code: "c".to_owned(), args: "a".to_owned(), template: "t".to_owned() },
+            }],
+            discovered: vec!["d".to_owned()],
+            expected: Vec::new(),
+            changed_inputs: vec!["e".to_owned()],
+        }],
+        as_of: time("2024-03-14T01:02:03.5Z"),
+        keep: Some("/kept".to_owned()),
+        by: "ada".to_owned(),
+    };
+    let output = OutputRecord {
+        partition: "a/b=c".to_owned(),
+        version: "sha256:5".to_owned(),
+        empty: false,
+        mark: 0,
+        bytes: 9,
+        metadata: "{}".to_owned(),
+    };
+    let arms = vec![
+        ((0, 0), Arm::Made { run: RunId(1), outputs: vec![output], inputs: vec![0, u64::MAX] }),
+        ((0, 1), Arm::Live { run: RunId(2) }),
+        ((1, 0), Arm::Failed { run: RunId(3), message: String::new() }),
+    ];
+    let created_at = time("2024-03-14T01:02:03.25Z");
+    let ended = TrialEnded { trial: TrialId(8), outcome: TrialOutcome::Differs, results: Vec::new() };
+    vec![
+        TrialDump {
+            spec: spec(8),
+            created_at,
+            graphs: vec![],
+            arms: vec![],
+            ended: Some((created_at, ended)),
+        },
+        TrialDump { spec: spec(9), created_at, graphs: vec![0, 1], arms, ended: None },
+    ]
 }
 
 /// A dump in which no field has its default value.
@@ -51,6 +101,7 @@ fn full() -> StateDump {
         spoiled: set(15),
         adopted: set(18),
         discovered: vec![(vec![1, 2], vec!["a/b=c".to_owned()])],
+        aliases: vec![Alias { dataset: "old".to_owned(), dims: vec!["b".to_owned()] }],
     };
     let want = |id, class, refresh| WantDump {
         id: WantId(id),
@@ -69,6 +120,7 @@ fn full() -> StateDump {
         plan: (id > 1).then_some(PlanId(id)),
         paused: id > 1,
         parent: (id == 1).then_some(RunId(4)),
+        invoked: (id == 1).then(|| (3, [("full".to_owned(), "true".to_owned())].into(), RunId(2))),
     };
     let run = |id, phase| RunDump {
         id: RunId(id),
@@ -84,6 +136,7 @@ fn full() -> StateDump {
         rest_due: (id > 1).then(|| time("2024-03-14T01:02:05Z")),
         given_up: (id > 1).then(|| "no such day".to_owned()),
         as_of: time("2024-03-14T01:02:03.000000004Z"),
+        params: [("full".to_owned(), "true".to_owned())].into(),
         made_by: 6,
         cancel_requested: true,
         intended: vec![OutputRecord {
@@ -97,6 +150,7 @@ fn full() -> StateDump {
         tainted: vec![(Seq(9), set(16))],
         discovered: vec!["a/b=c".to_owned()],
         suspended: (id == 4).then_some(WantId(3)),
+        trial: (id == 4).then_some(ArmId { trial: TrialId(2), sample: 1, arm: 0 }),
     };
     let graph = |id: &str| GraphDump {
         id: GraphId(id.to_owned()),
@@ -148,6 +202,7 @@ fn full() -> StateDump {
             ready: set(13),
             live: set(14),
             forced: set(15),
+            by_hand: set(16),
         }],
         wants: vec![
             want(1, PriorityClass::Interactive, Refresh::Missing),
@@ -161,6 +216,8 @@ fn full() -> StateDump {
             run(4, Phase::RetryWait(time("2024-03-14T01:02:04.5Z"))),
         ],
         last_plan: PlanId(10),
+        last_trial: TrialId(9),
+        trials: trials(),
         plans: vec![SavedPlan { created_at: time("2024-03-14T01:02:03.25Z"), plan }],
     }
 }
@@ -231,5 +288,6 @@ fn empty_dataset() -> DatasetDump {
         spoiled: SetColumns::default(),
         adopted: SetColumns::default(),
         discovered: Vec::new(),
+        aliases: Vec::new(),
     }
 }

@@ -111,7 +111,8 @@ impl Place {
 
     fn connect(&self, command: impl FnOnce() -> Command) -> Server {
         let (sender, events) = channel();
-        let client = RunnerClient::connect_or_start(&self.options(), sender, command).unwrap();
+        let tell = Box::new(move |event| drop(sender.send(event)));
+        let client = RunnerClient::connect_or_start(&self.options(), tell, command).unwrap();
         Server { client, events }
     }
 
@@ -127,6 +128,18 @@ impl Place {
         let mut spec = StartSpec::new(name(attempt), argv, self.tmp.path().to_str().unwrap());
         spec.env = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
         spec
+    }
+
+    /// A check of this shell text.
+    pub(super) fn check(&self, name: &str, script: &str) -> CheckSpec {
+        CheckSpec {
+            name: name.to_owned(),
+            argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+            env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            request: format!("{{\"check\":\"{name}\"}}"),
+            timeout_ms: 60_000,
+            grace_ms: 10_000,
+        }
     }
 
     /// Makes a FIFO that jobs and tests meet at.

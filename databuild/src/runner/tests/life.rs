@@ -5,10 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::sync::mpsc::channel;
 
 use super::super::identity::{boot_id, stat};
-use super::super::{inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent};
+use super::super::{inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent, PROTOCOL};
 use super::harness::{ask, meet, name, read, release, wait_dead, Place};
 
 #[test]
@@ -138,6 +137,8 @@ fn the_folder_of_an_attempt_that_left_nothing_serves_the_next_one() {
     assert!(server.run(place.job("r1-1", "echo '{}' > $DATABUILD_REPORT")).is_success());
     server.client.forget(&[name("r1-1")], true).unwrap();
     assert_eq!(server.client.list().unwrap(), []);
+    // The folder is looked after once the answer is out, and before the next.
+    assert_eq!(server.client.list().unwrap(), []);
     let folder = |name: &str| fs::metadata(place.spool().join(name)).map(|meta| meta.ino());
     let spare = folder(".spare-0").unwrap();
     assert!(!place.files("r1-1").dir().exists());
@@ -204,10 +205,44 @@ fn strangers_to_the_protocol_are_answered() {
     assert_eq!(code(r#"{"id":1,"method":"start","params":{"attempts":[]}}"#), Some(-32_001));
     assert_eq!(code(r#"{"method":"shutdown","params":{}}"#), Some(-32_001));
     assert_eq!(code(r#"{"id":1,"method":"hello","params":{}}"#), Some(-32_602));
-    // Another protocol learns ours, and takes nothing over.
+    // A newer protocol learns ours, and takes nothing over.
     let hello = r#"{"id":1,"method":"hello","params":{"protocol":99,"server":"x"}}"#;
-    assert_eq!(ask(&mut stream, hello)["result"]["protocol"], 1);
+    assert_eq!(ask(&mut stream, hello)["result"]["protocol"], PROTOCOL);
     assert!(server.run(place.job("r1-1", ":")).is_success());
+}
+
+#[test]
+fn a_server_of_an_older_protocol_is_served_in_that() {
+    let mut place = Place::new();
+    let server = place.start();
+    let mut stream = UnixStream::connect(place.path("run/s")).unwrap();
+    let hello = r#"{"id":1,"method":"hello","params":{"protocol":1,"server":"older"}}"#;
+    assert_eq!(ask(&mut stream, hello)["result"]["protocol"], 1);
+    assert_eq!(server.disconnected(), "another server has taken over");
+    assert_eq!(ask(&mut stream, r#"{"id":2,"method":"set_capacity","params":{"jobs":3}}"#)["result"], true);
+}
+
+#[test]
+fn a_runner_of_an_older_protocol_is_spoken_to_in_that() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("run")).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(place.path("run/s")).unwrap();
+    let runner = std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            let hello: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            asked.push(hello["params"]["protocol"].as_u64().unwrap());
+            let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocol":1,"version":"0","pid":1,"boot_id":"b","start_time":1,"capacity":1,"draining":false,"attempts":[]}}"#;
+            writeln!(stream, "{answer}").unwrap();
+        }
+        asked
+    });
+    let server = place.reconnect();
+    assert_eq!(runner.join().unwrap(), [u64::from(PROTOCOL), 1]);
+    assert!(!server.client.runs_checks());
 }
 
 #[test]
@@ -326,7 +361,7 @@ fn a_start_that_fails_says_why() {
     let start = |program: &str, args: &[&str]| {
         let mut command = Command::new(program);
         command.args(args);
-        RunnerClient::connect_or_start(&place.options(), channel().0, || command).unwrap_err()
+        RunnerClient::connect_or_start(&place.options(), Box::new(|_| ()), || command).unwrap_err()
     };
     assert_eq!(start("/no/such/program", &[]).code(), "runner_io");
     let error = start("/bin/sh", &["-c", "echo some words >&2; exit 9"]);
@@ -336,7 +371,7 @@ fn a_start_that_fails_says_why() {
 
     let mut long = place.options();
     long.socket = place.path(&"a".repeat(108));
-    let error = RunnerClient::connect_or_start(&long, channel().0, || Command::new("/bin/true"));
+    let error = RunnerClient::connect_or_start(&long, Box::new(|_| ()), || Command::new("/bin/true"));
     assert_eq!(error.unwrap_err().code(), "runner_socket_path_too_long");
 }
 

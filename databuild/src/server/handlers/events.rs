@@ -4,6 +4,7 @@ use super::super::error::ApiError;
 use super::super::routes::App;
 use super::limit;
 use crate::api::{EventPage, EventRow};
+use crate::store::Events;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::Json;
@@ -28,7 +29,7 @@ pub async fn list(
     let Query(query) = query?;
     let limit = limit(query.limit);
     let found = app.engine.reader().events(query.after.map(Seq), limit)?;
-    let (archived, events) = found.value;
+    let Events { archived, records: events } = found.value;
     let next = (events.len() == limit).then(|| events.last().map(|(seq, _)| seq.to_string())).flatten();
     let data = events
         .iter()

@@ -3,7 +3,7 @@
 use super::super::error::ApiError;
 use super::super::routes::App;
 use super::cursor;
-use crate::api::{AdoptReply, AdoptRequest, CountedSet, ScanReply, ScanRequest};
+use crate::api::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
 use crate::engine::Found;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
@@ -38,6 +38,11 @@ pub async fn scan(
         missing: counted(found.missing),
         altered: counted(found.altered),
         changed: counted(found.changed),
+        not_observed: found
+            .unseen
+            .into_iter()
+            .map(|(partitions, message)| NotObserved { partitions: counted(partitions), message })
+            .collect(),
         next: (end < found.total && found.looked > 0).then(|| end.to_string()),
         seq: app.engine.snapshot().state.seq.0,
     }))

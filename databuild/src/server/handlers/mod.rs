@@ -1,5 +1,6 @@
 //! One file for each noun of the API.
 
+pub mod checks;
 pub mod events;
 pub mod graphs;
 pub mod inventory;
@@ -11,6 +12,7 @@ pub mod plans;
 pub mod pools;
 pub mod runs;
 pub mod server;
+pub mod trials;
 pub mod wants;
 
 use super::error::ApiError;

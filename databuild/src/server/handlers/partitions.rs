@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 /// The state as of now, to be settled at will.
-fn state_now(app: &App) -> Result<BuildState, ApiError> {
+pub(super) fn state_now(app: &App) -> Result<BuildState, ApiError> {
     let mut state = BuildState::clone(&app.engine.snapshot().state);
     if state.graph.is_none() {
         return Err(ApiError::new(StatusCode::CONFLICT, "no_graph", "no graph is registered yet"));
@@ -76,7 +76,17 @@ pub async fn list(
     let limit = limit(query.limit);
     let (ix, set) = state.resolve_readable(&reference)?;
     let seq = state.seq.0;
-    let (data, more) = blocking(move || Ok(views::rows(&mut state, ix, &set, wanted, skip, limit))).await?;
+    let engine = app.engine.clone();
+    let (data, more) = blocking(move || {
+        let (mut rows, more) = views::rows(&mut state, ix, &set, wanted, skip, limit);
+        let there: Vec<&mut PartitionRow> =
+            rows.iter_mut().filter(|row| row.state != PartitionState::Missing).collect();
+        let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
+        let warnings = engine.reader().warnings(&names)?.value;
+        there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);
+        Ok((rows, more))
+    })
+    .await?;
     Ok(Json(Page { data, next: more.then(|| (skip + limit).to_string()), seq }))
 }
 

@@ -30,6 +30,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
         created_at: run.created_at.to_string(),
         ended_at: run.ended_at.map(|at| at.to_string()),
         message: run.message,
+        trial: run.trial.map(|trial| trial.to_string()),
     }
 }
 
@@ -65,8 +66,11 @@ fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str
 fn detail(app: &App, id: RunId) -> Result<RunDetail, ApiError> {
     let found = app.engine.reader().run(id)?;
     let run = found.value.ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))?;
+    let checks = app.engine.reader().checks_of_run(id)?.value;
     Ok(RunDetail {
+        checks: checks.into_iter().map(super::checks::row).collect(),
         graph: run.run.graph.to_string(),
+        params: run.run.params.clone(),
         attempts_detail: run.attempts.into_iter().map(attempt).collect(),
         run: row(run.run),
         seq: found.last_seq.0,
@@ -98,7 +102,16 @@ pub async fn list(
         .transpose()?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
-    let filter = RunFilter { job: query.job, state, partition_prefix: query.partition, before, limit };
+    let known = &app.engine.snapshot().state;
+    // A job or dataset of now, with what it was named before.
+    let graph = known.graph.as_ref().map(|registered| &registered.graph);
+    let labels = |label: String| match graph.and_then(|graph| graph.job_labeled(&label)) {
+        Some(job) => known.graph().job(job).labels().map(str::to_owned).collect(),
+        None => vec![label],
+    };
+    let jobs = query.job.map_or_else(Vec::new, labels);
+    let partition_prefixes = query.partition.map_or_else(Vec::new, |prefix| known.prefixes(&prefix));
+    let filter = RunFilter { jobs, state, partition_prefixes, before, limit };
     let found = app.engine.reader().runs(&filter)?;
     let next =
         (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();

@@ -7,18 +7,21 @@ use super::super::routes::App;
 use super::super::{views, waits};
 use super::{class, cursor, instant, limit, refresh, refresh_name};
 use crate::api::{
-    CreateWant, Page, PrioritizeWant, ProgressAnswer, ProgressLine, WantDetail, WantRow, WhyWork,
+    CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, ProgressLine, WantDetail, WantRow, WhyWork,
 };
+use crate::engine::CommandError;
+use crate::store::StoreError;
 use crate::store::{WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
-use crate::store::StoreError;
-use databuild_core::decide::{Input, WantRequest};
+use databuild_core::decide::{Input, InvokeRequest, WantRequest};
+use databuild_core::event::Refresh;
 use databuild_core::ids::{GraphId, Seq, WantId};
 use serde::Deserialize;
+use std::future::Future;
 use std::time::Duration;
 
 /// Answers remembered by idempotency key.
@@ -41,10 +44,6 @@ pub async fn create(
     body: Result<Json<CreateWant>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(body) = body?;
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    if let Some(known) = key.as_deref().and_then(|key| remembered(&app, key)) {
-        return Ok((StatusCode::OK, Json(detail(&app, parse(&known)?)?)).into_response());
-    }
     let request = WantRequest {
         targets: body.targets,
         class: class(body.class.as_deref())?,
@@ -56,7 +55,45 @@ pub async fn create(
         source: body.source.unwrap_or_else(|| "api".to_owned()),
         graph: body.graph.map(GraphId),
     };
-    let id = app.engine.want(request).await?;
+    once(&app, &headers, app.engine.want(request)).await
+}
+
+/// `POST /jobs/invoke`.
+///
+/// # Errors
+/// As [`create`]; no such job or parameter, or a value that cannot be.
+pub async fn invoke(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Json<InvokeJob>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(body) = body?;
+    let want = WantRequest {
+        targets: body.targets,
+        class: class(body.class.as_deref())?,
+        refresh: Refresh::All,
+        as_of: instant(body.as_of.as_deref())?,
+        ttl_seconds: body.ttl_seconds,
+        sla_seconds: body.sla_seconds,
+        comment: body.comment,
+        source: body.source.unwrap_or_else(|| "api".to_owned()),
+        graph: body.graph.map(GraphId),
+    };
+    let request = InvokeRequest { job: body.job, params: body.params, want };
+    once(&app, &headers, app.engine.invoke(request)).await
+}
+
+/// Creates a want, unless a request with the same idempotency key did so before.
+async fn once(
+    app: &App,
+    headers: &HeaderMap,
+    create: impl Future<Output = Result<WantId, CommandError>>,
+) -> Result<Response, ApiError> {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    if let Some(known) = key.as_deref().and_then(|key| remembered(app, key)) {
+        return Ok((StatusCode::OK, Json(detail(app, parse(&known)?)?)).into_response());
+    }
+    let id = create.await?;
     if let (Some(key), Ok(mut kept)) = (key, app.idempotency.lock()) {
         kept.push_back((key, id.to_string()));
         if kept.len() > REMEMBERED {
@@ -64,7 +101,7 @@ pub async fn create(
         }
     }
     let location = [(header::LOCATION, format!("/api/v1/wants/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(detail(&app, id)?)).into_response())
+    Ok((StatusCode::CREATED, location, Json(detail(app, id)?)).into_response())
 }
 
 fn remembered(app: &App, key: &str) -> Option<String> {
@@ -105,6 +142,7 @@ pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
     Ok(WantDetail {
         as_of: want.as_of.to_string(),
         plan: want.plan.map(|plan| plan.to_string()),
+        params: want.params.clone(),
         progress: live.map(|live| views::progress(&snapshot.state, live)),
         causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
         want: row(want),
@@ -255,9 +293,11 @@ fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, b
     let reader = app.engine.reader();
     let live = app.engine.snapshot();
     let (after, found) = match reader.events(Some(after), MOST_LINES) {
-        Ok(found) => (after, found.value.1),
+        Ok(found) => (after, found.value.records),
         // Somebody who was away for long goes on where history begins now.
-        Err(StoreError::Archived { until, .. }) => (until, reader.events(Some(until), MOST_LINES)?.value.1),
+        Err(StoreError::Archived { until, .. }) => {
+            (until, reader.events(Some(until), MOST_LINES)?.value.records)
+        }
         Err(error) => return Err(error.into()),
     };
     let mut lines = Vec::new();

@@ -1,7 +1,7 @@
 //! Stored form to events; refuses what it does not know.
 
 use super::super::time::join;
-use super::{dynamic, judged, limited, ConvertError};
+use super::{checked, dynamic, judged, limited, trials, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// The record of stored bytes. `content` finds a graph's content, which is stored apart.
 pub(in super::super) fn decode<E: From<ConvertError>>(
     bytes: &[u8],
-    content: impl FnOnce(&GraphId) -> Result<Arc<str>, E>,
+    mut content: impl FnMut(&GraphId) -> Result<Arc<str>, E>,
 ) -> Result<Record, E> {
     let message =
         stored::Record::parse_from_bytes(bytes).map_err(|e| malformed(format!("does not decode ({e})")))?;
@@ -35,15 +35,18 @@ pub(in super::super) fn decode<E: From<ConvertError>>(
             let content = content(&graph)?;
             Event::GraphRegistered(GraphRegistered { graph, content, inherited, sources })
         }
+        Some(StoredEvent::TrialCreated(e)) => Event::TrialCreated(trials::read_trial_created(e, content)?),
         Some(other) => event(other)?,
     };
     Ok(Record { at, event })
 }
 
-/// Every event but a graph registration, which needs a content from elsewhere.
+/// Every event but those that need a graph's content from elsewhere.
 fn event(event: StoredEvent) -> Result<Event, ConvertError> {
     Ok(match event {
-        StoredEvent::GraphRegistered(_) => return Err(malformed("is nested in itself")),
+        StoredEvent::GraphRegistered(_) | StoredEvent::TrialCreated(_) => {
+            return Err(malformed("is nested in itself"))
+        }
         StoredEvent::Observed(e) => {
             known(&e, "an observation")?;
             let stored::Observed { partitions, special_fields: _ } = e;
@@ -127,6 +130,9 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::KeysAdded(e) => Event::KeysAdded(dynamic::read_keys_added(e)?),
         StoredEvent::KeysRetired(e) => Event::KeysRetired(dynamic::read_keys_retired(e)?),
         StoredEvent::PoolResized(e) => Event::PoolResized(limited::read_pool_resized(e)?),
+        StoredEvent::TrialMade(e) => Event::TrialMade(trials::read_trial_made(e)?),
+        StoredEvent::TrialEnded(e) => Event::TrialEnded(trials::read_trial_ended(e)?),
+        StoredEvent::Checked(e) => Event::Checked(checked::read_checked(e)?),
         StoredEvent::RunEnded(e) => {
             known(&e, "a run's end")?;
             let stored::RunEnded { run, canceled, message, special_fields: _ } = e;
@@ -165,6 +171,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         successors,
         plan,
         parent,
+        params,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -183,6 +190,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
         plan: (plan != 0).then_some(PlanId(plan)),
         parent: (parent != 0).then_some(RunId(parent)),
+        params,
     })
 }
 
@@ -304,6 +312,8 @@ fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, Conve
         as_of,
         inputs,
         inputs_of,
+        params,
+        trial,
         special_fields: _,
     } = message;
     Ok(AttemptLeased {
@@ -313,6 +323,8 @@ fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, Conve
         graph: GraphId(graph),
         as_of: instant(as_of)?,
         inputs: if inputs_of.is_empty() { vec![inputs] } else { inputs_of },
+        params,
+        trial: trial.into_option().map(trials::read_arm_id).transpose()?,
     })
 }
 

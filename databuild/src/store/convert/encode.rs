@@ -1,7 +1,7 @@
 //! Events to stored form; cannot fail.
 
 use super::super::time::split;
-use super::{dynamic, judged, limited};
+use super::{checked, dynamic, judged, limited, trials};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
@@ -58,6 +58,10 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::KeysAdded(_) => 50,
         Event::KeysRetired(_) => 51,
         Event::PoolResized(_) => 60,
+        Event::Checked(_) => 70,
+        Event::TrialCreated(_) => 80,
+        Event::TrialMade(_) => 81,
+        Event::TrialEnded(_) => 82,
     }
 }
 
@@ -156,6 +160,10 @@ fn event(event: &Event) -> StoredEvent {
         Event::KeysAdded(e) => StoredEvent::KeysAdded(dynamic::keys_added(e)),
         Event::KeysRetired(e) => StoredEvent::KeysRetired(dynamic::keys_retired(e)),
         Event::PoolResized(e) => StoredEvent::PoolResized(limited::pool_resized(e)),
+        Event::Checked(e) => StoredEvent::Checked(checked::checked(e)),
+        Event::TrialCreated(e) => StoredEvent::TrialCreated(trials::trial_created(e)),
+        Event::TrialMade(e) => StoredEvent::TrialMade(trials::trial_made(e)),
+        Event::TrialEnded(e) => StoredEvent::TrialEnded(trials::trial_ended(e)),
         Event::RunEnded(RunEnded { run, canceled, message }) => StoredEvent::RunEnded(stored::RunEnded {
             run: run.0,
             canceled: *canceled,
@@ -207,6 +215,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         blocked,
         plan,
         parent,
+        params,
     } = event;
     stored::WantCreated {
         want: want.0,
@@ -224,6 +233,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         blocked: blocked.iter().map(blocked_set).collect(),
         plan: plan.map_or(0, |plan| plan.0),
         parent: parent.map_or(0, |run| run.0),
+        params: params.clone(),
         ..Default::default()
     }
 }
@@ -325,7 +335,7 @@ fn want_ended(event: &WantEnded) -> stored::WantEnded {
 }
 
 fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
-    let AttemptLeased { attempt, job, partition, graph, as_of, inputs } = event;
+    let AttemptLeased { attempt, job, partition, graph, as_of, inputs, params, trial } = event;
     let AttemptId { run, number } = *attempt;
     let (one, several) = match inputs.as_slice() {
         [one] => (*one, Vec::new()),
@@ -340,6 +350,8 @@ fn attempt_leased(event: &AttemptLeased) -> stored::AttemptLeased {
         as_of: instant(*as_of),
         inputs: one,
         inputs_of: several,
+        params: params.clone(),
+        trial: trial.map(trials::arm_id).into(),
         ..Default::default()
     }
 }

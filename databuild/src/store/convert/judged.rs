@@ -68,7 +68,7 @@ pub(super) fn read_code_accepted(message: stored::CodeAccepted) -> Result<CodeAc
     })
 }
 
-fn digests(digests: &JobDigests) -> stored::Digests {
+pub(super) fn digests(digests: &JobDigests) -> stored::Digests {
     let JobDigests { code, args, template } = digests;
     stored::Digests {
         code: code.clone(),
@@ -78,7 +78,7 @@ fn digests(digests: &JobDigests) -> stored::Digests {
     }
 }
 
-fn read_digests(message: stored::Digests) -> Result<JobDigests, ConvertError> {
+pub(super) fn read_digests(message: stored::Digests) -> Result<JobDigests, ConvertError> {
     known(&message, "digests of a job")?;
     let stored::Digests { code, args, template, special_fields: _ } = message;
     Ok(JobDigests { code, args, template })

@@ -8,11 +8,13 @@
 //! field added on either side breaks the build here until somebody has thought of both directions and
 //! of the format number (`proto/events.proto`, rules).
 
+mod checked;
 mod decode;
 mod dynamic;
 mod encode;
 mod judged;
 mod limited;
+mod trials;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,9 @@ pub(crate) mod read {
         instant, known, known_value, malformed, optional_instant, output, plan_created, priority_class,
         refresh_mode,
     };
+    pub(crate) use super::trials::{
+        read_arm_id as arm_id, read_trial_created as trial_created, read_trial_ended as trial_ended,
+    };
 }
 
 /// The same parts, to their stored form.
@@ -33,6 +38,7 @@ pub(crate) mod write {
     pub(crate) use super::encode::{
         instant, optional_instant, output, plan_created, priority_class, refresh_mode,
     };
+    pub(crate) use super::trials::{arm_id, trial_created, trial_ended};
 }
 
 /// Bytes that are not a record of a format this program knows.

@@ -89,8 +89,35 @@ fn every_value_of_every_enum_comes_back() {
                 round(Event::AttemptEnded(AttemptEnded { retry_at: None, ..ended }));
             }
             Event::AttemptLeased(lease) => {
+                round(Event::AttemptLeased(AttemptLeased { trial: None, ..lease.clone() }));
                 for inputs in [vec![0], vec![7], vec![0, 0], vec![1, u64::MAX, 3]] {
                     round(Event::AttemptLeased(AttemptLeased { inputs, ..lease.clone() }));
+                }
+            }
+            Event::TrialCreated(trial) => {
+                for kind in [TrialKind::Compare, TrialKind::Verify] {
+                    round(Event::TrialCreated(TrialCreated { kind, keep: None, ..trial.clone() }));
+                }
+            }
+            Event::TrialEnded(ended) => {
+                for outcome in [
+                    TrialOutcome::Equal,
+                    TrialOutcome::Differs,
+                    TrialOutcome::Unknown,
+                    TrialOutcome::Canceled,
+                ] {
+                    round(Event::TrialEnded(TrialEnded { outcome, ..ended.clone() }));
+                }
+                for verdict in [
+                    TrialVerdict::Equal,
+                    TrialVerdict::Differs,
+                    TrialVerdict::Incomparable,
+                    TrialVerdict::InputsChanged,
+                    TrialVerdict::Failed,
+                ] {
+                    let results =
+                        ended.results.iter().map(|r| TrialResult { verdict, ..r.clone() }).collect();
+                    round(Event::TrialEnded(TrialEnded { results, ..ended.clone() }));
                 }
             }
             Event::PoolResized(resized) => {
@@ -136,6 +163,10 @@ fn kind_numbers_never_change() {
         (51, "KeysRetired"),
         (60, "PoolResized"),
         (52, "RunSuspended"),
+        (70, "Checked"),
+        (80, "TrialCreated"),
+        (81, "TrialMade"),
+        (82, "TrialEnded"),
     ];
     assert_eq!(kinds, pinned);
 }

@@ -1,8 +1,10 @@
 //! From columns to rows.
 
-use super::super::rows::{outcome_of_word, AttemptRow, GraphRow, MaterializationRow, RunRow, TaintRow, WantRow, Word};
+use super::super::rows::{
+    outcome_of_word, AttemptRow, CheckRow, GraphRow, MaterializationRow, RunRow, TaintRow, WantRow, Word,
+};
 use super::super::time::join;
-use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
+use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::Row;
@@ -25,6 +27,7 @@ pub(super) fn want_row(row: &Row<'_>) -> rusqlite::Result<WantRow> {
         causes: json(row, "causes")?,
         plan: optional_unsigned(row, "plan")?.map(PlanId),
         paused: row.get("paused")?,
+        params: json(row, "params")?,
     })
 }
 
@@ -40,6 +43,8 @@ pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         created_at: time(row, "created_at")?,
         ended_at: optional_time(row, "ended_at")?,
         message: row.get("message")?,
+        params: json(row, "params")?,
+        trial: optional_unsigned(row, "trial")?.map(TrialId),
     })
 }
 
@@ -87,6 +92,20 @@ pub(super) fn taint_row(row: &Row<'_>) -> rusqlite::Result<TaintRow> {
         partitions: json(row, "partitions")?,
         reason: row.get("reason")?,
         by: row.get("by")?,
+    })
+}
+
+pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<CheckRow> {
+    Ok(CheckRow {
+        id: unsigned(row, "id")?,
+        partition: row.get("partition")?,
+        check: row.get("name")?,
+        attempt: AttemptId { run: RunId(unsigned(row, "run")?), number: row.get("attempt")? },
+        outcome: word(row, "outcome")?,
+        blocking: row.get("blocking")?,
+        message: row.get("message")?,
+        metadata: row.get("metadata")?,
+        at: time(row, "at")?,
     })
 }
 

@@ -1,10 +1,10 @@
 use super::super::log::{Batch, EventLog};
-use super::super::rows::AttemptState;
+use super::super::rows::{AttemptState, CheckRow};
 use super::super::sqlite::SqliteLog;
-use super::super::testing::{at, attempt, example_records, graph, output, texts, time};
+use super::super::testing::{at, attempt, example_records, findings, graph, output, texts, time};
 use super::*;
 use databuild_core::event::*;
-use databuild_core::ids::PlanId;
+use databuild_core::ids::{PlanId, TrialId};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -34,6 +34,8 @@ fn lease(run: u64, number: u32, job: &str, partition: &str) -> Event {
         graph: GraphId::of("g"),
         as_of: time("2024-03-14T00:00:00Z"),
         inputs: vec![u64::MAX - run],
+        params: [("full".to_owned(), "no".to_owned())].into(),
+        trial: (run == 2).then_some(ArmId { trial: TrialId(4), sample: 0, arm: 1 }),
     })
 }
 
@@ -73,6 +75,7 @@ fn want(id: u64) -> Event {
         blocked: vec![],
         plan: Some(PlanId(7)),
         parent: None,
+        params: [("full".to_owned(), "yes".to_owned())].into(),
     })
 }
 
@@ -93,9 +96,11 @@ fn the_last_durations_are_of_successes_of_that_job() {
         events.extend([lease(run, 1, job, "daily"), took(run, outcome, ms)]);
     }
     let f = fixture((0..).zip(events).map(|(second, event)| at(second, event)).collect());
-    let found = f.reader.last_durations(&["//:a", "//:b", "//:c"], 2).unwrap().value;
+    let found = f.reader.last_durations(&[vec!["//:a"], vec!["//:b"], vec!["//:c"]], 2).unwrap().value;
     let expected = [("//:a", vec![50.0, 20.0]), ("//:b", vec![40.0]), ("//:c", vec![])];
     assert_eq!(found, expected.map(|(job, ms)| (job.to_owned(), ms)).into());
+    let moved = f.reader.last_durations(&[vec!["//:a", "//:b"]], 2).unwrap().value;
+    assert_eq!(moved, [("//:a".to_owned(), vec![50.0, 40.0])].into());
 }
 
 fn run_of(fixture: &Fixture, id: u64) -> RunWithAttempts {
@@ -125,6 +130,8 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
             created_at: second(1),
             ended_at: None,
             message: String::new(),
+            params: [("full".to_owned(), "no".to_owned())].into(),
+            trial: None,
         }
     );
     let seen = step(at(3, end(1, 1, failure.clone(), Some(second(9)))));
@@ -207,18 +214,24 @@ fn runs_are_filtered_and_paged_newest_first() {
     let none: [u64; 0] = [];
     assert_eq!(ids(all()), [20, 19, 18]);
     assert_eq!(ids(RunFilter { before: Some(RunId(18)), ..all() }), [17, 16, 15]);
-    assert_eq!(ids(RunFilter { job: Some("//a:odd".into()), ..all() }), [19, 17, 15]);
-    assert_eq!(ids(RunFilter { job: Some("//a:od".into()), ..all() }), none);
+    assert_eq!(ids(RunFilter { jobs: vec!["//a:odd".into()], ..all() }), [19, 17, 15]);
+    assert_eq!(ids(RunFilter { jobs: vec!["//a:od".into()], ..all() }), none);
     assert_eq!(ids(RunFilter { state: Some(RunState::Running), ..all() }), [5, 4]);
-    let prefix = |text: &str| Some(text.to_owned());
-    assert_eq!(ids(RunFilter { partition_prefix: prefix("daily/n=1"), ..all() }), [19, 18, 17]);
-    assert_eq!(ids(RunFilter { partition_prefix: prefix("daily/n=20"), ..all() }), [20]);
-    assert_eq!(ids(RunFilter { partition_prefix: prefix(""), ..all() }), [20, 19, 18]);
-    assert_eq!(ids(RunFilter { partition_prefix: prefix("weekly"), ..all() }), none);
+    let prefix = |text: &str| vec![text.to_owned()];
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix("daily/n=1"), ..all() }), [19, 18, 17]);
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix("daily/n=20"), ..all() }), [20]);
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix(""), ..all() }), [20, 19, 18]);
+    assert_eq!(ids(RunFilter { partition_prefixes: prefix("weekly"), ..all() }), none);
+    // Under several names, each run once.
+    let odd_and_even = || vec!["//a:odd".to_owned(), "//a:even".to_owned()];
+    assert_eq!(ids(RunFilter { jobs: odd_and_even(), ..all() }), [20, 19, 18]);
+    let overlapping = vec!["daily/n=2".to_owned(), "daily/n=20".to_owned(), "daily/n=7".to_owned()];
+    let found = ids(RunFilter { partition_prefixes: overlapping, jobs: odd_and_even(), ..all() });
+    assert_eq!(found, [20, 7, 2]);
     let both = RunFilter {
-        job: Some("//a:even".into()),
+        jobs: vec!["//a:even".into()],
         state: Some(RunState::Running),
-        partition_prefix: prefix("daily/"),
+        partition_prefixes: prefix("daily/"),
         before: Some(RunId(20)),
         limit: usize::MAX,
     };
@@ -250,6 +263,7 @@ fn wants_are_followed_filtered_and_paged() {
         causes: texts(["first", "second"]),
         plan: Some(PlanId(7)),
         paused: false,
+        params: [("full".to_owned(), "yes".to_owned())].into(),
     };
     assert_eq!(f.reader.want(WantId(2)).unwrap(), Answer { last_seq: Seq(4), value: Some(row) });
     assert_eq!(f.reader.want(WantId(9)).unwrap().value, None);
@@ -294,11 +308,18 @@ fn a_partitions_history_tells_what_it_held_when() {
     };
     assert_eq!(daily, [want]);
 
-    let held = |seq| f.reader.materialization_at("raw", Seq(seq)).unwrap().value.map(|m| m.version);
+    let held =
+        |seq| f.reader.materialization_at(&["raw".to_owned()], Seq(seq)).unwrap().value.map(|m| m.version);
     assert_eq!(held(0), None);
     assert_eq!(held(1).as_deref(), Some("v1"));
     assert_eq!(held(2).as_deref(), Some("v1"));
     assert_eq!(held(u64::MAX).as_deref(), Some("v3"));
+    // Under several names the newest counts, whichever it is under.
+    let texts = ["daily".to_owned(), "raw".to_owned(), "none".to_owned()];
+    let under = |seq| f.reader.materialization_at(&texts, Seq(seq)).unwrap().value.map(|m| m.partition);
+    assert_eq!(under(1).as_deref(), Some("raw"));
+    assert_eq!(under(2).as_deref(), Some("daily"));
+    assert_eq!(under(3).as_deref(), Some("raw"));
 }
 
 #[test]
@@ -320,7 +341,7 @@ fn events_are_read_like_from_the_log() {
     let f = fixture(example_records());
     let answer = f.reader.events(Some(Seq(2)), 5).unwrap();
     assert_eq!(answer.last_seq, f.log.last());
-    assert_eq!(Ok(answer.value.1), f.log.read(Seq(2), 5));
+    assert_eq!(Ok(answer.value.records), f.log.read(Seq(2), 5));
 }
 
 #[test]
@@ -329,7 +350,7 @@ fn no_answer_is_longer_than_the_longest() {
     let f = fixture(records);
     let filter = WantFilter { limit: usize::MAX, ..WantFilter::default() };
     assert_eq!(f.reader.wants(&filter).unwrap().value.len(), MAX_ROWS);
-    assert_eq!(f.reader.events(None, usize::MAX).unwrap().value.1.len(), MAX_ROWS);
+    assert_eq!(f.reader.events(None, usize::MAX).unwrap().value.records.len(), MAX_ROWS);
 }
 
 #[test]
@@ -365,7 +386,8 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
             .map(|_| {
                 scope.spawn(move || loop {
                     // Each batch is a want and a run, so an answer that saw half of one is noticed.
-                    let Answer { last_seq, value: (_, value) } = reader.events(None, MAX_ROWS).unwrap();
+                    let Answer { last_seq, value: Events { records: value, .. } } =
+                        reader.events(None, MAX_ROWS).unwrap();
                     assert_eq!(value.len() as u64, last_seq.0);
                     assert_eq!(last_seq.0 % 2, 0);
                     let filter = RunFilter { limit: MAX_ROWS, ..RunFilter::default() };
@@ -386,4 +408,71 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
         }
     });
     assert!(f.reader.pool().open <= 2);
+}
+
+#[test]
+fn of_each_check_of_each_partition_the_newest_finding_counts() {
+    use CheckOutcome::{Error, Failed, Passed};
+    let made = |run, number, outputs| {
+        Event::Materialized(Materialized { attempt: attempt(run, number), outputs, goes_on: false })
+    };
+    let checked = |run, number, checks| Event::Checked(Checked { attempt: attempt(run, number), checks });
+    let leased = |run, number| at(0, lease(run, number, "//:j", "daily/n=0"));
+    let f = fixture(vec![
+        leased(1, 1),
+        leased(2, 1),
+        leased(3, 2),
+        at(
+            0,
+            checked(
+                1,
+                1,
+                vec![findings("//:a", true, [Passed, Failed]), findings("//:b", false, [Failed, Failed])],
+            ),
+        ),
+        at(1, made(1, 1, vec![output("daily/n=0", 1)])),
+        at(2, checked(2, 1, vec![findings("//:b", false, [Passed, Error])])),
+        at(3, made(2, 1, vec![output("daily/n=1", 2)])),
+        at(4, checked(3, 2, vec![findings("//:a", true, [Failed, Passed])])),
+    ]);
+    let shown = |filter: CheckFilter| -> Vec<_> {
+        let rows =
+            f.reader.checks(&CheckFilter { limit: 10.min(filter.limit.max(1)), ..filter }).unwrap().value;
+        rows.into_iter().map(|row| (row.id, row.check, row.partition, row.outcome)).collect()
+    };
+    let row = |id, check: &str, n: u32, outcome| (id, check.to_owned(), format!("daily/n={n}"), outcome);
+    let all = CheckFilter { limit: 10, ..CheckFilter::default() };
+    let newest = [
+        row(8, "//:a", 1, Passed),
+        row(7, "//:a", 0, Failed),
+        row(6, "//:b", 1, Error),
+        row(5, "//:b", 0, Passed),
+    ];
+    assert_eq!(shown(all.clone()), newest);
+    assert_eq!(shown(CheckFilter { failed: true, ..all.clone() }), newest[1..3]);
+    assert_eq!(shown(CheckFilter { before: Some(8), limit: 1, ..all.clone() }), newest[1..2]);
+    for (dataset, count) in [("daily", 4), ("dail", 0), ("daily/n=1", 2)] {
+        assert_eq!(
+            shown(CheckFilter { dataset: Some(dataset.to_owned()), ..all.clone() }).len(),
+            count,
+            "{dataset}"
+        );
+    }
+    let of_run = f.reader.checks_of_run(RunId(3)).unwrap().value;
+    assert_eq!(of_run.len(), 2);
+    let expected = CheckRow {
+        id: 7,
+        partition: "daily/n=0".to_owned(),
+        check: "//:a".to_owned(),
+        attempt: attempt(3, 2),
+        outcome: Failed,
+        blocking: true,
+        message: "Failed on day 0".to_owned(),
+        metadata: "{\"rows\": 24}".to_owned(),
+        at: second(4),
+    };
+    assert_eq!(of_run[0], expected);
+    // What holds now was made by runs 1 and 2; run 3 was refused.
+    let warnings = f.reader.warnings(&["daily/n=0", "daily/n=1", "daily/n=2"]).unwrap().value;
+    assert_eq!(warnings, [1, 1, 0]);
 }

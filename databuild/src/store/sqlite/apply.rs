@@ -1,6 +1,8 @@
 //! Changes of rows as SQL.
 
-use super::super::rows::{class_word, outcome_word, refresh_word, AttemptState, RunState, WantState};
+use super::super::rows::{
+    check_word, class_word, outcome_word, refresh_word, AttemptState, RunState, WantState,
+};
 use super::super::time::micros;
 use super::project::RowChange;
 use rusqlite::{params, Connection};
@@ -15,8 +17,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::WantOpened { at, want } => connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
-                     as_of, expires_at, due_at, created_at, ended_at, ended_seq, causes, plan, paused)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, '[]', ?12, 0)",
+                     as_of, expires_at, due_at, created_at, ended_at, ended_seq, causes, plan, paused, params)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, '[]', ?12, 0, ?13)",
             )?
             .execute(params![
                 want.want.0 as i64,
@@ -31,6 +33,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 want.due_at.map(micros),
                 at,
                 want.plan.map(|plan| plan.0 as i64),
+                json(&want.params),
             ])?,
         RowChange::WantClosed { at, seq, want, state, causes } => connection
             .prepare_cached(
@@ -46,8 +49,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
                 "INSERT INTO runs (id, job, partition, partitions, graph, state, attempts, created_at,
-                     ended_at, ended_seq, message)
-                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, NULL, '')
+                     ended_at, ended_seq, message, params, trial)
+                 VALUES (?1, ?2, ?3, ?8, ?4, ?5, ?6, ?7, NULL, NULL, '', ?9, ?10)
                  ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
                      attempts = excluded.attempts, ended_at = NULL, ended_seq = NULL",
             )?
@@ -60,6 +63,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 lease.attempt.number,
                 at,
                 lease.inputs.len() as i64,
+                json(&lease.params),
+                lease.trial.map(|arm| arm.trial.0 as i64),
             ])?,
         RowChange::RunMoved { run, state, ended, message } => connection
             .prepare_cached(
@@ -153,6 +158,26 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 at,
             ])?
         }
+        RowChange::Checked { at, attempt, findings } => {
+            let mut statement = connection.prepare_cached(
+                "INSERT INTO checks (partition, name, run, attempt, outcome, blocking, message, metadata, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            for result in &findings.results {
+                statement.execute(params![
+                    result.partition,
+                    findings.check,
+                    attempt.run.0 as i64,
+                    attempt.number,
+                    check_word(result.outcome),
+                    findings.blocking,
+                    result.message,
+                    result.metadata,
+                    at,
+                ])?;
+            }
+            findings.results.len()
+        }
         RowChange::GraphRegistered { at, seq, graph } => connection
             .prepare_cached(
                 "INSERT INTO graphs (seq, id, at, sources, inherited) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -164,8 +189,13 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 json(&graph.sources),
                 json(&graph.inherited),
             ])?,
+        RowChange::TrialGraph { seq, graph } => connection
+            .prepare_cached("INSERT INTO trial_graphs (seq, id) VALUES (?1, ?2)")?
+            .execute(params![seq.0 as i64, graph.0])?,
         RowChange::Tainted { at, seq, taint } => connection
-            .prepare_cached("INSERT INTO taints (seq, at, partitions, reason, by) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "INSERT INTO taints (seq, at, partitions, reason, by) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute(params![seq.0 as i64, at, json(&taint.partitions), taint.reason, taint.by])?,
     };
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::super::contract::Subject;
 use super::super::log::{Batch, Blob, Checkpoint, EventLog};
-use super::super::reader::Reader;
+use super::super::reader::{Events, Reader};
 use super::super::testing::{at, example_records, graph, history, output};
 use super::archiver::{Archiver, Cut};
 use super::archives::Archives;
@@ -73,7 +73,7 @@ fn moved(subject: &Sqlite) -> Tables {
     let mut found: Tables = BTreeMap::new();
     for file in Archives::of(&subject.path()).files().unwrap() {
         let connection = Connection::open(&file.path).unwrap();
-        for table in MOVING_TABLES.map(|(table, _)| table).into_iter().chain(["attempts"]) {
+        for table in MOVING_TABLES.map(|(table, _)| table).into_iter().chain(["attempts", "checks"]) {
             let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
             let columns = statement.column_count();
             let rows = statement
@@ -158,11 +158,23 @@ fn rows_go_with_what_is_over_and_stay_with_what_is_there() {
             graph: GraphId::of("g1"),
             as_of: "2024-03-14T00:00:00Z".parse().unwrap(),
             inputs: vec![0],
+            params: BTreeMap::new(),
+            trial: None,
         })
     };
     let made = |run: u64, partition: &str| {
         let attempt = super::super::testing::attempt(run, 1);
         Event::Materialized(Materialized { attempt, outputs: vec![output(partition, run)], goes_on: false })
+    };
+    let checked = |run: u64, partition: &str| {
+        let result = CheckResult {
+            partition: partition.into(),
+            outcome: CheckOutcome::Passed,
+            message: String::new(),
+            metadata: "{}".into(),
+        };
+        let checks = vec![CheckFindings { check: "//:check".into(), blocking: true, results: vec![result] }];
+        Event::Checked(Checked { attempt: super::super::testing::attempt(run, 1), checks })
     };
     let failed = |run| Event::RunEnded(RunEnded { run: RunId(run), canceled: false, message: "no".into() });
     let ended = |want| {
@@ -182,6 +194,8 @@ fn rows_go_with_what_is_over_and_stay_with_what_is_there() {
         made(1, "a"),
         lease(2, "a"),
         made(2, "a"),
+        checked(1, "a"),
+        checked(2, "a"),
         lease(3, "b"),
         made(3, "b"),
         lease(4, "b"),
@@ -204,8 +218,8 @@ fn rows_go_with_what_is_over_and_stay_with_what_is_there() {
     let mut subject = log_of(&all);
     let whole = tables(subject.log());
     let cut = Cut {
-        until: Seq(19),
-        data: [("b".to_owned(), Seq(10))].into(),
+        until: Seq(21),
+        data: [("b".to_owned(), Seq(12))].into(),
         runs: [RunId(6)].into(),
         graphs: [GraphId::of("g1"), GraphId::of("g2")].into(),
     };
@@ -217,9 +231,10 @@ fn rows_go_with_what_is_over_and_stay_with_what_is_there() {
     // 1: replaced. 2 and 4: held at the cut. 3: named. 5: failed long ago. 6: named. 7, 8: later.
     assert_eq!(column("runs", &kept, 0), numbers(&[2, 3, 4, 6, 7, 8]));
     assert_eq!(column("attempts", &kept, 0), numbers(&[2, 3, 4, 6, 7, 8]));
+    assert_eq!(column("checks", &kept, 0), numbers(&[2]));
     assert_eq!(column("wants", &kept, 0), numbers(&[2]));
-    assert_eq!(column("materializations", &kept, 1), numbers(&[8, 10, 12, 20, 23]));
-    assert_eq!(column("graphs", &kept, 0), numbers(&[1, 2, 24]));
+    assert_eq!(column("materializations", &kept, 1), numbers(&[8, 12, 14, 22, 25]));
+    assert_eq!(column("graphs", &kept, 0), numbers(&[1, 2, 26]));
     let moved = moved(&subject);
     for (table, rows) in moved {
         let mut together = [rows, kept[table].clone()].concat();
@@ -240,7 +255,11 @@ fn contents_go_with_the_last_graph_that_names_them() {
         event.sources = [("//:job".to_owned(), sources.digest.clone())].into();
         at(0, Event::GraphRegistered(event))
     };
-    let records = vec![register("g1", &sources[0]), register("g2", &sources[1]), at(1, Event::GraphRegistered(graph("g3")))];
+    let records = vec![
+        register("g1", &sources[0]),
+        register("g2", &sources[1]),
+        at(1, Event::GraphRegistered(graph("g3"))),
+    ];
     subject.log().append(&Batch { records: records.clone(), blobs: sources.to_vec() }).unwrap();
     append(subject.log(), &example_records()[1..3]);
     checkpoint(subject.log());
@@ -313,7 +332,10 @@ fn an_archive_can_be_put_back() {
     subject.log = None;
     let connection = Connection::open(subject.path()).unwrap();
     connection
-        .execute("ATTACH ?1 AS archive", [subject.folder.path().join("archive/events-101-200.sqlite").to_str()])
+        .execute(
+            "ATTACH ?1 AS archive",
+            [subject.folder.path().join("archive/events-101-200.sqlite").to_str()],
+        )
         .unwrap();
     connection.execute_batch(PUT_BACK).unwrap();
     drop(connection);
@@ -339,14 +361,30 @@ COMMIT;
 fn readers_say_where_history_begins() {
     let mut subject = log_of(&example_records());
     let reader = Reader::new(&subject.path(), 1);
-    assert_eq!(reader.events(None, 1).unwrap().value.0, Seq(0));
+    assert_eq!(reader.events(None, 1).unwrap().value.archived, Seq(0));
     archive(&mut subject, &at_event(5));
-    let (archived, events) = reader.events(None, 2).unwrap().value;
-    assert_eq!((archived, events[0].0), (Seq(5), Seq(6)));
-    assert_eq!(reader.events(Some(Seq(5)), 2).unwrap().value.1, events);
+    let Events { archived, records } = reader.events(None, 2).unwrap().value;
+    assert_eq!((archived, records[0].0), (Seq(5), Seq(6)));
+    assert_eq!(reader.events(Some(Seq(5)), 2).unwrap().value.records, records);
     let error = reader.events(Some(Seq(4)), 2).unwrap_err();
     assert_eq!(error.code(), "events_archived");
     assert!(error.to_string().contains("after event 5"), "{error}");
+}
+
+#[test]
+fn readers_find_one_event_also_in_an_archive() {
+    let records = example_records();
+    let mut subject = log_of(&records);
+    archive(&mut subject, &at_event(3));
+    archive(&mut subject, &at_event(5));
+    let reader = Reader::new(&subject.path(), 1);
+    let found = |seq| reader.event(Seq(seq)).unwrap().value;
+    for (seq, record) in (1..).zip(&records) {
+        assert_eq!(found(seq).as_ref(), Some(record), "{seq}");
+    }
+    assert_eq!((found(0), found(records.len() as u64 + 1)), (None, None));
+    fs::remove_dir_all(subject.folder.path().join("archive")).unwrap();
+    assert_eq!(reader.event(Seq(5)).unwrap_err().code(), "archive_missing");
 }
 
 proptest! {

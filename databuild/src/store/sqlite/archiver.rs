@@ -149,7 +149,7 @@ CREATE TEMP TABLE kept_graphs (id TEXT PRIMARY KEY) WITHOUT ROWID;
 ";
 
 /// What moves; each after what it looks at.
-const MOVE: [&str; 5] = [
+const MOVE: [&str; 7] = [
     "INSERT INTO materializations SELECT * FROM log.materializations AS old WHERE seq <= ?1
      AND EXISTS (SELECT 1 FROM log.materializations AS new
          WHERE new.partition = old.partition AND new.seq > old.seq AND new.seq <= ?1)
@@ -162,9 +162,11 @@ const MOVE: [&str; 5] = [
          AND NOT EXISTS (SELECT 1 FROM main.materializations AS moved
              WHERE moved.partition = made.partition AND moved.seq = made.seq))",
     "INSERT INTO attempts SELECT * FROM log.attempts WHERE run IN (SELECT id FROM main.runs WHERE ended_seq <= ?1)",
+    "INSERT INTO checks SELECT * FROM log.checks WHERE run IN (SELECT id FROM main.runs WHERE ended_seq <= ?1)",
     "INSERT INTO graphs SELECT * FROM log.graphs AS old WHERE seq <= ?1
      AND (id NOT IN (SELECT id FROM temp.kept_graphs)
          OR EXISTS (SELECT 1 FROM log.graphs AS new WHERE new.id = old.id AND new.seq > old.seq AND new.seq <= ?1))",
+    "INSERT INTO trial_graphs SELECT * FROM log.trial_graphs WHERE seq <= ?1",
 ];
 
 /// The contents that the archive's events and rows name: without them the events could not be read.
@@ -172,6 +174,7 @@ const COPY_CONTENTS: &str = "
 INSERT INTO blobs SELECT digest, bytes FROM log.blobs WHERE digest IN (
     SELECT id FROM log.graphs WHERE seq > ?1 AND seq <= ?2
     UNION SELECT id FROM main.graphs
+    UNION SELECT id FROM main.trial_graphs
     UNION SELECT value FROM log.graphs AS g, json_each(g.sources) WHERE g.seq > ?1 AND g.seq <= ?2
     UNION SELECT value FROM main.graphs AS g, json_each(g.sources))";
 

@@ -22,7 +22,7 @@ const FOLDER: &str = "archive";
 
 /// The folder of a log's archives.
 #[derive(Debug, Clone)]
-pub(super) struct Archives {
+pub(in super::super) struct Archives {
     folder: PathBuf,
     /// The log's path, for errors.
     log: String,
@@ -38,7 +38,7 @@ pub(super) struct ArchiveFile {
 
 impl Archives {
     /// Those of the log at `path`.
-    pub(super) fn of(path: &Path) -> Archives {
+    pub(in super::super) fn of(path: &Path) -> Archives {
         Archives { folder: path.with_file_name(FOLDER), log: path.display().to_string() }
     }
 
@@ -64,7 +64,9 @@ impl Archives {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(unreadable)?;
-            found.extend(entry.file_name().to_str().and_then(range).map(|(first, last)| self.file(first, last)));
+            found.extend(
+                entry.file_name().to_str().and_then(range).map(|(first, last)| self.file(first, last)),
+            );
         }
         found.sort_by_key(|file| (file.first, file.last));
         Ok(found)
@@ -94,13 +96,29 @@ impl Archives {
         }
     }
 
+    /// At most `limit` records from the one after `after` on, of the archives up to `archived` and of the log later.
+    pub(in super::super) fn records_through(
+        &self,
+        log: &Connection,
+        archived: Seq,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<(Seq, Record)>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = after;
+        while after < archived && found.len() < limit {
+            found.extend(self.records(after, archived, limit - found.len())?);
+            after = found.last().map_or(after, |(seq, _)| *seq);
+        }
+        if found.len() < limit {
+            found.extend(records(log, &self.log, after, limit - found.len())?);
+        }
+        Ok(found)
+    }
+
     /// The error of an event that no archive has.
     pub(super) fn missing(&self, seq: Seq) -> StoreError {
-        StoreError::ArchiveMissing {
-            log: self.log.clone(),
-            seq,
-            folder: self.folder.display().to_string(),
-        }
+        StoreError::ArchiveMissing { log: self.log.clone(), seq, folder: self.folder.display().to_string() }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::super::convert::{encode, kind};
 use super::super::error::StoreError;
 use super::super::log::{
-    check_checkpoint, check_cut, checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog, FoundCheckpoint, StoredCheckpoint,
+    check_checkpoint, check_cut, checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog,
+    FoundCheckpoint, StoredCheckpoint,
 };
 use super::super::time::micros;
 use super::apply::apply;
@@ -13,7 +14,7 @@ use super::open::{open_writer, projections_version};
 use super::position::{position, set_position};
 use super::project::project;
 use super::purge::Stage;
-use super::read::{blob, last_seq, records, sum};
+use super::read::{blob, last_seq, sum};
 use super::schema::{ARCHIVED, MOVING_TABLES, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION, PURGED};
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
@@ -72,9 +73,7 @@ impl SqliteLog {
             connection.execute_batch(PROJECTIONS).map_err(fail)?;
             let mut done = Seq(0);
             while done < last {
-                for (seq, record) in
-                    records_through(connection, log, (&archives, archived), done, REBUILD_STEP)?
-                {
+                for (seq, record) in archives.records_through(connection, archived, done, REBUILD_STEP)? {
                     apply_all(connection, seq, &record).map_err(fail)?;
                     done = seq;
                 }
@@ -151,7 +150,7 @@ impl EventLog for SqliteLog {
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
-        records_through(&self.connection, &self.log, (&self.archives, self.archived), after, limit)
+        self.archives.records_through(&self.connection, self.archived, after, limit)
     }
 
     fn last(&self) -> Seq {
@@ -230,26 +229,6 @@ impl EventLog for SqliteLog {
             .map_err(fail)?;
         choose_checkpoint(stored.map(|row| row.map_err(fail)), format, self.last)
     }
-}
-
-/// See [`EventLog::read`].
-fn records_through(
-    connection: &Connection,
-    log: &str,
-    (archives, archived): (&Archives, Seq),
-    after: Seq,
-    limit: usize,
-) -> Result<Vec<(Seq, Record)>, StoreError> {
-    let mut found = Vec::new();
-    let mut after = after;
-    while after < archived && found.len() < limit {
-        found.extend(archives.records(after, archived, limit - found.len())?);
-        after = found.last().map_or(after, |(seq, _)| *seq);
-    }
-    if found.len() < limit {
-        found.extend(records(connection, log, after, limit - found.len())?);
-    }
-    Ok(found)
 }
 
 fn insert(

@@ -28,6 +28,7 @@ mod archive_tests;
 mod tests;
 
 pub use archiver::{Archiver, Cut};
+pub(super) use archives::Archives;
 pub(super) use failure::failure;
 pub use log::SqliteLog;
 pub(super) use open::open_reader;

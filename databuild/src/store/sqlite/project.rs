@@ -3,11 +3,12 @@
 use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{
-    Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, Event, GraphRegistered,
-    Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded, RunSuspended,
-    SeenPartition, Tainted, WantCreated, WantEnded, WantPaused, WantReprioritized, WantResumed,
+    Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, CheckFindings, Checked, Event,
+    GraphRegistered, Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded,
+    RunSuspended, SeenPartition, Tainted, TrialMade, WantCreated, WantEnded, WantPaused, WantReprioritized,
+    WantResumed,
 };
-use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
+use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 
 /// A change of one row. Times are microseconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +39,12 @@ pub(super) enum RowChange<'a> {
     Seen { at: i64, seq: Seq, seen: &'a SeenPartition },
     /// A partition holds a file that was there already.
     Adopted { at: i64, seq: Seq, adopted: &'a AdoptedPartition },
+    /// A check looked at what an attempt made.
+    Checked { at: i64, attempt: AttemptId, findings: &'a CheckFindings },
     /// A graph is the current one from now on.
     GraphRegistered { at: i64, seq: Seq, graph: &'a GraphRegistered },
+    /// The event at `seq` names the content of that graph.
+    TrialGraph { seq: Seq, graph: &'a GraphId },
     /// Data is bad, somebody said.
     Tainted { at: i64, seq: Seq, taint: &'a Tainted },
 }
@@ -103,15 +108,22 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
                     message: Some(""),
                 },
                 // If there is no further attempt, the run's end is the next event.
-                true => {
-                    RowChange::RunMoved { run, state: RunState::RetryWait, ended: None, message: None }
-                }
+                true => RowChange::RunMoved { run, state: RunState::RetryWait, ended: None, message: None },
             });
             changes
         }
         Event::PartitionsFailed(PartitionsFailed { attempt, message, .. }) => {
             vec![RowChange::RunMessage { run: attempt.run, message }]
         }
+        Event::TrialCreated(trial) => {
+            trial.graphs.iter().map(|of| RowChange::TrialGraph { seq, graph: &of.graph }).collect()
+        }
+        Event::TrialMade(TrialMade { attempt, .. }) => vec![RowChange::RunMoved {
+            run: attempt.run,
+            state: RunState::Completed,
+            ended: Some((at, seq)),
+            message: Some(""),
+        }],
         Event::RunSuspended(RunSuspended { run, .. }) => {
             vec![RowChange::RunMoved { run: *run, state: RunState::Suspended, ended: None, message: None }]
         }
@@ -119,6 +131,10 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         Event::RunEnded(RunEnded { run, canceled, message }) => {
             let state = if *canceled { RunState::Canceled } else { RunState::Failed };
             vec![RowChange::RunMoved { run: *run, state, ended: Some((at, seq)), message: Some(message) }]
+        }
+        Event::Checked(Checked { attempt, checks }) => {
+            let row = |findings| RowChange::Checked { at, attempt: *attempt, findings };
+            checks.iter().map(row).collect()
         }
         // These speak of current state, which the core folds, and make no line in a history.
         Event::FilesVanished(_)
@@ -134,6 +150,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::CodeAccepted(_)
         | Event::KeysAdded(_)
         | Event::KeysRetired(_)
-        | Event::PoolResized(_) => Vec::new(),
+        | Event::PoolResized(_)
+        | Event::TrialEnded(_) => Vec::new(),
     }
 }

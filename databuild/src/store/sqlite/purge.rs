@@ -26,7 +26,7 @@ pub(super) enum Stage {
     /// Events that are in archives.
     Events,
     /// Rows of the history lists that are.
-    Rows(Rows),
+    Rows(Box<Rows>),
     /// Contents that nothing names any more.
     Contents,
     /// Pages without content.
@@ -54,7 +54,7 @@ impl SqliteLog {
             Stage::Done => Stage::Done,
             Stage::Events => match self.purge_events()? {
                 true => Stage::Events,
-                false => Stage::Rows(self.rows_to_purge()?),
+                false => Stage::Rows(Box::new(self.rows_to_purge()?)),
             },
             Stage::Rows(mut rows) => match self.purge_rows(&mut rows)? {
                 true => Stage::Rows(rows),
@@ -115,6 +115,7 @@ impl SqliteLog {
             connection
                 .execute(
                     "DELETE FROM blobs WHERE digest NOT IN (SELECT id FROM graphs)
+                     AND digest NOT IN (SELECT id FROM trial_graphs)
                      AND digest NOT IN (SELECT value FROM graphs, json_each(graphs.sources))",
                     [],
                 )

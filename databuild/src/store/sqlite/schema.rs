@@ -13,7 +13,7 @@ pub(super) const FORMAT: i64 = 1;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 5;
+pub(super) const PROJECTIONS_VERSION: i64 = 7;
 
 /// Name in `meta` of the position up to which events are in archives; absent = none are.
 pub(in super::super) const ARCHIVED: &str = "archived_until";
@@ -46,19 +46,25 @@ CREATE TABLE meta (
 ";
 
 /// Names of the tables in [`PROJECTIONS`], in an order in which they can be dropped.
-pub(super) const PROJECTED_TABLES: [&str; 6] =
-    ["attempts", "runs", "wants", "materializations", "graphs", "taints"];
+pub(super) const PROJECTED_TABLES: [&str; 8] =
+    ["attempts", "checks", "runs", "wants", "materializations", "graphs", "trial_graphs", "taints"];
 
-/// The tables from which rows move to archives, with their keys. Attempts go with their runs; what a person
+/// The tables from which rows move to archives, with their keys. Attempts and checks go with their runs; what a person
 /// said of data is little, and stays.
-pub(super) const MOVING_TABLES: [(&str, &[&str]); 4] =
-    [("runs", &["id"]), ("wants", &["id"]), ("materializations", &["partition", "seq"]), ("graphs", &["seq"])];
+pub(super) const MOVING_TABLES: [(&str, &[&str]); 5] = [
+    ("runs", &["id"]),
+    ("wants", &["id"]),
+    ("materializations", &["partition", "seq"]),
+    ("graphs", &["seq"]),
+    ("trial_graphs", &["seq", "id"]),
+];
 
 /// The history lists. Times are microseconds since 1970. Numbers of 64 bits without sign are stored as
 /// the signed number of the same bits.
 ///
-/// `attempts` refers to `runs`, as both go together when history is archived; `materializations` does
-/// not, as it outlives the runs it came from. `ended_seq` is the event that ended a want or a run.
+/// `attempts` and `checks` refer to `runs`, as they go together when history is archived; `materializations` does
+/// not, as it outlives the runs it came from. `ended_seq` is the event that ended a want or a run. `checks`
+/// are numbered in the order of their findings.
 pub(super) const PROJECTIONS: &str = "
 CREATE TABLE wants (
     id INTEGER PRIMARY KEY,
@@ -76,7 +82,8 @@ CREATE TABLE wants (
     ended_seq INTEGER,
     causes TEXT NOT NULL,
     plan INTEGER,
-    paused INTEGER NOT NULL
+    paused INTEGER NOT NULL,
+    params TEXT NOT NULL
 ) STRICT;
 CREATE INDEX wants_by_state ON wants (state);
 CREATE TABLE runs (
@@ -90,7 +97,9 @@ CREATE TABLE runs (
     created_at INTEGER NOT NULL,
     ended_at INTEGER,
     ended_seq INTEGER,
-    message TEXT NOT NULL
+    message TEXT NOT NULL,
+    params TEXT NOT NULL,
+    trial INTEGER
 ) STRICT;
 CREATE INDEX runs_by_job ON runs (job);
 CREATE INDEX runs_by_partition ON runs (partition);
@@ -134,6 +143,25 @@ CREATE TABLE graphs (
     inherited TEXT NOT NULL
 ) STRICT;
 CREATE INDEX graphs_by_id ON graphs (id);
+CREATE TABLE checks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    partition TEXT NOT NULL,
+    name TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    attempt INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    blocking INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX checks_by_partition ON checks (partition, name);
+CREATE INDEX checks_by_run ON checks (run);
+CREATE TABLE trial_graphs (
+    seq INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (seq, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE taints (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

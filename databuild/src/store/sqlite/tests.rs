@@ -417,7 +417,10 @@ fn lists_of_another_version_are_made_again_on_opening() {
         .unwrap();
     subject.reopen();
     assert_eq!(tables(subject.log()), whole);
-    assert_eq!(super::open::projections_version(subject.log().connection(), ""), Ok(Some(PROJECTIONS_VERSION)));
+    assert_eq!(
+        super::open::projections_version(subject.log().connection(), ""),
+        Ok(Some(PROJECTIONS_VERSION))
+    );
     assert_eq!(whole["runs"].len(), 1, "the comparison compares something");
 }
 

@@ -1,12 +1,12 @@
 //! What a dump holds, and how it is taken.
 
 use super::{EntryColumns, SetColumns};
-use crate::event::{OutputRecord, PriorityClass, Refresh, SetText};
-use crate::graph::{Axis, JobDigests, JobIx, Registered};
-use crate::ids::{GraphId, PlanId, RunId, Seq, WantId};
+use crate::event::{ArmId, OutputRecord, PriorityClass, Refresh, SetText, TrialCreated, TrialEnded};
+use crate::graph::{Axis, JobDigests, JobIx, Params, Registered};
+use crate::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::range_set::{Key, RangeSet};
-use crate::state::{DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Want};
+use crate::state::{Alias, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Trial, Want};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct StateDump {
     pub symbols: Vec<String>,
     /// Dynamic key spaces: name, keys that exist, keys that are retired.
     pub key_spaces: Vec<(String, RangeSet, RangeSet)>,
-    /// The graph that new work follows, then those of live runs; none if no graph was ever registered.
+    /// The graph that new work follows, then those of live runs and trials; none if no graph was ever registered.
     pub graphs: Vec<GraphDump>,
     /// By index.
     pub provenances: Vec<JobDigests>,
@@ -50,6 +50,25 @@ pub struct StateDump {
     pub last_plan: PlanId,
     /// Kept plans.
     pub plans: Vec<SavedPlan>,
+    /// As in the state.
+    pub last_trial: TrialId,
+    /// Trials.
+    pub trials: Vec<TrialDump>,
+}
+
+/// A [`Trial`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialDump {
+    /// As in the state.
+    pub spec: TrialCreated,
+    /// As in the state.
+    pub created_at: Timestamp,
+    /// Indices in [`StateDump::graphs`].
+    pub graphs: Vec<u32>,
+    /// As in the state.
+    pub arms: Vec<((u32, u32), Arm)>,
+    /// As in the state.
+    pub ended: Option<(Timestamp, TrialEnded)>,
 }
 
 /// A registered graph. The content is found by the digest.
@@ -96,6 +115,8 @@ pub struct DatasetDump {
     pub adopted: SetColumns,
     /// Keys of a partition, and what it was made from beside declared inputs.
     pub discovered: Vec<(Vec<Key>, Vec<String>)>,
+    /// As in the state.
+    pub aliases: Vec<Alias>,
 }
 
 /// A [`JobWork`].
@@ -111,6 +132,8 @@ pub struct WorkDump {
     pub live: SetColumns,
     /// As in the state.
     pub forced: SetColumns,
+    /// As in the state.
+    pub by_hand: SetColumns,
 }
 
 /// A [`Want`].
@@ -148,6 +171,8 @@ pub struct WantDump {
     pub paused: bool,
     /// As in the state.
     pub parent: Option<RunId>,
+    /// By index in [`StateDump::work`]: the job that it invokes, the values given, the last run before.
+    pub invoked: Option<(u32, Params, RunId)>,
 }
 
 /// A [`Run`].
@@ -175,6 +200,8 @@ pub struct RunDump {
     pub inputs: Vec<u64>,
     /// As in the state.
     pub as_of: Timestamp,
+    /// As in the state.
+    pub params: Params,
     /// Index of provenance.
     pub made_by: u32,
     /// As in the state.
@@ -191,6 +218,8 @@ pub struct RunDump {
     pub discovered: Vec<String>,
     /// As in the state.
     pub suspended: Option<WantId>,
+    /// As in the state.
+    pub trial: Option<ArmId>,
 }
 
 // No pattern below has a `..`: what the state gains breaks the build here until it is dumped.
@@ -209,6 +238,8 @@ impl State {
             last_run,
             plans,
             last_plan,
+            trials,
+            last_trial,
             attempt_ms,
             pool_sizes,
             starts,
@@ -247,6 +278,8 @@ impl State {
             work: labels.zip(work).map(|(job, work)| WorkDump::of(job, work)).collect(),
             wants: wants.values().map(|want| WantDump::of(want)).collect(),
             runs: runs.values().map(|run| RunDump::of(run, &mut graphs)).collect(),
+            trials: trials.values().map(|trial| TrialDump::of(trial, &mut graphs)).collect(),
+            last_trial: *last_trial,
             graphs: graphs.dumps,
             last_plan: *last_plan,
             plans: plans.values().map(|saved| SavedPlan::clone(saved)).collect(),
@@ -290,6 +323,7 @@ impl DatasetDump {
             spoiled,
             adopted,
             discovered,
+            aliases,
         } = state;
         DatasetDump {
             name: name.to_owned(),
@@ -308,6 +342,7 @@ impl DatasetDump {
             spoiled: SetColumns::of(spoiled),
             discovered: discovered.iter().map(|(key, texts)| (key.keys().to_vec(), texts.to_vec())).collect(),
             adopted: SetColumns::of(adopted),
+            aliases: aliases.clone(),
         }
     }
 }
@@ -318,13 +353,14 @@ fn marks(marks: &Marks) -> Vec<(Seq, SetColumns)> {
 
 impl WorkDump {
     fn of(job: &str, work: &JobWork) -> WorkDump {
-        let JobWork { todo, ready, live, forced } = work;
+        let JobWork { todo, ready, live, forced, by_hand } = work;
         WorkDump {
             job: job.to_owned(),
             todo: SetColumns::of(todo),
             ready: SetColumns::of(ready),
             live: SetColumns::of(live),
             forced: SetColumns::of(forced),
+            by_hand: SetColumns::of(by_hand),
         }
     }
 }
@@ -348,6 +384,7 @@ impl WantDump {
             plan,
             paused,
             parent,
+            invoked,
         } = want;
         let set = |(job, set): (&JobIx, &PartitionSet)| (job.0 as u32, SetColumns::of(set));
         WantDump {
@@ -367,6 +404,7 @@ impl WantDump {
             plan: *plan,
             parent: *parent,
             paused: *paused,
+            invoked: invoked.as_ref().map(|by| (by.job.0 as u32, by.params.clone(), by.after)),
         }
     }
 }
@@ -385,6 +423,7 @@ impl RunDump {
             losses,
             inputs,
             as_of,
+            params,
             made_by,
             cancel_requested,
             intended,
@@ -393,6 +432,7 @@ impl RunDump {
             tainted,
             discovered,
             suspended,
+            trial,
         } = run;
         RunDump {
             id: *id,
@@ -406,6 +446,7 @@ impl RunDump {
             losses: *losses,
             inputs: inputs.clone(),
             as_of: *as_of,
+            params: params.clone(),
             made_by: made_by.0,
             cancel_requested: *cancel_requested,
             intended: intended.clone(),
@@ -414,6 +455,20 @@ impl RunDump {
             tainted: marks(tainted),
             discovered: discovered.to_vec(),
             suspended: *suspended,
+            trial: *trial,
+        }
+    }
+}
+
+impl TrialDump {
+    fn of(trial: &Trial, graphs: &mut Graphs) -> TrialDump {
+        let Trial { spec, created_at, graphs: own, arms, ended } = trial;
+        TrialDump {
+            spec: spec.clone(),
+            created_at: *created_at,
+            graphs: own.iter().map(|graph| graphs.index_of(graph)).collect(),
+            arms: arms.iter().map(|(at, arm)| (*at, arm.clone())).collect(),
+            ended: ended.clone(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Taking a dump up again.
 
-use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, WantDump, WorkDump};
+use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, TrialDump, WantDump, WorkDump};
 use crate::graph::{Axis, Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::Key;
-use crate::state::{DatasetState, Discovered, JobWork, Marks, ProvenanceIx, Run, State, Want};
+use crate::state::{
+    DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Run, State, Trial, Want,
+};
 use crate::symbols::Symbols;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,6 +73,8 @@ impl State {
             runs,
             last_plan,
             plans,
+            last_trial,
+            trials,
         } = dump;
         let mut symbols = Symbols::new();
         for (number, text) in texts.iter().enumerate() {
@@ -123,6 +127,8 @@ impl State {
             last_run,
             plans: BTreeMap::new(),
             last_plan,
+            trials: BTreeMap::new(),
+            last_trial,
             attempt_ms,
             pool_sizes,
             starts: starts.into_iter().map(|(job, at)| (job, Arc::new(at.into()))).collect(),
@@ -134,7 +140,7 @@ impl State {
             provenances: Arc::new(provenances),
         };
         let Some(current) = registered.first() else {
-            let rest = [datasets.len(), work.len(), wants.len(), runs.len(), plans.len()];
+            let rest = [datasets.len(), work.len(), wants.len(), runs.len(), plans.len(), trials.len()];
             let nothing = rest.iter().all(|len| *len == 0);
             return if nothing { Ok(state) } else { Err(RestoreError::Index("a graph")) };
         };
@@ -153,6 +159,12 @@ impl State {
             let run = reader.run(&registered, dump)?;
             if state.runs.insert(run.id, Arc::new(run)).is_some() {
                 return Err(RestoreError::Index("a run"));
+            }
+        }
+        for dump in trials {
+            let trial = trial(&registered, dump)?;
+            if state.trials.insert(trial.spec.trial, Arc::new(trial)).is_some() {
+                return Err(RestoreError::Index("a trial"));
             }
         }
         for saved in plans {
@@ -179,6 +191,18 @@ fn parse(
         return Err(RestoreError::NewKeys(id.clone()));
     }
     Ok(graph)
+}
+
+fn trial(graphs: &[Arc<Registered>], dump: TrialDump) -> Result<Trial, RestoreError> {
+    let TrialDump { spec, created_at, graphs: own, arms, ended } = dump;
+    let graph = |ix: u32| graphs.get(ix as usize).cloned().ok_or(RestoreError::Index("a graph"));
+    Ok(Trial {
+        graphs: own.into_iter().map(graph).collect::<Result<_, _>>()?,
+        spec,
+        created_at,
+        arms: arms.into_iter().collect(),
+        ended,
+    })
 }
 
 /// The jobs of today's graph that a dump's indices stand for.
@@ -248,7 +272,11 @@ impl Reader {
             spoiled,
             adopted,
             discovered,
+            aliases,
         } = dump;
+        if aliases.iter().any(|alias| alias.dims.len() != axes.len()) {
+            return Err(RestoreError::Index("a dimension"));
+        }
         let shape = Shape::of_axes(&axes);
         let set = |columns: &SetColumns| self.set(&name, &axes, shape, columns);
         // Which partitions the entries are of is checked as a set; they are too many to look at each.
@@ -275,6 +303,7 @@ impl Reader {
             spoiled: set(&spoiled)?,
             discovered: Arc::new(self.discovered(&name, &axes, discovered)?),
             adopted: set(&adopted)?,
+            aliases,
             axes,
         })
     }
@@ -305,12 +334,17 @@ impl Reader {
     ) -> Result<Vec<Arc<JobWork>>, RestoreError> {
         let mut work: BTreeMap<JobIx, Arc<JobWork>> = BTreeMap::new();
         for (ix, dump) in jobs.iter().zip(dumps) {
-            let WorkDump { job, todo, ready, live, forced } = dump;
+            let WorkDump { job, todo, ready, live, forced, by_hand } = dump;
             let home = graph.home(*ix);
             let axes = home.axes();
             let set = |columns: &SetColumns| self.set(&job, &axes, home.shape, columns);
-            let restored =
-                JobWork { todo: set(&todo)?, ready: set(&ready)?, live: set(&live)?, forced: set(&forced)? };
+            let restored = JobWork {
+                todo: set(&todo)?,
+                ready: set(&ready)?,
+                live: set(&live)?,
+                forced: set(&forced)?,
+                by_hand: set(&by_hand)?,
+            };
             work.insert(*ix, Arc::new(restored));
         }
         Ok(work.into_values().collect())
@@ -334,6 +368,7 @@ impl Reader {
             plan,
             paused,
             parent,
+            invoked,
         } = dump;
         let mut sets = BTreeMap::new();
         for (ix, columns) in &remaining {
@@ -344,6 +379,13 @@ impl Reader {
                 return Err(RestoreError::Index("a job"));
             }
         }
+        let invoked = match invoked {
+            None => None,
+            Some((job, params, after)) => {
+                let job = *jobs.get(job as usize).ok_or(RestoreError::Index("a job"))?;
+                Some(Invocation { job, params, after })
+            }
+        };
         Ok(Want {
             id,
             targets,
@@ -361,6 +403,7 @@ impl Reader {
             plan,
             paused,
             parent,
+            invoked,
         })
     }
 
@@ -377,6 +420,7 @@ impl Reader {
             losses,
             inputs,
             as_of,
+            params,
             made_by,
             cancel_requested,
             intended,
@@ -385,6 +429,7 @@ impl Reader {
             tainted,
             discovered,
             suspended,
+            trial,
         } = dump;
         let graph = Arc::clone(graphs.get(graph as usize).ok_or(RestoreError::Index("a graph"))?);
         let unlike = || RestoreError::Unlike(label.clone());
@@ -407,6 +452,7 @@ impl Reader {
             losses,
             inputs,
             as_of,
+            params,
             made_by: self.provenance(made_by)?,
             cancel_requested,
             intended,
@@ -415,6 +461,7 @@ impl Reader {
             tainted,
             discovered: discovered.into(),
             suspended,
+            trial,
         })
     }
 

@@ -231,7 +231,11 @@ impl World {
                 mark => Sighting::Content { dataset, key, version: format!("v{}", self.roll(3)), mark },
             });
         }
-        self.give(Input::Sightings(Sightings { graph: Some(registered.id.clone()), seen }));
+        self.give(Input::Sightings(Sightings {
+            graph: Some(registered.id.clone()),
+            seen,
+            unseen: Vec::new(),
+        }));
     }
 
     fn publish(&mut self) {
@@ -300,6 +304,7 @@ fn failed(outcome: AttemptOutcome) -> AttemptEnd {
         wall_ms: 11,
         cpu_ms: 5,
         max_rss_kb: 100,
+        checks: Vec::new(),
     }
 }
 

@@ -1,0 +1,52 @@
+//! A job that is invoked by hand: a want for partitions of that one job, whatever their state, that may say with
+//! which values of parameters they are made.
+
+use super::{want, InvokeRequest, Out, Refusal, Reply, Sightings};
+use crate::event::Refresh;
+use crate::graph::{value_fault, Graph, JobIx, Params};
+
+/// The job that a text means.
+///
+/// # Errors
+/// There is none, or several.
+pub fn job_called(graph: &Graph, text: &str) -> Result<JobIx, Refusal> {
+    match graph.jobs_called(text).as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Refusal::UnknownJob(crate::keys::shown(text))),
+        several => {
+            let mut jobs: Vec<_> = several.iter().map(|job| graph.job(*job).label.clone()).collect();
+            jobs.sort_unstable();
+            Err(Refusal::AmbiguousJob { text: text.to_owned(), jobs })
+        }
+    }
+}
+
+pub(super) fn invoke(out: &mut Out, request: InvokeRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let graph = &registered.graph;
+    let job = job_called(graph, &request.job)?;
+    check(graph, job, &request.params)?;
+    let as_of = request.want.as_of.unwrap_or(out.now).min(out.now).max(out.state.as_of);
+    for (dataset, _) in want::resolve_targets(out.state, &request.want.targets, as_of)? {
+        if graph.dataset(dataset).producer != Some(job) {
+            let (job, dataset) = (graph.job(job).label.clone(), graph.dataset(dataset).name.clone());
+            return Err(Refusal::NotOfJob { job, dataset });
+        }
+    }
+    let request_of_want = super::WantRequest { refresh: Refresh::All, ..request.want };
+    want::create_with(out, request_of_want, request.params, sightings)
+}
+
+fn check(graph: &Graph, job: JobIx, params: &Params) -> Result<(), Refusal> {
+    let job = graph.job(job);
+    for (name, value) in params {
+        if !job.params.contains_key(name) {
+            let known = job.params.keys().cloned().collect();
+            return Err(Refusal::UnknownParam { job: job.label.clone(), name: name.clone(), known });
+        }
+        if let Some(fault) = value_fault(value) {
+            return Err(Refusal::BadParam { name: name.clone(), fault });
+        }
+    }
+    Ok(())
+}

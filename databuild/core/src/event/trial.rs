@@ -1,0 +1,153 @@
+//! What is said of trials: work that is repeated to compare what comes of it.
+
+use super::{DataVersion, OutputRecord, PartitionText, SetText};
+use crate::graph::{JobDigests, Params};
+use crate::ids::{AttemptId, GraphId, RunId, TrialId};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One of the runs of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArmId {
+    /// The trial.
+    pub trial: TrialId,
+    /// Which of its samples, from 0.
+    pub sample: u32,
+    /// Which arm of that, from 0.
+    pub arm: u32,
+}
+
+/// See [`super::Event::TrialCreated`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialCreated {
+    /// Its identity.
+    pub trial: TrialId,
+    /// What it is to find out.
+    pub kind: TrialKind,
+    /// Label of the job, in all graphs.
+    pub job: String,
+    /// Graphs whose code runs, each once.
+    pub graphs: Vec<TrialGraph>,
+    /// What is repeated.
+    pub samples: Vec<TrialSample>,
+    /// The instant for which key spaces are read.
+    pub as_of: Timestamp,
+    /// The folder to which outputs are copied, for people to look at; none if they are not.
+    pub keep: Option<String>,
+    /// Who asked.
+    pub by: String,
+}
+
+/// What a trial is to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TrialKind {
+    /// Whether the job of today makes the same as that which made it.
+    Compare,
+    /// Whether the job of today makes the same twice.
+    Verify,
+    /// Whether a run comes out as it did.
+    Rerun(RunId),
+}
+
+/// A graph that a trial needs; registered once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialGraph {
+    /// Digest of the content.
+    pub graph: GraphId,
+    /// The graph file. Stored once per digest, beside the events.
+    pub content: Arc<str>,
+    /// Digests of inherited environment values, by name.
+    pub inherited: BTreeMap<String, String>,
+}
+
+/// Work that a trial repeats.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialSample {
+    /// What is made, as the job's first output: one partition, or what a run made as a batch.
+    pub partition: PartitionText,
+    /// The runs: two that are compared with each other, or one that is compared with `expected`.
+    pub arms: Vec<TrialArm>,
+    /// What it was found to need beside declared inputs.
+    pub discovered: SetText,
+    /// What the run that is repeated made.
+    pub expected: Vec<OutputRecord>,
+    /// Inputs that are not those which that run read; the first ones.
+    pub changed_inputs: SetText,
+}
+
+/// How one run of a trial is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialArm {
+    /// The graph whose code runs.
+    pub graph: GraphId,
+    /// All parameters of the job with their values.
+    pub params: Params,
+    /// What a materialization would record of it.
+    pub digests: JobDigests,
+}
+
+/// See [`super::Event::TrialMade`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialMade {
+    /// Which attempt's outputs.
+    pub attempt: AttemptId,
+    /// They.
+    pub outputs: Vec<OutputRecord>,
+}
+
+/// See [`super::Event::TrialEnded`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialEnded {
+    /// Which.
+    pub trial: TrialId,
+    /// What it found.
+    pub outcome: TrialOutcome,
+    /// By output of each sample.
+    pub results: Vec<TrialResult>,
+}
+
+/// What a trial found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TrialOutcome {
+    /// All outputs have the same bytes.
+    Equal,
+    /// Some output has other bytes.
+    Differs,
+    /// Nothing differs, and of some output it cannot be told: a run failed, or its inputs changed.
+    Unknown,
+    /// Somebody stopped it.
+    Canceled,
+}
+
+/// What a trial found of one output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialResult {
+    /// The partition.
+    pub partition: PartitionText,
+    /// What there is to say.
+    pub verdict: TrialVerdict,
+    /// Data versions: what is compared with first. Empty where nothing was made.
+    pub versions: [DataVersion; 2],
+    /// Sizes of these.
+    pub bytes: [u64; 2],
+    /// The runs, for their logs.
+    pub runs: Vec<RunId>,
+    /// For people; empty if there is nothing more to say.
+    pub message: String,
+}
+
+/// What a trial says of one output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TrialVerdict {
+    /// The same bytes.
+    Equal,
+    /// Other bytes.
+    Differs,
+    /// Nothing to compare: it is no file, or only one of the runs makes it.
+    Incomparable,
+    /// Other bytes, or not to be trusted, since the inputs are not the same.
+    InputsChanged,
+    /// A run failed.
+    Failed,
+}

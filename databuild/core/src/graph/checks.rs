@@ -1,0 +1,154 @@
+//! Checks of a graph: programs that look at what a job made before it is published.
+//!
+//! Invariant: a check is in no digest. What was published before it came, or was another, stays as good as it was.
+
+use super::check::check_env_name;
+use super::file::{CheckEntry, GraphFile};
+use super::problem::{GraphProblem, ProblemCode as Code};
+use super::{Dataset, DatasetIx, Graph, Job, JobIx};
+use crate::template::Template;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// A check of a graph.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Its target.
+    pub label: String,
+    /// The dataset that it looks at; some job makes it.
+    pub dataset: DatasetIx,
+    /// What it refuses is not published; else it only warns.
+    pub blocking: bool,
+    /// Runfiles path of the executable.
+    pub executable: String,
+    /// Arguments.
+    pub args: Vec<Template>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Names taken from the registering client's environment.
+    pub env_inherit: Vec<String>,
+    /// Time limit.
+    pub timeout: Duration,
+    /// Time between TERM and KILL.
+    pub grace: Duration,
+    /// Runfiles path of the code manifest.
+    pub manifest: String,
+    /// Digest of executable and runfiles; empty in a graph not yet assembled.
+    pub code: String,
+}
+
+impl Graph {
+    /// All checks, by label.
+    pub fn checks(&self) -> impl ExactSizeIterator<Item = &Check> {
+        self.checks.iter()
+    }
+
+    /// The checks of what a job makes, by label.
+    pub fn checks_of(&self, job: JobIx) -> impl Iterator<Item = &Check> {
+        let outputs = &self.job(job).outputs;
+        self.checks.iter().filter(|check| outputs.contains(&check.dataset))
+    }
+}
+
+/// Checks of the file, without those that cannot be.
+pub(super) fn resolve_checks(
+    file: &GraphFile,
+    datasets: &[Dataset],
+    jobs: &[Job],
+    by_name: &HashMap<String, DatasetIx>,
+    problems: &mut Vec<GraphProblem>,
+) -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for entry in &file.checks {
+        let mut problem = |code, message: String, help: &str| {
+            problems.push(GraphProblem::new(code, &entry.label, message, help));
+        };
+        if checks.iter().any(|check| check.label == entry.label) {
+            let message = format!("check `{}` is listed twice", entry.label);
+            problem(Code::DuplicateCheck, message, "list it once in the graph");
+            continue;
+        }
+        let Some(ix) = by_name.get(&entry.dataset).copied() else {
+            let message = format!("it checks `{}`, which no job of this graph makes or reads", entry.dataset);
+            problem(
+                Code::UnknownDataset,
+                message,
+                "add the job that makes it to the graph, or drop the check",
+            );
+            continue;
+        };
+        let dataset = &datasets[ix.0];
+        if dataset.external {
+            let message =
+                format!("it checks `{}`, which is external: nothing is published there", dataset.name);
+            problem(Code::ExternalChecked, message, "check a dataset that is made from it");
+        }
+        if entry.timeout_ms == 0 {
+            problem(Code::BadTimeout, "a timeout of 0 stops every check".to_owned(), "write at least 1 ms");
+        }
+        for name in entry.env.keys().chain(&entry.env_inherit) {
+            check_env_name(name, &entry.label, problems);
+        }
+        let batch = jobs.iter().find(|job| job.outputs.contains(&ix)).and_then(|job| job.batch);
+        let batch = batch.map(|batch| dataset.dims[batch.dim].as_str());
+        checks.push(Check {
+            label: entry.label.clone(),
+            dataset: ix,
+            blocking: entry.blocking,
+            executable: entry.executable.clone(),
+            args: templates(entry, dataset, batch, problems),
+            env: entry.env.clone(),
+            env_inherit: entry.env_inherit.clone(),
+            timeout: Duration::from_millis(entry.timeout_ms),
+            grace: Duration::from_millis(entry.grace_ms),
+            manifest: entry.manifest.clone(),
+            code: entry.code.clone().unwrap_or_default(),
+        });
+    }
+    checks
+}
+
+/// Arguments may name keys and the staged path, unless one check looks at several partitions: `batch` is the
+/// dimension in which they differ.
+fn templates(
+    entry: &CheckEntry,
+    dataset: &Dataset,
+    batch: Option<&str>,
+    problems: &mut Vec<GraphProblem>,
+) -> Vec<Template> {
+    let mut templates = Vec::new();
+    for text in &entry.args {
+        let mut problem = |code, message: String, help: &str| {
+            let message = format!("argument `{text}`: {message}");
+            problems.push(GraphProblem::new(code, &entry.label, message, help));
+        };
+        const HOLES: &str = "holes are {dimension} and {path}; write {{ and }} for braces";
+        let template = match Template::parse(text) {
+            Ok(template) => template,
+            Err(error) => {
+                problem(Code::BadTemplate, error.to_string(), HOLES);
+                continue;
+            }
+        };
+        for (name, argument) in template.holes() {
+            let in_batch = batch.is_some_and(|dim| name == "path" || name == dim);
+            let message = match (name, argument) {
+                (name, None) if in_batch => {
+                    problem(
+                        Code::BadBatch,
+                        format!("`{{{name}}}` is not the same for all partitions of a batch"),
+                        "read keys and paths from the request, the file that DATABUILD_REQUEST names",
+                    );
+                    continue;
+                }
+                ("path", None) if dataset.path.is_some() => continue,
+                ("path", None) => format!("`{}` has no path", dataset.name),
+                (dim, None) if dataset.dims.iter().any(|known| known == dim) => continue,
+                (other, _) => format!("nothing is known for `{other}`"),
+            };
+            problem(Code::BadTemplate, message, HOLES);
+        }
+        templates.push(template);
+    }
+    templates
+}

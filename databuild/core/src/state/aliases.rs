@@ -1,0 +1,81 @@
+//! What a dataset's partitions were called before: the history speaks of them in those words.
+//!
+//! Names are remembered with the state of the dataset, so the history is found whatever the graph says by now of
+//! what was moved.
+
+use super::State;
+use crate::graph::{Dataset, DatasetIx, Graph};
+use crate::partition_set::PartitionKey;
+
+/// A name that a dataset had, with the names of its dimensions, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The dataset's name.
+    pub dataset: String,
+    /// Names of its dimensions.
+    pub dims: Vec<String>,
+}
+
+impl Alias {
+    /// What a dataset is named.
+    #[must_use]
+    pub fn of(dataset: &Dataset) -> Alias {
+        Alias { dataset: dataset.name.clone(), dims: dataset.dims.clone() }
+    }
+}
+
+impl State {
+    /// All texts under which the history may know a partition, that of now first.
+    #[must_use]
+    pub fn texts(&self, ix: DatasetIx, key: &PartitionKey) -> Vec<String> {
+        let dataset = self.graph().dataset(ix);
+        let keys = dataset.key_texts(key, &self.symbols);
+        let earlier = self.dataset(ix).aliases.iter().map(|alias| {
+            let dims = alias.dims.iter().zip(&keys);
+            dims.fold(alias.dataset.clone(), |text, (dim, (_, key))| format!("{text}/{dim}={key}"))
+        });
+        std::iter::once(dataset.partition_text(key, &self.symbols)).chain(earlier).collect()
+    }
+
+    /// The same for a partition of a graph that may be an earlier one.
+    #[must_use]
+    pub fn texts_in(&self, graph: &Graph, ix: DatasetIx, key: &PartitionKey) -> Vec<String> {
+        let own = graph.dataset(ix).partition_text(key, &self.symbols);
+        let now = self.successor_of(graph, ix).map_or_else(Vec::new, |ix| self.texts(ix, key));
+        if now.contains(&own) {
+            now
+        } else {
+            std::iter::once(own).chain(now).collect()
+        }
+    }
+
+    /// What the texts of partitions began with, under earlier names, that begin with `prefix` now; `prefix`
+    /// itself first.
+    #[must_use]
+    pub fn prefixes(&self, prefix: &str) -> Vec<String> {
+        let segments: Vec<&str> = prefix.split('/').collect();
+        let first = segments.iter().position(|segment| segment.contains('=')).unwrap_or(segments.len());
+        let name = segments[..first].join("/");
+        let found = self.graph.as_ref().and_then(|now| now.graph.dataset_named(name.trim_end_matches('/')));
+        let earlier = found.into_iter().flat_map(|ix| {
+            let dataset = self.graph().dataset(ix);
+            let in_words_of = |alias: &Alias| {
+                let mut text = alias.dataset.clone();
+                for segment in &segments[first..] {
+                    let (dim, keys) = segment.split_at(segment.find('=').unwrap_or(segment.len()));
+                    let at = dataset.dims.iter().position(|name| name == dim && !keys.is_empty());
+                    text.push('/');
+                    text.push_str(at.map_or(dim, |at| &alias.dims[at]));
+                    text.push_str(keys);
+                }
+                // A name that begins with this one is another's.
+                if first == segments.len() && !dataset.dims.is_empty() {
+                    text.push('/');
+                }
+                text
+            };
+            self.dataset(ix).aliases.iter().map(in_words_of).collect::<Vec<_>>()
+        });
+        std::iter::once(prefix.to_owned()).chain(earlier).collect()
+    }
+}

@@ -1,0 +1,256 @@
+//! Jobs that are invoked by hand, with values of parameters.
+
+mod support;
+
+use databuild_core::decide::{Input, InvokeRequest, Refusal, Reply, Sightings};
+use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
+use databuild_core::graph::Params;
+use databuild_core::ids::WantId;
+use databuild_core::partition_set::PartitionSet;
+use support::graphs::{listed, reads, GraphSpec};
+use support::workspace::{request, Workspace};
+
+const OSLO: &str = "a/city=oslo";
+
+fn graph() -> GraphSpec {
+    let dims = [listed("city", &["oslo", "rome"])];
+    GraphSpec::new()
+        .external("raw", &[])
+        .job("make_a", &["a", "also"], &dims, vec![reads("raw")])
+        .with(|job| {
+            job.params = params("full", "false");
+            job.retries = 1;
+        })
+        .job("make_b", &["b"], &dims, vec![reads("a")])
+}
+
+fn params(name: &str, value: &str) -> Params {
+    [(name.to_owned(), value.to_owned())].into()
+}
+
+fn built() -> Workspace {
+    let mut workspace = Workspace::new(&graph(), 4);
+    workspace.observe("raw", "r1");
+    workspace.want(&["b"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace
+}
+
+fn invoke(workspace: &mut Workspace, job: &str, targets: &[&str], params: Params) -> Result<WantId, Refusal> {
+    let asked = InvokeRequest { job: job.to_owned(), params, want: request(targets, Refresh::Stale) };
+    match workspace.step(Input::Invoke(asked, Sightings::default())).reply? {
+        Reply::Want(want) => Ok(want),
+        other => panic!("an invocation is answered with a want, not {other:?}"),
+    }
+}
+
+fn full(workspace: &mut Workspace, value: &str) -> WantId {
+    invoke(workspace, "make_a", &[OSLO], params("full", value)).unwrap()
+}
+
+/// The value that the attempt at a partition gets.
+fn value(workspace: &Workspace, partition: &str) -> String {
+    workspace.attempt(partition).params["full"].clone()
+}
+
+fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
+    let mut state = workspace.core.state.clone();
+    let (ix, key) = state.resolve_one(partition).unwrap();
+    let job = state.graph().dataset(ix).producer.unwrap();
+    let set = PartitionSet::single(state.dataset(ix).present.shape(), &key);
+    state.settle(job, &set);
+    state.verdict(job, &key).code()
+}
+
+#[test]
+fn what_is_current_is_made_again_and_nothing_else() {
+    let mut workspace = built();
+    let want = invoke(&mut workspace, ":make_a", &["also/city=oslo"], Params::new()).unwrap();
+    assert_eq!(workspace.running(), [OSLO]);
+    assert_eq!(value(&workspace, OSLO), "false");
+    workspace.finish(OSLO, "v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(verdict(&workspace, OSLO), "current");
+}
+
+#[test]
+fn other_values_are_other_arguments() {
+    let mut workspace = built();
+    let want = full(&mut workspace, "true");
+    assert_eq!(value(&workspace, OSLO), "true");
+    workspace.finish(OSLO, "v2");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(verdict(&workspace, OSLO), "args_changed");
+    assert_eq!(verdict(&workspace, "a/city=rome"), "current");
+    // A usual build makes it with the defaults again.
+    workspace.want(&[OSLO], Refresh::Stale);
+    assert_eq!(value(&workspace, OSLO), "false");
+    workspace.finish(OSLO, "v1");
+    assert_eq!(verdict(&workspace, OSLO), "current");
+    // As does the default, given by hand.
+    full(&mut workspace, "false");
+    workspace.finish(OSLO, "v1");
+    assert_eq!(verdict(&workspace, OSLO), "current");
+}
+
+#[test]
+fn a_changed_default_makes_stale() {
+    let mut workspace = built();
+    workspace.register(&graph().change("make_a", |job| job.params = params("full", "true")));
+    assert_eq!(verdict(&workspace, OSLO), "args_changed");
+}
+
+#[test]
+fn runs_with_different_values_are_not_joined() {
+    let mut workspace = built();
+    workspace.observe("raw", "r2");
+    let first = full(&mut workspace, "1");
+    let second = full(&mut workspace, "2");
+    let plain = workspace.want(&[OSLO], Refresh::Stale);
+    assert_eq!(value(&workspace, OSLO), "1");
+    workspace.finish(OSLO, "v2");
+    assert_eq!(workspace.outcome(first), Some(WantOutcome::Satisfied));
+    assert_eq!((workspace.outcome(second), workspace.outcome(plain)), (None, None));
+    assert_eq!(value(&workspace, OSLO), "2");
+    workspace.finish(OSLO, "v3");
+    assert_eq!(workspace.outcome(second), Some(WantOutcome::Satisfied));
+    assert_eq!(value(&workspace, OSLO), "false");
+    workspace.finish(OSLO, "v1");
+    assert_eq!(workspace.outcome(plain), Some(WantOutcome::Satisfied));
+    assert!(workspace.running().is_empty());
+}
+
+#[test]
+fn queued_together_each_want_has_its_own_run() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    workspace.observe("raw", "r1");
+    workspace.want(&["a/city=rome"], Refresh::Stale);
+    let plain = workspace.want(&[OSLO], Refresh::Stale);
+    let by_hand = full(&mut workspace, "true");
+    workspace.finish("a/city=rome", "v1");
+    assert_eq!(value(&workspace, OSLO), "false");
+    workspace.finish(OSLO, "v1");
+    assert_eq!(workspace.outcome(plain), Some(WantOutcome::Satisfied));
+    assert_eq!(value(&workspace, OSLO), "true");
+    // What made it with the values of another does not fail with that.
+    workspace.end(OSLO, AttemptOutcome::Failure { permanent: true });
+    assert_eq!(workspace.outcome(by_hand), Some(WantOutcome::Failed));
+}
+
+#[test]
+fn the_failure_of_a_run_by_hand_is_not_that_of_others() {
+    let mut workspace = built();
+    workspace.observe("raw", "r2");
+    let by_hand = full(&mut workspace, "true");
+    let plain = workspace.want(&["b/city=oslo"], Refresh::Stale);
+    workspace.fail(OSLO);
+    assert_eq!(workspace.outcome(by_hand), Some(WantOutcome::Failed));
+    assert_eq!(workspace.outcome(plain), None);
+    assert_eq!(value(&workspace, OSLO), "false");
+    workspace.finish(OSLO, "v2");
+    workspace.finish("b/city=oslo", "v2");
+    assert_eq!(workspace.outcome(plain), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn a_canceled_invocation_stops_its_run_and_leaves_nothing_queued() {
+    let mut workspace = built();
+    workspace.observe("raw", "r2");
+    let plain = workspace.want(&[OSLO], Refresh::Stale);
+    let run = workspace.run(OSLO);
+    let by_hand = full(&mut workspace, "true");
+    workspace.step(Input::CancelWant(by_hand)).reply.unwrap();
+    assert_eq!(workspace.run(OSLO), run);
+    workspace.finish(OSLO, "v2");
+    assert_eq!(workspace.outcome(plain), Some(WantOutcome::Satisfied));
+    assert!(workspace.running().is_empty());
+    let by_hand = full(&mut workspace, "true");
+    let plain = workspace.want(&[OSLO], Refresh::All);
+    workspace.step(Input::CancelWant(by_hand)).reply.unwrap();
+    // Nobody waits for that run any more, though somebody waits for the partition.
+    workspace.end(OSLO, AttemptOutcome::Canceled);
+    assert_eq!(value(&workspace, OSLO), "false");
+    workspace.finish(OSLO, "v3");
+    assert_eq!(workspace.outcome(plain), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn a_retry_a_crash_and_another_graph_keep_the_values() {
+    let mut workspace = built();
+    let want = full(&mut workspace, "true");
+    workspace.end(OSLO, AttemptOutcome::Failure { permanent: false });
+    workspace.restart(&[]);
+    workspace.later(60);
+    assert_eq!(value(&workspace, OSLO), "true");
+    assert_eq!(workspace.attempt(OSLO).attempt.number, 2);
+    workspace.restart(&[]);
+    assert_eq!((value(&workspace, OSLO).as_str(), workspace.attempt(OSLO).attempt.number), ("true", 3));
+    workspace.register(&graph().code("make_b", "newer"));
+    workspace.finish(OSLO, "v2");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn a_parameter_that_is_gone_ends_what_waits_for_it() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    workspace.observe("raw", "r1");
+    workspace.want(&["a/city=rome"], Refresh::Stale);
+    let want = full(&mut workspace, "true");
+    workspace.register(&graph().change("make_a", |job| job.params.clear()));
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert_eq!(workspace.causes(want), ["//:make_a has no parameter `full` any more"]);
+}
+
+#[test]
+fn the_lease_says_the_values() {
+    let mut workspace = built();
+    let from = workspace.log.len();
+    full(&mut workspace, "true");
+    let lease = workspace.log[from..].iter().find_map(|record| match &record.event {
+        Event::AttemptLeased(lease) => Some(lease.params.clone()),
+        _ => None,
+    });
+    assert_eq!(lease, Some(params("full", "true")));
+}
+
+#[test]
+fn a_checkpoint_keeps_what_is_invoked() {
+    let mut workspace = built();
+    workspace.observe("raw", "r2");
+    workspace.want(&[OSLO], Refresh::Stale);
+    full(&mut workspace, "true");
+    let state = &workspace.core.state;
+    let content = graph().json();
+    let restored = databuild_core::state::State::restore(state.dump(), |_| Some(content.as_str().into()));
+    assert_eq!(restored.unwrap().dump(), state.dump());
+    let work = &state.dump().work[0];
+    assert_eq!((&work.todo, &work.by_hand), (&work.by_hand, &work.todo), "queued for the invocation alone");
+}
+
+#[test]
+fn what_cannot_be_invoked_is_refused() {
+    let mut workspace = built();
+    let mut refused = |job: &str, targets: &[&str], name: &str, value: &str| {
+        let from = workspace.log.len();
+        let given = if name.is_empty() { Params::new() } else { params(name, value) };
+        let refusal = invoke(&mut workspace, job, targets, given).unwrap_err();
+        assert_eq!(workspace.log.len(), from);
+        (refusal.code(), refusal.to_string())
+    };
+    assert_eq!(refused("make_x", &[OSLO], "", "").0, "unknown_job");
+    assert_eq!(refused("make_a", &["b"], "", ""), ("not_of_job", "`b` is not made by //:make_a".to_owned()));
+    assert_eq!(refused("make_a", &["raw"], "", "").0, "not_of_job");
+    assert_eq!(refused("make_a", &[], "", "").0, "no_targets");
+    let (code, message) = refused("make_a", &[OSLO], "all", "1");
+    assert_eq!((code, message.as_str()), ("unknown_param", "//:make_a has no parameter `all`; it has full"));
+    assert_eq!(
+        refused("make_b", &["b"], "all", "1").1,
+        "//:make_b has no parameter `all`; declare it by `params` of databuild_job"
+    );
+    assert_eq!(refused("make_a", &[OSLO], "full", &"x".repeat(4097)).0, "bad_param");
+    let mut two = graph();
+    two.file.jobs[0].label = "//x:make_b".to_owned();
+    workspace.register(&two);
+    let refusal = invoke(&mut workspace, "make_b", &["b"], Params::new()).unwrap_err();
+    assert_eq!(refusal.to_string(), "`make_b` may be //:make_b or //x:make_b; write the label");
+}

@@ -1,0 +1,26 @@
+//! Checks of data.
+
+use serde::{Deserialize, Serialize};
+
+/// What a check found in a partition that a run made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckRow {
+    /// Its reference.
+    pub partition: String,
+    /// Label of the check.
+    pub check: String,
+    /// `passed`, `failed`, or `error` if the check did not come to a result.
+    pub outcome: String,
+    /// What it does not pass is not published; else it only warns.
+    pub blocking: bool,
+    /// What it says; may be empty if it passed.
+    pub message: String,
+    /// What it measured.
+    pub metadata: serde_json::Value,
+    /// The run.
+    pub run: String,
+    /// The number of the attempt.
+    pub attempt: u32,
+    /// When it was recorded, RFC 3339.
+    pub at: String,
+}

@@ -1,0 +1,85 @@
+//! `checks`: what checks found in what was built.
+
+use super::super::args::{ChecksArgs, Cli};
+use super::super::client::Client;
+use super::super::error::CliError;
+use super::super::output::{self, Table};
+use super::super::{connect, exit_code};
+use crate::api::{CheckRow, Page};
+
+/// Most rows the server gives at once.
+const PAGE: usize = 1000;
+
+/// Runs it.
+///
+/// # Errors
+/// The server refuses.
+pub fn run(cli: &Cli, args: &ChecksArgs) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    let mut rows = Vec::new();
+    let mut more = false;
+    let mut seq = 0;
+    let all: Vec<Option<&str>> = match args.targets.as_slice() {
+        [] => vec![None],
+        targets => targets.iter().map(|target| Some(target.as_str())).collect(),
+    };
+    for reference in all {
+        let page = list(&client, args, reference)?;
+        more |= page.next.is_some();
+        seq = page.seq;
+        rows.extend(page.data);
+    }
+    if cli.json {
+        output::json(&serde_json::json!({"data": rows, "more": more, "seq": seq}))?;
+        return Ok(exit_code::OK);
+    }
+    table(&rows, false);
+    if more {
+        eprintln!("there are more; say --limit 0 for all");
+    }
+    Ok(exit_code::OK)
+}
+
+/// Findings within a reference, as many as are asked for.
+fn list(client: &Client, args: &ChecksArgs, reference: Option<&str>) -> Result<Page<CheckRow>, CliError> {
+    let wanted = if args.limit == 0 { usize::MAX } else { args.limit };
+    let mut rows: Vec<CheckRow> = Vec::new();
+    let mut cursor = None;
+    loop {
+        let limit = (wanted - rows.len()).min(PAGE);
+        let mut path = format!("/api/v1/checks?limit={limit}&failed={}", args.failed);
+        if let Some(reference) = reference {
+            path.push_str(&format!("&ref={}", output::encode(reference)));
+        }
+        if let Some(cursor) = &cursor {
+            path.push_str(&format!("&cursor={cursor}"));
+        }
+        let page: Page<CheckRow> = client.get(&path)?;
+        rows.extend(page.data);
+        if rows.len() >= wanted || page.next.is_none() {
+            return Ok(Page { data: rows, next: page.next, seq: page.seq });
+        }
+        cursor = page.next;
+    }
+}
+
+/// Prints findings; `of_run` leaves out whose they are.
+pub fn table(rows: &[CheckRow], of_run: bool) {
+    let columns = ["PARTITION", "CHECK", "OUTCOME", "KIND", "MESSAGE", "RUN", "AT"];
+    let shown = if of_run { 5 } else { columns.len() };
+    let mut table = Table::new(&columns[..shown]);
+    for row in rows {
+        let kind = if row.blocking { "blocking" } else { "warning" };
+        let cells = [
+            row.partition.clone(),
+            row.check.clone(),
+            row.outcome.clone(),
+            kind.to_owned(),
+            row.message.clone(),
+            row.run.clone(),
+            output::time(&row.at),
+        ];
+        table.row(cells.into_iter().take(shown).collect());
+    }
+    table.print();
+}

@@ -1,0 +1,191 @@
+//! `compare`, `verify`, `rerun` and `trials`: work repeated, and what came of it.
+
+use super::super::args::{Cli, CompareArgs, RerunArgs, TrialsArgs, VerifyArgs};
+use super::super::client::Client;
+use super::super::connect;
+use super::super::error::{CliError, Kind};
+use super::super::output::{self, Table};
+use super::super::{exit_code, interrupt};
+use super::taint::user;
+use crate::api::{CreateTrial, Page, RerunTrial, SampleTrial, TrialDetail, TrialRow};
+
+/// How long one request for the end waits on the server.
+const POLL_MS: u64 = 1000;
+/// Digits of a data version that are shown.
+const SHORT: usize = 15;
+
+/// Runs `compare`.
+///
+/// # Errors
+/// It is refused, or cannot be followed.
+pub fn compare(cli: &Cli, args: &CompareArgs) -> Result<u8, CliError> {
+    let asked = SampleTrial {
+        job: Some(args.job.clone()),
+        targets: args.targets.clone(),
+        sample: Some(args.sample.sample),
+        by: Some(user()),
+    };
+    run(cli, &CreateTrial::Compare(asked), args.sample.detach)
+}
+
+/// Runs `verify`.
+///
+/// # Errors
+/// As [`compare`].
+pub fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, CliError> {
+    // A label has a colon before any `=`, and no reference has; a name alone is a job's if one has it.
+    let is_label = |text: &str| text.starts_with("//") || text.starts_with(':');
+    let (job, targets) = match args.what.as_slice() {
+        [job, targets @ ..] if is_label(job) => (Some(job.clone()), targets.to_vec()),
+        targets => (None, targets.to_vec()),
+    };
+    let asked = SampleTrial { job, targets, sample: Some(args.sample.sample), by: Some(user()) };
+    run(cli, &CreateTrial::Verify(asked), args.sample.detach)
+}
+
+/// Runs `rerun`.
+///
+/// # Errors
+/// As [`compare`]; it must be exact.
+pub fn rerun(cli: &Cli, args: &RerunArgs) -> Result<u8, CliError> {
+    if !args.exact {
+        let message =
+            "`rerun` only repeats a run exactly as it was, and publishes nothing: give it `--exact`";
+        return Err(CliError::new(Kind::Usage, "not_exact", message)
+            .hint("to make its partitions anew, `build` them with `--refresh all`, or `invoke` their job"));
+    }
+    let keep = match &args.keep {
+        None => None,
+        Some(folder) => {
+            let absolute = std::path::absolute(folder).map_err(|error| {
+                CliError::new(Kind::Usage, "bad_folder", format!("`{}`: {error}", folder.display()))
+            })?;
+            Some(absolute.to_string_lossy().into_owned())
+        }
+    };
+    let asked = RerunTrial { run: args.run.clone(), keep, by: Some(user()) };
+    run(cli, &CreateTrial::Rerun(asked), args.detach)
+}
+
+/// Runs `trials`.
+///
+/// # Errors
+/// No such trial.
+pub fn list(cli: &Cli, args: &TrialsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    if let Some(id) = &args.id {
+        let trial: TrialDetail = client.get(&format!("/api/v1/trials/{}", output::encode(id)))?;
+        print(cli, &trial)?;
+        return Ok(exit_code::OK);
+    }
+    let page: Page<TrialRow> = client.get("/api/v1/trials")?;
+    if cli.json {
+        output::json(&page)?;
+        return Ok(exit_code::OK);
+    }
+    let mut table = Table::new(&["TRIAL", "KIND", "STATE", "CREATED", "JOB", "PARTITIONS"]);
+    for trial in page.data {
+        let count = output::count(trial.partitions.len() as u64, "partition");
+        let what = trial.run.unwrap_or(count);
+        table.row(vec![trial.id, trial.kind, trial.state, output::time(&trial.created_at), trial.job, what]);
+    }
+    table.print();
+    Ok(exit_code::OK)
+}
+
+fn run(cli: &Cli, request: &CreateTrial, detach: bool) -> Result<u8, CliError> {
+    let client = connect::connect(cli)?;
+    let trial: TrialDetail = client.post("/api/v1/trials", request)?;
+    if detach {
+        print(cli, &trial)?;
+        return Ok(exit_code::OK);
+    }
+    follow(cli, &client, trial)
+}
+
+/// Waits for a trial's end and shows what it found.
+fn follow(cli: &Cli, client: &Client, mut trial: TrialDetail) -> Result<u8, CliError> {
+    interrupt::on_ctrl_c()?;
+    let id = trial.trial.id.clone();
+    let mut told = None;
+    while trial.trial.state == "running" {
+        if interrupt::happened() {
+            eprintln!("detached; {id} goes on in the server");
+            eprintln!("  stop it:   databuild cancel {id}");
+            eprintln!("  see it:    databuild trials {id}");
+            return Ok(exit_code::INTERRUPTED);
+        }
+        let at = (trial.trial.done, trial.trial.runs);
+        if told != Some(at) && !cli.json {
+            eprintln!("{id}: {} of {} runs are over", at.0, at.1);
+            told = Some(at);
+        }
+        trial = client.get(&format!("/api/v1/trials/{id}?wait_ms={POLL_MS}"))?;
+    }
+    print(cli, &trial)?;
+    Ok(if trial.trial.state == "equal" { exit_code::OK } else { exit_code::WORK_FAILED })
+}
+
+fn print(cli: &Cli, detail: &TrialDetail) -> Result<(), CliError> {
+    if cli.json {
+        return output::json(detail);
+    }
+    let trial = &detail.trial;
+    let what = trial.run.clone().unwrap_or_else(|| trial.job.clone());
+    output::line(&format!("{} {} of {what}: {}", trial.id, trial.kind, summary(detail)));
+    if trial.state == "running" {
+        trial.partitions.iter().for_each(|partition| output::line(&format!("  {partition}")));
+    }
+    let short = |version: &Option<String>| match version {
+        Some(version) => version.chars().take(SHORT).collect(),
+        None => "nothing".to_owned(),
+    };
+    for result in &detail.results {
+        let mut line = format!("  {}  {}", result.verdict.replace('_', " "), result.partition);
+        if result.then != result.now {
+            line.push_str(&format!(
+                "  {} ({} bytes) and {} ({} bytes)",
+                short(&result.then),
+                result.then_bytes,
+                short(&result.now),
+                result.now_bytes
+            ));
+        }
+        if !result.message.is_empty() {
+            line.push_str(&format!("  {}", result.message));
+        }
+        output::line(&line);
+        if result.verdict == "failed" {
+            result.runs.last().iter().for_each(|run| output::line(&format!("    see databuild logs {run}")));
+        }
+    }
+    if !detail.changed_inputs.is_empty() {
+        output::line(&format!("  inputs that are not those of then: {}", detail.changed_inputs.join(", ")));
+    }
+    if let Some(folder) = detail.keep.as_ref().filter(|_| trial.state != "running") {
+        output::line(&format!("  outputs are in {folder}"));
+    }
+    if (trial.kind.as_str(), trial.state.as_str()) == ("compare", "equal") {
+        output::line("nothing differs; to keep what the code of then made:");
+        output::line(&format!(
+            "  databuild accept --job {} --reason TEXT --evidence {}",
+            trial.job, trial.id
+        ));
+    }
+    Ok(())
+}
+
+fn summary(detail: &TrialDetail) -> String {
+    let trial = &detail.trial;
+    let outputs = output::count(detail.results.len() as u64, "output");
+    let bad = detail.results.iter().filter(|result| result.verdict != "equal").count();
+    match (trial.state.as_str(), trial.kind.as_str()) {
+        ("running", _) => format!("under way, {} of {} runs are over", trial.done, trial.runs),
+        ("canceled", _) => "canceled".to_owned(),
+        ("equal", "verify") => format!("deterministic; {outputs}, the same bytes twice"),
+        ("equal", _) => format!("equal; {outputs}, the same bytes"),
+        ("differs", "verify") => format!("not deterministic; {bad} of {outputs} not the same twice"),
+        ("differs", _) => format!("differs; {bad} of {outputs} not the same"),
+        _ => format!("unknown; of {bad} of {outputs} it cannot be told"),
+    }
+}

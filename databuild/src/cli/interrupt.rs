@@ -1,0 +1,34 @@
+//! Ctrl-C ends the watching, never the work: the server and its jobs are in sessions of their own.
+
+use super::error::{CliError, Kind};
+use super::exit_code;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody pressed Ctrl-C since [`on_ctrl_c`].
+pub fn happened() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Takes note of Ctrl-C from now on; the second one ends the process.
+///
+/// # Errors
+/// No handler can be installed.
+pub fn on_ctrl_c() -> Result<(), CliError> {
+    extern "C" fn note(_: libc::c_int) {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            // Somebody who asks twice does not want to wait for the next answer.
+            // SAFETY: _exit may be called in a signal handler.
+            unsafe { libc::_exit(i32::from(exit_code::INTERRUPTED)) };
+        }
+    }
+    let handler = note as extern "C" fn(libc::c_int);
+    // SAFETY: the handler only touches an atomic and calls _exit.
+    let before = unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
+    if before == libc::SIG_ERR {
+        let error = std::io::Error::last_os_error();
+        return Err(CliError::new(Kind::Bug, "no_signal_handler", error.to_string()));
+    }
+    Ok(())
+}

@@ -1,0 +1,424 @@
+//! Checks of what an attempt made: what they are asked, and what they found.
+//!
+//! They run under the runner, right after the job and in its folder ([`crate::runner`]). What follows from their
+//! ends is decided in [`databuild_core::data_check`]; this reads and writes their files. All that the examiner needs
+//! is in those, so a server that comes back judges what ran without it.
+
+use super::examine::signal_name;
+use super::request::{OutputFile, Request};
+use crate::runner::{AttemptFiles, CheckExit, ExitRecord, Outcome};
+use databuild_core::data_check::{self, findings, Inspection};
+use databuild_core::event::CheckFindings;
+use databuild_core::graph::Check;
+use databuild_core::report::MAX_BYTES;
+use serde::{Deserialize, Serialize};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Version of the request format, told to checks.
+const FORMAT: u32 = 1;
+/// Bytes at the end of a check's stderr among which its last line is looked for.
+const TAIL: u64 = 4096;
+
+/// What a check is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct CheckRequest {
+    /// Always [`FORMAT`].
+    format: u32,
+    /// The check's label.
+    check: String,
+    /// What it does not pass is not published.
+    blocking: bool,
+    /// The run.
+    run: String,
+    /// The attempt's number.
+    attempt: u32,
+    /// The label of the job that made it.
+    job: String,
+    /// For which instant key spaces were read.
+    as_of: String,
+    /// Partitions of its dataset that the attempt was to make.
+    outputs: Vec<OutputFile>,
+    /// The job's report; there may be none.
+    job_report: PathBuf,
+}
+
+impl CheckRequest {
+    /// The request of a check of the dataset with this name.
+    pub(super) fn new(check: &Check, dataset: &str, request: &Request, job_report: PathBuf) -> CheckRequest {
+        let outputs = request.outputs.iter().filter(|output| output.dataset == dataset).cloned().collect();
+        CheckRequest {
+            format: FORMAT,
+            check: check.label.clone(),
+            blocking: check.blocking,
+            run: request.run.clone(),
+            attempt: request.attempt,
+            job: request.job.clone(),
+            as_of: request.as_of.clone(),
+            outputs,
+            job_report,
+        }
+    }
+
+    /// The arguments of the check with its templates filled in.
+    ///
+    /// # Errors
+    /// A hole that cannot be filled, which the graph's check does not let through.
+    pub(super) fn arguments(&self, check: &Check) -> Result<Vec<String>, String> {
+        let first = self.outputs.first();
+        let hole = |name: &str, _: Option<&str>| match name {
+            "path" => Some(first?.path.as_ref()?.to_string_lossy().into_owned().into()),
+            dim => Some(first?.keys.get(dim)?.clone().into()),
+        };
+        let rendered = check.args.iter().map(|template| template.render(hole));
+        rendered.map(|text| text.map_err(|hole| format!("{}: {hole} in `args`", check.label))).collect()
+    }
+}
+
+/// What the checks of an attempt found.
+///
+/// # Errors
+/// What one of them was asked cannot be read back.
+pub(super) fn inspection(files: &AttemptFiles, exit: &ExitRecord) -> Result<Inspection, String> {
+    let all = exit.checks.iter().enumerate().map(|(at, check)| {
+        let unreadable =
+            |error: String| format!("the request of check {} cannot be read back: {error}", check.name);
+        let text = std::fs::read(files.check_request(at)).map_err(|error| unreadable(error.to_string()))?;
+        let request: CheckRequest =
+            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        let partitions: Vec<&str> = request.outputs.iter().map(|output| output.partition.as_str()).collect();
+        let report = read_up_to(&files.check_report(at), MAX_BYTES as u64 + 1);
+        let last_line = last_line(&files.stderr(), check.stderr);
+        let results = findings(&partitions, &how_it_ended(check), &report, &last_line);
+        Ok(CheckFindings { check: request.check, blocking: request.blocking, results })
+    });
+    all.collect::<Result<_, String>>().map(Inspection::new)
+}
+
+fn how_it_ended(check: &CheckExit) -> data_check::CheckExit {
+    let cut = data_check::CheckExit::Cut;
+    if check.timed_out {
+        let seconds = check.ended_at.saturating_sub(check.started_at) as f64 / 1000.0;
+        return cut(format!(
+            "out of time after {seconds:.1} s; raise `timeout` in the check if it needs longer"
+        ));
+    }
+    match &check.outcome {
+        Outcome::Code(code) => data_check::CheckExit::Code(*code),
+        Outcome::Signal(signal) => cut(format!("killed by signal {signal} ({})", signal_name(*signal))),
+        Outcome::SpawnFailed { message, .. } => cut(message.clone()),
+        Outcome::NeverStarted {} => cut("it was not started".to_owned()),
+    }
+}
+
+/// The beginning of a file; nothing if it is not there.
+fn read_up_to(path: &Path, limit: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(path) {
+        // What can be read of a file that cannot be read in full is no report either: its last line will say so.
+        let _ = file.take(limit).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+/// The last line that says something in a part of a file.
+fn last_line(path: &Path, (from, to): (u64, u64)) -> String {
+    let from = from.max(to.saturating_sub(TAIL));
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(to.saturating_sub(from)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examine::{examine, EndedAttempt};
+    use super::*;
+    use crate::runner::{AttemptName, LogSize, ResourceUse};
+    use databuild_core::decide::AttemptEnd;
+    use databuild_core::event::{AttemptOutcome, CheckOutcome};
+    use serde_json::json;
+
+    /// An attempt at two days, each with a file `x` and data `y`, and what is left of it.
+    struct Attempt {
+        spool: tempfile::TempDir,
+        exit: ExitRecord,
+    }
+
+    fn partition(name: &str, day: usize) -> String {
+        format!("{name}/date=2010-01-0{day}")
+    }
+
+    impl Attempt {
+        /// One whose job exited with 0 after it had written the files of both days.
+        fn new(batch: bool) -> Attempt {
+            let spool = tempfile::tempdir().unwrap();
+            std::fs::create_dir(spool.path().join("r1-1")).unwrap();
+            let exit = ExitRecord {
+                outcome: Outcome::Code(0),
+                timed_out: false,
+                canceled: false,
+                cancel_reason: None,
+                started_at: 1_000,
+                ended_at: 1_200,
+                rusage: ResourceUse { user_ms: 10, sys_ms: 5, max_rss_kb: 100 },
+                stdout: LogSize::default(),
+                stderr: LogSize::default(),
+                group_left: false,
+                checks: Vec::new(),
+            };
+            let attempt = Attempt { spool, exit };
+            for day in 1..=2 {
+                std::fs::write(attempt.file(day), "data").unwrap();
+            }
+            let request = json!({
+                "format": 1, "run": "r1", "attempt": 1, "job": "//:j", "as_of": "2010-02-01T00:00:00Z",
+                "batch": batch, "outputs": attempt.outputs(&["x", "y"]), "inputs": {}, "wants": [],
+            });
+            std::fs::write(attempt.files().request(), request.to_string()).unwrap();
+            attempt
+        }
+
+        fn files(&self) -> AttemptFiles {
+            AttemptFiles::new(self.spool.path(), &AttemptName::new("r1-1").unwrap())
+        }
+
+        fn file(&self, day: usize) -> PathBuf {
+            self.spool.path().join(format!("x{day}"))
+        }
+
+        fn outputs(&self, names: &[&str]) -> Vec<serde_json::Value> {
+            let output = |day: usize, name: &str| {
+                let path = (name == "x").then(|| self.file(day));
+                json!({
+                    "dataset": name, "partition": partition(name, day), "keys": {"date": format!("2010-01-0{day}")},
+                    "path": path, "final_path": path,
+                })
+            };
+            (1..=2).flat_map(|day| names.iter().map(move |name| output(day, name))).collect()
+        }
+
+        /// The job reported this.
+        fn job_says(self, lines: &[serde_json::Value]) -> Attempt {
+            std::fs::write(self.files().report(), text(lines)).unwrap();
+            self
+        }
+
+        /// A check of `x` ran: it ended so, reported this, and said that on stderr.
+        fn check(
+            self,
+            blocking: bool,
+            outcome: Outcome,
+            lines: &[serde_json::Value],
+            stderr: &str,
+        ) -> Attempt {
+            self.check_of("x", blocking, outcome, lines, stderr)
+        }
+
+        fn check_of(
+            mut self,
+            dataset: &str,
+            blocking: bool,
+            outcome: Outcome,
+            lines: &[serde_json::Value],
+            stderr: &str,
+        ) -> Attempt {
+            let at = self.exit.checks.len();
+            let files = self.files();
+            let name = format!("//:c{at}");
+            let request = json!({
+                "format": 1, "check": name, "blocking": blocking, "run": "r1", "attempt": 1, "job": "//:j",
+                "as_of": "2010-02-01T00:00:00Z", "outputs": self.outputs(&[dataset]), "job_report": files.report(),
+            });
+            std::fs::write(files.check_request(at), request.to_string()).unwrap();
+            std::fs::write(files.check_report(at), text(lines)).unwrap();
+            let mut log = std::fs::read_to_string(files.stderr()).unwrap_or_default();
+            let from = log.len() as u64;
+            log.push_str(stderr);
+            std::fs::write(files.stderr(), &log).unwrap();
+            self.exit.checks.push(CheckExit {
+                name,
+                outcome,
+                timed_out: false,
+                started_at: 1_200,
+                ended_at: 1_500 + at as u64,
+                rusage: ResourceUse { user_ms: 1, sys_ms: 1, max_rss_kb: 300 },
+                stderr: (from, log.len() as u64),
+            });
+            self
+        }
+
+        fn end(&self) -> AttemptEnd {
+            let attempt = "r1-1".parse().unwrap();
+            examine(self.spool.path(), &EndedAttempt { attempt, exit: self.exit.clone() }, |_, _, _| Ok(()))
+                .end
+        }
+    }
+
+    fn text(lines: &[serde_json::Value]) -> String {
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn line(day: usize, ok: bool, message: &str) -> serde_json::Value {
+        json!({"type": "check", "partition": partition("x", day), "ok": ok, "message": message})
+    }
+
+    /// Partitions that are published; the message, if not all of them are.
+    fn published(end: &AttemptEnd) -> (Vec<&str>, Option<&str>) {
+        let (outputs, message) = match &end.result {
+            Ok(success) => (&success.outputs, None),
+            Err(report) => (&report.done, Some(report.message.as_str())),
+        };
+        (outputs.iter().map(|output| output.partition.as_str()).collect(), message)
+    }
+
+    /// Check, day and outcome of all findings that are kept.
+    fn kept(end: &AttemptEnd) -> Vec<(&str, &str, CheckOutcome)> {
+        let of = |findings: &'_ CheckFindings| findings.results.len();
+        assert!(end.checks.iter().all(|findings| of(findings) > 0));
+        end.checks
+            .iter()
+            .flat_map(|findings| {
+                let day = |result: &'_ databuild_core::event::CheckResult| result.partition.len() - 1;
+                findings.results.iter().map(move |result| {
+                    (findings.check.as_str(), &result.partition[day(result)..], result.outcome)
+                })
+            })
+            .collect()
+    }
+
+    use CheckOutcome::{Error, Failed, Passed};
+
+    const ALL: [&str; 4] =
+        ["x/date=2010-01-01", "y/date=2010-01-01", "x/date=2010-01-02", "y/date=2010-01-02"];
+
+    #[test]
+    fn what_passes_is_published_and_the_attempt_took_as_long_as_its_checks() {
+        let end = Attempt::new(false).check(true, Outcome::Code(0), &[], "").end();
+        assert_eq!(published(&end), (ALL.to_vec(), None));
+        assert_eq!(kept(&end), [("//:c0", "1", Passed), ("//:c0", "2", Passed)]);
+        assert_eq!((end.wall_ms, end.cpu_ms, end.max_rss_kb), (500, 17, 300));
+    }
+
+    #[test]
+    fn a_warning_publishes() {
+        let end = Attempt::new(false)
+            .check(false, Outcome::Code(0), &[line(2, false, "few rows")], "")
+            .check(false, Outcome::Signal(9), &[], "working\n")
+            .end();
+        assert_eq!(published(&end), (ALL.to_vec(), None));
+        let expected =
+            [("//:c0", "1", Passed), ("//:c0", "2", Failed), ("//:c1", "1", Error), ("//:c1", "2", Error)];
+        assert_eq!(kept(&end), expected);
+        assert_eq!(end.checks[1].results[0].message, "killed by signal 9 (SIGKILL; out of memory?): working");
+    }
+
+    #[test]
+    fn a_blocking_check_refuses_the_attempt_for_good() {
+        let cases = [
+            (
+                Outcome::Code(1),
+                "a\n\n 2 rows without a price \n",
+                "refuses x/date=2010-01-01: 2 rows without a price",
+            ),
+            (Outcome::Code(7), "", "of x/date=2010-01-01 did not work: exit code 7"),
+            (
+                Outcome::SpawnFailed { errno: 2, message: "no loader".to_owned() },
+                "",
+                "of x/date=2010-01-01 did not work: no loader",
+            ),
+        ];
+        for (outcome, stderr, expected) in cases {
+            let end = Attempt::new(false).check(true, outcome, &[], stderr).end();
+            let message = format!("check //:c0 {expected} (and 1 more)");
+            assert_eq!(published(&end), (vec![], Some(message.as_str())));
+            let outcome = end.result.as_ref().unwrap_err().outcome.clone();
+            assert_eq!(outcome, AttemptOutcome::Failure { permanent: true });
+            assert_eq!(kept(&end).len(), 2);
+        }
+    }
+
+    #[test]
+    fn of_a_batch_what_passes_is_published() {
+        let attempt = Attempt::new(true).check(true, Outcome::Code(0), &[line(1, false, "no rows")], "");
+        let end = attempt.end();
+        let message = "1 of 2 partitions failed: check //:c0 refuses x/date=2010-01-01: no rows";
+        assert_eq!(published(&end), (ALL[2..].to_vec(), Some(message)));
+        assert_eq!(end.result.unwrap_err().hopeless, [partition("x", 1)]);
+    }
+
+    #[test]
+    fn of_a_batch_that_failed_what_is_done_is_checked_before_it_is_published() {
+        let done = |name: &str, day| json!({"type": "done", "partition": partition(name, day)});
+        let mut attempt = Attempt::new(true).job_says(&[done("x", 1), done("y", 1)]).check(
+            true,
+            Outcome::Code(0),
+            &[line(1, false, "no rows"), line(2, false, "half")],
+            "",
+        );
+        attempt.exit.outcome = Outcome::Code(3);
+        let end = attempt.end();
+        let message = "2 of 2 partitions failed: check //:c0 refuses x/date=2010-01-01: no rows";
+        assert_eq!(published(&end), (vec![], Some(message)));
+        assert_eq!(end.result.as_ref().unwrap_err().hopeless, [partition("x", 1)]);
+        assert_eq!(kept(&end), [("//:c0", "1", Failed)], "the other was not made");
+    }
+
+    #[test]
+    fn what_is_empty_is_judged_by_nobody() {
+        let empty = json!({"type": "empty", "partition": partition("x", 1)});
+        let end = Attempt::new(true)
+            .job_says(&[empty])
+            .check(true, Outcome::Code(0), &[line(1, false, "x")], "")
+            .end();
+        assert_eq!(published(&end), (ALL.to_vec(), None));
+        assert_eq!(kept(&end), [("//:c0", "2", Passed)]);
+    }
+
+    #[test]
+    fn a_check_speaks_of_its_own_dataset() {
+        let end = Attempt::new(false).check_of("y", true, Outcome::Code(1), &[], "bad\n").end();
+        assert_eq!(published(&end).1, Some("check //:c0 refuses y/date=2010-01-01: bad (and 1 more)"));
+        let end = Attempt::new(false).check_of("y", true, Outcome::Code(0), &[line(1, true, "")], "").end();
+        let message = "check //:c0 of y/date=2010-01-01 did not work: line 1 of the report speaks of \
+                       `x/date=2010-01-01`, which it was not given (and 1 more)";
+        assert_eq!(published(&end).1, Some(message));
+    }
+
+    #[test]
+    fn a_job_that_brought_nothing_has_nothing_that_was_checked() {
+        let attempt = Attempt::new(false).check(true, Outcome::Code(1), &[], "");
+        std::fs::remove_file(attempt.file(2)).unwrap();
+        let end = attempt.end();
+        assert!(published(&end).1.unwrap().starts_with("it ended without writing x/date=2010-01-02"));
+        assert_eq!(kept(&end), []);
+        let mut attempt = Attempt::new(false).check(true, Outcome::Code(1), &[], "");
+        attempt.exit.canceled = true;
+        let end = attempt.end();
+        assert_eq!(end.result.as_ref().unwrap_err().outcome, AttemptOutcome::Canceled);
+        assert_eq!(kept(&end), []);
+    }
+
+    #[test]
+    fn out_of_time_says_what_to_raise() {
+        let mut attempt = Attempt::new(false).check(true, Outcome::Signal(15), &[], "step 3\n");
+        attempt.exit.checks[0].timed_out = true;
+        let message =
+            "check //:c0 of x/date=2010-01-01 did not work: out of time after 0.3 s; raise `timeout` in \
+                       the check if it needs longer: step 3 (and 1 more)";
+        assert_eq!(published(&attempt.end()).1, Some(message));
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_back_fails_the_attempt() {
+        let attempt = Attempt::new(false).check(false, Outcome::Code(0), &[], "");
+        std::fs::write(attempt.files().check_request(0), "{").unwrap();
+        let end = attempt.end();
+        assert!(published(&end).1.unwrap().starts_with("the request of check //:c0 cannot be read back"));
+    }
+}

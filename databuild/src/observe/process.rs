@@ -1,0 +1,265 @@
+//! Running a program that answers within a time limit, and leaves nothing behind.
+
+use super::shown;
+use databuild_core::observation::MAX_BYTES;
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::io::ioctl_fionbio;
+use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Time between asking a program to end and killing it.
+const GRACE: Duration = Duration::from_secs(2);
+/// Bytes of its stderr that are kept, the last ones.
+const STDERR: usize = 4 << 10;
+/// Characters of its last line that are told.
+const TOLD: usize = 300;
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Order<'o> {
+    /// Absolute path of the executable.
+    pub program: &'o Path,
+    /// Its arguments.
+    pub args: &'o [String],
+    /// Its whole environment, without `DATABUILD_REQUEST` and `DATABUILD_REPORT`.
+    pub env: &'o [(String, String)],
+    /// Where it runs.
+    pub cwd: &'o Path,
+    /// What it is asked.
+    pub request: &'o str,
+    /// A folder for request and report; made, and removed afterwards.
+    pub folder: &'o Path,
+    /// How long it may take.
+    pub limit: Duration,
+    /// Ends it before its time.
+    pub stop: &'o Stop,
+}
+
+/// Why a program gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It does not run.
+    #[error("it cannot be run: {0}")]
+    Start(io::Error),
+    /// Too slow.
+    #[error("it gave no answer within {} and was stopped; make it faster, or raise `timeout` of observe.program", shown(*.0))]
+    Timeout(Duration),
+    /// It failed.
+    #[error("it ended with {how}{}", told(stderr))]
+    Failed {
+        /// Exit code or signal.
+        how: String,
+        /// The end of what it printed to stderr.
+        stderr: String,
+    },
+    /// It talks too much.
+    #[error("it says more than {MAX_BYTES} bytes; write one short line for each partition")]
+    TooLong,
+    /// Nobody waits for it any more.
+    #[error("the server is going down")]
+    Stopped,
+}
+
+fn told(stderr: &str) -> String {
+    match stderr.lines().rev().find(|line| !line.trim().is_empty()) {
+        None => "; it printed nothing to stderr".to_owned(),
+        Some(line) => {
+            format!(": {}", line.trim().chars().take(TOLD).flat_map(char::escape_debug).collect::<String>())
+        }
+    }
+}
+
+/// Ends programs under way when it is told to, and for good.
+#[derive(Debug)]
+pub struct Stop {
+    /// Readable once the other end is closed.
+    told: OwnedFd,
+    teller: Mutex<Option<OwnedFd>>,
+}
+
+impl Stop {
+    /// Nothing is to end yet.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn new() -> io::Result<Stop> {
+        let (told, teller) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok(Stop { told, teller: Mutex::new(Some(teller)) })
+    }
+
+    /// All ends now.
+    pub fn stop(&self) {
+        self.teller.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    }
+}
+
+/// Runs a program and returns what it answered: its report, or what it printed if it wrote none.
+///
+/// # Errors
+/// It did not end well and in time.
+pub fn run(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
+    fs::create_dir_all(order.folder).map_err(ProcessError::Start)?;
+    let answer = run_in_folder(order);
+    if let Err(error) = fs::remove_dir_all(order.folder) {
+        tracing::warn!(%error, folder = %order.folder.display(), "an observer's folder cannot be removed");
+    }
+    answer
+}
+
+fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
+    let (request, report) = (order.folder.join("request.json"), order.folder.join("report.jsonl"));
+    fs::write(&request, order.request).map_err(ProcessError::Start)?;
+    let mut command = Command::new(order.program);
+    command
+        .args(order.args)
+        .env_clear()
+        .envs(order.env.iter().map(|(name, value)| (name, value)))
+        .env("DATABUILD_REQUEST", &request)
+        .env("DATABUILD_REPORT", &report)
+        .current_dir(order.cwd)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let server = rustix::process::getpid();
+    // SAFETY: `die_with` makes two system calls and neither allocates nor takes locks.
+    unsafe {
+        command.pre_exec(move || die_with(server));
+    }
+    let child = command.spawn().map_err(ProcessError::Start)?;
+    let running = Running { group: Pid::from_child(&child), child, reaped: false };
+    let (status, stdout, stderr) = running.follow(order)?;
+    if !status.success() {
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+        };
+        return Err(ProcessError::Failed { how, stderr: String::from_utf8_lossy(&stderr).into_owned() });
+    }
+    match fs::File::open(&report) {
+        Ok(file) => {
+            let mut said = Vec::new();
+            file.take(MAX_BYTES as u64 + 1).read_to_end(&mut said).map_err(ProcessError::Start)?;
+            match said.len() {
+                0 => Ok(stdout),
+                length if length > MAX_BYTES => Err(ProcessError::TooLong),
+                _ => Ok(said),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(stdout),
+        Err(error) => Err(ProcessError::Start(error)),
+    }
+}
+
+/// In the forked child: it dies with the server, even if nobody can tell it to.
+fn die_with(server: Pid) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // If the server died before that call, the signal will never come.
+    if rustix::process::getppid() == Some(server) {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::ESRCH))
+    }
+}
+
+/// A process under way; its group is killed when this goes.
+struct Running {
+    child: Child,
+    group: Pid,
+    /// Its number is another's from then on.
+    reaped: bool,
+}
+
+impl Running {
+    /// Reads what it prints until it has ended or must end: its status, stdout, and the end of stderr.
+    fn follow(mut self, order: &Order<'_>) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), ProcessError> {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let failed = |error: rustix::io::Errno| ProcessError::Start(error.into());
+        let ended = pidfd_open(self.group, PidfdFlags::empty()).map_err(failed)?;
+        let mut stdout = self.child.stdout.take();
+        let mut stderr = self.child.stderr.take();
+        stdout.iter().try_for_each(|pipe| ioctl_fionbio(pipe, true)).map_err(failed)?;
+        stderr.iter().try_for_each(|pipe| ioctl_fionbio(pipe, true)).map_err(failed)?;
+        let began = Instant::now();
+        let mut told_to_end: Option<Instant> = None;
+        loop {
+            let until = told_to_end.map_or(began + order.limit, |at| at + GRACE);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                if told_to_end.is_some() {
+                    return Err(ProcessError::Timeout(order.limit));
+                }
+                // If it is gone by now, that is seen next.
+                let _ = kill_process_group(self.group, Signal::TERM);
+                told_to_end = Some(Instant::now());
+                continue;
+            }
+            let mut fds =
+                vec![PollFd::new(&ended, PollFlags::IN), PollFd::new(&order.stop.told, PollFlags::IN)];
+            fds.extend(stdout.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+            fds.extend(stderr.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+            let wait = Timespec::try_from(left).map_err(|_| ProcessError::Timeout(order.limit))?;
+            match poll(&mut fds, Some(&wait)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(failed(error)),
+            }
+            let (ended, stopped) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+            if stopped {
+                return Err(ProcessError::Stopped);
+            }
+            read_some(&mut stdout, &mut out);
+            read_some(&mut stderr, &mut err);
+            err.drain(..err.len().saturating_sub(STDERR));
+            if out.len() > MAX_BYTES {
+                return Err(ProcessError::TooLong);
+            }
+            if ended && told_to_end.is_some() {
+                return Err(ProcessError::Timeout(order.limit));
+            }
+            if ended {
+                // Whatever it has started goes with it.
+                let _ = kill_process_group(self.group, Signal::KILL);
+                let status = self.child.wait().map_err(ProcessError::Start)?;
+                self.reaped = true;
+                return Ok((status, out, err));
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = kill_process_group(self.group, Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Takes what is in a pipe, up to a limit; a pipe that is at its end goes.
+fn read_some(pipe: &mut Option<impl Read>, to: &mut Vec<u8>) {
+    let mut buffer = [0; 64 << 10];
+    while let Some(open) = pipe {
+        match open.read(&mut buffer) {
+            Ok(0) => *pipe = None,
+            Ok(read) => to.extend_from_slice(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => *pipe = None,
+        }
+        if to.len() > MAX_BYTES {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

@@ -1,0 +1,150 @@
+//! The course of an attempt: its job, then its checks one after the other, in one place and one folder.
+//!
+//! The end of each part is added to the attempt's record, which is told and written when the course is over. So an
+//! attempt is lost as a whole or not at all, whatever part of it ran when the runner went down.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::attempt::Prepared;
+use super::protocol::{AttemptName, CheckExit, ExitRecord, LogSize, Outcome, ResourceUse};
+use super::spawn::Program;
+use super::spool::Part;
+use super::time::unix_ms;
+
+/// A check that was looked at and can be started without further questions.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub(super) name: String,
+    pub(super) program: Program,
+    pub(super) request: String,
+    pub(super) timeout: Duration,
+    pub(super) grace: Duration,
+}
+
+/// What came before the part under way, and what is to follow it.
+#[derive(Debug)]
+pub(super) struct Course {
+    /// Still to come.
+    checks: VecDeque<Check>,
+    /// They are to come also if the job failed.
+    check_failures: bool,
+    /// Name of the check under way; none for the job.
+    pub(super) name: Option<String>,
+    /// What is known of the parts before.
+    so_far: Option<Box<ExitRecord>>,
+}
+
+/// The end of the part under way.
+#[derive(Debug)]
+pub(super) struct PartEnd {
+    pub(super) outcome: Outcome,
+    pub(super) timed_out: bool,
+    pub(super) canceled: Option<String>,
+    pub(super) started_at: u64,
+    pub(super) ended_at: u64,
+    pub(super) rusage: ResourceUse,
+    pub(super) stdout: LogSize,
+    pub(super) stderr: LogSize,
+    /// Where its part of stderr begins.
+    pub(super) stderr_from: u64,
+    pub(super) group_left: bool,
+}
+
+/// What follows the end of a part.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The next part.
+    Start(Box<Prepared>),
+    /// Nothing: this came of the attempt.
+    Over(ExitRecord),
+}
+
+impl Course {
+    /// Of an attempt whose job comes first.
+    pub(super) fn new(checks: VecDeque<Check>, check_failures: bool) -> Self {
+        Self { checks, check_failures, name: None, so_far: None }
+    }
+
+    /// What the logs hold of the parts before: stdout, stderr.
+    pub(super) fn logs(&self) -> [LogSize; 2] {
+        self.so_far.as_ref().map(|record| [record.stdout, record.stderr]).unwrap_or_default()
+    }
+
+    /// Whether something may follow.
+    pub(super) fn has_more(&self) -> bool {
+        !self.checks.is_empty()
+    }
+
+    /// The part under way is over.
+    pub(super) fn after(mut self, attempt: AttemptName, max_log_bytes: u64, end: PartEnd) -> Next {
+        let canceled = end.canceled.is_some();
+        let record = match (self.so_far.take(), self.name.take()) {
+            (Some(record), Some(name)) => with_check(*record, name, end),
+            _ => of_job(end),
+        };
+        let started = matches!(record.outcome, Outcome::Code(_) | Outcome::Signal(_));
+        let is_good = record.is_success() && !record.timed_out;
+        let goes_on = started && !canceled && (is_good || self.check_failures);
+        match self.checks.pop_front().filter(|_| goes_on) {
+            None => Next::Over(record),
+            Some(check) => {
+                let part = Part::Check(record.checks.len());
+                self.name = Some(check.name.clone());
+                self.so_far = Some(Box::new(record));
+                Next::Start(Box::new(Prepared::of_check(attempt, part, check, max_log_bytes, self)))
+            }
+        }
+    }
+}
+
+fn of_job(end: PartEnd) -> ExitRecord {
+    ExitRecord {
+        outcome: end.outcome,
+        timed_out: end.timed_out,
+        canceled: end.canceled.is_some(),
+        cancel_reason: end.canceled,
+        started_at: end.started_at,
+        ended_at: end.ended_at,
+        rusage: end.rusage,
+        stdout: end.stdout,
+        stderr: end.stderr,
+        group_left: end.group_left,
+        checks: Vec::new(),
+    }
+}
+
+fn with_check(mut record: ExitRecord, name: String, end: PartEnd) -> ExitRecord {
+    record.canceled = end.canceled.is_some();
+    record.cancel_reason = end.canceled;
+    record.stdout = end.stdout;
+    record.stderr = end.stderr;
+    record.group_left |= end.group_left;
+    record.checks.push(CheckExit {
+        name,
+        outcome: end.outcome,
+        timed_out: end.timed_out,
+        started_at: end.started_at,
+        ended_at: end.ended_at,
+        rusage: end.rusage,
+        stderr: (end.stderr_from, end.stderr.bytes),
+    });
+    record
+}
+
+/// The end of a part that had no process; the logs are as they were.
+pub(super) fn without_process(outcome: Outcome, canceled: Option<String>, logs: [LogSize; 2]) -> PartEnd {
+    let [stdout, stderr] = logs;
+    PartEnd {
+        outcome,
+        timed_out: false,
+        canceled,
+        started_at: 0,
+        ended_at: unix_ms(),
+        rusage: ResourceUse::default(),
+        stdout,
+        stderr,
+        stderr_from: stderr.bytes,
+        group_left: false,
+    }
+}

@@ -1,0 +1,56 @@
+"""The programs of jobs and checks: executables of any rule, with their code and their environment."""
+
+load("//rules:providers.bzl", "DatabuildSourcesInfo")
+load(":fingerprint.bzl", "code_manifest")
+load(":paths.bzl", "display_label")
+
+def hidden_env_problems(rule_name, binary):
+    """What is wrong with the environment of an executable.
+
+    Args:
+        rule_name: name of the macro, for messages.
+        binary: the executable target.
+
+    Returns:
+        A list of texts.
+    """
+    if DatabuildSourcesInfo in binary and binary[DatabuildSourcesInfo].hidden_env:
+        return ["the rule of %s does not pass on its `env`; write `env` of %s instead" % (display_label(binary.label), rule_name)]
+    return []
+
+def program_environment(ctx, binary):
+    """What `RunEnvironmentInfo` of an executable says, the rule's own attributes over it.
+
+    Args:
+        ctx: the context of a rule with `env` and `env_inherit`.
+        binary: the executable target.
+
+    Returns:
+        A pair: a dictionary, and a list of names that are inherited.
+    """
+    env = {}
+    inherit = list(ctx.attr.env_inherit)
+    if RunEnvironmentInfo in binary:
+        info = binary[RunEnvironmentInfo]
+        env.update(info.environment)
+        inherit += info.inherited_environment
+    env.update(ctx.attr.env)
+
+    # A value that is declared is not inherited.
+    return env, sorted({name: None for name in inherit if name not in env})
+
+def program_code(ctx, graphtool, binary):
+    """Declares the actions that write the code manifest of an executable.
+
+    Args:
+        ctx: the rule's context.
+        graphtool: the graph tool's FilesToRunProvider.
+        binary: the executable target.
+
+    Returns:
+        A pair: the manifest, and the runfiles that it speaks of.
+    """
+    executable = binary[DefaultInfo].files_to_run.executable
+    mapping = binary[DefaultInfo].files_to_run.repo_mapping_manifest
+    code = ctx.runfiles(files = [executable] + ([mapping] if mapping else [])).merge(binary[DefaultInfo].default_runfiles)
+    return code_manifest(ctx, graphtool, executable, code), code

@@ -1,0 +1,72 @@
+"""Old events go to archives, and nothing that is current goes with them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from scenario import Scenario
+
+
+class Retention(Scenario):
+    steps = True
+
+    def archives(self) -> list:
+        return sorted(os.listdir(self.ws.at(".databuild", "archive")))
+
+    def shown(self) -> tuple:
+        """What is said of what is current."""
+        partitions = self.ws.cli("partitions", "readings", "--json").expect(0).json()
+        return partitions, self.ws.cli("why", "total", "--json").expect(0).json()
+
+    def test_a_history(self):
+        """a workspace with some history: data made twice, and a run that failed"""
+        self.ws.cli("build", "total").expect(0)
+        with open(self.ws.at("data", "eu.csv"), "a", encoding="utf-8") as file:
+            file.write("2024-03-03,1\n")
+        self.ws.cli("build", "total").expect(0)
+        self.ws.cli("build", "probe/case/case=failing").expect(1)
+
+    def test_b_dry_run(self):
+        """a dry run only counts, and young events stay"""
+        last = self.ws.events()
+        said = self.ws.cli("gc", "--events-older-than", "0s", "--dry-run", "--json").expect(0).json()["archived"]
+        self.assertEqual((said["first"], said["last"], said["file"]), (1, last - 1, None))
+        self.assertSays(self.ws.cli("gc", "--events-older-than", "1d").expect(0), "no event is old enough")
+        self.assertFalse(os.path.exists(self.ws.at(".databuild", "archive")))
+
+    def test_c_archive(self):
+        """old events go to a file, and all that is current is told as before"""
+        before, runs, last = self.shown(), len(self.ws.runs()), self.ws.events()
+        self.assertSays(self.ws.cli("gc", "--events-older-than", "0s").expect(0), f"archived {last - 1} events (1 to {last - 1}")
+        self.assertEqual(self.archives(), [f"events-1-{last - 1}.sqlite"])
+        self.assertEqual(self.shown(), before)
+        self.assertLess(len(self.ws.runs()), runs)
+        self.assertSays(self.ws.cli("why", "probe/case/case=failing").expect(0), "exit code 1")
+        self.assertSays(self.ws.cli("build", "total").expect(0), "everything is current")
+
+    def test_d_api(self):
+        """the event list says where it begins"""
+        status, page = self.ws.api("GET", "/events?limit=1")
+        self.assertEqual((status, page["data"][0]["seq"]), (200, page["first_seq"]))
+        status, refusal = self.ws.api("GET", "/events?after=0")
+        self.assertEqual((status, refusal["code"]), (410, "events_archived"))
+
+    def test_e_rerun(self):
+        """a run whose lease is archived is repeated exactly"""
+        run = self.ws.run_of("readings/city=us/date=2024-02-27")
+        self.assertSays(self.ws.cli("rerun", run["id"], "--exact").expect(0), "equal")
+
+    def test_f_restart(self):
+        """a server that has to read all events once more reads the archive, and says so if it is gone"""
+        before = self.shown()
+        self.ws.stop()
+        log = sqlite3.connect(self.ws.at(".databuild", "events.db"))
+        log.execute("DELETE FROM checkpoints")
+        log.commit()
+        log.close()
+        archive, aside = self.ws.at(".databuild", "archive"), self.ws.at("aside")
+        os.rename(archive, aside)
+        self.assertSays(self.ws.cli("status").expect(4), "archive_missing", "put the archive back")
+        os.rename(aside, archive)
+        self.assertEqual(self.shown(), before)
