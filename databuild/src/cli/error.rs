@@ -94,8 +94,16 @@ fn is_configuration(code: &str) -> bool {
         "bad_roots",
         "query_too_slow",
     ];
-    const BEGINNINGS: [&str; 7] =
-        ["log_", "corrupt_log", "newer_", "state_", "runtime_dir_", "code_store_", "workspace_"];
+    const BEGINNINGS: [&str; 8] = [
+        "log_",
+        "corrupt_log",
+        "archive_missing",
+        "newer_",
+        "state_",
+        "runtime_dir_",
+        "code_store_",
+        "workspace_",
+    ];
     CODES.contains(&code) || BEGINNINGS.iter().any(|beginning| code.starts_with(beginning))
 }
 
