@@ -9,7 +9,7 @@ use super::request;
 use super::staging::{self, Staging};
 use crate::runner::{
     self, AttemptFiles, AttemptName, AttemptState, CheckSpec, EventSink, ExitRecord, Found, RunnerClient,
-    RunnerError, RunnerEvent, StartSpec,
+    RunnerError, RunnerEvent, StartSpec, MAX_REQUESTS,
 };
 use crate::snapshot;
 use crate::store::Reader;
@@ -247,6 +247,9 @@ impl Performer {
         start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
         start.request =
             serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;
+        if start.request_bytes() > MAX_REQUESTS {
+            return Err(vec![fail(too_large(&start, spec), true)]);
+        }
         start.timeout_ms = job.timeout.map(millis);
         start.grace_ms = millis(job.grace);
         Ok(start)
@@ -350,6 +353,19 @@ impl Performer {
         env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string());
         env.into_iter().collect()
     }
+}
+
+/// What to say of an attempt that would be told more than the runner takes.
+fn too_large(start: &StartSpec, spec: &AttemptSpec) -> String {
+    const MIB: usize = 1 << 20;
+    format!(
+        "the request for {} partitions would have {} MiB, and may have {} MiB with those of the checks; \
+         lower `batch` of {}, or let it read fewer partitions at once",
+        spec.set.len(),
+        start.request_bytes().div_ceil(MIB),
+        MAX_REQUESTS / MIB,
+        spec.graph.graph.job(spec.job).label
+    )
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -27,6 +27,9 @@ use super::protocol::{
 
 /// Attempts per line: the first of a large batch run while the rest is read.
 const BATCH: usize = 32;
+/// Bytes of requests per line, unless one attempt alone has more: a line must not get longer than
+/// [`super::protocol::MAX_LINE`].
+const BATCH_BYTES: usize = 4 << 20;
 /// A runner that neither takes nor says anything for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -115,7 +118,7 @@ impl RunnerClient {
     /// `Started` and `Ended`, by `Ended` alone, or by `Refused`.
     pub fn start(&self, specs: &[StartSpec]) -> Result<(), RunnerError> {
         let mut lines = Vec::new();
-        for attempts in specs.chunks(BATCH) {
+        for attempts in batches(specs) {
             let params = StartParamsRef { attempts };
             lines.extend(encode(&Call::notification("start", params))?);
         }
@@ -225,6 +228,21 @@ fn send(stream: &mut UnixStream, bytes: &[u8]) -> Result<(), RunnerError> {
         // Part of a line may be on its way; nothing sensible can follow it.
         let _ = stream.shutdown(Shutdown::Both);
         RunnerError::Disconnected(e.to_string())
+    })
+}
+
+/// Attempts in order, as many in each part as fit in a line; one at least.
+fn batches(mut specs: &[StartSpec]) -> impl Iterator<Item = &[StartSpec]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |spec: &&StartSpec| {
+            bytes += spec.request_bytes();
+            bytes <= BATCH_BYTES
+        };
+        let count = specs.iter().take(BATCH).take_while(fits).count().max(1).min(specs.len());
+        let (batch, rest) = specs.split_at(count);
+        specs = rest;
+        (!batch.is_empty()).then_some(batch)
     })
 }
 

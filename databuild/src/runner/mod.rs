@@ -53,7 +53,7 @@ pub use event_loop::{main, RunnerArgs};
 pub use launch::ConnectOptions;
 pub use protocol::{
     AttemptName, AttemptReport, AttemptState, CheckExit, CheckSpec, ExitRecord, Hello, LogSize, Outcome,
-    ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, PROTOCOL,
+    ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL,
 };
 pub use recover::{inspect, recover, Found, FoundAttempt};
 pub use spool::AttemptFiles;

@@ -24,6 +24,10 @@ pub const FIRST_WITH_CHECKS: u32 = 2;
 /// The longest line either side accepts, in bytes.
 pub(super) const MAX_LINE: usize = 64 << 20;
 
+/// The most bytes that the requests of an attempt, those of its checks included, may have together: written as JSON
+/// within JSON they still fit in a line.
+pub const MAX_REQUESTS: usize = 24 << 20;
+
 /// The name of one attempt, such as `r12-1`; also its folder's name in the
 /// spool, hence the small alphabet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,6 +109,14 @@ pub struct StartSpec {
     /// cancelled or did not start.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check_failures: bool,
+}
+
+impl StartSpec {
+    /// Bytes of its requests, which are nearly all that a large attempt has.
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        self.request.len() + self.checks.iter().map(|check| check.request.len()).sum::<usize>()
+    }
 }
 
 /// All that is needed to run one check of what a job made.

@@ -7,7 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use super::super::identity::{boot_id, stat};
-use super::super::{inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent, PROTOCOL};
+use super::super::{
+    inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent, StartSpec, MAX_REQUESTS,
+    PROTOCOL,
+};
 use super::harness::{ask, meet, name, read, release, wait_dead, Place};
 
 #[test]
@@ -373,6 +376,24 @@ fn a_start_that_fails_says_why() {
     long.socket = place.path(&"a".repeat(108));
     let error = RunnerClient::connect_or_start(&long, Box::new(|_| ()), || Command::new("/bin/true"));
     assert_eq!(error.unwrap_err().code(), "runner_socket_path_too_long");
+}
+
+#[test]
+fn attempts_whose_requests_are_together_longer_than_a_line_all_start() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(1).unwrap();
+    let request = "\"".repeat(MAX_REQUESTS);
+    let specs: Vec<_> = (0..4)
+        .map(|at| StartSpec {
+            request: request.clone(),
+            ..place.job(&format!("r{at}-1"), &format!("test $(wc -c < $DATABUILD_REQUEST) = {MAX_REQUESTS}"))
+        })
+        .collect();
+    server.client.start(&specs).unwrap();
+    for spec in &specs {
+        assert!(server.end_of(spec.attempt.as_str()).is_success());
+    }
 }
 
 #[test]
