@@ -170,6 +170,7 @@ mod tests {
                 stdout: LogSize::default(),
                 stderr: LogSize::default(),
                 group_left: false,
+                memory_exceeded: None,
                 checks: Vec::new(),
             };
             let attempt = Attempt { spool, exit };
@@ -249,6 +250,7 @@ mod tests {
                 ended_at: 1_500 + at as u64,
                 rusage: ResourceUse { user_ms: 1, sys_ms: 1, max_rss_kb: 300 },
                 stderr: (from, log.len() as u64),
+                memory_exceeded: None,
             });
             self
         }

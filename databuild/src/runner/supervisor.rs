@@ -7,13 +7,14 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::attempt::{start, Job, Prepared, Started};
+use super::cgroup::{remove_groups, Cgroups};
 use super::children::{has_children, next_ended_child, wait_for};
 use super::course::Next;
 use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{
-    AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, Outcome, RefusedParams, StartSpec,
-    StartedParams,
+    AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, MemoryLimits, Outcome, RefusedParams,
+    StartSpec, StartedParams,
 };
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
@@ -58,6 +59,8 @@ struct Forgotten {
 pub(super) struct Supervisor {
     spool: Spool,
     spawner: Spawner,
+    /// Or why there are none.
+    cgroups: Result<Cgroups, String>,
     null: OwnedFd,
     runner: u32,
     capacity: usize,
@@ -78,10 +81,17 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(spool: Spool, null: OwnedFd, identity: &ProcessIdentity, capacity: usize) -> Self {
+    pub(super) fn new(
+        spool: Spool,
+        cgroups: Result<Cgroups, String>,
+        null: OwnedFd,
+        identity: &ProcessIdentity,
+        capacity: usize,
+    ) -> Self {
         Self {
             spool,
             spawner: Spawner::new(&identity.boot_id),
+            cgroups,
             null,
             runner: identity.pid,
             capacity,
@@ -110,6 +120,14 @@ impl Supervisor {
 
     pub(super) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Who holds attempts to their memory.
+    pub(super) fn memory_limits(&self) -> MemoryLimits {
+        match &self.cgroups {
+            Ok(cgroups) => MemoryLimits::Enforced { by: cgroups.describe().to_owned() },
+            Err(why) => MemoryLimits::Accounting { why: why.clone() },
+        }
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -400,8 +418,8 @@ impl Supervisor {
 
     fn start(&mut self, prepared: Box<Prepared>, tries: u32, now: Instant) {
         let attempt = prepared.attempt.clone();
-        let (spool, spawner) = (&mut self.spool, &mut self.spawner);
-        let (prepared, failed) = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
+        let (spool, spawner, cgroups) = (&mut self.spool, &mut self.spawner, self.cgroups.as_ref().ok());
+        let (prepared, failed) = match start(prepared, tries > 0, spool, spawner, cgroups, &self.null, now) {
             Started::Running(job) => {
                 if job.part == Part::Job {
                     self.notices.push(Notice::Started(StartedParams {
@@ -455,6 +473,18 @@ impl Supervisor {
         let groups = self.jobs.iter().map(|job| job.pid).collect();
         let live = self.jobs.iter().map(|job| &job.attempt).collect();
         orphans::sweep(self.runner, self.spool.path(), &groups, &live);
+    }
+
+    /// Removes control groups that could not be removed at their attempt's end, or that a runner before left.
+    pub(super) fn sweep_cgroups(&self) {
+        if let Ok(cgroups) = &self.cgroups {
+            let jobs = self.jobs.iter().map(|job| &job.attempt);
+            let live: HashSet<&str> = jobs
+                .chain(self.busy.iter().map(|busy| &busy.prepared.attempt))
+                .map(AttemptName::as_str)
+                .collect();
+            remove_groups(cgroups.base(), self.spool.id(), |attempt| live.contains(attempt));
+        }
     }
 
     /// What happened since the last call.

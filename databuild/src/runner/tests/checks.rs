@@ -209,6 +209,8 @@ fn the_folder_of_a_silent_attempt_with_checks_serves_the_next_one() {
     assert!(server.run(checked(&place, ":", &["echo '{}' > $DATABUILD_REPORT"])).is_success());
     server.client.forget(&[name("r1-1")], true).unwrap();
     assert_eq!(server.client.list().unwrap(), []);
+    // The folder is looked after once the answer is out, and before the next.
+    assert_eq!(server.client.list().unwrap(), []);
     assert!(!place.files("r1-1").dir().exists());
     let spare: Vec<_> = fs::read_dir(place.spool().join(".spare-0"))
         .unwrap()
