@@ -119,7 +119,7 @@ impl Surroundings<'_> {
         let [runner, _] = self.supervisors;
         let mut seen = [mounted.join(path.trim_start_matches('/')), mounted.to_owned()].into_iter();
         seen.find(|folder| members(folder).contains(&runner))
-            .ok_or_else(|| "its control group cannot be seen".to_owned())
+            .ok_or_else(|| "the runner's control group cannot be seen".to_owned())
     }
 
     /// The base for a runner in this group, made ready for limits.
@@ -130,19 +130,19 @@ impl Surroundings<'_> {
             }
         }
         if !(self.is_delegated)(own) {
-            return Err("its control group is not delegated to it".to_owned());
+            return Err("the runner's control group is not delegated to it".to_owned());
         }
         if !has_word(own, "cgroup.controllers", "memory") {
-            return Err("its control group has no memory controller".to_owned());
+            return Err("the runner's control group has no memory controller".to_owned());
         }
         let (movable, others): (Vec<u32>, Vec<u32>) =
             members(own).into_iter().partition(|pid| self.supervisors.contains(pid));
         if let Some(other) = others.first() {
-            return Err(format!("its control group is not its own: process {other} is in it too"));
+            return Err(format!("the runner's control group is not its own: process {other} is in it too"));
         }
         let leaf = own.join(format!("{}{LEAF}", prefix.trim_end_matches('-')));
         let moved = make_room(own, &leaf, &movable);
-        moved.map_err(|e| format!("its control group cannot be divided: {e}"))?;
+        moved.map_err(|e| format!("the runner's control group cannot be divided: {e}"))?;
         Ok(own.to_owned())
     }
 }
@@ -398,11 +398,11 @@ mod tests {
             assert_eq!(fs::read_dir(&scope).unwrap().count(), 3);
             why
         };
-        assert_eq!(untouched("10\n", "memory\n", false), "its control group is not delegated to it");
-        assert_eq!(untouched("10\n", "cpu\n", true), "its control group has no memory controller");
+        assert_eq!(untouched("10\n", "memory\n", false), "the runner's control group is not delegated to it");
+        assert_eq!(untouched("10\n", "cpu\n", true), "the runner's control group has no memory controller");
         let crowded = untouched("10\n12\n", "memory\n", true);
-        assert_eq!(crowded, "its control group is not its own: process 12 is in it too");
-        assert_eq!(untouched("12\n", "memory\n", true), "its control group cannot be seen");
+        assert_eq!(crowded, "the runner's control group is not its own: process 12 is in it too");
+        assert_eq!(untouched("12\n", "memory\n", true), "the runner's control group cannot be seen");
         let root = tempfile::tempdir().unwrap();
         assert_eq!(find(root.path(), "3:cpu:/\n", true).unwrap_err(), "this system has no control groups");
     }
@@ -414,7 +414,7 @@ mod tests {
         fs::remove_file(scope.join(CHILDREN)).unwrap();
         fs::create_dir(scope.join(CHILDREN)).unwrap();
         let why = find(root.path(), "0::/scope\n", true).unwrap_err();
-        assert!(why.starts_with("its control group cannot be divided: "), "{why}");
+        assert!(why.starts_with("the runner's control group cannot be divided: "), "{why}");
         assert_eq!(read(&scope, MEMBERS), "10", "it went back");
     }
 
