@@ -110,6 +110,8 @@ fn what_left_its_process_group_ends_with_its_control_group() {
     let server = place.start();
     let enforced = is_enforced(&server);
     let (ready, go) = (place.fifo("ready"), place.fifo("go"));
+    // Also on a machine with one core.
+    server.client.set_capacity(2).unwrap();
     server.client.start(&[place.job("r1-1", "echo > ready; read -r _ < go")]).unwrap();
     meet(&ready);
     server.started("r1-1");
