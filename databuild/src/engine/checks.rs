@@ -328,9 +328,8 @@ mod tests {
         let mut attempt = Attempt::new(false);
         attempt.exit.memory_exceeded = Some(1536 << 20);
         let end = attempt.end();
-        let expected =
-            "out of memory: it used more than the 1536 MiB that //:j declares (memory = \"1536m\"); \
-                        raise `memory` in the job if it needs more";
+        let expected = "out of memory: it used more than the 1536 MiB that //:j declares \
+                        (memory = \"1536m\"); raise `memory` in the job if it needs more";
         assert_eq!(published(&end), (vec![], Some(expected)));
         assert_eq!(end.result.unwrap_err().outcome, AttemptOutcome::OutOfMemory);
 

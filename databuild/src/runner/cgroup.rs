@@ -25,6 +25,10 @@ const ROOT: &str = "/sys/fs/cgroup";
 const OURS: &str = "databuild-";
 /// What the name of a leaf for a runner and its server ends with; no attempt is called so.
 const LEAF: &str = ".runner";
+/// The members of a group; writing a process id there moves it in.
+const MEMBERS: &str = "cgroup.procs";
+/// Which controllers hold for the groups below.
+const CHILDREN: &str = "cgroup.subtree_control";
 /// Memory of the group that is made to see whether one can be.
 const PROBE: u64 = 1 << 30;
 
@@ -56,8 +60,8 @@ struct Surroundings<'a> {
 }
 
 impl Cgroups {
-    /// Finds out whether groups can be made here, by making one; the error says why not, in few words. What an earlier
-    /// runner of the same spool left is removed. `spool` tells spools apart, as [`super::spool::Spool::id`] has it.
+    /// Finds out whether groups can be made here, by making one; the error says why not, in few words. `spool` tells
+    /// spools apart, as [`super::spool::Spool::id`] has it.
     pub(super) fn detect(spool: (u64, u64)) -> Result<Self, String> {
         let own = fs::read_to_string("/proc/self/cgroup")
             .map_err(|e| format!("/proc/self/cgroup cannot be read: {e}"))?;
@@ -82,9 +86,10 @@ impl Cgroups {
         } else {
             return Err("this system has no control groups".to_owned());
         };
-        remove_groups(&base, spool, |_| false);
         let cgroups = Self { version, base, prefix };
-        cgroups.for_attempt("probe", PROBE).map_err(|e| format!("no control group can be made: {e}"))?;
+        let [runner, _] = around.supervisors;
+        let probe = cgroups.for_attempt(&format!("probe-{runner}"), PROBE);
+        probe.map_err(|e| format!("no control group can be made: {e}"))?;
         Ok(cgroups)
     }
 
@@ -147,9 +152,6 @@ impl Surroundings<'_> {
     }
 }
 
-/// Which controllers hold for the groups below.
-const CHILDREN: &str = "cgroup.subtree_control";
-
 /// Moves all members of a group to a leaf, so that groups beside that can have limits; or changes nothing.
 fn make_room(own: &Path, leaf: &Path, movable: &[u32]) -> io::Result<()> {
     match fs::create_dir(leaf) {
@@ -169,9 +171,6 @@ fn make_room(own: &Path, leaf: &Path, movable: &[u32]) -> io::Result<()> {
     }
     moved
 }
-
-/// The members of a group; writing a process id there moves it in.
-const MEMBERS: &str = "cgroup.procs";
 
 /// The group of one attempt. With the value, what is left in it is killed and the group removed.
 #[derive(Debug)]
@@ -364,7 +363,7 @@ mod tests {
         let around = Surroundings { root, own, is_delegated, supervisors: [10, 11] };
         let cgroups = Cgroups::find(&around, SPOOL)?;
         // The kernel's folders go with what is in them.
-        fs::remove_dir_all(cgroups.base().join("databuild-1.2a-probe")).unwrap();
+        fs::remove_dir_all(cgroups.base().join("databuild-1.2a-probe-10")).unwrap();
         Ok(cgroups)
     }
 
@@ -430,6 +429,20 @@ mod tests {
         folder(&root.path().join("memory"), &[(MEMBERS, "10\n")]);
         let top = find(root.path(), "4:memory:/outside\n", false).unwrap();
         assert_eq!(top.base(), root.path().join("memory"));
+    }
+
+    #[test]
+    fn delegation_is_read_from_its_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_delegated(folder.path()));
+        let mark = |value: &[u8]| {
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(folder.path(), "user.delegate", value, flags).is_ok()
+        };
+        mark(b"0");
+        assert!(!is_delegated(folder.path()));
+        // Not every file system takes such marks.
+        assert_eq!(mark(b"1"), is_delegated(folder.path()));
     }
 
     fn cgroup(version: Version, path: &Path, files: &[(&str, &str)]) -> Cgroup {

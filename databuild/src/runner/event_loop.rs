@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 
-use super::cgroup::{remove_groups, Cgroups};
+use super::cgroup::Cgroups;
 use super::connection::{parse, Connection};
 use super::error::RunnerError;
 use super::identity::ProcessIdentity;
@@ -161,9 +161,6 @@ impl EventLoop {
             .map_err(|e| RunnerError::system("becoming a subreaper", e))?;
         // The runner before may have been in another group than this one.
         let before = read_runner_record(spool.path()).ok().flatten().and_then(|record| record.cgroups);
-        if let Some(base) = before {
-            remove_groups(&base, spool.id(), |_| false);
-        }
         let cgroups = Cgroups::detect(spool.id());
         spool.write_runner_record(&RunnerRecord {
             pid: identity.pid,
@@ -175,7 +172,8 @@ impl EventLoop {
             cgroups: cgroups.as_ref().ok().map(|cgroups| cgroups.base().to_owned()),
         })?;
         let capacity = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let supervisor = Supervisor::new(spool, cgroups, open_null()?, &identity, capacity);
+        let supervisor = Supervisor::new(spool, cgroups, before, open_null()?, &identity, capacity);
+        supervisor.sweep_cgroups();
         let now = Instant::now();
         Ok(Self {
             args,

@@ -2,8 +2,9 @@
 //! forgotten. It knows nothing of sockets; the event loop calls it and sends
 //! the notices it leaves.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::attempt::{start, Job, Prepared, Started};
@@ -61,6 +62,8 @@ pub(super) struct Supervisor {
     spawner: Spawner,
     /// Or why there are none.
     cgroups: Result<Cgroups, String>,
+    /// Where there may be control groups of this spool: those of now, and of the runner before.
+    cgroup_bases: BTreeSet<PathBuf>,
     null: OwnedFd,
     runner: u32,
     capacity: usize,
@@ -84,14 +87,17 @@ impl Supervisor {
     pub(super) fn new(
         spool: Spool,
         cgroups: Result<Cgroups, String>,
+        base_before: Option<PathBuf>,
         null: OwnedFd,
         identity: &ProcessIdentity,
         capacity: usize,
     ) -> Self {
+        let base = cgroups.as_ref().ok().map(|cgroups| cgroups.base().to_owned());
         Self {
             spool,
             spawner: Spawner::new(&identity.boot_id),
             cgroups,
+            cgroup_bases: base.into_iter().chain(base_before).collect(),
             null,
             runner: identity.pid,
             capacity,
@@ -477,13 +483,11 @@ impl Supervisor {
 
     /// Removes control groups that could not be removed at their attempt's end, or that a runner before left.
     pub(super) fn sweep_cgroups(&self) {
-        if let Ok(cgroups) = &self.cgroups {
-            let jobs = self.jobs.iter().map(|job| &job.attempt);
-            let live: HashSet<&str> = jobs
-                .chain(self.busy.iter().map(|busy| &busy.prepared.attempt))
-                .map(AttemptName::as_str)
-                .collect();
-            remove_groups(cgroups.base(), self.spool.id(), |attempt| live.contains(attempt));
+        let running = self.jobs.iter().map(|job| &job.attempt);
+        let busy = self.busy.iter().map(|busy| &busy.prepared.attempt);
+        let live: HashSet<&str> = running.chain(busy).map(AttemptName::as_str).collect();
+        for base in &self.cgroup_bases {
+            remove_groups(base, self.spool.id(), |attempt| live.contains(attempt));
         }
     }
 

@@ -2,6 +2,7 @@
 //! elsewhere they go on, and each test says both.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::super::identity::stat;
@@ -50,11 +51,7 @@ fn groups(place: &Place) -> Vec<PathBuf> {
     let spool = place.spool();
     let Some(base) = read_runner_record(&spool).unwrap().unwrap().cgroups else { return Vec::new() };
     let lock = fs::metadata(spool.join("runner.lock")).unwrap();
-    let (device, inode) = {
-        use std::os::unix::fs::MetadataExt;
-        (lock.dev(), lock.ino())
-    };
-    let prefix = format!("databuild-{device:x}.{inode:x}-");
+    let prefix = format!("databuild-{:x}.{:x}-", lock.dev(), lock.ino());
     let entries = fs::read_dir(base).unwrap().map(|entry| entry.unwrap());
     let ours = entries.filter(|entry| entry.file_name().to_str().unwrap().starts_with(&prefix));
     ours.map(|entry| entry.path()).collect()
