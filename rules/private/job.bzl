@@ -192,8 +192,9 @@ def databuild_job(
             such as `{":db": 1}`. A run begins when all of it is free.
         cpus: how many of the places that `--jobs` gives a run takes; 1 by default, and never more than there
             are.
-        memory: how much memory a run is expected to need, such as `"512m"` or `"2g"`; runs that say so go side
-            by side as far as the machine has it. By default it is not counted.
+        memory: how much memory a run may take, such as `"512m"` or `"2g"`; runs that say so go side by side as
+            far as the machine has it, and one that takes more is killed where control groups can be made. By
+            default it is neither counted nor limited.
         max_running: most runs of the job at once; by default there is no limit.
         rate: how many attempts may start in some time, such as `"10/1m"`; by default there is no limit.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.

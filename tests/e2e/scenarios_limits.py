@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+
+from harness import read, wait_until
 from scenario import Scenario
 
 
@@ -31,6 +35,26 @@ class Limits(Scenario):
         self.ws.ticking("b")
         self.ws.release("b")
         self.ws.wait_want(second, "satisfied")
+
+    def test_memory(self):
+        """a job that takes more memory than it declares is stopped where the machine lets the runner do that, and status says whether"""
+        status = self.ws.cli("status", "--json").expect(0).json()
+        limits, reason = status["memory_limits"], status["memory_limits_reason"]
+        self.assertIn(limits, ("enforced", "accounting"))
+        self.assertSays(self.ws.cli("status").expect(0), f"of memory ({limits}: {reason})")
+        built = self.ws.cli("build", "probe/gorged")
+        attempts = self.ws.run_of("probe/gorged")["attempts_detail"]
+        if limits == "accounting":
+            built.expect(0)
+            self.assertEqual([attempt["outcome"] for attempt in attempts], ["success"])
+            return
+        self.assertSays(built.expect(1), "used more than the 64 MiB that //probe:gorge declares", "raise `memory`")
+        self.assertEqual([attempt["outcome"] for attempt in attempts], ["out_of_memory"] * 2)
+        self.assertFalse(os.path.exists(self.ws.at("out", "gorged.txt")))
+        runner = json.loads(read(self.ws.at(".databuild", "spool", "runner.json")))
+        spool = os.stat(self.ws.at(".databuild", "spool", "runner.lock"))
+        groups = f"databuild-{spool.st_dev:x}.{spool.st_ino:x}-"
+        wait_until("its groups are gone", lambda: not [name for name in os.listdir(runner["cgroups"]) if name.startswith(groups)])
 
     def test_refusals(self):
         """a pool that is not there is named with those that are"""

@@ -384,6 +384,8 @@ pub enum AttemptOutcome {
     },
     /// Out of time.
     Timeout,
+    /// It took more memory than its job declares.
+    OutOfMemory,
     /// Somebody cancelled its run.
     Canceled,
     /// Its supervisor died with it, or the machine did.

@@ -265,11 +265,12 @@ fn without_a_retry_left_what_is_not_done_fails() {
 
 #[test]
 fn how_an_attempt_ended_decides_whether_what_it_did_counts() {
-    use AttemptOutcome::{Canceled, Failure, Lost, Timeout};
+    use AttemptOutcome::{Canceled, Failure, Lost, OutOfMemory, Timeout};
     for (outcome, counts) in [
         (FAILURE, true),
         (Failure { permanent: true }, true),
         (Timeout, true),
+        (OutOfMemory, true),
         (Lost, false),
         (Canceled, false),
     ] {

@@ -35,7 +35,7 @@ fn phase(workspace: &Workspace) -> String {
 
 #[test]
 fn the_end_of_an_attempt_decides_what_becomes_of_its_run() {
-    use AttemptOutcome::{Canceled, Failure, Lost, Timeout};
+    use AttemptOutcome::{Canceled, Failure, Lost, OutOfMemory, Timeout};
     let failure = Failure { permanent: false };
     let permanent = Failure { permanent: true };
     /// Retries allowed; how the attempts end; whether the run was told to stop; what run and want are then.
@@ -46,6 +46,8 @@ fn the_end_of_an_attempt_decides_what_becomes_of_its_run() {
         (1, vec![failure.clone(), failure.clone()], false, "none", Some(WantOutcome::Failed)),
         (1, vec![Timeout], false, "retry_wait", None),
         (1, vec![Timeout, failure.clone()], false, "none", Some(WantOutcome::Failed)),
+        (1, vec![OutOfMemory], false, "retry_wait", None),
+        (1, vec![Timeout, OutOfMemory], false, "none", Some(WantOutcome::Failed)),
         (3, vec![permanent], false, "none", Some(WantOutcome::Failed)),
         // A lost attempt is made again at once and does not count as a failure.
         (0, vec![Lost], false, "leased", None),

@@ -19,8 +19,11 @@ pub struct ServerStatus {
     pub slots: usize,
     /// Bytes of memory that runs may take together; absent if it is not known, and then not counted.
     pub memory: Option<u64>,
-    /// Who keeps runs within their memory: `accounting`, so far nobody but the plan of who runs beside whom.
+    /// Who holds runs to the memory that their jobs declare: `enforced`, the kernel; `accounting`, nobody but the plan
+    /// of who runs beside whom.
     pub memory_limits: String,
+    /// By what, or why not, in few words.
+    pub memory_limits_reason: String,
     /// Wants that are open.
     pub open_wants: usize,
     /// Runs that are live.

@@ -4,7 +4,7 @@
 //! ends is decided in [`databuild_core::data_check`]; this reads and writes their files. All that the examiner needs
 //! is in those, so a server that comes back judges what ran without it.
 
-use super::examine::signal_name;
+use super::examine::{out_of_memory, signal_name};
 use super::request::{OutputFile, Request};
 use crate::runner::{AttemptFiles, CheckExit, ExitRecord, Outcome};
 use databuild_core::data_check::{self, findings, Inspection};
@@ -89,14 +89,17 @@ pub(super) fn inspection(files: &AttemptFiles, exit: &ExitRecord) -> Result<Insp
         let partitions: Vec<&str> = request.outputs.iter().map(|output| output.partition.as_str()).collect();
         let report = read_up_to(&files.check_report(at), MAX_BYTES as u64 + 1);
         let last_line = last_line(&files.stderr(), check.stderr);
-        let results = findings(&partitions, &how_it_ended(check), &report, &last_line);
+        let results = findings(&partitions, &how_it_ended(check, &request.job), &report, &last_line);
         Ok(CheckFindings { check: request.check, blocking: request.blocking, results })
     });
     all.collect::<Result<_, String>>().map(Inspection::new)
 }
 
-fn how_it_ended(check: &CheckExit) -> data_check::CheckExit {
+fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
     let cut = data_check::CheckExit::Cut;
+    if let Some(bytes) = check.memory_exceeded {
+        return cut(out_of_memory(bytes, job));
+    }
     if check.timed_out {
         let seconds = check.ended_at.saturating_sub(check.started_at) as f64 / 1000.0;
         return cut(format!(
@@ -170,6 +173,7 @@ mod tests {
                 stdout: LogSize::default(),
                 stderr: LogSize::default(),
                 group_left: false,
+                memory_exceeded: None,
                 checks: Vec::new(),
             };
             let attempt = Attempt { spool, exit };
@@ -249,6 +253,7 @@ mod tests {
                 ended_at: 1_500 + at as u64,
                 rusage: ResourceUse { user_ms: 1, sys_ms: 1, max_rss_kb: 300 },
                 stderr: (from, log.len() as u64),
+                memory_exceeded: None,
             });
             self
         }
@@ -316,6 +321,26 @@ mod tests {
             [("//:c0", "1", Passed), ("//:c0", "2", Failed), ("//:c1", "1", Error), ("//:c1", "2", Error)];
         assert_eq!(kept(&end), expected);
         assert_eq!(end.checks[1].results[0].message, "killed by signal 9 (SIGKILL; out of memory?): working");
+    }
+
+    #[test]
+    fn what_took_too_much_memory_says_how_much_it_may_have() {
+        let mut attempt = Attempt::new(false);
+        attempt.exit.memory_exceeded = Some(1536 << 20);
+        let end = attempt.end();
+        let expected = "out of memory: it used more than the 1536 MiB that //:j declares \
+                        (memory = \"1536m\"); raise `memory` in the job if it needs more";
+        assert_eq!(published(&end), (vec![], Some(expected)));
+        assert_eq!(end.result.unwrap_err().outcome, AttemptOutcome::OutOfMemory);
+
+        let mut attempt = Attempt::new(false).check(true, Outcome::Signal(9), &[], "");
+        attempt.exit.checks[0].memory_exceeded = Some(2 << 30);
+        let end = attempt.end();
+        let message = end.result.unwrap_err().message;
+        assert!(
+            message.contains("used more than the 2 GiB that //:j declares (memory = \"2g\")"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -139,7 +139,8 @@ fn judge(
         Ok(found) => *checks = found,
         Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
     }
-    match (how_it_ended(&ended.exit), request) {
+    let job = request.as_ref().map_or("its job", |request| &request.job);
+    match (how_it_ended(&ended.exit, job), request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch && request.vanished_input().is_none() => {
             batch::collect(&files, &request, checks, Some(report))
@@ -217,12 +218,15 @@ enum Ended {
     Exited(i32),
 }
 
-fn how_it_ended(exit: &ExitRecord) -> Ended {
+fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
     if exit.canceled {
         let message = exit.cancel_reason.clone().unwrap_or_else(|| CANCELED.to_owned());
         // A runner that ends takes its jobs with it, which nobody who wants their outputs asked for.
         let outcome = if message == CANCELED { AttemptOutcome::Canceled } else { AttemptOutcome::Lost };
         return Ended::Before(AttemptReport::new(outcome, message));
+    }
+    if let Some(bytes) = exit.memory_exceeded {
+        return Ended::Cut(AttemptReport::new(AttemptOutcome::OutOfMemory, out_of_memory(bytes, job)));
     }
     if exit.timed_out {
         let seconds = exit.ended_at.saturating_sub(exit.started_at) as f64 / 1000.0;
@@ -361,6 +365,22 @@ fn record(
         bytes,
         metadata: serde_json::Value::Object(metadata).to_string(),
     }
+}
+
+/// What to say of something that took more than these bytes of memory, which this job declares.
+pub(super) fn out_of_memory(bytes: u64, job: &str) -> String {
+    // As it was declared: the largest unit that has no fraction.
+    let units = [(40, "TiB", "t"), (30, "GiB", "g"), (20, "MiB", "m"), (10, "KiB", "k")];
+    let unit = units.into_iter().find(|(bits, ..)| bytes.trailing_zeros() >= *bits);
+    let (amount, declared) = match unit {
+        Some((bits, name, short)) => {
+            (format!("{} {name}", bytes >> bits), format!(" (memory = \"{}{short}\")", bytes >> bits))
+        }
+        None => (format!("{bytes} bytes"), String::new()),
+    };
+    format!(
+        "out of memory: it used more than the {amount} that {job} declares{declared}; raise `memory` in the job if it needs more"
+    )
 }
 
 pub(super) fn signal_name(signal: i32) -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::observers::Observers;
 use super::orchestrator::{Command, Message};
+use crate::runner::MemoryLimits;
 use crate::store::{Archiver, Blob, Reader, StoreError};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
@@ -49,6 +50,8 @@ impl Snapshot {
 pub(super) struct Shared {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) seq: watch::Sender<u64>,
+    /// As the runner says.
+    pub(super) memory_limits: ArcSwap<MemoryLimits>,
 }
 
 impl Shared {
@@ -124,6 +127,12 @@ impl Handle {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
+    }
+
+    /// Who holds attempts to the memory that their jobs declare.
+    #[must_use]
+    pub fn memory_limits(&self) -> Arc<MemoryLimits> {
+        self.shared.memory_limits.load_full()
     }
 
     /// Tells the sequence number of each commit.

@@ -2,19 +2,21 @@
 
 use super::checks::CheckRequest;
 use super::examine::CANCELED;
+use super::handle::Shared;
 use super::inherited::Inherited;
 use super::orchestrator::{attempt_id, lost, Message};
 use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
 use crate::runner::{
-    self, AttemptFiles, AttemptName, AttemptState, CheckSpec, EventSink, ExitRecord, Found, RunnerClient,
-    RunnerError, RunnerEvent, StartSpec, MAX_REQUESTS,
+    self, AttemptFiles, AttemptName, AttemptState, CheckSpec, EventSink, ExitRecord, Found, MemoryLimits,
+    RunnerClient, RunnerError, RunnerEvent, StartSpec, MAX_REQUESTS,
 };
 use crate::snapshot;
 use crate::store::Reader;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Sighting, Sightings};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
+use databuild_core::graph::Resource;
 use databuild_core::ids::AttemptId;
 use databuild_core::state::State;
 use std::collections::BTreeMap;
@@ -28,6 +30,8 @@ pub type ConnectRunner = Box<dyn Fn(EventSink) -> Result<RunnerClient, RunnerErr
 
 /// What effects need.
 pub(super) struct Performer {
+    /// Where readers see what the runner is like.
+    pub(super) shared: Arc<Shared>,
     pub(super) workspace: PathBuf,
     pub(super) staging: Arc<Staging>,
     pub(super) spool: PathBuf,
@@ -129,6 +133,7 @@ impl Performer {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!(%error, code = error.code(), "no runner can be started");
+                self.shared.memory_limits.store(Arc::new(no_runner()));
                 return Vec::new();
             }
         };
@@ -165,6 +170,7 @@ impl Performer {
                 );
             }
         }
+        self.shared.memory_limits.store(Arc::new(client.memory_limits()));
         self.runner = Some(client);
         news.into_iter().for_each(tell);
         known
@@ -250,6 +256,8 @@ impl Performer {
         if start.request_bytes() > MAX_REQUESTS {
             return Err(vec![fail(too_large(&start, spec), true)]);
         }
+        let memory = job.takes.iter().find(|(resource, _)| *resource == Resource::Memory);
+        start.memory = memory.map(|(_, bytes)| *bytes);
         start.timeout_ms = job.timeout.map(millis);
         start.grace_ms = millis(job.grace);
         Ok(start)
@@ -381,6 +389,11 @@ pub(super) fn runfiles_environment(runfiles: &str) -> [(String, String); 3] {
         ("PYTHONDONTWRITEBYTECODE", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+/// Who holds attempts to their memory while there is no runner.
+pub(super) fn no_runner() -> MemoryLimits {
+    MemoryLimits::Accounting { why: "there is no runner".to_owned() }
 }
 
 /// A runner that cannot be written to also reports its disconnection, which is where it is dealt with.

@@ -8,7 +8,7 @@ use super::keeper::Keeper;
 use super::observers::Observers;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
 use super::pace::Pace;
-use super::perform::{ConnectRunner, Performer};
+use super::perform::{no_runner, ConnectRunner, Performer};
 use super::publisher;
 use super::replay::{self, ReplayError};
 use super::request::Request;
@@ -89,6 +89,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
             seq: tokio::sync::watch::channel(seq).0,
+            memory_limits: ArcSwap::from_pointee(no_runner()),
         });
         let observers = Arc::new(Observers::new(
             config.workspace.clone(),
@@ -99,6 +100,7 @@ impl Engine {
         )?);
         let staging = Arc::new(Staging::new(config.staging));
         let mut performer = Performer {
+            shared: Arc::clone(&shared),
             workspace: config.workspace.clone(),
             staging: Arc::clone(&staging),
             snapshots: config.snapshots,

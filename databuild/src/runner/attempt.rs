@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{kill_process_group, Pid, Signal};
 
+use super::cgroup::{Cgroup, Cgroups};
 use super::children::wait_for;
 use super::course::{without_process, Check, Course, Next, PartEnd};
 use super::explain::explain;
@@ -38,6 +39,8 @@ pub(super) struct Prepared {
     grace: Duration,
     max_log_bytes: u64,
     mkdirs: Vec<String>,
+    /// To be given a control group of so many bytes.
+    memory: Option<u64>,
     course: Course,
 }
 
@@ -57,6 +60,7 @@ impl Prepared {
             mkdirs,
             checks,
             check_failures,
+            memory,
         } = spec;
         for (what, path) in
             std::iter::once(("cwd", &cwd)).chain(mkdirs.iter().map(|path| ("a folder of mkdirs", path)))
@@ -101,6 +105,7 @@ impl Prepared {
             grace: Duration::from_millis(grace_ms),
             max_log_bytes,
             mkdirs,
+            memory,
         })
     }
 
@@ -114,7 +119,9 @@ impl Prepared {
     ) -> Self {
         let Check { name: _, program, request, timeout, grace } = check;
         let timeout = Some(timeout);
-        Self { attempt, part, program, request, timeout, grace, max_log_bytes, mkdirs: Vec::new(), course }
+        // The control group that its attempt may have came with the job, and so did the folders.
+        let (mkdirs, memory) = (Vec::new(), None);
+        Self { attempt, part, program, request, timeout, grace, max_log_bytes, mkdirs, memory, course }
     }
 
     /// It does not come to a process.
@@ -171,10 +178,11 @@ pub(super) enum Started {
 /// Starts a part of an attempt. `again` says that its request is there from an
 /// earlier try.
 pub(super) fn start(
-    prepared: Box<Prepared>,
+    mut prepared: Box<Prepared>,
     again: bool,
     spool: &mut Spool,
     spawner: &mut Spawner,
+    cgroups: Option<&Cgroups>,
     null: &impl AsFd,
     now: Instant,
 ) -> Started {
@@ -196,14 +204,22 @@ pub(super) fn start(
             return setup_failed(prepared, &what, &e);
         }
     }
+    if let (Some(cgroups), Some(bytes)) = (cgroups, prepared.memory.take()) {
+        match cgroups.for_attempt(prepared.attempt.as_str(), bytes) {
+            Ok(cgroup) => prepared.course.cgroup = Some(cgroup),
+            Err(e) => return setup_failed(prepared, "making a control group with the declared memory", &e),
+        }
+    }
     let fds = (|| {
+        let entrance = prepared.course.cgroup.as_ref().map(Cgroup::entrance).transpose()?;
         let [before_out, before_err] = prepared.course.logs();
         let (limit, name) = (prepared.max_log_bytes, prepared.course.name.as_deref());
         let (out, stdout) = JobLog::open(Stream::Stdout, limit, before_out, name)?;
         let (err, stderr) = JobLog::open(Stream::Stderr, limit, before_err, name)?;
-        Ok::<_, io::Error>(([out, err], stdout, stderr, spool.open_pid_record(attempt, prepared.part)?))
+        let record = spool.open_pid_record(&prepared.attempt, prepared.part)?;
+        Ok::<_, io::Error>(([out, err], stdout, stderr, record, entrance))
     })();
-    let (logs, stdout, stderr, record) = match fds {
+    let (logs, stdout, stderr, record, entrance) = match fds {
         Ok(fds) => fds,
         Err(e) => return setup_failed(prepared, "preparing the job's files", &e),
     };
@@ -212,6 +228,7 @@ pub(super) fn start(
         stdout: stdout.as_fd(),
         stderr: stderr.as_fd(),
         record: record.as_fd(),
+        cgroup: entrance.as_ref().map(AsFd::as_fd),
     };
     let started_at = unix_ms();
     match spawner.spawn(&prepared.program, &child_fds) {
@@ -354,6 +371,9 @@ impl Job {
     /// if there was no status to take.
     pub(super) fn leader_ended(&mut self, now: Instant) -> bool {
         self.signal(Signal::KILL);
+        if let Some(cgroup) = &self.course.cgroup {
+            cgroup.kill();
+        }
         let Some((outcome, rusage)) = wait_for(self.pid) else {
             return false;
         };
@@ -363,7 +383,12 @@ impl Job {
 
     /// Whether the end can be reported now.
     pub(super) fn is_settled(&self, now: Instant) -> bool {
-        self.end.as_ref().is_some_and(|end| !group_exists(self.group) || end.give_up_at <= now)
+        self.end.as_ref().is_some_and(|end| !self.leaves_some() || end.give_up_at <= now)
+    }
+
+    /// Whether processes of it are there.
+    fn leaves_some(&self) -> bool {
+        group_exists(self.group) || self.course.cgroup.as_ref().is_some_and(|cgroup| !cgroup.is_empty())
     }
 
     /// Whether a check may follow it.
@@ -376,6 +401,7 @@ impl Job {
     pub(super) fn finish(mut self, spool: &Spool, buffer: &mut [u8]) -> Option<(AttemptName, Next, bool)> {
         self.last_words(spool, buffer);
         let fugitive = self.logs.iter().any(|log| log.pipe().is_some());
+        let group_left = self.leaves_some();
         let end = self.end?;
         let [stdout, stderr] = &self.logs;
         let end = PartEnd {
@@ -388,7 +414,8 @@ impl Job {
             stdout: stdout.size(),
             stderr: stderr.size(),
             stderr_from: stderr.begin(),
-            group_left: group_exists(self.group),
+            group_left,
+            memory_exceeded: self.course.cgroup.as_mut().and_then(Cgroup::exceeded),
         };
         let next = self.course.after(self.attempt.clone(), self.max_log_bytes, end);
         Some((self.attempt, next, fugitive))

@@ -21,8 +21,8 @@ use super::error::RunnerError;
 use super::launch::{reach, ConnectOptions};
 use super::protocol::{
     Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams, ForgetParams, Head,
-    Hello, HelloParams, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams, WithParams,
-    FIRST_WITH_CHECKS, MAX_LINE, PROTOCOL,
+    Hello, HelloParams, MemoryLimits, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams,
+    WithParams, FIRST_WITH_CHECKS, MAX_LINE, PROTOCOL,
 };
 
 /// Attempts per line: the first of a large batch run while the rest is read.
@@ -106,6 +106,14 @@ impl RunnerClient {
     /// Whether it runs checks. One that does not would run the job and leave them out.
     pub fn runs_checks(&self) -> bool {
         self.hello.protocol >= FIRST_WITH_CHECKS
+    }
+
+    /// Who holds attempts to the memory that their jobs declare.
+    pub fn memory_limits(&self) -> MemoryLimits {
+        self.hello.memory_limits.clone().unwrap_or_else(|| {
+            let why = "the runner is of an older version; `databuild stop --jobs` ends it";
+            MemoryLimits::Accounting { why: why.to_owned() }
+        })
     }
 
     /// What the runner said of itself and of its attempts when the connection

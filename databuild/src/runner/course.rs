@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::attempt::Prepared;
+use super::cgroup::Cgroup;
 use super::protocol::{AttemptName, CheckExit, ExitRecord, LogSize, Outcome, ResourceUse};
 use super::spawn::Program;
 use super::spool::Part;
@@ -33,6 +34,8 @@ pub(super) struct Course {
     pub(super) name: Option<String>,
     /// What is known of the parts before.
     so_far: Option<Box<ExitRecord>>,
+    /// What holds all parts to their memory, from the first start on.
+    pub(super) cgroup: Option<Cgroup>,
 }
 
 /// The end of the part under way.
@@ -49,6 +52,7 @@ pub(super) struct PartEnd {
     /// Where its part of stderr begins.
     pub(super) stderr_from: u64,
     pub(super) group_left: bool,
+    pub(super) memory_exceeded: Option<u64>,
 }
 
 /// What follows the end of a part.
@@ -63,7 +67,7 @@ pub(super) enum Next {
 impl Course {
     /// Of an attempt whose job comes first.
     pub(super) fn new(checks: VecDeque<Check>, check_failures: bool) -> Self {
-        Self { checks, check_failures, name: None, so_far: None }
+        Self { checks, check_failures, name: None, so_far: None, cgroup: None }
     }
 
     /// What the logs hold of the parts before: stdout, stderr.
@@ -84,7 +88,7 @@ impl Course {
             _ => of_job(end),
         };
         let started = matches!(record.outcome, Outcome::Code(_) | Outcome::Signal(_));
-        let is_good = record.is_success() && !record.timed_out;
+        let is_good = record.is_success() && !record.timed_out && record.memory_exceeded.is_none();
         let goes_on = started && !canceled && (is_good || self.check_failures);
         match self.checks.pop_front().filter(|_| goes_on) {
             None => Next::Over(record),
@@ -110,6 +114,7 @@ fn of_job(end: PartEnd) -> ExitRecord {
         stdout: end.stdout,
         stderr: end.stderr,
         group_left: end.group_left,
+        memory_exceeded: end.memory_exceeded,
         checks: Vec::new(),
     }
 }
@@ -128,6 +133,7 @@ fn with_check(mut record: ExitRecord, name: String, end: PartEnd) -> ExitRecord 
         ended_at: end.ended_at,
         rusage: end.rusage,
         stderr: (end.stderr_from, end.stderr.bytes),
+        memory_exceeded: end.memory_exceeded,
     });
     record
 }
@@ -146,5 +152,6 @@ pub(super) fn without_process(outcome: Outcome, canceled: Option<String>, logs: 
         stderr,
         stderr_from: stderr.bytes,
         group_left: false,
+        memory_exceeded: None,
     }
 }

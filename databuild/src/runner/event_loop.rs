@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 
+use super::cgroup::Cgroups;
 use super::connection::{parse, Connection};
 use super::error::RunnerError;
 use super::identity::ProcessIdentity;
@@ -17,7 +18,7 @@ use super::protocol::{
 };
 use super::signals::SignalPipe;
 use super::socket::Socket;
-use super::spool::{RunnerRecord, Spool};
+use super::spool::{read_runner_record, RunnerRecord, Spool};
 use super::supervisor::{Notice, Supervisor};
 
 /// What the first line of the runner's standard output begins with.
@@ -158,6 +159,9 @@ impl EventLoop {
             .map_err(|e| RunnerError::system("reading the runner's identity", e))?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|e| RunnerError::system("becoming a subreaper", e))?;
+        // The runner before may have been in another group than this one.
+        let before = read_runner_record(spool.path()).ok().flatten().and_then(|record| record.cgroups);
+        let cgroups = Cgroups::detect(spool.id());
         spool.write_runner_record(&RunnerRecord {
             pid: identity.pid,
             start_time: identity.start_time,
@@ -165,9 +169,11 @@ impl EventLoop {
             socket: args.socket.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
+            cgroups: cgroups.as_ref().ok().map(|cgroups| cgroups.base().to_owned()),
         })?;
         let capacity = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let supervisor = Supervisor::new(spool, open_null()?, &identity, capacity);
+        let supervisor = Supervisor::new(spool, cgroups, before, open_null()?, &identity, capacity);
+        supervisor.sweep_cgroups();
         let now = Instant::now();
         Ok(Self {
             args,
@@ -193,6 +199,7 @@ impl EventLoop {
         }
         self.socket.close();
         self.supervisor.tidy_all();
+        self.supervisor.sweep_cgroups();
         self.supervisor.into_spool().close();
         Ok(())
     }
@@ -292,6 +299,7 @@ impl EventLoop {
 
     fn keep_house(&mut self) {
         self.supervisor.sweep_orphans();
+        self.supervisor.sweep_cgroups();
         if !self.supervisor.spool().is_still_ours() {
             self.shut_down("the runner's spool folder is gone");
         } else if !self.socket.is_reachable() {
@@ -443,6 +451,7 @@ impl EventLoop {
             capacity: u32::try_from(self.supervisor.capacity()).unwrap_or(u32::MAX),
             draining: self.supervisor.is_draining(),
             attempts: self.supervisor.reports(),
+            memory_limits: Some(self.supervisor.memory_limits()),
         })
     }
 }

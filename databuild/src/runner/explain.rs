@@ -22,6 +22,7 @@ pub(super) fn explain(error: SpawnError, program: &Program) -> String {
         }
         Step::Orphaned => "the runner ended".to_owned(),
         Step::Record => format!("the job's process could not be recorded in the spool: {system}"),
+        Step::Cgroup => format!("the job's process could not enter its control group: {system}"),
         Step::Cwd => format!("the working directory {} cannot be used: {system}", lossy(&program.cwd)),
         Step::Exec => match error.errno {
             libc::ENOENT if !path.exists() => format!("the executable {shown} does not exist"),

@@ -20,6 +20,9 @@
 //!   its own; the group is dead before the end is reported. Jobs die with the
 //!   runner (parent-death signal); what survives that is killed by whoever
 //!   inspects the attempt next ([`inspect`]).
+//! - *Memory is held where it can be.* An attempt whose job declares memory is in
+//!   a control group of its own ([`cgroup`]), if the runner can make one; others
+//!   cost nothing of that.
 //! - *The spool survives process crashes, not power loss.* Durability is the
 //!   event log's duty; the runner never syncs.
 //! - *One thread.* The parent-death signal is tied to the thread that made the
@@ -27,6 +30,7 @@
 //!   space; both are safe because the runner has one thread.
 
 mod attempt;
+mod cgroup;
 mod children;
 mod client;
 mod connection;
@@ -52,8 +56,8 @@ pub use error::RunnerError;
 pub use event_loop::{main, RunnerArgs};
 pub use launch::ConnectOptions;
 pub use protocol::{
-    AttemptName, AttemptReport, AttemptState, CheckExit, CheckSpec, ExitRecord, Hello, LogSize, Outcome,
-    ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL,
+    AttemptName, AttemptReport, AttemptState, CheckExit, CheckSpec, ExitRecord, Hello, LogSize, MemoryLimits,
+    Outcome, ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL,
 };
 pub use recover::{inspect, recover, Found, FoundAttempt};
 pub use spool::AttemptFiles;

@@ -109,6 +109,10 @@ pub struct StartSpec {
     /// cancelled or did not start.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check_failures: bool,
+    /// Bytes of memory that the job and its checks may take. A runner that cannot hold them to it, also an older one,
+    /// lets them run: see [`Hello::memory_limits`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
 }
 
 impl StartSpec {
@@ -152,6 +156,7 @@ impl StartSpec {
             mkdirs: Vec::new(),
             checks: Vec::new(),
             check_failures: false,
+            memory: None,
         }
     }
 }
@@ -225,6 +230,9 @@ pub struct CheckExit {
     pub rusage: ResourceUse,
     /// Where its part of the attempt's stderr begins and ends, in bytes; the line that names it is not in it.
     pub stderr: (u64, u64),
+    /// As in [`ExitRecord`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_exceeded: Option<u64>,
 }
 
 /// The end of an attempt, as kept in `exit.json`: that of the job, and those of checks.
@@ -254,6 +262,9 @@ pub struct ExitRecord {
     /// still run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub group_left: bool,
+    /// [`StartSpec::memory`], if something of the job was killed for taking more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_exceeded: Option<u64>,
     /// In the order of [`StartSpec::checks`]. All of them, unless the job was not to be checked, or the attempt
     /// was cancelled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -299,6 +310,22 @@ pub struct AttemptReport {
     pub state: AttemptState,
 }
 
+/// Who holds attempts to the memory that their jobs declare.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum MemoryLimits {
+    /// The kernel.
+    Enforced {
+        /// By what.
+        by: String,
+    },
+    /// Nobody: it is only counted.
+    Accounting {
+        /// Why, in few words.
+        why: String,
+    },
+}
+
 /// The runner's answer to `hello`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -318,6 +345,9 @@ pub struct Hello {
     pub draining: bool,
     /// All attempts it knows: queued, running, and ended but not forgotten.
     pub attempts: Vec<AttemptReport>,
+    /// Absent if it is too old to hold anybody to anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limits: Option<MemoryLimits>,
 }
 
 /// What the runner tells the server on its own.
@@ -506,6 +536,7 @@ mod tests {
             stdout: LogSize::default(),
             stderr: LogSize { bytes: 6, dropped: 7 },
             group_left: false,
+            memory_exceeded: None,
             checks: Vec::new(),
         };
         assert_eq!(
@@ -530,9 +561,14 @@ mod tests {
             ended_at: 8,
             rusage: ResourceUse::default(),
             stderr: (6, 9),
+            memory_exceeded: None,
         });
         let text = serde_json::to_string(&exit).unwrap();
         assert!(text.ends_with(r#","checks":[{"name":"//:sane","signal":9,"timed_out":true,"started_at":2,"ended_at":8,"rusage":{"user_ms":0,"sys_ms":0,"max_rss_kb":0},"stderr":[6,9]}]}"#), "{text}");
+        assert_eq!(serde_json::from_str::<ExitRecord>(&text).unwrap(), exit);
+        (exit.memory_exceeded, exit.checks[0].memory_exceeded) = (Some(1 << 20), Some(1 << 20));
+        let text = serde_json::to_string(&exit).unwrap();
+        assert_eq!(text.matches(r#","memory_exceeded":1048576"#).count(), 2);
         assert_eq!(serde_json::from_str::<ExitRecord>(&text).unwrap(), exit);
     }
 }

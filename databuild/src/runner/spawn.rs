@@ -49,6 +49,8 @@ pub(super) struct ChildFds<'a> {
     pub(super) stderr: BorrowedFd<'a>,
     /// `pid.json`, filled by the child.
     pub(super) record: BorrowedFd<'a>,
+    /// The entrance of the control group it is to be in, if it is not to stay in the runner's.
+    pub(super) cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// A running job process.
@@ -66,6 +68,7 @@ pub(super) enum Step {
     Orphaned,
     Identity,
     Record,
+    Cgroup,
     Cwd,
     Fds,
     Exec,
@@ -97,6 +100,7 @@ struct Shared<'a> {
     stdout: RawFd,
     stderr: RawFd,
     record: RawFd,
+    cgroup: Option<RawFd>,
     runner: libc::pid_t,
     record_tail: &'a [u8],
     start_time: u64,
@@ -131,6 +135,7 @@ impl Spawner {
             stdout: fds.stdout.as_raw_fd(),
             stderr: fds.stderr.as_raw_fd(),
             record: fds.record.as_raw_fd(),
+            cgroup: fds.cgroup.map(|fd| fd.as_raw_fd()),
             runner: self.runner,
             record_tail: &self.record_tail,
             start_time: 0,
@@ -227,6 +232,11 @@ unsafe fn become_job(shared: &mut Shared<'_>) -> (Step, c_int) {
         }
         if let Err(errno) = write_record(shared, pid.unsigned_abs()) {
             return (Step::Record, errno);
+        }
+        if let Some(entrance) = shared.cgroup {
+            if libc::write(entrance, c"0".as_ptr().cast(), 1) < 0 {
+                return (Step::Cgroup, errno());
+            }
         }
         libc::umask(shared.umask);
         if libc::chdir(shared.cwd) < 0 {

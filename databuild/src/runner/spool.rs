@@ -151,6 +151,9 @@ pub(super) struct RunnerRecord {
     pub(super) socket: PathBuf,
     pub(super) version: String,
     pub(super) protocol: u32,
+    /// The folder with control groups of its attempts, if they have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cgroups: Option<PathBuf>,
 }
 
 /// Reads a small JSON record; `None` when it is absent or torn.
@@ -256,6 +259,11 @@ impl Spool {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Device and inode of its lock, by which it can be told from all others, wherever it is moved.
+    pub(super) fn id(&self) -> (u64, u64) {
+        self.lock_inode
     }
 
     /// Whether the spool's path still leads to the folder this runner owns.

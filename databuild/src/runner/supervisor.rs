@@ -2,18 +2,20 @@
 //! forgotten. It knows nothing of sockets; the event loop calls it and sends
 //! the notices it leaves.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::attempt::{start, Job, Prepared, Started};
+use super::cgroup::{remove_groups, Cgroups};
 use super::children::{has_children, next_ended_child, wait_for};
 use super::course::Next;
 use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{
-    AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, Outcome, RefusedParams, StartSpec,
-    StartedParams,
+    AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, MemoryLimits, Outcome, RefusedParams,
+    StartSpec, StartedParams,
 };
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
@@ -58,6 +60,10 @@ struct Forgotten {
 pub(super) struct Supervisor {
     spool: Spool,
     spawner: Spawner,
+    /// Or why there are none.
+    cgroups: Result<Cgroups, String>,
+    /// Where there may be control groups of this spool: those of now, and of the runner before.
+    cgroup_bases: BTreeSet<PathBuf>,
     null: OwnedFd,
     runner: u32,
     capacity: usize,
@@ -78,10 +84,20 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(spool: Spool, null: OwnedFd, identity: &ProcessIdentity, capacity: usize) -> Self {
+    pub(super) fn new(
+        spool: Spool,
+        cgroups: Result<Cgroups, String>,
+        base_before: Option<PathBuf>,
+        null: OwnedFd,
+        identity: &ProcessIdentity,
+        capacity: usize,
+    ) -> Self {
+        let base = cgroups.as_ref().ok().map(|cgroups| cgroups.base().to_owned());
         Self {
             spool,
             spawner: Spawner::new(&identity.boot_id),
+            cgroups,
+            cgroup_bases: base.into_iter().chain(base_before).collect(),
             null,
             runner: identity.pid,
             capacity,
@@ -110,6 +126,14 @@ impl Supervisor {
 
     pub(super) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Who holds attempts to their memory.
+    pub(super) fn memory_limits(&self) -> MemoryLimits {
+        match &self.cgroups {
+            Ok(cgroups) => MemoryLimits::Enforced { by: cgroups.describe().to_owned() },
+            Err(why) => MemoryLimits::Accounting { why: why.clone() },
+        }
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -400,8 +424,8 @@ impl Supervisor {
 
     fn start(&mut self, prepared: Box<Prepared>, tries: u32, now: Instant) {
         let attempt = prepared.attempt.clone();
-        let (spool, spawner) = (&mut self.spool, &mut self.spawner);
-        let (prepared, failed) = match start(prepared, tries > 0, spool, spawner, &self.null, now) {
+        let (spool, spawner, cgroups) = (&mut self.spool, &mut self.spawner, self.cgroups.as_ref().ok());
+        let (prepared, failed) = match start(prepared, tries > 0, spool, spawner, cgroups, &self.null, now) {
             Started::Running(job) => {
                 if job.part == Part::Job {
                     self.notices.push(Notice::Started(StartedParams {
@@ -455,6 +479,16 @@ impl Supervisor {
         let groups = self.jobs.iter().map(|job| job.pid).collect();
         let live = self.jobs.iter().map(|job| &job.attempt).collect();
         orphans::sweep(self.runner, self.spool.path(), &groups, &live);
+    }
+
+    /// Removes control groups that could not be removed at their attempt's end, or that a runner before left.
+    pub(super) fn sweep_cgroups(&self) {
+        let running = self.jobs.iter().map(|job| &job.attempt);
+        let busy = self.busy.iter().map(|busy| &busy.prepared.attempt);
+        let live: HashSet<&str> = running.chain(busy).map(AttemptName::as_str).collect();
+        for base in &self.cgroup_bases {
+            remove_groups(base, self.spool.id(), |attempt| live.contains(attempt));
+        }
     }
 
     /// What happened since the last call.

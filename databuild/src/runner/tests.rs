@@ -4,3 +4,4 @@ mod checks;
 mod harness;
 mod jobs;
 mod life;
+mod memory;

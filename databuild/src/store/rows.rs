@@ -151,6 +151,7 @@ pub(super) fn outcome_word(outcome: &AttemptOutcome) -> &'static str {
         AttemptOutcome::Failure { permanent: false } => "failure",
         AttemptOutcome::Failure { permanent: true } => "permanent_failure",
         AttemptOutcome::Timeout => "timeout",
+        AttemptOutcome::OutOfMemory => "out_of_memory",
         AttemptOutcome::Canceled => "canceled",
         AttemptOutcome::Lost => "lost",
         AttemptOutcome::MissingInput { .. } => "missing_input",
@@ -164,6 +165,7 @@ pub(super) fn outcome_of_word(word: &str) -> Option<AttemptOutcome> {
         "failure" => AttemptOutcome::Failure { permanent: false },
         "permanent_failure" => AttemptOutcome::Failure { permanent: true },
         "timeout" => AttemptOutcome::Timeout,
+        "out_of_memory" => AttemptOutcome::OutOfMemory,
         "canceled" => AttemptOutcome::Canceled,
         "lost" => AttemptOutcome::Lost,
         // Which ones is in the event.
@@ -382,7 +384,9 @@ mod tests {
         for (refresh, word) in Refresh::WORDS {
             assert_eq!(refresh_word(*refresh), *word);
         }
-        for word in ["success", "failure", "permanent_failure", "timeout", "canceled", "lost"] {
+        for word in
+            ["success", "failure", "permanent_failure", "timeout", "out_of_memory", "canceled", "lost"]
+        {
             assert_eq!(outcome_of_word(word).as_ref().map(outcome_word), Some(word));
         }
         assert_eq!("retry_wait".parse(), Ok(RunState::RetryWait));

@@ -108,7 +108,10 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
             let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
             let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
             let none = PartitionSet::empty(run.set.shape());
-            let counts = matches!(outcome, AttemptOutcome::Failure { .. } | AttemptOutcome::Timeout);
+            let counts = matches!(
+                outcome,
+                AttemptOutcome::Failure { .. } | AttemptOutcome::Timeout | AttemptOutcome::OutOfMemory
+            );
             let done = if counts && !run.cancel_requested {
                 run.made_whole(&outputs, &out.state.symbols)
             } else {
@@ -200,7 +203,9 @@ fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> Option<Times
         | AttemptOutcome::MissingInput { .. }
         | AttemptOutcome::Failure { permanent: true } => None,
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
-        AttemptOutcome::Failure { permanent: false } | AttemptOutcome::Timeout => {
+        AttemptOutcome::Failure { permanent: false }
+        | AttemptOutcome::Timeout
+        | AttemptOutcome::OutOfMemory => {
             if run.failures >= policy.retries {
                 return None;
             }

@@ -412,7 +412,7 @@ impl State {
         let run = self.run_mut(event.attempt.run, seq)?;
         match event.outcome {
             Outcome::Lost => run.losses += 1,
-            Outcome::Failure { .. } | Outcome::Timeout => run.failures += 1,
+            Outcome::Failure { .. } | Outcome::Timeout | Outcome::OutOfMemory => run.failures += 1,
             Outcome::Success | Outcome::Canceled | Outcome::MissingInput { .. } => {}
         }
         if let Some(at) = event.retry_at {

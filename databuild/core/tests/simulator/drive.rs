@@ -425,7 +425,8 @@ impl Simulation {
                     _ if process.cancel && dice < 80 => failure(AttemptOutcome::Canceled),
                     0..=9 if hostile => failure(AttemptOutcome::Failure { permanent: false }),
                     10..=13 if hostile => failure(AttemptOutcome::Failure { permanent: true }),
-                    14..=16 if hostile => failure(AttemptOutcome::Timeout),
+                    14..=15 if hostile => failure(AttemptOutcome::Timeout),
+                    16 if hostile => failure(AttemptOutcome::OutOfMemory),
                     17..=19 if hostile => failure(AttemptOutcome::Lost),
                     20..=24 if hostile && self.discoveries => {
                         let datasets = self.core.state.graph().datasets();

@@ -8873,6 +8873,8 @@ pub enum AttemptOutcome {
     ATTEMPT_OUTCOME_LOST = 6,
     // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_MISSING_INPUT)
     ATTEMPT_OUTCOME_MISSING_INPUT = 50,
+    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_OUT_OF_MEMORY)
+    ATTEMPT_OUTCOME_OUT_OF_MEMORY = 110,
 }
 
 impl ::protobuf::Enum for AttemptOutcome {
@@ -8892,6 +8894,7 @@ impl ::protobuf::Enum for AttemptOutcome {
             5 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_CANCELED),
             6 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
             50 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
+            110 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY),
             _ => ::std::option::Option::None
         }
     }
@@ -8906,6 +8909,7 @@ impl ::protobuf::Enum for AttemptOutcome {
             "ATTEMPT_OUTCOME_CANCELED" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_CANCELED),
             "ATTEMPT_OUTCOME_LOST" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
             "ATTEMPT_OUTCOME_MISSING_INPUT" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
+            "ATTEMPT_OUTCOME_OUT_OF_MEMORY" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY),
             _ => ::std::option::Option::None
         }
     }
@@ -8919,6 +8923,7 @@ impl ::protobuf::Enum for AttemptOutcome {
         AttemptOutcome::ATTEMPT_OUTCOME_CANCELED,
         AttemptOutcome::ATTEMPT_OUTCOME_LOST,
         AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT,
+        AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY,
     ];
 }
 

@@ -49,7 +49,12 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
 /// The machine's memory as runs may share it.
 fn memory(status: &ServerStatus) -> String {
     match status.memory {
-        Some(memory) => format!(", {} of memory ({})", output::bytes(memory), status.memory_limits),
+        Some(memory) => format!(
+            ", {} of memory ({}: {})",
+            output::bytes(memory),
+            status.memory_limits,
+            status.memory_limits_reason
+        ),
         None => String::new(),
     }
 }

@@ -57,6 +57,7 @@ fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str
         Outcome::Success => "success",
         Outcome::Failure { .. } => "failure",
         Outcome::Timeout => "timeout",
+        Outcome::OutOfMemory => "out_of_memory",
         Outcome::Canceled => "canceled",
         Outcome::Lost => "lost",
         Outcome::MissingInput { .. } => "missing_input",

@@ -5,6 +5,7 @@ use super::super::routes::App;
 use super::super::views;
 use super::blocking;
 use crate::api::{GcReply, GcRequest, GraphInfo, ServerStatus, ShutdownRequest, SlotsRequest};
+use crate::runner::MemoryLimits;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -43,6 +44,10 @@ pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiErr
             })
         }
     };
+    let (memory_limits, memory_limits_reason) = match &*app.engine.memory_limits() {
+        MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
+        MemoryLimits::Accounting { why } => ("accounting".to_owned(), why.clone()),
+    };
     let (open_wants, live_runs, seq) = (state.wants.len(), state.runs.len(), state.seq.0);
     let datasets = blocking(move || Ok(views::summaries(&mut state))).await?;
     Ok(Json(ServerStatus {
@@ -52,7 +57,8 @@ pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiErr
         started_at: app.started_at.to_string(),
         slots: snapshot.slots,
         memory: snapshot.memory,
-        memory_limits: "accounting".to_owned(),
+        memory_limits,
+        memory_limits_reason,
         open_wants,
         live_runs,
         graph,

@@ -77,6 +77,7 @@ fn every_value_of_every_enum_comes_back() {
                     AttemptOutcome::Failure { permanent: false },
                     AttemptOutcome::Failure { permanent: true },
                     AttemptOutcome::Timeout,
+                    AttemptOutcome::OutOfMemory,
                     AttemptOutcome::Canceled,
                     AttemptOutcome::Lost,
                     AttemptOutcome::MissingInput { partitions: vec!["raw/city=oslo".to_owned()] },
