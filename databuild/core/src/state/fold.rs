@@ -290,12 +290,7 @@ impl State {
     /// Takes what no want holds any more from the queue.
     fn drop_orphans(&mut self, dropped: &BTreeMap<JobIx, PartitionSet>) {
         for (job, set) in dropped {
-            let mut orphaned = set.clone();
-            for held in self.wants.values().filter_map(|want| want.remaining.get(job)) {
-                orphaned.subtract_with(held);
-            }
-            orphaned.union_with(&self.left_by_hand(*job, set));
-            self.unqueue(*job, &orphaned);
+            self.unqueue(*job, &set.subtract(&self.queued_for_others(*job, set)));
         }
     }
 
