@@ -173,6 +173,22 @@ fn runs_that_wait_for_each_other_fail_and_are_named() {
 }
 
 #[test]
+fn a_run_that_cannot_wait_moves_no_clock() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    let planned = workspace.core.state.as_of;
+    workspace.later(3_600);
+    missing(&mut workspace, "page/name=a", &["book"]);
+    assert!(
+        last_failure(&workspace).contains("made from what it makes itself"),
+        "{}",
+        last_failure(&workspace)
+    );
+    // No event says that time went on, so after a crash it has not.
+    assert_eq!(workspace.core.state.as_of, planned);
+}
+
+#[test]
 fn a_circle_through_declared_inputs_is_found() {
     // `b` of `x` is made from `a` of `y` by declaration, and `a` finds that it needs `b`.
     let name = [listed("name", &["a", "b"])];
