@@ -124,6 +124,25 @@ fn what_reads_tainted_data_while_it_is_tainted_is_made_from_it() {
 }
 
 #[test]
+fn a_taint_reaches_what_was_made_from_data_that_is_gone() {
+    let mut workspace = built();
+    workspace.lose("a");
+    taint(&mut workspace, "raw").unwrap();
+    assert_eq!(verdicts(&workspace), ["file_missing", FOLLOWS, FOLLOWS]);
+    // Made again from other data, though it comes out the same: what was made from the bad one is bad.
+    workspace.observe("raw", "r2");
+    workspace.want(&["a"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["a"]);
+    assert_eq!(verdicts(&workspace), ["current", FOLLOWS, FOLLOWS]);
+    // Judged good after all while it was gone, it was good.
+    let mut workspace = built();
+    workspace.lose("a");
+    taint(&mut workspace, "raw").unwrap();
+    untaint(&mut workspace, "raw").unwrap();
+    assert_eq!(verdicts(&workspace), ["file_missing", "current", "current"]);
+}
+
+#[test]
 fn a_retry_reads_what_is_there_then() {
     let mut workspace = built();
     workspace.register(&graph().code("make_b", "newer").change("make_b", |job| job.retries = 1));

@@ -82,7 +82,7 @@ impl State {
                 }
             }
             for output in &entry.outputs {
-                let followers = hit.intersect(&self.dataset(*output).present);
+                let followers = hit.intersect(&self.dataset(*output).remembered());
                 self.dataset_mut(*output).follows.mark(seq, &followers);
                 reached[output.0].union_with(&followers);
             }
@@ -98,8 +98,7 @@ impl State {
         let mut more = none_of(self.graph());
         for (at, set) in reached.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
             for (output, key) in self.readers_by_discovery(DatasetIx(at), set) {
-                let state = self.dataset(output);
-                if state.present.contains(&key) && !reached[output.0].contains(&key) {
+                if self.dataset(output).remembers(&key) && !reached[output.0].contains(&key) {
                     more[output.0].insert(&key);
                 }
             }
