@@ -328,14 +328,24 @@ impl Graph {
     /// Key spaces of all datasets as they stand at `as_of`.
     #[must_use]
     pub fn extents(&self, as_of: Timestamp, symbols: &Symbols) -> Extents {
-        Extents {
-            as_of,
-            sets: self
-                .datasets
-                .iter()
-                .map(|dataset| dataset.spaces.iter().map(|space| space.extent(as_of, symbols)).collect())
-                .collect(),
-        }
+        self.extents_by(as_of, |space| space.extent(as_of, symbols))
+    }
+
+    /// The same with keys that are retired by now.
+    #[must_use]
+    pub fn extents_with_retired(&self, as_of: Timestamp, symbols: &Symbols) -> Extents {
+        self.extents_by(as_of, |space| match space {
+            KeySpace::Dynamic(name) => {
+                let keys = symbols.dynamic(name);
+                keys.current.union(&keys.retired)
+            }
+            space => space.extent(as_of, symbols),
+        })
+    }
+
+    fn extents_by(&self, as_of: Timestamp, extent: impl Fn(&KeySpace) -> RangeSet) -> Extents {
+        let of = |dataset: &Dataset| dataset.spaces.iter().map(&extent).collect();
+        Extents { as_of, sets: self.datasets.iter().map(of).collect() }
     }
 
     /// What a mapping needs to know of a dataset.
