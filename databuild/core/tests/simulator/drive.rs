@@ -41,6 +41,7 @@ enum Line {
 pub fn simulate(seed: u64, steps: usize) {
     guarded(seed, |simulation| {
         simulation.discoveries = seed % 4 == 3;
+        simulation.doubts = seed % 4 == 1;
         for _ in 0..steps {
             simulation.act();
         }
@@ -120,6 +121,8 @@ struct Simulation {
     hostile: bool,
     /// Jobs find that they need what nobody declared.
     discoveries: bool,
+    /// Much is declared bad.
+    doubts: bool,
     /// Graphs that were registered before.
     earlier: Vec<GraphSpec>,
     /// Inputs are being gathered.
@@ -157,6 +160,7 @@ impl Simulation {
             life: 0,
             hostile: false,
             discoveries: false,
+            doubts: false,
             earlier: Vec::new(),
             turn: None,
         };
@@ -393,6 +397,9 @@ impl Simulation {
     }
 
     fn act_once(&mut self) {
+        if self.doubts && self.rng.percent(8) {
+            return self.judge();
+        }
         match self.rng.below(105) {
             100..=104 => self.control_want(),
             0..=39 => self.progress(),
@@ -1057,6 +1064,9 @@ impl Simulation {
         });
         assert!(seen.is_empty(), "{name} was built, and files are not as known: {seen:?}");
         let mut oracle = Oracle::new(&self.world, &state);
+        for (ix, set, _) in &plan.blocked {
+            graph.graph.job(*ix).outputs.iter().for_each(|output| oracle.keep(*output, set));
+        }
         for (ix, job) in graph.graph.jobs() {
             let blocked = plan.blocked.iter().filter(|(job, ..)| *job == ix);
             let mut keys = matters.jobs[ix.0].clone();
