@@ -99,6 +99,16 @@ impl Lineage {
                 self.pieces[piece].made_from.clear();
             }
         }
+        let mut read = std::mem::take(&mut self.read);
+        for (run, all) in &mut read {
+            let Some(run) = state.runs.get(run) else { continue };
+            let graph = &run.graph.graph;
+            let mut outputs = graph.job(run.job).outputs.iter();
+            if outputs.any(|output| changed.contains(&first_text(&graph.dataset(*output).name))) {
+                all.values_mut().for_each(|read| read.retain(|piece| self.is_bad(*piece, &mut known)));
+            }
+        }
+        self.read = read;
     }
 
     fn hold(&mut self, partition: &str, version: &str, made_from: Vec<usize>) {
@@ -147,6 +157,14 @@ impl Lineage {
         bad
     }
 
+    /// From a bad piece to one that was declared bad.
+    fn way(&self, piece: usize, known: &mut BTreeMap<usize, bool>) -> String {
+        let Piece { partition, version, bad, made_from } = &self.pieces[piece];
+        let next = made_from.iter().find(|piece| !bad && self.is_bad(**piece, known));
+        let rest = next.map(|piece| format!(" from {}", self.way(*piece, known))).unwrap_or_default();
+        format!("{partition} ({version}){rest}")
+    }
+
     /// Bad data is stale, at any distance from what was tainted.
     pub fn check(&self, state: &State) -> Result<(), String> {
         let mut state = state.clone();
@@ -159,7 +177,8 @@ impl Lineage {
                 state.settle(ix, &present);
                 let stale = state.outdated_set(ix, &present);
                 if let Some(text) = self.bad_in(&state, *output, &present.subtract(&stale), &mut known) {
-                    return Err(format!("{text} was made from tainted data and counts as current"));
+                    let way = self.way(self.held[&first_text(&text)], &mut known);
+                    return Err(format!("{text} was made from tainted data and counts as current: {way}"));
                 }
             }
         }
