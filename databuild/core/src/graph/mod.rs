@@ -328,24 +328,14 @@ impl Graph {
     /// Key spaces of all datasets as they stand at `as_of`.
     #[must_use]
     pub fn extents(&self, as_of: Timestamp, symbols: &Symbols) -> Extents {
-        self.extents_by(as_of, |space| space.extent(as_of, symbols))
-    }
-
-    /// The same with keys that are retired by now.
-    #[must_use]
-    pub fn extents_with_retired(&self, as_of: Timestamp, symbols: &Symbols) -> Extents {
-        self.extents_by(as_of, |space| match space {
-            KeySpace::Dynamic(name) => {
-                let keys = symbols.dynamic(name);
-                keys.current.union(&keys.retired)
-            }
-            space => space.extent(as_of, symbols),
-        })
-    }
-
-    fn extents_by(&self, as_of: Timestamp, extent: impl Fn(&KeySpace) -> RangeSet) -> Extents {
-        let of = |dataset: &Dataset| dataset.spaces.iter().map(&extent).collect();
-        Extents { as_of, sets: self.datasets.iter().map(of).collect() }
+        Extents {
+            as_of,
+            sets: self
+                .datasets
+                .iter()
+                .map(|dataset| dataset.spaces.iter().map(|space| space.extent(as_of, symbols)).collect())
+                .collect(),
+        }
     }
 
     /// What a mapping needs to know of a dataset.
@@ -357,6 +347,19 @@ impl Graph {
 }
 
 impl Dataset {
+    /// Its keys at an instant, with those that are retired by now.
+    #[must_use]
+    pub fn extents_with_retired(&self, as_of: Timestamp, symbols: &Symbols) -> Vec<RangeSet> {
+        let extent = |space: &KeySpace| match space {
+            KeySpace::Dynamic(name) => {
+                let keys = symbols.dynamic(name);
+                keys.current.union(&keys.retired)
+            }
+            space => space.extent(as_of, symbols),
+        };
+        self.spaces.iter().map(extent).collect()
+    }
+
     /// What its stored keys stand for, in the order of its dimensions.
     #[must_use]
     pub fn axes(&self) -> Vec<Axis> {

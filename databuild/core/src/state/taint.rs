@@ -9,6 +9,7 @@ use super::{DatasetState, Marks, Run, State};
 use crate::event::{Tainted, Untainted};
 use crate::graph::{DatasetIx, Extents, Graph, JobIx};
 use crate::ids::Seq;
+use crate::mapping::Side;
 use crate::partition_set::PartitionSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -238,8 +239,13 @@ impl State {
             return run.set.clone();
         }
         let mut made = PartitionSet::empty(run.set.shape());
+        let mut read = self.read_by(run);
+        read.retain(|(_, ix)| !sets[ix.0].is_empty());
+        if read.is_empty() {
+            return made;
+        }
         let extents = run.graph.graph.extents(run.as_of, &self.symbols);
-        for (at, ix) in self.read_by(run).into_iter().filter(|(_, ix)| !sets[ix.0].is_empty()) {
+        for (at, ix) in read {
             made.union_with(&reading(run, &extents, at, &sets[ix.0]));
         }
         made
@@ -254,7 +260,7 @@ impl State {
 
     /// Partitions of a job that were made from any of `sets`, which has one for each dataset. Other keys may have
     /// been the latest then, and keys that are retired now may have been there: where a partition was made from
-    /// something else than it would be now, that counts. Only those `among` which it matters are looked at by one.
+    /// something else than it would be now, that counts. Only those `among` which it matters are looked at, one by one.
     fn readers_of(
         &self,
         job: JobIx,
@@ -263,16 +269,16 @@ impl State {
     ) -> PartitionSet {
         let graph = self.graph();
         let entry = graph.job(job);
-        let extents = graph.extents_with_retired(self.as_of, &self.symbols);
-        let home = graph.side(entry.outputs[0], &extents);
-        let mut found = PartitionSet::empty(home.shape);
+        let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.as_of, &self.symbols);
+        let mut found = PartitionSet::empty(graph.home(job).shape);
         let mut once = found.clone();
         for input in entry.inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
             let set = &sets[input.dataset.0];
+            let (made, read) = (ever(entry.outputs[0]), ever(input.dataset));
             let now = graph.side(input.dataset, self.extents());
+            let home = Side { extents: &made, ..graph.side(entry.outputs[0], self.extents()) };
             found.union_with(&input.mapping.dependents_of(&home, &now, set));
-            let ever = graph.side(input.dataset, &extents);
-            once.union_with(&input.ever.dependents_of(&home, &ever, set));
+            once.union_with(&input.ever.dependents_of(&home, &Side { extents: &read, ..now }, set));
         }
         once.subtract_with(&found);
         for output in entry.outputs.iter().filter(|_| !once.is_empty()) {
