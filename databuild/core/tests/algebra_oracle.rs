@@ -613,6 +613,11 @@ impl Scenario {
     }
 }
 
+/// How many partitions a dataset with these keys has; none is made to find out.
+fn size(extents: &[RangeSet]) -> u64 {
+    extents.iter().map(RangeSet::len).fold(1, u64::saturating_mul)
+}
+
 fn far_future() -> Timestamp {
     "2040-01-01T00:00Z".parse().unwrap()
 }
@@ -626,8 +631,7 @@ proptest! {
         let s = Scenario::new(c, true);
         s.with_sides(s.as_of, |out, input| {
             // The oracle looks at each output with each input.
-            let size = |side: &Side| PartitionSet::full(side.shape, side.extents).len();
-            prop_assume!(size(out) * size(input) <= 2_000_000);
+            prop_assume!(size(out.extents).saturating_mul(size(input.extents)) <= 2_000_000);
             let wanted = Scenario::some(c, out.shape, out.extents);
             // Also partitions that do not exist yet may be in a set that changed.
             let later: Vec<RangeSet> =
@@ -716,8 +720,14 @@ proptest! {
         prop_assume!(!s.mapping.is_time_dependent(&s.in_spaces));
         let later = s.as_of + jiff::SignedDuration::from_hours(hours);
         let before = s.with_sides(s.as_of, |out, input| {
-            let all = PartitionSet::full(out.shape, out.extents);
-            all.iter().map(|key| (key.clone(), s.mapping.inputs_of_one(out, input, &key))).collect::<Vec<_>>()
+            // Two or three open dimensions of hours have millions of partitions.
+            const MOST: u64 = 300;
+            let some = if size(out.extents) <= MOST {
+                PartitionSet::full(out.shape, out.extents)
+            } else {
+                Scenario::some(c, out.shape, out.extents).take_first(MOST)
+            };
+            some.iter().map(|key| (key.clone(), s.mapping.inputs_of_one(out, input, &key))).collect::<Vec<_>>()
         });
         s.with_sides(later, |out, input| {
             for (key, then) in before.into_iter().filter(|(_, then)| then.failing.is_empty() && then.skipped.is_empty()) {

@@ -2,6 +2,7 @@
 
 mod support;
 
+use databuild_core::decide::{Input, Judgement, Sightings};
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::{Phase, Verdict};
@@ -170,6 +171,36 @@ fn runs_that_wait_for_each_other_fail_and_are_named() {
     }
     let ends = workspace.kinds_since(held).into_iter().filter(|kind| *kind == "run_ended").count();
     assert_eq!(ends, 3);
+}
+
+#[test]
+fn a_taint_upstream_of_what_a_run_found_reaches_what_it_makes() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    workspace.finish("text/name=b", "t1");
+    assert_eq!(workspace.running(), ["page/name=a"]);
+    let targets = vec!["raw".to_owned()];
+    let judgement = Judgement { targets, reason: "zeros".to_owned(), by: "ada".to_owned() };
+    workspace.step(Input::Taint(judgement, Sightings::default())).reply.unwrap();
+    workspace.finish("page/name=a", "p1");
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted);
+}
+
+#[test]
+fn a_run_that_cannot_wait_moves_no_clock() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    let planned = workspace.core.state.as_of;
+    workspace.later(3_600);
+    missing(&mut workspace, "page/name=a", &["book"]);
+    assert!(
+        last_failure(&workspace).contains("made from what it makes itself"),
+        "{}",
+        last_failure(&workspace)
+    );
+    // No event says that time went on, so after a crash it has not.
+    assert_eq!(workspace.core.state.as_of, planned);
 }
 
 #[test]

@@ -175,6 +175,19 @@ fn a_canceled_invocation_stops_its_run_and_leaves_nothing_queued() {
 }
 
 #[test]
+fn what_others_wanted_behind_an_invocation_is_not_left_queued() {
+    let mut workspace = built();
+    let by_hand = full(&mut workspace, "true");
+    let plain = workspace.want(&[OSLO], Refresh::All);
+    workspace.step(Input::CancelWant(plain)).reply.unwrap();
+    workspace.finish(OSLO, "v2");
+    assert_eq!(workspace.outcome(by_hand), Some(WantOutcome::Satisfied));
+    assert!(workspace.running().is_empty());
+    let state = &workspace.core.state;
+    assert!(state.graph().jobs().all(|(job, _)| state.work(job).todo.is_empty()), "nobody wants it");
+}
+
+#[test]
 fn a_retry_a_crash_and_another_graph_keep_the_values() {
     let mut workspace = built();
     let want = full(&mut workspace, "true");

@@ -2,8 +2,10 @@
 
 mod support;
 
-use databuild_core::decide::{preview_added, Input, KeyCounts, KeyRequest, Refusal, Reply, Success};
-use databuild_core::event::{Event, Refresh, WantOutcome};
+use databuild_core::decide::{
+    preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Reply, Sightings, Success,
+};
+use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::graph::file::EdgeName;
 use databuild_core::state::Verdict;
 use support::graphs::{dynamic, listed, reads, GraphSpec};
@@ -304,4 +306,71 @@ fn the_graph_checks_what_can_be_known_without_keys() {
     }
     let graph = own.parse().expect("it is sound");
     assert_eq!(graph.dynamic_spaces().into_keys().collect::<Vec<_>>(), ["clean:customer", "raw:customer"]);
+}
+
+/// `wash` makes several customers in one run.
+fn washed_together() -> Workspace {
+    let customer = [dynamic("customer", "customers")];
+    let graph = GraphSpec::new()
+        .external("raw", &customer)
+        .job("wash", &["clean"], &customer, vec![reads("raw")])
+        .batch("customer", 4);
+    let mut workspace = Workspace::new(&graph, 1);
+    workspace.add(&["acme", "bolt"]).unwrap();
+    workspace.observe("raw/customer=acme", "a1");
+    workspace.observe("raw/customer=bolt", "b1");
+    workspace
+}
+
+#[test]
+fn a_batch_records_what_it_made_for_a_key_that_went_meanwhile() {
+    let mut workspace = washed_together();
+    workspace.want(&["clean"], Refresh::Stale);
+    assert_eq!(workspace.running(), ["clean/customer=acme+bolt"]);
+    workspace.retire(&["bolt"]).unwrap();
+    workspace.finish("clean/customer=acme+bolt", "v1");
+    let (ix, both) = workspace.core.state.resolve_readable("clean/customer=acme+bolt").unwrap();
+    assert_eq!(workspace.core.state.dataset(ix).present, both);
+}
+
+#[test]
+fn a_retry_leaves_out_what_a_new_key_made_impossible() {
+    let customer = [dynamic("customer", "customers")];
+    let home = [listed("customer", &["acme", "bolt"])];
+    let graph = GraphSpec::new()
+        .external("raw", &customer)
+        .job("wash", &["clean"], &home, vec![reads("raw").edges(EdgeName::Clip, EdgeName::Clip)])
+        .batch("customer", 4)
+        .with(|job| job.retries = 1);
+    let mut workspace = Workspace::new(&graph, 1);
+    let want = workspace.want(&["clean"], Refresh::Stale);
+    workspace.add(&["bolt"]).unwrap();
+    workspace.end("clean/customer=acme+bolt", AttemptOutcome::Failure { permanent: false });
+    workspace.later(120);
+    assert_eq!(workspace.running(), ["clean/customer=acme"]);
+    workspace.finish("clean/customer=acme", "v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    let state = &workspace.core.state;
+    let (ix, made) = state.resolve("clean/customer=acme").unwrap();
+    assert_eq!(state.dataset(ix).present, made);
+}
+
+#[test]
+fn what_is_invoked_for_a_key_goes_with_it() {
+    let customer = [dynamic("customer", "customers")];
+    let graph = GraphSpec::new()
+        .external("raw", &[])
+        .job("wash", &["clean"], &customer, vec![reads("raw")])
+        .with(|job| job.params = [("full".to_owned(), "false".to_owned())].into());
+    // There is no place, so all stays queued.
+    let mut workspace = Workspace::new(&graph, 0);
+    workspace.observe("raw", "r1");
+    workspace.add(&["acme", "bolt"]).unwrap();
+    let params = [("full".to_owned(), "true".to_owned())].into();
+    let want = request(&["clean"], Refresh::Stale);
+    let invoked = InvokeRequest { job: "wash".to_owned(), params, want };
+    workspace.step(Input::Invoke(invoked, Sightings::default())).reply.unwrap();
+    workspace.retire(&["acme"]).unwrap();
+    let work = &workspace.core.state.dump().work[0];
+    assert_eq!(work.by_hand, work.todo, "nothing is queued by hand that is not queued");
 }

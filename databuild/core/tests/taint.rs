@@ -2,10 +2,11 @@
 
 mod support;
 
-use databuild_core::decide::{Input, Judgement, Refusal, Reply, Sightings};
+use databuild_core::decide::{Input, Judgement, KeyRequest, Refusal, Reply, Sightings};
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
+use databuild_core::graph::file::RuleEntry;
 use databuild_core::state::Verdict;
-use support::graphs::{days, reads, GraphSpec};
+use support::graphs::{days, dynamic, reads, GraphSpec};
 use support::workspace::Workspace;
 
 /// `raw` -> `a` -> `b` -> `c`; `other` -> `b`.
@@ -121,6 +122,118 @@ fn what_reads_tainted_data_while_it_is_tainted_is_made_from_it() {
     // What `c` was made from is not there any more to be judged.
     untaint(&mut workspace, "a").unwrap();
     assert_eq!(verdicts(&workspace), ["current", "current", FOLLOWS]);
+}
+
+#[test]
+fn a_taint_reaches_what_was_made_from_data_that_is_gone() {
+    let mut workspace = built();
+    workspace.lose("a");
+    taint(&mut workspace, "raw").unwrap();
+    assert_eq!(verdicts(&workspace), ["file_missing", FOLLOWS, FOLLOWS]);
+    // Made again from other data, though it comes out the same: what was made from the bad one is bad.
+    workspace.observe("raw", "r2");
+    workspace.want(&["a"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["a"]);
+    assert_eq!(verdicts(&workspace), ["current", FOLLOWS, FOLLOWS]);
+    // Judged good after all while it was gone, it was good.
+    let mut workspace = built();
+    workspace.lose("a");
+    taint(&mut workspace, "raw").unwrap();
+    untaint(&mut workspace, "raw").unwrap();
+    assert_eq!(verdicts(&workspace), ["file_missing", "current", "current"]);
+}
+
+/// `day` from `raw`, `recent` from the latest day, `report` from that.
+fn recent() -> Workspace {
+    let graph = GraphSpec::new()
+        .external("raw", &[])
+        .job("make_day", &["day"], &[days("date", "2010-01-30", "")], vec![reads("raw")])
+        .job("make_recent", &["recent"], &[], vec![reads("day").rule("date", RuleEntry::Latest { count: 1 })])
+        .job("make_report", &["report"], &[], vec![reads("recent")]);
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.observe("raw", "r1");
+    workspace.want(&["report"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace
+}
+
+fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
+    let mut state = workspace.core.state.clone();
+    let (ix, set) = state.resolve_readable(partition).unwrap();
+    let job = state.graph().dataset(ix).producer.unwrap();
+    state.settle(job, &set);
+    state.verdict(job, &set.first().unwrap()).code()
+}
+
+#[test]
+fn a_taint_reaches_what_was_made_when_other_data_was_the_latest() {
+    let mut workspace = recent();
+    workspace.later(24 * 3_600);
+    workspace.want(&["day"], Refresh::Stale);
+    workspace.finish_all("v1");
+    // By now another day is the latest, which is good.
+    taint(&mut workspace, "day/date=2010-01-31").unwrap();
+    assert_eq!(verdict(&workspace, "recent"), FOLLOWS);
+    workspace.want(&["recent"], Refresh::Stale);
+    workspace.finish_all("v1");
+    assert_eq!(verdict(&workspace, "report"), FOLLOWS, "equal versions cut nothing off");
+    workspace.want(&["report"], Refresh::Stale);
+    workspace.finish_all("v1");
+    // What was made from the good day is not made from the bad one.
+    taint(&mut workspace, "day/date=2010-01-31").unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_eq!([verdict(&workspace, "recent"), verdict(&workspace, "report")], ["current"; 2]);
+}
+
+#[test]
+fn a_run_is_tainted_by_what_was_the_latest_when_it_was_begun() {
+    let mut workspace = recent();
+    workspace.want(&["recent"], Refresh::All);
+    workspace.later(24 * 3_600);
+    workspace.want(&["day"], Refresh::Stale);
+    taint(&mut workspace, "day/date=2010-01-31").unwrap();
+    workspace.finish("recent", "v1");
+    workspace.want(&["report"], Refresh::Missing);
+    assert_eq!([verdict(&workspace, "recent"), verdict(&workspace, "report")], [FOLLOWS; 2]);
+}
+
+#[test]
+fn a_taint_reaches_what_was_made_for_a_retired_key() {
+    let city = [dynamic("city", "cities")];
+    let graph = GraphSpec::new().external("raw", &[]).job("make_a", &["a"], &city, vec![reads("raw")]).job(
+        "make_b",
+        &["b"],
+        &city,
+        vec![reads("a")],
+    );
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.observe("raw", "r1");
+    let keys =
+        || KeyRequest { space: "cities".to_owned(), keys: vec!["oslo".to_owned()], by: "ada".to_owned() };
+    workspace.step(Input::AddKeys(keys())).reply.unwrap();
+    workspace.want(&["b"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.step(Input::RetireKeys(keys())).reply.unwrap();
+    taint(&mut workspace, "raw").unwrap();
+    workspace.observe("raw", "r2");
+    workspace.step(Input::AddKeys(keys())).reply.unwrap();
+    assert_eq!([verdict(&workspace, "a/city=oslo"), verdict(&workspace, "b/city=oslo")], [FOLLOWS; 2]);
+}
+
+#[test]
+fn what_was_made_from_bad_data_that_was_replaced_meanwhile_is_not_cleared_by_untainting_other_data() {
+    let mut workspace = built();
+    taint(&mut workspace, "a").unwrap();
+    taint(&mut workspace, "b").unwrap();
+    let graph = graph().change("make_c", |job| job.inputs.push(GraphSpec::new().input(reads("a"))));
+    workspace.register(&graph);
+    workspace.lose("c");
+    workspace.want(&["c"], Refresh::Missing);
+    assert_eq!(workspace.running(), ["c"]);
+    workspace.want(&["a"], Refresh::Stale);
+    workspace.finish("a", "v2");
+    workspace.finish("c", "v1");
+    untaint(&mut workspace, "b").unwrap();
+    assert_eq!(verdicts(&workspace)[2], FOLLOWS, "the bad `a` that it was made from is gone");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 mod support;
 
 use databuild_core::decide::{
-    made_otherwise, maker_of, repeatable, spread, AcceptRequest, AttemptReport, Input, Refusal, Reply,
-    SampleRequest, Success, TrialRequest,
+    made_otherwise, maker_of, repeatable, spread, AcceptRequest, AttemptReport, Input, KeyRequest, Refusal,
+    Reply, SampleRequest, Success, TrialRequest,
 };
 use databuild_core::event::{
     AttemptOutcome, Event, OutputRecord, PriorityClass, Refresh, TrialEnded, TrialGraph, TrialKind,
@@ -15,7 +15,7 @@ use databuild_core::ids::{GraphId, RunId, TrialId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::retention::{begins_live, graphs_in_use};
 use databuild_core::state::State;
-use support::graphs::{listed, reads, GraphSpec};
+use support::graphs::{dynamic, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, output_texts, request, Workspace};
 
 const OSLO: &str = "a/city=oslo";
@@ -165,6 +165,28 @@ fn an_arm_that_fails_is_not_tried_again_and_ends_its_sample() {
     assert!(workspace.ordered.is_empty());
     let job = workspace.core.state.graph().job_labeled("//:make_a").unwrap();
     assert!(workspace.core.state.dataset(workspace.core.state.graph().job(job).outputs[0]).failed.is_empty());
+}
+
+#[test]
+fn a_trial_goes_on_when_its_key_is_retired() {
+    let dims = [dynamic("city", "cities")];
+    let graph = GraphSpec::new().job("make_a", &["a", "also"], &dims, vec![]);
+    let mut workspace = Workspace::new(&graph, 1);
+    let keys =
+        || KeyRequest { space: "cities".to_owned(), keys: vec!["oslo".to_owned()], by: "ada".to_owned() };
+    workspace.step(Input::AddKeys(keys())).reply.unwrap();
+    let samples = vec![sample(OSLO, &[&graph, &graph])];
+    let request = TrialRequest {
+        graph: of(&graph).graph,
+        graphs: vec![of(&graph)],
+        ..asking(TrialKind::Compare, samples)
+    };
+    let trial = try_create(&mut workspace, request).unwrap();
+    workspace.step(Input::RetireKeys(keys())).reply.unwrap();
+    // The second run begins after the key went.
+    finish(&mut workspace, ["v1", "v1"]);
+    finish(&mut workspace, ["v1", "v1"]);
+    assert_eq!(verdicts(&workspace, trial).0, TrialOutcome::Equal);
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn materialize(out: &mut Out, attempt: AttemptId, outputs: Vec<OutputRecord>) {
 }
 
 /// Some partitions of a run failed for good, and so does all that waits for them.
-fn give_up(out: &mut Out, run: &Run, gone: &PartitionSet, message: String) {
+pub(super) fn give_up(out: &mut Out, run: &Run, gone: &PartitionSet, message: String) {
     let attempt = run.attempt_id();
     let partitions = run.graph.graph.home(run.job).set_text(gone, &out.state.symbols);
     out.event(Event::PartitionsFailed(PartitionsFailed { attempt, partitions, message }));

@@ -237,10 +237,11 @@ pub(super) fn retry(out: &mut Out, capacity: Capacity) {
         super::replan::replan_all(out, &lacking);
     }
     for run in due(out) {
-        let id = run.id;
-        let attempt = AttemptId { run: id, number: run.attempt + 1 };
         let job = out.state.current_job(&run);
         let as_of = job.map_or(run.as_of, |job| retry_as_of(out.state, job, &run));
+        let Some(run) = give_up_lacking(out, run, as_of) else { continue };
+        let id = run.id;
+        let attempt = AttemptId { run: id, number: run.attempt + 1 };
         let inputs = out.state.inputs_digests_of(&run, as_of);
         let event = AttemptLeased {
             attempt,
@@ -255,6 +256,24 @@ pub(super) fn retry(out: &mut Out, capacity: Capacity) {
         out.event(Event::AttemptLeased(event));
         start(out, id);
     }
+}
+
+/// What is left of a run without that which can never have its inputs.
+fn give_up_lacking(out: &mut Out, run: Arc<Run>, as_of: Timestamp) -> Option<Arc<Run>> {
+    let lacking = match out.state.current_job(&run) {
+        Some(job) => out.state.at(as_of, |state| lacking_inputs(state, job, &run.set)),
+        None => return Some(run),
+    };
+    if lacking.is_empty() {
+        return Some(run);
+    }
+    let message = "its inputs are not there and cannot be made".to_owned();
+    if lacking == run.set {
+        super::attempt::end_run(out, &run, false, message);
+        return None;
+    }
+    super::attempt::give_up(out, &run, &lacking, message);
+    out.state.runs.get(&run.id).cloned()
 }
 
 /// The instant for which a run's next attempt reads key spaces. Partitions of a batch for which wants look

@@ -10,6 +10,7 @@ use crate::ids::{RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Plan};
 use crate::state::{Phase, Run, State, Want};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub(super) struct Needed {
     targets: Vec<(DatasetIx, PartitionSet)>,
     texts: Vec<String>,
     plan: Plan,
+    as_of: Timestamp,
 }
 
 /// Whether a run can wait for what it says it needs; if not, why it fails.
@@ -53,8 +55,8 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
             texts.push(text);
         }
     }
-    out.state.advance(as_of);
-    let plan = planner::plan(out.state, &targets, Refresh::Stale);
+    // Time goes on with the want for it: if there is none, no event would say that it did.
+    let plan = out.state.at(as_of, |state| planner::plan(state, &targets, Refresh::Stale));
     let own = out.state.current_job(run);
     let circle = plan.jobs.iter().find(|entry| Some(entry.job) == own && entry.work().intersects(&run.set));
     if circle.is_some() {
@@ -71,7 +73,7 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
             return Err(format!("it needs `{more}` to be built, which {id} does not have; plan again"));
         }
     }
-    Ok(Needed { targets, texts, plan })
+    Ok(Needed { targets, texts, plan, as_of })
 }
 
 /// Declared inputs of a run in one dataset.
@@ -89,12 +91,12 @@ fn given(state: &State, run: &Run, ix: DatasetIx) -> PartitionSet {
 
 /// What a run needs is wanted on its behalf.
 pub(super) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
-    let Needed { targets, texts, plan } = needed;
+    let Needed { targets, texts, plan, as_of } = needed;
     let class = out.state.served_by(run).map(|want| want.class).min().unwrap_or(PriorityClass::Interactive);
     let start = want::Start {
         targets: &targets,
         refresh: Refresh::Stale,
-        as_of: out.state.as_of,
+        as_of,
         class,
         ttl_seconds: None,
         sla_seconds: None,

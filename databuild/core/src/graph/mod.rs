@@ -31,7 +31,7 @@ use crate::keys::KeySpace;
 use crate::mapping::{Mapping, Side};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::RangeSet;
-use crate::reference::{self, ReferenceText};
+use crate::reference::{self, ReferenceText, Retired};
 use crate::symbols::Symbols;
 use crate::template::Template;
 use crate::time::Granularity;
@@ -297,7 +297,8 @@ impl Graph {
         self.dataset(self.job(job).outputs[0])
     }
 
-    /// The key of a partition that an event speaks of, whether or not its period has ended by now.
+    /// The key of a partition that an event speaks of, whether or not its period has ended by now, and be it of
+    /// retired keys.
     #[must_use]
     pub fn key_of(
         &self,
@@ -307,7 +308,7 @@ impl Graph {
     ) -> Option<PartitionKey> {
         let dataset = self.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
-        reference::resolve(reference, &dims, symbols, Timestamp::MAX).ok()?.first()
+        recorded(reference, &dims, symbols)?.first()
     }
 
     /// Dataset and set of a reference that an event speaks of, be it under earlier names.
@@ -316,7 +317,7 @@ impl Graph {
         let (ix, reference) = self.read_recorded(text)?;
         let dataset = self.dataset(ix);
         let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
-        Some((ix, reference::resolve(&reference, &dims, symbols, Timestamp::MAX).ok()?))
+        Some((ix, recorded(&reference, &dims, symbols)?))
     }
 
     /// The same for one partition.
@@ -348,6 +349,19 @@ impl Graph {
 }
 
 impl Dataset {
+    /// Its keys at an instant, with those that are retired by now.
+    #[must_use]
+    pub fn extents_with_retired(&self, as_of: Timestamp, symbols: &Symbols) -> Vec<RangeSet> {
+        let extent = |space: &KeySpace| match space {
+            KeySpace::Dynamic(name) => {
+                let keys = symbols.dynamic(name);
+                keys.current.union(&keys.retired)
+            }
+            space => space.extent(as_of, symbols),
+        };
+        self.spaces.iter().map(extent).collect()
+    }
+
     /// What its stored keys stand for, in the order of its dimensions.
     #[must_use]
     pub fn axes(&self) -> Vec<Axis> {
@@ -450,6 +464,15 @@ impl Registered {
         }
         self.graph.job(job).digests(&self.inherited, given)
     }
+}
+
+/// What a reference of an event names: keys may belong to periods that have not ended by now, or be retired.
+fn recorded(
+    reference: &ReferenceText,
+    dims: &[(&str, &KeySpace)],
+    symbols: &Symbols,
+) -> Option<PartitionSet> {
+    reference::resolve_as(reference, dims, symbols, Timestamp::MAX, Retired::Readable).ok()
 }
 
 /// Key spaces of a graph's datasets at one instant.

@@ -106,14 +106,23 @@ impl State {
         work.forced.union_with(&forced);
     }
 
-    /// Of what an ended want left behind: what is queued for nobody, though others wait for a run under way.
-    pub(super) fn left_by_hand(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
-        let mut left = set.intersect(&self.work(job).by_hand);
-        for want in self.wants.values().filter(|want| want.invokes(job).is_some()) {
-            if let Some(waits) = want.remaining.get(&job) {
-                left.subtract_with(waits);
+    /// Of what an ended want left behind: what is queued for somebody else. Whoever waits for a run under way needs
+    /// no other.
+    pub(super) fn queued_for_others(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
+        let mut needed = PartitionSet::empty(set.shape());
+        for want in self.wants.values() {
+            let Some(mut waits) = want.remaining.get(&job).map(|waits| waits.intersect(set)) else {
+                continue;
+            };
+            if want.invokes(job).is_none() {
+                waits.subtract_with(&self.work(job).by_hand);
+            } else if !waits.is_empty() {
+                let serves =
+                    |run: &&Arc<Run>| self.occupied_by(run).contains(&job) && want.is_served_by(run, job);
+                self.runs.values().filter(serves).for_each(|run| waits.subtract_with(&run.set));
             }
+            needed.union_with(&waits);
         }
-        left
+        needed
     }
 }

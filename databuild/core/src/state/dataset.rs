@@ -73,6 +73,18 @@ impl DatasetState {
         }
     }
 
+    /// Partitions that hold data, or did until it went: others were made from it all the same.
+    #[must_use]
+    pub fn remembered(&self) -> PartitionSet {
+        self.present.union(&self.vanished)
+    }
+
+    /// Whether that holds for one of them.
+    #[must_use]
+    pub fn remembers(&self, key: &PartitionKey) -> bool {
+        self.present.contains(key) || self.vanished.contains(key)
+    }
+
     /// Records new data of one partition. Returns whether its data version differs from what was
     /// known, or nothing was, or somebody had altered it.
     pub fn set(

@@ -4,7 +4,7 @@
 //! They count in the digest of its inputs like declared ones. The way back, from a partition to those that
 //! found it, is an index that is made anew with each graph.
 
-use super::{Run, State};
+use super::State;
 use crate::digest::{hash64, mix};
 use crate::graph::DatasetIx;
 use crate::partition_set::{PartitionKey, PartitionSet};
@@ -111,12 +111,5 @@ impl State {
         } else {
             all.iter().filter(|(key, _)| set.contains(key)).flat_map(|(_, found)| found).cloned().collect()
         }
-    }
-
-    /// Runs that found that they need any of `set`.
-    pub(super) fn runs_by_discovery(&self, ix: DatasetIx, set: &PartitionSet) -> Vec<Arc<Run>> {
-        let reads =
-            |text: &String| self.located_one(text).is_some_and(|(up, key)| up == ix && set.contains(&key));
-        self.runs.values().filter(|run| run.discovered.iter().any(reads)).cloned().collect()
     }
 }

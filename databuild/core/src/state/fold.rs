@@ -290,12 +290,7 @@ impl State {
     /// Takes what no want holds any more from the queue.
     fn drop_orphans(&mut self, dropped: &BTreeMap<JobIx, PartitionSet>) {
         for (job, set) in dropped {
-            let mut orphaned = set.clone();
-            for held in self.wants.values().filter_map(|want| want.remaining.get(job)) {
-                orphaned.subtract_with(held);
-            }
-            orphaned.union_with(&self.left_by_hand(*job, set));
-            self.unqueue(*job, &orphaned);
+            self.unqueue(*job, &set.subtract(&self.queued_for_others(*job, set)));
         }
     }
 
@@ -424,8 +419,9 @@ impl State {
     fn materialize(&mut self, event: &Materialized, seq: Seq) -> Result<(), FoldError> {
         let run = self.take_run(event.attempt.run, seq)?;
         let inputs: BTreeMap<PartitionKey, u64> = run.partitions().collect();
+        let spoiled = self.spoiled_under(&run);
         for output in &event.outputs {
-            self.materialize_one(&run, &inputs, output);
+            self.materialize_one(&run, &inputs, &spoiled, output);
         }
         let done =
             if event.goes_on { run.made_whole(&event.outputs, &self.symbols) } else { run.set.clone() };
@@ -474,7 +470,13 @@ impl State {
         self.finish(run, left, Ending::Failed);
     }
 
-    fn materialize_one(&mut self, run: &Run, inputs: &BTreeMap<PartitionKey, u64>, output: &OutputRecord) {
+    fn materialize_one(
+        &mut self,
+        run: &Run,
+        inputs: &BTreeMap<PartitionKey, u64>,
+        spoiled: &PartitionSet,
+        output: &OutputRecord,
+    ) {
         let graph = &run.graph.graph;
         let Ok(reference) = ReferenceText::parse(&output.partition) else { return };
         let Some(made) = graph.dataset_named(&reference.dataset) else { return };
@@ -496,6 +498,9 @@ impl State {
             self.mark_dependents(ix, &single);
         }
         self.renew(ix, &single, &run.tainted);
+        if spoiled.contains(key) {
+            self.dataset_mut(ix).spoiled.insert(key);
+        }
     }
 
     fn end_run(&mut self, event: &RunEnded, seq: Seq) -> Result<(), FoldError> {

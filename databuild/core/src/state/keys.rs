@@ -65,8 +65,7 @@ impl State {
 
     /// Partitions with these keys of which anything is recorded.
     fn remembered(&self, ix: DatasetIx, dim: usize, keys: &RangeSet) -> PartitionSet {
-        let state = self.dataset(ix);
-        state.present.union(&state.vanished).within_dim(dim, keys)
+        self.dataset(ix).remembered().within_dim(dim, keys)
     }
 
     /// Where edge rules leave out what reads this key space, readers at second hand may read another set
@@ -95,7 +94,7 @@ impl State {
         for (ix, dim) in holders {
             let Some(job) = registered.graph.dataset(*ix).producer else { continue };
             let work = self.work_mut(job);
-            for set in [&mut work.todo, &mut work.ready, &mut work.forced] {
+            for set in [&mut work.todo, &mut work.ready, &mut work.forced, &mut work.by_hand] {
                 let gone = set.within_dim(*dim, keys);
                 set.subtract_with(&gone);
             }

@@ -225,13 +225,7 @@ impl State {
     /// graph does not have it any more.
     #[must_use]
     pub(crate) fn resolve_recorded(&self, text: &str) -> Option<(DatasetIx, PartitionSet)> {
-        let graph = &self.graph.as_ref()?.graph;
-        let (ix, reference) = graph.read_recorded(text)?;
-        let dataset = graph.dataset(ix);
-        let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
-        let max = Timestamp::MAX;
-        let set = reference::resolve_as(&reference, &dims, &self.symbols, max, Retired::Readable);
-        Some((ix, set.ok()?))
+        self.graph.as_ref()?.graph.locate_set(text, &self.symbols)
     }
 
     /// Parses the reference of exactly one partition.

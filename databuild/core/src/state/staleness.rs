@@ -181,7 +181,7 @@ impl State {
     }
 
     /// Splits partitions into those whose inputs are as recorded and the others.
-    fn compare(
+    pub(super) fn compare(
         &self,
         job: JobIx,
         output: DatasetIx,

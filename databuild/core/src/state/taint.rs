@@ -9,6 +9,7 @@ use super::{DatasetState, Marks, Run, State};
 use crate::event::{Tainted, Untainted};
 use crate::graph::{DatasetIx, Extents, Graph, JobIx};
 use crate::ids::Seq;
+use crate::mapping::Side;
 use crate::partition_set::PartitionSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ impl DatasetState {
     pub fn unsound(&self) -> PartitionSet {
         let shape = self.present.shape();
         self.tainted.set(shape).union(&self.follows.set(shape))
+    }
+
+    /// Those that untainting other data can clear.
+    fn clearable(&self) -> PartitionSet {
+        self.follows.set(self.present.shape()).subtract(&self.spoiled)
     }
 
     fn marked_by(&self, seq: Seq) -> PartitionSet {
@@ -63,31 +69,34 @@ impl State {
     fn spread(&mut self, seq: Seq, mut reached: Vec<PartitionSet>, changed: &[JobIx]) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
-        self.taint_runs_by_discovery(seq, &reached);
         for (job, entry) in graph.jobs() {
-            let mut hit = self.readers_of(job, &reached);
+            let mut hit = self.readers_of(job, &reached, DatasetState::remembered);
             if changed.contains(&job) {
                 let marked: Vec<PartitionSet> =
                     graph.datasets().map(|(ix, _)| self.dataset(ix).marked_by(seq)).collect();
-                hit.union_with(&self.readers_of(job, &marked));
+                hit.union_with(&self.readers_of(job, &marked, DatasetState::remembered));
             }
             if hit.is_empty() {
                 continue;
             }
-            for run in self.runs.values().map(Arc::clone).collect::<Vec<_>>() {
-                let making = run.set.intersect(&hit);
-                if !making.is_empty() && self.occupied_by(&run).contains(&job) {
-                    let run = self.runs.get_mut(&run.id).expect("it was found just now");
-                    Arc::make_mut(run).tainted.mark(seq, &making);
-                }
-            }
             for output in &entry.outputs {
-                let followers = hit.intersect(&self.dataset(*output).present);
+                let followers = hit.intersect(&self.dataset(*output).remembered());
                 self.dataset_mut(*output).follows.mark(seq, &followers);
                 reached[output.0].union_with(&followers);
             }
         }
+        self.taint_runs(seq, &reached);
         self.spread_by_discovery(seq, reached);
+    }
+
+    /// Marks what runs are making from what is `reached`.
+    fn taint_runs(&mut self, seq: Seq, reached: &[PartitionSet]) {
+        for run in self.runs.values().filter(|run| run.trial.is_none()).cloned().collect::<Vec<_>>() {
+            let making = self.made_from(&run, reached);
+            if let Some(run) = self.runs.get_mut(&run.id).filter(|_| !making.is_empty()) {
+                Arc::make_mut(run).tainted.mark(seq, &making);
+            }
+        }
     }
 
     /// What was found by a run stands in no order, so marks go on until nothing new is reached.
@@ -98,8 +107,7 @@ impl State {
         let mut more = none_of(self.graph());
         for (at, set) in reached.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
             for (output, key) in self.readers_by_discovery(DatasetIx(at), set) {
-                let state = self.dataset(output);
-                if state.present.contains(&key) && !reached[output.0].contains(&key) {
+                if self.dataset(output).remembers(&key) && !reached[output.0].contains(&key) {
                     more[output.0].insert(&key);
                 }
             }
@@ -115,17 +123,6 @@ impl State {
         self.spread(seq, all, &[]);
     }
 
-    fn taint_runs_by_discovery(&mut self, seq: Seq, reached: &[PartitionSet]) {
-        for (at, set) in reached.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
-            for run in self.runs_by_discovery(DatasetIx(at), set) {
-                let making = run.set.clone();
-                if let Some(run) = self.runs.get_mut(&run.id) {
-                    Arc::make_mut(run).tainted.mark(seq, &making);
-                }
-            }
-        }
-    }
-
     pub(super) fn untaint(&mut self, event: &Untainted) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
@@ -135,17 +132,17 @@ impl State {
             cleared[ix.0].union_with(&set);
         }
         for (job, entry) in graph.jobs() {
-            let candidates = self.readers_of(job, &cleared);
+            let candidates = self.readers_of(job, &cleared, DatasetState::clearable);
             if candidates.is_empty() {
                 continue;
             }
             let unsound: Vec<PartitionSet> =
                 graph.datasets().map(|(ix, _)| self.dataset(ix).unsound()).collect();
-            let candidates = candidates.subtract(&self.readers_of(job, &unsound));
+            let candidates = candidates.subtract(&self.readers_of(job, &unsound, DatasetState::clearable));
             for output in &entry.outputs {
                 let state = self.dataset(*output);
                 let shape = state.present.shape();
-                let sound = candidates.intersect(&state.follows.set(shape)).subtract(&state.spoiled);
+                let sound = candidates.intersect(&state.clearable());
                 // What a taint of its own names stays bad, and so does what was made from it.
                 let free = sound.subtract(&state.tainted.set(shape));
                 self.dataset_mut(*output).follows.clear(&sound);
@@ -177,10 +174,9 @@ impl State {
         let mut replaced = none_of(graph);
         replaced[ix.0].union_with(set);
         for (job, _) in &graph.dataset(ix).consumers {
-            let readers = self.readers_of(*job, &replaced);
+            let readers = self.readers_of(*job, &replaced, DatasetState::clearable);
             for output in &graph.job(*job).outputs {
-                let state = self.dataset(*output);
-                let spoiled = readers.intersect(&state.follows.set(state.present.shape()));
+                let spoiled = readers.intersect(&self.dataset(*output).clearable());
                 if !spoiled.is_empty() {
                     self.dataset_mut(*output).spoiled.union_with(&spoiled);
                 }
@@ -201,21 +197,11 @@ impl State {
         if self.datasets.iter().all(|state| state.is_clean()) {
             return read;
         }
-        let graph = &run.graph.graph;
-        let extents = graph.extents(run.as_of, &self.symbols);
-        for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
-            let Some(ix) = self.successor_of(graph, input.dataset) else { continue };
+        let extents = run.graph.graph.extents(run.as_of, &self.symbols);
+        for (at, ix) in self.read_by(run) {
             let state = self.dataset(ix);
-            let home = graph.side(graph.job(run.job).outputs[0], &extents);
-            let side = graph.side(input.dataset, &extents);
-            if state.is_clean() {
-                continue;
-            }
-            // Without what is left out there: that may still be there, and is not read.
-            let needed = graph.inputs_of(&extents, run.job, at, &run.set);
             for (seq, bad) in state.tainted.iter().chain(state.follows.iter()) {
-                let bad = &bad.intersect(&needed);
-                read.mark(seq, &input.mapping.dependents_of(&home, &side, bad).intersect(&run.set));
+                read.mark(seq, &reading(run, &extents, at, bad));
             }
         }
         for text in run.discovered.iter() {
@@ -228,21 +214,90 @@ impl State {
         read
     }
 
-    /// Partitions of a job that read any of `sets`, which has one for each dataset.
-    fn readers_of(&self, job: JobIx, sets: &[PartitionSet]) -> PartitionSet {
+    /// Of what a run made from bad data: that which is not known to have been made from the bad data that is there
+    /// still. Some may have been replaced while it ran, and that cannot be judged good any more.
+    pub(super) fn spoiled_under(&self, run: &Run) -> PartitionSet {
+        let shape = run.set.shape();
+        let mut spoiled = run.tainted.set(shape);
+        if !spoiled.is_empty() {
+            let bad = self.taint_read_by(run).set(shape);
+            let now = self.inputs_digests_of(run, run.as_of);
+            for ((key, then), now) in run.partitions().zip(now) {
+                if then == now && bad.contains(&key) {
+                    spoiled.remove(&key);
+                }
+            }
+        }
+        spoiled
+    }
+
+    /// Of what a run is making from what its own graph says, as of its own instant: that which is made from any of
+    /// `sets`, which has one for each dataset.
+    fn made_from(&self, run: &Run, sets: &[PartitionSet]) -> PartitionSet {
+        let found = |text: &String| self.located_one(text).is_some_and(|(ix, key)| sets[ix.0].contains(&key));
+        if run.discovered.iter().any(found) {
+            return run.set.clone();
+        }
+        let mut made = PartitionSet::empty(run.set.shape());
+        let mut read = self.read_by(run);
+        read.retain(|(_, ix)| !sets[ix.0].is_empty());
+        if read.is_empty() {
+            return made;
+        }
+        let extents = run.graph.graph.extents(run.as_of, &self.symbols);
+        for (at, ix) in read {
+            made.union_with(&reading(run, &extents, at, &sets[ix.0]));
+        }
+        made
+    }
+
+    /// Inputs of a run with the datasets of now.
+    fn read_by(&self, run: &Run) -> Vec<(usize, DatasetIx)> {
+        let graph = &run.graph.graph;
+        let inputs = graph.job(run.job).inputs.iter().enumerate();
+        inputs.filter_map(|(at, input)| Some((at, self.successor_of(graph, input.dataset)?))).collect()
+    }
+
+    /// Partitions of a job that were made from any of `sets`, which has one for each dataset. Other keys may have
+    /// been the latest then, and keys that are retired now may have been there: where a partition was made from
+    /// something else than it would be now, that counts. Only those `among` which it matters are looked at, one by one.
+    fn readers_of(
+        &self,
+        job: JobIx,
+        sets: &[PartitionSet],
+        among: impl Fn(&DatasetState) -> PartitionSet,
+    ) -> PartitionSet {
         let graph = self.graph();
-        readers(graph, self.extents(), job, sets)
+        let entry = graph.job(job);
+        let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.as_of, &self.symbols);
+        let mut found = PartitionSet::empty(graph.home(job).shape);
+        let mut once = found.clone();
+        for input in entry.inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
+            let set = &sets[input.dataset.0];
+            let (made, read) = (ever(entry.outputs[0]), ever(input.dataset));
+            let now = graph.side(input.dataset, self.extents());
+            let home = Side { extents: &made, ..graph.side(entry.outputs[0], self.extents()) };
+            found.union_with(&input.mapping.dependents_of(&home, &now, set));
+            once.union_with(&input.ever.dependents_of(&home, &Side { extents: &read, ..now }, set));
+        }
+        once.subtract_with(&found);
+        for output in entry.outputs.iter().filter(|_| !once.is_empty()) {
+            let (_, changed) = self.compare(job, *output, &once.intersect(&among(self.dataset(*output))));
+            found.union_with(&changed);
+        }
+        found
     }
 }
 
-fn readers(graph: &Graph, extents: &Extents, job: JobIx, sets: &[PartitionSet]) -> PartitionSet {
-    let mut found = PartitionSet::empty(graph.home(job).shape);
-    let home = graph.side(graph.job(job).outputs[0], extents);
-    for input in graph.job(job).inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
-        let read = graph.side(input.dataset, extents);
-        found.union_with(&input.mapping.dependents_of(&home, &read, &sets[input.dataset.0]));
-    }
-    found
+/// Of what a run makes: that which reads any of `bad` by its input at `at`.
+fn reading(run: &Run, extents: &Extents, at: usize, bad: &PartitionSet) -> PartitionSet {
+    let graph = &run.graph.graph;
+    let input = &graph.job(run.job).inputs[at];
+    let home = graph.side(graph.job(run.job).outputs[0], extents);
+    let side = graph.side(input.dataset, extents);
+    // Without what is left out there: that may still be there, and is not read.
+    let read = bad.intersect(&graph.inputs_of(extents, run.job, at, &run.set));
+    input.mapping.dependents_of(&home, &side, &read).intersect(&run.set)
 }
 
 fn none_of(graph: &Graph) -> Vec<PartitionSet> {

@@ -32,6 +32,8 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         if let Some(job) = dataset.producer {
             inputs_changed = facts.inputs_changed.intersect(&facts.present);
             suspect = facts.suspect.intersect(&state.work(job).live);
+            // A lease does not tell whether these were compared before it; they are once it is over.
+            facts.discovered.keys().for_each(|key| _ = suspect.remove(key));
         }
         let sets = [
             ("present", &facts.present),

@@ -12,7 +12,7 @@ use crate::support::workspace::{applying, end_of, planning, request};
 use databuild_core::decide::{acceptable, AcceptRequest, AdoptRequest, FoundFile};
 use databuild_core::decide::{
     AttemptReport, AttemptSpec, Capacity, Core, Effect, Input, InvokeRequest, Judgement, KeyRequest,
-    PoolRequest, Reply, SampleRequest, Sighting, Sightings, Success, TrialRequest,
+    PoolRequest, Refusal, Reply, SampleRequest, Sighting, Sightings, Step, Success, TrialRequest,
 };
 use databuild_core::event::{
     AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, GraphRegistered, OutputRecord,
@@ -41,6 +41,7 @@ enum Line {
 pub fn simulate(seed: u64, steps: usize) {
     guarded(seed, |simulation| {
         simulation.discoveries = seed % 4 == 3;
+        simulation.doubts = seed % 4 == 1;
         for _ in 0..steps {
             simulation.act();
         }
@@ -87,6 +88,16 @@ fn new_core(slots: usize) -> Core {
     core
 }
 
+/// What was decided of inputs that nothing has followed from yet, as the engine gathers them.
+struct Turn {
+    records: Vec<Record>,
+    effects: Vec<Effect>,
+    acknowledged: Vec<WantId>,
+    /// The scene before it, and how many came before that: what it registers is undone with it.
+    scene: Scene,
+    earlier: usize,
+}
+
 struct Simulation {
     rng: Rng,
     scene: Scene,
@@ -110,8 +121,12 @@ struct Simulation {
     hostile: bool,
     /// Jobs find that they need what nobody declared.
     discoveries: bool,
+    /// Much is declared bad.
+    doubts: bool,
     /// Graphs that were registered before.
     earlier: Vec<GraphSpec>,
+    /// Inputs are being gathered.
+    turn: Option<Turn>,
 }
 
 /// Whether an event is of a trial alone.
@@ -145,7 +160,9 @@ impl Simulation {
             life: 0,
             hostile: false,
             discoveries: false,
+            doubts: false,
             earlier: Vec::new(),
+            turn: None,
         };
         simulation.trace.push(Line::Text(simulation.scene.spec.json()));
         simulation.register();
@@ -158,15 +175,67 @@ impl Simulation {
         self.trace.push(Line::Text(line));
     }
 
-    /// One step of the core with all that follows; none if a crash undid it.
-    fn step(&mut self, input: Input) -> Option<Result<Reply, databuild_core::decide::Refusal>> {
-        let step = self.core.step(input, self.now);
+    /// One step of the core with all that follows; none if a crash undid it. While inputs are gathered, nothing
+    /// follows yet.
+    fn step(&mut self, input: Input) -> Option<Result<Reply, Refusal>> {
+        let step = self.core.decide(input, self.now);
+        let acknowledged = match &step.reply {
+            Ok(Reply::Want(want)) => Some(*want),
+            _ => None,
+        };
+        match &step.reply {
+            Ok(Reply::Trial(trial)) => self.note(format!("  {trial}")),
+            Ok(_) => {}
+            Err(refusal) => self.note(format!("  refused: {refusal}")),
+        }
+        let Step { records, effects, reply } = step;
+        if let Some(turn) = &mut self.turn {
+            turn.records.extend(records);
+            turn.effects.extend(effects);
+            turn.acknowledged.extend(acknowledged);
+            return Some(reply);
+        }
+        self.commit(records, effects, acknowledged.as_slice()).then_some(reply)
+    }
+
+    /// What happens up to the end of the turn is decided before anything follows from it.
+    fn begin_turn(&mut self) {
+        self.note("{");
+        self.turn = Some(Turn {
+            records: Vec::new(),
+            effects: Vec::new(),
+            acknowledged: Vec::new(),
+            scene: self.scene.clone(),
+            earlier: self.earlier.len(),
+        });
+    }
+
+    fn end_turn(&mut self) {
+        let Some(turn) = self.turn.take() else { return };
+        self.note("}");
+        let Turn { records, effects, acknowledged, scene, earlier } = turn;
+        if !self.commit(records, effects, &acknowledged) {
+            self.scene = scene;
+            self.earlier.truncate(earlier);
+        }
+    }
+
+    /// Appends what was decided and what follows from it, then acts on it; false if a crash undid it.
+    fn commit(
+        &mut self,
+        mut records: Vec<Record>,
+        mut effects: Vec<Effect>,
+        acknowledged: &[WantId],
+    ) -> bool {
+        let step = self.core.follow(self.now);
+        records.extend(step.records);
+        effects.extend(step.effects);
         if self.hostile && self.rng.percent(2) {
             self.note("  crash before the append");
             self.restart();
-            return None;
+            return false;
         }
-        for record in step.records {
+        for record in records {
             self.trace.push(Line::Event(Box::new(record.event.clone())));
             if let Event::Materialized(made) = &record.event {
                 let graph = Arc::clone(&self.replayed.runs[&made.attempt.run].graph);
@@ -184,22 +253,15 @@ impl Simulation {
             }
             self.log.push(record);
         }
-        match &step.reply {
-            Ok(Reply::Trial(trial)) => self.note(format!("  {trial}")),
-            Ok(Reply::Want(want)) => {
-                self.acknowledged.insert(*want);
-            }
-            Ok(_) => {}
-            Err(refusal) => self.note(format!("  refused: {refusal}")),
-        }
-        self.check(&step.effects);
+        self.acknowledged.extend(acknowledged);
+        self.check(&effects);
         if self.hostile && self.rng.percent(2) {
             self.note("  crash before the effects");
             self.restart();
-            return Some(step.reply);
+            return true;
         }
-        self.perform(step.effects);
-        Some(step.reply)
+        self.perform(effects);
+        true
     }
 
     fn check(&mut self, effects: &[Effect]) {
@@ -286,6 +348,7 @@ impl Simulation {
 
     /// The server dies and comes back; the executor goes on.
     fn restart(&mut self) {
+        self.end_turn();
         self.life += 1;
         self.world.publications.clear();
         self.core = new_core(self.slots);
@@ -321,7 +384,22 @@ impl Simulation {
         }
     }
 
+    /// Something happens, or several things at once.
     fn act(&mut self) {
+        if self.rng.percent(80) {
+            return self.act_once();
+        }
+        self.begin_turn();
+        for _ in 0..2 + self.rng.below(4) {
+            self.act_once();
+        }
+        self.end_turn();
+    }
+
+    fn act_once(&mut self) {
+        if self.doubts && self.rng.percent(8) {
+            return self.judge();
+        }
         match self.rng.below(105) {
             100..=104 => self.control_want(),
             0..=39 => self.progress(),
@@ -553,6 +631,7 @@ impl Simulation {
             Sightings::default()
         };
         self.note(format!("apply {id}, {} seen", seen.seen.len()));
+        self.end_turn();
         let held = self.log.len();
         if let Some(Err(_)) = self.step(Input::ApplyPlan(applying(id), seen)) {
             let made = self.log[held..].iter().any(|record| matches!(record.event, Event::Observed(_)));
@@ -863,6 +942,7 @@ impl Simulation {
             return;
         }
         // What is read from a file that somebody changed unseen, nobody can know: it is seen at once.
+        self.end_turn();
         let before = self.world.files[&path].clone();
         let version = format!("x{}", self.world.fresh());
         self.note(format!("{path} is altered: {version}"));
@@ -985,6 +1065,9 @@ impl Simulation {
         });
         assert!(seen.is_empty(), "{name} was built, and files are not as known: {seen:?}");
         let mut oracle = Oracle::new(&self.world, &state);
+        for (ix, set, _) in &plan.blocked {
+            graph.graph.job(*ix).outputs.iter().for_each(|output| oracle.keep(*output, set));
+        }
         for (ix, job) in graph.graph.jobs() {
             let blocked = plan.blocked.iter().filter(|(job, ..)| *job == ix);
             let mut keys = matters.jobs[ix.0].clone();

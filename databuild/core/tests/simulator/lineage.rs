@@ -2,12 +2,12 @@
 
 use super::world::first_text;
 use databuild_core::event::{Event, Record, SetText};
-use databuild_core::graph::DatasetIx;
+use databuild_core::graph::{Dataset, DatasetIx, Graph};
 use databuild_core::ids::RunId;
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
 struct Piece {
@@ -25,6 +25,8 @@ pub struct Lineage {
     held: BTreeMap<String, usize>,
     /// What live runs have read, by the keys of what they make.
     read: BTreeMap<RunId, BTreeMap<String, Vec<usize>>>,
+    /// What datasets are made from, as the last graph that had them says.
+    rules: BTreeMap<String, String>,
 }
 
 impl Lineage {
@@ -71,10 +73,42 @@ impl Lineage {
                     }
                 }
             }
+            Event::GraphRegistered(_) => self.forget_makers(state),
             Event::Tainted(taint) => self.judge(&taint.partitions, state, |piece| piece.bad = true),
             Event::Untainted(taint) => self.pardon(&taint.partitions, state),
             _ => {}
         }
+    }
+
+    /// Where another graph reads otherwise, nobody knows any more what had been made from what: what is declared
+    /// bad from now on does not reach it. It is stale, unless nobody makes it any more.
+    fn forget_makers(&mut self, state: &State) {
+        let mut changed = BTreeSet::new();
+        for (_, dataset) in state.graph().datasets() {
+            let name = first_text(&dataset.name);
+            let rules = rules(state.graph(), dataset);
+            let before = self.rules.insert(name.clone(), rules.clone());
+            if before.is_some_and(|before| before != rules) {
+                changed.insert(name);
+            }
+        }
+        let mut known = BTreeMap::new();
+        for piece in 0..self.pieces.len() {
+            let dataset = self.pieces[piece].partition.split('/').next().unwrap_or_default();
+            if changed.contains(dataset) && !self.is_bad(piece, &mut known) {
+                self.pieces[piece].made_from.clear();
+            }
+        }
+        let mut read = std::mem::take(&mut self.read);
+        for (run, all) in &mut read {
+            let Some(run) = state.runs.get(run) else { continue };
+            let graph = &run.graph.graph;
+            let mut outputs = graph.job(run.job).outputs.iter();
+            if outputs.any(|output| changed.contains(&first_text(&graph.dataset(*output).name))) {
+                all.values_mut().for_each(|read| read.retain(|piece| self.is_bad(*piece, &mut known)));
+            }
+        }
+        self.read = read;
     }
 
     fn hold(&mut self, partition: &str, version: &str, made_from: Vec<usize>) {
@@ -123,6 +157,14 @@ impl Lineage {
         bad
     }
 
+    /// From a bad piece to one that was declared bad.
+    fn way(&self, piece: usize, known: &mut BTreeMap<usize, bool>) -> String {
+        let Piece { partition, version, bad, made_from } = &self.pieces[piece];
+        let next = made_from.iter().find(|piece| !bad && self.is_bad(**piece, known));
+        let rest = next.map(|piece| format!(" from {}", self.way(*piece, known))).unwrap_or_default();
+        format!("{partition} ({version}){rest}")
+    }
+
     /// Bad data is stale, at any distance from what was tainted.
     pub fn check(&self, state: &State) -> Result<(), String> {
         let mut state = state.clone();
@@ -135,7 +177,8 @@ impl Lineage {
                 state.settle(ix, &present);
                 let stale = state.outdated_set(ix, &present);
                 if let Some(text) = self.bad_in(&state, *output, &present.subtract(&stale), &mut known) {
-                    return Err(format!("{text} was made from tainted data and counts as current"));
+                    let way = self.way(self.held[&first_text(&text)], &mut known);
+                    return Err(format!("{text} was made from tainted data and counts as current: {way}"));
                 }
             }
         }
@@ -154,6 +197,16 @@ impl Lineage {
             .into_iter()
             .find(|text| self.held.get(&first_text(text)).is_some_and(|piece| self.is_bad(*piece, known)))
     }
+}
+
+/// What a dataset is made from, as the graph says.
+fn rules(graph: &Graph, dataset: &Dataset) -> String {
+    let inputs = dataset.producer.into_iter().flat_map(|job| &graph.job(job).inputs);
+    let inputs = inputs.map(|input| {
+        let read = graph.dataset(input.dataset);
+        (first_text(&read.name), &read.spaces, &input.mapping)
+    });
+    format!("{:?} {:?} {:?}", dataset.external, dataset.spaces, inputs.collect::<Vec<_>>())
 }
 
 /// The part of a partition's text after the dataset.

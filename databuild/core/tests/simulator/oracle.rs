@@ -3,7 +3,7 @@
 use super::world::{made_version, World};
 use databuild_core::graph::{DatasetIx, Graph};
 use databuild_core::mapping::Edge;
-use databuild_core::partition_set::PartitionKey;
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::State;
 use std::collections::BTreeMap;
 
@@ -22,11 +22,18 @@ pub struct Oracle<'w> {
     world: &'w World,
     state: &'w State,
     known: BTreeMap<(DatasetIx, PartitionKey), Option<String>>,
+    /// What nobody can build now and so stays as it is.
+    stuck: BTreeMap<DatasetIx, PartitionSet>,
 }
 
 impl<'w> Oracle<'w> {
     pub fn new(world: &'w World, state: &'w State) -> Oracle<'w> {
-        Oracle { world, state, known: BTreeMap::new() }
+        Oracle { world, state, known: BTreeMap::new(), stuck: BTreeMap::new() }
+    }
+
+    /// These stay as they are.
+    pub fn keep(&mut self, ix: DatasetIx, set: &PartitionSet) {
+        self.stuck.entry(ix).or_insert_with(|| PartitionSet::empty(set.shape())).union_with(set);
     }
 
     /// The value; none if it cannot be made.
@@ -43,7 +50,7 @@ impl<'w> Oracle<'w> {
         let state = self.state;
         let graph: &Graph = state.graph();
         let dataset = graph.dataset(ix);
-        if dataset.external {
+        if dataset.external || self.stuck.get(&ix).is_some_and(|stuck| stuck.contains(key)) {
             return self.world.version(graph, ix, key, &state.symbols);
         }
         if made(state, ix, key) != Made::Yes {
