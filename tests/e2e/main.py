@@ -10,6 +10,7 @@ import unittest
 
 import scenario
 from harness import World, processes_about
+from scenarios_backfills import Backfills
 from scenarios_bad_input import BadInput
 from scenarios_checks import Checks
 from scenarios_data import Data
@@ -27,7 +28,7 @@ from scenarios_survival import Survival
 from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Observers, ObserversOfPages, Invoke, Repeats, Checks, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Backfills, Observers, ObserversOfPages, Invoke, Repeats, Checks, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):
