@@ -10,6 +10,7 @@ import unittest
 
 import scenario
 from harness import World, processes_about
+from scenarios_backfills import Backfills
 from scenarios_bad_input import BadInput
 from scenarios_checks import Checks
 from scenarios_data import Data
@@ -18,6 +19,7 @@ from scenarios_failures import Failures
 from scenarios_http import Http
 from scenarios_judgements import Acceptance, Files, Judgements
 from scenarios_limits import Limits
+from scenarios_observers import Observers, ObserversOfPages
 from scenarios_pipeline import Pipeline, Prebuilt
 from scenarios_plans import Blame, Plans
 from scenarios_renames import Renames
@@ -27,7 +29,7 @@ from scenarios_survival import Survival
 from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Invoke, Repeats, Checks, Retention, Survival, Server, BadInput, Http, Prebuilt]
+CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Judgements, Files, Limits, Backfills, Observers, ObserversOfPages, Invoke, Repeats, Checks, Retention, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

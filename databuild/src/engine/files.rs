@@ -42,12 +42,37 @@ pub(super) fn look_at_files(
         resolved.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
     }
     let targets: Vec<_> = resolved.into_iter().collect();
-    let matters = planner::closure(&state, &targets, refresh);
-    let registered = state.registered();
-    let sets: Vec<_> =
-        registered.graph.datasets().map(|(ix, _)| (ix, relevant(&registered.graph, &matters, ix))).collect();
-    let sightings = look_at(&state, &sets, observers, false);
+    let graph = &state.registered().graph;
+    let mut sightings = Sightings { graph: Some(state.registered().id.clone()), ..Sightings::default() };
+    let mut looked: Vec<_> =
+        graph.datasets().map(|(ix, dataset)| (ix, PartitionSet::empty(dataset.shape))).collect();
+    // What is found to be gone is missing, so with `Refresh::Missing` what it is made from matters as well.
+    loop {
+        let matters = planner::closure_with_gone(&state, &targets, refresh, &gone(graph, &sightings.seen));
+        let next: Vec<_> =
+            looked.iter().map(|(ix, seen)| (*ix, relevant(graph, &matters, *ix).subtract(seen))).collect();
+        if next.iter().all(|(_, set)| set.is_empty()) {
+            break;
+        }
+        let more = look_at(&state, &next, observers, false);
+        sightings.seen.extend(more.seen);
+        sightings.unseen.extend(more.unseen);
+        for ((_, seen), (_, set)) in looked.iter_mut().zip(&next) {
+            seen.union_with(set);
+        }
+    }
     Ok(FileLook { state, targets, sightings })
+}
+
+/// What was seen to be gone.
+fn gone(graph: &Graph, seen: &[Sighting]) -> Vec<(DatasetIx, PartitionSet)> {
+    let mut gone: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    for sighting in seen {
+        if let Sighting::Gone(ix, key) = sighting {
+            gone.entry(*ix).or_insert_with(|| PartitionSet::empty(graph.dataset(*ix).shape)).insert(key);
+        }
+    }
+    gone.into_iter().collect()
 }
 
 /// Looks at the files of these partitions, and observes those that are observed otherwise; whatever is not as

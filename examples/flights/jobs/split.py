@@ -12,9 +12,10 @@ def split(request: dict, report) -> None:
     days: dict[str, list[Flight]] = defaultdict(list)
     wanted = {output["keys"]["date"] for output in request["outputs"]}
     for month in request["inputs"]["months"]:
-        for flight in read(month["path"]):
-            if flight.date in wanted:
-                days[flight.date].append(flight)
+        for path in month["paths"]:
+            for flight in read(path):
+                if flight.date in wanted:
+                    days[flight.date].append(flight)
     airports: set[str] = set()
     for output in request["outputs"]:
         flights = sorted(days[output["keys"]["date"]])

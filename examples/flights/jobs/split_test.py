@@ -10,14 +10,15 @@ MONTH = HEADER + "2001-01-01 07:00,PDX,MCI,1481,-10\n2001-01-02 06:00,OAK,LAX,33
 
 
 class SplitTest(unittest.TestCase):
-    def split(self, text, *dates):
+    def split(self, text, *dates, late=HEADER):
         with tempfile.TemporaryDirectory() as folder:
-            source = os.path.join(folder, "month.csv")
-            with open(source, "w", encoding="utf-8") as file:
-                file.write(text)
+            sources = [os.path.join(folder, name) for name in ("month.csv", "month-late.csv")]
+            for source, content in zip(sources, (text, late)):
+                with open(source, "w", encoding="utf-8") as file:
+                    file.write(content)
             outputs = [{"partition": d, "keys": {"date": d}, "path": os.path.join(folder, d)} for d in dates]
             lines = []
-            request = {"outputs": outputs, "inputs": {"months": [{"path": source}]}}
+            request = {"outputs": outputs, "inputs": {"months": [{"paths": sources}]}}
             split(request, lambda **line: lines.append(line))
             return lines, {output["partition"]: list(read(output["path"])) for output in outputs}
 
@@ -29,6 +30,10 @@ class SplitTest(unittest.TestCase):
         )
         self.assertEqual(days["2001-01-03"], [])
         self.assertIn({"type": "done", "partition": "2001-01-01", "rows": 2}, lines)
+
+    def test_late_flights_come_in_a_file_of_their_own(self):
+        _, days = self.split(MONTH, "2001-01-02", late=HEADER + "2001-01-02 05:00,SFO,LAX,337,1\n")
+        self.assertEqual([flight.origin for flight in days["2001-01-02"]], ["SFO", "OAK"])
 
     def test_airports_are_told_once_each(self):
         lines, _ = self.split(MONTH, "2001-01-01", "2001-01-02")

@@ -24,6 +24,19 @@ pub fn closure(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Re
     closure_of(state, targets, refresh, &[])
 }
 
+/// The same, for a state that does not know yet that some partitions are gone: they are followed as what is missing.
+#[must_use]
+pub fn closure_with_gone(
+    state: &State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    gone: &[(DatasetIx, PartitionSet)],
+) -> Closure {
+    let made =
+        |(ix, set): &(DatasetIx, PartitionSet)| Some((state.graph().dataset(*ix).producer?, set.clone()));
+    closure_of(state, targets, refresh, &gone.iter().filter_map(made).collect::<Vec<_>>())
+}
+
 /// The same; what is forced is followed whatever its state.
 pub(super) fn closure_of(
     state: &State,

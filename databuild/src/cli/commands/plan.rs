@@ -25,7 +25,7 @@ pub fn run(cli: &Cli, args: &PlanArgs) -> Result<u8, CliError> {
     };
     let plan: PlanView = client.post("/api/v1/plans", &request)?;
     print(cli, &plan)?;
-    Ok(if plan.blocked.is_empty() || cli.json { exit_code::OK } else { exit_code::WORK_FAILED })
+    Ok(if plan.blocked.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
 }
 
 /// Prints a plan.

@@ -41,8 +41,9 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
     if terminal {
         eprint!("\r\u{1b}[K");
     }
+    let code = if all.not_observed.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED };
     if cli.json {
-        return Ok(exit_code::OK);
+        return Ok(code);
     }
     output::line(&format!(
         "looked at {}: {} missing, {} altered, {} external changed",
@@ -65,7 +66,7 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
         let first = look.partitions.partitions.first().map(String::as_str).unwrap_or_default();
         output::line(&format!("  not observed {first}{more}: {}", look.message));
     }
-    Ok(if all.not_observed.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
+    Ok(code)
 }
 
 fn gather(all: &mut CountedSet, more: &CountedSet) {
