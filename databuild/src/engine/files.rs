@@ -101,7 +101,7 @@ fn look_at_paths(
     let mut unknown: Vec<(DatasetIx, PartitionKey, PathBuf)> = Vec::new();
     for (ix, set) in sets {
         let (ix, dataset, facts) = (*ix, graph.dataset(*ix), state.dataset(*ix));
-        if dataset.observe.is_some() {
+        if dataset.observe.is_some() || dataset.path.is_none() {
             continue;
         }
         for key in set.iter() {

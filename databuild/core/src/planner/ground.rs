@@ -211,11 +211,9 @@ fn group_digest(state: &State, ix: DatasetIx, group: &PartitionSet) -> u64 {
     if !facts.entries.is_empty() {
         for (tuple, longs) in group.rows() {
             let row = tuple.iter().fold(1, |acc, key| mix(acc, u64::from(*key)));
-            for long in longs.iter() {
-                if let Some(entry) = facts.entries.get_split(tuple, long) {
-                    let partition = mix(row, u64::from(long));
-                    sum = sum.wrapping_add(mix(mix(partition, entry.version), entry.inputs));
-                }
+            for (long, entry) in facts.entries.of_row(tuple, longs) {
+                let partition = mix(row, u64::from(*long));
+                sum = sum.wrapping_add(mix(mix(partition, entry.version), entry.inputs));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! clone of a million entries copies some ten thousand pointers and a write copies one page.
 
 use crate::partition_set::{PartitionKey, Shape, Tuple};
-use crate::range_set::Key;
+use crate::range_set::{Key, RangeSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -62,15 +62,26 @@ impl Entries {
     #[must_use]
     pub fn get(&self, key: &PartitionKey) -> Option<Entry> {
         let (tuple, long) = self.shape.split(key);
-        self.get_split(&tuple, long)
-    }
-
-    /// The same for a key that is split already.
-    #[must_use]
-    pub fn get_split(&self, tuple: &Tuple, long: Key) -> Option<Entry> {
-        let page = self.rows.get(tuple)?.get(&(long / PAGE))?;
+        let page = self.rows.get(&tuple)?.get(&(long / PAGE))?;
         let at = page.binary_search_by_key(&long, |(key, _)| *key).ok()?;
         Some(page[at].1)
+    }
+
+    /// The entries of some long keys in one row, in order: those that are there.
+    pub fn of_row<'a>(
+        &'a self,
+        tuple: &Tuple,
+        longs: &'a RangeSet,
+    ) -> impl Iterator<Item = &'a (Key, Entry)> + 'a {
+        let pages = self.rows.get(tuple);
+        longs.ranges().flat_map(move |(first, last)| {
+            let pages = pages.into_iter().flat_map(move |pages| pages.range(first / PAGE..=last / PAGE));
+            pages.flat_map(move |(_, page)| {
+                let begin = page.partition_point(|(key, _)| *key < first);
+                let end = page.partition_point(|(key, _)| *key <= last);
+                &page[begin..end]
+            })
+        })
     }
 
     /// Sets one partition's entry and returns the one before.
@@ -116,5 +127,38 @@ impl Entries {
                 page.iter().map(move |(long, entry)| (self.shape.join(tuple, *long), *entry))
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_gives_the_entries_of_just_the_keys_asked_for() {
+        let mut entries = Entries::new(Shape::with_long(1, 0));
+        let entry = |long: Key| Entry { version: u64::from(long), inputs: 0, mark: 0 };
+        let there: Vec<Key> = (0..1000).filter(|long| long % 3 != 0).collect();
+        for long in &there {
+            entries.insert(&PartitionKey::new([*long]), entry(*long));
+        }
+        let (tuple, _) = entries.shape().split(&PartitionKey::new([0]));
+        for ranges in [
+            vec![],
+            vec![(0, 0)],
+            vec![(1, 1)],
+            vec![(127, 128)],
+            vec![(5, 700), (800, 5000)],
+            vec![(2000, 3000)],
+        ] {
+            let longs = RangeSet::from_ranges(ranges.iter().copied());
+            let found: Vec<(Key, Entry)> = entries.of_row(&tuple, &longs).copied().collect();
+            let expected: Vec<_> = there
+                .iter()
+                .filter(|long| longs.contains(**long))
+                .map(|long| (*long, entry(*long)))
+                .collect();
+            assert_eq!(found, expected, "{ranges:?}");
+        }
     }
 }

@@ -138,14 +138,12 @@ impl State {
             let seed = mix(input.hash, graph.dataset(input.dataset).hash);
             for (tuple, longs) in needed.rows() {
                 let row = tuple.iter().fold(seed, |acc, key| mix(acc, u64::from(*key)));
-                for long in longs.iter() {
-                    if let Some(entry) = state.entries.get_split(tuple, long) {
-                        // Whoever reads an altered file reads other data than that version.
-                        let altered = !state.altered.is_empty()
-                            && state.altered.contains(&state.entries.shape().join(tuple, long));
-                        let version = if altered { mix(entry.version, ALTERED) } else { entry.version };
-                        sum = sum.wrapping_add(mix(mix(row, u64::from(long)), version));
-                    }
+                for (long, entry) in state.entries.of_row(tuple, longs) {
+                    // Whoever reads an altered file reads other data than that version.
+                    let altered = !state.altered.is_empty()
+                        && state.altered.contains(&state.entries.shape().join(tuple, *long));
+                    let version = if altered { mix(entry.version, ALTERED) } else { entry.version };
+                    sum = sum.wrapping_add(mix(mix(row, u64::from(*long)), version));
                 }
             }
         }
