@@ -5,6 +5,7 @@
 
 use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry};
 use super::renames::Renames;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How something differs between two graphs.
@@ -69,7 +70,7 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
         .map(|dataset| Base { name: &dataset.name, entry: renames.dataset(dataset) })
         .collect();
     let checks: Vec<Base<CheckEntry>> =
-        base.checks.iter().map(|check| Base { name: &check.label, entry: check.clone() }).collect();
+        base.checks.iter().map(|check| Base { name: &check.label, entry: Cow::Borrowed(check) }).collect();
     let mut found = GraphDiff {
         jobs: compare(&jobs, &head.jobs, |job| &job.label, job_changes),
         datasets: compare(&datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
@@ -77,8 +78,10 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
     };
     for (before, Base { entry, .. }) in base.datasets.iter().zip(&datasets) {
         let moved = before.dims.iter().zip(&entry.dims).any(|(before, now)| before.name != now.name);
-        let now = head.datasets.iter().find(|dataset| dataset.name == entry.name);
-        if let Some(now) = now.filter(|_| moved) {
+        if !moved {
+            continue;
+        }
+        if let Some(now) = head.datasets.iter().find(|dataset| dataset.name == entry.name) {
             note_moved_dims(&mut found.datasets, now);
         }
     }
@@ -86,9 +89,9 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
 }
 
 /// An entry of the base in the words of the head, with its name there.
-struct Base<'f, T> {
+struct Base<'f, T: Clone> {
     name: &'f str,
-    entry: T,
+    entry: Cow<'f, T>,
 }
 
 fn note_moved_dims(found: &mut Vec<Difference>, dataset: &DatasetEntry) {
@@ -101,7 +104,7 @@ fn note_moved_dims(found: &mut Vec<Difference>, dataset: &DatasetEntry) {
     found[at].what.push("moved_dims");
 }
 
-fn compare<T>(
+fn compare<T: Clone>(
     base: &[Base<T>],
     head: &[T],
     name: impl Fn(&T) -> &str,
@@ -122,7 +125,7 @@ fn compare<T>(
             (Some(before), Some(now)) => {
                 from = (before.name != name).then(|| before.name.to_owned());
                 let change = if from.is_some() { Change::Moved } else { Change::Changed };
-                (change, changes(&before.entry, now))
+                (change, changes(before.entry.as_ref(), now))
             }
         };
         let differs = change != Change::Changed || !what.is_empty();

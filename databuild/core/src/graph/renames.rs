@@ -2,6 +2,7 @@
 
 use super::file::{DatasetEntry, GraphFile, JobEntry, MovedEntry, RuleEntry};
 use crate::template::rename_holes;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a file says was moved. Nothing is checked: a chain is followed as far as it leads.
@@ -32,6 +33,11 @@ impl<'f> Renames<'f> {
         renames
     }
 
+    /// Nothing was moved.
+    fn is_empty(&self) -> bool {
+        self.datasets.is_empty() && self.jobs.is_empty() && self.dims.is_empty()
+    }
+
     fn dim(&self, dataset: &str, dim: &str) -> String {
         let mut at = dim;
         for _ in 0..=self.dims.len() {
@@ -42,7 +48,10 @@ impl<'f> Renames<'f> {
     }
 
     /// A dataset of an earlier file.
-    pub(super) fn dataset(&self, entry: &DatasetEntry) -> DatasetEntry {
+    pub(super) fn dataset<'e>(&self, entry: &'e DatasetEntry) -> Cow<'e, DatasetEntry> {
+        if self.is_empty() {
+            return Cow::Borrowed(entry);
+        }
         let mut now = entry.clone();
         last(&self.datasets, &entry.name).clone_into(&mut now.name);
         for dim in &mut now.dims {
@@ -50,11 +59,14 @@ impl<'f> Renames<'f> {
         }
         now.path =
             entry.path.as_ref().map(|path| rename_holes(path, |dim, _| Some(self.dim(&now.name, dim))));
-        now
+        Cow::Owned(now)
     }
 
     /// A job of an earlier file.
-    pub(super) fn job(&self, entry: &JobEntry) -> JobEntry {
+    pub(super) fn job<'e>(&self, entry: &'e JobEntry) -> Cow<'e, JobEntry> {
+        if self.is_empty() {
+            return Cow::Borrowed(entry);
+        }
         let mut now = entry.clone();
         last(&self.jobs, &entry.label).clone_into(&mut now.label);
         for output in &mut now.outputs {
@@ -83,7 +95,7 @@ impl<'f> Renames<'f> {
             _ => None,
         };
         now.args = entry.args.iter().map(|text| rename_holes(text, of_hole)).collect();
-        now
+        Cow::Owned(now)
     }
 }
 

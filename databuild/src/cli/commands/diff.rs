@@ -40,13 +40,17 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
         })?,
     };
     let base = base(cli, args.base.as_deref())?;
-    let head_file = head.parse()?;
-    let (base_file, base_id) = match &base {
-        Base::File(built) => (built.parse()?, GraphId::of(built.content())),
-        Base::Server(_, content) => {
-            (graph::parse_content(content, "the server's graph")?, GraphId::of(content))
-        }
-    };
+    // Reading the two files is most of the work.
+    let (of_head, of_base) = std::thread::scope(|scope| {
+        let of_head = scope.spawn(|| with_id(head.parse(), head.content()));
+        let of_base = match &base {
+            Base::File(built) => with_id(built.parse(), built.content()),
+            Base::Server(_, content) => with_id(graph::parse_content(content, "the server's graph"), content),
+        };
+        (of_head.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), of_base)
+    });
+    let (head_file, head_id) = of_head?;
+    let (base_file, base_id) = of_base?;
     let found = diff(&base_file, &head_file);
     let manifests = base_manifests(&base, &base_id, &base_file, &found.jobs)?;
     let texts = |what: &[&str]| what.iter().map(|what| (*what).to_owned()).collect();
@@ -60,7 +64,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
             .and_then(|then| Some(blame(then, &head_manifest(&head, &head_file, &difference.name)?))),
     };
     let view = DiffView {
-        head: GraphId::of(head.content()).0,
+        head: head_id.0,
         jobs: found.jobs.iter().map(job).collect(),
         datasets: found
             .datasets
@@ -91,6 +95,11 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
         print(&view);
     }
     Ok(if args.exit_code && differs { exit_code::WORK_FAILED } else { exit_code::OK })
+}
+
+/// A graph file with its id.
+fn with_id(file: Result<GraphFile, CliError>, content: &str) -> Result<(GraphFile, GraphId), CliError> {
+    Ok((file?, GraphId::of(content)))
 }
 
 fn base(cli: &Cli, text: Option<&str>) -> Result<Base, CliError> {
