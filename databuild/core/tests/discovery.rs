@@ -116,6 +116,22 @@ fn what_is_there_already_is_given_at_once() {
 }
 
 #[test]
+fn a_run_cannot_wait_for_what_it_makes_itself() {
+    // Before it was ever made, and once it is there.
+    for made in [false, true] {
+        let mut workspace = workspace();
+        if made {
+            workspace.want(&["page/name=a"], Refresh::Stale);
+            workspace.finish("page/name=a", "p1");
+        }
+        let want = workspace.want(&["page/name=a"], Refresh::All);
+        missing(&mut workspace, "page/name=a", &["page/name=a"]);
+        assert_eq!(last_failure(&workspace), "it reports `page/name=a` as missing, which it makes itself");
+        assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed), "made before: {made}");
+    }
+}
+
+#[test]
 fn what_cannot_be_made_fails_the_run_with_its_cause() {
     let mut workspace = workspace();
     let want = workspace.want(&["page/name=a"], Refresh::Stale);
@@ -140,7 +156,7 @@ fn nonsense_fails_the_run_and_says_what_is_wrong() {
         (vec!["nothing/name=a"], "there is no dataset `nothing`"),
         (vec!["text/name=z"], "`z` is no key here"),
         (vec!["\u{0}"], "there is no dataset"),
-        (vec!["page/name=a"], "is made from what it makes itself"),
+        (vec!["page/name=a"], "reports `page/name=a` as missing, which it makes itself"),
         (vec!["book"], "is made from what it makes itself"),
     ] {
         let mut workspace = workspace();

@@ -6,7 +6,7 @@ use databuild_core::decide::{Input, PlanRequest, Refusal, Sighting, Sightings, M
 use databuild_core::event::{AttemptOutcome, Event, PlanCreated, PlanRowKind, Refresh, WantOutcome};
 use databuild_core::ids::{PlanId, WantId};
 use support::graphs::{days, reads, GraphSpec};
-use support::workspace::{applying, planning, Workspace};
+use support::workspace::{applying, planning, request, Workspace};
 
 /// `a` -> `b` -> `c`, one partition each; `raw` is read by `a`; `x` has nothing to do with them.
 fn chain() -> GraphSpec {
@@ -224,6 +224,32 @@ fn key_spaces_are_read_as_of_the_plan() {
     workspace.finish_all("v1");
     workspace.apply(plan.plan).unwrap();
     assert_eq!(workspace.finish_all("v1"), ["daily/date=2010-01-30", "daily/date=2010-01-31"]);
+}
+
+#[test]
+fn an_instant_of_the_past_means_the_keys_of_then() {
+    let daily = [days("date", "2010-01-29", "")];
+    let graph = GraphSpec::new().job("make", &["daily"], &daily, vec![]);
+    let mut workspace = Workspace::new(&graph, 9);
+    let as_of = Some("2010-01-31T12:00:00Z".parse().unwrap());
+    let (plan, _) = workspace.try_plan(PlanRequest { as_of, ..planning(&["daily"], Refresh::Stale) });
+    assert_eq!(
+        (plan.as_of, &plan.rows[0].partitions[..]),
+        (as_of.unwrap(), &["daily/date=2010-01-29..2010-01-30".to_owned()][..])
+    );
+
+    let mut early = request(&["daily/date=2010-01-31"], Refresh::Stale);
+    early.as_of = as_of;
+    let refused = workspace.try_want(early).unwrap_err().to_string();
+    assert!(refused.contains("2010-01-31"), "{refused}");
+    let mut past = request(&["daily"], Refresh::Stale);
+    past.as_of = as_of;
+    let want = workspace.try_want(past).unwrap();
+    assert_eq!(workspace.finish_all("v1"), ["daily/date=2010-01-29", "daily/date=2010-01-30"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    // Nobody else is held to that instant.
+    workspace.want(&["daily"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["daily/date=2010-01-31"]);
 }
 
 /// A want that carries out a plan for `c` in which `a` is current and `b` and `c` are to be built, with

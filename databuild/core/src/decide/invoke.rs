@@ -26,7 +26,7 @@ pub(super) fn invoke(out: &mut Out, request: InvokeRequest, sightings: &Sighting
     let graph = &registered.graph;
     let job = job_called(graph, &request.job)?;
     check(graph, job, &request.params)?;
-    let as_of = request.want.as_of.unwrap_or(out.now).min(out.now).max(out.state.as_of);
+    let as_of = want::instant(out.now, request.want.as_of);
     for (dataset, _) in want::resolve_targets(out.state, &request.want.targets, as_of)? {
         if graph.dataset(dataset).producer != Some(job) {
             let (job, dataset) = (graph.job(job).label.clone(), graph.dataset(dataset).name.clone());

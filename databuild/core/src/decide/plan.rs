@@ -23,8 +23,7 @@ pub(super) fn create(out: &mut Out, request: PlanRequest, sightings: &Sightings)
     if request.targets.is_empty() {
         return Err(Refusal::NoTargets);
     }
-    // As a want that is created now would read it.
-    let as_of = request.as_of.unwrap_or(out.now).min(out.now).max(out.state.as_of);
+    let as_of = want::instant(out.now, request.as_of);
     let targets = want::resolve_targets(out.state, &request.targets, as_of)?;
     want::sight(out, sightings);
     let refresh = request.refresh;

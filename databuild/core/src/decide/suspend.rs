@@ -46,8 +46,14 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
     let found: BTreeSet<_> = run.discovered.iter().filter_map(|text| out.state.located_one(text)).collect();
     for (ix, set) in &targets {
         let given = given(out.state, run, *ix);
+        // Also if an earlier run made it: what this one makes cannot be what it is made from.
+        let own =
+            out.state.graph().dataset(*ix).producer.filter(|job| out.state.current_job(run) == Some(*job));
         for key in set.iter() {
             let text = out.state.partition_text(*ix, &key);
+            if own.is_some() && run.set.contains(&key) {
+                return Err(format!("it reports `{text}` as missing, which it makes itself"));
+            }
             let had = given.contains(&key) || found.contains(&(*ix, key.clone()));
             if had && out.state.dataset(*ix).present.contains(&key) {
                 return Err(format!("it reports `{text}` as missing, which is there and was in its request"));

@@ -57,18 +57,19 @@ pub(super) fn create_with(
     if request.targets.is_empty() {
         return Err(Refusal::NoTargets);
     }
-    // Nothing may change before the request is found good, for a refusal leaves no event. Of a later
-    // instant nobody knows yet which data it will find.
-    let as_of = request.as_of.unwrap_or(out.now).min(out.now);
-    let targets = resolve_targets(out.state, &request.targets, as_of.max(out.state.as_of))?;
+    // Nothing may change before the request is found good, for a refusal leaves no event.
+    let as_of = instant(out.now, request.as_of);
+    let targets = resolve_targets(out.state, &request.targets, as_of)?;
     sight(out, sightings);
     out.state.advance(as_of);
 
-    let plan = planner::plan_despite(out.state, &targets, request.refresh, &sightings.unseen);
+    let plan = out
+        .state
+        .at(as_of, |state| planner::plan_despite(state, &targets, request.refresh, &sightings.unseen));
     let start = Start {
         targets: &targets,
         refresh: request.refresh,
-        as_of: out.state.as_of,
+        as_of,
         class: request.class,
         ttl_seconds: request.ttl_seconds,
         sla_seconds: request.sla_seconds,
@@ -79,6 +80,12 @@ pub(super) fn create_with(
         params,
     };
     Ok(Reply::Want(begin(out, &plan, start)))
+}
+
+/// The instant for which a request reads key spaces. Of a later one than now nobody knows yet which data it
+/// will find.
+pub(super) fn instant(now: Timestamp, asked: Option<Timestamp>) -> Timestamp {
+    asked.unwrap_or(now).min(now)
 }
 
 /// What a want is to be, beside its work.
