@@ -39,7 +39,7 @@ pub enum PartitionState {
     Building,
     /// Built, but not as a fresh build would be.
     Stale,
-    /// The last run failed.
+    /// Not current, and the last run for it failed.
     Failed,
 }
 
@@ -82,6 +82,9 @@ pub struct Why {
     pub built_at: Option<String>,
     /// Its data version.
     pub version: Option<String>,
+    /// A run after the one that made it, which failed and changed nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_since: Option<String>,
     /// What is wrong with it; empty if nothing.
     pub causes: Vec<WhyCause>,
     /// Where it is stale or missing because of something that is so itself: from what it is made from
@@ -122,6 +125,9 @@ pub struct WhyCause {
     /// For a taint: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taint: Option<super::TaintSaid>,
+    /// For a failure: the run, of which `logs` tells more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// A changed source file and how the job depends on it.

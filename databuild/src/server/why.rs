@@ -1,15 +1,18 @@
 //! Why a partition is as it is: the verdict, down to the changed file or the changed input.
 
+mod failure;
+
 use super::lineage::files_changed_since;
 use super::views;
 use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
-use crate::store::{MaterializationRow, Reader, RunFilter, RunRow, RunState, StoreError, TaintRow};
+use crate::store::{MaterializationRow, Reader, RunRow, StoreError, TaintRow};
 use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
+use failure::last_failure;
 use jiff::Timestamp;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
@@ -18,8 +21,6 @@ const MOST_STEPS: usize = 50;
 const LONGEST_SHOWN: usize = 100;
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
-/// Failed runs among which the one that made a partition in a batch is looked for.
-const MOST_RUNS: usize = 200;
 
 /// Explains one partition, given the plan to build it and what was just seen of files.
 ///
@@ -48,13 +49,18 @@ pub(super) fn why(
     let verdict = verdict.unwrap_or(Verdict::Current);
     let mut causes = Vec::new();
     let mut inputs = Vec::new();
+    let mut failed_since = None;
     if let Some(job) = dataset.producer {
         let lease = lease_of(reader, made.as_ref())?;
         if made.is_some() && verdict != Verdict::Missing {
             inputs = inputs_used(state, reader, seen, job, key, lease)?;
         }
-        if standing == PartitionState::Failed {
-            causes.extend(last_failure(state, reader, job, key)?);
+        match standing {
+            PartitionState::Failed => causes.extend(last_failure(state, reader, job, key)?.map(failed)),
+            PartitionState::Current | PartitionState::Empty if state.dataset(ix).failed.contains(key) => {
+                failed_since = last_failure(state, reader, job, key)?;
+            }
+            _ => {}
         }
         if verdict != Verdict::Current {
             let mut cause = cause(state, reader, job, (ix, key), verdict, &inputs)?;
@@ -74,10 +80,13 @@ pub(super) fn why(
     if let Some((_, message)) = &unseen {
         causes = vec![not_observed(message)];
     }
-    let summary = match unseen {
+    let mut summary = match unseen {
         Some((_, message)) => format!("{partition} could not be observed: {message}"),
         None => summary(&partition, standing, &causes, &upstream),
     };
+    if let Some(RunRow { id, message, .. }) = &failed_since {
+        summary.push_str(&format!("; a later run, {id}, failed and changed nothing: {message}"));
+    }
     Ok(Why {
         summary,
         partition,
@@ -86,6 +95,7 @@ pub(super) fn why(
         run: made.as_ref().and_then(|made| Some(made.run?.to_string())),
         built_at: made.as_ref().map(|made| made.at.to_string()),
         version: made.map(|made| made.version),
+        failed_since: failed_since.map(|run| run.id.to_string()),
         causes,
         upstream,
         inputs,
@@ -228,7 +238,14 @@ fn plain(reason: &str, message: &str) -> WhyCause {
         files: Vec::new(),
         inputs: Vec::new(),
         taint: None,
+        run: None,
     }
+}
+
+/// Of what a run should have made.
+fn failed(run: RunRow) -> WhyCause {
+    let message = format!("its last run, {}, failed: {}", run.id, run.message);
+    WhyCause { run: Some(run.id.to_string()), ..plain("run_failed", &message) }
 }
 
 /// The position of the lease that a materialization's inputs were read at.
@@ -239,40 +256,6 @@ fn lease_of(reader: &Reader, made: Option<&MaterializationRow>) -> Result<Option
     let before = made.map_or(Seq(0), |made| made.seq);
     let leases = found.attempts.iter().map(|attempt| attempt.lease_seq);
     Ok(leases.filter(|lease| *lease < before).max())
-}
-
-/// The last run for a partition, if it failed.
-fn last_failure(
-    state: &State,
-    reader: &Reader,
-    job: JobIx,
-    key: &PartitionKey,
-) -> Result<Option<WhyCause>, StoreError> {
-    let texts = state.texts(state.graph().job(job).outputs[0], key);
-    let failed = RunFilter { state: Some(RunState::Failed), ..RunFilter::default() };
-    let mut run: Option<RunRow> = None;
-    for text in texts {
-        let alone = RunFilter { partition_prefixes: vec![text.clone()], limit: 1, ..failed.clone() };
-        let found = reader.runs(&alone)?.value.into_iter().filter(|run| run.partition == text);
-        run = run.into_iter().chain(found).max_by_key(|run| run.id);
-    }
-    // A batch goes by the name of its set.
-    let jobs = state.graph().job(job).labels().map(str::to_owned).collect();
-    let batches = RunFilter { jobs, limit: MOST_RUNS, ..failed };
-    let among = |text: &str| {
-        let found = state.graph().locate_set(text, &state.symbols);
-        found.is_some_and(|(_, set)| set.contains(key))
-    };
-    let batch =
-        reader.runs(&batches)?.value.into_iter().find(|run| run.partitions > 1 && among(&run.partition));
-    let run = run.into_iter().chain(batch).max_by_key(|run| run.id);
-    Ok(run.map(|run| WhyCause {
-        reason: "run_failed".to_owned(),
-        message: format!("its last run, {}, failed: {}", run.id, run.message),
-        files: Vec::new(),
-        inputs: Vec::new(),
-        taint: None,
-    }))
 }
 
 fn inputs_used(
@@ -324,13 +307,7 @@ fn cause(
     verdict: Verdict,
     inputs: &[InputUsed],
 ) -> Result<WhyCause, StoreError> {
-    let mut cause = WhyCause {
-        reason: verdict.code().to_owned(),
-        message: verdict.phrase().to_owned(),
-        files: Vec::new(),
-        inputs: Vec::new(),
-        taint: None,
-    };
+    let mut cause = plain(verdict.code(), verdict.phrase());
     match verdict {
         Verdict::CodeChanged => {
             // Its code as it counts: what was accepted since it was made is no change any more.
@@ -446,3 +423,6 @@ fn to_the_second(at: Timestamp) -> String {
 fn short(version: &str) -> String {
     version.chars().take(15).collect()
 }
+
+#[cfg(test)]
+mod tests;
