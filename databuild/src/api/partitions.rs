@@ -82,6 +82,9 @@ pub struct Why {
     pub built_at: Option<String>,
     /// Its data version.
     pub version: Option<String>,
+    /// Who adopted it, if no run made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<AdoptedSaid>,
     /// A run after the one that made it, which failed and changed nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_since: Option<String>,
@@ -96,6 +99,15 @@ pub struct Why {
     pub path: Option<String>,
     /// The last event this reflects.
     pub seq: u64,
+}
+
+/// Files that were there already became what a partition holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdoptedSaid {
+    /// Who said so; absent if the archive that tells is not there.
+    pub by: Option<String>,
+    /// When, RFC 3339.
+    pub at: String,
 }
 
 /// A partition that is not current, on the way to the first cause.

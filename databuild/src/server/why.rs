@@ -4,9 +4,10 @@ mod failure;
 
 use super::lineage::files_changed_since;
 use super::views;
-use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
+use crate::api::{AdoptedSaid, InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
 use crate::store::{MaterializationRow, Reader, RunRow, StoreError, TaintRow};
 use databuild_core::decide::{Sighting, Sightings};
+use databuild_core::event::Event;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
@@ -14,6 +15,7 @@ use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
 use failure::last_failure;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
 const MOST_STEPS: usize = 50;
@@ -46,6 +48,10 @@ pub(super) fn why(
     let dataset = graph.dataset(ix);
     let partition = state.partition_text(ix, key);
     let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let adopted = match &made {
+        Some(made) if state.dataset(ix).adopted.contains(key) => Some(adoption(reader, made)),
+        _ => None,
+    };
     let verdict = verdict.unwrap_or(Verdict::Current);
     let mut causes = Vec::new();
     let mut inputs = Vec::new();
@@ -67,6 +73,9 @@ pub(super) fn why(
             blame_taint(state, reader, ix, key, verdict, &mut cause)?;
             causes.push(cause);
         }
+        if standing == PartitionState::Missing {
+            causes.splice(0..0, failed_upstream(&upstream));
+        }
         inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
         let mut cause = match verdict {
@@ -82,7 +91,7 @@ pub(super) fn why(
     }
     let mut summary = match unseen {
         Some((_, message)) => format!("{partition} could not be observed: {message}"),
-        None => summary(&partition, standing, &causes, &upstream),
+        None => summary(&partition, standing, adopted.is_some(), &causes, &upstream),
     };
     if let Some(RunRow { id, message, .. }) = &failed_since {
         summary.push_str(&format!("; a later run, {id}, failed and changed nothing: {message}"));
@@ -95,6 +104,7 @@ pub(super) fn why(
         run: made.as_ref().and_then(|made| Some(made.run?.to_string())),
         built_at: made.as_ref().map(|made| made.at.to_string()),
         version: made.map(|made| made.version),
+        adopted,
         failed_since: failed_since.map(|run| run.id.to_string()),
         causes,
         upstream,
@@ -104,11 +114,22 @@ pub(super) fn why(
     })
 }
 
-fn summary(partition: &str, standing: PartitionState, causes: &[WhyCause], upstream: &[WhyStep]) -> String {
+fn summary(
+    partition: &str,
+    standing: PartitionState,
+    adopted: bool,
+    causes: &[WhyCause],
+    upstream: &[WhyStep],
+) -> String {
     let word = match standing {
         PartitionState::Current | PartitionState::Empty if !upstream.is_empty() => {
             let first = upstream.last().map(first_cause).unwrap_or_default();
             return format!("{partition} is current, but what it is made from is not: {first}");
+        }
+        PartitionState::Current if adopted => {
+            return format!(
+                "{partition} is current: it was adopted as it was found, and nothing that it would be made from has changed since"
+            )
         }
         PartitionState::Current => {
             return format!("{partition} is current: nothing it was made from has changed")
@@ -137,8 +158,8 @@ fn first_cause(step: &WhyStep) -> String {
     format!("{}{more} is not current because {}", step.partition, step.cause.message)
 }
 
-/// The way from `key` of `job` up to something that is not current though all it is made from is: at
-/// each step the first input that a build would make. Empty if there is none.
+/// The way from `key` of `job` up to what failed, or else to something that is not current though all it is made
+/// from is: at each step the first input that a build would make. Empty if there is none.
 fn upstream(
     state: &State,
     reader: &Reader,
@@ -146,9 +167,16 @@ fn upstream(
     job: JobIx,
     key: &PartitionKey,
 ) -> Result<Vec<WhyStep>, StoreError> {
-    let (plan, seen) = planned;
+    let (plan, _) = planned;
     let graph = state.graph();
     let mut steps = Vec::new();
+    let single = PartitionSet::single(graph.home(job).shape, key);
+    if let Some(way) = failure::way_to_failure(state, plan, job, &single, &mut BTreeSet::from([job])) {
+        for at in way.into_iter().take(MOST_STEPS) {
+            steps.push(step(state, reader, planned, (at.dataset, &at.key), at.count)?);
+        }
+        return Ok(steps);
+    }
     let mut at = Some((job, key.clone()));
     while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
         let single = PartitionSet::single(graph.home(job).shape, &key);
@@ -169,28 +197,10 @@ fn upstream(
                 }
                 continue;
             };
-            let Some((first, count)) = not_current(plan, producer, &needed) else { continue };
-            let partition = state.partition_text(input.dataset, &first);
-            let texts = state.texts(input.dataset, &first);
-            let made = reader.materialization_at(&texts, Seq(i64::MAX as u64))?.value;
-            let verdict = state.verdict(producer, &first);
-            let inputs = match verdict {
-                Verdict::InputsChanged => {
-                    let lease = lease_of(reader, made.as_ref())?;
-                    inputs_used(state, reader, seen, producer, &first, lease)?
-                }
-                _ => Vec::new(),
-            };
-            let cause = match verdict {
-                Verdict::Current => {
-                    plain(Reason::UpstreamBuilt.code(), "something it is made from is not current")
-                }
-                _ => cause(state, reader, producer, (input.dataset, &first), verdict, &inputs)?,
-            };
-            let mut cause = cause;
-            blame_taint(state, reader, input.dataset, &first, verdict, &mut cause)?;
-            let label = graph.job(producer).label.clone();
-            steps.push(WhyStep { partition, job: Some(label), count, cause });
+            // What is outdated itself comes before what merely reads such data.
+            let (outdated, all) = work_of(plan, producer, &needed);
+            let Some(first) = outdated.first().or_else(|| all.first()) else { continue };
+            steps.push(step(state, reader, planned, (input.dataset, &first), all.len())?);
             at = Some((producer, first));
             break;
         }
@@ -198,9 +208,43 @@ fn upstream(
     Ok(steps)
 }
 
-/// The first partition among `needed` that a build would make, or nobody can, and how many there are.
-/// What is outdated itself comes before what merely reads such data.
-fn not_current(plan: &Plan, job: JobIx, needed: &PartitionSet) -> Option<(PartitionKey, u64)> {
+/// What is wrong with one partition that a build would make, and with how many of its dataset.
+fn step(
+    state: &State,
+    reader: &Reader,
+    (_, seen): (&Plan, &Sightings),
+    (ix, key): (DatasetIx, &PartitionKey),
+    count: u64,
+) -> Result<WhyStep, StoreError> {
+    let graph = state.graph();
+    let producer = graph.dataset(ix).producer.expect("only what a job makes is to be built");
+    let (partition, label) = (state.partition_text(ix, key), graph.job(producer).label.clone());
+    if state.dataset(ix).failed.contains(key) {
+        if let Some(run) = last_failure(state, reader, producer, key)? {
+            let message = format!("{label} failed in {}: {}", run.id, run.message);
+            let cause = WhyCause { run: Some(run.id.to_string()), ..plain("run_failed", &message) };
+            return Ok(WhyStep { partition, job: Some(label), count, cause });
+        }
+    }
+    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let verdict = state.verdict(producer, key);
+    let inputs = match verdict {
+        Verdict::InputsChanged => {
+            let lease = lease_of(reader, made.as_ref())?;
+            inputs_used(state, reader, seen, producer, key, lease)?
+        }
+        _ => Vec::new(),
+    };
+    let mut cause = match verdict {
+        Verdict::Current => plain(Reason::UpstreamBuilt.code(), "something it is made from is not current"),
+        _ => cause(state, reader, producer, (ix, key), verdict, &inputs)?,
+    };
+    blame_taint(state, reader, ix, key, verdict, &mut cause)?;
+    Ok(WhyStep { partition, job: Some(label), count, cause })
+}
+
+/// Among `needed`: what a build would make since it is outdated itself, and all that it would make, or nobody can.
+fn work_of(plan: &Plan, job: JobIx, needed: &PartitionSet) -> (PartitionSet, PartitionSet) {
     let mut outdated = PartitionSet::empty(needed.shape());
     let mut all = outdated.clone();
     for entry in plan.jobs.iter().filter(|entry| entry.job == job) {
@@ -210,7 +254,7 @@ fn not_current(plan: &Plan, job: JobIx, needed: &PartitionSet) -> Option<(Partit
     for (_, set, _) in plan.blocked.iter().filter(|(blocked, ..)| *blocked == job) {
         all.union_with(&set.intersect(needed));
     }
-    Some((outdated.first().or_else(|| all.first())?, all.len()))
+    (outdated, all)
 }
 
 /// Those of `set` that could not be observed, with the first reason.
@@ -218,6 +262,14 @@ fn unseen<'p>(plan: &'p Plan, ix: DatasetIx, set: &PartitionSet) -> Option<(Part
     let looks = plan.unseen.iter().filter(|look| look.dataset == ix);
     let mut found = looks.map(|look| (look.set.intersect(set), look.message.as_str()));
     found.find(|(set, _)| !set.is_empty())
+}
+
+/// Of what is not there since something that it is made from failed.
+fn failed_upstream(upstream: &[WhyStep]) -> Option<WhyCause> {
+    let WhyStep { partition, cause, .. } = upstream.last()?;
+    let run = cause.run.clone()?;
+    let message = format!("it needs {partition}, and {}", cause.message);
+    Some(WhyCause { run: Some(run), ..plain("upstream_failed", &message) })
 }
 
 /// Of external data that nobody knows.
@@ -248,14 +300,25 @@ fn failed(run: RunRow) -> WhyCause {
     WhyCause { run: Some(run.id.to_string()), ..plain("run_failed", &message) }
 }
 
-/// The position of the lease that a materialization's inputs were read at.
+/// Who adopted what a partition holds.
+fn adoption(reader: &Reader, made: &MaterializationRow) -> AdoptedSaid {
+    // An archive that is not there costs only the name.
+    let record = reader.event(made.seq).ok().and_then(|answer| answer.value);
+    let by = record.and_then(|record| match record.event {
+        Event::Adopted(adopted) => Some(adopted.by),
+        _ => None,
+    });
+    AdoptedSaid { by, at: made.at.to_string() }
+}
+
+/// The position at which the inputs of a materialization were read: that of its run's lease, or of its adoption.
 fn lease_of(reader: &Reader, made: Option<&MaterializationRow>) -> Result<Option<Seq>, StoreError> {
-    let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
+    let Some(made) = made else { return Ok(None) };
+    let Some(run) = made.run else { return Ok(Some(made.seq)) };
     let Some(found) = reader.run(run)?.value else { return Ok(None) };
     // A batch may have had further attempts after the one that made this partition.
-    let before = made.map_or(Seq(0), |made| made.seq);
     let leases = found.attempts.iter().map(|attempt| attempt.lease_seq);
-    Ok(leases.filter(|lease| *lease < before).max())
+    Ok(leases.filter(|lease| *lease < made.seq).max())
 }
 
 fn inputs_used(

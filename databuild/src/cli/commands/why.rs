@@ -31,6 +31,10 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
     if let (Some(job), Some(run), Some(at)) = (&why.job, &why.run, &why.built_at) {
         output::line(&format!("  built by {run} of {job} at {}", output::time(at)));
     }
+    if let Some(adopted) = &why.adopted {
+        let by = adopted.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        output::line(&format!("  adopted{by} at {}", output::time(&adopted.at)));
+    }
     for cause in &why.causes {
         print_cause(cause, "  ");
     }
@@ -46,6 +50,10 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         if why.inputs.len() > SHOWN {
             output::line(&format!("  and {} more inputs", why.inputs.len() - SHOWN));
         }
+    }
+    let told = why.causes.iter().chain(why.upstream.iter().map(|step| &step.cause));
+    if let Some(run) = told.filter_map(|cause| cause.run.as_ref()).chain(&why.failed_since).next() {
+        eprintln!("  more: databuild logs {run}");
     }
     Ok(exit_code::OK)
 }

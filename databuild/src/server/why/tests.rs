@@ -3,7 +3,8 @@
 use super::*;
 use crate::store::{Batch, EventLog, SqliteLog};
 use databuild_core::decide::{
-    AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Step, Success, WantRequest,
+    AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input, Step, Success,
+    WantRequest,
 };
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
 use databuild_core::ids::GraphId;
@@ -246,4 +247,95 @@ fn what_is_current_is_not_failed_by_a_run_that_was_forced() {
     // Once it is stale, that run is its failure.
     workspace.observe("raw/name=b", "r2");
     assert_eq!(workspace.said("text/name=b").0, PartitionState::Failed);
+}
+
+#[test]
+fn what_was_never_built_since_a_run_upstream_failed_says_so() {
+    let mut workspace = Workspace::new(&chain("code"));
+    for name in ["a", "b", "c"] {
+        workspace.observe(&format!("raw/name={name}"), "r1");
+    }
+    workspace.want("book", Refresh::Stale);
+    workspace.fail("text/name=b", "exit code 3");
+    workspace.finish("text/name=a", "v1");
+    let why = workspace.why("book");
+    assert_eq!(why.state, PartitionState::Missing);
+    assert_eq!(
+        why.summary,
+        "book is missing because it needs text/name=b, and //:write failed in r2: exit code 3"
+    );
+    let causes: Vec<_> =
+        why.causes.iter().map(|cause| (cause.reason.as_str(), cause.run.as_deref())).collect();
+    assert_eq!(causes, [("upstream_failed", Some("r2")), ("missing", None)]);
+    let steps: Vec<_> = why.upstream.iter().map(|step| (step.partition.as_str(), step.count)).collect();
+    assert_eq!(steps, [("text/name=b", 1)]);
+    assert_eq!(why.upstream[0].cause.message, "//:write failed in r2: exit code 3");
+}
+
+#[test]
+fn a_failure_further_up_is_found_past_what_was_merely_never_built() {
+    let same: &[(&str, &str)] = &[("name", "same")];
+    let jobs: &[Job<'_>] = &[
+        ("fetch", "page", &["name"], &[]),
+        ("look", "image", &["name"], &[]),
+        ("write", "text", &["name"], &[("page", same)]),
+        ("bind", "book", &["name"], &[("image", same), ("text", same)]),
+    ];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    workspace.want("page/name=b", Refresh::Stale);
+    workspace.fail("page/name=b", "no answer");
+    let why = workspace.why("book/name=b");
+    let steps: Vec<_> = why.upstream.iter().map(|step| step.partition.as_str()).collect();
+    assert_eq!(steps, ["text/name=b", "page/name=b"]);
+    assert_eq!(
+        why.summary,
+        "book/name=b is missing because it needs page/name=b, and //:fetch failed in r1: no answer"
+    );
+    // It says nothing of keys that do not need it.
+    assert_eq!(workspace.why("book/name=a").summary, "book/name=a is missing because it was never built");
+}
+
+#[test]
+fn what_is_current_says_what_failed_upstream() {
+    let mut workspace = written();
+    workspace.observe("raw/name=a", "r2");
+    workspace.want("book", Refresh::Stale);
+    workspace.fail("text/name=a", "exit code 1");
+    let summary = workspace.said("book").1;
+    assert_eq!(
+        summary,
+        "book is current, but what it is made from is not: text/name=a is not current because //:write failed in r5: \
+         exit code 1"
+    );
+}
+
+#[test]
+fn who_adopted_a_partition_is_told() {
+    let mut workspace = Workspace::new(&chain("code"));
+    workspace.observe("raw/name=a", "r1");
+    let (dataset, key) = workspace.core.state.resolve_one("text/name=a").unwrap();
+    let files = vec![FoundFile { dataset, key, version: "sha256:old".to_owned(), mark: 3, bytes: 4 }];
+    workspace.step(Input::Adopt(AdoptRequest { files, by: "ada".to_owned() }, Sightings::default()));
+    let why = workspace.why("text/name=a");
+    assert!(
+        why.summary.starts_with("text/name=a is current: it was adopted as it was found"),
+        "{}",
+        why.summary
+    );
+    let adopted = why.adopted.unwrap();
+    assert_eq!((adopted.by.as_deref(), adopted.at.as_str()), (Some("ada"), "2024-12-31T00:00:00Z"));
+    let used = |partition: &str, then: &str, now: &str| InputUsed {
+        partition: partition.to_owned(),
+        then: Some(then.to_owned()),
+        now: Some(now.to_owned()),
+    };
+    assert_eq!(why.inputs, [used("raw/name=a", "r1", "r1")]);
+    // What changed is held against the adoption.
+    workspace.observe("raw/name=a", "r2");
+    let why = workspace.why("text/name=a");
+    assert_eq!(why.causes[0].inputs, [used("raw/name=a", "r1", "r2")]);
+    assert!(why.adopted.is_some());
+    workspace.want("text/name=a", Refresh::Stale);
+    workspace.finish_all("v1");
+    assert_eq!(workspace.why("text/name=a").adopted, None);
 }
