@@ -164,4 +164,8 @@ pub struct InputUsed {
     pub then: Option<String>,
     /// Its data version now; absent if it is not there or not needed any more.
     pub now: Option<String>,
+    /// `discovered` if its run found that it needs it and nobody declared that; `added` if it was none of the inputs
+    /// then, `removed` if it is none any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }

@@ -1,12 +1,13 @@
 //! Why a partition is as it is: the verdict, down to the changed file or the changed input.
 
 mod failure;
+mod inputs;
 
 use super::lineage::files_changed_since;
 use super::views;
-use crate::api::{AdoptedSaid, InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
+use crate::api::{AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
 use crate::store::{MaterializationRow, Reader, RunRow, StoreError, TaintRow};
-use databuild_core::decide::{Sighting, Sightings};
+use databuild_core::decide::Sightings;
 use databuild_core::event::Event;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
@@ -14,6 +15,7 @@ use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
 use failure::last_failure;
+use inputs::{inputs_used, Used};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -54,12 +56,11 @@ pub(super) fn why(
     };
     let verdict = verdict.unwrap_or(Verdict::Current);
     let mut causes = Vec::new();
-    let mut inputs = Vec::new();
+    let mut used = Used::default();
     let mut failed_since = None;
     if let Some(job) = dataset.producer {
-        let lease = lease_of(reader, made.as_ref())?;
-        if made.is_some() && verdict != Verdict::Missing {
-            inputs = inputs_used(state, reader, seen, job, key, lease)?;
+        if let Some(made) = made.as_ref().filter(|_| verdict != Verdict::Missing) {
+            used = inputs_used(state, reader, seen, (job, ix, key), made, verdict)?;
         }
         match standing {
             PartitionState::Failed => causes.extend(last_failure(state, reader, job, key)?.map(failed)),
@@ -69,14 +70,14 @@ pub(super) fn why(
             _ => {}
         }
         if verdict != Verdict::Current {
-            let mut cause = cause(state, reader, job, (ix, key), verdict, &inputs)?;
+            let mut cause = cause(state, reader, job, (ix, key), verdict, &used)?;
             blame_taint(state, reader, ix, key, verdict, &mut cause)?;
             causes.push(cause);
         }
         if standing == PartitionState::Missing {
             causes.splice(0..0, failed_upstream(&upstream));
         }
-        inputs.truncate(MOST_INPUTS);
+        used.inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
         let mut cause = match verdict {
             Verdict::Tainted => plain(verdict.code(), verdict.phrase()),
@@ -108,7 +109,7 @@ pub(super) fn why(
         failed_since: failed_since.map(|run| run.id.to_string()),
         causes,
         upstream,
-        inputs,
+        inputs: used.inputs,
         path: dataset.partition_path(key, &state.symbols),
         seq: state.seq.0,
     })
@@ -228,16 +229,13 @@ fn step(
     }
     let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
     let verdict = state.verdict(producer, key);
-    let inputs = match verdict {
-        Verdict::InputsChanged => {
-            let lease = lease_of(reader, made.as_ref())?;
-            inputs_used(state, reader, seen, producer, key, lease)?
-        }
-        _ => Vec::new(),
+    let used = match made.as_ref().filter(|_| verdict == Verdict::InputsChanged) {
+        Some(made) => inputs_used(state, reader, seen, (producer, ix, key), made, verdict)?,
+        None => Used::default(),
     };
     let mut cause = match verdict {
         Verdict::Current => plain(Reason::UpstreamBuilt.code(), "something it is made from is not current"),
-        _ => cause(state, reader, producer, (ix, key), verdict, &inputs)?,
+        _ => cause(state, reader, producer, (ix, key), verdict, &used)?,
     };
     blame_taint(state, reader, ix, key, verdict, &mut cause)?;
     Ok(WhyStep { partition, job: Some(label), count, cause })
@@ -311,64 +309,13 @@ fn adoption(reader: &Reader, made: &MaterializationRow) -> AdoptedSaid {
     AdoptedSaid { by, at: made.at.to_string() }
 }
 
-/// The position at which the inputs of a materialization were read: that of its run's lease, or of its adoption.
-fn lease_of(reader: &Reader, made: Option<&MaterializationRow>) -> Result<Option<Seq>, StoreError> {
-    let Some(made) = made else { return Ok(None) };
-    let Some(run) = made.run else { return Ok(Some(made.seq)) };
-    let Some(found) = reader.run(run)?.value else { return Ok(None) };
-    // A batch may have had further attempts after the one that made this partition.
-    let leases = found.attempts.iter().map(|attempt| attempt.lease_seq);
-    Ok(leases.filter(|lease| *lease < made.seq).max())
-}
-
-fn inputs_used(
-    state: &State,
-    reader: &Reader,
-    seen: &Sightings,
-    job: JobIx,
-    key: &PartitionKey,
-    lease: Option<Seq>,
-) -> Result<Vec<InputUsed>, StoreError> {
-    let graph = state.graph();
-    let home = graph.side(graph.job(job).outputs[0], state.extents());
-    let mut used = Vec::new();
-    for input in &graph.job(job).inputs {
-        let read = graph.side(input.dataset, state.extents());
-        for key in input.mapping.inputs_of_one(&home, &read, key).needed.iter() {
-            let partition = state.partition_text(input.dataset, &key);
-            let texts = state.texts(input.dataset, &key);
-            let version_at = |seq: Seq| -> Result<Option<String>, StoreError> {
-                Ok(reader.materialization_at(&texts, seq)?.value.map(|row| row.version))
-            };
-            let then = lease.map(&version_at).transpose()?.flatten();
-            let present = state.dataset(input.dataset).present.contains(&key);
-            // A look just now may know more than the log.
-            let just_seen = seen.seen.iter().find_map(|sighting| match sighting {
-                Sighting::Content { dataset, key: of, version, .. }
-                    if *dataset == input.dataset && *of == key =>
-                {
-                    Some(version.clone())
-                }
-                _ => None,
-            });
-            let now = match just_seen {
-                Some(version) => Some(version),
-                None if present => version_at(Seq(i64::MAX as u64))?,
-                None => None,
-            };
-            used.push(InputUsed { partition, then, now });
-        }
-    }
-    Ok(used)
-}
-
 fn cause(
     state: &State,
     reader: &Reader,
     job: JobIx,
     (ix, key): (DatasetIx, &PartitionKey),
     verdict: Verdict,
-    inputs: &[InputUsed],
+    used: &Used,
 ) -> Result<WhyCause, StoreError> {
     let mut cause = plain(verdict.code(), verdict.phrase());
     match verdict {
@@ -391,23 +338,8 @@ fn cause(
             };
         }
         Verdict::InputsChanged => {
-            cause.inputs =
-                inputs.iter().filter(|input| input.then != input.now).take(MOST_INPUTS).cloned().collect();
-            cause.message = match cause.inputs.as_slice() {
-                [] => "the set of its inputs changed".to_owned(),
-                [first, rest @ ..] => {
-                    let more =
-                        if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-                    let what = match (&first.then, &first.now) {
-                        (None, _) => "was added".to_owned(),
-                        (_, None) => "is gone".to_owned(),
-                        (Some(then), Some(now)) => {
-                            format!("has other data ({} then, {} now)", short(then), short(now))
-                        }
-                    };
-                    format!("input {} {what}{more}", first.partition)
-                }
-            };
+            cause.inputs = used.changed().take(MOST_INPUTS).cloned().collect();
+            cause.message = used.what_changed();
         }
         Verdict::ArgsChanged => {
             if let Some(given) = given_by_hand(state, reader, (ix, key))? {
@@ -480,11 +412,6 @@ fn blame_taint(
 
 fn to_the_second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-/// The beginning of a data version is enough for an eye.
-fn short(version: &str) -> String {
-    version.chars().take(15).collect()
 }
 
 #[cfg(test)]

@@ -45,7 +45,12 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
     }
     if why.causes.is_empty() && why.upstream.is_empty() {
         for input in why.inputs.iter().take(SHOWN) {
-            output::line(&format!("  from {} {}", input.partition, short(input.now.as_deref())));
+            output::line(&format!(
+                "  from {} {}{}",
+                input.partition,
+                short(input.now.as_deref()),
+                kind(input)
+            ));
         }
         if why.inputs.len() > SHOWN {
             output::line(&format!("  and {} more inputs", why.inputs.len() - SHOWN));
@@ -83,7 +88,18 @@ fn print_work(cli: &Cli, why: &WhyWork) -> Result<u8, CliError> {
 }
 
 fn versions(input: &InputUsed) -> String {
-    format!("{}: {} then, {} now", input.partition, short(input.then.as_deref()), short(input.now.as_deref()))
+    let version = |version: &Option<String>| short(version.as_deref());
+    format!("{}: {} then, {} now{}", input.partition, version(&input.then), version(&input.now), kind(input))
+}
+
+/// What is special about an input.
+fn kind(input: &InputUsed) -> &'static str {
+    match input.kind.as_deref() {
+        Some("discovered") => "  (found by its run)",
+        Some("added") => "  (was no input then)",
+        Some("removed") => "  (is no input any more)",
+        _ => "",
+    }
 }
 
 /// The beginning of a data version is enough for an eye.

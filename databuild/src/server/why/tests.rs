@@ -1,10 +1,11 @@
 //! What is said of partitions of a workspace that the core drives, over a log on disk.
 
 use super::*;
-use crate::store::{Batch, EventLog, SqliteLog};
+use crate::api::InputUsed;
+use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, SqliteLog};
 use databuild_core::decide::{
-    AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input, Step, Success,
-    WantRequest,
+    AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input, KeyRequest,
+    Sighting, Step, Success, WantRequest,
 };
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
 use databuild_core::ids::GraphId;
@@ -328,6 +329,7 @@ fn who_adopted_a_partition_is_told() {
         partition: partition.to_owned(),
         then: Some(then.to_owned()),
         now: Some(now.to_owned()),
+        kind: None,
     };
     assert_eq!(why.inputs, [used("raw/name=a", "r1", "r1")]);
     // What changed is held against the adoption.
@@ -338,4 +340,100 @@ fn who_adopted_a_partition_is_told() {
     workspace.want("text/name=a", Refresh::Stale);
     workspace.finish_all("v1");
     assert_eq!(workspace.why("text/name=a").adopted, None);
+}
+
+/// Partition, versions of then and now, and kind of each input.
+type Row = (String, Option<String>, Option<String>, Option<String>);
+
+fn row(partition: &str, then: &str, now: &str, kind: &str) -> Row {
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    (partition.to_owned(), text(then), text(now), text(kind))
+}
+
+fn rows(inputs: &[InputUsed]) -> Vec<Row> {
+    let row = |input: &InputUsed| {
+        (input.partition.clone(), input.then.clone(), input.now.clone(), input.kind.clone())
+    };
+    inputs.iter().map(row).collect()
+}
+
+#[test]
+fn inputs_that_a_run_found_are_told_with_their_versions() {
+    let jobs: &[Job<'_>] = &[("write", "text", &["name"], &[]), ("set", "page", &["name"], &[])];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    workspace.want("page/name=a", Refresh::Stale);
+    let partitions = vec!["text/name=b".to_owned()];
+    workspace.end("page/name=a", Err(AttemptReport::new(AttemptOutcome::MissingInput { partitions }, "")));
+    workspace.finish("text/name=b", "t1");
+    workspace.finish("page/name=a", "p1");
+    let why = workspace.why("page/name=a");
+    assert_eq!(why.state, PartitionState::Current);
+    assert_eq!(rows(&why.inputs), [row("text/name=b", "t1", "t1", "discovered")]);
+
+    workspace.want("text/name=b", Refresh::All);
+    workspace.finish("text/name=b", "t2");
+    let why = workspace.why("page/name=a");
+    assert_eq!(rows(&why.causes[0].inputs), [row("text/name=b", "t1", "t2", "discovered")]);
+    assert_eq!(
+        why.summary,
+        "page/name=a is stale because input text/name=b, which its run found that it needs, has other data (t1 then, \
+         t2 now)"
+    );
+}
+
+#[test]
+fn keys_that_came_and_went_are_told() {
+    let jobs: &[Job<'_>] =
+        &[("write", "text", &["chapter"], &[]), ("bind", "book", &[], &[("text", &[("chapter", "all")])])];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    let keys = |keys: &[&str]| KeyRequest {
+        space: "chapter".to_owned(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        by: "ada".to_owned(),
+    };
+    workspace.step(Input::AddKeys(keys(&["one", "two", "old"])));
+    workspace.want("text", Refresh::Stale);
+    workspace.finish_all("t1");
+    workspace.step(Input::RetireKeys(keys(&["old"])));
+    workspace.want("book", Refresh::Stale);
+    workspace.finish_all("b1");
+    assert_eq!(workspace.said("book").0, PartitionState::Current);
+
+    workspace.step(Input::AddKeys(keys(&["three", "old"])));
+    workspace.step(Input::RetireKeys(keys(&["two"])));
+    workspace.want("text/chapter=three", Refresh::Stale);
+    workspace.finish_all("t1");
+    let why = workspace.why("book");
+    let told = [
+        // It was there then, and not read.
+        row("text/chapter=old", "", "t1", "added"),
+        row("text/chapter=three", "", "t1", "added"),
+        row("text/chapter=two", "t1", "", "removed"),
+    ];
+    assert_eq!(rows(&why.causes[0].inputs), told);
+    assert_eq!(
+        why.summary,
+        "book is stale because input text/chapter=old (and 1 more) was added; input text/chapter=two is read no more"
+    );
+    // And the same where all that is told by an archive.
+    let path = workspace.folder.path().join("log.db");
+    let (archiver, until) = (Archiver::new(&path), workspace.log.last());
+    let seq = workspace.core.state.seq;
+    workspace.log.save_checkpoint(&Checkpoint { seq, format: 1, bytes: vec![1] }).unwrap();
+    let until = Seq(until.0 - 1);
+    archiver.write(&Cut { until, ..Cut::default() }).unwrap();
+    workspace.log.cut_off(until).unwrap();
+    while workspace.log.purge().unwrap() {}
+    assert_eq!(rows(&workspace.why("book").causes[0].inputs), told);
+}
+
+#[test]
+fn an_input_that_is_declared_no_more_is_told() {
+    let mut workspace = written();
+    let text: Job<'_> = ("write", "text", &["name"], &[("raw", &[("name", "same")])]);
+    let book: Job<'_> = ("bind", "book", &[], &[]);
+    workspace.register(&graph(&[("raw", &["name"])], &[text, book], "code"));
+    let why = workspace.why("book");
+    assert_eq!(rows(&why.causes[0].inputs)[0], row("text/name=a", "v1", "", "removed"));
+    assert_eq!(why.summary, "book is stale because input text/name=a (and 2 more) is read no more");
 }
