@@ -43,8 +43,8 @@ class Checks(Scenario):
         self.assertSays(failed, said, "    | it says bad")
         self.assertEqual(read(self.ws.at("out", "item", "bad.txt")), "fine\n")
         self.assertEqual(self.attempts(item), ["failure"])
-        self.assertEqual(self.ws.states(item), {"failed": 1})
-        self.assertSays(self.ws.cli("why", item).expect(0), said)
+        self.assertEqual(self.ws.states(item), {"current": 1})
+        self.assertSays(self.ws.cli("why", item).expect(0), "is current", "failed and changed nothing", said)
         self.assertIn((item, "//checked:sane", "failed"), self.found(item, "--failed"))
         self.assertSays(self.ws.cli("checks", item, "--failed").expect(0), "it says bad", "blocking", "failed")
 

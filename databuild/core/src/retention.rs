@@ -22,7 +22,7 @@ pub fn begins_live(state: &State, event: &Event) -> bool {
     }
 }
 
-/// Present partitions of all outputs that are made from a partition. None of one that the graph does not have.
+/// Present partitions of all outputs that are made from a partition, declared or found so. None of one that the graph does not have.
 #[must_use]
 pub fn made_from(state: &State, partition: &str) -> Vec<String> {
     let Some((ix, key)) = located(state, partition) else { return Vec::new() };
@@ -39,6 +39,9 @@ pub fn made_from(state: &State, partition: &str) -> Vec<String> {
             found.extend(present.iter().map(|key| state.partition_text(*output, &key)));
         }
     }
+    let by_discovery = state.readers_by_discovery(ix, &one);
+    let present = by_discovery.iter().filter(|(reader, key)| state.dataset(*reader).present.contains(key));
+    found.extend(present.map(|(reader, key)| state.partition_text(*reader, key)));
     found
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use databuild_core::event::{Event, Refresh};
+use databuild_core::event::{AttemptOutcome, Event, Refresh};
 use databuild_core::ids::RunId;
 use databuild_core::retention::{begins_live, code_in_use, graphs_in_use, last_failures, made_from};
 use support::graphs::{days, reads, GraphSpec};
@@ -60,6 +60,17 @@ fn what_was_made_from_a_partition_is_found_by_the_graph() {
     assert_eq!(of(&workspace, "clean/date=2010-01-03"), weeks);
     assert_eq!(of(&workspace, "log/date=2010-01-03"), [""; 0]);
     assert_eq!(of(&workspace, "gone/date=2010-01-03"), [""; 0]);
+}
+
+#[test]
+fn what_was_made_from_a_partition_that_nobody_declared_is_found_too() {
+    let mut workspace = workspace();
+    workspace.want(&["clean/date=2010-01-01"], Refresh::Stale);
+    let partitions = vec!["raw/date=2010-01-05".to_owned(), "week/date=2010-01-05".to_owned()];
+    workspace.end("clean/date=2010-01-01", AttemptOutcome::MissingInput { partitions });
+    workspace.finish_all("v1");
+    let of = |partition: &str| made_from(&workspace.core.state, partition);
+    assert_eq!(of("week/date=2010-01-05"), ["clean/date=2010-01-01", "log/date=2010-01-01"]);
 }
 
 #[test]

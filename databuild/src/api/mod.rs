@@ -29,7 +29,7 @@ pub use judgements::{
 };
 pub use keys::{KeyRow, KeySpaceRow, KeysReply, KeysRequest};
 pub use partitions::{
-    Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,
+    AdoptedSaid, Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,
 };
 pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
 pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};

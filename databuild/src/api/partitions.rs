@@ -39,7 +39,7 @@ pub enum PartitionState {
     Building,
     /// Built, but not as a fresh build would be.
     Stale,
-    /// The last run failed.
+    /// Not current, and the last run for it failed.
     Failed,
 }
 
@@ -82,6 +82,12 @@ pub struct Why {
     pub built_at: Option<String>,
     /// Its data version.
     pub version: Option<String>,
+    /// Who adopted it, if no run made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<AdoptedSaid>,
+    /// A run after the one that made it, which failed and changed nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_since: Option<String>,
     /// What is wrong with it; empty if nothing.
     pub causes: Vec<WhyCause>,
     /// Where it is stale or missing because of something that is so itself: from what it is made from
@@ -93,6 +99,15 @@ pub struct Why {
     pub path: Option<String>,
     /// The last event this reflects.
     pub seq: u64,
+}
+
+/// Files that were there already became what a partition holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdoptedSaid {
+    /// Who said so; absent if the archive that tells is not there.
+    pub by: Option<String>,
+    /// When, RFC 3339.
+    pub at: String,
 }
 
 /// A partition that is not current, on the way to the first cause.
@@ -122,6 +137,9 @@ pub struct WhyCause {
     /// For a taint: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taint: Option<super::TaintSaid>,
+    /// For a failure: the run, of which `logs` tells more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// A changed source file and how the job depends on it.
@@ -146,4 +164,8 @@ pub struct InputUsed {
     pub then: Option<String>,
     /// Its data version now; absent if it is not there or not needed any more.
     pub now: Option<String>,
+    /// `discovered` if its run found that it needs it and nobody declared that; `added` if it was none of the inputs
+    /// then, `removed` if it is none any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }

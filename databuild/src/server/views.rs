@@ -46,7 +46,8 @@ pub(super) fn standing(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> 
     let facts = state.dataset(ix);
     Standing {
         building: set.intersect(&state.work(job).live),
-        failed: set.intersect(&facts.failed),
+        // What is current lacks nothing, whatever a run after the one that made it came to.
+        failed: missing.union(&stale).intersect(&facts.failed),
         empty: set.intersect(&facts.empty),
         missing,
         stale,

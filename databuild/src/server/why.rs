@@ -1,16 +1,23 @@
 //! Why a partition is as it is: the verdict, down to the changed file or the changed input.
 
+mod failure;
+mod inputs;
+
 use super::lineage::files_changed_since;
 use super::views;
-use crate::api::{InputUsed, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
-use crate::store::{MaterializationRow, Reader, RunFilter, RunRow, RunState, StoreError, TaintRow};
-use databuild_core::decide::{Sighting, Sightings};
+use crate::api::{AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
+use crate::store::{MaterializationRow, Reader, RunRow, StoreError, TaintRow};
+use databuild_core::decide::Sightings;
+use databuild_core::event::Event;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
+use failure::last_failure;
+use inputs::{inputs_used, Used};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
 const MOST_STEPS: usize = 50;
@@ -18,8 +25,6 @@ const MOST_STEPS: usize = 50;
 const LONGEST_SHOWN: usize = 100;
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
-/// Failed runs among which the one that made a partition in a batch is looked for.
-const MOST_RUNS: usize = 200;
 
 /// Explains one partition, given the plan to build it and what was just seen of files.
 ///
@@ -45,23 +50,34 @@ pub(super) fn why(
     let dataset = graph.dataset(ix);
     let partition = state.partition_text(ix, key);
     let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let adopted = match &made {
+        Some(made) if state.dataset(ix).adopted.contains(key) => Some(adoption(reader, made)),
+        _ => None,
+    };
     let verdict = verdict.unwrap_or(Verdict::Current);
     let mut causes = Vec::new();
-    let mut inputs = Vec::new();
+    let mut used = Used::default();
+    let mut failed_since = None;
     if let Some(job) = dataset.producer {
-        let lease = lease_of(reader, made.as_ref())?;
-        if made.is_some() && verdict != Verdict::Missing {
-            inputs = inputs_used(state, reader, seen, job, key, lease)?;
+        if let Some(made) = made.as_ref().filter(|_| verdict != Verdict::Missing) {
+            used = inputs_used(state, reader, seen, (job, ix, key), made, verdict)?;
         }
-        if standing == PartitionState::Failed {
-            causes.extend(last_failure(state, reader, job, key)?);
+        match standing {
+            PartitionState::Failed => causes.extend(last_failure(state, reader, job, key)?.map(failed)),
+            PartitionState::Current | PartitionState::Empty if state.dataset(ix).failed.contains(key) => {
+                failed_since = last_failure(state, reader, job, key)?;
+            }
+            _ => {}
         }
         if verdict != Verdict::Current {
-            let mut cause = cause(state, reader, job, (ix, key), verdict, &inputs)?;
+            let mut cause = cause(state, reader, job, (ix, key), verdict, &used)?;
             blame_taint(state, reader, ix, key, verdict, &mut cause)?;
             causes.push(cause);
         }
-        inputs.truncate(MOST_INPUTS);
+        if standing == PartitionState::Missing {
+            causes.splice(0..0, failed_upstream(&upstream));
+        }
+        used.inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
         let mut cause = match verdict {
             Verdict::Tainted => plain(verdict.code(), verdict.phrase()),
@@ -74,10 +90,13 @@ pub(super) fn why(
     if let Some((_, message)) = &unseen {
         causes = vec![not_observed(message)];
     }
-    let summary = match unseen {
+    let mut summary = match unseen {
         Some((_, message)) => format!("{partition} could not be observed: {message}"),
-        None => summary(&partition, standing, &causes, &upstream),
+        None => summary(&partition, standing, adopted.is_some(), &causes, &upstream),
     };
+    if let Some(RunRow { id, message, .. }) = &failed_since {
+        summary.push_str(&format!("; a later run, {id}, failed and changed nothing: {message}"));
+    }
     Ok(Why {
         summary,
         partition,
@@ -86,19 +105,32 @@ pub(super) fn why(
         run: made.as_ref().and_then(|made| Some(made.run?.to_string())),
         built_at: made.as_ref().map(|made| made.at.to_string()),
         version: made.map(|made| made.version),
+        adopted,
+        failed_since: failed_since.map(|run| run.id.to_string()),
         causes,
         upstream,
-        inputs,
+        inputs: used.inputs,
         path: dataset.partition_path(key, &state.symbols),
         seq: state.seq.0,
     })
 }
 
-fn summary(partition: &str, standing: PartitionState, causes: &[WhyCause], upstream: &[WhyStep]) -> String {
+fn summary(
+    partition: &str,
+    standing: PartitionState,
+    adopted: bool,
+    causes: &[WhyCause],
+    upstream: &[WhyStep],
+) -> String {
     let word = match standing {
         PartitionState::Current | PartitionState::Empty if !upstream.is_empty() => {
             let first = upstream.last().map(first_cause).unwrap_or_default();
             return format!("{partition} is current, but what it is made from is not: {first}");
+        }
+        PartitionState::Current if adopted => {
+            return format!(
+                "{partition} is current: it was adopted as it was found, and nothing that it would be made from has changed since"
+            )
         }
         PartitionState::Current => {
             return format!("{partition} is current: nothing it was made from has changed")
@@ -127,8 +159,8 @@ fn first_cause(step: &WhyStep) -> String {
     format!("{}{more} is not current because {}", step.partition, step.cause.message)
 }
 
-/// The way from `key` of `job` up to something that is not current though all it is made from is: at
-/// each step the first input that a build would make. Empty if there is none.
+/// The way from `key` of `job` up to what failed, or else to something that is not current though all it is made
+/// from is: at each step the first input that a build would make. Empty if there is none.
 fn upstream(
     state: &State,
     reader: &Reader,
@@ -136,9 +168,16 @@ fn upstream(
     job: JobIx,
     key: &PartitionKey,
 ) -> Result<Vec<WhyStep>, StoreError> {
-    let (plan, seen) = planned;
+    let (plan, _) = planned;
     let graph = state.graph();
     let mut steps = Vec::new();
+    let single = PartitionSet::single(graph.home(job).shape, key);
+    if let Some(way) = failure::way_to_failure(state, plan, job, &single, &mut BTreeSet::from([job])) {
+        for at in way.into_iter().take(MOST_STEPS) {
+            steps.push(step(state, reader, planned, (at.dataset, &at.key), at.count)?);
+        }
+        return Ok(steps);
+    }
     let mut at = Some((job, key.clone()));
     while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
         let single = PartitionSet::single(graph.home(job).shape, &key);
@@ -159,28 +198,10 @@ fn upstream(
                 }
                 continue;
             };
-            let Some((first, count)) = not_current(plan, producer, &needed) else { continue };
-            let partition = state.partition_text(input.dataset, &first);
-            let texts = state.texts(input.dataset, &first);
-            let made = reader.materialization_at(&texts, Seq(i64::MAX as u64))?.value;
-            let verdict = state.verdict(producer, &first);
-            let inputs = match verdict {
-                Verdict::InputsChanged => {
-                    let lease = lease_of(reader, made.as_ref())?;
-                    inputs_used(state, reader, seen, producer, &first, lease)?
-                }
-                _ => Vec::new(),
-            };
-            let cause = match verdict {
-                Verdict::Current => {
-                    plain(Reason::UpstreamBuilt.code(), "something it is made from is not current")
-                }
-                _ => cause(state, reader, producer, (input.dataset, &first), verdict, &inputs)?,
-            };
-            let mut cause = cause;
-            blame_taint(state, reader, input.dataset, &first, verdict, &mut cause)?;
-            let label = graph.job(producer).label.clone();
-            steps.push(WhyStep { partition, job: Some(label), count, cause });
+            // What is outdated itself comes before what merely reads such data.
+            let (outdated, all) = work_of(plan, producer, &needed);
+            let Some(first) = outdated.first().or_else(|| all.first()) else { continue };
+            steps.push(step(state, reader, planned, (input.dataset, &first), all.len())?);
             at = Some((producer, first));
             break;
         }
@@ -188,9 +209,40 @@ fn upstream(
     Ok(steps)
 }
 
-/// The first partition among `needed` that a build would make, or nobody can, and how many there are.
-/// What is outdated itself comes before what merely reads such data.
-fn not_current(plan: &Plan, job: JobIx, needed: &PartitionSet) -> Option<(PartitionKey, u64)> {
+/// What is wrong with one partition that a build would make, and with how many of its dataset.
+fn step(
+    state: &State,
+    reader: &Reader,
+    (_, seen): (&Plan, &Sightings),
+    (ix, key): (DatasetIx, &PartitionKey),
+    count: u64,
+) -> Result<WhyStep, StoreError> {
+    let graph = state.graph();
+    let producer = graph.dataset(ix).producer.expect("only what a job makes is to be built");
+    let (partition, label) = (state.partition_text(ix, key), graph.job(producer).label.clone());
+    if state.dataset(ix).failed.contains(key) {
+        if let Some(run) = last_failure(state, reader, producer, key)? {
+            let message = format!("{label} failed in {}: {}", run.id, run.message);
+            let cause = WhyCause { run: Some(run.id.to_string()), ..plain("run_failed", &message) };
+            return Ok(WhyStep { partition, job: Some(label), count, cause });
+        }
+    }
+    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let verdict = state.verdict(producer, key);
+    let used = match made.as_ref().filter(|_| verdict == Verdict::InputsChanged) {
+        Some(made) => inputs_used(state, reader, seen, (producer, ix, key), made, verdict)?,
+        None => Used::default(),
+    };
+    let mut cause = match verdict {
+        Verdict::Current => plain(Reason::UpstreamBuilt.code(), "something it is made from is not current"),
+        _ => cause(state, reader, producer, (ix, key), verdict, &used)?,
+    };
+    blame_taint(state, reader, ix, key, verdict, &mut cause)?;
+    Ok(WhyStep { partition, job: Some(label), count, cause })
+}
+
+/// Among `needed`: what a build would make since it is outdated itself, and all that it would make, or nobody can.
+fn work_of(plan: &Plan, job: JobIx, needed: &PartitionSet) -> (PartitionSet, PartitionSet) {
     let mut outdated = PartitionSet::empty(needed.shape());
     let mut all = outdated.clone();
     for entry in plan.jobs.iter().filter(|entry| entry.job == job) {
@@ -200,7 +252,7 @@ fn not_current(plan: &Plan, job: JobIx, needed: &PartitionSet) -> Option<(Partit
     for (_, set, _) in plan.blocked.iter().filter(|(blocked, ..)| *blocked == job) {
         all.union_with(&set.intersect(needed));
     }
-    Some((outdated.first().or_else(|| all.first())?, all.len()))
+    (outdated, all)
 }
 
 /// Those of `set` that could not be observed, with the first reason.
@@ -208,6 +260,14 @@ fn unseen<'p>(plan: &'p Plan, ix: DatasetIx, set: &PartitionSet) -> Option<(Part
     let looks = plan.unseen.iter().filter(|look| look.dataset == ix);
     let mut found = looks.map(|look| (look.set.intersect(set), look.message.as_str()));
     found.find(|(set, _)| !set.is_empty())
+}
+
+/// Of what is not there since something that it is made from failed.
+fn failed_upstream(upstream: &[WhyStep]) -> Option<WhyCause> {
+    let WhyStep { partition, cause, .. } = upstream.last()?;
+    let run = cause.run.clone()?;
+    let message = format!("it needs {partition}, and {}", cause.message);
+    Some(WhyCause { run: Some(run), ..plain("upstream_failed", &message) })
 }
 
 /// Of external data that nobody knows.
@@ -228,92 +288,25 @@ fn plain(reason: &str, message: &str) -> WhyCause {
         files: Vec::new(),
         inputs: Vec::new(),
         taint: None,
+        run: None,
     }
 }
 
-/// The position of the lease that a materialization's inputs were read at.
-fn lease_of(reader: &Reader, made: Option<&MaterializationRow>) -> Result<Option<Seq>, StoreError> {
-    let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
-    let Some(found) = reader.run(run)?.value else { return Ok(None) };
-    // A batch may have had further attempts after the one that made this partition.
-    let before = made.map_or(Seq(0), |made| made.seq);
-    let leases = found.attempts.iter().map(|attempt| attempt.lease_seq);
-    Ok(leases.filter(|lease| *lease < before).max())
+/// Of what a run should have made.
+fn failed(run: RunRow) -> WhyCause {
+    let message = format!("its last run, {}, failed: {}", run.id, run.message);
+    WhyCause { run: Some(run.id.to_string()), ..plain("run_failed", &message) }
 }
 
-/// The last run for a partition, if it failed.
-fn last_failure(
-    state: &State,
-    reader: &Reader,
-    job: JobIx,
-    key: &PartitionKey,
-) -> Result<Option<WhyCause>, StoreError> {
-    let texts = state.texts(state.graph().job(job).outputs[0], key);
-    let failed = RunFilter { state: Some(RunState::Failed), ..RunFilter::default() };
-    let mut run: Option<RunRow> = None;
-    for text in texts {
-        let alone = RunFilter { partition_prefixes: vec![text.clone()], limit: 1, ..failed.clone() };
-        let found = reader.runs(&alone)?.value.into_iter().filter(|run| run.partition == text);
-        run = run.into_iter().chain(found).max_by_key(|run| run.id);
-    }
-    // A batch goes by the name of its set.
-    let jobs = state.graph().job(job).labels().map(str::to_owned).collect();
-    let batches = RunFilter { jobs, limit: MOST_RUNS, ..failed };
-    let among = |text: &str| {
-        let found = state.graph().locate_set(text, &state.symbols);
-        found.is_some_and(|(_, set)| set.contains(key))
-    };
-    let batch =
-        reader.runs(&batches)?.value.into_iter().find(|run| run.partitions > 1 && among(&run.partition));
-    let run = run.into_iter().chain(batch).max_by_key(|run| run.id);
-    Ok(run.map(|run| WhyCause {
-        reason: "run_failed".to_owned(),
-        message: format!("its last run, {}, failed: {}", run.id, run.message),
-        files: Vec::new(),
-        inputs: Vec::new(),
-        taint: None,
-    }))
-}
-
-fn inputs_used(
-    state: &State,
-    reader: &Reader,
-    seen: &Sightings,
-    job: JobIx,
-    key: &PartitionKey,
-    lease: Option<Seq>,
-) -> Result<Vec<InputUsed>, StoreError> {
-    let graph = state.graph();
-    let home = graph.side(graph.job(job).outputs[0], state.extents());
-    let mut used = Vec::new();
-    for input in &graph.job(job).inputs {
-        let read = graph.side(input.dataset, state.extents());
-        for key in input.mapping.inputs_of_one(&home, &read, key).needed.iter() {
-            let partition = state.partition_text(input.dataset, &key);
-            let texts = state.texts(input.dataset, &key);
-            let version_at = |seq: Seq| -> Result<Option<String>, StoreError> {
-                Ok(reader.materialization_at(&texts, seq)?.value.map(|row| row.version))
-            };
-            let then = lease.map(&version_at).transpose()?.flatten();
-            let present = state.dataset(input.dataset).present.contains(&key);
-            // A look just now may know more than the log.
-            let just_seen = seen.seen.iter().find_map(|sighting| match sighting {
-                Sighting::Content { dataset, key: of, version, .. }
-                    if *dataset == input.dataset && *of == key =>
-                {
-                    Some(version.clone())
-                }
-                _ => None,
-            });
-            let now = match just_seen {
-                Some(version) => Some(version),
-                None if present => version_at(Seq(i64::MAX as u64))?,
-                None => None,
-            };
-            used.push(InputUsed { partition, then, now });
-        }
-    }
-    Ok(used)
+/// Who adopted what a partition holds.
+fn adoption(reader: &Reader, made: &MaterializationRow) -> AdoptedSaid {
+    // An archive that is not there costs only the name.
+    let record = reader.event(made.seq).ok().and_then(|answer| answer.value);
+    let by = record.and_then(|record| match record.event {
+        Event::Adopted(adopted) => Some(adopted.by),
+        _ => None,
+    });
+    AdoptedSaid { by, at: made.at.to_string() }
 }
 
 fn cause(
@@ -322,15 +315,9 @@ fn cause(
     job: JobIx,
     (ix, key): (DatasetIx, &PartitionKey),
     verdict: Verdict,
-    inputs: &[InputUsed],
+    used: &Used,
 ) -> Result<WhyCause, StoreError> {
-    let mut cause = WhyCause {
-        reason: verdict.code().to_owned(),
-        message: verdict.phrase().to_owned(),
-        files: Vec::new(),
-        inputs: Vec::new(),
-        taint: None,
-    };
+    let mut cause = plain(verdict.code(), verdict.phrase());
     match verdict {
         Verdict::CodeChanged => {
             // Its code as it counts: what was accepted since it was made is no change any more.
@@ -351,23 +338,8 @@ fn cause(
             };
         }
         Verdict::InputsChanged => {
-            cause.inputs =
-                inputs.iter().filter(|input| input.then != input.now).take(MOST_INPUTS).cloned().collect();
-            cause.message = match cause.inputs.as_slice() {
-                [] => "the set of its inputs changed".to_owned(),
-                [first, rest @ ..] => {
-                    let more =
-                        if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-                    let what = match (&first.then, &first.now) {
-                        (None, _) => "was added".to_owned(),
-                        (_, None) => "is gone".to_owned(),
-                        (Some(then), Some(now)) => {
-                            format!("has other data ({} then, {} now)", short(then), short(now))
-                        }
-                    };
-                    format!("input {} {what}{more}", first.partition)
-                }
-            };
+            cause.inputs = used.changed().take(MOST_INPUTS).cloned().collect();
+            cause.message = used.what_changed();
         }
         Verdict::ArgsChanged => {
             if let Some(given) = given_by_hand(state, reader, (ix, key))? {
@@ -442,7 +414,5 @@ fn to_the_second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// The beginning of a data version is enough for an eye.
-fn short(version: &str) -> String {
-    version.chars().take(15).collect()
-}
+#[cfg(test)]
+mod tests;

@@ -15,13 +15,14 @@
 mod checks;
 mod columns;
 
+use super::convert::kind;
 use super::error::StoreError;
 use super::rows::{
     AttemptRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
 };
 use super::sqlite::{failure, open_reader, position, read, Archives, ARCHIVED};
 use columns::{attempt_row, graph_row, materialization_row, run_row, taint_row, want_row};
-use databuild_core::event::Record;
+use databuild_core::event::{Event, KeysAdded, KeysRetired, Record};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use rusqlite::{params, Connection, OptionalExtension};
 use std::collections::BTreeMap;
@@ -387,6 +388,22 @@ impl Reader {
             let archived = position(connection, &self.log, ARCHIVED)?;
             let found = self.archives.records_through(connection, archived, before, 1)?;
             Ok(found.into_iter().find(|(found, _)| *found == seq).map(|(_, record)| record))
+        })
+    }
+
+    /// How dynamic keys came and went after `after`, oldest first, be it in the log or in archives; none if that is
+    /// more than [`MAX_ROWS`] events.
+    pub fn key_changes(&self, after: Seq) -> Result<Answer<Option<Vec<Event>>>, StoreError> {
+        let (space, keys, by) = Default::default();
+        let added = kind(&Event::KeysAdded(KeysAdded { space, keys, by }));
+        let (space, keys, by) = Default::default();
+        let retired = kind(&Event::KeysRetired(KeysRetired { space, keys, by }));
+        self.checked_answer(|connection| {
+            let archived = position(connection, &self.log, ARCHIVED)?;
+            let (kinds, most) = ([added, retired], MAX_ROWS + 1);
+            let found = self.archives.of_kinds_through(connection, archived, after, kinds, most)?;
+            let events = found.into_iter().map(|(_, record)| record.event).collect::<Vec<_>>();
+            Ok(Some(events).filter(|events| events.len() <= MAX_ROWS))
         })
     }
 

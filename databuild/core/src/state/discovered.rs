@@ -100,7 +100,7 @@ impl State {
     }
 
     /// Partitions that were made from any of `set` without having declared it.
-    pub(super) fn readers_by_discovery(
+    pub(crate) fn readers_by_discovery(
         &self,
         ix: DatasetIx,
         set: &PartitionSet,

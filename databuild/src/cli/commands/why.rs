@@ -31,6 +31,10 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
     if let (Some(job), Some(run), Some(at)) = (&why.job, &why.run, &why.built_at) {
         output::line(&format!("  built by {run} of {job} at {}", output::time(at)));
     }
+    if let Some(adopted) = &why.adopted {
+        let by = adopted.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        output::line(&format!("  adopted{by} at {}", output::time(&adopted.at)));
+    }
     for cause in &why.causes {
         print_cause(cause, "  ");
     }
@@ -41,11 +45,20 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
     }
     if why.causes.is_empty() && why.upstream.is_empty() {
         for input in why.inputs.iter().take(SHOWN) {
-            output::line(&format!("  from {} {}", input.partition, short(input.now.as_deref())));
+            output::line(&format!(
+                "  from {} {}{}",
+                input.partition,
+                short(input.now.as_deref()),
+                kind(input)
+            ));
         }
         if why.inputs.len() > SHOWN {
             output::line(&format!("  and {} more inputs", why.inputs.len() - SHOWN));
         }
+    }
+    let told = why.causes.iter().chain(why.upstream.iter().map(|step| &step.cause));
+    if let Some(run) = told.filter_map(|cause| cause.run.as_ref()).chain(&why.failed_since).next() {
+        eprintln!("  more: databuild logs {run}");
     }
     Ok(exit_code::OK)
 }
@@ -75,7 +88,18 @@ fn print_work(cli: &Cli, why: &WhyWork) -> Result<u8, CliError> {
 }
 
 fn versions(input: &InputUsed) -> String {
-    format!("{}: {} then, {} now", input.partition, short(input.then.as_deref()), short(input.now.as_deref()))
+    let version = |version: &Option<String>| short(version.as_deref());
+    format!("{}: {} then, {} now{}", input.partition, version(&input.then), version(&input.now), kind(input))
+}
+
+/// What is special about an input.
+fn kind(input: &InputUsed) -> &'static str {
+    match input.kind.as_deref() {
+        Some("discovered") => "  (found by its run)",
+        Some("added") => "  (was no input then)",
+        Some("removed") => "  (is no input any more)",
+        _ => "",
+    }
 }
 
 /// The beginning of a data version is enough for an eye.

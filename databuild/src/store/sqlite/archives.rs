@@ -7,7 +7,7 @@
 use super::super::error::StoreError;
 use super::failure::failure;
 use super::open::{check_header, open_read_only};
-use super::read::records;
+use super::read::{records, records_of_kinds};
 use super::schema::MOVING_TABLES;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
@@ -113,6 +113,31 @@ impl Archives {
         if found.len() < limit {
             found.extend(records(log, &self.log, after, limit - found.len())?);
         }
+        Ok(found)
+    }
+
+    /// The same of events of some kinds only; at most `limit` of each archive.
+    pub(in super::super) fn of_kinds_through(
+        &self,
+        log: &Connection,
+        archived: Seq,
+        after: Seq,
+        kinds: [u32; 2],
+        limit: usize,
+    ) -> Result<Vec<(Seq, Record)>, StoreError> {
+        let mut found = Vec::new();
+        let mut read = after;
+        for file in self.counted(archived)?.into_iter().filter(|file| file.last > after) {
+            if file.first > read.next() {
+                return Err(self.missing(read.next()));
+            }
+            found.extend(records_of_kinds(&file.open()?, &file.name(), after, kinds, limit)?);
+            read = file.last;
+        }
+        if read < archived {
+            return Err(self.missing(read.next()));
+        }
+        found.extend(records_of_kinds(log, &self.log, after.max(archived), kinds, limit)?);
         Ok(found)
     }
 

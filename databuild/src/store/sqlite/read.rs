@@ -6,7 +6,7 @@ use super::failure::failure;
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{params, Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
 /// Position of the newest event.
@@ -48,6 +48,31 @@ pub(in super::super) fn records(
         let record = decode_record(log, seq, payload, |digest| blob(connection, log, digest))?;
         found.push((seq, record));
         previous = seq;
+    }
+    Ok(found)
+}
+
+/// Events of some kinds after `after`, oldest first, at most `limit`.
+pub(in super::super) fn records_of_kinds(
+    connection: &Connection,
+    log: &str,
+    after: Seq,
+    kinds: [u32; 2],
+    limit: usize,
+) -> Result<Vec<(Seq, Record)>, StoreError> {
+    let fail = |e| failure(log, &e);
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT seq, payload FROM events WHERE seq > ?1 AND kind IN (?2, ?3) ORDER BY seq LIMIT ?4",
+        )
+        .map_err(fail)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![after.0 as i64, kinds[0], kinds[1], limit]).map_err(fail)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(fail)? {
+        let seq = Seq(row.get::<_, i64>(0).map_err(fail)? as u64);
+        let payload = row.get_ref(1).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
+        found.push((seq, decode_record(log, seq, payload, |digest| blob(connection, log, digest))?));
     }
     Ok(found)
 }

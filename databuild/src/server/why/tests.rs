@@ -1,0 +1,439 @@
+//! What is said of partitions of a workspace that the core drives, over a log on disk.
+
+use super::*;
+use crate::api::InputUsed;
+use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, SqliteLog};
+use databuild_core::decide::{
+    AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input, KeyRequest,
+    Sighting, Step, Success, WantRequest,
+};
+use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
+use databuild_core::ids::GraphId;
+use databuild_core::planner;
+use serde_json::{json, Value};
+use tempfile::TempDir;
+
+/// A job: its name, what it makes with which dimensions, what it reads.
+type Job<'j> = (&'j str, &'j str, &'j [&'j str], &'j [Reads<'j>]);
+/// An input with the rule of each of its dimensions.
+type Reads<'r> = (&'r str, &'r [(&'r str, &'r str)]);
+
+/// The dimension `name` has listed keys, any other is a dynamic key space.
+fn dims(names: &[&str]) -> Value {
+    let keys = |name: &str| match name {
+        "name" => json!({"kind": "static", "keys": ["a", "b", "c"]}),
+        other => json!({"kind": "dynamic", "name": other}),
+    };
+    names.iter().map(|name| json!({"name": name, "keys": keys(name)})).collect()
+}
+
+/// A graph of external datasets and jobs. `code` is that of all jobs.
+fn graph(external: &[(&str, &[&str])], jobs: &[Job<'_>], code: &str) -> Value {
+    let dataset = |name: &str, external: bool, dims: Value| json!({"name": name, "label": format!("//:{name}"), "external": external, "dims": dims, "path": null});
+    let outside = external.iter().map(|(name, keys)| {
+        let mut dataset = dataset(name, true, dims(keys));
+        let holes: String = keys.iter().map(|dim| format!("-{{{dim}}}")).collect();
+        dataset["path"] = format!("in/{name}{holes}.csv").into();
+        dataset
+    });
+    let mut datasets: Vec<Value> = outside.collect();
+    datasets.extend(jobs.iter().map(|(_, makes, keys, _)| dataset(makes, false, dims(keys))));
+    datasets.sort_by_key(|dataset| dataset["name"].to_string());
+    let rule = |(dim, kind): &(&str, &str)| match *kind {
+        "same" => json!({"dim": dim, "rule": {"kind": "same", "of": dim}}),
+        kind => json!({"dim": dim, "rule": {"kind": kind}}),
+    };
+    let input = |(name, rules): &Reads<'_>| {
+        json!({
+            "name": name, "dataset": name, "dims": rules.iter().map(rule).collect::<Value>(),
+            "before_start": "clip", "after_end": "clip",
+        })
+    };
+    let job = |(name, makes, _, reads): &Job<'_>| {
+        json!({
+            "label": format!("//:{name}"), "executable": "job", "args": [], "env": {}, "env_inherit": [],
+            "inputs": reads.iter().map(input).collect::<Value>(), "outputs": [makes], "retries": 0,
+            "backoff_ms": 1, "backoff_max_ms": 1, "timeout_ms": null, "grace_ms": 1,
+            "on_code_change": "stale", "manifest": "m", "sources": "s", "code": code,
+        })
+    };
+    let jobs: Vec<Value> = jobs.iter().map(job).collect();
+    json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs})
+}
+
+struct Workspace {
+    folder: TempDir,
+    log: SqliteLog,
+    core: Core,
+    /// Attempts that were ordered and are not over.
+    ordered: Vec<AttemptSpec>,
+}
+
+impl Workspace {
+    fn new(graph: &Value) -> Workspace {
+        let folder = tempfile::tempdir().unwrap();
+        let log = SqliteLog::open(&folder.path().join("log.db")).unwrap();
+        let mut workspace = Workspace { folder, log, core: Core::new(8), ordered: Vec::new() };
+        workspace.register(graph);
+        workspace
+    }
+
+    fn now(&self) -> Timestamp {
+        "2024-12-31T00:00:00Z".parse().unwrap()
+    }
+
+    fn step(&mut self, input: Input) -> Step {
+        let step = self.core.step(input, self.now());
+        step.reply.as_ref().unwrap();
+        self.log.append(&Batch { records: step.records.clone(), blobs: vec![] }).unwrap();
+        for effect in &step.effects {
+            match effect {
+                Effect::Start(spec) => self.ordered.push(AttemptSpec::clone(spec)),
+                Effect::Publish { attempt, outputs, .. } => {
+                    self.step(Input::Published { attempt: *attempt, marks: vec![9; outputs.len()] });
+                }
+                _ => {}
+            }
+        }
+        step
+    }
+
+    fn register(&mut self, graph: &Value) {
+        let content = graph.to_string();
+        let graph = GraphId::of(&content);
+        let (inherited, sources) = Default::default();
+        self.step(Input::RegisterGraph(GraphRegistered {
+            graph,
+            content: content.into(),
+            inherited,
+            sources,
+        }));
+    }
+
+    fn want(&mut self, target: &str, refresh: Refresh) {
+        let request = WantRequest {
+            targets: vec![target.to_owned()],
+            class: PriorityClass::Interactive,
+            refresh,
+            as_of: None,
+            ttl_seconds: None,
+            sla_seconds: None,
+            comment: String::new(),
+            source: "test".to_owned(),
+            graph: None,
+        };
+        self.step(Input::CreateWant(request, Sightings::default()));
+    }
+
+    fn see(&mut self, sighting: Sighting) {
+        let graph = Some(self.core.state.registered().id.clone());
+        self.step(Input::Sightings(Sightings { graph, seen: vec![sighting], unseen: Vec::new() }));
+    }
+
+    fn observe(&mut self, partition: &str, version: &str) {
+        let (dataset, key) = self.core.state.resolve_one(partition).unwrap();
+        self.see(Sighting::Content { dataset, key, version: version.to_owned(), mark: 7 });
+    }
+
+    /// The attempt at a partition is over.
+    fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
+        let at = self.ordered.iter().position(|spec| spec.partition == partition).expect("it is being made");
+        let attempt = self.ordered.remove(at).attempt;
+        let end =
+            AttemptEnd { result, exit_code: None, wall_ms: 9000, cpu_ms: 1, max_rss_kb: 1, checks: vec![] };
+        self.step(Input::AttemptEnded { attempt, end });
+    }
+
+    fn finish(&mut self, partition: &str, version: &str) {
+        let output = OutputRecord {
+            partition: partition.to_owned(),
+            version: version.to_owned(),
+            empty: false,
+            mark: 0,
+            bytes: 1,
+            metadata: "{}".to_owned(),
+        };
+        self.end(partition, Ok(Success { outputs: vec![output], ..Success::default() }));
+    }
+
+    fn fail(&mut self, partition: &str, message: &str) {
+        let outcome = AttemptOutcome::Failure { permanent: true };
+        self.end(partition, Err(AttemptReport::new(outcome, message)));
+    }
+
+    /// Makes all that is wanted, and that it finds it needs.
+    fn finish_all(&mut self, version: &str) {
+        while let Some(partition) = self.ordered.first().map(|spec| spec.partition.clone()) {
+            self.finish(&partition, version);
+        }
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(&self.folder.path().join("log.db"), 1)
+    }
+
+    fn why(&self, partition: &str) -> Why {
+        let mut state = self.core.state.clone();
+        let (ix, key) = state.resolve_one(partition).unwrap();
+        let targets = [(ix, PartitionSet::single(state.graph().dataset(ix).shape, &key))];
+        let plan = planner::plan(&mut state, &targets, Refresh::Stale);
+        why(&mut state, &self.reader(), (&plan, &Sightings::default()), ix, &key).unwrap()
+    }
+
+    /// State and summary of a partition.
+    fn said(&self, partition: &str) -> (PartitionState, String) {
+        let why = self.why(partition);
+        let mut state = self.core.state.clone();
+        let (ix, set) = state.resolve(partition).unwrap();
+        let (rows, _) = views::rows(&mut state, ix, &set, None, 0, 1);
+        assert_eq!(rows[0].state, why.state, "a list says the same");
+        (why.state, why.summary)
+    }
+}
+
+/// `raw`, `text` made from it, `book` made from all of `text`.
+fn chain(code: &str) -> Value {
+    let text: Job<'_> = ("write", "text", &["name"], &[("raw", &[("name", "same")])]);
+    let book: Job<'_> = ("bind", "book", &[], &[("text", &[("name", "all")])]);
+    graph(&[("raw", &["name"])], &[text, book], code)
+}
+
+fn written() -> Workspace {
+    let mut workspace = Workspace::new(&chain("code"));
+    for name in ["a", "b", "c"] {
+        workspace.observe(&format!("raw/name={name}"), "r1");
+    }
+    workspace.want("book", Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace
+}
+
+#[test]
+fn what_is_current_is_not_failed_by_a_run_for_code_that_was_taken_back() {
+    let mut workspace = written();
+    workspace.register(&chain("broken"));
+    workspace.want("text/name=a", Refresh::Stale);
+    workspace.fail("text/name=a", "exit code 1");
+    let (state, summary) = workspace.said("text/name=a");
+    assert_eq!(state, PartitionState::Failed);
+    assert!(summary.contains("failed because its last run, r5, failed: exit code 1"), "{summary}");
+
+    workspace.register(&chain("code"));
+    let (state, summary) = workspace.said("text/name=a");
+    assert_eq!(state, PartitionState::Current);
+    assert_eq!(
+        summary,
+        "text/name=a is current: nothing it was made from has changed; a later run, r5, failed and changed \
+         nothing: exit code 1"
+    );
+    let mut state = workspace.core.state.clone();
+    let text = state.graph().dataset_named("text").unwrap();
+    let all = PartitionSet::full(state.graph().dataset(text).shape, state.extents().of(text));
+    assert_eq!(views::summary(&mut state, text, &all).failed, 0);
+}
+
+#[test]
+fn what_is_current_is_not_failed_by_a_run_that_was_forced() {
+    let mut workspace = written();
+    workspace.want("text/name=b", Refresh::All);
+    workspace.fail("text/name=b", "no space");
+    let why = workspace.why("text/name=b");
+    assert_eq!((why.state, why.causes), (PartitionState::Current, Vec::new()));
+    assert!(
+        why.summary.ends_with("a later run, r5, failed and changed nothing: no space"),
+        "{}",
+        why.summary
+    );
+    assert_eq!(why.run.as_deref(), Some("r2"));
+    // Once it is stale, that run is its failure.
+    workspace.observe("raw/name=b", "r2");
+    assert_eq!(workspace.said("text/name=b").0, PartitionState::Failed);
+}
+
+#[test]
+fn what_was_never_built_since_a_run_upstream_failed_says_so() {
+    let mut workspace = Workspace::new(&chain("code"));
+    for name in ["a", "b", "c"] {
+        workspace.observe(&format!("raw/name={name}"), "r1");
+    }
+    workspace.want("book", Refresh::Stale);
+    workspace.fail("text/name=b", "exit code 3");
+    workspace.finish("text/name=a", "v1");
+    let why = workspace.why("book");
+    assert_eq!(why.state, PartitionState::Missing);
+    assert_eq!(
+        why.summary,
+        "book is missing because it needs text/name=b, and //:write failed in r2: exit code 3"
+    );
+    let causes: Vec<_> =
+        why.causes.iter().map(|cause| (cause.reason.as_str(), cause.run.as_deref())).collect();
+    assert_eq!(causes, [("upstream_failed", Some("r2")), ("missing", None)]);
+    let steps: Vec<_> = why.upstream.iter().map(|step| (step.partition.as_str(), step.count)).collect();
+    assert_eq!(steps, [("text/name=b", 1)]);
+    assert_eq!(why.upstream[0].cause.message, "//:write failed in r2: exit code 3");
+}
+
+#[test]
+fn a_failure_further_up_is_found_past_what_was_merely_never_built() {
+    let same: &[(&str, &str)] = &[("name", "same")];
+    let jobs: &[Job<'_>] = &[
+        ("fetch", "page", &["name"], &[]),
+        ("look", "image", &["name"], &[]),
+        ("write", "text", &["name"], &[("page", same)]),
+        ("bind", "book", &["name"], &[("image", same), ("text", same)]),
+    ];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    workspace.want("page/name=b", Refresh::Stale);
+    workspace.fail("page/name=b", "no answer");
+    let why = workspace.why("book/name=b");
+    let steps: Vec<_> = why.upstream.iter().map(|step| step.partition.as_str()).collect();
+    assert_eq!(steps, ["text/name=b", "page/name=b"]);
+    assert_eq!(
+        why.summary,
+        "book/name=b is missing because it needs page/name=b, and //:fetch failed in r1: no answer"
+    );
+    // It says nothing of keys that do not need it.
+    assert_eq!(workspace.why("book/name=a").summary, "book/name=a is missing because it was never built");
+}
+
+#[test]
+fn what_is_current_says_what_failed_upstream() {
+    let mut workspace = written();
+    workspace.observe("raw/name=a", "r2");
+    workspace.want("book", Refresh::Stale);
+    workspace.fail("text/name=a", "exit code 1");
+    let summary = workspace.said("book").1;
+    assert_eq!(
+        summary,
+        "book is current, but what it is made from is not: text/name=a is not current because //:write failed in r5: \
+         exit code 1"
+    );
+}
+
+#[test]
+fn who_adopted_a_partition_is_told() {
+    let mut workspace = Workspace::new(&chain("code"));
+    workspace.observe("raw/name=a", "r1");
+    let (dataset, key) = workspace.core.state.resolve_one("text/name=a").unwrap();
+    let files = vec![FoundFile { dataset, key, version: "sha256:old".to_owned(), mark: 3, bytes: 4 }];
+    workspace.step(Input::Adopt(AdoptRequest { files, by: "ada".to_owned() }, Sightings::default()));
+    let why = workspace.why("text/name=a");
+    assert!(
+        why.summary.starts_with("text/name=a is current: it was adopted as it was found"),
+        "{}",
+        why.summary
+    );
+    let adopted = why.adopted.unwrap();
+    assert_eq!((adopted.by.as_deref(), adopted.at.as_str()), (Some("ada"), "2024-12-31T00:00:00Z"));
+    let used = |partition: &str, then: &str, now: &str| InputUsed {
+        partition: partition.to_owned(),
+        then: Some(then.to_owned()),
+        now: Some(now.to_owned()),
+        kind: None,
+    };
+    assert_eq!(why.inputs, [used("raw/name=a", "r1", "r1")]);
+    // What changed is held against the adoption.
+    workspace.observe("raw/name=a", "r2");
+    let why = workspace.why("text/name=a");
+    assert_eq!(why.causes[0].inputs, [used("raw/name=a", "r1", "r2")]);
+    assert!(why.adopted.is_some());
+    workspace.want("text/name=a", Refresh::Stale);
+    workspace.finish_all("v1");
+    assert_eq!(workspace.why("text/name=a").adopted, None);
+}
+
+/// Partition, versions of then and now, and kind of each input.
+type Row = (String, Option<String>, Option<String>, Option<String>);
+
+fn row(partition: &str, then: &str, now: &str, kind: &str) -> Row {
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    (partition.to_owned(), text(then), text(now), text(kind))
+}
+
+fn rows(inputs: &[InputUsed]) -> Vec<Row> {
+    let row = |input: &InputUsed| {
+        (input.partition.clone(), input.then.clone(), input.now.clone(), input.kind.clone())
+    };
+    inputs.iter().map(row).collect()
+}
+
+#[test]
+fn inputs_that_a_run_found_are_told_with_their_versions() {
+    let jobs: &[Job<'_>] = &[("write", "text", &["name"], &[]), ("set", "page", &["name"], &[])];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    workspace.want("page/name=a", Refresh::Stale);
+    let partitions = vec!["text/name=b".to_owned()];
+    workspace.end("page/name=a", Err(AttemptReport::new(AttemptOutcome::MissingInput { partitions }, "")));
+    workspace.finish("text/name=b", "t1");
+    workspace.finish("page/name=a", "p1");
+    let why = workspace.why("page/name=a");
+    assert_eq!(why.state, PartitionState::Current);
+    assert_eq!(rows(&why.inputs), [row("text/name=b", "t1", "t1", "discovered")]);
+
+    workspace.want("text/name=b", Refresh::All);
+    workspace.finish("text/name=b", "t2");
+    let why = workspace.why("page/name=a");
+    assert_eq!(rows(&why.causes[0].inputs), [row("text/name=b", "t1", "t2", "discovered")]);
+    assert_eq!(
+        why.summary,
+        "page/name=a is stale because input text/name=b, which its run found that it needs, has other data (t1 then, \
+         t2 now)"
+    );
+}
+
+#[test]
+fn keys_that_came_and_went_are_told() {
+    let jobs: &[Job<'_>] =
+        &[("write", "text", &["chapter"], &[]), ("bind", "book", &[], &[("text", &[("chapter", "all")])])];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    let keys = |keys: &[&str]| KeyRequest {
+        space: "chapter".to_owned(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        by: "ada".to_owned(),
+    };
+    workspace.step(Input::AddKeys(keys(&["one", "two", "old"])));
+    workspace.want("text", Refresh::Stale);
+    workspace.finish_all("t1");
+    workspace.step(Input::RetireKeys(keys(&["old"])));
+    workspace.want("book", Refresh::Stale);
+    workspace.finish_all("b1");
+    assert_eq!(workspace.said("book").0, PartitionState::Current);
+
+    workspace.step(Input::AddKeys(keys(&["three", "old"])));
+    workspace.step(Input::RetireKeys(keys(&["two"])));
+    workspace.want("text/chapter=three", Refresh::Stale);
+    workspace.finish_all("t1");
+    let why = workspace.why("book");
+    let told = [
+        // It was there then, and not read.
+        row("text/chapter=old", "", "t1", "added"),
+        row("text/chapter=three", "", "t1", "added"),
+        row("text/chapter=two", "t1", "", "removed"),
+    ];
+    assert_eq!(rows(&why.causes[0].inputs), told);
+    assert_eq!(
+        why.summary,
+        "book is stale because input text/chapter=old (and 1 more) was added; input text/chapter=two is read no more"
+    );
+    // And the same where all that is told by an archive.
+    let path = workspace.folder.path().join("log.db");
+    let (archiver, until) = (Archiver::new(&path), workspace.log.last());
+    let seq = workspace.core.state.seq;
+    workspace.log.save_checkpoint(&Checkpoint { seq, format: 1, bytes: vec![1] }).unwrap();
+    let until = Seq(until.0 - 1);
+    archiver.write(&Cut { until, ..Cut::default() }).unwrap();
+    workspace.log.cut_off(until).unwrap();
+    while workspace.log.purge().unwrap() {}
+    assert_eq!(rows(&workspace.why("book").causes[0].inputs), told);
+}
+
+#[test]
+fn an_input_that_is_declared_no_more_is_told() {
+    let mut workspace = written();
+    let text: Job<'_> = ("write", "text", &["name"], &[("raw", &[("name", "same")])]);
+    let book: Job<'_> = ("bind", "book", &[], &[]);
+    workspace.register(&graph(&[("raw", &["name"])], &[text, book], "code"));
+    let why = workspace.why("book");
+    assert_eq!(rows(&why.causes[0].inputs)[0], row("text/name=a", "v1", "", "removed"));
+    assert_eq!(why.summary, "book is stale because input text/name=a (and 2 more) is read no more");
+}
