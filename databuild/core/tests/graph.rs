@@ -8,7 +8,7 @@ use databuild_core::symbols::Symbols;
 use support::graphs::{days, listed, months, reads, time, GraphSpec};
 
 fn codes(content: &str) -> Vec<Code> {
-    match Graph::parse(content, &mut Symbols::new()) {
+    match Graph::parse_new(content, &mut Symbols::new()) {
         Ok(_) => Vec::new(),
         Err(problems) => {
             for problem in &problems {
@@ -29,7 +29,7 @@ fn sound() -> GraphSpec {
 fn the_golden_graph_of_the_rules_is_sound() {
     let path = support::repository_file("rules/tests/golden/graph.json");
     let content = std::fs::read_to_string(path).unwrap();
-    let graph = match Graph::parse(&content, &mut Symbols::new()) {
+    let graph = match Graph::parse_new(&content, &mut Symbols::new()) {
         Ok(graph) => graph,
         Err(problems) => panic!("{problems:?}"),
     };

@@ -51,6 +51,6 @@ pub fn run(params: &Params) -> Result<(), ToolError> {
     let mut graph = serde_json::to_string_pretty(&file)
         .map_err(|error| ToolError::Usage(format!("the graph file cannot be written: {error}")))?;
     graph.push('\n');
-    Graph::parse(&graph, &mut Symbols::new()).map_err(ToolError::Graph)?;
+    Graph::parse_new(&graph, &mut Symbols::new()).map_err(ToolError::Graph)?;
     write_output(&params.path("out")?, graph.as_bytes())
 }

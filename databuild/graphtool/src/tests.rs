@@ -334,6 +334,10 @@ fn an_unsound_graph_names_label_reason_and_remedy() {
     let error = assemble(&sandbox, &spec(&input("clean")), &["//:job"]).unwrap_err();
     assert!(error.report().starts_with("error[cycle]: "), "{}", error.report());
 
+    let clash = spec(&input("raw")).replace("in/{city}", "out/a/{city}");
+    let error = assemble(&sandbox, &clash, &["//:job"]).unwrap_err();
+    assert!(error.report().starts_with("error[path_clash]: "), "{}", error.report());
+
     let error = assemble(&sandbox, "{\"format\": 9}", &[]).unwrap_err();
     assert!(error.report().starts_with("error[unsupported_format]: "), "{}", error.report());
 

@@ -24,7 +24,7 @@ pub(super) fn register(out: &mut Out, event: GraphRegistered) -> Result<Reply, R
         }
     }
     // Checked on a copy: folding must not fail, and a refused graph must leave no symbols behind.
-    if let Err(problems) = Graph::parse(&event.content, &mut out.state.symbols.clone()) {
+    if let Err(problems) = Graph::parse_new(&event.content, &mut out.state.symbols.clone()) {
         let text = problems.first().map(ToString::to_string).unwrap_or_default();
         return Err(Refusal::BadGraph(text));
     }

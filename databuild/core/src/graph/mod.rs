@@ -6,6 +6,7 @@
 
 mod check;
 mod checks;
+mod clash;
 pub mod diff;
 pub mod file;
 mod limits;
@@ -214,6 +215,19 @@ impl Graph {
     pub fn parse(content: &str, symbols: &mut Symbols) -> Result<Graph, Vec<GraphProblem>> {
         let file = parse_file(content)?;
         resolve::resolve(&file, symbols)
+    }
+
+    /// The same for a graph that is to be followed from now on: no two partitions may have one path, or one inside of the
+    /// other. Graphs of the past are read by [`Graph::parse`].
+    ///
+    /// # Errors
+    /// Every problem found, in the file's order.
+    pub fn parse_new(content: &str, symbols: &mut Symbols) -> Result<Graph, Vec<GraphProblem>> {
+        let graph = Graph::parse(content, symbols)?;
+        match clash::check_clashes(&graph, symbols) {
+            problems if problems.is_empty() => Ok(graph),
+            problems => Err(problems),
+        }
     }
 
     /// All datasets, by name.

@@ -82,7 +82,6 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         }
         datasets.push(resolve_dataset(entry, &moved, symbols, &mut problems));
     }
-    check_path_clashes(&datasets, &mut problems);
     let pools = resolve_pools(file, &mut problems);
     let keep_events = resolve_keep_events(file, &mut problems);
     // Mappings cannot be read against key spaces that do not exist.
@@ -552,21 +551,6 @@ fn resolve_rule(
             DimRule::Only(set)
         }
     })
-}
-
-fn check_path_clashes(datasets: &[Dataset], problems: &mut Vec<GraphProblem>) {
-    let mut seen: HashMap<&str, &Dataset> = HashMap::new();
-    for dataset in datasets {
-        let Some(path) = dataset.path_text.as_deref() else { continue };
-        if let Some(other) = seen.insert(path, dataset) {
-            problems.push(GraphProblem::new(
-                Code::PathClash,
-                &dataset.label,
-                format!("`{}` and `{}` have the same path `{path}`", other.name, dataset.name),
-                "give each dataset a path of its own",
-            ));
-        }
-    }
 }
 
 fn check_producers(datasets: &[Dataset], jobs: &[Job], problems: &mut Vec<GraphProblem>) {
