@@ -2,10 +2,12 @@
 
 mod support;
 
+use databuild_core::decide::limits::holders;
 use databuild_core::decide::{AttemptEnd, Input, PoolRequest, Refusal, Success};
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
-use databuild_core::graph::file::{GranularityName, RateEntry};
-use databuild_core::graph::ProblemCode;
+use databuild_core::graph::file::{GranularityName, JobEntry, RateEntry};
+use databuild_core::graph::{ProblemCode, Resource};
+use databuild_core::state::Phase;
 use support::graphs::{listed, time, GraphSpec};
 use support::workspace::{output, request, Workspace};
 
@@ -328,4 +330,53 @@ fn what_cannot_be_is_refused_with_the_graph() {
         assert_eq!(change(&|job| job.rate = Some(RateEntry { count, period_ms })), ProblemCode::BadLimit);
     }
     assert_eq!(code(graph().dataset("x", |x| x.max_running = Some(0))).0, ProblemCode::BadLimit);
+}
+
+#[test]
+fn a_run_that_waits_to_be_tried_again_holds_nothing() {
+    type Limit = fn(GraphSpec) -> GraphSpec;
+    let retried = || {
+        let tried = |job: &mut JobEntry| (job.retries, job.backoff_ms) = (3, 60_000);
+        graph().change("make_x", tried).change("make_big", tried)
+    };
+    // Each lets `x/n=1` run or another, and not both.
+    let limits: [(&str, usize, Limit); 6] = [
+        ("a place", 1, |spec| spec),
+        ("cpus", 4, |spec| {
+            spec.change("make_x", |job| job.cpus = Some(3)).change("make_y", |job| job.cpus = Some(3))
+        }),
+        ("memory", 8, |spec| {
+            spec.change("make_x", |job| job.memory = Some(3)).change("make_y", |job| job.memory = Some(3))
+        }),
+        ("a pool", 8, |spec| {
+            let takes = |job: &mut JobEntry| job.pools = [("//:db".to_owned(), 2)].into();
+            spec.pool("db", 3).change("make_x", takes).change("make_y", takes)
+        }),
+        ("max_running of the job", 8, |spec| spec.change("make_x", |job| job.max_running = Some(1))),
+        ("max_running of the dataset", 8, |spec| spec.dataset("x", |dataset| dataset.max_running = Some(1))),
+    ];
+    for (what, slots, limit) in limits {
+        let mut workspace = Workspace::new(&limit(retried()), slots);
+        workspace.core.memory = Some(4);
+        workspace.want(&["x/n=1"], Refresh::Stale);
+        let other = if what.starts_with("max_running") { "x/n=2" } else { "y/n=1" };
+        workspace.want(&[other], Refresh::Stale);
+        assert_eq!(workspace.running(), ["x/n=1"], "{what} is for one");
+        let failed = workspace.end("x/n=1", AttemptOutcome::Failure { permanent: false }).run;
+        assert!(matches!(workspace.core.state.runs[&failed].phase, Phase::RetryWait(_)), "{what}");
+        assert_eq!(workspace.running(), [other], "{what} is free while {failed} waits for its time");
+        let holds = |resource: &Resource| {
+            let held = holders(&workspace.core.state, workspace.core.capacity(), resource);
+            held.map(|(run, _)| run).collect::<Vec<_>>()
+        };
+        let job = workspace.core.state.runs[&failed].graph.graph.job(workspace.core.state.runs[&failed].job);
+        for (resource, _) in &job.takes {
+            assert!(!holds(resource).contains(&failed), "{what}: {resource:?}");
+        }
+        // Its time comes while another has what it needs: it waits like everybody else.
+        workspace.later(120);
+        assert_eq!(workspace.running(), [other], "{what}");
+        workspace.finish(other, "v1");
+        assert_eq!(workspace.attempt("x/n=1").attempt.number, 2, "{what}");
+    }
 }
