@@ -231,19 +231,19 @@ fn an_instant_of_the_past_means_the_keys_of_then() {
     let daily = [days("date", "2010-01-29", "")];
     let graph = GraphSpec::new().job("make", &["daily"], &daily, vec![]);
     let mut workspace = Workspace::new(&graph, 9);
-    let as_of = Some("2010-01-31T12:00:00Z".parse().unwrap());
-    let (plan, _) = workspace.try_plan(PlanRequest { as_of, ..planning(&["daily"], Refresh::Stale) });
+    let as_of = "2010-01-31T12:00:00Z".parse().unwrap();
+    let (plan, _) = workspace.try_plan(PlanRequest { as_of: Some(as_of), ..planning(&["daily"], Refresh::Stale) });
     assert_eq!(
         (plan.as_of, &plan.rows[0].partitions[..]),
-        (as_of.unwrap(), &["daily/date=2010-01-29..2010-01-30".to_owned()][..])
+        (as_of, &["daily/date=2010-01-29..2010-01-30".to_owned()][..])
     );
 
     let mut early = request(&["daily/date=2010-01-31"], Refresh::Stale);
-    early.as_of = as_of;
+    early.as_of = Some(as_of);
     let refused = workspace.try_want(early).unwrap_err().to_string();
     assert!(refused.contains("2010-01-31"), "{refused}");
     let mut past = request(&["daily"], Refresh::Stale);
-    past.as_of = as_of;
+    past.as_of = Some(as_of);
     let want = workspace.try_want(past).unwrap();
     assert_eq!(workspace.finish_all("v1"), ["daily/date=2010-01-29", "daily/date=2010-01-30"]);
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
