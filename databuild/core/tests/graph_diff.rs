@@ -53,6 +53,21 @@ fn each_respect_has_its_name() {
 }
 
 #[test]
+fn declarations_of_other_names_that_come_and_go_are_told() {
+    let base = graph().moved("was_a", "a").moved_job("was_c", "make_c");
+    let head = graph().moved("was_a", "a").moved_dim("a", "day", "date");
+    let found = diff(&base.file, &head.file);
+    assert!(found.jobs.is_empty() && found.datasets.is_empty() && !found.is_empty());
+    let moved: Vec<_> = found.moved.iter().map(|moved| (&moved.entry, moved.change)).collect();
+    assert_eq!(
+        moved,
+        [(&base.file.moved[1], Change::Removed), (&head.file.moved[1], Change::Added)],
+        "what both have differs in nothing"
+    );
+    assert!(diff(&base.file, &base.file).is_empty());
+}
+
+#[test]
 fn a_check_that_differs_is_told() {
     type Case = (fn(&mut CheckEntry), &'static str);
     let other = |change: fn(&mut CheckEntry)| {

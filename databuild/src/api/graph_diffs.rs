@@ -18,6 +18,9 @@ pub struct DiffView {
     /// Checks, by label. They make nothing stale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckDiff>,
+    /// Declarations of other names that only one of the two has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<MovedDiff>,
     /// What would become stale; absent without a server that follows the base.
     pub stale: Option<StaleView>,
 }
@@ -62,6 +65,23 @@ pub struct CheckDiff {
     pub change: String,
     /// If it changed: `dataset`, `code`, `args`, `policy`.
     pub what: Vec<String>,
+}
+
+/// A declaration of another name, added or removed. For a workspace that has not seen the new name yet,
+/// removing one loses the history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MovedDiff {
+    /// `dataset`, `dimension` or `job`.
+    pub kind: String,
+    /// `added` or `removed`.
+    pub change: String,
+    /// The earlier name.
+    pub from: String,
+    /// The name of now.
+    pub to: String,
+    /// Of a dimension: its dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
 }
 
 /// `POST /api/v1/graphs/impact`: what a graph would make stale.

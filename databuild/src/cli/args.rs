@@ -11,7 +11,8 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
     /// Workspace folder (default: the one around the current folder)
-    #[arg(long, global = true, value_name = "DIR")]
+    // The script of `shim` names one, which whoever calls it may overrule.
+    #[arg(long, global = true, value_name = "DIR", overrides_with = "workspace")]
     pub workspace: Option<PathBuf>,
     /// When to use colors and progress bars
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]

@@ -3,7 +3,7 @@
 use super::args::Cli;
 use super::client::Client;
 use super::error::{CliError, Kind};
-use super::graph;
+use super::{graph, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{
     connect_or_start, environment, find, Constraints, Deadline, Found, How, ServerInfo, StartOptions,
@@ -202,7 +202,7 @@ fn start(state: &StateDir, store: &snapshot::Store) -> Result<ServerInfo, CliErr
         ask_shutdown: &Client::ask_shutdown,
     })?;
     if started.how != How::AlreadyRunning {
-        eprintln!("{} (pid {}, http://{})", started.how, started.info.pid, started.info.address);
+        output::talk(&format!("{} (pid {}, http://{})", started.how, started.info.pid, started.info.address));
     }
     Ok(started.info)
 }

@@ -81,7 +81,7 @@ impl Console {
             *most = (*most).max(job.remaining);
             bar.set_length(*most);
             bar.set_position(*most - job.remaining);
-            bar.set_message(job.job.clone());
+            bar.set_message(output::shown(&job.job).into_owned());
         }
         for (name, (bar, most)) in &bars.jobs {
             if !progress.jobs.iter().any(|job| job.job == *name) {
@@ -99,8 +99,8 @@ impl Console {
             Console::Json => output::json_line(&serde_json::json!({"event": line, "stderr_tail": tail}))?,
             Console::Lines => {
                 if line.what != "started" {
-                    eprintln!("{}", describe(line));
-                    print_tail(tail, |text| eprintln!("{text}"));
+                    output::talk(&describe(line));
+                    print_tail(tail, output::talk);
                 }
             }
             Console::Bars(bars) => {
@@ -110,7 +110,7 @@ impl Console {
                     bars.running.remove(&line.partition);
                 }
                 if matches!(line.what.as_str(), "failed" | "retry" | "given_up" | "warning") {
-                    let say = |text: &str| drop(bars.all.println(text));
+                    let say = |text: &str| drop(bars.all.println(output::shown(text)));
                     say(&describe(line));
                     print_tail(tail, say);
                 }
@@ -119,7 +119,8 @@ impl Console {
                     0 => String::new(),
                     more => format!(" and {more} more"),
                 };
-                bars.running_line.set_message(format!("{}{more}", names.join("  ")));
+                let names = names.join("  ");
+                bars.running_line.set_message(format!("{}{more}", output::shown(&names)));
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Errors as the user meets them: one line that says what and what to do, a stable code, an exit code.
 
-use super::exit_code;
+use super::{exit_code, output};
 use crate::api::ErrorBody;
 use crate::daemon::DaemonError;
 
@@ -65,10 +65,25 @@ impl CliError {
             println!("{body}");
             return;
         }
-        eprintln!("error[{}]: {}", self.code, self.message);
+        output::talk(&format!("error[{}]: {}", self.code, self.message));
         for hint in &self.hints {
-            eprintln!("  hint: {hint}");
+            output::talk(&format!("  hint: {hint}"));
         }
+    }
+
+    /// From a command line that makes no sense. What clap says in paragraphs becomes a message and hints.
+    pub fn from_usage(error: &clap::Error) -> CliError {
+        let text = error.render().to_string();
+        let one_line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut parts = text.split("\n\n").map(one_line).filter(|part| !part.is_empty());
+        let message = parts.next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        let hint = |error: CliError, part: String| {
+            let known = [("tip: ", ""), ("Usage: ", "usage: "), ("For more information, ", "")];
+            let found = known.iter().find_map(|(head, said)| Some((part.strip_prefix(head)?, said)));
+            error.hint(found.map_or_else(|| part.clone(), |(rest, said)| format!("{said}{rest}")))
+        };
+        parts.fold(CliError::new(Kind::Usage, "usage", message), hint)
     }
 
     /// From an error answer of the server.
@@ -119,5 +134,42 @@ impl From<DaemonError> for CliError {
         }
         let kind = if is_configuration(error.code()) { Kind::Configuration } else { Kind::Unreachable };
         CliError::new(kind, error.code(), error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::Cli;
+    use super::*;
+    use clap::Parser as _;
+
+    fn said(args: &[&str]) -> (String, Vec<String>) {
+        let args = std::iter::once("databuild").chain(args.iter().copied());
+        let error = CliError::from_usage(&Cli::try_parse_from(args).unwrap_err());
+        assert_eq!((error.code.as_str(), error.exit_code()), ("usage", exit_code::USAGE));
+        (error.message, error.hints)
+    }
+
+    #[test]
+    fn a_command_line_that_makes_no_sense_is_an_error_like_others() {
+        let (message, hints) = said(&["biuld", "x"]);
+        assert_eq!(message, "unrecognized subcommand 'biuld'");
+        assert_eq!(hints[0], "a similar subcommand exists: 'build'");
+        assert!(hints.iter().any(|hint| hint.starts_with("usage: databuild ")), "{hints:?}");
+        assert_eq!(hints.last().unwrap(), "try '--help'.");
+
+        let (message, _) = said(&["build"]);
+        assert_eq!(message, "the following required arguments were not provided: <REF>...");
+        let (message, _) = said(&["build", "x", "--class", "slow"]);
+        assert!(
+            message.starts_with("invalid value 'slow' for '--class <CLASS>' [possible values: "),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn the_workspace_named_last_counts() {
+        let cli = Cli::try_parse_from(["databuild", "--workspace", "/a", "status", "--workspace", "/b"]);
+        assert_eq!(cli.unwrap().workspace, Some("/b".into()));
     }
 }

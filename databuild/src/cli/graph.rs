@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::error::{CliError, Kind};
+use super::output;
 use crate::api::{self, RegisterReply, RegisterRequest};
 use crate::snapshot::{CodeManifest, SnapshotError, Store};
 use databuild_core::graph::file::GraphFile;
@@ -108,7 +109,11 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
     let request = RegisterRequest { content: built.content.clone(), sources, inherited };
     let reply: RegisterReply = client.post("/api/v1/graphs", &request)?;
     if reply.changed {
-        eprintln!("registered graph {} ({} jobs)", reply.graph.get(..8).unwrap_or_default(), file.jobs.len());
+        output::talk(&format!(
+            "registered graph {} ({} jobs)",
+            reply.graph.get(..8).unwrap_or_default(),
+            file.jobs.len()
+        ));
     }
     Ok(())
 }
@@ -172,7 +177,10 @@ fn store_code(
         }
     }
     if copied > 0 {
-        eprintln!("stored the code of {} programs ({copied} new files)", file.programs().count());
+        output::talk(&format!(
+            "stored the code of {} programs ({copied} new files)",
+            file.programs().count()
+        ));
     }
     Ok(sources)
 }

@@ -23,10 +23,17 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to stdout with code 0, mistakes to stderr with code 2.
-            let code = if error.use_stderr() { exit_code::USAGE } else { exit_code::OK };
-            let _ = error.print();
-            return ExitCode::from(code);
+            use clap::error::ErrorKind;
+            // Help and version are data. Help that nobody asked for goes to stderr.
+            if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || !error.use_stderr() {
+                let code = if error.use_stderr() { exit_code::USAGE } else { exit_code::OK };
+                let _ = error.print();
+                return ExitCode::from(code);
+            }
+            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+            let error = CliError::from_usage(&error);
+            error.print(json);
+            return ExitCode::from(error.exit_code());
         }
     };
     let json = cli.json;

@@ -3,7 +3,7 @@
 //! Only what the files say is compared, so nothing is resolved or checked, and order does not matter. What the head
 //! declares moved is held against what it was.
 
-use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry};
+use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry, MovedEntry};
 use super::renames::Renames;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -47,6 +47,15 @@ pub struct Difference {
     pub what: Vec<&'static str>,
 }
 
+/// A declaration of another name that only one of the two has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedDifference {
+    /// What it declares.
+    pub entry: MovedEntry,
+    /// Added or removed.
+    pub change: Change,
+}
+
 /// What differs between two graphs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GraphDiff {
@@ -56,6 +65,17 @@ pub struct GraphDiff {
     pub datasets: Vec<Difference>,
     /// Checks, by label.
     pub checks: Vec<Difference>,
+    /// Declarations of other names: first those that are gone, each in the order of its file. A removed one
+    /// matters to a workspace that has not seen the new name yet: for it, the history is lost.
+    pub moved: Vec<MovedDifference>,
+}
+
+impl GraphDiff {
+    /// Nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.datasets.is_empty() && self.checks.is_empty() && self.moved.is_empty()
+    }
 }
 
 /// Compares two graph files.
@@ -75,6 +95,13 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
         jobs: compare(&jobs, &head.jobs, |job| &job.label, job_changes),
         datasets: compare(&datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
         checks: compare(&checks, &head.checks, |check| &check.label, check_changes),
+        moved: [(&base.moved, &head.moved, Change::Removed), (&head.moved, &base.moved, Change::Added)]
+            .into_iter()
+            .flat_map(|(these, those, change)| {
+                let only = these.iter().filter(|entry| !those.contains(entry));
+                only.map(move |entry| MovedDifference { entry: entry.clone(), change })
+            })
+            .collect(),
     };
     for (before, Base { entry, .. }) in base.datasets.iter().zip(&datasets) {
         let moved = before.dims.iter().zip(&entry.dims).any(|(before, now)| before.name != now.name);

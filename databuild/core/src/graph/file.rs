@@ -37,7 +37,7 @@ pub struct GraphFile {
 }
 
 /// Something has another name than before. It is what it was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum MovedEntry {
     /// A dataset, by name.

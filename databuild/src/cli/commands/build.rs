@@ -91,14 +91,14 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
         if interrupt::happened() {
             console.finish();
             if private {
-                eprintln!("interrupted; stopping {id} with its server");
+                output::talk(&format!("interrupted; stopping {id} with its server"));
                 // Else the workspace's next server would go on with it.
                 let _: WantDetail = client.delete(&format!("/api/v1/wants/{id}"))?;
                 return Ok(exit_code::INTERRUPTED);
             }
-            eprintln!("detached; {id} goes on in the server");
-            eprintln!("  stop it:   databuild cancel {id}");
-            eprintln!("  see it:    databuild want get {id}");
+            output::talk(&format!("detached; {id} goes on in the server"));
+            output::talk(&format!("  stop it:   databuild cancel {id}"));
+            output::talk(&format!("  see it:    databuild want get {id}"));
             return Ok(exit_code::INTERRUPTED);
         }
     };
@@ -120,10 +120,10 @@ fn finish(cli: &Cli, want: &WantDetail, built: u64, took: std::time::Duration) -
         };
         output::line(&format!("{id} {}: {what} in {}", want.want.state, output::duration(ms)));
         for cause in &want.causes {
-            eprintln!("  {cause}");
+            output::talk(&format!("  {cause}"));
         }
         if !satisfied {
-            eprintln!("  more: databuild runs --state failed; databuild logs RUN; build again to retry");
+            output::talk("  more: databuild runs --state failed; databuild logs RUN; build again to retry");
         }
     }
     Ok(if satisfied { exit_code::OK } else { exit_code::WORK_FAILED })

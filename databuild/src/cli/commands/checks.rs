@@ -35,7 +35,7 @@ pub fn run(cli: &Cli, args: &ChecksArgs) -> Result<u8, CliError> {
     }
     table(&rows, false);
     if more {
-        eprintln!("there are more; say --limit 0 for all");
+        output::talk("there are more; say --limit 0 for all");
     }
     Ok(exit_code::OK)
 }

@@ -7,10 +7,12 @@ use super::super::client::Client;
 use super::super::error::{CliError, Kind};
 use super::super::graph::{self, BuiltGraph};
 use super::super::{connect, exit_code, output};
-use crate::api::{self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
+use crate::api::{
+    self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, SourcesRequest, StaleView,
+};
 use crate::server::blame::{blame, SourceManifest};
-use databuild_core::graph::diff::{diff, Difference};
-use databuild_core::graph::file::{GraphFile, JobEntry};
+use databuild_core::graph::diff::{diff, Difference, MovedDifference};
+use databuild_core::graph::file::{GraphFile, JobEntry, MovedEntry};
 use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -85,16 +87,16 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
                 what: texts(&difference.what),
             })
             .collect(),
+        moved: found.moved.iter().map(moved).collect(),
         stale: stale(&base, &base_id, &head, &head_file)?,
         base: base_id.0,
     };
-    let differs = !view.jobs.is_empty() || !view.datasets.is_empty() || !view.checks.is_empty();
     if cli.json {
         output::json(&view)?;
     } else {
-        print(&view);
+        print(&view, found.is_empty());
     }
-    Ok(if args.exit_code && differs { exit_code::WORK_FAILED } else { exit_code::OK })
+    Ok(if args.exit_code && !found.is_empty() { exit_code::WORK_FAILED } else { exit_code::OK })
 }
 
 /// A graph file with its id.
@@ -173,10 +175,25 @@ fn stale(
     client.post("/api/v1/graphs/impact", &request).map(Some)
 }
 
-fn print(view: &DiffView) {
+fn moved(MovedDifference { entry, change }: &MovedDifference) -> MovedDiff {
+    let (kind, dataset, from, to) = match entry {
+        MovedEntry::Dataset { from, to } => ("dataset", None, from, to),
+        MovedEntry::Dimension { dataset, from, to } => ("dimension", Some(dataset.clone()), from, to),
+        MovedEntry::Job { from, to } => ("job", None, from, to),
+    };
+    MovedDiff {
+        kind: kind.to_owned(),
+        change: change.code().to_owned(),
+        from: from.clone(),
+        to: to.clone(),
+        dataset,
+    }
+}
+
+fn print(view: &DiffView, same: bool) {
     let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
     let from = |from: &Option<String>| from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
-    if view.jobs.is_empty() && view.datasets.is_empty() && view.checks.is_empty() {
+    if same {
         output::line(&format!(
             "{} and {} have the same jobs, datasets and checks",
             short(&view.base),
@@ -212,6 +229,13 @@ fn print(view: &DiffView) {
     for check in &view.checks {
         let what = if check.what.is_empty() { String::new() } else { format!("  {}", check.what.join(", ")) };
         output::line(&format!("{:<8} check {}{what}", check.change, check.check));
+    }
+    for moved in &view.moved {
+        let dataset = moved.dataset.as_ref().map(|dataset| format!("{dataset}: ")).unwrap_or_default();
+        output::line(&format!(
+            "{:<8} moved {} {dataset}{} -> {}",
+            moved.change, moved.kind, moved.from, moved.to
+        ));
     }
     if let Some(stale) = &view.stale {
         output::line(&format!("{} partitions that are current would be stale", stale.partitions));

@@ -59,7 +59,7 @@ fn list(cli: &Cli, space: &str, retired: bool, limit: usize) -> Result<u8, CliEr
         output::line(&if row.retired { format!("{} (retired)", row.key) } else { row.key });
     }
     if page.next.is_some() {
-        eprintln!("there are more; say --limit 0 for all");
+        output::talk("there are more; say --limit 0 for all");
     }
     Ok(exit_code::OK)
 }

@@ -43,7 +43,7 @@ pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
             continue;
         }
         if streams.len() > 1 && !bytes.is_empty() {
-            eprintln!("--- {stream}");
+            output::talk(&format!("--- {stream}"));
         }
         write(Sink::Stdout, stream, &bytes)?;
     }

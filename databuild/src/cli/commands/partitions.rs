@@ -62,7 +62,7 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
     }
     table.print();
     if page.next.is_some() {
-        eprintln!("there are more; say --limit 0 for all");
+        output::talk("there are more; say --limit 0 for all");
     }
     Ok(exit_code::OK)
 }

@@ -59,7 +59,10 @@ pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
     }
     table.print();
     if let (Some(id), Some(expires_at)) = (&plan.id, &plan.expires_at) {
-        eprintln!("to do exactly this, before {}: databuild apply {id}", output::time(expires_at));
+        output::talk(&format!(
+            "to do exactly this, before {}: databuild apply {id}",
+            output::time(expires_at)
+        ));
     }
     Ok(())
 }

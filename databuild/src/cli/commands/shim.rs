@@ -38,6 +38,7 @@ pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
 /// The script. `enter` is the command that `bazelw` names where programs built by Bazel need another system
 /// than the machine's own.
 fn script(program: &Path, workspace: &Path, enter: Option<&str>) -> String {
+    let export = enter.map(|enter| format!("export DATABUILD_ENTER={}\n", quote(enter))).unwrap_or_default();
     let enter = enter.map(|enter| format!("{} ", quote(enter))).unwrap_or_default();
     format!(
         "#!/bin/sh\n\
@@ -48,7 +49,7 @@ fn script(program: &Path, workspace: &Path, enter: Option<&str>) -> String {
          \x20 echo \"databuild: $program is gone; run: bazel run //:databuild -- shim\" >&2\n\
          \x20 exit 4\n\
          fi\n\
-         exec {enter}\"$program\" --workspace {workspace} \"$@\"\n",
+         {export}exec {enter}\"$program\" --workspace {workspace} \"$@\"\n",
         program = quote(&program.to_string_lossy()),
         workspace = quote(&workspace.to_string_lossy()),
     )
@@ -74,5 +75,8 @@ mod tests {
         let text = script(Path::new("/a b/it's"), Path::new("/w"), Some("/e x/enter"));
         assert!(text.contains(r"program='/a b/it'\''s'"), "{text}");
         assert!(text.contains(r#"exec '/e x/enter' "$program""#), "{text}");
+        // So that a shim written by a shim enters as well.
+        assert!(text.contains("export DATABUILD_ENTER='/e x/enter'\n"), "{text}");
+        assert!(!script(Path::new("/p"), Path::new("/w"), None).contains("DATABUILD_ENTER"));
     }
 }

@@ -4,7 +4,7 @@ use super::super::args::{Cli, StopArgs};
 use super::super::client::Client;
 use super::super::connect;
 use super::super::error::{CliError, Kind};
-use super::super::exit_code;
+use super::super::{exit_code, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{Deadline, StateDir};
 use std::time::Duration;
@@ -26,13 +26,13 @@ pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
             info
         }
         None => {
-            eprintln!("no server is running");
+            output::talk("no server is running");
             return Ok(exit_code::OK);
         }
     };
     let client = Client::new(&info)?;
     stop(&client, &info, args.jobs)?;
-    eprintln!("stopped the server (pid {})", info.pid);
+    output::talk(&format!("stopped the server (pid {})", info.pid));
     Ok(exit_code::OK)
 }
 

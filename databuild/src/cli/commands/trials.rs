@@ -110,14 +110,14 @@ fn follow(cli: &Cli, client: &Client, mut trial: TrialDetail) -> Result<u8, CliE
     let mut told = None;
     while trial.trial.state == "running" {
         if interrupt::happened() {
-            eprintln!("detached; {id} goes on in the server");
-            eprintln!("  stop it:   databuild cancel {id}");
-            eprintln!("  see it:    databuild trials {id}");
+            output::talk(&format!("detached; {id} goes on in the server"));
+            output::talk(&format!("  stop it:   databuild cancel {id}"));
+            output::talk(&format!("  see it:    databuild trials {id}"));
             return Ok(exit_code::INTERRUPTED);
         }
         let at = (trial.trial.done, trial.trial.runs);
         if told != Some(at) && !cli.json {
-            eprintln!("{id}: {} of {} runs are over", at.0, at.1);
+            output::talk(&format!("{id}: {} of {} runs are over", at.0, at.1));
             told = Some(at);
         }
         trial = client.get(&format!("/api/v1/trials/{id}?wait_ms={POLL_MS}"))?;

@@ -58,7 +58,7 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
     }
     let told = why.causes.iter().chain(why.upstream.iter().map(|step| &step.cause));
     if let Some(run) = told.filter_map(|cause| cause.run.as_ref()).chain(&why.failed_since).next() {
-        eprintln!("  more: databuild logs {run}");
+        output::talk(&format!("  more: databuild logs {run}"));
     }
     Ok(exit_code::OK)
 }
