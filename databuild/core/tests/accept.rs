@@ -130,10 +130,12 @@ fn what_makes_no_sense_is_refused() {
     let of = |job: &str, targets: &[&str]| AcceptRequest { job: Some(job.to_owned()), ..request(targets) };
     let unknown = workspace.step(Input::Accept(of("//:nobody", &[]))).reply;
     assert_eq!(unknown, Err(Refusal::UnknownJob("//:nobody".to_owned())));
+    let unclear = workspace.step(Input::Accept(of("make", &[]))).reply;
+    assert_eq!(unclear, Err(Refusal::UnknownJob("make".to_owned())));
     let other = workspace.step(Input::Accept(of("//:make_b", &["a"]))).reply;
     assert!(matches!(other, Err(Refusal::NotOfJob { .. })), "{other:?}");
     // With a job alone, all that it made is meant.
-    assert_eq!(workspace.step(Input::Accept(of("//:make_a", &[]))).reply, TWO);
+    assert_eq!(workspace.step(Input::Accept(of("make_a", &[]))).reply, TWO);
 }
 
 #[test]

@@ -365,7 +365,7 @@ pub struct AcceptArgs {
     #[arg(value_name = "REF", required_unless_present = "job")]
     pub targets: Vec<String>,
     /// Only what this job makes
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "JOB")]
     pub job: Option<String>,
     /// Why; kept
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
@@ -588,7 +588,7 @@ pub struct RunsArgs {
     /// Show this run, such as r12
     pub id: Option<String>,
     /// Only runs of this job
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "JOB")]
     pub job: Option<String>,
     /// Only runs in this state: leased, running, retry_wait, suspended, completed, failed, canceled
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! A change of a job's code or arguments that somebody judges harmless.
 
-use super::{want, AcceptRequest, Out, Refusal, Reply};
+use super::{job_called, want, AcceptRequest, Out, Refusal, Reply};
 use crate::event::{CodeAccepted, Event, TrialKind, TrialOutcome};
 use crate::graph::{JobDigests, JobIx};
 use crate::ids::TrialId;
@@ -31,13 +31,7 @@ pub fn acceptable(
 ) -> Result<Vec<Acceptable>, Refusal> {
     let registered = state.graph.as_ref().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;
-    let only = match &request.job {
-        Some(label) => Some(graph.job_labeled(label).ok_or_else(|| match graph.job_once_labeled(label) {
-            Some(job) => Refusal::JobMoved { from: label.clone(), to: graph.job(job).label.clone() },
-            None => Refusal::UnknownJob(label.clone()),
-        })?),
-        None => None,
-    };
+    let only = request.job.as_ref().map(|text| job_called(graph, text)).transpose()?;
     if request.targets.is_empty() && only.is_none() {
         return Err(Refusal::NoTargets);
     }
@@ -51,7 +45,7 @@ pub fn acceptable(
     for (ix, set) in want::resolve_targets(state, &request.targets, now.max(state.as_of))? {
         let producer = graph.dataset(ix).producer;
         if only.is_some() && producer != only {
-            let label = request.job.clone().unwrap_or_default();
+            let label = only.map_or_else(String::new, |job| graph.job(job).label.clone());
             return Err(Refusal::NotOfJob { job: label, dataset: graph.dataset(ix).name.clone() });
         }
         if let Some(job) = producer {

@@ -8,11 +8,14 @@ use crate::graph::{value_fault, Graph, JobIx, Params};
 /// The job that a text means.
 ///
 /// # Errors
-/// There is none, or several.
+/// There is none, or several, or that was its label once.
 pub fn job_called(graph: &Graph, text: &str) -> Result<JobIx, Refusal> {
     match graph.jobs_called(text).as_slice() {
         [one] => Ok(*one),
-        [] => Err(Refusal::UnknownJob(crate::keys::shown(text))),
+        [] => Err(match graph.job_once_labeled(text) {
+            Some(job) => Refusal::JobMoved { from: text.to_owned(), to: graph.job(job).label.clone() },
+            None => Refusal::UnknownJob(crate::keys::shown(text)),
+        }),
         several => {
             let mut jobs: Vec<_> = several.iter().map(|job| graph.job(*job).label.clone()).collect();
             jobs.sort_unstable();

@@ -6,12 +6,14 @@ use super::super::routes::App;
 use super::super::waits;
 use super::{cursor, limit};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
+use crate::engine::CommandError;
 use crate::store::{RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::Json;
+use databuild_core::decide::job_called;
 use databuild_core::ids::{AttemptId, RunId};
 use serde::Deserialize;
 
@@ -88,6 +90,28 @@ pub struct ListQuery {
     cursor: Option<String>,
 }
 
+/// Labels of the job that a text means: of one of now with those that it had, or of one that is gone but ran.
+fn labels(app: &App, text: &str) -> Result<Vec<String>, ApiError> {
+    let known = &app.engine.snapshot().state;
+    let Some(registered) = &known.graph else { return Ok(vec![text.to_owned()]) };
+    let graph = &registered.graph;
+    let found = match (job_called(graph, text), graph.job_once_labeled(text)) {
+        (Ok(job), _) | (Err(_), Some(job)) => Ok(job),
+        (Err(refusal), None) => Err(refusal),
+    };
+    let refusal = match found {
+        Ok(job) => return Ok(graph.job(job).labels().map(str::to_owned).collect()),
+        Err(refusal) => refusal,
+    };
+    let jobs = vec![text.to_owned()];
+    let ran =
+        app.engine.reader().runs(&RunFilter { jobs: jobs.clone(), limit: 1, ..RunFilter::default() })?;
+    if ran.value.is_empty() {
+        return Err(CommandError::Refused(refusal).into());
+    }
+    Ok(jobs)
+}
+
 /// `GET /runs`.
 ///
 /// # Errors
@@ -104,13 +128,7 @@ pub async fn list(
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let known = &app.engine.snapshot().state;
-    // A job or dataset of now, with what it was named before.
-    let graph = known.graph.as_ref().map(|registered| &registered.graph);
-    let labels = |label: String| match graph.and_then(|graph| graph.job_labeled(&label)) {
-        Some(job) => known.graph().job(job).labels().map(str::to_owned).collect(),
-        None => vec![label],
-    };
-    let jobs = query.job.map_or_else(Vec::new, labels);
+    let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(&app, &text))?;
     let partition_prefixes = query.partition.map_or_else(Vec::new, |prefix| known.prefixes(&prefix));
     let filter = RunFilter { jobs, state, partition_prefixes, before, limit };
     let found = app.engine.reader().runs(&filter)?;
