@@ -232,7 +232,8 @@ fn an_instant_of_the_past_means_the_keys_of_then() {
     let graph = GraphSpec::new().job("make", &["daily"], &daily, vec![]);
     let mut workspace = Workspace::new(&graph, 9);
     let as_of = "2010-01-31T12:00:00Z".parse().unwrap();
-    let (plan, _) = workspace.try_plan(PlanRequest { as_of: Some(as_of), ..planning(&["daily"], Refresh::Stale) });
+    let (plan, _) =
+        workspace.try_plan(PlanRequest { as_of: Some(as_of), ..planning(&["daily"], Refresh::Stale) });
     assert_eq!(
         (plan.as_of, &plan.rows[0].partitions[..]),
         (as_of, &["daily/date=2010-01-29..2010-01-30".to_owned()][..])
