@@ -82,7 +82,9 @@ fn keys_of(space: &KeySpace, symbols: &Symbols, others: &[String]) -> Vec<String
 /// All keys of all dimensions.
 fn product(dims: &[Vec<String>]) -> Vec<Texts> {
     dims.iter().fold(vec![Vec::new()], |all, keys| {
-        all.iter().flat_map(|key| keys.iter().map(move |text| [&key[..], &[text.clone()]].concat())).collect()
+        all.iter()
+            .flat_map(|key| keys.iter().map(move |text| [&key[..], std::slice::from_ref(text)].concat()))
+            .collect()
     })
 }
 
