@@ -27,6 +27,7 @@ _PLANNED = [
     "priority",
     "resources",
     "retention",
+    "schedule",
     "secrets",
     "services",
     "sla",

@@ -102,12 +102,12 @@ pub enum ReportError {
         outputs: String,
     },
     /// A key of a key space that the job does not declare.
-    #[error("line {line} of the report adds a key to `{space}`; the job's `adds_keys` has {}", listed(.declared))]
+    #[error("line {line} of the report {}; the job's `adds_keys` has {}", adds(.space), listed(.declared))]
     NotMySpace {
         /// From 1.
         line: usize,
-        /// The key space, escaped; `?` if none is named and several could be meant.
-        space: String,
+        /// The key space, escaped; none if none is named and not one alone could be meant.
+        space: Option<String>,
         /// What the job declares.
         declared: Vec<String>,
     },
@@ -121,6 +121,13 @@ pub enum ReportError {
         /// What is wrong with it.
         fault: &'static str,
     },
+}
+
+fn adds(space: &Option<String>) -> String {
+    match space {
+        Some(space) => format!("adds a key to `{space}`"),
+        None => "adds a key and does not say to which `space`".to_owned(),
+    }
 }
 
 fn listed(names: &[String]) -> String {
@@ -198,7 +205,7 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
                     (Some(space), _) if adds_keys.contains(&space) => space,
                     (None, [only]) => only.clone(),
                     (space, _) => {
-                        let space = space.map_or_else(|| "?".to_owned(), |space| shown(&space));
+                        let space = space.map(|space| shown(&space));
                         let declared = adds_keys.to_vec();
                         return Err(ReportError::NotMySpace { line: number, space, declared });
                     }
@@ -322,7 +329,7 @@ mod tests {
             (
                 r#"{"type":"key","key":"x"}"#,
                 &two[..],
-                "line 1 of the report adds a key to `?`; the job's `adds_keys` has `customers`, `regions`",
+                "line 1 of the report adds a key and does not say to which `space`; the job's `adds_keys` has `customers`, `regions`",
             ),
             (r#"{"type":"key","space":"c\n","key":"x"}"#, &one[..], "adds a key to `c\\n`"),
             (r#"{"type":"key","space":"customers","key":"x"}"#, &[], "the job's `adds_keys` has none"),

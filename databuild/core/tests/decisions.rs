@@ -375,6 +375,7 @@ fn wants_expire() {
     assert_eq!(workspace.outcome(want), None);
     workspace.later(1);
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Expired));
+    assert_eq!(workspace.causes(want), ["it was not over within the 60 s that it was given (ttl)"]);
     assert!(matches!(workspace.effects[..], [Effect::Cancel(_)]));
     assert_eq!(workspace.core.next_timer(), None);
 }

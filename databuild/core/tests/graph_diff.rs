@@ -88,6 +88,14 @@ fn a_check_that_differs_is_told() {
 }
 
 #[test]
+fn a_check_of_a_dataset_that_has_another_name_does_not_differ() {
+    let mut head = graph().moved("a", "renamed");
+    head.file.checks[0].dataset = "renamed".into();
+    let found = diff(&graph().file, &head.file);
+    assert_eq!(found.checks, []);
+}
+
+#[test]
 fn what_comes_and_goes_is_told_whatever_its_place() {
     let mut head = graph().job("make_d", &["d"], &[], vec![]);
     head.file.jobs.retain(|job| job.label != "//:make_c");

@@ -48,8 +48,9 @@ impl Console {
             return Console::Lines;
         }
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let total =
-            all.add(ProgressBar::new(0).with_style(style("{elapsed:>6} [{bar:30}] {pos}/{len} {msg}")));
+        // A bar of nothing would be full.
+        let total = all.add(ProgressBar::new(0).with_style(style("{elapsed:>6} {msg}")));
+        total.set_message("planning");
         total.enable_steady_tick(Duration::from_millis(200));
         let running_line = all.add(ProgressBar::new(0).with_style(style("       {msg}")));
         Console::Bars(Box::new(Bars {
@@ -65,6 +66,9 @@ impl Console {
     pub fn progress(&mut self, want: &WantDetail) {
         let Console::Bars(bars) = self else { return };
         let Some(progress) = &want.progress else { return };
+        if progress.total > 0 && bars.total.length() == Some(0) {
+            bars.total.set_style(style("{elapsed:>6} [{bar:30}] {pos}/{len} {msg}"));
+        }
         bars.total.set_length(progress.total);
         bars.total.set_position(progress.done + progress.failed);
         bars.total.set_message(match progress.failed {

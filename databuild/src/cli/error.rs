@@ -47,6 +47,11 @@ impl CliError {
         self
     }
 
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self.kind {

@@ -302,8 +302,14 @@ pub(super) fn prioritize(out: &mut Out, want: WantId, class: PriorityClass) -> R
 
 /// Ends a want before its time and stops what only it held.
 pub(super) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
-    let causes = out.state.wants.get(&id).map(|want| want.causes.clone()).unwrap_or_default();
     let want = out.state.wants.get(&id).cloned();
+    let mut causes = want.as_ref().map(|want| want.causes.clone()).unwrap_or_default();
+    if let (WantOutcome::Expired, Some(want)) = (outcome, &want) {
+        causes.extend(want.expires_at.map(|at| {
+            let seconds = at.duration_since(want.created_at).as_secs();
+            format!("it was not over within the {seconds} s that it was given (ttl)")
+        }));
+    }
     out.event(Event::WantEnded(WantEnded { want: id, outcome, causes }));
     if let Some(want) = want {
         super::suspend::want_over(out, &want, outcome);

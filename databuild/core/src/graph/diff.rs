@@ -90,7 +90,7 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
         .map(|dataset| Base { name: &dataset.name, entry: renames.dataset(dataset) })
         .collect();
     let checks: Vec<Base<CheckEntry>> =
-        base.checks.iter().map(|check| Base { name: &check.label, entry: Cow::Borrowed(check) }).collect();
+        base.checks.iter().map(|check| Base { name: &check.label, entry: renames.check(check) }).collect();
     let mut found = GraphDiff {
         jobs: compare(&jobs, &head.jobs, |job| &job.label, job_changes),
         datasets: compare(&datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),

@@ -1,6 +1,6 @@
 //! A graph file in the words of a later one, so that the two can be compared.
 
-use super::file::{DatasetEntry, GraphFile, JobEntry, MovedEntry, RuleEntry};
+use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry, MovedEntry, RuleEntry};
 use crate::template::rename_holes;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -60,6 +60,15 @@ impl<'f> Renames<'f> {
         now.path =
             entry.path.as_ref().map(|path| rename_holes(path, |dim, _| Some(self.dim(&now.name, dim))));
         Cow::Owned(now)
+    }
+
+    /// A check of an earlier file.
+    pub(super) fn check<'e>(&self, entry: &'e CheckEntry) -> Cow<'e, CheckEntry> {
+        let dataset = last(&self.datasets, &entry.dataset);
+        if dataset == entry.dataset {
+            return Cow::Borrowed(entry);
+        }
+        Cow::Owned(CheckEntry { dataset: dataset.to_owned(), ..entry.clone() })
     }
 
     /// A job of an earlier file.

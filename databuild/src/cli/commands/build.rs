@@ -7,6 +7,7 @@ use super::super::console::Console;
 use super::super::error::CliError;
 use super::super::{exit_code, interrupt, output};
 use crate::api::{CreateWant, ProgressAnswer, ProgressLine, SlotsRequest, WantDetail};
+use std::collections::BTreeSet;
 
 /// How long one progress request waits on the server.
 const POLL_MS: u64 = 1000;
@@ -65,7 +66,7 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
     let mut console = Console::new(cli.json, cli.color);
     // What happened before the want is not its business.
     let mut after = want.seq;
-    let mut built = 0;
+    let mut told = Told::default();
     let mut tails = 0;
     let started = std::time::Instant::now();
     let last = loop {
@@ -74,9 +75,7 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
         after = answer.seq;
         console.progress(&answer.want);
         for line in &answer.lines {
-            if matches!(line.what.as_str(), "built" | "empty") {
-                built += line.partitions.unwrap_or(1);
-            }
+            told.count(line);
             let tail = if line.what == "failed" && tails < MOST_TAILS {
                 tails += 1;
                 stderr_tail(client, line)
@@ -103,27 +102,70 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
         }
     };
     console.finish();
-    finish(cli, &last, built, started.elapsed())
+    finish(cli, &last, &told, started.elapsed())
 }
 
-fn finish(cli: &Cli, want: &WantDetail, built: u64, took: std::time::Duration) -> Result<u8, CliError> {
+/// What the progress of a want told.
+#[derive(Default)]
+struct Told {
+    /// Partitions.
+    built: u64,
+    /// Runs, by their ids. Parts of one run may fail one after another.
+    failed: BTreeSet<String>,
+}
+
+impl Told {
+    fn count(&mut self, line: &ProgressLine) {
+        match (line.what.as_str(), &line.run) {
+            ("built" | "empty", _) => self.built += line.partitions.unwrap_or(1),
+            ("failed", Some(run)) => {
+                self.failed.insert(run.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// What came of a want with that `refresh`.
+    fn result(&self, satisfied: bool, refresh: &str) -> String {
+        if satisfied && self.built == 0 {
+            let nothing = match refresh {
+                "missing" => "nothing is missing; what is stale stays as it is",
+                _ => "everything is current; nothing to do",
+            };
+            return nothing.to_owned();
+        }
+        let mut text = format!("{} built", output::count(self.built, "partition"));
+        if !self.failed.is_empty() {
+            text.push_str(&format!(", {} failed", output::count(self.failed.len() as u64, "run")));
+        }
+        text
+    }
+
+    /// Where to look when a want was not satisfied.
+    fn more(&self, want: &str) -> String {
+        let look = match self.failed.first() {
+            Some(run) if self.failed.len() == 1 => format!("databuild logs {run}"),
+            Some(run) => format!("databuild runs --state failed; databuild logs {run}"),
+            None => format!("databuild why {want}"),
+        };
+        look + "; build again to retry"
+    }
+}
+
+fn finish(cli: &Cli, want: &WantDetail, told: &Told, took: std::time::Duration) -> Result<u8, CliError> {
     let id = &want.want.id;
     let satisfied = want.want.state == "satisfied";
     if cli.json {
-        output::json_line(&serde_json::json!({"want": want, "built": built}))?;
+        output::json_line(&serde_json::json!({"want": want, "built": told.built}))?;
     } else {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let what = match (satisfied, built) {
-            (true, 0) => "everything is current; nothing to do".to_owned(),
-            (_, 1) => "1 partition built".to_owned(),
-            (_, n) => format!("{n} partitions built"),
-        };
+        let what = told.result(satisfied, &want.want.refresh);
         output::line(&format!("{id} {}: {what} in {}", want.want.state, output::duration(ms)));
         for cause in &want.causes {
             output::talk(&format!("  {cause}"));
         }
         if !satisfied {
-            output::talk("  more: databuild runs --state failed; databuild logs RUN; build again to retry");
+            output::talk(&format!("  more: {}", told.more(id)));
         }
     }
     Ok(if satisfied { exit_code::OK } else { exit_code::WORK_FAILED })
@@ -139,4 +181,47 @@ fn stderr_tail(client: &Client, line: &ProgressLine) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     Some(lines[from..].join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(lines: &[(&str, Option<u64>, &str)]) -> Told {
+        let mut told = Told::default();
+        for (what, partitions, run) in lines {
+            told.count(&ProgressLine {
+                seq: 1,
+                what: (*what).to_owned(),
+                partition: "a".to_owned(),
+                partitions: *partitions,
+                run: Some((*run).to_owned()),
+                wall_ms: None,
+                message: String::new(),
+            });
+        }
+        told
+    }
+
+    #[test]
+    fn the_result_counts_what_was_built_and_names_what_failed() {
+        let nothing = told(&[]);
+        assert_eq!(nothing.result(true, "stale"), "everything is current; nothing to do");
+        assert_eq!(nothing.result(true, "missing"), "nothing is missing; what is stale stays as it is");
+        assert_eq!(nothing.result(false, "stale"), "0 partitions built");
+        assert_eq!(nothing.more("w1"), "databuild why w1; build again to retry");
+
+        let one = told(&[
+            ("built", Some(3), "r1"),
+            ("empty", None, "r2"),
+            ("failed", None, "r3"),
+            ("failed", None, "r3"),
+        ]);
+        assert_eq!(one.result(false, "stale"), "4 partitions built, 1 run failed");
+        assert_eq!(one.more("w1"), "databuild logs r3; build again to retry");
+
+        let two = told(&[("failed", None, "r3"), ("retry", None, "r5"), ("failed", None, "r4")]);
+        assert_eq!(two.result(false, "stale"), "0 partitions built, 2 runs failed");
+        assert_eq!(two.more("w1"), "databuild runs --state failed; databuild logs r3; build again to retry");
+    }
 }

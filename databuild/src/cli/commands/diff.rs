@@ -238,7 +238,16 @@ fn print(view: &DiffView, same: bool) {
         ));
     }
     if let Some(stale) = &view.stale {
-        output::line(&format!("{} partitions that are current would be stale", stale.partitions));
+        let downstream: u64 = stale.datasets.iter().map(|dataset| dataset.downstream).sum();
+        let more = match downstream {
+            0 => String::new(),
+            more => format!(", {more} more if upstream changes"),
+        };
+        let certain = output::count(stale.partitions - downstream, "partition");
+        output::line(&format!(
+            "{certain} that {} current would be stale{more}",
+            are(stale.partitions - downstream)
+        ));
         for dataset in &stale.datasets {
             let downstream = match dataset.downstream {
                 0 => String::new(),
@@ -246,5 +255,13 @@ fn print(view: &DiffView, same: bool) {
             };
             output::line(&format!("  {}: {}{downstream}", dataset.dataset, dataset.stale));
         }
+    }
+}
+
+fn are(count: u64) -> &'static str {
+    if count == 1 {
+        "is"
+    } else {
+        "are"
     }
 }

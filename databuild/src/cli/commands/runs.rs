@@ -42,7 +42,11 @@ pub fn run(cli: &Cli, args: &RunsArgs) -> Result<u8, CliError> {
             output::time(&run.created_at),
             run.job,
             run.partition,
-            run.trial.map_or(run.message.clone(), |trial| format!("of {trial}; {}", run.message)),
+            match run.trial {
+                Some(trial) if run.message.is_empty() => format!("of {trial}"),
+                Some(trial) => format!("of {trial}; {}", run.message),
+                None => run.message,
+            },
         ]);
     }
     table.print();

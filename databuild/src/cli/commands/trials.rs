@@ -179,13 +179,17 @@ fn summary(detail: &TrialDetail) -> String {
     let trial = &detail.trial;
     let outputs = output::count(detail.results.len() as u64, "output");
     let bad = detail.results.iter().filter(|result| result.verdict != "equal").count();
+    let which = match detail.results.len() {
+        1 => "its output".to_owned(),
+        all => format!("{bad} of {all} outputs"),
+    };
     match (trial.state.as_str(), trial.kind.as_str()) {
         ("running", _) => format!("under way, {} of {} runs are over", trial.done, trial.runs),
         ("canceled", _) => "canceled".to_owned(),
         ("equal", "verify") => format!("deterministic; {outputs}, the same bytes twice"),
         ("equal", _) => format!("equal; {outputs}, the same bytes"),
-        ("differs", "verify") => format!("not deterministic; {bad} of {outputs} not the same twice"),
-        ("differs", _) => format!("differs; {bad} of {outputs} not the same"),
-        _ => format!("unknown; of {bad} of {outputs} it cannot be told"),
+        ("differs", "verify") => format!("not deterministic; not the same twice: {which}"),
+        ("differs", _) => format!("differs; not the same: {which}"),
+        _ => format!("unknown; it cannot be told of {which}"),
     }
 }

@@ -79,6 +79,10 @@ pub fn print(cli: &Cli, detail: &WantDetail) -> Result<(), CliError> {
     }
     let want = &detail.want;
     output::line(&format!("{} {}  {}", want.id, standing(want), want.targets.join(" ")));
+    output::line(&format!("  {}, --refresh {}, by {}", want.class, want.refresh, want.source));
+    if !want.comment.is_empty() {
+        output::line(&format!("  for: {}", want.comment));
+    }
     if let Some(progress) = &detail.progress {
         output::line(&format!(
             "  {} of {} done, {} running, {} failed",

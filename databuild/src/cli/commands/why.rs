@@ -5,7 +5,7 @@ use super::super::connect;
 use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::{InputUsed, Why, WhyCause, WhyWork};
-use databuild_core::ids::{RunId, WantId};
+use databuild_core::ids::{PlanId, RunId, TrialId, WantId};
 
 /// Inputs shown.
 const SHOWN: usize = 10;
@@ -22,7 +22,9 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         let why: WhyWork = client.get(&format!("/api/v1/{noun}/{what}/why"))?;
         return print_work(cli, &why);
     }
-    let why: Why = client.get(&format!("/api/v1/why?partition={}", output::encode(what)))?;
+    let why: Why = client
+        .get(&format!("/api/v1/why?partition={}", output::encode(what)))
+        .map_err(|error| elsewhere(error, what))?;
     if cli.json {
         output::json(&why)?;
         return Ok(exit_code::OK);
@@ -61,6 +63,17 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         output::talk(&format!("  more: databuild logs {run}"));
     }
     Ok(exit_code::OK)
+}
+
+/// Plans and trials are shown by commands of their own.
+fn elsewhere(error: CliError, what: &str) -> CliError {
+    let command = match (what.parse::<PlanId>(), what.parse::<TrialId>()) {
+        _ if error.code() != "unknown_dataset" => return error,
+        (Ok(_), _) => "plans",
+        (_, Ok(_)) => "trials",
+        _ => return error,
+    };
+    error.hint(format!("databuild {command} {what}"))
 }
 
 fn print_cause(cause: &WhyCause, indent: &str) {
