@@ -82,6 +82,9 @@ pub struct Why {
     pub built_at: Option<String>,
     /// Its data version.
     pub version: Option<String>,
+    /// What the job reported about it, `rows` and `bytes` included.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
     /// Who adopted it, if no run made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedSaid>,

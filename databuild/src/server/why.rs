@@ -104,6 +104,10 @@ pub(super) fn why(
         job: dataset.producer.map(|job| graph.job(job).label.clone()),
         run: made.as_ref().and_then(|made| Some(made.run?.to_string())),
         built_at: made.as_ref().map(|made| made.at.to_string()),
+        metadata: made
+            .as_ref()
+            .and_then(|made| serde_json::from_str(&made.metadata).ok())
+            .unwrap_or_default(),
         version: made.map(|made| made.version),
         adopted,
         failed_since: failed_since.map(|run| run.id.to_string()),

@@ -6,9 +6,12 @@ use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::{InputUsed, Why, WhyCause, WhyWork};
 use databuild_core::ids::{PlanId, RunId, TrialId, WantId};
+use serde_json::{Map, Value};
 
-/// Inputs shown.
+/// Inputs shown, and facts that a job reported.
 const SHOWN: usize = 10;
+/// Characters shown of such a fact.
+const MOST_OF_FACT: usize = 100;
 
 /// Runs it.
 ///
@@ -37,6 +40,9 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         let by = adopted.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         output::line(&format!("  adopted{by} at {}", output::time(&adopted.at)));
     }
+    if !why.metadata.is_empty() {
+        output::line(&format!("  reported {}", facts(&why.metadata)));
+    }
     for cause in &why.causes {
         print_cause(cause, "  ");
     }
@@ -63,6 +69,25 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         output::talk(&format!("  more: databuild logs {run}"));
     }
     Ok(exit_code::OK)
+}
+
+/// What a job reported, on one line.
+fn facts(metadata: &Map<String, Value>) -> String {
+    let mut facts: Vec<String> = metadata
+        .iter()
+        .take(SHOWN)
+        .map(|(name, value)| {
+            let fact = format!("{name} {value}");
+            match fact.char_indices().nth(MOST_OF_FACT) {
+                Some((end, _)) => format!("{}...", &fact[..end]),
+                None => fact,
+            }
+        })
+        .collect();
+    if metadata.len() > SHOWN {
+        facts.push(format!("and {} more", metadata.len() - SHOWN));
+    }
+    facts.join(", ")
 }
 
 /// Plans and trials are shown by commands of their own.
@@ -118,4 +143,19 @@ fn kind(input: &InputUsed) -> &'static str {
 /// The beginning of a data version is enough for an eye.
 fn short(version: Option<&str>) -> String {
     version.map_or_else(|| "absent".to_owned(), |version| version.chars().take(19).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_job_reported_fits_on_a_line() {
+        let of = |value: Value| facts(value.as_object().unwrap());
+        assert_eq!(of(serde_json::json!({"rows": 24, "source": "noaa"})), "rows 24, source \"noaa\"");
+        let long = of(serde_json::json!({"é": "é".repeat(1000)}));
+        assert_eq!((long.chars().count(), long.ends_with("é...")), (MOST_OF_FACT + 3, true));
+        let many: Map<String, Value> = (0..12).map(|at| (format!("f{at:02}"), at.into())).collect();
+        assert!(facts(&many).ends_with("f09 9, and 2 more"));
+    }
 }

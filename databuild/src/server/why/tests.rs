@@ -151,7 +151,7 @@ impl Workspace {
             empty: false,
             mark: 0,
             bytes: 1,
-            metadata: "{}".to_owned(),
+            metadata: r#"{"rows":24}"#.to_owned(),
         };
         self.end(partition, Ok(Success { outputs: vec![output], ..Success::default() }));
     }
@@ -206,6 +206,14 @@ fn written() -> Workspace {
     workspace.want("book", Refresh::Stale);
     workspace.finish_all("v1");
     workspace
+}
+
+#[test]
+fn what_a_job_reported_is_told() {
+    let workspace = written();
+    let metadata = |partition| Value::Object(workspace.why(partition).metadata);
+    assert_eq!(metadata("text/name=a"), serde_json::json!({"rows": 24}));
+    assert_eq!(metadata("raw/name=a"), serde_json::json!({}));
 }
 
 #[test]
