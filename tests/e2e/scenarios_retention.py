@@ -46,6 +46,25 @@ class Retention(Scenario):
         self.assertSays(self.ws.cli("why", "probe/case/case=failing").expect(0), "exit code 1")
         self.assertSays(self.ws.cli("build", "total").expect(0), "everything is current")
 
+    def test_c_told(self):
+        """what is archived is told by its id, with the archive's name, and what keeps events in the log is named"""
+        (archive,) = self.archives()
+        self.assertSays(self.ws.cli("want", "get", "w1").expect(0), "w1 satisfied", f"archived in {archive}")
+        listed = {run["id"] for run in self.ws.runs()}
+        run = next(run for number in range(1, 100) if (run := f"r{number}") not in listed)
+        self.assertSays(self.ws.cli("runs", run).expect(0), f"{run} completed", "attempt 1 success", f"archived in {archive}")
+        self.assertSays(self.ws.cli("why", run).expect(0), "it is over")
+        self.ws.cli("logs", run).expect(0)
+        self.assertSays(self.ws.cli("rerun", run, "--exact").expect(2), "run_archived", archive)
+        self.assertSays(self.ws.cli("runs", "r9999").expect(2), "run_not_found")
+        want = self.ws.detach("probe/ticks/case=a")
+        self.ws.ticking("a")
+        held = self.ws.cli("gc", "--events-older-than", "0s", "--dry-run", "--json").expect(0).json()["archived"]["held_by"]
+        self.assertEqual(held["id"], want)
+        self.assertSays(self.ws.cli("gc", "--events-older-than", "0s", "--dry-run").expect(0), f"{want} is not over, so events from {held['seq']} on stay")
+        self.ws.release("a")
+        self.ws.wait_want(want, "satisfied")
+
     def test_d_api(self):
         """the event list says where it begins"""
         status, page = self.ws.api("GET", "/api/v1/events?limit=1")

@@ -5,20 +5,50 @@
 
 use crate::event::Event;
 use crate::graph::DatasetIx;
-use crate::ids::{GraphId, RunId};
+use crate::ids::{GraphId, PlanId, RunId, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::State;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-/// Whether something that is live began with that event, so that the log is kept from there on.
+/// Something that is not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Live {
+    /// An open want.
+    Want(WantId),
+    /// A run.
+    Run(RunId),
+    /// A plan that can be applied.
+    Plan(PlanId),
+    /// A trial under way.
+    Trial(TrialId),
+}
+
+impl fmt::Display for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Live::Want(id) => id.fmt(f),
+            Live::Run(id) => id.fmt(f),
+            Live::Plan(id) => id.fmt(f),
+            Live::Trial(id) => id.fmt(f),
+        }
+    }
+}
+
+/// What is live and began with that event, so that the log is kept from there on.
 #[must_use]
-pub fn begins_live(state: &State, event: &Event) -> bool {
+pub fn begun_live(state: &State, event: &Event) -> Option<Live> {
     match event {
-        Event::WantCreated(e) => state.wants.contains_key(&e.want),
-        Event::AttemptLeased(e) => state.runs.contains_key(&e.attempt.run),
-        Event::PlanCreated(e) => state.plans.contains_key(&e.plan),
-        Event::TrialCreated(e) => state.trials.get(&e.trial).is_some_and(|trial| trial.ended.is_none()),
-        _ => false,
+        Event::WantCreated(e) => state.wants.contains_key(&e.want).then_some(Live::Want(e.want)),
+        Event::AttemptLeased(e) => {
+            state.runs.contains_key(&e.attempt.run).then_some(Live::Run(e.attempt.run))
+        }
+        Event::PlanCreated(e) => state.plans.contains_key(&e.plan).then_some(Live::Plan(e.plan)),
+        Event::TrialCreated(e) => {
+            let live = state.trials.get(&e.trial).is_some_and(|trial| trial.ended.is_none());
+            live.then_some(Live::Trial(e.trial))
+        }
+        _ => None,
     }
 }
 

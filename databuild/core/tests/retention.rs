@@ -4,7 +4,7 @@ mod support;
 
 use databuild_core::event::{AttemptOutcome, Event, Refresh};
 use databuild_core::ids::RunId;
-use databuild_core::retention::{begins_live, code_in_use, graphs_in_use, last_failures, made_from};
+use databuild_core::retention::{begun_live, code_in_use, graphs_in_use, last_failures, made_from};
 use support::graphs::{days, reads, GraphSpec};
 use support::workspace::{planning, Workspace};
 
@@ -28,7 +28,7 @@ fn workspace() -> Workspace {
 
 /// Kinds of the events with which something live began.
 fn live(workspace: &Workspace) -> Vec<&'static str> {
-    let begins = |event: &&Event| begins_live(&workspace.core.state, event);
+    let begins = |event: &&Event| begun_live(&workspace.core.state, event).is_some();
     workspace.log.iter().map(|record| &record.event).filter(begins).map(Event::kind).collect()
 }
 

@@ -13,7 +13,7 @@ use databuild_core::event::{
 use databuild_core::graph::Params;
 use databuild_core::ids::{GraphId, RunId, TrialId};
 use databuild_core::partition_set::PartitionSet;
-use databuild_core::retention::{begins_live, graphs_in_use};
+use databuild_core::retention::{begun_live, graphs_in_use};
 use databuild_core::state::State;
 use support::graphs::{dynamic, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, output_texts, request, Workspace};
@@ -311,7 +311,7 @@ fn the_log_keeps_a_trial_that_is_under_way_and_its_code() {
     let mut workspace = changed(1);
     let begins = |workspace: &Workspace| {
         let created = workspace.log.iter().find(|record| matches!(record.event, Event::TrialCreated(_)));
-        begins_live(&workspace.core.state, &created.unwrap().event)
+        begun_live(&workspace.core.state, &created.unwrap().event).is_some()
     };
     let old = of(&graph()).graph;
     assert!(!graphs_in_use(&workspace.core.state).contains(&old));

@@ -36,8 +36,8 @@ pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanVi
 pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
-    Archived, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, RegisterReply, RegisterRequest,
-    ServerStatus, ShutdownRequest, SlotsRequest,
+    Archived, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, HeldBy, RegisterReply,
+    RegisterRequest, ServerStatus, ShutdownRequest, SlotsRequest,
 };
 pub use trials::{CreateTrial, RerunTrial, SampleTrial, TrialArm, TrialDetail, TrialResult, TrialRow};
 pub use wants::{

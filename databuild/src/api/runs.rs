@@ -46,6 +46,9 @@ pub struct RunDetail {
     /// What checks found in what it made, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<super::CheckRow>,
+    /// The archive that it is in, by its file name; absent if it is not archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
     /// The last event this reflects.
     pub seq: u64,
 }

@@ -149,6 +149,18 @@ pub struct Archived {
     pub log_bytes_before: u64,
     /// Size of the log after.
     pub log_bytes_after: u64,
+    /// What keeps events that are old enough in the log; absent if only young ones stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<HeldBy>,
+}
+
+/// Something that is not over, and so keeps events in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldBy {
+    /// Of the want, run, plan or trial.
+    pub id: String,
+    /// The event with which it began; all later ones stay.
+    pub seq: u64,
 }
 
 /// `GET /api/v1/events`.

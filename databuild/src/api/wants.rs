@@ -116,6 +116,9 @@ pub struct WantDetail {
     pub progress: Option<Progress>,
     /// Why it failed: first causes, at most ten.
     pub causes: Vec<String>,
+    /// The archive that it is in, by its file name; absent if it is not archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
     /// The last event this reflects.
     pub seq: u64,
 }

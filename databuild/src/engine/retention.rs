@@ -11,7 +11,7 @@ use super::orchestrator::Message;
 use crate::store::{Cut, EventLog, StoreError, Survey};
 use databuild_core::graph::parse_file;
 use databuild_core::ids::{GraphId, Seq};
-use databuild_core::retention::{begins_live, code_in_use, graphs_in_use, last_failures, made_from};
+use databuild_core::retention::{begun_live, code_in_use, graphs_in_use, last_failures, made_from, Live};
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,8 @@ pub struct Archived {
     pub log_bytes_before: u64,
     /// Size of the log after.
     pub log_bytes_after: u64,
+    /// What is live and keeps events that are old enough, and the first of those.
+    pub held_by: Option<(Live, Seq)>,
 }
 
 impl Handle {
@@ -61,7 +63,7 @@ impl Handle {
         let state = self.snapshot().state.clone();
         let before = Timestamp::now().checked_sub(request.older_than).unwrap_or(Timestamp::MIN);
         let after = survey.archived()?;
-        let until = last_to_go(&survey, &state, after, before)?;
+        let (until, held_by) = last_to_go(&survey, &state, after, before)?;
         let mut archived = Archived {
             after,
             until,
@@ -69,6 +71,7 @@ impl Handle {
             file: None,
             log_bytes_before: survey.bytes()?,
             log_bytes_after: survey.bytes()?,
+            held_by,
         };
         if until.0.saturating_sub(after.0) < request.at_least.max(1) || request.dry_run {
             return Ok(archived);
@@ -115,17 +118,27 @@ impl Handle {
 }
 
 /// The last of the oldest events that may go: all are older than `before`, nothing live began with any, and the
-/// newest event is not among them.
-fn last_to_go(survey: &Survey, state: &State, after: Seq, before: Timestamp) -> Result<Seq, StoreError> {
+/// newest event is not among them. With it, what is live and began with the next one, if that is why it stays.
+fn last_to_go(
+    survey: &Survey,
+    state: &State,
+    after: Seq,
+    before: Timestamp,
+) -> Result<(Seq, Option<(Live, Seq)>), StoreError> {
     let mut until = after;
+    let mut held_by = None;
     survey.events(after, |seq, record| {
-        let goes = seq < state.seq && record.at < before && !begins_live(state, &record.event);
-        if goes {
-            until = seq;
+        if seq >= state.seq || record.at >= before {
+            return false;
         }
-        goes
+        if let Some(live) = begun_live(state, &record.event) {
+            held_by = Some((live, seq));
+            return false;
+        }
+        until = seq;
+        true
     })?;
-    Ok(until)
+    Ok((until, held_by))
 }
 
 /// What goes and what stays if the log is cut after `until`.
@@ -287,17 +300,17 @@ mod tests {
             ("2024-12-31T00:00:00Z".parse().unwrap(), "2024-12-31T00:00:01Z".parse().unwrap());
         let state = &fixture.core.state;
         let go = |state: &State, before| last_to_go(&survey, state, Seq(0), before).unwrap();
-        assert_eq!(go(state, early), Seq(0), "all are of that time");
-        let open =
-            fixture.log.read(Seq(0), 100).unwrap().into_iter().find(|(_, r)| begins_live(state, &r.event));
-        let (first_live, _) = open.expect("a want is open");
-        assert_eq!(go(state, late).next(), first_live);
+        assert_eq!(go(state, early), (Seq(0), None), "all are of that time");
+        let all = fixture.log.read(Seq(0), 100).unwrap();
+        let mut live = all.iter().filter_map(|(seq, r)| Some((begun_live(state, &r.event)?, *seq)));
+        let first_live = live.next().expect("a want is open");
+        assert_eq!(go(state, late), (Seq(first_live.1 .0 - 1), Some(first_live)));
         // Were nothing live, all would go but the newest.
         let mut over = state.clone();
         over.wants.clear();
         over.runs.clear();
-        assert_eq!(go(&over, late).next(), fixture.log.last());
-        assert_eq!(last_to_go(&survey, &over, Seq(40), early).unwrap(), Seq(40));
+        assert_eq!(go(&over, late), (Seq(fixture.log.last().0 - 1), None));
+        assert_eq!(last_to_go(&survey, &over, Seq(40), early).unwrap(), (Seq(40), None));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl From<CommandError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         let status = match error {
-            StoreError::Archived { .. } => StatusCode::GONE,
+            StoreError::Archived { .. } | StoreError::ArchiveMissing { .. } => StatusCode::GONE,
             StoreError::DiskFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

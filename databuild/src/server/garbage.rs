@@ -3,7 +3,7 @@
 
 use super::error::ApiError;
 use super::routes::App;
-use crate::api::{Archived, GcReply, GcRequest};
+use crate::api::{Archived, GcReply, GcRequest, HeldBy};
 use crate::engine::{self, ArchiveRequest};
 use crate::snapshot::{CodeDigest, Roots, SnapshotError};
 use axum::http::StatusCode;
@@ -56,13 +56,14 @@ pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiErro
 
 fn archive(app: &App, age_seconds: u64, dry_run: bool) -> Result<Archived, ApiError> {
     let older_than = SignedDuration::from_secs(i64::try_from(age_seconds).unwrap_or(i64::MAX));
-    let engine::Archived { after, until, bytes, file, log_bytes_before, log_bytes_after } =
+    let engine::Archived { after, until, bytes, file, log_bytes_before, log_bytes_after, held_by } =
         app.engine.archive(ArchiveRequest { older_than, at_least: 1, dry_run })?;
     let events = until.0.saturating_sub(after.0);
     let (first, last) = if events == 0 { (0, 0) } else { (after.0 + 1, until.0) };
     let file_bytes = file.as_ref().map_or(0, |(_, bytes)| *bytes);
     let file = file.map(|(path, _)| path.display().to_string());
-    Ok(Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after })
+    let held_by = held_by.map(|(live, seq)| HeldBy { id: live.to_string(), seq: seq.0 });
+    Ok(Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after, held_by })
 }
 
 /// Removes folders named after attempts that are not live and older than `keep`.

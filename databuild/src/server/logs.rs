@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
@@ -31,7 +30,13 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn find(app: &App, attempt: AttemptId, stream: &str) -> Result<Log, ApiError> {
+    /// That of an attempt, which may have `ended_well`: then it may have had nothing to say.
+    pub(super) fn find(
+        app: &App,
+        attempt: AttemptId,
+        ended_well: bool,
+        stream: &str,
+    ) -> Result<Log, ApiError> {
         let name = AttemptName::new(attempt.to_string())
             .map_err(|error| ApiError::invalid(error.code(), error.to_string()))?;
         let files = AttemptFiles::new(app.engine.spool(), &name);
@@ -40,8 +45,7 @@ impl Log {
             "stderr" => files.stderr(),
             other => return Err(ApiError::not_found("stream_not_found", "stream", other)),
         };
-        let ended = app.engine.reader().attempt(attempt)?.value.and_then(|attempt| attempt.outcome);
-        Ok(Log { attempt, path, ended_well: ended == Some(AttemptOutcome::Success) })
+        Ok(Log { attempt, path, ended_well })
     }
 
     /// A byte range as plain text.

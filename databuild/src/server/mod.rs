@@ -21,6 +21,7 @@ mod why;
 
 pub mod blame;
 pub mod handlers;
+mod history;
 
 pub use garbage::write_roots;
 pub use guard::Guard;

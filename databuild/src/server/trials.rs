@@ -2,6 +2,7 @@
 //! the code store; decides nothing that the core decides.
 
 use super::error::ApiError;
+use super::history;
 use super::lineage::graph_with;
 use super::routes::App;
 use crate::api::{RerunTrial, SampleTrial};
@@ -196,7 +197,11 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
     let keep = asked.keep.as_deref().map(kept).transpose()?;
     current(app)?;
     let reader = app.engine.reader();
-    let found = reader.run(id)?.value.ok_or_else(unknown)?;
+    let history::Found { value: (found, _), archive, .. } = history::run(reader, id)?;
+    if let Some(archive) = archive {
+        let message = format!("{id} is archived in {archive}, with what it was made from and made; there is nothing to compare with");
+        return Err(conflict("run_archived", message));
+    }
     if found.run.trial.is_some() {
         return Err(conflict("nothing_to_repeat", format!("{id} is a part of a trial itself")));
     }

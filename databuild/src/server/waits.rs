@@ -1,6 +1,7 @@
 //! What a want or a run waits for, in words.
 
 use super::error::ApiError;
+use super::history;
 use super::routes::App;
 use crate::api::{Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
@@ -35,15 +36,15 @@ pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
             seq: snapshot.state.seq.0,
         });
     }
-    let found = reader.want(id)?;
-    let want = found.value.ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))?;
+    let found = history::want(reader, id)?;
+    let want = found.value;
     let state = want.state.as_str();
     Ok(WhyWork {
         id: id.to_string(),
         state: state.to_owned(),
         blocker: over(state, want.ended_at, want.causes.first()),
         causes: want.causes,
-        seq: found.last_seq.0,
+        seq: found.seq.0,
     })
 }
 
@@ -54,8 +55,8 @@ pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
 pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
     let snapshot = app.engine.snapshot();
     let reader = app.engine.reader();
-    let found = reader.run(id)?;
-    let row = found.value.ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))?.run;
+    let found = history::run(reader, id)?;
+    let row = found.value.0.run;
     let state = row.state.as_str();
     let causes = Some(row.message).filter(|message| !message.is_empty()).into_iter().collect::<Vec<_>>();
     let (blocker, seq) = match snapshot.state.runs.get(&id) {
@@ -64,7 +65,7 @@ pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
             let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
             (told(&snapshot, reader, now, &found)?, snapshot.state.seq)
         }
-        None => (over(state, row.ended_at, causes.first()), found.last_seq),
+        None => (over(state, row.ended_at, causes.first()), found.seq),
     };
     Ok(WhyWork { id: id.to_string(), state: state.to_owned(), blocker, causes, seq: seq.0 })
 }

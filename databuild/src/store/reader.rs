@@ -12,6 +12,7 @@
 //! of each partition, the run and the graph that it was made by, the data that it was made from, the last failure,
 //! and who tainted it ([`super::Cut`]).
 
+mod archived;
 mod checks;
 mod columns;
 
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use archived::Filed;
 pub use checks::CheckFilter;
 
 /// No answer has more rows than this, whatever limit was asked for.
@@ -161,12 +163,7 @@ impl Reader {
 
     /// One want.
     pub fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached("SELECT * FROM wants WHERE id = ?1")?
-                .query_row([id.0 as i64], want_row)
-                .optional()
-        })
+        self.answer(|connection| want_of(connection, id))
     }
 
     /// Runs, newest first.
@@ -191,19 +188,7 @@ impl Reader {
 
     /// One run with its attempts.
     pub fn run(&self, id: RunId) -> Result<Answer<Option<RunWithAttempts>>, StoreError> {
-        self.answer(|connection| {
-            let run = connection
-                .prepare_cached("SELECT * FROM runs WHERE id = ?1")?
-                .query_row([id.0 as i64], run_row)
-                .optional()?;
-            let Some(run) = run else { return Ok(None) };
-            let mut statement = connection
-                .prepare_cached("SELECT * FROM attempts WHERE run = ?1 ORDER BY number LIMIT ?2")?;
-            let attempts = statement
-                .query_map([id.0 as i64, rows_limit(MAX_ROWS)], attempt_row)?
-                .collect::<Result<_, _>>()?;
-            Ok(Some(RunWithAttempts { run, attempts }))
-        })
+        self.answer(|connection| run_of(connection, id))
     }
 
     /// One attempt.
@@ -489,6 +474,24 @@ fn rows_limit(limit: usize) -> i64 {
 
 fn before(id: Option<u64>) -> i64 {
     id.and_then(|id| i64::try_from(id).ok()).unwrap_or(i64::MAX)
+}
+
+fn want_of(connection: &Connection, id: WantId) -> rusqlite::Result<Option<WantRow>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM wants WHERE id = ?1")?;
+    statement.query_row([id.0 as i64], want_row).optional()
+}
+
+fn run_of(connection: &Connection, id: RunId) -> rusqlite::Result<Option<RunWithAttempts>> {
+    let run = connection
+        .prepare_cached("SELECT * FROM runs WHERE id = ?1")?
+        .query_row([id.0 as i64], run_row)
+        .optional()?;
+    let Some(run) = run else { return Ok(None) };
+    let mut statement =
+        connection.prepare_cached("SELECT * FROM attempts WHERE run = ?1 ORDER BY number LIMIT ?2")?;
+    let attempts =
+        statement.query_map([id.0 as i64, rows_limit(MAX_ROWS)], attempt_row)?.collect::<Result<_, _>>()?;
+    Ok(Some(RunWithAttempts { run, attempts }))
 }
 
 fn runs_of(

@@ -4,7 +4,7 @@ use super::super::args::{Cli, GcArgs};
 use super::super::connect;
 use super::super::error::CliError;
 use super::super::{exit_code, output};
-use crate::api::{Archived, GcReply, GcRequest};
+use crate::api::{Archived, GcReply, GcRequest, HeldBy};
 
 /// Runs it.
 ///
@@ -37,18 +37,27 @@ pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
 }
 
 fn archived_text(archived: &Archived, dry_run: bool) -> String {
-    let Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after } =
+    let Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after, held_by } =
         archived;
     let kib = |bytes: &u64| bytes / 1024;
+    let rest = match held_by {
+        Some(HeldBy { id, seq }) => {
+            format!("; {id} is not over, so events from {seq} on stay")
+        }
+        None => String::new(),
+    };
     if *events == 0 {
-        return "no event is old enough to be archived, and not part of what is live".to_owned();
+        return match held_by {
+            Some(_) => format!("no event can be archived{rest}"),
+            None => "no event is old enough to be archived".to_owned(),
+        };
     }
     let what = format!("{events} events ({first} to {last}, {} KiB)", kib(bytes));
     if dry_run {
-        return format!("would archive {what}");
+        return format!("would archive {what}{rest}");
     }
     format!(
-        "archived {what} in {} ({} KiB); the log has {} KiB now and had {} KiB",
+        "archived {what} in {} ({} KiB); the log has {} KiB now and had {} KiB{rest}",
         file.as_deref().unwrap_or_default(),
         kib(file_bytes),
         kib(log_bytes_after),

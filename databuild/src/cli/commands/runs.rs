@@ -60,6 +60,9 @@ fn detail(run: &RunDetail) {
     if let Some(trial) = &row.trial {
         output::line(&format!("  of trial {trial}; nothing is published"));
     }
+    if let Some(archive) = &run.archive {
+        output::line(&format!("  archived in {archive}"));
+    }
     for (name, value) in &run.params {
         output::line(&format!("  {name}={value}"));
     }

@@ -83,6 +83,9 @@ pub fn print(cli: &Cli, detail: &WantDetail) -> Result<(), CliError> {
     if !want.comment.is_empty() {
         output::line(&format!("  for: {}", want.comment));
     }
+    if let Some(archive) = &detail.archive {
+        output::line(&format!("  archived in {archive}"));
+    }
     if let Some(progress) = &detail.progress {
         output::line(&format!(
             "  {} of {} done, {} running, {} failed",

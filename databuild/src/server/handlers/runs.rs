@@ -1,6 +1,7 @@
 //! Runs, attempts and their logs.
 
 use super::super::error::ApiError;
+use super::super::history;
 use super::super::logs;
 use super::super::routes::App;
 use super::super::waits;
@@ -67,16 +68,15 @@ fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str
 }
 
 fn detail(app: &App, id: RunId) -> Result<RunDetail, ApiError> {
-    let found = app.engine.reader().run(id)?;
-    let run = found.value.ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))?;
-    let checks = app.engine.reader().checks_of_run(id)?.value;
+    let history::Found { value: (run, checks), archive, seq } = history::run(app.engine.reader(), id)?;
     Ok(RunDetail {
+        archive,
         checks: checks.into_iter().map(super::checks::row).collect(),
         graph: run.run.graph.to_string(),
         params: run.run.params.clone(),
         attempts_detail: run.attempts.into_iter().map(attempt).collect(),
         run: row(run.run),
-        seq: found.last_seq.0,
+        seq: seq.0,
     })
 }
 
@@ -152,14 +152,13 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
     let id = parse(&id)?;
     if let Err(error) = app.engine.cancel_run(id).await {
-        let known = app.engine.reader().run(id)?.value;
-        return Err(match known {
-            Some(run) => {
-                let state = run.run.state.as_str();
+        return Err(match history::run(app.engine.reader(), id) {
+            Ok(known) => {
+                let state = known.value.0.run.state.as_str();
                 ApiError::new(StatusCode::CONFLICT, "run_ended", format!("{id} is {state} already"))
                     .with("run_id", id)
             }
-            None => error.into(),
+            Err(_) => error.into(),
         });
     }
     Ok(Json(detail(&app, id)?))
@@ -200,7 +199,9 @@ pub async fn logs(
         return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
     }
     let attempt = AttemptId { run: parse(&id)?, number };
-    let log = logs::Log::find(&app, attempt, &stream)?;
+    let mut attempts = run.attempts_detail.iter();
+    let ended_well = attempts.any(|row| row.number == number && row.outcome.as_deref() == Some("success"));
+    let log = logs::Log::find(&app, attempt, ended_well, &stream)?;
     if query.follow {
         let resumed =
             headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());

@@ -2,6 +2,7 @@
 
 use super::super::describe::class_name;
 use super::super::error::ApiError;
+use super::super::history;
 use super::super::progress::line;
 use super::super::routes::App;
 use super::super::{views, waits};
@@ -136,8 +137,7 @@ fn row(want: crate::store::WantRow) -> WantRow {
 
 pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
     let snapshot = app.engine.snapshot();
-    let found = app.engine.reader().want(id)?;
-    let want = found.value.ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))?;
+    let history::Found { value: want, archive, seq } = history::want(app.engine.reader(), id)?;
     let live = snapshot.state.wants.get(&id);
     Ok(WantDetail {
         as_of: want.as_of.to_string(),
@@ -146,7 +146,8 @@ pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
         progress: live.map(|live| views::progress(&snapshot.state, live)),
         causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
         want: row(want),
-        seq: found.last_seq.0,
+        archive,
+        seq: seq.0,
     })
 }
 

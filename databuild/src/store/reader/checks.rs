@@ -5,7 +5,7 @@ use super::{before, rows_limit, Answer, Reader, MAX_ROWS};
 use crate::store::error::StoreError;
 use crate::store::rows::CheckRow;
 use databuild_core::ids::RunId;
-use rusqlite::{params, OptionalExtension};
+use rusqlite::{params, Connection, OptionalExtension};
 
 /// Which findings, newest first: of each check of each partition the newest.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,13 @@ pub struct CheckFilter {
     pub before: Option<u64>,
     /// At most so many, up to [`MAX_ROWS`].
     pub limit: usize,
+}
+
+pub(super) fn of_run(connection: &Connection, run: RunId, most: i64) -> rusqlite::Result<Vec<CheckRow>> {
+    let mut statement =
+        connection.prepare_cached("SELECT * FROM checks WHERE run = ?1 ORDER BY id LIMIT ?2")?;
+    let rows = statement.query_map([run.0 as i64, most], check_row)?;
+    rows.collect()
 }
 
 impl Reader {
@@ -49,12 +56,7 @@ impl Reader {
 
     /// What checks found in what a run made, in the order in which they did.
     pub fn checks_of_run(&self, run: RunId) -> Result<Answer<Vec<CheckRow>>, StoreError> {
-        self.answer(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT * FROM checks WHERE run = ?1 ORDER BY id LIMIT ?2")?;
-            let rows = statement.query_map([run.0 as i64, rows_limit(MAX_ROWS)], check_row)?;
-            rows.collect()
-        })
+        self.answer(|connection| of_run(connection, run, rows_limit(MAX_ROWS)))
     }
 
     /// For each of these partitions: how many checks did not pass what it holds now. Since it is there, those

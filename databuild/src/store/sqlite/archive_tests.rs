@@ -387,6 +387,48 @@ fn readers_find_one_event_also_in_an_archive() {
     assert_eq!(reader.event(Seq(5)).unwrap_err().code(), "archive_missing");
 }
 
+#[test]
+fn readers_find_one_want_and_one_run_also_in_an_archive() {
+    let records = records(400);
+    let mut subject = log_of(&records);
+    let reader = Reader::new(&subject.path(), 1);
+    let wants: Vec<_> = (0..100)
+        .filter_map(|id| reader.want(WantId(id)).unwrap().value)
+        .map(|want| (want.id, want))
+        .collect();
+    let runs: Vec<_> = (0..100)
+        .filter_map(|id| reader.run(RunId(id)).unwrap().value)
+        .map(|run| {
+            let checks = reader.checks_of_run(run.run.id).unwrap().value;
+            (run.run.id, (run, checks))
+        })
+        .collect();
+    archive(&mut subject, &at_event(150));
+    archive(&mut subject, &at_event(300));
+    let mut seen = BTreeSet::new();
+    for (id, want) in wants {
+        let filed = reader.archived_want(id).unwrap();
+        assert_eq!(reader.want(id).unwrap().value.is_none(), filed.is_some(), "{id}");
+        if let Some(filed) = filed {
+            assert_eq!(filed.value, want);
+            seen.insert(("want", filed.file));
+        }
+    }
+    for (id, run) in runs {
+        let filed = reader.archived_run(id).unwrap();
+        assert_eq!(reader.run(id).unwrap().value.is_none(), filed.is_some(), "{id}");
+        if let Some(filed) = filed {
+            assert_eq!(filed.value, run);
+            seen.insert(("run", filed.file));
+        }
+    }
+    assert_eq!(seen.len(), 4, "both archives have both: {seen:?}");
+    assert_eq!(reader.archived_run(RunId(9999)).unwrap(), None);
+    let [first, _] = &Archives::of(&subject.path()).files().unwrap()[..] else { panic!("two archives") };
+    fs::remove_file(&first.path).unwrap();
+    assert_eq!(reader.archived_run(RunId(9999)).unwrap_err().code(), "archive_missing");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

@@ -6,9 +6,9 @@
 
 use super::super::error::StoreError;
 use super::failure::failure;
-use super::open::{check_header, open_read_only};
+use super::open::{check_header, open_read_only, projections_version};
 use super::read::{records, records_of_kinds};
-use super::schema::MOVING_TABLES;
+use super::schema::{MOVING_TABLES, PROJECTIONS_VERSION};
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
 use rusqlite::types::Value;
@@ -139,6 +139,32 @@ impl Archives {
         }
         found.extend(records_of_kinds(log, &self.log, after.max(archived), kinds, limit)?);
         Ok(found)
+    }
+
+    /// What the newest archive that has it says, and which one that is. Archives whose lists are of another version
+    /// than [`PROJECTIONS_VERSION`] are passed over.
+    pub(in super::super) fn find<T>(
+        &self,
+        archived: Seq,
+        find: impl Fn(&Connection, &str) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<(T, PathBuf)>, StoreError> {
+        let files = self.counted(archived)?;
+        for file in files.iter().rev() {
+            let connection = file.open()?;
+            if projections_version(&connection, &file.name())? != Some(PROJECTIONS_VERSION) {
+                continue;
+            }
+            if let Some(found) = find(&connection, &file.name())? {
+                return Ok(Some((found, file.path.clone())));
+            }
+        }
+        // Nothing is said to be nowhere as long as not all was looked at.
+        let whole =
+            files.iter().fold(Seq(0), |last, file| if file.first <= last.next() { file.last } else { last });
+        if whole < archived {
+            return Err(self.missing(whole.next()));
+        }
+        Ok(None)
     }
 
     /// The error of an event that no archive has.

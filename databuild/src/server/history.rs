@@ -1,0 +1,51 @@
+//! Wants and runs by their ids: in the lists, else in the archives.
+
+use super::error::ApiError;
+use crate::store::{CheckRow, Filed, Reader, RunWithAttempts, StoreError, WantRow};
+use databuild_core::ids::{RunId, Seq, WantId};
+
+/// Something that was found.
+pub(super) struct Found<T> {
+    /// It.
+    pub value: T,
+    /// The name of the archive that has it; none if it is in the lists.
+    pub archive: Option<String>,
+    /// The last event that this reflects.
+    pub seq: Seq,
+}
+
+/// A want.
+///
+/// # Errors
+/// No such want, or the history cannot be read.
+pub(super) fn want(reader: &Reader, id: WantId) -> Result<Found<WantRow>, ApiError> {
+    let listed = reader.want(id)?;
+    found(listed.value, listed.last_seq, || reader.archived_want(id))?
+        .ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))
+}
+
+/// A run, and what checks found in what it made.
+///
+/// # Errors
+/// No such run, or the history cannot be read.
+pub(super) fn run(reader: &Reader, id: RunId) -> Result<Found<(RunWithAttempts, Vec<CheckRow>)>, ApiError> {
+    let listed = reader.run(id)?;
+    let value = match listed.value {
+        Some(run) => Some((run, reader.checks_of_run(id)?.value)),
+        None => None,
+    };
+    found(value, listed.last_seq, || reader.archived_run(id))?
+        .ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))
+}
+
+fn found<T>(
+    listed: Option<T>,
+    seq: Seq,
+    archived: impl FnOnce() -> Result<Option<Filed<T>>, StoreError>,
+) -> Result<Option<Found<T>>, StoreError> {
+    if let Some(value) = listed {
+        return Ok(Some(Found { value, archive: None, seq }));
+    }
+    let name = |filed: &Filed<T>| filed.file.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(archived()?.map(|filed| Found { archive: name(&filed), value: filed.value, seq }))
+}
