@@ -20,10 +20,10 @@ class Plans(Scenario):
     def test_apply(self):
         """a plan says its id and how to apply it, and applying it does just that"""
         shown = self.ws.cli("plan", "total").expect(0)
-        self.assertSays(shown, "p1: 25 runs", "takes a time that is unknown", "databuild apply p1")
+        self.assertSays(shown, "p1: 25 partitions to build; 0 are current", "takes a time that is unknown", "databuild apply p1")
         self.assertEqual(self.ws.runs(), [])
         self.assertSays(self.ws.cli("plans").expect(0), "p1", "open", "total")
-        self.assertSays(self.ws.cli("plans", "p1").expect(0), "25 runs", "//:read")
+        self.assertSays(self.ws.cli("plans", "p1").expect(0), "25 partitions to build", "//:read")
         applied = self.ws.cli("apply", "p1").expect(0)
         self.assertSays(applied, "w1 satisfied", "25 partitions built")
         self.assertEqual(self.ws.cli("want", "get", "w1", "--json").expect(0).json()["plan"], "p1")

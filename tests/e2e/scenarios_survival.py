@@ -74,6 +74,35 @@ class Survival(Scenario):
         self.ws.wait_want(want, "satisfied")
         self.assertEqual(self.attempts(run), ["success"])
 
+    def test_watched_server_killed(self):
+        """a command that waits goes on with another server when its own is killed, and says so when it is stopped"""
+        build = self.ws.start("build", "probe/ticks/case=a", "--refresh", "all", "--jobs", "2")
+        process, _ = self.ws.ticking("a")
+        os.kill(self.ws.server_pid(), signal.SIGKILL)
+        verify = self.ws.start("verify", "probe/ticks/case=b")
+        self.ws.ticking("b")
+        os.kill(self.ws.server_pid(), signal.SIGKILL)
+        for case in "ab":
+            self.ws.release(case)
+        for watcher, said in (build, "1 partition built"), (verify, "deterministic"):
+            out, err = watcher.communicate(timeout=60)
+            self.assertEqual(watcher.returncode, 0, err)
+            self.assertIn(said, out)
+            self.assertIn("goes on with another one", err)
+        self.assertEqual([pid for pid, _ in self.ws.pids("a")], [process])
+
+        build = self.ws.start("build", "probe/ticks/case=c", "--refresh", "all", "--jobs", "2")
+        process, _ = self.ws.ticking("c")
+        self.ws.cli("stop").expect(0)
+        _, err = build.communicate(timeout=60)
+        self.assertEqual(build.returncode, 4, err)
+        self.assertRegex(err, r"error\[server_stopped\]: the server was stopped; w\d+ goes on when one is started")
+        self.assertFalse(os.path.exists(self.ws.at(".databuild", "server.json")))
+        self.ws.release("c")
+        self.ws.cli("status").expect(0)
+        wait_until("it is built", lambda: self.ws.states("probe/ticks/case=c") == {"current": 1})
+        self.assertEqual([pid for pid, _ in self.ws.pids("c")], [process])
+
     def test_runner_killed(self):
         """kill -9 of the runner: its job dies with it, the attempt is lost, the run is repeated"""
         want, process, run = self.begin("b")

@@ -9,6 +9,7 @@ mod error;
 mod graph;
 mod interrupt;
 mod output;
+mod steady;
 
 pub mod exit_code;
 

@@ -1,7 +1,7 @@
 //! Wants and runs by their ids: in the lists, else in the archives.
 
 use super::error::ApiError;
-use crate::store::{CheckRow, Filed, Reader, RunWithAttempts, StoreError, WantRow};
+use crate::store::{Filed, Reader, RunWithChecks, StoreError, WantRow};
 use databuild_core::ids::{RunId, Seq, WantId};
 
 /// Something that was found.
@@ -28,7 +28,7 @@ pub(super) fn want(reader: &Reader, id: WantId) -> Result<Found<WantRow>, ApiErr
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(super) fn run(reader: &Reader, id: RunId) -> Result<Found<(RunWithAttempts, Vec<CheckRow>)>, ApiError> {
+pub(super) fn run(reader: &Reader, id: RunId) -> Result<Found<RunWithChecks>, ApiError> {
     let listed = reader.run(id)?;
     let value = match listed.value {
         Some(run) => Some((run, reader.checks_of_run(id)?.value)),

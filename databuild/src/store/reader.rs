@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use archived::Filed;
+pub use archived::{Filed, RunWithChecks};
 pub use checks::CheckFilter;
 
 /// No answer has more rows than this, whatever limit was asked for.

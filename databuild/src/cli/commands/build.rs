@@ -5,6 +5,7 @@ use super::super::client::Client;
 use super::super::connect;
 use super::super::console::Console;
 use super::super::error::CliError;
+use super::super::steady::Steady;
 use super::super::{exit_code, interrupt, output};
 use crate::api::{CreateWant, ProgressAnswer, ProgressLine, SlotsRequest, WantDetail};
 use std::collections::BTreeSet;
@@ -69,16 +70,17 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
     let mut told = Told::default();
     let mut tails = 0;
     let started = std::time::Instant::now();
+    let mut server = Steady::new(cli, client, id);
     let last = loop {
         let path = format!("/api/v1/wants/{id}/progress?after={after}&wait_ms={POLL_MS}");
-        let answer: ProgressAnswer = client.get(&path)?;
+        let answer: ProgressAnswer = if private { client.get(&path)? } else { server.get(&path)? };
         after = answer.seq;
         console.progress(&answer.want);
         for line in &answer.lines {
             told.count(line);
             let tail = if line.what == "failed" && tails < MOST_TAILS {
                 tails += 1;
-                stderr_tail(client, line)
+                stderr_tail(server.client(), line)
             } else {
                 None
             };

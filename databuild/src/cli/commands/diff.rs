@@ -246,7 +246,7 @@ fn print(view: &DiffView, same: bool) {
         let certain = output::count(stale.partitions - downstream, "partition");
         output::line(&format!(
             "{certain} that {} current would be stale{more}",
-            are(stale.partitions - downstream)
+            output::are(stale.partitions - downstream)
         ));
         for dataset in &stale.datasets {
             let downstream = match dataset.downstream {
@@ -255,13 +255,5 @@ fn print(view: &DiffView, same: bool) {
             };
             output::line(&format!("  {}: {}{downstream}", dataset.dataset, dataset.stale));
         }
-    }
-}
-
-fn are(count: u64) -> &'static str {
-    if count == 1 {
-        "is"
-    } else {
-        "are"
     }
 }

@@ -5,9 +5,9 @@ use super::super::connect;
 use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::output::{self, Table};
-use crate::api::{Estimate, PlanRequest, PlanView};
+use crate::api::{Estimate, PlanGroup, PlanRequest, PlanView};
 
-/// References shown in one row.
+/// References shown of one group.
 const SHOWN: usize = 2;
 
 /// Runs it.
@@ -36,28 +36,24 @@ pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
     if cli.json {
         return output::json(plan);
     }
-    if plan.groups.is_empty() && plan.blocked.is_empty() {
-        output::line(&format!("nothing to do: {} partitions are current", plan.current));
-        return Ok(());
-    }
-    let maybe = match plan.if_changed {
-        0 => String::new(),
-        n => format!(", {n} more if upstream changes"),
-    };
-    let id = plan.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
-    output::line(&format!("{id}{} runs{maybe}; {} partitions are current", plan.certain, plan.current));
+    output::line(&headline(plan));
     if !plan.groups.is_empty() {
         output::line(&format!("takes {}", takes(&plan.estimate)));
-    }
-    let mut table = Table::new(&["RUNS", "JOB", "REASON", "PARTITIONS"]);
-    for group in plan.groups.iter().chain(&plan.blocked) {
-        let mut shown = group.partitions.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(" ");
-        if group.partitions.len() > SHOWN {
-            shown.push_str(" …");
+        let mut table = Table::new(&["COUNT", "JOB", "REASON", "PARTITIONS"]);
+        for group in &plan.groups {
+            table.row(vec![
+                group.count.to_string(),
+                group.job.clone(),
+                group.message.clone(),
+                partitions(group),
+            ]);
         }
-        table.row(vec![group.count.to_string(), group.job.clone(), group.message.clone(), shown]);
+        table.print();
     }
-    table.print();
+    for group in &plan.blocked {
+        output::line(&format!("blocked: {} ({} of {})", partitions(group), group.count, group.job));
+        output::line(&format!("  {}", group.message));
+    }
     if let (Some(id), Some(expires_at)) = (&plan.id, &plan.expires_at) {
         output::talk(&format!(
             "to do exactly this, before {}: databuild apply {id}",
@@ -65,6 +61,32 @@ pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
         ));
     }
     Ok(())
+}
+
+/// What a plan comes to.
+fn headline(plan: &PlanView) -> String {
+    let current = output::count(plan.current, "partition");
+    if plan.groups.is_empty() && plan.blocked.is_empty() {
+        return format!("nothing to do: {current} {} current", output::are(plan.current));
+    }
+    let id = plan.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    let mut text = format!("{id}{} to build", output::count(plan.certain, "partition"));
+    let blocked = plan.blocked.iter().map(|group| group.count).sum();
+    for (count, what) in [(plan.if_changed, "more if upstream changes"), (blocked, "blocked")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text + &format!("; {} {} current", plan.current, output::are(plan.current))
+}
+
+/// The partitions of a group, the first ones of many.
+fn partitions(group: &PlanGroup) -> String {
+    let mut shown = group.partitions.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(" ");
+    if group.partitions.len() > SHOWN {
+        shown.push_str(" …");
+    }
+    shown
 }
 
 /// How long a plan takes, for people.

@@ -21,7 +21,7 @@ pub fn run(cli: &Cli, args: &PlansArgs) -> Result<u8, CliError> {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }
-    let mut table = Table::new(&["PLAN", "STATE", "CREATED", "EXPIRES", "RUNS", "IF CHANGED", "TARGETS"]);
+    let mut table = Table::new(&["PLAN", "STATE", "CREATED", "EXPIRES", "COUNT", "IF CHANGED", "TARGETS"]);
     for plan in page.data {
         table.row(vec![
             plan.id,

@@ -5,6 +5,7 @@ use super::super::client::Client;
 use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Table};
+use super::super::steady::Steady;
 use super::super::{exit_code, interrupt};
 use super::taint::user;
 use crate::api::{CreateTrial, Page, RerunTrial, SampleTrial, TrialDetail, TrialRow};
@@ -107,6 +108,7 @@ fn run(cli: &Cli, request: &CreateTrial, detach: bool) -> Result<u8, CliError> {
 fn follow(cli: &Cli, client: &Client, mut trial: TrialDetail) -> Result<u8, CliError> {
     interrupt::on_ctrl_c()?;
     let id = trial.trial.id.clone();
+    let mut server = Steady::new(cli, client, &id);
     let mut told = None;
     while trial.trial.state == "running" {
         if interrupt::happened() {
@@ -120,7 +122,7 @@ fn follow(cli: &Cli, client: &Client, mut trial: TrialDetail) -> Result<u8, CliE
             output::talk(&format!("{id}: {} of {} runs are over", at.0, at.1));
             told = Some(at);
         }
-        trial = client.get(&format!("/api/v1/trials/{id}?wait_ms={POLL_MS}"))?;
+        trial = server.get(&format!("/api/v1/trials/{id}?wait_ms={POLL_MS}"))?;
     }
     print(cli, &trial)?;
     Ok(if trial.trial.state == "equal" { exit_code::OK } else { exit_code::WORK_FAILED })

@@ -63,8 +63,7 @@ async fn view(app: &App, plan: PlanCreated, kept: bool) -> Result<PlanView, ApiE
     let app = app.clone();
     super::blocking(move || {
         let snapshot = app.engine.snapshot();
-        let graph = snapshot.state.graph.as_ref().map(|registered| &registered.graph);
-        let estimate = estimate::of(&plan, graph, app.engine.reader(), snapshot.slots)?;
+        let estimate = estimate::of(&plan, &snapshot.state, snapshot.capacity(), app.engine.reader())?;
         Ok(views::plan(plan, kept, estimate, snapshot.state.seq.0))
     })
     .await

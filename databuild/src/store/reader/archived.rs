@@ -17,6 +17,9 @@ pub struct Filed<T> {
     pub file: PathBuf,
 }
 
+/// A run, and what checks found in what it made.
+pub type RunWithChecks = (RunWithAttempts, Vec<CheckRow>);
+
 impl Reader {
     /// A want that is in an archive.
     ///
@@ -28,10 +31,7 @@ impl Reader {
     /// A run that is in an archive, and what checks found in what it made.
     ///
     /// Errors: `archive_missing` if none has it that is there, and one is not.
-    pub fn archived_run(
-        &self,
-        id: RunId,
-    ) -> Result<Option<Filed<(RunWithAttempts, Vec<CheckRow>)>>, StoreError> {
+    pub fn archived_run(&self, id: RunId) -> Result<Option<Filed<RunWithChecks>>, StoreError> {
         self.filed(|connection| {
             let Some(run) = run_of(connection, id)? else { return Ok(None) };
             Ok(Some((run, checks::of_run(connection, id, rows_limit(MAX_ROWS))?)))
