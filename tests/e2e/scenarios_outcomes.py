@@ -69,6 +69,7 @@ class Outcomes(Scenario):
         for name in ("accepted", "rejected"):
             self.assertFalse(os.path.exists(self.ws.at("out", name, "mixed.txt")))
             self.assertEqual(self.ws.states(f"outcomes/{name}/day=mixed"), {"failed": 1})
+        self.assertEqual([row["id"] for row in self.ws.runs("--partition", "outcomes/rejected/day=mixed")], [run["id"]])
         self.assertSays(self.ws.cli("why", "outcomes/asked/day=mixed").expect(0), "the rejected rows cannot be told", run["id"])
 
     def test_retryable(self):

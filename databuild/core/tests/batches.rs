@@ -4,7 +4,7 @@ mod support;
 
 use databuild_core::decide::Input;
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
-use databuild_core::state::{State, Verdict};
+use databuild_core::state::{Making, State, Verdict};
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -336,4 +336,39 @@ fn a_restart_between_intent_and_publication_loses_neither_what_is_done_nor_the_r
     assert_eq!(workspace.running(), ["day/date=2010-01-03..2010-01-04"]);
     workspace.finish_all("v1");
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn runs_are_asked_for_by_what_they_make() {
+    let dims = [days("date", "2010-01-01", "2010-01-10")];
+    let graph = |home| GraphSpec::new().job("load", &[home, "refunds"], &dims, vec![]).batch("date", 4);
+    let mut workspace = Workspace::new(&graph("orders"), 1);
+    workspace.want(&["orders"], Refresh::Stale);
+    workspace.finish_all("v1");
+    let renamed = graph("sales").moved("orders", "sales").job("report", &["sales_report"], &dims, vec![]);
+    workspace.register(&renamed);
+    let found = |asked: &str, partitions: &str| {
+        let making = Making::of(&workspace.core.state, asked);
+        making.prefixes().iter().any(|prefix| partitions.starts_with(prefix)) && making.has(partitions)
+    };
+    let batch = "sales/date=2010-01-02..2010-01-04+2010-01-07";
+    for (asked, expected) in [
+        ("sales", true),
+        ("sales/date=2010-01-03", true),
+        ("refunds/date=2010-01-03", true),
+        ("sales/date=2010-01-04..2010-01-06", true),
+        ("sales/date=2010-01-05..2010-01-06", false),
+        ("sales/date=2010-01-07", true),
+        ("sales/date=2010-01-08", false),
+        ("sales_report", false),
+        ("orders/date=2010-01-03", true),
+        // No reference, but the beginning of a text.
+        ("sales/date=2010-01-0", true),
+        ("sal", true),
+        ("other", false),
+    ] {
+        assert_eq!(found(asked, batch), expected, "{asked}");
+    }
+    assert!(found("sales/date=2010-01-03", "orders/date=2010-01-03"), "under its earlier name");
+    assert!(!found("sales", "sales_report/date=2010-01-03"), "whose name only begins so");
 }

@@ -593,8 +593,8 @@ pub struct RunsArgs {
     /// Only runs in this state: leased, running, retry_wait, suspended, completed, failed, canceled
     #[arg(long)]
     pub state: Option<String>,
-    /// Only runs for partitions that begin so
-    #[arg(long, value_name = "PREFIX")]
+    /// Only runs that make any of these partitions
+    #[arg(long, value_name = "REF")]
     pub partition: Option<String>,
     /// Most rows
     #[arg(long, default_value_t = 20)]

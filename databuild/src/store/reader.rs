@@ -166,8 +166,12 @@ impl Reader {
         self.answer(|connection| want_of(connection, id))
     }
 
-    /// Runs, newest first.
-    pub fn runs(&self, filter: &RunFilter) -> Result<Answer<Vec<RunRow>>, StoreError> {
+    /// Runs, newest first: of those that the filter lets through, the ones that `fits`.
+    pub fn runs(
+        &self,
+        filter: &RunFilter,
+        fits: impl Fn(&RunRow) -> bool,
+    ) -> Result<Answer<Vec<RunRow>>, StoreError> {
         // What is asked for under several names is asked for one by one: so each uses its index.
         let any = |texts: &[String]| match texts {
             [] => vec![None],
@@ -177,7 +181,7 @@ impl Reader {
             let mut found = BTreeMap::new();
             for job in any(&filter.jobs) {
                 for prefix in any(&filter.partition_prefixes) {
-                    let rows = runs_of(connection, filter, job.as_deref(), prefix.as_deref())?;
+                    let rows = runs_of(connection, filter, job.as_deref(), prefix.as_deref(), &fits)?;
                     found.extend(rows.into_iter().map(|row| (row.id, row)));
                 }
             }
@@ -499,6 +503,7 @@ fn runs_of(
     filter: &RunFilter,
     job: Option<&str>,
     prefix: Option<&str>,
+    fits: impl Fn(&RunRow) -> bool,
 ) -> rusqlite::Result<Vec<RunRow>> {
     // Only the conditions that are asked for, so that SQLite can choose the index for them;
     // there are eight such texts, and each stays prepared.
@@ -516,12 +521,12 @@ fn runs_of(
             sql.push_str(condition);
         }
     }
-    // Named last, so that all five are there whichever conditions are.
+    // Named last, so that all five are there whichever conditions are. Those that fit are counted below.
     sql.push_str(" ORDER BY id DESC LIMIT ?5");
     let mut statement = connection.prepare_cached(&sql)?;
     let (before, state) = (before(filter.before.map(|id| id.0)), filter.state.map(RunState::as_str));
-    let rows = statement.query_map(params![before, job, state, prefix, rows_limit(filter.limit)], run_row)?;
-    rows.collect()
+    let rows = statement.query_map(params![before, job, state, prefix, -1], run_row)?;
+    rows.filter(|row| row.as_ref().map_or(true, &fits)).take(filter.limit.min(MAX_ROWS)).collect()
 }
 
 #[cfg(test)]

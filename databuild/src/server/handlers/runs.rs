@@ -16,6 +16,7 @@ use axum::response::Response;
 use axum::Json;
 use databuild_core::decide::job_called;
 use databuild_core::ids::{AttemptId, RunId};
+use databuild_core::state::Making;
 use serde::Deserialize;
 
 fn parse(id: &str) -> Result<RunId, ApiError> {
@@ -104,8 +105,10 @@ fn labels(app: &App, text: &str) -> Result<Vec<String>, ApiError> {
         Err(refusal) => refusal,
     };
     let jobs = vec![text.to_owned()];
-    let ran =
-        app.engine.reader().runs(&RunFilter { jobs: jobs.clone(), limit: 1, ..RunFilter::default() })?;
+    let ran = app
+        .engine
+        .reader()
+        .runs(&RunFilter { jobs: jobs.clone(), limit: 1, ..RunFilter::default() }, |_| true)?;
     if ran.value.is_empty() {
         return Err(CommandError::Refused(refusal).into());
     }
@@ -127,11 +130,13 @@ pub async fn list(
         .transpose()?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
-    let known = &app.engine.snapshot().state;
+    let snapshot = app.engine.snapshot();
     let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(&app, &text))?;
-    let partition_prefixes = query.partition.map_or_else(Vec::new, |prefix| known.prefixes(&prefix));
+    let making = query.partition.map(|text| Making::of(&snapshot.state, &text));
+    let partition_prefixes = making.as_ref().map_or_else(Vec::new, |making| making.prefixes().to_vec());
     let filter = RunFilter { jobs, state, partition_prefixes, before, limit };
-    let found = app.engine.reader().runs(&filter)?;
+    let makes = |run: &crate::store::RunRow| making.as_ref().is_none_or(|making| making.has(&run.partition));
+    let found = app.engine.reader().runs(&filter, makes)?;
     let next =
         (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();
     Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))

@@ -8,9 +8,6 @@ use databuild_core::planner::Plan;
 use databuild_core::state::State;
 use std::collections::BTreeSet;
 
-/// Failed runs among which the one that made a partition in a batch is looked for.
-const MOST_RUNS: usize = 200;
-
 /// The last run for a partition that failed.
 ///
 /// # Errors
@@ -22,22 +19,21 @@ pub(super) fn last_failure(
     key: &PartitionKey,
 ) -> Result<Option<RunRow>, StoreError> {
     let texts = state.texts(state.graph().job(job).outputs[0], key);
-    let failed = RunFilter { state: Some(RunState::Failed), ..RunFilter::default() };
+    let failed = RunFilter { state: Some(RunState::Failed), limit: 1, ..RunFilter::default() };
     let mut run: Option<RunRow> = None;
     for text in texts {
-        let alone = RunFilter { partition_prefixes: vec![text.clone()], limit: 1, ..failed.clone() };
-        let found = reader.runs(&alone)?.value.into_iter().filter(|run| run.partition == text);
+        let alone = RunFilter { partition_prefixes: vec![text.clone()], ..failed.clone() };
+        let found = reader.runs(&alone, |run| run.partition == text)?.value;
         run = run.into_iter().chain(found).max_by_key(|run| run.id);
     }
     // A batch goes by the name of its set.
     let jobs = state.graph().job(job).labels().map(str::to_owned).collect();
-    let batches = RunFilter { jobs, limit: MOST_RUNS, ..failed };
+    let batches = RunFilter { jobs, ..failed };
     let among = |text: &str| {
         let found = state.graph().locate_set(text, &state.symbols);
         found.is_some_and(|(_, set)| set.contains(key))
     };
-    let batch =
-        reader.runs(&batches)?.value.into_iter().find(|run| run.partitions > 1 && among(&run.partition));
+    let batch = reader.runs(&batches, |run| run.partitions > 1 && among(&run.partition))?.value;
     Ok(run.into_iter().chain(batch).max_by_key(|run| run.id))
 }
 

@@ -390,6 +390,19 @@ fn inputs_that_a_run_found_are_told_with_their_versions() {
 }
 
 #[test]
+fn the_failure_of_a_partition_is_not_that_of_one_whose_text_begins_so() {
+    let mut workspace = Workspace::new(&graph(&[], &[("write", "text", &["chapter"], &[])], "code"));
+    let keys = ["n1", "n10"].map(str::to_owned).into();
+    workspace.step(Input::AddKeys(KeyRequest { space: "chapter".to_owned(), keys, by: "ada".to_owned() }));
+    for (partition, message) in [("text/chapter=n1", "the first"), ("text/chapter=n10", "the tenth")] {
+        workspace.want(partition, Refresh::Stale);
+        workspace.fail(partition, message);
+    }
+    assert!(workspace.said("text/chapter=n1").1.ends_with("the first"));
+    assert!(workspace.said("text/chapter=n10").1.ends_with("the tenth"));
+}
+
+#[test]
 fn keys_that_came_and_went_are_told() {
     let jobs: &[Job<'_>] =
         &[("write", "text", &["chapter"], &[]), ("bind", "book", &[], &[("text", &[("chapter", "all")])])];

@@ -208,7 +208,7 @@ fn runs_are_filtered_and_paged_newest_first() {
     records.push(at(1, start(5, 1)));
     let f = fixture(records);
     let ids = |filter: RunFilter| -> Vec<u64> {
-        f.reader.runs(&filter).unwrap().value.iter().map(|run| run.id.0).collect()
+        f.reader.runs(&filter, |_| true).unwrap().value.iter().map(|run| run.id.0).collect()
     };
     let all = || RunFilter { limit: 3, ..RunFilter::default() };
     let none: [u64; 0] = [];
@@ -236,6 +236,8 @@ fn runs_are_filtered_and_paged_newest_first() {
         limit: usize::MAX,
     };
     assert_eq!(ids(both), [4]);
+    let fives = f.reader.runs(&all(), |run| run.id.0 % 5 == 0).unwrap().value;
+    assert_eq!(fives.iter().map(|run| run.id.0).collect::<Vec<_>>(), [20, 15, 10], "three that fit");
     assert_eq!(ids(RunFilter { limit: 0, ..all() }), none);
 }
 
@@ -391,7 +393,7 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
                     assert_eq!(value.len() as u64, last_seq.0);
                     assert_eq!(last_seq.0 % 2, 0);
                     let filter = RunFilter { limit: MAX_ROWS, ..RunFilter::default() };
-                    let runs = reader.runs(&filter).unwrap();
+                    let runs = reader.runs(&filter, |_| true).unwrap();
                     assert_eq!(runs.value.len() as u64, runs.last_seq.0 / 2);
                     if last_seq.0 == 2 * batches {
                         break;
