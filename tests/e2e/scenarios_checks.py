@@ -66,7 +66,7 @@ class Checks(Scenario):
         crashed = self.ws.cli("build", "checked/item/case=crash").expect(1)
         self.assertSays(crashed, "check //checked:sane of checked/item/case=crash did not work: killed by signal 9")
         late = self.ws.cli("build", "checked/item/case=late").expect(1)
-        self.assertSays(late, "check //checked:sane of checked/item/case=late did not work: out of time after 1.", "raise `timeout` in the check")
+        self.assertSays(late, "check //checked:sane of checked/item/case=late did not work: out of time: told to stop, it was gone after 1.", "raise `timeout` in the check")
         self.assertIn(("checked/item/case=late", "//checked:sane", "error"), self.found("checked/item", "--failed"))
         self.assertEqual(self.attempts("checked/item/case=late"), ["failure"])
         self.assertFalse(os.path.exists(self.ws.at("out", "item", "crash.txt")))

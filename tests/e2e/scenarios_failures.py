@@ -54,7 +54,7 @@ class Failures(Scenario):
     def test_timeout(self):
         """a job that is out of time and deaf to TERM is killed with its children"""
         failed = self.ws.cli("build", "probe/hung").expect(1)
-        self.assertSays(failed, "out of time", "timeout")
+        self.assertSays(failed, "out of time: told to stop, it was gone after 0.", "raise `timeout` in the job")
         self.assertEqual(self.ws.run_of("probe/hung")["attempts_detail"][0]["outcome"], "timeout")
         for pid in map(int, read(self.ws.at("control", "hung")).split()):
             wait_until(f"{pid} is gone", lambda pid=pid: not alive(pid))

@@ -42,6 +42,11 @@ impl Client {
         Ok(Client { runtime: runtime()?, address: info.address, token: info.token.expose().to_owned() })
     }
 
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// A further client of the same server, for another thread.
     ///
     /// # Errors

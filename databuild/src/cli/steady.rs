@@ -60,10 +60,16 @@ impl<'c> Steady<'c> {
 
     fn another(&self) -> Result<Client, CliError> {
         let state = connect::state_dir(self.cli)?;
+        let gone = || output::talk(&format!("the server is gone; {} goes on with another one", self.what));
         let deadline = Deadline::after(PATIENCE);
         loop {
             match find(&state, Client::probe)? {
-                Found::Running(info) => return Client::new(&info),
+                Found::Running(info) => {
+                    if info.address != self.client().address() {
+                        gone();
+                    }
+                    return Client::new(&info);
+                }
                 Found::NotAnswering { .. } if !deadline.expired() => std::thread::sleep(LOOK_AGAIN),
                 Found::None(NotRunning::Absent) => {
                     let message =
@@ -72,7 +78,7 @@ impl<'c> Steady<'c> {
                         .hint("any command starts one, such as: databuild status"));
                 }
                 _ => {
-                    output::talk(&format!("the server is gone; {} goes on with another one", self.what));
+                    gone();
                     return connect::attach(self.cli);
                 }
             }

@@ -103,7 +103,7 @@ fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
     if check.timed_out {
         let seconds = check.ended_at.saturating_sub(check.started_at) as f64 / 1000.0;
         return cut(format!(
-            "out of time after {seconds:.1} s; raise `timeout` in the check if it needs longer"
+            "out of time: told to stop, it was gone after {seconds:.1} s; raise `timeout` in the check if it needs longer"
         ));
     }
     match &check.outcome {
@@ -434,7 +434,7 @@ mod tests {
         let mut attempt = Attempt::new(false).check(true, Outcome::Signal(15), &[], "step 3\n");
         attempt.exit.checks[0].timed_out = true;
         let message =
-            "check //:c0 of x/date=2010-01-01 did not work: out of time after 0.3 s; raise `timeout` in \
+            "check //:c0 of x/date=2010-01-01 did not work: out of time: told to stop, it was gone after 0.3 s; raise `timeout` in \
                        the check if it needs longer: step 3 (and 1 more)";
         assert_eq!(published(&attempt.end()).1, Some(message));
     }

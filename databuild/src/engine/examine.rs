@@ -231,7 +231,7 @@ fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
     if exit.timed_out {
         let seconds = exit.ended_at.saturating_sub(exit.started_at) as f64 / 1000.0;
         let message =
-            format!("out of time after {seconds:.1} s; raise `timeout` in the job if it needs longer");
+            format!("out of time: told to stop, it was gone after {seconds:.1} s; raise `timeout` in the job if it needs longer");
         return Ended::Cut(AttemptReport::new(AttemptOutcome::Timeout, message));
     }
     let failed =
