@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 
@@ -102,6 +103,22 @@ class Survival(Scenario):
         self.ws.cli("status").expect(0)
         wait_until("it is built", lambda: self.ws.states("probe/ticks/case=c") == {"current": 1})
         self.assertEqual([pid for pid, _ in self.ws.pids("c")], [process])
+
+    def test_no_runner(self):
+        """while no runner can be started what begins is lost; once one can, work goes on without another server"""
+        want, process, run = self.begin("a")
+        server, runner = self.ws.server_pid(), self.ws.runner_pid()
+        with open(self.ws.at(".databuild", "spool", "runner.lock"), "a", encoding="utf-8") as lock:
+            os.kill(server, signal.SIGSTOP)
+            os.kill(runner, signal.SIGKILL)
+            wait_until("the runner and its job are gone", lambda: not alive(runner) and not alive(process))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.kill(server, signal.SIGCONT)
+            self.ws.wait_want(want, "failed")
+        self.assertSays(self.ws.cli("runs", run).expect(0), "lost", "there is no runner")
+        self.ws.release("b")
+        wait_until("a runner is found", lambda: self.ws.cli("build", "probe/ticks/case=b", "--refresh", "all").code == 0)
+        self.assertEqual(self.ws.server_pid(), server)
 
     def test_runner_killed(self):
         """kill -9 of the runner: its job dies with it, the attempt is lost, the run is repeated"""

@@ -4,7 +4,7 @@ use super::checks::CheckRequest;
 use super::examine::CANCELED;
 use super::handle::Shared;
 use super::inherited::Inherited;
-use super::orchestrator::{attempt_id, lost, Message};
+use super::orchestrator::{attempt_id, live_attempts, lost, Message};
 use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
@@ -23,10 +23,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Starts or finds the runner and returns a connection whose events go to the given sink.
 pub type ConnectRunner = Box<dyn Fn(EventSink) -> Result<RunnerClient, RunnerError> + Send>;
+
+/// Between two tries to get a runner, of which each may take seconds.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// What effects need.
 pub(super) struct Performer {
@@ -40,9 +43,13 @@ pub(super) struct Performer {
     pub(super) base_env: Vec<(String, String)>,
     pub(super) inherited: Inherited,
     pub(super) runner: Option<RunnerClient>,
-    /// How much may run at once, as the runner was told.
+    /// How much may run at once.
+    pub(super) slots: usize,
+    /// The same, as the runner was told.
     pub(super) told_slots: Option<usize>,
     pub(super) connect: ConnectRunner,
+    /// While there is no runner: when the next one may be looked for.
+    pub(super) try_again: Option<Instant>,
     pub(super) inbox: Sender<Message>,
     pub(super) publish: Sender<PublishOrder>,
 }
@@ -74,6 +81,12 @@ impl Performer {
                     let _ = self.publish.send(PublishOrder::Clear { attempt });
                 }
             }
+        }
+        if self.runner.is_none() && !starts.is_empty() && self.try_again.is_none_or(|at| at <= Instant::now())
+        {
+            // What is live beside these was given up when the last one went.
+            self.reconnect(&live_attempts(state));
+            self.tell_slots();
         }
         if let Some(runner) = &self.runner {
             if !forget.is_empty() {
@@ -129,35 +142,17 @@ impl Performer {
         let inbox = self.inbox.clone();
         // A closed inbox means that the engine is going down; the next one asks the runner what became of all.
         let tell = move |event| drop(inbox.send(Message::Runner(event)));
-        let client = match (self.connect)(Box::new(tell.clone())) {
-            Ok(client) => client,
+        let (mut known, mut news) = (Vec::new(), Vec::new());
+        match (self.connect)(Box::new(tell.clone())) {
+            Ok(client) => {
+                (known, news) = self.told_by(&client, live);
+                self.shared.memory_limits.store(Arc::new(client.memory_limits()));
+                self.runner = Some(client);
+            }
             Err(error) => {
                 tracing::error!(%error, code = error.code(), "no runner can be started");
                 self.shared.memory_limits.store(Arc::new(no_runner()));
-                return Vec::new();
-            }
-        };
-        let mut known = Vec::new();
-        let mut news = Vec::new();
-        for report in &client.hello().attempts {
-            let request = AttemptFiles::new(&self.spool, &report.attempt).request();
-            if let Some(request) =
-                std::fs::read(request).ok().and_then(|text| request::parse_request(&text).ok())
-            {
-                self.staging.note(report.attempt.as_str(), &request);
-            }
-            known.extend(attempt_id(&report.attempt));
-            // What happened while nobody listened is told again as if it happened now.
-            match &report.state {
-                AttemptState::Queued => {}
-                AttemptState::Running { pid, start_time, .. } => news.push(RunnerEvent::Started {
-                    attempt: report.attempt.clone(),
-                    pid: *pid,
-                    start_time: *start_time,
-                }),
-                AttemptState::Ended { exit } => {
-                    news.push(RunnerEvent::Ended { attempt: report.attempt.clone(), exit: exit.clone() });
-                }
+                self.try_again = Some(Instant::now() + TRY_AGAIN);
             }
         }
         for attempt in live.iter().filter(|attempt| !known.contains(attempt)).copied().collect::<Vec<_>>() {
@@ -170,10 +165,42 @@ impl Performer {
                 );
             }
         }
-        self.shared.memory_limits.store(Arc::new(client.memory_limits()));
-        self.runner = Some(client);
         news.into_iter().for_each(tell);
         known
+    }
+
+    /// What a runner knows of the `live` attempts: which ones, and what happened while nobody listened, to be told as
+    /// if it happened now. It is told to stop all others.
+    fn told_by(&self, client: &RunnerClient, live: &[AttemptId]) -> (Vec<AttemptId>, Vec<RunnerEvent>) {
+        let (mut known, mut news) = (Vec::new(), Vec::new());
+        for runner::AttemptReport { attempt, state } in &client.hello().attempts {
+            let request = AttemptFiles::new(&self.spool, attempt).request();
+            if let Some(request) =
+                std::fs::read(request).ok().and_then(|text| request::parse_request(&text).ok())
+            {
+                self.staging.note(attempt.as_str(), &request);
+            }
+            let id = attempt_id(attempt);
+            let over = matches!(state, AttemptState::Ended { .. });
+            if !over && id.is_none_or(|id| !live.contains(&id)) {
+                // It was given up when the runner could not be reached, and may be under way again.
+                report(client.cancel(attempt, CANCELED));
+                continue;
+            }
+            known.extend(id);
+            match state {
+                AttemptState::Queued => {}
+                AttemptState::Running { pid, start_time, .. } => news.push(RunnerEvent::Started {
+                    attempt: attempt.clone(),
+                    pid: *pid,
+                    start_time: *start_time,
+                }),
+                AttemptState::Ended { exit } => {
+                    news.push(RunnerEvent::Ended { attempt: attempt.clone(), exit: exit.clone() });
+                }
+            }
+        }
+        (known, news)
     }
 
     /// The end of an attempt whose runner is gone, if it was recorded. Kills what is left of it.
@@ -203,12 +230,17 @@ impl Performer {
 
     /// Tells the runner how much may run at once, if it does not know.
     pub(super) fn set_slots(&mut self, slots: usize) {
-        if self.told_slots == Some(slots) {
+        self.slots = slots;
+        self.tell_slots();
+    }
+
+    fn tell_slots(&mut self) {
+        if self.told_slots == Some(self.slots) {
             return;
         }
         if let Some(runner) = &self.runner {
-            report(runner.set_capacity(u32::try_from(slots).unwrap_or(u32::MAX)));
-            self.told_slots = Some(slots);
+            report(runner.set_capacity(u32::try_from(self.slots).unwrap_or(u32::MAX)));
+            self.told_slots = Some(self.slots);
         }
     }
 

@@ -12,13 +12,13 @@ use std::process::{Child, Command};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::error::RunnerError;
-use super::launch::{reach, ConnectOptions};
+use super::launch::{reach, ConnectOptions, RETRY_PAUSE};
 use super::protocol::{
     Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams, ForgetParams, Head,
     Hello, HelloParams, MemoryLimits, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams,
@@ -69,31 +69,18 @@ impl RunnerClient {
         events: EventSink,
         command: impl FnOnce() -> Command,
     ) -> Result<Self, RunnerError> {
-        let reached = reach(options, command)?;
-        Self::greet(reached.stream, reached.child, &options.server, events)
-    }
-
-    /// Connects to a runner known to live, takes it over, and starts the
-    /// reader.
-    fn greet(
-        mut stream: UnixStream,
-        child: Option<Child>,
-        server: &str,
-        events: EventSink,
-    ) -> Result<Self, RunnerError> {
-        let setup = |e| RunnerError::system("setting up the runner's socket", e);
-        stream.set_write_timeout(Some(PATIENCE)).map_err(setup)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(setup)?;
-        let mut reader = BufReader::with_capacity(64 << 10, stream.try_clone().map_err(setup)?);
-        let mut hello = say_hello(&mut stream, &mut reader, PROTOCOL, server)?;
-        if (1..PROTOCOL).contains(&hello.protocol) {
-            // An older runner gives itself to whoever speaks as it does.
-            hello = say_hello(&mut stream, &mut reader, hello.protocol, server)?;
-        }
-        if !(1..=PROTOCOL).contains(&hello.protocol) {
-            return Err(RunnerError::ProtocolMismatch { ours: PROTOCOL, theirs: hello.protocol });
-        }
-        stream.set_read_timeout(None).map_err(setup)?;
+        let until = Instant::now() + options.timeout;
+        let mut command = Some(command);
+        let (Greeted { stream, reader, hello }, child) = loop {
+            let reached = reach(options, &mut command, until)?;
+            match greet(reached.stream, &options.server) {
+                // One that was killed takes connections until the system has closed its socket.
+                Err(RunnerError::Disconnected(_)) if reached.child.is_none() && Instant::now() < until => {
+                    thread::sleep(RETRY_PAUSE);
+                }
+                greeted => break (greeted?, reached.child),
+            }
+        };
         let waiting = Waiting::default();
         let answers = Arc::clone(&waiting);
         thread::Builder::new()
@@ -188,6 +175,31 @@ impl RunnerClient {
     fn write(&self, lines: &[u8]) -> Result<(), RunnerError> {
         send(&mut lock(&self.writer).stream, lines)
     }
+}
+
+/// A connection to a runner that knows who has it now.
+struct Greeted {
+    stream: UnixStream,
+    reader: BufReader<UnixStream>,
+    hello: Hello,
+}
+
+/// Takes a runner over.
+fn greet(mut stream: UnixStream, server: &str) -> Result<Greeted, RunnerError> {
+    let setup = |e| RunnerError::system("setting up the runner's socket", e);
+    stream.set_write_timeout(Some(PATIENCE)).map_err(setup)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(setup)?;
+    let mut reader = BufReader::with_capacity(64 << 10, stream.try_clone().map_err(setup)?);
+    let mut hello = say_hello(&mut stream, &mut reader, PROTOCOL, server)?;
+    if (1..PROTOCOL).contains(&hello.protocol) {
+        // An older runner gives itself to whoever speaks as it does.
+        hello = say_hello(&mut stream, &mut reader, hello.protocol, server)?;
+    }
+    if !(1..=PROTOCOL).contains(&hello.protocol) {
+        return Err(RunnerError::ProtocolMismatch { ours: PROTOCOL, theirs: hello.protocol });
+    }
+    stream.set_read_timeout(None).map_err(setup)?;
+    Ok(Greeted { stream, reader, hello })
 }
 
 fn say_hello(

@@ -15,7 +15,7 @@ use super::socket::check_path;
 use super::spool::{make_private_dir, read_runner_record, try_lock};
 
 /// Between two tries to reach a runner that is there but does not answer yet.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Of its log, this much is shown when a runner does not start.
 const LOG_TAIL: u64 = 2000;
 
@@ -50,16 +50,15 @@ pub(super) struct Reached {
     pub(super) child: Option<Child>,
 }
 
-/// Connects to the runner that owns the spool, starting one with `command` if
+/// Connects to the runner that owns the spool, starting one with `command`, once, if
 /// there is none.
 pub(super) fn reach(
     options: &ConnectOptions,
-    command: impl FnOnce() -> Command,
+    command: &mut Option<impl FnOnce() -> Command>,
+    until: Instant,
 ) -> Result<Reached, RunnerError> {
     check_path(&options.socket)?;
     make_private_dir(&options.spool)?;
-    let until = Instant::now() + options.timeout;
-    let mut command = Some(command);
     let mut child = None;
     loop {
         let why = match UnixStream::connect(&options.socket) {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 
 use super::super::identity::{boot_id, stat};
@@ -356,6 +356,19 @@ fn the_runner_leaves_its_starter_behind() {
     assert_eq!(fs::read_link(format!("/proc/{runner}/cwd")).unwrap().to_str(), Some("/"));
     let environ = read(format!("/proc/{runner}/environ").as_ref());
     assert!(!environ.contains("PATH="), "{environ}");
+}
+
+#[test]
+fn a_runner_that_dies_when_it_is_greeted_is_followed_by_another() {
+    let mut place = Place::new();
+    let socket = place.options().socket;
+    fs::DirBuilder::new().mode(0o700).create(socket.parent().unwrap()).unwrap();
+    let dying = UnixListener::bind(&socket).unwrap();
+    let death = std::thread::spawn(move || drop(dying.accept().unwrap()));
+    let server = place.start();
+    death.join().unwrap();
+    server.client.start(&[place.job("r1-1", "exit 7")]).unwrap();
+    assert_eq!(server.end_of("r1-1").outcome, Outcome::Code(7));
 }
 
 #[test]
