@@ -4,7 +4,7 @@
 //! ends is decided in [`databuild_core::data_check`]; this reads and writes their files. All that the examiner needs
 //! is in those, so a server that comes back judges what ran without it.
 
-use super::examine::{out_of_memory, signal_name};
+use super::examine::{out_of_memory, read_up_to, signal_name};
 use super::request::{OutputFile, Request};
 use crate::runner::{AttemptFiles, CheckExit, ExitRecord, Outcome};
 use databuild_core::data_check::{self, findings, Inspection};
@@ -112,16 +112,6 @@ fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
         Outcome::SpawnFailed { message, .. } => cut(message.clone()),
         Outcome::NeverStarted {} => cut("it was not started".to_owned()),
     }
-}
-
-/// The beginning of a file; nothing if it is not there.
-fn read_up_to(path: &Path, limit: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Ok(file) = std::fs::File::open(path) {
-        // What can be read of a file that cannot be read in full is no report either: its last line will say so.
-        let _ = file.take(limit).read_to_end(&mut bytes);
-    }
-    bytes
 }
 
 /// The last line that says something in a part of a file.

@@ -16,6 +16,7 @@ use databuild_core::decide::{AttemptEnd, AttemptReport, Input, Sightings, Succes
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
 use databuild_core::report::{self, Expected, Said};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -273,13 +274,19 @@ pub(super) fn read_report(
     files: &AttemptFiles,
     request: &Request,
 ) -> Result<report::Report, report::ReportError> {
-    let path = files.report();
-    let length = std::fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
-    if length > report::MAX_BYTES as u64 {
-        return Err(report::ReportError::TooLong);
-    }
-    let bytes = std::fs::read(&path).unwrap_or_default();
+    // One byte more, by which the parser sees that it is too long.
+    let bytes = read_up_to(&files.report(), report::MAX_BYTES as u64 + 1);
     report::parse(&bytes, &expected(request), &request.adds_keys)
+}
+
+/// The beginning of a file; nothing if it is not there.
+pub(super) fn read_up_to(path: &Path, limit: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(path) {
+        // What can be read of a file that cannot be read in full is no report either: its last line will say so.
+        let _ = file.take(limit).read_to_end(&mut bytes);
+    }
+    bytes
 }
 
 fn collect_outputs(

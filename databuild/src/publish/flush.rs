@@ -1,7 +1,7 @@
 //! Bringing bytes and names to disk, for a batch at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ const FLUSH_EACH: usize = 32;
 /// Makes sure that the content at these staging paths survives a power loss. Call it after inspecting
 /// them and before recording that they will be published.
 pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
-    let mut systems: BTreeMap<u64, Vec<&Path>> = BTreeMap::new();
+    let mut systems: BTreeMap<u64, Vec<(&Path, Metadata)>> = BTreeMap::new();
     for path in staging {
         let path = path.as_ref();
-        let device = fs::symlink_metadata(path).context("look at", path)?.dev();
-        systems.entry(device).or_default().push(path);
+        let meta = fs::symlink_metadata(path).context("look at", path)?;
+        systems.entry(meta.dev()).or_default().push((path, meta));
     }
     for paths in systems.values() {
         match few_inodes(paths)? {
@@ -38,7 +38,7 @@ pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
             }
             None => {
                 // Paths are grouped as they come, so no group is empty.
-                let path = paths[0];
+                let path = paths[0].0;
                 let file = File::open(path).context("open", path)?;
                 rustix::fs::syncfs(&file).context("flush", path)?;
             }
@@ -55,13 +55,13 @@ fn start_writing(file: &File) {
 }
 
 /// All files and folders at and below these paths, if they are few.
-fn few_inodes(paths: &[&Path]) -> Result<Option<Vec<PathBuf>>, PublishError> {
+fn few_inodes(paths: &[(&Path, Metadata)]) -> Result<Option<Vec<PathBuf>>, PublishError> {
     let mut inodes = Vec::new();
-    for path in paths {
+    for (path, meta) in paths {
         if inodes.len() >= FLUSH_EACH {
             return Ok(None);
         }
-        if fs::symlink_metadata(path).context("look at", path)?.is_dir() {
+        if meta.is_dir() {
             let entries = walk(path).context("list", path)?;
             let flushed = entries.iter().filter(|entry| matches!(entry.kind, Type::File | Type::Dir));
             inodes.extend(flushed.map(|entry| path.join(&entry.relative)));

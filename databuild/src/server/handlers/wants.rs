@@ -3,7 +3,7 @@
 use super::super::describe::class_name;
 use super::super::error::ApiError;
 use super::super::history;
-use super::super::progress::line;
+use super::super::progress::Lines;
 use super::super::routes::App;
 use super::super::{views, waits};
 use super::{class, cursor, instant, limit, refresh, refresh_name};
@@ -301,6 +301,7 @@ fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, b
         }
         Err(error) => return Err(error.into()),
     };
+    let mut making = Lines::new(&live, reader);
     let mut lines = Vec::new();
     let mut last = after;
     for (seq, record) in &found {
@@ -308,7 +309,7 @@ fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, b
             break;
         }
         last = *seq;
-        lines.extend(line(*seq, record, &live, reader)?);
+        lines.extend(making.of(*seq, record)?);
     }
     Ok((lines, last, last < until))
 }
