@@ -62,6 +62,7 @@ impl<'c> Steady<'c> {
         let state = connect::state_dir(self.cli)?;
         let gone = || output::talk(&format!("the server is gone; {} goes on with another one", self.what));
         let deadline = Deadline::after(PATIENCE);
+        let mut dead = false;
         loop {
             match find(&state, Client::probe)? {
                 Found::Running(info) => {
@@ -77,6 +78,8 @@ impl<'c> Steady<'c> {
                     return Err(CliError::new(Kind::Unreachable, "server_stopped", message)
                         .hint("any command starts one, such as: databuild status"));
                 }
+                // One that stops takes its file away before it ends, perhaps between the two looks that `find` takes.
+                Found::None(_) if !dead => dead = true,
                 _ => {
                     gone();
                     return connect::attach(self.cli);
