@@ -105,7 +105,7 @@ class Survival(Scenario):
         self.assertEqual([pid for pid, _ in self.ws.pids("c")], [process])
 
     def test_no_runner(self):
-        """while no runner can be started what begins is lost; once one can, work goes on without another server"""
+        """while no runner can be started nothing begins and why says so; once one can, work goes on, with the same server"""
         want, process, run = self.begin("a")
         server, runner = self.ws.server_pid(), self.ws.runner_pid()
         with open(self.ws.at(".databuild", "spool", "runner.lock"), "a", encoding="utf-8") as lock:
@@ -114,10 +114,11 @@ class Survival(Scenario):
             wait_until("the runner and its job are gone", lambda: not alive(runner) and not alive(process))
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.kill(server, signal.SIGCONT)
-            self.ws.wait_want(want, "failed")
-        self.assertSays(self.ws.cli("runs", run).expect(0), "lost", "there is no runner")
-        self.ws.release("b")
-        wait_until("a runner is found", lambda: self.ws.cli("build", "probe/ticks/case=b", "--refresh", "all").code == 0)
+            wait_until("it is noticed", lambda: "no runner can be started" in self.ws.cli("why", want).out)
+            self.assertEqual(self.attempts(run), ["lost"])
+        self.ws.release("a")
+        self.ws.wait_want(want, "satisfied")
+        self.assertEqual(self.attempts(run), ["lost", "success"])
         self.assertEqual(self.ws.server_pid(), server)
 
     def test_runner_killed(self):

@@ -411,16 +411,30 @@ fn retries_wait_for_a_place_like_all_others() {
 }
 
 #[test]
-fn draining_leases_nothing_and_sets_no_timer() {
+fn without_an_executor_nothing_is_leased_and_wants_expire() {
     let mut workspace = workspace(&chain());
-    let mut wanted = request(&["c"], Refresh::Stale);
-    wanted.ttl_seconds = Some(1);
-    workspace.try_want(wanted).unwrap();
-    workspace.step(Input::Drain);
-    workspace.finish("a", "v1");
-    workspace.later(60);
-    assert!(workspace.ordered.is_empty());
-    assert_eq!(workspace.core.next_timer(), None);
+    let want = workspace.want(&["c"], Refresh::Stale);
+    let mut short = request(&["c"], Refresh::Stale);
+    short.ttl_seconds = Some(60);
+    let short = workspace.try_want(short).unwrap();
+    let lost = workspace.ordered.clone();
+    assert_eq!(lost.len(), 1);
+    for _ in 0..9 {
+        workspace.ordered.clear();
+        workspace.step(Input::Hold(vec![]));
+        workspace.later(1);
+        assert!(workspace.ordered.is_empty(), "what was lost is not made again");
+    }
+    assert_eq!(workspace.core.next_timer(), Some(workspace.now + jiff::SignedDuration::from_secs(51)));
+    workspace.later(51);
+    assert_eq!((workspace.outcome(short), workspace.outcome(want)), (Some(WantOutcome::Expired), None));
+    workspace.step(Input::Resume(vec![]));
+    assert_eq!(workspace.finish_all("v1"), ["a", "b", "c"]);
+    assert_eq!(
+        workspace.outcome(want),
+        Some(WantOutcome::Satisfied),
+        "one attempt was lost, however long it took"
+    );
 }
 
 #[test]

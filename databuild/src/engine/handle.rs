@@ -32,11 +32,18 @@ pub struct Snapshot {
     pub slots: usize,
     /// Bytes of memory that runs may take together.
     pub memory: Option<u64>,
+    /// There is no runner, and nothing begins.
+    pub held: bool,
 }
 
 impl Snapshot {
     pub(super) fn of(core: &Core) -> Snapshot {
-        Snapshot { state: Arc::new(core.state.clone()), slots: core.slots, memory: core.memory }
+        Snapshot {
+            state: Arc::new(core.state.clone()),
+            slots: core.slots,
+            memory: core.memory,
+            held: core.held,
+        }
     }
 
     /// What the machine has for runs.
@@ -356,7 +363,7 @@ impl Handle {
         let look = self.look(targets, refresh, as_of)?;
         let mut core = Core::new(1);
         core.state = look.state;
-        core.draining = true;
+        core.held = true;
         // What was seen is folded into a copy; nothing is recorded.
         core.step(Input::Sightings(look.sightings.clone()), as_of).reply?;
         let unseen = &look.sightings.unseen;

@@ -186,7 +186,7 @@ impl Handle {
         let reply = if dry_run {
             let mut core = Core::new(0);
             core.state = look.state;
-            core.draining = true;
+            core.held = true;
             core.step(input, Timestamp::now()).reply?
         } else {
             self.submit(input).await?

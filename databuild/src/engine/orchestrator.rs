@@ -107,6 +107,9 @@ impl Orchestrator {
                     self.decide_fact(input, &mut turn);
                 }
             }
+            if self.performer.try_again.is_some_and(|at| at <= Instant::now()) {
+                self.look_for_runner(&mut turn);
+            }
             match first {
                 None => self.decide_fact(Input::Tick, &mut turn),
                 Some(first) => {
@@ -155,8 +158,9 @@ impl Orchestrator {
         let timer = self.core.next_timer().map_or(LONGEST_WAIT, |at| {
             Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
         });
-        let retry = retry_append.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(Instant::now()));
-        timer.min(retry).min(LONGEST_WAIT)
+        let until =
+            |at: Option<Instant>| at.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(Instant::now()));
+        timer.min(until(retry_append)).min(until(self.performer.try_again)).min(LONGEST_WAIT)
     }
 
     /// Decides one message; true if it says stop.
@@ -222,11 +226,15 @@ impl Orchestrator {
             }
             RunnerEvent::Disconnected { reason } => {
                 tracing::error!(reason, "the runner went away; starting another");
-                let live = live_attempts(&self.core.state);
-                let known = self.performer.reconnect(&live);
-                self.decide_fact(Input::Resume(known), turn);
+                self.look_for_runner(turn);
             }
         }
+    }
+
+    fn look_for_runner(&mut self, turn: &mut Turn) {
+        let live = live_attempts(&self.core.state);
+        let found = self.performer.reconnect(&live);
+        self.decide_fact(found, turn);
     }
 
     /// Makes a turn and what follows from it durable, then answers and acts on it.

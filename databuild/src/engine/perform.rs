@@ -4,7 +4,7 @@ use super::checks::CheckRequest;
 use super::examine::CANCELED;
 use super::handle::Shared;
 use super::inherited::Inherited;
-use super::orchestrator::{attempt_id, live_attempts, lost, Message};
+use super::orchestrator::{attempt_id, lost, Message};
 use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
@@ -43,9 +43,7 @@ pub(super) struct Performer {
     pub(super) base_env: Vec<(String, String)>,
     pub(super) inherited: Inherited,
     pub(super) runner: Option<RunnerClient>,
-    /// How much may run at once.
-    pub(super) slots: usize,
-    /// The same, as the runner was told.
+    /// How much may run at once, as the runner was told.
     pub(super) told_slots: Option<usize>,
     pub(super) connect: ConnectRunner,
     /// While there is no runner: when the next one may be looked for.
@@ -81,12 +79,6 @@ impl Performer {
                     let _ = self.publish.send(PublishOrder::Clear { attempt });
                 }
             }
-        }
-        if self.runner.is_none() && !starts.is_empty() && self.try_again.is_none_or(|at| at <= Instant::now())
-        {
-            // What is live beside these was given up when the last one went.
-            self.reconnect(&live_attempts(state));
-            self.tell_slots();
         }
         if let Some(runner) = &self.runner {
             if !forget.is_empty() {
@@ -134,10 +126,11 @@ impl Performer {
             .collect()
     }
 
-    /// Connects to a runner; returns those of the `live` attempts that are accounted for. The others
-    /// are lost.
-    pub(super) fn reconnect(&mut self, live: &[AttemptId]) -> Vec<AttemptId> {
+    /// Connects to a runner. The input that follows says whether there is one, and which of the `live` attempts are
+    /// accounted for; the others are lost.
+    pub(super) fn reconnect(&mut self, live: &[AttemptId]) -> Input {
         self.runner = None;
+        self.try_again = None;
         self.told_slots = None;
         let inbox = self.inbox.clone();
         // A closed inbox means that the engine is going down; the next one asks the runner what became of all.
@@ -166,7 +159,11 @@ impl Performer {
             }
         }
         news.into_iter().for_each(tell);
-        known
+        if self.runner.is_some() {
+            Input::Resume(known)
+        } else {
+            Input::Hold(known)
+        }
     }
 
     /// What a runner knows of the `live` attempts: which ones, and what happened while nobody listened, to be told as
@@ -230,17 +227,12 @@ impl Performer {
 
     /// Tells the runner how much may run at once, if it does not know.
     pub(super) fn set_slots(&mut self, slots: usize) {
-        self.slots = slots;
-        self.tell_slots();
-    }
-
-    fn tell_slots(&mut self) {
-        if self.told_slots == Some(self.slots) {
+        if self.told_slots == Some(slots) {
             return;
         }
         if let Some(runner) = &self.runner {
-            report(runner.set_capacity(u32::try_from(self.slots).unwrap_or(u32::MAX)));
-            self.told_slots = Some(self.slots);
+            report(runner.set_capacity(u32::try_from(slots).unwrap_or(u32::MAX)));
+            self.told_slots = Some(slots);
         }
     }
 

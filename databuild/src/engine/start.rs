@@ -108,7 +108,6 @@ impl Engine {
             base_env: config.base_env,
             inherited: Inherited::load(&config.inherited),
             runner: None,
-            slots: 0,
             told_slots: None,
             try_again: None,
             connect: config.connect,
@@ -147,7 +146,7 @@ impl Engine {
         workers.push(spawn("publisher", move || {
             publisher::publisher(&staging, &publish_receive, &to_loop, &of_publisher);
         })?);
-        let known = performer.reconnect(&live_attempts(&core.state));
+        let resume = performer.reconnect(&live_attempts(&core.state));
         performer.set_slots(config.slots);
         let orchestrator = Orchestrator {
             core,
@@ -158,7 +157,7 @@ impl Engine {
             pace,
             inbox: messages,
             examine: examine_send,
-            postponed: vec![Input::Resume(known)],
+            postponed: vec![resume],
         };
         let handle = Handle {
             inbox: Arc::new(Mutex::new(inbox)),

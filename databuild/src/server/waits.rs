@@ -85,6 +85,13 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
     let state = &snapshot.state;
     let partition = |id: &RunId| state.runs.get(id).map(|run| run.partition.clone()).unwrap_or_default();
     Ok(match found {
+        Found::Ready if snapshot.held => Blocker {
+            kind: "no_runner".to_owned(),
+            message:
+                "no runner can be started, and one is looked for every 10 s; .databuild/server.log says why"
+                    .to_owned(),
+            ..Blocker::default()
+        },
         Found::UnderWay { run: id, more } => under_way(snapshot, reader, now, *id, *more)?,
         Found::Ready => Blocker {
             kind: "ready".to_owned(),

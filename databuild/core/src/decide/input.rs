@@ -86,12 +86,13 @@ pub enum Input {
     CreateTrial(Box<TrialRequest>),
     /// A trial is given up.
     CancelTrial(TrialId),
-    /// After a start: the attempts that the executor knows to be queued or running. Others are lost.
+    /// There is an executor, after a start or another one than before: the attempts that it knows to be queued or running, or
+    /// whose end is recorded. Others are lost.
     Resume(Vec<AttemptId>),
+    /// There is none: nothing is leased until [`Input::Resume`]. Attempts are those whose end is recorded; others are lost.
+    Hold(Vec<AttemptId>),
     /// How much may run at once.
     SetSlots(usize),
-    /// Lease nothing any more.
-    Drain,
     /// Time went by.
     Tick,
 }

@@ -61,8 +61,8 @@ pub struct Core {
     pub slots: usize,
     /// Bytes of memory that runs may take together; not counted if none.
     pub memory: Option<u64>,
-    /// No further attempt is leased.
-    pub draining: bool,
+    /// No attempt is leased: there is no executor, or this is a copy that shows what would be.
+    pub held: bool,
     /// When time alone lets something begin, as of the last step.
     wake: Option<Timestamp>,
 }
@@ -88,7 +88,7 @@ impl Core {
     /// A core for a workspace without history.
     #[must_use]
     pub fn new(slots: usize) -> Core {
-        Core { state: State::default(), slots, memory: None, draining: false, wake: None }
+        Core { state: State::default(), slots, memory: None, held: false, wake: None }
     }
 
     /// What the machine has for runs.
@@ -145,13 +145,16 @@ impl Core {
             Input::ResizePool(request) => pool::resize(&mut out, request),
             Input::CreateTrial(request) => trial::create(&mut out, *request),
             Input::CancelTrial(id) => trial::cancel(&mut out, id),
-            Input::Resume(known) => resume::resume(&mut out, &known),
+            Input::Resume(known) => {
+                self.held = false;
+                resume::resume(&mut out, &known)
+            }
+            Input::Hold(known) => {
+                self.held = true;
+                resume::resume(&mut out, &known)
+            }
             Input::SetSlots(slots) => {
                 self.slots = slots;
-                Ok(Reply::Done)
-            }
-            Input::Drain => {
-                self.draining = true;
                 Ok(Reply::Done)
             }
             Input::Tick => Ok(Reply::Done),
@@ -164,10 +167,10 @@ impl Core {
     pub fn follow(&mut self, now: Timestamp) -> Step {
         let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
         self.wake = None;
-        if !self.draining {
+        dispatch::expire_wants(&mut out);
+        if !self.held {
             // What the input has changed counts already.
             let capacity = Capacity { slots: self.slots, memory: self.memory };
-            dispatch::expire_wants(&mut out);
             // Work that is cut off may be what a run waits for to be tried again.
             let mut before = usize::MAX;
             while before != out.records.len() {
@@ -188,9 +191,6 @@ impl Core {
     /// When a [`Input::Tick`] is due, if nothing else comes first.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timestamp> {
-        if self.draining {
-            return None;
-        }
         dispatch::next_expiry(&self.state).into_iter().chain(self.wake).min()
     }
 }

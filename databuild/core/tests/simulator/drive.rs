@@ -274,7 +274,7 @@ impl Simulation {
         let starts: Vec<&AttemptSpec> = starts.map(|spec| &**spec).collect();
         let capacity = Capacity { slots: self.slots, memory: MEMORY };
         verdict = verdict.and_then(|()| check::within_limits(state, capacity, &starts));
-        if !self.core.draining {
+        if !self.core.held {
             verdict = verdict.and_then(|()| check::nothing_waits_in_vain(state, capacity, self.now));
         }
         for spec in starts {
@@ -432,12 +432,15 @@ impl Simulation {
                 self.step(Input::Resume(known));
             }
             88 => {
-                self.note("drain");
-                self.step(Input::Drain);
+                self.note("the executor dies, and there is none for a while");
+                self.world.processes.retain(|_, process| matches!(process.phase, ProcessPhase::Ended(_)));
+                let known = self.world.processes.keys().copied().collect();
+                self.step(Input::Hold(known));
                 for _ in 0..3 {
                     self.progress();
                 }
-                self.restart();
+                let known = self.world.processes.keys().copied().collect();
+                self.step(Input::Resume(known));
             }
             89 => {
                 self.note("restart");
