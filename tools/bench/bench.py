@@ -9,459 +9,78 @@ passes or fails: the machine's speed is not the program's doing.
 """
 
 import argparse
-import datetime
-import hashlib
-import json
 import os
 import pathlib
-import resource
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
+
+import rows_planning
+import rows_server
+import rows_work
+from measure import run, say
+from table import Table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-JOB = "#!/bin/sh\necho x > \"$1\"\n"
-# Of partitions that are no files: whatever it has to make is made.
-QUICK_JOB = "#!/bin/sh\nexit 0\n"
-# Ends when it is told to.
-SLOW_JOB = "#!/bin/sh\nexec sleep 3600\n"
+YARDSTICKS = ["spawn_loop", "chain_loop", "stat_loop", "read_rows"]
+ROWS = {
+    "current": rows_planning.current,
+    "look": rows_planning.look,
+    "plan": rows_planning.plan,
+    "growth": rows_planning.growth,
+    "code": rows_planning.code_change,
+    "diff": rows_planning.diff,
+    "jobs": rows_work.jobs,
+    "chain": rows_work.chain,
+    "two": rows_work.two_wants,
+    "cancel": rows_work.cancel,
+    "start": rows_server.start,
+    "restart": rows_server.restart,
+}
 
 
-def say(text):
-    """Talk goes to stderr."""
-    print(text, file=sys.stderr, flush=True)
+class Bench:
+    """One run of the bench: where it works, with what, and what came out."""
 
-
-def run(command, cwd=None, env=None, good=(0,)):
-    """Runs a command that ends with a good exit code; returns wall and CPU seconds of it and what it waited for."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in good:
-        say(done.stdout.decode(errors="replace")[-2000:])
-        say(done.stderr.decode(errors="replace")[-2000:])
-        raise SystemExit(f"failed: {' '.join(map(str, command))}")
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
-
-
-def process_cpu(pid):
-    """CPU seconds of a process so far."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(int(x) for x in fields[11:13]) / os.sysconf("SC_CLK_TCK")
-
-
-class Workspace:
-    """A scratch workspace with a graph file made by hand, as Bazel would have built it."""
-
-    def __init__(self, folder, program, datasets, jobs, script=JOB):
+    def __init__(self, scratch, folder, runs):
+        self.scratch = scratch
         self.folder = folder
-        self.path = folder / "ws"
-        (self.path).mkdir(parents=True)
-        (self.path / "MODULE.bazel").write_text("")
-        runfiles = folder / "bin" / "databuild.runfiles" / "_main"
-        runfiles.mkdir(parents=True)
-        self.runfiles = runfiles
-        code = self.code("job", script)
-        for entry in jobs:
-            entry.update(
-                env={}, env_inherit=[], retries=0, backoff_ms=1000, backoff_max_ms=60000, timeout_ms=None,
-                grace_ms=5000, on_code_change="stale", **code,
-            )
-        self.graph = {"format": 1, "label": "//:databuild", "datasets": datasets, "jobs": jobs}
-        self.write_graph()
-        (folder / "bin" / "databuild").symlink_to(program)
-        self.env = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), XDG_RUNTIME_DIR="")
-        self.env.pop("BUILD_WORKSPACE_DIRECTORY", None)
+        self.program = folder / "databuild"
+        self.runs = runs
+        self.table = Table()
 
-    def code(self, name, script):
-        """Writes a script as Bazel's outputs would have it; returns what a job says of it."""
-        job = self.runfiles / name
-        job.write_text(script)
-        job.chmod(0o755)
-        digest = hashlib.sha256(script.encode()).hexdigest()
-        manifest = f"databuild-code-manifest 1\nF {digest} {len(script)} x _main/{name}\n"
-        (self.runfiles / f"{name}.manifest").write_text(manifest)
-        (self.runfiles / f"{name}.sources").write_text('{"format":1,"label":"//:job","files":[],"edges":[]}')
-        return {
-            "executable": f"_main/{name}", "manifest": f"_main/{name}.manifest", "sources": f"_main/{name}.sources",
-            "code": hashlib.sha256(manifest.encode()).hexdigest(),
-        }
-
-    def write_graph(self):
-        """Writes the graph file."""
-        (self.folder / "bin" / "databuild.graph.json").write_text(json.dumps(self.graph))
-
-    def command(self, *args):
-        """A command line of this workspace's databuild."""
-        return [str(self.folder / "bin" / "databuild"), "--workspace", str(self.path), "--color", "never", *args]
-
-    def databuild(self, *args):
-        """Runs it."""
-        return run(self.command(*args), cwd=self.path, env=self.env)
-
-    def server(self):
-        """Process id of the server."""
-        return json.loads((self.path / ".databuild/server.json").read_text())["pid"]
-
-    def memory(self):
-        """The server's resident memory, in MiB."""
-        status = pathlib.Path(f"/proc/{self.server()}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-    def stop(self):
-        """Stops the server."""
-        self.databuild("stop", "--jobs")
+    def yardstick(self, name):
+        """The program of databuild/examples that a row is held against."""
+        return self.folder / "examples" / name
 
 
-def static(name, keys):
-    return {"name": name, "keys": {"kind": "static", "keys": keys}}
-
-
-def days(count):
-    """So many days that are all over: a key exists once its period has ended."""
-    first = datetime.date(1900, 1, 1)
-    last = first + datetime.timedelta(days=count - 1)
-    return {
-        "name": "date",
-        "keys": {
-            "kind": "time", "granularity": "day", "start": first.isoformat(), "end": last.isoformat(), "timezone": "UTC",
-        },
-    }
-
-
-def dataset(name, dims, external=False):
-    path = f"out/{name}/" + "/".join("{%s}" % dim["name"] for dim in dims)
-    return {"name": name, "label": f"//:{name}", "external": external, "dims": dims, "path": path}
-
-
-def job(name, output, inputs=(), args=("{path}",)):
-    return {"label": f"//:{name}", "args": list(args), "inputs": list(inputs), "outputs": [output]}
-
-
-def reads(name, dims, rules, before="fail"):
-    return {
-        "name": name, "dataset": name, "before_start": before, "after_end": "fail",
-        "dims": [{"dim": dim["name"], "rule": rule} for dim, rule in zip(dims, rules)],
-    }
-
-
-SAME = {"kind": "same", "of": "date"}
-WEEK = {"kind": "window", "of": "date", "count": 7}
-
-
-def layered(folder, program, keys):
-    """3 layers x 10 datasets: the same day, then a window of 7 days."""
-    dims = [days(keys)]
-    datasets, jobs = [], []
-    for layer in range(3):
-        for column in range(10):
-            name = f"l{layer}c{column}"
-            datasets.append(dataset(name, dims))
-            inputs = []
-            if layer == 1:
-                inputs = [reads(f"l0c{column}", dims, [SAME])]
-            elif layer == 2:
-                inputs = [reads(f"l1c{column}", dims, [WEEK], before="clip")]
-            jobs.append(job(f"make_{name}", name, inputs))
-    targets = [f"l2c{column}" for column in range(10)]
-    return Workspace(folder, program, datasets, jobs), targets
-
-
-def ninja_layered(folder, keys):
-    """The same graph for ninja."""
-    folder.mkdir(parents=True)
-    lines = ["rule make", "  command = echo x > $out"]
-    for layer in range(3):
-        for column in range(10):
-            for day in range(keys):
-                inputs = ""
-                if layer == 1:
-                    inputs = f" l0c{column}/{day}"
-                elif layer == 2:
-                    inputs = "".join(f" l1c{column}/{back}" for back in range(max(0, day - 6), day + 1))
-                lines.append(f"build l{layer}c{column}/{day}: make{inputs}")
-    (folder / "build.ninja").write_text("\n".join(lines) + "\n")
-
-
-def ninja_files(folder, count):
-    """So many stamped files that are current."""
-    folder.mkdir(parents=True)
-    (folder / "out").mkdir()
-    lines = ["rule make", "  command = touch $out"]
-    for number in range(count):
-        lines.append(f"build out/{number}: make")
-        (folder / "out" / str(number)).write_text("x\n")
-    (folder / "build.ninja").write_text("\n".join(lines) + "\n")
-    # A log in which every file is known, as after a build.
-    run(["ninja", "-t", "restat"], cwd=folder)
-    if b"no work" not in run(["ninja", "-n"], cwd=folder)[2].stdout:
-        # This ninja wants to have built them itself.
-        run(["ninja"], cwd=folder)
-
-
-class Table:
-    """Rows of the result."""
-
-    def __init__(self):
-        self.rows = []
-        self.memory = None
-        self.partition_bytes = None
-
-    def add(self, what, ours, theirs, peer, goal, note=""):
-        """`ours` and `theirs` are lists of (wall, cpu)."""
-        def median(pairs, ix):
-            return statistics.median(pair[ix] for pair in pairs)
-        wall, peer_wall = median(ours, 0), median(theirs, 0)
-        cpu, peer_cpu = median(ours, 1), median(theirs, 1)
-        ratio = wall / peer_wall if peer_wall else float("inf")
-        self.rows.append((what, wall, cpu, peer, peer_wall, peer_cpu, ratio, goal, note))
-        say(f"  {what}: {wall * 1000:.1f} ms wall, {cpu * 1000:.1f} ms CPU; {peer}: {peer_wall * 1000:.1f} ms, "
-            f"{peer_cpu * 1000:.1f} ms; ratio {ratio:.2f} (goal {goal})")
-
-    def markdown(self):
-        """The table as text."""
-        lines = [
-            "| what | DataBuild wall | CPU | peer | peer wall | peer CPU | ratio (wall) | goal |",
-            "|---|---|---|---|---|---|---|---|",
-        ]
-        for what, wall, cpu, peer, peer_wall, peer_cpu, ratio, goal, note in self.rows:
-            lines.append(
-                f"| {what}{' (' + note + ')' if note else ''} | {wall * 1000:.1f} ms | {cpu * 1000:.1f} ms | {peer} | "
-                f"{peer_wall * 1000:.1f} ms | {peer_cpu * 1000:.1f} ms | {ratio:.2f} | {goal} |"
-            )
-        return "\n".join(lines) + "\n"
-
-
-def with_server(workspace, command):
-    """Runs a command; its CPU time includes what the server did for it."""
-    pid = workspace.server()
-    before = process_cpu(pid)
-    wall, cpu, done = workspace.databuild(*command)
-    return wall, cpu + process_cpu(pid) - before, done
-
-
-def bench_current(table, scratch, program, runs):
-    """Asking again for 100,000 current partitions that are files."""
-    count = 100_000
-    dims = [static("part", [f"p{n}" for n in range(100)]), days(count // 100)]
-    workspace = Workspace(scratch / "current", program, [dataset("files", dims, external=True)], [])
-    for part in range(100):
-        folder = workspace.path / "out/files" / f"p{part}"
-        folder.mkdir(parents=True)
-        for day in range(count // 100):
-            (folder / (datetime.date(1900, 1, 1) + datetime.timedelta(days=day)).isoformat()).write_text("x\n")
-    ninja_files(scratch / "current-ninja", count)
-    say("  first look at 100,000 files")
-    workspace.databuild("build", "files")
-    ours, theirs = [], []
-    for _ in range(runs):
-        wall, cpu, _ = with_server(workspace, ["build", "files"])
-        ours.append((wall, cpu))
-        theirs.append(run(["ninja", "-n"], cwd=scratch / "current-ninja")[:2])
-    workspace.stop()
-    table.add("100,000 current files asked for again", ours, theirs, "ninja -n, as many files", "≤ 1")
-
-
-def bench_plan(table, scratch, program, runs):
-    """Planning 11k partitions and 29k edges; then a million partitions."""
-    small, targets = layered(scratch / "plan", program, 365)
-    large, _ = layered(scratch / "plan-large", program, 33_334)
-    ninja_layered(scratch / "plan-ninja", 365)
-    for workspace in (small, large):
-        workspace.databuild("plan", *targets)
-    ours, big, theirs = [], [], []
-    for _ in range(runs):
-        ours.append(with_server(small, ["plan", *targets])[:2])
-        big.append(with_server(large, ["plan", *targets])[:2])
-        theirs.append(run(["ninja", "-n"], cwd=scratch / "plan-ninja")[:2])
-    small.stop()
-    large.stop()
-    table.add("plan of 10,950 partitions, 29k edges", ours, theirs, "ninja -n, same graph", "≤ 1", "client included")
-    table.add("plan of 1,000,020 partitions", big, theirs, "ninja -n, 10,950 nodes", "≤ 1", "client included")
-
-
-def bench_code_change(table, scratch, program, runs):
-    """Other code of a job with a million materialized partitions, three layers below it; and what they take of memory."""
-    dims = [static("part", [f"p{n}" for n in range(100)]), days(10_000)]
-    names = [f"layer{n}" for n in range(4)]
-    part = {"kind": "same", "of": "part"}
-    rules = {"layer1": [part, SAME], "layer2": [part, WEEK], "layer3": [part, SAME]}
-    datasets = [dict(dataset(name, dims), path=None) for name in names]
-    jobs = [
-        job(f"make_{name}", name, [reads(above, dims, rules[name], before="clip")] if name in rules else [], args=())
-        for above, name in zip(["", *names], names)
-    ]
-    for entry in jobs:
-        entry["batch"] = {"dim": "date", "max": 10_000}
-    workspace = Workspace(scratch / "code-change", program, datasets, jobs, script=QUICK_JOB)
-    workspace.databuild("status")
-    empty = workspace.memory()
-    say("  making 4,000,000 partitions")
-    workspace.databuild("build", names[-1])
-    # As it is in the long run: read from a checkpoint, not just built.
-    workspace.stop()
-    workspace.databuild("status")
-    full = workspace.memory()
-    table.partition_bytes = (full - empty) * 1024 * 1024 / 4_000_000
-    say(f"  {empty:.1f} MiB without, {full:.1f} MiB with partitions: {table.partition_bytes:.1f} bytes for each")
-    ninja_layered(scratch / "code-change-ninja", 365)
-    ours, theirs = [], []
-    for number in range(runs):
-        workspace.graph["jobs"][0].update(workspace.code(f"job{number}", f"{QUICK_JOB}# {number}\n"))
-        workspace.write_graph()
-        wall, cpu, done = with_server(workspace, ["plan", names[-1], "--json"])
-        ours.append((wall, cpu))
-        theirs.append(run(["ninja", "-n"], cwd=scratch / "code-change-ninja")[:2])
-        plan = json.loads(done.stdout)
-        if (plan["certain"], plan["if_changed"]) != (1_000_000, 3_000_000):
-            raise SystemExit(f"{plan['certain']} and {plan['if_changed']} partitions are planned")
-    workspace.stop()
-    table.add("code change, 1,000,000 partitions and 3 layers of as many", ours, theirs, "ninja -n, 10,950 nodes",
-              "≤ 1", "graph registered and planned, client included")
-
-
-def bench_jobs(table, scratch, program, spawn_loop, runs):
-    """1,000 jobs that only write a small file, 2 at a time, every event durable."""
-    count = 1000
-    ours, theirs = [], []
-    for number in range(runs):
-        workspace = Workspace(
-            scratch / f"jobs-{number}", program, [dataset("small", [days(count)])], [job("make_small", "small")]
-        )
-        workspace.databuild("status")
-        ours.append(with_server(workspace, ["build", "small", "--jobs", "2"])[:2])
-        workspace.stop()
-        folder = scratch / f"loop-{number}"
-        folder.mkdir()
-        script = workspace.folder / "bin/databuild.runfiles/_main/job"
-        theirs.append(run([str(spawn_loop), str(script), str(folder), str(count), "2"])[:2])
-    table.add("1,000 small jobs, 2 at a time, durable", ours, theirs, "bare posix_spawn loop", "≤ 2",
-              "CPU without the runner's and the jobs' own")
-
-
-def bench_diff(table, scratch, program, runs):
-    """Comparing two graph files with 2,000 jobs, every tenth of which has other code."""
-    dims = [static("part", ["p0", "p1"]), days(365)]
-    rules = [{"kind": "same", "of": "part"}, SAME]
-    datasets = [dataset(f"d{n:04}", dims) for n in range(2000)]
-    jobs = [job(f"j{n:04}", f"d{n:04}", [reads(f"d{n - 1:04}", dims, rules)] if n else []) for n in range(2000)]
-    workspace = Workspace(scratch / "diff", program, datasets, jobs)
-    graph = json.loads((workspace.folder / "bin" / "databuild.graph.json").read_text())
-    base, head = scratch / "diff" / "base.json", scratch / "diff" / "head.json"
-    # Indented, as the rules write it.
-    base.write_text(json.dumps(graph, indent=2))
-    for entry in graph["jobs"][::10]:
-        entry["code"] = "0" * 64
-    head.write_text(json.dumps(graph, indent=2))
-    ours, theirs = [], []
-    for _ in range(runs):
-        ours.append(run([program, "diff", "--base", base, "--head", head], cwd=scratch)[:2])
-        theirs.append(run(["git", "diff", "--no-index", "--stat", base, head], cwd=scratch, good=(1,))[:2])
-    table.add("diff of two graphs with 2,000 jobs", ours, theirs, "git diff --stat of the two files", "≤ 1")
-
-
-def bench_cancel(table, scratch, program, runs):
-    """Cancelling a want with 50,000 runs queued, and one with 10, each behind a job that does not end."""
-    # Days alone would reach into the future, and what has not ended yet is not built.
-    sizes = {"many": 50_000, "few": 10}
-    dims = {"many": [static("part", [f"p{n}" for n in range(50)]), days(1000)], "few": [days(10)]}
-    datasets = [dataset(name, dims[name]) for name in sizes]
-    jobs = [job(f"make_{name}", name) for name in sizes]
-    workspace = Workspace(scratch / "cancel", program, datasets, jobs, script=SLOW_JOB)
-    workspace.databuild("status")
-    took = {name: [] for name in sizes}
-    for _ in range(max(runs, 10)):
-        for name, count in sizes.items():
-            done = workspace.databuild("build", name, "--class", "backfill", "--jobs", "1", "--detach", "--json")[2]
-            want = json.loads(done.stdout)
-            if want["progress"]["total"] != count:
-                raise SystemExit(f"{want['progress']['total']} runs are queued, not {count}")
-            took[name].append(with_server(workspace, ["cancel", want["id"]])[:2])
-    workspace.stop()
-    table.add("cancel with 50,000 runs queued", took["many"], took["few"], "the same with 10", "≤ 1", "client included")
-
-
-def bench_start(table, scratch, program, runs):
-    """Server start to first answer, and memory when idle."""
-    workspace, _ = layered(scratch / "start", program, 365)
-    workspace.databuild("status")
-    ours, memory = [], []
-    for _ in range(runs):
-        workspace.stop()
-        ours.append(workspace.databuild("status")[:2])
-        memory.append(workspace.memory())
-    trivial = [run(["/bin/true"])[:2] for _ in range(max(runs, 20))]
-    status_times = [workspace.databuild("status")[:2] for _ in range(max(runs, 20))]
-    workspace.stop()
-    table.add("status, server running", status_times, trivial, "/bin/true", "≤ 15")
-    luigid = shutil.which("luigid")
-    if luigid:
-        theirs, their_memory = [], []
-        for number in range(runs):
-            port = 18000 + number
-            start = time.perf_counter()
-            process = subprocess.Popen([luigid, "--port", str(port)], stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL, cwd=scratch)
-            import urllib.request
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api/task_list", timeout=1).read()
-                    break
-                except OSError:
-                    time.sleep(0.002)
-            wall = time.perf_counter() - start
-            theirs.append((wall, process_cpu(process.pid)))
-            text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-            their_memory.append(int(text.split("VmRSS:")[1].split()[0]) / 1024)
-            process.kill()
-            process.wait()
-        table.add("server start to first answer", ours, theirs, "luigid", "< 1")
-        say(f"  idle memory: {statistics.median(memory):.1f} MiB, luigid {statistics.median(their_memory):.1f} MiB")
-        table.memory = (statistics.median(memory), statistics.median(their_memory))
-    else:
-        say("  luigid is not in PATH: its row is left out")
-        table.memory = (statistics.median(memory), None)
+def built():
+    """Builds the release programs; returns their folder."""
+    say("building the release programs")
+    examples = [word for name in YARDSTICKS for word in ("--example", name)]
+    run(["cargo", "build", "--release", "--bin", "databuild", *examples], cwd=ROOT / "databuild")
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "databuild/target")) / "release"
 
 
 def main():
+    """Runs the rows and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", choices=["current", "plan", "code", "diff", "jobs", "cancel", "start"])
+    parser.add_argument("--only", choices=ROWS, action="append", help="this row; may be given again for more")
     parser.add_argument("--write", type=pathlib.Path, help="keep the table in this file")
     args = parser.parse_args()
     if not shutil.which("ninja"):
         raise SystemExit("ninja is not in PATH: install ninja-build")
-    say("building the release program")
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "databuild/target"))
-    run(["cargo", "build", "--release", "--bin", "databuild", "--example", "spawn_loop"], cwd=ROOT / "databuild")
-    program, spawn_loop = target / "release/databuild", target / "release/examples/spawn_loop"
-    table = Table()
+    programs = built()
     with tempfile.TemporaryDirectory(prefix="databuild-bench-") as scratch:
-        scratch = pathlib.Path(scratch)
-        benches = {
-            "current": lambda: bench_current(table, scratch, program, args.runs),
-            "plan": lambda: bench_plan(table, scratch, program, args.runs),
-            "code": lambda: bench_code_change(table, scratch, program, args.runs),
-            "diff": lambda: bench_diff(table, scratch, program, args.runs),
-            "jobs": lambda: bench_jobs(table, scratch, program, spawn_loop, args.runs),
-            "cancel": lambda: bench_cancel(table, scratch, program, args.runs),
-            "start": lambda: bench_start(table, scratch, program, args.runs),
-        }
-        for name, bench in benches.items():
-            if args.only in (None, name):
+        bench = Bench(pathlib.Path(scratch), programs, args.runs)
+        for name, row in ROWS.items():
+            if not args.only or name in args.only:
                 say(name)
-                bench()
-    text = table.markdown()
-    if memory := table.memory:
-        peer = f"{memory[1]:.1f} MiB" if memory[1] else "not measured"
-        text += f"\nServer's resident memory when idle: {memory[0]:.1f} MiB; luigid: {peer}.\n"
-    if table.partition_bytes is not None:
-        text += f"\nServer's memory for a materialized partition, of 4,000,000: {table.partition_bytes:.1f} bytes (goal ≤ 50).\n"
+                row(bench)
+                # Rows leave up to a million files.
+                for left in bench.scratch.iterdir():
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+    text = bench.table.markdown()
     print(text)
     if args.write:
         head = (
