@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import wait_until
 from scenario import Scenario
@@ -89,13 +92,25 @@ class Http(Scenario):
         self.assertEqual(len(set(names)), 12)
 
     def test_idempotency(self):
-        """the same Idempotency-Key makes one want"""
+        """requests with one Idempotency-Key make one want, 50 at once and after kill -9 of the server, too"""
         body = {"targets": ["readings/city=eu"]}
-        first = self.ws.api("POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k1"})
-        again = self.ws.api("POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k1"})
-        other = self.ws.api("POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k2"})
-        self.assertEqual(first[1]["id"], again[1]["id"])
-        self.assertNotEqual(first[1]["id"], other[1]["id"])
+
+        def post(key, body=body, path="/api/v1/wants"):
+            return self.ws.api("POST", path, body, headers={"Idempotency-Key": key})
+
+        with ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(lambda _: post("k1"), range(50)))
+        self.assertEqual(sorted(status for status, _ in answers), [200] * 49 + [201])
+        want = {answer["id"] for _, answer in answers}
+        self.assertEqual(len(want), 1)
+        self.assertNotEqual(post("k2")[1]["id"], answers[0][1]["id"])
+        for other in ({"targets": ["readings/city=us"]}, {**body, "refresh": "all"}):
+            self.error(422, "idempotency_key_reused", "POST", "/api/v1/wants", other, headers={"Idempotency-Key": "k1"})
+        self.error(400, "bad_idempotency_key", "POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k" * 201})
+        os.kill(self.ws.server_pid(), signal.SIGKILL)
+        self.ws.cli("status").expect(0)
+        status, again = post("k1")
+        self.assertEqual((status, {again["id"]}), (200, want))
 
     def test_late(self):
         """a want that is not over when it should be is late, and goes on"""

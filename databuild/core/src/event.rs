@@ -255,6 +255,17 @@ pub struct WantCreated {
     pub parent: Option<RunId>,
     /// Values of parameters with which the targets, all of one job, are to be made; empty = its defaults.
     pub params: Params,
+    /// The key by which the client named its request, if it did.
+    pub request: Option<RequestKey>,
+}
+
+/// The name that a client gave to a request, so that sending it again does nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// Chosen by the client.
+    pub key: String,
+    /// SHA-256 over what was asked for: route and body.
+    pub digest: String,
 }
 
 /// Partitions that a want asked for and nobody can build.

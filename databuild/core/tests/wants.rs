@@ -3,8 +3,8 @@
 mod support;
 
 use databuild_core::decide::blocker::of_want;
-use databuild_core::decide::{Blocker, Input, Refusal};
-use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
+use databuild_core::decide::{Blocker, Input, Refusal, Reply, Sightings};
+use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, RequestKey, WantOutcome};
 use databuild_core::ids::WantId;
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{request, Workspace};
@@ -163,4 +163,48 @@ fn a_want_for_a_hundred_thousand_partitions_stays_one_object() {
     let largest = largest.map(|text| text.len()).max().unwrap();
     assert!(largest < 3_000, "{largest} characters, which is {} cities twice", cities.len());
     assert!(workspace.log.len() < 20, "{:?}", workspace.kinds_since(0));
+}
+
+/// A request for oslo's `b` under a key.
+fn keyed(key: &str, digest: &str) -> databuild_core::decide::WantRequest {
+    let key = Some(RequestKey { key: key.to_owned(), digest: digest.to_owned() });
+    databuild_core::decide::WantRequest { key, ..request(&["b/city=oslo"], Refresh::All) }
+}
+
+fn ask(workspace: &mut Workspace, key: &str, digest: &str) -> Result<Reply, Refusal> {
+    workspace.step(Input::CreateWant(keyed(key, digest), Sightings::default())).reply
+}
+
+#[test]
+fn a_request_sent_again_under_its_key_makes_one_want() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    let Ok(Reply::Want(first)) = ask(&mut workspace, "k", "d") else { panic!("the first makes a want") };
+    let log = workspace.log.len();
+    for _ in 0..50 {
+        assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(first)));
+    }
+    assert_eq!(workspace.log.len(), log, "nothing more was recorded");
+    let reused = Refusal::KeyReused { key: "k".to_owned(), want: first };
+    assert_eq!(ask(&mut workspace, "k", "another"), Err(reused));
+    let Ok(Reply::Want(other)) = ask(&mut workspace, "k2", "d") else { panic!("another key makes another") };
+    assert_ne!(other, first);
+
+    // Also of a want that is over, and by a server that folded the log or a checkpoint.
+    workspace.step(Input::CancelWant(first)).reply.unwrap();
+    let mut folded = databuild_core::state::State::default();
+    workspace.log.iter().for_each(|record| folded.apply(record).unwrap());
+    assert_eq!(folded.dump(), workspace.core.state.dump());
+    workspace.core.state = folded;
+    assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(first)));
+    workspace.later(24 * 3600);
+    assert!(matches!(ask(&mut workspace, "k", "d"), Ok(Reply::Want(_))), "a day later the key is new");
+}
+
+#[test]
+fn a_refused_request_leaves_its_key_free() {
+    let mut workspace = Workspace::new(&graph(), 1);
+    let nonsense =
+        databuild_core::decide::WantRequest { targets: vec!["nothing".to_owned()], ..keyed("k", "d1") };
+    assert!(workspace.try_want(nonsense).is_err());
+    assert!(matches!(ask(&mut workspace, "k", "d2"), Ok(Reply::Want(_))));
 }

@@ -12,7 +12,7 @@ use databuild_core::graph::{JobDigests, Params};
 use databuild_core::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
-use databuild_core::state::{Phase, SavedPlan, State};
+use databuild_core::state::{Answered, Phase, SavedPlan, State};
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::CheckpointPhase as StoredPhase;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use trials::{trial_dump, trial_message};
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 11;
+pub(super) const FORMAT: u32 = 12;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,7 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         starts,
         last_trial,
         trials,
+        requests,
     } = dump;
     stored::Checkpoint {
         format: FORMAT,
@@ -110,6 +111,7 @@ fn message(dump: StateDump) -> stored::Checkpoint {
         starts: starts.into_iter().map(starts_message).collect(),
         last_trial: last_trial.0,
         trials: trials.into_iter().map(trial_message).collect(),
+        requests: requests.into_iter().map(request_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -138,6 +140,7 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         starts,
         last_trial,
         trials,
+        requests,
         special_fields: _,
     } = message;
     if format != FORMAT {
@@ -164,6 +167,7 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
         starts: starts.into_iter().map(starts_dump).collect::<Result<_, _>>()?,
         last_trial: TrialId(last_trial),
         trials: trials.into_iter().map(trial_dump).collect::<Result<_, _>>()?,
+        requests: requests.into_iter().map(request_dump).collect::<Result<_, _>>()?,
     })
 }
 
@@ -208,6 +212,23 @@ fn plan_dump(message: stored::CheckpointPlan) -> Result<SavedPlan, ConvertError>
     let stored::CheckpointPlan { created_at, plan, special_fields: _ } = message;
     let plan = plan.into_option().ok_or_else(|| malformed("has an empty plan"))?;
     Ok(SavedPlan { created_at: read::instant(created_at)?, plan: read::plan_created(plan)? })
+}
+
+fn request_message((key, answered): (String, Answered)) -> stored::CheckpointRequest {
+    let Answered { digest, want, at } = answered;
+    stored::CheckpointRequest {
+        key,
+        digest: digest.to_string(),
+        want: want.0,
+        at: write::instant(at),
+        special_fields: Default::default(),
+    }
+}
+
+fn request_dump(message: stored::CheckpointRequest) -> Result<(String, Answered), ConvertError> {
+    known(&message, "a request")?;
+    let stored::CheckpointRequest { key, digest, want, at, special_fields: _ } = message;
+    Ok((key, Answered { digest: digest.into(), want: WantId(want), at: read::instant(at)? }))
 }
 
 fn starts_message((job, at): (String, Vec<Timestamp>)) -> stored::CheckpointStarts {

@@ -9,7 +9,7 @@ use databuild_core::decide::{
     self, ApplyRequest, Capacity, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
     Sightings, WantRequest,
 };
-use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
+use databuild_core::event::{GraphRegistered, Grounds, PlanCreated, RequestKey};
 use databuild_core::graph::{DatasetIx, Graph};
 use databuild_core::ids::{GraphId, PlanId, RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -116,6 +116,15 @@ pub struct Handle {
     pub(super) workspace: PathBuf,
     pub(super) spool: PathBuf,
     pub(super) observers: Arc<Observers>,
+}
+
+/// The want that a request made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Created {
+    /// It.
+    pub want: WantId,
+    /// An earlier request with the same key made it.
+    pub repeated: bool,
 }
 
 /// A graph to be registered, with what belongs to it.
@@ -255,7 +264,10 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::submit`].
-    pub async fn want(&self, mut request: WantRequest) -> Result<WantId, CommandError> {
+    pub async fn want(&self, mut request: WantRequest) -> Result<Created, CommandError> {
+        if let Some(known) = self.repeated(request.key.as_ref())? {
+            return Ok(known);
+        }
         let sightings = self.look_for(&mut request).await?;
         self.created(Input::CreateWant(request, sightings)).await
     }
@@ -264,7 +276,10 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::submit`].
-    pub async fn invoke(&self, mut request: InvokeRequest) -> Result<WantId, CommandError> {
+    pub async fn invoke(&self, mut request: InvokeRequest) -> Result<Created, CommandError> {
+        if let Some(known) = self.repeated(request.want.key.as_ref())? {
+            return Ok(known);
+        }
         request.want.refresh = databuild_core::event::Refresh::All;
         let sightings = self.look_for(&mut request.want).await?;
         self.created(Input::Invoke(request, sightings)).await
@@ -281,9 +296,17 @@ impl Handle {
         Ok(look.sightings)
     }
 
-    async fn created(&self, input: Input) -> Result<WantId, CommandError> {
+    /// What came of an earlier request with this key; then there is nothing to look at. The core asks again, since
+    /// two may come at once.
+    fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Created>, CommandError> {
+        let known = decide::repeated(&self.snapshot().state, key, Timestamp::now())?;
+        Ok(known.map(|want| Created { want, repeated: true }))
+    }
+
+    async fn created(&self, input: Input) -> Result<Created, CommandError> {
         match self.submit(input).await? {
-            Reply::Want(id) => Ok(id),
+            Reply::Want(want) => Ok(Created { want, repeated: false }),
+            Reply::Repeated(want) => Ok(Created { want, repeated: true }),
             _ => Err(CommandError::ShuttingDown),
         }
     }
@@ -312,7 +335,10 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::submit`]; and the plan is not there, expired or does not hold any more.
-    pub async fn apply_plan(&self, request: ApplyRequest) -> Result<WantId, CommandError> {
+    pub async fn apply_plan(&self, request: ApplyRequest) -> Result<Created, CommandError> {
+        if let Some(known) = self.repeated(request.key.as_ref())? {
+            return Ok(known);
+        }
         let saved = self.snapshot().state.plans.get(&request.plan).cloned();
         // Without the plan the core says what is wrong.
         let sightings = match saved.filter(|saved| saved.plan.expires_at > Timestamp::now()) {
@@ -329,10 +355,7 @@ impl Handle {
                 .unwrap_or_default()
             }
         };
-        match self.submit(Input::ApplyPlan(request, sightings)).await? {
-            Reply::Want(id) => Ok(id),
-            _ => Err(CommandError::ShuttingDown),
-        }
+        self.created(Input::ApplyPlan(request, sightings)).await
     }
 
     /// Declares data bad, having looked at its files.

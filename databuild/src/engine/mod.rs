@@ -38,7 +38,7 @@ mod start;
 #[cfg(test)]
 mod testing;
 
-pub use handle::{CommandError, Handle, Planned, Registration, Snapshot};
+pub use handle::{CommandError, Created, Handle, Planned, Registration, Snapshot};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use perform::ConnectRunner;
 pub use replay::ReplayError;

@@ -98,6 +98,7 @@ pub(super) fn history(days: Key) -> Vec<Record> {
         comment: String::new(),
         source: "api".to_owned(),
         graph: None,
+        key: None,
     };
     let mut inputs = VecDeque::from([Input::CreateWant(request, sightings)]);
     let mut left = (CITIES.len() as Key * days).saturating_sub(2);

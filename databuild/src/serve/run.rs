@@ -11,13 +11,12 @@ use crate::server::{router, write_roots, App, Guard};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use jiff::Timestamp;
-use std::collections::VecDeque;
 use std::future::IntoFuture as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::mpsc;
@@ -203,7 +202,6 @@ impl Server {
             started_at: Timestamp::now(),
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
-            idempotency: Arc::new(Mutex::new(VecDeque::new())),
         };
         write_roots(&app)?;
         guard.publish_info(Publication {

@@ -3,7 +3,7 @@
 use crate::api::ErrorBody;
 use crate::engine::CommandError;
 use crate::store::StoreError;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -99,11 +99,22 @@ impl From<JsonRejection> for ApiError {
         match rejection.status() {
             // Well-formed JSON with other fields than ours.
             StatusCode::UNPROCESSABLE_ENTITY => ApiError::invalid("invalid_body", rejection.body_text()),
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large")
-            }
-            _ => ApiError::new(StatusCode::BAD_REQUEST, "bad_json", rejection.body_text()),
+            status => unreadable(status, rejection.body_text()),
         }
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> ApiError {
+        unreadable(rejection.status(), rejection.body_text())
+    }
+}
+
+/// Of a body that is no JSON, or did not come whole.
+fn unreadable(status: StatusCode, message: String) -> ApiError {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(status, "body_too_large", "the body is too large"),
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "bad_json", message),
     }
 }
 

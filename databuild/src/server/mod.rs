@@ -22,6 +22,7 @@ mod why;
 pub mod blame;
 pub mod handlers;
 mod history;
+mod keyed;
 
 pub use garbage::write_roots;
 pub use guard::Guard;

@@ -14,10 +14,9 @@ use axum::middleware;
 use axum::routing::{delete, get, post, put};
 use axum::Router;
 use jiff::Timestamp;
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Bodies larger than this are refused, except a graph's.
@@ -46,8 +45,6 @@ pub struct App {
     pub last_request_ms: Arc<AtomicI64>,
     /// Asks the server to stop; `true` also stops its jobs.
     pub shutdown: mpsc::UnboundedSender<bool>,
-    /// Answers to the latest requests with an idempotency key: key and want.
-    pub idempotency: Arc<Mutex<VecDeque<(String, String)>>>,
 }
 
 impl App {

@@ -51,6 +51,7 @@ one_example_of_each! {
         plan: Some(PlanId(7)),
         parent: Some(RunId(11)),
         params: [("full".to_owned(), "true".to_owned())].into(),
+        request: Some(RequestKey { key: "nightly 7".into(), digest: "1f".into() }),
     }),
     WantEnded(WantEnded {
         want: WantId(3),
@@ -342,6 +343,7 @@ impl History {
             plan: None,
             parent: None,
             params: Default::default(),
+            request: None,
         })]
     }
 

@@ -3,7 +3,7 @@
 use super::{KeyCounts, KeyRequest, TrialRequest};
 use crate::event::{
     AttemptOutcome, CheckFindings, DataVersion, OutputRecord, PartitionText, PlanCreated, PriorityClass,
-    Record, Refresh,
+    Record, Refresh, RequestKey,
 };
 use crate::graph::{DatasetIx, JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
@@ -118,6 +118,8 @@ pub struct WantRequest {
     pub source: String,
     /// Refuse if another graph than this one is registered by now.
     pub graph: Option<GraphId>,
+    /// The client's name for the request.
+    pub key: Option<RequestKey>,
 }
 
 /// A job to be invoked by hand.
@@ -159,6 +161,8 @@ pub struct ApplyRequest {
     pub comment: String,
     /// Who asks.
     pub source: String,
+    /// The client's name for the request.
+    pub key: Option<RequestKey>,
 }
 
 /// Files to be adopted.
@@ -352,6 +356,8 @@ pub enum Reply {
     },
     /// A want was created.
     Want(WantId),
+    /// An earlier request with the same key created this want; nothing more was done.
+    Repeated(WantId),
     /// A trial was created.
     Trial(TrialId),
     /// A plan was made.
@@ -433,6 +439,14 @@ pub enum Refusal {
         plan: PlanId,
         /// What changed, for people.
         changes: Vec<String>,
+    },
+    /// A key names one request.
+    #[error("the idempotency key `{key}` was used for another request, which made {want}; send a new key")]
+    KeyReused {
+        /// The key.
+        key: String,
+        /// What came of the request that had it first.
+        want: WantId,
     },
     /// Nothing was asked for.
     #[error("name at least one dataset or partition")]
@@ -612,6 +626,7 @@ impl Refusal {
             Refusal::NoEvidence { .. } => "no_evidence",
             Refusal::PlanExpired(_) => "plan_expired",
             Refusal::PlanOutdated { .. } => "plan_outdated",
+            Refusal::KeyReused { .. } => "idempotency_key_reused",
             Refusal::NoTargets => "no_targets",
             Refusal::NoReason => "no_reason",
             Refusal::NothingToTaint => "nothing_to_taint",

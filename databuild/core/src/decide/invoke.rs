@@ -25,6 +25,9 @@ pub fn job_called(graph: &Graph, text: &str) -> Result<JobIx, Refusal> {
 }
 
 pub(super) fn invoke(out: &mut Out, request: InvokeRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    if let Some(want) = want::repeated(out.state, request.want.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(want));
+    }
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;
     let job = job_called(graph, &request.job)?;

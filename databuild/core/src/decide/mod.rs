@@ -47,6 +47,7 @@ pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 pub use sample::{made_otherwise, maker_of, repeatable, spread};
 pub use suspend::MOST_DISCOVERED;
 pub use trial::{SampleRequest, TrialRequest, MOST_SAMPLES};
+pub use want::repeated;
 
 use crate::event::{Event, Record};
 use crate::state::{FoldError, State};

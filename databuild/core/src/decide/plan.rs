@@ -120,6 +120,9 @@ pub fn rows(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -
 
 /// A want comes into being that does what a plan says, and nothing else.
 pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    if let Some(want) = want::repeated(out.state, request.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(want));
+    }
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     let id = request.plan;
     let Some(saved) = out.state.plans.get(&id).cloned() else {
@@ -153,6 +156,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         carries_out: Some(id),
         parent: None,
         params: Params::new(),
+        request: request.key,
     };
     Ok(Reply::Want(want::begin(out, &fresh, start)))
 }

@@ -4,8 +4,8 @@ use super::{replan, Out, Refusal, Reply, Sighting, Sightings, WantRequest};
 use crate::digest::hash64;
 use crate::event::{
     Blocked, Event, FilesAltered, FilesVanished, GraphRegistered, Observed, PriorityClass, Refresh,
-    RunCancelRequested, RunEnded, SeenPartition, SetText, WantCreated, WantEnded, WantOutcome, WantPaused,
-    WantReprioritized, WantResumed,
+    RequestKey, RunCancelRequested, RunEnded, SeenPartition, SetText, WantCreated, WantEnded, WantOutcome,
+    WantPaused, WantReprioritized, WantResumed,
 };
 use crate::graph::{DatasetIx, Graph, Params};
 use crate::ids::{PlanId, RunId, WantId};
@@ -50,6 +50,9 @@ pub(super) fn create_with(
     params: Params,
     sightings: &Sightings,
 ) -> Result<Reply, Refusal> {
+    if let Some(want) = repeated(out.state, request.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(want));
+    }
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     if request.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
         return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
@@ -78,8 +81,22 @@ pub(super) fn create_with(
         carries_out: None,
         parent: None,
         params,
+        request: request.key,
     };
     Ok(Reply::Want(begin(out, &plan, start)))
+}
+
+/// The want of an earlier request with this key, if there was one.
+///
+/// # Errors
+/// That request asked for something else.
+pub fn repeated(state: &State, key: Option<&RequestKey>, now: Timestamp) -> Result<Option<WantId>, Refusal> {
+    let known = key.and_then(|key| Some((key, state.requests.get(&key.key, now)?)));
+    match known {
+        None => Ok(None),
+        Some((key, known)) if *known.digest == *key.digest => Ok(Some(known.want)),
+        Some((key, known)) => Err(Refusal::KeyReused { key: key.key.clone(), want: known.want }),
+    }
 }
 
 /// The instant for which a request reads key spaces. Of a later one than now nobody knows yet which data it
@@ -101,6 +118,7 @@ pub(super) struct Start<'t> {
     pub(super) carries_out: Option<PlanId>,
     pub(super) parent: Option<RunId>,
     pub(super) params: Params,
+    pub(super) request: Option<RequestKey>,
 }
 
 /// A want comes into being that does what `plan` says.
@@ -148,6 +166,7 @@ pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         plan: start.carries_out,
         parent: start.parent,
         params: start.params,
+        request: start.request,
     };
     out.event(Event::WantCreated(event));
     supersede(out);

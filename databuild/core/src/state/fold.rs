@@ -212,6 +212,9 @@ impl State {
 
     fn create_want(&mut self, event: &WantCreated, at: Timestamp) {
         self.last_want = self.last_want.max(event.want);
+        if let Some(key) = &event.request {
+            self.requests.add(key, event.want, at);
+        }
         self.advance(event.as_of);
         let mut remaining = BTreeMap::new();
         let mut total = 0;

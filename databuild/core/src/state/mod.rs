@@ -19,6 +19,7 @@ mod keys;
 mod making;
 mod marks;
 mod readiness;
+mod requests;
 mod staleness;
 mod succession;
 mod taint;
@@ -33,6 +34,7 @@ pub use entries::{Entries, Entry};
 pub use fold::FoldError;
 pub use making::Making;
 pub use marks::Marks;
+pub use requests::{Answered, Requests};
 pub use staleness::Verdict;
 pub(crate) use succession::reads_the_same;
 pub(crate) use trial::read_graph;
@@ -82,6 +84,8 @@ pub struct State {
     /// For each job that has a rate, by its first label: when its last attempts were leased, oldest first; as many as
     /// the rate allows in a period.
     pub starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
+    /// Requests that named themselves.
+    pub requests: Requests,
     extents: Option<Arc<Extents>>,
     datasets: Vec<Arc<DatasetState>>,
     /// Datasets that the current graph does not have (or has with other keys), by name and keys.

@@ -35,6 +35,7 @@ pub fn request(targets: &[&str], refresh: Refresh) -> WantRequest {
         comment: String::new(),
         source: "test".to_owned(),
         graph: None,
+        key: None,
     }
 }
 
@@ -53,6 +54,7 @@ pub fn applying(plan: PlanId) -> ApplyRequest {
         sla_seconds: None,
         comment: String::new(),
         source: "test".to_owned(),
+        key: None,
     }
 }
 

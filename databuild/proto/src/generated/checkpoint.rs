@@ -71,6 +71,8 @@ pub struct Checkpoint {
     pub last_trial: u64,
     // @@protoc_insertion_point(field:databuild.v1.Checkpoint.trials)
     pub trials: ::std::vec::Vec<CheckpointTrial>,
+    // @@protoc_insertion_point(field:databuild.v1.Checkpoint.requests)
+    pub requests: ::std::vec::Vec<CheckpointRequest>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.Checkpoint.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -173,6 +175,9 @@ impl ::protobuf::Message for Checkpoint {
                 650 => {
                     self.trials.push(is.read_message()?);
                 },
+                722 => {
+                    self.requests.push(is.read_message()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -263,6 +268,10 @@ impl ::protobuf::Message for Checkpoint {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for value in &self.requests {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -338,6 +347,9 @@ impl ::protobuf::Message for Checkpoint {
         for v in &self.trials {
             ::protobuf::rt::write_message_field_with_cached_size(81, v, os)?;
         };
+        for v in &self.requests {
+            ::protobuf::rt::write_message_field_with_cached_size(90, v, os)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -376,12 +388,143 @@ impl ::protobuf::Message for Checkpoint {
         self.starts.clear();
         self.last_trial = 0;
         self.trials.clear();
+        self.requests.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static Checkpoint {
         static instance: ::protobuf::rt::Lazy<Checkpoint> = ::protobuf::rt::Lazy::new();
         instance.get(Checkpoint::new)
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.CheckpointRequest)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointRequest {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRequest.key)
+    pub key: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRequest.digest)
+    pub digest: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRequest.want)
+    pub want: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRequest.at)
+    pub at: ::protobuf::MessageField<super::events::Instant>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointRequest.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointRequest {
+    fn default() -> &'a CheckpointRequest {
+        <CheckpointRequest as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointRequest {
+    pub fn new() -> CheckpointRequest {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointRequest {
+    const NAME: &'static str = "CheckpointRequest";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.key = is.read_string()?;
+                },
+                18 => {
+                    self.digest = is.read_string()?;
+                },
+                24 => {
+                    self.want = is.read_uint64()?;
+                },
+                34 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.at)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.key.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.key);
+        }
+        if !self.digest.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.digest);
+        }
+        if self.want != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.want);
+        }
+        if let Some(v) = self.at.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.key.is_empty() {
+            os.write_string(1, &self.key)?;
+        }
+        if !self.digest.is_empty() {
+            os.write_string(2, &self.digest)?;
+        }
+        if self.want != 0 {
+            os.write_uint64(3, self.want)?;
+        }
+        if let Some(v) = self.at.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(4, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointRequest {
+        CheckpointRequest::new()
+    }
+
+    fn clear(&mut self) {
+        self.key.clear();
+        self.digest.clear();
+        self.want = 0;
+        self.at.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointRequest {
+        static instance: CheckpointRequest = CheckpointRequest {
+            key: ::std::string::String::new(),
+            digest: ::std::string::String::new(),
+            want: 0,
+            at: ::protobuf::MessageField::none(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
     }
 }
 

@@ -2941,6 +2941,10 @@ pub struct WantCreated {
     pub parent: u64,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.params)
     pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.request_key)
+    pub request_key: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.request_digest)
+    pub request_digest: ::std::string::String,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3028,6 +3032,12 @@ impl ::protobuf::Message for WantCreated {
                     is.pop_limit(old_limit);
                     self.params.insert(key, value);
                 },
+                722 => {
+                    self.request_key = is.read_string()?;
+                },
+                730 => {
+                    self.request_digest = is.read_string()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -3095,6 +3105,12 @@ impl ::protobuf::Message for WantCreated {
             entry_size += ::protobuf::rt::string_size(2, &v);
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
         };
+        if !self.request_key.is_empty() {
+            my_size += ::protobuf::rt::string_size(90, &self.request_key);
+        }
+        if !self.request_digest.is_empty() {
+            my_size += ::protobuf::rt::string_size(91, &self.request_digest);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -3155,6 +3171,12 @@ impl ::protobuf::Message for WantCreated {
             os.write_string(1, &k)?;
             os.write_string(2, &v)?;
         };
+        if !self.request_key.is_empty() {
+            os.write_string(90, &self.request_key)?;
+        }
+        if !self.request_digest.is_empty() {
+            os.write_string(91, &self.request_digest)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -3188,6 +3210,8 @@ impl ::protobuf::Message for WantCreated {
         self.plan = 0;
         self.parent = 0;
         self.params.clear();
+        self.request_key.clear();
+        self.request_digest.clear();
         self.special_fields.clear();
     }
 

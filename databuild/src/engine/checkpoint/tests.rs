@@ -8,7 +8,7 @@ use databuild_core::event::{
 use databuild_core::graph::Axis;
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns, TrialDump};
-use databuild_core::state::{Alias, Arm};
+use databuild_core::state::{Alias, Answered, Arm};
 use databuild_core::time::Granularity;
 use databuild_proto::protobuf::MessageField;
 use jiff::Timestamp;
@@ -219,6 +219,10 @@ fn full() -> StateDump {
         last_trial: TrialId(9),
         trials: trials(),
         plans: vec![SavedPlan { created_at: time("2024-03-14T01:02:03.25Z"), plan }],
+        requests: vec![(
+            "key".to_owned(),
+            Answered { digest: "1f".into(), want: WantId(3), at: time("2024-03-14T01:02:03.5Z") },
+        )],
     }
 }
 

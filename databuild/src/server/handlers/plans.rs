@@ -2,6 +2,7 @@
 
 use super::super::error::ApiError;
 use super::super::estimate;
+use super::super::keyed::Keyed;
 use super::super::routes::App;
 use super::super::views;
 use super::wants;
@@ -118,9 +119,8 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 pub async fn apply(
     State(app): State<App>,
     Path(id): Path<String>,
-    body: Result<Json<ApplyPlan>, JsonRejection>,
+    Keyed { key, body }: Keyed<ApplyPlan>,
 ) -> Result<Response, ApiError> {
-    let Json(body) = body?;
     let plan: PlanId = id.parse().map_err(|_| ApiError::not_found("plan_not_found", "plan", &id))?;
     let request = ApplyRequest {
         plan,
@@ -129,9 +129,8 @@ pub async fn apply(
         sla_seconds: body.sla_seconds,
         comment: body.comment,
         source: body.source.unwrap_or_else(|| "api".to_owned()),
+        key,
     };
-    let want =
-        app.engine.apply_plan(request).await.map_err(|error| ApiError::from(error).with("plan_id", plan))?;
-    let location = [(header::LOCATION, format!("/api/v1/wants/{want}"))];
-    Ok((StatusCode::CREATED, location, Json(wants::detail(&app, want)?)).into_response())
+    let made = app.engine.apply_plan(request).await;
+    wants::created(&app, made.map_err(|error| ApiError::from(error).with("plan_id", plan))?)
 }

@@ -3,6 +3,7 @@
 use super::super::describe::class_name;
 use super::super::error::ApiError;
 use super::super::history;
+use super::super::keyed::Keyed;
 use super::super::progress::Lines;
 use super::super::routes::App;
 use super::super::{views, waits};
@@ -10,23 +11,20 @@ use super::{class, cursor, instant, limit, refresh, refresh_name};
 use crate::api::{
     CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, ProgressLine, WantDetail, WantRow, WhyWork,
 };
-use crate::engine::CommandError;
+use crate::engine::Created;
 use crate::store::StoreError;
 use crate::store::{WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{header, HeaderMap, StatusCode};
+use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use databuild_core::decide::{Input, InvokeRequest, WantRequest};
 use databuild_core::event::Refresh;
 use databuild_core::ids::{GraphId, Seq, WantId};
 use serde::Deserialize;
-use std::future::Future;
 use std::time::Duration;
 
-/// Answers remembered by idempotency key.
-const REMEMBERED: usize = 1000;
 /// Lines of one progress answer, at most.
 const MOST_LINES: usize = 500;
 /// After something happened, more of it is waited for this long, so that a busy want is told of in a few answers a
@@ -41,10 +39,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A bad body, a reference that cannot be resolved, no graph, a full disk.
 pub async fn create(
     State(app): State<App>,
-    headers: HeaderMap,
-    body: Result<Json<CreateWant>, JsonRejection>,
+    Keyed { key, body }: Keyed<CreateWant>,
 ) -> Result<Response, ApiError> {
-    let Json(body) = body?;
     let request = WantRequest {
         targets: body.targets,
         class: class(body.class.as_deref())?,
@@ -55,8 +51,9 @@ pub async fn create(
         comment: body.comment,
         source: body.source.unwrap_or_else(|| "api".to_owned()),
         graph: body.graph.map(GraphId),
+        key,
     };
-    once(&app, &headers, app.engine.want(request)).await
+    created(&app, app.engine.want(request).await?)
 }
 
 /// `POST /jobs/invoke`.
@@ -65,10 +62,8 @@ pub async fn create(
 /// As [`create`]; no such job or parameter, or a value that cannot be.
 pub async fn invoke(
     State(app): State<App>,
-    headers: HeaderMap,
-    body: Result<Json<InvokeJob>, JsonRejection>,
+    Keyed { key, body }: Keyed<InvokeJob>,
 ) -> Result<Response, ApiError> {
-    let Json(body) = body?;
     let want = WantRequest {
         targets: body.targets,
         class: class(body.class.as_deref())?,
@@ -79,35 +74,18 @@ pub async fn invoke(
         comment: body.comment,
         source: body.source.unwrap_or_else(|| "api".to_owned()),
         graph: body.graph.map(GraphId),
+        key,
     };
     let request = InvokeRequest { job: body.job, params: body.params, want };
-    once(&app, &headers, app.engine.invoke(request)).await
+    created(&app, app.engine.invoke(request).await?)
 }
 
-/// Creates a want, unless a request with the same idempotency key did so before.
-async fn once(
-    app: &App,
-    headers: &HeaderMap,
-    create: impl Future<Output = Result<WantId, CommandError>>,
-) -> Result<Response, ApiError> {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    if let Some(known) = key.as_deref().and_then(|key| remembered(app, key)) {
-        return Ok((StatusCode::OK, Json(detail(app, parse(&known)?)?)).into_response());
-    }
-    let id = create.await?;
-    if let (Some(key), Ok(mut kept)) = (key, app.idempotency.lock()) {
-        kept.push_back((key, id.to_string()));
-        if kept.len() > REMEMBERED {
-            kept.pop_front();
-        }
-    }
-    let location = [(header::LOCATION, format!("/api/v1/wants/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(detail(app, id)?)).into_response())
-}
-
-fn remembered(app: &App, key: &str) -> Option<String> {
-    let kept = app.idempotency.lock().ok()?;
-    kept.iter().find(|(known, _)| known == key).map(|(_, want)| want.clone())
+/// The answer to a request for a want: 201, or 200 if an earlier request with its key made the want.
+pub(super) fn created(app: &App, created: Created) -> Result<Response, ApiError> {
+    let Created { want, repeated } = created;
+    let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
+    let location = [(header::LOCATION, format!("/api/v1/wants/{want}"))];
+    Ok((status, location, Json(detail(app, want)?)).into_response())
 }
 
 fn parse(id: &str) -> Result<WantId, ApiError> {

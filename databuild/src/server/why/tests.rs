@@ -121,6 +121,7 @@ impl Workspace {
             comment: String::new(),
             source: "test".to_owned(),
             graph: None,
+            key: None,
         };
         self.step(Input::CreateWant(request, Sightings::default()));
     }

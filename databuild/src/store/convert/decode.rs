@@ -6,8 +6,8 @@ use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
     PartitionsFailed, PlanCreated, PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended,
-    Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome,
-    WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
+    Record, Refresh, RequestKey, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded,
+    WantOutcome, WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
@@ -172,6 +172,8 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         plan,
         parent,
         params,
+        request_key,
+        request_digest,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -191,6 +193,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         plan: (plan != 0).then_some(PlanId(plan)),
         parent: (parent != 0).then_some(RunId(parent)),
         params,
+        request: (!request_key.is_empty()).then_some(RequestKey { key: request_key, digest: request_digest }),
     })
 }
 

@@ -216,7 +216,10 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         plan,
         parent,
         params,
+        request,
     } = event;
+    let (request_key, request_digest) =
+        request.as_ref().map(|request| (request.key.clone(), request.digest.clone())).unwrap_or_default();
     stored::WantCreated {
         want: want.0,
         targets: targets.clone(),
@@ -234,6 +237,8 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         plan: plan.map_or(0, |plan| plan.0),
         parent: parent.map_or(0, |run| run.0),
         params: params.clone(),
+        request_key,
+        request_digest,
         ..Default::default()
     }
 }

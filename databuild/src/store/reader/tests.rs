@@ -76,6 +76,7 @@ fn want(id: u64) -> Event {
         plan: Some(PlanId(7)),
         parent: None,
         params: [("full".to_owned(), "yes".to_owned())].into(),
+        request: None,
     })
 }
 

@@ -56,7 +56,20 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
         return Err(StoreError::Unwritable { log: log.to_owned(), reason });
     }
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(fail)?;
+    raise_format(&connection).map_err(fail)?;
     Ok(connection)
+}
+
+/// Marks a log of an older format as one of this program's, before anything is written that the older program would
+/// not read in full.
+fn raise_format(connection: &Connection) -> rusqlite::Result<()> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == FORMAT {
+        return Ok(());
+    }
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    // Into the main file, so that the older program finds the number in the header without touching anything.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// A connection that can read only. The file must have been opened by a writer of this process before.

@@ -4,7 +4,7 @@ use super::super::log::{Batch, EventLog};
 use super::super::testing::{at, example_records, history};
 use super::archiver::{Archiver, Cut};
 use super::log::SqliteLog;
-use super::schema::{PROJECTED_TABLES, PROJECTIONS_VERSION};
+use super::schema::{FORMAT, PROJECTED_TABLES, PROJECTIONS_VERSION};
 use databuild_core::event::{Event, FilesVanished, Record};
 use databuild_core::ids::Seq;
 use proptest::prelude::*;
@@ -139,7 +139,7 @@ fn the_file_says_what_it_is_and_how_it_is_kept() {
     let mut subject = Sqlite::new();
     let connection = subject.log().connection();
     assert_eq!(pragma(connection, "application_id"), 0x4442_454c);
-    assert_eq!(pragma(connection, "user_version"), 1);
+    assert_eq!(pragma(connection, "user_version"), FORMAT);
     assert_eq!(pragma(connection, "synchronous"), 2, "FULL");
     assert_eq!(pragma(connection, "foreign_keys"), 1);
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
@@ -249,12 +249,12 @@ fn a_newer_log_is_refused() {
     let change = |path: &Path, journal: &str| {
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "journal_mode", journal).unwrap();
-        connection.pragma_update(None, "user_version", 2).unwrap();
+        connection.pragma_update(None, "user_version", FORMAT + 1).unwrap();
         // Whatever a later format looks like inside, its number is what is spoken of.
         connection.execute_batch("DROP TABLE meta").unwrap();
     };
     change(&subject.path(), "DELETE");
-    let want = |path: &Path| StoreError::NewerLog { log: path.display().to_string(), found: 2, known: 1 };
+    let want = |path: &Path| StoreError::NewerLog { log: path.display().to_string(), found: FORMAT + 1, known: FORMAT };
     assert_eq!(subject.refusal(), want(&subject.path()));
 
     subject = Sqlite::with_examples();
@@ -262,12 +262,29 @@ fn a_newer_log_is_refused() {
     assert_eq!(subject.refusal(), want(&subject.path()));
 }
 
+#[test]
+fn a_log_of_an_older_format_is_read_and_marked_in_its_main_file() {
+    let subject = Sqlite::with_examples();
+    let header = |path: &Path| {
+        let mut bytes = [0; 4];
+        fs::File::open(path).unwrap().read_exact_at(&mut bytes, 60).unwrap();
+        i64::from(u32::from_be_bytes(bytes))
+    };
+    let connection = Connection::open(subject.path()).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    assert_eq!(header(&subject.path()), 1);
+    let log = SqliteLog::open(&subject.path()).unwrap();
+    assert_eq!(header(&subject.path()), FORMAT);
+    assert_eq!(log.read(Seq(0), 1000).unwrap().len(), example_records().len());
+}
+
 /// The files of a crashed newer program, whose change of the number is still in the write-ahead log.
 #[test]
 fn a_newer_log_is_refused_before_its_write_ahead_log_is_touched() {
     let subject = Sqlite::with_examples();
     let connection = Connection::open(subject.path()).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", FORMAT + 1).unwrap();
     let crashed = Sqlite { folder: tempfile::tempdir().unwrap(), log: None };
     copy_files(subject.folder.path(), crashed.folder.path());
     assert!(fs::metadata(crashed.folder.path().join("events.db-wal")).unwrap().len() > 0);

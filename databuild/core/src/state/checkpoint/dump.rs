@@ -6,7 +6,9 @@ use crate::graph::{Axis, JobDigests, JobIx, Params, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::range_set::{Key, RangeSet};
-use crate::state::{Alias, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Trial, Want};
+use crate::state::{
+    Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Trial, Want,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub struct StateDump {
     pub last_plan: PlanId,
     /// Kept plans.
     pub plans: Vec<SavedPlan>,
+    /// Requests that named themselves, by key.
+    pub requests: Vec<(String, Answered)>,
     /// As in the state.
     pub last_trial: TrialId,
     /// Trials.
@@ -243,6 +247,7 @@ impl State {
             attempt_ms,
             pool_sizes,
             starts,
+            requests,
             // Follows from the graph and `as_of`.
             extents: _,
             // Follows from what is discovered.
@@ -283,6 +288,7 @@ impl State {
             graphs: graphs.dumps,
             last_plan: *last_plan,
             plans: plans.values().map(|saved| SavedPlan::clone(saved)).collect(),
+            requests: requests.iter().map(|(key, known)| (key.to_owned(), known.clone())).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::ids::{GraphId, Seq};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::range_set::Key;
 use crate::state::{
-    DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Run, State, Trial, Want,
+    DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Requests, Run, State, Trial, Want,
 };
 use crate::symbols::Symbols;
 use std::collections::BTreeMap;
@@ -73,6 +73,7 @@ impl State {
             runs,
             last_plan,
             plans,
+            requests,
             last_trial,
             trials,
         } = dump;
@@ -132,6 +133,7 @@ impl State {
             attempt_ms,
             pool_sizes,
             starts: starts.into_iter().map(|(job, at)| (job, Arc::new(at.into()))).collect(),
+            requests: Requests::default(),
             extents,
             datasets: Vec::new(),
             retired: retired_states,
@@ -139,6 +141,9 @@ impl State {
             readers: Arc::default(),
             provenances: Arc::new(provenances),
         };
+        for (key, answered) in requests {
+            state.requests.put(&key, answered);
+        }
         let Some(current) = registered.first() else {
             let rest = [datasets.len(), work.len(), wants.len(), runs.len(), plans.len(), trials.len()];
             let nothing = rest.iter().all(|len| *len == 0);

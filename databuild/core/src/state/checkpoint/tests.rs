@@ -165,6 +165,7 @@ impl World {
                     sla_seconds: None,
                     comment: String::new(),
                     source: "test".to_owned(),
+                    key: None,
                 };
                 self.give(Input::ApplyPlan(request, Sightings::default()));
             }
@@ -208,6 +209,7 @@ impl World {
             comment: String::new(),
             source: "api".to_owned(),
             graph: None,
+            key: None,
         };
         self.give(Input::CreateWant(request, Sightings::default()));
     }

@@ -1,0 +1,105 @@
+//! JSON bodies of requests that may name themselves by the header `Idempotency-Key`.
+
+use super::error::ApiError;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::Json;
+use databuild_core::digest::sha256_of_texts;
+use databuild_core::event::RequestKey;
+use serde::de::DeserializeOwned;
+
+/// The header, in lower case.
+const HEADER: &str = "idempotency-key";
+/// Longest key, in bytes.
+const LONGEST: usize = 200;
+
+/// A body with the name that the client gave to its request.
+#[derive(Debug)]
+pub struct Keyed<T> {
+    /// None without the header.
+    pub key: Option<RequestKey>,
+    /// The body.
+    pub body: T,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Keyed<T>, ApiError> {
+        let (parts, body) = request.into_parts();
+        let name = key(&parts.headers)?;
+        let whole = Request::from_parts(parts.clone(), body);
+        let bytes = Bytes::from_request(whole, state).await?;
+        let key = name.map(|key| {
+            let text = String::from_utf8_lossy(&bytes);
+            let digest = sha256_of_texts([parts.method.as_str(), parts.uri.path(), &text]);
+            RequestKey { key, digest }
+        });
+        let again = Request::from_parts(parts, Body::from(bytes));
+        let Json(body) = Json::<T>::from_request(again, state).await?;
+        Ok(Keyed { key, body })
+    }
+}
+
+/// The key of a request's headers.
+fn key(headers: &axum::http::HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| {
+        let good = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        !text.trim().is_empty() && text.len() <= LONGEST && text.bytes().all(good)
+    });
+    match (text, values.next()) {
+        (Some(text), None) => Ok(Some(text.to_owned())),
+        (None, _) | (_, Some(_)) => Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_idempotency_key",
+            format!("send one Idempotency-Key of 1 to {LONGEST} printable ASCII characters"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn a_key_is_short_printable_and_alone() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(HEADER, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            key(&headers).map_err(|_| ())
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["nightly 7"]), Ok(Some("nightly 7".to_owned())));
+        let longest = "k".repeat(LONGEST);
+        assert_eq!(of(&[&longest]), Ok(Some(longest.clone())));
+        for bad in [&["".to_owned()], &[" ".to_owned()], &[longest.clone() + "k"], &["é".to_owned()]] {
+            assert_eq!(of(&[&bad[0]]), Err(()), "{bad:?}");
+        }
+        assert_eq!(of(&["a", "b"]), Err(()));
+    }
+
+    #[tokio::test]
+    async fn the_digest_is_of_route_and_body() {
+        let digest = |path: &str, body: &str| {
+            let request = Request::post(path)
+                .header(HEADER, "k")
+                .header("content-type", "application/json")
+                .body(Body::from(body.to_owned()))
+                .unwrap();
+            async move {
+                let found = Keyed::<serde_json::Value>::from_request(request, &()).await;
+                found.unwrap().key.unwrap().digest
+            }
+        };
+        let first = digest("/wants", "{\"a\": 1}").await;
+        assert_eq!(digest("/wants", "{\"a\": 1}").await, first);
+        assert_ne!(digest("/wants", "{\"a\": 2}").await, first);
+        assert_ne!(digest("/jobs/invoke", "{\"a\": 1}").await, first);
+    }
+}
