@@ -77,7 +77,7 @@ class Failures(Scenario):
                     self.assertIn(part, line)
                 self.assertFalse(os.path.exists(self.ws.at("out", "case", f"{case}.txt")))
         # Empty folders are kept for the next attempts.
-        staging = self.ws.at(".databuild", "staging")
+        staging = self.ws.at(".databuild", "staging", "...")
         wait_until("staging is cleared", lambda: all(name.startswith("spare-") for name in os.listdir(staging)))
 
     def test_odd_reports(self):

@@ -41,7 +41,12 @@ class Pipeline(Scenario):
         self.assertEqual(len(self.ws.runs()), 25)
 
     def test_state_is_no_package(self):
-        """bazel build //... does not see the state folder"""
+        """bazel build //... does not see the state folder, nor a BUILD file in an output that is staged there"""
+        staged = self.ws.at(".databuild", "staging", "...", "r0-1", "tree", "sub")
+        os.makedirs(staged)
+        for name in ("BUILD", "BUILD.bazel"):
+            with open(os.path.join(staged, name), "w") as file:
+                file.write("this is data (")
         self.assertNotIn(".databuild", self.world.bazel("query", "//...").expect(0).out)
 
     def test_library_edit(self):

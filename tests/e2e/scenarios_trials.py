@@ -106,7 +106,7 @@ class Trials(Scenario):
 
     def staged(self) -> list:
         """Folders of attempts that are not cleared away."""
-        return [name for name in os.listdir(self.ws.at(".databuild", "staging")) if not name.startswith("spare-")]
+        return [name for name in os.listdir(self.ws.at(".databuild", "staging", "...")) if not name.startswith("spare-")]
 
     def test_d_differs(self):
         """an edit that changes bytes compares as different, and is no evidence"""

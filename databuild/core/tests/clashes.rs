@@ -26,13 +26,52 @@ fn graph(places: &[Place]) -> GraphSpec {
 }
 
 fn messages(graph: &GraphSpec) -> Vec<String> {
+    problems(graph, ProblemCode::PathClash)
+}
+
+fn problems(graph: &GraphSpec, code: ProblemCode) -> Vec<String> {
     match Graph::parse_new(&graph.json(), &mut Symbols::new()) {
         Ok(_) => Vec::new(),
         Err(problems) => {
-            assert!(problems.iter().all(|problem| problem.code == ProblemCode::PathClash), "{problems:?}");
+            assert!(problems.iter().all(|problem| problem.code == code), "{problems:?}");
             problems.iter().map(ToString::to_string).collect()
         }
     }
+}
+
+#[test]
+fn nothing_is_published_to_what_belongs_to_others() {
+    let any = || dynamic("any", "any");
+    let name = |keys: &[&str]| listed("name", keys);
+    let cases: &[(Place, bool)] = &[
+        ((".databuild", &[]), true),
+        ((".databuild/out", &[]), true),
+        ((".databuild/{any}", &[any()]), true),
+        ((".databuild-out/{any}", &[any()]), false),
+        (("out/.databuild/{any}", &[any()]), false),
+        (("{any}", &[any()]), false),
+        (("{any}/{name}", &[any(), name(&["x"])]), false),
+        ((".{any}/x", &[any()]), true),
+        ((".{any}.csv", &[any()]), false),
+        ((".{name}/x", &[name(&["cache", "databuild"])]), true),
+        ((".{name}/x", &[name(&["cache", "data"])]), false),
+        ((".git/hooks/{any}", &[any()]), true),
+        ((".gitignore", &[]), false),
+        (("bazel-out/x", &[]), true),
+        (("bazel-bin", &[]), true),
+        (("bazel-notes/x", &[]), false),
+        (("external .databuild/server.json", &[]), false),
+        (("/srv/.databuild/x", &[]), false),
+    ];
+    for (place, refused) in cases {
+        let found = problems(&graph(&[*place]), ProblemCode::ReservedPath);
+        assert_eq!(!found.is_empty(), *refused, "{}: {found:?}", place.0);
+    }
+    let found = problems(&graph(&[(".{name}/x", &[name(&["databuild"])])]), ProblemCode::ReservedPath);
+    assert_eq!(
+        found,
+        ["`a/name=databuild` would be published to `.databuild/x`, but `.databuild` belongs to DataBuild (//:a)"]
+    );
 }
 
 #[test]

@@ -600,10 +600,13 @@ fn after_a_restart_what_nobody_knows_is_lost_and_what_was_intended_is_done() {
         outputs: outputs.clone(),
         ..Default::default()
     }));
-    workspace.step(Input::AttemptEnded { attempt: second, end: success }).reply.unwrap();
+    let step = workspace.step(Input::AttemptEnded { attempt: second, end: success });
+    assert!(matches!(&step.effects[..], [Effect::Publish { again: false, .. }]));
     workspace.restart(&[second]);
-    assert!(matches!(&workspace.effects[..], [Effect::Publish { attempt, outputs: again, .. }]
-        if *attempt == second && *again == outputs));
+    assert!(
+        matches!(&workspace.effects[..], [Effect::Publish { attempt, outputs: ordered, again: true, .. }]
+        if *attempt == second && *ordered == outputs)
+    );
     workspace.step(Input::Published { attempt: second, marks: vec![5] }).reply.unwrap();
     assert_eq!(workspace.running(), ["b"]);
     // A cancellation that was asked for is ordered again.

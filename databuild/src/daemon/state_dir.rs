@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 /// The name of the state folder below the workspace root.
 pub const STATE_DIR_NAME: &str = ".databuild";
 
+/// The name of a folder below which Bazel finds no packages, since no component of a package's name may consist of dots
+/// alone. Outputs may have BUILD files in them, and `//...` looks into hidden folders, too.
+pub const NO_PACKAGE: &str = "...";
+
 /// How many logs of earlier servers are kept.
 const PREVIOUS_LOGS: usize = 3;
 
@@ -85,7 +89,7 @@ impl StateDir {
             // Bytes that are right whoever of two writers comes last.
             std::fs::write(&ignore, "*\n").map_err(unwritable(&ignore, "write a file"))?;
         }
-        for dir in [state.spool(), state.staging()] {
+        for dir in [state.spool(), state.path.join("staging"), state.staging()] {
             make_private_dir(&dir)?;
         }
         Ok(state)
@@ -180,7 +184,7 @@ impl StateDir {
 
     /// Outputs that are not published yet; on the file system of the workspace.
     pub fn staging(&self) -> PathBuf {
-        self.path.join("staging")
+        self.path.join("staging").join(NO_PACKAGE)
     }
 
     /// Requests of observers that are running.

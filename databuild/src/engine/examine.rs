@@ -331,6 +331,9 @@ pub(super) fn collect_one(
             return Err((format!("{}: {message}", output.partition), permanent))
         }
         Said::Empty { metadata } => {
+            if let Some(path) = &output.path {
+                publish::make_ready(path, true).map_err(|error| (error.to_string(), false))?;
+            }
             return Ok((record(output, EMPTY_VERSION.to_owned(), true, 0, metadata), None));
         }
         Said::Done { version, metadata } => (version, metadata),
@@ -340,7 +343,8 @@ pub(super) fn collect_one(
         let version = version.unwrap_or_else(|| format!("run:{}", request.run));
         return Ok((record(output, version, false, 0, metadata), None));
     };
-    match publish::inspect(path) {
+    let inspected = publish::inspect(path).and_then(|found| publish::make_ready(path, false).map(|()| found));
+    match inspected {
         Ok(found) => {
             let record = record(output, found.hash.to_string(), false, found.bytes, metadata);
             Ok((record, Some(path.clone())))

@@ -8,6 +8,7 @@ use super::orchestrator::{attempt_id, lost, Message};
 use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
+use crate::publish::{BadHash, Output, Reserved};
 use crate::runner::{
     self, AttemptFiles, AttemptName, AttemptState, CheckSpec, EventSink, ExitRecord, Found, MemoryLimits,
     RunnerClient, RunnerError, RunnerEvent, StartSpec, MAX_REQUESTS,
@@ -37,6 +38,7 @@ pub(super) struct Performer {
     pub(super) shared: Arc<Shared>,
     pub(super) workspace: PathBuf,
     pub(super) staging: Arc<Staging>,
+    pub(super) reserved: Arc<Reserved>,
     pub(super) spool: PathBuf,
     pub(super) snapshots: Arc<snapshot::Store>,
     pub(super) reader: Arc<Reader>,
@@ -69,10 +71,14 @@ impl Performer {
                         report(runner.cancel(&name, CANCELED));
                     }
                 }
-                Effect::Publish { attempt, outputs, .. } => {
-                    let outputs = self.placed(attempt, outputs, state);
-                    // A publisher that is gone means that the engine goes down; a restart publishes.
-                    let _ = self.publish.send(PublishOrder::Publish { attempt, outputs });
+                Effect::Publish { attempt, outputs, again, .. } => {
+                    match self.placed(attempt, &outputs, state) {
+                        // A publisher that is gone means that the engine goes down; a restart publishes.
+                        Ok(outputs) => {
+                            let _ = self.publish.send(PublishOrder::Publish { attempt, outputs, again });
+                        }
+                        Err(message) => found.push(Input::PublishFailed { attempt, message }),
+                    }
                 }
                 Effect::Forget(attempt) => {
                     forget.extend(AttemptName::new(attempt.to_string()).ok());
@@ -98,32 +104,38 @@ impl Performer {
         found
     }
 
-    /// Each output with its staging path and its place. They follow from the log alone, so that an intent
+    /// Outputs with their staging paths and places, if they are files. These follow from the log alone, so that an intent
     /// can be carried out after a power loss that took the attempt's folder.
     fn placed(
         &self,
         attempt: AttemptId,
-        outputs: Vec<OutputRecord>,
+        outputs: &[OutputRecord],
         state: &State,
-    ) -> Vec<(OutputRecord, Option<(PathBuf, PathBuf)>)> {
-        let run = state.runs.get(&attempt.run);
-        outputs
-            .into_iter()
-            .map(|output| {
-                let paths = run.and_then(|run| {
-                    let graph = &run.graph.graph;
-                    let (ix, key) = graph.locate(&output.partition, &state.symbols)?;
-                    let job = graph.job(run.job);
-                    let index = job.outputs.iter().position(|output| *output == ix)?;
-                    let place = graph.dataset(ix).partition_path(&key, &state.symbols)?;
-                    let place = self.workspace.join(place);
-                    let slot = staging::slot(job, index, &output.partition);
-                    let staging = self.staging.path(&attempt.to_string(), &slot, &place);
-                    Some((staging, place))
-                });
-                (output, paths)
-            })
-            .collect()
+    ) -> Result<Vec<Option<Output>>, String> {
+        let Some(run) = state.runs.get(&attempt.run) else { return Err(format!("{attempt} is not known")) };
+        let graph = &run.graph.graph;
+        let place = |output: &OutputRecord| {
+            let (ix, key) = graph
+                .locate(&output.partition, &state.symbols)
+                .ok_or_else(|| format!("{} is not in the graph", output.partition))?;
+            let job = graph.job(run.job);
+            let index = job
+                .outputs
+                .iter()
+                .position(|output| *output == ix)
+                .ok_or_else(|| format!("{} does not make {}", job.label, output.partition))?;
+            let Some(place) = graph.dataset(ix).partition_path(&key, &state.symbols) else { return Ok(None) };
+            let place = self.workspace.join(place);
+            let slot = staging::slot(job, index, &output.partition);
+            let staging = self.staging.path(&attempt.to_string(), &slot, &place);
+            let content = if output.empty {
+                None
+            } else {
+                Some(output.version.parse().map_err(|error: BadHash| error.to_string())?)
+            };
+            Ok(Some(Output { staging, place, content }))
+        };
+        outputs.iter().map(place).collect()
     }
 
     /// Connects to a runner. The input that follows says whether there is one, and which of the `live` attempts are
@@ -175,7 +187,9 @@ impl Performer {
             if let Some(request) =
                 std::fs::read(request).ok().and_then(|text| request::parse_request(&text).ok())
             {
-                self.staging.note(attempt.as_str(), &request);
+                if let Err(error) = self.staging.note(attempt.as_str(), &request) {
+                    tracing::warn!(%error, attempt = attempt.as_str(), "where it stages outputs cannot be noted");
+                }
             }
             let id = attempt_id(attempt);
             let over = matches!(state, AttemptState::Ended { .. });
@@ -254,6 +268,9 @@ impl Performer {
         if let Some(inputs) = self.vanished(spec, &request) {
             return Err(inputs);
         }
+        // Before it runs in vain. Links can change until it is published, so that looks again.
+        let places = request.outputs.iter().filter_map(|output| output.final_path.as_deref());
+        self.reserved.check(places).map_err(|error| vec![fail(error.to_string(), true)])?;
         let job = spec.graph.graph.job(spec.job);
         let snapshot = self
             .snapshot(&job.label, &job.code)
@@ -273,7 +290,8 @@ impl Performer {
         }
         start.check_failures = job.batch.is_some();
         self.staging.prepare(start.attempt.as_str());
-        self.staging.note(start.attempt.as_str(), &request);
+        let noted = self.staging.note(start.attempt.as_str(), &request);
+        noted.map_err(|error| vec![fail(format!("its staging folder cannot be made: {error}"), false)])?;
         start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
         start.request =
             serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;

@@ -4,9 +4,8 @@
 use super::orchestrator::Message;
 use super::pace::Pace;
 use super::staging::Staging;
-use crate::publish::{self, ContentHash, PublishError, Redo};
+use crate::publish::{self, Output, Publication, PublishError, Reserved};
 use databuild_core::decide::Input;
-use databuild_core::event::OutputRecord;
 use databuild_core::ids::AttemptId;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,74 +14,175 @@ use std::sync::mpsc::{Receiver, Sender};
 /// Something to be put in its place, or cleared away.
 #[derive(Debug)]
 pub(super) enum PublishOrder {
-    /// Outputs whose intent is durable, each with its staging path and its place if it is a file.
-    Publish { attempt: AttemptId, outputs: Vec<(OutputRecord, Option<(PathBuf, PathBuf)>)> },
-    /// Staging of an attempt that is over.
+    /// All outputs of an attempt whose intent is durable; none for those that are not files.
+    Publish {
+        attempt: AttemptId,
+        outputs: Vec<Option<Output>>,
+        /// A server before this one may have begun.
+        again: bool,
+    },
+    /// Staging of an attempt that is over, which is durable.
     Clear { attempt: AttemptId },
 }
 
 /// Carries out orders until the channel closes.
 pub(super) fn publisher(
     staging: &Staging,
+    reserved: &Reserved,
     orders: &Receiver<PublishOrder>,
     to_loop: &Sender<Message>,
     pace: &Pace,
 ) {
+    // The answer to an order may be under way while the order comes once more, after the runner was connected anew.
+    let mut answered: BTreeSet<AttemptId> = BTreeSet::new();
+    let mut kept: BTreeSet<AttemptId> = BTreeSet::new();
     while let Ok(first) = orders.recv() {
-        let batch = pace.gather(first, orders);
-        let mut dirs: BTreeSet<PathBuf> = BTreeSet::new();
-        let mut results = Vec::new();
-        for order in batch {
+        let mut published = Vec::new();
+        let mut over = Vec::new();
+        for order in pace.gather(first, orders) {
             match order {
-                PublishOrder::Clear { attempt } => staging.clear(&attempt.to_string()),
-                PublishOrder::Publish { attempt, outputs } => {
-                    let result = put(&outputs, &mut dirs).map_err(|error| error.to_string());
-                    results.push((attempt, result));
+                PublishOrder::Clear { attempt } => over.push(attempt),
+                PublishOrder::Publish { attempt, outputs, again } => {
+                    if answered.insert(attempt) {
+                        // Nothing has a mark but files.
+                        let place = |output: &Output| output.content.map(|_| output.place.clone());
+                        let places = outputs.iter().map(|output| output.as_ref().and_then(place)).collect();
+                        let outputs = outputs.into_iter().flatten().collect();
+                        let publication =
+                            if again { Publication::again(outputs) } else { Publication::first(outputs) };
+                        published.push(Published::new(attempt, publication, places, reserved));
+                    }
                 }
             }
         }
-        let synced = publish::sync_dirs(&dirs).map_err(|error| error.to_string());
-        for (attempt, result) in results {
-            let input = match result.and_then(|marks| synced.clone().map(|()| marks)) {
-                Ok(marks) => Input::Published { attempt, marks },
-                Err(message) => Input::PublishFailed { attempt, message },
-            };
-            if to_loop.send(Message::Input(Box::new(input))).is_err() {
+        sync(&mut published);
+        for one in published {
+            if matches!(one.result, Err(PublishError::NotPutBack { .. })) {
+                kept.insert(one.attempt);
+            }
+            if to_loop.send(Message::Input(Box::new(one.told()))).is_err() {
                 return;
             }
+        }
+        // Nobody waits for this.
+        for attempt in over {
+            answered.remove(&attempt);
+            clear(staging, attempt, kept.remove(&attempt));
         }
     }
 }
 
-/// Renames all outputs of one attempt; returns the published files' fingerprints. Doing it again after a
-/// crash finds what was done before.
-fn put(
-    outputs: &[(OutputRecord, Option<(PathBuf, PathBuf)>)],
-    dirs: &mut BTreeSet<PathBuf>,
-) -> Result<Vec<u64>, PublishError> {
-    let mut marks = Vec::new();
-    for (output, paths) in outputs {
-        let Some((staging, place)) = paths else {
-            marks.push(0);
-            continue;
-        };
-        if output.empty {
-            publish::withdraw(place, dirs)?;
-            marks.push(0);
-            continue;
-        }
-        match publish::publish(staging, place) {
-            Ok(published) => dirs.extend(published.changed_dirs),
-            Err(error) => {
-                // The staged file is gone if a crash came between rename and record.
-                let hash: ContentHash = output.version.parse().map_err(|_| error)?;
-                if publish::redo(staging, place, &hash)? == Redo::Gone {
-                    return Err(PublishError::OutputMissing { path: staging.clone() });
-                }
-            }
-        }
-        let mark = publish::stat_mark(place).map_err(|error| PublishError::io("look at", place, error))?;
-        marks.push(mark.map_or(0, |mark| mark.0));
+fn clear(staging: &Staging, attempt: AttemptId, keep: bool) {
+    if !keep {
+        return staging.clear(&attempt.to_string());
     }
-    Ok(marks)
+    match staging.keep(&attempt.to_string()) {
+        Ok(path) => {
+            tracing::error!(%attempt, path = %path.display(), "outputs that could not be put back are kept")
+        }
+        Err(error) => tracing::error!(%attempt, %error, "outputs that could not be put back are in staging"),
+    }
+}
+
+/// What came of an order, as far as it is not on disk yet.
+struct Published {
+    attempt: AttemptId,
+    publication: Publication,
+    /// The places of outputs that are files and not empty.
+    places: Vec<Option<PathBuf>>,
+    result: Result<(), PublishError>,
+}
+
+impl Published {
+    fn new(
+        attempt: AttemptId,
+        mut publication: Publication,
+        places: Vec<Option<PathBuf>>,
+        reserved: &Reserved,
+    ) -> Published {
+        let result = publication.forward(reserved);
+        Published { attempt, publication, places, result }
+    }
+
+    fn told(self) -> Input {
+        let attempt = self.attempt;
+        match self.result {
+            Ok(()) => {
+                // Without a mark the file is read when it is looked at next.
+                let mark =
+                    |place: &PathBuf| publish::stat_mark(place).ok().flatten().map_or(0, |mark| mark.0);
+                let marks = self.places.iter().map(|place| place.as_ref().map_or(0, mark)).collect();
+                Input::Published { attempt, marks }
+            }
+            Err(error) => Input::PublishFailed { attempt, message: error.to_string() },
+        }
+    }
+}
+
+/// Brings names to disk, those of all attempts together. An attempt of which that fails has failed.
+fn sync(published: &mut [Published]) {
+    let dirs: BTreeSet<PathBuf> =
+        published.iter().flat_map(|one| one.publication.changed_dirs().iter().cloned()).collect();
+    let failed = publish::sync_dirs(&dirs);
+    for one in published.iter_mut().filter(|one| one.result.is_ok()) {
+        let own = one.publication.changed_dirs().iter().find_map(|dir| failed.get_key_value(dir));
+        if let Some((dir, error)) = own {
+            one.result = Err(one.publication.back_after(PublishError::io("flush", dir, *error)));
+            // What can be brought to disk of that, should be.
+            publish::sync_dirs(one.publication.changed_dirs());
+        }
+    }
+}
+
+#[cfg(test)]
+mod crashes;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// What is answered to orders that come together.
+    fn answers(staging: &Staging, orders: Vec<PublishOrder>) -> Vec<Input> {
+        let (send, receive) = mpsc::channel();
+        let (to_loop, answers) = mpsc::channel();
+        orders.into_iter().for_each(|order| send.send(order).unwrap());
+        drop(send);
+        let reserved =
+            Reserved::new(std::path::Path::new("/no workspace"), std::path::Path::new("/no state"));
+        publisher(staging, &reserved, &receive, &to_loop, &Pace::default());
+        drop(to_loop);
+        let input = |message| match message {
+            Message::Input(input) => *input,
+            _ => panic!("not an input"),
+        };
+        answers.into_iter().map(input).collect()
+    }
+
+    #[test]
+    fn an_order_that_comes_again_before_its_answer_is_decided_is_carried_out_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("staging");
+        let attempt: AttemptId = "r1-1".parse().unwrap();
+        std::fs::create_dir_all(root.join("r1-1/1")).unwrap();
+        let output = |name: &str| {
+            let output = Output {
+                staging: root.join("r1-1/1").join(name),
+                place: folder.path().join(name),
+                content: Some(publish::ContentHash::from_sha256([0; 32])),
+            };
+            std::fs::write(&output.place, "old").unwrap();
+            Some(output)
+        };
+        let outputs = vec![output("a"), None, output("b")];
+        std::fs::write(root.join("r1-1/1/a"), "new").unwrap();
+        let order = |again| PublishOrder::Publish { attempt, outputs: outputs.clone(), again };
+        let staging = Staging::new(root.clone());
+        let answers = answers(&staging, vec![order(false), order(true), PublishOrder::Clear { attempt }]);
+        let [Input::PublishFailed { attempt: failed, message }] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!(*failed, attempt);
+        assert!(message.contains("was not written"), "{message}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("a")).unwrap(), "old");
+        assert!(!root.join("r1-1").exists());
+    }
 }

@@ -9,10 +9,12 @@ use super::observers::Observers;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
 use super::pace::Pace;
 use super::perform::{no_runner, ConnectRunner, Performer};
-use super::publisher;
+use super::publisher::{self, PublishOrder};
 use super::replay::{self, ReplayError};
 use super::request::Request;
 use super::staging::Staging;
+use crate::daemon::STATE_DIR_NAME;
+use crate::publish::Reserved;
 use crate::snapshot;
 use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
@@ -99,10 +101,17 @@ impl Engine {
             config.inherited.clone(),
         )?);
         let staging = Arc::new(Staging::new(config.staging));
+        let reserved = Arc::new(Reserved::new(&config.workspace, &config.workspace.join(STATE_DIR_NAME)));
+        // A crash came before this was cleared. Attempts that begin from now on are not among them.
+        let live = core.state.runs.values().map(|run| run.attempt_id()).collect();
+        for attempt in staging.left(&live) {
+            let _ = publish_send.send(PublishOrder::Clear { attempt });
+        }
         let mut performer = Performer {
             shared: Arc::clone(&shared),
             workspace: config.workspace.clone(),
             staging: Arc::clone(&staging),
+            reserved: Arc::clone(&reserved),
             snapshots: config.snapshots,
             reader: Arc::clone(&config.reader),
             base_env: config.base_env,
@@ -144,7 +153,7 @@ impl Engine {
         })?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
-            publisher::publisher(&staging, &publish_receive, &to_loop, &of_publisher);
+            publisher::publisher(&staging, &reserved, &publish_receive, &to_loop, &of_publisher);
         })?);
         let resume = performer.reconnect(&live_attempts(&core.state));
         performer.set_slots(config.slots);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A failed publication step. What was published before is still in place.
+/// A failed publication step. What was published before is in place, unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The job ended without writing its output.
@@ -39,6 +39,30 @@ pub enum PublishError {
         staging: PathBuf,
         /// Where the output belongs.
         path: PathBuf,
+    },
+    /// After a crash the new output is neither staged nor in place.
+    #[error("the output for {} got lost in a crash, or was changed after it: build it again", place.display())]
+    OutputLost {
+        /// Where it belonged.
+        place: PathBuf,
+    },
+    /// One output of an attempt could not be published, and an old one could not be put back for it.
+    #[error("{cause}; the outputs published before it were to be put back, but {} was not: {error}", place.display())]
+    NotPutBack {
+        /// Where the new output still is.
+        place: PathBuf,
+        /// Why all of them were to be put back.
+        cause: Box<PublishError>,
+        /// Why that one could not be.
+        error: Box<PublishError>,
+    },
+    /// An output would be written into what is not the user's data, or replace it.
+    #[error("{} cannot be an output: {} is reserved; give the dataset another path", path.display(), reserved.display())]
+    Reserved {
+        /// The final path.
+        path: PathBuf,
+        /// What belongs to DataBuild, Git or Bazel.
+        reserved: PathBuf,
     },
     /// No room (disk or quota).
     #[error("no room left to write {}: {source}; free some space and try again", path.display())]
@@ -90,6 +114,9 @@ impl PublishError {
             Self::SpecialFile { .. } => "output_special_file",
             Self::StillChanging { .. } => "output_still_changing",
             Self::OtherFileSystem { .. } => "output_other_file_system",
+            Self::OutputLost { .. } => "output_lost",
+            Self::NotPutBack { .. } => "output_not_put_back",
+            Self::Reserved { .. } => "output_reserved",
             Self::NotText { .. } => "match_not_text",
             Self::TooManyMatches { .. } => "too_many_matches",
             Self::BadPattern { .. } => "bad_pattern",

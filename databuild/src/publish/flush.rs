@@ -6,6 +6,9 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{fsync, open, Mode, OFlags};
+use rustix::io::Errno;
+
 use super::error::{Context as _, PublishError};
 use super::walk::{walk, Type};
 
@@ -71,12 +74,13 @@ fn few_inodes(paths: &[(&Path, Metadata)]) -> Result<Option<Vec<PathBuf>>, Publi
     Ok((inodes.len() <= FLUSH_EACH).then_some(inodes))
 }
 
-/// Makes sure that renames into these folders survive a power loss. Call it with all of a batch's
-/// [`super::Published::changed_dirs`] before recording the materializations.
-pub fn sync_dirs<P: AsRef<Path> + Ord>(dirs: &BTreeSet<P>) -> Result<(), PublishError> {
+/// Makes sure that renames into these folders survive a power loss, before that is recorded. Returns the folders of
+/// which that is not sure.
+pub fn sync_dirs(dirs: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Errno> {
+    let mut failed = BTreeMap::new();
     for dir in dirs {
-        let dir = dir.as_ref();
-        File::open(dir).and_then(|file| file.sync_all()).context("flush", dir)?;
+        let synced = open(dir, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).and_then(fsync);
+        failed.extend(synced.err().map(|error| (dir.clone(), error)));
     }
-    Ok(())
+    failed
 }

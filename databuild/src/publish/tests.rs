@@ -1,7 +1,7 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{symlink, MetadataExt as _};
+use std::os::unix::fs::{symlink, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,6 @@ use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::place::publish_with;
 use super::*;
 
 struct Lab(TempDir);
@@ -51,6 +50,30 @@ impl Lab {
 fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap()
 }
+
+fn unreserved() -> Reserved {
+    Reserved::new(Path::new("/no workspace"), Path::new("/no workspace/state"))
+}
+
+fn output(staging: &Path, place: &Path) -> Output {
+    let content = Some(ContentHash::from_sha256([0; 32]));
+    Output { staging: staging.to_owned(), place: place.to_owned(), content }
+}
+
+/// Publishes one output; returns the folders that changed.
+fn publish(staging: &Path, place: &Path) -> Result<BTreeSet<PathBuf>, PublishError> {
+    carry_out(Publication::first(vec![output(staging, place)]))
+}
+
+fn carry_out(mut publication: Publication) -> Result<BTreeSet<PathBuf>, PublishError> {
+    publication.forward(&unreserved())?;
+    Ok(publication.changed_dirs().clone())
+}
+
+const NO_FLAGS: Rename = |from, to, flags| match flags.is_empty() {
+    true => rustix::fs::rename(from, to),
+    false => Err(Errno::INVAL),
+};
 
 fn refused(path: &Path) -> (&'static str, String) {
     let error = inspect(path).unwrap_err();
@@ -189,20 +212,20 @@ fn publishing_creates_the_folders_above_and_names_every_changed_one() {
     let staging = lab.file("staging", "new");
     fs::create_dir(lab.path("out")).unwrap();
     sync(&[&staging]).unwrap();
-    let published = publish(&staging, &lab.path("out/a/b/file")).unwrap();
+    let changed = publish(&staging, &lab.path("out/a/b/file")).unwrap();
     assert_eq!(read(lab.path("out/a/b/file")), "new");
+    assert_eq!(changed, BTreeSet::from(["out", "out/a", "out/a/b"].map(|name| lab.path(name))));
+    assert_eq!(sync_dirs(&changed), BTreeMap::new());
     assert_eq!(
-        published.changed_dirs,
-        BTreeSet::from(["out", "out/a", "out/a/b"].map(|name| lab.path(name)))
+        sync_dirs(&BTreeSet::from([lab.path("out"), lab.path("none")])),
+        BTreeMap::from([(lab.path("none"), Errno::NOENT)])
     );
-    assert_eq!(published.leftover, None);
-    sync_dirs(&published.changed_dirs).unwrap();
-    let again = publish(&lab.file("staging", "newer"), &lab.path("out/a/b/file")).unwrap();
-    assert_eq!(again.changed_dirs, BTreeSet::from([lab.path("out/a/b")]));
+    let changed = publish(&lab.file("staging", "newer"), &lab.path("out/a/b/file")).unwrap();
+    assert_eq!(changed, BTreeSet::from([lab.path("out/a/b")]));
 }
 
 /// Publishes each kind of output over each kind of what may be there.
-fn over_everything(publish: impl Fn(&Path, &Path) -> Published) {
+fn over_everything(alter: impl Fn(Publication) -> Publication) {
     type Make = fn(&Lab);
     let old: [(&str, Make); 6] = [
         ("nothing", |_| {}),
@@ -218,10 +241,12 @@ fn over_everything(publish: impl Fn(&Path, &Path) -> Published) {
             make_old(&lab);
             let staging = if directory { lab.dir("staging", "new") } else { lab.file("staging", "new") };
             let hash = inspect(&staging).unwrap().hash;
-            let published = publish(&staging, &lab.path("out"));
+            carry_out(alter(Publication::first(vec![output(&staging, &lab.path("out"))]))).unwrap();
             let context = format!("{what} {directory}");
             assert_eq!(inspect(&lab.path("out")).unwrap().hash, hash, "{context}");
-            assert_eq!(published.leftover, None, "{context}");
+            // What was replaced waits in the folder of the staging path.
+            remove(&staging).unwrap();
+            remove(&lab.path(".databuild-replaced")).unwrap();
             if what.starts_with("link") {
                 assert_eq!(lab.names(), ["elsewhere", "out"], "{context}");
                 let there = lab.path("elsewhere");
@@ -236,12 +261,12 @@ fn over_everything(publish: impl Fn(&Path, &Path) -> Published) {
 
 #[test]
 fn any_output_replaces_whatever_is_there_and_follows_no_link() {
-    over_everything(|staging, path| publish(staging, path).unwrap());
+    over_everything(|publication| publication);
 }
 
 #[test]
 fn where_paths_cannot_be_exchanged_two_renames_do() {
-    over_everything(|staging, path| publish_with(|_, _| Err(Errno::INVAL), staging, path).unwrap());
+    over_everything(|publication| publication.with_rename(NO_FLAGS));
 }
 
 #[test]
@@ -309,6 +334,7 @@ fn a_reader_never_sees_a_torn_file() {
         });
         for n in 1..200 {
             publish(&lab.file("staging", &content(n)), &path).unwrap();
+            remove(&lab.path("staging")).unwrap();
         }
         done.store(true, Ordering::Relaxed);
         reader.join().unwrap()
@@ -345,94 +371,232 @@ fn a_reader_never_sees_a_mixed_or_missing_directory() {
             }
         });
         for n in 1..100 {
-            let published = publish(&lab.dir("staging", &n.to_string()), &path).unwrap();
-            assert_eq!(published.leftover, None);
+            publish(&lab.dir("staging", &n.to_string()), &path).unwrap();
+            remove(&lab.path("staging")).unwrap();
         }
         done.store(true, Ordering::Relaxed);
     });
     assert_eq!(read(path.join("sub/c.txt")), "99");
 }
 
+/// Three outputs of one attempt, files, of which each replaces one.
+fn three(lab: &Lab) -> Vec<Output> {
+    let one = |n| {
+        let staging = lab.file(&format!("staging/{n}/f"), "new");
+        let content = Some(inspect(&staging).unwrap().hash);
+        Output { staging, place: lab.file(&format!("out/{n}/f"), "old"), content }
+    };
+    (0..3).map(one).collect()
+}
+
 #[test]
-fn redo_completes_a_publication_from_every_point_of_a_crash() {
-    type Crash = fn(&Lab);
-    let crashes: [(&str, Crash, Redo, &str); 7] = [
-        ("before the rename", |_| {}, Redo::Published, "new"),
-        (
-            "after the rename",
-            |lab| drop(publish(&lab.path("staging"), &lab.path("out")).unwrap()),
-            Redo::AlreadyThere,
-            "new",
-        ),
-        (
-            "after the exchange, before the old output is removed",
-            |lab| {
-                fs::rename(lab.path("out"), lab.path("x")).unwrap();
-                fs::rename(lab.path("staging"), lab.path("out")).unwrap();
-                fs::rename(lab.path("x"), lab.path("staging")).unwrap();
-            },
-            Redo::AlreadyThere,
-            "new",
-        ),
-        (
-            "between the two renames of a file system without exchange",
-            |lab| fs::rename(lab.path("out"), lab.path("staging.old")).unwrap(),
-            Redo::Published,
-            "new",
-        ),
-        (
-            "after the two renames",
-            |lab| {
-                fs::rename(lab.path("out"), lab.path("staging.old")).unwrap();
-                fs::rename(lab.path("staging"), lab.path("out")).unwrap();
-            },
-            Redo::AlreadyThere,
-            "new",
-        ),
+fn what_got_lost_in_a_crash_is_said_and_the_other_outputs_are_put_back() {
+    type Crash = fn(&[Output]);
+    let crashes: [(&str, Crash, &str, &str); 4] = [
         (
             "the staged bytes did not reach the disk",
-            |lab| {
-                let staging = lab.path("staging");
-                let torn = if staging.is_dir() { staging.join("a.txt") } else { staging };
-                fs::write(torn, "").unwrap();
-            },
-            Redo::Gone,
+            |outputs| fs::write(&outputs[1].staging, "").unwrap(),
+            "output_lost",
             "old",
         ),
         (
             "the staging folder is gone",
-            |lab| fs::rename(lab.path("staging"), lab.path("out/../lost")).unwrap(),
-            Redo::Gone,
+            |outputs| remove(outputs[1].staging.parent().unwrap()).unwrap(),
+            "output_lost",
+            "old",
+        ),
+        (
+            "it was published, and then somebody changed it",
+            |outputs| {
+                publish(&outputs[1].staging, &outputs[1].place).unwrap();
+                fs::write(&outputs[1].place, "edited").unwrap();
+            },
+            "output_lost",
+            "edited",
+        ),
+        (
+            "something else is staged",
+            |outputs| {
+                fs::remove_file(&outputs[1].staging).unwrap();
+                symlink("f", &outputs[1].staging).unwrap();
+            },
+            "output_link_outside",
             "old",
         ),
     ];
-    for directory in [false, true] {
-        for (point, crash, expected, content) in &crashes {
-            let lab = Lab::new();
-            let make = |name, content| {
-                if directory {
-                    lab.dir(name, content)
-                } else {
-                    lab.file(name, content)
-                }
-            };
-            let path = make("out", "old");
-            let staging = make("staging", "new");
-            let hash = inspect(&staging).unwrap().hash;
-            if !directory && point.contains("staging folder") {
-                fs::remove_file(&staging).unwrap();
-            } else {
-                crash(&lab);
-            }
-            let context = format!("{point}, directory: {directory}");
-            assert_eq!(redo(&staging, &path, &hash).unwrap(), *expected, "{context}");
-            let first = if directory { path.join("a.txt") } else { path.clone() };
-            assert_eq!(read(first), *content, "{context}");
-            if *expected != Redo::Gone {
-                assert_eq!(lab.names(), ["out"], "{context}");
-                assert_eq!(redo(&staging, &path, &hash).unwrap(), Redo::AlreadyThere, "{context}");
-            }
+    for (what, crash, code, content) in crashes {
+        let lab = Lab::new();
+        let outputs = three(&lab);
+        publish(&outputs[0].staging, &outputs[0].place).unwrap();
+        publish(&outputs[2].staging, &outputs[2].place).unwrap();
+        crash(&outputs);
+        let error = carry_out(Publication::again(outputs)).unwrap_err();
+        assert_eq!(error.code(), code, "{what}");
+        assert_eq!(
+            [0, 1, 2].map(|n| read(lab.path(&format!("out/{n}/f")))),
+            ["old", content, "old"],
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_link_that_leads_into_the_state_folder_by_now_keeps_all_outputs_from_being_published() {
+    let lab = Lab::new();
+    let outputs = three(&lab);
+    fs::rename(lab.path("out/2"), lab.path("state")).unwrap();
+    symlink("../state", lab.path("out/2")).unwrap();
+    let reserved = Reserved::new(&lab.path("workspace"), &lab.path("state"));
+    let error = Publication::first(outputs).forward(&reserved).unwrap_err();
+    assert_eq!(error.code(), "output_reserved");
+    assert_eq!([0, 1, 2].map(|n| read(lab.path(&format!("out/{n}/f")))), ["old"; 3]);
+}
+
+#[test]
+fn what_cannot_be_put_back_is_said() {
+    let lab = Lab::new();
+    let outputs = three(&lab);
+    fs::remove_file(&outputs[2].staging).unwrap();
+    // The third fails; going back, the second does.
+    let rename: Rename = |from, to, flags| match from.is_dir() || (from.ends_with("1/f") && read(to) == "new")
+    {
+        true => Err(Errno::PERM),
+        false => rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, flags),
+    };
+    let error = carry_out(Publication::first(outputs).with_rename(rename)).unwrap_err();
+    assert_eq!(error.code(), "output_not_put_back");
+    let text = error.to_string();
+    assert!(text.contains("was not written; the outputs published before it"), "{text}");
+    assert!(text.contains("out/1/f was not: cannot restore"), "{text}");
+    assert_eq!([0, 1, 2].map(|n| read(lab.path(&format!("out/{n}/f")))), ["old", "new", "old"]);
+}
+
+/// Takes all rights from this thread, and from no other: the system call is for one thread.
+fn become_common_user() {
+    // SAFETY: plain calls; nothing in this process compares users among its threads.
+    unsafe {
+        assert_eq!(libc::syscall(libc::SYS_setresgid, 65534, 65534, 65534), 0);
+        assert_eq!(libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534), 0);
+    }
+}
+
+/// Does `work` on a thread that has no rights but those of a common user, to whom all of the lab belongs.
+fn as_common_user(lab: &Lab, work: impl FnOnce() + Send) {
+    fn give(path: &Path) {
+        std::os::unix::fs::lchown(path, Some(65534), Some(65534)).unwrap();
+        if path.is_dir() && !path.is_symlink() {
+            fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path()));
         }
+    }
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        give(lab.0.path());
+    }
+    std::thread::scope(|scope| {
+        let user = scope.spawn(|| {
+            if root {
+                become_common_user();
+            }
+            work();
+        });
+        user.join().unwrap();
+    });
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn folders_that_their_owner_cannot_write_to_are_published_replaced_and_removed() {
+    let lab = Lab::new();
+    let outside = lab.dir("outside", "x");
+    as_common_user(&lab, || {
+        for rename in [None, Some(NO_FLAGS)] {
+            for round in ["1", "2"] {
+                let staging = lab.dir("staging/0/out", round);
+                symlink(&outside, staging.join("sub/link")).unwrap();
+                for folder in ["sub", "", ".."] {
+                    set_mode(&staging.join(folder), 0o555);
+                }
+                let publication = Publication::first(vec![output(&staging, &lab.path("out"))]);
+                let publication = match rename {
+                    Some(rename) => publication.with_rename(rename),
+                    None => publication,
+                };
+                carry_out(publication).unwrap();
+                assert_eq!(read(lab.path("out/sub/c.txt")), round);
+                assert_eq!([mode(&lab.path("out")), mode(&lab.path("out/sub"))], [0o555, 0o555]);
+                set_mode(&lab.path("staging/0"), 0o555);
+                remove(&lab.path("staging")).unwrap();
+                assert!(!lab.path("staging").exists());
+            }
+            // And back again.
+            let first = lab.dir("staging/0/out", "3");
+            set_mode(&first, 0o555);
+            let missing = output(&lab.path("staging/1/f"), &lab.path("f"));
+            let error = carry_out(Publication::first(vec![output(&first, &lab.path("out")), missing]));
+            assert_eq!(error.unwrap_err().code(), "output_missing");
+            assert_eq!((read(lab.path("out/a.txt")), mode(&lab.path("out"))), ("2".to_owned(), 0o555));
+            remove(&lab.path("staging")).unwrap();
+            remove(&lab.path("out")).unwrap();
+        }
+        assert_eq!((read(outside.join("a.txt")), mode(&outside)), ("x".to_owned(), 0o755));
+    });
+}
+
+#[test]
+fn a_folder_that_nobody_may_write_to_is_named() {
+    let lab = Lab::new();
+    lab.file("out/f", "old");
+    set_mode(&lab.path("out"), 0o555);
+    lab.file("tree/sub/f", "x");
+    as_common_user(&lab, || {
+        let error = publish(&lab.file("staging", "new"), &lab.path("out/f")).unwrap_err();
+        assert!(error.to_string().contains("cannot write to the folder"), "{error}");
+        assert!(error.to_string().contains("/out: "), "{error}");
+        assert_eq!(mode(&lab.path("out")), 0o555);
+        set_mode(&lab.path("out"), 0o755);
+    });
+    if rustix::process::geteuid().is_root() {
+        // Not that user's to open.
+        std::os::unix::fs::lchown(lab.path("tree/sub"), Some(0), Some(0)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                become_common_user();
+                let error = remove(&lab.path("tree")).unwrap_err();
+                assert!(error.to_string().contains("cannot remove"), "{error}");
+                assert!(error.to_string().contains("/tree/sub/f"), "{error}");
+            });
+        });
+    }
+}
+
+#[test]
+fn an_empty_output_takes_away_what_was_there_and_nothing_else() {
+    for rename in [None, Some(NO_FLAGS)] {
+        let lab = Lab::new();
+        lab.dir("out/directory", "old");
+        lab.file("out/file", "old");
+        let empty = |name: &str| {
+            let staging = lab.file(&format!("staging/{name}/out"), "what the job left");
+            make_ready(&staging, true).unwrap();
+            Output { staging, place: lab.path("out").join(name), content: None }
+        };
+        let mut publication =
+            Publication::first(["directory", "file", "none", "file/none"].map(empty).into());
+        if let Some(rename) = rename {
+            publication = publication.with_rename(rename);
+        }
+        publication.forward(&unreserved()).unwrap();
+        assert_eq!(fs::read_dir(lab.path("out")).unwrap().count(), 0);
+        let cause = PublishError::OutputMissing { path: lab.path("x") };
+        assert_eq!(publication.back_after(cause).code(), "output_missing");
+        assert_eq!([read(lab.path("out/directory/sub/c.txt")), read(lab.path("out/file"))], ["old", "old"]);
     }
 }
 

@@ -41,7 +41,11 @@ pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiErro
     let live: BTreeSet<String> = state.runs.values().map(|run| run.attempt_id().to_string()).collect();
     let keep = Duration::from_secs(u64::from(request.keep_days.unwrap_or(30)) * 24 * 3600);
     let attempts = sweep(app.engine.spool(), &live, keep, request.dry_run);
-    let staging = sweep(&app.staging, &live, Duration::ZERO, request.dry_run);
+    let in_staging = || {
+        let state = std::sync::Arc::clone(&app.engine.snapshot().state);
+        state.runs.values().map(|run| run.attempt_id()).collect()
+    };
+    let staging = engine::sweep_staging(&app.staging, in_staging, request.dry_run);
     let archived =
         request.events_older_than_seconds.map(|age| archive(app, age, request.dry_run)).transpose()?;
     Ok(GcReply {
@@ -80,7 +84,7 @@ fn sweep(dir: &Path, live: &BTreeSet<String>, keep: Duration, dry_run: bool) -> 
         if is_attempt
             && old
             && !live.contains(&name)
-            && (dry_run || std::fs::remove_dir_all(entry.path()).is_ok())
+            && (dry_run || crate::publish::remove(&entry.path()).is_ok())
         {
             removed += 1;
         }

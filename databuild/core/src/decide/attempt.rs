@@ -160,7 +160,7 @@ fn publish(out: &mut Out, run: &Run, outputs: Vec<OutputRecord>) {
     let any_file = graph.job(run.job).outputs.iter().any(|ix| graph.dataset(*ix).path.is_some());
     if any_file {
         out.event(Event::PublishIntended(PublishIntended { attempt, outputs: outputs.clone() }));
-        out.effects.push(Effect::Publish { attempt, graph: Arc::clone(&run.graph), outputs });
+        out.effects.push(Effect::Publish { attempt, graph: Arc::clone(&run.graph), outputs, again: false });
     } else {
         materialize(out, attempt, outputs);
     }

@@ -303,6 +303,8 @@ pub enum Effect {
         graph: Arc<Registered>,
         /// What.
         outputs: Vec<OutputRecord>,
+        /// It was ordered before, so it may have been done in part or in full.
+        again: bool,
     },
     /// An attempt is over and done with: staging and spool may go.
     Forget(AttemptId),

@@ -35,6 +35,7 @@ pub(super) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusa
                 attempt,
                 graph: Arc::clone(&run.graph),
                 outputs: run.intended.clone(),
+                again: true,
             }),
             Phase::Leased | Phase::Running | Phase::RetryWait(_) => {}
         }

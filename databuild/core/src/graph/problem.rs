@@ -83,6 +83,8 @@ problem_codes! {
     BadTemplate = "bad_template",
     /// Two datasets in one place.
     PathClash = "path_clash",
+    /// An output in a folder that is DataBuild's, Git's or Bazel's.
+    ReservedPath = "reserved_path",
     /// Output keys that need keys which do not exist.
     MappingHole = "mapping_hole",
     /// A window or a count of zero, an offset of zero.

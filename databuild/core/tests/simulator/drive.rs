@@ -336,7 +336,7 @@ impl Simulation {
                         process.cancel = true;
                     }
                 }
-                Effect::Publish { attempt, graph, outputs } => {
+                Effect::Publish { attempt, graph, outputs, .. } => {
                     self.world.publications.push(Publication { attempt, graph, outputs });
                 }
                 Effect::Forget(attempt) => {

@@ -1,4 +1,4 @@
-//! Which partitions would be published to one place, or one inside of another.
+//! Which partitions would be published to one place, or one inside of another, or to where no output may be.
 //!
 //! A graph is refused only if there are two keys, possible by what the key spaces say, whose paths meet; they are in
 //! the message. Dynamic keys may be any text that a key may be. Paths of external data meet those of built data,
@@ -24,6 +24,7 @@ pub(super) fn check_clashes(graph: &Graph, symbols: &Symbols) -> Vec<GraphProble
     let mut sites: Vec<Site> = graph.datasets().filter_map(|(_, dataset)| Site::of(dataset)).collect();
     let mut found = Vec::new();
     for site in &sites {
+        found.extend(site.reserved(symbols).map(|problem| (site.at(), problem)));
         found.extend(site.clash_within(symbols).map(|problem| (site.at(), problem)));
     }
     // Places meet only if the fixed beginning of one is that of the other; sorted, those stand together.
@@ -115,6 +116,36 @@ impl<'g> Site<'g> {
         );
         let help = "put something between the holes that ends a key, best `/`: no key has it in it";
         Some(GraphProblem::new(Code::PathClash, &self.dataset.label, message, help))
+    }
+
+    /// A partition in a folder of the workspace that is not the user's. Bazel's are looked at only where the template names
+    /// them: a dynamic key may be anything, and what it is gets looked at when there is one.
+    fn reserved(&self, symbols: &Symbols) -> Option<GraphProblem> {
+        if self.dataset.external || self.pattern.absolute {
+            return None;
+        }
+        let meets = |name: &str| {
+            let segments = vec![vec![Atom::Text(name.to_owned())]];
+            let reserved = Pattern { absolute: false, segments };
+            if !self.pattern.may_meet(&reserved) {
+                return None;
+            }
+            let reserved = Place { pattern: &reserved, lexicons: Vec::new() };
+            meet(&self.place(symbols), &reserved, false).map(|[key, _]| key)
+        };
+        let named = |name: &str| matches!(&self.pattern.segments[0][..], [Atom::Text(text)] if text == name);
+        let own = [(".databuild", "DataBuild"), (".git", "Git")].into_iter();
+        let own = own.filter_map(|(name, owner)| Some((name, owner, meets(name)?)));
+        let bazel = ["bazel-bin", "bazel-out", "bazel-testlogs"].into_iter().filter(|name| named(name));
+        let bazel = bazel.filter_map(|name| Some((name, "Bazel", meets(name)?)));
+        let (name, owner, key) = own.chain(bazel).next()?;
+        let message = format!(
+            "`{}` would be published to `{}`, but `{name}` belongs to {owner}",
+            self.partition(&key),
+            self.pattern.fill(&key)
+        );
+        let help = "give the dataset a folder of its own, such as `out/NAME/…`";
+        Some(GraphProblem::new(Code::ReservedPath, &self.dataset.label, message, help))
     }
 
     fn clash_with(&self, other: &Site<'g>, symbols: &Symbols) -> Option<GraphProblem> {
