@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::error::{Context as _, PublishError};
 use super::walk::{walk, Type};
@@ -29,7 +31,11 @@ pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
     for paths in systems.values() {
         match few_inodes(paths)? {
             Some(inodes) => {
-                let open = |path: &PathBuf| File::open(path).context("flush", path);
+                // What was a file when it was looked at may be a pipe by now, on which an open would wait.
+                let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+                let open = |path: &PathBuf| {
+                    File::options().read(true).custom_flags(flags).open(path).context("flush", path)
+                };
                 let files = inodes.iter().map(open).collect::<Result<Vec<_>, _>>()?;
                 files.iter().for_each(start_writing);
                 for (file, path) in files.iter().zip(&inodes) {

@@ -28,7 +28,7 @@ pub use check::{check_files, FileState};
 pub use error::PublishError;
 pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
-pub use inspect::{inspect, observe, Inspected, Kind};
+pub use inspect::{inspect, inspect_until, observe, Inspected, Kind};
 pub use mark::{stat_mark, StatMark};
 pub use matches::{matching, observe_matching, Matched, MOST_MATCHES};
 pub use place::{publish, redo, Published, Redo};

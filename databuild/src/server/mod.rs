@@ -24,5 +24,5 @@ pub mod handlers;
 mod history;
 
 pub use garbage::write_roots;
-pub use guard::Guard;
+pub use guard::{Guard, Trusted};
 pub use routes::{router, App};
