@@ -9,6 +9,7 @@
 //! engine                   the loop that owns the truth, and its hands
 //! runner snapshot publish observe store daemon   processes, code, outputs, events, life cycle
 //! api                      the words of HTTP, as data
+//! system                   reading what others left, talking, descriptors
 //! databuild_core           decisions
 //! ```
 
@@ -23,3 +24,4 @@ pub mod serve;
 pub mod server;
 pub mod snapshot;
 pub mod store;
+pub mod system;

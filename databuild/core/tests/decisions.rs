@@ -2,11 +2,14 @@
 
 mod support;
 
-use databuild_core::decide::{Effect, Input, Refusal, Sighting};
+use databuild_core::decide::{
+    AdoptRequest, Effect, Input, InvokeRequest, Judgement, Refusal, Sighting, Sightings,
+};
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Refresh, WantOutcome};
+use databuild_core::planner::Unseen;
 use databuild_core::state::Phase;
 use support::graphs::{days, listed, reads, GraphSpec};
-use support::workspace::{request, Workspace};
+use support::workspace::{applying, planning, request, Workspace};
 
 /// `a` -> `b` -> `c`, one partition each; `raw` is read by `a`.
 fn chain() -> GraphSpec {
@@ -458,6 +461,45 @@ fn refusals_leave_nothing_behind() {
     let refused = workspace.step(Input::RegisterGraph(broken.registration()));
     assert_eq!(refused.reply.unwrap_err().code(), "graph_invalid");
     assert_eq!(format!("{:?}", workspace.core.state), before);
+}
+
+#[test]
+fn what_was_seen_of_another_graph_is_refused_and_leaves_nothing_behind() {
+    // In the next graph the indices of this one mean something else, or nothing.
+    let mut workspace = workspace(&chain().external("y", &[days("date", "2024-01-01", "2024-02-01")]));
+    let plan = workspace.plan(&["c"], Refresh::Stale).plan;
+    let state = &workspace.core.state;
+    let (y, set) = state.resolve_at("y", workspace.now).unwrap();
+    let seen = Sightings {
+        graph: Some(state.registered().id.clone()),
+        seen: set.iter().map(|key| Sighting::Gone(y, key)).collect(),
+        unseen: vec![Unseen { dataset: y, set, message: "no answer".to_owned() }],
+    };
+    workspace.register(&chain());
+    let before = format!("{:?}", workspace.core.state);
+    let judgement = || Judgement { targets: vec!["c".into()], reason: "bad".into(), by: "ada".into() };
+    let adoption = AdoptRequest { files: Vec::new(), by: "ada".into() };
+    let invoked = InvokeRequest {
+        job: "make_c".into(),
+        params: Default::default(),
+        want: request(&["c"], Refresh::All),
+    };
+    let nobodys = Sightings { graph: None, ..seen.clone() };
+    for input in [
+        Input::CreateWant(request(&["c"], Refresh::Stale), seen.clone()),
+        Input::CreateWant(request(&["c"], Refresh::Stale), nobodys),
+        Input::Invoke(invoked, seen.clone()),
+        Input::CreatePlan(planning(&["c"], Refresh::Stale), seen.clone()),
+        Input::ApplyPlan(applying(plan), seen.clone()),
+        Input::Taint(judgement(), seen.clone()),
+        Input::Adopt(adoption, seen.clone()),
+        Input::Sightings(seen),
+    ] {
+        let step = workspace.step(input);
+        assert_eq!(step.reply.unwrap_err().code(), "graph_replaced");
+        assert!(step.records.is_empty());
+        assert_eq!(format!("{:?}", workspace.core.state), before);
+    }
 }
 
 #[test]

@@ -15,6 +15,15 @@ pub struct ServerStatus {
     pub workspace: String,
     /// RFC 3339.
     pub started_at: String,
+    /// Where it finds the code of jobs.
+    #[serde(default)]
+    pub code_store: String,
+    /// Where it has sockets.
+    #[serde(default)]
+    pub runtime_dir: String,
+    /// `TMPDIR` of jobs as long as it is there; absent if they get none.
+    #[serde(default)]
+    pub temporary_dir: Option<String>,
     /// Attempts that may run at once.
     pub slots: usize,
     /// Bytes of memory that runs may take together; absent if it is not known, and then not counted.
@@ -61,6 +70,9 @@ pub struct RegisterRequest {
     /// Values of inherited environment variables.
     #[serde(default)]
     pub inherited: BTreeMap<String, String>,
+    /// Where the client stored the code of the jobs. Another place than the server's is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_store: Option<String>,
 }
 
 /// Its answer.

@@ -64,9 +64,27 @@ pub fn connect(cli: &Cli) -> Result<Client, CliError> {
     let info = start(&state, &store)?;
     let client = Client::new(&info)?;
     if let Some(built) = graph::find()? {
-        graph::register(&client, &store, &built)?;
+        graph::register(&client, &store_of(&info, store)?, &built)?;
     }
     Ok(client)
+}
+
+/// The code store of a server, which may have been started with another `XDG_CACHE_HOME` or `HOME` than this command.
+fn store_of(info: &ServerInfo, own: snapshot::Store) -> Result<snapshot::Store, CliError> {
+    let Some(root) = info.code_store.as_ref().filter(|root| *root != own.root()) else { return Ok(own) };
+    snapshot::Store::open(root).map_err(|error| {
+        CliError::new(
+            Kind::Configuration,
+            "code_store_differs",
+            format!(
+                "the server (pid {}) has its code store at {}, and this command would have it at {}: {error}",
+                info.pid,
+                root.display(),
+                own.root().display()
+            ),
+        )
+        .hint("set XDG_CACHE_HOME as for the server, or start it anew: databuild stop")
+    })
 }
 
 /// A client of the workspace's server, started if there was none, that learns of no graph.

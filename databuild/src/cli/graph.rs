@@ -106,7 +106,8 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
         return Ok(());
     }
     let sources = store_code(store, built, &file)?;
-    let request = RegisterRequest { content: built.content.clone(), sources, inherited };
+    let code_store = Some(store.root().display().to_string());
+    let request = RegisterRequest { content: built.content.clone(), sources, inherited, code_store };
     let reply: RegisterReply = client.post("/api/v1/graphs", &request)?;
     if reply.changed {
         output::talk(&format!(

@@ -154,7 +154,7 @@ fn hand_over(
 /// Starts a server; the caller holds `start.lock` and has seen none.
 fn start(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
     let state = options.state;
-    let log = state.fresh_log().map_err(DaemonError::io("open", state.server_log()))?;
+    let log = state.fresh_log().map_err(DaemonError::io("open", state.starting_log()))?;
     let ready = launch(Launch {
         program: options.program,
         args: options.args,
@@ -171,11 +171,8 @@ fn start(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
         Readiness::Failed(message) => message,
         Readiness::Ended => "it ended before it was ready".to_owned(),
         Readiness::TimedOut => {
-            return Err(DaemonError::StartTimeout {
-                waited: options.deadline.whole(),
-                log: state.server_log(),
-                tail: state.log_tail(TAIL_LINES),
-            })
+            let (log, tail) = state.log_of_start(TAIL_LINES);
+            return Err(DaemonError::StartTimeout { waited: options.deadline.whole(), log, tail });
         }
     };
     // A server in the foreground takes no start.lock: it may have been first.
@@ -205,5 +202,7 @@ fn answering(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonErro
 }
 
 fn start_failed(state: &StateDir, message: String) -> DaemonError {
-    DaemonError::StartFailed { message, log: state.server_log(), tail: state.log_tail(TAIL_LINES) }
+    let (log, tail) = state.log_of_start(TAIL_LINES);
+    let full = if state.is_full() { "; there is no room left on the disk of the state folder" } else { "" };
+    DaemonError::StartFailed { message: message + full, log, tail }
 }

@@ -1,9 +1,9 @@
 //! Is there a server for this state folder?
 
 use super::error::DaemonError;
-use super::identity::{DirId, Liveness, Machine};
+use super::identity::{DirId, Liveness, Machine, ProcessId};
 use super::info::{ReadInfo, ServerInfo};
-use super::lock::LockFile;
+use super::lock::{holder, LockFile};
 use super::state_dir::StateDir;
 use std::fmt;
 
@@ -108,6 +108,20 @@ pub fn find(
         Ok(()) => Found::Running(info),
         Err(error) => Found::NotAnswering { info, error },
     })
+}
+
+/// The process that owns the state folder, whether or not it has published itself; none if none does, or if it is another
+/// machine's.
+///
+/// # Errors
+/// The lock or `/proc` cannot be read.
+pub fn owner(state: &StateDir) -> Result<Option<ProcessId>, DaemonError> {
+    let holder = holder(&state.server_lock()).map_err(DaemonError::io("read", state.server_lock()))?;
+    let here = Machine::this().map_err(DaemonError::io("read", "/proc"))?;
+    let Some(holder) = holder.filter(|holder| holder.boot_id == here.boot_id) else { return Ok(None) };
+    let process = ProcessId { pid: holder.pid, start_time: holder.start_time };
+    let alive = process.liveness().map_err(DaemonError::io("read", format!("/proc/{}/stat", holder.pid)))?;
+    Ok((alive == Liveness::Alive).then_some(process))
 }
 
 /// Where a `server.json` comes from, as far as the file itself tells.

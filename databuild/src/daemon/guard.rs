@@ -5,7 +5,7 @@ use super::error::DaemonError;
 use super::find::{origin, Origin};
 use super::identity::{DirId, Machine, ProcessId};
 use super::info::{ReadInfo, ServerInfo};
-use super::lock::LockFile;
+use super::lock::{Holder, LockFile};
 use super::state_dir::{StateDir, SERVER_JSON};
 use super::token::Token;
 use super::Deadline;
@@ -47,6 +47,8 @@ pub struct Publication {
     pub binary_sha256: String,
     /// Version of the protocol between client and server.
     pub protocol: u32,
+    /// Where the server finds the code of jobs.
+    pub code_store: PathBuf,
 }
 
 /// Whether the server still is the server.
@@ -104,6 +106,13 @@ impl ServerGuard {
                 holder: ServerInfo::read(state).ok().flatten().map(|i| i.pid),
                 lock: state.server_lock(),
             })?;
+        // A server that hangs before it has published itself can be found by this.
+        let signed =
+            lock.sign(&Holder { pid: me.pid, start_time: me.start_time, boot_id: here.boot_id.clone() });
+        signed.map_err(DaemonError::io("write", state.server_lock()))?;
+        if let Err(error) = state.take_log(std::io::stderr()) {
+            tracing::warn!(%error, "the logs of earlier servers cannot be put away");
+        }
         let dir = rustix::fs::open(
             state.path(),
             OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
@@ -135,6 +144,7 @@ impl ServerGuard {
             workspace: self.state.workspace().path().to_owned(),
             state_dir: self.state.id(),
             started_at_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            code_store: Some(what.code_store),
         };
         info.write(&self.state).map_err(DaemonError::io("write", self.state.server_json()))?;
         self.published = Some(info.clone());

@@ -157,6 +157,20 @@ impl ProcessId {
         }
     }
 
+    /// Tells this very process to end; false if it has ended.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn terminate(&self) -> io::Result<bool> {
+        // The descriptor pins the process; only then is its start time compared.
+        let Some(fd) = self.pidfd() else { return Ok(false) };
+        if self.liveness()? != Liveness::Alive {
+            return Ok(false);
+        }
+        rustix::process::pidfd_send_signal(&fd, rustix::process::Signal::TERM)?;
+        Ok(true)
+    }
+
     fn pidfd(&self) -> Option<OwnedFd> {
         let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
         rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()

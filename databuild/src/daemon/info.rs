@@ -3,10 +3,14 @@
 use super::identity::{DirId, ProcessId};
 use super::state_dir::{write_atomically, StateDir};
 use super::token::Token;
+use crate::system::read_left;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// Bytes that a `server.json` may have.
+const LONGEST: u64 = 1 << 20;
 
 /// The contents of `server.json` (mode 0600). Readers ignore fields they do not
 /// know, and the meaning of a field never changes, so clients and servers of
@@ -37,6 +41,9 @@ pub struct ServerInfo {
     pub state_dir: DirId,
     /// When the server was ready, in milliseconds since 1970 UTC.
     pub started_at_ms: u64,
+    /// Where the server finds the code of jobs. Clients store it there, wherever their own environment would put it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_store: Option<PathBuf>,
 }
 
 /// What reading `server.json` gave.
@@ -67,11 +74,7 @@ impl ServerInfo {
     }
 
     pub(super) fn read_raw(state: &StateDir) -> io::Result<ReadInfo> {
-        match std::fs::read(state.server_json()) {
-            Ok(bytes) => Ok(Self::parse(&bytes)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(ReadInfo::Absent),
-            Err(e) => Err(e),
-        }
+        Ok(read_left(&state.server_json(), LONGEST)?.map_or(ReadInfo::Absent, |bytes| Self::parse(&bytes)))
     }
 
     pub(super) fn parse(bytes: &[u8]) -> ReadInfo {

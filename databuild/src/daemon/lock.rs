@@ -2,9 +2,12 @@
 //! does, whatever way it goes.
 
 use super::Deadline;
+use crate::system::read_left;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt as _, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// that inherited it would keep the lock after the server's death.
 #[derive(Debug)]
 pub(super) struct LockFile {
-    _file: File,
+    file: File,
 }
 
 impl LockFile {
@@ -28,7 +31,12 @@ impl LockFile {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
+                // Whoever put a pipe there must not stop those who look.
+                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
                 .open(path)?;
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a regular file; remove it"));
+            }
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -37,7 +45,7 @@ impl LockFile {
             // Between open and lock the folder may have been removed and made
             // anew; a lock on the removed file excludes nobody.
             if leads_to(path, &file)? {
-                return Ok(Some(LockFile { _file: file }));
+                return Ok(Some(LockFile { file }));
             }
         }
     }
@@ -55,6 +63,32 @@ impl LockFile {
             deadline.pause(RETRY);
         }
     }
+}
+
+impl LockFile {
+    /// Writes down who holds it, for those who cannot get it.
+    pub(super) fn sign(&self, holder: &Holder) -> io::Result<()> {
+        let text = serde_json::to_vec(holder)?;
+        self.file.set_len(0)?;
+        self.file.write_all_at(&text, 0)
+    }
+}
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Holder {
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+    pub(super) boot_id: String,
+}
+
+/// Who wrote last that it holds the lock at `path`; none if nobody holds it.
+pub(super) fn holder(path: &Path) -> io::Result<Option<Holder>> {
+    let Some(bytes) = read_left(path, 4096)? else { return Ok(None) };
+    if LockFile::try_acquire(path)?.is_some() {
+        return Ok(None);
+    }
+    Ok(serde_json::from_slice(&bytes).ok())
 }
 
 /// Whether `path` leads to this very file.
@@ -84,6 +118,33 @@ mod tests {
         // the descriptor until its exec.
         let long = Deadline::after(Duration::from_secs(60));
         assert!(LockFile::acquire(&path, &long).expect("io").is_some());
+    }
+
+    #[test]
+    fn who_holds_it_is_told_while_it_is_held() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("lock");
+        assert_eq!(holder(&path).expect("io"), None);
+        let me = Holder { pid: 7, start_time: 8, boot_id: "b".to_owned() };
+        let held = LockFile::try_acquire(&path).expect("io").expect("free");
+        assert_eq!(holder(&path).expect("io"), None, "it has not signed yet");
+        held.sign(&Holder { pid: 1_000_000, ..me.clone() }).expect("signed");
+        held.sign(&me).expect("signed");
+        assert_eq!(holder(&path).expect("io"), Some(me));
+        drop(held);
+        let until = Deadline::after(Duration::from_secs(60));
+        while holder(&path).expect("io").is_some() && !until.expired() {}
+        assert_eq!(holder(&path).expect("io"), None);
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("lock");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).expect("mkfifo");
+        assert!(LockFile::try_acquire(&path).is_err());
+        assert!(holder(&path).is_err());
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //!   `server.json` until the new server answers, so any number of simultaneous
 //!   first starts end with one server.
 //! - `server.json` is believed only if its boot, state folder, process id *and*
-//!   process start time fit and the process answers. Nothing here kills a
-//!   process.
+//!   process start time fit and the process answers. A process is told to end
+//!   only by a descriptor, after its start time was compared.
 //! - A server inherits three descriptors (`/dev/null`, its log, its log) plus
 //!   the ready pipe, and only the variables named in [`environment`].
 //! - One type, [`StateDir`], knows the names of the files in `.databuild/`.
@@ -46,7 +46,7 @@ pub use deadline::Deadline;
 pub use detach::{ReadyPipe, READY_FD_ENV};
 pub use error::DaemonError;
 pub use filesystem::network_filesystem;
-pub use find::{find, Found, NotRunning};
+pub use find::{find, owner, Found, NotRunning};
 pub use guard::{LostReason, Ownership, Publication, ServerGuard, PREDECESSOR_WAIT};
 pub use identity::{DirId, Liveness, Machine, ProcessId};
 pub use idle::{IdleClock, IdleDecision, Work};

@@ -122,7 +122,7 @@ fn short_id(state: &StateDir) -> String {
 
 /// The folder written down by an earlier server of this very state folder.
 fn recorded(state: &StateDir, id: &str) -> Option<PathBuf> {
-    let bytes = std::fs::read(state.runtime_dir_record()).ok()?;
+    let bytes = crate::system::read_left(&state.runtime_dir_record(), 4096).ok()??;
     let path = PathBuf::from(OsStr::from_bytes(&bytes));
     // A copy of the state folder has another id and must not use the
     // original's sockets.

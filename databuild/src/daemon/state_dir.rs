@@ -3,6 +3,7 @@
 
 use super::identity::DirId;
 use super::workspace::Workspace;
+use crate::system::open_left;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -172,6 +173,11 @@ impl StateDir {
         self.path.join("server.log")
     }
 
+    /// The log of a server that starts and does not own the state folder yet. It is what is left of one that could not.
+    pub fn starting_log(&self) -> PathBuf {
+        self.path.join("server.log.starting")
+    }
+
     /// The log of the `n`th server before this one; 1 is the last.
     pub fn previous_log(&self, n: usize) -> PathBuf {
         self.path.join(format!("server.log.{n}"))
@@ -202,8 +208,27 @@ impl StateDir {
         self.path.join("runtime_dir")
     }
 
-    /// Shifts the logs by one and opens an empty one. Only under `start.lock`.
+    /// Opens an empty log for a server that is about to start. Only under `start.lock`. The log of the server that runs, if
+    /// this one is refused for it, stays where it is.
     pub(super) fn fresh_log(&self) -> io::Result<File> {
+        match std::fs::remove_file(self.starting_log()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        OpenOptions::new().append(true).create_new(true).mode(0o600).open(self.starting_log())
+    }
+
+    /// Makes `log`, if it is that of a starting server, the log of the server: shifts the others by one. Only by the owner
+    /// of the state folder.
+    pub(super) fn take_log(&self, log: impl std::os::fd::AsFd) -> io::Result<()> {
+        let ours = rustix::fs::fstat(log)?;
+        match self.starting_log().symlink_metadata() {
+            Ok(meta) if (meta.dev(), meta.ino()) == (ours.st_dev, ours.st_ino) => {}
+            // It talks to a terminal, or to a file of somebody's choice.
+            Ok(_) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        }
         let names: Vec<PathBuf> = std::iter::once(self.server_log())
             .chain((1..=PREVIOUS_LOGS).map(|n| self.previous_log(n)))
             .collect();
@@ -213,26 +238,45 @@ impl StateDir {
                 _ => {}
             }
         }
-        OpenOptions::new().append(true).create(true).mode(0o600).open(self.server_log())
+        std::fs::rename(self.starting_log(), self.server_log())
     }
 
     /// The last `lines` lines of the server's log with control characters made
     /// harmless; empty if there is none.
     pub fn log_tail(&self, lines: usize) -> String {
-        let mut bytes = Vec::new();
-        // A log that cannot be read must not hide the error it should explain.
-        let _ = File::open(self.server_log()).and_then(|mut log| {
-            let len = log.metadata()?.len();
-            log.seek(SeekFrom::Start(len.saturating_sub(TAIL_BYTES)))?;
-            log.take(TAIL_BYTES).read_to_end(&mut bytes)
-        });
-        let text: String = String::from_utf8_lossy(&bytes)
-            .chars()
-            .map(|c| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c })
-            .collect();
-        let all: Vec<&str> = text.lines().collect();
-        all[all.len().saturating_sub(lines)..].join("\n")
+        tail(&self.server_log(), lines)
     }
+
+    /// The log of a server that was just started, with its last lines.
+    pub(super) fn log_of_start(&self, lines: usize) -> (PathBuf, String) {
+        let starting = self.starting_log();
+        let log = if starting.exists() { starting } else { self.server_log() };
+        let tail = tail(&log, lines);
+        (log, tail)
+    }
+
+    /// Whether there is no room for a line of a log.
+    pub(super) fn is_full(&self) -> bool {
+        rustix::fs::statvfs(&self.path).is_ok_and(|disk| disk.f_bavail == 0)
+    }
+}
+
+/// The last `lines` lines of a log.
+fn tail(path: &Path, lines: usize) -> String {
+    let mut bytes = Vec::new();
+    // A log that cannot be read must not hide the error it should explain.
+    let _ = open_left(path).and_then(|log| {
+        let Some(mut log) = log else { return Ok(()) };
+        let len = log.metadata()?.len();
+        log.seek(SeekFrom::Start(len.saturating_sub(TAIL_BYTES)))?;
+        log.take(TAIL_BYTES).read_to_end(&mut bytes).map(drop)
+    });
+    let text: String = String::from_utf8_lossy(&bytes)
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c })
+        .collect();
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
 }
 
 /// The name of the file that describes the server.
@@ -385,6 +429,12 @@ mod tests {
         for n in 0..6 {
             let mut log = state.fresh_log().expect("log");
             writeln!(log, "server {n}").expect("write");
+            state.take_log(&log).expect("taken");
+            // One that is refused has a log of its own, and leaves the others alone.
+            let mut refused = state.fresh_log().expect("log");
+            writeln!(refused, "refused").expect("write");
+            assert_eq!(state.log_of_start(1), (state.starting_log(), "refused".to_owned()));
+            state.take_log(&log).expect("it is not this one");
         }
         let read = |path: PathBuf| std::fs::read_to_string(path).expect("read");
         assert_eq!(read(state.server_log()), "server 5\n");
@@ -399,6 +449,7 @@ mod tests {
         let state = StateDir::create(&workspace).expect("created");
         assert_eq!(state.log_tail(3), "");
         let mut log = state.fresh_log().expect("log");
+        state.take_log(&log).expect("taken");
         for n in 0..5000 {
             writeln!(log, "line {n}").expect("write");
         }

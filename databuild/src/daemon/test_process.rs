@@ -168,6 +168,7 @@ fn serve() {
             version: std::env::var(VERSION).expect("version"),
             binary_sha256: "none".to_owned(),
             protocol: 1,
+            code_store: "/code".into(),
         })
         .expect("published");
     ready.ready();

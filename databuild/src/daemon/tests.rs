@@ -120,6 +120,7 @@ fn own_info(state: &StateDir) -> ServerInfo {
         workspace: state.workspace().path().to_owned(),
         state_dir: state.id(),
         started_at_ms: 0,
+        code_store: None,
     }
 }
 
@@ -134,6 +135,7 @@ fn publication() -> Publication {
         version: "1".to_owned(),
         binary_sha256: "none".to_owned(),
         protocol: 1,
+        code_store: "/code".into(),
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! A partition is done only if all outputs of its keys are, and no blocking check refuses one of them.
 
-use super::examine::{collect_one, read_report, Brought, Outputs};
+use super::examine::{collect_one, read_report, Brought, Outputs, ReportFault};
 use super::request::{OutputFile, Request};
 use crate::runner::AttemptFiles;
 use databuild_core::data_check::Inspection;
@@ -15,6 +15,7 @@ use databuild_core::decide::{AttemptReport, Success};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::report::Said;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 /// A partition that is not done.
 struct Failed {
@@ -31,15 +32,19 @@ pub(super) fn collect(
     request: &Request,
     checks: &mut Inspection,
     cause: Option<AttemptReport>,
+    stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     let report = match (read_report(files, request), &cause) {
         (Ok(report), _) => report,
+        (Err(fault @ ReportFault::Unreadable(_)), Some(cause)) => {
+            let message = format!("{}; {fault}", cause.message);
+            return Err((AttemptReport::new(cause.outcome.clone(), message), Vec::new()));
+        }
         // What a job that did not get to its end has written of its report need not be whole.
-        (Err(_), Some(cause)) => return Err((cause.clone(), Vec::new())),
-        // Deterministic jobs would write the same report again.
-        (Err(error), None) => {
-            let outcome = AttemptOutcome::Failure { permanent: true };
-            return Err((AttemptReport::new(outcome, error.to_string()), Vec::new()));
+        (Err(ReportFault::Wrong(_)), Some(cause)) => return Err((cause.clone(), Vec::new())),
+        (Err(fault), None) => {
+            let outcome = AttemptOutcome::Failure { permanent: fault.is_permanent() };
+            return Err((AttemptReport::new(outcome, fault.to_string()), Vec::new()));
         }
     };
     let cause = match (report.failure, cause) {
@@ -58,7 +63,7 @@ pub(super) fn collect(
     let mut said = report.outputs.into_iter();
     for outputs in request.outputs.chunk_by(|a, b| a.keys == b.keys) {
         total += 1;
-        let made_here = partition(request, outputs, said.by_ref().take(outputs.len()), cause.is_some());
+        let made_here = partition(request, outputs, said.by_ref().take(outputs.len()), cause.is_some(), stop);
         let passed = made_here.and_then(|(records, files)| match checks.refusal(&records) {
             None => Ok((records, files)),
             // The same would be refused again.
@@ -92,6 +97,7 @@ fn partition(
     outputs: &[OutputFile],
     said: impl Iterator<Item = Said>,
     explicit: bool,
+    stop: &AtomicBool,
 ) -> Result<Outputs, Failed> {
     let failed = |message, permanent| Failed { partition: outputs[0].partition.clone(), message, permanent };
     let mut made = (Vec::new(), Vec::new());
@@ -99,7 +105,7 @@ fn partition(
         if explicit && said == Said::Nothing {
             return Err(failed(None, false));
         }
-        match collect_one(request, output, said) {
+        match collect_one(request, output, said, stop) {
             Ok((record, file)) => {
                 made.0.push(record);
                 made.1.extend(file);
@@ -172,7 +178,13 @@ mod tests {
         for day in written {
             std::fs::write(folder.path().join(format!("a{day}")), "x").unwrap();
         }
-        match collect(&files, &request(folder.path()), &mut Inspection::default(), cause) {
+        match collect(
+            &files,
+            &request(folder.path()),
+            &mut Inspection::default(),
+            cause,
+            &AtomicBool::new(false),
+        ) {
             Ok((success, staged)) => {
                 assert_eq!((success.outputs.len(), staged.len()), (6, 3));
                 None

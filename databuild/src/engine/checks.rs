@@ -4,9 +4,10 @@
 //! ends is decided in [`databuild_core::data_check`]; this reads and writes their files. All that the examiner needs
 //! is in those, so a server that comes back judges what ran without it.
 
-use super::examine::{out_of_memory, read_up_to, signal_name};
+use super::examine::{out_of_memory, signal_name};
 use super::request::{OutputFile, Request};
-use crate::runner::{AttemptFiles, CheckExit, ExitRecord, Outcome};
+use crate::runner::{AttemptFiles, CheckExit, ExitRecord, Outcome, MAX_REQUESTS};
+use crate::system::{open_left, read_left};
 use databuild_core::data_check::{self, findings, Inspection};
 use databuild_core::event::CheckFindings;
 use databuild_core::graph::Check;
@@ -83,13 +84,20 @@ pub(super) fn inspection(files: &AttemptFiles, exit: &ExitRecord) -> Result<Insp
     let all = exit.checks.iter().enumerate().map(|(at, check)| {
         let unreadable =
             |error: String| format!("the request of check {} cannot be read back: {error}", check.name);
-        let text = std::fs::read(files.check_request(at)).map_err(|error| unreadable(error.to_string()))?;
+        let text = read_left(&files.check_request(at), MAX_REQUESTS as u64)
+            .and_then(|text| text.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+            .map_err(|error| unreadable(error.to_string()))?;
         let request: CheckRequest =
             serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
         let partitions: Vec<&str> = request.outputs.iter().map(|output| output.partition.as_str()).collect();
-        let report = read_up_to(&files.check_report(at), MAX_BYTES as u64 + 1);
+        let (report, ended) = match read_left(&files.check_report(at), MAX_BYTES as u64 + 1) {
+            Ok(report) => (report.unwrap_or_default(), how_it_ended(check, &request.job)),
+            Err(error) => {
+                (Vec::new(), data_check::CheckExit::Cut(format!("its report cannot be read: {error}")))
+            }
+        };
         let last_line = last_line(&files.stderr(), check.stderr);
-        let results = findings(&partitions, &how_it_ended(check, &request.job), &report, &last_line);
+        let results = findings(&partitions, &ended, &report, &last_line);
         Ok(CheckFindings { check: request.check, blocking: request.blocking, results })
     });
     all.collect::<Result<_, String>>().map(Inspection::new)
@@ -118,24 +126,30 @@ fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
 fn last_line(path: &Path, (from, to): (u64, u64)) -> String {
     let from = from.max(to.saturating_sub(TAIL));
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(path)?;
+        let Some(mut file) = open_left(path)? else { return Ok(Vec::new()) };
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.take(to.saturating_sub(from)).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    let bytes = match read() {
+        Ok(bytes) => bytes,
+        Err(error) => return format!("what it wrote to stderr cannot be read: {error}"),
+    };
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::examine::{examine, EndedAttempt};
+    use super::super::examine::{examine, left};
+    use super::super::examiner::EndedAttempt;
     use super::*;
     use crate::runner::{AttemptName, LogSize, ResourceUse};
     use databuild_core::decide::AttemptEnd;
     use databuild_core::event::{AttemptOutcome, CheckOutcome};
     use serde_json::json;
+    use std::sync::Arc;
 
     /// An attempt at two days, each with a file `x` and data `y`, and what is left of it.
     struct Attempt {
@@ -250,8 +264,8 @@ mod tests {
 
         fn end(&self) -> AttemptEnd {
             let attempt = "r1-1".parse().unwrap();
-            examine(self.spool.path(), &EndedAttempt { attempt, exit: self.exit.clone() }, |_, _, _| Ok(()))
-                .end
+            let ended = EndedAttempt { attempt, exit: self.exit.clone(), stop: Arc::default() };
+            examine(left(self.spool.path(), ended), |_, _, _| Ok(())).end
         }
     }
 
@@ -435,5 +449,62 @@ mod tests {
         std::fs::write(attempt.files().check_request(0), "{").unwrap();
         let end = attempt.end();
         assert!(published(&end).1.unwrap().starts_with("the request of check //:c0 cannot be read back"));
+    }
+
+    /// Puts something else than a file where one should be.
+    fn put(what: &str, at: &Path) {
+        let _ = std::fs::remove_file(at);
+        match what {
+            "a pipe" => {
+                let mode = rustix::fs::Mode::from_raw_mode(0o600);
+                rustix::fs::mknodat(rustix::fs::CWD, at, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+            }
+            "a folder" => std::fs::create_dir(at).unwrap(),
+            "a symbolic link" => std::os::unix::fs::symlink("/dev/zero", at).unwrap(),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for_and_fails_the_attempt_with_the_reason() {
+        for what in ["a pipe", "a folder", "a symbolic link"] {
+            let fault = format!("it is {what}, not a regular file");
+            for batch in [false, true] {
+                let attempt = Attempt::new(batch);
+                put(what, &attempt.files().report());
+                let end = attempt.end();
+                assert_eq!(published(&end), (vec![], Some(&*format!("its report cannot be read: {fault}"))));
+                let mut attempt = Attempt::new(batch);
+                put(what, &attempt.files().report());
+                attempt.exit.outcome = Outcome::Code(3);
+                let message = format!("exit code 3; its report cannot be read: {fault}");
+                assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
+            }
+            let attempt = Attempt::new(false);
+            put(what, &attempt.files().request());
+            let message = format!("its request cannot be read back: {fault}");
+            assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
+
+            let attempt = Attempt::new(false).check(true, Outcome::Code(0), &[], "");
+            put(what, &attempt.files().check_report(0));
+            let message =
+                format!("check //:c0 of x/date=2010-01-01 did not work: its report cannot be read: {fault} (and 1 more)");
+            assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
+
+            let attempt = Attempt::new(false).check(true, Outcome::Code(1), &[], "few rows\n");
+            put(what, &attempt.files().stderr());
+            let message = format!(
+                "check //:c0 refuses x/date=2010-01-01: what it wrote to stderr cannot be read: {fault} (and 1 more)"
+            );
+            assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
+        }
+    }
+
+    #[test]
+    fn a_report_of_gigabytes_is_refused_unread() {
+        let attempt = Attempt::new(false);
+        std::fs::File::create(attempt.files().report()).unwrap().set_len(4 << 30).unwrap();
+        let end = attempt.end();
+        assert!(published(&end).1.unwrap().starts_with("the report is longer than"));
     }
 }

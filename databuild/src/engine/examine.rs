@@ -1,100 +1,76 @@
 //! What an attempt left behind: its exit, its report, its staged outputs and what checks found in them become one
 //! verdict.
 //!
-//! Runs on a thread of its own. Outputs of a batch of attempts are synced together before any of them
-//! is reported, so that whatever the log calls an intent is on disk.
+//! Outputs of a batch of attempts are synced together before any of them is reported ([`super::examiner`]), so that
+//! whatever the log calls an intent is on disk.
 
 use super::batch;
 use super::checks;
-use super::orchestrator::Message;
-use super::pace::Pace;
+use super::examiner::EndedAttempt;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
-use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome};
+use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome, MAX_REQUESTS};
+use crate::system::read_left;
 use databuild_core::data_check::Inspection;
-use databuild_core::decide::{AttemptEnd, AttemptReport, Input, Sightings, Success, MOST_DISCOVERED};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
 use databuild_core::report::{self, Expected, Said};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender};
-
-/// An attempt whose process is over.
-#[derive(Debug)]
-pub(super) struct EndedAttempt {
-    pub(super) attempt: AttemptId,
-    pub(super) exit: ExitRecord,
-}
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why the runner stops an attempt whose run was canceled; whatever else it says is its own reason.
 pub(super) const CANCELED: &str = "canceled";
+/// Errors of the system that say nothing of the job.
+const PASSING: [i32; 7] =
+    [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EAGAIN, libc::EMFILE, libc::ENFILE];
 /// Data version of a partition that is empty by the job's word.
 const EMPTY_VERSION: &str = "empty";
 
-/// Examines attempts until the channel closes. What they made is given to `keep` before anybody is told.
-pub(super) fn examiner(
-    spool: &Path,
-    ended: &Receiver<EndedAttempt>,
-    to_loop: &Sender<Message>,
-    pace: &Pace,
-    look: impl Fn(&[String]) -> Option<Sightings>,
-    keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
-) {
-    while let Ok(first) = ended.recv() {
-        let batch = pace.gather(first, ended);
-        let mut verdicts: Vec<Verdict> = batch.iter().map(|one| examine(spool, one, &keep)).collect();
-        let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
-        if publish::sync(&staged).is_err() {
-            // Which of them cannot be synced is worth a second look; the others go on.
-            for verdict in &mut verdicts {
-                if let Err(error) = publish::sync(&verdict.staged) {
-                    verdict.end.result = failure(error.to_string(), false);
-                    verdict.end.checks.clear();
-                }
-            }
-        }
-        for Verdict { attempt, mut end, .. } in verdicts {
-            // What a job found that it needs, nobody may have looked at.
-            if let Err(AttemptReport {
-                outcome: AttemptOutcome::MissingInput { partitions }, message, ..
-            }) = &end.result
-            {
-                if let Some(seen) = look(partitions) {
-                    // Waiting for what nobody can see would be in vain; another attempt may see it.
-                    let blind = seen.unseen.first().map(|look| {
-                        format!("{message}, which rests on data that could not be observed: {}", look.message)
-                    });
-                    if let Some(message) = blind {
-                        end.result = failure(message, false);
-                    }
-                    if to_loop.send(Message::Input(Box::new(Input::Sightings(seen)))).is_err() {
-                        return;
-                    }
-                }
-            }
-            if to_loop.send(Message::Input(Box::new(Input::AttemptEnded { attempt, end }))).is_err() {
-                return;
-            }
-        }
-    }
+/// What is left of an attempt, before anybody looks at its outputs.
+pub(super) struct Left {
+    ended: EndedAttempt,
+    files: Result<AttemptFiles, String>,
+    /// What it was asked.
+    pub(super) request: Result<Request, String>,
+}
+
+/// Finds what an attempt left.
+pub(super) fn left(spool: &Path, ended: EndedAttempt) -> Left {
+    let name = AttemptName::new(ended.attempt.to_string()).map_err(|error| error.to_string());
+    let files = name.map(|name| AttemptFiles::new(spool, &name));
+    let request = files.as_ref().map_err(Clone::clone).and_then(|files| {
+        let text = read_left(&files.request(), MAX_REQUESTS as u64).map_err(|error| error.to_string())?;
+        parse_request(&text.ok_or("it is not there")?).map_err(|error| error.to_string())
+    });
+    Left { ended, files, request }
 }
 
 pub(super) struct Verdict {
-    attempt: AttemptId,
+    pub(super) attempt: AttemptId,
     pub(super) end: AttemptEnd,
-    staged: Vec<PathBuf>,
+    pub(super) staged: Vec<PathBuf>,
 }
 
+/// Judges what an attempt left. What it made is given to `keep` before anybody is told.
 pub(super) fn examine(
-    spool: &Path,
-    ended: &EndedAttempt,
+    left: Left,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) -> Verdict {
+    let Left { ended, files, request } = left;
     let exit = &ended.exit;
     let mut checks = Inspection::default();
-    let (result, staged) = match judge(spool, ended, &mut checks, keep) {
+    let judged = match files {
+        Ok(files) => judge(&files, request, &ended, &mut checks, keep),
+        Err(error) => Err((AttemptReport::new(AttemptOutcome::Lost, error), Vec::new())),
+    };
+    let (result, staged) = match judged {
         Ok((success, staged)) => (Ok(success), staged),
+        // Not all of it was looked at, so it does not matter what was found.
+        Err(_) if ended.stop.load(Ordering::Relaxed) => {
+            checks = Inspection::default();
+            (Err(AttemptReport::new(AttemptOutcome::Canceled, CANCELED)), Vec::new())
+        }
         Err((report, staged)) => (Err(report), staged),
     };
     // Its checks were in its place, so what they took is its.
@@ -114,7 +90,7 @@ pub(super) fn examine(
     Verdict { attempt: ended.attempt, end, staged }
 }
 
-fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
+pub(super) fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
     Err(AttemptReport::new(AttemptOutcome::Failure { permanent }, message))
 }
 
@@ -125,18 +101,13 @@ pub(super) type Brought = (Success, Vec<PathBuf>);
 
 /// What an attempt brought. A failure may have brought some partitions of a batch.
 fn judge(
-    spool: &Path,
+    files: &AttemptFiles,
+    request: Result<Request, String>,
     ended: &EndedAttempt,
     checks: &mut Inspection,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    let name = AttemptName::new(ended.attempt.to_string())
-        .map_err(|error| (AttemptReport::new(AttemptOutcome::Lost, error.to_string()), Vec::new()))?;
-    let files = AttemptFiles::new(spool, &name);
-    let request = std::fs::read(files.request())
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| parse_request(&bytes).map_err(|error| error.to_string()));
-    match checks::inspection(&files, &ended.exit) {
+    match checks::inspection(files, &ended.exit) {
         Ok(found) => *checks = found,
         Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
     }
@@ -144,7 +115,7 @@ fn judge(
     match (how_it_ended(&ended.exit, job), request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch && request.vanished_input().is_none() => {
-            batch::collect(&files, &request, checks, Some(report))
+            batch::collect(files, &request, checks, Some(report), &ended.stop)
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
         (_, Err(error)) => {
@@ -152,7 +123,7 @@ fn judge(
             failure(message, false).map_err(|report| (report, Vec::new()))
         }
         (Ended::Exited(code), Ok(request)) => {
-            let brought = by_exit_code(&files, &request, checks, code)?;
+            let brought = by_exit_code(files, &request, checks, code, &ended.stop)?;
             let kept = keep(ended.attempt, &request, &brought.0.outputs);
             kept.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
             Ok(brought)
@@ -165,6 +136,7 @@ fn by_exit_code(
     request: &Request,
     checks: &mut Inspection,
     code: i32,
+    stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     if let Some(input) = request.vanished_input() {
         // Whatever the job made of that, it is not what it declares. Before it is made again the input is looked
@@ -179,9 +151,9 @@ fn by_exit_code(
         _ if request.batch => {
             let outcome = AttemptOutcome::Failure { permanent: false };
             let cause = (code != 0).then(|| AttemptReport::new(outcome, format!("exit code {code}")));
-            return batch::collect(files, request, checks, cause);
+            return batch::collect(files, request, checks, cause, stop);
         }
-        0 => collect_outputs(files, request, checks),
+        0 => collect_outputs(files, request, checks, stop),
         code => explain_failure(files, request, code),
     };
     whole.map_err(|report| (report, Vec::new()))
@@ -238,8 +210,11 @@ fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
     let failed =
         |message: String, permanent| AttemptReport::new(AttemptOutcome::Failure { permanent }, message);
     match &exit.outcome {
-        // Code snapshots are complete: what is missing or not executable today will be tomorrow.
-        Outcome::SpawnFailed { message, .. } => Ended::Before(failed(message.clone(), true)),
+        // Code snapshots are complete: what is missing or not executable today will be tomorrow. But a disk or a table
+        // that is full need not be.
+        Outcome::SpawnFailed { errno, message } => {
+            Ended::Before(failed(message.clone(), !PASSING.contains(errno)))
+        }
         Outcome::NeverStarted {} => {
             Ended::Before(AttemptReport::new(AttemptOutcome::Canceled, "canceled before it started"))
         }
@@ -252,7 +227,14 @@ fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
 
 /// A job that fails may have said why, and whether trying again is useless: of the run, or of an output.
 fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result<Brought, AttemptReport> {
-    let report = read_report(files, request).unwrap_or_default();
+    let report = match read_report(files, request) {
+        Ok(report) => report,
+        Err(fault @ ReportFault::Unreadable(_)) => {
+            return failure(format!("exit code {code}; {fault}"), false)
+        }
+        // What a job that failed has written of its report need not be whole.
+        Err(ReportFault::Wrong(_)) => report::Report::default(),
+    };
     let of_output = report.outputs.into_iter().zip(&request.outputs).find_map(|(said, output)| match said {
         Said::Failed { message, permanent } => Some((format!("{}: {message}", output.partition), permanent)),
         _ => None,
@@ -270,34 +252,39 @@ fn expected(request: &Request) -> Vec<Expected> {
         .collect()
 }
 
-pub(super) fn read_report(
-    files: &AttemptFiles,
-    request: &Request,
-) -> Result<report::Report, report::ReportError> {
-    // One byte more, by which the parser sees that it is too long.
-    let bytes = read_up_to(&files.report(), report::MAX_BYTES as u64 + 1);
-    report::parse(&bytes, &expected(request), &request.adds_keys)
+/// Why a report says nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReportFault {
+    /// Something else than a file is there, or the disk fails.
+    #[error("its report cannot be read: {0}")]
+    Unreadable(std::io::Error),
+    /// It is not believed.
+    #[error(transparent)]
+    Wrong(#[from] report::ReportError),
 }
 
-/// The beginning of a file; nothing if it is not there.
-pub(super) fn read_up_to(path: &Path, limit: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Ok(file) = std::fs::File::open(path) {
-        // What can be read of a file that cannot be read in full is no report either: its last line will say so.
-        let _ = file.take(limit).read_to_end(&mut bytes);
+impl ReportFault {
+    /// Whether another attempt would fail in the same way: deterministic jobs would write the same report again.
+    pub(super) fn is_permanent(&self) -> bool {
+        matches!(self, ReportFault::Wrong(_))
     }
-    bytes
+}
+
+pub(super) fn read_report(files: &AttemptFiles, request: &Request) -> Result<report::Report, ReportFault> {
+    // One byte more, by which the parser sees that it is too long.
+    let bytes = read_left(&files.report(), report::MAX_BYTES as u64 + 1).map_err(ReportFault::Unreadable)?;
+    Ok(report::parse(&bytes.unwrap_or_default(), &expected(request), &request.adds_keys)?)
 }
 
 fn collect_outputs(
     files: &AttemptFiles,
     request: &Request,
     checks: &mut Inspection,
+    stop: &AtomicBool,
 ) -> Result<Brought, AttemptReport> {
     let report = match read_report(files, request) {
         Ok(report) => report,
-        // Deterministic jobs would write the same report again.
-        Err(error) => return failure(error.to_string(), true),
+        Err(fault) => return failure(fault.to_string(), fault.is_permanent()),
     };
     if let Some((message, permanent)) = report.failure {
         return failure(message, permanent);
@@ -305,7 +292,7 @@ fn collect_outputs(
     let mut records = Vec::new();
     let mut staged = Vec::new();
     for (output, said) in request.outputs.iter().zip(report.outputs) {
-        match collect_one(request, output, said) {
+        match collect_one(request, output, said, stop) {
             Ok((record, file)) => {
                 records.push(record);
                 staged.extend(file);
@@ -325,6 +312,7 @@ pub(super) fn collect_one(
     request: &Request,
     output: &OutputFile,
     said: Said,
+    stop: &AtomicBool,
 ) -> Result<(OutputRecord, Option<PathBuf>), (String, bool)> {
     let (version, metadata) = match said {
         Said::Failed { message, permanent } => {
@@ -343,7 +331,8 @@ pub(super) fn collect_one(
         let version = version.unwrap_or_else(|| format!("run:{}", request.run));
         return Ok((record(output, version, false, 0, metadata), None));
     };
-    let inspected = publish::inspect(path).and_then(|found| publish::make_ready(path, false).map(|()| found));
+    let inspected =
+        publish::inspect_until(path, stop).and_then(|found| publish::make_ready(path, false).map(|()| found));
     match inspected {
         Ok(found) => {
             let record = record(output, found.hash.to_string(), false, found.bytes, metadata);

@@ -9,7 +9,7 @@ use databuild_core::decide::{
     self, ApplyRequest, Capacity, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
     Sightings, WantRequest,
 };
-use databuild_core::event::{GraphRegistered, Grounds, PlanCreated, RequestKey};
+use databuild_core::event::{GraphRegistered, Grounds, PlanCreated, Refresh, RequestKey};
 use databuild_core::graph::{DatasetIx, Graph};
 use databuild_core::ids::{GraphId, PlanId, RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -22,6 +22,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{oneshot, watch};
+
+/// So often files are looked at for one request while others register graphs.
+pub(super) const MOST_LOOKS: u32 = 5;
 
 /// The state after some committed event, shared by all readers.
 #[derive(Debug, Clone)]
@@ -260,6 +263,30 @@ impl Handle {
         Ok((found, state.seq.0))
     }
 
+    /// Looks at files, and submits what follows from what was seen. If another graph was registered meanwhile, it looks
+    /// again: what was seen has the indices of the graph that was looked at, and the core refuses them.
+    pub(super) async fn submit_seen<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Handle) -> Result<(Sightings, T), CommandError> + Send + Sync + 'static,
+        input: impl Fn(Sightings, &T) -> Input,
+    ) -> Result<(Reply, T), CommandError> {
+        let look = Arc::new(look);
+        let mut tries = 0;
+        loop {
+            let (handle, looking) = (self.clone(), Arc::clone(&look));
+            let (seen, found) = tokio::task::spawn_blocking(move || looking(&handle))
+                .await
+                .map_err(|_| CommandError::ShuttingDown)??;
+            tries += 1;
+            match self.submit(input(seen, &found)).await {
+                Err(CommandError::Refused(Refusal::GraphReplaced(_))) if tries < MOST_LOOKS => {
+                    tracing::info!("another graph was registered during a look; looking again");
+                }
+                result => return result.map(|reply| (reply, found)),
+            }
+        }
+    }
+
     /// Creates a want, having looked at the files it is about.
     ///
     /// # Errors
@@ -268,8 +295,9 @@ impl Handle {
         if let Some(known) = self.repeated(request.key.as_ref())? {
             return Ok(known);
         }
-        let sightings = self.look_for(&mut request).await?;
-        self.created(Input::CreateWant(request, sightings)).await
+        let look = looking_for(&mut request);
+        let (reply, ()) = self.submit_seen(look, |seen, ()| Input::CreateWant(request.clone(), seen)).await?;
+        created(&reply)
     }
 
     /// Invokes a job by hand, having looked at the files that this is about.
@@ -280,20 +308,10 @@ impl Handle {
         if let Some(known) = self.repeated(request.want.key.as_ref())? {
             return Ok(known);
         }
-        request.want.refresh = databuild_core::event::Refresh::All;
-        let sightings = self.look_for(&mut request.want).await?;
-        self.created(Input::Invoke(request, sightings)).await
-    }
-
-    /// Looks at the files that a want is about, as of an instant that stands in it from then on.
-    async fn look_for(&self, request: &mut WantRequest) -> Result<Sightings, CommandError> {
-        let as_of = *request.as_of.get_or_insert_with(Timestamp::now);
-        let (targets, refresh) = (request.targets.clone(), request.refresh);
-        let handle = self.clone();
-        let look = tokio::task::spawn_blocking(move || handle.look(&targets, refresh, as_of))
-            .await
-            .map_err(|_| CommandError::ShuttingDown)??;
-        Ok(look.sightings)
+        request.want.refresh = Refresh::All;
+        let look = looking_for(&mut request.want);
+        let (reply, ()) = self.submit_seen(look, |seen, ()| Input::Invoke(request.clone(), seen)).await?;
+        created(&reply)
     }
 
     /// What came of an earlier request with this key; then there is nothing to look at. The core asks again, since
@@ -301,14 +319,6 @@ impl Handle {
     fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Created>, CommandError> {
         let known = decide::repeated(&self.snapshot().state, key, Timestamp::now())?;
         Ok(known.map(|want| Created { want, repeated: true }))
-    }
-
-    async fn created(&self, input: Input) -> Result<Created, CommandError> {
-        match self.submit(input).await? {
-            Reply::Want(want) => Ok(Created { want, repeated: false }),
-            Reply::Repeated(want) => Ok(Created { want, repeated: true }),
-            _ => Err(CommandError::ShuttingDown),
-        }
     }
 
     /// Makes a plan that is kept if there is anything to do, having looked at the files it is about.
@@ -321,11 +331,10 @@ impl Handle {
         let as_of = request.as_of.map_or(now, |as_of| as_of.min(now));
         request.as_of = Some(as_of);
         let (targets, refresh) = (request.targets.clone(), request.refresh);
-        let handle = self.clone();
-        let look = tokio::task::spawn_blocking(move || handle.look(&targets, refresh, as_of))
-            .await
-            .map_err(|_| CommandError::ShuttingDown)??;
-        match self.submit(Input::CreatePlan(request, look.sightings)).await? {
+        let look =
+            move |handle: &Handle| handle.look(&targets, refresh, as_of).map(|look| (look.sightings, ()));
+        let (reply, ()) = self.submit_seen(look, |seen, ()| Input::CreatePlan(request.clone(), seen)).await?;
+        match reply {
             Reply::Planned { plan, kept } => Ok((*plan, kept)),
             _ => Err(CommandError::ShuttingDown),
         }
@@ -339,23 +348,18 @@ impl Handle {
         if let Some(known) = self.repeated(request.key.as_ref())? {
             return Ok(known);
         }
-        let saved = self.snapshot().state.plans.get(&request.plan).cloned();
-        // Without the plan the core says what is wrong.
-        let sightings = match saved.filter(|saved| saved.plan.expires_at > Timestamp::now()) {
-            None => Sightings::default(),
-            Some(saved) => {
-                let handle = self.clone();
-                tokio::task::spawn_blocking(move || {
-                    let plan = &saved.plan;
-                    handle.look(&plan.targets, plan.refresh, plan.as_of).map(|look| look.sightings)
-                })
-                .await
-                .map_err(|_| CommandError::ShuttingDown)?
-                // Targets that the graph does not have any more are the core's to name.
-                .unwrap_or_default()
-            }
+        let id = request.plan;
+        let look = move |handle: &Handle| {
+            let saved = handle.snapshot().state.plans.get(&id).cloned();
+            // Without the plan, or with targets that the graph does not have any more, the core says what is wrong.
+            let seen = saved.filter(|saved| saved.plan.expires_at > Timestamp::now()).and_then(|saved| {
+                let plan = &saved.plan;
+                handle.look(&plan.targets, plan.refresh, plan.as_of).ok()
+            });
+            Ok((seen.map(|look| look.sightings).unwrap_or_default(), ()))
         };
-        self.created(Input::ApplyPlan(request, sightings)).await
+        let (reply, ()) = self.submit_seen(look, |seen, ()| Input::ApplyPlan(request.clone(), seen)).await?;
+        created(&reply)
     }
 
     /// Declares data bad, having looked at its files.
@@ -363,14 +367,12 @@ impl Handle {
     /// # Errors
     /// As [`Handle::submit`].
     pub async fn taint(&self, request: Judgement) -> Result<Reply, CommandError> {
-        let handle = self.clone();
         let targets = request.targets.clone();
-        let look = tokio::task::spawn_blocking(move || {
-            handle.look(&targets, databuild_core::event::Refresh::Missing, Timestamp::now())
-        })
-        .await
-        .map_err(|_| CommandError::ShuttingDown)??;
-        self.submit(Input::Taint(request, look.sightings)).await
+        let look = move |handle: &Handle| {
+            handle.look(&targets, Refresh::Missing, Timestamp::now()).map(|look| (look.sightings, ()))
+        };
+        let (reply, ()) = self.submit_seen(look, |seen, ()| Input::Taint(request.clone(), seen)).await?;
+        Ok(reply)
     }
 
     /// Plans without doing anything. Blocking: looks at files.
@@ -380,7 +382,7 @@ impl Handle {
     pub fn plan(
         &self,
         targets: &[String],
-        refresh: databuild_core::event::Refresh,
+        refresh: Refresh,
         as_of: Timestamp,
     ) -> Result<Planned, CommandError> {
         let look = self.look(targets, refresh, as_of)?;
@@ -394,19 +396,21 @@ impl Handle {
         Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
     }
 
-    /// What files that matter for partitions are not as the state says. Blocking: looks at files.
+    /// Looks at the files that matter for partitions, and records what is not as the state says.
     ///
     /// # Errors
-    /// A reference that cannot be resolved.
-    pub fn sightings(&self, targets: &[String]) -> Result<Sightings, CommandError> {
-        let look = self.look(targets, databuild_core::event::Refresh::Stale, Timestamp::now())?;
-        Ok(look.sightings)
+    /// As [`Handle::submit`]; or a reference cannot be resolved.
+    pub async fn look_and_record(&self, targets: Vec<String>) -> Result<(), CommandError> {
+        let look = move |handle: &Handle| {
+            handle.look(&targets, Refresh::Stale, Timestamp::now()).map(|look| (look.sightings, ()))
+        };
+        self.submit_seen(look, |seen, ()| Input::Sightings(seen)).await.map(|_| ())
     }
 
     pub(super) fn look(
         &self,
         targets: &[String],
-        refresh: databuild_core::event::Refresh,
+        refresh: Refresh,
         as_of: Timestamp,
     ) -> Result<super::files::FileLook, CommandError> {
         if self.snapshot().state.graph.is_none() {
@@ -432,7 +436,7 @@ impl Handle {
 impl Planned {
     /// The plan as it would be kept.
     #[must_use]
-    pub fn shown(&self, refresh: databuild_core::event::Refresh) -> PlanCreated {
+    pub fn shown(&self, refresh: Refresh) -> PlanCreated {
         let Planned { state, targets, plan, .. } = self;
         PlanCreated {
             plan: PlanId(0),
@@ -445,6 +449,23 @@ impl Planned {
             current: plan.current,
             grounds: Grounds::default(),
         }
+    }
+}
+
+/// The look at the files that a want is about, as of an instant that stands in it from then on.
+fn looking_for(
+    request: &mut WantRequest,
+) -> impl Fn(&Handle) -> Result<(Sightings, ()), CommandError> + Send + Sync + 'static {
+    let as_of = *request.as_of.get_or_insert_with(Timestamp::now);
+    let (targets, refresh) = (request.targets.clone(), request.refresh);
+    move |handle| handle.look(&targets, refresh, as_of).map(|look| (look.sightings, ()))
+}
+
+fn created(reply: &Reply) -> Result<Created, CommandError> {
+    match reply {
+        Reply::Want(want) => Ok(Created { want: *want, repeated: false }),
+        Reply::Repeated(want) => Ok(Created { want: *want, repeated: true }),
+        _ => Err(CommandError::ShuttingDown),
     }
 }
 
@@ -469,4 +490,75 @@ pub struct Planned {
     pub sightings: Sightings,
     /// The plan.
     pub plan: Plan,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{days, held_loop, want_of};
+    use super::*;
+    use crate::store::{Archiver, Reader};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn handle(folder: &std::path::Path) -> Handle {
+        let (orchestrator, inbox) = held_loop(folder, 1);
+        let observers = Observers::new(
+            folder.to_owned(),
+            folder.join("observers"),
+            Arc::clone(&orchestrator.performer.snapshots),
+            Vec::new(),
+            folder.join("inherited"),
+        );
+        let handle = Handle {
+            inbox: Arc::new(Mutex::new(inbox)),
+            shared: Arc::clone(&orchestrator.shared),
+            reader: Arc::new(Reader::new(&folder.join("log"), 1)),
+            archiver: Arc::new(Archiver::new(&folder.join("log"))),
+            workspace: folder.to_owned(),
+            spool: folder.join("spool"),
+            observers: Arc::new(observers.unwrap()),
+        };
+        std::thread::spawn(move || orchestrator.run());
+        handle
+    }
+
+    async fn register(handle: &Handle, start: &str) {
+        handle.submit(Input::RegisterGraph(days(start))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_look_during_which_another_graph_is_registered_is_done_again_under_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = handle(folder.path());
+        register(&handle, "2020-01-01").await;
+        let looks = Arc::new(AtomicUsize::new(0));
+        let runtime = tokio::runtime::Handle::current();
+        let look = {
+            let looks = Arc::clone(&looks);
+            move |handle: &Handle| {
+                let seen = handle.look(&["d".to_owned()], Refresh::Stale, Timestamp::now())?.sightings;
+                if looks.fetch_add(1, Ordering::SeqCst) == 0 {
+                    runtime.block_on(register(handle, "2021-01-01"));
+                }
+                Ok((seen, ()))
+            }
+        };
+        let (reply, ()) = handle
+            .submit_seen(look, |seen, ()| Input::CreateWant(want_of("d/date=2021-01-01"), seen))
+            .await
+            .unwrap();
+        assert_eq!(reply, Reply::Want(WantId(1)));
+        assert_eq!(looks.load(Ordering::SeqCst), 2);
+        handle.send(Message::Stop { jobs: false }).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_look_that_is_always_too_late_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = handle(folder.path());
+        register(&handle, "2020-01-01").await;
+        let seen = |_: &Handle| Ok((Sightings { graph: Some(GraphId::of("x")), ..Default::default() }, ()));
+        let refused = handle.submit_seen(seen, |seen, ()| Input::Sightings(seen)).await.unwrap_err();
+        assert_eq!(refused.code(), "graph_replaced");
+        handle.send(Message::Stop { jobs: false }).unwrap();
+    }
 }

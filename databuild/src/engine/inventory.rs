@@ -51,6 +51,13 @@ pub struct AdoptedFiles {
     pub being_made: Vec<String>,
 }
 
+/// What stands at the places of partitions that are to be adopted.
+struct Adoptable {
+    files: Vec<FoundFile>,
+    missing: Found,
+    recorded: Found,
+}
+
 fn found(state: &State, sets: &BTreeMap<DatasetIx, PartitionSet>) -> Found {
     Found {
         count: sets.values().map(PartitionSet::len).sum(),
@@ -81,13 +88,10 @@ impl Handle {
         skip: u64,
         limit: u64,
     ) -> Result<Scanned, CommandError> {
-        let handle = self.clone();
-        let looking = move || handle.look_at_some(&targets, deep, skip, limit);
-        let (scanned, sightings) =
-            tokio::task::spawn_blocking(looking).await.map_err(|_| CommandError::ShuttingDown)??;
-        if !sightings.seen.is_empty() {
-            self.submit(Input::Sightings(sightings)).await?;
-        }
+        let look = move |handle: &Handle| {
+            handle.look_at_some(&targets, deep, skip, limit).map(|(scanned, seen)| (seen, scanned))
+        };
+        let (_, scanned) = self.submit_seen(look, |seen, _| Input::Sightings(seen)).await?;
         Ok(scanned)
     }
 
@@ -178,32 +182,33 @@ impl Handle {
         by: String,
         dry_run: bool,
     ) -> Result<AdoptedFiles, CommandError> {
-        let handle = self.clone();
-        let looking = move || handle.look_for_adoption(&targets);
-        let (files, missing, recorded, look) =
-            tokio::task::spawn_blocking(looking).await.map_err(|_| CommandError::ShuttingDown)??;
-        let input = Input::Adopt(AdoptRequest { files, by }, look.sightings);
-        let reply = if dry_run {
+        let adopt = |files: &[FoundFile], seen| {
+            Input::Adopt(AdoptRequest { files: files.to_vec(), by: by.clone() }, seen)
+        };
+        let (reply, found) = if dry_run {
+            let handle = self.clone();
+            let looking = move || handle.look_for_adoption(&targets);
+            let (found, look) =
+                tokio::task::spawn_blocking(looking).await.map_err(|_| CommandError::ShuttingDown)??;
             let mut core = Core::new(0);
             core.state = look.state;
             core.held = true;
-            core.step(input, Timestamp::now()).reply?
+            (core.step(adopt(&found.files, look.sightings), Timestamp::now()).reply?, found)
         } else {
-            self.submit(input).await?
+            let look = move |handle: &Handle| {
+                handle.look_for_adoption(&targets).map(|(found, look)| (look.sightings, found))
+            };
+            self.submit_seen(look, |seen, found| adopt(&found.files, seen)).await?
         };
         match reply {
             Reply::Adopted { adopted, being_made } => {
-                Ok(AdoptedFiles { adopted, missing, recorded, being_made })
+                Ok(AdoptedFiles { adopted, missing: found.missing, recorded: found.recorded, being_made })
             }
             _ => Err(CommandError::ShuttingDown),
         }
     }
 
-    #[allow(clippy::type_complexity)] // Private, and taken apart by its one caller.
-    fn look_for_adoption(
-        &self,
-        targets: &[String],
-    ) -> Result<(Vec<FoundFile>, Found, Found, files::FileLook), CommandError> {
+    fn look_for_adoption(&self, targets: &[String]) -> Result<(Adoptable, files::FileLook), CommandError> {
         // What the adopted would be made from is looked at as well: that is what they are held against later.
         let look = self.look(targets, Refresh::Stale, Timestamp::now())?;
         let state = &look.state;
@@ -245,6 +250,6 @@ impl Handle {
             }
         }
         let (missing, recorded) = (found(state, &missing), found(state, &recorded));
-        Ok((files, missing, recorded, look))
+        Ok((Adoptable { files, missing, recorded }, look))
     }
 }

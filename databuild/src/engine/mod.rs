@@ -18,6 +18,7 @@ mod batch;
 mod checkpoint;
 mod checks;
 mod examine;
+mod examiner;
 mod files;
 mod handle;
 mod inherited;

@@ -285,7 +285,7 @@ impl Observers {
     }
 
     fn environment(&self, observer: &Observer, runfiles: &str) -> Vec<(String, String)> {
-        let mut env: BTreeMap<String, String> = self.base_env.iter().cloned().collect();
+        let mut env: BTreeMap<String, String> = super::perform::usable(&self.base_env).cloned().collect();
         let inherited = Inherited::load(&self.inherited);
         for name in &observer.env_inherit {
             env.extend(inherited.get(name).map(|value| (name.clone(), value.to_owned())));

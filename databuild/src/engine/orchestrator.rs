@@ -1,10 +1,11 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
+use super::examiner::EndedAttempt;
 use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
 use super::pace::Pace;
 use super::perform::Performer;
-use crate::runner::{AttemptName, RunnerEvent};
+use crate::runner::{AttemptName, ExitRecord, RunnerEvent};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
 use databuild_core::event::AttemptOutcome;
@@ -72,8 +73,8 @@ pub(super) struct Orchestrator {
     pub(super) shared: Arc<Shared>,
     pub(super) pace: Pace,
     pub(super) inbox: Receiver<Message>,
-    pub(super) examine: Sender<super::examine::EndedAttempt>,
-    /// Inputs whose events could not be appended.
+    pub(super) examine: Sender<EndedAttempt>,
+    /// Inputs for the next turn: what effects found out at once, and those whose events could not be appended.
     pub(super) postponed: Vec<Input>,
 }
 
@@ -111,7 +112,7 @@ impl Orchestrator {
                 self.look_for_runner(&mut turn);
             }
             match first {
-                None => self.decide_fact(Input::Tick, &mut turn),
+                None => {}
                 Some(first) => {
                     let until = self.pace.until();
                     let mut next = Some(first);
@@ -158,6 +159,9 @@ impl Orchestrator {
         let timer = self.core.next_timer().map_or(LONGEST_WAIT, |at| {
             Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
         });
+        if retry_append.is_none() && !self.postponed.is_empty() {
+            return Duration::ZERO;
+        }
         let until =
             |at: Option<Instant>| at.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(Instant::now()));
         timer.min(until(retry_append)).min(until(self.performer.try_again)).min(LONGEST_WAIT)
@@ -214,8 +218,7 @@ impl Orchestrator {
             }
             RunnerEvent::Ended { attempt, exit } => {
                 if let Some(attempt) = attempt_id(&attempt) {
-                    // A closed examiner means that the engine is going down; the runner tells again.
-                    let _ = self.examine.send(super::examine::EndedAttempt { attempt, exit: *exit });
+                    self.examine(attempt, *exit);
                 }
             }
             RunnerEvent::Refused { attempt, code, message } => {
@@ -229,6 +232,18 @@ impl Orchestrator {
                 self.look_for_runner(turn);
             }
         }
+    }
+
+    /// Has an ended attempt examined, unless that is under way.
+    fn examine(&self, attempt: AttemptId, exit: ExitRecord) {
+        let examinations = &self.performer.examinations;
+        let Some(stop) = examinations.begin(attempt) else { return };
+        // The order to cancel may have come before its end.
+        if self.core.state.runs.get(&attempt.run).is_some_and(|run| run.cancel_requested) {
+            examinations.cancel(attempt);
+        }
+        // A closed examiner means that the engine is going down; the runner tells again.
+        let _ = self.examine.send(EndedAttempt { attempt, exit, stop });
     }
 
     fn look_for_runner(&mut self, turn: &mut Turn) {
@@ -257,18 +272,8 @@ impl Orchestrator {
         for (answer, reply) in turn.answers {
             answer(reply);
         }
-        for input in self.performer.perform(turn.effects, &self.core.state) {
-            // Whatever an effect found out at once is decided in the next turn.
-            self.postponed.push(input);
-        }
-        if !self.postponed.is_empty() {
-            let inputs = std::mem::take(&mut self.postponed);
-            let mut turn = Turn::default();
-            for input in inputs {
-                self.decide_fact(input, &mut turn);
-            }
-            return self.commit(turn);
-        }
+        // Whatever an effect found out at once is decided in the next turn, together with messages that came meanwhile.
+        self.postponed.extend(self.performer.perform(turn.effects, &self.core.state));
         Ok(())
     }
 
@@ -312,5 +317,55 @@ pub(super) fn lost(message: String) -> AttemptEnd {
         cpu_ms: 0,
         max_rss_kb: 0,
         checks: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{days, held_loop, want_of};
+    use super::*;
+    use std::sync::mpsc;
+
+    /// Some 20,000 starts fail at once, each because its code is gone. The loop has a small stack, and answers a command
+    /// before a hundredth of them is over.
+    #[test]
+    fn starts_that_fail_take_neither_the_stack_nor_the_inbox() {
+        const SLOTS: usize = 16;
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, inbox) = held_loop(folder.path(), SLOTS);
+        let shared = Arc::clone(&orchestrator.shared);
+        orchestrator.postponed = vec![
+            Input::Resume(Vec::new()),
+            Input::RegisterGraph(days("1970-01-01")),
+            Input::CreateWant(want_of("d"), Default::default()),
+        ];
+        let begun = {
+            let shared = Arc::clone(&shared);
+            move || shared.snapshot.load().state.last_run.0
+        };
+        let (tell, told) = mpsc::channel();
+        let command = |answer: Answer| {
+            let input = Input::Tick;
+            Message::Command(Box::new(Command { input, blobs: Vec::new(), inherited: None, answer }))
+        };
+        // The first is answered in the turn in which starts begin to fail; only then there is a second one.
+        let again = inbox.clone();
+        let first = Box::new(move |_| {
+            let answer = Box::new(move |_| tell.send(begun()).unwrap());
+            again.send(command(answer)).unwrap();
+        });
+        inbox.send(command(first)).unwrap();
+        let running =
+            std::thread::Builder::new().stack_size(512 << 10).spawn(move || orchestrator.run()).unwrap();
+        let begun = told.recv().unwrap();
+        assert!(begun < 200, "{begun} runs had begun before a command was answered");
+        let mut seq = shared.seq.subscribe();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let over = |state: &databuild_core::state::State| state.last_run.0 > 0 && state.wants.is_empty();
+        runtime.block_on(seq.wait_for(|_| over(&shared.snapshot.load().state))).unwrap();
+        inbox.send(Message::Stop { jobs: false }).unwrap();
+        assert!(matches!(running.join().unwrap(), Ended::Stopped));
+        let begun = shared.snapshot.load().state.last_run.0;
+        assert!(begun > 20_000, "{begun}");
     }
 }

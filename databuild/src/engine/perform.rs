@@ -2,6 +2,7 @@
 
 use super::checks::CheckRequest;
 use super::examine::CANCELED;
+use super::examiner::Examinations;
 use super::handle::Shared;
 use super::inherited::Inherited;
 use super::orchestrator::{attempt_id, lost, Message};
@@ -15,13 +16,14 @@ use crate::runner::{
 };
 use crate::snapshot;
 use crate::store::Reader;
+use crate::system::read_left;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Sighting, Sightings};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::graph::Resource;
 use databuild_core::ids::AttemptId;
 use databuild_core::state::State;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +54,8 @@ pub(super) struct Performer {
     pub(super) try_again: Option<Instant>,
     pub(super) inbox: Sender<Message>,
     pub(super) publish: Sender<PublishOrder>,
+    /// What is being looked at of ended attempts.
+    pub(super) examinations: Examinations,
 }
 
 impl Performer {
@@ -67,6 +71,7 @@ impl Performer {
                     Err(inputs) => found.extend(inputs),
                 },
                 Effect::Cancel(attempt) => {
+                    self.examinations.cancel(attempt);
                     if let (Some(runner), Ok(name)) = (&self.runner, AttemptName::new(attempt.to_string())) {
                         report(runner.cancel(&name, CANCELED));
                     }
@@ -156,6 +161,10 @@ impl Performer {
             }
             Err(error) => {
                 tracing::error!(%error, code = error.code(), "no runner can be started");
+                if matches!(error, RunnerError::Unreachable { .. }) {
+                    // There is one, with all it was given: it is lost when that one ends without having told.
+                    known.extend(live);
+                }
                 self.shared.memory_limits.store(Arc::new(no_runner()));
                 self.try_again = Some(Instant::now() + TRY_AGAIN);
             }
@@ -171,7 +180,8 @@ impl Performer {
             }
         }
         news.into_iter().for_each(tell);
-        if self.runner.is_some() {
+        // One that is leaving takes nothing new. Its end is told, and then another one is looked for.
+        if self.runner.as_ref().is_some_and(|runner| !runner.hello().draining) {
             Input::Resume(known)
         } else {
             Input::Hold(known)
@@ -184,9 +194,8 @@ impl Performer {
         let (mut known, mut news) = (Vec::new(), Vec::new());
         for runner::AttemptReport { attempt, state } in &client.hello().attempts {
             let request = AttemptFiles::new(&self.spool, attempt).request();
-            if let Some(request) =
-                std::fs::read(request).ok().and_then(|text| request::parse_request(&text).ok())
-            {
+            let text = read_left(&request, MAX_REQUESTS as u64).ok().flatten();
+            if let Some(request) = text.and_then(|text| request::parse_request(&text).ok()) {
                 if let Err(error) = self.staging.note(attempt.as_str(), &request) {
                     tracing::warn!(%error, attempt = attempt.as_str(), "where it stages outputs cannot be noted");
                 }
@@ -312,7 +321,8 @@ impl Performer {
             Ok(Some(snapshot)) => Ok(snapshot),
             Ok(None) => {
                 let message = format!(
-                    "the code snapshot of {label} is gone from the cache; run `bazel run //:databuild -- status` to store it again"
+                        "the code snapshot of {label} is not in the code store ({}); run `bazel run //:databuild -- status` to store it again",
+                    self.snapshots.root().display()
                 );
                 Err((message, true))
             }
@@ -391,7 +401,7 @@ impl Performer {
         inherit: &[String],
         snapshot: &snapshot::SnapshotRef,
     ) -> Vec<(String, String)> {
-        let mut env: BTreeMap<String, String> = self.base_env.iter().cloned().collect();
+        let mut env: BTreeMap<String, String> = usable(&self.base_env).cloned().collect();
         for name in inherit {
             if let Some(value) = self.inherited.get(name) {
                 env.insert(name.clone(), value.to_owned());
@@ -422,6 +432,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Of the environment that every process gets, what holds now. A temporary folder may be gone that was there when the
+/// server was started, and then `/tmp` serves.
+pub(super) fn usable(base_env: &[(String, String)]) -> impl Iterator<Item = &(String, String)> {
+    base_env.iter().filter(|(name, value)| name != "TMPDIR" || Path::new(value).is_dir())
+}
+
 /// What a program from a snapshot needs to know of it.
 pub(super) fn runfiles_environment(runfiles: &str) -> [(String, String); 3] {
     [
@@ -442,5 +458,20 @@ pub(super) fn no_runner() -> MemoryLimits {
 fn report(result: Result<(), RunnerError>) {
     if let Err(error) = result {
         tracing::warn!(%error, "the runner could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_folder_is_handed_on_as_long_as_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let env = [of("HOME", "/gone"), of("TMPDIR", folder.path().to_str().unwrap())];
+        assert_eq!(usable(&env).count(), 2);
+        drop(folder);
+        assert_eq!(usable(&env).collect::<Vec<_>>(), [&env[0]]);
     }
 }

@@ -1,9 +1,8 @@
 //! Starting and stopping an engine: replay, reconnect, resume.
 
-use super::examine;
+use super::examiner::{Examinations, Examiner};
 use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
-use super::keep;
 use super::keeper::Keeper;
 use super::observers::Observers;
 use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
@@ -11,17 +10,15 @@ use super::pace::Pace;
 use super::perform::{no_runner, ConnectRunner, Performer};
 use super::publisher::{self, PublishOrder};
 use super::replay::{self, ReplayError};
-use super::request::Request;
 use super::staging::Staging;
 use crate::daemon::STATE_DIR_NAME;
 use crate::publish::Reserved;
 use crate::snapshot;
 use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
-use databuild_core::decide::{Core, Input};
-use databuild_core::event::{OutputRecord, Refresh};
-use databuild_core::ids::AttemptId;
-use std::path::{Path, PathBuf};
+use databuild_core::decide::Core;
+use databuild_core::event::Refresh;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -72,6 +69,7 @@ pub struct Engine {
     handle: Handle,
     loop_thread: JoinHandle<Ended>,
     workers: Vec<JoinHandle<()>>,
+    examinations: Examinations,
 }
 
 impl Engine {
@@ -123,38 +121,33 @@ impl Engine {
             spool: config.spool.clone(),
             inbox: inbox.clone(),
             publish: publish_send,
+            examinations: Examinations::default(),
         };
         let pace = Pace::default();
         let (of_examiner, of_publisher) = (pace.clone(), pace.clone());
         let mut workers = Vec::new();
-        let spool = config.spool.clone();
-        let to_loop = inbox.clone();
-        let looking = (Arc::clone(&shared), Arc::clone(&observers));
-        let keeping = (Arc::clone(&shared), config.workspace.clone());
-        workers.push(spawn("examiner", move || {
-            let look = |partitions: &[String]| {
+        let looking = (Arc::clone(&shared), observers.clone());
+        let examiner = Examiner {
+            spool: config.spool.clone(),
+            workspace: config.workspace.clone(),
+            shared: Arc::clone(&shared),
+            to_loop: inbox.clone(),
+            examinations: performer.examinations.clone(),
+            look: Arc::new(move |partitions: &[String]| {
                 let (shared, observers) = &looking;
                 let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
                 let now = jiff::Timestamp::now();
                 // What is wrong with a reference is the core's to say.
                 let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
                 look.ok().map(|look| look.sightings)
-            };
-            let keep = |attempt: AttemptId, request: &Request, outputs: &[OutputRecord]| {
-                let (shared, workspace) = &keeping;
-                let state = &shared.snapshot.load().state;
-                let arm = state.runs.get(&attempt.run).and_then(|run| run.trial);
-                let trial = arm.and_then(|arm| state.trials.get(&arm.trial));
-                let Some(folder) = trial.and_then(|trial| trial.spec.keep.as_ref()) else { return Ok(()) };
-                let kept = keep::keep(Path::new(folder), workspace, request, outputs);
-                kept.map_err(|error| format!("its outputs cannot be copied to {folder}: {error}"))
-            };
-            examine::examiner(&spool, &examine_receive, &to_loop, &of_examiner, look, keep);
-        })?);
+            }),
+        };
+        workers.push(spawn("examiner", move || examiner.run(&examine_receive, &of_examiner))?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
             publisher::publisher(&staging, &reserved, &publish_receive, &to_loop, &of_publisher);
         })?);
+        let examinations = performer.examinations.clone();
         let resume = performer.reconnect(&live_attempts(&core.state));
         performer.set_slots(config.slots);
         let orchestrator = Orchestrator {
@@ -166,6 +159,7 @@ impl Engine {
             pace,
             inbox: messages,
             examine: examine_send,
+            // It is decided before anything that is asked for.
             postponed: vec![resume],
         };
         let handle = Handle {
@@ -177,11 +171,9 @@ impl Engine {
             spool: config.spool,
             observers,
         };
-        // The resumption is decided before anything that is asked for.
-        handle.send(Message::Input(Box::new(Input::Tick))).ok();
         let loop_thread =
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;
-        Ok(Engine { handle, loop_thread, workers })
+        Ok(Engine { handle, loop_thread, workers, examinations })
     }
 
     /// A handle for everybody else.
@@ -199,6 +191,8 @@ impl Engine {
         // A loop that ended by itself says why below.
         let _ = self.handle.send(Message::Stop { jobs });
         let ended = self.loop_thread.join().map_err(|_| "the orchestrator panicked".to_owned())?;
+        // With the loop gone nobody takes these for canceled; the next server examines them again.
+        self.examinations.cancel_all();
         drop(self.workers);
         match ended {
             Ended::Stopped => Ok(()),

@@ -1,5 +1,17 @@
 //! A history for tests, decided by the core.
 
+use super::handle::{Shared, Snapshot};
+use super::inherited::Inherited;
+use super::keeper::Keeper;
+use super::orchestrator::{Message, Orchestrator};
+use super::pace::Pace;
+use super::perform::{no_runner, Performer};
+use super::replay;
+use super::staging::Staging;
+use crate::publish::Reserved;
+use crate::runner::RunnerError;
+use crate::store::{MemoryLog, Reader};
+use arc_swap::ArcSwap;
 use databuild_core::decide::{
     AttemptEnd, AttemptSpec, Core, Effect, Input, Sighting, Sightings, Success, WantRequest,
 };
@@ -11,6 +23,8 @@ use jiff::civil::date;
 use jiff::{Span, Timestamp};
 use serde_json::json;
 use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{self, Sender};
 use std::sync::Arc;
 
 const CITIES: [&str; 2] = ["oslo", "rome"];
@@ -56,6 +70,92 @@ fn graph_file(raw: &str) -> String {
     .to_string()
 }
 
+/// A graph with one dataset `d` of days from `start`, made from nothing by code that no store has.
+pub(super) fn days(start: &str) -> GraphRegistered {
+    let date = json!({"name": "date", "keys": {
+        "kind": "time", "granularity": "day", "start": start, "end": null, "timezone": "UTC",
+    }});
+    let content: Arc<str> = json!({
+        "format": 1,
+        "label": "//:graph",
+        "datasets": [{"name": "d", "label": "//:d", "external": false, "dims": [date], "path": null}],
+        "jobs": [{
+            "label": "//:make_d", "executable": "job", "args": [], "env": {}, "env_inherit": [], "inputs": [],
+            "outputs": ["d"], "retries": 0, "backoff_ms": 1, "backoff_max_ms": 1, "timeout_ms": null,
+            "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": "c",
+        }],
+    })
+    .to_string()
+    .into();
+    GraphRegistered {
+        graph: GraphId::of(&content),
+        content,
+        inherited: Default::default(),
+        sources: Default::default(),
+    }
+}
+
+/// A want of these partitions and nothing else.
+pub(super) fn want_of(target: &str) -> WantRequest {
+    WantRequest {
+        targets: vec![target.to_owned()],
+        class: PriorityClass::Backfill,
+        refresh: Refresh::Stale,
+        as_of: None,
+        ttl_seconds: None,
+        sla_seconds: None,
+        comment: String::new(),
+        source: "api".to_owned(),
+        graph: None,
+        key: None,
+    }
+}
+
+/// A loop with a log in memory and without runner, and its inbox. Whatever it starts fails at once.
+pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Message>) {
+    let core = Core::new(slots);
+    let log = MemoryLog::new();
+    let (_, base) = replay::load(&log).unwrap();
+    let (inbox, messages) = mpsc::channel();
+    let (examine, _) = mpsc::channel();
+    let (publish, _) = mpsc::channel();
+    let shared = Arc::new(Shared {
+        snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
+        seq: tokio::sync::watch::channel(0).0,
+        memory_limits: ArcSwap::from_pointee(no_runner()),
+    });
+    let performer = Performer {
+        shared: Arc::clone(&shared),
+        workspace: folder.to_owned(),
+        reserved: Arc::new(Reserved::new(folder, &folder.join("state"))),
+        staging: Arc::new(Staging::new(folder.join("staging"))),
+        snapshots: Arc::new(crate::snapshot::Store::open(folder.join("store")).unwrap()),
+        reader: Arc::new(Reader::new(&folder.join("log"), 1)),
+        base_env: Vec::new(),
+        inherited: Inherited::load(&folder.join("inherited")),
+        runner: None,
+        told_slots: None,
+        try_again: None,
+        connect: Box::new(|_| Err(RunnerError::FolderGone("/none".into()))),
+        spool: folder.join("spool"),
+        inbox: inbox.clone(),
+        publish,
+        examinations: Default::default(),
+    };
+    let orchestrator = Orchestrator {
+        core,
+        log: Box::new(log),
+        keeper: Keeper::new(base, inbox.clone()),
+        performer,
+        shared,
+        pace: Pace::default(),
+        inbox: messages,
+        examine,
+        postponed: Vec::new(),
+    };
+    (orchestrator, inbox)
+}
+
 /// Registers a graph whose external dataset has this name.
 pub(super) fn register(core: &mut Core, raw: &str) -> Vec<Record> {
     let content: Arc<str> = graph_file(raw).into();
@@ -88,18 +188,7 @@ pub(super) fn history(days: Key) -> Vec<Record> {
     let seen = cities.flat_map(|city| (0..days).map(move |day| (city, day))).map(content).collect();
     let sightings = Sightings { graph: Some(graph.id.clone()), seen, unseen: Vec::new() };
     let last = date(1990, 1, 1).saturating_add(Span::new().days(i64::from(days) - 1));
-    let request = WantRequest {
-        targets: vec![format!("daily/date=1990-01-01..{last}")],
-        class: PriorityClass::Backfill,
-        refresh: Refresh::Stale,
-        as_of: None,
-        ttl_seconds: None,
-        sla_seconds: None,
-        comment: String::new(),
-        source: "api".to_owned(),
-        graph: None,
-        key: None,
-    };
+    let request = want_of(&format!("daily/date=1990-01-01..{last}"));
     let mut inputs = VecDeque::from([Input::CreateWant(request, sightings)]);
     let mut left = (CITIES.len() as Key * days).saturating_sub(2);
     while let Some(input) = inputs.pop_front() {

@@ -1,6 +1,7 @@
 //! Running a program that answers within a time limit, and leaves nothing behind.
 
 use super::shown;
+use crate::system::{read_left, restore_open_files};
 use databuild_core::observation::MAX_BYTES;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::ioctl_fionbio;
@@ -48,6 +49,9 @@ pub enum ProcessError {
     /// It does not run.
     #[error("it cannot be run: {0}")]
     Start(io::Error),
+    /// Its report is no file, or the disk fails.
+    #[error("its report cannot be read: {0}")]
+    Report(io::Error),
     /// Too slow.
     #[error("it gave no answer within {} and was stopped; make it faster, or raise `timeout` of observe.program", shown(*.0))]
     Timeout(Duration),
@@ -129,7 +133,7 @@ fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
         .stderr(Stdio::piped())
         .process_group(0);
     let server = rustix::process::getpid();
-    // SAFETY: `die_with` makes two system calls and neither allocates nor takes locks.
+    // SAFETY: `die_with` makes three system calls and neither allocates nor takes locks.
     unsafe {
         command.pre_exec(move || die_with(server));
     }
@@ -143,24 +147,17 @@ fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
         };
         return Err(ProcessError::Failed { how, stderr: String::from_utf8_lossy(&stderr).into_owned() });
     }
-    match fs::File::open(&report) {
-        Ok(file) => {
-            let mut said = Vec::new();
-            file.take(MAX_BYTES as u64 + 1).read_to_end(&mut said).map_err(ProcessError::Start)?;
-            match said.len() {
-                0 => Ok(stdout),
-                length if length > MAX_BYTES => Err(ProcessError::TooLong),
-                _ => Ok(said),
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(stdout),
-        Err(error) => Err(ProcessError::Start(error)),
+    match read_left(&report, MAX_BYTES as u64 + 1).map_err(ProcessError::Report)? {
+        Some(said) if said.len() > MAX_BYTES => Err(ProcessError::TooLong),
+        Some(said) if !said.is_empty() => Ok(said),
+        _ => Ok(stdout),
     }
 }
 
 /// In the forked child: it dies with the server, even if nobody can tell it to.
 fn die_with(server: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    restore_open_files()?;
     // If the server died before that call, the signal will never come.
     if rustix::process::getppid() == Some(server) {
         Ok(())

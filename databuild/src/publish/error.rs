@@ -32,6 +32,12 @@ pub enum PublishError {
         /// The file.
         path: PathBuf,
     },
+    /// It was read only in part, since nobody wants it any more.
+    #[error("reading {} was given up", path.display())]
+    GivenUp {
+        /// The file.
+        path: PathBuf,
+    },
     /// A rename cannot cross file systems, so the publication would not be atomic.
     #[error("{} and {} are on different file systems: the staging path must be beside the output", staging.display(), path.display())]
     OtherFileSystem {
@@ -113,6 +119,7 @@ impl PublishError {
             Self::LinkOutside { .. } => "output_link_outside",
             Self::SpecialFile { .. } => "output_special_file",
             Self::StillChanging { .. } => "output_still_changing",
+            Self::GivenUp { .. } => "output_given_up",
             Self::OtherFileSystem { .. } => "output_other_file_system",
             Self::OutputLost { .. } => "output_lost",
             Self::NotPutBack { .. } => "output_not_put_back",

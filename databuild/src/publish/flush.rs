@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{fsync, open, Mode, OFlags};
@@ -32,7 +32,11 @@ pub fn sync(staging: &[impl AsRef<Path>]) -> Result<(), PublishError> {
     for paths in systems.values() {
         match few_inodes(paths)? {
             Some(inodes) => {
-                let open = |path: &PathBuf| File::open(path).context("flush", path);
+                // What was a file when it was looked at may be a pipe by now, on which an open would wait.
+                let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+                let open = |path: &PathBuf| {
+                    File::options().read(true).custom_flags(flags).open(path).context("flush", path)
+                };
                 let files = inodes.iter().map(open).collect::<Result<Vec<_>, _>>()?;
                 files.iter().for_each(start_writing);
                 for (file, path) in files.iter().zip(&inodes) {

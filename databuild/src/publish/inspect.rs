@@ -10,6 +10,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
@@ -47,6 +48,11 @@ pub struct Inspected {
 
 /// Reads what a job left at its staging path.
 pub fn inspect(staging: &Path) -> Result<Inspected, PublishError> {
+    inspect_until(staging, &AtomicBool::new(false))
+}
+
+/// The same; it gives up soon after `stop` is set.
+pub fn inspect_until(staging: &Path, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     let meta = match fs::symlink_metadata(staging) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -55,8 +61,8 @@ pub fn inspect(staging: &Path) -> Result<Inspected, PublishError> {
         Err(error) => return Err(PublishError::io("look at", staging, error)),
     };
     match Type::of(&meta) {
-        Type::File => inspect_file(staging, meta.len()),
-        Type::Dir => inspect_dir(staging),
+        Type::File => inspect_file(staging, meta.len(), stop),
+        Type::Dir => inspect_dir(staging, stop),
         Type::Link => Err(outside(staging)),
         Type::Special => Err(PublishError::SpecialFile { path: staging.to_owned() }),
     }
@@ -77,10 +83,10 @@ pub fn observe(path: &Path) -> Result<Option<Inspected>, PublishError> {
     }
 }
 
-fn inspect_file(path: &Path, size: u64) -> Result<Inspected, PublishError> {
+fn inspect_file(path: &Path, size: u64, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     // Most outputs are small, and the pages of a big fresh buffer cost more than reading them.
     let buffer = usize::try_from(size).unwrap_or(BUFFER).saturating_add(1).min(BUFFER);
-    let (sha256, stat) = hash_file(path, None, &mut vec![0; buffer])?;
+    let (sha256, stat) = hash_file(path, None, &mut vec![0; buffer], stop)?;
     Ok(Inspected {
         kind: Kind::File,
         hash: ContentHash::from_sha256(sha256),
@@ -90,7 +96,7 @@ fn inspect_file(path: &Path, size: u64) -> Result<Inspected, PublishError> {
     })
 }
 
-fn inspect_dir(root: &Path) -> Result<Inspected, PublishError> {
+fn inspect_dir(root: &Path, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     let entries = walk(root).context("list", root)?;
     let mut hasher = Sha256::new_with_prefix(b"databuild-directory 1\n");
     let mut buffer = vec![0; BUFFER];
@@ -102,7 +108,7 @@ fn inspect_dir(root: &Path) -> Result<Inspected, PublishError> {
         match entry.kind {
             Type::Dir => {}
             Type::File => {
-                let (sha256, stat) = hash_file(&path, Some(entry.stat), &mut buffer)?;
+                let (sha256, stat) = hash_file(&path, Some(entry.stat), &mut buffer, stop)?;
                 hasher.update(sha256);
                 bytes += stat.size;
                 files += 1;
@@ -136,6 +142,7 @@ fn hash_file(
     path: &Path,
     expected: Option<Stat>,
     buffer: &mut [u8],
+    stop: &AtomicBool,
 ) -> Result<([u8; 32], Stat), PublishError> {
     let changing = || PublishError::StillChanging { path: path.to_owned() };
     // Not to hang on a pipe, or to follow a link, that came since the look at the inode.
@@ -150,6 +157,9 @@ fn hash_file(
     let mut hasher = Sha256::new();
     let mut size = 0;
     loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(PublishError::GivenUp { path: path.to_owned() });
+        }
         match file.read(buffer) {
             Ok(0) => break,
             Ok(n) => {

@@ -36,7 +36,7 @@ pub use error::PublishError;
 pub use file_system::same_file_system;
 pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
-pub use inspect::{inspect, observe, Inspected, Kind};
+pub use inspect::{inspect, inspect_until, observe, Inspected, Kind};
 pub use mark::{stat_mark, StatMark};
 pub use matches::{matching, observe_matching, Matched, MOST_MATCHES};
 #[cfg(test)]

@@ -349,6 +349,11 @@ impl Job {
         }
     }
 
+    /// Until when it may take to end after it was told to.
+    pub(super) fn kill_at(&self) -> Option<Instant> {
+        self.kill_at
+    }
+
     /// Whether the process is gone and no other follows it.
     fn is_over(&self) -> bool {
         self.end.is_some() && !self.course.has_more()

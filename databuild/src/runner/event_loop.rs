@@ -18,8 +18,9 @@ use super::protocol::{
 };
 use super::signals::SignalPipe;
 use super::socket::Socket;
-use super::spool::{read_runner_record, RunnerRecord, Spool};
+use super::spool::{read_runner_record, RunnerRecord, Spool, SOCKET_IN_SPOOL};
 use super::supervisor::{Notice, Supervisor};
+use crate::system::{raise_open_files, say};
 
 /// What the first line of the runner's standard output begins with.
 pub(super) const READY: &str = "databuild-runner ready";
@@ -138,6 +139,8 @@ struct EventLoop {
     args: RunnerArgs,
     identity: ProcessIdentity,
     supervisor: Supervisor,
+    /// What the spool says of this runner.
+    record: RunnerRecord,
     socket: Socket,
     signals: SignalPipe,
     connections: Vec<Connection>,
@@ -152,6 +155,8 @@ struct EventLoop {
 
 impl EventLoop {
     fn new(args: RunnerArgs) -> Result<Self, RunnerError> {
+        // Each job has two pipes.
+        raise_open_files();
         let spool = Spool::open(&args.spool)?;
         let socket = Socket::bind(&args.socket)?;
         let signals = SignalPipe::install().map_err(|e| RunnerError::system("handling signals", e))?;
@@ -162,7 +167,7 @@ impl EventLoop {
         // The runner before may have been in another group than this one.
         let before = read_runner_record(spool.path()).ok().flatten().and_then(|record| record.cgroups);
         let cgroups = Cgroups::detect(spool.id());
-        spool.write_runner_record(&RunnerRecord {
+        let record = RunnerRecord {
             pid: identity.pid,
             start_time: identity.start_time,
             boot_id: identity.boot_id.clone(),
@@ -170,7 +175,8 @@ impl EventLoop {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
             cgroups: cgroups.as_ref().ok().map(|cgroups| cgroups.base().to_owned()),
-        })?;
+        };
+        spool.write_runner_record(&record)?;
         let capacity = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let supervisor = Supervisor::new(spool, cgroups, before, open_null()?, &identity, capacity);
         supervisor.sweep_cgroups();
@@ -179,6 +185,7 @@ impl EventLoop {
             args,
             identity,
             supervisor,
+            record,
             socket,
             signals,
             connections: Vec::new(),
@@ -301,20 +308,43 @@ impl EventLoop {
         self.supervisor.sweep_orphans();
         self.supervisor.sweep_cgroups();
         if !self.supervisor.spool().is_still_ours() {
+            // There is nothing left that a job could end well for.
+            self.supervisor.kill_all("the runner's spool folder is gone");
             self.shut_down("the runner's spool folder is gone");
         } else if !self.socket.is_reachable() {
-            match Socket::bind(&self.args.socket) {
-                Ok(socket) => self.socket = socket,
-                Err(e) => eprintln!("runner: making the socket again failed: {e}"),
-            }
+            self.listen_again();
         }
     }
 
-    fn shut_down(&mut self, reason: &str) {
-        self.supervisor.kill_all(reason);
-        if !matches!(self.leaving, Some(Some(_))) {
-            self.leaving = Some(Some(Instant::now() + SHUTDOWN_PATIENCE));
+    /// The socket's folder may be gone for good, as `XDG_RUNTIME_DIR` is after the last logout. Then the spool has the
+    /// socket; whoever looks for the runner reads in its record where that is.
+    fn listen_again(&mut self) {
+        let in_spool = self.supervisor.spool().path().join(SOCKET_IN_SPOOL);
+        let bound = Socket::bind(&self.args.socket).or_else(|e| {
+            say(format_args!("runner: making the socket again failed: {e}; it goes to the spool"));
+            Socket::bind(&in_spool)
+        });
+        let told = bound.and_then(|socket| {
+            self.record.socket = socket.path().to_owned();
+            self.socket = socket;
+            self.supervisor.spool().write_runner_record(&self.record)
+        });
+        if let Err(e) = told {
+            say(format_args!("runner: making the socket again failed: {e}"));
         }
+    }
+
+    /// Ends when its jobs have ended, for which they have as long as they declare; told again, at once.
+    fn shut_down(&mut self, reason: &str) {
+        let now = Instant::now();
+        let grace = match self.leaving {
+            Some(Some(_)) => {
+                self.supervisor.kill_all(reason);
+                Duration::ZERO
+            }
+            _ => self.supervisor.stop_all(reason, now),
+        };
+        self.leaving = Some(now.checked_add(grace + SHUTDOWN_PATIENCE));
     }
 
     /// Sends the notices of this turn in one piece.

@@ -11,7 +11,7 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use super::error::RunnerError;
 use super::event_loop::{FAILED, IN_USE, READY};
-use super::socket::check_path;
+use super::socket::{check_path, connect};
 use super::spool::{make_private_dir, read_runner_record, try_lock};
 
 /// Between two tries to reach a runner that is there but does not answer yet.
@@ -61,10 +61,15 @@ pub(super) fn reach(
     make_private_dir(&options.spool)?;
     let mut child = None;
     loop {
-        let why = match UnixStream::connect(&options.socket) {
+        let why = match connect(&options.socket) {
             Ok(stream) => return Ok(Reached { stream, child }),
             Err(e) => e.to_string(),
         };
+        // One that was started by a server with another runtime folder, or whose folder is gone, says where it listens.
+        let record = read_runner_record(&options.spool).ok().flatten();
+        if let Some(stream) = record.and_then(|record| connect(&record.socket).ok()) {
+            return Ok(Reached { stream, child });
+        }
         // The lock, not the socket, tells whether a runner lives. It is given
         // back at once, for the new runner to take.
         let free = try_lock(&options.spool)?.is_some();

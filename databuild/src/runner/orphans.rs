@@ -3,9 +3,11 @@
 //! The runner is a subreaper: a job's descendant whose parents are gone becomes
 //! the runner's child. One that made a session of its own escapes the kill of
 //! its group; it is recognized by the `DATABUILD_REQUEST` in its environment and
-//! killed when its attempt has ended.
+//! killed when its attempt has ended. One that has emptied its environment too
+//! can only be of an attempt that was under way when it began, so it is killed
+//! when all of those have ended.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -46,15 +48,15 @@ fn children(runner: u32) -> Vec<(u32, ProcessStat)> {
 }
 
 /// Kills orphans whose attempt has ended. `groups` and `live` are the running
-/// attempts. An orphan that hides its attempt dies when nothing runs at all.
-pub(super) fn sweep(runner: u32, spool: &Path, groups: &HashSet<u32>, live: &HashSet<&AttemptName>) {
+/// attempts, the latter with the start times of their processes.
+pub(super) fn sweep(runner: u32, spool: &Path, groups: &HashSet<u32>, live: &HashMap<&AttemptName, u64>) {
     for (pid, stat) in children(runner) {
         if !stat.is_alive() || groups.contains(&stat.group) {
             continue;
         }
         let ended = match attempt_of(pid, spool) {
-            Some(attempt) => !live.contains(&attempt),
-            None => live.is_empty(),
+            Some(attempt) => !live.contains_key(&attempt),
+            None => live.values().all(|start_time| *start_time > stat.start_time),
         };
         if ended {
             identity::kill_if_same(pid, stat.start_time);

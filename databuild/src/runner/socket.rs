@@ -1,12 +1,13 @@
 //! The runner's socket file: a short path in a folder that is this user's only.
 
 use std::fs;
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{geteuid, umask};
 
 use super::error::RunnerError;
@@ -26,6 +27,32 @@ pub(super) fn check_path(path: &Path) -> Result<(), RunnerError> {
     Ok(())
 }
 
+/// Another path to a socket, if its own is too long for one.
+struct Short {
+    path: PathBuf,
+    /// The folder, by whose descriptor the path goes.
+    _folder: Option<OwnedFd>,
+}
+
+impl Short {
+    fn of(path: &Path) -> io::Result<Short> {
+        let (true, Some(folder), Some(name)) =
+            (path.as_os_str().len() > MAX_PATH, path.parent(), path.file_name())
+        else {
+            return Ok(Short { path: path.to_owned(), _folder: None });
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+        let path = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+        Ok(Short { path, _folder: Some(folder) })
+    }
+}
+
+/// Connects to a socket, however long its path is.
+pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
+    UnixStream::connect(&Short::of(path)?.path)
+}
+
 /// The listening socket and the file it is known by.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -38,7 +65,6 @@ impl Socket {
     /// Binds to `path`, replacing what an earlier runner left. The caller holds
     /// the spool's lock, so no living runner of that spool listens there.
     pub(super) fn bind(path: &Path) -> Result<Self, RunnerError> {
-        check_path(path)?;
         if let Some(folder) = path.parent() {
             make_safe_folder(folder)?;
         }
@@ -48,13 +74,20 @@ impl Socket {
             }
             _ => {}
         }
+        let short =
+            Short::of(path).map_err(|e| RunnerError::io("opening the socket's folder of", path, e))?;
         let before = umask(Mode::from_raw_mode(0o177));
-        let bound = UnixListener::bind(path);
+        let bound = UnixListener::bind(&short.path);
         umask(before);
         let listener = bound.map_err(|e| RunnerError::io("listening", path, e))?;
         listener.set_nonblocking(true).map_err(|e| RunnerError::io("setting up the socket", path, e))?;
         let meta = fs::symlink_metadata(path).map_err(|e| RunnerError::io("reading the socket", path, e))?;
         Ok(Self { listener, path: path.to_owned(), inode: (meta.dev(), meta.ino()) })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The descriptor to wait on.

@@ -17,6 +17,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 use super::identity::parse_stat;
+use crate::system::restore_open_files;
 
 /// Bytes of stack for the steps before exec; they use about 2 KiB.
 const STACK: usize = 64 << 10;
@@ -257,6 +258,9 @@ unsafe fn become_job(shared: &mut Shared<'_>) -> (Step, c_int) {
         );
         for signal in TOUCHED_SIGNALS {
             libc::signal(signal, libc::SIG_DFL);
+        }
+        if restore_open_files().is_err() {
+            return (Step::Fds, errno());
         }
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(none.as_mut_ptr());

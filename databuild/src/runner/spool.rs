@@ -34,9 +34,14 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
 use super::protocol::{AttemptName, ExitRecord};
+use crate::system::read_left;
 
 pub(super) const LOCK: &str = "runner.lock";
 const RECORD: &str = "runner.json";
+/// The socket, if its own folder is gone.
+pub(super) const SOCKET_IN_SPOOL: &str = "runner.sock";
+/// Longest record that is read: that of an attempt with very many checks.
+const MAX_RECORD: u64 = 64 << 20;
 
 /// Which process of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,11 +163,7 @@ pub(super) struct RunnerRecord {
 
 /// Reads a small JSON record; `None` when it is absent or torn.
 pub(super) fn read_record<R: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<R>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
+    Ok(read_left(path, MAX_RECORD)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// Reads `runner.json`.
@@ -174,13 +175,20 @@ pub(super) fn read_runner_record(spool: &Path) -> io::Result<Option<RunnerRecord
 /// The lock is released when the file is closed.
 pub(super) fn try_lock(spool: &Path) -> Result<Option<File>, RunnerError> {
     let path = spool.join(LOCK);
+    let failed = |e| RunnerError::io("opening the runner's lock", &path, e);
+    // Whoever put a pipe there must not stop the server that looks.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = fs::OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o600)
+        .custom_flags(flags)
         .open(&path)
-        .map_err(|e| RunnerError::io("opening the runner's lock", &path, e))?;
+        .map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file; remove it")));
+    }
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -330,19 +338,26 @@ impl Spool {
 
     /// Opens one of the attempt's files for writing at its end.
     pub(super) fn open_end(&self, attempt: &AttemptName, name: &str) -> io::Result<OwnedFd> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(openat(&self.dir, format!("{attempt}/{name}"), flags, Mode::from_raw_mode(0o600))?)
+        self.open_for_writing(attempt, name, OFlags::APPEND)
     }
 
     /// Opens one of the attempt's files for writing from its start. It is new, or in a folder used again one of
     /// [`BLANK`] bytes, which whatever is written covers.
     pub(super) fn open_new(&self, attempt: &AttemptName, name: &str) -> io::Result<OwnedFd> {
-        Ok(openat(
-            &self.dir,
-            format!("{attempt}/{name}"),
-            OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-            Mode::from_raw_mode(0o600),
-        )?)
+        self.open_for_writing(attempt, name, OFlags::empty())
+    }
+
+    /// The job may have put something else there, such as a pipe, on which the open would wait for ever.
+    fn open_for_writing(&self, attempt: &AttemptName, name: &str, more: OFlags) -> io::Result<OwnedFd> {
+        let careful = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = OFlags::WRONLY | OFlags::CREATE | careful | more;
+        let file = openat(&self.dir, format!("{attempt}/{name}"), flags, Mode::from_raw_mode(0o600))?;
+        let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
+        if kind == rustix::fs::FileType::RegularFile {
+            Ok(file)
+        } else {
+            Err(io::Error::other(format!("{attempt}/{name} is not a regular file")))
+        }
     }
 
     /// Records the end of the attempt.

@@ -19,6 +19,7 @@ use super::protocol::{
 };
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
+use crate::system::say;
 
 /// Between two tries to start an executable that is open for writing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -254,7 +255,7 @@ impl Supervisor {
             return false;
         };
         if let Err(e) = self.spool.remove(&attempt) {
-            eprintln!("runner: removing the spool folder of {attempt} failed: {e}");
+            say(format_args!("runner: removing the spool folder of {attempt} failed: {e}"));
         }
         true
     }
@@ -290,14 +291,29 @@ impl Supervisor {
         }
     }
 
+    /// Drains, and tells what runs to end. Returns how long that may take, which its jobs declare.
+    pub(super) fn stop_all(&mut self, reason: &str, now: Instant) -> Duration {
+        self.leave(reason);
+        for job in &mut self.jobs {
+            job.cancel(reason.to_owned(), now);
+        }
+        let grace = self.jobs.iter().filter_map(Job::kill_at).map(|at| at.saturating_duration_since(now));
+        grace.max().unwrap_or_default()
+    }
+
     /// Drains, and kills what runs.
     pub(super) fn kill_all(&mut self, reason: &str) {
+        self.leave(reason);
+        for job in &mut self.jobs {
+            job.kill(reason);
+        }
+    }
+
+    /// Begins nothing more.
+    fn leave(&mut self, reason: &str) {
         self.drain();
         for busy in std::mem::take(&mut self.busy) {
             self.give_up(*busy.prepared, reason.to_owned());
-        }
-        for job in &mut self.jobs {
-            job.kill(reason);
         }
     }
 
@@ -331,7 +347,7 @@ impl Supervisor {
                 }
             };
             if !reaped {
-                eprintln!("runner: process {pid} has ended but cannot be reaped");
+                say(format_args!("runner: process {pid} has ended but cannot be reaped"));
                 break;
             }
         }
@@ -367,7 +383,7 @@ impl Supervisor {
         self.finish(over, now);
         for (attempt, exit) in std::mem::take(&mut self.finished) {
             if let Err(e) = self.spool.write_exit(&attempt, &exit) {
-                eprintln!("runner: recording the end of {attempt} failed: {e}");
+                say(format_args!("runner: recording the end of {attempt} failed: {e}"));
             }
             self.tell_ended(attempt, exit);
         }
@@ -477,7 +493,7 @@ impl Supervisor {
             return;
         }
         let groups = self.jobs.iter().map(|job| job.pid).collect();
-        let live = self.jobs.iter().map(|job| &job.attempt).collect();
+        let live = self.jobs.iter().map(|job| (&job.attempt, job.start_time)).collect();
         orphans::sweep(self.runner, self.spool.path(), &groups, &live);
     }
 

@@ -1,5 +1,6 @@
 //! One life of a server.
 
+use super::http;
 use super::options::{job_environment, store_root, ServeOptions};
 use crate::daemon::{
     network_filesystem, DaemonError, Deadline, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe,
@@ -10,9 +11,10 @@ use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, write_roots, App, Guard};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
+use crate::system::{raise_open_files, restore_open_files};
 use jiff::Timestamp;
-use std::future::IntoFuture as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -151,11 +153,14 @@ struct Server {
     app: App,
     listener: Option<tokio::net::TcpListener>,
     address: SocketAddr,
+    /// How many files it may have open.
+    descriptors: u64,
     told: mpsc::UnboundedReceiver<bool>,
 }
 
 impl Server {
     async fn start(state: &StateDir, options: &ServeOptions) -> Result<Server, ServeError> {
+        let descriptors = raise_open_files();
         let mut guard = ServerGuard::acquire(state, &Deadline::after(PREDECESSOR_WAIT))?;
         if let Ok(Some(kind)) = network_filesystem(state.path()) {
             tracing::warn!(kind, path = %state.path().display(), "the state folder is on a network file system, where SQLite is not safe");
@@ -170,6 +175,10 @@ impl Server {
         let log = SqliteLog::open(&state.database())?;
         let reader = Arc::new(Reader::new(&state.database(), READERS));
         let program = std::env::current_exe().map_err(|error| ServeError::System(error.to_string()))?;
+        let runtime_dir = RuntimeDir::create(state)?;
+        let base_env = job_environment();
+        let temporary_dir =
+            base_env.iter().find(|(name, _)| name == "TMPDIR").map(|(_, value)| value.clone());
         let engine = Engine::start(EngineConfig {
             workspace: state.workspace().path().to_owned(),
             spool: state.spool(),
@@ -180,10 +189,10 @@ impl Server {
             log: Box::new(log),
             reader,
             archiver: Arc::new(Archiver::new(&state.database())),
-            base_env: job_environment(),
+            base_env,
             slots: options.slots,
             memory: super::memory(),
-            connect: connect_runner(state, &program)?,
+            connect: connect_runner(state, &runtime_dir, &program)?,
         })?;
 
         let token = Token::generate().map_err(|error| ServeError::System(error.to_string()))?;
@@ -199,6 +208,8 @@ impl Server {
             snapshots,
             binary,
             staging: state.staging(),
+            runtime_dir: runtime_dir.path().to_owned(),
+            temporary_dir,
             started_at: Timestamp::now(),
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
@@ -210,26 +221,22 @@ impl Server {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             binary_sha256: binary.map(|digest| digest.to_string()).unwrap_or_default(),
             protocol: PROTOCOL,
+            code_store: app.snapshots.root().to_owned(),
         })?;
-        Ok(Server { guard, engine, app, listener: Some(listener), address, told })
+        Ok(Server { guard, engine, app, listener: Some(listener), address, descriptors, told })
     }
 
     async fn serve_until_told(&mut self, options: &ServeOptions) -> Leave {
         let Some(listener) = self.listener.take() else { return Leave::Failed };
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let http = tokio::spawn(
-            axum::serve(listener, router(self.app.clone()))
-                .with_graceful_shutdown(async {
-                    // A dropped sender means the same.
-                    let _ = stopped.await;
-                })
-                .into_future(),
-        );
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let most = http::most_connections(self.descriptors);
+        let serving =
+            tokio::spawn(http::serve(listener, router(self.app.clone()), most, http::HEAD, stopped));
         let archiving = tokio::spawn(super::retention::keep_events(self.engine.handle()));
         let leave = self.wait(options.idle_timeout).await;
         archiving.abort();
-        let _ = stop.send(());
-        let _ = tokio::time::timeout(GOODBYE, http).await;
+        let _ = stop.send(true);
+        let _ = tokio::time::timeout(GOODBYE, serving).await;
         leave
     }
 
@@ -279,8 +286,12 @@ impl Server {
 }
 
 /// How the runner is found or started: the same program, on a socket in the runtime folder.
-fn connect_runner(state: &StateDir, program: &Path) -> Result<ConnectRunner, ServeError> {
-    let socket = RuntimeDir::create(state)?.socket("runner.sock")?;
+fn connect_runner(
+    state: &StateDir,
+    runtime_dir: &RuntimeDir,
+    program: &Path,
+) -> Result<ConnectRunner, ServeError> {
+    let socket = runtime_dir.socket("runner.sock")?;
     let server = format!("databuild {} (pid {})", env!("CARGO_PKG_VERSION"), std::process::id());
     let options = ConnectOptions::new(state.spool(), &socket, server);
     let (program, spool) = (program.to_owned(), state.spool());
@@ -294,6 +305,8 @@ fn connect_runner(state: &StateDir, program: &Path) -> Result<ConnectRunner, Ser
         RunnerClient::connect_or_start(&options, events, || {
             let mut command = Command::new(&program);
             command.arg("runner").arg("--spool").arg(&spool).arg("--socket").arg(&socket);
+            // SAFETY: `restore_open_files` makes one system call.
+            unsafe { command.pre_exec(restore_open_files) };
             command
         })
     }))

@@ -55,9 +55,8 @@ impl From<CommandError> for ApiError {
         let status = match error.code() {
             "want_not_found" | "run_not_found" | "plan_not_found" | "pool_not_found" | "trial_not_found"
             | "unknown_key_space" => StatusCode::NOT_FOUND,
-            "graph_changed" | "no_graph" | "plan_expired" | "plan_outdated" | "trial_ended" => {
-                StatusCode::CONFLICT
-            }
+            "graph_changed" | "graph_replaced" | "no_graph" | "plan_expired" | "plan_outdated"
+            | "trial_ended" => StatusCode::CONFLICT,
             "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
             "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
             _ if matches!(error, CommandError::Store { .. }) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,9 +4,11 @@ use super::error::ApiError;
 use super::routes::App;
 use crate::daemon::Token;
 use axum::extract::{Request, State};
-use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 /// What requests are held against.
 #[derive(Debug, Clone)]
@@ -19,16 +21,40 @@ pub struct Guard {
     pub allowed_origins: Vec<String>,
 }
 
+/// Whether somebody on this connection has shown the token.
+#[derive(Debug, Clone, Default)]
+pub struct Trusted(Arc<AtomicBool>);
+
+impl Trusted {
+    /// It was shown.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Paths that answer without a token: they say nothing but that the server lives.
 const OPEN: [&str; 2] = ["/health", "/ready"];
 
 impl Guard {
-    /// A DNS name that was rebound to loopback arrives with its own name as host.
-    fn host_is_ours(&self, headers: &HeaderMap) -> bool {
-        let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-        ["127.0.0.1", "localhost", "[::1]"]
-            .iter()
-            .any(|name| host == *name || host.strip_prefix(name) == Some(&format!(":{}", self.port)))
+    /// A DNS name that was rebound to loopback arrives with its own name as host. A request names it in one Host header,
+    /// and once more if it has an absolute URI.
+    fn host_is_ours(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+        let is_ours = |host: &str| {
+            ["127.0.0.1", "localhost", "[::1]"]
+                .iter()
+                .any(|name| host == *name || host.strip_prefix(name) == Some(&format!(":{}", self.port)))
+        };
+        host.to_str().is_ok_and(is_ours)
+            && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
+            && uri.scheme_str().is_none_or(|scheme| scheme == "http")
     }
 
     fn origin_is_ours(&self, origin: &str) -> bool {
@@ -48,7 +74,7 @@ impl Guard {
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let guard = &app.guard;
     let headers = request.headers();
-    if !guard.host_is_ours(headers) {
+    if !guard.host_is_ours(request.uri(), headers) {
         return ApiError::new(
             StatusCode::FORBIDDEN,
             "bad_host",
@@ -76,7 +102,11 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         }
     }
     let open = OPEN.contains(&request.uri().path());
-    let response = if !open && !guard.token_fits(headers) {
+    let fits = guard.token_fits(headers);
+    if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| fits) {
+        trusted.set();
+    }
+    let response = if !open && !fits {
         ApiError::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
@@ -115,4 +145,36 @@ fn with_cors(mut response: Response, origin: &str) -> Response {
     headers
         .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-databuild-seq, location"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_a_request_gives_the_server_must_be_its_own() {
+        let token = Token::generate().unwrap();
+        let guard = Guard { token, port: 80, allowed_origins: Vec::new() };
+        let cases: [(&str, &[&str], bool); 12] = [
+            ("/x", &["127.0.0.1:80"], true),
+            ("/x", &["localhost"], true),
+            ("/x", &["[::1]:80"], true),
+            ("/x", &["localhost:81"], false),
+            ("/x", &["evil.example"], false),
+            ("/x", &[], false),
+            ("/x", &["localhost", "localhost"], false),
+            ("/x", &["localhost", "evil.example"], false),
+            ("http://127.0.0.1:80/x", &["127.0.0.1:80"], true),
+            ("http://evil.example/x", &["127.0.0.1:80"], false),
+            ("http://me@127.0.0.1:80/x", &["127.0.0.1:80"], false),
+            ("https://127.0.0.1:80/x", &["127.0.0.1:80"], false),
+        ];
+        for (uri, hosts, ours) in cases {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(header::HOST, HeaderValue::from_static(host));
+            }
+            assert_eq!(guard.host_is_ours(&uri.parse().unwrap(), &headers), ours, "{uri} {hosts:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::error::ApiError;
 use super::routes::App;
 use crate::runner::{AttemptFiles, AttemptName};
+use crate::system::open_left;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -120,15 +121,11 @@ impl Log {
 }
 
 fn read_range(path: &std::path::Path, offset: u64, limit: u64) -> std::io::Result<(Vec<u8>, u64)> {
-    let mut file = match std::fs::File::open(path) {
-        Ok(file) => file,
+    let mut file = match open_left(path)? {
+        Some(file) => file,
         // A log comes into being with its first byte; its folder says that the attempt is known.
-        Err(error)
-            if error.kind() == ErrorKind::NotFound && path.parent().is_some_and(|dir| dir.is_dir()) =>
-        {
-            return Ok((Vec::new(), 0));
-        }
-        Err(error) => return Err(error),
+        None if path.parent().is_some_and(|dir| dir.is_dir()) => return Ok((Vec::new(), 0)),
+        None => return Err(ErrorKind::NotFound.into()),
     };
     let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(offset.min(size)))?;

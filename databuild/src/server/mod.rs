@@ -25,5 +25,5 @@ mod history;
 mod keyed;
 
 pub use garbage::write_roots;
-pub use guard::Guard;
+pub use guard::{Guard, Trusted};
 pub use routes::{router, App};

@@ -39,6 +39,10 @@ pub struct App {
     pub binary: Option<snapshot::FileDigest>,
     /// Where attempts stage their outputs.
     pub staging: PathBuf,
+    /// Where sockets are.
+    pub runtime_dir: PathBuf,
+    /// What jobs get as `TMPDIR`.
+    pub temporary_dir: Option<String>,
     /// When the server started.
     pub started_at: Timestamp,
     /// Last request in milliseconds since the epoch, for idle shutdown.

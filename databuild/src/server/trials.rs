@@ -9,7 +9,7 @@ use crate::api::{RerunTrial, SampleTrial};
 use crate::engine::CommandError;
 use crate::store::Reader;
 use axum::http::StatusCode;
-use databuild_core::decide::{self, Input, Refusal, SampleRequest, TrialRequest, MOST_SAMPLES};
+use databuild_core::decide::{self, Refusal, SampleRequest, TrialRequest, MOST_SAMPLES};
 use databuild_core::event::{AttemptLeased, Event, OutputRecord, TrialGraph, TrialKind};
 use databuild_core::graph::{Graph, JobDigests, JobIx, Params};
 use databuild_core::ids::{GraphId, RunId, Seq};
@@ -332,15 +332,11 @@ fn current(app: &App) -> Result<Arc<State>, ApiError> {
 
 /// Looks at the files that matter for partitions, and records what is not as it was.
 async fn look(app: &App, partitions: Vec<String>) -> Result<(), ApiError> {
-    let engine = app.engine.clone();
-    let seen = tokio::task::spawn_blocking(move || engine.sightings(&partitions))
-        .await
-        .map_err(|_| ApiError::from(CommandError::ShuttingDown))?;
-    // What today's graph does not have any more cannot be looked at.
-    if let Ok(seen) = seen {
-        app.engine.submit(Input::Sightings(seen)).await?;
+    match app.engine.look_and_record(partitions).await {
+        // What today's graph does not have any more cannot be looked at.
+        Err(CommandError::Refused(_)) => Ok(()),
+        result => Ok(result?),
     }
-    Ok(())
 }
 
 /// Graphs by their digests, with contents.

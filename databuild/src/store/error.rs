@@ -43,6 +43,23 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Events that somebody was told of are not in the log any more. Nothing was changed.
+    #[error(
+        "{} acknowledged events are missing: event log {log} ends with event {last}, and event {acknowledged} was \
+         acknowledged; restore the log together with its -wal, or remove {file} to go on with what is there \
+         (the log is unchanged)",
+        acknowledged.0 - last.0
+    )]
+    EventsMissing {
+        /// The log.
+        log: String,
+        /// Its last event.
+        last: Seq,
+        /// The last event that somebody was told of.
+        acknowledged: Seq,
+        /// What says so.
+        file: String,
+    },
     /// Events were asked for that only an archive has.
     #[error("events up to {until} of event log {log} are archived; ask for what came after event {until}")]
     Archived {
@@ -137,6 +154,7 @@ impl StoreError {
             StoreError::NewerLog { .. } => "newer_log",
             StoreError::NewerFormat { .. } => "newer_format",
             StoreError::CorruptLog { .. } => "corrupt_log",
+            StoreError::EventsMissing { .. } => "events_missing",
             StoreError::Archived { .. } => "events_archived",
             StoreError::ArchiveMissing { .. } => "archive_missing",
             StoreError::Unwritable { .. } => "state_unwritable",

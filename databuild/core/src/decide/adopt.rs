@@ -36,9 +36,6 @@ impl State {
 
 pub(super) fn adopt(out: &mut Out, request: AdoptRequest, seen: &Sightings) -> Result<Reply, Refusal> {
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
-    if seen.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
-        return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
-    }
     let graph = &registered.graph;
     check_inputs(out.state, &request.files, &seen.unseen)?;
     want::sight(out, seen);

@@ -97,6 +97,22 @@ pub enum Input {
     Tick,
 }
 
+impl Input {
+    /// What the caller saw of files.
+    pub(super) fn sightings(&self) -> Option<&Sightings> {
+        match self {
+            Input::CreateWant(_, seen)
+            | Input::Invoke(_, seen)
+            | Input::CreatePlan(_, seen)
+            | Input::ApplyPlan(_, seen)
+            | Input::Taint(_, seen)
+            | Input::Adopt(_, seen)
+            | Input::Sightings(seen) => Some(seen),
+            _ => None,
+        }
+    }
+}
+
 /// What a client asks for.
 #[derive(Debug, Clone)]
 pub struct WantRequest {
@@ -214,12 +230,22 @@ pub struct PoolRequest {
 /// What was seen of files, by dataset.
 #[derive(Debug, Clone, Default)]
 pub struct Sightings {
-    /// The graph whose indices are used; sightings for another are ignored.
+    /// The graph whose indices are used. Sightings for another than the registered one are refused.
     pub graph: Option<GraphId>,
     /// What was seen, only where it differs from what is known.
     pub seen: Vec<Sighting>,
     /// What could not be looked at.
     pub unseen: Vec<Unseen>,
+}
+
+impl Sightings {
+    /// Whether its indices are those of `graph`. A look that found nothing has none.
+    pub(super) fn are_of(&self, graph: Option<&GraphId>) -> bool {
+        match &self.graph {
+            Some(of) => Some(of) == graph,
+            None => self.seen.is_empty() && self.unseen.is_empty(),
+        }
+    }
 }
 
 /// One file that is not as recorded.
@@ -399,6 +425,9 @@ pub enum Refusal {
     /// Another graph was registered meanwhile.
     #[error("another graph was registered meanwhile ({0}); ask again")]
     OtherGraph(String),
+    /// Files were looked at for another graph than the one that is registered by now.
+    #[error("another graph was registered while files were looked at ({0}); ask again")]
+    GraphReplaced(String),
     /// A reference that cannot be resolved.
     #[error(transparent)]
     BadReference(Box<crate::reference::ReferenceError>),
@@ -617,6 +646,7 @@ impl Refusal {
             Refusal::NoGraph => "no_graph",
             Refusal::BadGraph(_) => "graph_invalid",
             Refusal::OtherGraph(_) => "graph_changed",
+            Refusal::GraphReplaced(_) => "graph_replaced",
             Refusal::BadReference(error) => error.code(),
             Refusal::UnknownWant(_) => "want_not_found",
             Refusal::UnknownRun(_) => "run_not_found",

@@ -117,6 +117,9 @@ impl Core {
 
     /// Decides what `input` means now. What follows from it is for [`Core::follow`].
     pub fn decide(&mut self, input: Input, now: Timestamp) -> Step {
+        if let Err(refusal) = self.holds_for_the_graph(&input) {
+            return Step { records: Vec::new(), effects: Vec::new(), reply: Err(refusal) };
+        }
         let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
         let reply = match input {
             Input::RegisterGraph(registration) => want::register(&mut out, registration),
@@ -161,6 +164,17 @@ impl Core {
             Input::Tick => Ok(Reply::Done),
         };
         Step { records: out.records, effects: out.effects, reply }
+    }
+
+    /// Refuses what was seen with the indices of another graph, which mean something else in this one.
+    fn holds_for_the_graph(&self, input: &Input) -> Result<(), Refusal> {
+        let registered = self.state.graph.as_ref().map(|registered| &registered.id);
+        match input.sightings() {
+            Some(seen) if !seen.are_of(registered) => {
+                Err(Refusal::GraphReplaced(registered.map_or_else(String::new, |id| id.short().to_owned())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What follows by itself from all that was decided: leases, cut-offs, retries, the ends of wants. To be called

@@ -123,7 +123,9 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     if let Some(want) = want::repeated(out.state, request.key.as_ref(), out.now)? {
         return Ok(Reply::Repeated(want));
     }
-    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    if out.state.graph.is_none() {
+        return Err(Refusal::NoGraph);
+    }
     let id = request.plan;
     let Some(saved) = out.state.plans.get(&id).cloned() else {
         let was_there = id.0 >= 1 && id <= out.state.last_plan;
@@ -132,9 +134,6 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     let plan = &saved.plan;
     if plan.expires_at <= out.now {
         return Err(Refusal::PlanExpired(id));
-    }
-    if sightings.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
-        return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
     }
     // Held against a copy that knows what was just seen, for a refusal leaves no event.
     let mut copy = out.state.clone();

@@ -226,9 +226,6 @@ pub(super) fn target_texts(state: &State, targets: &[(DatasetIx, PartitionSet)])
 /// Files that are not as recorded become facts. What is stale news by now is dropped.
 pub(super) fn sight(out: &mut Out, sightings: &Sightings) {
     let Some(registered) = out.state.graph.clone() else { return };
-    if sightings.graph.as_ref() != Some(&registered.id) {
-        return;
-    }
     let graph = &registered.graph;
     let mut gone: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     let mut altered: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();

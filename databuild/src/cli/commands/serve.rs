@@ -7,6 +7,7 @@ use super::super::exit_code;
 use crate::daemon::ReadyPipe;
 use crate::runner;
 use crate::serve::{serve, ServeOptions};
+use crate::system::Stderr;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
@@ -21,7 +22,12 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
     // First of all, before there are threads.
     let ready = ReadyPipe::take();
     let filter = EnvFilter::try_from_env("DATABUILD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| Stderr)
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .init();
     let state = match connect::state_dir(cli) {
         Ok(state) => state,
         Err(error) => {

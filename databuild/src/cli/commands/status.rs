@@ -26,6 +26,11 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
         memory(&status)
     ));
     output::line(&format!("workspace {}", status.workspace));
+    let temporary = status.temporary_dir.as_deref().unwrap_or("/tmp");
+    output::line(&format!(
+        "code store {}, sockets in {}, temporary files in {temporary}",
+        status.code_store, status.runtime_dir
+    ));
     match &status.graph {
         None => output::line("no graph is registered yet: run databuild through `bazel run` once"),
         Some(graph) => output::line(&format!(

@@ -6,7 +6,7 @@ use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::{exit_code, output};
 use crate::api::ShutdownRequest;
-use crate::daemon::{Deadline, StateDir};
+use crate::daemon::{owner, Deadline, StateDir};
 use std::time::Duration;
 
 /// How long the server may take to go.
@@ -26,7 +26,10 @@ pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
             info
         }
         None => {
-            output::talk("no server is running");
+            match terminate_owner(cli)? {
+                Some(pid) => output::talk(&format!("stopped the server (pid {pid}), which did not answer")),
+                None => output::talk("no server is running"),
+            }
             return Ok(exit_code::OK);
         }
     };
@@ -41,6 +44,27 @@ fn has_runner(cli: &Cli) -> Result<bool, CliError> {
     let state = StateDir::open(&connect::workspace(cli)?)
         .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
     Ok(state.is_some_and(|state| state.spool().join("runner.json").exists()))
+}
+
+/// Ends a server that owns the workspace and does not answer: one that hangs while it starts, for example.
+fn terminate_owner(cli: &Cli) -> Result<Option<u32>, CliError> {
+    let state = StateDir::open(&connect::workspace(cli)?)
+        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
+    let Some(state) = state else { return Ok(None) };
+    let Some(process) = owner(&state)? else { return Ok(None) };
+    let gone = process.terminate().and_then(|_| process.wait_exit(&Deadline::after(PATIENCE)));
+    match gone {
+        Ok(true) => Ok(Some(process.pid)),
+        _ => Err(CliError::new(
+            Kind::Unreachable,
+            "server_stays",
+            format!("the server (pid {}) neither answers nor ends", process.pid),
+        )
+        .hint(format!(
+            "look at .databuild/server.log; `kill -KILL {}` ends it, and jobs go on",
+            process.pid
+        ))),
+    }
 }
 
 /// Asks the server to stop and waits until it is gone.

@@ -145,7 +145,9 @@ fn a_shutdown_during_a_check_is_recorded() {
     let mut place = Place::new();
     let server = place.start();
     let ready = place.fifo("ready");
-    server.client.start(&[checked(&place, ":", &["trap '' TERM; echo > ready; sleep 1000", ":"])]).unwrap();
+    let mut attempt = checked(&place, ":", &["trap '' TERM; echo > ready; sleep 1000", ":"]);
+    attempt.checks[0].grace_ms = 50;
+    server.client.start(&[attempt]).unwrap();
     meet(&ready);
     server.client.shutdown().unwrap();
     let exit = server.end_of("r1-1");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use super::super::identity::stat;
 use super::super::spool::{read_record, PidRecord};
 use super::super::{AttemptState, ExitRecord, Outcome};
 use super::harness::{meet, read, release, wait_dead, Place};
@@ -254,6 +255,36 @@ fn an_orphan_of_a_running_job_is_left_alone() {
     assert!(server.end_of("r1-1").is_success());
     assert_eq!(place.stdout("r1-1"), "alive\n");
     wait_dead(read(&place.path("escaped")).trim().parse().unwrap());
+}
+
+#[test]
+fn an_orphan_that_hides_dies_when_all_attempts_are_over_that_may_have_made_it() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(2).unwrap();
+    let (ready, go, later) = (place.fifo("ready"), place.fifo("go"), place.fifo("later"));
+    let script =
+        "env -i PATH=$PATH setsid sh -c 'echo $$ > pid; echo > ready; exec sleep 1000' & read x < go";
+    server.client.start(&[place.job("r1-1", script)]).unwrap();
+    meet(&ready);
+    let pid: u32 = read(&place.path("pid")).trim().parse().unwrap();
+    let born = stat(pid).unwrap().unwrap().start_time;
+    // Start times are told in hundredths of a second.
+    let now = || {
+        let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+        let started = stat(child.id()).unwrap().unwrap().start_time;
+        child.wait().unwrap();
+        started
+    };
+    while now() <= born {}
+    server.client.start(&[place.job("r2-1", "read x < later")]).unwrap();
+    place.until("r2-1", |state| matches!(state, AttemptState::Running { .. }));
+    release(&go);
+    assert!(server.end_of("r1-1").is_success());
+    wait_dead(pid);
+    place.until("r2-1", |state| matches!(state, AttemptState::Running { .. }));
+    release(&later);
+    assert!(server.end_of("r2-1").is_success());
 }
 
 #[test]

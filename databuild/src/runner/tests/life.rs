@@ -281,8 +281,9 @@ fn a_shutdown_kills_and_records() {
     let mut place = Place::new();
     let server = place.start();
     let ready = place.fifo("ready");
-    let script = "trap '' TERM; echo > ready; sleep 1000";
-    server.client.start(&[place.job("r1-1", script)]).unwrap();
+    let mut job = place.job("r1-1", "trap '' TERM; echo > ready; sleep 1000");
+    job.grace_ms = 50;
+    server.client.start(&[job]).unwrap();
     meet(&ready);
     server.client.shutdown().unwrap();
     let exit = server.end_of("r1-1");
@@ -302,8 +303,72 @@ fn a_term_signal_is_a_shutdown() {
     meet(&ready);
     let pid = super::super::identity::to_pid(server.client.hello().pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert_eq!(server.end_of("r1-1").outcome, Outcome::Signal(libc::SIGKILL));
+    assert_eq!(server.end_of("r1-1").outcome, Outcome::Signal(libc::SIGTERM));
     server.disconnected();
+}
+
+#[test]
+fn a_shutdown_gives_jobs_their_grace_and_a_second_one_none() {
+    let mut place = Place::new();
+    let server = place.start();
+    server.client.set_capacity(2).unwrap();
+    let (ready, told) = (place.fifo("ready"), place.fifo("told"));
+    let polite = "trap 'echo bye; exit 3' TERM; echo > ready; sleep 1000 & wait";
+    let deaf = "trap 'echo > told' TERM; echo > ready; while :; do sleep 1000 & wait; done";
+    for (attempt, script) in [("r1-1", polite), ("r2-1", deaf)] {
+        let mut job = place.job(attempt, script);
+        job.grace_ms = 1_000_000;
+        server.client.start(&[job]).unwrap();
+        meet(&ready);
+    }
+    server.client.shutdown().unwrap();
+    let exit = server.end_of("r1-1");
+    assert_eq!((exit.outcome, exit.canceled), (Outcome::Code(3), true));
+    assert_eq!(place.stdout("r1-1"), "bye\n");
+    meet(&told);
+    assert!(place.reconnect().client.hello().draining);
+    let server = place.reconnect();
+    server.client.shutdown().unwrap();
+    assert_eq!(server.end_of("r2-1").outcome, Outcome::Signal(libc::SIGKILL));
+    wait_dead(server.client.hello().pid);
+}
+
+#[test]
+fn a_runner_whose_socket_folder_is_gone_for_good_listens_in_its_spool() {
+    let mut place = Place::new();
+    let server = place.start();
+    let (ready, go) = (place.fifo("ready"), place.fifo("go"));
+    server.client.start(&[place.job("r1-1", "echo > ready; read x < go")]).unwrap();
+    let pid = server.started("r1-1");
+    meet(&ready);
+    drop(server);
+    fs::remove_dir_all(place.path("run")).unwrap();
+    // Nobody can make the folder again.
+    fs::write(place.path("run"), "").unwrap();
+    // The client outlasts that the runner has not noticed yet.
+    let server = place.reconnect();
+    assert!(place.spool().join("runner.sock").exists());
+    let state = &server.client.hello().attempts[0].state;
+    assert!(matches!(state, AttemptState::Running { pid: same, .. } if *same == pid));
+    release(&go);
+    assert!(server.end_of("r1-1").is_success());
+}
+
+#[test]
+fn pipes_in_the_place_of_its_files_and_a_log_on_a_full_disk_stop_no_runner() {
+    let mut place = Place::new();
+    fs::DirBuilder::new().mode(0o700).create(place.spool()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", place.spool().join("runner.log")).unwrap();
+    let server = place.start();
+    // The end cannot be recorded then, and saying so fails too.
+    let script = "cd $(dirname $DATABUILD_REPORT); rm -f pid.json; mkfifo exit.json stdout stderr; echo hi; echo ho >&2";
+    let exit = server.run(place.job("r1-1", script));
+    assert_eq!(exit.outcome, Outcome::Code(0));
+    assert_eq!((exit.stdout.dropped, exit.stderr.dropped), (3, 3));
+    assert!(server.run(place.job("r2-1", "echo hi")).is_success());
+    assert_eq!(place.stdout("r2-1"), "hi\n");
+    // Whoever looks at it without the runner is not held up either.
+    assert!(inspect(&place.spool(), &name("r1-1"), "any boot").is_err());
 }
 
 #[test]

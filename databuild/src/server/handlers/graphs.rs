@@ -21,7 +21,18 @@ pub async fn register(
     State(app): State<App>,
     body: Result<Json<RegisterRequest>, JsonRejection>,
 ) -> Result<Json<RegisterReply>, ApiError> {
-    let Json(RegisterRequest { content, sources, inherited }) = body?;
+    let Json(RegisterRequest { content, sources, inherited, code_store }) = body?;
+    if let Some(other) = code_store.filter(|root| !is_ours(&app, root)) {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "code_store_differs",
+            format!(
+                "the code was stored in {other}, and the server looks for it in {}: set XDG_CACHE_HOME and HOME as for \
+                 the server, or start it anew (databuild stop)",
+                app.snapshots.root().display()
+            ),
+        ));
+    }
     let (graph, changed) = app.engine.register(Registration { content, sources, inherited }).await?;
     let sweeper = app.clone();
     super::blocking(move || {
@@ -32,6 +43,13 @@ pub async fn register(
     })
     .await?;
     Ok(Json(RegisterReply { graph: graph.to_string(), changed }))
+}
+
+/// Whether a folder is the server's code store, by whatever path.
+fn is_ours(app: &App, root: &str) -> bool {
+    let ours = app.snapshots.root();
+    let real = |path: &std::path::Path| path.canonicalize().ok();
+    std::path::Path::new(root) == ours || real(root.as_ref()).is_some_and(|other| Some(other) == real(ours))
 }
 
 /// `GET /graph`: the graph file as it was registered.

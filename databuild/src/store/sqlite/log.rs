@@ -7,6 +7,7 @@ use super::super::log::{
     FoundCheckpoint, StoredCheckpoint,
 };
 use super::super::time::micros;
+use super::acknowledged::Acknowledged;
 use super::apply::apply;
 use super::archives::{remove, Archives};
 use super::failure::failure;
@@ -38,6 +39,7 @@ pub struct SqliteLog {
     pub(super) archived: Seq,
     pub(super) stage: Stage,
     broken: Option<StoreError>,
+    acknowledged: Acknowledged,
 }
 
 impl SqliteLog {
@@ -54,7 +56,9 @@ impl SqliteLog {
         let stage =
             if position(&connection, &log, PURGED)? == archived { Stage::Done } else { Stage::Events };
         let archives = Archives::of(path);
-        let mut opened = SqliteLog { connection, log, last, archives, archived, stage, broken: None };
+        let acknowledged = Acknowledged::of(path);
+        let mut opened =
+            SqliteLog { connection, log, last, archives, archived, stage, broken: None, acknowledged };
         if projections_version(&opened.connection, &opened.log)? != Some(PROJECTIONS_VERSION) {
             opened.rebuild_projections()?;
         }
@@ -146,6 +150,7 @@ impl EventLog for SqliteLog {
             insert(connection, first, &batch.records, &blobs).map_err(|e| failure(log, &e))
         })?;
         self.last = Seq(self.last.0 + batch.records.len() as u64);
+        self.acknowledged.keep(&self.connection, &self.log, self.last);
         Ok(self.last)
     }
 

@@ -9,6 +9,7 @@
 //!   transaction, once the archive is on disk and was read back; what it has left behind is freed later, in pieces.
 //! - A file that is damaged or of a later format is found before anything is written to it.
 
+mod acknowledged;
 mod apply;
 mod archiver;
 mod archives;

@@ -6,6 +6,7 @@
 //! whole one.
 
 use super::super::error::StoreError;
+use super::acknowledged;
 use super::failure::failure;
 use super::read::{last_seq, records};
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
@@ -150,7 +151,8 @@ fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
     let alone = wal_bytes(path) == 0;
     let connection = open_read_only(path, alone).map_err(|e| failure(log, &e))?;
     check_header(&connection, log)?;
-    check_contents(&connection, log, bytes.len())
+    check_contents(&connection, log, bytes.len())?;
+    acknowledged::check(path, &connection, log, last_seq(&connection, log)?)
 }
 
 pub(super) fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
@@ -231,7 +233,7 @@ fn wal_bytes(path: &Path) -> u64 {
     fs::metadata(beside(path, "-wal")).map_or(0, |m| m.len())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

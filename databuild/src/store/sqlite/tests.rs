@@ -195,6 +195,53 @@ fn a_truncated_log_is_refused() {
     }
 }
 
+/// A file beside the log.
+fn beside(subject: &Sqlite, suffix: &str) -> PathBuf {
+    subject.path().with_file_name(format!("events.db{suffix}"))
+}
+
+#[test]
+fn a_log_that_lost_acknowledged_events_is_refused_and_says_how_many() {
+    let records = example_records();
+    for cut in [8, usize::MAX] {
+        let mut subject = Sqlite::new();
+        append(subject.log(), &records[..1]);
+        subject.reopen();
+        append(subject.log(), &records[1..5]);
+        let main = fs::read(subject.path()).unwrap();
+        let wal = fs::read(beside(&subject, "-wal")).unwrap();
+        let last = fs::read(beside(&subject, ".last")).unwrap();
+        subject.log = None;
+        // As it was before it was closed, but for the end of its write-ahead log.
+        fs::write(subject.path(), main).unwrap();
+        fs::write(beside(&subject, "-wal"), &wal[..wal.len() / cut]).unwrap();
+        let error = SqliteLog::open(&subject.path()).unwrap_err();
+        assert_eq!(error.code(), "events_missing");
+        assert!(error.to_string().starts_with("4 acknowledged events are missing"), "{error}");
+        // Of a copy, that is nothing to say: it may have been made in between.
+        let copy = tempfile::tempdir().unwrap();
+        let path = copy.path().join("events.db");
+        fs::copy(subject.path(), &path).unwrap();
+        fs::write(copy.path().join("events.db.last"), &last).unwrap();
+        assert_eq!(SqliteLog::open(&path).unwrap().last(), Seq(1));
+        fs::remove_file(beside(&subject, ".last")).unwrap();
+        assert_eq!(SqliteLog::open(&subject.path()).unwrap().last(), Seq(1));
+    }
+}
+
+#[test]
+fn another_log_in_the_same_file_is_refused() {
+    let subject = Sqlite::with_examples();
+    let mut other = Sqlite::new();
+    let records = example_records();
+    append(other.log(), &vec![records[0].clone(); records.len()]);
+    other.log = None;
+    fs::write(subject.path(), fs::read(other.path()).unwrap()).unwrap();
+    let error = subject.refusal();
+    assert_eq!(error.code(), "corrupt_log");
+    assert!(error.to_string().contains("is not the one that"), "{error}");
+}
+
 #[test]
 fn a_log_with_a_broken_page_is_refused() {
     let subject = Sqlite::with_examples();
@@ -254,7 +301,11 @@ fn a_newer_log_is_refused() {
         connection.execute_batch("DROP TABLE meta").unwrap();
     };
     change(&subject.path(), "DELETE");
-    let want = |path: &Path| StoreError::NewerLog { log: path.display().to_string(), found: FORMAT + 1, known: FORMAT };
+    let want = |path: &Path| StoreError::NewerLog {
+        log: path.display().to_string(),
+        found: FORMAT + 1,
+        known: FORMAT,
+    };
     assert_eq!(subject.refusal(), want(&subject.path()));
 
     subject = Sqlite::with_examples();

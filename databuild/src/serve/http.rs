@@ -1,0 +1,314 @@
+//! The loop that takes connections.
+//!
+//! Loopback is open to every user of the machine, and half a request needs no token. So a connection must bring the head
+//! of a request in time, there are fewer connections than descriptors, and when all places are taken, the oldest one that has
+//! not shown the token gives way. Who has it is not turned away for those who have not.
+
+use crate::server::Trusted;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{watch, OwnedSemaphorePermit, Semaphore};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// How long a connection may take to bring the head of a request, the first one and each after it.
+pub(super) const HEAD: Duration = Duration::from_secs(10);
+/// Connections at once, at most.
+const MOST: u64 = 256;
+/// Of the descriptors that the process may have, connections get this fraction at most; the log, runs and looks at files
+/// have the rest.
+const SHARE: u64 = 4;
+/// After an error of accept that lasts, such as a full table of files.
+const PAUSE: Duration = Duration::from_millis(100);
+/// When this many connections have gone, the memory that they took is given back.
+const TRIM_AFTER: usize = 64;
+
+/// How many connections there may be for a process with so many descriptors.
+pub(super) fn most_connections(descriptors: u64) -> usize {
+    usize::try_from((descriptors / SHARE).clamp(8, MOST)).unwrap_or(8)
+}
+
+/// Connections that may be closed for others.
+#[derive(Default)]
+struct Open {
+    last: u64,
+    by_age: BTreeMap<u64, (AbortHandle, Trusted)>,
+}
+
+/// Serves until `stop` changes, then lets requests under way end.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    most: usize,
+    head: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(most));
+    let open = Arc::new(Mutex::new(Open::default()));
+    let mut tasks = JoinSet::new();
+    let mut gone = 0;
+    loop {
+        let stream = tokio::select! {
+            _ = stop.changed() => break,
+            // Those that have ended are not kept.
+            Some(_) = tasks.join_next() => {
+                gone += 1;
+                if tasks.is_empty() || gone >= TRIM_AFTER {
+                    gone = 0;
+                    give_memory_back();
+                }
+                continue;
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    if !is_of_one_connection(&error) {
+                        tracing::warn!(%error, "no connection can be taken");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    continue;
+                }
+            },
+        };
+        let place = match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                if !close_oldest(&open) {
+                    // All places are taken by those who have the token: their own affair.
+                    tracing::warn!(most, "too many connections; one is refused");
+                    continue;
+                }
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { continue };
+                place
+            }
+        };
+        let trusted = Trusted::default();
+        let number = {
+            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.last += 1;
+            open.last
+        };
+        let ended = Ended { number, open: Arc::clone(&open), _place: place };
+        let connection = connection(stream, router.clone(), trusted.clone(), head, stop.clone(), ended);
+        let handle = tasks.spawn(connection);
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that has ended already has taken itself out before, and is found to have.
+        if !handle.is_finished() {
+            open.by_age.insert(number, (handle, trusted));
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Goes with its connection, however that ends.
+struct Ended {
+    number: u64,
+    open: Arc<Mutex<Open>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).by_age.remove(&self.number);
+    }
+}
+
+/// Closes the oldest connection that has not shown the token; false if there is none.
+fn close_oldest(open: &Mutex<Open>) -> bool {
+    let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+    open.by_age.retain(|_, (handle, _)| !handle.is_finished());
+    let oldest = open.by_age.iter().find(|(_, (_, trusted))| !trusted.is_set()).map(|(number, _)| *number);
+    match oldest.and_then(|number| open.by_age.remove(&number)) {
+        Some((handle, _)) => {
+            handle.abort();
+            true
+        }
+        None => false,
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    trusted: Trusted,
+    head: Duration,
+    mut stop: watch::Receiver<bool>,
+    _ended: Ended,
+) {
+    let service = TowerToHyperService::new(router.layer(axum::Extension(trusted)));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        _ = stop.changed() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients come and go.
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Whether an error of accept says nothing of the next connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// The allocator keeps what it freed, which after many connections is a lot.
+fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only returns free pages.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::io::{Read as _, Write as _};
+    use std::net::{SocketAddr, TcpStream as Client};
+
+    /// A server on a runtime of its own; the tests are its clients, with sockets that wait.
+    struct Bench {
+        address: SocketAddr,
+        stop: watch::Sender<bool>,
+        /// A request for `/slow` is under way.
+        slow: std::sync::mpsc::Receiver<()>,
+        serving: Option<tokio::task::JoinHandle<()>>,
+        runtime: tokio::runtime::Runtime,
+    }
+
+    impl Bench {
+        fn new(most: usize, head: Duration) -> Bench {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+            let address = listener.local_addr().unwrap();
+            let trust = |axum::Extension(trusted): axum::Extension<Trusted>| async move {
+                trusted.set();
+                "trusted"
+            };
+            let (stop, stopped) = watch::channel(false);
+            let (begun, slow) = std::sync::mpsc::channel();
+            // It answers once the server is told to stop.
+            let told = stopped.clone();
+            let answer_slowly = move || {
+                let mut told = told.clone();
+                begun.send(()).unwrap();
+                async move {
+                    let _ = told.changed().await;
+                    "slow"
+                }
+            };
+            let router = Router::new()
+                .route("/", get(|| async { "fine" }))
+                .route("/trusted", get(trust))
+                .route("/slow", get(answer_slowly));
+            let serving = Some(runtime.spawn(serve(listener, router, most, head, stopped)));
+            Bench { address, stop, slow, serving, runtime }
+        }
+
+        fn connect(&self) -> Client {
+            Client::connect(self.address).unwrap()
+        }
+    }
+
+    fn send(client: &mut Client, path: &str) {
+        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+    }
+
+    /// Asks on a connection that stays open; the answer's body, if there is one.
+    fn ask(client: &mut Client, path: &str) -> String {
+        send(client, path);
+        let mut bytes = vec![0; 4096];
+        let read = client.read(&mut bytes).unwrap_or(0);
+        let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+        text.rsplit("\r\n").next().unwrap_or_default().to_owned()
+    }
+
+    /// Reads until the other end has closed.
+    fn closed(mut client: Client) {
+        // A reset is an end, too.
+        let _ = client.read_to_end(&mut Vec::new());
+    }
+
+    const LONG: Duration = Duration::from_secs(1_000);
+
+    #[test]
+    fn what_brings_no_request_in_time_is_closed() {
+        let bench = Bench::new(8, Duration::from_millis(50));
+        let silent = bench.connect();
+        let mut half = bench.connect();
+        half.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nA").unwrap();
+        closed(silent);
+        closed(half);
+        let mut idle = bench.connect();
+        assert_eq!(ask(&mut idle, "/"), "fine");
+        closed(idle);
+    }
+
+    #[test]
+    fn half_open_connections_keep_nobody_out() {
+        let bench = Bench::new(8, LONG);
+        let mut first = bench.connect();
+        assert_eq!(ask(&mut first, "/trusted"), "trusted");
+        let mut held = Vec::new();
+        for _ in 0..100 {
+            let mut half = bench.connect();
+            half.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+            held.push(half);
+            assert_eq!(ask(&mut bench.connect(), "/"), "fine");
+        }
+        // The oldest one has shown the token, and is still served.
+        assert_eq!(ask(&mut first, "/"), "fine");
+        closed(held.swap_remove(0));
+    }
+
+    #[test]
+    fn when_all_places_are_trusted_one_more_is_refused_and_none_is_closed() {
+        let bench = Bench::new(8, LONG);
+        let mut all: Vec<Client> = (0..8).map(|_| bench.connect()).collect();
+        for client in &mut all {
+            assert_eq!(ask(client, "/trusted"), "trusted");
+        }
+        closed(bench.connect());
+        for client in &mut all {
+            assert_eq!(ask(client, "/"), "fine");
+        }
+    }
+
+    #[test]
+    fn a_stop_lets_requests_end_and_closes_the_rest() {
+        let mut bench = Bench::new(8, LONG);
+        let mut idle = bench.connect();
+        assert_eq!(ask(&mut idle, "/"), "fine");
+        let mut busy = bench.connect();
+        send(&mut busy, "/slow");
+        bench.slow.recv().unwrap();
+        bench.stop.send(true).unwrap();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("slow"), "{answer}");
+        closed(idle);
+        bench.runtime.block_on(bench.serving.take().unwrap()).unwrap();
+        assert!(Client::connect(bench.address).is_err());
+    }
+
+    #[test]
+    fn connections_leave_most_descriptors_to_runs() {
+        assert_eq!([16, 256, 1_024, 1 << 20].map(most_connections), [8, 64, 256, 256]);
+    }
+}
