@@ -20,6 +20,7 @@ use super::signals::SignalPipe;
 use super::socket::Socket;
 use super::spool::{read_runner_record, RunnerRecord, Spool};
 use super::supervisor::{Notice, Supervisor};
+use super::talk::talk;
 
 /// What the first line of the runner's standard output begins with.
 pub(super) const READY: &str = "databuild-runner ready";
@@ -305,7 +306,7 @@ impl EventLoop {
         } else if !self.socket.is_reachable() {
             match Socket::bind(&self.args.socket) {
                 Ok(socket) => self.socket = socket,
-                Err(e) => eprintln!("runner: making the socket again failed: {e}"),
+                Err(e) => talk(format_args!("making the socket again failed: {e}")),
             }
         }
     }

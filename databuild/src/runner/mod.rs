@@ -49,6 +49,7 @@ mod socket;
 mod spawn;
 mod spool;
 mod supervisor;
+mod talk;
 mod time;
 
 pub use client::{EventSink, RunnerClient};

@@ -19,6 +19,7 @@ use super::protocol::{
 };
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
+use super::talk::talk;
 
 /// Between two tries to start an executable that is open for writing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -254,7 +255,7 @@ impl Supervisor {
             return false;
         };
         if let Err(e) = self.spool.remove(&attempt) {
-            eprintln!("runner: removing the spool folder of {attempt} failed: {e}");
+            talk(format_args!("removing the spool folder of {attempt} failed: {e}"));
         }
         true
     }
@@ -331,7 +332,7 @@ impl Supervisor {
                 }
             };
             if !reaped {
-                eprintln!("runner: process {pid} has ended but cannot be reaped");
+                talk(format_args!("process {pid} has ended but cannot be reaped"));
                 break;
             }
         }
@@ -367,7 +368,7 @@ impl Supervisor {
         self.finish(over, now);
         for (attempt, exit) in std::mem::take(&mut self.finished) {
             if let Err(e) = self.spool.write_exit(&attempt, &exit) {
-                eprintln!("runner: recording the end of {attempt} failed: {e}");
+                talk(format_args!("recording the end of {attempt} failed: {e}"));
             }
             self.tell_ended(attempt, exit);
         }

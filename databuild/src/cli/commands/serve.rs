@@ -21,7 +21,13 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
     // First of all, before there are threads.
     let ready = ReadyPipe::take();
     let filter = EnvFilter::try_from_env("DATABUILD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        // It would tell of a line that could not be written by a panic, if stderr is what cannot be written.
+        .log_internal_errors(false)
+        .init();
     let state = match connect::state_dir(cli) {
         Ok(state) => state,
         Err(error) => {

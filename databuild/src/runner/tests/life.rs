@@ -341,6 +341,18 @@ fn a_socket_taken_away_is_made_again() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_ends_neither_runner_nor_jobs() {
+    let mut place = Place::new();
+    fs::DirBuilder::new().mode(0o700).create(place.spool()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", place.spool().join("runner.log")).unwrap();
+    let server = place.start();
+    // Without its folder the end of an attempt cannot be recorded, which the runner writes to its log.
+    let script = r#"rm -r "$(dirname "$DATABUILD_REQUEST")""#;
+    assert!(server.run(place.job("r1-1", script)).is_success());
+    assert!(server.run(place.job("r2-1", "true")).is_success());
+}
+
+#[test]
 fn the_runner_leaves_its_starter_behind() {
     let mut place = Place::new();
     let lock = fs::File::create(place.path("lock")).unwrap();
