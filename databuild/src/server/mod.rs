@@ -26,3 +26,6 @@ mod history;
 pub use garbage::write_roots;
 pub use guard::Guard;
 pub use routes::{router, App};
+
+#[cfg(test)]
+mod fuzz;

@@ -1,0 +1,140 @@
+"""Workspaces with a graph file made by hand, as Bazel would have built it: for measurements and for storms.
+
+Nothing here calls Bazel. A job is a script; its code manifest is made as the rules would make it.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import time
+
+JOB = "#!/bin/sh\necho x > \"$1\"\n"
+
+
+def say(text):
+    """Talk goes to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(command, cwd=None, env=None, good=(0,)):
+    """Runs a command that ends with a good exit code; returns wall and CPU seconds of it and what it waited for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode not in good:
+        say(done.stdout.decode(errors="replace")[-2000:])
+        say(done.stderr.decode(errors="replace")[-2000:])
+        raise SystemExit(f"failed: {' '.join(map(str, command))}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
+
+
+class Workspace:
+    """A scratch workspace with a graph file made by hand, as Bazel would have built it."""
+
+    def __init__(self, folder, program, datasets, jobs, script=JOB, checks=()):
+        """`jobs` and `checks` are entries of the graph file that may leave out what has a usual value. Whatever says
+        nothing of its own code runs `script`."""
+        self.folder = folder
+        self.path = folder / "ws"
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "MODULE.bazel").write_text("")
+        runfiles = folder / "bin" / "databuild.runfiles" / "_main"
+        runfiles.mkdir(parents=True)
+        self.runfiles = runfiles
+        code = self.code("job", script)
+        usual = {"args": [], "env": {}, "env_inherit": [], "grace_ms": 5000, **code}
+        of_jobs = {
+            "inputs": [], "retries": 0, "backoff_ms": 1000, "backoff_max_ms": 60000, "timeout_ms": None,
+            "on_code_change": "stale",
+        }
+        jobs = [{**usual, **of_jobs, **entry} for entry in jobs]
+        self.graph = {"format": 1, "label": "//:databuild", "datasets": datasets, "jobs": jobs}
+        if checks:
+            del usual["sources"]
+            self.graph["checks"] = [{**usual, "timeout_ms": 60000, **entry} for entry in checks]
+        self.write_graph()
+        (folder / "bin" / "databuild").symlink_to(program)
+        self.env = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), XDG_RUNTIME_DIR="")
+        self.env.pop("BUILD_WORKSPACE_DIRECTORY", None)
+
+    def code(self, name, script):
+        """Writes a script as Bazel's outputs would have it; returns what a job says of it."""
+        job = self.runfiles / name
+        job.write_text(script)
+        job.chmod(0o755)
+        digest = hashlib.sha256(script.encode()).hexdigest()
+        manifest = f"databuild-code-manifest 1\nF {digest} {len(script)} x _main/{name}\n"
+        (self.runfiles / f"{name}.manifest").write_text(manifest)
+        (self.runfiles / f"{name}.sources").write_text('{"format":1,"label":"//:job","files":[],"edges":[]}')
+        return {
+            "executable": f"_main/{name}", "manifest": f"_main/{name}.manifest", "sources": f"_main/{name}.sources",
+            "code": hashlib.sha256(manifest.encode()).hexdigest(),
+        }
+
+    def write_graph(self):
+        """Writes the graph file."""
+        (self.folder / "bin" / "databuild.graph.json").write_text(json.dumps(self.graph))
+
+    def command(self, *args):
+        """A command line of this workspace's databuild."""
+        return [str(self.folder / "bin" / "databuild"), "--workspace", str(self.path), "--color", "never", *args]
+
+    def databuild(self, *args):
+        """Runs it."""
+        return run(self.command(*args), cwd=self.path, env=self.env)
+
+    def server(self):
+        """Process id of the server."""
+        return json.loads((self.path / ".databuild/server.json").read_text())["pid"]
+
+    def memory(self):
+        """The server's resident memory, in MiB."""
+        status = pathlib.Path(f"/proc/{self.server()}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def stop(self):
+        """Stops the server."""
+        self.databuild("stop", "--jobs")
+
+
+def static(name, keys):
+    return {"name": name, "keys": {"kind": "static", "keys": keys}}
+
+
+def days(count):
+    """So many days that are all over: a key exists once its period has ended."""
+    first = datetime.date(1900, 1, 1)
+    last = first + datetime.timedelta(days=count - 1)
+    return {
+        "name": "date",
+        "keys": {
+            "kind": "time", "granularity": "day", "start": first.isoformat(), "end": last.isoformat(), "timezone": "UTC",
+        },
+    }
+
+
+def dataset(name, dims, external=False):
+    path = f"out/{name}/" + "/".join("{%s}" % dim["name"] for dim in dims)
+    return {"name": name, "label": f"//:{name}", "external": external, "dims": dims, "path": path}
+
+
+def job(name, output, inputs=(), args=("{path}",)):
+    return {"label": f"//:{name}", "args": list(args), "inputs": list(inputs), "outputs": [output]}
+
+
+def reads(name, dims, rules, before="fail"):
+    return {
+        "name": name, "dataset": name, "before_start": before, "after_end": "fail",
+        "dims": [{"dim": dim["name"], "rule": rule} for dim, rule in zip(dims, rules)],
+    }
+
+
+SAME = {"kind": "same", "of": "date"}
+WEEK = {"kind": "window", "of": "date", "count": 7}
