@@ -25,3 +25,8 @@ pub mod server;
 pub mod snapshot;
 pub mod store;
 pub mod system;
+
+// Fuzz targets hold what they take of memory; see `databuild_fuzz`.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: databuild_fuzz::Counting = databuild_fuzz::Counting;

@@ -12,15 +12,17 @@ import argparse
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 
-import rows_planning
-import rows_server
-import rows_work
-from measure import run, say
-from table import Table
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools/lib"))
+import rows_planning  # noqa: E402
+import rows_server  # noqa: E402
+import rows_work  # noqa: E402
+from measure import run, say  # noqa: E402
+from table import Table  # noqa: E402
+
 YARDSTICKS = ["spawn_loop", "chain_loop", "stat_loop", "read_rows"]
 ROWS = {
     "current": rows_planning.current,

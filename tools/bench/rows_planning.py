@@ -4,9 +4,10 @@ import datetime
 import json
 import os
 
+from graphs import QUICK_JOB, layered, with_server
+from handmade import SAME, WEEK, Workspace, dataset, days, job, reads, static
 from measure import run, say
 from peers import ninja_files, ninja_layered
-from workspace import QUICK_JOB, SAME, WEEK, Workspace, dataset, days, job, layered, reads, static, with_server
 
 
 def current(bench):

@@ -9,8 +9,9 @@ import subprocess
 import time
 import urllib.request
 
+from graphs import QUICK_JOB, layered
+from handmade import Workspace, dataset, days, job, static
 from measure import process_cpu, run, say
-from workspace import QUICK_JOB, Workspace, dataset, days, job, layered, static
 
 
 def start(bench):

@@ -2,8 +2,9 @@
 
 import json
 
+from graphs import SLOW_JOB, with_server
+from handmade import Workspace, dataset, days, job, reads, static
 from measure import run
-from workspace import SLOW_JOB, Workspace, dataset, days, job, reads, static, with_server
 
 
 def jobs(bench):

@@ -320,13 +320,13 @@ fn read_events(
     }
 }
 
-enum Message {
+pub(super) enum Message {
     Event(RunnerEvent),
     Answer(Answer<Value>),
     Superseded,
 }
 
-fn read_message(line: &[u8]) -> Result<Message, RunnerError> {
+pub(super) fn read_message(line: &[u8]) -> Result<Message, RunnerError> {
     let head: Head = decode(line)?;
     let event = match head.method.as_deref() {
         None => return Ok(Message::Answer(decode(line)?)),

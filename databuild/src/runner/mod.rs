@@ -63,4 +63,6 @@ pub use recover::{inspect, recover, Found, FoundAttempt};
 pub use spool::AttemptFiles;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

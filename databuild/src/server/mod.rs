@@ -27,3 +27,6 @@ mod keyed;
 pub use garbage::write_roots;
 pub use guard::{Guard, Trusted};
 pub use routes::{router, App};
+
+#[cfg(test)]
+mod fuzz;

@@ -17,6 +17,8 @@ mod limited;
 mod trials;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 pub(super) use decode::decode;

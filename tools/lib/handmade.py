@@ -1,4 +1,7 @@
-"""Scratch workspaces with graphs made by hand, as Bazel would have built them."""
+"""Workspaces with a graph file made by hand, as Bazel would have built it: for measurements and for storms.
+
+Nothing here calls Bazel. A job is a script; its code manifest is made as the rules would make it.
+"""
 
 import datetime
 import hashlib
@@ -7,33 +10,35 @@ import os
 import pathlib
 import sqlite3
 
-from measure import process_cpu, run
+from measure import run
 
 JOB = "#!/bin/sh\necho x > \"$1\"\n"
-# Of partitions that are no files: whatever it has to make is made.
-QUICK_JOB = "#!/bin/sh\nexit 0\n"
-# Ends when it is told to.
-SLOW_JOB = "#!/bin/sh\nexec sleep 3600\n"
 
 
 class Workspace:
     """A scratch workspace with a graph file made by hand, as Bazel would have built it."""
 
-    def __init__(self, folder, program, datasets, jobs, script=JOB):
+    def __init__(self, folder, program, datasets, jobs, script=JOB, checks=()):
+        """`jobs` and `checks` are entries of the graph file that may leave out what has a usual value. Whatever says
+        nothing of its own code runs `script`."""
         self.folder = folder
         self.path = folder / "ws"
-        (self.path).mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "MODULE.bazel").write_text("")
         runfiles = folder / "bin" / "databuild.runfiles" / "_main"
         runfiles.mkdir(parents=True)
         self.runfiles = runfiles
         code = self.code("job", script)
-        for entry in jobs:
-            entry.update(
-                env={}, env_inherit=[], retries=0, backoff_ms=1000, backoff_max_ms=60000, timeout_ms=None,
-                grace_ms=5000, on_code_change="stale", **code,
-            )
+        usual = {"args": [], "env": {}, "env_inherit": [], "grace_ms": 5000, **code}
+        of_jobs = {
+            "inputs": [], "retries": 0, "backoff_ms": 1000, "backoff_max_ms": 60000, "timeout_ms": None,
+            "on_code_change": "stale",
+        }
+        jobs = [{**usual, **of_jobs, **entry} for entry in jobs]
         self.graph = {"format": 1, "label": "//:databuild", "datasets": datasets, "jobs": jobs}
+        if checks:
+            del usual["sources"]
+            self.graph["checks"] = [{**usual, "timeout_ms": 60000, **entry} for entry in checks]
         self.write_graph()
         (folder / "bin" / "databuild").symlink_to(program)
         self.env = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), XDG_RUNTIME_DIR="")
@@ -118,34 +123,3 @@ def reads(name, dims, rules, before="fail"):
 
 SAME = {"kind": "same", "of": "date"}
 WEEK = {"kind": "window", "of": "date", "count": 7}
-
-
-def layered(folder, program, keys, parts=1):
-    """3 layers x 10 datasets of so many days, for each of so many parts: the same day, then a window of 7 days."""
-    dims = [days(keys)]
-    same, week = [SAME], [WEEK]
-    if parts > 1:
-        dims = [static("part", [f"p{n}" for n in range(parts)]), *dims]
-        part = {"kind": "same", "of": "part"}
-        same, week = [part, SAME], [part, WEEK]
-    datasets, jobs = [], []
-    for layer in range(3):
-        for column in range(10):
-            name = f"l{layer}c{column}"
-            datasets.append(dataset(name, dims))
-            inputs = []
-            if layer == 1:
-                inputs = [reads(f"l0c{column}", dims, same)]
-            elif layer == 2:
-                inputs = [reads(f"l1c{column}", dims, week, before="clip")]
-            jobs.append(job(f"make_{name}", name, inputs))
-    targets = [f"l2c{column}" for column in range(10)]
-    return Workspace(folder, program, datasets, jobs), targets
-
-
-def with_server(workspace, command):
-    """Runs a command; its CPU time includes what the server did for it."""
-    pid = workspace.server()
-    before = process_cpu(pid)
-    wall, cpu, done = workspace.databuild(*command)
-    return wall, cpu + process_cpu(pid) - before, done

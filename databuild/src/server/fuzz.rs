@@ -1,0 +1,267 @@
+//! Random requests to a server that has no runner: nothing is ever made, and no job runs.
+
+use super::{router, App, Guard};
+use crate::daemon::Token;
+use crate::engine::{Engine, EngineConfig};
+use crate::runner::RunnerError;
+use crate::snapshot;
+use crate::store::{Archiver, Reader, SqliteLog};
+use jiff::Timestamp;
+use std::cell::RefCell;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// After so many requests another server is begun: what they wanted piles up.
+const REQUESTS: u32 = 1000;
+/// No request takes so long, save those that say how long they wait.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes that may be the beginning of a request get nothing until more comes.
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+
+const GRAPH: &str = r#"{"format":1,"label":"//:graph","datasets":[{"name":"daily","label":"//:daily","external":false,"dims":[{"name":"city","keys":{"kind":"static","keys":["oslo","rome"]}},{"name":"date","keys":{"kind":"time","granularity":"day","start":"2024-01-01","end":"2024-12-31","timezone":"UTC"}}],"path":"out/{city}/{date}"},{"name":"customer","label":"//:customer","external":false,"dims":[{"name":"customer","keys":{"kind":"dynamic","name":"customers"}}],"path":"out/customers/{customer}"}],"jobs":[{"label":"//:make","executable":"_main/make","args":["{date}"],"env":{},"env_inherit":[],"params":{"full":"false"},"inputs":[],"outputs":["daily"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"timeout_ms":null,"grace_ms":1,"on_code_change":"stale","manifest":"m","sources":"s","code":"c"},{"label":"//:open","executable":"_main/open","args":[],"env":{},"env_inherit":[],"inputs":[],"outputs":["customer"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"timeout_ms":null,"grace_ms":1,"on_code_change":"stale","manifest":"m","sources":"s","code":"c"}]}"#;
+
+struct Server {
+    engine: Option<Engine>,
+    address: SocketAddr,
+    token: Token,
+    requests: u32,
+    runtime: Option<Runtime>,
+    _folder: TempDir,
+}
+
+impl Server {
+    fn start() -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("ws")).unwrap();
+        let database = at("bel.sqlite");
+        let snapshots = Arc::new(snapshot::Store::open(at("cache")).unwrap());
+        let engine = Engine::start(EngineConfig {
+            workspace: at("ws"),
+            spool: at("spool"),
+            staging: at("staging"),
+            observers: at("observers"),
+            inherited: at("inherited.json"),
+            snapshots: Arc::clone(&snapshots),
+            log: Box::new(SqliteLog::open(&database).unwrap()),
+            reader: Arc::new(Reader::new(&database, 2)),
+            archiver: Arc::new(Archiver::new(&database)),
+            base_env: Vec::new(),
+            slots: 2,
+            memory: None,
+            connect: Box::new(|_| Err(RunnerError::RelativePath("runner".into()))),
+        })
+        .unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let token = Token::generate().unwrap();
+        let app = App {
+            engine: engine.handle(),
+            guard: Arc::new(Guard {
+                token: token.clone(),
+                port: address.port(),
+                allowed_origins: Vec::new(),
+            }),
+            snapshots,
+            binary: None,
+            staging: at("staging"),
+            started_at: Timestamp::now(),
+            last_request_ms: Arc::default(),
+            // Nobody hears that it is to stop.
+            shutdown: tokio::sync::mpsc::unbounded_channel().0,
+            runtime_dir: at("runtime"),
+            temporary_dir: None,
+        };
+        runtime.spawn(async move { axum::serve(listener, router(app)).await });
+        let server = Server {
+            engine: Some(engine),
+            address,
+            token,
+            requests: 0,
+            runtime: Some(runtime),
+            _folder: folder,
+        };
+        let registered = server.send(&server.request("POST", "/api/v1/graphs", &body(GRAPH)), true);
+        assert!(registered.starts_with("HTTP/1.1 200"), "{registered}");
+        server
+    }
+
+    fn request(&self, method: &str, target: &str, body: &str) -> Vec<u8> {
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.token.expose(),
+            body.len()
+        );
+        head.into_bytes()
+    }
+
+    /// What the server answers.
+    fn send(&self, bytes: &[u8], whole: bool) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(if whole { PATIENCE } else { SHORT_PATIENCE })).unwrap();
+        // A server that refuses early does not read to the end.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            let cut = error.kind() == std::io::ErrorKind::ConnectionReset;
+            assert!(cut || !whole, "{error} after {:?}", String::from_utf8_lossy(&answer));
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            let stopped = engine.stop(false);
+            assert!(stopped.is_ok() || std::thread::panicking(), "{stopped:?}");
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+}
+
+/// The body that registers a graph.
+fn body(graph: &str) -> String {
+    serde_json::json!({"content": graph}).to_string()
+}
+
+/// A refusal has the one shape. Of several answers the first is looked at.
+fn is_fair(answer: &str) {
+    let (head, rest) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .and_then(|length| length.parse().ok());
+    let body = length.map_or(rest, |length| rest.get(..length).unwrap_or(rest));
+    let status: u32 =
+        head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("an answer has a status");
+    assert!(status < 500, "{answer}");
+    // What is no HTTP is refused below the routes.
+    if status >= 400 && !body.is_empty() {
+        let said: serde_json::Value =
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        for field in ["error", "message"] {
+            let text = said[field].as_str().unwrap_or_default();
+            assert!(!text.trim().is_empty(), "`{field}` is missing: {answer}");
+        }
+    }
+}
+
+/// An input is a method and a target, then a line break, then a body. What begins with `RAW` is sent as it is.
+#[test]
+fn no_request_is_answered_by_a_fault_of_the_server() {
+    let register = format!("POST /api/v1/graphs\n{}", body(GRAPH));
+    let impact = format!("POST /api/v1/graphs/impact\n{}", body(GRAPH));
+    let mut seeds: Vec<&[u8]> = vec![register.as_bytes(), impact.as_bytes()];
+    let others = [
+        r#"POST /api/v1/wants
+{"targets":["daily/city=oslo/date=2024-01-01..2024-01-31"],"class":"backfill","refresh":"all","ttl_seconds":60,"comment":"c"}"#,
+        r#"POST /api/v1/jobs/invoke
+{"job":"//:make","targets":["daily/city=oslo/date=2024-01-01"],"params":{"full":"true"}}"#,
+        r#"POST /api/v1/plans
+{"targets":["daily"],"refresh":"stale","as_of":"2024-03-01T00:00:00Z"}"#,
+        "POST /api/v1/wants/w1/pause\n",
+        "POST /api/v1/wants/w1/priority\n{\"class\":\"interactive\"}",
+        "DELETE /api/v1/wants/w1\n",
+        "GET /api/v1/wants?state=open&limit=5&cursor=w3\n",
+        "GET /api/v1/wants/w1/why\n",
+        "GET /api/v1/partitions?ref=daily/city=oslo&state=missing&limit=3\n",
+        "GET /api/v1/why?ref=daily/city=oslo/date=2024-01-01\n",
+        "GET /api/v1/runs?job=make&partition=daily&state=failed&limit=0\n",
+        "GET /api/v1/runs/r1/logs/stdout?attempt=1&offset=0&limit=10\n",
+        "GET /api/v1/events?after=0&limit=1000\n",
+        "GET /api/v1/graphs/0123\n",
+        "POST /api/v1/keys/customers\n{\"keys\":[\"acme\",\"b\"]}",
+        "POST /api/v1/keys/customers/retire\n{\"keys\":[\"acme\"]}",
+        "GET /api/v1/keys/customers?limit=1\n",
+        "POST /api/v1/taint\n{\"targets\":[\"daily\"],\"reason\":\"bad\"}",
+        "POST /api/v1/accept\n{\"targets\":[\"daily\"],\"job\":\"make\",\"reason\":\"same\",\"dry_run\":true}",
+        "POST /api/v1/scan\n{\"targets\":[\"daily\"],\"deep\":true,\"limit\":10}",
+        "POST /api/v1/adopt\n{\"targets\":[\"daily\"],\"dry_run\":true}",
+        "POST /api/v1/trials\n{\"kind\":\"verify\",\"targets\":[\"daily\"],\"sample\":3}",
+        "PUT /api/v1/pools\n{\"pool\":\"//:db\",\"slots\":3}",
+        "PUT /api/v1/server/slots\n{\"slots\":3}",
+        "GET /metrics\n",
+        "RAW\nGET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+        "RAW\nPOST /api/v1/wants HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ];
+    seeds.extend(others.iter().map(|seed| seed.as_bytes()));
+    let words = [
+        "?",
+        "&",
+        "=",
+        "/",
+        "%00",
+        "%2F",
+        "%ff",
+        "+",
+        "..",
+        "\n",
+        "\r\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "null",
+        "limit=",
+        "cursor=",
+        "after=",
+        "targets",
+        "daily",
+        "customer",
+        "city=oslo",
+        "date=2024-02-30",
+        "2024-01-01..2024-12-31",
+        "w1",
+        "r1",
+        "p1",
+        "t1",
+        "//:make",
+        "9999-12-31T23:59:59Z",
+        "-009999-01-01T00:00:00Z",
+        "\"ttl_seconds\":",
+        "\"sla_seconds\":",
+        "\"expires_seconds\":",
+        "Host: example.com",
+    ];
+    let server = RefCell::new(Server::start());
+    databuild_fuzz::fuzz(&seeds, &words, |input| {
+        // Waiting is what was asked for, not what is held here.
+        if input.windows(7).any(|window| window == b"wait_ms") {
+            return;
+        }
+        if server.borrow().requests >= REQUESTS {
+            server.replace(Server::start());
+        }
+        let mut server = server.borrow_mut();
+        server.requests += 1;
+        let answer = match input.strip_prefix(b"RAW\n") {
+            Some(raw) => server.send(raw, false),
+            None => {
+                let text = String::from_utf8_lossy(input);
+                let (line, body) = text.split_once('\n').unwrap_or((&text, ""));
+                let (method, target) = line.split_once(' ').unwrap_or((line, "/"));
+                // A space or a line break makes it another request.
+                let whole = method.bytes().chain(target.bytes()).all(|byte| byte.is_ascii_graphic());
+                server.send(&server.request(method, target, body), whole)
+            }
+        };
+        // Nothing is answered to what is no request at all.
+        if !answer.is_empty() {
+            is_fair(&answer);
+        }
+        assert!(!server.engine.as_ref().unwrap().has_failed(), "the loop has ended");
+    });
+}
