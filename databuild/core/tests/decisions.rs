@@ -5,6 +5,7 @@ mod support;
 use databuild_core::decide::{Effect, Input, Refusal, Sighting};
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Refresh, WantOutcome};
 use databuild_core::state::Phase;
+use jiff::{SignedDuration, Timestamp};
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{request, Workspace};
 
@@ -145,6 +146,42 @@ fn delays_double_up_to_a_limit_and_half_of_each_is_noise() {
         assert!(full / 2.0 <= low && high <= full, "after {failures} failures: {low} to {high}");
         assert!(high - low > full / 8.0, "after {failures} failures all wait alike: {low} to {high}");
     }
+}
+
+/// Minutes and hours by which clocks are set back delay no retry; days and hours that are keys follow the clock.
+#[test]
+fn a_clock_that_is_set_back_delays_no_retry_for_longer_than_its_backoff() {
+    let retries = |job: &mut databuild_core::graph::file::JobEntry| {
+        (job.retries, job.backoff_ms, job.backoff_max_ms) = (3, 2_000, 60_000);
+    };
+    let graph = GraphSpec::new().job("make", &["a"], &[], vec![]).change("make", retries);
+    for back in [10, 60, 3_600, 86_400] {
+        let mut workspace = workspace(&graph);
+        workspace.want(&["a"], Refresh::Stale);
+        workspace.end("a", AttemptOutcome::Failure { permanent: false });
+        assert!(workspace.ordered.is_empty());
+        workspace.now = workspace.now - SignedDuration::from_secs(back);
+        workspace.later(2);
+        assert_eq!(workspace.ordered.len(), 1, "set back by {back} s");
+        // A clock that is set forward delays none either.
+        workspace.end("a", AttemptOutcome::Failure { permanent: false });
+        workspace.later(back.max(4));
+        assert_eq!(workspace.ordered.len(), 1, "set forward by {back} s");
+    }
+}
+
+#[test]
+fn a_retry_that_is_due_after_the_last_year_of_the_calendar_is_not_dropped() {
+    let retries = |job: &mut databuild_core::graph::file::JobEntry| {
+        (job.retries, job.backoff_ms, job.backoff_max_ms) = (3, u64::MAX, u64::MAX);
+    };
+    let graph = GraphSpec::new().job("make", &["a"], &[], vec![]).change("make", retries);
+    let mut workspace = workspace(&graph);
+    let want = workspace.want(&["a"], Refresh::Stale);
+    workspace.end("a", AttemptOutcome::Failure { permanent: false });
+    let phases: Vec<Phase> = workspace.core.state.runs.values().map(|run| run.phase.clone()).collect();
+    assert_eq!(phases, [Phase::RetryWait(Timestamp::MAX)]);
+    assert_eq!(workspace.outcome(want), None);
 }
 
 const CITIES: [&str; 16] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
