@@ -188,6 +188,11 @@ pub fn encode(text: &str) -> String {
     out
 }
 
+/// The same for one segment of a path, such as an id that somebody typed: a slash in it parts nothing.
+pub fn segment(text: &str) -> String {
+    encode(text).replace('/', "%2F")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
