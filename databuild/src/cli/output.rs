@@ -198,6 +198,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_slash_in_an_id_parts_no_path() {
+        assert_eq!((segment("a/b"), encode("a/b c")), ("a%2Fb".to_owned(), "a/b%20c".to_owned()));
+    }
+
+    #[test]
     fn small_formats() {
         assert_eq!(duration(350), "350 ms");
         assert_eq!(duration(1250), "1.2 s");

@@ -20,6 +20,7 @@ mod making;
 mod marks;
 mod readiness;
 mod staleness;
+mod standing;
 mod succession;
 mod taint;
 mod trial;
@@ -34,6 +35,7 @@ pub use fold::FoldError;
 pub use making::Making;
 pub use marks::Marks;
 pub use staleness::Verdict;
+pub use standing::{Counts, Standing};
 pub(crate) use succession::reads_the_same;
 pub(crate) use trial::read_graph;
 pub use trial::{Arm, Trial, MOST_TRIALS};
@@ -246,6 +248,12 @@ impl State {
     #[must_use]
     pub fn partition_text(&self, ix: DatasetIx, key: &PartitionKey) -> String {
         self.graph().dataset(ix).partition_text(key, &self.symbols)
+    }
+
+    /// Partitions of a set in the order in which they are shown and handed out.
+    #[must_use]
+    pub fn in_order(&self, ix: DatasetIx, set: &PartitionSet) -> Vec<PartitionKey> {
+        self.graph().dataset(ix).in_order(set, &self.symbols)
     }
 
     /// Compact reference texts of a set.
