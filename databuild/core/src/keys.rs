@@ -93,6 +93,16 @@ pub enum KeyError {
         /// The zone's name.
         zone: String,
     },
+    /// A day that a zone left out when it moved over the date line.
+    #[error("there is no day `{text}` in {zone}: the zone moved over the date line and left it out")]
+    SkippedDay {
+        /// What was given.
+        text: String,
+        /// The zone's name.
+        zone: String,
+        /// The next day.
+        nearest: String,
+    },
     /// Clocks were set back, so that hour came twice.
     #[error("the hour `{text}` comes twice in {zone}; write {}", .candidates.join(" or "))]
     AmbiguousHour {
@@ -111,8 +121,8 @@ pub enum KeyError {
         /// The zone's name.
         zone: String,
     },
-    /// A local time at which no hour begins.
-    #[error("no hour begins at `{text}` in {zone}; did you mean {nearest}?")]
+    /// A time that is not a full hour of the zone's clock.
+    #[error("`{text}` is not a full hour of the clock in {zone}; did you mean {nearest}?")]
     NotAnHour {
         /// What was given.
         text: String,
@@ -205,6 +215,7 @@ impl KeyError {
             KeyError::NotInCalendar { .. } => "not_in_calendar",
             KeyError::OutOfRange { .. } => "key_out_of_range",
             KeyError::SkippedHour { .. } => "skipped_hour",
+            KeyError::SkippedDay { .. } => "skipped_day",
             KeyError::AmbiguousHour { .. } => "ambiguous_hour",
             KeyError::WrongOffset { .. } => "wrong_offset",
             KeyError::NotAnHour { .. } => "not_an_hour",
@@ -293,7 +304,12 @@ impl KeySpace {
                     space: name.to_string(),
                     count: usize::try_from(own.current.len()).unwrap_or(usize::MAX),
                     near: nearest(text, own.current.iter().take(NEAR).map(|key| symbols.text(key))),
-                    some: own.current.iter().take(SOME).map(|key| symbols.text(key).to_owned()).collect(),
+                    some: own
+                        .in_order()
+                        .filter(|key| own.current.contains(*key))
+                        .take(SOME)
+                        .map(|key| symbols.text(key).to_owned())
+                        .collect(),
                 })
             }
         }
@@ -308,29 +324,21 @@ impl KeySpace {
         }
     }
 
-    /// Parses a set of keys: a key, a range of periods `a..b`, or several of these joined by `+`.
+    /// Parses a set of keys: a key, a range of periods `a..b`, or several of these joined by `+`. An end of a range may be left
+    /// out, and a longer period may be named, such as a month of days: these mean keys that exist, which are `extent`.
     ///
     /// # Errors
     /// As for single keys; a range of listed keys; a range that ends before it begins.
-    pub fn parse_set(&self, text: &str, symbols: &Symbols) -> Result<RangeSet, KeyError> {
-        let mut ranges = Vec::new();
+    pub fn parse_set(&self, text: &str, symbols: &Symbols, extent: &RangeSet) -> Result<RangeSet, KeyError> {
+        let mut all = RangeSet::new();
         for item in self.items(text) {
-            let range = match (item.split_once(".."), self) {
-                (None, _) => {
-                    let key = self.parse_key(&item, symbols)?;
-                    (key, key)
-                }
-                (Some(_), KeySpace::Static(..) | KeySpace::Dynamic(_)) => {
-                    return Err(KeyError::RangeOfStatic { text: item })
-                }
-                (Some((lo, hi)), KeySpace::Time(space)) => (space.parse_key(lo)?, space.parse_key(hi)?),
-            };
-            if range.0 > range.1 {
-                return Err(KeyError::EmptyRange { text: item });
+            match (self, item.contains("..")) {
+                (KeySpace::Time(space), _) => all.union_with(&periods(space, &item, extent)?),
+                (_, true) => return Err(KeyError::RangeOfStatic { text: item }),
+                (_, false) => _ = all.insert(self.parse_key(&item, symbols)?),
             }
-            ranges.push(range);
         }
-        Ok(RangeSet::from_ranges(ranges))
+        Ok(all)
     }
 
     /// Splits at `+`, save where it begins the offset of an hour.
@@ -351,7 +359,7 @@ impl KeySpace {
     }
 
     /// The text of a set, which [`KeySpace::parse_set`] reads back: ranges of periods, listed keys in
-    /// declared order. The empty set gives the empty text, which names no set.
+    /// declared order, dynamic ones in the order in which they were added. The empty set gives the empty text, which names no set.
     #[must_use]
     pub fn format_set(&self, set: &RangeSet, symbols: &Symbols) -> String {
         let items: Vec<String> = match self {
@@ -367,10 +375,41 @@ impl KeySpace {
                 let known = keys.iter().copied().filter(|key| set.contains(*key));
                 known.chain(strange.iter()).map(|key| symbols.text(key).to_owned()).collect()
             }
-            KeySpace::Dynamic(_) => set.iter().map(|key| symbols.text(key).to_owned()).collect(),
+            KeySpace::Dynamic(name) => {
+                let text = |key: Key| symbols.text(key).to_owned();
+                let own = symbols.dynamic(name);
+                match own.is_sorted() {
+                    true => set.iter().map(text).collect(),
+                    false => own.in_order().filter(|key| set.contains(*key)).map(text).collect(),
+                }
+            }
         };
         items.join("+")
     }
+}
+
+/// The periods of one item of a set.
+fn periods(space: &TimeSpace, item: &str, extent: &RangeSet) -> Result<RangeSet, KeyError> {
+    let (from, to) = item.split_once("..").unwrap_or((item, item));
+    if from.is_empty() && to.is_empty() {
+        return Err(KeyError::BadForm { text: item.to_owned(), granularity: space.granularity() });
+    }
+    let open = (space.start(), space.end().unwrap_or(Key::MAX));
+    let bound = |text: &str| match text {
+        "" => Ok((open, false)),
+        text => space.parse_period(text),
+    };
+    let ((from, exact_from), (to, exact_to)) = (bound(from)?, bound(to)?);
+    if from.0 > to.1 {
+        return Err(KeyError::EmptyRange { text: item.to_owned() });
+    }
+    let named = RangeSet::range(from.0, to.1);
+    if exact_from && exact_to {
+        return Ok(named);
+    }
+    let there = named.intersect(extent);
+    // Where nothing has ended yet, the first that is to come tells when it will.
+    Ok(if there.is_empty() { RangeSet::single(from.0) } else { there })
 }
 
 /// Up to five of `known` that look like `text`, the most alike first: few edits, or a common beginning
@@ -442,12 +481,12 @@ mod tests {
     #[test]
     fn sets_of_listed_keys() {
         let (space, symbols) = cities();
-        let set = space.parse_set("oslo+seattle+oslo", &symbols).unwrap();
+        let set = space.parse_set("oslo+seattle+oslo", &symbols, &RangeSet::new()).unwrap();
         assert_eq!(space.format_set(&set, &symbols), "seattle+oslo");
         for (text, code) in
             [("oslo..seattle", "range_of_static_keys"), ("oslo+", "unknown_key"), ("", "unknown_key")]
         {
-            assert_eq!(space.parse_set(text, &symbols).unwrap_err().code(), code, "{text}");
+            assert_eq!(space.parse_set(text, &symbols, &RangeSet::new()).unwrap_err().code(), code, "{text}");
         }
     }
 
@@ -466,18 +505,45 @@ mod tests {
             (&hours, "2010-10-31T02+02:00..2010-10-31T03", 3),
             (&hours, "2010-10-31T02+02:00+2010-10-31T05", 2),
         ] {
-            let set = space.parse_set(text, &symbols).unwrap();
+            let set = space.parse_set(text, &symbols, &space.bounds(&symbols)).unwrap();
             assert_eq!(set.len(), count, "{text}");
             assert_eq!(space.format_set(&set, &symbols), text);
         }
         for (text, code) in [
             ("2010-01-07..2010-01-01", "empty_range"),
-            ("2010-01-01..", "bad_time_key"),
+            ("..", "bad_time_key"),
+            ("2010-01-01..2010-01-02..", "bad_time_key"),
+            ("2010-13", "not_in_calendar"),
+            ("2009-12", "key_out_of_range"),
+            ("..2009-12", "key_out_of_range"),
+            ("2010-03..2010-01-31", "empty_range"),
             ("2010-01-01...2010-01-03", "bad_time_key"),
             ("2009-12-31..2010-01-03", "key_out_of_range"),
         ] {
-            assert_eq!(days.parse_set(text, &symbols).unwrap_err().code(), code, "{text}");
+            let parsed = days.parse_set(text, &symbols, &days.bounds(&symbols));
+            assert_eq!(parsed.unwrap_err().code(), code, "{text}");
         }
+        // What is there at some instant: up to 2010-03-10.
+        let extent = days.extent("2010-03-11T00:00Z".parse().unwrap(), &symbols);
+        for (text, meaning) in [
+            ("2010-02", "2010-02-01..2010-02-28"),
+            ("2010-03", "2010-03-01..2010-03-10"),
+            ("2010-W01", "2010-01-04..2010-01-10"),
+            ("2010", "2010-01-01..2010-03-10"),
+            ("2010-02..", "2010-02-01..2010-03-10"),
+            ("2010-03-09..", "2010-03-09..2010-03-10"),
+            ("..2010-01-02+2010-03-05", "2010-01-01..2010-01-02+2010-03-05"),
+            ("2010-01..2010-02-02", "2010-01-01..2010-02-02"),
+            // What is named day by day is meant as it is, and what is to come is not left out in silence.
+            ("2010-03-09..2010-03-12", "2010-03-09..2010-03-12"),
+            ("2010-04", "2010-04-01"),
+            ("2010-03-11..", "2010-03-11"),
+        ] {
+            let set = days.parse_set(text, &symbols, &extent).unwrap();
+            assert_eq!(days.format_set(&set, &symbols), meaning, "{text}");
+        }
+        let day = hours.parse_set("2010-10-31", &symbols, &hours.bounds(&symbols)).unwrap();
+        assert_eq!(day.len(), 25);
         assert!(days.is_open() && !cities().0.is_open());
     }
 }

@@ -95,6 +95,20 @@ impl RangeSet {
         self.runs.last().map(|run| run.1)
     }
 
+    /// The key that so many smaller ones precede.
+    #[must_use]
+    pub fn nth(&self, mut before: u64) -> Option<Key> {
+        for &(lo, hi) in &self.runs {
+            let size = u64::from(hi - lo) + 1;
+            if before < size {
+                // Exact: it is less than the size of a run of keys.
+                return Some(lo + before as Key);
+            }
+            before -= size;
+        }
+        None
+    }
+
     /// Adds one key; whether it is new.
     pub fn insert(&mut self, key: Key) -> bool {
         let new = !self.contains(key);

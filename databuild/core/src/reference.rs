@@ -5,7 +5,7 @@
 //! module formats it also reads, as the same set.
 
 use crate::keys::{known, nearest, KeyError, KeySpace, SOME};
-use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use crate::partition_set::{size, Order, PartitionKey, PartitionSet, Shape};
 use crate::range_set::RangeSet;
 use crate::symbols::Symbols;
 use jiff::Timestamp;
@@ -100,6 +100,16 @@ pub enum ReferenceError {
         /// When it ends.
         ends_at: Option<Timestamp>,
     },
+    /// It means more partitions than can be dealt with at once.
+    #[error("`{text}` means {count} partitions, more than one request can name; name fewer keys of `{dim}`")]
+    TooMany {
+        /// What was given.
+        text: String,
+        /// How many partitions it means.
+        count: u64,
+        /// The dimension with the most keys among those that make rows.
+        dim: String,
+    },
     /// One partition was wanted and the reference means none or many.
     #[error("`{text}` means {count} partitions where exactly one is needed; give every dimension one key")]
     NotOne {
@@ -147,6 +157,7 @@ impl ReferenceError {
             ReferenceError::UnknownDataset { .. } => "unknown_dataset",
             ReferenceError::Key { error, .. } => error.code(),
             ReferenceError::NotYet { .. } => "not_yet",
+            ReferenceError::TooMany { .. } => "too_many_partitions",
             ReferenceError::NotOne { .. } => "not_one_partition",
         }
     }
@@ -222,7 +233,12 @@ pub enum Retired {
     Refused,
     /// What is there of them can be read.
     Readable,
+    /// It is an event that names them.
+    Recorded,
 }
+
+/// Most rows of the set that a reference of today means. A row takes some hundred bytes, and several copies of a set are made.
+const MOST_ROWS: u64 = 1 << 20;
 
 /// The same, with a word on retired keys.
 ///
@@ -251,7 +267,7 @@ pub fn resolve_as(
             continue;
         };
         let dim = || (*name).to_owned();
-        let set = space.parse_set(text, symbols).map_err(|error| ReferenceError::Key {
+        let set = space.parse_set(text, symbols, &extent).map_err(|error| ReferenceError::Key {
             dataset: dataset(),
             dim: dim(),
             error: Box::new(error),
@@ -274,6 +290,12 @@ pub fn resolve_as(
         sets.push(set);
     }
     let shape = Shape::of_each(dims.iter().map(|(_, space)| *space));
+    let rows = shape.short_dims().map(|dim| sets[dim].len()).fold(1, u64::saturating_mul);
+    if retired != Retired::Recorded && rows > MOST_ROWS && !sets.iter().any(RangeSet::is_empty) {
+        let most = shape.short_dims().max_by_key(|dim| sets[*dim].len()).unwrap_or_default();
+        let (text, dim) = (reference.to_string(), dims[most].0.to_owned());
+        return Err(ReferenceError::TooMany { text, count: size(&sets), dim });
+    }
     Ok(PartitionSet::full(shape, &sets))
 }
 
@@ -316,7 +338,7 @@ pub fn format_set(
         }
         text
     };
-    set.compact_boxes().into_iter().map(format_box).collect()
+    set.compact_boxes(&Order::of(spaces, symbols)).into_iter().map(format_box).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! clone costs a piece and not a table of a million keys.
 
 use crate::range_set::{Key, RangeSet};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -37,10 +37,40 @@ pub struct DynamicKeys {
     pub current: RangeSet,
     /// Keys that existed once and do not now.
     pub retired: RangeSet,
+    /// Both, in the order in which they first came, as ranges of numbers: mostly one, for numbers are given as keys come,
+    /// except to texts that something else had before.
+    order: Vec<(Key, Key)>,
+}
+
+impl DynamicKeys {
+    /// All keys, retired ones as well, in the order in which they first came.
+    pub fn in_order(&self) -> impl Iterator<Item = Key> + '_ {
+        self.order.iter().flat_map(|(lo, hi)| *lo..=*hi)
+    }
+
+    /// Whether that is the order of their numbers.
+    #[must_use]
+    pub fn is_sorted(&self) -> bool {
+        self.order.is_sorted()
+    }
+
+    /// The order as ranges of numbers.
+    #[must_use]
+    pub fn order(&self) -> &[(Key, Key)] {
+        &self.order
+    }
+
+    fn note(&mut self, key: Key) {
+        match self.order.last_mut() {
+            Some(last) if last.1.checked_add(1) == Some(key) => last.1 = key,
+            _ => self.order.push((key, key)),
+        }
+    }
 }
 
 /// A key space that nobody has added a key to.
-static NO_KEYS: DynamicKeys = DynamicKeys { current: RangeSet::new(), retired: RangeSet::new() };
+static NO_KEYS: DynamicKeys =
+    DynamicKeys { current: RangeSet::new(), retired: RangeSet::new(), order: Vec::new() };
 
 fn shard_of(text: &str) -> usize {
     let mut hasher = std::hash::DefaultHasher::new();
@@ -116,11 +146,18 @@ impl Symbols {
         self.spaces.iter().map(|(name, keys)| (name.as_str(), keys))
     }
 
-    /// Adds keys to a dynamic key space, or brings them back.
-    pub fn add_keys(&mut self, space: &str, keys: &RangeSet) {
+    /// Adds keys to a dynamic key space in this order, or brings them back to their old places.
+    pub fn add_keys(&mut self, space: &str, keys: impl IntoIterator<Item = Key>) {
         let own = Arc::make_mut(&mut self.spaces).entry(space.to_owned()).or_default();
-        own.current.union_with(keys);
-        own.retired.subtract_with(keys);
+        let mut added = HashSet::new();
+        for key in keys {
+            if added.insert(key) && !own.current.contains(key) && !own.retired.contains(key) {
+                own.note(key);
+            }
+        }
+        let added: RangeSet = added.into_iter().collect();
+        own.current.union_with(&added);
+        own.retired.subtract_with(&added);
     }
 
     /// Takes keys out of a dynamic key space.
@@ -160,16 +197,36 @@ mod tests {
     fn a_retired_key_comes_back_with_its_number() {
         let mut symbols = Symbols::new();
         let keys: RangeSet = ["a", "b"].map(|text| symbols.intern(text)).into_iter().collect();
-        symbols.add_keys("names", &keys);
+        symbols.add_keys("names", keys.iter());
         symbols.retire_keys("names", &RangeSet::single(1));
         let sets = |symbols: &Symbols| {
             let keys = symbols.dynamic("names");
             (keys.current.iter().collect::<Vec<_>>(), keys.retired.iter().collect::<Vec<_>>())
         };
         assert_eq!(sets(&symbols), (vec![0], vec![1]));
-        let again = RangeSet::single(symbols.intern("b"));
-        symbols.add_keys("names", &again);
+        let again = symbols.intern("b");
+        symbols.add_keys("names", [again]);
         assert_eq!(sets(&symbols), (vec![0, 1], vec![]));
         assert!(symbols.dynamic("others").current.is_empty());
+    }
+
+    #[test]
+    fn keys_keep_the_order_in_which_they_came() {
+        let mut symbols = Symbols::new();
+        // Something else lists some of them.
+        ["b", "a"].iter().for_each(|text| _ = symbols.intern(text));
+        let mut add = |texts: &[&str]| {
+            let keys: Vec<Key> = texts.iter().map(|text| symbols.intern(text)).collect();
+            symbols.add_keys("names", keys);
+            let own = symbols.dynamic("names");
+            let order: Vec<String> = own.in_order().map(|key| symbols.text(key).to_owned()).collect();
+            (order.join(" "), own.is_sorted())
+        };
+        assert_eq!(add(&["z", "b", "z", "c"]), ("z b c".to_owned(), false));
+        assert_eq!(add(&["a", "b", "d"]), ("z b c a d".to_owned(), false));
+        let keys: RangeSet = symbols.dynamic("names").current.clone();
+        symbols.retire_keys("names", &keys);
+        symbols.add_keys("names", keys.iter());
+        assert_eq!(symbols.dynamic("names").order(), [(2, 2), (0, 0), (3, 3), (1, 1), (4, 4)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use databuild_core::keys::KeySpace;
 use databuild_core::mapping::{DimRule, Edge, HoleSide, Mapping, MappingProblem, Side};
-use databuild_core::partition_set::{PartitionKey, PartitionSet, Shape};
+use databuild_core::partition_set::{size, Order, PartitionKey, PartitionSet, Shape};
 use databuild_core::range_set::{Key, RangeSet};
 use databuild_core::reference::{self, ReferenceText};
 use databuild_core::symbols::Symbols;
@@ -13,6 +13,7 @@ use jiff::{Timestamp, ToSpan, Unit, Zoned};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 const ZONES: [&str; 6] =
     ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns"];
@@ -206,7 +207,10 @@ proptest! {
     #[test]
     fn boxes_are_disjoint_and_add_up((shape, p, _) in two_models()) {
         let set = set_of(shape, &p);
-        for boxes in [set.boxes().collect::<Vec<_>>(), set.compact_boxes()] {
+        let listed = KeySpace::of_static(vec![3, 0, 4, 2, 1]);
+        let order = Order::of(&vec![listed; shape.dims()], &Symbols::new());
+        let compact = set.compact_boxes(&order);
+        for boxes in [set.boxes().collect::<Vec<_>>(), compact.clone()] {
             let mut all = PartitionSet::empty(shape);
             let mut size = 0;
             for sets in &boxes {
@@ -217,7 +221,28 @@ proptest! {
             prop_assert_eq!(&all, &set);
             prop_assert_eq!(size, set.len());
         }
-        prop_assert!(set.compact_boxes().len() <= set.rows().len());
+        prop_assert!(compact.len() <= set.rows().len());
+        // Rows come in declared order, and so do the partitions of a row.
+        let place = |key: &Key| [3, 0, 4, 2, 1].iter().position(|other| other == key);
+        let by_place = |key: &PartitionKey| {
+            let (tuple, long) = shape.split(key);
+            (tuple.iter().map(place).collect::<Vec<_>>(), place(&long))
+        };
+        let ordered: Vec<PartitionKey> = order.partitions(&set).collect();
+        prop_assert!(ordered.is_sorted_by_key(by_place));
+        prop_assert_eq!(ordered.into_iter().collect::<BTreeSet<_>>(), set.iter().collect::<BTreeSet<_>>());
+    }
+
+    #[test]
+    fn a_part_of_all_combinations_is_made_without_the_others(
+        (shape, p, _) in two_models(), skip in 0u64..300, n in 0u64..300,
+    ) {
+        let some = set_of(shape, &p);
+        let sets: Vec<RangeSet> = (0..shape.dims()).map(|dim| some.keys_of(dim)).collect();
+        let all = PartitionSet::full(shape, &sets);
+        prop_assert_eq!(size(&sets), all.len());
+        let part = all.subtract(&all.take_first(skip)).take_first(n);
+        prop_assert_eq!(PartitionSet::part_of_full(shape, &sets, skip, n), part);
     }
 
     #[test]
@@ -245,13 +270,57 @@ fn zone(name: &str) -> TimeZone {
     TimeZoneDatabase::bundled().get(name).unwrap()
 }
 
-/// 0001-01-01T00Z.
-fn origin() -> Timestamp {
-    date(1, 1, 1).to_zoned(TimeZone::UTC).unwrap().timestamp()
+/// What a clock shows: day and hour.
+fn shown(tz: &TimeZone, at: Timestamp) -> (Date, i8) {
+    let local = tz.to_datetime(at);
+    (local.date(), local.hour())
 }
 
-fn instant_of_hour(hour: i64) -> Timestamp {
-    Timestamp::from_second(origin().as_second() + hour * 3600).unwrap()
+/// The instants after `from`, up to `to`, at which a clock comes to show another hour, or shows a full hour. It is looked at
+/// every `step` seconds.
+fn hour_begins(tz: &TimeZone, from: Timestamp, to: Timestamp, step: i64) -> Vec<Timestamp> {
+    let mut begins = Vec::new();
+    let mut last = shown(tz, from);
+    for second in (from.as_second()..to.as_second()).step_by(step as usize).skip(1) {
+        let at = Timestamp::from_second(second).unwrap();
+        let local = tz.to_datetime(at);
+        let here = (local.date(), local.hour());
+        if here != last || (local.minute(), local.second()) == (0, 0) {
+            begins.push(at);
+        }
+        last = here;
+    }
+    begins
+}
+
+/// The hours of the year 2010, and some more, in one of the first five of [`ZONES`].
+struct Hours {
+    first: i64,
+    begins: Vec<Timestamp>,
+}
+
+impl Hours {
+    fn of(name: &str) -> &'static Hours {
+        static ALL: OnceLock<BTreeMap<&str, Hours>> = OnceLock::new();
+        let of = |name: &'static str| {
+            let (from, to) = ("2009-12-01T00:00Z".parse().unwrap(), "2011-04-01T00:00Z".parse().unwrap());
+            let begins = hour_begins(&zone(name), from, to, 900);
+            // From there on they are counted.
+            let space = TimeSpace::new(Granularity::Hour, 0, None, Zone::named(name).unwrap()).unwrap();
+            let first = i64::from(space.extent(begins[0]).last().unwrap()) + 1;
+            (name, Hours { first, begins })
+        };
+        &ALL.get_or_init(|| ZONES[..5].iter().map(|name| of(name)).collect())[name]
+    }
+
+    fn begin_of(&self, hour: i64) -> Timestamp {
+        self.begins[usize::try_from(hour - self.first).unwrap()]
+    }
+
+    /// The hour in which an instant lies.
+    fn at(&self, instant: Timestamp) -> i64 {
+        self.first + self.begins.partition_point(|begin| *begin <= instant) as i64 - 1
+    }
 }
 
 fn date_of(day: i64) -> Date {
@@ -278,9 +347,9 @@ fn of_day(granularity: Granularity, day: Date) -> i64 {
 }
 
 /// The period of `coarse` in which a `fine` one begins, by the labels of a calendar and a clock.
-fn containing(fine: Granularity, coarse: Granularity, zone: &TimeZone, key: i64) -> i64 {
+fn containing(fine: Granularity, coarse: Granularity, zone: (&str, &TimeZone), key: i64) -> i64 {
     match fine {
-        Granularity::Hour => of_day(coarse, zone.to_datetime(instant_of_hour(key)).date()),
+        Granularity::Hour => of_day(coarse, shown(zone.1, Hours::of(zone.0).begin_of(key)).0),
         Granularity::Day => of_day(coarse, date_of(key)),
         Granularity::Month => key.div_euclid(12),
         _ => unreachable!("weeks and years lie in nothing"),
@@ -295,12 +364,13 @@ fn periods_nest_as_calendars_and_clocks_say() {
         let tz = zone(name);
         let hourly = TimeSpace::new(Hour, 0, None, Zone::named(name).unwrap()).unwrap();
         let daily = TimeSpace::new(Day, 0, None, Zone::named(name).unwrap()).unwrap();
-        let from = day_number(date(2009, 12, 20)) * 24;
-        let to = day_number(date(2011, 1, 12)) * 24;
+        let begin = |day: Date| Hours::of(name).at(day.to_zoned(tz.clone()).unwrap().timestamp());
+        let (first_day, last_day) = (date(2009, 12, 20), date(2011, 1, 12));
+        let (from, to) = (begin(first_day), begin(last_day));
         let mut seen: BTreeMap<(Granularity, i64), (i64, i64)> = BTreeMap::new();
         for hour in from..to {
             for coarse in [Day, Week, Month, Year] {
-                let period = containing(Hour, coarse, &tz, hour);
+                let period = containing(Hour, coarse, (name, &tz), hour);
                 assert_eq!(
                     i64::from(hourly.containing(coarse, hour as Key)),
                     period,
@@ -308,11 +378,6 @@ fn periods_nest_as_calendars_and_clocks_say() {
                 );
                 seen.entry((coarse, period)).or_insert((hour, hour)).1 = hour;
             }
-            // Texts name the hour and no other one.
-            let text = hourly.format_key(hour as Key);
-            assert_eq!(hourly.parse_key(&text), Ok(hour as Key), "{text}");
-            let local = tz.to_datetime(instant_of_hour(hour));
-            assert!(text.starts_with(&local.strftime("%Y-%m-%dT%H").to_string()), "{text}");
         }
         for ((coarse, period), (first, last)) in seen {
             let whole = first > from && last < to - 1;
@@ -321,9 +386,9 @@ fn periods_nest_as_calendars_and_clocks_say() {
                 assert_eq!((i64::from(lo), i64::from(hi)), (first, last), "{name} {coarse} {period}");
             }
         }
-        for day in from / 24..to / 24 {
+        for day in day_number(first_day)..day_number(last_day) {
             for coarse in [Week, Month, Year] {
-                let period = containing(Day, coarse, &tz, day) as Key;
+                let period = containing(Day, coarse, (name, &tz), day) as Key;
                 assert_eq!(daily.containing(coarse, day as Key), period);
                 let (lo, hi) = daily.within(coarse, period).unwrap();
                 assert!((lo..=hi).contains(&(day as Key)));
@@ -334,11 +399,85 @@ fn periods_nest_as_calendars_and_clocks_say() {
     }
 }
 
+/// Each time that any zone set its clock since 1970, second by second or nearly so. Of what is alike, only some, unless
+/// `ALL_ZONES` is set.
+#[test]
+fn hours_are_what_clocks_show_in_all_zones() {
+    use Granularity::{Day, Hour};
+    let all = std::env::var_os("ALL_ZONES").is_some();
+    let (since, until): (Timestamp, Timestamp) =
+        ("1970-01-01T00:00Z".parse().unwrap(), "2040-01-01T00:00Z".parse().unwrap());
+    let three_hours = jiff::SignedDuration::from_hours(3);
+    let mut known = BTreeSet::new();
+    let mut looked_at = 0;
+    for name in TimeZoneDatabase::bundled().available() {
+        let own = Zone::named(name.as_str()).unwrap();
+        if !known.insert(own.clone()) {
+            continue;
+        }
+        let tz = zone(name.as_str());
+        let hourly = TimeSpace::new(Hour, 0, None, own.clone()).unwrap();
+        let daily = TimeSpace::new(Day, 0, None, own).unwrap();
+        let running = |at: Timestamp| hourly.extent(at).last().unwrap() + 1;
+        let mut usual = 0;
+        for set in tz.following(since).take_while(|set| set.timestamp() < until) {
+            let at = set.timestamp();
+            let before = tz.to_offset(at - jiff::SignedDuration::from_secs(1)).seconds();
+            let by = set.offset().seconds() - before;
+            let local = tz.to_datetime(at);
+            if by % 3600 == 0 && (local.minute(), local.second()) == (0, 0) {
+                usual += 1;
+                if !all && usual % 16 != 1 {
+                    continue;
+                }
+            }
+            looked_at += 1;
+            // Labels that come twice are all seen.
+            let around = three_hours + jiff::SignedDuration::from_secs(i64::from(-by.min(0)));
+            let begins = hour_begins(&tz, at - around, at + around, 30);
+            let first = shown(&tz, at - around);
+            let labels: Vec<(Date, i8)> =
+                [first].into_iter().chain(begins.iter().map(|begin| shown(&tz, *begin))).collect();
+            let mut day = first.0;
+            for pair in begins.windows(2) {
+                let (begin, end) = (pair[0], pair[1]);
+                let hour = running(begin);
+                let place = format!("{} {begin}", name.as_str());
+                assert_eq!(running(end), hour + 1, "{place}");
+                assert_eq!(running(end - jiff::SignedDuration::from_secs(1)), hour, "{place}");
+                assert_eq!(hourly.ends_at(hour), Some(end), "{place}");
+                let label = shown(&tz, begin);
+                let text = hourly.format_key(hour);
+                let written = format!("{}T{:02}", label.0, label.1);
+                let alone = labels.iter().filter(|other| **other == label).count() == 1;
+                assert!(text.starts_with(&written) && alone == (text == written), "{place}: {text}");
+                assert_eq!(hourly.parse_key(&text), Ok(hour), "{place}: {text}");
+                // Days follow each other, also where a clock shows the day before once more.
+                day = day.max(label.0);
+                let of = hourly.containing(Day, hour);
+                assert_eq!(daily.format_key(of), day.to_string(), "{place}");
+                let (lo, hi) = hourly.within(Day, of).unwrap();
+                assert!((lo..=hi).contains(&hour), "{place}");
+                assert_eq!(
+                    [lo - 1, hi + 1].map(|other| hourly.containing(Day, other)),
+                    [of - 1, of + 1],
+                    "{place}"
+                );
+            }
+        }
+    }
+    assert!(looked_at > 500, "{looked_at}");
+}
+
 /// The begin of the period after the one that contains `at`.
 fn next_begin(granularity: Granularity, at: &Zoned) -> Zoned {
     let today = at.date();
     let next = match granularity {
-        Granularity::Hour => unreachable!("hours are not the zone's"),
+        Granularity::Hour => {
+            let from = Timestamp::from_second(at.timestamp().as_second().div_euclid(900) * 900).unwrap();
+            let to = from + jiff::SignedDuration::from_hours(3);
+            return hour_begins(at.time_zone(), from, to, 900)[0].to_zoned(at.time_zone().clone());
+        }
         Granularity::Day => today + 1.day(),
         Granularity::Week => today.iso_week_date().first_of_week().unwrap().date() + 7.days(),
         Granularity::Month => today.first_of_month() + 1.month(),
@@ -359,20 +498,17 @@ proptest! {
         let tz = zone(ZONES[name]);
         let space = TimeSpace::new(granularity, 0, None, Zone::named(ZONES[name]).unwrap()).unwrap();
         let mut at = Timestamp::from_second(seconds).unwrap();
-        if near && granularity != Hour {
+        if near {
             // The last second before a period ends, or the first after it.
             let turn = next_begin(granularity, &at.to_zoned(tz.clone())).timestamp();
             at = turn - jiff::SignedDuration::from_secs(seconds % 2);
         }
-        let running = match granularity {
-            Hour => (at.as_second() - origin().as_second()) / 3600,
-            longer => of_day(longer, at.to_zoned(tz.clone()).date()),
-        };
-        prop_assert_eq!(space.extent(at).last().map(i64::from), Some(running - 1));
+        let running = i64::from(space.extent(at).last().unwrap()) + 1;
         if granularity != Hour {
-            let ends = next_begin(granularity, &at.to_zoned(tz)).timestamp();
-            prop_assert_eq!(space.ends_at(running as Key), Some(ends));
+            prop_assert_eq!(running, of_day(granularity, at.to_zoned(tz.clone()).date()));
         }
+        let ends = next_begin(granularity, &at.to_zoned(tz)).timestamp();
+        prop_assert_eq!(space.ends_at(running as Key), Some(ends));
     }
 }
 
@@ -380,6 +516,7 @@ proptest! {
 
 /// Two datasets and a mapping between them, read at one instant.
 struct Scenario {
+    zone: &'static str,
     tz: TimeZone,
     out_spaces: Vec<KeySpace>,
     in_spaces: Vec<KeySpace>,
@@ -406,7 +543,11 @@ fn time_space(
     open: bool,
 ) -> KeySpace {
     let middle = match granularity {
-        Granularity::Hour => day_number(anchor) * 24,
+        Granularity::Hour => {
+            let space = TimeSpace::new(granularity, 0, None, Zone::named(name).unwrap()).unwrap();
+            let midnight = anchor.to_zoned(zone(name)).unwrap().timestamp();
+            space.extent(midnight).last().map_or(0, |last| i64::from(last) + 1)
+        }
         other => of_day(other, anchor),
     };
     let length = 1 + c.below(match granularity {
@@ -500,7 +641,7 @@ impl Scenario {
         };
         let as_of =
             anchor.to_zoned(tz.clone()).unwrap().timestamp() + jiff::SignedDuration::from_hours(hours);
-        Scenario { tz, out_spaces, in_spaces, mapping, as_of, known: RefCell::default() }
+        Scenario { zone: name, tz, out_spaces, in_spaces, mapping, as_of, known: RefCell::default() }
     }
 
     fn extents(spaces: &[KeySpace], as_of: Timestamp) -> Vec<RangeSet> {
@@ -576,10 +717,11 @@ impl Scenario {
             (DimRule::Offset { by, .. }, _) => judge(vec![key + i64::from(*by)]),
             (DimRule::Same { .. }, _) => judge(vec![key]),
             (DimRule::Fanout { .. }, Some(output)) => {
-                judge(vec![containing(output.granularity(), space.granularity(), &self.tz, key)])
+                judge(vec![containing(output.granularity(), space.granularity(), (self.zone, &self.tz), key)])
             }
             (DimRule::Rollup { .. }, Some(output)) => {
-                let of = |fine: i64| containing(space.granularity(), output.granularity(), &self.tz, fine);
+                let zone = (self.zone, &self.tz);
+                let of = |fine: i64| containing(space.granularity(), output.granularity(), zone, fine);
                 // Enumerating a year's hours would be slow; what lies outside is judged by the first
                 // key there, as periods follow each other without gaps.
                 let last = extent.last().map_or(start - 1, i64::from);
@@ -611,11 +753,6 @@ impl Scenario {
             _ => Ok(sets),
         }
     }
-}
-
-/// How many partitions a dataset with these keys has; none is made to find out.
-fn size(extents: &[RangeSet]) -> u64 {
-    extents.iter().map(RangeSet::len).fold(1, u64::saturating_mul)
 }
 
 fn far_future() -> Timestamp {

@@ -8,7 +8,8 @@ use databuild_core::decide::{
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Refresh, WantOutcome};
 use databuild_core::planner::Unseen;
 use databuild_core::state::Phase;
-use support::graphs::{days, listed, reads, GraphSpec};
+use jiff::{SignedDuration, Timestamp};
+use support::graphs::{days, listed, reads, time, GraphSpec};
 use support::workspace::{applying, planning, request, Workspace};
 
 /// `a` -> `b` -> `c`, one partition each; `raw` is read by `a`.
@@ -148,6 +149,42 @@ fn delays_double_up_to_a_limit_and_half_of_each_is_noise() {
         assert!(full / 2.0 <= low && high <= full, "after {failures} failures: {low} to {high}");
         assert!(high - low > full / 8.0, "after {failures} failures all wait alike: {low} to {high}");
     }
+}
+
+/// Minutes and hours by which clocks are set back delay no retry; days and hours that are keys follow the clock.
+#[test]
+fn a_clock_that_is_set_back_delays_no_retry_for_longer_than_its_backoff() {
+    let retries = |job: &mut databuild_core::graph::file::JobEntry| {
+        (job.retries, job.backoff_ms, job.backoff_max_ms) = (3, 2_000, 60_000);
+    };
+    let graph = GraphSpec::new().job("make", &["a"], &[], vec![]).change("make", retries);
+    for back in [10, 60, 3_600, 86_400] {
+        let mut workspace = workspace(&graph);
+        workspace.want(&["a"], Refresh::Stale);
+        workspace.end("a", AttemptOutcome::Failure { permanent: false });
+        assert!(workspace.ordered.is_empty());
+        workspace.now -= SignedDuration::from_secs(back);
+        workspace.later(2);
+        assert_eq!(workspace.ordered.len(), 1, "set back by {back} s");
+        // A clock that is set forward delays none either.
+        workspace.end("a", AttemptOutcome::Failure { permanent: false });
+        workspace.later(back.max(4));
+        assert_eq!(workspace.ordered.len(), 1, "set forward by {back} s");
+    }
+}
+
+#[test]
+fn a_retry_that_is_due_after_the_last_year_of_the_calendar_is_not_dropped() {
+    let retries = |job: &mut databuild_core::graph::file::JobEntry| {
+        (job.retries, job.backoff_ms, job.backoff_max_ms) = (3, u64::MAX, u64::MAX);
+    };
+    let graph = GraphSpec::new().job("make", &["a"], &[], vec![]).change("make", retries);
+    let mut workspace = workspace(&graph);
+    let want = workspace.want(&["a"], Refresh::Stale);
+    workspace.end("a", AttemptOutcome::Failure { permanent: false });
+    let phases: Vec<Phase> = workspace.core.state.runs.values().map(|run| run.phase.clone()).collect();
+    assert_eq!(phases, [Phase::RetryWait(Timestamp::MAX)]);
+    assert_eq!(workspace.outcome(want), None);
 }
 
 const CITIES: [&str; 16] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
@@ -723,4 +760,47 @@ fn a_want_reads_key_spaces_as_they_were_when_it_was_made() {
     assert_eq!(sums(&workspace), 1);
     workspace.want(&["sum"], Refresh::Stale);
     assert_eq!(workspace.finish_all("v1"), ["sum"], "there is a day more now");
+}
+
+/// In zones that are not whole hours from UTC, version 0.1.0 had other hours. Its logs are read, and what it made for those hours
+/// is nothing that is known.
+#[test]
+fn a_log_with_hours_of_utc_in_another_zone_is_read() {
+    use databuild_core::event::Record;
+    use databuild_core::graph::file::GranularityName::Hour;
+    let dims = [time("hour", Hour, "2010-01-01T00", "2010-01-01T05", "Asia/Kolkata")];
+    let graph = GraphSpec::new().job("make", &["a"], &dims, vec![]);
+    let mut workspace = workspace(&graph);
+    workspace.want(&["a"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1").len(), 6);
+    // As that version would have written it: hours begin at half past.
+    let old = |text: &str| {
+        (0..6).fold(text.to_owned(), |text, n| text.replace(&format!("T0{n}"), &format!("T0{n}:30")))
+    };
+    let texts = |texts: &[String]| texts.iter().map(|text| old(text)).collect::<Vec<_>>();
+    let then = |record: &Record| {
+        let mut record = record.clone();
+        match &mut record.event {
+            Event::GraphRegistered(event) => event.content = old(&event.content).into(),
+            Event::WantCreated(event) => {
+                (event.targets, event.work) = (texts(&event.targets), texts(&event.work));
+            }
+            Event::AttemptLeased(event) => event.partition = old(&event.partition),
+            Event::PublishIntended(event) => {
+                event.outputs.iter_mut().for_each(|output| output.partition = old(&output.partition));
+            }
+            Event::Materialized(event) => {
+                event.outputs.iter_mut().for_each(|output| output.partition = old(&output.partition));
+            }
+            _ => {}
+        }
+        record
+    };
+    let mut state = databuild_core::state::State::default();
+    for record in workspace.log.iter().map(then) {
+        state.apply(&record).unwrap();
+    }
+    let a = state.graph().dataset_named("a").unwrap();
+    assert!(state.dataset(a).present.is_empty() && state.runs.is_empty() && state.wants.is_empty());
+    assert_eq!(state.resolve_at("a", workspace.now).unwrap().1.len(), 6);
 }

@@ -5,7 +5,9 @@ mod support;
 use databuild_core::decide::{impact, Impact};
 use databuild_core::event::Refresh;
 use databuild_core::graph::diff::{diff, Change};
-use databuild_core::graph::file::{CheckEntry, OnCodeChange};
+use databuild_core::graph::file::{
+    CheckEntry, DatasetEntry, GranularityName, KeysEntry, OnCodeChange, PoolEntry,
+};
 use std::collections::BTreeMap;
 use support::graphs::{days, reads, GraphSpec};
 use support::workspace::Workspace;
@@ -122,19 +124,63 @@ fn what_would_be_stale_is_counted_downstream_included_and_nothing_is_registered(
     workspace.finish_all("v1");
     // Stale already, so not for the graph: `b` of this day, and `a`.
     workspace.observe("raw/date=2010-01-02", "r2");
-    let of = |head: GraphSpec| -> BTreeMap<String, (u64, u64)> {
+    let of = |head: GraphSpec| -> BTreeMap<String, (u64, u64, u64)> {
         let found = impact(&workspace.core.state, head.registration(), workspace.now).unwrap();
-        found.into_iter().map(|(name, Impact { stale, downstream })| (name, (stale, downstream))).collect()
+        let counts = |impact: Impact| (impact.stale, impact.downstream, impact.lost);
+        found.into_iter().map(|(name, impact)| (name, counts(impact))).collect()
     };
-    let expected = |all: &[(&str, (u64, u64))]| -> BTreeMap<String, (u64, u64)> {
+    let expected = |all: &[(&str, (u64, u64, u64))]| -> BTreeMap<String, (u64, u64, u64)> {
         all.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect()
     };
     let before = workspace.core.state.registered().id.clone();
     assert_eq!(of(graph()), expected(&[]));
-    assert_eq!(of(graph().code("make_a", "other")), expected(&[("a", (5, 0)), ("b", (0, 5))]));
-    assert_eq!(of(graph().code("make_b", "other")), expected(&[("b", (5, 0))]));
-    assert_eq!(of(graph().code("make_c", "other")), expected(&[("c", (10, 0))]));
+    assert_eq!(of(graph().code("make_a", "other")), expected(&[("a", (5, 0, 0)), ("b", (0, 5, 0))]));
+    assert_eq!(of(graph().code("make_b", "other")), expected(&[("b", (5, 0, 0))]));
+    assert_eq!(of(graph().code("make_c", "other")), expected(&[("c", (10, 0, 0))]));
     let kept = |job: &mut databuild_core::graph::file::JobEntry| job.on_code_change = OnCodeChange::Keep;
     assert_eq!(of(graph().code("make_c", "other").change("make_c", kept)), expected(&[]));
+    // A rename that is not declared loses what was built; so does another meaning of keys.
+    let renamed = |head: GraphSpec| {
+        let mut head = head.change("make_b", |job| job.outputs = vec!["d".into()]);
+        head.file.datasets.iter_mut().filter(|dataset| dataset.name == "b").for_each(|b| b.name = "d".into());
+        head.file.datasets.sort_by(|a, b| a.name.cmp(&b.name));
+        head
+    };
+    assert_eq!(of(renamed(graph())), expected(&[("b", (0, 0, 6))]));
+    assert_eq!(of(renamed(graph()).moved("b", "d")), expected(&[]));
+    let monthly = |dataset: &mut DatasetEntry| dataset.dims[0].keys = months();
+    assert_eq!(of(graph().dataset("c", monthly)), expected(&[("c", (0, 0, 10))]));
     assert_eq!(workspace.core.state.registered().id, before);
+}
+
+fn months() -> KeysEntry {
+    let (start, end) = ("2010-01".to_owned(), Some("2010-01".to_owned()));
+    KeysEntry::Time { granularity: GranularityName::Month, start, end, timezone: "UTC".to_owned() }
+}
+
+#[test]
+fn pools_that_differ_are_told() {
+    let with = |pools: &[(&str, u32)]| {
+        let mut graph = graph();
+        graph.file.pools = pools
+            .iter()
+            .map(|(label, slots)| PoolEntry { label: (*label).to_owned(), slots: *slots })
+            .collect();
+        graph.file
+    };
+    let found = diff(
+        &with(&[("//:a", 1), ("//:b", 2), ("//:c", 3)]),
+        &with(&[("//:b", 2), ("//:c", 4), ("//:d", 5)]),
+    );
+    let pools: Vec<_> =
+        found.pools.iter().map(|pool| (pool.label.as_str(), pool.change(), pool.now)).collect();
+    assert_eq!(
+        pools,
+        [
+            ("//:a", Change::Removed, None),
+            ("//:c", Change::Changed, Some(4)),
+            ("//:d", Change::Added, Some(5))
+        ]
+    );
+    assert!(!found.is_empty());
 }

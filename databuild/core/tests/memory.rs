@@ -4,6 +4,7 @@ mod support;
 
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::Refresh;
+use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner;
 use jiff::Timestamp;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -64,4 +65,34 @@ fn ten_million_partitions_are_planned_in_less_than_64_megabytes() {
     assert!(certain > 10_000_000, "{certain} partitions");
     assert_eq!((maybe, plan.jobs.len(), texts), (0, 3, 3));
     assert!(used < 64 << 20, "{used} bytes for {certain} partitions");
+}
+
+#[test]
+fn counting_all_combinations_makes_none_of_them() {
+    use databuild_core::graph::file::GranularityName::Hour;
+    // 8,760 hours in each of three dimensions: 672 billion partitions.
+    let year = |name| time(name, Hour, "2009-01-01T00", "2009-12-31T23", "UTC");
+    let dims = [year("made"), year("read"), year("sold")];
+    let graph = GraphSpec::new().external("raw", &dims).job("clean", &["clean"], &dims, vec![reads("raw")]);
+    let mut core = Core::new(1);
+    let now: Timestamp = "2010-02-01T12:00:00Z".parse().unwrap();
+    core.step(Input::RegisterGraph(graph.registration()), now).reply.unwrap();
+    let mut state = core.state;
+    state.advance(now);
+
+    let before = NOW.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    for name in ["raw", "clean"] {
+        let ix = state.graph().dataset_named(name).unwrap();
+        let keys = state.extents().of(ix).to_vec();
+        let counts = state.counts(ix, &keys);
+        assert_eq!((counts.total, counts.missing, counts.current), (8_760_u64.pow(3), 8_760_u64.pow(3), 0));
+        let part = PartitionSet::part_of_full(state.graph().dataset(ix).shape, &keys, 1 << 38, 20_000);
+        assert_eq!(part.len(), 20_000);
+        let error = state.resolve(name).unwrap_err();
+        assert_eq!(error.code(), "too_many_partitions");
+    }
+    let used = PEAK.load(Ordering::Relaxed) - before;
+    assert!(used < 1 << 20, "{used} bytes");
+    assert_eq!(state.resolve("raw/made=2009-01-01T00/read=2009-03-01T00").unwrap().1.len(), 8_760);
 }

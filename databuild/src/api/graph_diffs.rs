@@ -18,6 +18,9 @@ pub struct DiffView {
     /// Checks, by label. They make nothing stale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckDiff>,
+    /// Pools, by label. They make nothing stale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<PoolDiff>,
     /// Declarations of other names that only one of the two has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<MovedDiff>,
@@ -67,6 +70,21 @@ pub struct CheckDiff {
     pub what: Vec<String>,
 }
 
+/// A pool that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolDiff {
+    /// Label.
+    pub pool: String,
+    /// `added`, `removed` or `changed`.
+    pub change: String,
+    /// Its slots in the base; absent if it was added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u32>,
+    /// Its slots in the head; absent if it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<u32>,
+}
+
 /// A declaration of another name, added or removed. For a workspace that has not seen the new name yet,
 /// removing one loses the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +118,9 @@ pub struct ImpactRequest {
 pub struct StaleView {
     /// All of them.
     pub partitions: u64,
+    /// Built partitions of which the graph would know nothing, since no dataset takes them over.
+    #[serde(default)]
+    pub lost: u64,
     /// By dataset, those with any.
     pub datasets: Vec<DatasetImpact>,
     /// The last event this reflects.
@@ -115,6 +136,9 @@ pub struct DatasetImpact {
     pub stale: u64,
     /// Further ones, stale if what is upstream comes out changed.
     pub downstream: u64,
+    /// Partitions of which the graph would know nothing; the name is that of now.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 /// `POST /api/v1/graphs/{id}/sources`: source manifests of jobs.

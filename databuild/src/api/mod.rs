@@ -21,8 +21,8 @@ mod work;
 pub use checks::CheckRow;
 pub use error::ErrorBody;
 pub use graph_diffs::{
-    CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, MovedDiff, SourcesRequest,
-    StaleView,
+    CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff,
+    SourcesRequest, StaleView,
 };
 pub use inventory::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
 pub use judgements::{

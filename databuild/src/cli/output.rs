@@ -188,9 +188,19 @@ pub fn encode(text: &str) -> String {
     out
 }
 
+/// The same for one segment of a path, such as an id that somebody typed: a slash in it parts nothing.
+pub fn segment(text: &str) -> String {
+    encode(text).replace('/', "%2F")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slash_in_an_id_parts_no_path() {
+        assert_eq!((segment("a/b"), encode("a/b c")), ("a%2Fb".to_owned(), "a/b%20c".to_owned()));
+    }
 
     #[test]
     fn small_formats() {

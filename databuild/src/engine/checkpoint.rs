@@ -10,8 +10,10 @@ use crate::store::read::{self, known, known_value, malformed};
 use crate::store::{write, Checkpoint, ConvertError};
 use databuild_core::graph::{JobDigests, Params};
 use databuild_core::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
-use databuild_core::range_set::RangeSet;
-use databuild_core::state::checkpoint::{GraphDump, RestoreError, RunDump, StateDump, WantDump, WorkDump};
+use databuild_core::range_set::{Key, RangeSet};
+use databuild_core::state::checkpoint::{
+    GraphDump, KeySpaceDump, RestoreError, RunDump, StateDump, WantDump, WorkDump,
+};
 use databuild_core::state::{Answered, Phase, SavedPlan, State};
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
 use databuild_proto::v1 as stored;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use trials::{trial_dump, trial_message};
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 12;
+pub(super) const FORMAT: u32 = 13;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -171,31 +173,27 @@ fn dump(message: stored::Checkpoint) -> Result<StateDump, ConvertError> {
     })
 }
 
-/// Name, keys that exist, keys that are retired.
-type KeySpaceDump = (String, RangeSet, RangeSet);
-
-fn key_space_message((name, current, retired): &KeySpaceDump) -> stored::CheckpointKeySpace {
-    let ends = |set: &RangeSet| set.ranges().flat_map(|(first, last)| [first, last]).collect();
+fn key_space_message((name, order, retired): &KeySpaceDump) -> stored::CheckpointKeySpace {
     stored::CheckpointKeySpace {
         name: name.clone(),
-        current: ends(current),
-        retired: ends(retired),
+        retired: retired.ranges().flat_map(|(first, last)| [first, last]).collect(),
+        order: order.iter().flat_map(|(first, last)| [*first, *last]).collect(),
         special_fields: Default::default(),
     }
 }
 
 fn key_space_dump(message: stored::CheckpointKeySpace) -> Result<KeySpaceDump, ConvertError> {
     known(&message, "a key space")?;
-    let stored::CheckpointKeySpace { name, current, retired, special_fields: _ } = message;
-    let set = |ends: &[u32]| {
+    let stored::CheckpointKeySpace { name, retired, order, special_fields: _ } = message;
+    let runs = |ends: &[u32]| -> Result<Vec<(Key, Key)>, ConvertError> {
         let runs = ends.chunks(2).map(|run| match run {
             [first, last] if first <= last => Ok((*first, *last)),
             _ => Err(malformed(format!("has a run of keys of `{name}` without an end"))),
         });
-        runs.collect::<Result<Vec<_>, _>>().map(RangeSet::from_ranges)
+        runs.collect()
     };
-    let (current, retired) = (set(&current)?, set(&retired)?);
-    Ok((name, current, retired))
+    let (order, retired) = (runs(&order)?, RangeSet::from_ranges(runs(&retired)?));
+    Ok((name, order, retired))
 }
 
 fn plan_message(saved: SavedPlan) -> stored::CheckpointPlan {

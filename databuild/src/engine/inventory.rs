@@ -7,7 +7,7 @@ use databuild_core::decide::{AdoptRequest, Core, FoundFile, Input, Refusal, Repl
 use databuild_core::digest::hash64;
 use databuild_core::event::Refresh;
 use databuild_core::graph::DatasetIx;
-use databuild_core::partition_set::PartitionSet;
+use databuild_core::partition_set::{size, PartitionSet};
 use databuild_core::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -65,6 +65,11 @@ fn found(state: &State, sets: &BTreeMap<DatasetIx, PartitionSet>) -> Found {
     }
 }
 
+/// The size of a set, and of it `room` partitions after the first `skip`.
+fn part(set: &PartitionSet, skip: u64, room: u64) -> (u64, PartitionSet) {
+    (set.len(), set.subtract(&set.take_first(skip)).take_first(room))
+}
+
 fn add(
     sets: &mut BTreeMap<DatasetIx, PartitionSet>,
     ix: DatasetIx,
@@ -107,15 +112,17 @@ impl Handle {
             return Err(Refusal::NoGraph.into());
         }
         state.advance(Timestamp::now());
-        let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+        let mut sets: BTreeMap<DatasetIx, Option<PartitionSet>> = BTreeMap::new();
         for text in targets {
             let (ix, set) = state.resolve(text).map_err(Refusal::from)?;
-            sets.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
+            match sets.entry(ix).or_insert(None) {
+                Some(all) => all.union_with(&set),
+                none => *none = Some(set),
+            }
         }
         if targets.is_empty() {
-            for (ix, dataset) in state.graph().datasets() {
-                sets.insert(ix, PartitionSet::full(dataset.shape, state.extents().of(ix)));
-            }
+            // All that exist.
+            sets.extend(state.graph().datasets().map(|(ix, _)| (ix, None)));
         }
         let mut scanned = Scanned::default();
         let mut page = Vec::new();
@@ -126,11 +133,15 @@ impl Handle {
                 continue;
             }
             // Of external data it is not known what there is; of built data only what is recorded counts.
-            let set = if dataset.external { set } else { set.intersect(&state.dataset(ix).present) };
-            scanned.total += set.len();
-            let skipped = set.take_first(skip);
-            skip -= skipped.len();
-            let here = set.subtract(&skipped).take_first(room);
+            let keys = state.extents().of(ix);
+            let (total, here) = match (set, dataset.external) {
+                (None, true) => (size(keys), PartitionSet::part_of_full(dataset.shape, keys, skip, room)),
+                (None, false) => part(&state.dataset(ix).present.within(keys), skip, room),
+                (Some(set), true) => part(&set, skip, room),
+                (Some(set), false) => part(&set.intersect(&state.dataset(ix).present), skip, room),
+            };
+            scanned.total += total;
+            skip -= total.min(skip);
             room -= here.len();
             scanned.looked += here.len();
             page.push((ix, here));

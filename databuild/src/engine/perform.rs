@@ -274,7 +274,7 @@ impl Performer {
         };
         let request = request::build(spec, state, &self.workspace, &self.staging, &self.reader)
             .map_err(|error| vec![fail(error.to_string(), false)])?;
-        if let Some(inputs) = self.vanished(spec, &request) {
+        if let Some(inputs) = self.vanished(spec, state, &request) {
             return Err(inputs);
         }
         // Before it runs in vain. Links can change until it is published, so that looks again.
@@ -368,12 +368,13 @@ impl Performer {
     }
 
     /// Inputs whose file is gone by now: facts about them, and the end of the attempt.
-    fn vanished(&self, spec: &AttemptSpec, request: &request::Request) -> Option<Vec<Input>> {
+    fn vanished(&self, spec: &AttemptSpec, state: &State, request: &request::Request) -> Option<Vec<Input>> {
         let mut gone = Vec::new();
         let mut first = None;
         for (name, ix, set) in &spec.inputs {
             let files = request.inputs.get(name).into_iter().flatten();
-            for (key, file) in set.iter().zip(files) {
+            let keys = spec.graph.graph.dataset(*ix).in_order(set, &state.symbols);
+            for (key, file) in keys.into_iter().zip(files) {
                 if file.vanished() {
                     first.get_or_insert_with(|| file.partition.clone());
                     gone.push(Sighting::Gone(*ix, key));

@@ -152,7 +152,8 @@ pub(super) fn build(
     let outputs_of = |key: PartitionKey| -> Vec<OutputFile> {
         job.outputs.iter().enumerate().map(|(index, ix)| output(index, *ix, &key)).collect()
     };
-    let outputs = spec.set.iter().flat_map(outputs_of).collect();
+    let outputs =
+        graph.home(spec.job).in_order(&spec.set, symbols).into_iter().flat_map(outputs_of).collect();
     let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, crate::store::StoreError> {
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
@@ -176,7 +177,8 @@ pub(super) fn build(
     };
     let mut inputs = BTreeMap::new();
     for (name, ix, set) in &spec.inputs {
-        let files = set.iter().map(|key| input(*ix, &key)).collect::<Result<_, _>>()?;
+        let set = graph.dataset(*ix).in_order(set, symbols);
+        let files = set.iter().map(|key| input(*ix, key)).collect::<Result<_, _>>()?;
         inputs.insert(name.clone(), files);
     }
     let discovered = spec.discovered.iter().map(|(ix, key)| input(*ix, key)).collect::<Result<_, _>>()?;

@@ -5,105 +5,53 @@ use crate::api::{
 };
 use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind};
 use databuild_core::graph::DatasetIx;
-use databuild_core::partition_set::{PartitionKey, PartitionSet};
-use databuild_core::state::{State, Verdict, Want};
+use databuild_core::partition_set::{Order, PartitionKey, PartitionSet};
+use databuild_core::state::{Counts, Standing, State, Verdict, Want};
 
 /// References shown for one group of a plan.
 const MOST_REFERENCES: usize = 20;
 
-/// Sets of a dataset's partitions by state, within some set. Exact: suspects are compared first.
-pub(super) struct Standing {
-    pub(super) building: PartitionSet,
-    pub(super) failed: PartitionSet,
-    pub(super) missing: PartitionSet,
-    pub(super) stale: PartitionSet,
-    pub(super) empty: PartitionSet,
-    /// Reasons for `missing` and `stale`.
-    pub(super) reasons: Vec<(Verdict, PartitionSet)>,
-}
-
-/// Where the partitions of `set` stand.
-pub(super) fn standing(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> Standing {
-    let producer = state.graph().dataset(ix).producer;
-    let none = || PartitionSet::empty(set.shape());
-    let Some(job) = producer else {
-        let facts = state.dataset(ix);
-        let missing = set.subtract(&facts.present);
-        let stale = set.intersect(&facts.present).intersect(&facts.unsound());
-        let reasons = vec![(Verdict::Missing, missing.clone()), (Verdict::Tainted, stale.clone())];
-        return Standing { building: none(), failed: none(), stale, empty: none(), reasons, missing };
+/// State and reason of one partition.
+pub(super) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
+    let reason = at.reasons.iter().find(|(_, set)| set.contains(key)).map(|(verdict, _)| *verdict);
+    let state = if at.building.contains(key) {
+        PartitionState::Building
+    } else if at.failed.contains(key) {
+        PartitionState::Failed
+    } else if at.missing.contains(key) {
+        PartitionState::Missing
+    } else if at.stale.contains(key) {
+        PartitionState::Stale
+    } else if at.empty.contains(key) {
+        PartitionState::Empty
+    } else {
+        PartitionState::Current
     };
-    state.settle(job, set);
-    let reasons = state.outdated(job, set);
-    let mut missing = none();
-    let mut stale = none();
-    for (verdict, part) in &reasons {
-        match verdict {
-            Verdict::Missing | Verdict::Vanished => missing.union_with(part),
-            _ => stale.union_with(part),
-        }
-    }
-    let facts = state.dataset(ix);
-    Standing {
-        building: set.intersect(&state.work(job).live),
-        // What is current lacks nothing, whatever a run after the one that made it came to.
-        failed: missing.union(&stale).intersect(&facts.failed),
-        empty: set.intersect(&facts.empty),
-        missing,
-        stale,
-        reasons,
-    }
+    (state, reason)
 }
 
-impl Standing {
-    /// State and reason of one partition.
-    pub(super) fn of(&self, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
-        let reason = self.reasons.iter().find(|(_, set)| set.contains(key)).map(|(verdict, _)| *verdict);
-        let state = if self.building.contains(key) {
-            PartitionState::Building
-        } else if self.failed.contains(key) {
-            PartitionState::Failed
-        } else if self.missing.contains(key) {
-            PartitionState::Missing
-        } else if self.stale.contains(key) {
-            PartitionState::Stale
-        } else if self.empty.contains(key) {
-            PartitionState::Empty
-        } else {
-            PartitionState::Current
-        };
-        (state, reason)
-    }
-}
-
-/// Counts of a dataset within `set`.
-pub(super) fn summary(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> DatasetSummary {
-    let at = standing(state, ix, set);
+/// Counts of a dataset over all keys that exist now.
+pub(super) fn summary(state: &mut State, ix: DatasetIx) -> DatasetSummary {
+    let keys = state.extents().of(ix).to_vec();
+    let Counts { total, current, missing, stale, building, failed } = state.counts(ix, &keys);
     let dataset = state.graph().dataset(ix);
     DatasetSummary {
         dataset: dataset.name.clone(),
         external: dataset.external,
         dims: dataset.dims.clone(),
-        total: set.len(),
-        current: set.len() - at.missing.len() - at.stale.len(),
-        missing: at.missing.len(),
-        stale: at.stale.len(),
-        building: at.building.len(),
-        failed: at.failed.len(),
+        total,
+        current,
+        missing,
+        stale,
+        building,
+        failed,
     }
 }
 
-/// Counts of all datasets, over all keys that exist now.
+/// The same of all datasets.
 pub(super) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
     let Some(registered) = state.graph.clone() else { return Vec::new() };
-    registered
-        .graph
-        .datasets()
-        .map(|(ix, dataset)| {
-            let all = PartitionSet::full(dataset.shape, state.extents().of(ix));
-            summary(state, ix, &all)
-        })
-        .collect()
+    registered.graph.datasets().map(|(ix, _)| summary(state, ix)).collect()
 }
 
 /// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on.
@@ -115,11 +63,12 @@ pub(super) fn rows(
     skip: usize,
     limit: usize,
 ) -> (Vec<PartitionRow>, bool) {
-    let at = standing(state, ix, set);
-    let mut matching = set
-        .iter()
+    let at = state.standing(ix, set);
+    let order = Order::of(&state.graph().dataset(ix).spaces, &state.symbols);
+    let mut matching = order
+        .partitions(set)
         .map(|key| {
-            let (state, reason) = at.of(&key);
+            let (state, reason) = state_of(&at, &key);
             (key, state, reason)
         })
         .filter(|(_, state, _)| wanted.is_none_or(|wanted| *state == wanted))

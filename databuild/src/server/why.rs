@@ -39,8 +39,8 @@ pub(super) fn why(
 ) -> Result<Why, StoreError> {
     let (plan, seen) = planned;
     let shape = state.graph().dataset(ix).shape;
-    let at = views::standing(state, ix, &PartitionSet::single(shape, key));
-    let (standing, verdict) = at.of(key);
+    let at = state.standing(ix, &PartitionSet::single(shape, key));
+    let (standing, verdict) = views::state_of(&at, key);
     let upstream = match state.graph().dataset(ix).producer {
         Some(job) => upstream(state, reader, (plan, seen), job, key)?,
         None => Vec::new(),
@@ -50,6 +50,9 @@ pub(super) fn why(
     let dataset = graph.dataset(ix);
     let partition = state.partition_text(ix, key);
     let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    // What a run made under these texts when their keys meant something else is another partition's.
+    let is_own = |_: &MaterializationRow| dataset.producer.is_none() || verdict != Some(Verdict::Missing);
+    let made = made.filter(is_own);
     let adopted = match &made {
         Some(made) if state.dataset(ix).adopted.contains(key) => Some(adoption(reader, made)),
         _ => None,
@@ -59,7 +62,7 @@ pub(super) fn why(
     let mut used = Used::default();
     let mut failed_since = None;
     if let Some(job) = dataset.producer {
-        if let Some(made) = made.as_ref().filter(|_| verdict != Verdict::Missing) {
+        if let Some(made) = &made {
             used = inputs_used(state, reader, seen, (job, ix, key), made, verdict)?;
         }
         match standing {
@@ -348,6 +351,17 @@ fn cause(
         Verdict::ArgsChanged => {
             if let Some(given) = given_by_hand(state, reader, (ix, key))? {
                 cause.message = format!("it was made with {given} by hand");
+            }
+        }
+        Verdict::Missing => {
+            if let Some((dim, then, now)) = state.meant_otherwise(ix) {
+                let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+                if let Some(run) = made.and_then(|made| made.run) {
+                    cause.run = Some(run.to_string());
+                    cause.message = format!(
+                        "{run} built it when `{dim}` was {then}; now `{dim}` is {now}, which is other data"
+                    );
+                }
             }
         }
         _ => {}

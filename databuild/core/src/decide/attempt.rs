@@ -210,19 +210,37 @@ fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> Option<Times
                 return None;
             }
             let delay = backoff(&policy, run.failures, mix(run.id.0, u64::from(run.attempt)));
-            now.checked_add(SignedDuration::try_from(delay).ok()?).ok()
+            Some(later(now, delay))
         }
     }
+}
+
+/// The instant so much later, or the last one that there is.
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// Until when a run waits for its next attempt; none if that is due. A wait that is longer than any backoff of its was
+/// noted by a clock that was set back since, so it is over: clocks that are set delay no retry for long.
+#[must_use]
+pub(super) fn waits_until(run: &Run, now: Timestamp) -> Option<Timestamp> {
+    let Phase::RetryWait(at) = run.phase else { return None };
+    let policy = run.graph.graph.job(run.job).retry;
+    let longest = full_backoff(&policy, run.failures.saturating_sub(1));
+    (at > now && at <= later(now, longest)).then_some(at)
 }
 
 /// Exponential backoff with "equal jitter": half of the delay is fixed, half depends on `noise`, so that
 /// many runs that failed together do not come back together. `failures` counts those before this one.
 #[must_use]
 pub(super) fn backoff(policy: &RetryPolicy, failures: u32, noise: u64) -> Duration {
-    let full = policy.backoff.saturating_mul(2u32.saturating_pow(failures)).min(policy.backoff_max);
-    let half = full / 2;
+    let half = full_backoff(policy, failures) / 2;
     // 53 bits make an exact f64 in [0, 1).
     half + half.mul_f64((noise >> 11) as f64 / (1u64 << 53) as f64)
+}
+
+fn full_backoff(policy: &RetryPolicy, failures: u32) -> Duration {
+    policy.backoff.saturating_mul(2u32.saturating_pow(failures)).min(policy.backoff_max)
 }
 
 /// A run ends without result, and so does all that waits for it.

@@ -2,6 +2,7 @@
 //!
 //! Pure reading. It looks at what [`super::dispatch`] looks at, so that it names what dispatch waits for.
 
+use super::attempt::waits_until;
 use super::dispatch::inputs_pending;
 use super::limits::{lack, Capacity, Lack};
 use crate::graph::{Job, JobIx, Resource};
@@ -157,13 +158,15 @@ pub fn of_run(state: &State, capacity: Capacity, now: Timestamp, run: &Run) -> B
     if run.cancel_requested {
         return Blocker::Canceling { run: run.id };
     }
+    if let Some(until) = waits_until(run, now).filter(|_| run.suspended.is_none()) {
+        return Blocker::Backoff { run: run.id, until };
+    }
     match run.phase {
         Phase::Leased if !gets_a_place(state, capacity.slots, run) => all_taken(state, capacity, 1),
         Phase::Leased | Phase::Running | Phase::Publishing => Blocker::UnderWay { run: run.id, more: 0 },
         Phase::RetryWait(_) if run.suspended.is_some() => {
             Blocker::Suspended { run: run.id, want: run.suspended.unwrap_or_default() }
         }
-        Phase::RetryWait(until) if until > now => Blocker::Backoff { run: run.id, until },
         Phase::RetryWait(_) if state.is_held_back(run) => {
             let job = state.current_job(run);
             let want = job.and_then(|job| state.holders_of(job, &run.set).next().map(|want| want.id));
@@ -215,8 +218,8 @@ fn upstream(
     // Each step goes to a job further upstream, so this ends.
     while let Some((producer, first)) = pending_input(state, job, &key) {
         let partition = state.partition_text(graph.job(producer).outputs[0], &first);
-        let run = making(state, producer, &first)
-            .filter(|run| run.suspended.is_some() || !matches!(run.phase, Phase::RetryWait(at) if at <= now));
+        let is_due = |run: &Run| matches!(run.phase, Phase::RetryWait(_)) && waits_until(run, now).is_none();
+        let run = making(state, producer, &first).filter(|run| run.suspended.is_some() || !is_due(run));
         let because = match run {
             Some(run) => Some(of_run(state, capacity, now, run)),
             None if state.work(producer).ready.contains(&first) => {

@@ -16,9 +16,12 @@ pub struct Impact {
     pub stale: u64,
     /// Further ones that are stale only if what is upstream comes out changed.
     pub downstream: u64,
+    /// Built ones that no dataset of the other graph takes over: it has none of that name, or its keys mean something else.
+    pub lost: u64,
 }
 
-/// Partitions of `state` that are there and current and would not be under another graph, by dataset.
+/// Partitions of `state` that are there and current and would not be under another graph, by dataset; and those that it
+/// would know nothing of, by their dataset of now.
 ///
 /// # Errors
 /// The graph cannot be read.
@@ -42,9 +45,17 @@ pub fn impact(
             Some((certain, downstream)) => set.subtract(certain).subtract(downstream).len(),
             None => set.len(),
         };
-        let impact = Impact { stale: fresh(&certain), downstream: fresh(&downstream) };
+        let impact = Impact { stale: fresh(&certain), downstream: fresh(&downstream), lost: 0 };
         if impact != Impact::default() {
             found.insert(dataset.name.clone(), impact);
+        }
+    }
+    if before.graph.is_some() {
+        for (ix, dataset) in before.graph().datasets().filter(|(_, dataset)| dataset.producer.is_some()) {
+            let lost = before.dataset(ix).present.len();
+            if lost > 0 && before.graph().counterpart(ix, after.graph()).is_none() {
+                found.entry(dataset.name.clone()).or_default().lost = lost;
+            }
         }
     }
     Ok(found)

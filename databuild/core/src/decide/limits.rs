@@ -10,6 +10,7 @@
 //!
 //! Cost: one walk over live runs, then constant work for each job that has something ready.
 
+use super::attempt::waits_until;
 use super::dispatch::{ahead, inputs_pending};
 use crate::graph::{Graph, Job, RatePolicy, Resource};
 use crate::ids::RunId;
@@ -190,12 +191,14 @@ impl<'s> Gate<'s> {
     pub(super) fn due_retries(&mut self) -> Vec<Arc<Run>> {
         let mut due = Vec::new();
         for run in self.state.runs.values() {
-            let Phase::RetryWait(at) = run.phase else { continue };
+            if !matches!(run.phase, Phase::RetryWait(_)) {
+                continue;
+            }
             if run.suspended.is_some() || inputs_pending(self.state, run) || self.state.is_held_back(run) {
                 continue;
             }
             let job = run.graph.graph.job(run.job);
-            if at > self.now {
+            if let Some(at) = waits_until(run, self.now) {
                 let fits = job.takes.iter().all(|(resource, amount)| self.room(resource, *amount) > 0);
                 if fits {
                     self.wake_at(opens_at(self.state, job, self.now).map_or(at, |opens| opens.max(at)));

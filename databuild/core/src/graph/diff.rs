@@ -56,6 +56,29 @@ pub struct MovedDifference {
     pub change: Change,
 }
 
+/// A pool that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolDifference {
+    /// Its label.
+    pub label: String,
+    /// Its slots in the base; none if it is new.
+    pub before: Option<u32>,
+    /// Its slots in the head; none if it is gone.
+    pub now: Option<u32>,
+}
+
+impl PoolDifference {
+    /// How it differs.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        match (self.before, self.now) {
+            (None, _) => Change::Added,
+            (_, None) => Change::Removed,
+            _ => Change::Changed,
+        }
+    }
+}
+
 /// What differs between two graphs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GraphDiff {
@@ -65,6 +88,8 @@ pub struct GraphDiff {
     pub datasets: Vec<Difference>,
     /// Checks, by label.
     pub checks: Vec<Difference>,
+    /// Pools, by label.
+    pub pools: Vec<PoolDifference>,
     /// Declarations of other names: first those that are gone, each in the order of its file. A removed one
     /// matters to a workspace that has not seen the new name yet: for it, the history is lost.
     pub moved: Vec<MovedDifference>,
@@ -74,7 +99,8 @@ impl GraphDiff {
     /// Nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.datasets.is_empty() && self.checks.is_empty() && self.moved.is_empty()
+        let same = self.jobs.is_empty() && self.datasets.is_empty() && self.checks.is_empty();
+        same && self.pools.is_empty() && self.moved.is_empty()
     }
 }
 
@@ -95,6 +121,7 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
         jobs: compare(&jobs, &head.jobs, |job| &job.label, job_changes),
         datasets: compare(&datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
         checks: compare(&checks, &head.checks, |check| &check.label, check_changes),
+        pools: pool_changes(base, head),
         moved: [(&base.moved, &head.moved, Change::Removed), (&head.moved, &base.moved, Change::Added)]
             .into_iter()
             .flat_map(|(these, those, change)| {
@@ -159,6 +186,14 @@ fn compare<T: Clone>(
         differs.then(|| Difference { name: name.to_owned(), change, from, what })
     };
     pairs.into_iter().filter_map(difference).collect()
+}
+
+fn pool_changes(base: &GraphFile, head: &GraphFile) -> Vec<PoolDifference> {
+    let mut slots: BTreeMap<&str, (Option<u32>, Option<u32>)> = BTreeMap::new();
+    base.pools.iter().for_each(|pool| slots.entry(&pool.label).or_default().0 = Some(pool.slots));
+    head.pools.iter().for_each(|pool| slots.entry(&pool.label).or_default().1 = Some(pool.slots));
+    let differing = slots.into_iter().filter(|(_, (before, now))| before != now);
+    differing.map(|(label, (before, now))| PoolDifference { label: label.to_owned(), before, now }).collect()
 }
 
 fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {

@@ -30,12 +30,12 @@ pub use resolve::parse_file;
 use crate::ids::GraphId;
 use crate::keys::KeySpace;
 use crate::mapping::{Mapping, Side};
-use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use crate::partition_set::{Order, PartitionKey, PartitionSet, Shape};
 use crate::range_set::RangeSet;
 use crate::reference::{self, ReferenceText, Retired};
 use crate::symbols::Symbols;
 use crate::template::Template;
-use crate::time::Granularity;
+use crate::time::{Granularity, Zone};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -107,7 +107,18 @@ pub struct Axis {
     /// The dimension's name.
     pub name: String,
     /// Length and zone of its periods; none for listed keys.
-    pub calendar: Option<(Granularity, String)>,
+    pub calendar: Option<(Granularity, Zone)>,
+}
+
+impl Axis {
+    /// What its keys are, as `day in Europe/Oslo`.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        match &self.calendar {
+            Some((granularity, zone)) => format!("{granularity} in {zone}"),
+            None => "a listed text".to_owned(),
+        }
+    }
 }
 
 /// A job of a graph.
@@ -218,12 +229,17 @@ impl Graph {
     }
 
     /// The same for a graph that is to be followed from now on: no two partitions may have one path, or one inside of the
-    /// other. Graphs of the past are read by [`Graph::parse`].
+    /// other, and key spaces have to begin and end with keys. Graphs of the past are read by [`Graph::parse`].
     ///
     /// # Errors
     /// Every problem found, in the file's order.
     pub fn parse_new(content: &str, symbols: &mut Symbols) -> Result<Graph, Vec<GraphProblem>> {
-        let graph = Graph::parse(content, symbols)?;
+        let file = parse_file(content)?;
+        let graph = resolve::resolve(&file, symbols)?;
+        let bounds = resolve::check_bounds(&file);
+        if !bounds.is_empty() {
+            return Err(bounds);
+        }
         match clash::check_clashes(&graph, symbols) {
             problems if problems.is_empty() => Ok(graph),
             problems => Err(problems),
@@ -379,8 +395,7 @@ impl Dataset {
     /// What its stored keys stand for, in the order of its dimensions.
     #[must_use]
     pub fn axes(&self) -> Vec<Axis> {
-        let calendar =
-            |space: &KeySpace| space.time().map(|time| (time.granularity(), time.zone().name().to_owned()));
+        let calendar = |space: &KeySpace| space.time().map(|time| (time.granularity(), time.zone().clone()));
         let dims = self.dims.iter().zip(&self.spaces);
         dims.map(|(name, space)| Axis { name: name.clone(), calendar: calendar(space) }).collect()
     }
@@ -401,6 +416,12 @@ impl Dataset {
     #[must_use]
     pub fn set_text(&self, set: &PartitionSet, symbols: &Symbols) -> Vec<String> {
         reference::format_set(&self.name, &self.dims, &self.spaces, set, symbols)
+    }
+
+    /// Partitions of a set in the order in which they are shown and handed out.
+    #[must_use]
+    pub fn in_order(&self, set: &PartitionSet, symbols: &Symbols) -> Vec<PartitionKey> {
+        Order::of(&self.spaces, symbols).partitions(set).collect()
     }
 
     /// The reference text of a run's partitions: one, or several that differ in one dimension.
@@ -486,7 +507,7 @@ fn recorded(
     dims: &[(&str, &KeySpace)],
     symbols: &Symbols,
 ) -> Option<PartitionSet> {
-    reference::resolve_as(reference, dims, symbols, Timestamp::MAX, Retired::Readable).ok()
+    reference::resolve_as(reference, dims, symbols, Timestamp::MAX, Retired::Recorded).ok()
 }
 
 /// Key spaces of a graph's datasets at one instant.

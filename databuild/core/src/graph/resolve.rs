@@ -9,7 +9,8 @@ use super::check::{
 };
 use super::checks::resolve_checks;
 use super::file::{
-    DatasetEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry, FORMAT,
+    DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry,
+    FORMAT,
 };
 use super::limits::{
     check_max_running, resolve_keep_events, resolve_pools, resolve_rate, resolve_takes, Origins,
@@ -20,7 +21,7 @@ use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, sha256_of_texts};
-use crate::keys::{key_fault, shown, KeySpace};
+use crate::keys::{key_fault, shown, KeyError, KeySpace};
 use crate::mapping::{DimRule, Edge, Mapping};
 use crate::partition_set::Shape;
 use crate::range_set::RangeSet;
@@ -205,6 +206,31 @@ fn resolve_dataset(
     }
 }
 
+fn bad_time_space(at: &str, entry: &DatasetEntry, error: &KeyError) -> GraphProblem {
+    let code = match error.code() {
+        "unknown_timezone" => Code::UnknownTimezone,
+        "empty_key_space" => Code::EmptyKeySpace,
+        _ => Code::BadTimeKey,
+    };
+    let help = match code {
+        Code::UnknownTimezone => "use a name of the IANA time zone database, such as `Europe/Berlin`",
+        Code::EmptyKeySpace => "make the end later than the start",
+        _ => "write a day as 2010-06-01, an hour as 2010-06-01T13, a week as 2010-W05, a month as 2010-06, a year as 2010",
+    };
+    GraphProblem::new(code, &entry.label, format!("{at}: {error}"), help)
+}
+
+/// Bounds of key spaces that only graphs of the past may have.
+pub(super) fn check_bounds(file: &GraphFile) -> Vec<GraphProblem> {
+    let dims = file.datasets.iter().flat_map(|entry| entry.dims.iter().map(move |dim| (entry, dim)));
+    let check = |(entry, dim): (&DatasetEntry, &DimEntry)| {
+        let KeysEntry::Time { granularity, start, end, timezone } = &dim.keys else { return None };
+        let error = TimeSpace::parse(granularity.into(), start, end.as_deref(), timezone).err()?;
+        Some(bad_time_space(&format!("dimension `{}` of `{}`", dim.name, entry.name), entry, &error))
+    };
+    dims.filter_map(check).collect()
+}
+
 fn resolve_keys(
     keys: &KeysEntry,
     dim: &str,
@@ -217,20 +243,10 @@ fn resolve_keys(
     match keys {
         KeysEntry::Time { granularity, start, end, timezone } => {
             let granularity = granularity.into();
-            match TimeSpace::parse(granularity, start, end.as_deref(), timezone) {
+            match TimeSpace::parse_stored(granularity, start, end.as_deref(), timezone) {
                 Ok(space) => Some(KeySpace::Time(space)),
                 Err(error) => {
-                    let code = match error.code() {
-                        "unknown_timezone" => Code::UnknownTimezone,
-                        "empty_key_space" => Code::EmptyKeySpace,
-                        _ => Code::BadTimeKey,
-                    };
-                    let help = match code {
-                        Code::UnknownTimezone => "use a name of the IANA time zone database, such as `Europe/Berlin`",
-                        Code::EmptyKeySpace => "make the end later than the start",
-                        _ => "write a day as 2010-06-01, an hour as 2010-06-01T13, a week as 2010-W05, a month as 2010-06, a year as 2010",
-                    };
-                    problems.push(GraphProblem::new(code, &entry.label, format!("{at}: {error}"), help));
+                    problems.push(bad_time_space(&at, entry, &error));
                     None
                 }
             }

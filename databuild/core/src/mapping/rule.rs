@@ -2,7 +2,6 @@
 
 use crate::keys::KeySpace;
 use crate::range_set::RangeSet;
-use crate::time::Granularity;
 
 /// How the needed keys of one input dimension follow from an output partition. `of` is the index of an
 /// output dimension.
@@ -122,18 +121,14 @@ impl Mapping {
         // Under `fail` and `skip`, an output is made only once all it needs exists.
         let clips = self.after_end == Edge::Clip;
         self.rules.iter().zip(in_spaces).any(|(rule, space)| {
-            let Some(space) = space.time() else {
-                return false;
-            };
-            match rule {
-                DimRule::All | DimRule::Latest { .. } => true,
-                DimRule::Only(_) | DimRule::Fanout { .. } => clips,
-                DimRule::Offset { by, .. } => clips && *by > 0,
-                // An output's period has ended, so the same and earlier ones have; only hours may end
-                // after their day, in zones that differ from UTC by part of an hour.
-                DimRule::Rollup { .. } => clips && space.granularity() == Granularity::Hour,
-                DimRule::Same { .. } | DimRule::Window { .. } => false,
-            }
+            space.time().is_some()
+                && match rule {
+                    DimRule::All | DimRule::Latest { .. } => true,
+                    DimRule::Only(_) | DimRule::Fanout { .. } => clips,
+                    DimRule::Offset { by, .. } => clips && *by > 0,
+                    // An output's period has ended, so the same, earlier and shorter ones have.
+                    DimRule::Same { .. } | DimRule::Window { .. } | DimRule::Rollup { .. } => false,
+                }
         })
     }
 }

@@ -4,8 +4,10 @@
 //! the other dimensions' keys. Invariants: no row is empty, so equal sets have equal representations;
 //! costs grow with rows and runs, never with partitions.
 
+mod order;
 mod set;
 mod shape;
 
-pub use set::PartitionSet;
+pub use order::Order;
+pub use set::{size, PartitionSet};
 pub use shape::{PartitionKey, Shape, Tuple};

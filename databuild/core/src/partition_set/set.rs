@@ -1,5 +1,6 @@
 //! The set itself.
 
+use super::order::Order;
 use super::shape::{PartitionKey, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
 use std::cmp::Reverse;
@@ -25,6 +26,31 @@ impl PartitionSet {
         let mut all = PartitionSet::empty(shape);
         all.insert_box(sets);
         all
+    }
+
+    /// Of all combinations of keys, `n` in the order of [`PartitionSet::iter`], after the first `skip`; the others are not
+    /// made.
+    #[must_use]
+    pub fn part_of_full(shape: Shape, sets: &[RangeSet], skip: u64, n: u64) -> PartitionSet {
+        let mut part = PartitionSet::empty(shape);
+        let longs = shape.long().map_or_else(|| RangeSet::single(0), |long| sets[long].clone());
+        let end = skip.saturating_add(n).min(size(sets));
+        let mut at = skip;
+        while at < end {
+            let (mut row, from) = (at / longs.len(), at % longs.len());
+            let taken = (longs.len() - from).min(end - at);
+            let mut tuple: Vec<Key> = Vec::new();
+            for dim in shape.short_dims().rev() {
+                let keys = &sets[dim];
+                tuple.extend(keys.nth(row % keys.len()));
+                row /= keys.len();
+            }
+            tuple.reverse();
+            let row = longs.subtract(&longs.take_first(from)).take_first(taken);
+            part.insert_row(tuple.into(), row);
+            at += taken;
+        }
+        part
     }
 
     /// One partition.
@@ -324,20 +350,23 @@ impl PartitionSet {
     /// One box for each row: a set of keys for each dimension, in order. The boxes are disjoint and
     /// together the set.
     pub fn boxes(&self) -> impl ExactSizeIterator<Item = Vec<RangeSet>> + '_ {
-        self.rows.iter().map(|(tuple, row)| {
-            let mut sets: Vec<RangeSet> = tuple.iter().map(|key| RangeSet::single(*key)).collect();
-            if let Some(long) = self.shape.long() {
-                sets.insert(long, row.clone());
-            }
-            sets
-        })
+        self.rows.iter().map(|(tuple, row)| self.box_of(tuple, row))
+    }
+
+    fn box_of(&self, tuple: &Tuple, row: &RangeSet) -> Vec<RangeSet> {
+        let mut sets: Vec<RangeSet> = tuple.iter().map(|key| RangeSet::single(*key)).collect();
+        if let Some(long) = self.shape.long() {
+            sets.insert(long, row.clone());
+        }
+        sets
     }
 
     /// Few boxes that are disjoint and together the set: rows that differ in one dimension only are
-    /// merged, dimension by dimension. For display and storage.
+    /// merged, dimension by dimension. For display and storage, in an order for that.
     #[must_use]
-    pub fn compact_boxes(&self) -> Vec<Vec<RangeSet>> {
-        let mut boxes: Vec<Vec<RangeSet>> = self.boxes().collect();
+    pub fn compact_boxes(&self, order: &Order) -> Vec<Vec<RangeSet>> {
+        let rows = order.rows(self).into_iter();
+        let mut boxes: Vec<Vec<RangeSet>> = rows.map(|(tuple, row)| self.box_of(tuple, row)).collect();
         for dim in self.shape.short_dims().rev() {
             let mut merged: Vec<(Vec<RangeSet>, Vec<RangeSet>)> = Vec::new();
             let mut places: HashMap<Vec<RangeSet>, usize> = HashMap::new();
@@ -361,6 +390,12 @@ impl PartitionSet {
     }
 }
 
+/// The number of all combinations of keys, given one set for each dimension; none is made to find out.
+#[must_use]
+pub fn size(sets: &[RangeSet]) -> u64 {
+    sets.iter().map(RangeSet::len).fold(1, u64::saturating_mul)
+}
+
 /// Visits all combinations of keys, one from each set, in order.
 fn for_each_tuple(sets: &[&RangeSet], mut visit: impl FnMut(&[Key])) {
     fn descend(sets: &[&RangeSet], tuple: &mut Vec<Key>, visit: &mut impl FnMut(&[Key])) {
@@ -379,6 +414,8 @@ fn for_each_tuple(sets: &[&RangeSet], mut visit: impl FnMut(&[Key])) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::KeySpace;
+    use crate::symbols::Symbols;
 
     #[test]
     fn a_dataset_without_dimensions_has_one_partition() {
@@ -388,7 +425,7 @@ mod tests {
         let key = all.first().unwrap();
         assert_eq!(key, PartitionKey::new([]));
         assert!(all.contains(&key) && all.subtract(&all).is_empty());
-        assert_eq!(all.compact_boxes(), vec![Vec::<RangeSet>::new()]);
+        assert_eq!(all.compact_boxes(&Order::of(&[], &Symbols::new())), vec![Vec::<RangeSet>::new()]);
     }
 
     #[test]
@@ -397,7 +434,8 @@ mod tests {
         let sets = [RangeSet::range(0, 99), RangeSet::range(0, 9_999), RangeSet::range(0, 9)];
         let all = PartitionSet::full(shape, &sets);
         assert_eq!((all.len(), all.runs()), (10_000_000, 1_000));
-        assert_eq!(all.compact_boxes(), vec![sets.to_vec()]);
+        let spaces = sets.clone().map(|set| KeySpace::of_static(set.iter().collect()));
+        assert_eq!(all.compact_boxes(&Order::of(&spaces, &Symbols::new())), vec![sets.to_vec()]);
         assert_eq!(all.take_first(10_001).runs(), 2);
     }
 

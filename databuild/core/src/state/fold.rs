@@ -10,10 +10,11 @@ use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, CodeAccepted, Event, Materialized, Observed, OutputRecord,
     PartitionsFailed, Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
-use crate::graph::{DatasetIx, JobDigests, JobIx};
+use crate::graph::{Dataset, DatasetIx, JobDigests, JobIx};
 use crate::ids::{RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::ReferenceText;
+use crate::time::TimeSpace;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -318,11 +319,12 @@ impl State {
         let id = event.attempt.run;
         if event.attempt.number > 1 {
             let run = self.run_mut(id, seq)?;
-            check_lease(&run.set, event, seq)?;
+            let home = run.graph.graph.home(run.job);
+            let (set, inputs) = leased(home, Some(run.set.clone()), event, seq)?;
+            (run.set, run.inputs) = (set, inputs);
             run.phase = Phase::Leased;
             run.attempt = event.attempt.number;
             run.partition.clone_from(&event.partition);
-            run.inputs.clone_from(&event.inputs);
             run.as_of = event.as_of;
             run.intended.clear();
             let run = Arc::clone(&self.runs[&id]);
@@ -342,8 +344,8 @@ impl State {
                 .ok_or(FoldError::UnknownGraph { seq })?,
         );
         let job = graph.graph.job_labeled(&event.job).ok_or(FoldError::UnknownGraph { seq })?;
-        let (_, set) = self.resolve_recorded(&event.partition).ok_or(FoldError::UnknownGraph { seq })?;
-        check_lease(&set, event, seq)?;
+        let located = graph.graph.locate_set(&event.partition, &self.symbols).map(|(_, set)| set);
+        let (set, inputs) = leased(graph.graph.home(job), located, event, seq)?;
         let made_by = self.intern_digests(graph.digests_with(job, &event.params));
         let mut run = Run {
             id,
@@ -354,7 +356,7 @@ impl State {
             attempt: 1,
             failures: 0,
             losses: 0,
-            inputs: event.inputs.clone(),
+            inputs,
             as_of: event.as_of,
             params: event.params.clone(),
             made_by,
@@ -745,11 +747,23 @@ impl State {
     }
 }
 
-pub(super) fn check_lease(set: &PartitionSet, event: &AttemptLeased, seq: Seq) -> Result<(), FoldError> {
-    let (partitions, inputs) = (set.len(), event.inputs.len());
-    if partitions == inputs as u64 {
-        Ok(())
-    } else {
-        Err(FoldError::Lease { seq, partitions, inputs })
+/// The partitions of a lease with the digests of their inputs.
+pub(super) fn leased(
+    home: &Dataset,
+    located: Option<PartitionSet>,
+    event: &AttemptLeased,
+    seq: Seq,
+) -> Result<(PartitionSet, Vec<u64>), FoldError> {
+    let partitions = located.as_ref().map(PartitionSet::len);
+    match located {
+        Some(set) if set.len() == event.inputs.len() as u64 => Ok((set, event.inputs.clone())),
+        // A run for keys that are none any more makes nothing that is known.
+        _ if home.spaces.iter().any(|space| space.time().is_some_and(TimeSpace::had_other_keys)) => {
+            Ok((PartitionSet::empty(home.shape), Vec::new()))
+        }
+        _ => Err(match partitions {
+            Some(partitions) => FoldError::Lease { seq, partitions, inputs: event.inputs.len() },
+            None => FoldError::UnknownGraph { seq },
+        }),
     }
 }

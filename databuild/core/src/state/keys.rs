@@ -7,14 +7,15 @@ use super::State;
 use crate::event::{KeysAdded, KeysRetired};
 use crate::graph::{DatasetIx, JobIx};
 use crate::partition_set::PartitionSet;
-use crate::range_set::RangeSet;
+use crate::range_set::{Key, RangeSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl State {
     pub(super) fn add_keys(&mut self, event: &KeysAdded) {
-        let keys: RangeSet = event.keys.iter().map(|text| self.symbols.intern(text)).collect();
-        self.symbols.add_keys(&event.space, &keys);
+        let in_order: Vec<Key> = event.keys.iter().map(|text| self.symbols.intern(text)).collect();
+        self.symbols.add_keys(&event.space, in_order.iter().copied());
+        let keys: RangeSet = in_order.into_iter().collect();
         self.read_keys();
         let Some(registered) = self.graph.clone() else { return };
         let graph = &registered.graph;

@@ -21,6 +21,7 @@ mod marks;
 mod readiness;
 mod requests;
 mod staleness;
+mod standing;
 mod succession;
 mod taint;
 mod trial;
@@ -36,6 +37,7 @@ pub use making::Making;
 pub use marks::Marks;
 pub use requests::{Answered, Requests};
 pub use staleness::Verdict;
+pub use standing::{Counts, Standing};
 pub(crate) use succession::reads_the_same;
 pub(crate) use trial::read_graph;
 pub use trial::{Arm, Trial, MOST_TRIALS};
@@ -250,6 +252,12 @@ impl State {
     #[must_use]
     pub fn partition_text(&self, ix: DatasetIx, key: &PartitionKey) -> String {
         self.graph().dataset(ix).partition_text(key, &self.symbols)
+    }
+
+    /// Partitions of a set in the order in which they are shown and handed out.
+    #[must_use]
+    pub fn in_order(&self, ix: DatasetIx, set: &PartitionSet) -> Vec<PartitionKey> {
+        self.graph().dataset(ix).in_order(set, &self.symbols)
     }
 
     /// Compact reference texts of a set.

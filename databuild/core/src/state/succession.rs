@@ -87,6 +87,21 @@ impl State {
         made.or(found.first()).cloned()
     }
 
+    /// The first dimension whose keys meant something else when earlier data of a dataset was made, which therefore is not
+    /// its data any more: its name, and what the keys were and are, as `day in Europe/Oslo`.
+    #[must_use]
+    pub fn meant_otherwise(&self, ix: DatasetIx) -> Option<(&str, String, String)> {
+        let dataset = self.graph().dataset(ix);
+        let now = dataset.axes();
+        let earlier = |name: &str| {
+            let all = self.retired.range((name.to_owned(), Vec::new())..);
+            all.take_while(|((other, _), _)| other == name).find(|(_, state)| !state.entries.is_empty())
+        };
+        let ((_, then), _) = dataset.names().find_map(earlier)?;
+        let differs = then.iter().zip(&now).position(|(then, now)| then.calendar != now.calendar)?;
+        Some((&dataset.dims[differs], then[differs].kind(), now[differs].kind()))
+    }
+
     fn carry_work(&mut self, before: &Graph, old_work: &[Arc<JobWork>]) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;

@@ -156,9 +156,8 @@ impl State {
         let trial = self.trials.get(&arm.trial).cloned().ok_or(unknown.clone())?;
         let sample = trial.spec.samples.get(arm.sample as usize).ok_or(unknown.clone())?;
         let (graph, job) = trial.code_of(sample, arm.arm as usize).ok_or(unknown)?;
-        let (_, set) =
-            graph.graph.locate_set(&event.partition, &self.symbols).ok_or(FoldError::UnknownGraph { seq })?;
-        super::fold::check_lease(&set, event, seq)?;
+        let located = graph.graph.locate_set(&event.partition, &self.symbols).map(|(_, set)| set);
+        let (set, inputs) = super::fold::leased(graph.graph.home(job), located, event, seq)?;
         let made_by = self.intern_digests(graph.digests_with(job, &event.params));
         let run = Run {
             id,
@@ -170,7 +169,7 @@ impl State {
             attempt: 1,
             failures: 0,
             losses: 0,
-            inputs: event.inputs.clone(),
+            inputs,
             as_of: event.as_of,
             params: event.params.clone(),
             made_by,

@@ -2,7 +2,8 @@
 //!
 //! All numbers count from the year 1 of the proleptic Gregorian calendar, whose first day was a Monday:
 //! day 0 is 0001-01-01, week 0 begins there, month 0 is 0001-01, year 0 is the year 1. Functions are
-//! total: numbers beyond the calendar give numbers beyond the calendar.
+//! total: numbers beyond the calendar give numbers beyond the calendar. Days are calendar days here; keys of days skip
+//! those that a zone left out ([`super::clock`]).
 
 use crate::range_set::Key;
 use std::fmt;
@@ -13,7 +14,7 @@ pub(super) const LAST_YEAR: u32 = 9999;
 /// Length of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Granularity {
-    /// An hour of UTC; its number counts from 0001-01-01T00Z.
+    /// An hour of a zone's clock.
     Hour,
     /// A calendar day.
     Day,

@@ -1,6 +1,7 @@
 //! Time keys: calendar periods as absolute numbers, and how periods of different length contain each other.
 
 mod calendar;
+mod clock;
 mod space;
 mod text;
 mod zone;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 /// Periods of one length from `start` on, up to `end` or without end.
 ///
-/// Keys of days and longer periods are calendar labels, the same number in every zone; the zone says
-/// when they end. An hour's key is the UTC hour, the zone says how it is written.
+/// Keys of weeks and longer periods have the same number in every zone; the zone says when they end. Days are numbered
+/// without those that the zone left out, hours as the zone's clock shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TimeSpace {
     granularity: Granularity,
@@ -35,6 +35,29 @@ impl TimeSpace {
         let start = any.parse_label(start)?;
         let end = end.map(|end| any.parse_label(end)).transpose()?;
         TimeSpace::new(granularity, start, end, any.zone)
+    }
+
+    /// The same for a declaration that was stored: version 0.1.0 had other hours in zones that are not whole hours from UTC,
+    /// and days that zones left out.
+    ///
+    /// # Errors
+    /// As for [`TimeSpace::parse`], but for those bounds.
+    pub(crate) fn parse_stored(
+        granularity: Granularity,
+        start: &str,
+        end: Option<&str>,
+        timezone: &str,
+    ) -> Result<TimeSpace, KeyError> {
+        match TimeSpace::parse(granularity, start, end, timezone) {
+            Err(KeyError::NotAnHour { text, nearest, .. } | KeyError::SkippedDay { text, nearest, .. })
+                if text != nearest =>
+            {
+                let near = |bound| if text == bound { nearest.as_str() } else { bound };
+                let (start, end) = (near(start), end.map(near));
+                TimeSpace::parse_stored(granularity, start, end, timezone)
+            }
+            parsed => parsed,
+        }
     }
 
     /// From numbers; `end` is included.
@@ -80,6 +103,12 @@ impl TimeSpace {
         &self.zone
     }
 
+    /// Whether version 0.1.0 may have had other keys: it had hours of UTC in all zones, and days that zones left out.
+    #[must_use]
+    pub fn had_other_keys(&self) -> bool {
+        matches!(self.granularity, Granularity::Hour | Granularity::Day) && self.zone != Zone::utc()
+    }
+
     /// All keys that ever are in the space.
     #[must_use]
     pub fn bounds(&self) -> RangeSet {
@@ -102,7 +131,8 @@ impl TimeSpace {
             return None;
         }
         let running = match self.granularity {
-            Granularity::Hour => Key::try_from(seconds / 3_600).unwrap_or(Key::MAX),
+            Granularity::Hour => self.zone.clock().hour_at(seconds),
+            Granularity::Day => self.zone.clock().number_of_day(self.zone.day_at(seconds)),
             longer => period_of_day(longer, self.zone.day_at(seconds)),
         };
         running.checked_sub(1)
@@ -114,7 +144,8 @@ impl TimeSpace {
     pub fn ends_at(&self, key: Key) -> Option<Timestamp> {
         let next = key.checked_add(1)?;
         match self.granularity {
-            Granularity::Hour => instant_of(i64::from(next) * 3_600),
+            Granularity::Hour => instant_of(self.zone.clock().begin_of(next)),
+            Granularity::Day => self.zone.day_start_instant(self.zone.clock().day_of_number(next)),
             longer => self.zone.day_start_instant(first_day(longer, next)),
         }
     }
@@ -126,13 +157,22 @@ impl TimeSpace {
         debug_assert!(self.granularity.nests_in(coarse));
         match self.granularity {
             Granularity::Month => period.saturating_mul(12),
-            Granularity::Hour => self.zone.first_hour_of_day(first_day(coarse, period)),
+            Granularity::Hour => self.zone.first_hour_of_day(self.first_calendar_day(coarse, period)),
+            Granularity::Day => self.zone.clock().number_of_day(first_day(coarse, period)),
             _ => first_day(coarse, period),
         }
     }
 
+    /// The calendar day with which a period of a day or longer begins.
+    pub(super) fn first_calendar_day(&self, granularity: Granularity, period: Key) -> Key {
+        match granularity {
+            Granularity::Day => self.zone.clock().day_of_number(period),
+            longer => first_day(longer, period),
+        }
+    }
+
     /// First and last key of this length within a longer period: the days of a month, the 23 to 25
-    /// hours of a day; none if there are none (a day that the zone left out).
+    /// hours of a day; none if there are none.
     #[must_use]
     pub fn within(&self, coarse: Granularity, period: Key) -> Option<(Key, Key)> {
         self.within_all(coarse, period, period)
@@ -152,9 +192,48 @@ impl TimeSpace {
         debug_assert!(self.granularity.nests_in(coarse));
         match self.granularity {
             Granularity::Month => key / 12,
+            Granularity::Hour if coarse == Granularity::Day => {
+                self.zone.clock().number_of_day(self.zone.day_of_hour(key))
+            }
             Granularity::Hour => period_of_day(coarse, self.zone.day_of_hour(key)),
-            _ => period_of_day(coarse, key),
+            _ => period_of_day(coarse, self.zone.clock().day_of_number(key)),
         }
+    }
+
+    /// Parses a key, or a longer period: the first and the last key of the space within it, and whether it is a key itself.
+    ///
+    /// # Errors
+    /// As for a key.
+    pub fn parse_period(&self, text: &str) -> Result<((Key, Key), bool), KeyError> {
+        use Granularity::{Day, Month, Week, Year};
+        let bad_form = match self.parse_label(text) {
+            Err(error @ KeyError::BadForm { .. }) => error,
+            _ => return self.parse_key(text).map(|key| ((key, key), true)),
+        };
+        for coarse in [Day, Week, Month, Year].into_iter().filter(|coarse| self.granularity.nests_in(*coarse))
+        {
+            let longer = TimeSpace { granularity: coarse, start: 0, end: None, zone: self.zone.clone() };
+            let period = match longer.parse_label(text) {
+                Err(KeyError::BadForm { .. }) => continue,
+                label => label?,
+            };
+            let (lo, hi) = self.within(coarse, period).unwrap_or((Key::MAX, 0));
+            let (first, last) = (lo.max(self.start), hi.min(self.end.unwrap_or(Key::MAX)));
+            if first > last {
+                return Err(self.out_of_range(text, hi));
+            }
+            return Ok(((first, last), false));
+        }
+        Err(bad_form)
+    }
+
+    /// Of a key or a longer period's last key that is not in the space.
+    fn out_of_range(&self, text: &str, key: Key) -> KeyError {
+        let (side, limit) = match self.end {
+            Some(end) if key >= self.start => ("after the last key", end),
+            _ => ("before the first key", self.start),
+        };
+        KeyError::OutOfRange { text: text.to_owned(), side, limit: self.format_key(limit) }
     }
 
     /// Parses a key of this space.
@@ -163,13 +242,9 @@ impl TimeSpace {
     /// Not written as this length's keys are, not in the calendar, or outside the space.
     pub fn parse_key(&self, text: &str) -> Result<Key, KeyError> {
         let key = self.parse_label(text)?;
-        let outside = |limit, side| {
-            Err(KeyError::OutOfRange { text: text.to_owned(), side, limit: self.format_key(limit) })
-        };
-        match self.end {
-            _ if key < self.start => outside(self.start, "before the first key"),
-            Some(end) if key > end => outside(end, "after the last key"),
-            _ => Ok(key),
+        if key < self.start || self.end.is_some_and(|end| key > end) {
+            return Err(self.out_of_range(text, key));
         }
+        Ok(key)
     }
 }

@@ -1,18 +1,12 @@
 //! How time keys are written: `2010-06-01T13`, `2010-06-01`, `2010-W05`, `2010-06`, `2010`.
 //!
-//! Invariant: parsing what was formatted gives the same key. Hours are written in the zone's local time,
-//! with minutes only where UTC hours do not begin at local full hours, and with the offset only where
-//! the same local time comes twice.
+//! Invariant: parsing what was formatted gives the same key. Hours are written as the zone's clock shows them, with the offset
+//! from UTC at their begin only where several hours have one label.
 
-use super::calendar::{
-    checked_day, checked_week, date_of_day, first_day, iso_of_week, Granularity, LAST_YEAR,
-};
+use super::calendar::{checked_day, checked_week, date_of_day, iso_of_week, Granularity, LAST_YEAR};
 use super::space::TimeSpace;
-use super::zone::LocalInstants;
 use crate::keys::KeyError;
 use crate::range_set::Key;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 
 impl TimeSpace {
     /// Parses a key of this length, within the space or not.
@@ -28,8 +22,8 @@ impl TimeSpace {
             let local = cursor.rest_of_local(year).ok_or_else(bad_form)?;
             let offset = cursor.offset().ok_or_else(bad_form)?;
             cursor.end().ok_or_else(bad_form)?;
-            let local = local.date_time().ok_or_else(absent)?;
-            return self.hour_at(text, local, offset);
+            let day = local.day().ok_or_else(absent)?;
+            return self.hour_labeled(text, &local, day, offset);
         }
         let mut parts = || -> Option<(u32, u32)> {
             let parts = match self.granularity() {
@@ -48,40 +42,47 @@ impl TimeSpace {
             Granularity::Year => checked_day(year, 1, 1).map(|_| year - 1),
             _ => checked_day(year, month, last),
         };
-        key.ok_or_else(absent)
+        let key = key.ok_or_else(absent)?;
+        if self.granularity() != Granularity::Day {
+            return Ok(key);
+        }
+        let number = self.zone().clock().number_of_day(key);
+        if self.zone().clock().leaves_out(key) {
+            let (text, zone) = (text.to_owned(), self.zone().name().to_owned());
+            return Err(KeyError::SkippedDay { text, zone, nearest: self.format_key(number) });
+        }
+        Ok(number)
     }
 
-    /// The key of a local date and time.
-    fn hour_at(&self, text: &str, local: DateTime, offset: Option<Offset>) -> Result<Key, KeyError> {
-        let zone = || self.zone().name().to_owned();
-        let whole = |seconds: i64| {
-            (seconds.rem_euclid(3_600) == 0).then(|| Key::try_from(seconds / 3_600).ok()).flatten()
-        };
-        let written = |seconds: i64| whole(seconds).map(|hour| self.format_hour(hour, true)).into_iter();
-        let seconds = match offset {
-            Some(offset) => self
-                .zone()
-                .instant_with_offset(local, offset)
-                .ok_or_else(|| KeyError::WrongOffset { text: text.to_owned(), zone: zone() })?,
-            None => match self.zone().instants_at(local) {
-                LocalInstants::None => {
-                    return Err(KeyError::SkippedHour { text: text.to_owned(), zone: zone() })
-                }
-                LocalInstants::One(seconds) => seconds,
-                LocalInstants::Two(first, second) => {
-                    return Err(KeyError::AmbiguousHour {
-                        text: text.to_owned(),
-                        zone: zone(),
-                        candidates: written(first).chain(written(second)).collect(),
-                    })
-                }
-            },
-        };
-        whole(seconds).ok_or_else(|| KeyError::NotAnHour {
-            text: text.to_owned(),
-            zone: zone(),
-            nearest: self.format_key(Key::try_from(seconds.max(0) / 3_600).unwrap_or(Key::MAX)),
-        })
+    /// The key of an hour of a calendar day.
+    fn hour_labeled(
+        &self,
+        text: &str,
+        local: &Local,
+        day: Key,
+        offset: Option<i64>,
+    ) -> Result<Key, KeyError> {
+        let (text, zone) = (|| text.to_owned(), || self.zone().name().to_owned());
+        if (local.minute, local.second) != (0, 0) {
+            let nearest = format!("{:04}-{:02}-{:02}T{:02}", local.year, local.month, local.day, local.hour);
+            return Err(KeyError::NotAnHour { text: text(), zone: zone(), nearest });
+        }
+        let mut hours = self.zone().hours_showing(day, local.hour);
+        if let Some(offset) = offset {
+            let hour = hours.iter().find(|(_, other)| *other == offset);
+            return hour
+                .map(|(hour, _)| *hour)
+                .ok_or_else(|| KeyError::WrongOffset { text: text(), zone: zone() });
+        }
+        hours.dedup_by_key(|(hour, _)| *hour);
+        match hours[..] {
+            [] => Err(KeyError::SkippedHour { text: text(), zone: zone() }),
+            [(hour, _)] => Ok(hour),
+            _ => {
+                let candidates = hours.iter().map(|(hour, _)| self.format_hour(*hour)).collect();
+                Err(KeyError::AmbiguousHour { text: text(), zone: zone(), candidates })
+            }
+        }
     }
 
     /// The text of a key, within the space or not. Numbers beyond the year 9999, which no text names,
@@ -90,12 +91,12 @@ impl TimeSpace {
     pub fn format_key(&self, key: Key) -> String {
         let beyond = || format!("#{key}");
         match self.granularity() {
-            Granularity::Hour => self.format_hour(key, false),
+            Granularity::Hour => self.format_hour(key),
             Granularity::Week => match iso_of_week(key) {
                 (year, _) if year > LAST_YEAR => beyond(),
                 (year, week) => format!("{year:04}-W{week:02}"),
             },
-            other => match (date_of_day(first_day(other, key)), other) {
+            other => match (date_of_day(self.first_calendar_day(other, key)), other) {
                 ((year, _, _), _) if year > LAST_YEAR => beyond(),
                 ((year, _, _), Granularity::Year) => format!("{year:04}"),
                 ((year, month, _), Granularity::Month) => format!("{year:04}-{month:02}"),
@@ -104,21 +105,18 @@ impl TimeSpace {
         }
     }
 
-    fn format_hour(&self, key: Key, with_offset: bool) -> String {
-        let Some((local, offset, twice)) = self.zone().local_hour(key) else {
+    fn format_hour(&self, key: Key) -> String {
+        let Some((local, offset)) = self.zone().local_hour(key) else {
             return format!("#{key}");
         };
-        let mut text =
-            format!("{:04}-{:02}-{:02}T{:02}", local.year(), local.month(), local.day(), local.hour());
-        if local.minute() != 0 || local.second() != 0 {
-            text.push_str(&format!(":{:02}", local.minute()));
-        }
-        if local.second() != 0 {
-            text.push_str(&format!(":{:02}", local.second()));
-        }
-        if twice || with_offset {
-            let seconds = offset.seconds();
-            let (sign, size) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+        // Within the years 1 to 9999, so it fits.
+        let (year, month, day) = (local.year() as u32, local.month() as u32, local.day() as u32);
+        let hour = local.hour() as u32;
+        let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}");
+        let calendar_day = checked_day(year, month, day).unwrap_or_default();
+        let hours = self.zone().hours_showing(calendar_day, hour);
+        if hours.iter().any(|(other, _)| *other != key) {
+            let (sign, size) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
             text.push_str(&format!("{sign}{:02}:{:02}", size / 3_600, size / 60 % 60));
             if size % 60 != 0 {
                 text.push_str(&format!(":{:02}", size % 60));
@@ -179,9 +177,9 @@ impl Cursor<'_> {
     }
 
     /// Reads an offset from UTC, if one comes next. None outside if it is malformed.
-    fn offset(&mut self) -> Option<Option<Offset>> {
+    fn offset(&mut self) -> Option<Option<i64>> {
         let sign = match self.0.as_bytes().first() {
-            Some(b'+') => 1,
+            Some(b'+') => 1_i64,
             Some(b'-') => -1,
             _ => return Some(None),
         };
@@ -192,8 +190,7 @@ impl Cursor<'_> {
         if minutes > 59 || seconds > 59 {
             return None;
         }
-        let size = i32::try_from(hours * 3_600 + minutes * 60 + seconds).ok()?;
-        Offset::from_seconds(sign * size).ok().map(Some)
+        Some(Some(sign * i64::from(hours * 3_600 + minutes * 60 + seconds)))
     }
 
     fn end(&self) -> Option<()> {
@@ -202,18 +199,9 @@ impl Cursor<'_> {
 }
 
 impl Local {
-    fn date_time(&self) -> Option<DateTime> {
-        checked_day(self.year, self.month, self.day)?;
-        let small = |number: u32| i8::try_from(number).ok();
-        DateTime::new(
-            i16::try_from(self.year).ok()?,
-            small(self.month)?,
-            small(self.day)?,
-            small(self.hour)?,
-            small(self.minute)?,
-            small(self.second)?,
-            0,
-        )
-        .ok()
+    /// The calendar day, if that is one and the time one of a clock.
+    fn day(&self) -> Option<Key> {
+        let on_clock = self.hour < 24 && self.minute < 60 && self.second < 60;
+        checked_day(self.year, self.month, self.day).filter(|_| on_clock)
     }
 }

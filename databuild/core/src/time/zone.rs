@@ -3,24 +3,30 @@
 //! Zones come from the database that is compiled in, so that a plan means the same on every machine.
 //! Day `d` is the span from the first instant of its label up to the first instant of the next: spans
 //! tile time without gap or overlap whatever a zone does at midnight. A day that a zone left out (Samoa,
-//! 2011-12-30) is an empty span.
+//! 2011-12-30) is an empty span, and no key. What hours are is said in [`super::clock`].
 
 use super::calendar::{checked_day, date_of_day, LAST_YEAR};
+use super::clock::{showing, Clock};
 use crate::range_set::Key;
 use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::Timestamp;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// Seconds from 0001-01-01T00Z to 1970-01-01T00Z.
 const EPOCH: i64 = 719_162 * 86_400;
 
-/// A time zone by its IANA name.
+/// A time zone by its IANA name. Zones are equal if their clocks always show the same time: `UTC` and `Etc/UTC`,
+/// `Europe/Kiev` and `Europe/Kyiv`.
 #[derive(Clone)]
 pub struct Zone {
     name: String,
     tz: TimeZone,
     utc: bool,
+    clock: Arc<Clock>,
 }
 
 impl Zone {
@@ -29,14 +35,19 @@ impl Zone {
     pub fn named(name: &str) -> Option<Zone> {
         let tz = TimeZoneDatabase::bundled().get(name).ok()?;
         let name = tz.iana_name()?.to_owned();
-        let utc = name == "UTC" || name == "Etc/UTC";
-        Some(Zone { name, tz, utc })
+        Some(Zone::of(name, tz))
     }
 
     /// Coordinated universal time.
     #[must_use]
     pub fn utc() -> Zone {
-        Zone { name: "UTC".to_owned(), tz: TimeZone::UTC, utc: true }
+        Zone::of("UTC".to_owned(), TimeZone::UTC)
+    }
+
+    fn of(name: String, tz: TimeZone) -> Zone {
+        let clock = Clock::of(&name, &tz);
+        let utc = clock.is_utc();
+        Zone { name, tz, utc, clock }
     }
 
     /// Its name in the IANA database.
@@ -45,20 +56,30 @@ impl Zone {
         &self.name
     }
 
-    /// The number of the first UTC hour that begins no earlier than `day` does.
+    /// What its clock shows.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The number of the first hour that begins no earlier than `day` does.
     pub(super) fn first_hour_of_day(&self, day: Key) -> Key {
         if day == 0 {
             // Zones west of Greenwich begin the calendar hours later; nothing is lost by giving those
             // hours to the first day, and every hour then has a day.
             return 0;
         }
-        let seconds = self.day_start(day);
-        Key::try_from((seconds + 3_599).div_euclid(3_600).max(0)).unwrap_or(Key::MAX)
+        let begin = self.day_start(day);
+        let hour = self.clock.hour_at(begin);
+        if self.clock.begin_of(hour) < begin {
+            hour.saturating_add(1)
+        } else {
+            hour
+        }
     }
 
     /// The day in whose span an hour begins.
     pub(super) fn day_of_hour(&self, hour: Key) -> Key {
-        self.day_at(i64::from(hour) * 3_600)
+        self.day_at(self.clock.begin_of(hour))
     }
 
     /// The day in whose span an instant lies, given in seconds since 0001-01-01T00Z.
@@ -91,65 +112,40 @@ impl Zone {
         }
         // Year, month and day are a calendar's and fit.
         let midnight = DateTime::constant(year as i16, month as i8, day as i8, 0, 0, 0, 0);
-        match self.tz.to_ambiguous_timestamp(midnight).compatible() {
-            Ok(instant) => seconds_of(instant),
-            Err(_) => i64::MAX / 2,
-        }
+        let ambiguous = self.tz.to_ambiguous_timestamp(midnight);
+        let instant = match ambiguous.offset() {
+            // The day begins where clocks were set over its midnight.
+            AmbiguousOffset::Gap { before, .. } => {
+                let set = before.to_timestamp(midnight).ok().and_then(|at| {
+                    let after = at.checked_add(jiff::SignedDuration::from_secs(1)).ok()?;
+                    self.tz.preceding(after).next()
+                });
+                set.map(|set| set.timestamp())
+            }
+            _ => ambiguous.compatible().ok(),
+        };
+        instant.map_or(i64::MAX / 2, seconds_of)
     }
 
-    /// Local date and time of an hour's first instant and the offset from UTC, and whether the same
-    /// date and time come twice; none beyond the calendar.
-    pub(super) fn local_hour(&self, hour: Key) -> Option<(DateTime, Offset, bool)> {
-        let instant = instant_of(i64::from(hour) * 3_600)?;
+    /// Local date and time of an hour's first instant and the offset from UTC in seconds; none beyond the calendar.
+    pub(super) fn local_hour(&self, hour: Key) -> Option<(DateTime, i64)> {
+        let instant = instant_of(self.clock.begin_of(hour))?;
         let offset = self.tz.to_offset(instant);
         let local = offset.to_datetime(instant);
-        let year = i64::from(local.year());
-        if !(1..=i64::from(LAST_YEAR)).contains(&year) {
-            return None;
-        }
-        let twice = matches!(self.tz.to_ambiguous_timestamp(local).offset(), AmbiguousOffset::Fold { .. });
-        Some((local, offset, twice))
+        let in_calendar = (1..=i64::from(LAST_YEAR)).contains(&i64::from(local.year()));
+        in_calendar.then(|| (local, i64::from(offset.seconds())))
     }
 
-    /// The instants, in seconds since 0001-01-01T00Z, at which clocks show a local date and time.
-    pub(super) fn instants_at(&self, local: DateTime) -> LocalInstants {
-        let ambiguous = self.tz.to_ambiguous_timestamp(local);
-        match ambiguous.offset() {
-            AmbiguousOffset::Gap { .. } => LocalInstants::None,
-            AmbiguousOffset::Unambiguous { offset } => match offset.to_timestamp(local) {
-                Ok(instant) => LocalInstants::One(seconds_of(instant)),
-                Err(_) => LocalInstants::None,
-            },
-            AmbiguousOffset::Fold { before, after } => {
-                match (before.to_timestamp(local), after.to_timestamp(local)) {
-                    (Ok(first), Ok(second)) => LocalInstants::Two(seconds_of(first), seconds_of(second)),
-                    _ => LocalInstants::None,
-                }
-            }
-        }
-    }
-
-    /// The instant of a local date and time with an offset from UTC, in seconds since 0001-01-01T00Z;
-    /// none if the zone had another offset then.
-    pub(super) fn instant_with_offset(&self, local: DateTime, offset: Offset) -> Option<i64> {
-        let instant = offset.to_timestamp(local).ok()?;
-        (self.tz.to_offset(instant) == offset).then(|| seconds_of(instant))
+    /// The hours, in order, during which the clock shows some hour of a calendar day, each with the offset from UTC in
+    /// seconds; an hour in which the clock was set may come with several offsets.
+    pub(super) fn hours_showing(&self, day: Key, hour: u32) -> Vec<(Key, i64)> {
+        showing(&self.clock, &self.tz, i64::from(day) * 86_400 + i64::from(hour) * 3_600)
     }
 
     /// The instant at which a day begins.
     pub(super) fn day_start_instant(&self, day: Key) -> Option<Timestamp> {
         instant_of(self.day_start(day))
     }
-}
-
-/// When clocks show some local date and time.
-pub(super) enum LocalInstants {
-    /// Never: clocks were set forward over it.
-    None,
-    /// Once.
-    One(i64),
-    /// Twice: clocks were set back over it.
-    Two(i64, i64),
 }
 
 /// The instant so many seconds after 0001-01-01T00Z; none beyond the calendar.
@@ -172,15 +168,31 @@ pub(super) fn seconds_of(instant: Timestamp) -> i64 {
 
 impl PartialEq for Zone {
     fn eq(&self, other: &Zone) -> bool {
-        self.name == other.name
+        Arc::ptr_eq(&self.clock, &other.clock) || self.clock == other.clock
     }
 }
 
 impl Eq for Zone {}
 
-impl std::hash::Hash for Zone {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
+impl PartialOrd for Zone {
+    fn partial_cmp(&self, other: &Zone) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Zone {
+    fn cmp(&self, other: &Zone) -> Ordering {
+        if Arc::ptr_eq(&self.clock, &other.clock) {
+            Ordering::Equal
+        } else {
+            self.clock.cmp(&other.clock)
+        }
+    }
+}
+
+impl Hash for Zone {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.clock.hash(state);
     }
 }
 

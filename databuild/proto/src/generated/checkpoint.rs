@@ -534,10 +534,10 @@ pub struct CheckpointKeySpace {
     // message fields
     // @@protoc_insertion_point(field:databuild.v1.CheckpointKeySpace.name)
     pub name: ::std::string::String,
-    // @@protoc_insertion_point(field:databuild.v1.CheckpointKeySpace.current)
-    pub current: ::std::vec::Vec<u32>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointKeySpace.retired)
     pub retired: ::std::vec::Vec<u32>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointKeySpace.order)
+    pub order: ::std::vec::Vec<u32>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.CheckpointKeySpace.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -568,17 +568,17 @@ impl ::protobuf::Message for CheckpointKeySpace {
                 10 => {
                     self.name = is.read_string()?;
                 },
-                18 => {
-                    is.read_repeated_packed_uint32_into(&mut self.current)?;
-                },
-                16 => {
-                    self.current.push(is.read_uint32()?);
-                },
                 26 => {
                     is.read_repeated_packed_uint32_into(&mut self.retired)?;
                 },
                 24 => {
                     self.retired.push(is.read_uint32()?);
+                },
+                34 => {
+                    is.read_repeated_packed_uint32_into(&mut self.order)?;
+                },
+                32 => {
+                    self.order.push(is.read_uint32()?);
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -595,8 +595,8 @@ impl ::protobuf::Message for CheckpointKeySpace {
         if !self.name.is_empty() {
             my_size += ::protobuf::rt::string_size(1, &self.name);
         }
-        my_size += ::protobuf::rt::vec_packed_uint32_size(2, &self.current);
         my_size += ::protobuf::rt::vec_packed_uint32_size(3, &self.retired);
+        my_size += ::protobuf::rt::vec_packed_uint32_size(4, &self.order);
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -606,8 +606,8 @@ impl ::protobuf::Message for CheckpointKeySpace {
         if !self.name.is_empty() {
             os.write_string(1, &self.name)?;
         }
-        os.write_repeated_packed_uint32(2, &self.current)?;
         os.write_repeated_packed_uint32(3, &self.retired)?;
+        os.write_repeated_packed_uint32(4, &self.order)?;
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -626,16 +626,16 @@ impl ::protobuf::Message for CheckpointKeySpace {
 
     fn clear(&mut self) {
         self.name.clear();
-        self.current.clear();
         self.retired.clear();
+        self.order.clear();
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static CheckpointKeySpace {
         static instance: CheckpointKeySpace = CheckpointKeySpace {
             name: ::std::string::String::new(),
-            current: ::std::vec::Vec::new(),
             retired: ::std::vec::Vec::new(),
+            order: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -22,7 +22,7 @@ pub fn run(cli: &Cli, args: &ApplyArgs) -> Result<u8, CliError> {
         source: Some("cli".to_owned()),
     };
     let want: WantDetail =
-        client.post(&format!("/api/v1/plans/{}/apply", output::encode(&args.plan)), &request)?;
+        client.post(&format!("/api/v1/plans/{}/apply", output::segment(&args.plan)), &request)?;
     if args.detach {
         return super::want::print(cli, &want).map(|()| exit_code::OK);
     }

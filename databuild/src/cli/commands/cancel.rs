@@ -24,17 +24,17 @@ pub fn run(cli: &Cli, args: &CancelArgs) -> Result<u8, CliError> {
     }
     let client = connect::connect(cli)?;
     if is_want {
-        let want: WantDetail = client.delete(&format!("/api/v1/wants/{}", args.id))?;
+        let want: WantDetail = client.delete(&format!("/api/v1/wants/{}", output::segment(&args.id)))?;
         super::want::print(cli, &want)?;
     } else if is_trial {
-        let trial: TrialDetail = client.delete(&format!("/api/v1/trials/{}", args.id))?;
+        let trial: TrialDetail = client.delete(&format!("/api/v1/trials/{}", output::segment(&args.id)))?;
         if cli.json {
             output::json(&trial)?;
         } else {
             output::line(&format!("{} is canceled", trial.trial.id));
         }
     } else {
-        let run: RunDetail = client.delete(&format!("/api/v1/runs/{}", args.id))?;
+        let run: RunDetail = client.delete(&format!("/api/v1/runs/{}", output::segment(&args.id)))?;
         if cli.json {
             output::json(&run)?;
         } else {

@@ -8,7 +8,8 @@ use super::super::error::{CliError, Kind};
 use super::super::graph::{self, BuiltGraph};
 use super::super::{connect, exit_code, output};
 use crate::api::{
-    self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, SourcesRequest, StaleView,
+    self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff, SourcesRequest,
+    StaleView,
 };
 use crate::server::blame::{blame, SourceManifest};
 use databuild_core::graph::diff::{diff, Difference, MovedDifference};
@@ -85,6 +86,16 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
                 check: difference.name.clone(),
                 change: difference.change.code().to_owned(),
                 what: texts(&difference.what),
+            })
+            .collect(),
+        pools: found
+            .pools
+            .iter()
+            .map(|pool| PoolDiff {
+                pool: pool.label.clone(),
+                change: pool.change().code().to_owned(),
+                before: pool.before,
+                now: pool.now,
             })
             .collect(),
         moved: found.moved.iter().map(moved).collect(),
@@ -195,7 +206,7 @@ fn print(view: &DiffView, same: bool) {
     let from = |from: &Option<String>| from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
     if same {
         output::line(&format!(
-            "{} and {} have the same jobs, datasets and checks",
+            "{} and {} have the same jobs, datasets, checks and pools",
             short(&view.base),
             short(&view.head)
         ));
@@ -230,6 +241,13 @@ fn print(view: &DiffView, same: bool) {
         let what = if check.what.is_empty() { String::new() } else { format!("  {}", check.what.join(", ")) };
         output::line(&format!("{:<8} check {}{what}", check.change, check.check));
     }
+    for pool in &view.pools {
+        let slots = match (pool.before, pool.now) {
+            (Some(before), Some(now)) => format!("slots {before} -> {now}"),
+            (before, now) => output::count(u64::from(before.or(now).unwrap_or_default()), "slot"),
+        };
+        output::line(&format!("{:<8} pool {}  {slots}", pool.change, pool.pool));
+    }
     for moved in &view.moved {
         let dataset = moved.dataset.as_ref().map(|dataset| format!("{dataset}: ")).unwrap_or_default();
         output::line(&format!(
@@ -248,12 +266,21 @@ fn print(view: &DiffView, same: bool) {
             "{certain} that {} current would be stale{more}",
             output::are(stale.partitions - downstream)
         ));
-        for dataset in &stale.datasets {
+        for dataset in stale.datasets.iter().filter(|dataset| dataset.stale + dataset.downstream > 0) {
             let downstream = match dataset.downstream {
                 0 => String::new(),
                 count => format!(", {count} more if upstream changes"),
             };
             output::line(&format!("  {}: {}{downstream}", dataset.dataset, dataset.stale));
+        }
+        if stale.lost > 0 {
+            output::line(&format!(
+                "{} would lose their history; declare `moved` for what was renamed",
+                output::count(stale.lost, "built partition")
+            ));
+            for dataset in stale.datasets.iter().filter(|dataset| dataset.lost > 0) {
+                output::line(&format!("  {}: {}", dataset.dataset, dataset.lost));
+            }
         }
     }
 }

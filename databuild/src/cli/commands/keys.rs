@@ -45,7 +45,7 @@ fn spaces(cli: &Cli) -> Result<u8, CliError> {
 
 /// The path of a key space, whose name may have slashes in it.
 fn path(space: &str) -> String {
-    format!("/api/v1/keys/{}", output::encode(space).replace('/', "%2F"))
+    format!("/api/v1/keys/{}", output::segment(space))
 }
 
 fn list(cli: &Cli, space: &str, retired: bool, limit: usize) -> Result<u8, CliError> {

@@ -23,7 +23,7 @@ enum Sink {
 /// No such run or attempt.
 pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
-    let id = output::encode(&args.run);
+    let id = output::segment(&args.run);
     let run: RunDetail = client.get(&format!("/api/v1/runs/{id}"))?;
     let attempt = args.attempt.unwrap_or(run.run.attempts);
     let streams: &[&str] = match (args.stdout, args.stderr) {

@@ -13,7 +13,7 @@ use crate::api::{Page, PlanSummary, PlanView};
 pub fn run(cli: &Cli, args: &PlansArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
     if let Some(id) = &args.id {
-        let plan: PlanView = client.get(&format!("/api/v1/plans/{}", output::encode(id)))?;
+        let plan: PlanView = client.get(&format!("/api/v1/plans/{}", output::segment(id)))?;
         return super::plan::print(cli, &plan).map(|()| exit_code::OK);
     }
     let page: Page<PlanSummary> = client.get("/api/v1/plans")?;

@@ -14,7 +14,7 @@ use crate::api::{Page, RunDetail, RunRow};
 pub fn run(cli: &Cli, args: &RunsArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
     if let Some(id) = &args.id {
-        let run: RunDetail = client.get(&format!("/api/v1/runs/{}", output::encode(id)))?;
+        let run: RunDetail = client.get(&format!("/api/v1/runs/{}", output::segment(id)))?;
         if cli.json {
             output::json(&run)?;
         } else {

@@ -75,7 +75,7 @@ pub fn rerun(cli: &Cli, args: &RerunArgs) -> Result<u8, CliError> {
 pub fn list(cli: &Cli, args: &TrialsArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
     if let Some(id) = &args.id {
-        let trial: TrialDetail = client.get(&format!("/api/v1/trials/{}", output::encode(id)))?;
+        let trial: TrialDetail = client.get(&format!("/api/v1/trials/{}", output::segment(id)))?;
         print(cli, &trial)?;
         return Ok(exit_code::OK);
     }

@@ -40,10 +40,10 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
             }
         }
         WantCommand::Get { id } => {
-            print(cli, &client.get(&format!("/api/v1/wants/{}", output::encode(id)))?)?
+            print(cli, &client.get(&format!("/api/v1/wants/{}", output::segment(id)))?)?
         }
         WantCommand::Cancel { id } => {
-            print(cli, &client.delete(&format!("/api/v1/wants/{}", output::encode(id)))?)?
+            print(cli, &client.delete(&format!("/api/v1/wants/{}", output::segment(id)))?)?
         }
         WantCommand::Pause { id } => print(cli, &act(&client, id, "pause", &serde_json::json!({}))?)?,
         WantCommand::Resume { id } => print(cli, &act(&client, id, "resume", &serde_json::json!({}))?)?,
@@ -56,7 +56,7 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
 }
 
 fn act(client: &Client, id: &str, what: &str, body: &impl Serialize) -> Result<WantDetail, CliError> {
-    client.post(&format!("/api/v1/wants/{}/{what}", output::encode(id)), body)
+    client.post(&format!("/api/v1/wants/{}/{what}", output::segment(id)), body)
 }
 
 fn standing(want: &WantRow) -> String {

@@ -6,7 +6,7 @@ use databuild_core::graph::Axis;
 use databuild_core::ids::Seq;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
 use databuild_core::state::Alias;
-use databuild_core::time::Granularity;
+use databuild_core::time::{Granularity, Zone};
 use databuild_proto::protobuf::{EnumOrUnknown, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::CheckpointGranularity as StoredGranularity;
@@ -96,7 +96,7 @@ fn axis_message(axis: Axis) -> stored::CheckpointAxis {
     let Axis { name, calendar } = axis;
     let (granularity, timezone) = match calendar {
         None => (StoredGranularity::CHECKPOINT_GRANULARITY_UNSPECIFIED, String::new()),
-        Some((granularity, timezone)) => (granularity_message(granularity), timezone),
+        Some((granularity, zone)) => (granularity_message(granularity), zone.name().to_owned()),
     };
     stored::CheckpointAxis {
         name,
@@ -127,7 +127,9 @@ fn axis_dump(message: stored::CheckpointAxis) -> Result<Axis, ConvertError> {
         StoredGranularity::CHECKPOINT_GRANULARITY_MONTH => Granularity::Month,
         StoredGranularity::CHECKPOINT_GRANULARITY_YEAR => Granularity::Year,
     };
-    Ok(Axis { name, calendar: Some((granularity, timezone)) })
+    let zone = Zone::named(&timezone)
+        .ok_or_else(|| ConvertError::NewerFormat { what: format!("the time zone `{timezone}`") })?;
+    Ok(Axis { name, calendar: Some((granularity, zone)) })
 }
 
 pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {

@@ -9,7 +9,7 @@ use databuild_core::graph::Axis;
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns, TrialDump};
 use databuild_core::state::{Alias, Answered, Arm};
-use databuild_core::time::Granularity;
+use databuild_core::time::{Granularity, Zone};
 use databuild_proto::protobuf::MessageField;
 use jiff::Timestamp;
 
@@ -76,7 +76,7 @@ fn full() -> StateDump {
         [Granularity::Hour, Granularity::Day, Granularity::Week, Granularity::Month, Granularity::Year];
     let axes = calendars.map(|granularity| Axis {
         name: format!("by {granularity:?}"),
-        calendar: Some((granularity, "Europe/Berlin".to_owned())),
+        calendar: Some((granularity, Zone::named("Europe/Berlin").unwrap())),
     });
     let listed = Axis { name: "city".to_owned(), calendar: None };
     let dataset = |name: &str| DatasetDump {
@@ -187,7 +187,7 @@ fn full() -> StateDump {
         starts: [("//:job".to_owned(), vec![time("2024-03-14T01:02:03.5Z"), time("2024-03-14T01:02:04Z")])]
             .into(),
         symbols: vec!["oslo".to_owned(), "rome".to_owned()],
-        key_spaces: vec![("cities".to_owned(), RangeSet::range(3, 5), RangeSet::single(7))],
+        key_spaces: vec![("cities".to_owned(), vec![(7, 7), (3, 5)], RangeSet::single(7))],
         graphs: vec![graph("1f"), graph("2f")],
         provenances: vec![JobDigests {
             code: "c".to_owned(),

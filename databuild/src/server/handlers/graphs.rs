@@ -131,10 +131,12 @@ pub async fn impact(
                 dataset,
                 stale: impact.stale,
                 downstream: impact.downstream,
+                lost: impact.lost,
             })
             .collect();
         let partitions = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
-        Ok(StaleView { partitions, datasets, seq })
+        let lost = datasets.iter().map(|dataset| dataset.lost).sum();
+        Ok(StaleView { partitions, lost, datasets, seq })
     });
     Ok(Json(view.await?))
 }

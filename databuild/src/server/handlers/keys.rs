@@ -63,25 +63,19 @@ pub async fn list(
     // Nothing to add tells only whether there is such a key space.
     let nothing = KeyRequest { space: space.clone(), keys: Vec::new(), by: String::new() };
     decide::preview_added(state, &nothing).map_err(CommandError::from)?;
-    let after: Option<Key> = cursor(query.cursor.as_deref())?;
+    // Keys keep their places when others are retired.
+    let from: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
     let limit = limit(query.limit);
     let own = state.symbols.dynamic(&space);
-    let mut all = own.current.clone();
-    if query.retired {
-        all.union_with(&own.retired);
-    }
-    if let Some(after) = after {
-        all.remove_range(0, after);
-    }
-    let mut numbers: Vec<Key> = all.iter().take(limit + 1).collect();
-    let more = numbers.len() > limit;
-    numbers.truncate(limit);
-    let row = |number: &Key| KeyRow {
-        key: state.symbols.text(*number).to_owned(),
-        retired: own.retired.contains(*number),
+    let listed = |(_, key): &(usize, Key)| query.retired || own.current.contains(*key);
+    let mut places = own.in_order().enumerate().skip(from).filter(listed);
+    let row = |(_, key): (usize, Key)| KeyRow {
+        key: state.symbols.text(key).to_owned(),
+        retired: own.retired.contains(key),
     };
-    let next = if more { numbers.last().map(ToString::to_string) } else { None };
-    Ok(Json(Page { data: numbers.iter().map(row).collect(), next, seq: state.seq.0 }))
+    let data = places.by_ref().take(limit).map(row).collect();
+    let next = places.next().map(|(place, _)| place.to_string());
+    Ok(Json(Page { data, next, seq: state.seq.0 }))
 }
 
 /// `POST /keys/{space}`.

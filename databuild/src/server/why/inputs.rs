@@ -108,7 +108,7 @@ pub(super) fn inputs_used(
     };
     for (dataset, set) in &now {
         let before = then.as_ref().map(|then| then.sets.get(dataset));
-        for key in set.iter() {
+        for key in state.in_order(*dataset, set) {
             // Whatever data it had then, nobody read it.
             let added = before.is_some_and(|before| before.is_none_or(|before| !before.contains(&key)));
             let read = if added { None } else { versions.then(*dataset, &key)? };
@@ -123,7 +123,7 @@ pub(super) fn inputs_used(
     for (dataset, before) in then.iter().flat_map(|then| &then.sets) {
         let still = now.iter().find(|(other, _)| other == dataset).map(|(_, set)| set);
         let removed = still.map_or_else(|| before.clone(), |still| before.subtract(still));
-        for key in removed.iter() {
+        for key in state.in_order(*dataset, &removed) {
             // What was not there was not read either.
             let Some(version) = versions.then(*dataset, &key)? else { continue };
             used.inputs.push(InputUsed {
@@ -251,7 +251,7 @@ fn symbols_at(state: &State, reader: &Reader, at: Seq) -> Result<Option<Symbols>
             |keys: &[String]| -> RangeSet { keys.iter().filter_map(|key| state.symbols.get(key)).collect() };
         match change {
             Event::KeysAdded(added) => symbols.retire_keys(&added.space, &numbers(&added.keys)),
-            Event::KeysRetired(retired) => symbols.add_keys(&retired.space, &numbers(&retired.keys)),
+            Event::KeysRetired(retired) => symbols.add_keys(&retired.space, numbers(&retired.keys).iter()),
             _ => {}
         }
     }

@@ -123,13 +123,14 @@ impl<'a> Lexicon<'a> {
                 if space.granularity() != Granularity::Hour {
                     return sorted(space.start(), end, |key| Cow::Owned(text(key)), read);
                 }
-                // Hours go back where clocks do, dates do not.
+                // Hours go back where clocks do, and dates where clocks are set back over midnight.
                 let date = |key: Key| text(key).chars().take(DATE).collect::<String>();
                 if read.len() < DATE {
                     return sorted(space.start(), end, |key| Cow::Owned(date(key)), read);
                 }
                 let from = first_from(space.start(), end, |key| date(key).as_str() >= &read[..DATE]);
-                let hours = (from..end).map(text).take_while(|text| text.starts_with(&read[..DATE]));
+                let from = from.saturating_sub(DAY).max(space.start());
+                let hours = (from..end.min(from.saturating_add(3 * DAY))).map(text);
                 let rests: Vec<_> =
                     hours.filter_map(|hour| Some(hour.strip_prefix(read)?.to_owned())).collect();
                 let chars: BTreeSet<char> = rests.iter().filter_map(|rest| rest.chars().next()).collect();
@@ -153,24 +154,17 @@ impl<'a> Lexicon<'a> {
     }
 }
 
-/// How hours are written: with minutes where UTC hours are no full hours, with the offset where they come twice.
-const HOURS: [&str; 15] = [
+/// How hours are written: with the offset from UTC where several have one label.
+const HOURS: [&str; 5] = [
     "0000-00-00T00",
     "0000-00-00T00+00:00",
     "0000-00-00T00+00:00:00",
     "0000-00-00T00-00:00",
     "0000-00-00T00-00:00:00",
-    "0000-00-00T00:00",
-    "0000-00-00T00:00+00:00",
-    "0000-00-00T00:00+00:00:00",
-    "0000-00-00T00:00-00:00",
-    "0000-00-00T00:00-00:00:00",
-    "0000-00-00T00:00:00",
-    "0000-00-00T00:00:00+00:00",
-    "0000-00-00T00:00:00+00:00:00",
-    "0000-00-00T00:00:00-00:00",
-    "0000-00-00T00:00:00-00:00:00",
 ];
+
+/// More hours than a day has, even one that a zone had twice.
+const DAY: Key = 50;
 
 /// The first number from `lo` on, before `hi`, for which something holds that holds for all after it; `hi` if none.
 fn first_from(lo: Key, hi: Key, holds: impl Fn(Key) -> bool) -> Key {

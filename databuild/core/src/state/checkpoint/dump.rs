@@ -32,8 +32,8 @@ pub struct StateDump {
     pub starts: BTreeMap<String, Vec<Timestamp>>,
     /// Texts of listed and dynamic keys, by number.
     pub symbols: Vec<String>,
-    /// Dynamic key spaces: name, keys that exist, keys that are retired.
-    pub key_spaces: Vec<(String, RangeSet, RangeSet)>,
+    /// Dynamic key spaces.
+    pub key_spaces: Vec<KeySpaceDump>,
     /// The graph that new work follows, then those of live runs and trials; none if no graph was ever registered.
     pub graphs: Vec<GraphDump>,
     /// By index.
@@ -59,6 +59,9 @@ pub struct StateDump {
     /// Trials.
     pub trials: Vec<TrialDump>,
 }
+
+/// A dynamic key space: its name, ranges of keys in the order in which they came, and which of them are retired.
+pub type KeySpaceDump = (String, Vec<(Key, Key)>, RangeSet);
 
 /// A [`Trial`].
 #[derive(Debug, Clone, PartialEq)]
@@ -272,7 +275,7 @@ impl State {
             attempt_ms: *attempt_ms,
             key_spaces: symbols
                 .dynamic_spaces()
-                .map(|(name, keys)| (name.to_owned(), keys.current.clone(), keys.retired.clone()))
+                .map(|(name, keys)| (name.to_owned(), keys.order().to_vec(), keys.retired.clone()))
                 .collect(),
             pool_sizes: pool_sizes.clone(),
             starts: starts.iter().map(|(job, at)| (job.clone(), at.iter().copied().collect())).collect(),

@@ -19,5 +19,5 @@ mod restore;
 mod tests;
 
 pub use columns::{EntryColumns, Misfit, SetColumns};
-pub use dump::{DatasetDump, GraphDump, RunDump, StateDump, TrialDump, WantDump, WorkDump};
+pub use dump::{DatasetDump, GraphDump, KeySpaceDump, RunDump, StateDump, TrialDump, WantDump, WorkDump};
 pub use restore::RestoreError;

@@ -4,7 +4,7 @@ use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, TrialDump, Want
 use crate::graph::{Axis, Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
-use crate::range_set::Key;
+use crate::range_set::{Key, RangeSet};
 use crate::state::{
     DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Requests, Run, State, Trial, Want,
 };
@@ -83,15 +83,13 @@ impl State {
                 return Err(RestoreError::Index("a static key"));
             }
         }
-        for (name, current, retired) in &key_spaces {
-            let last = current.last().max(retired.last());
-            if last.is_some_and(|last| last as usize >= symbols.len()) || current.intersects(retired) {
+        for (name, order, retired) in &key_spaces {
+            let all = RangeSet::from_ranges(order.iter().copied());
+            if all.last().is_some_and(|last| last as usize >= symbols.len()) || !retired.is_subset(&all) {
                 return Err(RestoreError::Index("a dynamic key"));
             }
-            // What is retired was there before.
-            symbols.add_keys(name, retired);
+            symbols.add_keys(name, order.iter().flat_map(|(lo, hi)| *lo..=*hi));
             symbols.retire_keys(name, retired);
-            symbols.add_keys(name, current);
         }
         let mut parsed: BTreeMap<GraphId, Graph> = BTreeMap::new();
         let mut registered = Vec::with_capacity(graphs.len());
