@@ -204,6 +204,7 @@ impl Server {
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
             idempotency: Arc::new(Mutex::new(VecDeque::new())),
+            watched: Arc::default(),
         };
         write_roots(&app)?;
         guard.publish_info(Publication {

@@ -6,6 +6,7 @@ use super::handlers::{
     checks, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs, server,
     trials, wants,
 };
+use super::scope::Watched;
 use crate::engine::Handle;
 use crate::snapshot;
 use axum::extract::DefaultBodyLimit;
@@ -48,6 +49,8 @@ pub struct App {
     pub shutdown: mpsc::UnboundedSender<bool>,
     /// Answers to the latest requests with an idempotency key: key and want.
     pub idempotency: Arc<Mutex<VecDeque<(String, String)>>>,
+    /// The work of wants that somebody watches.
+    pub watched: Arc<Watched>,
 }
 
 impl App {

@@ -419,4 +419,4 @@ fn to_the_second(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -15,6 +15,7 @@
 mod archived;
 mod checks;
 mod columns;
+mod work;
 
 use super::convert::kind;
 use super::error::StoreError;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use archived::{Filed, RunWithChecks};
 pub use checks::CheckFilter;
+pub use work::WantWork;
 
 /// No answer has more rows than this, whatever limit was asked for.
 pub const MAX_ROWS: usize = 1000;

@@ -197,6 +197,7 @@ mod tests {
                 what: (*what).to_owned(),
                 partition: "a".to_owned(),
                 partitions: *partitions,
+                job: None,
                 run: Some((*run).to_owned()),
                 wall_ms: None,
                 message: String::new(),

@@ -11,7 +11,7 @@ use crate::engine::CommandError;
 use crate::store::{RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::Json;
 use databuild_core::decide::job_called;
@@ -157,14 +157,8 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
     let id = parse(&id)?;
     if let Err(error) = app.engine.cancel_run(id).await {
-        return Err(match history::run(app.engine.reader(), id) {
-            Ok(known) => {
-                let state = known.value.0.run.state.as_str();
-                ApiError::new(StatusCode::CONFLICT, "run_ended", format!("{id} is {state} already"))
-                    .with("run_id", id)
-            }
-            Err(_) => error.into(),
-        });
+        let state = || Ok(history::run(app.engine.reader(), id)?.value.0.run.state.as_str());
+        return Err(ApiError::of_command(error, "run", id, state));
     }
     Ok(Json(detail(&app, id)?))
 }
