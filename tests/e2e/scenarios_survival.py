@@ -130,7 +130,7 @@ class Survival(Scenario):
             wait_until("the runner and its job are gone", lambda: not alive(runner) and not alive(process))
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.kill(server, signal.SIGCONT)
-            wait_until("it is noticed", lambda: "no runner can be started" in self.ws.cli("why", want).out)
+            wait_until("it is noticed", lambda: "the runner cannot be started" in self.ws.cli("why", want).out)
             self.assertEqual(self.attempts(run), ["lost"])
         self.ws.release("a")
         self.ws.wait_want(want, "satisfied")

@@ -18,7 +18,7 @@ use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::{OutputRecord, Refresh};
-use databuild_core::ids::AttemptId;
+use databuild_core::ids::{AttemptId, WantId};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -52,6 +52,8 @@ pub struct EngineConfig {
     pub memory: Option<u64>,
     /// Finds or starts the runner.
     pub connect: ConnectRunner,
+    /// Wants that are to be canceled before anything begins.
+    pub close: Vec<WantId>,
 }
 
 /// An engine that cannot start.
@@ -147,6 +149,8 @@ impl Engine {
             publisher::publisher(&staging, &publish_receive, &to_loop, &of_publisher);
         })?);
         let resume = performer.reconnect(&live_attempts(&core.state));
+        // All of these are decided before anything is leased.
+        let first = config.close.into_iter().map(Input::CancelWant).chain([resume]).collect();
         performer.set_slots(config.slots);
         let orchestrator = Orchestrator {
             core,
@@ -157,7 +161,7 @@ impl Engine {
             pace,
             inbox: messages,
             examine: examine_send,
-            postponed: vec![resume],
+            postponed: first,
         };
         let handle = Handle {
             inbox: Arc::new(Mutex::new(inbox)),

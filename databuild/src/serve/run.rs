@@ -134,7 +134,7 @@ fn start_and_serve(
     let leave = runtime.block_on(server.serve_until_told(options));
     tracing::info!(?leave, "going down");
     // An idle server has no jobs, and its runner nothing to wait for.
-    let jobs = matches!(leave, Leave::Lost | Leave::Idle | Leave::Asked { jobs: true });
+    let jobs = options.private || matches!(leave, Leave::Lost | Leave::Idle | Leave::Asked { jobs: true });
     let stopped = server.engine.stop(jobs);
     runtime.shutdown_timeout(GOODBYE);
     match stopped {
@@ -171,6 +171,8 @@ impl Server {
         let log = SqliteLog::open(&state.database())?;
         let reader = Arc::new(Reader::new(&state.database(), READERS));
         let program = std::env::current_exe().map_err(|error| ServeError::System(error.to_string()))?;
+        // One server lives at a time, so whoever wanted these has ended.
+        let close = super::private::left_over(&reader)?;
         let engine = Engine::start(EngineConfig {
             workspace: state.workspace().path().to_owned(),
             spool: state.spool(),
@@ -184,12 +186,16 @@ impl Server {
             base_env: job_environment(),
             slots: options.slots,
             memory: super::memory(),
-            connect: connect_runner(state, &program)?,
+            connect: connect_runner(state, &program, options.private)?,
+            close,
         })?;
 
         let token = Token::generate().map_err(|error| ServeError::System(error.to_string()))?;
         let binary = snapshots.binary_digest(&program);
         let (shutdown, told) = mpsc::unbounded_channel();
+        if options.private {
+            super::private::watch(shutdown.clone()).map_err(|error| ServeError::System(error.to_string()))?;
+        }
         let app = App {
             engine: engine.handle(),
             guard: Arc::new(Guard {
@@ -231,6 +237,9 @@ impl Server {
         let archiving = tokio::spawn(super::retention::keep_events(self.engine.handle()));
         let leave = self.wait(options.idle_timeout).await;
         archiving.abort();
+        if options.private {
+            super::private::close_wants(&self.engine.handle()).await;
+        }
         let _ = stop.send(());
         let _ = tokio::time::timeout(GOODBYE, http).await;
         leave
@@ -282,10 +291,10 @@ impl Server {
 }
 
 /// How the runner is found or started: the same program, on a socket in the runtime folder.
-fn connect_runner(state: &StateDir, program: &Path) -> Result<ConnectRunner, ServeError> {
+fn connect_runner(state: &StateDir, program: &Path, private: bool) -> Result<ConnectRunner, ServeError> {
     let socket = RuntimeDir::create(state)?.socket("runner.sock")?;
     let server = format!("databuild {} (pid {})", env!("CARGO_PKG_VERSION"), std::process::id());
-    let options = ConnectOptions::new(state.spool(), &socket, server);
+    let options = ConnectOptions { private, ..ConnectOptions::new(state.spool(), &socket, server) };
     let (program, spool) = (program.to_owned(), state.spool());
     let state = state.clone();
     Ok(Box::new(move |events| {
@@ -297,6 +306,9 @@ fn connect_runner(state: &StateDir, program: &Path) -> Result<ConnectRunner, Ser
         RunnerClient::connect_or_start(&options, events, || {
             let mut command = Command::new(&program);
             command.arg("runner").arg("--spool").arg(&spool).arg("--socket").arg(&socket);
+            if private {
+                command.arg("--private");
+            }
             command
         })
     }))

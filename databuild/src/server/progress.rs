@@ -391,7 +391,10 @@ mod tests {
         let success = Success { outputs: outputs(&["a", "b", "c"]), ..Success::default() };
         workspace.end("text/name=a+b+c", Ok(success));
         let all = [line("started", "text", 3), line("built", "text", 3)];
-        assert_eq!(told(&workspace, 1), all.map(|(what, _, count)| (what, "text/name=a+b+c".to_owned(), count)));
+        assert_eq!(
+            told(&workspace, 1),
+            all.map(|(what, _, count)| (what, "text/name=a+b+c".to_owned(), count))
+        );
         assert_eq!(told(&workspace, 2), [line("started", "text/name=c", 1), line("built", "text/name=c", 1)]);
     }
 

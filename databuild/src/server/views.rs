@@ -7,6 +7,7 @@ use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind};
 use databuild_core::graph::DatasetIx;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::{State, Verdict, Want};
+use std::collections::BTreeMap;
 
 /// References shown for one group of a plan.
 const MOST_REFERENCES: usize = 20;
@@ -76,34 +77,87 @@ impl Standing {
     }
 }
 
-/// Counts of a dataset within `set`.
-pub(super) fn summary(state: &mut State, ix: DatasetIx, set: &PartitionSet) -> DatasetSummary {
-    let at = standing(state, ix, set);
+/// Counts of a dataset, each partition in one of them. `behind` are those that something upstream may change.
+fn summary(
+    state: &State,
+    ix: DatasetIx,
+    set: &PartitionSet,
+    at: &Standing,
+    behind: &PartitionSet,
+) -> DatasetSummary {
     let dataset = state.graph().dataset(ix);
+    // As one partition is called: see [`Standing::of`].
+    let idle = |part: &PartitionSet| part.subtract(&at.building);
+    let failed = idle(&at.failed);
+    let missing = idle(&at.missing).subtract(&failed);
+    let stale = idle(&at.stale).subtract(&failed);
+    let behind = idle(behind).intersect(set).subtract(&at.missing).subtract(&at.stale).len();
+    let others = at.building.len() + failed.len() + missing.len() + stale.len() + behind;
     DatasetSummary {
         dataset: dataset.name.clone(),
         external: dataset.external,
         dims: dataset.dims.clone(),
         total: set.len(),
-        current: set.len() - at.missing.len() - at.stale.len(),
-        missing: at.missing.len(),
-        stale: at.stale.len(),
+        current: set.len().saturating_sub(others),
+        behind,
+        missing: missing.len(),
+        stale: stale.len(),
         building: at.building.len(),
-        failed: at.failed.len(),
+        failed: failed.len(),
     }
 }
 
 /// Counts of all datasets, over all keys that exist now.
 pub(super) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
     let Some(registered) = state.graph.clone() else { return Vec::new() };
-    registered
-        .graph
+    let graph = &registered.graph;
+    let standings: BTreeMap<DatasetIx, (PartitionSet, Standing)> = graph
         .datasets()
         .map(|(ix, dataset)| {
             let all = PartitionSet::full(dataset.shape, state.extents().of(ix));
-            summary(state, ix, &all)
+            let at = standing(state, ix, &all);
+            (ix, (all, at))
+        })
+        .collect();
+    let behind = behind(state, &standings);
+    let none = |ix: DatasetIx| PartitionSet::empty(graph.dataset(ix).shape);
+    standings
+        .iter()
+        .map(|(ix, (all, at))| {
+            summary(state, *ix, all, at, &behind.get(ix).cloned().unwrap_or_else(|| none(*ix)))
         })
         .collect()
+}
+
+/// What a build may make anew since something upstream is not current, by dataset.
+fn behind(
+    state: &State,
+    standings: &BTreeMap<DatasetIx, (PartitionSet, Standing)>,
+) -> BTreeMap<DatasetIx, PartitionSet> {
+    let graph = state.graph();
+    let mut behind: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    // Jobs are in an order in which what is read comes before what reads it.
+    for (_, job) in graph.jobs() {
+        let home = job.outputs[0];
+        let mut dependents = PartitionSet::empty(graph.dataset(home).shape);
+        for input in &job.inputs {
+            let Some((_, at)) = standings.get(&input.dataset) else { continue };
+            let mut off = at.missing.union(&at.stale);
+            if let Some(more) = behind.get(&input.dataset) {
+                off.union_with(more);
+            }
+            if off.is_empty() {
+                continue;
+            }
+            let (made, read) =
+                (graph.side(home, state.extents()), graph.side(input.dataset, state.extents()));
+            dependents.union_with(&input.mapping.dependents_of(&made, &read, &off));
+        }
+        for output in &job.outputs {
+            behind.insert(*output, dependents.clone());
+        }
+    }
+    behind
 }
 
 /// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on.

@@ -235,9 +235,53 @@ fn what_is_current_is_not_failed_by_a_run_for_code_that_was_taken_back() {
          nothing: exit code 1"
     );
     let mut state = workspace.core.state.clone();
-    let text = state.graph().dataset_named("text").unwrap();
-    let all = PartitionSet::full(state.graph().dataset(text).shape, state.extents().of(text));
-    assert_eq!(views::summary(&mut state, text, &all).failed, 0);
+    assert!(views::summaries(&mut state).iter().all(|dataset| dataset.failed == 0));
+}
+
+#[test]
+fn counts_do_not_overlap_and_tell_what_is_behind() {
+    /// Current, behind, stale, missing, building, failed.
+    fn counts(workspace: &Workspace, dataset: &str) -> [u64; 6] {
+        let mut state = workspace.core.state.clone();
+        let all = views::summaries(&mut state);
+        let of = all.iter().find(|summary| summary.dataset == dataset).unwrap();
+        let counts = [of.current, of.behind, of.stale, of.missing, of.building, of.failed];
+        assert_eq!(counts.iter().sum::<u64>(), of.total);
+        counts
+    }
+    let mut workspace = written();
+    assert_eq!(counts(&workspace, "text"), [3, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&workspace, "book"), [1, 0, 0, 0, 0, 0]);
+    workspace.observe("raw/name=b", "r2");
+    assert_eq!(counts(&workspace, "text"), [2, 0, 1, 0, 0, 0]);
+    assert_eq!(counts(&workspace, "book"), [0, 1, 0, 0, 0, 0]);
+    workspace.want("text/name=b", Refresh::Stale);
+    assert_eq!(counts(&workspace, "text"), [2, 0, 0, 0, 1, 0]);
+    assert_eq!(counts(&workspace, "book"), [0, 1, 0, 0, 0, 0]);
+    workspace.fail("text/name=b", "broken");
+    assert_eq!(counts(&workspace, "text"), [2, 0, 0, 0, 0, 1]);
+    assert_eq!(counts(&workspace, "book"), [0, 1, 0, 0, 0, 0]);
+    workspace.want("text/name=b", Refresh::Stale);
+    workspace.finish("text/name=b", "v2");
+    assert_eq!(counts(&workspace, "text"), [3, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&workspace, "book"), [0, 0, 1, 0, 0, 0]);
+}
+
+#[test]
+fn inputs_that_are_not_listed_are_counted() {
+    let jobs: &[Job<'_>] =
+        &[("write", "text", &["chapter"], &[]), ("bind", "book", &[], &[("text", &[("chapter", "all")])])];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    let keys = (0..250).map(|number| format!("n{number:03}")).collect();
+    workspace.step(Input::AddKeys(KeyRequest { space: "chapter".to_owned(), keys, by: "ada".to_owned() }));
+    workspace.want("book", Refresh::Stale);
+    workspace.finish_all("v1");
+    let why = workspace.why("book");
+    assert_eq!((why.inputs.len(), why.inputs_total), (MOST_INPUTS, 250));
+    workspace.want("text", Refresh::All);
+    workspace.finish_all("v2");
+    let why = workspace.why("book");
+    assert_eq!((why.causes[0].inputs.len(), why.causes[0].inputs_total), (MOST_INPUTS, 250));
 }
 
 #[test]
