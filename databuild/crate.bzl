@@ -32,7 +32,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
         deps: labels of the workspace's own crates that this one depends on; Cargo.toml tells the others.
         dev_deps: the same, for tests only.
         data: files of other packages that the tests in `tests` read.
-        lib_test_tags: tags of `lib_test`.
+        lib_test_tags: tags of `lib_test` and of the tests in `tests`.
         visibility: who may use the library and the program.
     """
     sources = native.glob(["src/**/*.rs"])
@@ -116,6 +116,7 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
             compile_data = included,
             crate_root = test,
             data = test_data + data + ([":" + binary] if binary else []),
+            tags = lib_test_tags,
             edition = _EDITION,
             proc_macro_deps = all_crate_deps(
                 proc_macro = True,

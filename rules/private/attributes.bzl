@@ -55,6 +55,34 @@ def split_attributes(rule_name, kwargs):
             problems.append("`%s` is no attribute of %s; leave it out" % (name, rule_name))
     return common, problems
 
+# Bazel's functions for paths, which rules fill in that have a use for them.
+_PATH_FUNCTIONS = [
+    function + ending
+    for function in ["location", "execpath", "rootpath", "rlocationpath"]
+    for ending in ["", "s"]
+]
+
+def unfilled_problems(at, texts):
+    """What texts for a program have in them that nobody fills in.
+
+    A path of the machine that builds means nothing where the program runs later, from a copy of its runfiles.
+
+    Args:
+        at: name of the attribute, for messages.
+        texts: list of its texts.
+
+    Returns:
+        A list of texts.
+    """
+    problems = []
+    for text in texts:
+        if type(text) != "string":
+            continue
+        for function in _PATH_FUNCTIONS:
+            if "$(%s " % function in text:
+                problems.append("%s: `%s` in \"%s\" is not filled in; put the file into `data` of the binary, which finds it among its runfiles" % (at, "$(%s ...)" % function, text))
+    return problems
+
 def fail_with(label, problems):
     """Fails an analysis if there are problems, naming the target and all of them.
 

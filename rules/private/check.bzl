@@ -1,7 +1,7 @@
 """`databuild_check`: a program that looks at partitions before they are published."""
 
 load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildDatasetInfo")
-load(":attributes.bzl", "fail_with", "split_attributes")
+load(":attributes.bzl", "fail_with", "split_attributes", "unfilled_problems")
 load(":duration.bzl", "duration_or_problem")
 load(":paths.bzl", "display_label", "runfiles_path")
 load(":program.bzl", "hidden_env_problems", "program_code", "program_environment")
@@ -17,6 +17,7 @@ def _check_impl(ctx):
     binary = ctx.attr.binary[0]
     dataset = ctx.attr.dataset[DatabuildDatasetInfo]
     problems = ctx.attr.problems + hidden_env_problems("databuild_check", binary)
+    problems += unfilled_problems("args", ctx.attr.check_args) + unfilled_problems("env", ctx.attr.env.values())
     if dataset.external:
         problems.append("dataset = \"%s\" is external: nothing is published there; check a dataset that is made from it" % dataset.label)
     timeout = duration_or_problem("timeout", ctx.attr.time_limit, problems)

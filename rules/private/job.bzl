@@ -1,7 +1,7 @@
 """`databuild_job`: a program that makes partitions of datasets from partitions of others."""
 
 load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "DatabuildPoolInfo")
-load(":attributes.bzl", "fail_with", "split_attributes")
+load(":attributes.bzl", "fail_with", "split_attributes", "unfilled_problems")
 load(":dep.bzl", "is_dep")
 load(":duration.bzl", "duration_or_problem")
 load(":inputs.bzl", "input_entry")
@@ -33,6 +33,7 @@ def _job_impl(ctx):
         for name in sorted(specs)
     ]
     problems += hidden_env_problems("databuild_job", binary)
+    problems += unfilled_problems("args", ctx.attr.job_args) + unfilled_problems("env", ctx.attr.env.values())
     if not outputs:
         problems.append("outputs is empty; name at least one dataset, such as outputs = [\":clean\"]")
     if ctx.attr.retries < 0:

@@ -1,5 +1,6 @@
 """`observe`: how the data versions of an external dataset are found out."""
 
+load(":attributes.bzl", "unfilled_problems")
 load(":duration.bzl", "parse_duration")
 
 def is_observation(value):
@@ -56,6 +57,10 @@ def observe_program(binary, args = [], timeout = "30s", every = "0s", env = {}, 
         binary = None
     if type(args) != "list" or [arg for arg in args if type(arg) != "string"]:
         problems.append("%s: args = %r: write a list of texts" % (at, args))
+    else:
+        problems += unfilled_problems(at + ": args", args)
+    if type(env) == "dict":
+        problems += unfilled_problems(at + ": env", env.values())
     fields = {
         "args": args,
         "every_ms": _duration(at, "every", every, problems),

@@ -9,12 +9,13 @@ runfiles=${RUNFILES_DIR:-${TEST_SRCDIR:-$0.runfiles}}
 case $runfiles in /*) ;; *) runfiles=$PWD/$runfiles ;; esac
 graph=$runfiles/%{graph}
 kept=${TEST_UNDECLARED_OUTPUTS_DIR:-}
+source_tree=${BUILD_WORKSPACE_DIRECTORY:-}
 
 # Nothing of the machine and nothing of another test: workspace, code store and sockets are below this test's folder.
 lab=$(mktemp -d "${TEST_TMPDIR:-${TMPDIR:-/tmp}}/databuild.XXXXXX")
 workspace=$lab/workspace
 export HOME="$lab" XDG_CACHE_HOME="$lab/cache" RUNFILES_DIR="$runfiles"
-unset XDG_RUNTIME_DIR BUILD_WORKSPACE_DIRECTORY
+unset XDG_RUNTIME_DIR BUILD_WORKSPACE_DIRECTORY BUILD_WORKING_DIRECTORY
 mkdir -p "$workspace"
 : >"$workspace/MODULE.bazel"
 
@@ -44,20 +45,32 @@ same() {
   elif ! cmp -s "$1" "$2"; then
     echo "FAIL $label: $3 is not as expected (- expected, + actual)" >&2
     diff -u "$1" "$2" | tail -n +3 | head -n 100 >&2 || true
-    if [ -n "$kept" ]; then
-      mkdir -p "$kept/$(dirname "$3")"
-      cp -L "$2" "$kept/$3"
-      echo "  what came out is in the test's outputs: $3" >&2
+    if [ -n "$kept" ] && mkdir -p "$kept/$(dirname "$3")" && cp -L "$2" "$kept/$3"; then
+      # As Bazel leaves it: packed, unless it is told otherwise.
+      packed=${TEST_UNDECLARED_OUTPUTS_ZIP:+/outputs.zip}
+      echo "  what came out is $3 in bazel-testlogs/$(echo "$label" | sed 's|^//||; s|^:||; s|:|/|')/test.outputs$packed" >&2
     fi
     failed=1
   fi
 }
 
-if [ %{mode} = plan ]; then
-  # Exit code 1 says that something cannot be built, which may be what is expected.
-  databuild plan --no-save --as-of "$as_of" %{targets} >"$lab/plan" || [ $? = 1 ]
+# Exit code 1 says that something cannot be built, which may be what is expected.
+plan() { databuild plan --no-save --as-of "$as_of" %{targets} >"$lab/plan" || [ $? = 1 ]; }
+
+if [ %{mode} = update ]; then
+  if [ -z "$source_tree" ]; then
+    echo "$label: run it with \`bazel run\`, which says where the source files are" >&2
+    exit 2
+  fi
+  plan
+  mkdir -p "$(dirname "$source_tree/"%{golden})"
+  cat "$lab/plan" >"$source_tree/"%{golden}
+  echo "wrote" %{golden}
+elif [ %{mode} = plan ]; then
+  plan
   compare() { same "$runfiles/$1" "$lab/plan" "$2"; }
   compare %{expected}
+  [ "$failed" = 0 ] || echo "  to expect what came out: bazel run $label.update" >&2
 else
   databuild build --no-daemon ${as_of:+--as-of "$as_of"} %{targets}
   compare() {

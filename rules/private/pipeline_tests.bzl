@@ -1,4 +1,6 @@
-"""`databuild_plan_test` and `databuild_pipeline_test`: a job graph in a workspace of fixtures, inside a Bazel test."""
+"""`databuild_plan_test` and `databuild_pipeline_test`: a job graph in a workspace of fixtures, inside a Bazel test.
+
+A plan test has a target beside it, `NAME.update`, that writes the expected text."""
 
 load("@bazel_skylib//lib:shell.bzl", "shell")
 load("//rules:providers.bzl", "DatabuildGraphInfo")
@@ -50,6 +52,7 @@ def _test_impl(ctx):
             "%{as_of}": shell.quote(ctx.attr.as_of),
             "%{expected}": pairs(expected),
             "%{fixtures}": pairs(fixtures),
+            "%{golden}": shell.quote(ctx.attr.golden),
             "%{graph}": shell.quote(runfiles_path(graph.files_to_run.executable)),
             "%{label}": shell.quote(label),
             "%{mode}": ctx.attr.mode,
@@ -60,27 +63,37 @@ def _test_impl(ctx):
     runfiles = ctx.runfiles(files = files + graph.files.to_list()).merge(graph.default_runfiles)
     return [DefaultInfo(executable = script, runfiles = runfiles)]
 
+_ATTRIBUTES = {
+    "as_of": attr.string(),
+    "expected": attr.label_keyed_string_dict(allow_files = True),
+    "files": attr.label_list(allow_files = True),
+    "golden": attr.string(doc = "Path in the workspace of the file that is written."),
+    "graph": attr.label(
+        mandatory = True,
+        providers = [DatabuildGraphInfo],
+    ),
+    "mode": attr.string(values = ["build", "plan", "update"]),
+    "problems": attr.string_list(doc = "What the macro found wrong."),
+    "strip_prefix": attr.string(),
+    "targets": attr.string_list(),
+    "_runner": attr.label(
+        allow_single_file = True,
+        default = "//rules/private:pipeline_test.sh",
+    ),
+}
+
 _pipeline_test = rule(
     implementation = _test_impl,
     doc = "A test of a job graph; use the macros `databuild_plan_test` and `databuild_pipeline_test`.",
-    attrs = {
-        "as_of": attr.string(),
-        "expected": attr.label_keyed_string_dict(allow_files = True),
-        "files": attr.label_list(allow_files = True),
-        "graph": attr.label(
-            mandatory = True,
-            providers = [DatabuildGraphInfo],
-        ),
-        "mode": attr.string(values = ["build", "plan"]),
-        "problems": attr.string_list(doc = "What the macro found wrong."),
-        "strip_prefix": attr.string(),
-        "targets": attr.string_list(),
-        "_runner": attr.label(
-            allow_single_file = True,
-            default = "//rules/private:pipeline_test.sh",
-        ),
-    },
+    attrs = _ATTRIBUTES,
     test = True,
+)
+
+_plan_update = rule(
+    implementation = _test_impl,
+    doc = "Writes the expected text of a plan test; `databuild_plan_test` declares it.",
+    attrs = _ATTRIBUTES,
+    executable = True,
 )
 
 def _declare(kind, name, kwargs, **attributes):
@@ -95,7 +108,8 @@ def databuild_plan_test(name, graph, targets, golden, as_of, files = [], strip_p
         name: name of the test.
         graph: a `databuild_graph`.
         targets: references, as for `databuild plan`.
-        golden: a file with the expected text, as `databuild plan --no-save` prints it.
+        golden: a file with the expected text, as `databuild plan --no-save` prints it; `bazel run` of the target
+            `NAME.update` writes it.
         as_of: the instant for which key spaces are read, such as `"2010-07-01T00:00:00Z"`: what exists must not depend on the day of the test.
         files: fixtures, laid out in the workspace by their paths below this package.
         strip_prefix: folder of this package that stands for the workspace's root.
@@ -112,6 +126,22 @@ def databuild_plan_test(name, graph, targets, golden, as_of, files = [], strip_p
         mode = "plan",
         strip_prefix = strip_prefix,
         targets = targets,
+    )
+
+    # Not by the file's label: it need not be there before it is written.
+    label = native.package_relative_label(golden)
+    _plan_update(
+        name = name + ".update",
+        as_of = as_of,
+        files = files,
+        golden = "/".join([part for part in (label.package, label.name) if part]),
+        graph = graph,
+        mode = "update",
+        strip_prefix = strip_prefix,
+        tags = ["manual"],
+        targets = targets,
+        testonly = kwargs.get("testonly", True),
+        visibility = ["//visibility:private"],
     )
 
 def databuild_pipeline_test(name, graph, targets, expected, as_of = "", files = [], strip_prefix = "", **kwargs):

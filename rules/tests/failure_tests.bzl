@@ -90,6 +90,10 @@ _DATASETS = {
         dict(external = True, observe = observe.program("//rules/tests/golden:tool_bin", args = [1])),
         "observe.program: args = [1]: write a list of texts",
     ),
+    "path_function_for_a_probe": (
+        dict(external = True, observe = observe.program("//rules/tests/golden:tool_bin", args = ["$(location :x)"])),
+        "observe.program: args: `$(location ...)` in \"$(location :x)\" is not filled in; put the file into `data` of the binary",
+    ),
     "probe_that_cannot_run": (
         dict(external = True, observe = observe.program("//rules/tests:days")),
         "executable",
@@ -121,6 +125,14 @@ _DATASETS = {
 }
 
 _JOBS = {
+    "path_function_in_args": (
+        dict(args = ["--table=$(rlocationpath :table)"]),
+        "args: `$(rlocationpath ...)` in \"--table=$(rlocationpath :table)\" is not filled in; put the file into `data` of the binary, which finds it among its runfiles",
+    ),
+    "path_function_in_env": (
+        dict(env = {"TABLES": "$(locations :tables)"}),
+        "env: `$(locations ...)` in \"$(locations :tables)\" is not filled in",
+    ),
     "asks_too_much_of_a_pool": (
         dict(pools = {"//rules/tests:small_pool": 3}),
         "pools: 3 of //rules/tests:small_pool, which has 2: make the pool larger, or take less of it",
@@ -271,6 +283,10 @@ _POOLS = {
 }
 
 _CHECKS = {
+    "path_function_in_check_args": (
+        dict(args = ["$(execpath :x)"]),
+        "args: `$(execpath ...)` in \"$(execpath :x)\" is not filled in",
+    ),
     "bad_check_grace": (
         dict(grace = "5"),
         "grace = \"5\" is no duration; write numbers with a unit",

@@ -52,7 +52,7 @@ class Data(Scenario):
     def test_missing_external(self):
         """an external file that is gone: what was made from it stays, what needs it now cannot be built, by name"""
         os.rename(self.ws.at("data", "us.csv"), self.ws.at("data", "us.away"))
-        self.assertSays(self.ws.cli("build", "sums/city=us").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "sums/city=us").expect(0), "nothing to build")
         os.unlink(self.ws.at("out", "readings", "city=us", "date=2024-03-02.txt"))
         refused = self.ws.cli("build", "sums/city=us").expect(1)
         self.assertSays(refused, "raw/city=us", "data/us.csv")
@@ -81,14 +81,14 @@ class Data(Scenario):
         built = self.built(self.ws.cli("build", "total", "--json").expect(0))
         self.assertEqual(built[0], "sums/city=us/date=2024-02-28")
         self.assertEqual(read(path), before)
-        self.assertSays(self.ws.cli("build", "total").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "total").expect(0), "nothing to build")
 
     def test_folder(self):
         """a folder is published whole; a file lost from it is noticed"""
         self.ws.cli("build", "probe/tree").expect(0)
         leaf = self.ws.at("out", "tree", "branch", "leaf.txt")
         self.assertEqual(read(leaf), "leaf\n")
-        self.assertSays(self.ws.cli("build", "probe/tree").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "probe/tree").expect(0), "nothing to build")
         os.unlink(leaf)
         self.assertEqual(self.built(self.ws.cli("build", "probe/tree", "--json").expect(0)), ["probe/tree"])
         self.assertEqual(read(leaf), "leaf\n")

@@ -68,7 +68,7 @@ class Observers(Watched):
         self.assertEqual(self.built("observed/feed_note"), ["north", "south"])
         self.assertIn('"version":"sha256:', self.note("feed", "north"))
         self.assertNotEqual(self.note("feed", "north"), self.note("feed", "south"))
-        self.assertSays(self.ws.cli("build", "observed/feed_note").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "observed/feed_note").expect(0), "nothing to build")
 
     def test_b_changed(self):
         """a file more, another content and a file less make stale what is made from that partition alone, and why says so"""
@@ -93,7 +93,7 @@ class Observers(Watched):
         """a file that does not match, and the same bytes written again, change nothing"""
         self.feed("north", "notes.txt", "not looked at\n")
         self.feed("south", "1.csv", "south 1\n")
-        self.assertSays(self.ws.cli("build", "observed/feed_note").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "observed/feed_note").expect(0), "nothing to build")
 
     def test_d_program(self):
         """a program says data versions: of all partitions at once, and another one makes stale what rests on it"""
@@ -101,7 +101,7 @@ class Observers(Watched):
         self.assertEqual(self.built("observed/rates_note"), ["north", "south"])
         self.assertEqual(len(self.asked()), 1)
         self.assertEqual(self.note("rates", "north"), '"version":"n1"\n')
-        self.assertSays(self.ws.cli("build", "observed/rates_note").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "observed/rates_note").expect(0), "nothing to build")
         self.answers(north="n1", south="s2")
         self.assertSays(self.ws.cli("why", "observed/rates_note/city=south").expect(0), "stale", "s1 then", "s2 now")
         self.assertEqual(self.built("observed/rates_note"), ["south"])
@@ -156,7 +156,7 @@ class Observers(Watched):
     def test_i_again(self):
         """once it answers as before, all is current without a run"""
         self.answers(north="n2", south="s2")
-        self.assertSays(self.ws.cli("build", "observed/rates_note").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "observed/rates_note").expect(0), "nothing to build")
 
 
 def answer(partition: str, version: str) -> str:
@@ -218,7 +218,7 @@ class ObserversOfPages(Watched):
         """a server's ETag is the data version; as long as it stays, there is nothing to do"""
         self.assertEqual(self.built(self.target), ["north", "south"])
         self.assertIn('etag:\\"north 1\\"', read(self.ws.at("out", "observed", "pages", "north.txt")))
-        self.assertSays(self.ws.cli("build", self.target).expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", self.target).expect(0), "nothing to build")
 
     def test_b_changed(self):
         """another ETag makes stale what is made from that page alone, and why tells both"""
@@ -239,12 +239,12 @@ class ObserversOfPages(Watched):
     def test_d_recovered(self):
         """once it answers as before, there is nothing to do"""
         self.page("north", 200, "north 1")
-        self.assertSays(self.ws.cli("build", self.target).expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", self.target).expect(0), "nothing to build")
 
     def test_e_gone(self):
         """a page that is not there any more: what was made from it stays"""
         self.page("north", 404)
-        self.assertSays(self.ws.cli("build", self.target).expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", self.target).expect(0), "nothing to build")
         os.unlink(self.ws.at("out", "observed", "pages", "north.txt"))
         self.assertSays(self.ws.cli("build", self.target).expect(1), "observed/pages/city=north", "not there")
         self.page("north", 200, "north 1")

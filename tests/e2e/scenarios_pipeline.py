@@ -35,7 +35,7 @@ class Pipeline(Scenario):
         """the second run finds the server and everything current, and runs nothing"""
         pid = self.ws.server_pid()
         again = self.world.bazel_run("build", "total").expect(0)
-        self.assertSays(again, "everything is current")
+        self.assertSays(again, "nothing to build")
         self.assertNotIn("started the server", again.err)
         self.assertEqual(self.ws.server_pid(), pid)
         self.assertEqual(len(self.ws.runs()), 25)
@@ -152,7 +152,7 @@ class Pipeline(Scenario):
         shown = run([self.ws.at("databuild"), "status"], self.ws.path).expect(0)
         self.assertSays(shown, "//:databuild", "readings")
         built = run([self.ws.at("databuild"), "build", "total"], self.world.folder).expect(0)
-        self.assertSays(built, "everything is current")
+        self.assertSays(built, "nothing to build")
         # With no server there, it starts one.
         run([self.ws.at("databuild"), "stop", "--jobs"], self.ws.path).expect(0)
         built = run([self.ws.at("databuild"), "build", "total", "--refresh", "all"], self.ws.path).expect(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 
@@ -104,6 +105,21 @@ class Survival(Scenario):
         wait_until("it is built", lambda: self.ws.states("probe/ticks/case=c") == {"current": 1})
         self.assertEqual([pid for pid, _ in self.ws.pids("c")], [process])
 
+    def test_two_watchers(self):
+        """of two builds at once each tells of its own partitions, in lines, in JSON and in what it counts"""
+        first = self.ws.start("build", "probe/ticks/case=a", "--refresh", "all", "--jobs", "2", "--json")
+        self.ws.ticking("a")
+        second = self.ws.cli("build", "probe/case/case=failing", "probe/case/case=good", "--refresh", "all").expect(1)
+        self.assertNotIn("probe/ticks", second.out + second.err)
+        self.assertSays(second, "probe/case/case=good", "1 partition built, 1 run failed")
+        self.ws.release("a")
+        out, err = first.communicate(timeout=60)
+        self.assertEqual(first.returncode, 0, err)
+        *lines, last = [json.loads(line) for line in out.splitlines()]
+        told = [line["event"] for line in lines if "event" in line]
+        self.assertEqual([(line["what"], line["partition"]) for line in told], [(what, "probe/ticks/case=a") for what in ("started", "built")])
+        self.assertEqual((last["built"], last["want"]["state"]), (1, "satisfied"))
+
     def test_no_runner(self):
         """while no runner can be started nothing begins and why says so; once one can, work goes on, with the same server"""
         want, process, run = self.begin("a")
@@ -114,7 +130,7 @@ class Survival(Scenario):
             wait_until("the runner and its job are gone", lambda: not alive(runner) and not alive(process))
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.kill(server, signal.SIGCONT)
-            wait_until("it is noticed", lambda: "no runner can be started" in self.ws.cli("why", want).out)
+            wait_until("it is noticed", lambda: "the runner cannot be started" in self.ws.cli("why", want).out)
             self.assertEqual(self.attempts(run), ["lost"])
         self.ws.release("a")
         self.ws.wait_want(want, "satisfied")

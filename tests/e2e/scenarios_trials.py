@@ -19,7 +19,7 @@ class Invoke(Scenario):
         self.ws.cli("build", "probe/given").expect(0)
         self.assertEqual(read(self.ws.at("out", "given", "1.txt")), "plain\n")
         self.assertSays(self.ws.cli("invoke", "give", "probe/given/n=1").expect(0), "1 partition built")
-        self.assertSays(self.ws.cli("build", "probe/given").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "probe/given").expect(0), "nothing to build")
 
     def test_b_values(self):
         """other values are other arguments: the request has them, and what they made is stale"""
@@ -81,7 +81,7 @@ class Trials(Scenario):
         self.assertEqual((found["state"], found["runs"], len(found["results"])), ("equal", 4, 2))
         self.ws.cli("build", "probe/drawn").expect(0)
         self.assertSays(self.ws.cli("verify", "probe/drawn").expect(1), "not deterministic", "differs  probe/drawn")
-        self.assertSays(self.ws.cli("build", "probe/drawn", "total").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "probe/drawn", "total").expect(0), "nothing to build")
 
     def test_c_equal(self):
         """a harmless edit compares as equal, and that is evidence to accept it"""
@@ -102,7 +102,7 @@ class Trials(Scenario):
         ambiguous = self.ws.cli("accept", "--job", "sum", "--reason", "a comment", "--evidence", trial["id"]).expect(2)
         self.assertSays(ambiguous, "`sum` may be //:sum or //dynamic:sum; write the label")
         self.ws.cli("accept", "--job", "//:sum", "--reason", "a comment", "--evidence", trial["id"]).expect(0)
-        self.assertSays(self.ws.cli("build", "total").expect(0), "everything is current")
+        self.assertSays(self.ws.cli("build", "total").expect(0), "nothing to build")
 
     def staged(self) -> list:
         """Folders of attempts that are not cleared away."""

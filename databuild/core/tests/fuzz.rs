@@ -52,8 +52,8 @@ fn references_read_back_as_they_were_written() {
         .external("years", &time("year", GranularityName::Year, "0001", "", "UTC"));
     let graph = Graph::parse(&graph.json(), &mut symbols).unwrap();
     let keys = ["acme", "ä", "-", "a b"].into_iter().filter(|key| key_fault(key).is_none());
-    let keys = keys.map(|key| symbols.intern(key)).collect();
-    symbols.add_keys("customers", &keys);
+    let keys: Vec<_> = keys.map(|key| symbols.intern(key)).collect();
+    symbols.add_keys("customers", keys);
     let words = [
         "/",
         "//",
@@ -188,13 +188,13 @@ fn keys_and_key_spaces_read_back_as_they_were_written() {
             let text = space.format_key(key);
             assert_eq!(space.parse_key(&text).as_ref(), Ok(&key), "{text}");
         }
-        let _ = space.extent(now());
+        let extent = space.extent(now());
         let symbols = Symbols::new();
         let space = KeySpace::Time(space);
-        match space.parse_set(keys, &symbols) {
+        match space.parse_set(keys, &symbols, &extent) {
             Ok(set) => {
                 let text = space.format_set(&set, &symbols);
-                assert_eq!(space.parse_set(&text, &symbols).as_ref(), Ok(&set), "{text}");
+                assert_eq!(space.parse_set(&text, &symbols, &extent).as_ref(), Ok(&set), "{text}");
             }
             Err(error) => is_told(error.code(), &error.to_string()),
         }

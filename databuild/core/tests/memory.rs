@@ -85,7 +85,7 @@ fn counting_all_combinations_makes_none_of_them() {
     for name in ["raw", "clean"] {
         let ix = state.graph().dataset_named(name).unwrap();
         let keys = state.extents().of(ix).to_vec();
-        let counts = state.counts(ix, &keys);
+        let counts = state.counts()[ix.0];
         assert_eq!((counts.total, counts.missing, counts.current), (8_760_u64.pow(3), 8_760_u64.pow(3), 0));
         let part = PartitionSet::part_of_full(state.graph().dataset(ix).shape, &keys, 1 << 38, 20_000);
         assert_eq!(part.len(), 20_000);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Counts of one dataset's partitions within a reference.
+/// Counts of one dataset's partitions. Each is counted once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetSummary {
     /// Name.
@@ -13,15 +13,18 @@ pub struct DatasetSummary {
     pub dims: Vec<String>,
     /// Keys there are.
     pub total: u64,
-    /// As good as a fresh build.
+    /// As good as a fresh build, and so is all that it is made from.
     pub current: u64,
-    /// Never built, or gone.
+    /// The same, but something upstream is missing, stale or failed, so that a build may make it anew.
+    #[serde(default)]
+    pub behind: u64,
+    /// Never built, or gone; the last run did not fail.
     pub missing: u64,
-    /// Built, but not as a fresh build would be.
+    /// Built, but not as a fresh build would be; no later run failed.
     pub stale: u64,
     /// A run is under way.
     pub building: u64,
-    /// The last run failed (also counted as missing or stale).
+    /// Missing or stale, and the last run failed.
     pub failed: u64,
 }
 
@@ -98,6 +101,9 @@ pub struct Why {
     pub upstream: Vec<WhyStep>,
     /// What it was made from, if it is current or stale; at most 100.
     pub inputs: Vec<InputUsed>,
+    /// How many inputs that are, listed or not.
+    #[serde(default)]
+    pub inputs_total: u64,
     /// Where its file is.
     pub path: Option<String>,
     /// The last event this reflects.
@@ -135,8 +141,11 @@ pub struct WhyCause {
     pub message: String,
     /// For a code change: what changed.
     pub files: Vec<Blame>,
-    /// For changed inputs: which, with both data versions.
+    /// For changed inputs: which, with both data versions; at most 100.
     pub inputs: Vec<InputUsed>,
+    /// How many inputs changed, listed or not.
+    #[serde(default)]
+    pub inputs_total: u64,
     /// For a taint: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taint: Option<super::TaintSaid>,

@@ -72,8 +72,9 @@ pub struct AttemptRow {
     pub ended_at: Option<String>,
     /// Exit code.
     pub exit_code: Option<i32>,
-    /// Wall time in milliseconds.
-    pub wall_ms: u64,
+    /// Wall time in milliseconds; absent if it had no process.
+    #[serde(default)]
+    pub wall_ms: Option<u64>,
     /// CPU time in milliseconds.
     pub cpu_ms: u64,
     /// Largest resident set in kibibytes.

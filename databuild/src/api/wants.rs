@@ -166,14 +166,17 @@ pub struct ProgressLine {
     pub seq: u64,
     /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`, `warning`.
     pub what: String,
-    /// What it is about.
+    /// What it is about: partitions of this want alone.
     pub partition: String,
-    /// Of `built` and `empty`: how many partitions that is.
+    /// How many partitions that is.
     #[serde(default)]
     pub partitions: Option<u64>,
+    /// Label of the job that makes them.
+    #[serde(default)]
+    pub job: Option<String>,
     /// The run.
     pub run: Option<String>,
-    /// Milliseconds the attempt took.
+    /// Milliseconds the attempt took; absent if it had no process.
     pub wall_ms: Option<u64>,
     /// For people.
     pub message: String,

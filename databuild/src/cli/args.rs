@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::paths;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ pub struct Cli {
     pub json: bool,
     /// Workspace folder (default: the one around the current folder)
     // The script of `shim` names one, which whoever calls it may overrule.
-    #[arg(long, global = true, value_name = "DIR", overrides_with = "workspace")]
+    #[arg(long, global = true, value_name = "DIR", overrides_with = "workspace", value_parser = paths::parser())]
     pub workspace: Option<PathBuf>,
     /// When to use colors and progress bars
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
@@ -58,11 +59,11 @@ pub enum Command {
     Untaint(UntaintArgs),
     /// Judge a change of a job's code harmless: what it made before stays current
     Accept(AcceptArgs),
-    /// Make some of what other code of a job made once more, with both, and compare the bytes
+    /// Rebuild a sample with the old and the new code of a job, and compare the outputs
     Compare(CompareArgs),
-    /// Make some of what a job makes twice, and compare the bytes
+    /// Rebuild a sample of what a job makes twice, and compare the outputs
     Verify(VerifyArgs),
-    /// Repeat a run as it was, and compare the bytes
+    /// Repeat a run as it was, and compare the outputs
     Rerun(RerunArgs),
     /// List trials (compare, verify, rerun), or show one
     Trials(TrialsArgs),
@@ -131,6 +132,9 @@ pub struct BuildArgs {
     /// Do not wait for the end
     #[arg(long)]
     pub detach: bool,
+    /// Print only the result, and what failed
+    #[arg(long, short, conflicts_with = "detach")]
+    pub quiet: bool,
     /// Do all in this process tree and leave nothing running
     #[arg(long, conflicts_with = "detach")]
     pub no_daemon: bool,
@@ -165,6 +169,9 @@ pub struct InvokeArgs {
     /// Do not wait for the end
     #[arg(long)]
     pub detach: bool,
+    /// Print only the result, and what failed
+    #[arg(long, short, conflicts_with = "detach")]
+    pub quiet: bool,
 }
 
 /// A parameter with its value; the value may have further `=`.
@@ -312,6 +319,9 @@ pub struct ApplyArgs {
     /// Do not wait for the end
     #[arg(long)]
     pub detach: bool,
+    /// Print only the result, and what failed
+    #[arg(long, short, conflicts_with = "detach")]
+    pub quiet: bool,
 }
 
 /// Arguments of `diff`.
@@ -321,7 +331,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "FILE|ID")]
     pub base: Option<String>,
     /// Graph file (default: the one this program was built with)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     pub head: Option<PathBuf>,
     /// Exit with 1 if there are differences
     #[arg(long)]
@@ -422,7 +432,7 @@ pub struct RerunArgs {
     #[arg(long)]
     pub exact: bool,
     /// Copy what it makes to this folder, to look at
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = paths::parser())]
     pub keep: Option<PathBuf>,
     /// Do not wait for the end
     #[arg(long)]
@@ -473,7 +483,7 @@ pub struct ChangeKeysArgs {
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
     /// Read keys from a file, one a line; `-` is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     pub file: Option<PathBuf>,
     /// Only count
     #[arg(long)]
@@ -656,6 +666,9 @@ pub struct ServeArgs {
     /// Attempts that may run at once (default: the cores)
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
+    /// Stop, with the jobs, when standard input ends: whoever holds it has ended (used by `build --no-daemon`)
+    #[arg(long, hide = true)]
+    pub private: bool,
     /// Let pages of this origin call the API (can be repeated)
     #[arg(long, value_name = "ORIGIN", default_value = "http://localhost:3000")]
     pub allow_origin: Vec<String>,
@@ -673,7 +686,11 @@ pub struct StopArgs {
 #[derive(Debug, Args)]
 pub struct ShimArgs {
     /// Where to write it (default: databuild in the workspace)
+    #[arg(value_parser = paths::parser())]
     pub path: Option<PathBuf>,
+    /// Replace a file that `shim` did not write
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Arguments of `completion`.
@@ -692,4 +709,7 @@ pub struct RunnerArgs {
     /// Socket to listen on
     #[arg(long)]
     pub socket: PathBuf,
+    /// End, with the jobs, when standard input ends
+    #[arg(long)]
+    pub private: bool,
 }

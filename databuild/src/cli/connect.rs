@@ -147,24 +147,17 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
     })?;
     let mut command = std::process::Command::new(program(&store)?);
     command
-        .args(["serve", "--foreground", "--idle-timeout", "0", "--workspace"])
+        .args(["serve", "--foreground", "--private", "--idle-timeout", "0", "--workspace"])
         .arg(state.workspace().path())
         .env_clear()
         .envs(environment::allowed(std::env::vars_os()))
         .current_dir(state.workspace().path())
-        .stdin(std::process::Stdio::null())
+        // However this process ends, the pipe ends with it, and the server goes with its runner and its jobs.
+        .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
         .stderr(log)
         // Ctrl-C is for the watching command, which then stops the server in order.
         .process_group(0);
-    // SAFETY: prctl is a system call and touches no memory of ours.
-    unsafe {
-        command.pre_exec(|| {
-            // Killed, this process can stop nothing in order; then the server goes by itself, as on SIGTERM.
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
-            Ok(())
-        });
-    }
     let mut process = command
         .spawn()
         .map(OwnChild)

@@ -1,25 +1,33 @@
 //! How a build looks while it runs: bars on a terminal, plain lines elsewhere, JSON lines for programs.
 //!
 //! One subscriber of the server's progress answers among others; decides nothing.
+//!
+//! A large build is told in few lines: what goes well is named while there is little of it, and counted after that; what
+//! goes wrong is named longer. What was not named is in the [`summary`](Tally::summary) at the end.
 
 use super::args::ColorChoice;
 use super::error::CliError;
 use super::output;
-use crate::api::{ProgressLine, WantDetail};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use super::tally::Tally;
+use crate::api::{ProgressLine, WantDetail, WhyWork};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Running partitions named below the bars.
 const MOST_RUNNING: usize = 4;
+/// How often a build without a terminal says how far it is, once it names no partitions any more.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+/// Nothing is said about the time left before so long.
+const ESTIMATE_AFTER: Duration = Duration::from_secs(3);
 
 /// Where progress goes.
 pub enum Console {
     /// Bars and, above them, what went wrong.
     Bars(Box<Bars>),
-    /// A line for each partition, on stderr.
-    Lines,
+    /// Lines on stderr.
+    Lines(Lines),
     /// A JSON object for each event, on stdout.
     Json,
 }
@@ -28,69 +36,69 @@ pub enum Console {
 pub struct Bars {
     all: MultiProgress,
     total: ProgressBar,
+    /// With the most that there was to do.
     jobs: BTreeMap<String, (ProgressBar, u64)>,
     running: BTreeSet<String>,
     running_line: ProgressBar,
+    started: Instant,
+    waiting: Option<String>,
+}
+
+/// Lines without a terminal.
+pub struct Lines {
+    quiet: bool,
+    said_at: Instant,
+    started: Instant,
 }
 
 impl Console {
     /// What fits where the output goes.
-    pub fn new(json: bool, color: ColorChoice) -> Console {
+    pub fn new(json: bool, color: ColorChoice, quiet: bool) -> Console {
         if json {
             return Console::Json;
         }
         let bars = match color {
+            _ if quiet => false,
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         };
+        let started = Instant::now();
         if !bars {
-            return Console::Lines;
+            return Console::Lines(Lines { quiet, said_at: started, started });
         }
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         // A bar of nothing would be full.
-        let total = all.add(ProgressBar::new(0).with_style(style("{elapsed:>6} {msg}")));
+        let total = all.add(ProgressBar::new(0).with_style(style("{clock:>8} {msg}")));
         total.set_message("planning");
         total.enable_steady_tick(Duration::from_millis(200));
-        let running_line = all.add(ProgressBar::new(0).with_style(style("       {msg}")));
+        let running_line = all.add(ProgressBar::new(0).with_style(style("         {msg}")));
+        output::draw(Some(all.clone()));
         Console::Bars(Box::new(Bars {
             all,
             total,
             jobs: BTreeMap::new(),
             running: BTreeSet::new(),
             running_line,
+            started,
+            waiting: None,
         }))
     }
 
     /// Shows how far the want is.
-    pub fn progress(&mut self, want: &WantDetail) {
-        let Console::Bars(bars) = self else { return };
+    pub fn progress(&mut self, want: &WantDetail, tally: &Tally) {
         let Some(progress) = &want.progress else { return };
-        if progress.total > 0 && bars.total.length() == Some(0) {
-            bars.total.set_style(style("{elapsed:>6} [{bar:30}] {pos}/{len} {msg}"));
-        }
-        bars.total.set_length(progress.total);
-        bars.total.set_position(progress.done + progress.failed);
-        bars.total.set_message(match progress.failed {
-            0 if want.want.paused => "(paused)".to_owned(),
-            0 => String::new(),
-            failed => format!("({failed} failed)"),
-        });
-        for job in &progress.jobs {
-            let (bar, most) = bars.jobs.entry(job.job.clone()).or_insert_with(|| {
-                let bar =
-                    ProgressBar::new(job.remaining).with_style(style("       {bar:20} {pos}/{len} {msg}"));
-                (bars.all.insert_before(&bars.running_line, bar), job.remaining)
-            });
-            *most = (*most).max(job.remaining);
-            bar.set_length(*most);
-            bar.set_position(*most - job.remaining);
-            bar.set_message(output::shown(&job.job).into_owned());
-        }
-        for (name, (bar, most)) in &bars.jobs {
-            if !progress.jobs.iter().any(|job| job.job == *name) {
-                bar.set_position(*most);
+        match self {
+            Console::Json => {}
+            Console::Lines(lines) => {
+                if !lines.quiet && tally.hides_any() && lines.said_at.elapsed() >= SAY_AGAIN {
+                    lines.said_at = Instant::now();
+                    let at = output::clock(lines.started.elapsed().as_secs());
+                    let text = how_far(progress.done, progress.total, progress.failed, progress.running);
+                    output::talk(&format!("{at:<9} {text}"));
+                }
             }
+            Console::Bars(bars) => bars.progress(want, tally),
         }
     }
 
@@ -98,13 +106,19 @@ impl Console {
     ///
     /// # Errors
     /// As [`output::json_line`].
-    pub fn line(&mut self, line: &ProgressLine, tail: Option<&str>) -> Result<(), CliError> {
+    pub fn line(
+        &mut self,
+        line: &ProgressLine,
+        tail: Option<&str>,
+        tally: &mut Tally,
+    ) -> Result<(), CliError> {
         match self {
             Console::Json => output::json_line(&serde_json::json!({"event": line, "stderr_tail": tail}))?,
-            Console::Lines => {
-                if line.what != "started" {
+            Console::Lines(lines) => {
+                let wanted = line.what == "failed" || (!lines.quiet && line.what != "started");
+                if wanted && tally.is_named(line) {
                     output::talk(&describe(line));
-                    print_tail(tail, output::talk);
+                    print_tail(tail);
                 }
             }
             Console::Bars(bars) => {
@@ -113,40 +127,142 @@ impl Console {
                 } else {
                     bars.running.remove(&line.partition);
                 }
-                if matches!(line.what.as_str(), "failed" | "retry" | "given_up" | "warning") {
-                    let say = |text: &str| drop(bars.all.println(output::shown(text)));
-                    say(&describe(line));
-                    print_tail(tail, say);
+                bars.waiting = None;
+                let wrong = matches!(line.what.as_str(), "failed" | "retry" | "given_up" | "warning");
+                if wrong && tally.is_named(line) {
+                    output::talk(&describe(line));
+                    print_tail(tail);
                 }
-                let names: Vec<&str> = bars.running.iter().take(MOST_RUNNING).map(String::as_str).collect();
-                let more = match bars.running.len().saturating_sub(MOST_RUNNING) {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
-                };
-                let names = names.join("  ");
-                bars.running_line.set_message(format!("{}{more}", output::shown(&names)));
+                bars.tell_running();
             }
         }
         Ok(())
     }
 
-    /// Takes the bars away.
-    pub fn finish(&mut self) {
+    /// Says what the want waits for, while nothing of it runs.
+    ///
+    /// # Errors
+    /// As [`output::json_line`].
+    pub fn waiting(&mut self, why: &WhyWork) -> Result<(), CliError> {
+        match self {
+            Console::Json => output::json_line(&serde_json::json!({"waiting": why}))?,
+            Console::Lines(lines) if lines.quiet => {}
+            Console::Lines(_) => output::talk(&format!("{:<9} {}", "waiting", why.blocker.message)),
+            Console::Bars(bars) => {
+                bars.waiting = Some(format!("waiting: {}", why.blocker.message));
+                bars.tell_running();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Console {
+    /// No bar stays on the terminal, however the watching ends.
+    fn drop(&mut self) {
         if let Console::Bars(bars) = self {
+            output::draw(None);
             let _ = bars.all.clear();
         }
     }
 }
 
+impl Bars {
+    fn progress(&mut self, want: &WantDetail, tally: &Tally) {
+        let Some(progress) = &want.progress else { return };
+        if progress.total > 0 && self.total.length() == Some(0) {
+            self.total.set_style(style("{clock:>8} [{bar:30}] {pos}/{len} {msg}"));
+        }
+        self.total.set_length(progress.total);
+        // What failed or was skipped is not done.
+        self.total.set_position(progress.done);
+        let left = progress.total.saturating_sub(progress.done + progress.failed);
+        let time = left_of(self.started.elapsed(), progress.done, left);
+        let time = time.map(|seconds| format!("about {} left", output::clock(seconds)));
+        let paused = want.want.paused.then(|| "paused".to_owned());
+        let notes = [not_done(tally.failed(None), tally.skipped(None)), paused, time];
+        self.total.set_message(notes.into_iter().flatten().collect::<Vec<_>>().join(", "));
+        for job in &progress.jobs {
+            let (_, most) = self.jobs.entry(job.job.clone()).or_insert_with(|| {
+                let bar =
+                    ProgressBar::new(job.remaining).with_style(style("         {bar:20} {pos}/{len} {msg}"));
+                (self.all.insert_before(&self.running_line, bar), job.remaining)
+            });
+            *most = (*most).max(job.remaining);
+        }
+        for (name, (bar, most)) in &self.jobs {
+            let remaining = progress.jobs.iter().find(|job| job.job == *name).map_or(0, |job| job.remaining);
+            let (failed, skipped) = (tally.failed(Some(name)), tally.skipped(Some(name)));
+            bar.set_length(*most);
+            bar.set_position(most.saturating_sub(remaining + failed + skipped));
+            let note = not_done(failed, skipped).map(|note| format!("  ({note})")).unwrap_or_default();
+            bar.set_message(format!("{}{note}", output::shown(name)));
+        }
+    }
+
+    fn tell_running(&self) {
+        let text = match &self.waiting {
+            Some(waiting) => waiting.clone(),
+            None => {
+                let names: Vec<&str> = self.running.iter().take(MOST_RUNNING).map(String::as_str).collect();
+                let more = match self.running.len().saturating_sub(MOST_RUNNING) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                names.join("  ") + &more
+            }
+        };
+        self.running_line.set_message(output::shown(&text).into_owned());
+    }
+}
+
+/// Seconds that the rest takes if it goes on as it did; none as long as nothing can be said.
+fn left_of(elapsed: Duration, done: u64, left: u64) -> Option<u64> {
+    if done == 0 || left == 0 || elapsed < ESTIMATE_AFTER {
+        return None;
+    }
+    Some((elapsed.as_secs_f64() * left as f64 / done as f64).ceil() as u64)
+}
+
+/// `3 failed, 12 skipped`.
+fn not_done(failed: u64, skipped: u64) -> Option<String> {
+    let parts = [(failed, "failed"), (skipped, "skipped")];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> =
+        parts.map(|(count, what)| format!("{} {what}", output::number(*count))).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn how_far(done: u64, total: u64, failed: u64, running: u64) -> String {
+    let mut text = format!("{} of {} done", output::number(done), output::number(total));
+    for (count, what) in [(failed, "failed or skipped"), (running, "running")] {
+        if count > 0 {
+            text.push_str(&format!(", {} {what}", output::number(count)));
+        }
+    }
+    text
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("clock", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _ = text.write_str(&output::clock(state.elapsed().as_secs()));
+        })
         .progress_chars("=> ")
+}
+
+/// The word for what happened.
+fn word(what: &str) -> &str {
+    match what {
+        "given_up" => "skipped",
+        what => what,
+    }
 }
 
 /// One line about one event.
 fn describe(line: &ProgressLine) -> String {
-    let mut text = format!("{:<9} {}", line.what.replace('_', " "), line.partition);
+    let mut text = format!("{:<9} {}", word(&line.what), line.partition);
     if let Some(run) = &line.run {
         text.push_str(&format!("  {run}"));
     }
@@ -159,8 +275,74 @@ fn describe(line: &ProgressLine) -> String {
     text
 }
 
-fn print_tail(tail: Option<&str>, mut say: impl FnMut(&str)) {
+fn print_tail(tail: Option<&str>) {
     for text in tail.unwrap_or_default().lines() {
-        say(&format!("    | {text}"));
+        output::talk(&format!("    | {text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_time_taken() {
+        let left = |seconds, done, left| left_of(Duration::from_secs(seconds), done, left);
+        assert_eq!(left(60, 100, 50), Some(30));
+        assert_eq!(left(10, 3, 1), Some(4));
+        assert_eq!(left(1, 1, 1), None, "too early");
+        assert_eq!((left(60, 0, 5), left(60, 5, 0)), (None, None));
+    }
+
+    #[test]
+    fn what_is_not_done_is_said() {
+        assert_eq!(not_done(0, 0), None);
+        assert_eq!(not_done(3, 1_200).unwrap(), "3 failed, 1,200 skipped");
+        assert_eq!(not_done(0, 1).unwrap(), "1 skipped");
+        assert_eq!(how_far(412, 1095, 3, 8), "412 of 1,095 done, 3 failed or skipped, 8 running");
+        assert_eq!(how_far(1, 2, 0, 0), "1 of 2 done");
+    }
+
+    #[test]
+    fn bars_fill_with_what_is_done_alone() {
+        let mut console = Console::new(false, ColorChoice::Always, false);
+        let Console::Bars(bars) = &mut console else { panic!("bars are asked for") };
+        bars.all.set_draw_target(ProgressDrawTarget::hidden());
+        let mut tally = Tally::default();
+        let line = |what: &str, job: &str, partitions| ProgressLine {
+            seq: 1,
+            what: what.to_owned(),
+            partition: "p".to_owned(),
+            partitions: Some(partitions),
+            job: Some(job.to_owned()),
+            run: None,
+            wall_ms: None,
+            message: String::new(),
+        };
+        let want = |done, failed, jobs: &[(&str, u64)]| {
+            let jobs: Vec<_> = jobs
+                .iter()
+                .map(|(job, remaining)| serde_json::json!({"job": job, "remaining": remaining, "running": 0}))
+                .collect();
+            let want: WantDetail = serde_json::from_value(serde_json::json!({
+                "id": "w1", "state": "open", "targets": [], "class": "interactive", "refresh": "stale", "comment": "",
+                "source": "cli", "created_at": "", "ended_at": null, "due_at": null, "late": false, "as_of": "",
+                "plan": null, "causes": [], "seq": 1,
+                "progress": {"total": 12, "done": done, "unchanged": 0, "failed": failed, "running": 0, "jobs": jobs},
+            }))
+            .unwrap();
+            want
+        };
+        bars.progress(&want(0, 0, &[("//:a", 10), ("//:b", 2)]), &tally);
+        for what in [line("built", "//:a", 6), line("failed", "//:a", 1), line("given_up", "//:b", 2)] {
+            tally.count(&what);
+        }
+        bars.progress(&want(6, 3, &[("//:a", 3)]), &tally);
+        assert_eq!((bars.total.position(), bars.total.length()), (6, Some(12)));
+        assert_eq!(bars.total.message(), "1 failed, 2 skipped");
+        let at =
+            |job: &str| (bars.jobs[job].0.position(), bars.jobs[job].0.length(), bars.jobs[job].0.message());
+        assert_eq!(at("//:a"), (6, Some(10), "//:a  (1 failed)".to_owned()));
+        assert_eq!(at("//:b"), (0, Some(2), "//:b  (2 skipped)".to_owned()));
     }
 }

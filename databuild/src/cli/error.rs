@@ -15,8 +15,6 @@ pub enum Kind {
     Unreachable,
     /// A bug of ours.
     Bug,
-    /// Ctrl-C.
-    Interrupted,
 }
 
 /// An error with what to do about it.
@@ -59,7 +57,6 @@ impl CliError {
             Kind::Configuration => exit_code::CONFIGURATION,
             Kind::Unreachable => exit_code::UNREACHABLE,
             Kind::Bug => exit_code::BUG,
-            Kind::Interrupted => exit_code::INTERRUPTED,
         }
     }
 
@@ -67,7 +64,7 @@ impl CliError {
     pub fn print(&self, json: bool) {
         if json {
             let body = serde_json::json!({"error": self.code, "message": self.message, "hints": self.hints});
-            println!("{body}");
+            output::raw(format!("{body}\n").as_bytes());
             return;
         }
         output::talk(&format!("error[{}]: {}", self.code, self.message));

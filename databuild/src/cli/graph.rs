@@ -111,9 +111,9 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
     let reply: RegisterReply = client.post("/api/v1/graphs", &request)?;
     if reply.changed {
         output::talk(&format!(
-            "registered graph {} ({} jobs)",
+            "registered graph {} ({})",
             reply.graph.get(..8).unwrap_or_default(),
-            file.jobs.len()
+            output::count(file.jobs.len() as u64, "job")
         ));
     }
     Ok(())
@@ -179,8 +179,9 @@ fn store_code(
     }
     if copied > 0 {
         output::talk(&format!(
-            "stored the code of {} programs ({copied} new files)",
-            file.programs().count()
+            "stored the code of {} ({})",
+            output::count(file.programs().count() as u64, "program"),
+            output::count(copied, "new file")
         ));
     }
     Ok(sources)

@@ -9,13 +9,16 @@ mod error;
 mod graph;
 mod interrupt;
 mod output;
+mod paths;
 mod steady;
+mod tally;
 
 pub mod exit_code;
 
 use args::{Cli, Command};
 use clap::Parser as _;
 use error::CliError;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// The program.
@@ -28,7 +31,14 @@ pub fn main() -> ExitCode {
             // Help and version are data. Help that nobody asked for goes to stderr.
             if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || !error.use_stderr() {
                 let code = if error.use_stderr() { exit_code::USAGE } else { exit_code::OK };
-                let _ = error.print();
+                let text = error.render();
+                if error.use_stderr() {
+                    output::mutter(text.to_string());
+                } else if std::io::stdout().is_terminal() {
+                    output::raw(text.ansi().to_string().as_bytes());
+                } else {
+                    output::raw(text.to_string().as_bytes());
+                }
                 return ExitCode::from(code);
             }
             let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");

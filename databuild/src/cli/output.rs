@@ -1,12 +1,25 @@
 //! Printing: data, as tables for people or JSON for programs, to stdout; talk to stderr.
 //!
+//! Everything that a command prints goes through this module. A command whose reader has left ends quietly, with one exit
+//! code for all commands; one that cannot write its data says why and ends; one whose reader is slow waits, even on a pipe
+//! that does not block. While bars are drawn, all lines appear above them.
+//!
 //! Names, keys and messages come from jobs, files and requests. None reaches a terminal as a command to it: what people
 //! read is [`shown`].
 
 use super::error::{CliError, Kind};
+use super::exit_code;
+use indicatif::MultiProgress;
+use rustix::event::{poll, PollFd, PollFlags};
+use rustix::io::Errno;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::io::Write as _;
+use std::io::IsTerminal as _;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, PoisonError};
+
+/// Bars that are on the terminal now.
+static BARS: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
 /// Prints `value` as one JSON document.
 ///
@@ -35,9 +48,76 @@ pub fn line(text: &str) {
     write(&shown(text));
 }
 
+/// Prints data as it is.
+pub fn raw(bytes: &[u8]) {
+    let stdout = std::io::stdout();
+    // One writer at a time; nothing is kept in the lock's buffer.
+    let lock = stdout.lock();
+    data(lock.as_fd(), "standard output", bytes);
+}
+
+/// Prints data as it is, to stderr.
+pub fn raw_to_stderr(bytes: &[u8]) {
+    let stderr = std::io::stderr();
+    let lock = stderr.lock();
+    data(lock.as_fd(), "standard error", bytes);
+}
+
+/// Writes data. What cannot be written, or nobody reads, ends the process.
+fn data(to: BorrowedFd<'_>, name: &str, bytes: &[u8]) {
+    let Err(error) = above_bars(|| put(to, bytes)) else { return };
+    if error == Errno::PIPE {
+        std::process::exit(i32::from(exit_code::READER_LEFT));
+    }
+    let text =
+        format!("error[output_unwritable]: {name} cannot be written: {}\n", std::io::Error::from(error));
+    let _ = put(rustix::stdio::stderr(), text.as_bytes());
+    std::process::exit(i32::from(exit_code::CONFIGURATION));
+}
+
 /// Says something beside the data, on stderr. That nobody listens is no error.
 pub fn talk(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", shown(text));
+    mutter(format!("{}\n", shown(text)));
+}
+
+/// Writes to stderr as it is, such as what moves the cursor.
+pub fn mutter(text: impl AsRef<[u8]>) {
+    let stderr = std::io::stderr();
+    let lock = stderr.lock();
+    above_bars(|| {
+        let _ = put(lock.as_fd(), text.as_ref());
+    });
+}
+
+/// From now on lines are printed above these bars; none takes them off the terminal.
+pub fn draw(bars: Option<MultiProgress>) {
+    let before = std::mem::replace(&mut *BARS.lock().unwrap_or_else(PoisonError::into_inner), bars);
+    if let Some(before) = before {
+        let _ = before.clear();
+    }
+}
+
+fn above_bars<T>(print: impl FnOnce() -> T) -> T {
+    match BARS.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        Some(bars) => bars.suspend(print),
+        None => print(),
+    }
+}
+
+/// Writes all of it, and waits while a pipe that does not block is full.
+fn put(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&to, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            },
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// A text as it can be shown: what would move the cursor, color, ring or turn the direction of writing is spelled out,
@@ -54,18 +134,20 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(spell).collect())
 }
 
-/// Prints a line as it is, for programs. A reader that went away (`| head`) is no error.
+/// Prints a line as it is, for programs.
 fn write(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    if writeln!(stdout, "{text}").is_err() {
-        std::process::exit(i32::from(super::exit_code::OK));
-    }
+    raw(format!("{text}\n").as_bytes());
 }
 
 /// Characters of the last column that are shown. It is the one that has long texts; `--json` has all of them.
 const WIDEST: usize = 100;
 
-/// Columns of text, as wide as they must be.
+/// Columns of a terminal that does not say how many it has.
+const NARROW: usize = 80;
+/// Characters to which a column is cut at most.
+const LEAST: usize = 8;
+
+/// Columns of text, as wide as they must be, or as the terminal lets them be.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -74,6 +156,13 @@ impl Table {
     /// A table with these column heads.
     pub fn new(head: &[&str]) -> Table {
         Table { rows: vec![head.iter().map(|text| (*text).to_owned()).collect()] }
+    }
+
+    /// Whether all cells of a column are of [`time`]; half of one says nothing.
+    fn is_of_times(&self, column: usize) -> bool {
+        let cells = self.rows[1..].iter().filter_map(|row| row.get(column));
+        let is_time = |cell: &String| cell.len() == 20 && cell.ends_with('Z') && cell.as_bytes()[4] == b'-';
+        !self.rows[1..].is_empty() && cells.clone().all(is_time)
     }
 
     /// Adds a row. What has several lines is shown in one.
@@ -92,10 +181,16 @@ impl Table {
 
     /// Prints it; numbers are aligned right.
     pub fn print(&self) {
-        self.lines().iter().for_each(|text| write(text));
+        // A program gets all of it.
+        let width = std::io::stdout().is_terminal().then(|| {
+            let size = rustix::termios::tcgetwinsize(std::io::stdout());
+            size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(NARROW)
+        });
+        write(&self.lines(width).join("\n"));
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// The lines, in `room` columns of a terminal if that can be.
+    fn lines(&self, room: Option<usize>) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             self.rows
@@ -105,7 +200,7 @@ impl Table {
                 .max()
                 .unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut widths: Vec<usize> = (0..columns).map(width).collect();
         let numeric = |column: usize| {
             self.rows.len() > 1
                 && self.rows[1..]
@@ -114,10 +209,20 @@ impl Table {
                     .all(|cell| cell.parse::<u64>().is_ok())
         };
         let right: Vec<bool> = (0..columns).map(numeric).collect();
+        if let Some(room) = room {
+            let elastic = |column: usize| !right[column] && column > 0 && !self.is_of_times(column);
+            let gaps = 2 * columns.saturating_sub(1);
+            while widths.iter().sum::<usize>() + gaps > room {
+                let widest = (0..columns).filter(|column| elastic(*column) && widths[*column] > LEAST);
+                let Some(widest) = widest.max_by_key(|column| widths[*column]) else { break };
+                widths[widest] -= 1;
+            }
+        }
         let line = |row: &Vec<String>| {
             let mut text = String::new();
             for (column, cell) in row.iter().enumerate() {
                 let width = widths[column];
+                let cell = &cut(cell, width, column + 1 < columns);
                 if column > 0 {
                     text.push_str("  ");
                 }
@@ -133,13 +238,46 @@ impl Table {
     }
 }
 
-/// `1.2 s`, `350 ms`, `2 min 5 s`.
+/// A cell in so many columns. Of a reference both ends say something, of a message the beginning.
+fn cut(cell: &str, width: usize, in_the_middle: bool) -> String {
+    let length = cell.chars().count();
+    if length <= width {
+        return cell.to_owned();
+    }
+    let end = if in_the_middle { width.saturating_sub(1) / 2 } else { 0 };
+    let begin = width.saturating_sub(1 + end);
+    cell.chars().take(begin).chain(['…']).chain(cell.chars().skip(length - end)).collect()
+}
+
+/// `350 ms`, `1.2 s`, `2m 05s`, `1h 02m`.
 pub fn duration(ms: u64) -> String {
     match ms {
         0..=999 => format!("{ms} ms"),
         1000..=59_999 => format!("{:.1} s", ms as f64 / 1000.0),
-        _ => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
+        _ => clock(ms / 1000),
     }
+}
+
+/// `7s`, `2m 05s`, `1h 02m`.
+pub fn clock(seconds: u64) -> String {
+    match seconds {
+        0..=59 => format!("{seconds}s"),
+        60..=3599 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// `1,095`.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// `512 MiB`, `1.5 GiB`; with one digit after the point at most.
@@ -206,7 +344,9 @@ mod tests {
     fn small_formats() {
         assert_eq!(duration(350), "350 ms");
         assert_eq!(duration(1250), "1.2 s");
-        assert_eq!(duration(125_000), "2 min 5 s");
+        assert_eq!((duration(125_000), duration(3_720_000)), ("2m 05s".to_owned(), "1h 02m".to_owned()));
+        assert_eq!(clock(7), "7s");
+        assert_eq!([7, 999, 1095, 1_234_567].map(number), ["7", "999", "1,095", "1,234,567"]);
         assert_eq!((bytes(0), bytes(1536 << 20)), ("0 B".to_owned(), "1.5 GiB".to_owned()));
         assert_eq!(time("2026-01-02T03:04:05.678Z"), "2026-01-02 03:04:05Z");
         assert_eq!(encode("a/b=c d+é"), "a/b%3Dc%20d%2B%C3%A9");
@@ -224,12 +364,54 @@ mod tests {
         let mut table = Table::new(&["N", "KEY", "MESSAGE"]);
         table.row(vec!["7".into(), "\x1b[31mred".into(), "one\ntwo".into()]);
         table.row(vec!["10".into(), "k".repeat(120), "é".repeat(101)]);
-        let lines = table.lines();
+        let lines = table.lines(None);
         assert_eq!(lines.len(), 3);
         assert!(
             lines[1].starts_with(r" 7  \u{1b}[31mred ") && lines[1].ends_with(r"  one\ntwo"),
             "{lines:?}"
         );
         assert_eq!(lines[2], format!("10  {}  {}…", "k".repeat(120), "é".repeat(100)));
+    }
+
+    #[test]
+    fn a_table_fits_its_terminal() {
+        let mut table = Table::new(&["RUN", "STATE", "TRIES", "CREATED", "JOB", "PARTITION", "MESSAGE"]);
+        table.row(
+            [
+                "r195",
+                "completed",
+                "1",
+                "2026-11-21 00:48:20Z",
+                "//warehouse/sales:ingest",
+                "warehouse/temps_7d/city=san-francisco/date=2010-06-30",
+                "exit code 1: ValueError: no such column",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        );
+        let lines = table.lines(Some(80));
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+        assert_eq!(
+            lines[1],
+            "r195  completed      1  2026-11-21 00:48:20Z  //war…gest  wareh…6-30  exit code…"
+        );
+        assert_eq!(table.lines(Some(400)), table.lines(None));
+        assert!(table.lines(Some(10))[1].contains("2026-11-21 00:48:20Z"), "what cannot be cut stays");
+    }
+
+    #[test]
+    fn reading_takes_all_that_is_written() {
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let many = vec![b'x'; 1 << 20];
+        let expected = many.len();
+        let read = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            std::io::Read::read_to_end(&mut std::fs::File::from(reader), &mut all).unwrap();
+            all.len()
+        });
+        put(writer.as_fd(), &many).unwrap();
+        drop(writer);
+        assert_eq!(read.join().unwrap(), expected);
     }
 }

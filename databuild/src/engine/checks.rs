@@ -123,7 +123,7 @@ fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
 }
 
 /// The last line that says something in a part of a file.
-fn last_line(path: &Path, (from, to): (u64, u64)) -> String {
+pub(super) fn last_line(path: &Path, (from, to): (u64, u64)) -> String {
     let from = from.max(to.saturating_sub(TAIL));
     let read = || -> std::io::Result<Vec<u8>> {
         let Some(mut file) = open_left(path)? else { return Ok(Vec::new()) };

@@ -26,6 +26,8 @@ const PASSING: [i32; 7] =
     [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EAGAIN, libc::EMFILE, libc::ENFILE];
 /// Data version of a partition that is empty by the job's word.
 const EMPTY_VERSION: &str = "empty";
+/// Characters of what a job said last that its message has.
+const LONGEST_LINE: usize = 300;
 
 /// What is left of an attempt, before anybody looks at its outputs.
 pub(super) struct Left {
@@ -82,7 +84,8 @@ pub(super) fn examine(
             Outcome::Code(code) => Some(code),
             _ => None,
         },
-        wall_ms: ended_at.saturating_sub(exit.started_at),
+        // What was never started took no time.
+        wall_ms: if exit.started_at == 0 { 0 } else { ended_at.saturating_sub(exit.started_at) },
         cpu_ms: used().map(|used| used.user_ms + used.sys_ms).sum(),
         max_rss_kb: used().map(|used| used.max_rss_kb).max().unwrap_or(0),
         checks: checks.kept(),
@@ -150,7 +153,7 @@ fn by_exit_code(
     let whole = match code {
         _ if request.batch => {
             let outcome = AttemptOutcome::Failure { permanent: false };
-            let cause = (code != 0).then(|| AttemptReport::new(outcome, format!("exit code {code}")));
+            let cause = (code != 0).then(|| AttemptReport::new(outcome, exit_message(files, code)));
             return batch::collect(files, request, checks, cause, stop);
         }
         0 => collect_outputs(files, request, checks, stop),
@@ -240,8 +243,18 @@ fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result
         _ => None,
     });
     let (message, permanent) =
-        report.failure.or(of_output).unwrap_or_else(|| (format!("exit code {code}"), false));
+        report.failure.or(of_output).unwrap_or_else(|| (exit_message(files, code), false));
     failure(message, permanent)
+}
+
+/// Of a job that said nothing better: its exit code, and the last line that it printed to stderr.
+fn exit_message(files: &AttemptFiles, code: i32) -> String {
+    let stderr = files.stderr();
+    let length = std::fs::metadata(&stderr).map_or(0, |file| file.len());
+    match checks::last_line(&stderr, (0, length)) {
+        line if line.is_empty() => format!("exit code {code}"),
+        line => format!("exit code {code}: {}", line.chars().take(LONGEST_LINE).collect::<String>()),
+    }
 }
 
 fn expected(request: &Request) -> Vec<Expected> {
@@ -398,5 +411,49 @@ pub(super) fn signal_name(signal: i32) -> &'static str {
         14 => "SIGALRM",
         15 => "SIGTERM",
         _ => "see `kill -l`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_said_nothing_better_is_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = AttemptFiles::new(folder.path(), &AttemptName::new("r1-1").unwrap());
+        assert_eq!(exit_message(&files, 1), "exit code 1");
+        let stderr = files.stderr();
+        std::fs::create_dir_all(stderr.parent().unwrap()).unwrap();
+        let said = |text: &str| {
+            std::fs::write(&stderr, text).unwrap();
+            exit_message(&files, 1)
+        };
+        assert_eq!(said("Traceback\n  File\nKeyError: 'x'\n\n"), "exit code 1: KeyError: 'x'");
+        assert_eq!(said(" \n"), "exit code 1");
+        let long = said(&"é".repeat(1_000));
+        assert_eq!(long.chars().count(), "exit code 1: ".len() + LONGEST_LINE);
+    }
+
+    #[test]
+    fn what_never_started_took_no_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let exit = ExitRecord {
+            outcome: Outcome::NeverStarted {},
+            timed_out: false,
+            canceled: true,
+            cancel_reason: None,
+            started_at: 0,
+            ended_at: 1_700_000_000_000,
+            rusage: Default::default(),
+            stdout: Default::default(),
+            stderr: Default::default(),
+            group_left: false,
+            memory_exceeded: None,
+            checks: Vec::new(),
+        };
+        let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
+        let ended = EndedAttempt { attempt, exit, stop: Default::default() };
+        assert_eq!(examine(left(folder.path(), ended), |_, _, _| Ok(())).end.wall_ms, 0);
     }
 }

@@ -16,8 +16,9 @@ use crate::publish::Reserved;
 use crate::snapshot;
 use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
-use databuild_core::decide::Core;
+use databuild_core::decide::{Core, Input};
 use databuild_core::event::Refresh;
+use databuild_core::ids::WantId;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -51,6 +52,8 @@ pub struct EngineConfig {
     pub memory: Option<u64>,
     /// Finds or starts the runner.
     pub connect: ConnectRunner,
+    /// Wants that are to be canceled before anything begins.
+    pub close: Vec<WantId>,
 }
 
 /// An engine that cannot start.
@@ -149,6 +152,8 @@ impl Engine {
         })?);
         let examinations = performer.examinations.clone();
         let resume = performer.reconnect(&live_attempts(&core.state));
+        // All of these are decided before anything is leased.
+        let first = config.close.into_iter().map(Input::CancelWant).chain([resume]).collect();
         performer.set_slots(config.slots);
         let orchestrator = Orchestrator {
             core,
@@ -159,8 +164,7 @@ impl Engine {
             pace,
             inbox: messages,
             examine: examine_send,
-            // It is decided before anything that is asked for.
-            postponed: vec![resume],
+            postponed: first,
         };
         let handle = Handle {
             inbox: Arc::new(Mutex::new(inbox)),

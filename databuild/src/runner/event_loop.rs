@@ -43,12 +43,19 @@ pub struct RunnerArgs {
     pub socket: PathBuf,
     /// How long to stay with no live attempt and no server.
     pub idle_exit: Duration,
+    /// Whether to end, with all jobs, when standard input does: whoever holds the other end of it is gone then.
+    pub private: bool,
 }
 
 impl RunnerArgs {
     /// Arguments with the default idle time of 60 seconds.
     pub fn new(spool: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
-        Self { spool: spool.into(), socket: socket.into(), idle_exit: Duration::from_secs(60) }
+        Self {
+            spool: spool.into(),
+            socket: socket.into(),
+            idle_exit: Duration::from_secs(60),
+            private: false,
+        }
     }
 }
 
@@ -131,6 +138,7 @@ fn open_null() -> Result<OwnedFd, RunnerError> {
 enum Source {
     Signals,
     Listener,
+    Stdin,
     Connection(usize),
     Log((usize, usize)),
 }
@@ -227,6 +235,11 @@ impl EventLoop {
         let connections: Vec<_> = self.connections.iter().map(Connection::fd).collect();
         let mut sources = vec![Source::Signals, Source::Listener];
         let mut fds = vec![PollFd::new(&signals, PollFlags::IN), PollFd::new(&listener, PollFlags::IN)];
+        let stdin = rustix::stdio::stdin();
+        if self.args.private && self.leaving.is_none() {
+            sources.push(Source::Stdin);
+            fds.push(PollFd::new(&stdin, PollFlags::IN));
+        }
         for (at, (fd, connection)) in connections.iter().zip(&self.connections).enumerate() {
             let mut wanted = PollFlags::IN;
             wanted.set(PollFlags::OUT, connection.has_unsent());
@@ -277,6 +290,10 @@ impl EventLoop {
                 self.supervisor.reap(now);
             }
         }
+        // Nobody writes to it; it can be read when it has ended.
+        if ready.iter().any(|source| matches!(source, Source::Stdin)) {
+            self.shut_down("the command that this runner belonged to has ended");
+        }
         self.supervisor.advance(now);
         for source in ready {
             match *source {
@@ -286,7 +303,7 @@ impl EventLoop {
                         self.connections.push(Connection::new(stream));
                     }
                 }
-                Source::Signals | Source::Log(_) => {}
+                Source::Signals | Source::Stdin | Source::Log(_) => {}
             }
         }
         if self.next_housekeeping <= now {

@@ -30,6 +30,8 @@ pub struct ConnectOptions {
     pub server: String,
     /// How long finding or starting may take.
     pub timeout: Duration,
+    /// Whether a runner that is started gets the standard input of this process, by whose end it knows that it is to end.
+    pub private: bool,
 }
 
 impl ConnectOptions {
@@ -40,6 +42,7 @@ impl ConnectOptions {
             socket: socket.into(),
             server: server.into(),
             timeout: Duration::from_secs(10),
+            private: false,
         }
     }
 }
@@ -75,7 +78,7 @@ pub(super) fn reach(
         let free = try_lock(&options.spool)?.is_some();
         if free {
             if let Some(command) = command.take() {
-                child = start(command(), &options.spool, until)?;
+                child = start(command(), options, until)?;
                 continue;
             }
         }
@@ -100,14 +103,18 @@ fn unreachable(options: &ConnectOptions, why: String) -> RunnerError {
 
 /// Starts a runner with an empty environment and waits until it is ready.
 /// `None` when another one was faster.
-fn start(mut command: Command, spool: &Path, until: Instant) -> Result<Option<Child>, RunnerError> {
-    let log_path = spool.join("runner.log");
+fn start(
+    mut command: Command,
+    options: &ConnectOptions,
+    until: Instant,
+) -> Result<Option<Child>, RunnerError> {
+    let log_path = options.spool.join("runner.log");
     let log =
         fs::File::create(&log_path).map_err(|e| RunnerError::io("making the runner's log", &log_path, e))?;
     let program = PathBuf::from(command.get_program());
     let mut child = command
         .env_clear()
-        .stdin(Stdio::null())
+        .stdin(if options.private { Stdio::inherit() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()

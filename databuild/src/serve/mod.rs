@@ -4,9 +4,11 @@
 mod http;
 mod memory;
 mod options;
+mod private;
 mod retention;
 mod run;
 
 pub use memory::memory;
 pub use options::{job_environment, store_root, ServeOptions};
+pub use private::SOURCE as PRIVATE_SOURCE;
 pub use run::{serve, ServeError, PROTOCOL};

@@ -14,6 +14,8 @@ pub struct ServeOptions {
     pub slots: usize,
     /// Origins of web apps in development.
     pub allowed_origins: Vec<String>,
+    /// The server belongs to one command: when its standard input ends, so has the command, and it stops with its jobs.
+    pub private: bool,
 }
 
 /// The user's code store: shared by all workspaces, outside of any, since a snapshot's BUILD files would

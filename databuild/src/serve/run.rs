@@ -135,7 +135,7 @@ fn start_and_serve(
     let leave = runtime.block_on(server.serve_until_told(options));
     tracing::info!(?leave, "going down");
     // An idle server has no jobs, and its runner nothing to wait for.
-    let jobs = matches!(leave, Leave::Lost | Leave::Idle | Leave::Asked { jobs: true });
+    let jobs = options.private || matches!(leave, Leave::Lost | Leave::Idle | Leave::Asked { jobs: true });
     let stopped = server.engine.stop(jobs);
     runtime.shutdown_timeout(GOODBYE);
     match stopped {
@@ -179,6 +179,8 @@ impl Server {
         let base_env = job_environment();
         let temporary_dir =
             base_env.iter().find(|(name, _)| name == "TMPDIR").map(|(_, value)| value.clone());
+        // One server lives at a time, so whoever wanted these has ended.
+        let close = super::private::left_over(&reader)?;
         let engine = Engine::start(EngineConfig {
             workspace: state.workspace().path().to_owned(),
             spool: state.spool(),
@@ -192,12 +194,16 @@ impl Server {
             base_env,
             slots: options.slots,
             memory: super::memory(),
-            connect: connect_runner(state, &runtime_dir, &program)?,
+            connect: connect_runner(state, &runtime_dir, &program, options.private)?,
+            close,
         })?;
 
         let token = Token::generate().map_err(|error| ServeError::System(error.to_string()))?;
         let binary = snapshots.binary_digest(&program);
         let (shutdown, told) = mpsc::unbounded_channel();
+        if options.private {
+            super::private::watch(shutdown.clone()).map_err(|error| ServeError::System(error.to_string()))?;
+        }
         let app = App {
             engine: engine.handle(),
             guard: Arc::new(Guard {
@@ -213,6 +219,7 @@ impl Server {
             started_at: Timestamp::now(),
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
+            watched: Arc::default(),
         };
         write_roots(&app)?;
         guard.publish_info(Publication {
@@ -235,6 +242,9 @@ impl Server {
         let archiving = tokio::spawn(super::retention::keep_events(self.engine.handle()));
         let leave = self.wait(options.idle_timeout).await;
         archiving.abort();
+        if options.private {
+            super::private::close_wants(&self.engine.handle()).await;
+        }
         let _ = stop.send(true);
         let _ = tokio::time::timeout(GOODBYE, serving).await;
         leave
@@ -290,10 +300,11 @@ fn connect_runner(
     state: &StateDir,
     runtime_dir: &RuntimeDir,
     program: &Path,
+    private: bool,
 ) -> Result<ConnectRunner, ServeError> {
     let socket = runtime_dir.socket("runner.sock")?;
     let server = format!("databuild {} (pid {})", env!("CARGO_PKG_VERSION"), std::process::id());
-    let options = ConnectOptions::new(state.spool(), &socket, server);
+    let options = ConnectOptions { private, ..ConnectOptions::new(state.spool(), &socket, server) };
     let (program, spool) = (program.to_owned(), state.spool());
     let state = state.clone();
     Ok(Box::new(move |events| {
@@ -307,6 +318,9 @@ fn connect_runner(
             command.arg("runner").arg("--spool").arg(&spool).arg("--socket").arg(&socket);
             // SAFETY: `restore_open_files` makes one system call.
             unsafe { command.pre_exec(restore_open_files) };
+            if private {
+                command.arg("--private");
+            }
             command
         })
     }))

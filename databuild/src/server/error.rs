@@ -36,6 +36,27 @@ impl ApiError {
             .with(&format!("{what}_id"), id)
     }
 
+    /// Why a command about a want or a run, which `what` says, was not carried out. If it is not live, `state` looks up
+    /// how it ended. Any other error is told as it is.
+    pub(super) fn of_command(
+        error: CommandError,
+        what: &str,
+        id: impl std::fmt::Display,
+        state: impl FnOnce() -> Result<&'static str, ApiError>,
+    ) -> ApiError {
+        if !matches!(error, CommandError::Refused(Refusal::UnknownWant(_) | Refusal::UnknownRun(_))) {
+            return error.into();
+        }
+        match state() {
+            Ok(state) => {
+                let message = format!("{id} is {state} already");
+                ApiError::new(StatusCode::CONFLICT, &format!("{what}_ended"), message)
+                    .with(&format!("{what}_id"), id)
+            }
+            Err(unknown) => unknown,
+        }
+    }
+
     pub(super) fn invalid(code: &str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
     }
@@ -120,5 +141,41 @@ fn unreadable(status: StatusCode, message: String) -> ApiError {
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "bad_query", rejection.body_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use databuild_core::ids::{RunId, WantId};
+
+    #[test]
+    fn a_command_that_fails_says_why() {
+        let store = |code, message: &str| CommandError::Store { code, message: message.to_owned() };
+        let unknown = |id: &str| ApiError::not_found("want_not_found", "want", id);
+        let ended = || -> Result<&'static str, ApiError> { Ok("satisfied") };
+        let said = |error: ApiError| (error.status.as_u16(), error.body.error, error.body.message);
+        // Pausing, resuming, canceling and prioritizing a want, and canceling a run, can end in each of these ways.
+        let cases = [
+            (store("disk_full", "no space"), 507, "disk_full", "no space"),
+            (store("log_unwritable", "read-only"), 500, "log_unwritable", "read-only"),
+            (CommandError::ShuttingDown, 503, "shutting_down", "the server is shutting down; ask again"),
+            (Refusal::NoGraph.into(), 409, "no_graph", &*Refusal::NoGraph.to_string()),
+            (Refusal::UnknownWant(WantId(3)).into(), 409, "want_ended", "w3 is satisfied already"),
+        ];
+        for (error, status, code, message) in cases {
+            let answer = said(ApiError::of_command(error, "want", WantId(3), ended));
+            assert_eq!(answer, (status, code.to_owned(), message.to_owned()));
+        }
+        let run =
+            ApiError::of_command(Refusal::UnknownRun(RunId(7)).into(), "run", RunId(7), || Ok("failed"));
+        assert_eq!(said(run), (409, "run_ended".to_owned(), "r7 is failed already".to_owned()));
+        let never = Refusal::UnknownWant(WantId(9)).into();
+        let never = said(ApiError::of_command(never, "want", WantId(9), || Err(unknown("w9"))));
+        assert_eq!((never.0, &*never.1), (404, "want_not_found"));
+        let unreadable = || Err(StoreError::DiskFull { log: "x".to_owned() }.into());
+        let unreadable =
+            ApiError::of_command(Refusal::UnknownWant(WantId(9)).into(), "want", WantId(9), unreadable);
+        assert_eq!(said(unreadable).1, "disk_full");
     }
 }

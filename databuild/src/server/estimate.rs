@@ -1,7 +1,7 @@
 //! How long a plan may take, from how long its jobs took the last times.
 
 use crate::api::Estimate;
-use crate::store::{Reader, StoreError};
+use crate::store::{Durations, Reader, StoreError};
 use databuild_core::decide::limits::{size, taken, Capacity};
 use databuild_core::event::{PlanCreated, PlanRowKind};
 use databuild_core::graph::{Graph, Resource};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Attempts of a job whose median counts.
 const ATTEMPTS: usize = 21;
 
-/// The estimate for a plan: for each job the median of its last successful attempts, by partition, times its partitions,
+/// The estimate for a plan: for each job the time that its last successful attempts took, for the runs that its partitions make,
 /// spread over what its runs share with others: places, memory, pools and limits. The scarcest of these decides; nothing is
 /// faster than the longest run, or than the rate of a job allows. What waits for what is left out. Attempts under earlier
 /// labels of a job count as its own.
@@ -84,23 +84,69 @@ fn work<'p>(
     }
 }
 
-fn estimate(
-    works: &[Work<'_>],
-    history: &BTreeMap<String, Vec<f64>>,
-    size: impl Fn(&Resource) -> Option<u64>,
-) -> Estimate {
+fn estimate(works: &[Work<'_>], history: &Durations, size: impl Fn(&Resource) -> Option<u64>) -> Estimate {
     let mut found = Estimate::default();
     let (mut low, mut high) = (Total::default(), Total::default());
     for work in works {
-        let Some(each) = history.get(work.labels[0]).and_then(|durations| median(durations)) else {
+        let Some(pace) = history.get(work.labels[0]).and_then(|attempts| Pace::of(attempts)) else {
             found.unknown_jobs.push(work.labels[0].to_owned());
             continue;
         };
-        low.add(work, each, work.certain);
-        high.add(work, each, work.certain + work.if_changed);
+        low.add(work, |partitions| pace.least(partitions), work.certain);
+        high.add(work, |partitions| pace.most(partitions), work.certain + work.if_changed);
     }
     (found.low_ms, found.high_ms) = (low.ms(&size), high.ms(&size));
     found
+}
+
+/// How long an attempt takes, by the number of its partitions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pace {
+    /// So long, and so much longer for each partition: attempts of different sizes have shown it.
+    Line { start: f64, each: f64 },
+    /// All attempts had about that many partitions and took about so long. How much of that is the start is not known.
+    Point { partitions: f64, ms: f64 },
+}
+
+impl Pace {
+    fn of(attempts: &[(f64, u64)]) -> Option<Pace> {
+        let sizes = || attempts.iter().map(|(_, partitions)| *partitions as f64);
+        let middle_size = median(&sizes().collect::<Vec<_>>())?;
+        let smallest = sizes().fold(f64::INFINITY, f64::min);
+        let largest = sizes().fold(0.0, f64::max);
+        if largest >= 2.0 * smallest {
+            // Medians of the halves: one attempt that hung does not count.
+            let border = (smallest + largest) / 2.0;
+            let half = |large: bool| {
+                let of = || attempts.iter().filter(|(_, size)| (*size as f64 >= border) == large);
+                let ms = median(&of().map(|(ms, _)| *ms).collect::<Vec<_>>())?;
+                Some((median(&of().map(|(_, size)| *size as f64).collect::<Vec<_>>())?, ms))
+            };
+            if let (Some((small, short)), Some((large, long))) = (half(false), half(true)) {
+                let each = ((long - short) / (large - small)).max(0.0);
+                return Some(Pace::Line { start: (short - each * small).max(0.0), each });
+            }
+        }
+        let ms = median(&attempts.iter().map(|(ms, size)| ms / *size as f64).collect::<Vec<_>>())?;
+        Some(Pace::Point { partitions: middle_size, ms: ms * middle_size })
+    }
+
+    /// What an attempt takes at least.
+    fn least(self, count: u64) -> f64 {
+        match self {
+            Pace::Line { .. } => self.most(count),
+            // If most of it is the start, a larger attempt takes no longer.
+            Pace::Point { partitions, ms } => ms * (count as f64 / partitions).min(1.0),
+        }
+    }
+
+    /// What an attempt takes at most.
+    fn most(self, count: u64) -> f64 {
+        match self {
+            Pace::Line { start, each } => start + each * count as f64,
+            Pace::Point { partitions, ms } => ms * count as f64 / partitions,
+        }
+    }
 }
 
 /// Time of runs.
@@ -113,19 +159,24 @@ struct Total<'p> {
 }
 
 impl<'p> Total<'p> {
-    fn add(&mut self, work: &'p Work<'_>, each: f64, partitions: u64) {
+    /// `run` is how long one run takes that makes so many partitions.
+    fn add(&mut self, work: &'p Work<'_>, run: impl Fn(u64) -> f64, partitions: u64) {
         if partitions == 0 {
             return;
         }
-        for (resource, amount) in &work.takes {
-            *self.taken.entry(resource).or_default() += each * partitions as f64 * *amount as f64;
+        let rest = partitions % work.batch;
+        let mut all = (partitions / work.batch) as f64 * run(work.batch);
+        if rest > 0 {
+            all += run(rest);
         }
-        let run = each * partitions.min(work.batch) as f64;
+        for (resource, amount) in &work.takes {
+            *self.taken.entry(resource).or_default() += all * *amount as f64;
+        }
         let pauses = work.rate.map_or(0.0, |(count, period)| {
             let starts = partitions.div_ceil(work.batch);
             (starts.saturating_sub(1) / count.max(1)) as f64 * period.as_secs_f64() * 1000.0
         });
-        self.least = self.least.max(pauses + run);
+        self.least = self.least.max(pauses + run(partitions.min(work.batch)));
     }
 
     fn ms(&self, size: impl Fn(&Resource) -> Option<u64>) -> u64 {
@@ -159,7 +210,10 @@ mod tests {
 
     /// Low, high and how many jobs never ran, at so many places and with a pool of 4.
     fn of(works: &[Work<'_>], places: u64) -> (u64, u64, usize) {
-        let history = [("//:a".to_owned(), vec![100.0, 9_000.0, 200.0]), ("//:b".to_owned(), vec![1_000.0])];
+        let history = [
+            ("//:a".to_owned(), vec![(100.0, 1), (9_000.0, 1), (200.0, 1)]),
+            ("//:b".to_owned(), vec![(1_000.0, 1)]),
+        ];
         let found = estimate(works, &BTreeMap::from(history), |resource| match resource {
             Resource::Places => Some(places),
             Resource::Pool(_) => Some(4),
@@ -200,19 +254,33 @@ mod tests {
 
     #[test]
     fn batches_and_rates_have_a_least_time() {
-        assert_eq!(
-            of(&[Work { batch: 5, ..work("//:a", 10, 0) }], 16),
-            (1_000, 1_000, 0),
-            "a run makes five"
-        );
+        // Of runs of one partition nobody knows how much is their start.
+        assert_eq!(of(&[Work { batch: 5, ..work("//:a", 10, 0) }], 16), (200, 1_000, 0), "a run makes five");
         assert_eq!(
             of(&[Work { batch: 50, ..work("//:a", 10, 0) }], 16),
-            (2_000, 2_000, 0),
+            (200, 2_000, 0),
             "one run makes all"
         );
+        assert_eq!(of(&[Work { batch: 5, ..work("//:a", 1_000, 0) }], 4), (10_000, 50_000, 0));
         let rate = Some((2, Duration::from_secs(60)));
         assert_eq!(of(&[Work { rate, ..work("//:a", 2, 0) }], 16), (200, 200, 0));
         assert_eq!(of(&[Work { rate, ..work("//:a", 5, 0) }], 16), (120_200, 120_200, 0));
-        assert_eq!(of(&[Work { rate, batch: 5, ..work("//:a", 5, 0) }], 16), (1_000, 1_000, 0), "one start");
+        assert_eq!(of(&[Work { rate, batch: 5, ..work("//:a", 5, 0) }], 16), (200, 1_000, 0), "one start");
+    }
+
+    #[test]
+    fn attempts_of_several_sizes_tell_what_their_start_takes() {
+        let single = Pace::of(&[(350.0, 1), (370.0, 1), (9_000.0, 1)]).unwrap();
+        assert_eq!((single.least(30), single.most(30)), (370.0, 11_100.0));
+        assert_eq!((single.least(1), single.most(1)), (370.0, 370.0));
+        let both = Pace::of(&[(360.0, 1), (360.0, 1), (650.0, 30), (650.0, 30)]).unwrap();
+        assert_eq!(both, Pace::Line { start: 350.0, each: 10.0 });
+        assert_eq!((both.least(10), both.most(10)), (450.0, 450.0));
+        // What was made in batches is known for them, and for smaller ones at most.
+        let batches = Pace::of(&[(600.0, 30), (620.0, 31)]).unwrap();
+        assert_eq!((batches.least(30), batches.most(30)), (600.0, 600.0));
+        assert_eq!(Pace::of(&[]), None);
+        let faster = Pace::of(&[(500.0, 1), (400.0, 10)]).unwrap();
+        assert_eq!(faster, Pace::Line { start: 500.0, each: 0.0 });
     }
 }

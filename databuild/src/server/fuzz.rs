@@ -53,6 +53,7 @@ impl Server {
             base_env: Vec::new(),
             slots: 2,
             memory: None,
+            close: Vec::new(),
             connect: Box::new(|_| Err(RunnerError::RelativePath("runner".into()))),
         })
         .unwrap();
@@ -77,6 +78,7 @@ impl Server {
             shutdown: tokio::sync::mpsc::unbounded_channel().0,
             runtime_dir: at("runtime"),
             temporary_dir: None,
+            watched: Arc::default(),
         };
         runtime.spawn(async move { axum::serve(listener, router(app)).await });
         let server = Server {

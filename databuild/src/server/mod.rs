@@ -14,6 +14,7 @@ mod lineage;
 mod logs;
 mod progress;
 mod routes;
+mod scope;
 mod trials;
 mod views;
 mod waits;
@@ -27,6 +28,7 @@ mod keyed;
 pub use garbage::write_roots;
 pub use guard::{Guard, Trusted};
 pub use routes::{router, App};
+pub use scope::Watched;
 
 #[cfg(test)]
 mod fuzz;

@@ -6,6 +6,7 @@ use super::handlers::{
     checks, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs, server,
     trials, wants,
 };
+use super::scope::Watched;
 use crate::engine::Handle;
 use crate::snapshot;
 use axum::extract::DefaultBodyLimit;
@@ -49,6 +50,8 @@ pub struct App {
     pub last_request_ms: Arc<AtomicI64>,
     /// Asks the server to stop; `true` also stops its jobs.
     pub shutdown: mpsc::UnboundedSender<bool>,
+    /// The work of wants that somebody watches.
+    pub watched: Arc<Watched>,
 }
 
 impl App {

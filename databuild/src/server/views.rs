@@ -4,7 +4,7 @@ use crate::api::{
     DatasetSummary, Estimate, JobProgress, PartitionRow, PartitionState, PlanGroup, PlanView, Progress,
 };
 use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind};
-use databuild_core::graph::DatasetIx;
+use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::partition_set::{Order, PartitionKey, PartitionSet};
 use databuild_core::state::{Counts, Standing, State, Verdict, Want};
 
@@ -30,28 +30,27 @@ pub(super) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Op
     (state, reason)
 }
 
-/// Counts of a dataset over all keys that exist now.
-pub(super) fn summary(state: &mut State, ix: DatasetIx) -> DatasetSummary {
-    let keys = state.extents().of(ix).to_vec();
-    let Counts { total, current, missing, stale, building, failed } = state.counts(ix, &keys);
-    let dataset = state.graph().dataset(ix);
+/// Counts of all datasets, over all keys that exist now.
+pub(super) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
+    let counts = state.counts();
+    let Some(registered) = &state.graph else { return Vec::new() };
+    registered.graph.datasets().zip(counts).map(|((_, dataset), counts)| summary(dataset, counts)).collect()
+}
+
+fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
+    let Counts { total, current, behind, missing, stale, building, failed } = counts;
     DatasetSummary {
         dataset: dataset.name.clone(),
         external: dataset.external,
         dims: dataset.dims.clone(),
         total,
         current,
+        behind,
         missing,
         stale,
         building,
         failed,
     }
-}
-
-/// The same of all datasets.
-pub(super) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
-    let Some(registered) = state.graph.clone() else { return Vec::new() };
-    registered.graph.datasets().map(|(ix, _)| summary(state, ix)).collect()
 }
 
 /// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on.

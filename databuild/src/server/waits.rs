@@ -17,6 +17,8 @@ use jiff::Timestamp;
 const MOST_HOLDERS: usize = 20;
 /// Holders that a message names.
 const MOST_NAMED: usize = 5;
+/// Holders of places that a message names, with what they make.
+const MOST_PLACED: usize = 3;
 
 /// What a want waits for.
 ///
@@ -72,10 +74,9 @@ pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
 
 /// Of what has ended.
 fn over(state: &str, at: Option<Timestamp>, cause: Option<&String>) -> Blocker {
-    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
     Blocker {
         kind: state.to_owned(),
-        message: format!("it is over{cause}"),
+        message: cause.cloned().unwrap_or_default(),
         since: at.map(|at| at.to_string()),
         ..Blocker::default()
     }
@@ -87,35 +88,35 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
     Ok(match found {
         Found::Ready if snapshot.held => Blocker {
             kind: "no_runner".to_owned(),
-            message:
-                "no runner can be started, and one is looked for every 10 s; .databuild/server.log says why"
-                    .to_owned(),
+            message: "the runner cannot be started; retrying every 10 s (see .databuild/server.log)"
+                .to_owned(),
             ..Blocker::default()
         },
         Found::UnderWay { run: id, more } => under_way(snapshot, reader, now, *id, *more)?,
-        Found::Ready => Blocker {
-            kind: "ready".to_owned(),
-            message: "it waits for nothing: it is about to start".to_owned(),
-            ..Blocker::default()
-        },
+        Found::Ready => {
+            Blocker { kind: "ready".to_owned(), message: "about to start".to_owned(), ..Blocker::default() }
+        }
         Found::Slots { slots, ready, holders } => {
             let named: Vec<Holder> =
                 holders.iter().take(MOST_HOLDERS).map(|id| holder(snapshot, *id)).collect();
-            let who = named.iter().take(3).map(|holder| {
-                let wants =
-                    if holder.wants.is_empty() { "nobody".to_owned() } else { holder.wants.join(", ") };
-                format!("{} ({} for {wants})", holder.run, holder.partition)
+            let who = named.iter().take(MOST_PLACED).map(|holder| {
+                let wants = match holder.wants.as_slice() {
+                    [] => String::new(),
+                    wants => format!(", for {}", wants.join(" and ")),
+                };
+                format!("{} ({}{wants})", holder.run, holder.partition)
             });
-            let mut who = who.collect::<Vec<_>>().join(", ");
-            if holders.len() > 3 {
-                who.push_str(&format!(" and {} more", holders.len() - 3));
-            }
-            let who = if who.is_empty() { String::new() } else { format!("; they have {who}") };
+            let who = who.collect::<Vec<_>>().join(", ");
+            let more = match holders.len().saturating_sub(MOST_PLACED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let by = if who.is_empty() { String::new() } else { format!(" by {who}{more}") };
             let places =
-                if *slots == 1 { "the one place is".to_owned() } else { format!("all {slots} places are") };
+                if *slots == 1 { "the only place is".to_owned() } else { format!("all {slots} places are") };
             Blocker {
                 kind: "slots".to_owned(),
-                message: format!("{places} taken{who}; {ready} of its partitions could start"),
+                message: format!("{places} taken{by}; {}", ready_text(*ready)),
                 holders: named,
                 ..Blocker::default()
             }
@@ -128,9 +129,9 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
             Blocker {
                 kind: "rate".to_owned(),
                 message: format!(
-                    "{job} has started as often as its rate allows; the next start is due in {}; {ready} of its \
-                     partitions could start",
-                    span(left)
+                    "{job} has started as often as its rate allows; its next start is in {}; {}",
+                    span(left),
+                    ready_text(*ready)
                 ),
                 until: Some(until.to_string()),
                 ..Blocker::default()
@@ -139,15 +140,12 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
         Found::Backoff { run, until } => {
             let made = reader.run(*run)?.value;
             let message = made.map(|found| found.run.message).filter(|message| !message.is_empty());
-            let failed = message.map(|message| format!(" ({message})")).unwrap_or_default();
+            let failed = message.map(|message| format!(": {message}")).unwrap_or_default();
             let left = until.duration_since(now).as_millis();
             let left = span(u64::try_from(left).unwrap_or(0));
             Blocker {
                 kind: "backoff".to_owned(),
-                message: format!(
-                    "the last attempt of {run} at {} failed{failed}; the next one is due in {left}",
-                    partition(run)
-                ),
+                message: format!("{run} ({}) failed{failed}; its next attempt is in {left}", partition(run)),
                 partition: Some(partition(run)),
                 run: Some(run.to_string()),
                 until: Some(until.to_string()),
@@ -156,7 +154,7 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
         }
         Found::Paused { want } => Blocker {
             kind: "paused".to_owned(),
-            message: format!("{want} is paused; go on with `databuild want resume {want}`"),
+            message: format!("{want} is paused; to go on: databuild want resume {want}"),
             ..Blocker::default()
         },
         Found::Suspended { run, want } => {
@@ -164,7 +162,7 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
             Blocker {
                 kind: "suspended".to_owned(),
                 message: format!(
-                    "{run} at {} found that it needs {}, which {want} brings",
+                    "{run} ({}) found that it needs {}, which {want} builds",
                     partition(run),
                     targets.unwrap_or_default()
                 ),
@@ -175,7 +173,7 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
         }
         Found::Canceling { run } => Blocker {
             kind: "canceling".to_owned(),
-            message: format!("{run} makes {}, was told to stop and has not yet", partition(run)),
+            message: format!("{run} ({}) was told to stop and is still running", partition(run)),
             partition: Some(partition(run)),
             run: Some(run.to_string()),
             ..Blocker::default()
@@ -183,7 +181,7 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
         Found::Behind { run } => Blocker {
             kind: "behind".to_owned(),
             message: format!(
-                "{run} makes {} from older code or inputs; a new run follows when it is over",
+                "{run} makes {} from older code or inputs; when it has ended, a new run follows",
                 partition(run)
             ),
             partition: Some(partition(run)),
@@ -194,7 +192,7 @@ fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> 
             let because = told(snapshot, reader, now, because)?;
             Blocker {
                 kind: "upstream".to_owned(),
-                message: format!("{waiting} needs {partition}, which is not done; {}", because.message),
+                message: format!("{waiting} needs {partition}: {}", because.message),
                 partition: Some(partition.clone()),
                 run: because.run.clone(),
                 because: Some(Box::new(because)),
@@ -241,8 +239,8 @@ fn limit(
     let who = who.join(", ");
     let used: u64 = holders.iter().map(|(_, has)| has).sum();
     let state = match (used, set_aside) {
-        _ if needs > size => "is too small; `databuild pools` tells, and sets it larger".to_owned(),
-        (_, true) => format!("is set aside for what waits longer: {who}"),
+        _ if needs > size => "is too small; to make it larger: databuild pools set".to_owned(),
+        (_, true) => format!("is kept for a run that has waited longer: {who}"),
         (used, _) if used >= size => format!("is full: {who}"),
         (used, _) => format!("has {} free: {who}", amount(size - used)),
     };
@@ -252,9 +250,10 @@ fn limit(
     Blocker {
         kind: kind.to_owned(),
         message: format!(
-            "{what} {state}; there is {} of it, a run takes {}; {ready} of its partitions could start",
+            "{what} {state}; its size is {}, a run takes {}; {}",
             amount(size),
-            amount(needs)
+            amount(needs),
+            ready_text(ready)
         ),
         holders: named.collect(),
         ..Blocker::default()
@@ -272,21 +271,21 @@ fn under_way(
     let attempt = reader.attempt(run.attempt_id())?.value;
     let started = attempt.as_ref().and_then(|attempt| attempt.started_at);
     let since = started.or_else(|| attempt.map(|attempt| attempt.leased_at));
-    let (kind, does) = match run.phase {
-        Phase::Leased => ("starting", "is about to make"),
-        Phase::Publishing => ("publishing", "publishes"),
-        Phase::Running | Phase::RetryWait(_) => ("running", "makes"),
+    let kind = match run.phase {
+        Phase::Leased => "starting",
+        Phase::Publishing => "publishing",
+        Phase::Running | Phase::RetryWait(_) => "running",
     };
     let took = since.map(|at| u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0));
-    let took = took.map(|ms| format!(" for {}", span(ms))).unwrap_or_default();
+    let took = took.map(|ms| format!(", {}", span(ms))).unwrap_or_default();
     let more = match more {
         0 => String::new(),
-        1 => ", and 1 more run is under way".to_owned(),
-        more => format!(", and {more} more runs are under way"),
+        1 => " and 1 other run".to_owned(),
+        more => format!(" and {more} other runs"),
     };
     Ok(Blocker {
         kind: kind.to_owned(),
-        message: format!("it waits for nothing: {id} {does} {}{took}{more}", run.partition),
+        message: format!("{id} ({}{took}){more}", run.partition),
         partition: Some(run.partition.clone()),
         run: Some(id.to_string()),
         since: since.map(|at| at.to_string()),
@@ -308,11 +307,74 @@ fn holder(snapshot: &Snapshot, id: RunId) -> Holder {
     }
 }
 
+/// `2 partitions are ready`.
+fn ready_text(ready: u64) -> String {
+    match ready {
+        1 => "1 partition is ready".to_owned(),
+        ready => format!("{ready} partitions are ready"),
+    }
+}
+
 /// A length of time for people, to the second.
 fn span(ms: u64) -> String {
     match ms / 1000 {
-        0 => "less than a second".to_owned(),
-        seconds @ 1..=119 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds / 60),
+        0 => "<1 s".to_owned(),
+        seconds @ 1..=59 => format!("{seconds} s"),
+        seconds @ 60..=3599 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        seconds => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::why::tests::{chain, Workspace};
+    use super::*;
+    use databuild_core::decide::Input;
+    use databuild_core::event::{AttemptOutcome, Refresh};
+    use std::sync::Arc;
+
+    /// Kind and message of what a want waits for, in a workspace of one place.
+    fn waits(workspace: &Workspace, want: u64) -> (String, String) {
+        let state = Arc::new(workspace.core.state.clone());
+        let snapshot = Snapshot { state, slots: 1, memory: None, held: workspace.core.held };
+        let want = &snapshot.state.wants[&WantId(want)];
+        // As of when the log says.
+        let now = "2024-12-31T00:02:05Z".parse().unwrap();
+        let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
+        let told = told(&snapshot, &workspace.reader(), now, &found).unwrap();
+        (told.kind, told.message)
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said_in_plain_words() {
+        let mut workspace = Workspace::new(&chain("code"));
+        for name in ["a", "b", "c"] {
+            workspace.observe(&format!("raw/name={name}"), "r1");
+        }
+        workspace.step(Input::SetSlots(1));
+        workspace.want("text/name=a", Refresh::Stale);
+        workspace.want("text/name=b+c", Refresh::Stale);
+        let said = |kind: &str, message: &str| (kind.to_owned(), message.to_owned());
+        assert_eq!(waits(&workspace, 1), said("starting", "r1 (text/name=a, 2m 05s)"));
+        let attempt = workspace.ordered[0].attempt;
+        workspace.step(Input::AttemptStarted { attempt, pid: 7 });
+        assert_eq!(waits(&workspace, 1), said("running", "r1 (text/name=a, 2m 05s)"));
+        let taken = "the only place is taken by r1 (text/name=a, for w1); 2 partitions are ready";
+        assert_eq!(waits(&workspace, 2), said("slots", taken));
+        workspace.step(Input::PauseWant(WantId(2)));
+        assert_eq!(waits(&workspace, 2), said("paused", "w2 is paused; to go on: databuild want resume w2"));
+        workspace.step(Input::ResumeWant(WantId(2)));
+        workspace.step(Input::CancelRun(RunId(1)));
+        let end = databuild_core::decide::AttemptReport::new(AttemptOutcome::Canceled, "canceled");
+        workspace.end("text/name=a", Err(end));
+        assert_eq!(waits(&workspace, 2).0, "starting");
+    }
+
+    #[test]
+    fn times_are_short() {
+        let cases = [(0, "<1 s"), (59_999, "59 s"), (125_000, "2m 05s"), (3_720_000, "1h 02m")];
+        for (ms, text) in cases {
+            assert_eq!(span(ms), text);
+        }
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn why(
     let verdict = verdict.unwrap_or(Verdict::Current);
     let mut causes = Vec::new();
     let mut used = Used::default();
+    let mut inputs_total = 0;
     let mut failed_since = None;
     if let Some(job) = dataset.producer {
         if let Some(made) = &made {
@@ -80,6 +81,7 @@ pub(super) fn why(
         if standing == PartitionState::Missing {
             causes.splice(0..0, failed_upstream(&upstream));
         }
+        inputs_total = used.inputs.len() as u64;
         used.inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
         let mut cause = match verdict {
@@ -117,6 +119,7 @@ pub(super) fn why(
         causes,
         upstream,
         inputs: used.inputs,
+        inputs_total,
         path: dataset.partition_path(key, &state.symbols),
         seq: state.seq.0,
     })
@@ -294,6 +297,7 @@ fn plain(reason: &str, message: &str) -> WhyCause {
         message: message.to_owned(),
         files: Vec::new(),
         inputs: Vec::new(),
+        inputs_total: 0,
         taint: None,
         run: None,
     }
@@ -346,6 +350,7 @@ fn cause(
         }
         Verdict::InputsChanged => {
             cause.inputs = used.changed().take(MOST_INPUTS).cloned().collect();
+            cause.inputs_total = used.changed().count() as u64;
             cause.message = used.what_changed();
         }
         Verdict::ArgsChanged => {
@@ -433,4 +438,4 @@ fn to_the_second(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

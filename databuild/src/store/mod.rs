@@ -30,8 +30,8 @@ pub use error::StoreError;
 pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
 pub use memory::MemoryLog;
 pub use reader::{
-    Answer, CheckFilter, Counts, Events, Filed, Reader, RunFilter, RunWithChecks, WantFilter, LONGEST_QUERY,
-    MAX_ROWS,
+    Answer, CheckFilter, Counts, Durations, Events, Filed, Reader, RunFilter, RunWithChecks, WantFilter,
+    WantWork, LONGEST_QUERY, MAX_ROWS,
 };
 pub use rows::{
     check_word, AttemptRow, AttemptState, CheckRow, GraphRow, MaterializationRow, RunRow, RunState,

@@ -15,6 +15,7 @@
 mod archived;
 mod checks;
 mod columns;
+mod work;
 
 use super::convert::kind;
 use super::error::StoreError;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use archived::{Filed, RunWithChecks};
 pub use checks::CheckFilter;
+pub use work::WantWork;
 
 /// No answer has more rows than this, whatever limit was asked for.
 pub const MAX_ROWS: usize = 1000;
@@ -43,6 +45,9 @@ pub const LONGEST_QUERY: Duration = Duration::from_secs(2);
 
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const STEPS_PER_LOOK: i32 = 10_000;
+
+/// Milliseconds and partitions of attempts, by job.
+pub type Durations = BTreeMap<String, Vec<(f64, u64)>>;
 
 /// An answer and the state of the log it is of.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,30 +210,27 @@ impl Reader {
         })
     }
 
-    /// Milliseconds for each partition of the last successful attempts of each of `jobs`, at most `each`. A job
+    /// Milliseconds and partitions of the last successful attempts of each of `jobs`, at most `each`. A job
     /// has all its labels, that of now first, under which it is in the answer.
-    pub fn last_durations(
-        &self,
-        jobs: &[Vec<&str>],
-        each: usize,
-    ) -> Result<Answer<BTreeMap<String, Vec<f64>>>, StoreError> {
+    pub fn last_durations(&self, jobs: &[Vec<&str>], each: usize) -> Result<Answer<Durations>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT runs.id, attempts.wall_ms * 1.0 / max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
+                "SELECT runs.id, attempts.wall_ms * 1.0, max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
                  WHERE runs.job = ?1 AND attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
                  ORDER BY runs.id DESC LIMIT ?2",
             )?;
             let mut found = BTreeMap::new();
             for labels in jobs.iter().filter(|labels| !labels.is_empty()) {
-                let mut all: Vec<(i64, f64)> = Vec::new();
+                let mut all: Vec<(i64, f64, u64)> = Vec::new();
                 for label in labels {
-                    let rows = statement
-                        .query_map(params![label, rows_limit(each)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    let rows = statement.query_map(params![label, rows_limit(each)], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
+                    })?;
                     all.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
                 }
-                all.sort_by_key(|(run, _)| std::cmp::Reverse(*run));
+                all.sort_by_key(|(run, ..)| std::cmp::Reverse(*run));
                 all.truncate(each);
-                found.insert(labels[0].to_owned(), all.into_iter().map(|(_, ms)| ms).collect());
+                found.insert(labels[0].to_owned(), all.into_iter().map(|(_, ms, partitions)| (ms, partitions)).collect());
             }
             Ok(found)
         })

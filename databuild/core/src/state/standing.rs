@@ -4,9 +4,8 @@
 
 use super::staleness::Verdict;
 use super::State;
-use crate::graph::DatasetIx;
+use crate::graph::{DatasetIx, Job};
 use crate::partition_set::{size, PartitionSet};
-use crate::range_set::RangeSet;
 
 /// Sets of a dataset's partitions by state, within some set. Exact: suspects are compared first.
 #[derive(Debug)]
@@ -25,21 +24,66 @@ pub struct Standing {
     pub reasons: Vec<(Verdict, PartitionSet)>,
 }
 
-/// How many of a dataset's partitions are in which state.
+/// How many of a dataset's partitions are in which state. Each partition is in one of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// All.
     pub total: u64,
-    /// As a fresh build would make them.
+    /// As a fresh build would make them, with all that they are made from.
     pub current: u64,
-    /// As in [`Standing`].
+    /// As a fresh build of them alone would make them, but something upstream is not.
+    pub behind: u64,
+    /// As in [`Standing`], without those that are being built or failed.
     pub missing: u64,
-    /// As in [`Standing`].
+    /// As in [`Standing`], without those that are being built or failed.
     pub stale: u64,
     /// As in [`Standing`].
     pub building: u64,
-    /// As in [`Standing`].
+    /// As in [`Standing`], without those that are being built.
     pub failed: u64,
+}
+
+/// What is on record of a dataset, and where that stands.
+struct Known {
+    set: PartitionSet,
+    at: Standing,
+    /// Of what is neither missing nor stale: what has something upstream that is, at whatever distance.
+    behind: PartitionSet,
+}
+
+impl Known {
+    /// Of `total` partitions; what nothing is known of is missing.
+    fn counts(&self, total: u64) -> Counts {
+        let Standing { building, failed, missing, stale, .. } = &self.at;
+        // As one partition is called: what is being built comes first, then what failed.
+        let rest = |part: &PartitionSet| part.subtract(building).subtract(failed).len();
+        let behind = self.behind.subtract(building).len();
+        let current = self.fresh().subtract(building).len() - behind;
+        let unknown = total - self.set.len();
+        Counts {
+            total,
+            current,
+            behind,
+            missing: unknown + rest(missing),
+            stale: rest(stale),
+            building: building.len(),
+            failed: failed.subtract(building).len(),
+        }
+    }
+
+    /// What nothing upstream will change either.
+    fn sound(&self) -> PartitionSet {
+        let mut sound = self.fresh();
+        sound.subtract_with(&self.behind);
+        sound
+    }
+
+    /// What is neither missing nor stale.
+    fn fresh(&self) -> PartitionSet {
+        let mut fresh = self.set.subtract(&self.at.missing);
+        fresh.subtract_with(&self.at.stale);
+        fresh
+    }
 }
 
 impl State {
@@ -75,20 +119,45 @@ impl State {
         }
     }
 
-    /// Counts over all combinations of keys, one set for each dimension in order.
-    pub fn counts(&mut self, ix: DatasetIx, keys: &[RangeSet]) -> Counts {
-        let known = self.on_record(ix).within(keys);
-        let at = self.standing(ix, &known);
-        let total = size(keys);
-        let present = known.len() - at.missing.len();
-        Counts {
-            total,
-            current: present - at.stale.len(),
-            missing: total - present,
-            stale: at.stale.len(),
-            building: at.building.len(),
-            failed: at.failed.len(),
+    /// Counts of each dataset, in the graph's order, over all keys that exist now.
+    pub fn counts(&mut self) -> Vec<Counts> {
+        let Some(registered) = self.graph.clone() else { return Vec::new() };
+        let graph = &registered.graph;
+        let mut known: Vec<Known> = Vec::new();
+        for (ix, _) in graph.datasets() {
+            let set = self.on_record(ix).within(self.extents().of(ix));
+            let at = self.standing(ix, &set);
+            let behind = PartitionSet::empty(set.shape());
+            known.push(Known { set, at, behind });
         }
+        // Jobs are in an order in which what is read comes before what reads it.
+        for (_, job) in graph.jobs() {
+            for home in &job.outputs {
+                let behind = self.behind(*home, job, &known);
+                known[home.0].behind = behind;
+            }
+        }
+        let counts = graph.datasets().map(|(ix, _)| known[ix.0].counts(size(self.extents().of(ix))));
+        counts.collect()
+    }
+
+    /// Fresh partitions of an output of which some input is not sound.
+    fn behind(&self, home: DatasetIx, job: &Job, known: &[Known]) -> PartitionSet {
+        let graph = self.graph();
+        let fresh = known[home.0].fresh();
+        let mut behind = PartitionSet::empty(fresh.shape());
+        if fresh.is_empty() {
+            return behind;
+        }
+        for input in &job.inputs {
+            let (made, read) = (graph.side(home, self.extents()), graph.side(input.dataset, self.extents()));
+            let mut off = input.mapping.inputs_of(&made, &read, &fresh).needed;
+            off.subtract_with(&known[input.dataset.0].sound());
+            if !off.is_empty() {
+                behind.union_with(&input.mapping.dependents_of(&made, &read, &off).intersect(&fresh));
+            }
+        }
+        behind
     }
 
     /// Partitions of which anything is known; all others are missing, and nothing more.

@@ -6,9 +6,13 @@ use super::super::connect;
 use super::super::console::Console;
 use super::super::error::CliError;
 use super::super::steady::Steady;
+use super::super::tally::Tally;
 use super::super::{exit_code, interrupt, output};
-use crate::api::{CreateWant, ProgressAnswer, ProgressLine, SlotsRequest, WantDetail};
-use std::collections::BTreeSet;
+use crate::api::{CreateWant, ProgressAnswer, ProgressLine, SlotsRequest, WantDetail, WhyWork};
+use crate::serve::PRIVATE_SOURCE;
+
+/// The source of wants of the command line.
+pub const SOURCE: &str = "cli";
 
 /// How long one progress request waits on the server.
 const POLL_MS: u64 = 1000;
@@ -37,15 +41,16 @@ fn build(cli: &Cli, args: &BuildArgs, client: &Client) -> Result<u8, CliError> {
     if let Some(jobs) = args.jobs {
         client.put("/api/v1/server/slots", &SlotsRequest { slots: jobs as usize })?;
     }
-    let want = create(client, args)?;
+    let source = if args.no_daemon { PRIVATE_SOURCE } else { SOURCE };
+    let want = create(client, args, source)?;
     if args.detach {
         return super::want::print(cli, &want).map(|()| exit_code::OK);
     }
-    follow(cli, client, &want, args.no_daemon)
+    follow(cli, client, &want, Following { quiet: args.quiet, private: args.no_daemon })
 }
 
 /// Creates the want that the arguments ask for.
-pub fn create(client: &Client, args: &BuildArgs) -> Result<WantDetail, CliError> {
+pub fn create(client: &Client, args: &BuildArgs, source: &str) -> Result<WantDetail, CliError> {
     let request = CreateWant {
         targets: args.targets.clone(),
         class: Some(args.class.name().to_owned()),
@@ -54,44 +59,57 @@ pub fn create(client: &Client, args: &BuildArgs) -> Result<WantDetail, CliError>
         ttl_seconds: args.ttl,
         sla_seconds: args.sla,
         comment: args.comment.clone(),
-        source: Some("cli".to_owned()),
+        source: Some(source.to_owned()),
         graph: None,
     };
     client.post("/api/v1/wants", &request)
 }
 
+/// How a want is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Following {
+    /// Only what failed is told.
+    pub quiet: bool,
+    /// The server belongs to this command.
+    pub private: bool,
+}
+
 /// Shows how a want goes on until it has ended.
-pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> Result<u8, CliError> {
+pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, how: Following) -> Result<u8, CliError> {
     let id = &want.want.id;
     interrupt::on_ctrl_c()?;
-    let mut console = Console::new(cli.json, cli.color);
+    let mut console = Console::new(cli.json, cli.color, how.quiet);
     // What happened before the want is not its business.
     let mut after = want.seq;
-    let mut told = Told::default();
+    let mut tally = Tally::default();
     let mut tails = 0;
+    let mut waits = Waits::default();
     let started = std::time::Instant::now();
     let mut server = Steady::new(cli, client, id);
     let last = loop {
         let path = format!("/api/v1/wants/{id}/progress?after={after}&wait_ms={POLL_MS}");
-        let answer: ProgressAnswer = if private { client.get(&path)? } else { server.get(&path)? };
+        let answer: ProgressAnswer = if how.private { client.get(&path)? } else { server.get(&path)? };
         after = answer.seq;
-        console.progress(&answer.want);
         for line in &answer.lines {
-            told.count(line);
+            tally.count(line);
             let tail = if line.what == "failed" && tails < MOST_TAILS {
                 tails += 1;
                 stderr_tail(server.client(), line)
             } else {
                 None
             };
-            console.line(line, tail.as_deref())?;
+            console.line(line, tail.as_deref(), &mut tally)?;
         }
+        console.progress(&answer.want, &tally);
         if answer.want.progress.is_none() && !answer.truncated {
             break answer.want;
         }
+        if let Some(why) = waits.look(server.client(), &answer) {
+            console.waiting(&why)?;
+        }
         if interrupt::happened() {
-            console.finish();
-            if private {
+            drop(console);
+            if how.private {
                 output::talk(&format!("interrupted; stopping {id} with its server"));
                 // Else the workspace's next server would go on with it.
                 let _: WantDetail = client.delete(&format!("/api/v1/wants/{id}"))?;
@@ -103,71 +121,57 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, private: bool) -> R
             return Ok(exit_code::INTERRUPTED);
         }
     };
-    console.finish();
-    finish(cli, &last, &told, started.elapsed())
+    drop(console);
+    if !cli.json && !how.quiet {
+        tally.summary().iter().for_each(|line| output::talk(line));
+    }
+    finish(cli, &last, &tally, started.elapsed())
 }
 
-/// What the progress of a want told.
+/// What a want waits for, asked while nothing of it runs and nothing happens.
 #[derive(Default)]
-struct Told {
-    /// Partitions.
-    built: u64,
-    /// Runs, by their ids. Parts of one run may fail one after another.
-    failed: BTreeSet<String>,
+struct Waits {
+    told: Option<String>,
 }
 
-impl Told {
-    fn count(&mut self, line: &ProgressLine) {
-        match (line.what.as_str(), &line.run) {
-            ("built" | "empty", _) => self.built += line.partitions.unwrap_or(1),
-            ("failed", Some(run)) => {
-                self.failed.insert(run.clone());
-            }
-            _ => {}
+impl Waits {
+    /// What is to be told now: something that was not told last.
+    fn look(&mut self, client: &Client, answer: &ProgressAnswer) -> Option<WhyWork> {
+        let progress = answer.want.progress.as_ref()?;
+        if progress.running > 0 || !answer.lines.is_empty() || answer.truncated {
+            self.told = None;
+            return None;
         }
-    }
-
-    /// What came of a want with that `refresh`.
-    fn result(&self, satisfied: bool, refresh: &str) -> String {
-        if satisfied && self.built == 0 {
-            let nothing = match refresh {
-                "missing" => "nothing is missing; what is stale stays as it is",
-                _ => "everything is current; nothing to do",
-            };
-            return nothing.to_owned();
+        // Who waits needs no other reason to wait than that it cannot be told.
+        let why: WhyWork = client.get(&format!("/api/v1/wants/{}/why", answer.want.want.id)).ok()?;
+        let kind = why.blocker.kind.as_str();
+        if matches!(kind, "running" | "starting" | "publishing" | "ready") || why.state != "open" {
+            return None;
         }
-        let mut text = format!("{} built", output::count(self.built, "partition"));
-        if !self.failed.is_empty() {
-            text.push_str(&format!(", {} failed", output::count(self.failed.len() as u64, "run")));
+        let holders = why.blocker.holders.iter().map(|holder| holder.run.as_str());
+        let same = format!("{kind} {:?} {}", why.blocker.run, holders.collect::<Vec<_>>().join(" "));
+        if self.told.as_ref() == Some(&same) {
+            return None;
         }
-        text
-    }
-
-    /// Where to look when a want was not satisfied.
-    fn more(&self, want: &str) -> String {
-        let look = match self.failed.first() {
-            Some(run) if self.failed.len() == 1 => format!("databuild logs {run}"),
-            Some(run) => format!("databuild runs --state failed; databuild logs {run}"),
-            None => format!("databuild why {want}"),
-        };
-        look + "; build again to retry"
+        self.told = Some(same);
+        Some(why)
     }
 }
 
-fn finish(cli: &Cli, want: &WantDetail, told: &Told, took: std::time::Duration) -> Result<u8, CliError> {
+fn finish(cli: &Cli, want: &WantDetail, tally: &Tally, took: std::time::Duration) -> Result<u8, CliError> {
     let id = &want.want.id;
     let satisfied = want.want.state == "satisfied";
     if cli.json {
-        output::json_line(&serde_json::json!({"want": want, "built": told.built}))?;
+        output::json_line(&serde_json::json!({"want": want, "built": tally.built()}))?;
     } else {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let what = told.result(satisfied, &want.want.refresh);
-        output::line(&format!("{id} {}: {what} in {}", want.want.state, output::duration(ms)));
+        let what = tally.result(satisfied, &want.want.refresh, &output::duration(ms));
+        output::line(&format!("{id} {}: {what}", want.want.state));
         for cause in &want.causes {
             output::talk(&format!("  {cause}"));
         }
         if !satisfied {
-            output::talk(&format!("  more: {}", told.more(id)));
+            output::talk(&format!("  more: {}", tally.more(id)));
         }
     }
     Ok(if satisfied { exit_code::OK } else { exit_code::WORK_FAILED })
@@ -183,47 +187,4 @@ fn stderr_tail(client: &Client, line: &ProgressLine) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     Some(lines[from..].join("\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(lines: &[(&str, Option<u64>, &str)]) -> Told {
-        let mut told = Told::default();
-        for (what, partitions, run) in lines {
-            told.count(&ProgressLine {
-                seq: 1,
-                what: (*what).to_owned(),
-                partition: "a".to_owned(),
-                partitions: *partitions,
-                run: Some((*run).to_owned()),
-                wall_ms: None,
-                message: String::new(),
-            });
-        }
-        told
-    }
-
-    #[test]
-    fn the_result_counts_what_was_built_and_names_what_failed() {
-        let nothing = told(&[]);
-        assert_eq!(nothing.result(true, "stale"), "everything is current; nothing to do");
-        assert_eq!(nothing.result(true, "missing"), "nothing is missing; what is stale stays as it is");
-        assert_eq!(nothing.result(false, "stale"), "0 partitions built");
-        assert_eq!(nothing.more("w1"), "databuild why w1; build again to retry");
-
-        let one = told(&[
-            ("built", Some(3), "r1"),
-            ("empty", None, "r2"),
-            ("failed", None, "r3"),
-            ("failed", None, "r3"),
-        ]);
-        assert_eq!(one.result(false, "stale"), "4 partitions built, 1 run failed");
-        assert_eq!(one.more("w1"), "databuild logs r3; build again to retry");
-
-        let two = told(&[("failed", None, "r3"), ("retry", None, "r5"), ("failed", None, "r4")]);
-        assert_eq!(two.result(false, "stale"), "0 partitions built, 2 runs failed");
-        assert_eq!(two.more("w1"), "databuild runs --state failed; databuild logs r3; build again to retry");
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::super::args::{Cli, CompletionArgs};
 use super::super::error::CliError;
-use super::super::exit_code;
+use super::super::{exit_code, output};
 use clap::CommandFactory as _;
 
 /// Runs it.
@@ -10,6 +10,8 @@ use clap::CommandFactory as _;
 /// # Errors
 /// None.
 pub fn run(args: &CompletionArgs) -> Result<u8, CliError> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "databuild", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "databuild", &mut script);
+    output::raw(&script);
     Ok(exit_code::OK)
 }

@@ -6,7 +6,7 @@ use super::super::args::{Cli, DiffArgs};
 use super::super::client::Client;
 use super::super::error::{CliError, Kind};
 use super::super::graph::{self, BuiltGraph};
-use super::super::{connect, exit_code, output};
+use super::super::{connect, exit_code, output, paths};
 use crate::api::{
     self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff, SourcesRequest,
     StaleView,
@@ -116,8 +116,8 @@ fn with_id(file: Result<GraphFile, CliError>, content: &str) -> Result<(GraphFil
 }
 
 fn base(cli: &Cli, text: Option<&str>) -> Result<Base, CliError> {
-    if let Some(path) = text.map(Path::new).filter(|path| path.is_file()) {
-        return BuiltGraph::read(path).map(Base::File);
+    if let Some(path) = text.map(|text| paths::given(Path::new(text))).filter(|path| path.is_file()) {
+        return BuiltGraph::read(&path).map(Base::File);
     }
     let path = match text {
         None => "/api/v1/graph".to_owned(),

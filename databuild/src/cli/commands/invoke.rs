@@ -36,5 +36,6 @@ pub fn run(cli: &Cli, args: &InvokeArgs) -> Result<u8, CliError> {
     if args.detach {
         return super::want::print(cli, &want).map(|()| exit_code::OK);
     }
-    super::build::follow(cli, &client, &want, false)
+    let how = super::build::Following { quiet: args.quiet, private: false };
+    super::build::follow(cli, &client, &want, how)
 }

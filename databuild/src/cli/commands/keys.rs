@@ -6,6 +6,7 @@ use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::exit_code;
 use super::super::output::{self, Table};
+use super::super::paths;
 use super::taint::user;
 use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
 use std::io::Read as _;
@@ -118,7 +119,7 @@ fn told(reply: &KeysReply) -> String {
 /// One key a line; empty lines are passed over.
 fn read_keys(file: &Path) -> Result<Vec<String>, CliError> {
     let mut bytes = Vec::new();
-    let read = if file == Path::new("-") {
+    let read = if file == Path::new(paths::STDIN) {
         std::io::stdin().lock().read_to_end(&mut bytes)
     } else {
         std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))

@@ -6,7 +6,6 @@ use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::{exit_code, output};
 use crate::api::RunDetail;
-use std::io::Write as _;
 
 /// Where what a job printed goes.
 #[derive(Clone, Copy)]
@@ -111,16 +110,13 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 fn write(sink: Sink, stream: &str, bytes: &[u8]) -> Result<(), CliError> {
-    let written = match sink {
+    match sink {
         Sink::Json => {
             let text = String::from_utf8_lossy(bytes);
             return output::json_line(&serde_json::json!({"stream": stream, "text": text}));
         }
-        Sink::Stdout => {
-            let mut stdout = std::io::stdout().lock();
-            stdout.write_all(bytes).and_then(|()| stdout.flush())
-        }
-        Sink::Stderr => std::io::stderr().lock().write_all(bytes),
-    };
-    written.map_err(|error| CliError::new(Kind::Interrupted, "output_closed", error.to_string()))
+        Sink::Stdout => output::raw(bytes),
+        Sink::Stderr => output::raw_to_stderr(bytes),
+    }
+    Ok(())
 }

@@ -67,26 +67,38 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
     Ok(exit_code::OK)
 }
 
-/// Prints counts.
+/// Prints counts. What nothing is counted in is left out, except the first ones.
 pub fn datasets(data: &[DatasetSummary]) {
-    let mut table = Table::new(&["DATASET", "KEYS", "CURRENT", "STALE", "MISSING", "BUILDING", "FAILED"]);
+    type Count = fn(&DatasetSummary) -> u64;
+    let columns: [(&str, Count); 6] = [
+        ("CURRENT", |dataset| dataset.current),
+        ("BEHIND", |dataset| dataset.behind),
+        ("STALE", |dataset| dataset.stale),
+        ("MISSING", |dataset| dataset.missing),
+        ("FAILED", |dataset| dataset.failed),
+        ("BUILDING", |dataset| dataset.building),
+    ];
+    let always = ["CURRENT", "STALE", "MISSING"];
+    let shown: Vec<_> = columns
+        .iter()
+        .filter(|(name, count)| always.contains(name) || data.iter().any(|dataset| count(dataset) > 0))
+        .collect();
+    let head: Vec<&str> =
+        ["DATASET", "KEYS"].into_iter().chain(shown.iter().map(|(name, _)| *name)).collect();
+    let mut table = Table::new(&head);
     for dataset in data {
         let name = if dataset.external {
             format!("{} (external)", dataset.dataset)
         } else {
             dataset.dataset.clone()
         };
-        table.row(vec![
-            name,
-            dataset.total.to_string(),
-            dataset.current.to_string(),
-            dataset.stale.to_string(),
-            dataset.missing.to_string(),
-            dataset.building.to_string(),
-            dataset.failed.to_string(),
-        ]);
+        let counts = shown.iter().map(|(_, count)| count(dataset).to_string());
+        table.row([name, dataset.total.to_string()].into_iter().chain(counts).collect());
     }
     table.print();
+    if data.iter().any(|dataset| dataset.behind > 0) {
+        output::talk("BEHIND: current, but something upstream is missing, stale or failed");
+    }
 }
 
 fn state_name(state: PartitionState) -> &'static str {

@@ -38,7 +38,7 @@ pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
     }
     output::line(&headline(plan));
     if !plan.groups.is_empty() {
-        output::line(&format!("takes {}", takes(&plan.estimate)));
+        output::line(&takes(&plan.estimate));
         let mut table = Table::new(&["COUNT", "JOB", "REASON", "PARTITIONS"]);
         for group in &plan.groups {
             table.row(vec![
@@ -94,10 +94,10 @@ fn takes(estimate: &Estimate) -> String {
     let Estimate { low_ms, high_ms, unknown_jobs } = estimate;
     let known = match (*low_ms, *high_ms) {
         (0, 0) if !unknown_jobs.is_empty() => {
-            return "a time that is unknown: its jobs have never run".to_owned()
+            return "no estimate yet: these jobs have never run".to_owned();
         }
-        (low, high) if low == high => format!("about {}", output::duration(low)),
-        (low, high) => format!("about {} to {}", output::duration(low), output::duration(high)),
+        (low, high) if low == high => format!("takes about {}", output::duration(low)),
+        (low, high) => format!("takes about {} to {}", output::duration(low), output::duration(high)),
     };
     match unknown_jobs.as_slice() {
         [] => known,
@@ -116,10 +116,10 @@ mod tests {
             let unknown_jobs = unknown.iter().map(|job| (*job).to_owned()).collect();
             takes(&Estimate { low_ms, high_ms, unknown_jobs })
         };
-        assert_eq!(text(2_000, 2_000, &[]), "about 2.0 s");
-        assert_eq!(text(500, 61_000, &[]), "about 500 ms to 1 min 1 s");
-        assert_eq!(text(0, 0, &["//:a"]), "a time that is unknown: its jobs have never run");
-        assert_eq!(text(500, 500, &["//:a"]), "about 500 ms, and //:a, which has never run");
-        assert_eq!(text(500, 500, &["//:a", "//:b"]), "about 500 ms, and 2 jobs that have never run");
+        assert_eq!(text(2_000, 2_000, &[]), "takes about 2.0 s");
+        assert_eq!(text(500, 61_000, &[]), "takes about 500 ms to 1m 01s");
+        assert_eq!(text(0, 0, &["//:a"]), "no estimate yet: these jobs have never run");
+        assert_eq!(text(500, 500, &["//:a"]), "takes about 500 ms, and //:a, which has never run");
+        assert_eq!(text(500, 500, &["//:a", "//:b"]), "takes about 500 ms, and 2 jobs that have never run");
     }
 }

@@ -72,12 +72,12 @@ fn detail(run: &RunDetail) {
     for attempt in &run.attempts_detail {
         let outcome = attempt.outcome.as_deref().unwrap_or(&attempt.state);
         let pid = attempt.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+        let took = attempt.wall_ms.map(|ms| format!(", {}", output::duration(ms))).unwrap_or_default();
         let message =
             if attempt.message.is_empty() { String::new() } else { format!(": {}", attempt.message) };
         output::line(&format!(
-            "  attempt {} {outcome}{pid}, {}, cpu {}, {} MiB{message}",
+            "  attempt {} {outcome}{pid}{took}, cpu {}, {} MiB{message}",
             attempt.number,
-            output::duration(attempt.wall_ms),
             output::duration(attempt.cpu_ms),
             attempt.max_rss_kb / 1024
         ));

@@ -34,12 +34,12 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
             break;
         }
         if terminal {
-            eprint!("\rlooked at {} of {}", all.looked, reply.total);
+            output::mutter(format!("\rlooked at {} of {}", all.looked, reply.total));
         }
         cursor = reply.next;
     }
     if terminal {
-        eprint!("\r\u{1b}[K");
+        output::mutter("\r\u{1b}[K");
     }
     let code = if all.not_observed.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED };
     if cli.json {

@@ -42,6 +42,7 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
         idle_timeout: (args.idle_timeout > 0).then(|| Duration::from_secs(args.idle_timeout)),
         slots: args.jobs.map_or_else(cores, |jobs| jobs as usize),
         allowed_origins: args.allow_origin.clone(),
+        private: args.private,
     };
     serve(&state, &options, ready)
         .map(|()| exit_code::OK)
@@ -68,7 +69,8 @@ fn cores() -> usize {
 /// # Errors
 /// The runner cannot start.
 pub fn run_runner(args: &RunnerArgs) -> Result<u8, CliError> {
-    runner::main(runner::RunnerArgs::new(&args.spool, &args.socket))
+    let own = runner::RunnerArgs::new(&args.spool, &args.socket);
+    runner::main(runner::RunnerArgs { private: args.private, ..own })
         .map(|()| exit_code::OK)
         .map_err(|error| CliError::new(Kind::Unreachable, error.code(), error.to_string()))
 }

@@ -4,8 +4,12 @@ use super::super::args::{Cli, ShimArgs};
 use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::{exit_code, output};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+
+/// How the second line of a script begins that this command wrote.
+const MARK: &str = "# Written by `databuild shim`";
 
 /// Runs it.
 ///
@@ -28,11 +32,61 @@ pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
             .hint("name another file: databuild shim PATH"));
     }
     let enter = std::env::var("DATABUILD_ENTER").ok();
-    write(&path, &script(&program, workspace.path(), enter.as_deref())).map_err(|error| {
+    let unwritable = |error: std::io::Error| {
         CliError::new(Kind::Configuration, "shim_unwritable", format!("{}: {error}", path.display()))
-    })?;
+    };
+    if !args.force && !is_ours_or_absent(&path).map_err(unwritable)? {
+        let message = format!("{} exists, and `databuild shim` did not write it", path.display());
+        return Err(CliError::new(Kind::Usage, "shim_exists", message)
+            .hint("name another file: databuild shim PATH")
+            .hint("or replace it: databuild shim --force"));
+    }
+    write(&path, &script(&program, workspace.path(), enter.as_deref())).map_err(unwritable)?;
     output::line(&path.display().to_string());
+    if is_tracked_by_git(&path) {
+        output::talk("it names folders of this machine; keep it out of Git:");
+        output::talk(&format!("  {}", ignore_command(workspace.path(), &path)));
+    }
     Ok(exit_code::OK)
+}
+
+/// Whether there is no such file, or one that this command wrote.
+fn is_ours_or_absent(path: &Path) -> std::io::Result<bool> {
+    let mut head = Vec::new();
+    match std::fs::File::open(path) {
+        Ok(file) => file.take(1024).read_to_end(&mut head)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(!path.is_symlink()),
+        Err(error) => return Err(error),
+    };
+    Ok(String::from_utf8_lossy(&head).lines().nth(1).is_some_and(|line| line.starts_with(MARK)))
+}
+
+/// Whether Git would take a file into a commit.
+fn is_tracked_by_git(path: &Path) -> bool {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let asked = std::process::Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["check-ignore", "--quiet", "--"])
+        .args(path.file_name())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status();
+    // 0: it is ignored; 128: there is no repository.
+    asked.is_ok_and(|status| status.code() == Some(1))
+}
+
+fn ignore_command(workspace: &Path, path: &Path) -> String {
+    let name = path.strip_prefix(workspace).unwrap_or(path);
+    let ignored = path.parent().unwrap_or(workspace).join(".gitignore");
+    match path.strip_prefix(workspace) {
+        Ok(_) => format!("echo /{} >> {}", name.display(), workspace.join(".gitignore").display()),
+        Err(_) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            format!("echo /{name} >> {}", ignored.display())
+        }
+    }
 }
 
 /// The script. `enter` is the command that `bazelw` names where programs built by Bazel need another system
@@ -42,7 +96,7 @@ fn script(program: &Path, workspace: &Path, enter: Option<&str>) -> String {
     let enter = enter.map(|enter| format!("{} ", quote(enter))).unwrap_or_default();
     format!(
         "#!/bin/sh\n\
-         # Written by `databuild shim`: runs DataBuild without Bazel, on the graph registered last.\n\
+         {MARK}: runs DataBuild without Bazel, on the graph registered last.\n\
          # Changes to BUILD files and code count once `bazel run //:databuild` has built them.\n\
          program={program}\n\
          if [ ! -x \"$program\" ]; then\n\
@@ -59,11 +113,29 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+/// Replaces the file as a whole; nobody sees half of it, and no other file is touched.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let temporary = path.with_extension("new");
-    std::fs::write(&temporary, text)?;
-    std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o755))?;
-    std::fs::rename(&temporary, path)
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (temporary, mut file) = (0..100)
+        .find_map(|number| {
+            let at = path.with_file_name(format!(".{name}.{}-{number}", std::process::id()));
+            let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&at);
+            match opened {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+                opened => Some(opened.map(|file| (at, file))),
+            }
+        })
+        .unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into()))?;
+    let written = file
+        .write_all(text.as_bytes())
+        // Whatever the mask says.
+        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(0o755)))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
 }
 
 #[cfg(test)]
@@ -78,5 +150,27 @@ mod tests {
         // So that a shim written by a shim enters as well.
         assert!(text.contains("export DATABUILD_ENTER='/e x/enter'\n"), "{text}");
         assert!(!script(Path::new("/p"), Path::new("/w"), None).contains("DATABUILD_ENTER"));
+    }
+
+    #[test]
+    fn only_what_shim_wrote_is_replaced_and_no_file_beside_it_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("mine.new"), "precious").unwrap();
+        std::fs::write(at("mine.sh"), "#!/bin/sh\necho mine\n").unwrap();
+        assert!(!is_ours_or_absent(&at("mine.sh")).unwrap());
+        assert!(is_ours_or_absent(&at("none")).unwrap());
+        std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+        assert!(!is_ours_or_absent(&at("dangling")).unwrap());
+
+        write(&at("mine"), &script(Path::new("/p"), Path::new("/w"), None)).unwrap();
+        assert!(is_ours_or_absent(&at("mine")).unwrap());
+        write(&at("mine"), &script(Path::new("/q"), Path::new("/w"), None)).unwrap();
+        assert!(std::fs::read_to_string(at("mine")).unwrap().contains("'/q'"));
+        assert_eq!(std::fs::metadata(at("mine")).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(std::fs::read_to_string(at("mine.new")).unwrap(), "precious");
+        assert!(write(&at("no/folder/shim"), "").is_err());
+        let names = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 4, "nothing temporary is left");
     }
 }

@@ -34,16 +34,18 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
     match &status.graph {
         None => output::line("no graph is registered yet: run databuild through `bazel run` once"),
         Some(graph) => output::line(&format!(
-            "graph {} of {}, registered {}, {} jobs",
+            "graph {} of {}, registered {}, {}",
             graph.id.get(..8).unwrap_or_default(),
             graph.label,
             output::time(&graph.registered_at),
-            graph.jobs.len()
+            output::count(graph.jobs.len() as u64, "job")
         )),
     }
     output::line(&format!(
-        "{} open wants, {} live runs, {} events",
-        status.open_wants, status.live_runs, status.seq
+        "{}, {}, {}",
+        output::count(status.open_wants as u64, "open want"),
+        output::count(status.live_runs as u64, "live run"),
+        output::count(status.seq, "event")
     ));
     if !status.datasets.is_empty() {
         super::partitions::datasets(&status.datasets);

@@ -168,7 +168,7 @@ fn print(cli: &Cli, detail: &TrialDetail) -> Result<(), CliError> {
         output::line(&format!("  outputs are in {folder}"));
     }
     if (trial.kind.as_str(), trial.state.as_str()) == ("compare", "equal") {
-        output::line("nothing differs; to keep what the code of then made:");
+        output::line("all sampled outputs are identical; to keep the existing partitions:");
         output::line(&format!(
             "  databuild accept --job {} --reason TEXT --evidence {}",
             trial.job, trial.id

@@ -60,9 +60,7 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
                 kind(input)
             ));
         }
-        if why.inputs.len() > SHOWN {
-            output::line(&format!("  and {} more inputs", why.inputs.len() - SHOWN));
-        }
+        print_more(why.inputs.len(), why.inputs_total, "  ");
     }
     let told = why.causes.iter().chain(why.upstream.iter().map(|step| &step.cause));
     if let Some(run) = told.filter_map(|cause| cause.run.as_ref()).chain(&why.failed_since).next() {
@@ -109,8 +107,14 @@ fn print_cause(cause: &WhyCause, indent: &str) {
     for input in cause.inputs.iter().take(SHOWN) {
         output::line(&format!("{indent}{}", versions(input)));
     }
-    if cause.inputs.len() > SHOWN {
-        output::line(&format!("{indent}and {} more inputs", cause.inputs.len() - SHOWN));
+    print_more(cause.inputs.len(), cause.inputs_total, indent);
+}
+
+/// How many inputs there are beside those that were shown.
+fn print_more(listed: usize, total: u64, indent: &str) {
+    let more = total.saturating_sub(listed.min(SHOWN) as u64);
+    if more > 0 {
+        output::line(&format!("{indent}and {}", output::count(more, "more input")));
     }
 }
 
@@ -118,11 +122,26 @@ fn print_work(cli: &Cli, why: &WhyWork) -> Result<u8, CliError> {
     if cli.json {
         return output::json(why).map(|()| exit_code::OK);
     }
-    output::line(&format!("{} {}: {}", why.id, why.state.replace('_', " "), why.blocker.message));
-    for cause in &why.causes {
+    output::line(&standing(why));
+    for cause in why.causes.iter().filter(|cause| **cause != why.blocker.message) {
         output::line(&format!("  {cause}"));
     }
     Ok(exit_code::OK)
+}
+
+/// Where a want or a run stands: `w3 is running: r106 (X, <1 s)`.
+fn standing(why: &WhyWork) -> String {
+    let WhyWork { id, state, blocker, .. } = why;
+    let word = match blocker.kind.as_str() {
+        "running" | "starting" | "publishing" => format!("is {}", blocker.kind),
+        // Of what is over the state is the kind.
+        kind if kind == state => state.replace('_', " "),
+        _ => "is waiting".to_owned(),
+    };
+    match blocker.message.as_str() {
+        "" => format!("{id} {word}"),
+        message => format!("{id} {word}: {message}"),
+    }
 }
 
 fn versions(input: &InputUsed) -> String {
@@ -157,5 +176,23 @@ mod tests {
         assert_eq!((long.chars().count(), long.ends_with("é...")), (MOST_OF_FACT + 3, true));
         let many: Map<String, Value> = (0..12).map(|at| (format!("f{at:02}"), at.into())).collect();
         assert!(facts(&many).ends_with("f09 9, and 2 more"));
+    }
+
+    #[test]
+    fn where_a_want_stands_is_one_sentence() {
+        let of = |state: &str, kind: &str, message: &str| {
+            let blocker = crate::api::Blocker {
+                kind: kind.to_owned(),
+                message: message.to_owned(),
+                ..crate::api::Blocker::default()
+            };
+            let (id, state) = ("w3".to_owned(), state.to_owned());
+            standing(&WhyWork { id, state, blocker, causes: Vec::new(), seq: 1 })
+        };
+        let running = of("open", "running", "r106 (X, <1 s) and 1 other run");
+        assert_eq!(running, "w3 is running: r106 (X, <1 s) and 1 other run");
+        assert_eq!(of("open", "slots", "all 4 places are taken"), "w3 is waiting: all 4 places are taken");
+        assert_eq!(of("canceled", "canceled", ""), "w3 canceled");
+        assert_eq!(of("failed", "failed", "x failed: exit code 1"), "w3 failed: x failed: exit code 1");
     }
 }

@@ -35,6 +35,7 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     for dataset in &datasets {
         for (state, count) in [
             ("current", dataset.current),
+            ("behind", dataset.behind),
             ("missing", dataset.missing),
             ("stale", dataset.stale),
             ("building", dataset.building),

@@ -11,7 +11,7 @@ use crate::engine::CommandError;
 use crate::store::{RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::Json;
 use databuild_core::decide::job_called;
@@ -39,6 +39,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
 }
 
 fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
+    let wall_ms = wall_ms(&attempt);
     AttemptRow {
         number: attempt.id.number,
         state: attempt.state.as_str().to_owned(),
@@ -48,11 +49,18 @@ fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
         started_at: attempt.started_at.map(|at| at.to_string()),
         ended_at: attempt.ended_at.map(|at| at.to_string()),
         exit_code: attempt.exit_code,
-        wall_ms: attempt.wall_ms.unwrap_or(0),
+        wall_ms,
         cpu_ms: attempt.cpu_ms.unwrap_or(0),
         max_rss_kb: attempt.max_rss_kb.unwrap_or(0),
         message: attempt.message,
     }
+}
+
+/// How long the process of an attempt took; none if it had no process. Version 0.1.0 recorded the time since 1970 then.
+fn wall_ms(attempt: &crate::store::AttemptRow) -> Option<u64> {
+    let ended = attempt.ended_at.map_or(u64::MAX, |at| u64::try_from(at.as_millisecond()).unwrap_or(0));
+    let nothing_ran = attempt.exit_code.is_none() && attempt.wall_ms == Some(0);
+    attempt.wall_ms.filter(|ms| !nothing_ran && *ms < ended / 2)
 }
 
 fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str {
@@ -157,14 +165,8 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
     let id = parse(&id)?;
     if let Err(error) = app.engine.cancel_run(id).await {
-        return Err(match history::run(app.engine.reader(), id) {
-            Ok(known) => {
-                let state = known.value.0.run.state.as_str();
-                ApiError::new(StatusCode::CONFLICT, "run_ended", format!("{id} is {state} already"))
-                    .with("run_id", id)
-            }
-            Err(_) => error.into(),
-        });
+        let state = || Ok(history::run(app.engine.reader(), id)?.value.0.run.state.as_str());
+        return Err(ApiError::of_command(error, "run", id, state));
     }
     Ok(Json(detail(&app, id)?))
 }
@@ -213,5 +215,45 @@ pub async fn logs(
         Ok(log.follow(&app, resumed.or(query.offset).unwrap_or(0)))
     } else {
         log.read(query.offset.unwrap_or(0), query.limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::AttemptState;
+    use jiff::Timestamp;
+
+    #[test]
+    fn an_attempt_without_a_process_has_no_duration() {
+        let at: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+        let row = |wall_ms, exit_code| crate::store::AttemptRow {
+            id: AttemptId { run: RunId(1), number: 1 },
+            state: AttemptState::Ended,
+            outcome: None,
+            pid: None,
+            leased_at: at,
+            started_at: None,
+            ended_at: Some(at),
+            exit_code,
+            wall_ms,
+            cpu_ms: None,
+            max_rss_kb: None,
+            message: String::new(),
+            inputs: 0,
+            lease_seq: databuild_core::ids::Seq(1),
+        };
+        let since_1970 = at.as_millisecond().unsigned_abs();
+        let cases = [
+            (Some(1_200), Some(1), Some(1_200)),
+            (Some(1_200), None, Some(1_200)),
+            (Some(0), Some(0), Some(0)),
+            (Some(0), None, None),
+            (Some(since_1970), None, None),
+            (None, None, None),
+        ];
+        for (wall, code, shown) in cases {
+            assert_eq!(wall_ms(&row(wall, code)), shown, "{wall:?} {code:?}");
+        }
     }
 }

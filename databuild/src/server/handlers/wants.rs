@@ -6,11 +6,10 @@ use super::super::history;
 use super::super::keyed::Keyed;
 use super::super::progress::Lines;
 use super::super::routes::App;
+use super::super::scope::Scope;
 use super::super::{views, waits};
-use super::{class, cursor, instant, limit, refresh, refresh_name};
-use crate::api::{
-    CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, ProgressLine, WantDetail, WantRow, WhyWork,
-};
+use super::{blocking, class, cursor, instant, limit, refresh, refresh_name};
+use crate::api::{CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, WantDetail, WantRow, WhyWork};
 use crate::engine::Created;
 use crate::store::StoreError;
 use crate::store::{WantFilter, WantState};
@@ -211,15 +210,8 @@ pub async fn prioritize(
 /// Does something with a want that is not over.
 async fn act(app: &App, id: WantId, input: Input) -> Result<Json<WantDetail>, ApiError> {
     if let Err(error) = app.engine.submit(input).await {
-        let known = app.engine.reader().want(id)?.value;
-        return Err(match known {
-            Some(want) => {
-                let state = state_name(want.state);
-                ApiError::new(StatusCode::CONFLICT, "want_ended", format!("{id} is {state} already"))
-                    .with("want_id", id)
-            }
-            None => error.into(),
-        });
+        let state = || Ok(history::want(app.engine.reader(), id)?.value.state.as_str());
+        return Err(ApiError::of_command(error, "want", id, state));
     }
     Ok(Json(detail(app, id)?))
 }
@@ -262,15 +254,17 @@ pub async fn progress(
             let _ = tokio::time::timeout(PACE.min(wait), ended).await;
         }
     }
-    let want = detail(&app, id)?;
-    let (lines, last, truncated) = lines(&app, Seq(after), Seq(want.seq))?;
-    Ok(Json(ProgressAnswer { want, lines, seq: last.0, truncated }))
+    blocking(move || Ok(Json(progress_since(&app, id, Seq(after))?))).await
 }
 
-/// Lines of the events after `after`, up to `until`.
-fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, bool), ApiError> {
+/// How far a want is, with lines of the events after `after`.
+fn progress_since(app: &App, id: WantId, after: Seq) -> Result<ProgressAnswer, ApiError> {
     let reader = app.engine.reader();
+    let want = detail(app, id)?;
+    let until = Seq(want.seq);
     let live = app.engine.snapshot();
+    let row = history::want(reader, id)?.value;
+    let scope = Scope::new(&live, &row, &app.watched.work(reader, id)?);
     let (after, found) = match reader.events(Some(after), MOST_LINES) {
         Ok(found) => (after, found.value.records),
         // Somebody who was away for long goes on where history begins now.
@@ -279,7 +273,7 @@ fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, b
         }
         Err(error) => return Err(error.into()),
     };
-    let mut making = Lines::new(&live, reader);
+    let mut making = Lines::new(&live, reader, &scope);
     let mut lines = Vec::new();
     let mut last = after;
     for (seq, record) in &found {
@@ -289,5 +283,5 @@ fn lines(app: &App, after: Seq, until: Seq) -> Result<(Vec<ProgressLine>, Seq, b
         last = *seq;
         lines.extend(making.of(*seq, record)?);
     }
-    Ok((lines, last, last < until))
+    Ok(ProgressAnswer { want, lines, seq: last.0, truncated: last < until })
 }

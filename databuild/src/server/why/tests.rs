@@ -61,16 +61,16 @@ fn graph(external: &[(&str, &[&str])], jobs: &[Job<'_>], code: &str) -> Value {
     json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs})
 }
 
-struct Workspace {
+pub(in crate::server) struct Workspace {
     folder: TempDir,
     log: SqliteLog,
-    core: Core,
+    pub(in crate::server) core: Core,
     /// Attempts that were ordered and are not over.
-    ordered: Vec<AttemptSpec>,
+    pub(in crate::server) ordered: Vec<AttemptSpec>,
 }
 
 impl Workspace {
-    fn new(graph: &Value) -> Workspace {
+    pub(in crate::server) fn new(graph: &Value) -> Workspace {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(&folder.path().join("log.db")).unwrap();
         let mut workspace = Workspace { folder, log, core: Core::new(8), ordered: Vec::new() };
@@ -82,7 +82,7 @@ impl Workspace {
         "2024-12-31T00:00:00Z".parse().unwrap()
     }
 
-    fn step(&mut self, input: Input) -> Step {
+    pub(in crate::server) fn step(&mut self, input: Input) -> Step {
         let step = self.core.step(input, self.now());
         step.reply.as_ref().unwrap();
         self.log.append(&Batch { records: step.records.clone(), blobs: vec![] }).unwrap();
@@ -98,7 +98,7 @@ impl Workspace {
         step
     }
 
-    fn register(&mut self, graph: &Value) {
+    pub(in crate::server) fn register(&mut self, graph: &Value) {
         let content = graph.to_string();
         let graph = GraphId::of(&content);
         let (inherited, sources) = Default::default();
@@ -110,7 +110,7 @@ impl Workspace {
         }));
     }
 
-    fn want(&mut self, target: &str, refresh: Refresh) {
+    pub(in crate::server) fn want(&mut self, target: &str, refresh: Refresh) {
         let request = WantRequest {
             targets: vec![target.to_owned()],
             class: PriorityClass::Interactive,
@@ -131,13 +131,13 @@ impl Workspace {
         self.step(Input::Sightings(Sightings { graph, seen: vec![sighting], unseen: Vec::new() }));
     }
 
-    fn observe(&mut self, partition: &str, version: &str) {
+    pub(in crate::server) fn observe(&mut self, partition: &str, version: &str) {
         let (dataset, key) = self.core.state.resolve_one(partition).unwrap();
         self.see(Sighting::Content { dataset, key, version: version.to_owned(), mark: 7 });
     }
 
     /// The attempt at a partition is over.
-    fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
+    pub(in crate::server) fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
         let at = self.ordered.iter().position(|spec| spec.partition == partition).expect("it is being made");
         let attempt = self.ordered.remove(at).attempt;
         let end =
@@ -145,7 +145,7 @@ impl Workspace {
         self.step(Input::AttemptEnded { attempt, end });
     }
 
-    fn finish(&mut self, partition: &str, version: &str) {
+    pub(in crate::server) fn finish(&mut self, partition: &str, version: &str) {
         let output = OutputRecord {
             partition: partition.to_owned(),
             version: version.to_owned(),
@@ -157,7 +157,7 @@ impl Workspace {
         self.end(partition, Ok(Success { outputs: vec![output], ..Success::default() }));
     }
 
-    fn fail(&mut self, partition: &str, message: &str) {
+    pub(in crate::server) fn fail(&mut self, partition: &str, message: &str) {
         let outcome = AttemptOutcome::Failure { permanent: true };
         self.end(partition, Err(AttemptReport::new(outcome, message)));
     }
@@ -169,7 +169,7 @@ impl Workspace {
         }
     }
 
-    fn reader(&self) -> Reader {
+    pub(in crate::server) fn reader(&self) -> Reader {
         Reader::new(&self.folder.path().join("log.db"), 1)
     }
 
@@ -193,7 +193,7 @@ impl Workspace {
 }
 
 /// `raw`, `text` made from it, `book` made from all of `text`.
-fn chain(code: &str) -> Value {
+pub(in crate::server) fn chain(code: &str) -> Value {
     let text: Job<'_> = ("write", "text", &["name"], &[("raw", &[("name", "same")])]);
     let book: Job<'_> = ("bind", "book", &[], &[("text", &[("name", "all")])]);
     graph(&[("raw", &["name"])], &[text, book], code)
@@ -236,8 +236,53 @@ fn what_is_current_is_not_failed_by_a_run_for_code_that_was_taken_back() {
          nothing: exit code 1"
     );
     let mut state = workspace.core.state.clone();
-    let text = state.graph().dataset_named("text").unwrap();
-    assert_eq!(views::summary(&mut state, text).failed, 0);
+    assert!(views::summaries(&mut state).iter().all(|dataset| dataset.failed == 0));
+}
+
+#[test]
+fn counts_do_not_overlap_and_tell_what_is_behind() {
+    /// Current, behind, stale, missing, building, failed.
+    fn counts(workspace: &Workspace, dataset: &str) -> [u64; 6] {
+        let mut state = workspace.core.state.clone();
+        let all = views::summaries(&mut state);
+        let of = all.iter().find(|summary| summary.dataset == dataset).unwrap();
+        let counts = [of.current, of.behind, of.stale, of.missing, of.building, of.failed];
+        assert_eq!(counts.iter().sum::<u64>(), of.total);
+        counts
+    }
+    let mut workspace = written();
+    assert_eq!(counts(&workspace, "text"), [3, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&workspace, "book"), [1, 0, 0, 0, 0, 0]);
+    workspace.observe("raw/name=b", "r2");
+    assert_eq!(counts(&workspace, "text"), [2, 0, 1, 0, 0, 0]);
+    assert_eq!(counts(&workspace, "book"), [0, 1, 0, 0, 0, 0]);
+    workspace.want("text/name=b", Refresh::Stale);
+    assert_eq!(counts(&workspace, "text"), [2, 0, 0, 0, 1, 0]);
+    assert_eq!(counts(&workspace, "book"), [0, 1, 0, 0, 0, 0]);
+    workspace.fail("text/name=b", "broken");
+    assert_eq!(counts(&workspace, "text"), [2, 0, 0, 0, 0, 1]);
+    assert_eq!(counts(&workspace, "book"), [0, 1, 0, 0, 0, 0]);
+    workspace.want("text/name=b", Refresh::Stale);
+    workspace.finish("text/name=b", "v2");
+    assert_eq!(counts(&workspace, "text"), [3, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&workspace, "book"), [0, 0, 1, 0, 0, 0]);
+}
+
+#[test]
+fn inputs_that_are_not_listed_are_counted() {
+    let jobs: &[Job<'_>] =
+        &[("write", "text", &["chapter"], &[]), ("bind", "book", &[], &[("text", &[("chapter", "all")])])];
+    let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
+    let keys = (0..250).map(|number| format!("n{number:03}")).collect();
+    workspace.step(Input::AddKeys(KeyRequest { space: "chapter".to_owned(), keys, by: "ada".to_owned() }));
+    workspace.want("book", Refresh::Stale);
+    workspace.finish_all("v1");
+    let why = workspace.why("book");
+    assert_eq!((why.inputs.len(), why.inputs_total), (MOST_INPUTS, 250));
+    workspace.want("text", Refresh::All);
+    workspace.finish_all("v2");
+    let why = workspace.why("book");
+    assert_eq!((why.causes[0].inputs.len(), why.causes[0].inputs_total), (MOST_INPUTS, 250));
 }
 
 #[test]

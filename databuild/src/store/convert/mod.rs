@@ -22,7 +22,7 @@ mod fuzz;
 mod tests;
 
 pub(super) use decode::decode;
-pub(super) use encode::{encode, kind};
+pub(super) use encode::{encode, kind, WANT_CREATED, WANT_ENDED, WANT_REPLANNED};
 
 /// Parts that checkpoints have too, from their stored form.
 pub(crate) mod read {

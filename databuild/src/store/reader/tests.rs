@@ -98,10 +98,10 @@ fn the_last_durations_are_of_successes_of_that_job() {
     }
     let f = fixture((0..).zip(events).map(|(second, event)| at(second, event)).collect());
     let found = f.reader.last_durations(&[vec!["//:a"], vec!["//:b"], vec!["//:c"]], 2).unwrap().value;
-    let expected = [("//:a", vec![50.0, 20.0]), ("//:b", vec![40.0]), ("//:c", vec![])];
+    let expected = [("//:a", vec![(50.0, 1), (20.0, 1)]), ("//:b", vec![(40.0, 1)]), ("//:c", vec![])];
     assert_eq!(found, expected.map(|(job, ms)| (job.to_owned(), ms)).into());
     let moved = f.reader.last_durations(&[vec!["//:a", "//:b"]], 2).unwrap().value;
-    assert_eq!(moved, [("//:a".to_owned(), vec![50.0, 40.0])].into());
+    assert_eq!(moved, [("//:a".to_owned(), vec![(50.0, 1), (40.0, 1)])].into());
 }
 
 fn run_of(fixture: &Fixture, id: u64) -> RunWithAttempts {

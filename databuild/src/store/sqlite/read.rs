@@ -8,6 +8,7 @@ use databuild_core::event::Record;
 use databuild_core::ids::Seq;
 use rusqlite::{params, Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 
 /// Position of the newest event.
 pub(in super::super) fn last_seq(connection: &Connection, log: &str) -> Result<Seq, StoreError> {
@@ -75,6 +76,31 @@ pub(in super::super) fn records_of_kinds(
         found.push((seq, decode_record(log, seq, payload, |digest| blob(connection, log, digest))?));
     }
     Ok(found)
+}
+
+/// The newest event of a kind that `fits`; `Break` ends the search.
+pub(in super::super) fn newest_of_kind(
+    connection: &Connection,
+    log: &str,
+    kind: u32,
+    fits: impl Fn(&Record) -> ControlFlow<(), bool>,
+) -> Result<Option<(Seq, Record)>, StoreError> {
+    let fail = |e| failure(log, &e);
+    let mut statement = connection
+        .prepare_cached("SELECT seq, payload FROM events WHERE kind = ?1 ORDER BY seq DESC")
+        .map_err(fail)?;
+    let mut rows = statement.query([kind]).map_err(fail)?;
+    while let Some(row) = rows.next().map_err(fail)? {
+        let seq = Seq(row.get::<_, i64>(0).map_err(fail)? as u64);
+        let payload = row.get_ref(1).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
+        let record = decode_record(log, seq, payload, |digest| blob(connection, log, digest))?;
+        match fits(&record) {
+            ControlFlow::Break(()) => return Ok(None),
+            ControlFlow::Continue(true) => return Ok(Some((seq, record))),
+            ControlFlow::Continue(false) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// See [`super::super::EventLog::blob`].

@@ -1,0 +1,222 @@
+//! What the progress of a want told, counted.
+
+use super::output;
+use crate::api::ProgressLine;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Partitions of a job that are named as they are built.
+const MOST_NAMED: u64 = 10;
+/// Events of one kind that went wrong and are named.
+const MOST_WRONG: u64 = 20;
+
+/// See the module's words.
+#[derive(Debug, Default)]
+pub struct Tally {
+    jobs: BTreeMap<String, Counts>,
+    /// Events that were named, by kind, and those that go well also by job.
+    named: BTreeMap<(String, String), u64>,
+    /// Events that were not, by kind.
+    hidden: BTreeMap<String, u64>,
+    /// Runs that failed, by their ids. Parts of one run may fail one after another.
+    failed_runs: BTreeSet<String>,
+}
+
+/// Partitions of one job.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    built: u64,
+    unchanged: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Tally {
+    /// Counts what a line tells.
+    pub fn count(&mut self, line: &ProgressLine) {
+        let counts = self.jobs.entry(line.job.clone().unwrap_or_default()).or_default();
+        let partitions = line.partitions.unwrap_or(1);
+        match line.what.as_str() {
+            "built" | "empty" => counts.built += partitions,
+            "unchanged" => counts.unchanged += partitions,
+            "given_up" => counts.skipped += partitions,
+            "failed" => {
+                counts.failed += partitions;
+                self.failed_runs.extend(line.run.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an event is to be told by itself: as long as there are few of its kind.
+    pub fn is_named(&mut self, line: &ProgressLine) -> bool {
+        let well = matches!(line.what.as_str(), "built" | "empty" | "unchanged");
+        let (job, most) = if well { (line.job.clone(), MOST_NAMED) } else { (None, MOST_WRONG) };
+        let named = self.named.entry((line.what.clone(), job.unwrap_or_default())).or_default();
+        if *named < most {
+            *named += 1;
+            return true;
+        }
+        *self.hidden.entry(line.what.clone()).or_default() += 1;
+        false
+    }
+
+    /// Whether anything was not told by itself.
+    pub fn hides_any(&self) -> bool {
+        !self.hidden.is_empty()
+    }
+
+    /// Partitions that were built, of all jobs.
+    pub fn built(&self) -> u64 {
+        self.jobs.values().map(|counts| counts.built).sum()
+    }
+
+    /// Partitions that failed, of one job or all.
+    pub fn failed(&self, job: Option<&str>) -> u64 {
+        self.of(job, |counts| counts.failed)
+    }
+
+    /// Partitions that were skipped, of one job or all.
+    pub fn skipped(&self, job: Option<&str>) -> u64 {
+        self.of(job, |counts| counts.skipped)
+    }
+
+    fn of(&self, job: Option<&str>, count: impl Fn(&Counts) -> u64) -> u64 {
+        match job {
+            Some(job) => self.jobs.get(job).map_or(0, count),
+            None => self.jobs.values().map(count).sum(),
+        }
+    }
+
+    /// What was not told by itself: a line for each job, and one about warnings and the like.
+    pub fn summary(&self) -> Vec<String> {
+        if self.hidden.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = Vec::new();
+        for (job, counts) in &self.jobs {
+            let parts = [
+                (counts.built, "built"),
+                (counts.unchanged, "unchanged"),
+                (counts.failed, "failed"),
+                (counts.skipped, "skipped"),
+            ];
+            let parts = parts.iter().filter(|(count, _)| *count > 0);
+            let parts = parts.map(|(count, what)| format!("{} {what}", output::number(*count)));
+            let parts = parts.collect::<Vec<_>>().join(", ");
+            if !parts.is_empty() {
+                lines.push(format!("{:<9} {job}: {parts}", "total"));
+            }
+        }
+        for (what, shown, look) in [
+            ("warning", "warning", "databuild checks --failed"),
+            ("retry", "retry", "databuild runs"),
+            ("failed", "failure", "databuild runs --state failed"),
+        ] {
+            let Some(hidden) = self.hidden.get(what) else { continue };
+            let many = match (what, hidden) {
+                ("retry", 2..) => format!("{} more retries", output::number(*hidden)),
+                _ => output::count(*hidden, &format!("more {shown}")),
+            };
+            lines.push(format!("{:<9} {many}: {look}", "..."));
+        }
+        lines
+    }
+
+    /// What came of a want with that `refresh`, and how long that took.
+    pub fn result(&self, satisfied: bool, refresh: &str, took: &str) -> String {
+        if satisfied && self.built() == 0 {
+            let nothing = match refresh {
+                "missing" => "nothing is missing, and what is stale stays as it is",
+                _ => "up to date, nothing to build",
+            };
+            return format!("{nothing} (checked in {took})");
+        }
+        let mut text = format!("{} built", output::count(self.built(), "partition"));
+        if !self.failed_runs.is_empty() {
+            text.push_str(&format!(", {} failed", output::count(self.failed_runs.len() as u64, "run")));
+        }
+        if self.skipped(None) > 0 {
+            text.push_str(&format!(", {} skipped", output::count(self.skipped(None), "partition")));
+        }
+        format!("{text} in {took}")
+    }
+
+    /// Where to look when a want was not satisfied.
+    pub fn more(&self, want: &str) -> String {
+        let look = match self.failed_runs.first() {
+            Some(run) if self.failed_runs.len() == 1 => format!("databuild logs {run}"),
+            Some(run) => format!("databuild runs --state failed; databuild logs {run}"),
+            None => format!("databuild why {want}"),
+        };
+        look + "; build again to retry"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(what: &str, partitions: Option<u64>, run: &str) -> ProgressLine {
+        ProgressLine {
+            seq: 1,
+            what: what.to_owned(),
+            partition: "a".to_owned(),
+            partitions,
+            job: Some("//:a".to_owned()),
+            run: Some(run.to_owned()),
+            wall_ms: None,
+            message: String::new(),
+        }
+    }
+
+    fn told(lines: &[(&str, Option<u64>, &str)]) -> Tally {
+        let mut tally = Tally::default();
+        lines.iter().for_each(|(what, partitions, run)| tally.count(&line(what, *partitions, run)));
+        tally
+    }
+
+    #[test]
+    fn the_result_counts_what_was_built_and_names_what_failed() {
+        let nothing = told(&[]);
+        assert_eq!(nothing.result(true, "stale", "1 ms"), "up to date, nothing to build (checked in 1 ms)");
+        assert_eq!(
+            nothing.result(true, "missing", "1 ms"),
+            "nothing is missing, and what is stale stays as it is (checked in 1 ms)"
+        );
+        assert_eq!(nothing.result(false, "stale", "1.0 s"), "0 partitions built in 1.0 s");
+        assert_eq!(nothing.more("w1"), "databuild why w1; build again to retry");
+
+        let one = told(&[
+            ("built", Some(3), "r1"),
+            ("empty", None, "r2"),
+            ("failed", None, "r3"),
+            ("failed", None, "r3"),
+            ("given_up", Some(2), "r3"),
+        ]);
+        assert_eq!(
+            one.result(false, "stale", "1.0 s"),
+            "4 partitions built, 1 run failed, 2 partitions skipped in 1.0 s"
+        );
+        assert_eq!(one.more("w1"), "databuild logs r3; build again to retry");
+
+        let two = told(&[("failed", None, "r3"), ("retry", None, "r5"), ("failed", None, "r4")]);
+        assert_eq!(two.result(false, "stale", "1.0 s"), "0 partitions built, 2 runs failed in 1.0 s");
+        assert_eq!(two.more("w1"), "databuild runs --state failed; databuild logs r3; build again to retry");
+    }
+
+    #[test]
+    fn a_large_build_is_told_in_few_lines() {
+        let mut tally = Tally::default();
+        let mut named = 0;
+        for number in 0..1_095 {
+            let what = if number % 10 == 0 { "warning" } else { "built" };
+            let line = line(what, Some(1), &format!("r{number}"));
+            tally.count(&line);
+            named += u64::from(tally.is_named(&line));
+        }
+        assert_eq!(named, MOST_NAMED + MOST_WRONG);
+        let summary = ["total     //:a: 985 built", "...       90 more warnings: databuild checks --failed"];
+        assert_eq!(tally.summary(), summary);
+        assert!(told(&[("built", Some(3), "r1")]).summary().is_empty(), "all was told");
+    }
+}

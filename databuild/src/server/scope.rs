@@ -1,0 +1,107 @@
+//! What is one want's: the work that it waits for, by the events that say so.
+
+use crate::engine::Snapshot;
+use crate::store::{Reader, StoreError, WantRow, WantWork};
+use databuild_core::graph::{Job, JobIx, Params};
+use databuild_core::ids::{Seq, WantId};
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::state::State;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// Wants whose work is remembered. Who watches one asks several times a second.
+const REMEMBERED: usize = 100;
+
+/// The work of wants that somebody watches, as the log says.
+#[derive(Debug, Default)]
+pub struct Watched(Mutex<BTreeMap<WantId, WantWork>>);
+
+impl Watched {
+    /// The work of a want up to now.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub(super) fn work(&self, reader: &Reader, want: WantId) -> Result<WantWork, StoreError> {
+        let known = self.0.lock().ok().and_then(|known| known.get(&want).cloned());
+        let work = reader.work_of_want(want, known)?.value;
+        if let Ok(mut known) = self.0.lock() {
+            known.insert(want, work.clone());
+            if known.len() > REMEMBERED {
+                known.pop_first();
+            }
+        }
+        Ok(work)
+    }
+}
+
+/// What is one want's, in the graph of today.
+pub(super) struct Scope {
+    /// Its work from an event on.
+    said: Vec<(Seq, BTreeMap<JobIx, PartitionSet>)>,
+    /// The event that ended it.
+    ended: Option<Seq>,
+    /// The job that it invokes by hand, and the values that it gives.
+    invoked: Option<(JobIx, Params)>,
+    /// A want that came after it may have the same work done again.
+    rivals: bool,
+}
+
+impl Scope {
+    /// That of `want`, of which the log says `work`.
+    pub(super) fn new(live: &Snapshot, want: &WantRow, work: &WantWork) -> Scope {
+        let state = &live.state;
+        let targets = by_job(state, &want.targets);
+        let invoked = targets.first_key_value().filter(|_| !want.params.is_empty());
+        Scope {
+            said: work.said.iter().map(|(seq, texts)| (*seq, by_job(state, texts))).collect(),
+            ended: work.ended,
+            invoked: invoked.map(|(job, _)| (*job, want.params.clone())),
+            rivals: state.last_want > want.id,
+        }
+    }
+
+    /// What of `set` the want waits for at an event, and since which event.
+    pub(super) fn part(&self, seq: Seq, job: JobIx, set: &PartitionSet) -> Option<(Seq, PartitionSet)> {
+        if self.ended.is_some_and(|ended| seq > ended) {
+            return None;
+        }
+        let (since, work) = self.said.iter().rev().find(|(since, _)| *since <= seq)?;
+        let own = work.get(&job).filter(|own| own.shape() == set.shape())?.intersect(set);
+        (!own.is_empty()).then_some((*since, own))
+    }
+
+    /// Whether the want invokes that job by hand.
+    pub(super) fn invokes(&self, job: JobIx) -> bool {
+        self.invoked.as_ref().is_some_and(|(invoked, _)| *invoked == job)
+    }
+
+    /// The values of parameters of the runs that the want waits for.
+    pub(super) fn params(&self, job: &Job, ix: JobIx) -> Params {
+        match &self.invoked {
+            Some((invoked, given)) if *invoked == ix => job.values(given),
+            _ => job.params.clone(),
+        }
+    }
+
+    /// Whether there are newer wants.
+    pub(super) fn has_rivals(&self) -> bool {
+        self.rivals
+    }
+}
+
+/// What jobs of today make of partitions that the log names.
+pub(super) fn by_job(state: &State, texts: &[String]) -> BTreeMap<JobIx, PartitionSet> {
+    let Some(registered) = &state.graph else { return BTreeMap::new() };
+    let graph = &registered.graph;
+    let mut found: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
+    for (dataset, set) in texts.iter().filter_map(|text| graph.locate_set(text, &state.symbols)) {
+        let Some(job) = graph.dataset(dataset).producer else { continue };
+        match found.get_mut(&job) {
+            Some(all) => all.union_with(&set),
+            None => {
+                found.insert(job, set);
+            }
+        }
+    }
+    found
+}
