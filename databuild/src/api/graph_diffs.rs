@@ -1,6 +1,7 @@
 //! What differs between two graphs.
 
 use super::partitions::Blame;
+use crate::system::EnvValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -110,7 +111,7 @@ pub struct ImpactRequest {
     pub content: String,
     /// Values of inherited environment variables.
     #[serde(default)]
-    pub inherited: BTreeMap<String, String>,
+    pub inherited: BTreeMap<String, EnvValue>,
 }
 
 /// Partitions that are current and would not be.

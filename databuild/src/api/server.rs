@@ -1,6 +1,7 @@
 //! The server itself, and the graph it follows.
 
 use super::partitions::DatasetSummary;
+use crate::system::EnvValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -69,7 +70,7 @@ pub struct RegisterRequest {
     pub sources: BTreeMap<String, String>,
     /// Values of inherited environment variables.
     #[serde(default)]
-    pub inherited: BTreeMap<String, String>,
+    pub inherited: BTreeMap<String, EnvValue>,
     /// Where the client stored the code of the jobs. Another place than the server's is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_store: Option<String>,

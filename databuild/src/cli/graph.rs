@@ -5,6 +5,7 @@ use super::error::{CliError, Kind};
 use super::output;
 use crate::api::{self, RegisterReply, RegisterRequest};
 use crate::snapshot::{CodeManifest, SnapshotError, Store};
+use crate::system::EnvValue;
 use databuild_core::graph::file::GraphFile;
 use databuild_core::graph::parse_file;
 use databuild_core::ids::GraphId;
@@ -137,10 +138,10 @@ pub fn parse_content(content: &str, from: &str) -> Result<GraphFile, CliError> {
 }
 
 /// Values of the environment that programs of a graph inherit.
-pub fn inherited(file: &GraphFile) -> BTreeMap<String, String> {
+pub fn inherited(file: &GraphFile) -> BTreeMap<String, EnvValue> {
     file.programs()
         .flat_map(|program| program.env_inherit)
-        .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
+        .filter_map(|name| Some((name.clone(), std::env::var_os(name)?.into())))
         .collect()
 }
 

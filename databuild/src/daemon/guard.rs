@@ -5,7 +5,7 @@ use super::error::DaemonError;
 use super::find::{origin, Origin};
 use super::identity::{DirId, Machine, ProcessId};
 use super::info::{ReadInfo, ServerInfo};
-use super::lock::{Holder, LockFile};
+use super::lock::{holder, Holder, LockFile};
 use super::state_dir::{StateDir, SERVER_JSON};
 use super::token::Token;
 use super::Deadline;
@@ -103,13 +103,14 @@ impl ServerGuard {
         let lock = LockFile::acquire(&state.server_lock(), deadline)
             .map_err(DaemonError::io("lock", state.server_lock()))?
             .ok_or_else(|| DaemonError::LockHeld {
-                holder: ServerInfo::read(state).ok().flatten().map(|i| i.pid),
+                holder: holder(&state.server_lock()).ok().flatten().map(|holder| holder.pid),
                 lock: state.server_lock(),
             })?;
         // A server that hangs before it has published itself can be found by this.
-        let signed =
-            lock.sign(&Holder { pid: me.pid, start_time: me.start_time, boot_id: here.boot_id.clone() });
-        signed.map_err(DaemonError::io("write", state.server_lock()))?;
+        let me_as_holder = Holder { pid: me.pid, start_time: me.start_time, boot_id: here.boot_id.clone() };
+        if let Err(error) = lock.sign(&me_as_holder) {
+            tracing::warn!(%error, "the lock does not say whose it is");
+        }
         if let Err(error) = state.take_log(std::io::stderr()) {
             tracing::warn!(%error, "the logs of earlier servers cannot be put away");
         }

@@ -328,10 +328,38 @@ fn a_server_outside_the_start_lock_wins() {
     let env = vec![(OsString::from(LOCK_WAIT_MS), OsString::from("20"))];
     let error = connect(&state, "1", env, LONG).expect_err("held");
     assert_eq!(error.code(), "server_start_failed");
-    assert!(error.to_string().contains("another server owns"), "{error}");
+    let owner = format!("another server (process {}) owns", std::process::id());
+    assert!(error.to_string().contains(&owner), "{error}");
     assert_eq!(fixture.servers(), []);
     drop(foreground);
     fixture.connect();
+}
+
+#[test]
+fn a_server_that_has_not_published_itself_is_found_by_its_lock() {
+    let fixture = Fixture::new();
+    let state = fixture.state();
+    assert_eq!(owner(&state).expect("io"), None);
+    let starting = ServerGuard::acquire(&state, &now()).expect("guard");
+    assert_eq!(owner(&state).expect("io"), Some(ProcessId::current().expect("own identity")));
+    drop(starting);
+    let until = Deadline::after(LONG);
+    // Another test's child may hold the descriptor until its exec.
+    while owner(&state).expect("io").is_some() && !until.expired() {}
+    assert_eq!(owner(&state).expect("io"), None);
+}
+
+#[test]
+fn only_the_very_process_is_told_to_end() {
+    let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+    let process = ProcessId::of(child.id()).expect("io").expect("there");
+    let other = ProcessId { start_time: process.start_time + 1, ..process };
+    assert!(!other.terminate().expect("io"));
+    assert_eq!(process.liveness().expect("liveness"), Liveness::Alive);
+    assert!(process.terminate().expect("io"));
+    assert!(process.wait_exit(&Deadline::after(LONG)).expect("wait"));
+    assert!(!process.terminate().expect("io"), "it has ended");
+    child.wait().expect("collected");
 }
 
 // --- Copies and moves -------------------------------------------------------

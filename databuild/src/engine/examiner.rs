@@ -72,6 +72,9 @@ impl Examinations {
     }
 }
 
+/// Looks at the files that matter for partitions; none if they cannot be resolved.
+pub(super) type Look = Arc<dyn Fn(&[String]) -> Option<Sightings> + Send + Sync>;
+
 /// What examining needs.
 #[derive(Clone)]
 pub(super) struct Examiner {
@@ -80,8 +83,7 @@ pub(super) struct Examiner {
     pub(super) shared: Arc<Shared>,
     pub(super) to_loop: Sender<Message>,
     pub(super) examinations: Examinations,
-    /// Looks at the files that matter for partitions; none if they cannot be resolved.
-    pub(super) look: Arc<dyn Fn(&[String]) -> Option<Sightings> + Send + Sync>,
+    pub(super) look: Look,
 }
 
 impl Examiner {

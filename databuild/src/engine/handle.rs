@@ -4,6 +4,7 @@ use super::observers::Observers;
 use super::orchestrator::{Command, Message};
 use crate::runner::MemoryLimits;
 use crate::store::{Archiver, Blob, Reader, StoreError};
+use crate::system::EnvValue;
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
     self, ApplyRequest, Capacity, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
@@ -138,7 +139,7 @@ pub struct Registration {
     /// Each job's source manifest, by label.
     pub sources: BTreeMap<String, String>,
     /// Values of all names in `env_inherit` of jobs and checks that the client has.
-    pub inherited: BTreeMap<String, String>,
+    pub inherited: BTreeMap<String, EnvValue>,
 }
 
 impl Handle {
@@ -190,7 +191,7 @@ impl Handle {
         &self,
         input: Input,
         blobs: Vec<Blob>,
-        inherited: Option<BTreeMap<String, String>>,
+        inherited: Option<BTreeMap<String, EnvValue>>,
     ) -> Result<Reply, CommandError> {
         let (send, receive) = oneshot::channel();
         let answer = Box::new(move |reply| {
@@ -217,7 +218,7 @@ impl Handle {
             Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
         })?;
         let names = graph.inherited_names();
-        let inherited: BTreeMap<String, String> =
+        let inherited: BTreeMap<String, EnvValue> =
             inherited.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect();
         let digests = inherited_digests(&graph, &inherited);
         let blobs: Vec<(String, Blob)> =
@@ -243,7 +244,7 @@ impl Handle {
     pub fn impact(
         &self,
         content: String,
-        inherited: &BTreeMap<String, String>,
+        inherited: &BTreeMap<String, EnvValue>,
     ) -> Result<(BTreeMap<String, Impact>, u64), CommandError> {
         let state = Arc::clone(&self.snapshot().state);
         if state.graph.is_none() {
@@ -470,7 +471,7 @@ fn created(reply: &Reply) -> Result<Created, CommandError> {
 }
 
 /// Digests of those values that some program of a graph inherits.
-fn inherited_digests(graph: &Graph, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn inherited_digests(graph: &Graph, values: &BTreeMap<String, EnvValue>) -> BTreeMap<String, String> {
     let names = graph.inherited_names();
     values
         .iter()

@@ -3,6 +3,7 @@
 //! They may be secrets: they stand in one file of mode 0600 in the state folder and in jobs'
 //! environments, never in the event log, in arguments or in logs.
 
+use crate::system::EnvValue;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Inherited {
     path: PathBuf,
-    values: BTreeMap<String, String>,
+    values: BTreeMap<String, EnvValue>,
 }
 
 impl Inherited {
@@ -23,7 +24,7 @@ impl Inherited {
     }
 
     /// Replaces the values.
-    pub(super) fn store(&mut self, values: BTreeMap<String, String>) -> std::io::Result<()> {
+    pub(super) fn store(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
         if values == self.values {
             return Ok(());
         }
@@ -42,7 +43,7 @@ impl Inherited {
     }
 
     /// The value of one name.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+    pub(super) fn get(&self, name: &str) -> Option<&EnvValue> {
+        self.values.get(name)
     }
 }

@@ -8,6 +8,7 @@ use super::inherited::Inherited;
 use crate::observe::{self, Answer, HttpClient, Order, Stop};
 use crate::publish::{self, Matched, StatMark};
 use crate::snapshot;
+use crate::system::EnvValue;
 use databuild_core::decide::Sighting;
 use databuild_core::digest::{hash64, mix};
 use databuild_core::graph::{Dataset, DatasetIx, Observe, Observer};
@@ -284,14 +285,14 @@ impl Observers {
         Ok(answers.into_iter().map(answer).collect())
     }
 
-    fn environment(&self, observer: &Observer, runfiles: &str) -> Vec<(String, String)> {
-        let mut env: BTreeMap<String, String> = super::perform::usable(&self.base_env).cloned().collect();
+    fn environment(&self, observer: &Observer, runfiles: &str) -> Vec<(String, EnvValue)> {
+        let mut env = super::perform::usable(&self.base_env);
         let inherited = Inherited::load(&self.inherited);
         for name in &observer.env_inherit {
-            env.extend(inherited.get(name).map(|value| (name.clone(), value.to_owned())));
+            env.extend(inherited.get(name).map(|value| (name.clone(), value.clone())));
         }
-        env.extend(observer.env.clone());
-        env.extend(super::perform::runfiles_environment(runfiles));
+        env.extend(observer.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        env.extend(super::perform::runfiles_environment(runfiles).map(|(name, value)| (name, value.into())));
         env.into_iter().collect()
     }
 

@@ -7,6 +7,7 @@ use super::pace::Pace;
 use super::perform::Performer;
 use crate::runner::{AttemptName, ExitRecord, RunnerEvent};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
+use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
 use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
@@ -41,7 +42,7 @@ pub(super) struct Command {
     /// Contents that its events refer to.
     pub(super) blobs: Vec<Blob>,
     /// Values of inherited environment variables, to be kept if the input is accepted.
-    pub(super) inherited: Option<BTreeMap<String, String>>,
+    pub(super) inherited: Option<BTreeMap<String, EnvValue>>,
     pub(super) answer: Answer,
 }
 
@@ -86,7 +87,7 @@ struct Turn {
     answers: Vec<(Answer, Result<Reply, CommandError>)>,
     /// Inputs nobody would send again.
     facts: Vec<Input>,
-    inherited: Vec<BTreeMap<String, String>>,
+    inherited: Vec<BTreeMap<String, EnvValue>>,
 }
 
 impl Orchestrator {

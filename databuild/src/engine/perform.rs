@@ -16,7 +16,7 @@ use crate::runner::{
 };
 use crate::snapshot;
 use crate::store::Reader;
-use crate::system::read_left;
+use crate::system::{read_left, EnvValue};
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Sighting, Sightings};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::graph::Resource;
@@ -244,7 +244,7 @@ impl Performer {
         }
     }
 
-    pub(super) fn keep_inherited(&mut self, values: BTreeMap<String, String>) -> std::io::Result<()> {
+    pub(super) fn keep_inherited(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
         self.inherited.store(values)
     }
 
@@ -401,17 +401,14 @@ impl Performer {
         own: &BTreeMap<String, String>,
         inherit: &[String],
         snapshot: &snapshot::SnapshotRef,
-    ) -> Vec<(String, String)> {
-        let mut env: BTreeMap<String, String> = usable(&self.base_env).cloned().collect();
-        for name in inherit {
-            if let Some(value) = self.inherited.get(name) {
-                env.insert(name.clone(), value.to_owned());
-            }
-        }
-        env.extend(own.clone());
-        env.extend(runfiles_environment(&snapshot.runfiles().to_string_lossy()));
-        env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string());
-        env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string());
+    ) -> Vec<(String, EnvValue)> {
+        let mut env = usable(&self.base_env);
+        env.extend(inherit.iter().filter_map(|name| Some((name.clone(), self.inherited.get(name)?.clone()))));
+        env.extend(own.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        let runfiles = runfiles_environment(&snapshot.runfiles().to_string_lossy());
+        env.extend(runfiles.map(|(name, value)| (name, value.into())));
+        env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string().into());
+        env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string().into());
         env.into_iter().collect()
     }
 }
@@ -435,8 +432,9 @@ fn millis(duration: Duration) -> u64 {
 
 /// Of the environment that every process gets, what holds now. A temporary folder may be gone that was there when the
 /// server was started, and then `/tmp` serves.
-pub(super) fn usable(base_env: &[(String, String)]) -> impl Iterator<Item = &(String, String)> {
-    base_env.iter().filter(|(name, value)| name != "TMPDIR" || Path::new(value).is_dir())
+pub(super) fn usable(base_env: &[(String, String)]) -> BTreeMap<String, EnvValue> {
+    let usable = base_env.iter().filter(|(name, value)| name != "TMPDIR" || Path::new(value).is_dir());
+    usable.map(|(name, value)| (name.clone(), value.as_str().into())).collect()
 }
 
 /// What a program from a snapshot needs to know of it.
@@ -467,12 +465,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_runner_has_that_lives_and_cannot_be_reached_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (orchestrator, _inbox) = super::super::testing::held_loop(folder.path(), 1);
+        let mut performer = orchestrator.performer;
+        let live: Vec<AttemptId> = vec!["r1-1".parse().unwrap(), "r2-1".parse().unwrap()];
+        let unreachable = || RunnerError::Unreachable {
+            pid: Some(1),
+            spool: "/spool".into(),
+            socket: "/socket".into(),
+            why: "no such file".to_owned(),
+        };
+        performer.connect = Box::new(move |_| Err(unreachable()));
+        assert!(matches!(performer.reconnect(&live), Input::Hold(known) if known == live));
+        assert!(performer.try_again.is_some());
+        performer.connect = Box::new(|_| Err(RunnerError::FolderGone("/spool".into())));
+        assert!(matches!(performer.reconnect(&live), Input::Hold(known) if known.is_empty()));
+    }
+
+    #[test]
     fn a_temporary_folder_is_handed_on_as_long_as_it_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let env = [of("HOME", "/gone"), of("TMPDIR", folder.path().to_str().unwrap())];
-        assert_eq!(usable(&env).count(), 2);
+        assert_eq!(usable(&env).into_keys().collect::<Vec<_>>(), ["HOME", "TMPDIR"]);
         drop(folder);
-        assert_eq!(usable(&env).collect::<Vec<_>>(), [&env[0]]);
+        assert_eq!(usable(&env).into_keys().collect::<Vec<_>>(), ["HOME"]);
     }
 }

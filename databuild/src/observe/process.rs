@@ -1,7 +1,7 @@
 //! Running a program that answers within a time limit, and leaves nothing behind.
 
 use super::shown;
-use crate::system::{read_left, restore_open_files};
+use crate::system::{read_left, restore_open_files, EnvValue};
 use databuild_core::observation::MAX_BYTES;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::ioctl_fionbio;
@@ -30,7 +30,7 @@ pub struct Order<'o> {
     /// Its arguments.
     pub args: &'o [String],
     /// Its whole environment, without `DATABUILD_REQUEST` and `DATABUILD_REPORT`.
-    pub env: &'o [(String, String)],
+    pub env: &'o [(String, EnvValue)],
     /// Where it runs.
     pub cwd: &'o Path,
     /// What it is asked.

@@ -21,7 +21,7 @@ impl Place {
     fn run(&self, script: &str, limit: Duration) -> Result<String, ProcessError> {
         let shell = PathBuf::from("/bin/sh");
         let args = ["-c".to_owned(), script.to_owned()];
-        let env = [("PATH".to_owned(), "/usr/bin:/bin".to_owned()), ("GIVEN".to_owned(), "1".to_owned())];
+        let env = [("PATH".to_owned(), "/usr/bin:/bin".into()), ("GIVEN".to_owned(), "1".into())];
         let folder = self.at("folder");
         let order = Order {
             program: &shell,
@@ -76,6 +76,19 @@ fn a_report_goes_before_what_is_printed() {
     let place = Place::new();
     assert_eq!(place.run("echo talk; echo answer > \"$DATABUILD_REPORT\"", LONG).unwrap(), "answer\n");
     assert_eq!(place.run("echo answer; : > \"$DATABUILD_REPORT\"", LONG).unwrap(), "answer\n");
+}
+
+#[test]
+fn a_report_that_is_no_file_is_not_waited_for() {
+    let place = Place::new();
+    for (script, what) in [
+        ("mkfifo \"$DATABUILD_REPORT\"", "a pipe"),
+        ("mkdir \"$DATABUILD_REPORT\"", "a folder"),
+        ("ln -s /dev/zero \"$DATABUILD_REPORT\"", "a symbolic link"),
+    ] {
+        let error = place.run(script, LONG).unwrap_err().to_string();
+        assert_eq!(error, format!("its report cannot be read: it is {what}, not a regular file"));
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{kill_process_group, Pid, Signal};
 
+use crate::system::EnvValue;
+
 use super::cgroup::{Cgroup, Cgroups};
 use super::children::wait_for;
 use super::course::{without_process, Check, Course, Next, PartEnd};
@@ -132,7 +134,7 @@ impl Prepared {
 }
 
 fn environment(
-    given: Vec<(String, String)>,
+    given: Vec<(String, EnvValue)>,
     spool: &Spool,
     attempt: &AttemptName,
     part: Part,
@@ -144,7 +146,9 @@ fn environment(
             return Err(format!("{name:?} cannot be the name of an environment variable"));
         }
         if !OURS.contains(&name.as_str()) {
-            env.push(c_string("an environment variable", format!("{name}={value}"))?);
+            let mut entry = format!("{name}=").into_bytes();
+            entry.extend_from_slice(value.as_bytes());
+            env.push(c_string("an environment variable", entry)?);
         }
     }
     let (request, report) = spool.job_paths(attempt, part);

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use crate::system::EnvValue;
 use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
@@ -82,7 +83,7 @@ pub struct StartSpec {
     pub argv: Vec<String>,
     /// The whole environment. Nothing is inherited; `DATABUILD_REQUEST` and
     /// `DATABUILD_REPORT` are the runner's and replaced if given.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, EnvValue)>,
     /// The working directory, absolute.
     pub cwd: String,
     /// The text of `request.json`, written as it is.
@@ -131,7 +132,7 @@ pub struct CheckSpec {
     /// As of a job.
     pub argv: Vec<String>,
     /// As of a job; the two variables name the check's own files.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, EnvValue)>,
     /// The text of its request, written as it is.
     pub request: String,
     /// Run time in milliseconds after which it is stopped.

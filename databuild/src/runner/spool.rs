@@ -276,7 +276,11 @@ impl Spool {
 
     /// Whether the spool's path still leads to the folder this runner owns.
     pub(super) fn is_still_ours(&self) -> bool {
-        fs::metadata(self.path.join(LOCK)).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.lock_inode)
+        match fs::metadata(self.path.join(LOCK)) {
+            Ok(meta) => (meta.dev(), meta.ino()) == self.lock_inode,
+            // A disk that fails says nothing of the folder.
+            Err(e) => !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        }
     }
 
     /// Says who the runner is.

@@ -6,7 +6,10 @@
 
 use crate::server::Trusted;
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{service_fn, Service as _};
+use hyper::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::BTreeMap;
@@ -26,8 +29,9 @@ const MOST: u64 = 256;
 const SHARE: u64 = 4;
 /// After an error of accept that lasts, such as a full table of files.
 const PAUSE: Duration = Duration::from_millis(100);
-/// When this many connections have gone, the memory that they took is given back.
-const TRIM_AFTER: usize = 64;
+/// After this many connections at once, the memory that they took is given back when few are left.
+const MANY: usize = 64;
+const FEW: usize = 8;
 
 /// How many connections there may be for a process with so many descriptors.
 pub(super) fn most_connections(descriptors: u64) -> usize {
@@ -52,16 +56,15 @@ pub(super) async fn serve(
     let places = Arc::new(Semaphore::new(most));
     let open = Arc::new(Mutex::new(Open::default()));
     let mut tasks = JoinSet::new();
-    let mut gone = 0;
+    let mut peak = 0;
     loop {
         let stream = tokio::select! {
             _ = stop.changed() => break,
             // Those that have ended are not kept.
             Some(_) = tasks.join_next() => {
-                gone += 1;
-                if tasks.is_empty() || gone >= TRIM_AFTER {
-                    gone = 0;
-                    give_memory_back();
+                if peak >= MANY && tasks.len() <= FEW {
+                    peak = 0;
+                    tokio::task::spawn_blocking(give_memory_back);
                 }
                 continue;
             }
@@ -97,6 +100,7 @@ pub(super) async fn serve(
         let ended = Ended { number, open: Arc::clone(&open), _place: place };
         let connection = connection(stream, router.clone(), trusted.clone(), head, stop.clone(), ended);
         let handle = tasks.spawn(connection);
+        peak = peak.max(tasks.len());
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         // One that has ended already has taken itself out before, and is found to have.
         if !handle.is_finished() {
@@ -141,7 +145,11 @@ async fn connection(
     mut stop: watch::Receiver<bool>,
     _ended: Ended,
 ) {
-    let service = TowerToHyperService::new(router.layer(axum::Extension(trusted)));
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(trusted.clone());
+        routes.call(request)
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head);
     let serving = builder.serve_connection(TokioIo::new(stream), service);

@@ -33,7 +33,7 @@ fn checks_run_one_after_the_other_with_files_of_their_own() {
     let second = "cat made >&2; echo two > \"$DATABUILD_REPORT\"; pwd";
     let mut spec =
         checked(&place, "echo x > made; echo job; echo mine > \"$DATABUILD_REPORT\"", &[first, second]);
-    spec.checks[1].env.push(("DATABUILD_REQUEST".to_owned(), "replaced".to_owned()));
+    spec.checks[1].env.push(("DATABUILD_REQUEST".to_owned(), "replaced".into()));
     let exit = server.run(spec);
     assert!(exit.is_success() && !exit.canceled && !exit.timed_out);
     assert_eq!(outcomes(&exit), [Outcome::Code(0), Outcome::Code(0)]);

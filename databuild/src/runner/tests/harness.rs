@@ -126,7 +126,7 @@ impl Place {
     pub(super) fn job(&self, attempt: &str, script: &str) -> StartSpec {
         let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
         let mut spec = StartSpec::new(name(attempt), argv, self.tmp.path().to_str().unwrap());
-        spec.env = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
+        spec.env = vec![("PATH".to_owned(), "/usr/bin:/bin".into())];
         spec
     }
 
@@ -135,7 +135,7 @@ impl Place {
         CheckSpec {
             name: name.to_owned(),
             argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
-            env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            env: vec![("PATH".to_owned(), "/usr/bin:/bin".into())],
             request: format!("{{\"check\":\"{name}\"}}"),
             timeout_ms: 60_000,
             grace_ms: 10_000,

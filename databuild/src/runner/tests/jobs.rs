@@ -72,7 +72,7 @@ fn nothing_is_inherited() {
                   grep -E '^Sig(Blk|Ign)' /proc/self/status; pwd; umask";
     let mut spec = place.job("r1-1", script);
     spec.umask = 0o027;
-    spec.env.push(("DATABUILD_REPORT".to_owned(), "replaced".to_owned()));
+    spec.env.push(("DATABUILD_REPORT".to_owned(), "replaced".into()));
     assert!(server.run(spec).is_success());
     let folder = place.path("").canonicalize().unwrap();
     assert_eq!(
@@ -288,6 +288,17 @@ fn an_orphan_that_hides_dies_when_all_attempts_are_over_that_may_have_made_it() 
 }
 
 #[test]
+fn a_value_that_is_not_utf8_reaches_the_job() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut place = Place::new();
+    let server = place.start();
+    let mut spec = place.job("r1-1", "printf %s \"$ODD\"");
+    spec.env.push(("ODD".to_owned(), std::ffi::OsString::from_vec(b"a\xff\xc3b".to_vec()).into()));
+    assert!(server.run(spec).is_success());
+    assert_eq!(fs::read(place.files("r1-1").stdout()).unwrap(), b"a\xff\xc3b");
+}
+
+#[test]
 fn failed_starts_say_what_is_wrong() {
     let mut place = Place::new();
     let server = place.start();
@@ -359,7 +370,7 @@ fn specs_that_cannot_be_are_refused() {
     bad[1].argv[0] = "sh".to_owned();
     bad[2].argv[1].push('\0');
     bad[3].cwd = "here".to_owned();
-    bad[4].env.push(("A=B".to_owned(), String::new()));
+    bad[4].env.push(("A=B".to_owned(), "".into()));
     bad[5].mkdirs.push("a".to_owned());
     for spec in bad {
         server.client.start(&[spec]).unwrap();
