@@ -38,11 +38,14 @@ class Round:
         self.wrong: list = []
         self.told: list = []
         self.began = time.monotonic()
+        self.slowest = (0.0, "")
 
     def command(self, *args: str, fair: tuple = FAIR):
         asked = time.monotonic() - self.began
         said = self.pipeline.run(*args)
-        self.told.append((asked, f"databuild {' '.join(args)}: {said.code}"))
+        took = time.monotonic() - self.began - asked
+        self.slowest = max(self.slowest, (took, " ".join(args)))
+        self.told.append((asked, f"databuild {' '.join(args)}: {said.code} ({took:.1f} s)"))
         if said.code is None:
             self.wrong.append(f"a command hangs: {said}")
         elif said.code not in fair:
@@ -179,7 +182,8 @@ def main() -> int:
                 bad += 1
                 failed(f"round with --seed {seed}", folder, wrong, storm.told)
             else:
-                say(f"ok     round with seed {seed}: {len(storm.wants)} wants ({time.monotonic() - began:.1f} s)")
+                took, what = storm.slowest
+                say(f"ok     round with seed {seed}: {len(storm.wants)} wants ({time.monotonic() - began:.1f} s; slowest: {took:.1f} s, {what})")
                 if not arguments.keep:
                     shutil.rmtree(folder)
         if arguments.disk and not can_mount():

@@ -9,9 +9,11 @@ use super::handlers::{
 use super::scope::Watched;
 use crate::engine::Handle;
 use crate::snapshot;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{DefaultBodyLimit, RawPathParams, Request};
 use axum::http::StatusCode;
-use axum::middleware;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use axum::Router;
 use jiff::Timestamp;
@@ -118,14 +120,29 @@ fn seed() -> Router<App> {
         .route("/job_runs/{id}/logs/{stream}", get(runs::logs))
 }
 
+/// Handlers have the parts of a path as text, and axum would refuse what is none in words of its own.
+async fn with_readable_path(
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match params {
+        Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
+            ApiError::new(StatusCode::BAD_REQUEST, "bad_path", error.body_text()).into_response()
+        }
+        // Most paths have no such parts.
+        _ => next.run(request).await,
+    }
+}
+
 /// The whole API.
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/health", get(server::health))
         .route("/ready", get(server::ready))
         .route("/metrics", get(metrics::metrics))
-        .nest("/api/v1", v1())
-        .nest("/api", seed())
+        .nest("/api/v1", v1().route_layer(middleware::from_fn(with_readable_path)))
+        .nest("/api", seed().route_layer(middleware::from_fn(with_readable_path)))
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such path") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
