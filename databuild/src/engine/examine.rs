@@ -6,6 +6,7 @@
 
 use super::batch;
 use super::checks;
+use super::moved::moved_files;
 use super::orchestrator::Message;
 use super::pace::Pace;
 use super::request::{parse_request, OutputFile, Request};
@@ -25,6 +26,15 @@ use std::sync::mpsc::{Receiver, Sender};
 pub(super) struct EndedAttempt {
     pub(super) attempt: AttemptId,
     pub(super) exit: ExitRecord,
+    /// What follows from what others said of its inputs, if it is not the job's own end.
+    pub(super) asked: Option<AttemptReport>,
+}
+
+impl EndedAttempt {
+    /// Nobody was asked about its inputs.
+    pub(super) fn new(attempt: AttemptId, exit: ExitRecord) -> EndedAttempt {
+        EndedAttempt { attempt, exit, asked: None }
+    }
 }
 
 /// Why the runner stops an attempt whose run was canceled; whatever else it says is its own reason.
@@ -32,13 +42,15 @@ pub(super) const CANCELED: &str = "canceled";
 /// Data version of a partition that is empty by the job's word.
 const EMPTY_VERSION: &str = "empty";
 
-/// Examines attempts until the channel closes. What they made is given to `keep` before anybody is told.
+/// Examines attempts until the channel closes. What they made is given to `keep` before anybody is told, and inputs
+/// that moved under them to `look_again`.
 pub(super) fn examiner(
     spool: &Path,
     ended: &Receiver<EndedAttempt>,
     to_loop: &Sender<Message>,
     pace: &Pace,
     look: impl Fn(&[String]) -> Option<Sightings>,
+    look_again: impl Fn(&[String]) -> Sightings,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) {
     while let Ok(first) = ended.recv() {
@@ -54,7 +66,14 @@ pub(super) fn examiner(
                 }
             }
         }
-        for Verdict { attempt, mut end, .. } in verdicts {
+        for Verdict { attempt, mut end, moved, .. } in verdicts {
+            if !moved.is_empty() {
+                // The next attempt is leased with what they hold now.
+                let seen = Input::Sightings(look_again(&moved));
+                if to_loop.send(Message::Input(Box::new(seen))).is_err() {
+                    return;
+                }
+            }
             // What a job found that it needs, nobody may have looked at.
             if let Err(AttemptReport {
                 outcome: AttemptOutcome::MissingInput { partitions }, message, ..
@@ -84,6 +103,8 @@ pub(super) struct Verdict {
     attempt: AttemptId,
     pub(super) end: AttemptEnd,
     staged: Vec<PathBuf>,
+    /// Inputs whose files were changed while it ran.
+    moved: Vec<String>,
 }
 
 pub(super) fn examine(
@@ -93,7 +114,8 @@ pub(super) fn examine(
 ) -> Verdict {
     let exit = &ended.exit;
     let mut checks = Inspection::default();
-    let (result, staged) = match judge(spool, ended, &mut checks, keep) {
+    let mut moved = Vec::new();
+    let (result, staged) = match judge(spool, ended, &mut checks, &mut moved, keep) {
         Ok((success, staged)) => (Ok(success), staged),
         Err((report, staged)) => (Err(report), staged),
     };
@@ -111,7 +133,7 @@ pub(super) fn examine(
         max_rss_kb: used().map(|used| used.max_rss_kb).max().unwrap_or(0),
         checks: checks.kept(),
     };
-    Verdict { attempt: ended.attempt, end, staged }
+    Verdict { attempt: ended.attempt, end, staged, moved }
 }
 
 fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
@@ -128,6 +150,7 @@ fn judge(
     spool: &Path,
     ended: &EndedAttempt,
     checks: &mut Inspection,
+    moved: &mut Vec<String>,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     let name = AttemptName::new(ended.attempt.to_string())
@@ -143,8 +166,11 @@ fn judge(
     let job = request.as_ref().map_or("its job", |request| &request.job);
     match (how_it_ended(&ended.exit, job), request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
-        (Ended::Cut(report), Ok(request)) if request.batch && request.vanished_input().is_none() => {
-            batch::collect(&files, &request, checks, Some(report))
+        (Ended::Cut(report), Ok(request)) if request.batch => {
+            match inputs_moved(ended, &request, moved).or_else(|| ended.asked.clone()) {
+                Some(_) => Err((report, Vec::new())),
+                None => batch::collect(&files, &request, checks, Some(report)),
+            }
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
         (_, Err(error)) => {
@@ -152,12 +178,31 @@ fn judge(
             failure(message, false).map_err(|report| (report, Vec::new()))
         }
         (Ended::Exited(code), Ok(request)) => {
-            let brought = by_exit_code(&files, &request, checks, code)?;
+            if let Some(report) = inputs_moved(ended, &request, moved) {
+                // Whatever the job made of that, nobody knows of which versions.
+                return Err((report, Vec::new()));
+            }
+            let brought = by_exit_code(&files, &request, checks, code);
+            let brought = match (&ended.asked, brought) {
+                (Some(report), Ok(_)) => return Err((report.clone(), Vec::new())),
+                (Some(report), Err((own, _))) if !own.done.is_empty() => {
+                    return Err((report.clone(), Vec::new()));
+                }
+                (_, brought) => brought?,
+            };
             let kept = keep(ended.attempt, &request, &brought.0.outputs);
             kept.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
             Ok(brought)
         }
     }
+}
+
+/// Whether some input of an attempt was changed while it ran; its files go to `moved`.
+fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>) -> Option<AttemptReport> {
+    *moved = moved_files(request).into_iter().map(|file| file.partition.clone()).collect();
+    let own = moved.first().map(|first| super::moved::report(first, moved.len() - 1));
+    let asked = || ended.asked.clone().filter(|report| report.outcome == AttemptOutcome::InputsMoved);
+    own.or_else(asked)
 }
 
 fn by_exit_code(
@@ -166,12 +211,6 @@ fn by_exit_code(
     checks: &mut Inspection,
     code: i32,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    if let Some(input) = request.vanished_input() {
-        // Whatever the job made of that, it is not what it declares. Before it is made again the input is looked
-        // for (`Performer::vanished`).
-        let message = format!("its input {} vanished while it ran", input.partition);
-        return Err((AttemptReport::new(AttemptOutcome::Lost, message), Vec::new()));
-    }
     if let Some(report) = missing_input(files, request) {
         return Err((report, Vec::new()));
     }

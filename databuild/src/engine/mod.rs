@@ -25,6 +25,7 @@ mod inventory;
 mod keep;
 mod keeper;
 mod observers;
+mod moved;
 mod orchestrator;
 mod pace;
 mod perform;
@@ -34,6 +35,7 @@ mod request;
 mod retention;
 mod staging;
 mod start;
+mod starter;
 
 #[cfg(test)]
 mod testing;

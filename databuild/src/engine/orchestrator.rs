@@ -1,17 +1,18 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
+use super::examine::EndedAttempt;
 use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
 use super::pace::Pace;
 use super::perform::Performer;
-use crate::runner::{AttemptName, RunnerEvent};
+use crate::runner::{AttemptName, RunnerEvent, StartSpec};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
 use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(super) enum Message {
     Input(Box<Input>),
     /// News from the runner.
     Runner(RunnerEvent),
+    /// Attempts that were leased may be started.
+    Prepared(Vec<StartSpec>),
     /// A checkpoint was encoded, or could not be.
     Encoded(Option<Checkpoint>),
     /// Something short to do with the log between turns.
@@ -72,7 +75,6 @@ pub(super) struct Orchestrator {
     pub(super) shared: Arc<Shared>,
     pub(super) pace: Pace,
     pub(super) inbox: Receiver<Message>,
-    pub(super) examine: Sender<super::examine::EndedAttempt>,
     /// Inputs whose events could not be appended.
     pub(super) postponed: Vec<Input>,
 }
@@ -117,7 +119,10 @@ impl Orchestrator {
                     let mut next = Some(first);
                     let mut taken = 0;
                     while let Some(message) = next {
-                        let urgent = matches!(message, Message::Command(_) | Message::Stop { .. });
+                        let urgent = matches!(
+                            message,
+                            Message::Command(_) | Message::Prepared(_) | Message::Stop { .. }
+                        );
                         let until = until.filter(|_| !urgent);
                         stop |= self.take(message, &mut turn);
                         taken += 1;
@@ -176,6 +181,11 @@ impl Orchestrator {
             Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
             Message::Input(input) => self.decide_fact(*input, turn),
             Message::Runner(event) => self.runner_event(event, turn),
+            Message::Prepared(starts) => {
+                for end in self.performer.begin(starts, &self.core.state) {
+                    self.decide_fact(end, turn);
+                }
+            }
             Message::Command(command) => {
                 let Command { input, blobs, inherited, answer } = *command;
                 let step = self.core.decide(input, Timestamp::now());
@@ -214,8 +224,7 @@ impl Orchestrator {
             }
             RunnerEvent::Ended { attempt, exit } => {
                 if let Some(attempt) = attempt_id(&attempt) {
-                    // A closed examiner means that the engine is going down; the runner tells again.
-                    let _ = self.examine.send(super::examine::EndedAttempt { attempt, exit: *exit });
+                    self.performer.ended(EndedAttempt::new(attempt, *exit), &self.core.state);
                 }
             }
             RunnerEvent::Refused { attempt, code, message } => {
@@ -257,18 +266,7 @@ impl Orchestrator {
         for (answer, reply) in turn.answers {
             answer(reply);
         }
-        for input in self.performer.perform(turn.effects, &self.core.state) {
-            // Whatever an effect found out at once is decided in the next turn.
-            self.postponed.push(input);
-        }
-        if !self.postponed.is_empty() {
-            let inputs = std::mem::take(&mut self.postponed);
-            let mut turn = Turn::default();
-            for input in inputs {
-                self.decide_fact(input, &mut turn);
-            }
-            return self.commit(turn);
-        }
+        self.performer.perform(turn.effects, &self.core.state);
         Ok(())
     }
 
@@ -305,12 +303,5 @@ pub(super) fn attempt_id(name: &AttemptName) -> Option<AttemptId> {
 
 /// The end of an attempt that never ran as far as anybody knows.
 pub(super) fn lost(message: String) -> AttemptEnd {
-    AttemptEnd {
-        result: Err(AttemptReport::new(AttemptOutcome::Lost, message)),
-        exit_code: None,
-        wall_ms: 0,
-        cpu_ms: 0,
-        max_rss_kb: 0,
-        checks: Vec::new(),
-    }
+    AttemptEnd::without_process(AttemptReport::new(AttemptOutcome::Lost, message))
 }

@@ -13,12 +13,14 @@ use super::publisher;
 use super::replay::{self, ReplayError};
 use super::request::Request;
 use super::staging::Staging;
+use super::starter::{self, Starter};
 use crate::snapshot;
 use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::{OutputRecord, Refresh};
 use databuild_core::ids::AttemptId;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -99,14 +101,25 @@ impl Engine {
             config.inherited.clone(),
         )?);
         let staging = Arc::new(Staging::new(config.staging));
+        let (start_send, start_receive) = mpsc::channel();
+        let (ask_send, ask_receive) = mpsc::channel();
+        let inherited = Arc::new(Mutex::new(Inherited::load(&config.inherited)));
+        let of_files = Arc::new(Starter {
+            shared: Arc::clone(&shared),
+            workspace: config.workspace.clone(),
+            staging: Arc::clone(&staging),
+            spool: config.spool.clone(),
+            snapshots: config.snapshots,
+            reader: Arc::clone(&config.reader),
+            base_env: config.base_env,
+            inherited: Arc::clone(&inherited),
+            observers: Arc::clone(&observers),
+        });
         let mut performer = Performer {
             shared: Arc::clone(&shared),
             workspace: config.workspace.clone(),
             staging: Arc::clone(&staging),
-            snapshots: config.snapshots,
-            reader: Arc::clone(&config.reader),
-            base_env: config.base_env,
-            inherited: Inherited::load(&config.inherited),
+            inherited,
             runner: None,
             told_slots: None,
             try_again: None,
@@ -114,6 +127,10 @@ impl Engine {
             spool: config.spool.clone(),
             inbox: inbox.clone(),
             publish: publish_send,
+            start: start_send,
+            starting: BTreeSet::new(),
+            ask: ask_send.clone(),
+            examine: examine_send.clone(),
         };
         let pace = Pace::default();
         let (of_examiner, of_publisher) = (pace.clone(), pace.clone());
@@ -140,7 +157,20 @@ impl Engine {
                 let kept = keep::keep(Path::new(folder), workspace, request, outputs);
                 kept.map_err(|error| format!("its outputs cannot be copied to {folder}: {error}"))
             };
-            examine::examiner(&spool, &examine_receive, &to_loop, &of_examiner, look, keep);
+            let look_again = |partitions: &[String]| {
+                let (shared, observers) = &looking;
+                super::files::look_at_named(&shared.snapshot.load_full().state, partitions, observers)
+            };
+            examine::examiner(&spool, &examine_receive, &to_loop, &of_examiner, look, look_again, keep);
+        })?);
+        let of_remotes = Arc::clone(&of_files);
+        let (to_loop, examine) = (inbox.clone(), examine_send.clone());
+        workers.push(spawn("starter", move || {
+            starter::starter(&of_files, &start_receive, &to_loop, Some(&ask_send), &examine);
+        })?);
+        let to_loop = inbox.clone();
+        workers.push(spawn("asker", move || {
+            starter::starter(&of_remotes, &ask_receive, &to_loop, None, &examine_send);
         })?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
@@ -156,7 +186,6 @@ impl Engine {
             shared: Arc::clone(&shared),
             pace,
             inbox: messages,
-            examine: examine_send,
             postponed: vec![resume],
         };
         let handle = Handle {

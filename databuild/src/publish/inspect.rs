@@ -3,23 +3,27 @@
 //! The hash of a directory is the SHA-256 of `databuild-directory 1\n` and then, for each entry sorted
 //! by the bytes of its relative path: one byte of kind (1 directory, 2 file, 3 link), the path's length
 //! in bytes (8 bytes, little-endian), the path, and for a file the SHA-256 of its content, for a link
-//! the length of its target (likewise) and the target. Modes, owners and times are not in it.
+//! the length of its target (likewise) and the target. Modes, owners and times are not in it. In data that others
+//! write, a link that leads out of the directory counts as the file or directory that it leads to.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Component, Path};
+use std::path::Path;
 
+use databuild_core::observation::Look;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Context as _, PublishError};
 use super::hash::ContentHash;
 use super::mark::StatMark;
-use super::walk::{walk, Stat, Type};
+use super::walk::{stays_inside, walk_with, Links, Stat, Type};
 
 const BUFFER: usize = 256 * 1024;
+/// So often data of others is read before it counts as changing all the time.
+pub(super) const TRIES: usize = 3;
 
 /// What an output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,27 +51,47 @@ pub struct Inspected {
 
 /// Reads what a job left at its staging path.
 pub fn inspect(staging: &Path) -> Result<Inspected, PublishError> {
-    let meta = match fs::symlink_metadata(staging) {
+    inspect_with(staging, Links::Kept)
+}
+
+fn inspect_with(path: &Path, links: Links) -> Result<Inspected, PublishError> {
+    let meta = match fs::symlink_metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(PublishError::OutputMissing { path: staging.to_owned() })
+            return Err(PublishError::OutputMissing { path: path.to_owned() })
         }
-        Err(error) => return Err(PublishError::io("look at", staging, error)),
+        Err(error) => return Err(PublishError::io("look at", path, error)),
     };
     match Type::of(&meta) {
-        Type::File => inspect_file(staging, meta.len()),
-        Type::Dir => inspect_dir(staging),
-        Type::Link => Err(outside(staging)),
-        Type::Special => Err(PublishError::SpecialFile { path: staging.to_owned() }),
+        Type::File => inspect_file(path, meta.len()),
+        Type::Dir => inspect_dir(path, links),
+        Type::Link => Err(outside(path)),
+        Type::Special => Err(PublishError::SpecialFile { path: path.to_owned() }),
     }
 }
 
-/// The same for data that others write (an external dataset): a link at `path` itself is followed, and
-/// that nothing is there is no error.
+/// The same for data that others may write: a link at `path` itself is followed, links inside a directory that lead
+/// out of it count as what they lead to, and that nothing is there is no error. What changes while it is read is read
+/// again a few times.
 pub fn observe(path: &Path) -> Result<Option<Inspected>, PublishError> {
+    let mut found = observe_once(path);
+    for _ in 1..TRIES {
+        if !matches!(found, Err(PublishError::StillChanging { .. })) {
+            break;
+        }
+        found = observe_once(path);
+    }
+    found
+}
+
+fn observe_once(path: &Path) -> Result<Option<Inspected>, PublishError> {
     match fs::canonicalize(path) {
-        Ok(real) => match inspect(&real) {
+        Ok(real) => match inspect_with(&real, Links::Followed) {
             Err(PublishError::OutputMissing { .. }) => Ok(None),
+            // It was there a moment ago.
+            Err(PublishError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(PublishError::StillChanging { path })
+            }
             result => result.map(Some),
         },
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -77,10 +101,22 @@ pub fn observe(path: &Path) -> Result<Option<Inspected>, PublishError> {
     }
 }
 
+/// What a look at data says.
+#[must_use]
+pub fn look(path: &Path) -> Look {
+    match observe(path) {
+        Ok(Some(found)) => {
+            Look::Present { version: found.hash.to_string(), mark: found.mark.0, bytes: found.bytes }
+        }
+        Ok(None) => Look::Absent,
+        Err(error) => Look::Unknown(error.into()),
+    }
+}
+
 fn inspect_file(path: &Path, size: u64) -> Result<Inspected, PublishError> {
     // Most outputs are small, and the pages of a big fresh buffer cost more than reading them.
     let buffer = usize::try_from(size).unwrap_or(BUFFER).saturating_add(1).min(BUFFER);
-    let (sha256, stat) = hash_file(path, None, &mut vec![0; buffer])?;
+    let (sha256, stat) = hash_file(path, None, false, &mut vec![0; buffer])?;
     Ok(Inspected {
         kind: Kind::File,
         hash: ContentHash::from_sha256(sha256),
@@ -90,8 +126,8 @@ fn inspect_file(path: &Path, size: u64) -> Result<Inspected, PublishError> {
     })
 }
 
-fn inspect_dir(root: &Path) -> Result<Inspected, PublishError> {
-    let entries = walk(root).context("list", root)?;
+fn inspect_dir(root: &Path, links: Links) -> Result<Inspected, PublishError> {
+    let entries = walk_with(root, links).context("list", root)?;
     let mut hasher = Sha256::new_with_prefix(b"databuild-directory 1\n");
     let mut buffer = vec![0; BUFFER];
     let (mut bytes, mut files) = (0, 0);
@@ -102,14 +138,14 @@ fn inspect_dir(root: &Path) -> Result<Inspected, PublishError> {
         match entry.kind {
             Type::Dir => {}
             Type::File => {
-                let (sha256, stat) = hash_file(&path, Some(entry.stat), &mut buffer)?;
+                let (sha256, stat) = hash_file(&path, Some(entry.stat), entry.followed, &mut buffer)?;
                 hasher.update(sha256);
                 bytes += stat.size;
                 files += 1;
             }
             Type::Link => {
                 let target = fs::read_link(&path).context("read the link", &path)?;
-                if !stays_inside(&entry.relative, &target) {
+                if links == Links::Kept && !stays_inside(&entry.relative, &target) {
                     return Err(PublishError::LinkOutside { path, target });
                 }
                 update_counted(&mut hasher, target.as_os_str().as_bytes());
@@ -135,11 +171,13 @@ pub(super) fn update_counted(hasher: &mut Sha256, bytes: &[u8]) {
 fn hash_file(
     path: &Path,
     expected: Option<Stat>,
+    follow: bool,
     buffer: &mut [u8],
 ) -> Result<([u8; 32], Stat), PublishError> {
     let changing = || PublishError::StillChanging { path: path.to_owned() };
     // Not to hang on a pipe, or to follow a link, that came since the look at the inode.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let flags = if follow { OFlags::NONBLOCK } else { OFlags::NOFOLLOW | OFlags::NONBLOCK };
+    let flags = flags.bits().cast_signed();
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changing()),
@@ -171,13 +209,4 @@ fn outside(path: &Path) -> PublishError {
         Ok(target) => PublishError::LinkOutside { path: path.to_owned(), target },
         Err(error) => PublishError::io("read the link", path, error),
     }
-}
-
-/// Whether a link at `relative` resolves inside the tree. Told from the text alone, therefore `..` may
-/// only stand in front: after a name it would depend on whether that name is itself a link.
-fn stays_inside(relative: &Path, target: &Path) -> bool {
-    let depth = relative.components().count() - 1;
-    let parts: Vec<Component<'_>> = target.components().filter(|part| *part != Component::CurDir).collect();
-    let ups = parts.iter().take_while(|part| **part == Component::ParentDir).count();
-    ups <= depth && parts[ups..].iter().all(|part| matches!(part, Component::Normal(_)))
 }

@@ -28,9 +28,9 @@ pub use check::{check_files, FileState};
 pub use error::PublishError;
 pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
-pub use inspect::{inspect, observe, Inspected, Kind};
-pub use mark::{stat_mark, StatMark};
-pub use matches::{matching, observe_matching, Matched, MOST_MATCHES};
+pub use inspect::{inspect, look, observe, Inspected, Kind};
+pub use mark::{files_mark, stat_mark, StatMark};
+pub use matches::{look_matching, matching, Matching, MOST_MATCHES};
 pub use place::{publish, redo, Published, Redo};
 pub use withdraw::{same_file_system, withdraw};
 

@@ -9,6 +9,7 @@
 //! | failure or timeout, none left or permanent | failed |
 //! | finds that it needs more inputs | retry_wait, suspended until they are there |
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
+//! | an input moved, at most [`MAX_MOVES`] times | retry_wait, due at once and then after a backoff |
 //! | cancelled, or any end after a cancellation but success | canceled |
 
 use super::{suspend, AttemptEnd, AttemptReport, Effect, KeyRequest, Out, Refusal, Reply};
@@ -30,6 +31,10 @@ use std::time::Duration;
 /// An attempt that is lost (its supervisor died, the machine restarted) is no fault of the job and is
 /// made again, but not forever: the job may be what kills the machine.
 pub const MAX_LOSSES: u32 = 3;
+
+/// An attempt whose inputs were changed under it may have read a mixture that is recorded nowhere, so nothing of it
+/// is published. It is no fault of the job and is made again, but not forever: who writes may not stop.
+pub const MAX_MOVES: u32 = 3;
 
 /// The live run whose current attempt this is.
 fn current(out: &Out, attempt: AttemptId) -> Result<Arc<Run>, Refusal> {
@@ -126,6 +131,15 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
             });
             let again = failed.subtract(&hopeless);
             let retry_at = retry_at(&run, &outcome, out.now).filter(|_| !again.is_empty());
+            let in_vain = outcome == AttemptOutcome::InputsMoved && retry_at.is_none() && !run.cancel_requested;
+            let message = if in_vain {
+                format!(
+                    "{message}; so it did in {} attempts before: build again when nobody writes to it any more",
+                    run.moves
+                )
+            } else {
+                message
+            };
             out.event(fact(outcome.clone(), message.clone(), retry_at, done.len()));
             if done.is_empty() && retry_at.is_none() {
                 out.effects.push(Effect::Forget(attempt));
@@ -203,16 +217,30 @@ fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> Option<Times
         | AttemptOutcome::MissingInput { .. }
         | AttemptOutcome::Failure { permanent: true } => None,
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
+        AttemptOutcome::InputsMoved => {
+            let before = run.moves.checked_sub(1);
+            let delay = before.map_or(Duration::ZERO, |before| backoff(&policy, before, noise(run)));
+            (run.moves < MAX_MOVES).then(|| later(now, delay))
+        }
         AttemptOutcome::Failure { permanent: false }
         | AttemptOutcome::Timeout
         | AttemptOutcome::OutOfMemory => {
             if run.failures >= policy.retries {
                 return None;
             }
-            let delay = backoff(&policy, run.failures, mix(run.id.0, u64::from(run.attempt)));
-            now.checked_add(SignedDuration::try_from(delay).ok()?).ok()
+            Some(later(now, backoff(&policy, run.failures, noise(run))))
         }
     }
+}
+
+/// What tells the delays of a run's attempts apart from those of others.
+fn noise(run: &Run) -> u64 {
+    mix(run.id.0, u64::from(run.attempt))
+}
+
+/// A time that is too far away to be told is the last that can be.
+fn later(now: Timestamp, delay: Duration) -> Timestamp {
+    SignedDuration::try_from(delay).ok().and_then(|delay| now.checked_add(delay).ok()).unwrap_or(Timestamp::MAX)
 }
 
 /// Exponential backoff with "equal jitter": half of the delay is fixed, half depends on `noise`, so that

@@ -196,6 +196,8 @@ pub struct RunDump {
     pub failures: u32,
     /// As in the state.
     pub losses: u32,
+    /// Attempts in vain since an input moved.
+    pub moves: u32,
     /// As in the state.
     pub inputs: Vec<u64>,
     /// As in the state.
@@ -421,6 +423,7 @@ impl RunDump {
             attempt,
             failures,
             losses,
+            moves,
             inputs,
             as_of,
             params,
@@ -444,6 +447,7 @@ impl RunDump {
             attempt: *attempt,
             failures: *failures,
             losses: *losses,
+            moves: *moves,
             inputs: inputs.clone(),
             as_of: *as_of,
             params: params.clone(),
