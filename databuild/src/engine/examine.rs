@@ -104,7 +104,7 @@ pub(super) struct Verdict {
     pub(super) end: AttemptEnd,
     staged: Vec<PathBuf>,
     /// Inputs whose files were changed while it ran.
-    moved: Vec<String>,
+    pub(super) moved: Vec<String>,
 }
 
 pub(super) fn examine(

@@ -351,3 +351,7 @@ fn too_large(start: &StartSpec, spec: &AttemptSpec) -> String {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "starter_tests.rs"]
+mod tests;

@@ -161,6 +161,10 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                 let outputs = outputs.into_iter().filter(is_done).collect();
                 publish(out, &run, outputs);
             }
+            if let Some(job) = out.state.current_job(&run).filter(|_| outcome == AttemptOutcome::InputsMoved) {
+                // An input that somebody altered is made anew before it is read.
+                super::replan::replan_all(out, &[(job, run.set.clone())]);
+            }
         }
     }
     Ok(Reply::Done)
