@@ -2,12 +2,14 @@
 
 use super::shown;
 use databuild_core::observation::MAX_BYTES;
+use rustix::fs::OFlags;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::ioctl_fionbio;
 use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,6 +64,9 @@ pub enum ProcessError {
     /// It talks too much.
     #[error("it says more than {MAX_BYTES} bytes; write one short line for each partition")]
     TooLong,
+    /// What it left is nothing that can be read.
+    #[error("what it left at DATABUILD_REPORT is no file; write lines to a plain file")]
+    NoReport,
     /// Nobody waits for it any more.
     #[error("the server is going down")]
     Stopped,
@@ -105,6 +110,11 @@ impl Stop {
 /// # Errors
 /// It did not end well and in time.
 pub fn run(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
+    // A server that was killed left what its observers had said; that is nobody's answer now.
+    match fs::remove_dir_all(order.folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ProcessError::Start(error)),
+        _ => {}
+    }
     fs::create_dir_all(order.folder).map_err(ProcessError::Start)?;
     let answer = run_in_folder(order);
     if let Err(error) = fs::remove_dir_all(order.folder) {
@@ -143,7 +153,10 @@ fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
         };
         return Err(ProcessError::Failed { how, stderr: String::from_utf8_lossy(&stderr).into_owned() });
     }
-    match fs::File::open(&report) {
+    // Not to follow a link, and not to wait for somebody to write to a pipe.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    match fs::OpenOptions::new().read(true).custom_flags(flags).open(&report) {
+        Ok(file) if !file.metadata().map_err(ProcessError::Start)?.is_file() => Err(ProcessError::NoReport),
         Ok(file) => {
             let mut said = Vec::new();
             file.take(MAX_BYTES as u64 + 1).read_to_end(&mut said).map_err(ProcessError::Start)?;

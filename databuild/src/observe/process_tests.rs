@@ -79,6 +79,17 @@ fn a_report_goes_before_what_is_printed() {
 }
 
 #[test]
+fn what_an_observer_before_left_is_nobodys_answer_and_a_report_is_a_plain_file() {
+    let place = Place::new();
+    let folder = place.at("folder");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("report.jsonl"), "old").unwrap();
+    assert_eq!(place.run("echo new", LONG).unwrap(), "new\n");
+    let error = place.run("mkfifo \"$DATABUILD_REPORT\"", LONG).unwrap_err();
+    assert!(matches!(error, ProcessError::NoReport), "{error}");
+}
+
+#[test]
 fn a_failure_tells_the_last_line_of_stderr() {
     let place = Place::new();
     let error = place.run("echo first >&2; echo 'no such table' >&2; echo; exit 3", LONG).unwrap_err();

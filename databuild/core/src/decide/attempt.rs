@@ -80,13 +80,28 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
     if !end.checks.is_empty() {
         out.event(Event::Checked(Checked { attempt, checks: end.checks }));
     }
+    let found: Vec<KeyRequest> = match &end.result {
+        Ok(success) => &success.keys,
+        Err(report) => &report.keys,
+    }
+    .iter()
+    .map(|(space, keys)| KeyRequest { space: space.clone(), keys: keys.clone(), by: run.id.to_string() })
+    .collect();
+    let refused = found.iter().find_map(|request| super::keys::preview_added(out.state, request).err());
+    if let Some(refusal) = refused {
+        // Such as when another graph was registered meanwhile. Without its keys what it made is not whole.
+        let message = format!("it found keys that cannot be added: {refusal}");
+        let outcome = AttemptOutcome::Failure { permanent: true };
+        out.event(fact(outcome, message.clone(), None, 0));
+        out.effects.push(Effect::Forget(attempt));
+        end_run(out, &run, run.cancel_requested, message);
+        return Ok(Reply::Done);
+    }
     match end.result {
         Ok(success) => {
             out.event(fact(AttemptOutcome::Success, String::new(), None, 0));
-            for (space, keys) in success.keys {
-                // What the graph does not have any more, or cannot be a key, was looked at before.
-                let request = KeyRequest { space, keys, by: run.id.to_string() };
-                let _ = super::keys::add(out, request);
+            for request in found {
+                super::keys::add(out, request)?;
             }
             publish(out, &run, success.outputs);
         }
@@ -108,7 +123,7 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                 }
             }
         }
-        Err(AttemptReport { outcome, message, done: outputs, hopeless }) => {
+        Err(AttemptReport { outcome, message, done: outputs, hopeless, .. }) => {
             // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
             let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
             let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
@@ -159,6 +174,9 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                     found.is_some_and(|(_, key)| done.contains(&key))
                 };
                 let outputs = outputs.into_iter().filter(is_done).collect();
+                for request in found {
+                    super::keys::add(out, request)?;
+                }
                 publish(out, &run, outputs);
             }
             if let Some(job) = out.state.current_job(&run).filter(|_| outcome == AttemptOutcome::InputsMoved) {

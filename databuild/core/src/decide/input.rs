@@ -298,13 +298,21 @@ pub struct AttemptReport {
     pub done: Vec<OutputRecord>,
     /// Partitions (of the job's first output) for which trying again is useless.
     pub hopeless: Vec<PartitionText>,
+    /// Dynamic keys that it found, by key space; they count if any of `done` does.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl AttemptReport {
     /// An attempt that brought nothing.
     #[must_use]
     pub fn new(outcome: AttemptOutcome, message: impl Into<String>) -> AttemptReport {
-        AttemptReport { outcome, message: message.into(), done: Vec::new(), hopeless: Vec::new() }
+        AttemptReport {
+            outcome,
+            message: message.into(),
+            done: Vec::new(),
+            hopeless: Vec::new(),
+            keys: BTreeMap::new(),
+        }
     }
 }
 
