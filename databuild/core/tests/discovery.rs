@@ -348,7 +348,11 @@ fn what_was_found_is_brought_up_to_date_like_what_is_declared() {
         assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied), "{version}");
         assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current, "{version}");
         let again = workspace.want(&["page/name=a"], Refresh::Stale);
-        assert_eq!(workspace.outcome(again), Some(WantOutcome::Satisfied), "{version}: nothing is left to do");
+        assert_eq!(
+            workspace.outcome(again),
+            Some(WantOutcome::Satisfied),
+            "{version}: nothing is left to do"
+        );
     }
 }
 

@@ -184,10 +184,8 @@ fn runs_add_the_keys_that_they_find() {
     workspace.want(&["index"], Refresh::Stale);
     let attempt = workspace.attempt("index").attempt;
     let found = ["acme", "bolt"].map(str::to_owned).to_vec();
-    let success = Success {
-        outputs: vec![output("index", "v1")],
-        keys: [("customers".to_owned(), found)].into(),
-    };
+    let success =
+        Success { outputs: vec![output("index", "v1")], keys: [("customers".to_owned(), found)].into() };
     workspace.step(Input::AttemptEnded { attempt, end: end_of(Ok(success)) }).reply.unwrap();
     let added = workspace.log.iter().find_map(|record| match &record.event {
         Event::KeysAdded(added) => Some(added.clone()),

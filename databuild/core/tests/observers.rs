@@ -334,7 +334,9 @@ fn a_built_file_that_cannot_be_read_is_neither_current_nor_gone() {
     let seen = blind(&workspace, &["mid/city=oslo"]);
     let blocked = |workspace: &Workspace, want| {
         let created = workspace.log.iter().rev().find_map(|record| match &record.event {
-            databuild_core::event::Event::WantCreated(created) if created.want == want => Some(created.clone()),
+            databuild_core::event::Event::WantCreated(created) if created.want == want => {
+                Some(created.clone())
+            }
             _ => None,
         });
         created.unwrap().blocked.into_iter().map(|blocked| blocked.reason).collect::<Vec<_>>()

@@ -250,8 +250,7 @@ mod tests {
 
         fn end(&self) -> AttemptEnd {
             let attempt = "r1-1".parse().unwrap();
-            examine(self.spool.path(), &EndedAttempt::new(attempt, self.exit.clone()), |_, _, _| Ok(()))
-                .end
+            examine(self.spool.path(), &EndedAttempt::new(attempt, self.exit.clone()), |_, _, _| Ok(())).end
         }
     }
 

@@ -80,11 +80,11 @@ fn unseen(state: &State, look: &Unseen) -> (Found, String) {
 }
 
 /// What a look for an adoption found.
-struct ToAdopt {
-    files: Vec<FoundFile>,
-    missing: Found,
-    recorded: Found,
-    unseen: Vec<(Found, String)>,
+pub(super) struct ToAdopt {
+    pub(super) files: Vec<FoundFile>,
+    pub(super) missing: Found,
+    pub(super) recorded: Found,
+    pub(super) unseen: Vec<(Found, String)>,
     look: files::FileLook,
 }
 
@@ -111,7 +111,7 @@ impl Handle {
         Ok(scanned)
     }
 
-    fn look_at_some(
+    pub(super) fn look_at_some(
         &self,
         targets: &[String],
         deep: bool,
@@ -227,7 +227,7 @@ impl Handle {
         }
     }
 
-    fn look_for_adoption(&self, targets: &[String]) -> Result<ToAdopt, CommandError> {
+    pub(super) fn look_for_adoption(&self, targets: &[String]) -> Result<ToAdopt, CommandError> {
         // What the adopted would be made from is looked at as well: that is what they are held against later.
         let look = self.look(targets, Refresh::Stale, Timestamp::now())?;
         let state = &look.state;

@@ -28,11 +28,9 @@ pub(super) fn moved_files(request: &Request) -> Vec<&InputFile> {
     for file in request.inputs.values().flatten().chain(&request.discovered).filter(|file| !file.empty) {
         match (file.mark(), &file.path, &file.paths) {
             (Some(mark), Some(path), _) => marked.push((file, (path.clone(), mark))),
-            (Some(mark), None, Some(paths)) => {
-                if !matches!(publish::files_mark(paths), Ok(Some(now)) if now == mark) {
-                    moved.push(file);
-                }
-            }
+            (Some(mark), None, Some(paths)) if matches!(publish::files_mark(paths), Ok(Some(now)) if now == mark) =>
+                {}
+            (Some(_), None, Some(_)) => moved.push(file),
             // A request of an older version has no marks.
             _ if file.vanished() => moved.push(file),
             _ => {}
@@ -40,14 +38,19 @@ pub(super) fn moved_files(request: &Request) -> Vec<&InputFile> {
     }
     let (files, items): (Vec<_>, Vec<_>) = marked.into_iter().unzip();
     let states = publish::check_files(&items, 1);
-    moved.extend(files.into_iter().zip(states).filter(|(_, state)| *state != FileState::Same).map(|(file, _)| file));
+    moved.extend(
+        files.into_iter().zip(states).filter(|(_, state)| *state != FileState::Same).map(|(file, _)| file),
+    );
     moved
 }
 
 /// What to say of an attempt whose inputs moved.
 pub(super) fn report(first: &str, more: usize) -> AttemptReport {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    AttemptReport::new(AttemptOutcome::InputsMoved, format!("its input {first}{more} was changed while it ran"))
+    AttemptReport::new(
+        AttemptOutcome::InputsMoved,
+        format!("its input {first}{more} was changed while it ran"),
+    )
 }
 
 /// Asks what the inputs are now that others have to be asked about, and passes the attempt on to be examined.
@@ -75,7 +78,8 @@ fn asked(starter: &Starter, ended: &EndedAttempt, to_loop: &Sender<Message>) -> 
     let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for file in request.inputs.values().flatten().chain(&request.discovered) {
         let Some((ix, key)) = graph.graph.locate(&file.partition, &state.symbols) else { continue };
-        let Some(now) = super::starter::same_place(graph, &state, ix).filter(|_| is_remote(&graph.graph, ix)) else {
+        let Some(now) = super::starter::same_place(graph, &state, ix).filter(|_| is_remote(&graph.graph, ix))
+        else {
             continue;
         };
         let shape = state.graph().dataset(now).shape;

@@ -134,7 +134,7 @@ impl Performer {
         });
         // A closed channel means that the engine is going down; the runner tells again.
         if asks {
-            let _ = self.ask.send(LookOrder::Ended(ended));
+            let _ = self.ask.send(LookOrder::Ended(Box::new(ended)));
         } else {
             let _ = self.examine.send(ended);
         }

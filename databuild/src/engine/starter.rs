@@ -9,10 +9,10 @@
 //! asked about, which may take long.
 
 use super::checks::CheckRequest;
+use super::examine::EndedAttempt;
 use super::files;
 use super::handle::Shared;
 use super::inherited::Inherited;
-use super::examine::EndedAttempt;
 use super::moved;
 use super::observers::Observers;
 use super::orchestrator::Message;
@@ -54,7 +54,7 @@ pub(super) enum LookOrder {
     /// An attempt was leased.
     Start(Box<AttemptSpec>),
     /// An attempt has ended that read what others have to be asked about.
-    Ended(EndedAttempt),
+    Ended(Box<EndedAttempt>),
 }
 
 /// Whether what a dataset holds is known only to somebody who has to be asked.
@@ -82,8 +82,8 @@ pub(super) fn starter(
                     // Whoever is gone goes down with the engine.
                     let _ = on.send(LookOrder::Start(spec));
                 }
-                (LookOrder::Start(spec), _) => starts.push(spec),
-                (LookOrder::Ended(ended), _) => moved::ask(starter, ended, to_loop, examine),
+                (LookOrder::Start(spec), _) => starts.push(*spec),
+                (LookOrder::Ended(ended), _) => moved::ask(starter, *ended, to_loop, examine),
             }
         }
         if starter.prepare(starts, to_loop).is_err() {
@@ -117,7 +117,7 @@ impl Starter {
     /// Prepares attempts and tells the loop what came of it.
     fn prepare(
         &self,
-        specs: Vec<Box<AttemptSpec>>,
+        specs: Vec<AttemptSpec>,
         to_loop: &Sender<Message>,
     ) -> Result<(), std::sync::mpsc::SendError<Message>> {
         if specs.is_empty() {
@@ -151,7 +151,7 @@ impl Starter {
     }
 
     /// One look at all that these attempts read, where the current graph has it at the same place.
-    fn look(&self, specs: &[Box<AttemptSpec>], state: &State) -> Sightings {
+    fn look(&self, specs: &[AttemptSpec], state: &State) -> Sightings {
         let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for spec in specs {
             for (ix, set) in spec.reads() {
@@ -177,9 +177,8 @@ impl Starter {
                 error => fault(error.to_string(), false),
             })?;
         let job = spec.graph.graph.job(spec.job);
-        let snapshot = self
-            .snapshot(&job.label, &job.code)
-            .map_err(|(message, permanent)| fault(message, permanent))?;
+        let snapshot =
+            self.snapshot(&job.label, &job.code).map_err(|(message, permanent)| fault(message, permanent))?;
         let arguments = request::arguments(spec, &request).map_err(|message| fault(message, true))?;
         let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
         argv.extend(arguments);
@@ -197,8 +196,7 @@ impl Starter {
         self.staging.prepare(start.attempt.as_str());
         self.staging.note(start.attempt.as_str(), &request);
         start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
-        start.request =
-            serde_json::to_string(&request).map_err(|error| fault(error.to_string(), true))?;
+        start.request = serde_json::to_string(&request).map_err(|error| fault(error.to_string(), true))?;
         if start.request_bytes() > MAX_REQUESTS {
             return Err(fault(too_large(&start, spec), true));
         }

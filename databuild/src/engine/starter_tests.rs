@@ -3,11 +3,11 @@
 use super::*;
 use crate::engine::examine::examine;
 use crate::engine::files::{look_at_files, look_at_named};
-use crate::engine::handle::Snapshot;
+use crate::engine::handle::{Handle, Snapshot};
 use crate::engine::perform::no_runner;
 use crate::publish;
 use crate::runner::{ExitRecord, LogSize, Outcome, ResourceUse};
-use crate::store::{Batch, EventLog as _, SqliteLog};
+use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Effect, WantRequest};
 use databuild_core::event::{Event, GraphRegistered, OutputRecord, PriorityClass, Refresh, WantOutcome};
@@ -23,13 +23,25 @@ use std::sync::mpsc;
 /// Code of all jobs and programs.
 const CODE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+type Hook<'h> = Box<dyn FnMut(&Path, AttemptId) + 'h>;
+
 /// What the world does at certain moments.
 #[derive(Default)]
 struct Hooks<'h> {
     /// Between the lease of an attempt and its start.
-    leased: Option<Box<dyn FnMut(&Path, AttemptId) + 'h>>,
+    leased: Option<Hook<'h>>,
     /// While it runs, after the job has read its inputs.
-    running: Option<Box<dyn FnMut(&Path, AttemptId) + 'h>>,
+    running: Option<Hook<'h>>,
+}
+
+impl<'h> Hooks<'h> {
+    fn leased(hook: impl FnMut(&Path, AttemptId) + 'h) -> Hooks<'h> {
+        Hooks { leased: Some(Box::new(hook)), running: None }
+    }
+
+    fn running(hook: impl FnMut(&Path, AttemptId) + 'h) -> Hooks<'h> {
+        Hooks { leased: None, running: Some(Box::new(hook)) }
+    }
 }
 
 struct Bench {
@@ -177,6 +189,27 @@ impl Bench {
         self.effects.extend(step.effects);
     }
 
+    fn handle(&self) -> Handle {
+        Handle {
+            inbox: Arc::new(Mutex::new(mpsc::channel().0)),
+            shared: Arc::clone(&self.starter.shared),
+            reader: Arc::clone(&self.starter.reader),
+            archiver: Arc::new(Archiver::new(&self.root().join("log.db"))),
+            workspace: self.starter.workspace.clone(),
+            spool: self.starter.spool.clone(),
+            observers: Arc::clone(&self.starter.observers),
+        }
+    }
+
+    /// Scans all; returns what is missing, altered, changed, of these known before, not observed, and looked at.
+    fn scan(&mut self) -> [u64; 6] {
+        let (found, sightings) = self.handle().look_at_some(&[], false, 0, 100).unwrap();
+        self.step(Input::Sightings(sightings));
+        let unseen = found.unseen.iter().map(|(set, _)| set.count).sum();
+        assert_eq!(found.looked, found.total);
+        [found.missing.count, found.altered.count, found.changed.count, found.known, unseen, found.looked]
+    }
+
     fn look(&self, targets: &[&str]) -> Sightings {
         let targets: Vec<String> = targets.iter().map(|text| (*text).to_owned()).collect();
         let state = self.core.state.clone();
@@ -233,7 +266,7 @@ impl Bench {
             hook(self.folder.path(), id);
         }
         let (send, receive) = mpsc::channel();
-        self.starter.prepare(vec![spec], &send).unwrap();
+        self.starter.prepare(vec![*spec], &send).unwrap();
         drop(send);
         for message in receive {
             match message {
@@ -249,7 +282,14 @@ impl Bench {
         }
     }
 
-    fn run_job(&mut self, start: &StartSpec, id: AttemptId, makes: &str, remote: bool, hooks: &mut Hooks<'_>) {
+    fn run_job(
+        &mut self,
+        start: &StartSpec,
+        id: AttemptId,
+        makes: &str,
+        remote: bool,
+        hooks: &mut Hooks<'_>,
+    ) {
         let files = AttemptFiles::new(&self.starter.spool, &start.attempt);
         fs::create_dir_all(files.request().parent().unwrap()).unwrap();
         fs::write(files.request(), &start.request).unwrap();
@@ -360,12 +400,11 @@ fn an_input_that_changes_while_it_is_read_makes_the_attempt_worth_nothing() {
         let mut bench = Bench::new(raw);
         bench.write("A");
         bench.want("out");
-        let mut hooks = Hooks::default();
-        hooks.running = Some(Box::new(|root, id| {
+        let mut hooks = Hooks::running(|root, id| {
             if id.number == 1 {
                 write(root, "B");
             }
-        }));
+        });
         assert_eq!(bench.run(&mut hooks), [MOVED, SUCCESS], "{kind}");
         assert_eq!(bench.made("out.txt"), "out of B", "{kind}");
         bench.write("A");
@@ -379,12 +418,11 @@ fn a_file_that_is_as_before_when_the_attempt_ends_was_not_while_it_ran() {
         let mut bench = Bench::new(raw);
         bench.write("B");
         bench.want("out");
-        let mut hooks = Hooks::default();
-        hooks.leased = Some(Box::new(|root, id| {
+        let mut hooks = Hooks::leased(|root, id| {
             if id.number == 1 {
                 write(root, "A");
             }
-        }));
+        });
         hooks.running = Some(Box::new(|root, id| {
             if id.number == 2 {
                 write(root, "C");
@@ -404,13 +442,15 @@ fn an_input_that_keeps_changing_fails_the_run_and_leaves_what_was_there() {
         assert_eq!(bench.build("out"), [SUCCESS], "{kind}");
         bench.write("1");
         bench.want("out");
-        let mut hooks = Hooks::default();
-        hooks.running = Some(Box::new(|root, id| write(root, &format!("1{}", id.number))));
+        let mut hooks = Hooks::running(|root, id| write(root, &format!("1{}", id.number)));
         assert_eq!(bench.run(&mut hooks), [MOVED, MOVED, MOVED, MOVED], "{kind}");
         assert_eq!(bench.made("out.txt"), "out of 0", "{kind}");
         assert_eq!(bench.wants.last(), Some(&WantOutcome::Failed), "{kind}");
         let (_, message) = bench.ends.last().unwrap();
-        assert!(message.contains("its input raw was changed while it ran; so it did in 3 attempts before"), "{message}");
+        assert!(
+            message.contains("its input raw was changed while it ran; so it did in 3 attempts before"),
+            "{message}"
+        );
         assert_eq!(bench.build("out"), [SUCCESS], "{kind}: nobody writes any more");
     }
 }
@@ -426,17 +466,13 @@ fn an_input_that_is_gone_or_cannot_be_read_when_its_reader_starts_is_told_apart(
     bench.write("A");
     bench.want("out");
     fs::remove_file(bench.root().join("in/raw")).unwrap();
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        bench.root().join("in/raw"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RWXU,
-        0,
-    )
-    .unwrap();
+    pipe(&bench.root().join("in/raw"));
     assert_eq!(bench.run(&mut Hooks::default()), ["Failure { permanent: false }"]);
     let message = &bench.ends.last().unwrap().1;
-    assert!(message.contains("its input raw could not be observed: ") && message.contains("a pipe"), "{message}");
+    assert!(
+        message.contains("its input raw could not be observed: ") && message.contains("a pipe"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -457,8 +493,7 @@ fn an_answer_younger_than_every_is_believed_at_both_ends() {
     bench.write("A");
     bench.want("out");
     bench.write("B");
-    let mut hooks = Hooks::default();
-    hooks.running = Some(Box::new(|root, _| write(root, "C")));
+    let mut hooks = Hooks::running(|root, _| write(root, "C"));
     assert_eq!(bench.run(&mut hooks), [SUCCESS]);
     assert!(bench.build("out").is_empty());
 }
@@ -471,19 +506,17 @@ fn a_built_input_that_somebody_alters_is_built_anew_before_it_is_read() {
         let mut bench = Bench::new(file());
         bench.write("A");
         bench.want("top");
-        let mut hooks = Hooks::default();
-        let hook: Box<dyn FnMut(&Path, AttemptId)> = Box::new(move |root, id| {
+        let hook = move |root: &Path, id: AttemptId| {
             if id.run.0 == 2 && id.number == 1 {
                 alter(root, "bad");
             }
-        });
-        if running {
-            hooks.running = Some(hook);
-        } else {
-            hooks.leased = Some(hook);
-        }
+        };
+        let mut hooks = if running { Hooks::running(hook) } else { Hooks::leased(hook) };
         assert_eq!(bench.run(&mut hooks), [SUCCESS, MOVED, SUCCESS, SUCCESS], "{running}");
-        assert_eq!((bench.made("out.txt").as_str(), bench.made("top.txt").as_str()), ("out of A", "top of out of A"));
+        assert_eq!(
+            (bench.made("out.txt").as_str(), bench.made("top.txt").as_str()),
+            ("out of A", "top of out of A")
+        );
         assert!(bench.build("top").is_empty());
     }
 }
@@ -500,12 +533,61 @@ fn folders_and_what_links_in_them_lead_to_are_inputs_like_files() {
     assert_eq!(bench.made("out.txt"), "out of 12");
     fs::write(root.join("far"), "3 and more").unwrap();
     bench.want("out");
-    let mut hooks = Hooks::default();
-    hooks.running = Some(Box::new(|root, id| {
+    let mut hooks = Hooks::running(|root, id| {
         if id.number == 1 {
             fs::write(root.join("far"), "4").unwrap();
         }
-    }));
+    });
     assert_eq!(bench.run(&mut hooks), [MOVED, SUCCESS]);
     assert_eq!(bench.made("out.txt"), "out of 14");
+}
+
+#[test]
+fn a_scan_counts_what_is_there_each_time() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    bench.build("top");
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 3]);
+    fs::remove_file(bench.root().join("made/out.txt")).unwrap();
+    fs::write(bench.root().join("made/top.txt"), "by hand").unwrap();
+    assert_eq!(bench.scan(), [1, 1, 0, 0, 0, 3]);
+    assert_eq!(bench.scan(), [1, 1, 0, 2, 0, 3], "the same, and known");
+    bench.write("B");
+    assert_eq!(bench.scan(), [1, 1, 1, 2, 0, 3]);
+    fs::remove_file(bench.root().join("in/raw")).unwrap();
+    assert_eq!(bench.scan(), [2, 1, 0, 2, 0, 3]);
+    assert_eq!(bench.scan(), [2, 1, 0, 3, 0, 3]);
+    bench.write("C");
+    assert_eq!(bench.scan(), [1, 1, 1, 2, 0, 3], "others have brought it back");
+    assert_eq!(bench.build("top"), [SUCCESS, SUCCESS]);
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 3]);
+}
+
+fn pipe(path: &Path) {
+    let mode = rustix::fs::Mode::RWXU;
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_gone() {
+    let mut bench = Bench::new(file());
+    fs::create_dir(bench.root().join("in/raw")).unwrap();
+    fs::write(bench.root().join("in/raw/a"), "1").unwrap();
+    assert_eq!(bench.build("top"), [SUCCESS, SUCCESS]);
+    pipe(&bench.root().join("in/raw/pipe"));
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 1, 3]);
+    assert!(bench.build("top").is_empty());
+    assert_eq!(bench.wants.last(), Some(&WantOutcome::Failed), "it is not said to be current");
+    let facts = bench.core.state.dataset(bench.core.state.graph().dataset_named("raw").unwrap());
+    assert!(!facts.present.is_empty(), "what was seen stays recorded");
+    fs::remove_file(bench.root().join("in/raw/pipe")).unwrap();
+    assert!(bench.build("top").is_empty());
+    assert_eq!(bench.wants.last(), Some(&WantOutcome::Satisfied));
+    // The same for what was built.
+    fs::remove_file(bench.root().join("made/out.txt")).unwrap();
+    pipe(&bench.root().join("made/out.txt"));
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 1, 3]);
+    let found = bench.handle().look_for_adoption(&["out".to_owned()]).unwrap();
+    let told = (found.files.len(), found.missing.count, found.recorded.count, found.unseen.len());
+    assert_eq!(told, (0, 0, 0, 1));
 }

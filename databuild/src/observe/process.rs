@@ -2,8 +2,8 @@
 
 use super::shown;
 use databuild_core::observation::MAX_BYTES;
-use rustix::fs::OFlags;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
 use rustix::io::ioctl_fionbio;
 use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
 use std::fs;

@@ -210,3 +210,113 @@ fn outside(path: &Path) -> PublishError {
         Err(error) => PublishError::io("read the link", path, error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use databuild_core::observation::Blindness;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        /// A folder `data` with a file, and a folder `far` beside it.
+        fn new() -> Place {
+            let place = Place(tempfile::tempdir().unwrap());
+            place.write("data/a", "1");
+            place.write("far/b", "2");
+            place.write("far/sub/c", "3");
+            place
+        }
+
+        fn at(&self, path: &str) -> PathBuf {
+            self.0.path().join(path)
+        }
+
+        fn write(&self, path: &str, content: &str) {
+            fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+            fs::write(self.at(path), content).unwrap();
+        }
+
+        fn link(&self, target: impl AsRef<Path>, path: &str) {
+            symlink(target, self.at(path)).unwrap();
+        }
+
+        fn version(&self, path: &str) -> (String, StatMark) {
+            match look(&self.at(path)) {
+                Look::Present { version, mark, .. } => (version, StatMark(mark)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_leads_out_of_data_of_others_counts_as_what_it_leads_to() {
+        let place = Place::new();
+        place.write("copy/a", "1");
+        place.write("copy/b", "2");
+        place.write("copy/far/b", "2");
+        place.write("copy/far/sub/c", "3");
+        place.link("../far/b", "data/b");
+        place.link(place.at("far"), "data/far");
+        let (version, mark) = place.version("data");
+        assert_eq!(version, place.version("copy").0);
+        assert_eq!(super::super::stat_mark(&place.at("data")).unwrap(), Some(mark));
+        // What it leads to is looked at, and not only the link.
+        place.write("far/sub/c", "changed");
+        assert_ne!(super::super::stat_mark(&place.at("data")).unwrap(), Some(mark));
+        assert_ne!(place.version("data").0, version);
+        assert_eq!(
+            inspect(&place.at("data")).unwrap_err().code(),
+            "output_link_outside",
+            "no output may do that"
+        );
+    }
+
+    #[test]
+    fn links_that_stay_inside_or_lead_to_nothing_or_in_circles_count_as_links() {
+        let place = Place::new();
+        place.link("a", "data/inside");
+        let inside = place.version("data").0;
+        assert_eq!(inside, inspect(&place.at("data")).unwrap().hash.to_string(), "as for outputs");
+        place.link("../nowhere", "data/nowhere");
+        let (version, _) = place.version("data");
+        place.write("nowhere", "there");
+        assert_ne!(place.version("data").0, version);
+        place.link("..", "data/up");
+        place.link(place.at("far"), "data/far");
+        place.link(place.at("data"), "far/back");
+        place.version("data");
+    }
+
+    #[test]
+    fn only_absence_is_absence() {
+        let place = Place::new();
+        let blind = |path: &Path| match look(path) {
+            Look::Unknown(blind) => blind,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(look(&place.at("none")), Look::Absent);
+        assert_eq!(look(&place.at("data/a/below-a-file")), Look::Absent);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            place.at("data/pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        for path in ["data/pipe", "data"] {
+            let found = blind(&place.at(path));
+            assert_eq!(found.kind, Blindness::Foreign, "{path}");
+            assert!(found.message.contains("data/pipe is a pipe"), "{}", found.message);
+        }
+        // Its size is 0 and it is not empty: as if it grew while it is read, each time.
+        assert_eq!(blind(Path::new("/proc/self/status")).kind, Blindness::Unstable);
+        place.link("loop", "loop");
+        assert_eq!(blind(&place.at("loop")).kind, Blindness::Unreadable);
+        let long = place.at(&"x".repeat(300));
+        assert_eq!(blind(&long).kind, Blindness::Unreadable);
+    }
+}

@@ -300,10 +300,7 @@ mod tests {
     fn the_hash_is_of_paths_and_contents_and_is_pinned_because_it_is_stored() {
         let place = Place::with(&["in/oslo/1.csv", "in/oslo/2.csv", "in/rome/1.csv"]);
         let (hash, mark) = place.hash_and_mark("in/oslo/*.csv");
-        assert_eq!(
-            hash,
-            "sha256:d6a56243c97e683f759696342a3219a497726267a22dafba7d92e489059b3a33"
-        );
+        assert_eq!(hash, "sha256:d6a56243c97e683f759696342a3219a497726267a22dafba7d92e489059b3a33");
         assert_eq!(place.content("in/oslo/*.csv", Some(mark)), Look::Untouched);
         // The same again, moved as a whole: the same data, and other inodes.
         fs::create_dir(place.at("other")).unwrap();

@@ -92,8 +92,7 @@ pub(super) fn walk_with(root: &Path, links: Links) -> io::Result<Vec<Entry>> {
             let item = item?;
             let meta = item.metadata()?;
             let relative = dir.join(item.file_name());
-            let mut entry =
-                Entry { kind: Type::of(&meta), stat: Stat::of(&meta), relative, followed: false };
+            let mut entry = Entry { kind: Type::of(&meta), stat: Stat::of(&meta), relative, followed: false };
             let mut below = jumps.clone();
             if entry.kind == Type::Link && links == Links::Followed {
                 follow(&item.path(), &mut entry, &mut below)?;

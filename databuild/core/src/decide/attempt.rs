@@ -146,7 +146,8 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
             });
             let again = failed.subtract(&hopeless);
             let retry_at = retry_at(&run, &outcome, out.now).filter(|_| !again.is_empty());
-            let in_vain = outcome == AttemptOutcome::InputsMoved && retry_at.is_none() && !run.cancel_requested;
+            let in_vain =
+                outcome == AttemptOutcome::InputsMoved && retry_at.is_none() && !run.cancel_requested;
             let message = if in_vain {
                 format!(
                     "{message}; so it did in {} attempts before: build again when nobody writes to it any more",
@@ -179,7 +180,8 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                 }
                 publish(out, &run, outputs);
             }
-            if let Some(job) = out.state.current_job(&run).filter(|_| outcome == AttemptOutcome::InputsMoved) {
+            if let Some(job) = out.state.current_job(&run).filter(|_| outcome == AttemptOutcome::InputsMoved)
+            {
                 // An input that somebody altered is made anew before it is read.
                 super::replan::replan_all(out, &[(job, run.set.clone())]);
             }
@@ -262,7 +264,10 @@ fn noise(run: &Run) -> u64 {
 
 /// A time that is too far away to be told is the last that can be.
 fn later(now: Timestamp, delay: Duration) -> Timestamp {
-    SignedDuration::try_from(delay).ok().and_then(|delay| now.checked_add(delay).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(delay)
+        .ok()
+        .and_then(|delay| now.checked_add(delay).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Exponential backoff with "equal jitter": half of the delay is fixed, half depends on `noise`, so that

@@ -219,10 +219,9 @@ fn plan_closure(
     for _ in 0..=matters.found.len() {
         let (plan, now) = walk(state, targets, refresh, forcing, matters, unseen, &before);
         let same = |a: &[PartitionSet], b: &[PartitionSet]| {
-            matters
-                .found
-                .iter()
-                .all(|found| a[found.dataset.0].contains(&found.input) == b[found.dataset.0].contains(&found.input))
+            matters.found.iter().all(|found| {
+                a[found.dataset.0].contains(&found.input) == b[found.dataset.0].contains(&found.input)
+            })
         };
         if same(&before.changing, &now.changing) && same(&before.unknown, &now.unknown) {
             return plan;
@@ -250,7 +249,10 @@ fn walk(
     let mut dead: Vec<PartitionSet> = changing.clone();
     let (unseen, mut unread): (Vec<Unseen>, Vec<Unseen>) = unseen
         .iter()
-        .map(|look| Unseen { set: look.set.intersect(&mattering(state, matters, look.dataset)), ..look.clone() })
+        .map(|look| Unseen {
+            set: look.set.intersect(&mattering(state, matters, look.dataset)),
+            ..look.clone()
+        })
         .filter(|look| !look.set.is_empty())
         .partition(|look| graph.dataset(look.dataset).external);
     // What was not seen, and what rests on it: it may be current or not.
@@ -477,7 +479,9 @@ fn found_reason(state: &State, unseen: &[Unseen], found: &FoundInput) -> String 
     let look = unseen.iter().find(|look| look.dataset == found.dataset && look.set.contains(&found.input));
     match look {
         Some(look) => format!("input {}, which its run found that it needs", unseen_reason(state, look)),
-        None => format!("input `{input}`, which its run found that it needs, is made from what could not be observed"),
+        None => format!(
+            "input `{input}`, which its run found that it needs, is made from what could not be observed"
+        ),
     }
 }
 
