@@ -401,6 +401,8 @@ pub enum AttemptOutcome {
     Canceled,
     /// Its supervisor died with it, or the machine did.
     Lost,
+    /// An input was changed between its lease and its end, so nobody knows which version it has read.
+    InputsMoved,
     /// It found that it needs partitions nobody declared; the run goes on when they are there.
     MissingInput {
         /// They, as it named them.

@@ -1,6 +1,8 @@
-//! What an observer says of the partitions it was asked about: JSON lines.
+//! What a look says of a thing; and what an observer says of the partitions it was asked about: JSON lines.
 //!
-//! They come from a process nobody trusts: they are limited in size, every line must be understood, and it
+//! Only [`Look::Absent`] means that data is gone. What could not be looked at may be there or not.
+//!
+//! The lines come from a process nobody trusts: they are limited in size, every line must be understood, and it
 //! may only speak of what it was asked, and of each partition with one voice. One bad line makes all of them
 //! worthless, since what else is wrong is not known; a partition without a line is not known alone.
 
@@ -11,6 +13,58 @@ use std::collections::HashMap;
 pub const MAX_BYTES: usize = 16 << 20;
 /// Longest data version, in bytes.
 pub const MAX_VERSION: usize = 1024;
+
+/// What a look says of one thing: a file, a folder, the files of a pattern, or what somebody else was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// It is untouched since the mark that is known of it was taken.
+    Untouched,
+    /// It is there.
+    Present {
+        /// Its data version.
+        version: String,
+        /// Equal as long as it is untouched; 0 = none.
+        mark: u64,
+        /// Of content, where that is known.
+        bytes: u64,
+    },
+    /// It is not there.
+    Absent,
+    /// Nobody can say.
+    Unknown(Blind),
+}
+
+/// Why a look did not find out what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blind {
+    /// Of what kind the reason is.
+    pub kind: Blindness,
+    /// For people: what happened, to what, and what to do.
+    pub message: String,
+}
+
+/// The kinds of reasons why a look does not find out what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blindness {
+    /// It may not or cannot be read, or whoever was asked gave no answer.
+    Unreadable,
+    /// It kept changing while it was read.
+    Unstable,
+    /// It is something that has no content: a pipe, a socket, a device.
+    Foreign,
+}
+
+impl Blindness {
+    /// Stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Blindness::Unreadable => "unreadable",
+            Blindness::Unstable => "unstable",
+            Blindness::Foreign => "foreign",
+        }
+    }
+}
 
 /// What an observer says of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]

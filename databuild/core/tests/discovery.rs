@@ -5,6 +5,8 @@ mod support;
 use databuild_core::decide::{Input, Judgement, Sightings};
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::ids::{RunId, WantId};
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::planner;
 use databuild_core::state::{Phase, Verdict};
 use support::graphs::{listed, reads, GraphSpec};
 use support::workspace::{request, Workspace};
@@ -311,4 +313,105 @@ fn it_does_not_count_against_retries() {
     assert_eq!((spec.attempt.number, spec.discovered.len()), (4, 3));
     let again = workspace.try_want(request(&["book"], Refresh::Missing));
     assert!(again.is_ok());
+}
+
+/// `page/name=a` was made from `text/name=b`, and that from `raw`, which nobody declared.
+fn made() -> Workspace {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    workspace.finish("text/name=b", "t1");
+    workspace.finish("page/name=a", "p1");
+    workspace
+}
+
+#[test]
+fn what_was_found_is_brought_up_to_date_like_what_is_declared() {
+    let mut workspace = made();
+    let (_, targets) = targets(&workspace, "page/name=a");
+    let matters = planner::closure(&workspace.core.state, &targets, Refresh::Stale);
+    for text in ["text/name=b", "raw"] {
+        let (ix, key) = workspace.core.state.resolve_one(text).unwrap();
+        assert!(matters.datasets[ix.0].contains(&key), "{text} is looked at");
+    }
+    for (version, runs) in [("t1", 0), ("t2", 1)] {
+        workspace.observe("raw", &format!("for {version}"));
+        let want = workspace.want(&["page/name=a"], Refresh::Stale);
+        // Whatever the order of jobs: the page waits until it is known what its text comes out as.
+        assert_eq!(workspace.running(), ["text/name=b"], "{version}");
+        workspace.finish("text/name=b", version);
+        assert_eq!(workspace.running().len(), runs, "{version}");
+        if runs > 0 {
+            missing(&mut workspace, "page/name=a", &["text/name=b"]);
+            workspace.finish("page/name=a", "p2");
+        }
+        assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied), "{version}");
+        assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current, "{version}");
+        let again = workspace.want(&["page/name=a"], Refresh::Stale);
+        assert_eq!(
+            workspace.outcome(again),
+            Some(WantOutcome::Satisfied),
+            "{version}: nothing is left to do"
+        );
+    }
+}
+
+#[test]
+fn what_was_found_and_is_gone_is_made_again() {
+    let mut workspace = made();
+    let (ix, key) = workspace.core.state.resolve_one("text/name=b").unwrap();
+    workspace.see(vec![databuild_core::decide::Sighting::Gone(ix, key)]);
+    let want = workspace.want(&["page/name=a"], Refresh::Stale);
+    assert!(workspace.running().contains(&"text/name=b"));
+    workspace.finish("text/name=b", "t1");
+    while let Some(partition) = workspace.running().pop().map(ToString::to_string) {
+        workspace.finish(&partition, "p1");
+    }
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn what_rests_on_a_found_input_that_could_not_be_observed_is_not_current() {
+    let workspace = made();
+    let (mut state, targets) = targets(&workspace, "page/name=a");
+    let (dataset, raw) = state.resolve_one("raw").unwrap();
+    let set = PartitionSet::single(state.graph().dataset(dataset).shape, &raw);
+    let unseen = [planner::Unseen { dataset, set, message: "it is down".to_owned() }];
+    let plan = planner::plan_despite(&mut state, &targets, Refresh::Stale, &unseen);
+    let reasons: Vec<&str> = plan.blocked.iter().map(|(_, _, reason)| reason.as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "input `text/name=b`, which its run found that it needs, is made from what could not be observed",
+            "input `raw` could not be observed: it is down",
+        ]
+    );
+    assert_eq!((plan.current, plan.counts()), (0, (0, 0)));
+}
+
+#[test]
+fn partitions_that_found_each_other_do_not_wait_for_each_other() {
+    let mut workspace = made();
+    // The text is made anew and finds the page, which was made from it.
+    workspace.observe("raw", "r2");
+    workspace.want(&["text/name=b"], Refresh::Stale);
+    missing(&mut workspace, "text/name=b", &["page/name=a"]);
+    while let Some(partition) = workspace.running().pop().map(ToString::to_string) {
+        workspace.finish(&partition, "x");
+    }
+    workspace.observe("raw", "r3");
+    let want = workspace.want(&["page/name=a", "text/name=b"], Refresh::Stale);
+    for _ in 0..20 {
+        let Some(partition) = workspace.running().pop().map(ToString::to_string) else { break };
+        workspace.finish(&partition, "x");
+    }
+    assert!(workspace.outcome(want).is_some(), "it ends");
+}
+
+type Targets = Vec<(databuild_core::graph::DatasetIx, PartitionSet)>;
+
+fn targets(workspace: &Workspace, text: &str) -> (databuild_core::state::State, Targets) {
+    let state = workspace.core.state.clone();
+    let targets = vec![state.resolve(text).unwrap()];
+    (state, targets)
 }

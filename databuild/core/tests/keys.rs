@@ -184,10 +184,8 @@ fn runs_add_the_keys_that_they_find() {
     workspace.want(&["index"], Refresh::Stale);
     let attempt = workspace.attempt("index").attempt;
     let found = ["acme", "bolt"].map(str::to_owned).to_vec();
-    let success = Success {
-        outputs: vec![output("index", "v1")],
-        keys: [("customers".to_owned(), found), ("gone".to_owned(), vec!["x".to_owned()])].into(),
-    };
+    let success =
+        Success { outputs: vec![output("index", "v1")], keys: [("customers".to_owned(), found)].into() };
     workspace.step(Input::AttemptEnded { attempt, end: end_of(Ok(success)) }).reply.unwrap();
     let added = workspace.log.iter().find_map(|record| match &record.event {
         Event::KeysAdded(added) => Some(added.clone()),
@@ -195,6 +193,23 @@ fn runs_add_the_keys_that_they_find() {
     });
     assert_eq!(added.unwrap().by, attempt.run.to_string());
     assert_eq!(workspace.core.state.resolve("clean").unwrap().1.len(), 2);
+}
+
+#[test]
+fn found_keys_that_cannot_be_added_fail_the_run_and_say_so() {
+    let mut workspace = Workspace::new(&customers().job("list", &["index"], &[], vec![]), 4);
+    let want = workspace.want(&["index"], Refresh::Stale);
+    let attempt = workspace.attempt("index").attempt;
+    let keys = ["customers", "gone"].map(|space| (space.to_owned(), vec!["acme".to_owned()])).into();
+    let success = Success { outputs: vec![output("index", "v1")], keys };
+    workspace.step(Input::AttemptEnded { attempt, end: end_of(Ok(success)) }).reply.unwrap();
+    assert_eq!(workspace.outcome(want), Some(databuild_core::event::WantOutcome::Failed));
+    let told = workspace.log.iter().find_map(|record| match &record.event {
+        Event::RunEnded(ended) => Some(ended.message.clone()),
+        _ => None,
+    });
+    assert!(told.unwrap().starts_with("it found keys that cannot be added: "));
+    assert!(!workspace.log.iter().any(|record| matches!(record.event, Event::KeysAdded(_))), "all or none");
 }
 
 #[test]

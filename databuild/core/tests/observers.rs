@@ -327,3 +327,31 @@ fn observations_that_make_no_sense_are_refused() {
     let problems = graph().dataset("mid", mid).parse().unwrap_err();
     assert!(problems[0].message.contains("only external data is observed"), "{problems:?}");
 }
+
+#[test]
+fn a_built_file_that_cannot_be_read_is_neither_current_nor_gone() {
+    let mut workspace = built();
+    let seen = blind(&workspace, &["mid/city=oslo"]);
+    let blocked = |workspace: &Workspace, want| {
+        let created = workspace.log.iter().rev().find_map(|record| match &record.event {
+            databuild_core::event::Event::WantCreated(created) if created.want == want => {
+                Some(created.clone())
+            }
+            _ => None,
+        });
+        created.unwrap().blocked.into_iter().map(|blocked| blocked.reason).collect::<Vec<_>>()
+    };
+    let id = want(&mut workspace, &["top"], Refresh::Stale, seen.clone());
+    let told = format!("`mid/city=oslo` could not be observed: {REASON}");
+    assert_eq!(blocked(&workspace, id), [told.clone(), format!("input {told}")]);
+    assert_eq!(workspace.outcome(id), Some(WantOutcome::Failed));
+    // What is there is good enough for who only wants what is missing.
+    let id = want(&mut workspace, &["top"], Refresh::Missing, seen.clone());
+    assert_eq!(workspace.outcome(id), Some(WantOutcome::Satisfied));
+    // What is built anyway is known then.
+    workspace.observe("raw/city=oslo", "2");
+    let id = want(&mut workspace, &["top"], Refresh::Stale, seen);
+    assert_eq!(blocked(&workspace, id), Vec::<String>::new());
+    workspace.finish_all("v2");
+    assert_eq!(workspace.outcome(id), Some(WantOutcome::Satisfied));
+}

@@ -27,13 +27,16 @@ pub struct ScanReply {
     pub looked: u64,
     /// Partitions that the whole scan looks at.
     pub total: u64,
-    /// Published files that are gone.
+    /// Files that were there and are gone, whether or not that was known.
     pub missing: CountedSet,
-    /// Published files with other bytes.
+    /// Published files with other bytes, whether or not that was known.
     pub altered: CountedSet,
     /// External files that are new or have other bytes than were seen.
     pub changed: CountedSet,
-    /// External partitions that could not be observed.
+    /// How many of `missing` and `altered` an earlier look had found.
+    #[serde(default)]
+    pub known: u64,
+    /// Partitions that could not be looked at.
     #[serde(default)]
     pub not_observed: Vec<NotObserved>,
     /// Pass it as `cursor` to go on; absent at the end.
@@ -42,7 +45,7 @@ pub struct ScanReply {
     pub seq: u64,
 }
 
-/// External partitions that could not be observed.
+/// Partitions that could not be looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotObserved {
     /// Which.
@@ -87,6 +90,9 @@ pub struct AdoptReply {
     pub recorded: CountedSet,
     /// Sets of partitions left alone, as a run is making them.
     pub being_made: Vec<String>,
+    /// Partitions whose files could not be looked at; they are not adopted.
+    #[serde(default)]
+    pub not_observed: Vec<NotObserved>,
     /// The last event this reflects.
     pub seq: u64,
 }

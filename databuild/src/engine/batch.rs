@@ -84,7 +84,8 @@ pub(super) fn collect(
     if failed.is_empty() && cause.is_none() {
         return Ok((Success { outputs: made, keys: report.keys }, staged));
     }
-    Err((verdict(cause, made, &failed, total), staged))
+    let verdict = verdict(cause, made, &failed, total);
+    Err((AttemptReport { keys: report.keys, ..verdict }, staged))
 }
 
 fn is_failure(report: &AttemptReport) -> bool {
@@ -137,7 +138,7 @@ fn verdict(
     };
     let hopeless = failed.iter().filter(|failed| failed.permanent);
     let hopeless = hopeless.map(|failed| failed.partition.clone()).collect();
-    AttemptReport { outcome, message, done, hopeless }
+    AttemptReport { done, hopeless, ..AttemptReport::new(outcome, message) }
 }
 
 #[cfg(test)]

@@ -149,7 +149,6 @@ mod tests {
     use databuild_core::decide::AttemptEnd;
     use databuild_core::event::{AttemptOutcome, CheckOutcome};
     use serde_json::json;
-    use std::sync::Arc;
 
     /// An attempt at two days, each with a file `x` and data `y`, and what is left of it.
     struct Attempt {
@@ -264,7 +263,7 @@ mod tests {
 
         fn end(&self) -> AttemptEnd {
             let attempt = "r1-1".parse().unwrap();
-            let ended = EndedAttempt { attempt, exit: self.exit.clone(), stop: Arc::default() };
+            let ended = EndedAttempt::new(attempt, self.exit.clone());
             examine(left(self.spool.path(), ended), |_, _, _| Ok(())).end
         }
     }

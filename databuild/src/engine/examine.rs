@@ -7,6 +7,7 @@
 use super::batch;
 use super::checks;
 use super::examiner::EndedAttempt;
+use super::moved::moved_files;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
 use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome, MAX_REQUESTS};
@@ -52,6 +53,8 @@ pub(super) struct Verdict {
     pub(super) attempt: AttemptId,
     pub(super) end: AttemptEnd,
     pub(super) staged: Vec<PathBuf>,
+    /// Inputs whose files were changed while it ran.
+    pub(super) moved: Vec<String>,
 }
 
 /// Judges what an attempt left. What it made is given to `keep` before anybody is told.
@@ -62,8 +65,9 @@ pub(super) fn examine(
     let Left { ended, files, request } = left;
     let exit = &ended.exit;
     let mut checks = Inspection::default();
+    let mut moved = Vec::new();
     let judged = match files {
-        Ok(files) => judge(&files, request, &ended, &mut checks, keep),
+        Ok(files) => judge(&files, request, &ended, &mut checks, &mut moved, keep),
         Err(error) => Err((AttemptReport::new(AttemptOutcome::Lost, error), Vec::new())),
     };
     let (result, staged) = match judged {
@@ -90,7 +94,7 @@ pub(super) fn examine(
         max_rss_kb: used().map(|used| used.max_rss_kb).max().unwrap_or(0),
         checks: checks.kept(),
     };
-    Verdict { attempt: ended.attempt, end, staged }
+    Verdict { attempt: ended.attempt, end, staged, moved }
 }
 
 pub(super) fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
@@ -108,6 +112,7 @@ fn judge(
     request: Result<Request, String>,
     ended: &EndedAttempt,
     checks: &mut Inspection,
+    moved: &mut Vec<String>,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     match checks::inspection(files, &ended.exit) {
@@ -117,8 +122,11 @@ fn judge(
     let job = request.as_ref().map_or("its job", |request| &request.job);
     match (how_it_ended(&ended.exit, job), request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
-        (Ended::Cut(report), Ok(request)) if request.batch && request.vanished_input().is_none() => {
-            batch::collect(files, &request, checks, Some(report), &ended.stop)
+        (Ended::Cut(report), Ok(request)) if request.batch => {
+            match inputs_moved(ended, &request, moved).or_else(|| ended.asked.clone()) {
+                Some(_) => Err((report, Vec::new())),
+                None => batch::collect(files, &request, checks, Some(report), &ended.stop),
+            }
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
         (_, Err(error)) => {
@@ -126,12 +134,31 @@ fn judge(
             failure(message, false).map_err(|report| (report, Vec::new()))
         }
         (Ended::Exited(code), Ok(request)) => {
-            let brought = by_exit_code(files, &request, checks, code, &ended.stop)?;
+            if let Some(report) = inputs_moved(ended, &request, moved) {
+                // Whatever the job made of that, nobody knows of which versions.
+                return Err((report, Vec::new()));
+            }
+            let brought = by_exit_code(files, &request, checks, code, &ended.stop);
+            let brought = match (&ended.asked, brought) {
+                (Some(report), Ok(_)) => return Err((report.clone(), Vec::new())),
+                (Some(report), Err((own, _))) if !own.done.is_empty() => {
+                    return Err((report.clone(), Vec::new()));
+                }
+                (_, brought) => brought?,
+            };
             let kept = keep(ended.attempt, &request, &brought.0.outputs);
             kept.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
             Ok(brought)
         }
     }
+}
+
+/// Whether some input of an attempt was changed while it ran; its files go to `moved`.
+fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>) -> Option<AttemptReport> {
+    *moved = moved_files(request).into_iter().map(|file| file.partition.clone()).collect();
+    let own = moved.first().map(|first| super::moved::report(first, moved.len() - 1));
+    let asked = || ended.asked.clone().filter(|report| report.outcome == AttemptOutcome::InputsMoved);
+    own.or_else(asked)
 }
 
 fn by_exit_code(
@@ -141,12 +168,6 @@ fn by_exit_code(
     code: i32,
     stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    if let Some(input) = request.vanished_input() {
-        // Whatever the job made of that, it is not what it declares. Before it is made again the input is looked
-        // for (`Performer::vanished`).
-        let message = format!("its input {} vanished while it ran", input.partition);
-        return Err((AttemptReport::new(AttemptOutcome::Lost, message), Vec::new()));
-    }
     if let Some(report) = missing_input(files, request) {
         return Err((report, Vec::new()));
     }
@@ -453,7 +474,7 @@ mod tests {
             checks: Vec::new(),
         };
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
-        let ended = EndedAttempt { attempt, exit, stop: Default::default() };
+        let ended = EndedAttempt::new(attempt, exit);
         assert_eq!(examine(left(folder.path(), ended), |_, _, _| Ok(())).end.wall_ms, 0);
     }
 }

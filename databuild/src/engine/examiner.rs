@@ -32,8 +32,18 @@ const SMALL_ENTRIES: u64 = 1_000;
 pub(super) struct EndedAttempt {
     pub(super) attempt: AttemptId,
     pub(super) exit: ExitRecord,
+    /// What follows from what others said of its inputs, if it is not the job's own end.
+    pub(super) asked: Option<AttemptReport>,
     /// Set when nobody wants its outputs any more.
     pub(super) stop: Arc<AtomicBool>,
+}
+
+#[cfg(test)]
+impl EndedAttempt {
+    /// Nobody was asked about its inputs, and its outputs are wanted.
+    pub(super) fn new(attempt: AttemptId, exit: ExitRecord) -> EndedAttempt {
+        EndedAttempt { attempt, exit, asked: None, stop: Arc::default() }
+    }
 }
 
 /// Attempts that are being examined, and how to end that.
@@ -75,6 +85,9 @@ impl Examinations {
 /// Looks at the files that matter for partitions; none if they cannot be resolved.
 pub(super) type Look = Arc<dyn Fn(&[String]) -> Option<Sightings> + Send + Sync>;
 
+/// Looks at these partitions alone.
+pub(super) type LookAgain = Arc<dyn Fn(&[String]) -> Sightings + Send + Sync>;
+
 /// What examining needs.
 #[derive(Clone)]
 pub(super) struct Examiner {
@@ -84,6 +97,8 @@ pub(super) struct Examiner {
     pub(super) to_loop: Sender<Message>,
     pub(super) examinations: Examinations,
     pub(super) look: Look,
+    /// The same for inputs that moved under an attempt, as they are named.
+    pub(super) look_again: LookAgain,
 }
 
 impl Examiner {
@@ -146,6 +161,7 @@ impl Examiner {
         }
         for verdict in verdicts {
             match &verdict.end.result {
+                _ if !verdict.moved.is_empty() => self.apart("look", verdict, Examiner::look_again_and_tell),
                 // What a job found that it needs, nobody may have looked at.
                 Err(AttemptReport { outcome: AttemptOutcome::MissingInput { .. }, .. }) => {
                     self.apart("look", verdict, Examiner::look_and_tell);
@@ -160,6 +176,15 @@ impl Examiner {
         self.examinations.end(attempt);
         // A loop that is gone needs no news; the runner tells the next one.
         let _ = self.to_loop.send(Message::Input(Box::new(Input::AttemptEnded { attempt, end })));
+    }
+
+    /// Looks at inputs that moved under an attempt, and tells first what was seen: the next attempt is leased with what
+    /// they hold now. If another graph was registered meanwhile, the start of that attempt looks at them.
+    fn look_again_and_tell(&self, verdict: Verdict) {
+        let seen = (self.look_again)(&verdict.moved);
+        if !matches!(self.record(seen), Err(CommandError::ShuttingDown)) {
+            self.tell(verdict);
+        }
     }
 
     /// Looks for what a job found that it needs, and tells first what was seen.
@@ -298,6 +323,7 @@ mod tests {
                 to_loop,
                 examinations: examinations.clone(),
                 look: Arc::new(|_| None),
+                look_again: Arc::new(|_| Sightings::default()),
             };
             std::thread::spawn(move || examiner.run(&examine, &Pace::default()));
             Bench { spool, examinations, ended, inbox }
@@ -331,7 +357,7 @@ mod tests {
             };
             let attempt: AttemptId = attempt.parse().unwrap();
             let stop = self.examinations.begin(attempt).unwrap();
-            self.ended.send(EndedAttempt { attempt, exit, stop }).unwrap();
+            self.ended.send(EndedAttempt { attempt, exit, asked: None, stop }).unwrap();
             attempt
         }
 

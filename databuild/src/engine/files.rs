@@ -1,13 +1,15 @@
 //! Looks at the files that a want is about: are published outputs and external data still what the
-//! state says? One cheap look at each; only what differs is read.
+//! state says? One cheap look at each; only what differs is read. What cannot be looked at is not gone: it comes back
+//! with the reason, for the core to judge.
 
 use super::observers::Observers;
 use crate::publish::{self, FileState, StatMark};
 use databuild_core::decide::{Refusal, Sighting, Sightings};
 use databuild_core::event::Refresh;
 use databuild_core::graph::{DatasetIx, Graph};
+use databuild_core::observation::{Blind, Look};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
-use databuild_core::planner;
+use databuild_core::planner::{self, Unseen};
 use databuild_core::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -55,13 +57,22 @@ pub(super) fn look_at_files(
             break;
         }
         let more = look_at(&state, &next, observers, false);
-        sightings.seen.extend(more.seen);
-        sightings.unseen.extend(more.unseen);
+        sightings.extend(more);
         for ((_, seen), (_, set)) in looked.iter_mut().zip(&next) {
             seen.union_with(set);
         }
     }
     Ok(FileLook { state, targets, sightings })
+}
+
+/// Looks at named partitions alone. What the graph of today does not have is not looked at.
+pub(super) fn look_at_named(state: &State, partitions: &[String], observers: &Observers) -> Sightings {
+    let graph = state.graph();
+    let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    for (ix, key) in partitions.iter().filter_map(|text| graph.locate(text, &state.symbols)) {
+        sets.entry(ix).or_insert_with(|| PartitionSet::empty(graph.dataset(ix).shape)).insert(&key);
+    }
+    look_at(state, &sets.into_iter().collect::<Vec<_>>(), observers, false)
 }
 
 /// What was seen to be gone.
@@ -84,9 +95,29 @@ pub(super) fn look_at(
     deep: bool,
 ) -> Sightings {
     let observed = observers.look(state, sets, deep);
-    let mut seen = look_at_paths(state, sets, &observers.workspace, deep);
-    seen.extend(observed.seen);
-    Sightings { graph: Some(state.registered().id.clone()), seen, unseen: observed.unseen }
+    let mut looked = look_at_paths(state, sets, &observers.workspace, deep);
+    looked.extend(observed);
+    looked
+}
+
+/// What cannot be looked at, by dataset and reason.
+#[derive(Debug, Default)]
+pub(super) struct Blanks(BTreeMap<(DatasetIx, String), PartitionSet>);
+
+impl Blanks {
+    /// Of this partition nobody can say what it holds.
+    pub(super) fn add(&mut self, state: &State, dataset: DatasetIx, key: &PartitionKey, blind: Blind) {
+        let shape = state.graph().dataset(dataset).shape;
+        self.0.entry((dataset, blind.message)).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
+    }
+
+    pub(super) fn unseen(self, state: &State) -> Vec<Unseen> {
+        let look = |((dataset, message), set)| {
+            tracing::warn!(dataset = state.graph().dataset(dataset).name, message, "not observed");
+            Unseen { dataset, set, message }
+        };
+        self.0.into_iter().map(look).collect()
+    }
 }
 
 fn look_at_paths(
@@ -94,7 +125,7 @@ fn look_at_paths(
     sets: &[(DatasetIx, PartitionSet)],
     workspace: &Path,
     deep: bool,
-) -> Vec<Sighting> {
+) -> Sightings {
     let graph = state.graph();
     let mut known: Vec<(DatasetIx, PartitionKey)> = Vec::new();
     let mut items: Vec<(PathBuf, StatMark)> = Vec::new();
@@ -132,23 +163,18 @@ fn look_at_paths(
             FileState::Changed => unknown.push((ix, key, path)),
         }
     }
+    let mut blanks = Blanks::default();
     for (dataset, key, path) in unknown {
-        match publish::observe(&path) {
-            Ok(Some(found)) => seen.push(Sighting::Content {
-                dataset,
-                key,
-                version: found.hash.to_string(),
-                mark: found.mark.0,
-            }),
-            Ok(None) => seen.push(Sighting::Gone(dataset, key)),
-            Err(error) => {
-                // It cannot be read, so no job could read it either.
-                tracing::warn!(%error, path = %path.display(), "a file cannot be looked at");
-                seen.push(Sighting::Gone(dataset, key));
+        match publish::look(&path) {
+            Look::Untouched => {}
+            Look::Present { version, mark, .. } => {
+                seen.push(Sighting::Content { dataset, key, version, mark });
             }
+            Look::Absent => seen.push(Sighting::Gone(dataset, key)),
+            Look::Unknown(blind) => blanks.add(state, dataset, &key, blind),
         }
     }
-    seen
+    Sightings { graph: Some(state.registered().id.clone()), seen, unseen: blanks.unseen(state) }
 }
 
 /// Partitions of a dataset that a closure wants, reads or makes.

@@ -495,20 +495,13 @@ pub struct Planned {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{days, held_loop, want_of};
+    use super::super::testing::{days, held_loop, observers, want_of};
     use super::*;
     use crate::store::{Archiver, Reader};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn handle(folder: &std::path::Path) -> Handle {
         let (orchestrator, inbox) = held_loop(folder, 1);
-        let observers = Observers::new(
-            folder.to_owned(),
-            folder.join("observers"),
-            Arc::clone(&orchestrator.performer.snapshots),
-            Vec::new(),
-            folder.join("inherited"),
-        );
         let handle = Handle {
             inbox: Arc::new(Mutex::new(inbox)),
             shared: Arc::clone(&orchestrator.shared),
@@ -516,7 +509,7 @@ mod tests {
             archiver: Arc::new(Archiver::new(&folder.join("log"))),
             workspace: folder.to_owned(),
             spool: folder.join("spool"),
-            observers: Arc::new(observers.unwrap()),
+            observers: Arc::new(observers(folder)),
         };
         std::thread::spawn(move || orchestrator.run());
         handle

@@ -7,7 +7,9 @@ use databuild_core::decide::{AdoptRequest, Core, FoundFile, Input, Refusal, Repl
 use databuild_core::digest::hash64;
 use databuild_core::event::Refresh;
 use databuild_core::graph::DatasetIx;
+use databuild_core::observation::Look;
 use databuild_core::partition_set::{size, PartitionSet};
+use databuild_core::planner::Unseen;
 use databuild_core::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -19,13 +21,15 @@ pub struct Scanned {
     pub looked: u64,
     /// Partitions that a whole scan looks at.
     pub total: u64,
-    /// Published files that are gone.
+    /// Files that were there and are gone, whether or not that was known.
     pub missing: Found,
-    /// Published files with other bytes.
+    /// Published files with other bytes, whether or not that was known.
     pub altered: Found,
     /// External files that are new or have other bytes than were seen.
     pub changed: Found,
-    /// External partitions that could not be observed, with the reason.
+    /// How many of `missing` and `altered` an earlier look had found.
+    pub known: u64,
+    /// Partitions that could not be looked at, with the reason.
     pub unseen: Vec<(Found, String)>,
 }
 
@@ -49,13 +53,8 @@ pub struct AdoptedFiles {
     pub recorded: Found,
     /// Sets that a run is making.
     pub being_made: Vec<String>,
-}
-
-/// What stands at the places of partitions that are to be adopted.
-struct Adoptable {
-    files: Vec<FoundFile>,
-    missing: Found,
-    recorded: Found,
+    /// Partitions whose files could not be looked at, with the reason.
+    pub unseen: Vec<(Found, String)>,
 }
 
 fn found(state: &State, sets: &BTreeMap<DatasetIx, PartitionSet>) -> Found {
@@ -80,6 +79,20 @@ fn add(
     sets.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
 }
 
+fn unseen(state: &State, look: &Unseen) -> (Found, String) {
+    let partitions = state.set_text(look.dataset, &look.set);
+    (Found { count: look.set.len(), partitions }, look.message.clone())
+}
+
+/// What a look for an adoption found.
+pub(super) struct ToAdopt {
+    pub(super) files: Vec<FoundFile>,
+    pub(super) missing: Found,
+    pub(super) recorded: Found,
+    pub(super) unseen: Vec<(Found, String)>,
+    look: files::FileLook,
+}
+
 impl Handle {
     /// Looks at the files of `limit` partitions after the first `skip` of those named (all, if none are),
     /// and records what it finds. Waits for the disk.
@@ -100,7 +113,7 @@ impl Handle {
         Ok(scanned)
     }
 
-    fn look_at_some(
+    pub(super) fn look_at_some(
         &self,
         targets: &[String],
         deep: bool,
@@ -136,9 +149,9 @@ impl Handle {
             let keys = state.extents().of(ix);
             let (total, here) = match (set, dataset.external) {
                 (None, true) => (size(keys), PartitionSet::part_of_full(dataset.shape, keys, skip, room)),
-                (None, false) => part(&state.dataset(ix).present.within(keys), skip, room),
+                (None, false) => part(&state.dataset(ix).remembered().within(keys), skip, room),
                 (Some(set), true) => part(&set, skip, room),
-                (Some(set), false) => part(&set.intersect(&state.dataset(ix).present), skip, room),
+                (Some(set), false) => part(&set.intersect(&state.dataset(ix).remembered()), skip, room),
             };
             scanned.total += total;
             skip -= total.min(skip);
@@ -150,6 +163,14 @@ impl Handle {
         let mut missing = BTreeMap::new();
         let mut altered = BTreeMap::new();
         let mut changed = BTreeMap::new();
+        for (ix, set) in &page {
+            // What was found gone before is not looked at: only a build or an adoption brings it back.
+            let vanished = set.intersect(&state.dataset(*ix).vanished);
+            if !vanished.is_empty() {
+                scanned.known += vanished.len();
+                missing.insert(*ix, vanished);
+            }
+        }
         for sighting in &sightings.seen {
             match sighting {
                 Sighting::Gone(ix, key) if state.dataset(*ix).present.contains(key) => {
@@ -164,6 +185,13 @@ impl Handle {
                         continue;
                     }
                     let external = state.graph().dataset(*dataset).external;
+                    scanned.known += u64::from(!external && state.dataset(*dataset).altered.contains(key));
+                    let vanished = missing.get_mut(dataset).filter(|_| external);
+                    if let Some(set) = vanished.filter(|set| set.contains(key)) {
+                        // Others have brought it back.
+                        set.remove(key);
+                        scanned.known -= 1;
+                    }
                     add(if external { &mut changed } else { &mut altered }, *dataset, key, &state);
                 }
             }
@@ -171,14 +199,7 @@ impl Handle {
         scanned.missing = found(&state, &missing);
         scanned.altered = found(&state, &altered);
         scanned.changed = found(&state, &changed);
-        scanned.unseen = sightings
-            .unseen
-            .iter()
-            .map(|look| {
-                let partitions = state.set_text(look.dataset, &look.set);
-                (Found { count: look.set.len(), partitions }, look.message.clone())
-            })
-            .collect();
+        scanned.unseen = sightings.unseen.iter().map(|look| unseen(&state, look)).collect();
         Ok((scanned, sightings))
     }
 
@@ -199,27 +220,29 @@ impl Handle {
         let (reply, found) = if dry_run {
             let handle = self.clone();
             let looking = move || handle.look_for_adoption(&targets);
-            let (found, look) =
+            let found =
                 tokio::task::spawn_blocking(looking).await.map_err(|_| CommandError::ShuttingDown)??;
             let mut core = Core::new(0);
-            core.state = look.state;
+            core.state = found.look.state.clone();
             core.held = true;
-            (core.step(adopt(&found.files, look.sightings), Timestamp::now()).reply?, found)
+            let input = adopt(&found.files, found.look.sightings.clone());
+            (core.step(input, Timestamp::now()).reply?, found)
         } else {
             let look = move |handle: &Handle| {
-                handle.look_for_adoption(&targets).map(|(found, look)| (look.sightings, found))
+                handle.look_for_adoption(&targets).map(|found| (found.look.sightings.clone(), found))
             };
             self.submit_seen(look, |seen, found| adopt(&found.files, seen)).await?
         };
         match reply {
             Reply::Adopted { adopted, being_made } => {
-                Ok(AdoptedFiles { adopted, missing: found.missing, recorded: found.recorded, being_made })
+                let ToAdopt { missing, recorded, unseen, .. } = found;
+                Ok(AdoptedFiles { adopted, missing, recorded, being_made, unseen })
             }
             _ => Err(CommandError::ShuttingDown),
         }
     }
 
-    fn look_for_adoption(&self, targets: &[String]) -> Result<(Adoptable, files::FileLook), CommandError> {
+    pub(super) fn look_for_adoption(&self, targets: &[String]) -> Result<ToAdopt, CommandError> {
         // What the adopted would be made from is looked at as well: that is what they are held against later.
         let look = self.look(targets, Refresh::Stale, Timestamp::now())?;
         let state = &look.state;
@@ -232,9 +255,13 @@ impl Handle {
                 }
             })
         };
+        let blind = |ix: DatasetIx, key: &databuild_core::partition_set::PartitionKey| {
+            look.sightings.unseen.iter().any(|look| look.dataset == ix && look.set.contains(key))
+        };
         let mut files = Vec::new();
         let mut missing = BTreeMap::new();
         let mut recorded = BTreeMap::new();
+        let mut blanks = files::Blanks::default();
         for (ix, set) in &look.targets {
             let dataset = state.graph().dataset(*ix);
             if dataset.external || dataset.path.is_none() {
@@ -242,25 +269,25 @@ impl Handle {
             }
             let known = state.recorded(*ix);
             for key in set.iter() {
-                if known.contains(&key) && !touched(*ix, &key) {
+                // One that is recorded and cannot be looked at now is left alone by the look below.
+                if known.contains(&key) && !touched(*ix, &key) && !blind(*ix, &key) {
                     add(&mut recorded, *ix, &key, state);
                     continue;
                 }
                 let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
-                // What cannot be read cannot be adopted, and counts as not there.
-                match publish::observe(&self.workspace.join(path)).ok().flatten() {
-                    Some(file) => files.push(FoundFile {
-                        dataset: *ix,
-                        key,
-                        version: file.hash.to_string(),
-                        mark: file.mark.0,
-                        bytes: file.bytes,
-                    }),
-                    None => add(&mut missing, *ix, &key, state),
+                match publish::look(&self.workspace.join(path)) {
+                    Look::Present { version, mark, bytes } => {
+                        files.push(FoundFile { dataset: *ix, key, version, mark, bytes });
+                    }
+                    Look::Absent => add(&mut missing, *ix, &key, state),
+                    Look::Unknown(blind) => blanks.add(state, *ix, &key, blind),
+                    // Nobody gave it a mark to be held against.
+                    Look::Untouched => {}
                 }
             }
         }
         let (missing, recorded) = (found(state, &missing), found(state, &recorded));
-        Ok((Adoptable { files, missing, recorded }, look))
+        let unseen = blanks.unseen(state).iter().map(|look| unseen(state, look)).collect();
+        Ok(ToAdopt { files, missing, recorded, unseen, look })
     }
 }

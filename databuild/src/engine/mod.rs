@@ -25,6 +25,7 @@ mod inherited;
 mod inventory;
 mod keep;
 mod keeper;
+mod moved;
 mod observers;
 mod orchestrator;
 mod pace;
@@ -35,6 +36,7 @@ mod request;
 mod retention;
 mod staging;
 mod start;
+mod starter;
 
 #[cfg(test)]
 mod testing;

@@ -4,17 +4,17 @@
 //! long as the dataset's `every` says; they are remembered here only, since an observation is a fact once it is
 //! recorded and costs no more than another look if it is forgotten.
 
+use super::files::Blanks;
 use super::inherited::Inherited;
 use crate::observe::{self, Answer, HttpClient, Order, Stop};
-use crate::publish::{self, Matched, StatMark};
+use crate::publish::{self, StatMark};
 use crate::snapshot;
 use crate::system::EnvValue;
-use databuild_core::decide::Sighting;
+use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::digest::{hash64, mix};
 use databuild_core::graph::{Dataset, DatasetIx, Observe, Observer};
-use databuild_core::observation::{self, Said};
+use databuild_core::observation::{self, Blind, Blindness, Look, Said};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
-use databuild_core::planner::Unseen;
 use databuild_core::state::State;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -33,15 +33,6 @@ const SIDE_BY_SIDE: usize = 8;
 const MOST_SILENCE: usize = 3;
 /// Answers remembered before those too old are thrown away.
 const MOST_REMEMBERED: usize = 100_000;
-
-/// What a look at observed data found.
-#[derive(Debug, Default)]
-pub(super) struct Observed {
-    /// What is not as the state says.
-    pub(super) seen: Vec<Sighting>,
-    /// What could not be observed.
-    pub(super) unseen: Vec<Unseen>,
-}
 
 /// All that looking needs.
 pub(super) struct Observers {
@@ -76,13 +67,6 @@ struct Request<'r> {
 struct Asked {
     partition: String,
     keys: BTreeMap<String, String>,
-}
-
-/// What one question brought.
-enum Found {
-    /// As the state says.
-    Same,
-    Answer(Answer, StatMark),
 }
 
 /// Partitions of a dataset that one question is about: several for a program, else one.
@@ -147,7 +131,7 @@ impl Observers {
     }
 
     /// Looks at partitions of datasets that say how they are observed. A deep look asks whatever is known.
-    pub(super) fn look(&self, state: &State, sets: &[(DatasetIx, PartitionSet)], deep: bool) -> Observed {
+    pub(super) fn look(&self, state: &State, sets: &[(DatasetIx, PartitionSet)], deep: bool) -> Sightings {
         let graph = state.graph();
         let silences: Vec<Silence> = sets.iter().map(|_| Silence::default()).collect();
         let mut found = Vec::new();
@@ -159,7 +143,7 @@ impl Observers {
             let mut keys = Vec::new();
             for key in set.iter() {
                 match self.recall(way, &dataset.partition_text(&key, &state.symbols)).filter(|_| !deep) {
-                    Some(answer) => found.push((*ix, key, Ok(Found::Answer(answer, StatMark(0))))),
+                    Some(answer) => found.push((*ix, key, said(answer))),
                     None => keys.push(key),
                 }
             }
@@ -177,9 +161,9 @@ impl Observers {
             for _ in 0..SIDE_BY_SIDE.min(questions.len()) {
                 scope.spawn(|| {
                     while let Some(question) = questions.get(next.fetch_add(1, Ordering::SeqCst)) {
-                        let said = self.ask(state, question, deep);
-                        let all = question.keys.iter().zip(said);
-                        let all = all.map(|(key, said)| (question.ix, key.clone(), said));
+                        let looks = self.ask(state, question, deep);
+                        let all = question.keys.iter().zip(looks);
+                        let all = all.map(|(key, look)| (question.ix, key.clone(), look));
                         answers.lock().unwrap_or_else(PoisonError::into_inner).extend(all);
                     }
                 });
@@ -190,26 +174,19 @@ impl Observers {
         sort_out(state, found)
     }
 
-    fn ask(&self, state: &State, question: &Question<'_>, deep: bool) -> Vec<Result<Found, String>> {
+    fn ask(&self, state: &State, question: &Question<'_>, deep: bool) -> Vec<Look> {
         let Question { dataset, observe, keys, way, silence, .. } = question;
         if let Some(message) = silence.given_up() {
-            return keys.iter().map(|_| Err(message.clone())).collect();
+            return keys.iter().map(|_| silent(message.clone())).collect();
         }
-        let said: Vec<Result<Answer, String>> = match observe {
+        let answers: Vec<Result<Answer, String>> = match observe {
             Observe::Glob { .. } => {
                 let key = &keys[0];
                 let facts = state.dataset(question.ix);
                 let entry = facts.entries.get(key).filter(|_| facts.present.contains(key) && !deep);
                 let known = entry.map(|entry| StatMark(entry.mark));
                 let pattern = dataset.partition_pattern(key, &state.symbols).unwrap_or_default();
-                return vec![match publish::observe_matching(&self.workspace, &pattern, known) {
-                    Ok(Matched::Same) => Ok(Found::Same),
-                    Ok(Matched::Nothing) => Ok(Found::Answer(Answer::Absent, StatMark(0))),
-                    Ok(Matched::Content { hash, mark }) => {
-                        Ok(Found::Answer(Answer::Version(hash.to_string()), mark))
-                    }
-                    Err(error) => Err(error.to_string()),
-                }];
+                return vec![publish::look_matching(&self.workspace, &pattern, known)];
             }
             Observe::Http { timeout, .. } => {
                 let url = dataset.partition_url(&keys[0], &state.symbols).unwrap_or_default();
@@ -229,12 +206,12 @@ impl Observers {
                 }
             },
         };
-        for (key, said) in keys.iter().zip(&said) {
-            if let Ok(answer) = said {
+        for (key, answer) in keys.iter().zip(&answers) {
+            if let Ok(answer) = answer {
                 self.remember(*way, &dataset.partition_text(key, &state.symbols), answer, observe.every());
             }
         }
-        said.into_iter().map(|said| said.map(|answer| Found::Answer(answer, StatMark(0)))).collect()
+        answers.into_iter().map(|answer| answer.map_or_else(silent, said)).collect()
     }
 
     /// Runs an observer: an answer for each partition, or why there is none.
@@ -316,34 +293,38 @@ impl Observers {
     }
 }
 
+/// What an answer says.
+fn said(answer: Answer) -> Look {
+    match answer {
+        Answer::Version(version) => Look::Present { version, mark: 0, bytes: 0 },
+        Answer::Absent => Look::Absent,
+    }
+}
+
+/// There is no answer.
+fn silent(message: String) -> Look {
+    Look::Unknown(Blind { kind: Blindness::Unreadable, message })
+}
+
 /// What differs from the state, and what is not known, by dataset and reason.
-fn sort_out(state: &State, found: Vec<(DatasetIx, PartitionKey, Result<Found, String>)>) -> Observed {
-    let mut observed = Observed::default();
-    let mut unseen: BTreeMap<(DatasetIx, String), PartitionSet> = BTreeMap::new();
-    for (dataset, key, said) in found {
+fn sort_out(state: &State, found: Vec<(DatasetIx, PartitionKey, Look)>) -> Sightings {
+    let mut seen = Vec::new();
+    let mut blanks = Blanks::default();
+    for (dataset, key, look) in found {
         let facts = state.dataset(dataset);
         let here = facts.present.contains(&key);
-        match said {
-            Ok(Found::Same) => {}
-            Ok(Found::Answer(Answer::Absent, _)) if here => observed.seen.push(Sighting::Gone(dataset, key)),
-            Ok(Found::Answer(Answer::Absent, _)) => {}
-            Ok(Found::Answer(Answer::Version(version), StatMark(mark))) => {
+        match look {
+            Look::Untouched => {}
+            Look::Absent if here => seen.push(Sighting::Gone(dataset, key)),
+            Look::Absent => {}
+            Look::Present { version, mark, .. } => {
                 let entry = facts.entries.get(&key).filter(|_| here);
                 if entry.is_none_or(|entry| entry.version != hash64(&version) || entry.mark != mark) {
-                    observed.seen.push(Sighting::Content { dataset, key, version, mark });
+                    seen.push(Sighting::Content { dataset, key, version, mark });
                 }
             }
-            Err(message) => {
-                let shape = state.graph().dataset(dataset).shape;
-                let set = unseen.entry((dataset, message)).or_insert_with(|| PartitionSet::empty(shape));
-                set.insert(&key);
-            }
+            Look::Unknown(blind) => blanks.add(state, dataset, &key, blind),
         }
     }
-    let look = |((dataset, message), set)| {
-        tracing::warn!(dataset = state.graph().dataset(dataset).name, message, "not observed");
-        Unseen { dataset, set, message }
-    };
-    observed.unseen = unseen.into_iter().map(look).collect();
-    observed
+    Sightings { graph: Some(state.registered().id.clone()), seen, unseen: blanks.unseen(state) }
 }

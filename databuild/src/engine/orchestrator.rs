@@ -1,11 +1,10 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
-use super::examiner::EndedAttempt;
 use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
 use super::pace::Pace;
 use super::perform::Performer;
-use crate::runner::{AttemptName, ExitRecord, RunnerEvent};
+use crate::runner::{AttemptName, RunnerEvent, StartSpec};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
@@ -13,7 +12,7 @@ use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +24,8 @@ pub(super) enum Message {
     Input(Box<Input>),
     /// News from the runner.
     Runner(RunnerEvent),
+    /// Attempts that were leased may be started.
+    Prepared(Vec<StartSpec>),
     /// A checkpoint was encoded, or could not be.
     Encoded(Option<Checkpoint>),
     /// Something short to do with the log between turns.
@@ -74,7 +75,6 @@ pub(super) struct Orchestrator {
     pub(super) shared: Arc<Shared>,
     pub(super) pace: Pace,
     pub(super) inbox: Receiver<Message>,
-    pub(super) examine: Sender<EndedAttempt>,
     /// Inputs for the next turn: what effects found out at once, and those whose events could not be appended.
     pub(super) postponed: Vec<Input>,
 }
@@ -119,7 +119,10 @@ impl Orchestrator {
                     let mut next = Some(first);
                     let mut taken = 0;
                     while let Some(message) = next {
-                        let urgent = matches!(message, Message::Command(_) | Message::Stop { .. });
+                        let urgent = matches!(
+                            message,
+                            Message::Command(_) | Message::Prepared(_) | Message::Stop { .. }
+                        );
                         let until = until.filter(|_| !urgent);
                         stop |= self.take(message, &mut turn);
                         taken += 1;
@@ -181,6 +184,11 @@ impl Orchestrator {
             Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
             Message::Input(input) => self.decide_fact(*input, turn),
             Message::Runner(event) => self.runner_event(event, turn),
+            Message::Prepared(starts) => {
+                for end in self.performer.begin(starts, &self.core.state) {
+                    self.decide_fact(end, turn);
+                }
+            }
             Message::Command(command) => {
                 let Command { input, blobs, inherited, answer } = *command;
                 let step = self.core.decide(input, Timestamp::now());
@@ -219,7 +227,7 @@ impl Orchestrator {
             }
             RunnerEvent::Ended { attempt, exit } => {
                 if let Some(attempt) = attempt_id(&attempt) {
-                    self.examine(attempt, *exit);
+                    self.performer.ended(attempt, *exit, &self.core.state);
                 }
             }
             RunnerEvent::Refused { attempt, code, message } => {
@@ -233,18 +241,6 @@ impl Orchestrator {
                 self.look_for_runner(turn);
             }
         }
-    }
-
-    /// Has an ended attempt examined, unless that is under way.
-    fn examine(&self, attempt: AttemptId, exit: ExitRecord) {
-        let examinations = &self.performer.examinations;
-        let Some(stop) = examinations.begin(attempt) else { return };
-        // The order to cancel may have come before its end.
-        if self.core.state.runs.get(&attempt.run).is_some_and(|run| run.cancel_requested) {
-            examinations.cancel(attempt);
-        }
-        // A closed examiner means that the engine is going down; the runner tells again.
-        let _ = self.examine.send(EndedAttempt { attempt, exit, stop });
     }
 
     fn look_for_runner(&mut self, turn: &mut Turn) {
@@ -311,14 +307,7 @@ pub(super) fn attempt_id(name: &AttemptName) -> Option<AttemptId> {
 
 /// The end of an attempt that never ran as far as anybody knows.
 pub(super) fn lost(message: String) -> AttemptEnd {
-    AttemptEnd {
-        result: Err(AttemptReport::new(AttemptOutcome::Lost, message)),
-        exit_code: None,
-        wall_ms: 0,
-        cpu_ms: 0,
-        max_rss_kb: 0,
-        checks: Vec::new(),
-    }
+    AttemptEnd::without_process(AttemptReport::new(AttemptOutcome::Lost, message))
 }
 
 #[cfg(test)]

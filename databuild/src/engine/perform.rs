@@ -1,31 +1,28 @@
 //! Carries out effects: the orchestrator's hands. Never blocks on a job; what takes long goes to a thread.
 
-use super::checks::CheckRequest;
 use super::examine::CANCELED;
-use super::examiner::Examinations;
+use super::examiner::{EndedAttempt, Examinations};
 use super::handle::Shared;
 use super::inherited::Inherited;
-use super::orchestrator::{attempt_id, lost, Message};
+use super::orchestrator::{attempt_id, Message};
 use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
-use crate::publish::{BadHash, Output, Reserved};
+use super::starter::{is_remote, LookOrder};
+use crate::publish::{BadHash, Output};
 use crate::runner::{
-    self, AttemptFiles, AttemptName, AttemptState, CheckSpec, EventSink, ExitRecord, Found, MemoryLimits,
-    RunnerClient, RunnerError, RunnerEvent, StartSpec, MAX_REQUESTS,
+    self, AttemptFiles, AttemptName, AttemptState, EventSink, ExitRecord, Found, MemoryLimits, RunnerClient,
+    RunnerError, RunnerEvent, StartSpec, MAX_REQUESTS,
 };
-use crate::snapshot;
-use crate::store::Reader;
 use crate::system::{read_left, EnvValue};
-use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Sighting, Sightings};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
-use databuild_core::graph::Resource;
 use databuild_core::ids::AttemptId;
-use databuild_core::state::State;
-use std::collections::BTreeMap;
+use databuild_core::state::{Phase, State};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Starts or finds the runner and returns a connection whose events go to the given sink.
@@ -40,12 +37,8 @@ pub(super) struct Performer {
     pub(super) shared: Arc<Shared>,
     pub(super) workspace: PathBuf,
     pub(super) staging: Arc<Staging>,
-    pub(super) reserved: Arc<Reserved>,
     pub(super) spool: PathBuf,
-    pub(super) snapshots: Arc<snapshot::Store>,
-    pub(super) reader: Arc<Reader>,
-    pub(super) base_env: Vec<(String, String)>,
-    pub(super) inherited: Inherited,
+    pub(super) inherited: Arc<Mutex<Inherited>>,
     pub(super) runner: Option<RunnerClient>,
     /// How much may run at once, as the runner was told.
     pub(super) told_slots: Option<usize>,
@@ -54,6 +47,12 @@ pub(super) struct Performer {
     pub(super) try_again: Option<Instant>,
     pub(super) inbox: Sender<Message>,
     pub(super) publish: Sender<PublishOrder>,
+    pub(super) start: Sender<LookOrder>,
+    /// Attempts that are being prepared.
+    pub(super) starting: BTreeSet<AttemptId>,
+    /// Where others are asked.
+    pub(super) ask: Sender<LookOrder>,
+    pub(super) examine: Sender<EndedAttempt>,
     /// What is being looked at of ended attempts.
     pub(super) examinations: Examinations,
 }
@@ -61,15 +60,15 @@ pub(super) struct Performer {
 impl Performer {
     /// Carries out effects; returns what was found out at once.
     pub(super) fn perform(&mut self, effects: Vec<Effect>, state: &State) -> Vec<Input> {
-        let mut starts = Vec::new();
         let mut found = Vec::new();
         let mut forget = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Start(spec) => match self.start_spec(&spec, state) {
-                    Ok(start) => starts.push(start),
-                    Err(inputs) => found.extend(inputs),
-                },
+                Effect::Start(spec) => {
+                    self.starting.insert(spec.attempt);
+                    // A starter that is gone means that the engine goes down; a restart leases again.
+                    let _ = self.start.send(LookOrder::Start(spec));
+                }
                 Effect::Cancel(attempt) => {
                     self.examinations.cancel(attempt);
                     if let (Some(runner), Ok(name)) = (&self.runner, AttemptName::new(attempt.to_string())) {
@@ -86,6 +85,7 @@ impl Performer {
                     }
                 }
                 Effect::Forget(attempt) => {
+                    self.starting.remove(&attempt);
                     forget.extend(AttemptName::new(attempt.to_string()).ok());
                     let _ = self.publish.send(PublishOrder::Clear { attempt });
                 }
@@ -96,17 +96,67 @@ impl Performer {
                 // Logs are kept for `databuild logs`; `gc` removes old ones.
                 report(runner.forget(&forget, true));
             }
-            if !starts.is_empty() {
-                report(runner.start(&starts));
-            }
-        } else {
-            for start in starts {
-                if let Some(attempt) = attempt_id(&start.attempt) {
-                    found.push(Input::AttemptEnded { attempt, end: lost("there is no runner".to_owned()) });
-                }
-            }
         }
         found
+    }
+
+    /// Starts attempts that were prepared; returns the ends of those that cannot be started.
+    pub(super) fn begin(&mut self, prepared: Vec<StartSpec>, state: &State) -> Vec<Input> {
+        let mut ends = Vec::new();
+        let mut starts = Vec::new();
+        for start in prepared {
+            let Some(attempt) = attempt_id(&start.attempt) else { continue };
+            self.starting.remove(&attempt);
+            let run = state.runs.get(&attempt.run);
+            let run = run.filter(|run| run.attempt == attempt.number && run.phase == Phase::Leased);
+            let end = |outcome, message: &str| {
+                let report = AttemptReport::new(outcome, message);
+                Input::AttemptEnded { attempt, end: AttemptEnd::without_process(report) }
+            };
+            match (run, &self.runner) {
+                // It was given up meanwhile.
+                (None, _) => drop(self.publish.send(PublishOrder::Clear { attempt })),
+                (Some(run), _) if run.cancel_requested => {
+                    ends.push(end(AttemptOutcome::Canceled, "canceled before it started"));
+                }
+                (Some(_), None) => ends.push(end(AttemptOutcome::Lost, "there is no runner")),
+                (Some(_), Some(runner)) if !start.checks.is_empty() && !runner.runs_checks() => {
+                    // It would make the outputs and leave them unchecked.
+                    let message = "the runner that still runs is of an older version and runs no checks; \
+                                   when its jobs are done, end it by `databuild stop --jobs`";
+                    ends.push(end(AttemptOutcome::Failure { permanent: true }, message));
+                }
+                (Some(_), Some(_)) => starts.push(start),
+            }
+        }
+        if let Some(runner) = self.runner.as_ref().filter(|_| !starts.is_empty()) {
+            report(runner.start(&starts));
+        }
+        ends
+    }
+
+    /// Has an attempt that has ended looked at, and what others have to be asked about before that. Once, though the
+    /// runner may tell of its end twice.
+    pub(super) fn ended(&self, attempt: AttemptId, exit: ExitRecord, state: &State) {
+        let Some(stop) = self.examinations.begin(attempt) else { return };
+        let run = state.runs.get(&attempt.run);
+        // The order to cancel may have come before its end.
+        if run.is_some_and(|run| run.cancel_requested) {
+            self.examinations.cancel(attempt);
+        }
+        let asks = run.is_some_and(|run| {
+            let graph = &run.graph.graph;
+            let found = run.discovered.iter().filter_map(|text| graph.locate(text, &state.symbols));
+            let declared = graph.job(run.job).inputs.iter().map(|input| input.dataset);
+            declared.chain(found.map(|(ix, _)| ix)).any(|ix| is_remote(graph, ix))
+        });
+        let ended = EndedAttempt { attempt, exit, asked: None, stop };
+        // A closed channel means that the engine is going down; the runner tells again.
+        if asks {
+            let _ = self.ask.send(LookOrder::Ended(Box::new(ended)));
+        } else {
+            let _ = self.examine.send(ended);
+        }
     }
 
     /// Outputs with their staging paths and places, if they are files. These follow from the log alone, so that an intent
@@ -169,6 +219,8 @@ impl Performer {
                 self.try_again = Some(Instant::now() + TRY_AGAIN);
             }
         }
+        // They are handed to whoever is there when they are prepared.
+        known.extend(live.iter().filter(|attempt| self.starting.contains(attempt)));
         for attempt in live.iter().filter(|attempt| !known.contains(attempt)).copied().collect::<Vec<_>>() {
             if let Some(exit) = self.ended_before(attempt) {
                 known.push(attempt);
@@ -245,7 +297,7 @@ impl Performer {
     }
 
     pub(super) fn keep_inherited(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
-        self.inherited.store(values)
+        self.inherited.lock().unwrap_or_else(PoisonError::into_inner).store(values)
     }
 
     /// Tells the runner how much may run at once, if it does not know.
@@ -258,176 +310,6 @@ impl Performer {
             self.told_slots = Some(slots);
         }
     }
-
-    fn start_spec(&self, spec: &AttemptSpec, state: &State) -> Result<StartSpec, Vec<Input>> {
-        let attempt = spec.attempt;
-        let fail = |message: String, permanent: bool| {
-            let end = AttemptEnd {
-                result: Err(AttemptReport::new(AttemptOutcome::Failure { permanent }, message)),
-                exit_code: None,
-                wall_ms: 0,
-                cpu_ms: 0,
-                max_rss_kb: 0,
-                checks: Vec::new(),
-            };
-            Input::AttemptEnded { attempt, end }
-        };
-        let request = request::build(spec, state, &self.workspace, &self.staging, &self.reader)
-            .map_err(|error| vec![fail(error.to_string(), false)])?;
-        if let Some(inputs) = self.vanished(spec, state, &request) {
-            return Err(inputs);
-        }
-        // Before it runs in vain. Links can change until it is published, so that looks again.
-        let places = request.outputs.iter().filter_map(|output| output.final_path.as_deref());
-        self.reserved.check(places).map_err(|error| vec![fail(error.to_string(), true)])?;
-        let job = spec.graph.graph.job(spec.job);
-        let snapshot = self
-            .snapshot(&job.label, &job.code)
-            .map_err(|(message, permanent)| vec![fail(message, permanent)])?;
-        let arguments = request::arguments(spec, &request).map_err(|message| vec![fail(message, true)])?;
-        let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
-        argv.extend(arguments);
-        let name =
-            AttemptName::new(attempt.to_string()).map_err(|error| vec![fail(error.to_string(), true)])?;
-        let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
-        start.env = self.environment(spec, &job.env, &job.env_inherit, &snapshot);
-        // What is only tried is published by nobody.
-        if state.runs.get(&attempt.run).is_none_or(|run| run.trial.is_none()) {
-            start.checks = self
-                .checks(spec, &request, &start.attempt)
-                .map_err(|(message, permanent)| vec![fail(message, permanent)])?;
-        }
-        start.check_failures = job.batch.is_some();
-        self.staging.prepare(start.attempt.as_str());
-        let noted = self.staging.note(start.attempt.as_str(), &request);
-        noted.map_err(|error| vec![fail(format!("its staging folder cannot be made: {error}"), false)])?;
-        start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
-        start.request =
-            serde_json::to_string(&request).map_err(|error| vec![fail(error.to_string(), true)])?;
-        if start.request_bytes() > MAX_REQUESTS {
-            return Err(vec![fail(too_large(&start, spec), true)]);
-        }
-        let memory = job.takes.iter().find(|(resource, _)| *resource == Resource::Memory);
-        start.memory = memory.map(|(_, bytes)| *bytes);
-        start.timeout_ms = job.timeout.map(millis);
-        start.grace_ms = millis(job.grace);
-        Ok(start)
-    }
-
-    /// The code with this digest; or why there is none, and whether for good.
-    fn snapshot(&self, label: &str, code: &str) -> Result<snapshot::SnapshotRef, (String, bool)> {
-        let code = code.parse().map_err(|_| (format!("the graph has no code digest for {label}"), true))?;
-        match self.snapshots.find(&code) {
-            Ok(Some(snapshot)) => Ok(snapshot),
-            Ok(None) => {
-                let message = format!(
-                        "the code snapshot of {label} is not in the code store ({}); run `bazel run //:databuild -- status` to store it again",
-                    self.snapshots.root().display()
-                );
-                Err((message, true))
-            }
-            Err(error) => Err((error.to_string(), false)),
-        }
-    }
-
-    /// The checks of what an attempt makes; or why they cannot be run, and whether for good.
-    fn checks(
-        &self,
-        spec: &AttemptSpec,
-        request: &request::Request,
-        attempt: &AttemptName,
-    ) -> Result<Vec<CheckSpec>, (String, bool)> {
-        let graph = &spec.graph.graph;
-        let files = AttemptFiles::new(&self.spool, attempt);
-        let checks: Vec<CheckSpec> = graph
-            .checks_of(spec.job)
-            .map(|check| {
-                let dataset = &graph.dataset(check.dataset).name;
-                let request = CheckRequest::new(check, dataset, request, files.report());
-                let snapshot = self.snapshot(&check.label, &check.code)?;
-                let mut argv = vec![snapshot.file(&check.executable).to_string_lossy().into_owned()];
-                argv.extend(request.arguments(check).map_err(|message| (message, true))?);
-                let request = serde_json::to_string(&request).map_err(|error| (error.to_string(), true))?;
-                Ok(CheckSpec {
-                    name: check.label.clone(),
-                    argv,
-                    env: self.environment(spec, &check.env, &check.env_inherit, &snapshot),
-                    request,
-                    timeout_ms: millis(check.timeout),
-                    grace_ms: millis(check.grace),
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        if !checks.is_empty() && self.runner.as_ref().is_some_and(|runner| !runner.runs_checks()) {
-            // It would make the outputs and leave them unchecked.
-            let message = "the runner that still runs is of an older version and runs no checks; \
-                           when its jobs are done, end it by `databuild stop --jobs`";
-            return Err((message.to_owned(), true));
-        }
-        Ok(checks)
-    }
-
-    /// Inputs whose file is gone by now: facts about them, and the end of the attempt.
-    fn vanished(&self, spec: &AttemptSpec, state: &State, request: &request::Request) -> Option<Vec<Input>> {
-        let mut gone = Vec::new();
-        let mut first = None;
-        for (name, ix, set) in &spec.inputs {
-            let files = request.inputs.get(name).into_iter().flatten();
-            let keys = spec.graph.graph.dataset(*ix).in_order(set, &state.symbols);
-            for (key, file) in keys.into_iter().zip(files) {
-                if file.vanished() {
-                    first.get_or_insert_with(|| file.partition.clone());
-                    gone.push(Sighting::Gone(*ix, key));
-                }
-            }
-        }
-        for ((ix, key), file) in spec.discovered.iter().zip(&request.discovered) {
-            if file.vanished() {
-                first.get_or_insert_with(|| file.partition.clone());
-                gone.push(Sighting::Gone(*ix, key.clone()));
-            }
-        }
-        let first = first?;
-        let sightings = Sightings { graph: Some(spec.graph.id.clone()), seen: gone, unseen: Vec::new() };
-        // No fault of the job: the core makes the input anew and then this run, or says that nobody can.
-        let end = lost(format!("its input {first} was gone when it was to start"));
-        Some(vec![Input::Sightings(sightings), Input::AttemptEnded { attempt: spec.attempt, end }])
-    }
-
-    /// The environment of a process of an attempt, which has this of its own and runs from this code.
-    fn environment(
-        &self,
-        spec: &AttemptSpec,
-        own: &BTreeMap<String, String>,
-        inherit: &[String],
-        snapshot: &snapshot::SnapshotRef,
-    ) -> Vec<(String, EnvValue)> {
-        let mut env = usable(&self.base_env);
-        env.extend(inherit.iter().filter_map(|name| Some((name.clone(), self.inherited.get(name)?.clone()))));
-        env.extend(own.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
-        let runfiles = runfiles_environment(&snapshot.runfiles().to_string_lossy());
-        env.extend(runfiles.map(|(name, value)| (name, value.into())));
-        env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string().into());
-        env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string().into());
-        env.into_iter().collect()
-    }
-}
-
-/// What to say of an attempt that would be told more than the runner takes.
-fn too_large(start: &StartSpec, spec: &AttemptSpec) -> String {
-    const MIB: usize = 1 << 20;
-    format!(
-        "the request for {} partitions would have {} MiB, and may have {} MiB with those of the checks; \
-         lower `batch` of {}, or let it read fewer partitions at once",
-        spec.set.len(),
-        start.request_bytes().div_ceil(MIB),
-        MAX_REQUESTS / MIB,
-        spec.graph.graph.job(spec.job).label
-    )
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Of the environment that every process gets, what holds now. A temporary folder may be gone that was there when the

@@ -1,16 +1,18 @@
 //! The request: what a job is told, and what the server reads back after a restart to find its outputs.
 
 use super::staging::{self, Staging};
-use crate::publish;
+use crate::publish::{self, StatMark};
 use crate::store::Reader;
 use databuild_core::decide::AttemptSpec;
+use databuild_core::digest::hash64;
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::ids::Seq;
+use databuild_core::observation::Blind;
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
 use databuild_core::symbols::Symbols;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Later than any event.
@@ -90,13 +92,32 @@ pub struct InputFile {
     pub metadata: serde_json::Value,
     /// The job that made it had nothing to produce.
     pub empty: bool,
+    /// Of its files, when the attempt started, by which the server tells whether they are as they were; in hexadecimal
+    /// digits. Absent for what is not a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
-impl Request {
-    /// The first input whose file is not there.
-    pub(super) fn vanished_input(&self) -> Option<&InputFile> {
-        self.inputs.values().flatten().chain(&self.discovered).find(|file| file.vanished())
-    }
+/// Marks of the files of inputs, by the dataset of an attempt's graph.
+pub(super) type Marks = HashMap<(DatasetIx, PartitionKey), StatMark>;
+
+/// Why a request cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BuildError {
+    /// The history cannot be read.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// An input is not what the state says.
+    #[error("its input {0} was changed before it started")]
+    Moved(String),
+    /// Nobody can say what an input is.
+    #[error("its input {partition} could not be observed: {message}")]
+    Unknown {
+        /// Which.
+        partition: String,
+        /// Why, and what to do.
+        message: String,
+    },
 }
 
 impl InputFile {
@@ -105,6 +126,10 @@ impl InputFile {
         let gone = |path: &PathBuf| !path.exists();
         let all_gone = |paths: &Vec<PathBuf>| paths.is_empty() || paths.iter().any(gone);
         !self.empty && (self.path.as_ref().is_some_and(gone) || self.paths.as_ref().is_some_and(all_gone))
+    }
+
+    pub(super) fn mark(&self) -> Option<StatMark> {
+        u64::from_str_radix(self.mark.as_ref()?, 16).ok().map(StatMark)
     }
 
     /// Its file, if it is exactly one.
@@ -132,7 +157,8 @@ pub(super) fn build(
     workspace: &Path,
     staging: &Staging,
     reader: &Reader,
-) -> Result<Request, crate::store::StoreError> {
+    marks: &Marks,
+) -> Result<Request, BuildError> {
     let (graph, symbols) = (&spec.graph.graph, &state.symbols);
     let attempt = spec.attempt.to_string();
     let job = graph.job(spec.job);
@@ -154,21 +180,47 @@ pub(super) fn build(
     };
     let outputs =
         graph.home(spec.job).in_order(&spec.set, symbols).into_iter().flat_map(outputs_of).collect();
-    let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, crate::store::StoreError> {
+    let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, BuildError> {
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
         let made = reader.materialization_at(&state.texts_in(graph, ix, key), LATEST)?.value;
+        if let Some(made) = &made {
+            // The history may know more by now than the state.
+            let now = super::starter::same_place(&spec.graph, state, ix).map(|now| state.dataset(now));
+            let held = now.and_then(|facts| facts.entries.get(key));
+            if held.is_some_and(|held| held.version != hash64(&made.version)) {
+                return Err(BuildError::Moved(partition));
+            }
+        }
+        let known = marks.get(&(ix, key.clone())).copied();
+        let path = dataset.partition_path(key, symbols).map(|path| workspace.join(path));
+        let empty = made.as_ref().is_some_and(|made| made.empty);
+        let (mut mark, mut paths) = (None, None);
+        if let Some(path) = path.as_ref().filter(|_| !empty) {
+            // What the graph of today has elsewhere was not looked at.
+            let now = || publish::stat_mark(path).ok().flatten();
+            mark = Some(known.or_else(now).ok_or_else(|| BuildError::Moved(partition.clone()))?);
+        }
+        if let Some(pattern) = dataset.partition_pattern(key, symbols) {
+            let found = publish::matching(workspace, &pattern).map_err(|error| BuildError::Unknown {
+                partition: partition.clone(),
+                message: Blind::from(error).message,
+            })?;
+            if known.is_some_and(|known| known != found.mark) {
+                return Err(BuildError::Moved(partition));
+            }
+            mark = Some(found.files_mark);
+            paths = Some(found.paths);
+        }
         Ok(InputFile {
             dataset: dataset.name.clone(),
             keys: keys(dataset, key, symbols),
-            path: dataset.partition_path(key, symbols).map(|path| workspace.join(path)),
-            paths: dataset.partition_pattern(key, symbols).map(|pattern| {
-                // What cannot be listed now counts as gone, and is looked at again.
-                publish::matching(workspace, &pattern).unwrap_or_default()
-            }),
+            path,
+            paths,
+            mark: mark.map(|mark| format!("{:016x}", mark.0)),
             url: dataset.partition_url(key, symbols),
             version: made.as_ref().map(|made| made.version.clone()),
-            empty: made.as_ref().is_some_and(|made| made.empty),
+            empty,
             metadata: made
                 .and_then(|made| serde_json::from_str(&made.metadata).ok())
                 .unwrap_or_else(|| serde_json::json!({})),

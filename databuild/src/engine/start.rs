@@ -11,6 +11,7 @@ use super::perform::{no_runner, ConnectRunner, Performer};
 use super::publisher::{self, PublishOrder};
 use super::replay::{self, ReplayError};
 use super::staging::Staging;
+use super::starter::{self, Starter};
 use crate::daemon::STATE_DIR_NAME;
 use crate::publish::Reserved;
 use crate::snapshot;
@@ -19,6 +20,7 @@ use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::Refresh;
 use databuild_core::ids::WantId;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -108,15 +110,26 @@ impl Engine {
         for attempt in staging.left(&live) {
             let _ = publish_send.send(PublishOrder::Clear { attempt });
         }
-        let mut performer = Performer {
+        let (start_send, start_receive) = mpsc::channel();
+        let (ask_send, ask_receive) = mpsc::channel();
+        let inherited = Arc::new(Mutex::new(Inherited::load(&config.inherited)));
+        let of_files = Arc::new(Starter {
             shared: Arc::clone(&shared),
             workspace: config.workspace.clone(),
             staging: Arc::clone(&staging),
             reserved: Arc::clone(&reserved),
+            spool: config.spool.clone(),
             snapshots: config.snapshots,
             reader: Arc::clone(&config.reader),
             base_env: config.base_env,
-            inherited: Inherited::load(&config.inherited),
+            inherited: Arc::clone(&inherited),
+            observers: Arc::clone(&observers),
+        });
+        let mut performer = Performer {
+            shared: Arc::clone(&shared),
+            workspace: config.workspace.clone(),
+            staging: Arc::clone(&staging),
+            inherited,
             runner: None,
             told_slots: None,
             try_again: None,
@@ -124,12 +137,17 @@ impl Engine {
             spool: config.spool.clone(),
             inbox: inbox.clone(),
             publish: publish_send,
+            start: start_send,
+            starting: BTreeSet::new(),
+            ask: ask_send.clone(),
+            examine: examine_send.clone(),
             examinations: Examinations::default(),
         };
         let pace = Pace::default();
         let (of_examiner, of_publisher) = (pace.clone(), pace.clone());
         let mut workers = Vec::new();
         let looking = (Arc::clone(&shared), observers.clone());
+        let again = looking.clone();
         let examiner = Examiner {
             spool: config.spool.clone(),
             workspace: config.workspace.clone(),
@@ -144,8 +162,20 @@ impl Engine {
                 let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
                 look.ok().map(|look| look.sightings)
             }),
+            look_again: Arc::new(move |partitions| {
+                super::files::look_at_named(&again.0.snapshot.load_full().state, partitions, &again.1)
+            }),
         };
         workers.push(spawn("examiner", move || examiner.run(&examine_receive, &of_examiner))?);
+        let of_remotes = Arc::clone(&of_files);
+        let (to_loop, examine) = (inbox.clone(), examine_send.clone());
+        workers.push(spawn("starter", move || {
+            starter::starter(&of_files, &start_receive, &to_loop, Some(&ask_send), &examine);
+        })?);
+        let to_loop = inbox.clone();
+        workers.push(spawn("asker", move || {
+            starter::starter(&of_remotes, &ask_receive, &to_loop, None, &examine_send);
+        })?);
         let to_loop = inbox.clone();
         workers.push(spawn("publisher", move || {
             publisher::publisher(&staging, &reserved, &publish_receive, &to_loop, &of_publisher);
@@ -163,7 +193,6 @@ impl Engine {
             shared: Arc::clone(&shared),
             pace,
             inbox: messages,
-            examine: examine_send,
             postponed: first,
         };
         let handle = Handle {

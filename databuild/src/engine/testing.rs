@@ -3,11 +3,13 @@
 use super::handle::{Shared, Snapshot};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
+use super::observers::Observers;
 use super::orchestrator::{Message, Orchestrator};
 use super::pace::Pace;
 use super::perform::{no_runner, Performer};
 use super::replay;
 use super::staging::Staging;
+use super::starter::{self, Starter};
 use crate::publish::Reserved;
 use crate::runner::RunnerError;
 use crate::store::{MemoryLog, Reader};
@@ -22,10 +24,10 @@ use databuild_core::range_set::Key;
 use jiff::civil::date;
 use jiff::{Span, Timestamp};
 use serde_json::json;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::mpsc::{self, Sender};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const CITIES: [&str; 2] = ["oslo", "rome"];
 
@@ -111,7 +113,8 @@ pub(super) fn want_of(target: &str) -> WantRequest {
     }
 }
 
-/// A loop with a log in memory and without runner, and its inbox. Whatever it starts fails at once.
+/// A loop with a log in memory and without runner, and its inbox. Whatever it starts fails at once, since its code is not
+/// in the store.
 pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Message>) {
     let core = Core::new(slots);
     let log = MemoryLog::new();
@@ -119,20 +122,34 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
     let (inbox, messages) = mpsc::channel();
     let (examine, _) = mpsc::channel();
     let (publish, _) = mpsc::channel();
+    let (start, orders) = mpsc::channel();
+    let (ask, _) = mpsc::channel();
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
         seq: tokio::sync::watch::channel(0).0,
         memory_limits: ArcSwap::from_pointee(no_runner()),
     });
+    let staging = Arc::new(Staging::new(folder.join("staging")));
+    let inherited = Arc::new(Mutex::new(Inherited::load(&folder.join("inherited"))));
+    let starter = Starter {
+        shared: Arc::clone(&shared),
+        workspace: folder.to_owned(),
+        staging: Arc::clone(&staging),
+        reserved: Arc::new(Reserved::new(folder, &folder.join("state"))),
+        spool: folder.join("spool"),
+        snapshots: store(folder),
+        reader: Arc::new(Reader::new(&folder.join("log"), 1)),
+        base_env: Vec::new(),
+        inherited: Arc::clone(&inherited),
+        observers: Arc::new(observers(folder)),
+    };
+    let (to_loop, to_examiner) = (inbox.clone(), examine.clone());
+    std::thread::spawn(move || starter::starter(&starter, &orders, &to_loop, None, &to_examiner));
     let performer = Performer {
         shared: Arc::clone(&shared),
         workspace: folder.to_owned(),
-        reserved: Arc::new(Reserved::new(folder, &folder.join("state"))),
-        staging: Arc::new(Staging::new(folder.join("staging"))),
-        snapshots: Arc::new(crate::snapshot::Store::open(folder.join("store")).unwrap()),
-        reader: Arc::new(Reader::new(&folder.join("log"), 1)),
-        base_env: Vec::new(),
-        inherited: Inherited::load(&folder.join("inherited")),
+        staging,
+        inherited,
         runner: None,
         told_slots: None,
         try_again: None,
@@ -140,6 +157,10 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         spool: folder.join("spool"),
         inbox: inbox.clone(),
         publish,
+        start,
+        starting: BTreeSet::new(),
+        ask,
+        examine,
         examinations: Default::default(),
     };
     let orchestrator = Orchestrator {
@@ -150,10 +171,20 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         shared,
         pace: Pace::default(),
         inbox: messages,
-        examine,
         postponed: Vec::new(),
     };
     (orchestrator, inbox)
+}
+
+/// An empty code store.
+fn store(folder: &Path) -> Arc<crate::snapshot::Store> {
+    Arc::new(crate::snapshot::Store::open(folder.join("store")).unwrap())
+}
+
+/// Observers that nobody asks anything.
+pub(super) fn observers(folder: &Path) -> Observers {
+    let inherited = folder.join("inherited");
+    Observers::new(folder.to_owned(), folder.join("observers"), store(folder), Vec::new(), inherited).unwrap()
 }
 
 /// Registers a graph whose external dataset has this name.

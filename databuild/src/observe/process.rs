@@ -66,6 +66,9 @@ pub enum ProcessError {
     /// It talks too much.
     #[error("it says more than {MAX_BYTES} bytes; write one short line for each partition")]
     TooLong,
+    /// What it left is nothing that can be read.
+    #[error("what it left at DATABUILD_REPORT is no file; write lines to a plain file")]
+    NoReport,
     /// Nobody waits for it any more.
     #[error("the server is going down")]
     Stopped,
@@ -109,6 +112,11 @@ impl Stop {
 /// # Errors
 /// It did not end well and in time.
 pub fn run(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
+    // A server that was killed left what its observers had said; that is nobody's answer now.
+    match fs::remove_dir_all(order.folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ProcessError::Start(error)),
+        _ => {}
+    }
     fs::create_dir_all(order.folder).map_err(ProcessError::Start)?;
     let answer = run_in_folder(order);
     if let Err(error) = fs::remove_dir_all(order.folder) {

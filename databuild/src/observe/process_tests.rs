@@ -92,6 +92,15 @@ fn a_report_that_is_no_file_is_not_waited_for() {
 }
 
 #[test]
+fn what_an_observer_before_left_is_nobodys_answer() {
+    let place = Place::new();
+    let folder = place.at("folder");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("report.jsonl"), "old").unwrap();
+    assert_eq!(place.run("echo new", LONG).unwrap(), "new\n");
+}
+
+#[test]
 fn a_failure_tells_the_last_line_of_stderr() {
     let place = Place::new();
     let error = place.run("echo first >&2; echo 'no such table' >&2; echo; exit 3", LONG).unwrap_err();

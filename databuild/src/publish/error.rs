@@ -1,5 +1,6 @@
 //! Why an output cannot be published.
 
+use databuild_core::observation::{Blind, Blindness};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -141,6 +142,28 @@ impl PublishError {
             }
             _ => Self::Io { action, path, source },
         }
+    }
+}
+
+/// Why data of others cannot be looked at; it is no output, and so it is told in other words.
+impl From<PublishError> for Blind {
+    fn from(error: PublishError) -> Blind {
+        let (kind, message) = match error {
+            PublishError::StillChanging { path } => (
+                Blindness::Unstable,
+                format!("{} kept changing while it was read; try again when nobody writes to it", path.display()),
+            ),
+            PublishError::SpecialFile { path } => (
+                Blindness::Foreign,
+                format!(
+                    "{} is a pipe, a socket or a device, which has no content to compare; remove it, or observe the files \
+                     beside it with observe.glob",
+                    path.display()
+                ),
+            ),
+            other => (Blindness::Unreadable, other.to_string()),
+        };
+        Blind { kind, message }
     }
 }
 

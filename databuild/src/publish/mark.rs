@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use databuild_core::digest::mix;
 
-use super::walk::{walk, Entry, Stat, Type};
+use super::walk::{leads_nowhere, walk_with, Entry, Links, Stat, Type};
 
 /// Starting values; they tell a file from a directory, and the next version from this one.
 const FILE: u64 = 0x6461_7461_6631;
@@ -53,13 +53,26 @@ fn with_stat(seed: u64, stat: Stat) -> u64 {
     mix(mix(mix(seed, stat.size), stat.mtime.cast_unsigned()), stat.inode)
 }
 
+/// The mark of these files now, in this order; `None` if any of them is gone.
+pub fn files_mark(paths: &[PathBuf]) -> io::Result<Option<StatMark>> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(meta) => files.push((path.clone(), Stat::of(&meta))),
+            Err(error) if leads_nowhere(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(StatMark::of_files(&files)))
+}
+
 /// The mark of what is at `path` now; `None` if nothing is. A link at `path` is followed, so that the
 /// mark always speaks of the data (and an output replaced by a link to another file is changed).
 pub fn stat_mark(path: &Path) -> io::Result<Option<StatMark>> {
     let look = || -> io::Result<StatMark> {
         let meta = fs::metadata(path)?;
         Ok(if meta.is_dir() {
-            StatMark::of_entries(&walk(path)?)
+            StatMark::of_entries(&walk_with(path, Links::Followed)?)
         } else {
             StatMark::of_file(Stat::of(&meta))
         })

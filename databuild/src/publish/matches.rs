@@ -9,18 +9,18 @@
 //! SHA-256 of its content.
 
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use databuild_core::observation::Look;
 use glob::{MatchOptions, Pattern};
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Context as _, PublishError};
 use super::hash::ContentHash;
-use super::inspect::{observe, update_counted, Kind};
+use super::inspect::{observe, update_counted, Kind, TRIES};
 use super::mark::StatMark;
-use super::walk::Stat;
+use super::walk::{leads_nowhere, Stat};
 
 /// Most files of one partition; a job's request names each of them.
 pub const MOST_MATCHES: usize = 10_000;
@@ -28,20 +28,15 @@ pub const MOST_MATCHES: usize = 10_000;
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// What a look at the files of a pattern says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Matched {
-    /// There is none.
-    Nothing,
-    /// They are untouched since their mark was taken.
-    Same,
-    /// They hold this.
-    Content {
-        /// The data version.
-        hash: ContentHash,
-        /// Equal as long as the same files are untouched.
-        mark: StatMark,
-    },
+/// The files that match a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matching {
+    /// They, sorted by their paths.
+    pub paths: Vec<PathBuf>,
+    /// Equal to that of a look as long as the same files are untouched.
+    pub mark: StatMark,
+    /// What [`super::files_mark`] gives for `paths` as long as they are untouched.
+    pub files_mark: StatMark,
 }
 
 /// A pattern that can be matched.
@@ -133,7 +128,7 @@ impl Walk {
         let dir = self.base.join(at);
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,
-            Err(error) if is_absence(&error) => return Ok(Vec::new()),
+            Err(error) if leads_nowhere(&error) => return Ok(Vec::new()),
             Err(error) => return Err(PublishError::io("list", &dir, error)),
         };
         let mut names = Vec::new();
@@ -152,58 +147,64 @@ impl Walk {
             Ok(_) if path.to_str().is_none() => return Err(PublishError::NotText { path }),
             Ok(_) if found.len() >= MOST_MATCHES => return Err(PublishError::TooManyMatches { path }),
             Ok(meta) => found.push((at.to_owned(), Stat::of(&meta))),
-            Err(error) if is_absence(&error) => {}
+            Err(error) if leads_nowhere(&error) => {}
             Err(error) => return Err(PublishError::io("look at", &path, error)),
         }
         Ok(())
     }
 }
 
-/// Also of a link in a circle, which leads to no file.
-fn is_absence(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-        || error.raw_os_error() == Some(libc::ELOOP)
-}
-
-/// The files that match a pattern, sorted by their paths; a relative pattern is of the workspace.
+/// The files that match a pattern; a relative pattern is of the workspace.
 ///
 /// # Errors
 /// They cannot be listed, are too many, or have names that cannot be told to a job.
-pub fn matching(workspace: &Path, pattern: &str) -> Result<Vec<PathBuf>, PublishError> {
+pub fn matching(workspace: &Path, pattern: &str) -> Result<Matching, PublishError> {
     let walk = Walk::of(workspace, pattern)?;
-    Ok(walk.files()?.into_iter().map(|(path, _)| walk.base.join(path)).collect())
+    let files = walk.files()?;
+    let mark = StatMark::of_files(&files);
+    let whole: Vec<_> = files.into_iter().map(|(path, stat)| (walk.base.join(path), stat)).collect();
+    let files_mark = StatMark::of_files(&whole);
+    Ok(Matching { paths: whole.into_iter().map(|(path, _)| path).collect(), mark, files_mark })
 }
 
-/// Looks at the files that match a pattern. They are read unless `known` is their mark.
-///
-/// # Errors
-/// As [`matching`]; and they cannot be read, or are being written.
-pub fn observe_matching(
-    workspace: &Path,
-    pattern: &str,
-    known: Option<StatMark>,
-) -> Result<Matched, PublishError> {
+/// What a look at the files that match a pattern says. They are read unless `known` is their mark.
+#[must_use]
+pub fn look_matching(workspace: &Path, pattern: &str, known: Option<StatMark>) -> Look {
+    let mut found = look_once(workspace, pattern, known);
+    for _ in 1..TRIES {
+        if !matches!(found, Err(PublishError::StillChanging { .. })) {
+            break;
+        }
+        found = look_once(workspace, pattern, known);
+    }
+    found.unwrap_or_else(|error| Look::Unknown(error.into()))
+}
+
+fn look_once(workspace: &Path, pattern: &str, known: Option<StatMark>) -> Result<Look, PublishError> {
     let walk = Walk::of(workspace, pattern)?;
     let files = walk.files()?;
     if files.is_empty() {
-        return Ok(Matched::Nothing);
+        return Ok(Look::Absent);
     }
     let mark = StatMark::of_files(&files);
     if known == Some(mark) {
-        return Ok(Matched::Same);
+        return Ok(Look::Untouched);
     }
+    let mut bytes = 0;
     let mut hasher = Sha256::new_with_prefix(b"databuild-matches 1\n");
-    for (relative, _) in &files {
+    for (relative, stat) in &files {
         let path = walk.base.join(relative);
         match observe(&path)? {
-            Some(found) if found.kind == Kind::File => {
+            Some(found) if found.kind == Kind::File && found.mark == StatMark::of_file(*stat) => {
                 update_counted(&mut hasher, relative.as_os_str().as_bytes());
                 hasher.update(found.hash.as_bytes());
+                bytes += found.bytes;
             }
             _ => return Err(PublishError::StillChanging { path }),
         }
     }
-    Ok(Matched::Content { hash: ContentHash::from_sha256(hasher.finalize().into()), mark })
+    let version = ContentHash::from_sha256(hasher.finalize().into()).to_string();
+    Ok(Look::Present { version, mark: mark.0, bytes })
 }
 
 #[cfg(test)]
@@ -231,18 +232,18 @@ mod tests {
         }
 
         fn find(&self, pattern: &str) -> Vec<String> {
-            let found = matching(self.0.path(), pattern).unwrap();
+            let found = matching(self.0.path(), pattern).unwrap().paths;
             let relative = |path: &PathBuf| path.strip_prefix(self.0.path()).unwrap().display().to_string();
             found.iter().map(relative).collect()
         }
 
-        fn content(&self, pattern: &str, known: Option<StatMark>) -> Matched {
-            observe_matching(self.0.path(), pattern, known).unwrap()
+        fn content(&self, pattern: &str, known: Option<StatMark>) -> Look {
+            look_matching(self.0.path(), pattern, known)
         }
 
-        fn hash_and_mark(&self, pattern: &str) -> (ContentHash, StatMark) {
+        fn hash_and_mark(&self, pattern: &str) -> (String, StatMark) {
             match self.content(pattern, None) {
-                Matched::Content { hash, mark } => (hash, mark),
+                Look::Present { version, mark, .. } => (version, StatMark(mark)),
                 other => panic!("{other:?}"),
             }
         }
@@ -299,11 +300,8 @@ mod tests {
     fn the_hash_is_of_paths_and_contents_and_is_pinned_because_it_is_stored() {
         let place = Place::with(&["in/oslo/1.csv", "in/oslo/2.csv", "in/rome/1.csv"]);
         let (hash, mark) = place.hash_and_mark("in/oslo/*.csv");
-        assert_eq!(
-            hash.to_string(),
-            "sha256:d6a56243c97e683f759696342a3219a497726267a22dafba7d92e489059b3a33"
-        );
-        assert_eq!(place.content("in/oslo/*.csv", Some(mark)), Matched::Same);
+        assert_eq!(hash, "sha256:d6a56243c97e683f759696342a3219a497726267a22dafba7d92e489059b3a33");
+        assert_eq!(place.content("in/oslo/*.csv", Some(mark)), Look::Untouched);
         // The same again, moved as a whole: the same data, and other inodes.
         fs::create_dir(place.at("other")).unwrap();
         fs::rename(place.at("in/oslo"), place.at("other/oslo")).unwrap();
@@ -317,9 +315,9 @@ mod tests {
         let (changed, mark) = place.hash_and_mark("other/oslo/*.csv");
         assert_ne!(changed, hash);
         fs::remove_file(place.at("other/oslo/1.csv")).unwrap();
-        assert!(matches!(place.content("other/oslo/*.csv", Some(mark)), Matched::Content { .. }));
+        assert!(matches!(place.content("other/oslo/*.csv", Some(mark)), Look::Present { .. }));
         fs::remove_file(place.at("other/oslo/2.csv")).unwrap();
-        assert_eq!(place.content("other/oslo/*.csv", Some(mark)), Matched::Nothing);
+        assert_eq!(place.content("other/oslo/*.csv", Some(mark)), Look::Absent);
     }
 
     #[test]
@@ -327,7 +325,7 @@ mod tests {
         let place = Place::with(&["in/1.csv"]);
         let (_, mark) = place.hash_and_mark("in/*");
         fs::set_permissions(place.at("in/1.csv"), fs::Permissions::from_mode(0o000)).unwrap();
-        assert_eq!(place.content("in/*", Some(mark)), Matched::Same);
+        assert_eq!(place.content("in/*", Some(mark)), Look::Untouched);
     }
 
     #[test]

@@ -36,9 +36,9 @@ pub use error::PublishError;
 pub use file_system::same_file_system;
 pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
-pub use inspect::{inspect, inspect_until, observe, Inspected, Kind};
-pub use mark::{stat_mark, StatMark};
-pub use matches::{matching, observe_matching, Matched, MOST_MATCHES};
+pub use inspect::{inspect, inspect_until, look, observe, Inspected, Kind};
+pub use mark::{files_mark, stat_mark, StatMark};
+pub use matches::{look_matching, matching, Matching, MOST_MATCHES};
 #[cfg(test)]
 pub(crate) use place::Rename;
 pub use place::{make_ready, Output, Publication};

@@ -4,7 +4,8 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 /// The parts of an inode that tell whether a file was touched. The device is not among them: its
 /// number changes with the order of mounting.
@@ -57,24 +58,97 @@ pub(super) struct Entry {
     pub(super) relative: PathBuf,
     pub(super) kind: Type,
     pub(super) stat: Stat,
+    /// It is a link that counts as the file it leads to.
+    pub(super) followed: bool,
+}
+
+/// What links that lead out of the tree count as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// As links.
+    Kept,
+    /// As the file or folder they lead to. One that leads to nothing, or to a folder that it stands in, counts as a
+    /// link all the same, so that no circle is walked.
+    Followed,
+}
+
+/// A folder from which a link was followed, and those before it.
+struct Jump {
+    from: PathBuf,
+    before: Option<Rc<Jump>>,
 }
 
 /// All entries below `root`, sorted by the bytes of their relative paths. Links are not followed.
 pub(super) fn walk(root: &Path) -> io::Result<Vec<Entry>> {
+    walk_with(root, Links::Kept)
+}
+
+/// The same with a say in what links count as. Those that stay inside the tree are links in any case.
+pub(super) fn walk_with(root: &Path, links: Links) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
-    let mut pending = vec![PathBuf::new()];
-    while let Some(dir) = pending.pop() {
+    let mut pending: Vec<(PathBuf, Option<Rc<Jump>>)> = vec![(PathBuf::new(), None)];
+    while let Some((dir, jumps)) = pending.pop() {
         for item in fs::read_dir(root.join(&dir))? {
             let item = item?;
             let meta = item.metadata()?;
             let relative = dir.join(item.file_name());
-            let kind = Type::of(&meta);
-            if kind == Type::Dir {
-                pending.push(relative.clone());
+            let mut entry = Entry { kind: Type::of(&meta), stat: Stat::of(&meta), relative, followed: false };
+            let mut below = jumps.clone();
+            if entry.kind == Type::Link && links == Links::Followed {
+                follow(&item.path(), &mut entry, &mut below)?;
             }
-            entries.push(Entry { relative, kind, stat: Stat::of(&meta) });
+            if entry.kind == Type::Dir {
+                pending.push((entry.relative.clone(), below));
+            }
+            entries.push(entry);
         }
     }
     entries.sort_unstable_by(|a, b| a.relative.as_os_str().as_bytes().cmp(b.relative.as_os_str().as_bytes()));
     Ok(entries)
+}
+
+/// Makes the entry of a link that leads outside that of what it leads to.
+fn follow(path: &Path, entry: &mut Entry, jumps: &mut Option<Rc<Jump>>) -> io::Result<()> {
+    if stays_inside(&entry.relative, &fs::read_link(path)?) {
+        return Ok(());
+    }
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if leads_nowhere(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if meta.is_dir() {
+        let to = fs::canonicalize(path)?;
+        let from = fs::canonicalize(path.parent().unwrap_or(path))?;
+        let mut at = jumps.as_ref();
+        let mut circle = from.starts_with(&to);
+        while let Some(jump) = at {
+            circle |= jump.from.starts_with(&to);
+            at = jump.before.as_ref();
+        }
+        if circle {
+            return Ok(());
+        }
+        *jumps = Some(Rc::new(Jump { from, before: jumps.take() }));
+    } else {
+        entry.followed = true;
+    }
+    entry.kind = Type::of(&meta);
+    entry.stat = Stat::of(&meta);
+    Ok(())
+}
+
+/// Whether a link that gives this error, when it is followed, leads to nothing.
+pub(super) fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(libc::ELOOP)
+}
+
+/// Whether a link at `relative` resolves inside the tree. Told from the text alone, therefore `..` may
+/// only stand in front: after a name it would depend on whether that name is itself a link.
+pub(super) fn stays_inside(relative: &Path, target: &Path) -> bool {
+    let depth = relative.components().count() - 1;
+    let parts: Vec<Component<'_>> = target.components().filter(|part| *part != Component::CurDir).collect();
+    let ups = parts.iter().take_while(|part| **part == Component::ParentDir).count();
+    ups <= depth && parts[ups..].iter().all(|part| matches!(part, Component::Normal(_)))
 }

@@ -154,6 +154,7 @@ pub(super) fn outcome_word(outcome: &AttemptOutcome) -> &'static str {
         AttemptOutcome::OutOfMemory => "out_of_memory",
         AttemptOutcome::Canceled => "canceled",
         AttemptOutcome::Lost => "lost",
+        AttemptOutcome::InputsMoved => "inputs_moved",
         AttemptOutcome::MissingInput { .. } => "missing_input",
     }
 }
@@ -168,6 +169,7 @@ pub(super) fn outcome_of_word(word: &str) -> Option<AttemptOutcome> {
         "out_of_memory" => AttemptOutcome::OutOfMemory,
         "canceled" => AttemptOutcome::Canceled,
         "lost" => AttemptOutcome::Lost,
+        "inputs_moved" => AttemptOutcome::InputsMoved,
         // Which ones is in the event.
         "missing_input" => AttemptOutcome::MissingInput { partitions: Vec::new() },
         _ => return None,

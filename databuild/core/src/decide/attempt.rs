@@ -9,6 +9,7 @@
 //! | failure or timeout, none left or permanent | failed |
 //! | finds that it needs more inputs | retry_wait, suspended until they are there |
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
+//! | an input moved, at most [`MAX_MOVES`] times | retry_wait, due at once and then after a backoff |
 //! | cancelled, or any end after a cancellation but success | canceled |
 
 use super::{suspend, AttemptEnd, AttemptReport, Effect, KeyRequest, Out, Refusal, Reply};
@@ -30,6 +31,10 @@ use std::time::Duration;
 /// An attempt that is lost (its supervisor died, the machine restarted) is no fault of the job and is
 /// made again, but not forever: the job may be what kills the machine.
 pub const MAX_LOSSES: u32 = 3;
+
+/// An attempt whose inputs were changed under it may have read a mixture that is recorded nowhere, so nothing of it
+/// is published. It is no fault of the job and is made again, but not forever: who writes may not stop.
+pub const MAX_MOVES: u32 = 3;
 
 /// The live run whose current attempt this is.
 fn current(out: &Out, attempt: AttemptId) -> Result<Arc<Run>, Refusal> {
@@ -75,13 +80,28 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
     if !end.checks.is_empty() {
         out.event(Event::Checked(Checked { attempt, checks: end.checks }));
     }
+    let found: Vec<KeyRequest> = match &end.result {
+        Ok(success) => &success.keys,
+        Err(report) => &report.keys,
+    }
+    .iter()
+    .map(|(space, keys)| KeyRequest { space: space.clone(), keys: keys.clone(), by: run.id.to_string() })
+    .collect();
+    let refused = found.iter().find_map(|request| super::keys::preview_added(out.state, request).err());
+    if let Some(refusal) = refused {
+        // Such as when another graph was registered meanwhile. Without its keys what it made is not whole.
+        let message = format!("it found keys that cannot be added: {refusal}");
+        let outcome = AttemptOutcome::Failure { permanent: true };
+        out.event(fact(outcome, message.clone(), None, 0));
+        out.effects.push(Effect::Forget(attempt));
+        end_run(out, &run, run.cancel_requested, message);
+        return Ok(Reply::Done);
+    }
     match end.result {
         Ok(success) => {
             out.event(fact(AttemptOutcome::Success, String::new(), None, 0));
-            for (space, keys) in success.keys {
-                // What the graph does not have any more, or cannot be a key, was looked at before.
-                let request = KeyRequest { space, keys, by: run.id.to_string() };
-                let _ = super::keys::add(out, request);
+            for request in found {
+                super::keys::add(out, request)?;
             }
             publish(out, &run, success.outputs);
         }
@@ -103,7 +123,7 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                 }
             }
         }
-        Err(AttemptReport { outcome, message, done: outputs, hopeless }) => {
+        Err(AttemptReport { outcome, message, done: outputs, hopeless, .. }) => {
             // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
             let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
             let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
@@ -126,6 +146,16 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
             });
             let again = failed.subtract(&hopeless);
             let retry_at = retry_at(&run, &outcome, out.now).filter(|_| !again.is_empty());
+            let in_vain =
+                outcome == AttemptOutcome::InputsMoved && retry_at.is_none() && !run.cancel_requested;
+            let message = if in_vain {
+                format!(
+                    "{message}; so it did in {} attempts before: build again when nobody writes to it any more",
+                    run.moves
+                )
+            } else {
+                message
+            };
             out.event(fact(outcome.clone(), message.clone(), retry_at, done.len()));
             if done.is_empty() && retry_at.is_none() {
                 out.effects.push(Effect::Forget(attempt));
@@ -145,7 +175,15 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                     found.is_some_and(|(_, key)| done.contains(&key))
                 };
                 let outputs = outputs.into_iter().filter(is_done).collect();
+                for request in found {
+                    super::keys::add(out, request)?;
+                }
                 publish(out, &run, outputs);
+            }
+            if let Some(job) = out.state.current_job(&run).filter(|_| outcome == AttemptOutcome::InputsMoved)
+            {
+                // An input that somebody altered is made anew before it is read.
+                super::replan::replan_all(out, &[(job, run.set.clone())]);
             }
         }
     }
@@ -203,16 +241,25 @@ fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> Option<Times
         | AttemptOutcome::MissingInput { .. }
         | AttemptOutcome::Failure { permanent: true } => None,
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
+        AttemptOutcome::InputsMoved => {
+            let before = run.moves.checked_sub(1);
+            let delay = before.map_or(Duration::ZERO, |before| backoff(&policy, before, noise(run)));
+            (run.moves < MAX_MOVES).then(|| later(now, delay))
+        }
         AttemptOutcome::Failure { permanent: false }
         | AttemptOutcome::Timeout
         | AttemptOutcome::OutOfMemory => {
             if run.failures >= policy.retries {
                 return None;
             }
-            let delay = backoff(&policy, run.failures, mix(run.id.0, u64::from(run.attempt)));
-            Some(later(now, delay))
+            Some(later(now, backoff(&policy, run.failures, noise(run))))
         }
     }
+}
+
+/// What tells the delays of a run's attempts apart from those of others.
+fn noise(run: &Run) -> u64 {
+    mix(run.id.0, u64::from(run.attempt))
 }
 
 /// The instant so much later, or the last one that there is.

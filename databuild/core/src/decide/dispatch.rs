@@ -1,14 +1,14 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
 use super::limits::{Capacity, Gate};
-use super::{batches, trial, AttemptSpec, Effect, Out};
+use super::{batches, suspend, trial, AttemptSpec, Effect, Out};
 use crate::event::{ArmId, AttemptLeased, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff};
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::{Run, State, Verdict};
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Work this short in milliseconds is handed out ahead, so that a place does not stay empty for the
@@ -21,6 +21,8 @@ const MAX_AHEAD: usize = 16;
 /// the way. Tells when time alone lets something begin.
 pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
     let mut replanned = BTreeSet::new();
+    // What is current as far as can be told now, and was made from what is being made anew.
+    let mut held = Held::new();
     loop {
         out.state.graph.as_ref()?;
         let mut gate = Gate::new(out.state, capacity, out.now);
@@ -28,7 +30,13 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
             return None;
         }
         gate.due_retries();
-        let (job, runs) = match next_ready(out.state, &mut gate) {
+        let (job, runs) = match next_ready(out.state, &mut gate, &held) {
+            // What waits for each other would wait for ever.
+            None if !held.is_empty() && !suspend::anything_moves(out.state) => {
+                held.iter().for_each(|(job, set)| cut_off(out, *job, set));
+                held.clear();
+                continue;
+            }
             None => return gate.wake(),
             Some(Ready::Arm(arm)) => {
                 trial::lease(out, arm);
@@ -45,14 +53,45 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
             super::replan::replan_all(out, &[(job, lacking)]);
             continue;
         }
-        let unchanged = set.subtract(&needed);
-        if !unchanged.is_empty() {
-            cut_off(out, job);
+        if !set.is_subset(&needed) {
+            let ready = out.state.work(job).ready.clone();
+            let mut unchanged = ready.subtract(&to_build(out.state, job, &ready));
+            let waiting = awaiting_found(out.state, job, &unchanged);
+            unchanged.subtract_with(&waiting);
+            cut_off(out, job, &unchanged);
+            held.entry(job).and_modify(|all| all.union_with(&waiting)).or_insert(waiting);
+            held.retain(|_, set| !set.is_empty());
         }
         for run in runs {
             lease_first(out, job, &run.intersect(&needed));
         }
     }
+}
+
+/// Ready work, by job, with which nothing is to be done for now.
+pub(super) type Held = BTreeMap<JobIx, PartitionSet>;
+
+/// Those of `set` that were made from something that a run found, and that is queued or being made. They would be
+/// called current too early. Unlike declared inputs these may go in circles, so they are no reason not to be ready.
+fn awaiting_found(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
+    let graph = state.graph();
+    let mut waiting = PartitionSet::empty(set.shape());
+    for output in &graph.job(job).outputs {
+        if state.dataset(*output).discovered.is_empty() {
+            continue;
+        }
+        let pending = |text: &String| {
+            let Some((ix, key)) = state.located_one(text) else { return false };
+            graph.dataset(ix).producer.is_some_and(|producer| {
+                let work = state.work(producer);
+                work.todo.contains(&key) || work.live.contains(&key)
+            })
+        };
+        for key in set.iter().filter(|key| state.discovered(*output, key).iter().any(pending)) {
+            waiting.insert(&key);
+        }
+    }
+    waiting
 }
 
 /// How many attempts beyond the places are worth handing out.
@@ -73,15 +112,15 @@ pub(super) enum Ready {
 }
 
 /// The next that may begin. Trials go after what somebody waits for and before history.
-pub(super) fn next_ready<'s>(state: &'s State, gate: &mut Gate<'s>) -> Option<Ready> {
+pub(super) fn next_ready<'s>(state: &'s State, gate: &mut Gate<'s>, but: &Held) -> Option<Ready> {
     let mut closed = HashSet::new();
-    if let Some((job, runs)) = next_work(state, gate, PriorityClass::Interactive, &mut closed) {
+    if let Some((job, runs)) = next_work(state, gate, PriorityClass::Interactive, &mut closed, but) {
         return Some(Ready::Work(job, runs));
     }
     if let Some(arm) = trial::next_arm(state, gate) {
         return Some(Ready::Arm(arm));
     }
-    let (job, runs) = next_work(state, gate, PriorityClass::Backfill, &mut closed)?;
+    let (job, runs) = next_work(state, gate, PriorityClass::Backfill, &mut closed, but)?;
     Some(Ready::Work(job, runs))
 }
 
@@ -93,6 +132,7 @@ fn next_work<'s>(
     gate: &mut Gate<'s>,
     class: PriorityClass,
     closed: &mut HashSet<JobIx>,
+    but: &Held,
 ) -> Option<(JobIx, Vec<PartitionSet>)> {
     // They stand in the order of their age.
     for want in state.wants.values().filter(|want| !want.paused && want.class == class) {
@@ -104,12 +144,18 @@ fn next_work<'s>(
             if work.ready.is_empty() || closed.contains(job) || !held.intersects(&work.ready) {
                 continue;
             }
+            let mut ready = held.intersect(&work.ready);
+            if let Some(but) = but.get(job) {
+                ready.subtract_with(but);
+                if ready.is_empty() {
+                    continue;
+                }
+            }
             let most = gate.admit(state.graph().job(*job));
             if most == 0 {
                 closed.insert(*job);
                 continue;
             }
-            let ready = held.intersect(&work.ready);
             let Some(batch) = state.graph().job(*job).batch else {
                 let singles = batches::singles(state, *job, &ready, most, newest);
                 return Some((*job, singles));
@@ -150,12 +196,10 @@ fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     needed
 }
 
-/// All ready work of `job` that is current after all is done with, in one event.
-fn cut_off(out: &mut Out, job: JobIx) {
-    let ready = out.state.work(job).ready.clone();
-    let unchanged = ready.subtract(&to_build(out.state, job, &ready));
+/// Work of `job` that is current after all is done with, in one event.
+fn cut_off(out: &mut Out, job: JobIx, unchanged: &PartitionSet) {
     if !unchanged.is_empty() {
-        let partitions = out.state.work_text(job, &unchanged);
+        let partitions = out.state.work_text(job, unchanged);
         out.event(Event::WorkCutOff(WorkCutOff { partitions }));
     }
 }
@@ -196,7 +240,7 @@ pub(super) fn start(out: &mut Out, id: RunId) {
         })
         .collect();
     let wants = out.state.served_by(run).map(|want| want.id).collect();
-    let spec = AttemptSpec {
+    let mut spec = AttemptSpec {
         attempt: run.attempt_id(),
         graph: Arc::clone(&run.graph),
         job: run.job,
@@ -206,8 +250,10 @@ pub(super) fn start(out: &mut Out, id: RunId) {
         params: run.params.clone(),
         inputs,
         discovered: discovered(out.state, run),
+        held: 0,
         wants,
     };
+    spec.held = spec.held(out.state);
     out.effects.push(Effect::Start(Box::new(spec)));
 }
 

@@ -9,6 +9,7 @@ use crate::graph::{DatasetIx, JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::planner::Unseen;
+use crate::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -239,6 +240,12 @@ pub struct Sightings {
 }
 
 impl Sightings {
+    /// Adds what another look at the same graph saw.
+    pub fn extend(&mut self, more: Sightings) {
+        self.seen.extend(more.seen);
+        self.unseen.extend(more.unseen);
+    }
+
     /// Whether its indices are those of `graph`. A look that found nothing has none.
     pub(super) fn are_of(&self, graph: Option<&GraphId>) -> bool {
         match &self.graph {
@@ -283,6 +290,21 @@ pub struct AttemptEnd {
     pub checks: Vec<CheckFindings>,
 }
 
+impl AttemptEnd {
+    /// The end of an attempt that had no process.
+    #[must_use]
+    pub fn without_process(report: AttemptReport) -> AttemptEnd {
+        AttemptEnd {
+            result: Err(report),
+            exit_code: None,
+            wall_ms: 0,
+            cpu_ms: 0,
+            max_rss_kb: 0,
+            checks: Vec::new(),
+        }
+    }
+}
+
 /// Outputs that a successful attempt staged or reported.
 #[derive(Debug, Clone, Default)]
 pub struct Success {
@@ -304,13 +326,21 @@ pub struct AttemptReport {
     pub done: Vec<OutputRecord>,
     /// Partitions (of the job's first output) for which trying again is useless.
     pub hopeless: Vec<PartitionText>,
+    /// Dynamic keys that it found, by key space; they count if any of `done` does.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl AttemptReport {
     /// An attempt that brought nothing.
     #[must_use]
     pub fn new(outcome: AttemptOutcome, message: impl Into<String>) -> AttemptReport {
-        AttemptReport { outcome, message: message.into(), done: Vec::new(), hopeless: Vec::new() }
+        AttemptReport {
+            outcome,
+            message: message.into(),
+            done: Vec::new(),
+            hopeless: Vec::new(),
+            keys: BTreeMap::new(),
+        }
     }
 }
 
@@ -357,8 +387,32 @@ pub struct AttemptSpec {
     pub inputs: Vec<(String, DatasetIx, PartitionSet)>,
     /// What it found that it needs beside them.
     pub discovered: Vec<(DatasetIx, PartitionKey)>,
+    /// What the state said that all of them hold when it was leased ([`AttemptSpec::held`]).
+    pub held: u64,
     /// Who wants it.
     pub wants: Vec<WantId>,
+}
+
+impl AttemptSpec {
+    /// All that it reads, by dataset of its graph.
+    pub fn reads(&self) -> Vec<(DatasetIx, PartitionSet)> {
+        let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+        for (_, ix, set) in &self.inputs {
+            sets.entry(*ix).and_modify(|all| all.union_with(set)).or_insert_with(|| set.clone());
+        }
+        for (ix, key) in &self.discovered {
+            let shape = self.graph.graph.dataset(*ix).shape;
+            sets.entry(*ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
+        }
+        sets.into_iter().collect()
+    }
+
+    /// Digest of what a state says that all that it reads holds.
+    #[must_use]
+    pub fn held(&self, state: &State) -> u64 {
+        let sets = self.reads();
+        state.held_digest(&self.graph, sets.iter().map(|(ix, set)| (*ix, set)))
+    }
 }
 
 /// What a step leads to.

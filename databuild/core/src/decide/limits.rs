@@ -285,7 +285,7 @@ pub fn lack(state: &State, capacity: Capacity, now: Timestamp, job: &Job) -> Opt
     // All that could begin has begun; so what is set aside now is so for what waits.
     let mut gate = Gate::new(state, capacity, now);
     gate.due_retries();
-    super::dispatch::next_ready(state, &mut gate);
+    super::dispatch::next_ready(state, &mut gate, &super::dispatch::Held::new());
     let (resource, amount) =
         job.takes.iter().rev().find(|(resource, amount)| gate.room(resource, *amount) == 0)?;
     found(resource, *amount, true)

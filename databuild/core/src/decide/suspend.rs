@@ -159,16 +159,19 @@ pub(super) fn end_orphans(out: &mut Out) {
     }
 }
 
+/// Whether some run goes on by itself, now or when its time has come.
+pub(super) fn anything_moves(state: &State) -> bool {
+    state.runs.values().any(|run| run.suspended.is_none() || !matches!(run.phase, Phase::RetryWait(_)))
+}
+
 /// When nothing moves any more and runs are suspended, they may wait for each other: what they wait for can
 /// have changed since they were suspended.
 pub(super) fn break_circles(out: &mut Out) {
-    let stuck = |run: &Run| run.suspended.is_some();
-    if !out.state.runs.values().any(|run| stuck(run)) {
+    if !out.state.runs.values().any(|run| run.suspended.is_some()) {
         return;
     }
-    let moves = |run: &Run| !stuck(run) || !matches!(run.phase, Phase::RetryWait(_));
     let ready = out.state.graph().jobs().any(|(job, _)| !out.state.work(job).ready.is_empty());
-    if ready || out.state.runs.values().any(|run| moves(run)) {
+    if ready || anything_moves(out.state) {
         return;
     }
     let suspended: Vec<RunId> = out.state.runs.keys().copied().collect();

@@ -6,7 +6,7 @@
 //! | lost, at most as often as that of any run | is tried again at once |
 //! | otherwise | has failed; of its sample nothing more is begun |
 
-use super::attempt::{self, MAX_LOSSES};
+use super::attempt::{self, MAX_LOSSES, MAX_MOVES};
 use super::limits::Gate;
 use super::{AttemptEnd, AttemptReport, Effect, Out, Refusal, Reply};
 use crate::event::{
@@ -186,7 +186,12 @@ pub(super) fn ended(out: &mut Out, run: &Run, end: AttemptEnd) {
                 }
                 outcome => (outcome, message),
             };
-            let again = outcome == AttemptOutcome::Lost && !run.cancel_requested && run.losses < MAX_LOSSES;
+            let again = match outcome {
+                AttemptOutcome::Lost => run.losses < MAX_LOSSES,
+                AttemptOutcome::InputsMoved => run.moves < MAX_MOVES,
+                _ => false,
+            };
+            let again = again && !run.cancel_requested;
             let retry_at = again.then_some(out.now);
             let canceled = run.cancel_requested || outcome == AttemptOutcome::Canceled;
             out.event(fact(outcome, message.clone(), retry_at));

@@ -1,8 +1,9 @@
-//! The upstream walk: all partitions that a set of targets depends on.
+//! The upstream walk: all partitions that a set of targets depends on. Inputs that runs found are followed like
+//! declared ones.
 
 use crate::event::Refresh;
 use crate::graph::{DatasetIx, JobIx, Omissions};
-use crate::partition_set::PartitionSet;
+use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::State;
 
 /// Partitions that matter for some targets.
@@ -16,6 +17,21 @@ pub struct Closure {
     pub failing: Vec<(JobIx, PartitionSet)>,
     /// Of the targets: partitions left out because an edge rule says so.
     pub skipped: Vec<(JobIx, PartitionSet)>,
+    /// What partitions that are there were made from beside their declared inputs; it is in `datasets`, too.
+    pub found: Vec<FoundInput>,
+}
+
+/// An input that nobody declared: the run that made a partition found that it needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundInput {
+    /// The job of the partition.
+    pub job: JobIx,
+    /// The partition.
+    pub key: PartitionKey,
+    /// Dataset of the input.
+    pub dataset: DatasetIx,
+    /// The input.
+    pub input: PartitionKey,
 }
 
 /// Walks upstream from `targets`. With [`Refresh::Missing`] only what is missing is followed.
@@ -44,6 +60,26 @@ pub(super) fn closure_of(
     refresh: Refresh,
     forced: &[(JobIx, PartitionSet)],
 ) -> Closure {
+    let mut found = Vec::new();
+    loop {
+        let (closure, followed) = walk(state, targets, refresh, forced, found);
+        // What was found may be upstream of what was walked before it, so the walk is made again until nothing is new.
+        let more = found_by(state, &followed);
+        if more.len() == closure.found.len() {
+            return closure;
+        }
+        found = more;
+    }
+}
+
+/// One walk; also, for each job, the partitions whose inputs matter.
+fn walk(
+    state: &State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    forced: &[(JobIx, PartitionSet)],
+    found: Vec<FoundInput>,
+) -> (Closure, Vec<PartitionSet>) {
     let graph = state.graph();
     let extents = state.extents();
     let mut datasets: Vec<PartitionSet> =
@@ -53,6 +89,10 @@ pub(super) fn closure_of(
     for (ix, set) in targets {
         datasets[ix.0].union_with(set);
     }
+    for found in &found {
+        datasets[found.dataset.0].insert(&found.input);
+    }
+    let mut followed = jobs.clone();
     let mut failing = Vec::new();
     let mut skipped = Vec::new();
     // Jobs stand in dependency order, so by the time a job is met all that reads it has been.
@@ -92,6 +132,33 @@ pub(super) fn closure_of(
             skipped.push((ix, job_skipped));
         }
         jobs[ix.0] = needed;
+        followed[ix.0] = follow;
     }
-    Closure { jobs, datasets, failing, skipped }
+    (Closure { jobs, datasets, failing, skipped, found }, followed)
+}
+
+/// What was found by the runs that made these partitions, by job. What is no more in the graph, or is none of today's
+/// keys, cannot be looked at or built, and says nothing.
+fn found_by(state: &State, followed: &[PartitionSet]) -> Vec<FoundInput> {
+    let graph = state.graph();
+    let mut found = Vec::new();
+    for (job, entry) in graph.jobs() {
+        let followed = &followed[job.0];
+        for output in &entry.outputs {
+            let facts = state.dataset(*output);
+            if facts.discovered.is_empty() || followed.is_empty() {
+                continue;
+            }
+            for key in followed.intersect(&facts.present).iter() {
+                for text in state.discovered(*output, &key) {
+                    let Some((dataset, input)) = state.located_one(text) else { continue };
+                    let full = PartitionSet::full(graph.dataset(dataset).shape, state.extents().of(dataset));
+                    if full.contains(&input) {
+                        found.push(FoundInput { job, key: key.clone(), dataset, input });
+                    }
+                }
+            }
+        }
+    }
+    found
 }

@@ -1,6 +1,6 @@
 //! The downstream walk: which partitions of a closure are to be built, and why.
 
-use super::closure::{closure, closure_of, Closure};
+use super::closure::{closure, closure_of, Closure, FoundInput};
 use super::unseen::Unseen;
 use crate::event::Refresh;
 use crate::graph::{DatasetIx, Input, JobIx};
@@ -69,6 +69,8 @@ pub struct Plan {
     pub tainted: Vec<(DatasetIx, PartitionSet)>,
     /// The same, of which nobody knows what they hold, with the reason for people: looking at them failed.
     pub unseen: Vec<Unseen>,
+    /// The same for built partitions that are not built anew: nobody knows whether their files are what was published.
+    pub unread: Vec<Unseen>,
     /// Partitions that matter and are current.
     pub current: u64,
 }
@@ -187,6 +189,14 @@ pub(crate) fn plan_rest(
     plan_closure(state, targets, refresh, forced, &matters, &[])
 }
 
+/// What inputs that runs found bring, as the walk before saw it: they may stand downstream of what was walked.
+struct Before {
+    /// What is built, by dataset.
+    changing: Vec<PartitionSet>,
+    /// What nobody knows, by dataset.
+    unknown: Vec<PartitionSet>,
+}
+
 fn plan_closure(
     state: &mut State,
     targets: &[(DatasetIx, PartitionSet)],
@@ -202,18 +212,49 @@ fn plan_closure(
             state.settle(JobIx(ix), set);
         }
     }
-    let state = &*state;
+    let empty: Vec<PartitionSet> =
+        graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
+    let mut before = Before { changing: empty.clone(), unknown: empty };
+    // Each walk carries what was found one step further, and no chain of steps is longer than there are such inputs.
+    for _ in 0..=matters.found.len() {
+        let (plan, now) = walk(state, targets, refresh, forcing, matters, unseen, &before);
+        let same = |a: &[PartitionSet], b: &[PartitionSet]| {
+            matters.found.iter().all(|found| {
+                a[found.dataset.0].contains(&found.input) == b[found.dataset.0].contains(&found.input)
+            })
+        };
+        if same(&before.changing, &now.changing) && same(&before.unknown, &now.unknown) {
+            return plan;
+        }
+        before = now;
+    }
+    walk(state, targets, refresh, forcing, matters, unseen, &before).0
+}
+
+fn walk(
+    state: &State,
+    targets: &[(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    forcing: &[(JobIx, PartitionSet)],
+    matters: &Closure,
+    unseen: &[Unseen],
+    before: &Before,
+) -> (Plan, Before) {
+    let graph = state.graph();
     let mut absent = Vec::new();
     let mut tainted = Vec::new();
     // What is built or unavailable, per dataset: what its readers have to look at.
     let mut changing: Vec<PartitionSet> =
         graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
     let mut dead: Vec<PartitionSet> = changing.clone();
-    let unseen: Vec<Unseen> = unseen
+    let (unseen, mut unread): (Vec<Unseen>, Vec<Unseen>) = unseen
         .iter()
-        .map(|look| Unseen { set: look.set.intersect(&matters.datasets[look.dataset.0]), ..look.clone() })
+        .map(|look| Unseen {
+            set: look.set.intersect(&mattering(state, matters, look.dataset)),
+            ..look.clone()
+        })
         .filter(|look| !look.set.is_empty())
-        .collect();
+        .partition(|look| graph.dataset(look.dataset).external);
     // What was not seen, and what rests on it: it may be current or not.
     let mut unknown: Vec<PartitionSet> = changing.clone();
     for look in &unseen {
@@ -283,6 +324,11 @@ fn plan_closure(
         for input in &job.inputs {
             touched.union_with(&dependents(input, &changing[input.dataset.0]));
         }
+        for found in matters.found.iter().filter(|found| found.job == ix) {
+            if needed.contains(&found.key) && before.changing[found.dataset.0].contains(&found.input) {
+                touched.insert(&found.key);
+            }
+        }
         if refresh == Refresh::Missing {
             // What is there is good enough, whatever becomes of its inputs.
             touched = touched.intersect(&certain);
@@ -291,6 +337,25 @@ fn plan_closure(
         let to_build = certain.union(&touched);
         let exposed = if refresh == Refresh::Missing { &to_build } else { needed };
         let mut uncertain = PartitionSet::empty(needed.shape());
+        for look in unread.iter_mut().filter(|look| job.outputs.contains(&look.dataset)) {
+            // What is built anyway is known then.
+            look.set.subtract_with(&certain);
+            let lost = look.set.subtract(&uncertain);
+            if refresh != Refresh::Missing && !lost.is_empty() {
+                blocked.push((ix, lost.clone(), unseen_reason(state, look)));
+                uncertain.union_with(&lost);
+            }
+            unknown[look.dataset.0].union_with(&look.set);
+        }
+        for found in matters.found.iter().filter(|found| found.job == ix) {
+            // What is built anyway finds anew what it needs.
+            let rests = !certain.contains(&found.key) && !uncertain.contains(&found.key);
+            if rests && before.unknown[found.dataset.0].contains(&found.input) {
+                let lost = PartitionSet::single(needed.shape(), &found.key);
+                blocked.push((ix, lost, found_reason(state, &unseen, found)));
+                uncertain.insert(&found.key);
+            }
+        }
         for input in &job.inputs {
             let mut block = |set: &PartitionSet, reason: &dyn Fn() -> String| {
                 let lost = dependents(input, set).intersect(exposed).subtract(&uncertain);
@@ -299,7 +364,7 @@ fn plan_closure(
                     uncertain.union_with(&lost);
                 }
             };
-            for look in unseen.iter().filter(|look| look.dataset == input.dataset) {
+            for look in unseen.iter().chain(&unread).filter(|look| look.dataset == input.dataset) {
                 block(&look.set, &|| format!("input {}", unseen_reason(state, look)));
             }
             if !graph.dataset(input.dataset).external {
@@ -356,7 +421,18 @@ fn plan_closure(
         let seen = set.subtract(&unknown[ix.0]);
         current += seen.intersect(&facts.present).subtract(&facts.unsound()).len();
     }
-    Plan { jobs, blocked, skipped: matters.skipped.clone(), absent, tainted, unseen, current }
+    unread.retain(|look| !look.set.is_empty());
+    let skipped = matters.skipped.clone();
+    let plan = Plan { jobs, blocked, skipped, absent, tainted, unseen, unread, current };
+    (plan, Before { changing, unknown })
+}
+
+/// Partitions of a dataset that a closure wants, reads or makes.
+fn mattering(state: &State, matters: &Closure, ix: DatasetIx) -> PartitionSet {
+    match state.graph().dataset(ix).producer {
+        Some(job) => matters.datasets[ix.0].union(&matters.jobs[job.0]),
+        None => matters.datasets[ix.0].clone(),
+    }
 }
 
 /// Partitions that a live run makes from the same code and the same inputs as a new one would.
@@ -395,6 +471,18 @@ fn edge_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
 fn unseen_reason(state: &State, look: &Unseen) -> String {
     let partitions = state.set_text(look.dataset, &look.set).join(", ");
     format!("`{partitions}` could not be observed: {}", look.message)
+}
+
+/// Says why an input that a run found is not known.
+fn found_reason(state: &State, unseen: &[Unseen], found: &FoundInput) -> String {
+    let input = state.partition_text(found.dataset, &found.input);
+    let look = unseen.iter().find(|look| look.dataset == found.dataset && look.set.contains(&found.input));
+    match look {
+        Some(look) => format!("input {}, which its run found that it needs", unseen_reason(state, look)),
+        None => format!(
+            "input `{input}`, which its run found that it needs, is made from what could not be observed"
+        ),
+    }
 }
 
 /// Why `set` of an input cannot be read.

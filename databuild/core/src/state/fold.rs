@@ -356,6 +356,7 @@ impl State {
             attempt: 1,
             failures: 0,
             losses: 0,
+            moves: 0,
             inputs,
             as_of: event.as_of,
             params: event.params.clone(),
@@ -412,6 +413,7 @@ impl State {
         let run = self.run_mut(event.attempt.run, seq)?;
         match event.outcome {
             Outcome::Lost => run.losses += 1,
+            Outcome::InputsMoved => run.moves += 1,
             Outcome::Failure { .. } | Outcome::Timeout | Outcome::OutOfMemory => run.failures += 1,
             Outcome::Success | Outcome::Canceled | Outcome::MissingInput { .. } => {}
         }

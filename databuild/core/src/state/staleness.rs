@@ -122,6 +122,32 @@ impl State {
         set.iter().map(|key| digest(key).wrapping_add(discovered)).collect()
     }
 
+    /// Digest of what the state says that these partitions of a graph hold. Equal digests mean that nothing that was
+    /// seen or built between them changes what is read.
+    #[must_use]
+    pub fn held_digest<'i>(
+        &self,
+        registered: &Registered,
+        sets: impl IntoIterator<Item = (DatasetIx, &'i PartitionSet)>,
+    ) -> u64 {
+        let same = registered.id == self.registered().id;
+        let mut sum: u64 = 0;
+        for (ix, set) in sets {
+            let now = if same { Some(ix) } else { self.successor_of(&registered.graph, ix) };
+            let Some(now) = now else { continue };
+            let facts = self.dataset(now);
+            for (tuple, longs) in set.intersect(&facts.present).rows() {
+                let row = tuple.iter().fold(ix.0 as u64, |acc, key| mix(acc, u64::from(*key)));
+                for (long, entry) in facts.entries.of_row(tuple, longs) {
+                    let key = facts.entries.shape().join(tuple, *long);
+                    let version = mix(entry.version, u64::from(facts.altered.contains(&key)));
+                    sum = sum.wrapping_add(mix(mix(row, u64::from(*long)), version));
+                }
+            }
+        }
+        sum
+    }
+
     fn digest_in<'s>(
         &'s self,
         graph: &Graph,

@@ -169,6 +169,7 @@ impl State {
             attempt: 1,
             failures: 0,
             losses: 0,
+            moves: 0,
             inputs,
             as_of: event.as_of,
             params: event.params.clone(),

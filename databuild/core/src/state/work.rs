@@ -147,6 +147,8 @@ pub struct Run {
     pub failures: u32,
     /// Attempts that were lost.
     pub losses: u32,
+    /// Attempts in vain since an input moved.
+    pub moves: u32,
     /// For each partition of `set`, in its order: digest of the inputs as of the last lease.
     pub inputs: Vec<u64>,
     /// For which instant key spaces were read.

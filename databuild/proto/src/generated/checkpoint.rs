@@ -2787,6 +2787,8 @@ pub struct CheckpointRun {
     pub failures: u32,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.losses)
     pub losses: u32,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.moves)
+    pub moves: u32,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.as_of)
     pub as_of: ::protobuf::MessageField<super::events::Instant>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.made_by)
@@ -2866,6 +2868,9 @@ impl ::protobuf::Message for CheckpointRun {
                 },
                 80 => {
                     self.losses = is.read_uint32()?;
+                },
+                1040 => {
+                    self.moves = is.read_uint32()?;
                 },
                 98 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.as_of)?;
@@ -2961,6 +2966,9 @@ impl ::protobuf::Message for CheckpointRun {
         if self.losses != 0 {
             my_size += ::protobuf::rt::uint32_size(10, self.losses);
         }
+        if self.moves != 0 {
+            my_size += ::protobuf::rt::uint32_size(130, self.moves);
+        }
         if let Some(v) = self.as_of.as_ref() {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -3040,6 +3048,9 @@ impl ::protobuf::Message for CheckpointRun {
         if self.losses != 0 {
             os.write_uint32(10, self.losses)?;
         }
+        if self.moves != 0 {
+            os.write_uint32(130, self.moves)?;
+        }
         if let Some(v) = self.as_of.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(12, v, os)?;
         }
@@ -3109,6 +3120,7 @@ impl ::protobuf::Message for CheckpointRun {
         self.attempt = 0;
         self.failures = 0;
         self.losses = 0;
+        self.moves = 0;
         self.as_of.clear();
         self.made_by = 0;
         self.cancel_requested = false;

@@ -8899,6 +8899,8 @@ pub enum AttemptOutcome {
     ATTEMPT_OUTCOME_MISSING_INPUT = 50,
     // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_OUT_OF_MEMORY)
     ATTEMPT_OUTCOME_OUT_OF_MEMORY = 110,
+    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_INPUTS_MOVED)
+    ATTEMPT_OUTCOME_INPUTS_MOVED = 130,
 }
 
 impl ::protobuf::Enum for AttemptOutcome {
@@ -8919,6 +8921,7 @@ impl ::protobuf::Enum for AttemptOutcome {
             6 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
             50 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
             110 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY),
+            130 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED),
             _ => ::std::option::Option::None
         }
     }
@@ -8934,6 +8937,7 @@ impl ::protobuf::Enum for AttemptOutcome {
             "ATTEMPT_OUTCOME_LOST" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
             "ATTEMPT_OUTCOME_MISSING_INPUT" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
             "ATTEMPT_OUTCOME_OUT_OF_MEMORY" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY),
+            "ATTEMPT_OUTCOME_INPUTS_MOVED" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED),
             _ => ::std::option::Option::None
         }
     }
@@ -8948,6 +8952,7 @@ impl ::protobuf::Enum for AttemptOutcome {
         AttemptOutcome::ATTEMPT_OUTCOME_LOST,
         AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT,
         AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY,
+        AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED,
     ];
 }
 

@@ -10,7 +10,7 @@ use crate::api::{AdoptReply, AdoptRequest};
 /// Partitions listed.
 const SHOWN: usize = 20;
 
-/// Runs it. What a run is making is left alone, and is an error.
+/// Runs it. What a run is making, and what cannot be read, is left alone, and is an error.
 ///
 /// # Errors
 /// A reference to what is not made of files.
@@ -37,6 +37,8 @@ pub fn run(cli: &Cli, args: &AdoptArgs) -> Result<u8, CliError> {
         for set in &reply.being_made {
             output::line(&format!("  refused, as a run is making it: {set}"));
         }
+        super::scan::show_not_observed(&reply.not_observed);
     }
-    Ok(if reply.being_made.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
+    let all = reply.being_made.is_empty() && reply.not_observed.is_empty();
+    Ok(if all { exit_code::OK } else { exit_code::WORK_FAILED })
 }

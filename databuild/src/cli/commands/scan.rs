@@ -4,7 +4,7 @@ use super::super::args::{Cli, ScanArgs};
 use super::super::connect;
 use super::super::error::CliError;
 use super::super::{exit_code, output};
-use crate::api::{CountedSet, ScanReply, ScanRequest};
+use crate::api::{CountedSet, NotObserved, ScanReply, ScanRequest};
 use std::io::IsTerminal as _;
 
 /// References shown of each kind.
@@ -29,6 +29,7 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
         gather(&mut all.missing, &reply.missing);
         gather(&mut all.altered, &reply.altered);
         gather(&mut all.changed, &reply.changed);
+        all.known += reply.known;
         all.not_observed.extend(reply.not_observed);
         if reply.next.is_none() {
             break;
@@ -45,8 +46,11 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
     if cli.json {
         return Ok(code);
     }
+    let unseen: u64 = all.not_observed.iter().map(|look| look.partitions.count).sum();
+    let known = if all.known > 0 { format!(" ({} known before)", all.known) } else { String::new() };
+    let unseen = if unseen > 0 { format!(", {unseen} not observed") } else { String::new() };
     output::line(&format!(
-        "looked at {}: {} missing, {} altered, {} external changed",
+        "looked at {}: {} missing, {} altered{known}, {} external changed{unseen}",
         output::count(all.looked, "partition"),
         all.missing.count,
         all.altered.count,
@@ -60,13 +64,21 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
             output::line(&format!("  and {} more {what}", found.partitions.len() - SHOWN));
         }
     }
-    for look in &all.not_observed {
-        let more = look.partitions.partitions.len().saturating_sub(1);
+    show_not_observed(&all.not_observed);
+    Ok(code)
+}
+
+/// A line for each reason, up to some.
+pub(super) fn show_not_observed(looks: &[NotObserved]) {
+    for look in looks.iter().take(SHOWN) {
+        let more = look.partitions.count.saturating_sub(1);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let first = look.partitions.partitions.first().map(String::as_str).unwrap_or_default();
         output::line(&format!("  not observed {first}{more}: {}", look.message));
     }
-    Ok(code)
+    if looks.len() > SHOWN {
+        output::line(&format!("  and {} more reasons", looks.len() - SHOWN));
+    }
 }
 
 fn gather(all: &mut CountedSet, more: &CountedSet) {

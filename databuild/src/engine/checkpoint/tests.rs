@@ -132,6 +132,7 @@ fn full() -> StateDump {
         attempt: 4,
         failures: 2,
         losses: 1,
+        moves: 2,
         inputs: vec![u64::MAX - 2, 0],
         rest_due: (id > 1).then(|| time("2024-03-14T01:02:05Z")),
         given_up: (id > 1).then(|| "no such day".to_owned()),

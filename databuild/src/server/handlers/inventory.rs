@@ -18,6 +18,13 @@ fn counted(found: Found) -> CountedSet {
     CountedSet { count: found.count, partitions: found.partitions }
 }
 
+fn not_observed(unseen: Vec<(Found, String)>) -> Vec<NotObserved> {
+    unseen
+        .into_iter()
+        .map(|(partitions, message)| NotObserved { partitions: counted(partitions), message })
+        .collect()
+}
+
 /// `POST /scan`.
 ///
 /// # Errors
@@ -38,11 +45,8 @@ pub async fn scan(
         missing: counted(found.missing),
         altered: counted(found.altered),
         changed: counted(found.changed),
-        not_observed: found
-            .unseen
-            .into_iter()
-            .map(|(partitions, message)| NotObserved { partitions: counted(partitions), message })
-            .collect(),
+        known: found.known,
+        not_observed: not_observed(found.unseen),
         next: (end < found.total && found.looked > 0).then(|| end.to_string()),
         seq: app.engine.snapshot().state.seq.0,
     }))
@@ -64,6 +68,7 @@ pub async fn adopt(
         missing: counted(done.missing),
         recorded: counted(done.recorded),
         being_made: done.being_made,
+        not_observed: not_observed(done.unseen),
         seq: app.engine.snapshot().state.seq.0,
     }))
 }

@@ -72,6 +72,7 @@ fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str
         Outcome::OutOfMemory => "out_of_memory",
         Outcome::Canceled => "canceled",
         Outcome::Lost => "lost",
+        Outcome::InputsMoved => "inputs_moved",
         Outcome::MissingInput { .. } => "missing_input",
     }
 }

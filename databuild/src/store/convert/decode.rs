@@ -359,6 +359,7 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
             stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT => AttemptOutcome::Timeout,
             stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED => AttemptOutcome::Canceled,
             stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST => AttemptOutcome::Lost,
+            stored::AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED => AttemptOutcome::InputsMoved,
             stored::AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY => AttemptOutcome::OutOfMemory,
             stored::AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT => {
                 AttemptOutcome::MissingInput { partitions: missing }

@@ -384,6 +384,7 @@ fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
             AttemptOutcome::Timeout => stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT,
             AttemptOutcome::Canceled => stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED,
             AttemptOutcome::Lost => stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST,
+            AttemptOutcome::InputsMoved => stored::AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED,
             AttemptOutcome::OutOfMemory => stored::AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY,
             AttemptOutcome::MissingInput { .. } => stored::AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT,
         }),

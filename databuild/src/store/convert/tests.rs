@@ -80,6 +80,7 @@ fn every_value_of_every_enum_comes_back() {
                     AttemptOutcome::OutOfMemory,
                     AttemptOutcome::Canceled,
                     AttemptOutcome::Lost,
+                    AttemptOutcome::InputsMoved,
                     AttemptOutcome::MissingInput { partitions: vec!["raw/city=oslo".to_owned()] },
                 ] {
                     round(Event::AttemptEnded(AttemptEnded { outcome, ..ended.clone() }));

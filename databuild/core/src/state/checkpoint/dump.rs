@@ -203,6 +203,8 @@ pub struct RunDump {
     pub failures: u32,
     /// As in the state.
     pub losses: u32,
+    /// Attempts in vain since an input moved.
+    pub moves: u32,
     /// As in the state.
     pub inputs: Vec<u64>,
     /// As in the state.
@@ -430,6 +432,7 @@ impl RunDump {
             attempt,
             failures,
             losses,
+            moves,
             inputs,
             as_of,
             params,
@@ -453,6 +456,7 @@ impl RunDump {
             attempt: *attempt,
             failures: *failures,
             losses: *losses,
+            moves: *moves,
             inputs: inputs.clone(),
             as_of: *as_of,
             params: params.clone(),

@@ -262,6 +262,7 @@ impl World {
             0 => failed(AttemptOutcome::Failure { permanent: false }),
             1 => failed(AttemptOutcome::Failure { permanent: true }),
             2 => failed(AttemptOutcome::Lost),
+            3 => failed(AttemptOutcome::InputsMoved),
             _ => {
                 let version = format!("v{}", self.roll(3));
                 let empty = self.roll(5) == 0;
@@ -395,6 +396,7 @@ fn the_histories_have_all_that_a_state_can_have() {
             }
             for run in &dump.runs {
                 meet("losses", run.losses > 0);
+                meet("moves", run.moves > 0);
                 meet("batches", run.inputs.len() > 1);
                 meet("rest_due", run.rest_due.is_some());
                 meet("given_up", run.given_up.is_some());

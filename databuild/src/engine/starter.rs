@@ -1,0 +1,363 @@
+//! Prepares attempts that were leased: looks at what they read, and writes what the runner and the job are told.
+//!
+//! Invariant: an attempt starts only if everything it reads is, at a moment after its lease, what the state said when
+//! it was leased. Else what was seen is recorded and the attempt ends as [`AttemptOutcome::InputsMoved`]; the next one
+//! is leased after the sighting. So the newest version before a lease is what the attempt found when it started. What
+//! it found is in the request by its mark, against which [`super::moved`] holds it when the attempt has ended.
+//!
+//! Runs on threads of its own: one for attempts that read only files, and one for those whose inputs others have to be
+//! asked about, which may take long.
+
+use super::checks::CheckRequest;
+use super::examiner::EndedAttempt;
+use super::files;
+use super::handle::Shared;
+use super::inherited::Inherited;
+use super::moved;
+use super::observers::Observers;
+use super::orchestrator::Message;
+use super::pace::Pace;
+use super::perform::{runfiles_environment, usable};
+use super::request::{self, Marks};
+use super::staging::{self, Staging};
+use crate::publish::{Reserved, StatMark};
+use crate::runner::{AttemptFiles, AttemptName, CheckSpec, StartSpec, MAX_REQUESTS};
+use crate::snapshot;
+use crate::store::Reader;
+use crate::system::EnvValue;
+use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Sighting, Sightings};
+use databuild_core::digest::hash64;
+use databuild_core::event::AttemptOutcome;
+use databuild_core::graph::{DatasetIx, Graph, Observe, Registered, Resource};
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::state::State;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// All that preparing needs.
+pub(super) struct Starter {
+    pub(super) shared: Arc<Shared>,
+    pub(super) workspace: PathBuf,
+    pub(super) staging: Arc<Staging>,
+    pub(super) reserved: Arc<Reserved>,
+    pub(super) spool: PathBuf,
+    pub(super) snapshots: Arc<snapshot::Store>,
+    pub(super) reader: Arc<Reader>,
+    pub(super) base_env: Vec<(String, String)>,
+    pub(super) inherited: Arc<Mutex<Inherited>>,
+    pub(super) observers: Arc<Observers>,
+}
+
+/// Something that needs a look.
+pub(super) enum LookOrder {
+    /// An attempt was leased.
+    Start(Box<AttemptSpec>),
+    /// An attempt has ended that read what others have to be asked about.
+    Ended(Box<EndedAttempt>),
+}
+
+/// Whether what a dataset holds is known only to somebody who has to be asked.
+pub(super) fn is_remote(graph: &Graph, ix: DatasetIx) -> bool {
+    matches!(graph.dataset(ix).observe, Some(Observe::Http { .. } | Observe::Program(_)))
+}
+
+/// Carries out orders until the channel closes. Those that have to ask others go `on`, if there is somebody.
+pub(super) fn starter(
+    starter: &Starter,
+    orders: &Receiver<LookOrder>,
+    to_loop: &Sender<Message>,
+    on: Option<&Sender<LookOrder>>,
+    examine: &Sender<EndedAttempt>,
+) {
+    while let Ok(first) = orders.recv() {
+        // Nobody waits for more: places are empty.
+        let batch = Pace::default().gather(first, orders);
+        let mut starts = Vec::new();
+        for order in batch {
+            match (order, on) {
+                (LookOrder::Start(spec), Some(on))
+                    if spec.reads().iter().any(|(ix, _)| is_remote(&spec.graph.graph, *ix)) =>
+                {
+                    // Whoever is gone goes down with the engine.
+                    let _ = on.send(LookOrder::Start(spec));
+                }
+                (LookOrder::Start(spec), _) => starts.push(*spec),
+                (LookOrder::Ended(ended), _) => moved::ask(starter, *ended, to_loop, examine),
+            }
+        }
+        if starter.prepare(starts, to_loop).is_err() {
+            return;
+        }
+    }
+}
+
+/// What was seen of what attempts are about to read.
+#[derive(Default)]
+struct Seen {
+    sightings: HashMap<(DatasetIx, PartitionKey), Sighting>,
+    unseen: Vec<databuild_core::planner::Unseen>,
+}
+
+/// Why an attempt does not start.
+struct Fault {
+    outcome: AttemptOutcome,
+    message: String,
+}
+
+fn fault(message: impl Into<String>, permanent: bool) -> Fault {
+    Fault { outcome: AttemptOutcome::Failure { permanent }, message: message.into() }
+}
+
+fn input_moved(message: String) -> Fault {
+    Fault { outcome: AttemptOutcome::InputsMoved, message }
+}
+
+impl Starter {
+    /// Prepares attempts and tells the loop what came of it.
+    fn prepare(
+        &self,
+        specs: Vec<AttemptSpec>,
+        to_loop: &Sender<Message>,
+    ) -> Result<(), std::sync::mpsc::SendError<Message>> {
+        if specs.is_empty() {
+            return Ok(());
+        }
+        // It has all of their leases: effects are carried out after it is published.
+        let state = Arc::clone(&self.shared.snapshot.load_full().state);
+        let sightings = self.look(&specs, &state);
+        let of = |sighting: &Sighting| match sighting {
+            Sighting::Gone(ix, key) | Sighting::Content { dataset: ix, key, .. } => (*ix, key.clone()),
+        };
+        let seen = Seen {
+            sightings: sightings.seen.iter().map(|sighting| (of(sighting), sighting.clone())).collect(),
+            unseen: sightings.unseen.clone(),
+        };
+        if !sightings.seen.is_empty() {
+            to_loop.send(Message::Input(Box::new(Input::Sightings(sightings))))?;
+        }
+        let mut prepared = Vec::new();
+        for spec in specs {
+            match self.start_spec(&spec, &state, &seen) {
+                Ok(start) => prepared.push(start),
+                Err(Fault { outcome, message }) => {
+                    let end = AttemptEnd::without_process(AttemptReport::new(outcome, message));
+                    let ended = Input::AttemptEnded { attempt: spec.attempt, end };
+                    to_loop.send(Message::Input(Box::new(ended)))?;
+                }
+            }
+        }
+        to_loop.send(Message::Prepared(prepared))
+    }
+
+    /// One look at all that these attempts read, where the current graph has it at the same place.
+    fn look(&self, specs: &[AttemptSpec], state: &State) -> Sightings {
+        let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+        for spec in specs {
+            for (ix, set) in spec.reads() {
+                if let Some(now) = same_place(&spec.graph, state, ix) {
+                    sets.entry(now).and_modify(|all| all.union_with(&set)).or_insert(set);
+                }
+            }
+        }
+        if sets.is_empty() {
+            return Sightings::default();
+        }
+        let sets: Vec<_> = sets.into_iter().collect();
+        files::look_at(state, &sets, &self.observers, false)
+    }
+
+    fn start_spec(&self, spec: &AttemptSpec, state: &State, seen: &Seen) -> Result<StartSpec, Fault> {
+        let marks = self.check_inputs(spec, state, seen)?;
+        let request = request::build(spec, state, &self.workspace, &self.staging, &self.reader, &marks)
+            .map_err(|error| match error {
+                request::BuildError::Moved(partition) => {
+                    input_moved(format!("its input {partition} was changed before it started"))
+                }
+                error => fault(error.to_string(), false),
+            })?;
+        // Before it runs in vain. Links can change until it is published, so that looks again.
+        let places = request.outputs.iter().filter_map(|output| output.final_path.as_deref());
+        self.reserved.check(places).map_err(|error| fault(error.to_string(), true))?;
+        let job = spec.graph.graph.job(spec.job);
+        let snapshot =
+            self.snapshot(&job.label, &job.code).map_err(|(message, permanent)| fault(message, permanent))?;
+        let arguments = request::arguments(spec, &request).map_err(|message| fault(message, true))?;
+        let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
+        argv.extend(arguments);
+        let name =
+            AttemptName::new(spec.attempt.to_string()).map_err(|error| fault(error.to_string(), true))?;
+        let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
+        start.env = self.environment(spec, &job.env, &job.env_inherit, &snapshot);
+        // What is only tried is published by nobody.
+        if state.runs.get(&spec.attempt.run).is_none_or(|run| run.trial.is_none()) {
+            start.checks = self
+                .checks(spec, &request, &start.attempt)
+                .map_err(|(message, permanent)| fault(message, permanent))?;
+        }
+        start.check_failures = job.batch.is_some();
+        self.staging.prepare(start.attempt.as_str());
+        let noted = self.staging.note(start.attempt.as_str(), &request);
+        noted.map_err(|error| fault(format!("its staging folder cannot be made: {error}"), false))?;
+        start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
+        start.request = serde_json::to_string(&request).map_err(|error| fault(error.to_string(), true))?;
+        if start.request_bytes() > MAX_REQUESTS {
+            return Err(fault(too_large(&start, spec), true));
+        }
+        let memory = job.takes.iter().find(|(resource, _)| *resource == Resource::Memory);
+        start.memory = memory.map(|(_, bytes)| *bytes);
+        start.timeout_ms = job.timeout.map(millis);
+        start.grace_ms = millis(job.grace);
+        Ok(start)
+    }
+
+    /// Whether all that an attempt reads is what the state said when it was leased: the marks of its files, or why it
+    /// does not start.
+    fn check_inputs(&self, spec: &AttemptSpec, state: &State, seen: &Seen) -> Result<Marks, Fault> {
+        let mut marks = Marks::new();
+        let reads = spec.reads();
+        for (ix, set) in &reads {
+            let now = same_place(&spec.graph, state, *ix);
+            let text = |key: &PartitionKey| spec.graph.graph.dataset(*ix).partition_text(key, &state.symbols);
+            let Some(now) = now else { continue };
+            if let Some((look, key)) = seen.unseen.iter().find_map(|look| {
+                let lost = if look.dataset == now { look.set.intersect(set) } else { return None };
+                Some((look, lost.first()?))
+            }) {
+                let message = format!("its input {} could not be observed: {}", text(&key), look.message);
+                return Err(fault(message, false));
+            }
+            let facts = state.dataset(now);
+            for key in set.iter().filter(|key| !facts.empty.contains(key)) {
+                let entry = facts.entries.get(&key).filter(|_| facts.present.contains(&key));
+                match seen.sightings.get(&(now, key.clone())) {
+                    Some(Sighting::Gone(..)) => {
+                        let message = format!("its input {} was gone when it was to start", text(&key));
+                        return Err(input_moved(message));
+                    }
+                    Some(Sighting::Content { version, mark, .. }) => {
+                        let same = entry.is_some_and(|entry| entry.version == hash64(version));
+                        // What is known to be altered counts as altered, whatever it holds.
+                        if !same && !facts.altered.contains(&key) {
+                            let message = format!("its input {} was changed before it started", text(&key));
+                            return Err(input_moved(message));
+                        }
+                        marks.insert((*ix, key), StatMark(*mark));
+                    }
+                    None => {
+                        let mark = entry.map_or(0, |entry| entry.mark);
+                        marks.insert((*ix, key), StatMark(mark));
+                    }
+                }
+            }
+        }
+        // Somebody else may have seen, or built, another version since it was leased.
+        if spec.held(state) != spec.held {
+            return Err(input_moved("one of its inputs was changed before it started".to_owned()));
+        }
+        Ok(marks)
+    }
+
+    /// The code with this digest; or why there is none, and whether for good.
+    fn snapshot(&self, label: &str, code: &str) -> Result<snapshot::SnapshotRef, (String, bool)> {
+        let code = code.parse().map_err(|_| (format!("the graph has no code digest for {label}"), true))?;
+        match self.snapshots.find(&code) {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => {
+                let message = format!(
+                        "the code snapshot of {label} is not in the code store ({}); run `bazel run //:databuild -- status` to store it again",
+                    self.snapshots.root().display()
+                );
+                Err((message, true))
+            }
+            Err(error) => Err((error.to_string(), false)),
+        }
+    }
+
+    /// The checks of what an attempt makes; or why they cannot be run, and whether for good.
+    fn checks(
+        &self,
+        spec: &AttemptSpec,
+        request: &request::Request,
+        attempt: &AttemptName,
+    ) -> Result<Vec<CheckSpec>, (String, bool)> {
+        let graph = &spec.graph.graph;
+        let files = AttemptFiles::new(&self.spool, attempt);
+        let checks: Vec<CheckSpec> = graph
+            .checks_of(spec.job)
+            .map(|check| {
+                let dataset = &graph.dataset(check.dataset).name;
+                let request = CheckRequest::new(check, dataset, request, files.report());
+                let snapshot = self.snapshot(&check.label, &check.code)?;
+                let mut argv = vec![snapshot.file(&check.executable).to_string_lossy().into_owned()];
+                argv.extend(request.arguments(check).map_err(|message| (message, true))?);
+                let request = serde_json::to_string(&request).map_err(|error| (error.to_string(), true))?;
+                Ok(CheckSpec {
+                    name: check.label.clone(),
+                    argv,
+                    env: self.environment(spec, &check.env, &check.env_inherit, &snapshot),
+                    request,
+                    timeout_ms: millis(check.timeout),
+                    grace_ms: millis(check.grace),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(checks)
+    }
+
+    /// The environment of a process of an attempt, which has this of its own and runs from this code.
+    fn environment(
+        &self,
+        spec: &AttemptSpec,
+        own: &BTreeMap<String, String>,
+        inherit: &[String],
+        snapshot: &snapshot::SnapshotRef,
+    ) -> Vec<(String, EnvValue)> {
+        let mut env = usable(&self.base_env);
+        let inherited = self.inherited.lock().unwrap_or_else(PoisonError::into_inner);
+        env.extend(inherit.iter().filter_map(|name| Some((name.clone(), inherited.get(name)?.clone()))));
+        env.extend(own.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        let runfiles = runfiles_environment(&snapshot.runfiles().to_string_lossy());
+        env.extend(runfiles.map(|(name, value)| (name, value.into())));
+        env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string().into());
+        env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string().into());
+        env.into_iter().collect()
+    }
+}
+
+/// Where the current graph has a dataset of an attempt's graph, if it is observed there in the same way.
+pub(super) fn same_place(graph: &Registered, state: &State, ix: DatasetIx) -> Option<DatasetIx> {
+    if graph.id == state.registered().id {
+        return Some(ix);
+    }
+    let then = graph.graph.dataset(ix);
+    let now = state.successor_of(&graph.graph, ix)?;
+    let other = state.graph().dataset(now);
+    let same = then.path_text == other.path_text
+        && then.external == other.external
+        && format!("{:?}", then.observe) == format!("{:?}", other.observe);
+    same.then_some(now)
+}
+
+/// What to say of an attempt that would be told more than the runner takes.
+fn too_large(start: &StartSpec, spec: &AttemptSpec) -> String {
+    const MIB: usize = 1 << 20;
+    format!(
+        "the request for {} partitions would have {} MiB, and may have {} MiB with those of the checks; \
+         lower `batch` of {}, or let it read fewer partitions at once",
+        spec.set.len(),
+        start.request_bytes().div_ceil(MIB),
+        MAX_REQUESTS / MIB,
+        spec.graph.graph.job(spec.job).label
+    )
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "starter_tests.rs"]
+mod tests;

@@ -1,0 +1,596 @@
+//! Attempts at real files: everything is as in a server, but the loop is a list of effects and jobs are closures.
+
+use super::*;
+use crate::engine::examine::{examine, left};
+use crate::engine::files::{look_at_files, look_at_named};
+use crate::engine::handle::{Handle, Snapshot};
+use crate::engine::perform::no_runner;
+use crate::publish;
+use crate::runner::{ExitRecord, LogSize, Outcome, ResourceUse};
+use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
+use arc_swap::ArcSwap;
+use databuild_core::decide::{Core, Effect, WantRequest};
+use databuild_core::event::{Event, GraphRegistered, OutputRecord, PriorityClass, Refresh, WantOutcome};
+use databuild_core::ids::{AttemptId, GraphId};
+use jiff::Timestamp;
+use serde_json::{json, Value};
+use std::collections::VecDeque;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::mpsc;
+
+/// Code of all jobs and programs.
+const CODE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+type Hook<'h> = Box<dyn FnMut(&Path, AttemptId) + 'h>;
+
+/// What the world does at certain moments.
+#[derive(Default)]
+struct Hooks<'h> {
+    /// Between the lease of an attempt and its start.
+    leased: Option<Hook<'h>>,
+    /// While it runs, after the job has read its inputs.
+    running: Option<Hook<'h>>,
+}
+
+impl<'h> Hooks<'h> {
+    fn leased(hook: impl FnMut(&Path, AttemptId) + 'h) -> Hooks<'h> {
+        Hooks { leased: Some(Box::new(hook)), running: None }
+    }
+
+    fn running(hook: impl FnMut(&Path, AttemptId) + 'h) -> Hooks<'h> {
+        Hooks { leased: None, running: Some(Box::new(hook)) }
+    }
+}
+
+struct Bench {
+    folder: tempfile::TempDir,
+    log: SqliteLog,
+    core: Core,
+    now: Timestamp,
+    starter: Starter,
+    effects: VecDeque<Effect>,
+    /// Outcomes of attempts, in order.
+    ends: Vec<(String, String)>,
+    wants: Vec<WantOutcome>,
+}
+
+fn dataset(name: &str, external: bool, path: Option<&str>, observe: Value) -> Value {
+    json!({
+        "name": name, "label": format!("//:{name}"), "external": external, "dims": [], "path": path, "observe": observe,
+    })
+}
+
+fn job(makes: &str, reads: &[&str]) -> Value {
+    let inputs: Vec<Value> = reads
+        .iter()
+        .map(|name| json!({"name": name, "dataset": name, "dims": [], "before_start": "fail", "after_end": "fail"}))
+        .collect();
+    json!({
+        "label": format!("//:make_{makes}"), "executable": "job", "args": [], "env": {}, "env_inherit": [],
+        "inputs": inputs, "outputs": [makes], "retries": 0, "backoff_ms": 1000, "backoff_max_ms": 1000,
+        "timeout_ms": null, "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": CODE,
+    })
+}
+
+/// `out` is made from `raw`, and `top` from `out`.
+fn graph(raw: Value) -> String {
+    let mut datasets = [
+        raw,
+        dataset("out", false, Some("made/out.txt"), Value::Null),
+        dataset("top", false, Some("made/top.txt"), Value::Null),
+    ];
+    datasets.sort_by_key(|dataset| dataset["name"].to_string());
+    let jobs = [job("out", &["raw"]), job("top", &["out"])];
+    json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
+}
+
+fn file() -> Value {
+    dataset("raw", true, Some("in/raw"), Value::Null)
+}
+
+fn glob() -> Value {
+    dataset("raw", true, None, json!({"kind": "glob", "pattern": "in/*"}))
+}
+
+/// A program that says what `in/raw` holds; an answer younger than an hour is believed if `every`.
+fn program(every: bool) -> Value {
+    let observe = json!({
+        "kind": "program", "label": "//:probe", "executable": "probe", "args": [], "env": {}, "env_inherit": [],
+        "timeout_ms": 30_000, "every_ms": if every { 3_600_000 } else { 0 }, "manifest": "m", "code": CODE,
+    });
+    dataset("raw", true, None, observe)
+}
+
+impl Bench {
+    fn new(raw: Value) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for name in ["in", "made", "spool"] {
+            fs::create_dir(root.join(name)).unwrap();
+        }
+        let database = root.join("log.db");
+        let log = SqliteLog::open(&database).unwrap();
+        let snapshots = Arc::new(snapshot::Store::open(root.join("store")).unwrap());
+        let probe = snapshots.path_of(&CODE.parse().unwrap()).join("runfiles/probe");
+        fs::create_dir_all(probe.parent().unwrap()).unwrap();
+        let says = "#!/bin/sh\nif [ -e in/raw ]; then echo \"{\\\"partition\\\": \\\"raw\\\", \\\"version\\\": \\\"$(cat in/raw)\\\"}\"\n\
+                    else echo '{\"partition\": \"raw\", \"absent\": true}'; fi\n";
+        fs::write(&probe, says).unwrap();
+        fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
+        let inherited = root.join("inherited");
+        let observers = Observers::new(
+            root.clone(),
+            root.join("observers"),
+            Arc::clone(&snapshots),
+            path.clone(),
+            inherited.clone(),
+        );
+        let core = Core::new(4);
+        let starter = Starter {
+            shared: Arc::new(Shared {
+                snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
+                seq: tokio::sync::watch::channel(0).0,
+                memory_limits: ArcSwap::from_pointee(no_runner()),
+            }),
+            workspace: root.clone(),
+            staging: Arc::new(Staging::new(root.join("staging"))),
+            reserved: Arc::new(Reserved::new(&root, &root.join("state"))),
+            spool: root.join("spool"),
+            snapshots,
+            reader: Arc::new(Reader::new(&database, 1)),
+            base_env: path,
+            inherited: Arc::new(Mutex::new(Inherited::load(&inherited))),
+            observers: Arc::new(observers.unwrap()),
+        };
+        let now = "2024-12-31T00:00:00Z".parse().unwrap();
+        let (effects, ends, wants) = Default::default();
+        let mut bench = Bench { folder, log, core, now, starter, effects, ends, wants };
+        let content: Arc<str> = graph(raw).into();
+        bench.step(Input::RegisterGraph(GraphRegistered {
+            graph: GraphId::of(&content),
+            content,
+            inherited: Default::default(),
+            sources: Default::default(),
+        }));
+        bench
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, content: &str) {
+        write(self.root(), content);
+    }
+
+    fn made(&self, name: &str) -> String {
+        fs::read_to_string(self.root().join("made").join(name)).unwrap()
+    }
+
+    fn step(&mut self, input: Input) {
+        let step = self.core.step(input, self.now);
+        if let Err(refusal) = &step.reply {
+            panic!("{refusal}");
+        }
+        for record in &step.records {
+            match &record.event {
+                Event::AttemptEnded(end) => {
+                    let outcome = format!("{:?}", end.outcome);
+                    self.ends.push((outcome, end.message.clone()));
+                }
+                Event::WantEnded(end) => self.wants.push(end.outcome),
+                _ => {}
+            }
+        }
+        self.log.append(&Batch { records: step.records, blobs: vec![] }).unwrap();
+        self.starter.shared.publish(Snapshot::of(&self.core));
+        self.effects.extend(step.effects);
+    }
+
+    fn handle(&self) -> Handle {
+        Handle {
+            inbox: Arc::new(Mutex::new(mpsc::channel().0)),
+            shared: Arc::clone(&self.starter.shared),
+            reader: Arc::clone(&self.starter.reader),
+            archiver: Arc::new(Archiver::new(&self.root().join("log.db"))),
+            workspace: self.starter.workspace.clone(),
+            spool: self.starter.spool.clone(),
+            observers: Arc::clone(&self.starter.observers),
+        }
+    }
+
+    /// Scans all; returns what is missing, altered, changed, of these known before, not observed, and looked at.
+    fn scan(&mut self) -> [u64; 6] {
+        let (found, sightings) = self.handle().look_at_some(&[], false, 0, 100).unwrap();
+        self.step(Input::Sightings(sightings));
+        let unseen = found.unseen.iter().map(|(set, _)| set.count).sum();
+        assert_eq!(found.looked, found.total);
+        [found.missing.count, found.altered.count, found.changed.count, found.known, unseen, found.looked]
+    }
+
+    fn look(&self, targets: &[&str]) -> Sightings {
+        let targets: Vec<String> = targets.iter().map(|text| (*text).to_owned()).collect();
+        let state = self.core.state.clone();
+        look_at_files(state, &targets, Refresh::Stale, self.now, &self.starter.observers).unwrap().sightings
+    }
+
+    fn want(&mut self, target: &str) {
+        let seen = self.look(&[target]);
+        let request = WantRequest {
+            targets: vec![target.to_owned()],
+            class: PriorityClass::Interactive,
+            refresh: Refresh::Stale,
+            as_of: None,
+            ttl_seconds: None,
+            sla_seconds: None,
+            comment: String::new(),
+            source: "test".to_owned(),
+            graph: None,
+            key: None,
+        };
+        self.step(Input::CreateWant(request, seen));
+    }
+
+    /// Carries out all that follows; returns the outcomes of attempts.
+    fn run(&mut self, hooks: &mut Hooks<'_>) -> Vec<String> {
+        let first = self.ends.len();
+        loop {
+            while let Some(effect) = self.effects.pop_front() {
+                match effect {
+                    Effect::Start(spec) => self.start(spec, hooks),
+                    Effect::Publish { attempt, outputs, .. } => self.publish(attempt, &outputs),
+                    Effect::Cancel(_) | Effect::Forget(_) => {}
+                }
+            }
+            match self.core.next_timer() {
+                Some(at) if at > self.now => self.now = at,
+                _ => break,
+            }
+            self.step(Input::Tick);
+        }
+        self.ends[first..].iter().map(|(outcome, _)| outcome.clone()).collect()
+    }
+
+    /// Wants it, with nothing happening on the way.
+    fn build(&mut self, target: &str) -> Vec<String> {
+        self.want(target);
+        self.run(&mut Hooks::default())
+    }
+
+    fn start(&mut self, spec: Box<AttemptSpec>, hooks: &mut Hooks<'_>) {
+        let (id, job) = (spec.attempt, spec.job);
+        let remote = spec.reads().iter().any(|(ix, _)| is_remote(&spec.graph.graph, *ix));
+        let makes = spec.graph.graph.dataset(spec.graph.graph.job(job).outputs[0]).name.clone();
+        if let Some(hook) = &mut hooks.leased {
+            hook(self.folder.path(), id);
+        }
+        let (send, receive) = mpsc::channel();
+        self.starter.prepare(vec![*spec], &send).unwrap();
+        drop(send);
+        for message in receive {
+            match message {
+                Message::Input(input) => self.step(*input),
+                Message::Prepared(starts) => {
+                    for start in starts {
+                        self.step(Input::AttemptStarted { attempt: id, pid: 7 });
+                        self.run_job(&start, id, &makes, remote, hooks);
+                    }
+                }
+                _ => unreachable!(),
+            }
+        }
+    }
+
+    fn run_job(
+        &mut self,
+        start: &StartSpec,
+        id: AttemptId,
+        makes: &str,
+        remote: bool,
+        hooks: &mut Hooks<'_>,
+    ) {
+        let files = AttemptFiles::new(&self.starter.spool, &start.attempt);
+        fs::create_dir_all(files.request().parent().unwrap()).unwrap();
+        fs::write(files.request(), &start.request).unwrap();
+        start.mkdirs.iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+        let request = request::parse_request(start.request.as_bytes()).unwrap();
+        let input = request.inputs.values().flatten().next().unwrap();
+        let read = |path: &Path| match fs::read_dir(path) {
+            Ok(entries) => {
+                let mut all: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+                all.sort();
+                all.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+            }
+            Err(_) => fs::read_to_string(path).unwrap(),
+        };
+        let content: String = match (&input.path, &input.paths) {
+            (Some(path), _) => read(path),
+            (None, Some(paths)) => paths.iter().map(|path| read(path)).collect(),
+            (None, None) => read(&self.root().join("in/raw")),
+        };
+        let output = request.outputs[0].path.as_ref().unwrap();
+        fs::write(output, format!("{makes} of {content}")).unwrap();
+        if let Some(hook) = &mut hooks.running {
+            hook(self.folder.path(), id);
+        }
+        let exit = ExitRecord {
+            outcome: Outcome::Code(0),
+            timed_out: false,
+            canceled: false,
+            cancel_reason: None,
+            started_at: 1_000,
+            ended_at: 1_200,
+            rusage: ResourceUse { user_ms: 10, sys_ms: 5, max_rss_kb: 100 },
+            stdout: LogSize::default(),
+            stderr: LogSize::default(),
+            group_left: false,
+            memory_exceeded: None,
+            checks: Vec::new(),
+        };
+        let mut ended = EndedAttempt::new(id, exit);
+        if remote {
+            let (to_loop, inputs) = mpsc::channel();
+            let (examiner, examine) = mpsc::channel();
+            moved::ask(&self.starter, ended, &to_loop, &examiner);
+            drop(to_loop);
+            for message in inputs {
+                let Message::Input(input) = message else { unreachable!() };
+                self.step(*input);
+            }
+            ended = examine.recv().unwrap();
+        }
+        let verdict = examine(left(&self.starter.spool, ended), |_, _, _| Ok(()));
+        if !verdict.moved.is_empty() {
+            let seen = look_at_named(&self.core.state, &verdict.moved, &self.starter.observers);
+            self.step(Input::Sightings(seen));
+        }
+        self.step(Input::AttemptEnded { attempt: id, end: verdict.end });
+    }
+
+    fn publish(&mut self, attempt: AttemptId, outputs: &[OutputRecord]) {
+        let name = AttemptName::new(attempt.to_string()).unwrap();
+        let request = fs::read(AttemptFiles::new(&self.starter.spool, &name).request()).unwrap();
+        let request = request::parse_request(&request).unwrap();
+        let mut marks = Vec::new();
+        for output in outputs {
+            let file = request.outputs.iter().find(|file| file.partition == output.partition).unwrap();
+            let place = file.final_path.as_ref().unwrap();
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::rename(file.path.as_ref().unwrap(), place).unwrap();
+            marks.push(publish::stat_mark(place).unwrap().unwrap().0);
+        }
+        self.step(Input::Published { attempt, marks });
+    }
+}
+
+fn write(root: &Path, content: &str) {
+    // As an editor or a checkout does it: another file takes the name.
+    let new = root.join("raw.new");
+    fs::write(&new, content).unwrap();
+    fs::rename(new, root.join("in/raw")).unwrap();
+}
+
+/// All kinds of inputs. A program says what the file holds, so a file serves them all.
+fn kinds() -> [(&'static str, Value); 3] {
+    [("file", file()), ("glob", glob()), ("program", program(false))]
+}
+
+const MOVED: &str = "InputsMoved";
+const SUCCESS: &str = "Success";
+
+#[test]
+fn an_input_that_changed_before_the_lease_or_after_it_is_read_and_recorded_as_it_is_then() {
+    for (kind, raw) in kinds() {
+        let mut bench = Bench::new(raw);
+        bench.write("A");
+        bench.want("out");
+        bench.write("B");
+        assert_eq!(bench.run(&mut Hooks::default()), [MOVED, SUCCESS], "{kind}");
+        assert_eq!(bench.made("out.txt"), "out of B", "{kind}");
+        assert!(bench.build("out").is_empty(), "{kind}: it was made from what is there");
+        bench.write("A");
+        assert_eq!(bench.build("out"), [SUCCESS], "{kind}: it was made from other data");
+        assert_eq!(bench.made("out.txt"), "out of A", "{kind}");
+    }
+}
+
+#[test]
+fn an_input_that_changes_while_it_is_read_makes_the_attempt_worth_nothing() {
+    for (kind, raw) in kinds() {
+        let mut bench = Bench::new(raw);
+        bench.write("A");
+        bench.want("out");
+        let mut hooks = Hooks::running(|root, id| {
+            if id.number == 1 {
+                write(root, "B");
+            }
+        });
+        assert_eq!(bench.run(&mut hooks), [MOVED, SUCCESS], "{kind}");
+        assert_eq!(bench.made("out.txt"), "out of B", "{kind}");
+        bench.write("A");
+        assert_eq!(bench.build("out"), [SUCCESS], "{kind}");
+    }
+}
+
+#[test]
+fn a_file_that_is_as_before_when_the_attempt_ends_was_not_while_it_ran() {
+    for (kind, raw) in [("file", file()), ("glob", glob())] {
+        let mut bench = Bench::new(raw);
+        bench.write("B");
+        bench.want("out");
+        let mut hooks = Hooks::leased(|root, id| {
+            if id.number == 1 {
+                write(root, "A");
+            }
+        });
+        hooks.running = Some(Box::new(|root, id| {
+            if id.number == 2 {
+                write(root, "C");
+                write(root, "A");
+            }
+        }));
+        assert_eq!(bench.run(&mut hooks), [MOVED, MOVED, SUCCESS], "{kind}");
+        assert_eq!(bench.made("out.txt"), "out of A", "{kind}");
+    }
+}
+
+#[test]
+fn an_input_that_keeps_changing_fails_the_run_and_leaves_what_was_there() {
+    for (kind, raw) in kinds() {
+        let mut bench = Bench::new(raw);
+        bench.write("0");
+        assert_eq!(bench.build("out"), [SUCCESS], "{kind}");
+        bench.write("1");
+        bench.want("out");
+        let mut hooks = Hooks::running(|root, id| write(root, &format!("1{}", id.number)));
+        assert_eq!(bench.run(&mut hooks), [MOVED, MOVED, MOVED, MOVED], "{kind}");
+        assert_eq!(bench.made("out.txt"), "out of 0", "{kind}");
+        assert_eq!(bench.wants.last(), Some(&WantOutcome::Failed), "{kind}");
+        let (_, message) = bench.ends.last().unwrap();
+        assert!(
+            message.contains("its input raw was changed while it ran; so it did in 3 attempts before"),
+            "{message}"
+        );
+        assert_eq!(bench.build("out"), [SUCCESS], "{kind}: nobody writes any more");
+    }
+}
+
+#[test]
+fn an_input_that_is_gone_or_cannot_be_read_when_its_reader_starts_is_told_apart() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    bench.want("out");
+    fs::remove_file(bench.root().join("in/raw")).unwrap();
+    assert_eq!(bench.run(&mut Hooks::default()), [MOVED]);
+    assert!(bench.ends.last().unwrap().1.contains("its input raw was gone when it was to start"));
+    bench.write("A");
+    bench.want("out");
+    fs::remove_file(bench.root().join("in/raw")).unwrap();
+    pipe(&bench.root().join("in/raw"));
+    assert_eq!(bench.run(&mut Hooks::default()), ["Failure { permanent: false }"]);
+    let message = &bench.ends.last().unwrap().1;
+    assert!(
+        message.contains("its input raw could not be observed: ") && message.contains("a pipe"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_touched_file_with_the_same_content_costs_no_attempt() {
+    for (kind, raw) in kinds() {
+        let mut bench = Bench::new(raw);
+        bench.write("A");
+        bench.want("out");
+        bench.write("A");
+        assert_eq!(bench.run(&mut Hooks::default()), [SUCCESS], "{kind}");
+        assert!(bench.build("out").is_empty(), "{kind}");
+    }
+}
+
+#[test]
+fn an_answer_younger_than_every_is_believed_at_both_ends() {
+    let mut bench = Bench::new(program(true));
+    bench.write("A");
+    bench.want("out");
+    bench.write("B");
+    let mut hooks = Hooks::running(|root, _| write(root, "C"));
+    assert_eq!(bench.run(&mut hooks), [SUCCESS]);
+    assert!(bench.build("out").is_empty());
+}
+
+#[test]
+fn a_built_input_that_somebody_alters_is_built_anew_before_it_is_read() {
+    let alter = |root: &Path, text: &str| fs::write(root.join("made/out.txt"), text).unwrap();
+    // While the reader runs, and between its lease and its start.
+    for running in [true, false] {
+        let mut bench = Bench::new(file());
+        bench.write("A");
+        bench.want("top");
+        let hook = move |root: &Path, id: AttemptId| {
+            if id.run.0 == 2 && id.number == 1 {
+                alter(root, "bad");
+            }
+        };
+        let mut hooks = if running { Hooks::running(hook) } else { Hooks::leased(hook) };
+        assert_eq!(bench.run(&mut hooks), [SUCCESS, MOVED, SUCCESS, SUCCESS], "{running}");
+        assert_eq!(
+            (bench.made("out.txt").as_str(), bench.made("top.txt").as_str()),
+            ("out of A", "top of out of A")
+        );
+        assert!(bench.build("top").is_empty());
+    }
+}
+
+#[test]
+fn folders_and_what_links_in_them_lead_to_are_inputs_like_files() {
+    let mut bench = Bench::new(file());
+    let root = bench.root().to_owned();
+    fs::create_dir_all(root.join("in/raw")).unwrap();
+    fs::write(root.join("in/raw/a"), "1").unwrap();
+    fs::write(root.join("far"), "2").unwrap();
+    std::os::unix::fs::symlink(root.join("far"), root.join("in/raw/b")).unwrap();
+    assert_eq!(bench.build("out"), [SUCCESS]);
+    assert_eq!(bench.made("out.txt"), "out of 12");
+    fs::write(root.join("far"), "3 and more").unwrap();
+    bench.want("out");
+    let mut hooks = Hooks::running(|root, id| {
+        if id.number == 1 {
+            fs::write(root.join("far"), "4").unwrap();
+        }
+    });
+    assert_eq!(bench.run(&mut hooks), [MOVED, SUCCESS]);
+    assert_eq!(bench.made("out.txt"), "out of 14");
+}
+
+#[test]
+fn a_scan_counts_what_is_there_each_time() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    bench.build("top");
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 3]);
+    fs::remove_file(bench.root().join("made/out.txt")).unwrap();
+    fs::write(bench.root().join("made/top.txt"), "by hand").unwrap();
+    assert_eq!(bench.scan(), [1, 1, 0, 0, 0, 3]);
+    assert_eq!(bench.scan(), [1, 1, 0, 2, 0, 3], "the same, and known");
+    bench.write("B");
+    assert_eq!(bench.scan(), [1, 1, 1, 2, 0, 3]);
+    fs::remove_file(bench.root().join("in/raw")).unwrap();
+    assert_eq!(bench.scan(), [2, 1, 0, 2, 0, 3]);
+    assert_eq!(bench.scan(), [2, 1, 0, 3, 0, 3]);
+    bench.write("C");
+    assert_eq!(bench.scan(), [1, 1, 1, 2, 0, 3], "others have brought it back");
+    assert_eq!(bench.build("top"), [SUCCESS, SUCCESS]);
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 3]);
+}
+
+fn pipe(path: &Path) {
+    let mode = rustix::fs::Mode::RWXU;
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_gone() {
+    let mut bench = Bench::new(file());
+    fs::create_dir(bench.root().join("in/raw")).unwrap();
+    fs::write(bench.root().join("in/raw/a"), "1").unwrap();
+    assert_eq!(bench.build("top"), [SUCCESS, SUCCESS]);
+    pipe(&bench.root().join("in/raw/pipe"));
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 1, 3]);
+    assert!(bench.build("top").is_empty());
+    assert_eq!(bench.wants.last(), Some(&WantOutcome::Failed), "it is not said to be current");
+    let facts = bench.core.state.dataset(bench.core.state.graph().dataset_named("raw").unwrap());
+    assert!(!facts.present.is_empty(), "what was seen stays recorded");
+    fs::remove_file(bench.root().join("in/raw/pipe")).unwrap();
+    assert!(bench.build("top").is_empty());
+    assert_eq!(bench.wants.last(), Some(&WantOutcome::Satisfied));
+    // The same for what was built.
+    fs::remove_file(bench.root().join("made/out.txt")).unwrap();
+    pipe(&bench.root().join("made/out.txt"));
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 1, 3]);
+    let found = bench.handle().look_for_adoption(&["out".to_owned()]).unwrap();
+    let told = (found.files.len(), found.missing.count, found.recorded.count, found.unseen.len());
+    assert_eq!(told, (0, 0, 0, 1));
+}
