@@ -2,8 +2,10 @@
 
 use super::checks::CheckRequest;
 use super::examine::CANCELED;
+use super::files;
 use super::handle::Shared;
 use super::inherited::Inherited;
+use super::observers::Observers;
 use super::orchestrator::{attempt_id, lost, Message};
 use super::publisher::PublishOrder;
 use super::request;
@@ -16,8 +18,9 @@ use crate::snapshot;
 use crate::store::Reader;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input, Sighting, Sightings};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
-use databuild_core::graph::Resource;
-use databuild_core::ids::AttemptId;
+use databuild_core::graph::{DatasetIx, Resource};
+use databuild_core::ids::{AttemptId, WantId};
+use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,6 +45,7 @@ pub(super) struct Performer {
     pub(super) reader: Arc<Reader>,
     pub(super) base_env: Vec<(String, String)>,
     pub(super) inherited: Inherited,
+    pub(super) observers: Arc<Observers>,
     pub(super) runner: Option<RunnerClient>,
     /// How much may run at once, as the runner was told.
     pub(super) told_slots: Option<usize>,
@@ -74,6 +78,7 @@ impl Performer {
                     // A publisher that is gone means that the engine goes down; a restart publishes.
                     let _ = self.publish.send(PublishOrder::Publish { attempt, outputs });
                 }
+                Effect::Look { want, sets } => self.look(want, sets, state),
                 Effect::Forget(attempt) => {
                     forget.extend(AttemptName::new(attempt.to_string()).ok());
                     let _ = self.publish.send(PublishOrder::Clear { attempt });
@@ -96,6 +101,16 @@ impl Performer {
             }
         }
         found
+    }
+
+    /// Looks at external data on a thread of its own, and tells the loop what was seen.
+    fn look(&self, want: WantId, sets: Vec<(DatasetIx, PartitionSet)>, state: &State) {
+        let (state, observers, inbox) = (state.clone(), Arc::clone(&self.observers), self.inbox.clone());
+        std::thread::spawn(move || {
+            let sightings = files::look_at(&state, &sets, &observers, false);
+            // A closed inbox means that the engine is going down; the next one asks again.
+            drop(inbox.send(Message::Input(Box::new(Input::Looked { want, sightings }))));
+        });
     }
 
     /// Each output with its staging path and its place. They follow from the log alone, so that an intent

@@ -107,6 +107,7 @@ impl Engine {
             reader: Arc::clone(&config.reader),
             base_env: config.base_env,
             inherited: Inherited::load(&config.inherited),
+            observers: Arc::clone(&observers),
             runner: None,
             told_slots: None,
             try_again: None,

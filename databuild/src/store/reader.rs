@@ -15,6 +15,7 @@
 mod archived;
 mod checks;
 mod columns;
+mod past;
 
 use super::convert::kind;
 use super::error::StoreError;

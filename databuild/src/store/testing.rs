@@ -51,6 +51,7 @@ one_example_of_each! {
         plan: Some(PlanId(7)),
         parent: Some(RunId(11)),
         params: [("full".to_owned(), "true".to_owned())].into(),
+        asked: texts(["report"]),
     }),
     WantEnded(WantEnded {
         want: WantId(3),
@@ -92,7 +93,9 @@ one_example_of_each! {
     WantReplanned(WantReplanned {
         want: WantId(3),
         work: texts(["daily/date=2024-01-03..2024-02-29"]),
+        successors: texts(["daily/date=2024-02-29"]),
         blocked: vec![Blocked { partitions: texts(["raw/city=oslo"]), reason: "gone".into() }],
+        whole: true,
     }),
     PartitionsFailed(PartitionsFailed {
         attempt: attempt(12, 1),
@@ -342,6 +345,7 @@ impl History {
             plan: None,
             parent: None,
             params: Default::default(),
+            asked: vec![],
         })]
     }
 

@@ -135,7 +135,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     }
     // Held against a copy that knows what was just seen, for a refusal leaves no event.
     let mut copy = out.state.clone();
-    let mut trial = Out { state: &mut copy, now: out.now, records: Vec::new(), effects: Vec::new() };
+    let mut trial = Out::new(&mut copy, out.now, out.looking);
     want::sight(&mut trial, sightings);
     let (targets, fresh) = copy
         .at(plan.as_of, |state| still_holds(state, plan, &sightings.unseen))
@@ -153,6 +153,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         carries_out: Some(id),
         parent: None,
         params: Params::new(),
+        asked: Vec::new(),
     };
     Ok(Reply::Want(want::begin(out, &fresh, start)))
 }

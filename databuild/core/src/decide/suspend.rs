@@ -111,6 +111,7 @@ pub(super) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
         carries_out: None,
         parent: Some(run.id),
         params: Params::new(),
+        asked: Vec::new(),
     };
     let child = want::begin(out, &plan, start);
     if !out.state.runs.contains_key(&run.id) {

@@ -172,6 +172,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         plan,
         parent,
         params,
+        asked,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -191,6 +192,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         plan: (plan != 0).then_some(PlanId(plan)),
         parent: (parent != 0).then_some(RunId(parent)),
         params,
+        asked,
     })
 }
 
@@ -252,11 +254,13 @@ fn dataset_ground(message: stored::DatasetGround) -> Result<DatasetGround, Conve
 
 fn want_replanned(message: stored::WantReplanned) -> Result<WantReplanned, ConvertError> {
     known(&message, "a want's new plan")?;
-    let stored::WantReplanned { want, work, blocked, special_fields: _ } = message;
+    let stored::WantReplanned { want, work, successors, blocked, whole, special_fields: _ } = message;
     Ok(WantReplanned {
         want: WantId(want),
         work,
+        successors,
         blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
+        whole,
     })
 }
 

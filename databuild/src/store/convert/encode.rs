@@ -216,6 +216,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         plan,
         parent,
         params,
+        asked,
     } = event;
     stored::WantCreated {
         want: want.0,
@@ -234,6 +235,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         plan: plan.map_or(0, |plan| plan.0),
         parent: parent.map_or(0, |run| run.0),
         params: params.clone(),
+        asked: asked.clone(),
         ..Default::default()
     }
 }
@@ -305,11 +307,13 @@ pub(crate) fn refresh_mode(refresh: Refresh) -> EnumOrUnknown<stored::Refresh> {
 }
 
 fn want_replanned(event: &WantReplanned) -> stored::WantReplanned {
-    let WantReplanned { want, work, blocked } = event;
+    let WantReplanned { want, work, successors, blocked, whole } = event;
     stored::WantReplanned {
         want: want.0,
         work: work.clone(),
+        successors: successors.clone(),
         blocked: blocked.iter().map(blocked_set).collect(),
+        whole: *whole,
         ..Default::default()
     }
 }
