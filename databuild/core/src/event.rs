@@ -226,6 +226,8 @@ pub struct WantCreated {
     pub want: WantId,
     /// What was asked for.
     pub targets: SetText,
+    /// References of the request that leave out a dimension: they mean all keys that exist, whenever those come.
+    pub asked: SetText,
     /// Its class.
     pub class: PriorityClass,
     /// What to refresh.
@@ -284,8 +286,12 @@ pub struct WantReplanned {
     pub want: WantId,
     /// All work that it waits for from now on, as sets of the jobs' first outputs.
     pub work: SetText,
+    /// The part of `work` that is queued behind a run that makes it already, as in [`WantCreated::successors`].
+    pub successors: SetText,
     /// What it waited for (or what that needs) and nobody can build any more, with the reason.
     pub blocked: Vec<Blocked>,
+    /// All that was asked for was planned, not only what was left.
+    pub whole: bool,
 }
 
 /// How a want ended.

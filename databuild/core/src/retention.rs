@@ -112,9 +112,9 @@ pub fn code_in_use(state: &State) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for (ix, dataset) in graph.datasets() {
         let Some(job) = dataset.producer else { continue };
-        let makers = state.dataset(ix).made_by.iter().filter(|(_, set)| !set.is_empty());
+        let makers = state.dataset(ix).counted_as().filter(|(_, set)| !set.is_empty());
         found.extend(
-            makers.map(|(maker, _)| (graph.job(job).label.clone(), state.provenance(*maker).code.clone())),
+            makers.map(|(maker, _)| (graph.job(job).label.clone(), state.provenance(maker).code.clone())),
         );
     }
     found

@@ -73,17 +73,37 @@ fn what_older_code_made_counts_as_made_by_todays() {
 }
 
 #[test]
-fn a_further_change_or_the_old_code_ends_it() {
+fn a_further_change_ends_it_and_what_the_old_code_made_stays_current_under_that() {
     let mut workspace = built();
     workspace.register(&graph().code("make_a", "newer"));
     assert_eq!(accept(&mut workspace, &["a"]), TWO);
     workspace.register(&graph().code("make_a", "newest"));
     assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
-    // It counts as made by the accepted code, not by that which made it.
-    workspace.register(&graph());
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    // An acceptance adds to what counts, and takes nothing away: neither what made it nor what was accepted before.
+    assert_eq!(accept(&mut workspace, &["a"]), TWO);
+    for graph in [graph(), graph().code("make_a", "newer"), graph().code("make_a", "newest")] {
+        workspace.register(&graph);
+        assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+        workspace.want(&["b", "also"], Refresh::Stale);
+        assert!(workspace.ordered.is_empty());
+    }
+    // What is built anew is what the code of today made, and nothing else.
+    workspace.want(&["a/city=oslo"], Refresh::All);
+    workspace.finish_all("v2");
     workspace.register(&graph().code("make_a", "newer"));
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    assert_eq!(verdict(&workspace, "a/city=rome"), "current");
+    workspace.restart(&[]);
+    assert_eq!(verdict(&workspace, "a/city=rome"), "current");
+}
+
+#[test]
+fn an_acceptance_makes_plans_outdated_that_were_made_before_it() {
+    let mut workspace = built();
+    workspace.register(&graph().code("make_a", "newer"));
+    let plan = workspace.plan(&["a"], Refresh::Stale);
+    accept(&mut workspace, &["a/city=oslo"]).unwrap();
+    assert!(matches!(workspace.apply(plan.plan), Err(Refusal::PlanOutdated { .. })));
 }
 
 #[test]

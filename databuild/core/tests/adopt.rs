@@ -79,6 +79,21 @@ fn what_a_run_is_making_or_what_is_recorded_is_left_alone() {
 }
 
 #[test]
+fn files_that_were_moved_to_a_new_place_are_adopted_there() {
+    let mut workspace = workspace();
+    workspace.want(&["b"], Refresh::Stale);
+    workspace.finish_all("v1");
+    let elsewhere = graph().dataset("a", |dataset| dataset.path = Some("elsewhere/a".into()));
+    workspace.register(&elsewhere);
+    assert_eq!(verdict(&workspace, "a"), "template_changed");
+    assert_eq!(adopt(&mut workspace, &[("a", "v1")]).0, ["a"]);
+    assert_eq!([verdict(&workspace, "a"), verdict(&workspace, "b")], ["current"; 2]);
+    workspace.want(&["b"], Refresh::Stale);
+    assert!(workspace.ordered.is_empty());
+    assert_eq!(adopt(&mut workspace, &[("a", "v1")]).0, [""; 0], "it is recorded by now");
+}
+
+#[test]
 fn work_that_waits_is_cut_off_by_an_adoption() {
     let mut workspace = workspace();
     workspace.core.slots = 0;

@@ -573,6 +573,67 @@ fn open_wants_follow_a_graph_that_changes_under_them() {
 }
 
 #[test]
+fn a_run_under_way_finishes_though_its_job_leaves_the_graph_and_is_found_when_it_comes_back() {
+    let mut workspace = workspace(&chain());
+    let want = workspace.want(&["b"], Refresh::Stale);
+    let other = GraphSpec::new().external("raw", &[]).job("make_x", &["x"], &[], vec![reads("raw")]);
+    workspace.register(&other);
+    // What had not begun is given up.
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert!(!workspace.effects.iter().any(|effect| matches!(effect, Effect::Cancel(_))));
+    workspace.finish("a", "v1");
+    assert!(workspace.ordered.is_empty());
+    workspace.restart(&[]);
+    workspace.register(&chain());
+    workspace.want(&["b"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["b"]);
+}
+
+#[test]
+fn a_run_whose_output_is_observed_from_now_on_is_stopped() {
+    let mut workspace = workspace(&chain());
+    workspace.want(&["a"], Refresh::Stale);
+    workspace.register(&GraphSpec::new().external("raw", &[]).external("a", &[]));
+    assert!(workspace.effects.iter().any(|effect| matches!(effect, Effect::Cancel(_))));
+}
+
+#[test]
+fn what_is_built_is_current_when_the_want_ends_whichever_graph_came_meanwhile() {
+    let mut workspace = workspace(&chain());
+    let want = workspace.want(&["c"], Refresh::Stale);
+    workspace.finish("a", "v1");
+    workspace.finish("b", "v1");
+    workspace.register(&chain().code("make_a", "newer"));
+    assert_eq!(workspace.finish_all("v2"), ["c", "a", "b", "c"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    workspace.want(&["c"], Refresh::Stale);
+    assert!(workspace.ordered.is_empty());
+}
+
+#[test]
+fn found_inputs_that_go_round_in_a_circle_end_a_want() {
+    // `a` finds `b`, which is made from it: each makes the other stale.
+    let graph =
+        GraphSpec::new().job("make_a", &["a"], &[], vec![]).job("make_b", &["b"], &[], vec![reads("a")]);
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.want(&["b"], Refresh::Stale);
+    workspace.finish_all("v0");
+    let want = workspace.want(&["a", "b"], Refresh::All);
+    let mut version = 0;
+    while let Some(spec) = workspace.ordered.first().cloned() {
+        version += 1;
+        assert!(version < 1000, "it has no end");
+        if spec.partition == "a" && spec.discovered.is_empty() {
+            workspace.end("a", AttemptOutcome::MissingInput { partitions: vec!["b".to_owned()] });
+        } else {
+            workspace.finish(&spec.partition, &format!("v{version}"));
+        }
+    }
+    let causes = workspace.causes(want);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed), "{causes:?}");
+}
+
+#[test]
 fn a_job_that_comes_back_does_not_run_twice_at_once() {
     let mut workspace = workspace(&chain());
     workspace.want(&["a"], Refresh::Stale);

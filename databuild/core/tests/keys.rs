@@ -3,7 +3,7 @@
 mod support;
 
 use databuild_core::decide::{
-    preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Reply, Sightings, Success,
+    preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Reply, Sighting, Sightings, Success,
 };
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::graph::file::EdgeName;
@@ -30,6 +30,8 @@ fn keys(names: &[&str]) -> KeyRequest {
 trait Keys {
     fn add(&mut self, names: &[&str]) -> Result<KeyCounts, Refusal>;
     fn retire(&mut self, names: &[&str]) -> Result<KeyCounts, Refusal>;
+    /// A customer comes, with data.
+    fn observe_later(&mut self, name: &str);
 }
 
 impl Keys for Workspace {
@@ -37,6 +39,19 @@ impl Keys for Workspace {
         match self.step(Input::AddKeys(keys(names))).reply? {
             Reply::Keys(counts) => Ok(counts),
             other => panic!("keys are answered with counts, not {other:?}"),
+        }
+    }
+
+    fn observe_later(&mut self, name: &str) {
+        self.add(&[name]).unwrap();
+        // It was not looked at yet, so nobody says that it is not there.
+        assert_eq!(self.core.state.wants.values().map(|want| want.failed).sum::<u64>(), 0);
+        let (dataset, key) = self.core.state.resolve_one(&format!("raw/customer={name}")).unwrap();
+        let seen = vec![Sighting::Content { dataset, key, version: "r1".to_owned(), mark: 0 }];
+        let graph = Some(self.core.state.registered().id.clone());
+        for want in std::mem::take(&mut self.looks) {
+            let sightings = Sightings { graph: graph.clone(), seen: seen.clone(), unseen: Vec::new() };
+            self.step(Input::Looked { want, sightings }).reply.unwrap();
         }
     }
 
@@ -193,6 +208,85 @@ fn runs_add_the_keys_that_they_find() {
     });
     assert_eq!(added.unwrap().by, attempt.run.to_string());
     assert_eq!(workspace.core.state.resolve("clean").unwrap().1.len(), 2);
+}
+
+/// `index`, the run of which finds `bolt`; `clean` for each customer, where that of `bolt` finds `core`; `report`.
+fn finding(order: &[usize]) -> (Workspace, usize) {
+    let customer = [dynamic("customer", "customers")];
+    let graph = GraphSpec::new()
+        .job("list", &["index"], &[], vec![])
+        .job("wash", &["clean"], &customer, vec![])
+        .job("sum", &["report"], &[], vec![reads("clean").all("customer")]);
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.add(&["acme"]).unwrap();
+    // Once built, so that there is something that looks current.
+    workspace.want(&["report"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.register(&graph.code("wash", "newer"));
+    let want = workspace.want(&["index", "report"], Refresh::Stale);
+    for (step, choice) in order.iter().enumerate() {
+        let spec = workspace.ordered[*choice].clone();
+        let found: &[&str] = match spec.partition.as_str() {
+            "index" => &["bolt"],
+            "clean/customer=bolt" => &["core"],
+            _ => &[],
+        };
+        let keys = found.iter().map(|key| (*key).to_owned()).collect();
+        // Early cut-off may end it, too: some come out as they were.
+        let version = if step % 2 == 0 { "v1" } else { "v2" };
+        let end = end_of(Ok(Success {
+            outputs: vec![output(&spec.partition, version)],
+            keys: [("customers".to_owned(), keys)].into(),
+        }));
+        workspace.step(Input::AttemptEnded { attempt: spec.attempt, end }).reply.unwrap();
+    }
+    if workspace.ordered.is_empty() {
+        assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied), "{order:?}");
+    }
+    let under_way = workspace.ordered.len();
+    (workspace, under_way)
+}
+
+#[test]
+fn keys_that_runs_find_are_followed_to_their_readers_whatever_ends_first() {
+    let mut orders = vec![vec![]];
+    let mut ends = 0;
+    while let Some(order) = orders.pop() {
+        let (mut workspace, under_way) = finding(&order);
+        orders.extend((0..under_way).map(|next| [order.clone(), vec![next]].concat()));
+        if under_way == 0 {
+            ends += 1;
+            for key in ["acme", "bolt", "core"] {
+                let (ix, key) = workspace.core.state.resolve_one(&format!("clean/customer={key}")).unwrap();
+                assert!(workspace.core.state.dataset(ix).present.contains(&key), "{order:?}");
+            }
+            workspace.want(&["index", "report", "clean"], Refresh::Stale);
+            assert!(workspace.ordered.is_empty(), "{order:?} leaves {:?}", workspace.running());
+        }
+    }
+    assert!(ends > 3, "{ends} orders");
+}
+
+#[test]
+fn all_keys_are_those_that_come_while_a_want_is_open_too() {
+    let mut workspace = Workspace::new(&customers(), 4);
+    workspace.add(&["acme"]).unwrap();
+    workspace.observe("raw/customer=acme", "a1");
+    let want = workspace.want(&["clean"], Refresh::Stale);
+    workspace.observe_later("bolt");
+    assert_eq!(workspace.finish_all("v1"), ["clean/customer=acme", "clean/customer=bolt"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    // What is not there when it is looked at is not there.
+    let want = workspace.want(&["clean"], Refresh::All);
+    workspace.add(&["none"]).unwrap();
+    workspace.finish_all("v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    workspace.retire(&["none"]).unwrap();
+    // Whoever names keys means those.
+    let want = workspace.want(&["clean/customer=acme"], Refresh::All);
+    workspace.observe_later("core");
+    assert_eq!(workspace.finish_all("v2"), ["clean/customer=acme"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
 }
 
 #[test]

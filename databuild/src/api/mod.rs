@@ -30,7 +30,8 @@ pub use judgements::{
 };
 pub use keys::{KeyRow, KeySpaceRow, KeysReply, KeysRequest};
 pub use partitions::{
-    AdoptedSaid, Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause, WhyStep,
+    AcceptedSaid, AdoptedSaid, Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause,
+    WhyStep,
 };
 pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
 pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};

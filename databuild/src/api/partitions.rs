@@ -91,7 +91,10 @@ pub struct Why {
     /// Who adopted it, if no run made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedSaid>,
-    /// A run after the one that made it, which failed and changed nothing.
+    /// Acceptances for which it counts as made by the job of today, though other code or arguments made it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedSaid>,
+    /// A run after the one that made it, which failed: it changed nothing, or was one of another version of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_since: Option<String>,
     /// What is wrong with it; empty if nothing.
@@ -117,6 +120,19 @@ pub struct AdoptedSaid {
     pub by: Option<String>,
     /// When, RFC 3339.
     pub at: String,
+}
+
+/// Somebody judged a change of a job harmless.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedSaid {
+    /// Who.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Why.
+    pub reason: String,
+    /// What shows it, such as a trial; may be empty.
+    pub evidence: String,
 }
 
 /// A partition that is not current, on the way to the first cause.

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use trials::{trial_dump, trial_message};
 
 /// The format number of `proto/checkpoint.proto`, which says when it is raised.
-pub(super) const FORMAT: u32 = 13;
+pub(super) const FORMAT: u32 = 14;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -308,6 +308,9 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         paused,
         parent,
         invoked,
+        asked,
+        planned,
+        rounds,
     } = dump;
     stored::CheckpointWant {
         want: id.0,
@@ -327,6 +330,9 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
         paused,
         parent: parent.map_or(0, |run| run.0),
         invoked: invoked.map(invocation_message).into(),
+        asked,
+        planned: planned.0,
+        rounds,
         special_fields: Default::default(),
     }
 }
@@ -351,6 +357,9 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         paused,
         parent,
         invoked,
+        asked,
+        planned,
+        rounds,
         special_fields: _,
     } = message;
     Ok(WantDump {
@@ -371,6 +380,9 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
         paused,
         parent: (parent != 0).then_some(RunId(parent)),
         invoked: invoked.into_option().map(invocation_dump).transpose()?,
+        asked,
+        planned: Seq(planned),
+        rounds,
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) fn look_at_files(
     as_of: Timestamp,
     observers: &Observers,
 ) -> Result<FileLook, Refusal> {
-    state.advance(as_of);
+    state.read_as_of(as_of);
     let mut resolved: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for text in targets {
         let (ix, set) = state.resolve(text)?;
@@ -135,9 +135,11 @@ fn look_at_paths(
         if dataset.observe.is_some() || dataset.path.is_none() {
             continue;
         }
+        // What was made for another place still lies there.
+        let misplaced = state.misplaced(ix);
         for key in set.iter() {
             let present = facts.present.contains(&key);
-            if !present && !dataset.external {
+            if !present && !dataset.external || misplaced.contains(&key) {
                 continue;
             }
             let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };

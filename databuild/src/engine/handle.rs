@@ -391,7 +391,8 @@ impl Handle {
         core.state = look.state;
         core.held = true;
         // What was seen is folded into a copy; nothing is recorded.
-        core.step(Input::Sightings(look.sightings.clone()), as_of).reply?;
+        core.step(Input::Sightings(look.sightings.clone()), Timestamp::now()).reply?;
+        core.state.read_as_of(as_of);
         let unseen = &look.sightings.unseen;
         let plan = planner::plan_despite(&mut core.state, &look.targets, refresh, unseen);
         Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })

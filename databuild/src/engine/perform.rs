@@ -2,8 +2,10 @@
 
 use super::examine::CANCELED;
 use super::examiner::{EndedAttempt, Examinations};
+use super::files;
 use super::handle::Shared;
 use super::inherited::Inherited;
+use super::observers::Observers;
 use super::orchestrator::{attempt_id, Message};
 use super::publisher::PublishOrder;
 use super::request;
@@ -17,7 +19,9 @@ use crate::runner::{
 use crate::system::{read_left, EnvValue};
 use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
-use databuild_core::ids::AttemptId;
+use databuild_core::graph::DatasetIx;
+use databuild_core::ids::{AttemptId, WantId};
+use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::{Phase, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,6 +43,7 @@ pub(super) struct Performer {
     pub(super) staging: Arc<Staging>,
     pub(super) spool: PathBuf,
     pub(super) inherited: Arc<Mutex<Inherited>>,
+    pub(super) observers: Arc<Observers>,
     pub(super) runner: Option<RunnerClient>,
     /// How much may run at once, as the runner was told.
     pub(super) told_slots: Option<usize>,
@@ -84,6 +89,7 @@ impl Performer {
                         Err(message) => found.push(Input::PublishFailed { attempt, message }),
                     }
                 }
+                Effect::Look { want, sets } => self.look(want, sets, state),
                 Effect::Forget(attempt) => {
                     self.starting.remove(&attempt);
                     forget.extend(AttemptName::new(attempt.to_string()).ok());
@@ -157,6 +163,16 @@ impl Performer {
         } else {
             let _ = self.examine.send(ended);
         }
+    }
+
+    /// Looks at external data on a thread of its own, and tells the loop what was seen.
+    fn look(&self, want: WantId, sets: Vec<(DatasetIx, PartitionSet)>, state: &State) {
+        let (state, observers, inbox) = (state.clone(), Arc::clone(&self.observers), self.inbox.clone());
+        std::thread::spawn(move || {
+            let sightings = files::look_at(&state, &sets, &observers, false);
+            // A closed inbox means that the engine is going down; the next one asks again.
+            drop(inbox.send(Message::Input(Box::new(Input::Looked { want, sightings }))));
+        });
     }
 
     /// Outputs with their staging paths and places, if they are files. These follow from the log alone, so that an intent

@@ -130,6 +130,7 @@ impl Engine {
             workspace: config.workspace.clone(),
             staging: Arc::clone(&staging),
             inherited,
+            observers: Arc::clone(&observers),
             runner: None,
             told_slots: None,
             try_again: None,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::examine::{examine, left};
-use crate::engine::files::{look_at_files, look_at_named};
+use crate::engine::files::{look_at, look_at_files, look_at_named};
 use crate::engine::handle::{Handle, Snapshot};
 use crate::engine::perform::no_runner;
 use crate::publish;
@@ -242,6 +242,10 @@ impl Bench {
                 match effect {
                     Effect::Start(spec) => self.start(spec, hooks),
                     Effect::Publish { attempt, outputs, .. } => self.publish(attempt, &outputs),
+                    Effect::Look { want, sets } => {
+                        let sightings = look_at(&self.core.state, &sets, &self.starter.observers, false);
+                        self.step(Input::Looked { want, sightings });
+                    }
                     Effect::Cancel(_) | Effect::Forget(_) => {}
                 }
             }

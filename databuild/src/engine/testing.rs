@@ -131,6 +131,7 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
     });
     let staging = Arc::new(Staging::new(folder.join("staging")));
     let inherited = Arc::new(Mutex::new(Inherited::load(&folder.join("inherited"))));
+    let looking = Arc::new(observers(folder));
     let starter = Starter {
         shared: Arc::clone(&shared),
         workspace: folder.to_owned(),
@@ -141,7 +142,7 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         reader: Arc::new(Reader::new(&folder.join("log"), 1)),
         base_env: Vec::new(),
         inherited: Arc::clone(&inherited),
-        observers: Arc::new(observers(folder)),
+        observers: Arc::clone(&looking),
     };
     let (to_loop, to_examiner) = (inbox.clone(), examine.clone());
     std::thread::spawn(move || starter::starter(&starter, &orders, &to_loop, None, &to_examiner));
@@ -150,6 +151,7 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         workspace: folder.to_owned(),
         staging,
         inherited,
+        observers: looking,
         runner: None,
         told_slots: None,
         try_again: None,

@@ -1,5 +1,6 @@
 //! Why a partition is as it is: the verdict, down to the changed file or the changed input.
 
+mod acceptance;
 mod failure;
 mod inputs;
 
@@ -7,6 +8,7 @@ use super::lineage::files_changed_since;
 use super::views;
 use crate::api::{AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
 use crate::store::{MaterializationRow, Reader, RunRow, StoreError, TaintRow};
+use acceptance::acceptances;
 use databuild_core::decide::Sightings;
 use databuild_core::event::Event;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
@@ -58,6 +60,7 @@ pub(super) fn why(
         _ => None,
     };
     let verdict = verdict.unwrap_or(Verdict::Current);
+    let accepted = acceptances(state, reader, ix, key);
     let mut causes = Vec::new();
     let mut used = Used::default();
     let mut inputs_total = 0;
@@ -68,7 +71,8 @@ pub(super) fn why(
         }
         match standing {
             PartitionState::Failed => causes.extend(last_failure(state, reader, job, key)?.map(failed)),
-            PartitionState::Current | PartitionState::Empty if state.dataset(ix).failed.contains(key) => {
+            // A run that would go otherwise today is no reason, yet worth knowing.
+            _ if state.dataset(ix).failed_by.values().any(|failed| failed.contains(key)) => {
                 failed_since = last_failure(state, reader, job, key)?;
             }
             _ => {}
@@ -99,8 +103,15 @@ pub(super) fn why(
         Some((_, message)) => format!("{partition} could not be observed: {message}"),
         None => summary(&partition, standing, adopted.is_some(), &causes, &upstream),
     };
+    if let Some(said) = accepted.last() {
+        summary.push_str(&format!("; {} accepted that it was made by other code: {}", said.by, said.reason));
+    }
     if let Some(RunRow { id, message, .. }) = &failed_since {
-        summary.push_str(&format!("; a later run, {id}, failed and changed nothing: {message}"));
+        let how = match standing {
+            PartitionState::Current | PartitionState::Empty => "failed and changed nothing",
+            _ => "failed, with another version of its job",
+        };
+        summary.push_str(&format!("; a later run, {id}, {how}: {message}"));
     }
     Ok(Why {
         summary,
@@ -115,6 +126,7 @@ pub(super) fn why(
             .unwrap_or_default(),
         version: made.map(|made| made.version),
         adopted,
+        accepted,
         failed_since: failed_since.map(|run| run.id.to_string()),
         causes,
         upstream,
@@ -332,7 +344,7 @@ fn cause(
     match verdict {
         Verdict::CodeChanged => {
             // Its code as it counts: what was accepted since it was made is no change any more.
-            if let Some(maker) = state.dataset(ix).maker_of(key) {
+            if let Some(maker) = state.dataset(ix).counts_as(key) {
                 let code = &state.provenance(maker).code;
                 cause.files = files_changed_since(state, reader, job, code)?;
             }

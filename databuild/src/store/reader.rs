@@ -15,6 +15,7 @@
 mod archived;
 mod checks;
 mod columns;
+mod past;
 mod work;
 
 use super::convert::kind;

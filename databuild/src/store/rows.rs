@@ -318,6 +318,29 @@ pub struct MaterializationRow {
     pub at: Timestamp,
 }
 
+/// What a partition held once, and from what: enough to know whether a run of today would make the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastMaterialization {
+    /// It.
+    pub made: MaterializationRow,
+    /// The run that made it; none if no run did. Its job, its graph and its values of parameters give the digests of
+    /// code, arguments and layout.
+    pub by: Option<MadeBy>,
+}
+
+/// See [`PastMaterialization::by`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct MadeBy {
+    /// Label of the job, in the words of its graph.
+    pub job: String,
+    /// The graph.
+    pub graph: GraphId,
+    /// All its parameters with their values.
+    pub params: BTreeMap<String, String>,
+    /// The lease of the attempt that made it: that event has the digest of its inputs.
+    pub lease_seq: Seq,
+}
+
 /// What a check found in a partition that an attempt made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckRow {

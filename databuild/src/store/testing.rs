@@ -52,6 +52,7 @@ one_example_of_each! {
         parent: Some(RunId(11)),
         params: [("full".to_owned(), "true".to_owned())].into(),
         request: Some(RequestKey { key: "nightly 7".into(), digest: "1f".into() }),
+        asked: texts(["report"]),
     }),
     WantEnded(WantEnded {
         want: WantId(3),
@@ -93,7 +94,9 @@ one_example_of_each! {
     WantReplanned(WantReplanned {
         want: WantId(3),
         work: texts(["daily/date=2024-01-03..2024-02-29"]),
+        successors: texts(["daily/date=2024-02-29"]),
         blocked: vec![Blocked { partitions: texts(["raw/city=oslo"]), reason: "gone".into() }],
+        whole: true,
     }),
     PartitionsFailed(PartitionsFailed {
         attempt: attempt(12, 1),
@@ -344,6 +347,7 @@ impl History {
             parent: None,
             params: Default::default(),
             request: None,
+            asked: vec![],
         })]
     }
 

@@ -92,13 +92,27 @@ fn shown_by(state: &State, id: TrialId, found: &[Acceptable]) -> Result<(), Refu
         })
     };
     for of in found {
+        let outputs = &state.graph().job(of.job).outputs;
         let label = &state.graph().job(of.job).label;
         if *label != spec.job {
             return lacks(format!("it is about {}, and {label} is to be accepted too", spec.job));
         }
         let to = state.registered().digests_of(of.job);
-        if let Some((_, set)) = of.from.iter().find(|(from, _)| !compared(from, to)) {
-            let first = state.work_text(of.job, set).swap_remove(0);
+        let left = |(from, set): &(JobDigests, PartitionSet)| {
+            if compared(from, to) {
+                return None;
+            }
+            // What counts as made by code that was compared will do.
+            let mut left = set.clone();
+            for accepted in outputs.iter().flat_map(|output| &state.dataset(*output).accepted) {
+                if compared(state.provenance(accepted.0 .1), to) {
+                    left.subtract_with(accepted.1);
+                }
+            }
+            (!left.is_empty()).then_some(left)
+        };
+        if let Some(set) = of.from.iter().find_map(left) {
+            let first = state.work_text(of.job, &set).swap_remove(0);
             return lacks(format!(
                 "it did not compare what made {first} with the job of today; compare again"
             ));
@@ -112,11 +126,15 @@ fn of_job(state: &State, job: JobIx, asked: &PartitionSet) -> Acceptable {
     let mut set = PartitionSet::empty(asked.shape());
     for output in &state.graph().job(job).outputs {
         let facts = state.dataset(*output);
-        for (made_by, made) in &facts.made_by {
-            let made = made.intersect(asked).intersect(&facts.present);
-            let changed =
-                matches!(state.digest_verdict(job, *made_by), Verdict::CodeChanged | Verdict::ArgsChanged);
-            if changed && !made.is_empty() {
+        let mut changed = PartitionSet::empty(asked.shape());
+        for (verdict, made) in state.made_otherwise(job, *output) {
+            if matches!(verdict, Verdict::CodeChanged | Verdict::ArgsChanged) {
+                changed.union_with(&made.intersect(asked).intersect(&facts.present));
+            }
+        }
+        for (made_by, made) in facts.made_by.iter().filter(|_| !changed.is_empty()) {
+            let made = made.intersect(&changed);
+            if !made.is_empty() {
                 set.union_with(&made);
                 let digests = state.provenance(*made_by).clone();
                 from.entry(digests).and_modify(|all| all.union_with(&made)).or_insert(made);

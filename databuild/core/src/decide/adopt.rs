@@ -24,13 +24,14 @@ pub struct FoundFile {
 }
 
 impl State {
-    /// Partitions of a built dataset that hold what a run made or somebody adopted, untouched as far as known.
+    /// Partitions of a built dataset that hold what a run made or somebody adopted for the place of today, untouched
+    /// as far as known.
     #[must_use]
     pub fn recorded(&self, ix: DatasetIx) -> PartitionSet {
         let facts = self.dataset(ix);
         let mut made = PartitionSet::empty(facts.present.shape());
         facts.made_by.values().for_each(|set| made.union_with(set));
-        made.intersect(&facts.present).subtract(&facts.altered)
+        made.intersect(&facts.present).subtract(&facts.altered).subtract(&self.misplaced(ix))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::event::{ArmId, AttemptLeased, Event, PriorityClass, Refresh, WantEnde
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::state::{Run, State, Verdict};
+use crate::state::{Run, State};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -58,12 +58,15 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
             let mut unchanged = ready.subtract(&to_build(out.state, job, &ready));
             let waiting = awaiting_found(out.state, job, &unchanged);
             unchanged.subtract_with(&waiting);
-            cut_off(out, job, &unchanged);
             held.entry(job).and_modify(|all| all.union_with(&waiting)).or_insert(waiting);
             held.retain(|_, set| !set.is_empty());
+            cut_off(out, job, &unchanged);
+            // A want that waits for nothing any more may have more to do, which others then wait for.
+            end_wants(out);
+            continue;
         }
         for run in runs {
-            lease_first(out, job, &run.intersect(&needed));
+            lease_first(out, job, &run);
         }
     }
 }
@@ -186,13 +189,9 @@ fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
         }
     }
     let mut needed = set.intersect(&state.work(job).forced);
-    for (verdict, outdated) in state.outdated(job, set) {
-        match verdict {
-            Verdict::Missing | Verdict::Vanished => needed.union_with(&outdated),
-            // Stale data is good enough for those who only want what is missing.
-            _ => needed.union_with(&outdated.intersect(&fresh)),
-        }
-    }
+    // Stale data is good enough for those who only want what is missing.
+    needed.union_with(&state.absent(job, set));
+    needed.union_with(&state.outdated_set(job, set).intersect(&fresh));
     needed
 }
 
@@ -205,8 +204,6 @@ fn cut_off(out: &mut Out, job: JobIx, unchanged: &PartitionSet) {
 }
 
 fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
-    // A cut-off before may have ended the want this was for.
-    let set = set.intersect(&out.state.work(job).ready);
     let Some(first) = set.first() else { return };
     let registered = Arc::clone(out.state.registered());
     let attempt = AttemptId { run: RunId(out.state.last_run.0 + 1), number: 1 };
@@ -214,7 +211,7 @@ fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
     let event = AttemptLeased {
         attempt,
         job: registered.graph.job(job).label.clone(),
-        partition: registered.graph.home(job).batch_text(&set, &out.state.symbols),
+        partition: registered.graph.home(job).batch_text(set, &out.state.symbols),
         graph: registered.id.clone(),
         as_of,
         inputs: set.iter().map(|key| out.state.inputs_digest_at(job, &key, as_of)).collect(),
@@ -352,6 +349,9 @@ pub(super) fn expire_wants(out: &mut Out) {
 pub(super) fn end_wants(out: &mut Out) {
     let done: Vec<_> = out.state.wants.values().filter(|want| want.is_done()).cloned().collect();
     for want in done {
+        if super::again::goes_on(out, &want) {
+            continue;
+        }
         let outcome = if want.failed == 0 { WantOutcome::Satisfied } else { WantOutcome::Failed };
         out.event(Event::WantEnded(WantEnded { want: want.id, outcome, causes: want.causes.clone() }));
         super::suspend::want_over(out, &want, outcome);

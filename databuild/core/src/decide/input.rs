@@ -41,6 +41,13 @@ pub enum Input {
     CancelRun(RunId),
     /// Files were looked at.
     Sightings(Sightings),
+    /// What [`Effect::Look`] asked for was looked at.
+    Looked {
+        /// For which want.
+        want: WantId,
+        /// What was seen.
+        sightings: Sightings,
+    },
     /// The executor started a process.
     AttemptStarted {
         /// Which attempt's.
@@ -361,6 +368,14 @@ pub enum Effect {
         outputs: Vec<OutputRecord>,
         /// It was ordered before, so it may have been done in part or in full.
         again: bool,
+    },
+    /// Look at external data that a want came to need and that nobody has looked at, as far as is known; answered by
+    /// [`Input::Looked`]. Asked again if the answer is lost with the server.
+    Look {
+        /// For which want.
+        want: WantId,
+        /// Which partitions, in the graph of this moment.
+        sets: Vec<(DatasetIx, PartitionSet)>,
     },
     /// An attempt is over and done with: staging and spool may go.
     Forget(AttemptId),

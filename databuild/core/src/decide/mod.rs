@@ -12,6 +12,7 @@
 
 mod accept;
 mod adopt;
+mod again;
 mod attempt;
 mod batches;
 pub mod blocker;
@@ -50,8 +51,10 @@ pub use trial::{SampleRequest, TrialRequest, MOST_SAMPLES};
 pub use want::repeated;
 
 use crate::event::{Event, Record};
+use crate::ids::WantId;
 use crate::state::{FoldError, State};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// State with what is not worth remembering: how much may run at once.
 #[derive(Debug)]
@@ -66,6 +69,8 @@ pub struct Core {
     pub held: bool,
     /// When time alone lets something begin, as of the last step.
     wake: Option<Timestamp>,
+    /// Wants for which a look is under way; lost with the process, and then asked for again.
+    looking: BTreeSet<WantId>,
 }
 
 /// Events and effects of a step while it is being made.
@@ -74,9 +79,14 @@ struct Out<'c> {
     now: Timestamp,
     records: Vec<Record>,
     effects: Vec<Effect>,
+    looking: &'c mut BTreeSet<WantId>,
 }
 
-impl Out<'_> {
+impl<'c> Out<'c> {
+    fn new(state: &'c mut State, now: Timestamp, looking: &'c mut BTreeSet<WantId>) -> Out<'c> {
+        Out { state, now, records: Vec::new(), effects: Vec::new(), looking }
+    }
+
     /// Records a fact and folds it.
     fn event(&mut self, event: Event) {
         let record = Record { at: self.now, event };
@@ -89,7 +99,14 @@ impl Core {
     /// A core for a workspace without history.
     #[must_use]
     pub fn new(slots: usize) -> Core {
-        Core { state: State::default(), slots, memory: None, held: false, wake: None }
+        Core {
+            state: State::default(),
+            slots,
+            memory: None,
+            held: false,
+            wake: None,
+            looking: BTreeSet::new(),
+        }
     }
 
     /// What the machine has for runs.
@@ -120,7 +137,7 @@ impl Core {
         if let Err(refusal) = self.holds_for_the_graph(&input) {
             return Step { records: Vec::new(), effects: Vec::new(), reply: Err(refusal) };
         }
-        let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
+        let mut out = Out::new(&mut self.state, now, &mut self.looking);
         let reply = match input {
             Input::RegisterGraph(registration) => want::register(&mut out, registration),
             Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
@@ -136,6 +153,7 @@ impl Core {
                 want::sight(&mut out, &sightings);
                 Ok(Reply::Done)
             }
+            Input::Looked { want, sightings } => again::looked(&mut out, want, &sightings),
             Input::AttemptStarted { attempt, pid } => attempt::started(&mut out, attempt, pid),
             Input::AttemptEnded { attempt, end } => attempt::ended(&mut out, attempt, end),
             Input::Published { attempt, marks } => attempt::published(&mut out, attempt, &marks),
@@ -180,7 +198,7 @@ impl Core {
     /// What follows by itself from all that was decided: leases, cut-offs, retries, the ends of wants. To be called
     /// before the events of the inputs before it are appended.
     pub fn follow(&mut self, now: Timestamp) -> Step {
-        let mut out = Out { state: &mut self.state, now, records: Vec::new(), effects: Vec::new() };
+        let mut out = Out::new(&mut self.state, now, &mut self.looking);
         self.wake = None;
         dispatch::expire_wants(&mut out);
         if !self.held {
@@ -190,6 +208,8 @@ impl Core {
             let mut before = usize::MAX;
             while before != out.records.len() {
                 before = out.records.len();
+                dispatch::end_wants(&mut out);
+                again::follow_keys(&mut out);
                 dispatch::retry(&mut out, capacity);
                 self.wake = dispatch::dispatch(&mut out, capacity);
                 // The end of a want may be what a run waits for, and that of a run what a want does.

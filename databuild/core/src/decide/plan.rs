@@ -137,7 +137,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     }
     // Held against a copy that knows what was just seen, for a refusal leaves no event.
     let mut copy = out.state.clone();
-    let mut trial = Out { state: &mut copy, now: out.now, records: Vec::new(), effects: Vec::new() };
+    let mut trial = Out::new(&mut copy, out.now, out.looking);
     want::sight(&mut trial, sightings);
     let (targets, fresh) = copy
         .at(plan.as_of, |state| still_holds(state, plan, &sightings.unseen))
@@ -156,6 +156,7 @@ pub(super) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         parent: None,
         params: Params::new(),
         request: request.key,
+        asked: Vec::new(),
     };
     Ok(Reply::Want(want::begin(out, &fresh, start)))
 }

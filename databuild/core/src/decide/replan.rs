@@ -128,7 +128,8 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
             (*job, set.intersect(&forced))
         })
         .collect();
-    let plan = out.state.at(want.as_of, |state| planner::plan_rest(state, &targets, want.refresh, &forced));
+    let plan =
+        out.state.at(want.as_of, |state| planner::plan_rest(state, &targets, want.refresh, &forced, &[]));
 
     // What looks current now may yet be changed by what is under way; it is cut off when its turn comes.
     let mut work: BTreeMap<JobIx, PartitionSet> = want.remaining.clone();
@@ -163,7 +164,13 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
     }
     let texts = |(job, set): (&JobIx, &PartitionSet)| out.state.work_text(*job, set);
     let work: SetText = work.iter().flat_map(texts).collect();
-    out.event(Event::WantReplanned(WantReplanned { want: rest.want, work, blocked }));
+    out.event(Event::WantReplanned(WantReplanned {
+        want: rest.want,
+        work,
+        successors: SetText::new(),
+        blocked,
+        whole: false,
+    }));
 }
 
 /// Takes from the work of a want what it invokes by hand with a parameter that the job does not have any more.

@@ -24,16 +24,26 @@ pub fn made_otherwise(
     let mut kept: BTreeMap<ProvenanceIx, PartitionSet> = BTreeMap::new();
     for output in &state.graph().job(job).outputs {
         let facts = state.dataset(*output);
+        // Without what was accepted.
+        let mut changed = PartitionSet::empty(asked.shape());
+        for (verdict, made) in state.made_otherwise(job, *output) {
+            if matches!(verdict, Verdict::CodeChanged | Verdict::ArgsChanged) {
+                changed.union_with(&made);
+            }
+        }
         for (made_by, made) in &facts.made_by {
             let then = state.provenance(*made_by);
             let made = made.intersect(&asked).intersect(&facts.present).subtract(&facts.adopted);
             if made.is_empty() || (&then.code, &then.args) == (&today.code, &today.args) {
                 continue;
             }
-            let verdict = state.digest_verdict(job, *made_by);
-            let is_stale = matches!(verdict, Verdict::CodeChanged | Verdict::ArgsChanged);
-            let found = if is_stale { &mut stale } else { &mut kept };
-            found.entry(*made_by).and_modify(|all| all.union_with(&made)).or_insert(made);
+            for (found, made) in
+                [(&mut stale, made.intersect(&changed)), (&mut kept, made.subtract(&changed))]
+            {
+                if !made.is_empty() {
+                    found.entry(*made_by).and_modify(|all| all.union_with(&made)).or_insert(made);
+                }
+            }
         }
     }
     let mut found = if stale.is_empty() { kept } else { stale };

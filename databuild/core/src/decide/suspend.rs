@@ -112,6 +112,7 @@ pub(super) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
         parent: Some(run.id),
         params: Params::new(),
         request: None,
+        asked: Vec::new(),
     };
     let child = want::begin(out, &plan, start);
     if !out.state.runs.contains_key(&run.id) {

@@ -11,6 +11,7 @@ use crate::graph::{DatasetIx, Graph, Params};
 use crate::ids::{PlanId, RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner::{self, Fault, Plan};
+use crate::reference::ReferenceText;
 use crate::state::{Phase, State, Want};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -82,6 +83,7 @@ pub(super) fn create_with(
         parent: None,
         params,
         request: request.key,
+        asked: open_references(out.state, &request.targets),
     };
     Ok(Reply::Want(begin(out, &plan, start)))
 }
@@ -119,31 +121,61 @@ pub(super) struct Start<'t> {
     pub(super) parent: Option<RunId>,
     pub(super) params: Params,
     pub(super) request: Option<RequestKey>,
+    /// What of the request leaves out a dimension.
+    pub(super) asked: SetText,
+}
+
+/// References that leave out a dimension of their dataset.
+fn open_references(state: &State, texts: &[String]) -> SetText {
+    let leaves_out = |text: &&String| {
+        let reference = ReferenceText::parse(text).ok();
+        let named = reference.and_then(|reference| {
+            let ix = state.graph().dataset_named(&reference.dataset)?;
+            Some((state.graph().dataset(ix).dims.len(), reference.dims.len()))
+        });
+        named.is_some_and(|(all, given)| given < all)
+    };
+    texts.iter().filter(leaves_out).cloned().collect()
+}
+
+/// What a want asks for by now: keys may have come since it was made, and gone.
+pub(super) fn targets_now(state: &State, want: &Want) -> Vec<(DatasetIx, PartitionSet)> {
+    let graph = state.graph();
+    let mut targets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    for (ix, set) in state.located(&want.targets) {
+        targets.insert(ix, set.within(&graph.dataset(ix).bounds(&state.symbols)));
+    }
+    let asked = want.asked.iter().map(|text| graph.in_current_words(text));
+    for (ix, set) in asked.filter_map(|text| state.resolve_at(&text, want.as_of).ok()) {
+        targets.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
+    }
+    targets.into_iter().filter(|(_, set)| !set.is_empty()).collect()
+}
+
+/// The work of a plan, as events tell it.
+pub(super) struct Work {
+    pub(super) all: SetText,
+    pub(super) forced: SetText,
+    pub(super) successors: SetText,
+}
+
+pub(super) fn work_texts(state: &State, plan: &Plan) -> Work {
+    let (mut all, mut forced, mut successors) = Default::default();
+    let extend = |texts: &mut SetText, job, set: &PartitionSet| texts.extend(state.work_text(job, set));
+    for entry in &plan.jobs {
+        let live = &state.work(entry.job).live;
+        let behind = entry.certain.union(&entry.if_changed).intersect(live).subtract(&entry.forced);
+        extend(&mut all, entry.job, &entry.work());
+        extend(&mut forced, entry.job, &entry.forced);
+        extend(&mut successors, entry.job, &behind);
+    }
+    Work { all, forced, successors }
 }
 
 /// A want comes into being that does what `plan` says.
 pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
-    let mut work = SetText::new();
-    let mut forced = SetText::new();
-    let mut successors = SetText::new();
-    for entry in &plan.jobs {
-        let live = &out.state.work(entry.job).live;
-        let behind = entry.certain.union(&entry.if_changed).intersect(live).subtract(&entry.forced);
-        work.extend(out.state.work_text(entry.job, &entry.work()));
-        forced.extend(out.state.work_text(entry.job, &entry.forced));
-        successors.extend(out.state.work_text(entry.job, &behind));
-    }
-    let mut blocked = blocked_texts(out.state, plan);
-    for (ix, set, fault) in plan.unusable() {
-        let asked =
-            start.targets.iter().find(|(target, _)| *target == ix).map(|(_, wanted)| wanted.intersect(set));
-        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            let partitions = out.state.set_text(ix, &asked);
-            let hint = if fault == Fault::Tainted { "; untaint it or bring other data" } else { "" };
-            let reason = format!("`{}` is {fault}{hint}", partitions.join(", "));
-            blocked.push(Blocked { partitions, reason });
-        }
-    }
+    let Work { all: work, forced, successors } = work_texts(out.state, plan);
+    let blocked = blocked_of(out.state, plan, start.targets);
     let after = |seconds: Option<u64>| {
         let seconds = i64::try_from(seconds?).ok()?;
         out.now.checked_add(SignedDuration::from_secs(seconds)).ok()
@@ -167,10 +199,26 @@ pub(super) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         parent: start.parent,
         params: start.params,
         request: start.request,
+        asked: start.asked,
     };
     out.event(Event::WantCreated(event));
     supersede(out);
     want
+}
+
+/// What nobody can build, and what of `targets` is external and cannot be used, as an event tells it.
+pub(super) fn blocked_of(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -> Vec<Blocked> {
+    let mut blocked = blocked_texts(state, plan);
+    for (ix, set, fault) in plan.unusable() {
+        let asked = targets.iter().find(|(target, _)| *target == ix).map(|(_, wanted)| wanted.intersect(set));
+        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
+            let partitions = state.set_text(ix, &asked);
+            let hint = if fault == Fault::Tainted { "; untaint it or bring other data" } else { "" };
+            let reason = format!("`{}` is {fault}{hint}", partitions.join(", "));
+            blocked.push(Blocked { partitions, reason });
+        }
+    }
+    blocked
 }
 
 /// What nobody can build, as an event tells it.
@@ -183,7 +231,7 @@ pub(super) fn blocked_texts(state: &State, plan: &Plan) -> Vec<Blocked> {
 }
 
 /// Runs that wait to be tried again give way to newer work on the same partition.
-fn supersede(out: &mut Out) {
+pub(super) fn supersede(out: &mut Out) {
     let older: Vec<RunId> = out
         .state
         .runs
@@ -340,7 +388,7 @@ pub(super) fn stop_orphans(out: &mut Out) {
         .runs
         .values()
         .filter(|run| !run.cancel_requested && run.trial.is_none())
-        .filter(|run| out.state.served_by(run).next().is_none())
+        .filter(|run| out.state.served_by(run).next().is_none() && !out.state.is_left_behind(run))
         .map(|run| run.id)
         .collect();
     for run in orphans {

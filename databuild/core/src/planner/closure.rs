@@ -106,10 +106,7 @@ fn walk(
         }
         let mut follow = match refresh {
             Refresh::Missing => {
-                let mut missing = PartitionSet::empty(needed.shape());
-                for output in &job.outputs {
-                    missing.union_with(&needed.subtract(&state.dataset(*output).present));
-                }
+                let mut missing = state.absent(ix, &needed);
                 for (_, set) in forced.iter().filter(|(job, _)| *job == ix) {
                     missing.union_with(&needed.intersect(set));
                 }

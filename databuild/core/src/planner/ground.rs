@@ -200,10 +200,10 @@ fn group_digest(state: &State, ix: DatasetIx, group: &PartitionSet) -> u64 {
     }
     // Sums, since the order of provenances is the history's and not the state's.
     let mut sum: u64 = 0;
-    for (made_by, set) in &facts.made_by {
+    for (made_by, set) in facts.counted_as() {
         let made = group.intersect(set);
         if !made.is_empty() {
-            let digests = state.provenance(*made_by);
+            let digests = state.provenance(made_by);
             let texts = [digests.code.as_str(), digests.args.as_str(), digests.template.as_str()];
             sum = sum.wrapping_add(set_digest(hash64(&sha256_of_texts(texts)), &made));
         }

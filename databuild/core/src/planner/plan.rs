@@ -183,10 +183,11 @@ pub(crate) fn plan_rest(
     targets: &[(DatasetIx, PartitionSet)],
     refresh: Refresh,
     forced: &[(JobIx, PartitionSet)],
+    unseen: &[Unseen],
 ) -> Plan {
     let refresh = if refresh == Refresh::Missing { Refresh::Missing } else { Refresh::Stale };
     let matters = closure_of(state, targets, refresh, forced);
-    plan_closure(state, targets, refresh, forced, &matters, &[])
+    plan_closure(state, targets, refresh, forced, &matters, unseen)
 }
 
 /// What inputs that runs found bring, as the walk before saw it: they may stand downstream of what was walked.
@@ -292,11 +293,11 @@ fn walk(
         let mut reasons: Vec<(Reason, PartitionSet)> = Vec::new();
         let mut certain = PartitionSet::empty(needed.shape());
         for (verdict, set) in state.outdated(ix, needed) {
-            let counts = match refresh {
-                Refresh::Missing => matches!(verdict, Verdict::Missing | Verdict::Vanished),
-                Refresh::Stale | Refresh::All => true,
+            let set = match refresh {
+                Refresh::Missing => state.absent(ix, &set),
+                Refresh::Stale | Refresh::All => set,
             };
-            if counts {
+            if !set.is_empty() {
                 certain.union_with(&set);
                 reasons.push((Reason::Outdated(verdict), set));
             }
@@ -389,8 +390,16 @@ fn walk(
         }
         certain.subtract_with(&unbuildable);
         forced.subtract_with(&unbuildable);
+        // Inputs that are made anew may come out as those that it was made from.
+        let inputs_changed = |(reason, _): &&(Reason, _)| *reason == Reason::Outdated(Verdict::InputsChanged);
+        let open = reasons
+            .iter()
+            .find(inputs_changed)
+            .map_or_else(|| PartitionSet::empty(needed.shape()), |(_, set)| set.intersect(&touched));
+        let open = open.subtract(&forced);
+        certain.subtract_with(&open);
         let if_changed = touched.subtract(&certain).subtract(&unbuildable);
-        reasons.iter_mut().for_each(|(_, set)| set.subtract_with(&unbuildable));
+        reasons.iter_mut().for_each(|(_, set)| set.subtract_with(&unbuildable.union(&open)));
 
         // Not what upstream work may still change: a run under way has read the old data.
         let under_way = joinable(state, ix, &certain.subtract(&touched), &forced);

@@ -3,6 +3,7 @@
 use super::entries::{Entries, Entry};
 use super::{Alias, Discovered, Marks};
 use crate::graph::{Axis, Dataset};
+use crate::ids::Seq;
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct DatasetState {
     pub empty: PartitionSet,
     /// By which job digests each entry was made; the sets are disjoint.
     pub made_by: BTreeMap<ProvenanceIx, PartitionSet>,
+    /// What counts as made by other digests as well, since somebody accepted that; by the event that says so.
+    pub accepted: BTreeMap<(Seq, ProvenanceIx), PartitionSet>,
     /// Partitions some input of which has changed since it was last compared.
     pub suspect: PartitionSet,
     /// Compared: the inputs are not those it was made from.
@@ -34,8 +37,11 @@ pub struct DatasetState {
     pub altered: PartitionSet,
     /// The file was there and is gone; not in `present`.
     pub vanished: PartitionSet,
-    /// The last run for it failed.
+    /// The last run for it failed, and as far as is known a run today would do the same again: it would have the
+    /// same digests, and none of the inputs has changed since.
     pub failed: PartitionSet,
+    /// By which job digests the last run for it failed, whatever the job of today; disjoint.
+    pub failed_by: BTreeMap<ProvenanceIx, PartitionSet>,
     /// The data is bad, somebody said; by the event that says so.
     pub tainted: Marks,
     /// Made from data that is or was tainted, at any distance; by the event that tainted it.
@@ -59,12 +65,14 @@ impl DatasetState {
             present: empty(),
             empty: empty(),
             made_by: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             suspect: empty(),
             inputs_changed: empty(),
             discovered: Arc::default(),
             altered: empty(),
             vanished: empty(),
             failed: empty(),
+            failed_by: BTreeMap::new(),
             tainted: Marks::default(),
             follows: Marks::default(),
             spoiled: empty(),
@@ -106,6 +114,14 @@ impl DatasetState {
         for set in [&mut self.inputs_changed, &mut self.altered, &mut self.vanished, &mut self.failed] {
             set.remove(key);
         }
+        self.failed_by.retain(|_, set| {
+            set.remove(key);
+            !set.is_empty()
+        });
+        self.accepted.retain(|_, set| {
+            set.remove(key);
+            !set.is_empty()
+        });
         self.made_by.iter_mut().filter(|(other, _)| Some(**other) != made_by).for_each(|(_, set)| {
             set.remove(key);
         });
@@ -114,6 +130,35 @@ impl DatasetState {
             self.made_by.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
         }
         !was_sound || old.is_none_or(|old| old.version != entry.version)
+    }
+
+    /// What was just made of a dataset that no graph of now has: from which bad data, and from what that was found.
+    pub(super) fn remember_lineage(
+        &mut self,
+        key: &PartitionKey,
+        read: &Marks,
+        spoiled: bool,
+        discovered: &Discovered,
+    ) {
+        let single = PartitionSet::single(self.present.shape(), key);
+        self.tainted.clear(&single);
+        self.follows.clear(&single);
+        self.spoiled.remove(key);
+        for (seq, bad) in read.iter() {
+            self.follows.mark(seq, &bad.intersect(&single));
+        }
+        if spoiled {
+            self.spoiled.insert(key);
+        }
+        if discovered.is_empty() && !self.discovered.contains_key(key) {
+            return;
+        }
+        let all = Arc::make_mut(&mut self.discovered);
+        if discovered.is_empty() {
+            all.remove(key);
+        } else {
+            all.insert(key.clone(), Arc::clone(discovered));
+        }
     }
 
     /// It has another name from now on.
@@ -130,14 +175,34 @@ impl DatasetState {
         self.made_by.iter().find(|(_, set)| set.contains(key)).map(|(ix, _)| *ix)
     }
 
-    /// What `from` made of `set` counts as made by `to` from now on.
-    pub(super) fn attribute(&mut self, from: ProvenanceIx, to: ProvenanceIx, set: &PartitionSet) {
-        if let Some(made) = self.made_by.get_mut(&from) {
-            made.subtract_with(set);
-        }
+    /// All digests by which entries were made, or count as made; one entry may have several.
+    pub fn counted_as(&self) -> impl Iterator<Item = (ProvenanceIx, &PartitionSet)> {
+        let accepted = self.accepted.iter().map(|((_, ix), set)| (*ix, set));
+        self.made_by.iter().map(|(ix, set)| (*ix, set)).chain(accepted)
+    }
+
+    /// The digests by which one partition was made, or by which it counts as made since the last acceptance.
+    #[must_use]
+    pub fn counts_as(&self, key: &PartitionKey) -> Option<ProvenanceIx> {
+        let accepted = self.accepted.iter().rev().find(|(_, set)| set.contains(key)).map(|((_, ix), _)| *ix);
+        accepted.or_else(|| self.maker_of(key))
+    }
+
+    /// The last run for `set` failed.
+    pub(super) fn fail(&mut self, by: ProvenanceIx, set: &PartitionSet) {
+        self.forget_failure(set);
         let shape = set.shape();
-        self.made_by.entry(to).or_insert_with(|| PartitionSet::empty(shape)).union_with(set);
-        self.made_by.retain(|_, made| !made.is_empty());
+        self.failed_by.entry(by).or_insert_with(|| PartitionSet::empty(shape)).union_with(set);
+    }
+
+    /// That runs for `set` failed tells nothing any more.
+    pub(super) fn forget_failure(&mut self, set: &PartitionSet) {
+        if self.failed_by.is_empty() {
+            return;
+        }
+        self.failed.subtract_with(set);
+        self.failed_by.values_mut().for_each(|failed| failed.subtract_with(set));
+        self.failed_by.retain(|_, failed| !failed.is_empty());
     }
 
     /// The file of these partitions is gone.

@@ -1,16 +1,15 @@
 //! Folding one event into the state. Decides nothing: whatever depends on judgement is in the event.
 
 use super::{
-    Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, ProvenanceIx, Run, SavedPlan,
-    State, Want,
+    Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, Run, SavedPlan, State, Want,
 };
 use crate::digest::hash64;
 use crate::event::WantOutcome;
 use crate::event::{
-    AttemptEnded, AttemptLeased, Blocked, CodeAccepted, Event, Materialized, Observed, OutputRecord,
-    PartitionsFailed, Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
+    AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
+    Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
 };
-use crate::graph::{Dataset, DatasetIx, JobDigests, JobIx};
+use crate::graph::{Dataset, DatasetIx, JobIx};
 use crate::ids::{RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::ReferenceText;
@@ -95,6 +94,11 @@ impl State {
     pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
         self.seq = self.seq.next();
         let seq = self.seq;
+        if comes_from_outside(&record.event) {
+            for want in self.wants.values_mut().filter(|want| want.rounds > 0) {
+                Arc::make_mut(want).rounds = 0;
+            }
+        }
         match &record.event {
             Event::GraphRegistered(event) => self.register(event)?,
             Event::Observed(event) => self.observe(event),
@@ -153,7 +157,7 @@ impl State {
             Event::PlansDropped(event) => self.plans.retain(|id, _| !event.plans.contains(id)),
             Event::Tainted(event) => self.taint(event, seq),
             Event::Untainted(event) => self.untaint(event),
-            Event::CodeAccepted(event) => self.accept(event),
+            Event::CodeAccepted(event) => self.accept(event, seq),
             Event::Adopted(event) => self.adopt(event),
             Event::RunSuspended(event) => {
                 let run = self.run_mut(event.run, seq)?;
@@ -253,6 +257,9 @@ impl State {
             parent: event.parent,
             paused: false,
             invoked,
+            asked: event.asked.clone(),
+            planned: self.seq,
+            rounds: 0,
         };
         self.wants.insert(event.want, Arc::new(want));
         self.refresh_ready();
@@ -263,6 +270,10 @@ impl State {
         let blocked = self.count_blocked(&event.blocked);
         let want = self.wants.get_mut(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
         let want = Arc::make_mut(want);
+        if event.whole {
+            want.rounds += u32::from(want.is_done());
+            want.planned = seq;
+        }
         let before = std::mem::replace(&mut want.remaining, work.clone());
         let left: u64 = before
             .iter()
@@ -280,6 +291,9 @@ impl State {
         for (job, set) in &work {
             let queued = set.subtract(&self.work(*job).live);
             self.queue(*job, &queued, invoked == Some(*job));
+        }
+        for (job, set) in self.located_work(&event.successors) {
+            self.queue(job, &set, false);
         }
         self.refresh_ready();
         Ok(())
@@ -470,8 +484,9 @@ impl State {
     fn fail(&mut self, run: &Run, left: &[(JobIx, PartitionSet)], cause: &str) {
         for (job, set) in left {
             for output in self.graph().job(*job).outputs.clone() {
-                self.dataset_mut(output).failed.union_with(set);
+                self.dataset_mut(output).fail(run.made_by, set);
             }
+            self.tell_failed(*job);
         }
         self.note_cause(run, left, cause);
         self.finish(run, left, Ending::Failed);
@@ -495,10 +510,17 @@ impl State {
             key.and_then(|key| inputs.get_key_value(&key))
         };
         let Some((key, inputs)) = known else { return };
-        // What is not in the current graph with such keys, or not to be built there, is history only.
-        let found = self.successor_of(graph, made);
-        let Some(ix) = found.filter(|ix| !self.graph().dataset(*ix).external) else { return };
         let entry = Entry { version: hash64(&output.version), inputs: *inputs, mark: output.mark };
+        let Some(ix) = self.successor_of(graph, made) else {
+            // Whoever goes back to the graph that has it finds it.
+            let state = self.retired_mut(graph.dataset(made));
+            state.set(key, entry, Some(run.made_by), output.empty);
+            return state.remember_lineage(key, &run.tainted, spoiled.contains(key), &run.discovered);
+        };
+        // What is not to be built any more is history only.
+        if self.graph().dataset(ix).external {
+            return;
+        }
         let single = PartitionSet::single(self.dataset(ix).present.shape(), key);
         self.remember_discovered(ix, key, &run.discovered);
         if self.dataset_mut(ix).set(key, entry, Some(run.made_by), output.empty) {
@@ -666,41 +688,6 @@ impl State {
         Some(Invocation { job, params: event.params.clone(), after: self.last_run })
     }
 
-    fn accept(&mut self, event: &CodeAccepted) {
-        for (job, set) in self.located_work(&event.partitions) {
-            for output in self.graph().job(job).outputs.clone() {
-                let accepted: Vec<(ProvenanceIx, PartitionSet)> = self
-                    .dataset(output)
-                    .made_by
-                    .iter()
-                    .filter(|(ix, made)| event.from.contains(self.provenance(**ix)) && made.intersects(&set))
-                    .map(|(ix, made)| (*ix, made.intersect(&set)))
-                    .collect();
-                for (from, made) in accepted {
-                    // Only code and arguments were judged.
-                    let template = self.provenance(from).template.clone();
-                    let to = self.intern_digests(JobDigests { template, ..event.to.clone() });
-                    self.dataset_mut(output).attribute(from, to, &made);
-                }
-            }
-        }
-    }
-
-    pub(super) fn intern(&mut self, job: JobIx) -> ProvenanceIx {
-        let digests = self.registered().digests_of(job).clone();
-        self.intern_digests(digests)
-    }
-
-    pub(super) fn intern_digests(&mut self, digests: JobDigests) -> ProvenanceIx {
-        let found = self.provenances.iter().position(|other| *other == digests);
-        let ix = found.unwrap_or_else(|| {
-            let all = Arc::make_mut(&mut self.provenances);
-            all.push(digests);
-            all.len() - 1
-        });
-        ProvenanceIx(u32::try_from(ix).expect("a workspace has fewer than 2^32 versions of its jobs"))
-    }
-
     pub(super) fn dataset_mut(&mut self, ix: DatasetIx) -> &mut DatasetState {
         Arc::make_mut(&mut self.datasets[ix.0])
     }
@@ -768,4 +755,21 @@ pub(super) fn leased(
             None => FoldError::UnknownGraph { seq },
         }),
     }
+}
+
+/// Whether an event may give open wants more to do that no work of their own has caused.
+fn comes_from_outside(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::GraphRegistered(_)
+            | Event::Observed(_)
+            | Event::FilesVanished(_)
+            | Event::FilesAltered(_)
+            | Event::Tainted(_)
+            | Event::Untainted(_)
+            | Event::CodeAccepted(_)
+            | Event::Adopted(_)
+            | Event::KeysAdded(_)
+            | Event::KeysRetired(_)
+    )
 }

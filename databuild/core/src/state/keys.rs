@@ -3,9 +3,10 @@
 //! What was made for a key stays when the key goes: it can be read, and is as it was when the key comes
 //! back. Only what is queued for it goes.
 
-use super::State;
+use super::{State, Want};
 use crate::event::{KeysAdded, KeysRetired};
 use crate::graph::{DatasetIx, JobIx};
+use crate::ids::Seq;
 use crate::partition_set::PartitionSet;
 use crate::range_set::{Key, RangeSet};
 use std::collections::BTreeSet;
@@ -30,9 +31,32 @@ impl State {
                 self.dataset_mut(ix).suspect.union_with(&set);
             }
         }
+        self.concern_wants(&event.space);
         self.suspect_left_out(&event.space);
         self.spread_again(&touched.into_iter().collect::<Vec<JobIx>>());
         self.refresh_ready();
+    }
+
+    /// Wants for which a key space matters have to be planned again.
+    fn concern_wants(&mut self, space: &str) {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        let holders = self.with_space(space);
+        // Jobs stand in dependency order.
+        let mut concerned = vec![false; graph.datasets().len()];
+        holders.iter().for_each(|(ix, _)| concerned[ix.0] = true);
+        for (_, job) in graph.jobs() {
+            if job.inputs.iter().any(|input| concerned[input.dataset.0]) {
+                job.outputs.iter().for_each(|output| concerned[output.0] = true);
+            }
+        }
+        let is_concerned = |want: &&mut Arc<Want>| {
+            let mut targets = want.targets.iter().filter_map(|text| graph.locate_set(text, &self.symbols));
+            targets.any(|(ix, _)| concerned[ix.0])
+        };
+        for want in self.wants.values_mut().filter(is_concerned) {
+            Arc::make_mut(want).planned = Seq(0);
+        }
     }
 
     pub(super) fn retire_keys(&mut self, event: &KeysRetired) {

@@ -18,6 +18,7 @@ mod fold;
 mod keys;
 mod making;
 mod marks;
+mod provenance;
 mod readiness;
 mod requests;
 mod staleness;
@@ -128,15 +129,20 @@ impl State {
     /// Reads key spaces at a later instant from now on; an earlier one changes nothing.
     pub fn advance(&mut self, as_of: Timestamp) {
         if as_of > self.as_of {
-            self.as_of = as_of;
-            if let Some(registered) = &self.graph {
-                self.extents = Some(Arc::new(registered.graph.extents(as_of, &self.symbols)));
-            }
+            self.read_as_of(as_of);
+        }
+    }
+
+    /// Reads key spaces at another instant from now on, be it earlier: for copies that answer questions.
+    pub fn read_as_of(&mut self, as_of: Timestamp) {
+        self.as_of = as_of;
+        if let Some(registered) = &self.graph {
+            self.extents = Some(Arc::new(registered.graph.extents(as_of, &self.symbols)));
         }
     }
 
     /// Runs `ask` with key spaces read at another instant, be it earlier.
-    pub(crate) fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
+    pub fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
         let Some(registered) = self.graph.clone().filter(|_| as_of != self.as_of) else { return ask(self) };
         let extents = registered.graph.extents(as_of, &self.symbols);
         let own = (self.as_of, self.extents.replace(Arc::new(extents)));

@@ -96,6 +96,7 @@ impl State {
                 let mut suspect = dependents.intersect(&state.present);
                 suspect.union_with(&live);
                 state.suspect.union_with(&suspect);
+                state.forget_failure(&dependents);
             }
         }
         for (output, key) in self.readers_by_discovery(ix, set) {

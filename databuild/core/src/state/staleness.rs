@@ -6,6 +6,7 @@ use crate::graph::file::OnCodeChange;
 use crate::graph::{DatasetIx, Extents, Graph, JobIx, Registered};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is to be said of one partition. Reasons stand in the order in which they are looked for.
@@ -244,6 +245,63 @@ impl State {
         }
     }
 
+    /// Present partitions of a dataset that were made for other places than its job makes them for today. What was
+    /// made lies there still, if the graph that had those places comes back.
+    #[must_use]
+    pub fn misplaced(&self, ix: DatasetIx) -> PartitionSet {
+        let facts = self.dataset(ix);
+        let mut found = PartitionSet::empty(facts.present.shape());
+        let Some(job) = self.graph().dataset(ix).producer else { return found };
+        let now = &self.registered().digests_of(job).template;
+        for (made_by, set) in &facts.made_by {
+            if self.provenance(*made_by).template != *now {
+                found.union_with(&set.intersect(&facts.present));
+            }
+        }
+        found
+    }
+
+    /// Those of `set` of which a build of what is missing makes something: some output of the job is not there, at the
+    /// place where it belongs.
+    #[must_use]
+    pub fn absent(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
+        let mut absent = PartitionSet::empty(set.shape());
+        for output in &self.graph().job(job).outputs {
+            absent.union_with(&set.subtract(&self.dataset(*output).present));
+            absent.union_with(&set.intersect(&self.misplaced(*output)));
+        }
+        absent
+    }
+
+    /// What of `output` was made otherwise than `job` makes it today, and does not count as made so either: by the
+    /// first digest that differs from what comes closest.
+    #[must_use]
+    pub fn made_otherwise(&self, job: JobIx, output: DatasetIx) -> Vec<(Verdict, PartitionSet)> {
+        let facts = self.dataset(output);
+        let mut found: BTreeMap<Verdict, PartitionSet> = BTreeMap::new();
+        for (ix, set) in facts.counted_as() {
+            let verdict = self.digest_verdict(job, ix);
+            if verdict != Verdict::Current || !facts.accepted.is_empty() {
+                found.entry(verdict).and_modify(|all| all.union_with(set)).or_insert_with(|| set.clone());
+            }
+        }
+        if !facts.accepted.is_empty() {
+            // The first digests are looked at first, so who differs later comes closer.
+            let mut closer = found.remove(&Verdict::Current);
+            for set in found.values_mut().rev() {
+                match &mut closer {
+                    Some(closer) => {
+                        set.subtract_with(closer);
+                        closer.union_with(set);
+                    }
+                    None => closer = Some(set.clone()),
+                }
+            }
+            found.retain(|_, set| !set.is_empty());
+        }
+        found.into_iter().collect()
+    }
+
     /// Partitions of `set` that are not as good as a fresh build of `job`, by reason; exact where
     /// [`State::settle`] was called. A partition is outdated if any output of the job is.
     #[must_use]
@@ -282,14 +340,11 @@ impl State {
             let follows = left.intersect(&state.follows.set(left.shape()));
             take(&mut left, Verdict::MadeFromTainted, follows);
         }
-        let mut made: Vec<(Verdict, &PartitionSet)> = states
-            .iter()
-            .flat_map(|state| state.made_by.iter().map(|(ix, set)| (self.digest_verdict(job, *ix), set)))
-            .filter(|(verdict, _)| *verdict != Verdict::Current)
-            .collect();
+        let mut made: Vec<(Verdict, PartitionSet)> =
+            outputs.iter().flat_map(|output| self.made_otherwise(job, *output)).collect();
         made.sort_by_key(|(verdict, _)| *verdict);
         for (verdict, set) in made {
-            let outdated = left.intersect(set);
+            let outdated = left.intersect(&set);
             take(&mut left, verdict, outdated);
         }
         for state in &states {

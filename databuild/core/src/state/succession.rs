@@ -5,7 +5,7 @@
 //! is work, is dropped: whoever registers a graph plans anew what wants still wait for.
 
 use super::fold::FoldError;
-use super::{Alias, DatasetState, Invocation, JobWork, Run, State};
+use super::{Alias, DatasetState, Invocation, JobWork, Phase, Run, State};
 use crate::event::GraphRegistered;
 use crate::graph::{Axis, Dataset, DatasetIx, Graph, JobIx, Registered};
 use crate::partition_set::PartitionSet;
@@ -25,6 +25,9 @@ impl State {
         self.extents = Some(Arc::new(graph.extents(self.as_of, &self.symbols)));
 
         self.carry_datasets(before.as_deref().map(|before| &before.graph));
+        for (job, _) in registered.graph.jobs() {
+            self.tell_failed(job);
+        }
 
         self.starts.retain(|label, _| graph.job_first_labeled(label).is_some_and(|job| job.rate.is_some()));
         self.index_discovered();
@@ -189,6 +192,23 @@ impl State {
         jobs.sort_unstable();
         jobs.dedup();
         jobs
+    }
+
+    /// Whether a run is under way of which the current graph has nothing. It finishes: another branch may be back soon,
+    /// and finds what it made.
+    #[must_use]
+    pub fn is_left_behind(&self, run: &Run) -> bool {
+        let graph = &run.graph.graph;
+        let mut outputs = graph.job(run.job).outputs.iter();
+        !matches!(run.phase, Phase::RetryWait(_))
+            && outputs.all(|output| self.successor_of(graph, *output).is_none())
+    }
+
+    /// What is known of a dataset that the current graph does not have.
+    pub(super) fn retired_mut(&mut self, dataset: &Dataset) -> &mut DatasetState {
+        let key = self.waiting_for(dataset).unwrap_or_else(|| (dataset.name.clone(), dataset.axes()));
+        let fresh = || Arc::new(DatasetState::new(dataset.axes(), dataset.shape));
+        Arc::make_mut(self.retired.entry(key).or_insert_with(fresh))
     }
 
     /// The dataset of the current graph that has the partitions of one of an earlier graph.

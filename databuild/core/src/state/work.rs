@@ -4,7 +4,7 @@
 
 use crate::event::{ArmId, OutputRecord, PlanCreated, PriorityClass, Refresh, SetText};
 use crate::graph::{JobIx, Params, Registered};
-use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
+use crate::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::symbols::Symbols;
 use jiff::Timestamp;
@@ -81,6 +81,12 @@ pub struct Want {
     pub paused: bool,
     /// What it invokes by hand with values of its own.
     pub invoked: Option<Invocation>,
+    /// References of the request that leave out a dimension: they mean all keys that exist, whenever those come.
+    pub asked: SetText,
+    /// After which event all of it was planned last; 0 if keys have come since that may concern it.
+    pub planned: Seq,
+    /// How often it was planned again when it waited for nothing, since something came from outside.
+    pub rounds: u32,
 }
 
 impl Want {

@@ -3,10 +3,12 @@
 use super::world::first_text;
 use databuild_core::decide::limits::{holders, opens_at, size, taken};
 use databuild_core::decide::{AttemptSpec, Capacity};
-use databuild_core::event::{Event, PlanRowKind};
+use databuild_core::event::{Event, PlanRowKind, Refresh};
 use databuild_core::graph::{DatasetIx, Job, JobIx, Resource};
+use databuild_core::ids::WantId;
 use databuild_core::partition_set::PartitionSet;
-use databuild_core::state::{Phase, State};
+use databuild_core::planner;
+use databuild_core::state::{Phase, State, Want};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +60,14 @@ pub fn fingerprint(state: &State) -> Vec<String> {
             let keys: Vec<_> = set.iter().collect();
             lines.push(format!("{name} made by {:?}: {keys:?}", state.provenance(*made_by)));
         }
+        for ((seq, made_by), set) in &facts.accepted {
+            let keys: Vec<_> = set.iter().collect();
+            lines.push(format!("{name} accepted by {seq} as {:?}: {keys:?}", state.provenance(*made_by)));
+        }
+        for (made_by, set) in &facts.failed_by {
+            let keys: Vec<_> = set.iter().collect();
+            lines.push(format!("{name} failed by {:?}: {keys:?}", state.provenance(*made_by)));
+        }
     }
     for (ix, job) in graph.jobs() {
         let work = state.work(ix);
@@ -82,7 +92,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         let remaining: Vec<_> = remaining.map(|(job, set)| (job.0, set.iter().collect::<Vec<_>>())).collect();
         let counts = (want.total, want.done, want.unchanged, want.failed);
         let causes = &want.causes;
-        let how = (want.plan, want.class, want.paused, &want.invoked);
+        let how = (want.plan, want.class, want.paused, &want.invoked, &want.asked, want.planned, want.rounds);
         lines.push(format!("{} {how:?} {counts:?} {causes:?} waits for {remaining:?}", want.id));
     }
     lines.push(format!("last plan {}", state.last_plan));
@@ -127,14 +137,14 @@ pub fn same(live: &[String], replayed: &[String]) -> Result<(), String> {
     Err(format!("replay differs\nlive only:\n{}replay only:\n{}", only(&a, &b), only(&b, &a)))
 }
 
-/// What holds in any state.
-pub fn sound(state: &State) -> Result<(), String> {
+/// What holds in any state; external data is to be looked at for the wants in `looks`.
+pub fn sound(state: &State, looks: &BTreeSet<WantId>) -> Result<(), String> {
     let Some(registered) = &state.graph else { return Ok(()) };
     let graph = &registered.graph;
     let mut held: Vec<PartitionSet> =
         graph.jobs().map(|(ix, _)| PartitionSet::empty(graph.home(ix).shape)).collect();
     for want in state.wants.values() {
-        if want.is_done() {
+        if want.is_done() && !looks.contains(&want.id) {
             return Err(format!("{} waits for nothing and has not ended", want.id));
         }
         if want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>() < want.total
@@ -321,6 +331,34 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
         let more = most.get(ix).map_or_else(|| set.clone(), |most| set.subtract(most));
         if let Some(key) = more.first() {
             return Err(format!("{want} carries out a plan without {}", state.partition_text(*ix, &key)));
+        }
+    }
+    Ok(())
+}
+
+/// Whether nothing is left to do for a want that has just ended as satisfied; `state` is the fold up to its end.
+pub fn nothing_left(state: &State, want: &Want) -> Result<(), String> {
+    if want.plan.is_some() || want.invoked.is_some() {
+        return Ok(());
+    }
+    let mut state = state.clone();
+    let registered = state.registered().clone();
+    let graph = &registered.graph;
+    let mut targets = Vec::new();
+    for (ix, set) in want.targets.iter().filter_map(|text| graph.locate_set(text, &state.symbols)) {
+        targets.push((ix, set.within(&graph.dataset(ix).bounds(&state.symbols))));
+    }
+    targets.extend(want.asked.iter().filter_map(|text| state.resolve_at(text, want.as_of).ok()));
+    let refresh = if want.refresh == Refresh::Missing { Refresh::Missing } else { Refresh::Stale };
+    let left = state.at(want.as_of, |state| planner::plan(state, &targets, refresh));
+    // What somebody built for a later instant stays as it is.
+    let latest = planner::plan(&mut state, &targets, refresh);
+    for entry in left.jobs {
+        let later = latest.jobs.iter().find(|later| later.job == entry.job);
+        let both = later.map(|later| later.work().intersect(&entry.certain.union(&entry.joined)));
+        if let Some(key) = both.and_then(|both| both.first()) {
+            let text = state.partition_text(graph.job(entry.job).outputs[0], &key);
+            return Err(format!("{} is satisfied, and {text} is to be built: {:?}", want.id, entry.reasons));
         }
     }
     Ok(())

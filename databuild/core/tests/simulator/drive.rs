@@ -2,6 +2,7 @@
 
 use super::check;
 use super::lineage::Lineage;
+use super::makers::Makers;
 use super::oracle::Oracle;
 use super::plans;
 use super::scene::{Scene, CITIES, KEYS, PARAM};
@@ -18,7 +19,8 @@ use databuild_core::event::{
     AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, GraphRegistered, OutputRecord,
     PriorityClass, Record, Refresh, TrialGraph, TrialKind, WantOutcome,
 };
-use databuild_core::graph::{Dataset, DatasetIx};
+use databuild_core::graph::file::OnCodeChange;
+use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner::{self, Unseen};
@@ -98,29 +100,32 @@ struct Turn {
     earlier: usize,
 }
 
-struct Simulation {
-    rng: Rng,
-    scene: Scene,
-    world: World,
-    core: Core,
-    log: Vec<Record>,
+pub(super) struct Simulation {
+    pub(super) rng: Rng,
+    pub(super) scene: Scene,
+    pub(super) world: World,
+    pub(super) core: Core,
+    pub(super) log: Vec<Record>,
     /// The fold of the log alone: never settled, never asked.
-    replayed: State,
-    now: Timestamp,
-    slots: usize,
+    pub(super) replayed: State,
+    pub(super) now: Timestamp,
+    pub(super) slots: usize,
     trace: Trace,
     lineage: Lineage,
+    makers: Makers,
     /// Attempts that were ever ordered.
     ordered: BTreeSet<AttemptId>,
     /// Wants that were acknowledged.
     acknowledged: BTreeSet<WantId>,
-    ended: BTreeMap<WantId, WantOutcome>,
+    pub(super) ended: BTreeMap<WantId, WantOutcome>,
     /// Counts restarts; what was in hand before one is lost.
     life: u64,
     /// Crashes and failing jobs happen.
-    hostile: bool,
+    pub(super) hostile: bool,
     /// Jobs find that they need what nobody declared.
-    discoveries: bool,
+    pub(super) discoveries: bool,
+    /// So much is still found while all else is quiet: keys, and inputs.
+    pub(super) finds: u32,
     /// Much is declared bad.
     doubts: bool,
     /// Graphs that were registered before.
@@ -154,12 +159,14 @@ impl Simulation {
             slots,
             trace: Trace::new(),
             lineage: Lineage::default(),
+            makers: Makers::default(),
             ordered: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
             ended: BTreeMap::new(),
             life: 0,
             hostile: false,
             discoveries: false,
+            finds: 0,
             doubts: false,
             earlier: Vec::new(),
             turn: None,
@@ -170,14 +177,14 @@ impl Simulation {
         simulation
     }
 
-    fn note(&mut self, line: impl Into<String>) {
+    pub(super) fn note(&mut self, line: impl Into<String>) {
         let line = line.into();
         self.trace.push(Line::Text(line));
     }
 
     /// One step of the core with all that follows; none if a crash undid it. While inputs are gathered, nothing
     /// follows yet.
-    fn step(&mut self, input: Input) -> Option<Result<Reply, Refusal>> {
+    pub(super) fn step(&mut self, input: Input) -> Option<Result<Reply, Refusal>> {
         let step = self.core.decide(input, self.now);
         let acknowledged = match &step.reply {
             Ok(Reply::Want(want)) => Some(*want),
@@ -199,7 +206,7 @@ impl Simulation {
     }
 
     /// What happens up to the end of the turn is decided before anything follows from it.
-    fn begin_turn(&mut self) {
+    pub(super) fn begin_turn(&mut self) {
         self.note("{");
         self.turn = Some(Turn {
             records: Vec::new(),
@@ -210,7 +217,7 @@ impl Simulation {
         });
     }
 
-    fn end_turn(&mut self) {
+    pub(super) fn end_turn(&mut self) {
         let Some(turn) = self.turn.take() else { return };
         self.note("}");
         let Turn { records, effects, acknowledged, scene, earlier } = turn;
@@ -243,9 +250,19 @@ impl Simulation {
             }
             assert_eq!(check::within_plan(&self.replayed, &record.event), Ok(()));
             let before = is_of_trial(&record.event).then(|| check::known(&self.replayed));
+            let satisfied = match &record.event {
+                Event::WantEnded(ended) if ended.outcome == WantOutcome::Satisfied => {
+                    self.replayed.wants.get(&ended.want).cloned()
+                }
+                _ => None,
+            };
+            self.makers.follow(&record, &self.replayed);
             self.replayed.apply(&record).expect("the log follows from itself");
             if let Some(before) = before {
                 assert_eq!(check::known(&self.replayed), before, "a trial changes what is known: {record:?}");
+            }
+            if let Some(want) = satisfied {
+                assert_eq!(check::nothing_left(&self.replayed, &want), Ok(()));
             }
             self.lineage.follow(&record, &self.replayed);
             if let Event::WantEnded(ended) = &record.event {
@@ -266,7 +283,12 @@ impl Simulation {
 
     fn check(&mut self, effects: &[Effect]) {
         let state = &self.core.state;
-        let mut verdict = check::sound(state);
+        let asked = effects.iter().filter_map(|effect| match effect {
+            Effect::Look { want, .. } => Some(*want),
+            _ => None,
+        });
+        let looks = self.world.looks.iter().map(|(want, _)| *want).chain(asked).collect();
+        let mut verdict = check::sound(state, &looks);
         let starts = effects.iter().filter_map(|effect| match effect {
             Effect::Start(spec) => Some(spec),
             _ => None,
@@ -299,6 +321,7 @@ impl Simulation {
         if self.log.len().is_multiple_of(16) {
             verdict = verdict
                 .and_then(|()| check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed)))
+                .and_then(|()| self.makers.check(state))
                 .and_then(|()| self.lineage.check(state));
         }
         if let Err(problem) = verdict {
@@ -331,13 +354,17 @@ impl Simulation {
                         }
                     }
                 },
+                Effect::Look { want, sets } => self.world.looks.push((want, sets)),
                 Effect::Cancel(attempt) => {
                     if let Some(process) = self.world.processes.get_mut(&attempt) {
                         process.cancel = true;
                     }
                 }
                 Effect::Publish { attempt, graph, outputs, .. } => {
-                    self.world.publications.push(Publication { attempt, graph, outputs });
+                    // The publisher takes orders one after another: what is ordered again is done once.
+                    if self.world.publications.iter().all(|other| other.attempt != attempt) {
+                        self.world.publications.push(Publication { attempt, graph, outputs });
+                    }
                 }
                 Effect::Forget(attempt) => {
                     self.world.processes.remove(&attempt);
@@ -347,10 +374,11 @@ impl Simulation {
     }
 
     /// The server dies and comes back; the executor goes on.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.end_turn();
         self.life += 1;
         self.world.publications.clear();
+        self.world.looks.clear();
         self.core = new_core(self.slots);
         if self.rng.percent(10) {
             for record in &self.log {
@@ -410,16 +438,7 @@ impl Simulation {
             70 | 71 => self.cancel_run(),
             72..=77 => self.edit_source(),
             78..=80 => self.touch_output(),
-            81..=84 => {
-                let (next, what) = self.scene.changed(&mut self.rng);
-                self.note(format!("graph: {what}"));
-                let before = std::mem::replace(&mut self.scene, next);
-                if self.register().is_none() {
-                    self.scene = before;
-                } else {
-                    self.earlier.push(before.spec);
-                }
-            }
+            81..=84 => self.change_graph(),
             85 | 86 => {
                 self.slots = self.rng.below(5);
                 self.note(format!("{} slots", self.slots));
@@ -459,6 +478,27 @@ impl Simulation {
         }
     }
 
+    /// Another graph is registered: a new one, or one that was there before, as when somebody goes back to another branch.
+    pub(super) fn change_graph(&mut self) {
+        // What other code made and is kept has to do the same, which that of earlier graphs may not.
+        let keeps =
+            |spec: &GraphSpec| spec.file.jobs.iter().any(|job| job.on_code_change == OnCodeChange::Keep);
+        let back = !self.earlier.is_empty() && !self.earlier.iter().chain([&self.scene.spec]).any(keeps);
+        let (next, what) = if back && self.rng.percent(30) {
+            let back = self.rng.pick(&self.earlier).clone();
+            (self.scene.with(back), "an earlier one")
+        } else {
+            self.scene.changed(&mut self.rng)
+        };
+        self.note(format!("graph: {what}"));
+        let before = std::mem::replace(&mut self.scene, next);
+        if self.register().is_none() {
+            self.scene = before;
+        } else {
+            self.earlier.push(before.spec);
+        }
+    }
+
     fn register(&mut self) -> Option<()> {
         let input = Input::RegisterGraph(self.scene.spec.registration());
         self.step(input)?.expect("the graph is sound");
@@ -473,7 +513,7 @@ impl Simulation {
     }
 
     /// Some attempt gets on.
-    fn progress(&mut self) {
+    pub(super) fn progress(&mut self) {
         let all: Vec<AttemptId> = self.world.processes.keys().copied().collect();
         if all.is_empty() {
             return;
@@ -515,9 +555,20 @@ impl Simulation {
                         let partitions = vec![self.rng.pick(&all).clone()];
                         failure(AttemptOutcome::MissingInput { partitions })
                     }
+                    20..=29 if self.finds > 0 && self.discoveries => {
+                        self.finds -= 1;
+                        match upstream(&process.spec, &mut self.rng) {
+                            Some(dataset) => {
+                                failure(AttemptOutcome::MissingInput { partitions: vec![dataset] })
+                            }
+                            None => failure(AttemptOutcome::Lost),
+                        }
+                    }
                     _ => {
                         let mut found = BTreeMap::new();
-                        if hostile && self.rng.percent(10) {
+                        let finds = self.finds > 0 && self.rng.percent(25);
+                        self.finds -= u32::from(finds);
+                        if finds || hostile && self.rng.percent(10) {
                             found.insert(KEYS.to_owned(), vec![(*self.rng.pick(&CITIES)).to_owned()]);
                         }
                         Ok(Success { outputs: process.staged.clone(), keys: found })
@@ -545,7 +596,8 @@ impl Simulation {
         }
     }
 
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
+        self.answer_look();
         if self.world.publications.is_empty() {
             return;
         }
@@ -561,6 +613,23 @@ impl Simulation {
         self.note(format!("{attempt} is published"));
         let marks = self.world.publish(&publication, &self.core.state.symbols);
         self.step(Input::Published { attempt, marks });
+    }
+
+    /// What was to be looked at is looked at, as it is now.
+    pub(super) fn answer_look(&mut self) {
+        if !self.world.looks.is_empty() {
+            let at = self.rng.below(self.world.looks.len());
+            let (want, sets) = self.world.looks.remove(at);
+            // The graph may be another by now, and then the answer tells nothing.
+            let graph = self.core.state.graph().datasets().len();
+            let fits = |(ix, set): &(DatasetIx, PartitionSet)| {
+                ix.0 < graph && self.core.state.graph().dataset(*ix).shape == set.shape()
+            };
+            let known: Vec<_> = sets.iter().filter(|look| fits(look)).cloned().collect();
+            let sightings = self.world.look_at(&self.core.state, &known);
+            self.note(format!("a look for {want}: {} seen", sightings.seen.len()));
+            self.step(Input::Looked { want, sightings });
+        }
     }
 
     fn random_target(&mut self) -> Option<String> {
@@ -671,7 +740,7 @@ impl Simulation {
     }
 
     /// Somebody accepts a change, if it is as harmless as they say.
-    fn accept(&mut self) {
+    pub(super) fn accept(&mut self) {
         let Some(target) = self.random_target() else { return };
         let request = AcceptRequest {
             targets: vec![target.clone()],
@@ -693,7 +762,7 @@ impl Simulation {
     }
 
     /// A job is invoked by hand, maybe with a value of its own.
-    fn invoke(&mut self) {
+    pub(super) fn invoke(&mut self) {
         let Some(target) = self.random_target() else { return };
         let Ok((ix, _)) = self.core.state.resolve(&target) else { return };
         let graph = self.core.state.graph();
@@ -774,7 +843,7 @@ impl Simulation {
     }
 
     /// Somebody says of data that it is bad, or takes that back.
-    fn judge(&mut self) {
+    pub(super) fn judge(&mut self) {
         let Some(target) = self.random_target() else { return };
         let judgement = Judgement {
             targets: vec![target.clone()],
@@ -830,7 +899,7 @@ impl Simulation {
         unseen
     }
 
-    fn look(&self, target: &str, refresh: Refresh) -> Sightings {
+    pub(super) fn look(&self, target: &str, refresh: Refresh) -> Sightings {
         let mut state = self.core.state.clone();
         state.advance(self.now);
         match state.resolve(target) {
@@ -876,7 +945,10 @@ impl Simulation {
     }
 
     /// Paths of existing partitions of datasets that are files, external or not.
-    fn paths(&self, external: bool) -> Vec<(DatasetIx, databuild_core::partition_set::PartitionKey, String)> {
+    pub(super) fn paths(
+        &self,
+        external: bool,
+    ) -> Vec<(DatasetIx, databuild_core::partition_set::PartitionKey, String)> {
         let state = &self.core.state;
         let extents = state.graph().extents(self.now, &state.symbols);
         let mut found = Vec::new();
@@ -890,7 +962,7 @@ impl Simulation {
         found
     }
 
-    fn edit_source(&mut self) {
+    pub(super) fn edit_source(&mut self) {
         let all = self.paths(true);
         if all.is_empty() {
             return;
@@ -924,7 +996,7 @@ impl Simulation {
     }
 
     /// Somebody deletes a published file, or writes into it.
-    fn touch_output(&mut self) {
+    pub(super) fn touch_output(&mut self) {
         let all = self.paths(false);
         let all: Vec<_> = all.into_iter().filter(|(.., path)| self.world.files.contains_key(path)).collect();
         if all.is_empty() {
@@ -960,129 +1032,14 @@ impl Simulation {
             self.world.files.insert(path, before);
         }
     }
+}
 
-    /// Until nothing moves: no more failures, no more crashes.
-    fn quiesce(&mut self) {
-        self.hostile = false;
-        if self.slots == 0 {
-            self.slots = 2;
-            self.step(Input::SetSlots(2));
-        }
-        for want in self.core.state.wants.keys().copied().collect::<Vec<_>>() {
-            self.step(Input::ResumeWant(want));
-        }
-        for pool in self.core.state.pool_sizes.keys().cloned().collect::<Vec<_>>() {
-            let by = "test".to_owned();
-            self.step(Input::ResizePool(PoolRequest { pool, slots: None, by }));
-        }
-        for _ in 0..20_000 {
-            if !self.world.publications.is_empty() {
-                self.publish();
-            } else if !self.world.processes.is_empty() {
-                self.progress();
-            } else if let Some(timer) = self.core.next_timer() {
-                self.now = self.now.max(timer);
-                self.note(format!("{}", self.now));
-                self.step(Input::Tick);
-            } else {
-                break;
-            }
-        }
-        let state = &self.core.state;
-        let replay = check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed));
-        assert_eq!(replay, Ok(()));
-        assert!(
-            state.wants.is_empty(),
-            "all is quiet, and somebody waits: {:?}",
-            state.wants.values().next()
-        );
-        let live = state.trials.values().find(|trial| trial.is_live());
-        assert!(live.is_none(), "all is quiet, and a trial is not over: {live:?}");
-        assert!(state.runs.is_empty(), "all is quiet, and a run is live: {:?}", state.runs.values().next());
-    }
-
-    fn conclude(&mut self) {
-        self.note("--- quiet");
-        self.restart();
-        self.quiesce();
-        for (.., path) in self.paths(true) {
-            if !self.world.files.contains_key(&path) {
-                let version = format!("s{}", self.world.fresh());
-                self.world.write(&path, version);
-            }
-        }
-        if self.rng.percent(70) {
-            // Tainted sources would leave little to build.
-            let external =
-                |(ix, dataset): (DatasetIx, &Dataset)| (ix, dataset.external, dataset.name.clone());
-            let datasets: Vec<_> = self.core.state.graph().datasets().map(external).collect();
-            for (_, _, name) in datasets.into_iter().filter(|(_, external, _)| *external) {
-                let by = "test".to_owned();
-                let judgement = Judgement { targets: vec![name], reason: String::new(), by };
-                self.step(Input::Untaint(judgement));
-            }
-        }
-        let names: Vec<String> = self.core.state.graph().datasets().map(|(_, d)| d.name.clone()).collect();
-        for name in names {
-            self.build_and_compare(&name);
-        }
-    }
-
-    /// After a want for it, a dataset is what a build from scratch gives, and there is nothing to do.
-    fn build_and_compare(&mut self, name: &str) {
-        if self.discoveries {
-            // A want does not order what was found: what it builds may change what it has built before.
-            for _ in 0..5 {
-                let seen = self.look(name, Refresh::Stale);
-                self.step(Input::CreateWant(request(&[name], Refresh::Stale), seen));
-                self.quiesce();
-            }
-        }
-        let seen = self.look(name, Refresh::Stale);
-        self.note(format!("--- build {name}, {} seen", seen.seen.len()));
-        let reply = self.step(Input::CreateWant(request(&[name], Refresh::Stale), seen));
-        let Some(Ok(Reply::Want(want))) = reply else { panic!("{name}: {reply:?}") };
-        let blocked = self.log.iter().rev().find_map(|record| match &record.event {
-            Event::WantCreated(created) if created.want == want => Some(!created.blocked.is_empty()),
-            _ => None,
-        });
-        self.quiesce();
-        let expected = if blocked == Some(true) { WantOutcome::Failed } else { WantOutcome::Satisfied };
-        assert_eq!(self.ended[&want], expected, "{want} for {name}");
-
-        let mut state = self.core.state.clone();
-        let target = state.resolve(name).expect("it is in the graph");
-        let targets = [target];
-        let plan = planner::plan(&mut state, &targets, Refresh::Stale);
-        assert!(plan.jobs.is_empty(), "{name} was built, and there is work: {:?}", plan.jobs);
-        let matters = planner::closure(&state, &targets, Refresh::Stale);
-        let graph = Arc::clone(state.registered());
-        let mut seen = self.world.look(&state, &targets, Refresh::Stale).seen;
-        // What the graph leaves out now, or nobody can build, stays as it is.
-        seen.retain(|sighting| {
-            let (Sighting::Gone(ix, key) | Sighting::Content { dataset: ix, key, .. }) = sighting;
-            graph.graph.dataset(*ix).producer.is_none_or(|job| {
-                let blocked = plan.blocked.iter().any(|(other, set, _)| *other == job && set.contains(key));
-                matters.jobs[job.0].contains(key) && !blocked
-            })
-        });
-        assert!(seen.is_empty(), "{name} was built, and files are not as known: {seen:?}");
-        let mut oracle = Oracle::new(&self.world, &state);
-        for (ix, set, _) in &plan.blocked {
-            graph.graph.job(*ix).outputs.iter().for_each(|output| oracle.keep(*output, set));
-        }
-        for (ix, job) in graph.graph.jobs() {
-            let blocked = plan.blocked.iter().filter(|(job, ..)| *job == ix);
-            let mut keys = matters.jobs[ix.0].clone();
-            blocked.for_each(|(_, set, _)| keys.subtract_with(set));
-            for (output, key) in job.outputs.iter().flat_map(|ix| keys.iter().map(move |key| (ix, key))) {
-                let Some(expected) = oracle.value(*output, &key) else { continue };
-                let found = self.world.version(&graph.graph, *output, &key, &state.symbols);
-                let text = state.partition_text(*output, &key);
-                assert_eq!(found, Some(expected), "{text} is not what a build from scratch gives");
-            }
-        }
-    }
+/// A dataset that a job could have declared as an input: one that some job before it makes.
+fn upstream(spec: &AttemptSpec, rng: &mut Rng) -> Option<String> {
+    let graph = &spec.graph.graph;
+    let before = graph.datasets().filter(|(_, dataset)| dataset.producer.is_some_and(|job| job < spec.job));
+    let all: Vec<String> = before.map(|(_, dataset)| dataset.name.clone()).collect();
+    (!all.is_empty()).then(|| rng.pick(&all).clone())
 }
 
 /// A check that warns of all that an attempt made.

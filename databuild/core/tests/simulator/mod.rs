@@ -7,8 +7,10 @@
 mod check;
 mod drive;
 mod lineage;
+mod makers;
 mod oracle;
 mod plans;
+mod quiet;
 mod scene;
 mod world;
 

@@ -80,7 +80,7 @@ pub fn enumerated(
             .map(|(_, key)| key.clone())
             .collect();
         for key in mine {
-            let missing = job.outputs.iter().any(|output| !state.dataset(*output).present.contains(&key));
+            let missing = job.outputs.iter().any(|output| absent(state, *output, &key));
             let follow = refresh != Refresh::Missing || missing;
             match made(state, job.outputs[0], &key) {
                 Made::Fails if follow => {
@@ -120,8 +120,10 @@ pub fn enumerated(
         for key in &matters[ix.0] {
             let forced = refresh == Refresh::All
                 && job.outputs.iter().any(|output| targets.contains(&(*output, key.clone())));
-            let missing = job.outputs.iter().any(|output| !state.dataset(*output).present.contains(key));
-            let outdated = missing || refresh != Refresh::Missing && outdated(state, ix, key);
+            let missing = job.outputs.iter().any(|output| absent(state, *output, key));
+            let otherwise = refresh != Refresh::Missing && outdated_otherwise(state, ix, key);
+            let outdated =
+                missing || otherwise || refresh != Refresh::Missing && inputs_changed(state, ix, key);
             let read = all_inputs(state, ix, key);
             let touched = read.iter().any(|input| changing.contains(input))
                 && (refresh != Refresh::Missing || outdated || forced);
@@ -144,7 +146,9 @@ pub fn enumerated(
                 continue;
             }
             changing.extend(outputs);
-            if !outdated && !forced {
+            // What is made anew upstream may come out as it was.
+            let open = touched && !missing && !otherwise;
+            if (!outdated || open) && !forced {
                 plan.if_changed.insert(at);
             } else if !touched && !forced && joinable(state, ix, key) {
                 plan.joined.insert(at);
@@ -180,22 +184,34 @@ fn inputs(state: &State, job: JobIx, key: &PartitionKey) -> Vec<Partition> {
     all
 }
 
-fn outdated(state: &State, job: JobIx, key: &PartitionKey) -> bool {
+/// Nothing is there at the place where it belongs.
+fn absent(state: &State, ix: DatasetIx, key: &PartitionKey) -> bool {
+    let facts = state.dataset(ix);
+    let job = state.graph().dataset(ix).producer.expect("a job makes it");
+    let now = &state.registered().digests_of(job).template;
+    !facts.present.contains(key)
+        || facts.maker_of(key).is_some_and(|made_by| state.provenance(made_by).template != *now)
+}
+
+fn outdated_otherwise(state: &State, job: JobIx, key: &PartitionKey) -> bool {
     let registered = state.registered();
     let entry = registered.graph.job(job);
     let now = registered.digests_of(job);
     entry.outputs.iter().any(|output| {
         let facts = state.dataset(*output);
-        let made_alike = facts.maker_of(key).is_some_and(|made_by| {
+        let made_alike = facts.counted_as().filter(|(_, set)| set.contains(key)).any(|(made_by, _)| {
             let then = state.provenance(made_by);
             let code = then.code == now.code || entry.on_code_change == OnCodeChange::Keep;
             code && then.args == now.args && then.template == now.template
         });
-        let recorded = facts.entries.get(key).map(|entry| entry.inputs);
-        facts.altered.contains(key)
-            || unsound(state, *output, key)
-            || !made_alike
-            || recorded != Some(state.inputs_digest(job, key))
+        facts.altered.contains(key) || unsound(state, *output, key) || !made_alike
+    })
+}
+
+fn inputs_changed(state: &State, job: JobIx, key: &PartitionKey) -> bool {
+    state.graph().job(job).outputs.iter().any(|output| {
+        let recorded = state.dataset(*output).entries.get(key).map(|entry| entry.inputs);
+        recorded != Some(state.inputs_digest(job, key))
     })
 }
 

@@ -132,6 +132,11 @@ impl Scene {
         self.spec.parse().is_ok().then_some(self)
     }
 
+    /// The same with another graph; what is named from now on is named as nothing was before.
+    pub fn with(&self, spec: GraphSpec) -> Scene {
+        Scene { spec, named: self.named }
+    }
+
     /// A change that leaves the graph sound, with what it is.
     pub fn changed(&self, rng: &mut Rng) -> (Scene, &'static str) {
         for _ in 0..10 {

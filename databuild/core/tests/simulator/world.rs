@@ -4,8 +4,8 @@ use crate::support::workspace::output;
 use databuild_core::decide::{AttemptSpec, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::{OutputRecord, Refresh};
-use databuild_core::graph::{DatasetIx, Graph, Job, Params, Registered};
-use databuild_core::ids::AttemptId;
+use databuild_core::graph::{Dataset, DatasetIx, Graph, Job, Params, Registered};
+use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner;
 use databuild_core::state::State;
@@ -54,6 +54,8 @@ pub struct World {
     pub values: BTreeMap<String, String>,
     pub processes: BTreeMap<AttemptId, Process>,
     pub publications: Vec<Publication>,
+    /// What is to be looked at, for which wants.
+    pub looks: Vec<(WantId, Vec<(DatasetIx, PartitionSet)>)>,
     counter: u64,
 }
 
@@ -138,15 +140,27 @@ impl World {
     /// All files that matter for targets, where they are not as the state says.
     pub fn look(&self, state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Sightings {
         let matters = planner::closure(state, targets, refresh);
-        let registered = state.registered();
-        let mut seen = Vec::new();
-        for (ix, dataset) in registered.graph.datasets().filter(|(_, dataset)| dataset.path.is_some()) {
-            let facts = state.dataset(ix);
+        let relevant = |(ix, dataset): (DatasetIx, &Dataset)| {
             let mut relevant = matters.datasets[ix.0].clone();
             if let Some(job) = dataset.producer {
                 relevant.union_with(&matters.jobs[job.0]);
             }
-            for key in relevant.iter() {
+            (ix, relevant)
+        };
+        self.look_at(state, &state.graph().datasets().map(relevant).collect::<Vec<_>>())
+    }
+
+    /// The same for these partitions.
+    pub fn look_at(&self, state: &State, sets: &[(DatasetIx, PartitionSet)]) -> Sightings {
+        let registered = state.registered();
+        let mut seen = Vec::new();
+        for (ix, relevant) in sets {
+            let (ix, dataset, facts) = (*ix, registered.graph.dataset(*ix), state.dataset(*ix));
+            if dataset.path.is_none() {
+                continue;
+            }
+            // What was made for another place still lies there.
+            for key in relevant.subtract(&state.misplaced(ix)).iter() {
                 let here = facts.present.contains(&key);
                 let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
                 match self.files.get(&path) {

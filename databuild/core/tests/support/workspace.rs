@@ -21,6 +21,8 @@ pub struct Workspace {
     pub ordered: Vec<AttemptSpec>,
     /// All effects of the last step.
     pub effects: Vec<Effect>,
+    /// Wants for which external data is to be looked at.
+    pub looks: Vec<WantId>,
 }
 
 /// A request for `targets` as somebody at a terminal makes it.
@@ -94,6 +96,7 @@ impl Workspace {
             now: "2010-02-01T12:00:00Z".parse().unwrap(),
             ordered: Vec::new(),
             effects: Vec::new(),
+            looks: Vec::new(),
         };
         workspace.register(graph);
         workspace
@@ -111,6 +114,7 @@ impl Workspace {
             match effect {
                 Effect::Start(spec) => self.ordered.push(AttemptSpec::clone(spec)),
                 Effect::Forget(attempt) => self.ordered.retain(|spec| spec.attempt != *attempt),
+                Effect::Look { want, .. } => self.looks.push(*want),
                 Effect::Cancel(_) | Effect::Publish { .. } => {}
             }
         }
@@ -167,6 +171,15 @@ impl Workspace {
     pub fn lose(&mut self, partition: &str) {
         let (dataset, key) = self.core.state.resolve_one(partition).expect("a partition");
         self.see(vec![Sighting::Gone(dataset, key)]);
+    }
+
+    /// What was to be looked at was looked at, and nothing is other than known.
+    pub fn answer_looks(&mut self) {
+        for want in std::mem::take(&mut self.looks) {
+            let graph = Some(self.core.state.registered().id.clone());
+            let sightings = Sightings { graph, seen: Vec::new(), unseen: Vec::new() };
+            self.step(Input::Looked { want, sightings }).reply.expect("a look is not refused");
+        }
     }
 
     pub fn see(&mut self, seen: Vec<Sighting>) {
@@ -248,9 +261,11 @@ impl Workspace {
     /// `version`.
     pub fn finish_all(&mut self, version: &str) -> Vec<String> {
         let mut made = Vec::new();
+        self.answer_looks();
         while let Some(spec) = self.ordered.first() {
             let partition = spec.partition.clone();
             self.finish(&partition, version);
+            self.answer_looks();
             made.push(partition);
         }
         made

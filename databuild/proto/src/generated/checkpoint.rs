@@ -1364,6 +1364,8 @@ pub struct CheckpointDataset {
     pub vanished: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.failed)
     pub failed: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.failed_by)
+    pub failed_by: ::std::vec::Vec<CheckpointIndexedSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.tainted)
     pub tainted: ::std::vec::Vec<CheckpointMarkedSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.follows)
@@ -1372,6 +1374,8 @@ pub struct CheckpointDataset {
     pub spoiled: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.adopted)
     pub adopted: ::protobuf::MessageField<CheckpointSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.accepted)
+    pub accepted: ::std::vec::Vec<CheckpointAccepted>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.discovered)
     pub discovered: ::std::vec::Vec<CheckpointDiscovered>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointDataset.aliases)
@@ -1436,6 +1440,9 @@ impl ::protobuf::Message for CheckpointDataset {
                 90 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.failed)?;
                 },
+                98 => {
+                    self.failed_by.push(is.read_message()?);
+                },
                 322 => {
                     self.tainted.push(is.read_message()?);
                 },
@@ -1447,6 +1454,9 @@ impl ::protobuf::Message for CheckpointDataset {
                 },
                 346 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.adopted)?;
+                },
+                354 => {
+                    self.accepted.push(is.read_message()?);
                 },
                 402 => {
                     self.discovered.push(is.read_message()?);
@@ -1509,6 +1519,10 @@ impl ::protobuf::Message for CheckpointDataset {
             let len = v.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        for value in &self.failed_by {
+            let len = value.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         for value in &self.tainted {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -1525,6 +1539,10 @@ impl ::protobuf::Message for CheckpointDataset {
             let len = v.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
+        for value in &self.accepted {
+            let len = value.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        };
         for value in &self.discovered {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -1572,6 +1590,9 @@ impl ::protobuf::Message for CheckpointDataset {
         if let Some(v) = self.failed.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(11, v, os)?;
         }
+        for v in &self.failed_by {
+            ::protobuf::rt::write_message_field_with_cached_size(12, v, os)?;
+        };
         for v in &self.tainted {
             ::protobuf::rt::write_message_field_with_cached_size(40, v, os)?;
         };
@@ -1584,6 +1605,9 @@ impl ::protobuf::Message for CheckpointDataset {
         if let Some(v) = self.adopted.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(43, v, os)?;
         }
+        for v in &self.accepted {
+            ::protobuf::rt::write_message_field_with_cached_size(44, v, os)?;
+        };
         for v in &self.discovered {
             ::protobuf::rt::write_message_field_with_cached_size(50, v, os)?;
         };
@@ -1618,10 +1642,12 @@ impl ::protobuf::Message for CheckpointDataset {
         self.altered.clear();
         self.vanished.clear();
         self.failed.clear();
+        self.failed_by.clear();
         self.tainted.clear();
         self.follows.clear();
         self.spoiled.clear();
         self.adopted.clear();
+        self.accepted.clear();
         self.discovered.clear();
         self.aliases.clear();
         self.special_fields.clear();
@@ -1640,10 +1666,12 @@ impl ::protobuf::Message for CheckpointDataset {
             altered: ::protobuf::MessageField::none(),
             vanished: ::protobuf::MessageField::none(),
             failed: ::protobuf::MessageField::none(),
+            failed_by: ::std::vec::Vec::new(),
             tainted: ::std::vec::Vec::new(),
             follows: ::std::vec::Vec::new(),
             spoiled: ::protobuf::MessageField::none(),
             adopted: ::protobuf::MessageField::none(),
+            accepted: ::std::vec::Vec::new(),
             discovered: ::std::vec::Vec::new(),
             aliases: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
@@ -2065,6 +2093,123 @@ impl ::protobuf::Message for CheckpointMarkedSet {
     }
 }
 
+// @@protoc_insertion_point(message:databuild.v1.CheckpointAccepted)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct CheckpointAccepted {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointAccepted.seq)
+    pub seq: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointAccepted.index)
+    pub index: u32,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointAccepted.set)
+    pub set: ::protobuf::MessageField<CheckpointSet>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.CheckpointAccepted.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a CheckpointAccepted {
+    fn default() -> &'a CheckpointAccepted {
+        <CheckpointAccepted as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl CheckpointAccepted {
+    pub fn new() -> CheckpointAccepted {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for CheckpointAccepted {
+    const NAME: &'static str = "CheckpointAccepted";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.seq = is.read_uint64()?;
+                },
+                16 => {
+                    self.index = is.read_uint32()?;
+                },
+                26 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.set)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.seq != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.seq);
+        }
+        if self.index != 0 {
+            my_size += ::protobuf::rt::uint32_size(2, self.index);
+        }
+        if let Some(v) = self.set.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.seq != 0 {
+            os.write_uint64(1, self.seq)?;
+        }
+        if self.index != 0 {
+            os.write_uint32(2, self.index)?;
+        }
+        if let Some(v) = self.set.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> CheckpointAccepted {
+        CheckpointAccepted::new()
+    }
+
+    fn clear(&mut self) {
+        self.seq = 0;
+        self.index = 0;
+        self.set.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static CheckpointAccepted {
+        static instance: CheckpointAccepted = CheckpointAccepted {
+            seq: 0,
+            index: 0,
+            set: ::protobuf::MessageField::none(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
 // @@protoc_insertion_point(message:databuild.v1.CheckpointWork)
 #[derive(PartialEq,Clone,Default,Debug)]
 pub struct CheckpointWork {
@@ -2261,6 +2406,12 @@ pub struct CheckpointWant {
     pub invoked: ::protobuf::MessageField<CheckpointInvocation>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.paused)
     pub paused: bool,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.asked)
+    pub asked: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.planned)
+    pub planned: u64,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.rounds)
+    pub rounds: u32,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.parent)
     pub parent: u64,
     // special fields
@@ -2338,6 +2489,15 @@ impl ::protobuf::Message for CheckpointWant {
                 160 => {
                     self.paused = is.read_bool()?;
                 },
+                170 => {
+                    self.asked.push(is.read_string()?);
+                },
+                176 => {
+                    self.planned = is.read_uint64()?;
+                },
+                184 => {
+                    self.rounds = is.read_uint32()?;
+                },
                 400 => {
                     self.parent = is.read_uint64()?;
                 },
@@ -2406,6 +2566,15 @@ impl ::protobuf::Message for CheckpointWant {
         if self.paused != false {
             my_size += 2 + 1;
         }
+        for value in &self.asked {
+            my_size += ::protobuf::rt::string_size(21, &value);
+        };
+        if self.planned != 0 {
+            my_size += ::protobuf::rt::uint64_size(22, self.planned);
+        }
+        if self.rounds != 0 {
+            my_size += ::protobuf::rt::uint32_size(23, self.rounds);
+        }
         if self.parent != 0 {
             my_size += ::protobuf::rt::uint64_size(50, self.parent);
         }
@@ -2463,6 +2632,15 @@ impl ::protobuf::Message for CheckpointWant {
         if self.paused != false {
             os.write_bool(20, self.paused)?;
         }
+        for v in &self.asked {
+            os.write_string(21, &v)?;
+        };
+        if self.planned != 0 {
+            os.write_uint64(22, self.planned)?;
+        }
+        if self.rounds != 0 {
+            os.write_uint32(23, self.rounds)?;
+        }
         if self.parent != 0 {
             os.write_uint64(50, self.parent)?;
         }
@@ -2499,6 +2677,9 @@ impl ::protobuf::Message for CheckpointWant {
         self.plan = 0;
         self.invoked.clear();
         self.paused = false;
+        self.asked.clear();
+        self.planned = 0;
+        self.rounds = 0;
         self.parent = 0;
         self.special_fields.clear();
     }
@@ -2521,6 +2702,9 @@ impl ::protobuf::Message for CheckpointWant {
             plan: 0,
             invoked: ::protobuf::MessageField::none(),
             paused: false,
+            asked: ::std::vec::Vec::new(),
+            planned: 0,
+            rounds: 0,
             parent: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };

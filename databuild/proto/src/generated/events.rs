@@ -2941,6 +2941,8 @@ pub struct WantCreated {
     pub parent: u64,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.params)
     pub params: ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.asked)
+    pub asked: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.request_key)
     pub request_key: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.request_digest)
@@ -3032,6 +3034,9 @@ impl ::protobuf::Message for WantCreated {
                     is.pop_limit(old_limit);
                     self.params.insert(key, value);
                 },
+                650 => {
+                    self.asked.push(is.read_string()?);
+                },
                 722 => {
                     self.request_key = is.read_string()?;
                 },
@@ -3105,6 +3110,9 @@ impl ::protobuf::Message for WantCreated {
             entry_size += ::protobuf::rt::string_size(2, &v);
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(entry_size) + entry_size
         };
+        for value in &self.asked {
+            my_size += ::protobuf::rt::string_size(81, &value);
+        };
         if !self.request_key.is_empty() {
             my_size += ::protobuf::rt::string_size(90, &self.request_key);
         }
@@ -3171,6 +3179,9 @@ impl ::protobuf::Message for WantCreated {
             os.write_string(1, &k)?;
             os.write_string(2, &v)?;
         };
+        for v in &self.asked {
+            os.write_string(81, &v)?;
+        };
         if !self.request_key.is_empty() {
             os.write_string(90, &self.request_key)?;
         }
@@ -3210,6 +3221,7 @@ impl ::protobuf::Message for WantCreated {
         self.plan = 0;
         self.parent = 0;
         self.params.clear();
+        self.asked.clear();
         self.request_key.clear();
         self.request_digest.clear();
         self.special_fields.clear();
@@ -3334,6 +3346,10 @@ pub struct WantReplanned {
     pub work: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.WantReplanned.blocked)
     pub blocked: ::std::vec::Vec<Blocked>,
+    // @@protoc_insertion_point(field:databuild.v1.WantReplanned.successors)
+    pub successors: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.WantReplanned.whole)
+    pub whole: bool,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantReplanned.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3370,6 +3386,12 @@ impl ::protobuf::Message for WantReplanned {
                 26 => {
                     self.blocked.push(is.read_message()?);
                 },
+                34 => {
+                    self.successors.push(is.read_string()?);
+                },
+                40 => {
+                    self.whole = is.read_bool()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -3392,6 +3414,12 @@ impl ::protobuf::Message for WantReplanned {
             let len = value.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        for value in &self.successors {
+            my_size += ::protobuf::rt::string_size(4, &value);
+        };
+        if self.whole != false {
+            my_size += 1 + 1;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -3407,6 +3435,12 @@ impl ::protobuf::Message for WantReplanned {
         for v in &self.blocked {
             ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
         };
+        for v in &self.successors {
+            os.write_string(4, &v)?;
+        };
+        if self.whole != false {
+            os.write_bool(5, self.whole)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -3427,6 +3461,8 @@ impl ::protobuf::Message for WantReplanned {
         self.want = 0;
         self.work.clear();
         self.blocked.clear();
+        self.successors.clear();
+        self.whole = false;
         self.special_fields.clear();
     }
 
@@ -3435,6 +3471,8 @@ impl ::protobuf::Message for WantReplanned {
             want: 0,
             work: ::std::vec::Vec::new(),
             blocked: ::std::vec::Vec::new(),
+            successors: ::std::vec::Vec::new(),
+            whole: false,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

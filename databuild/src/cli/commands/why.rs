@@ -40,6 +40,11 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         let by = adopted.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         output::line(&format!("  adopted{by} at {}", output::time(&adopted.at)));
     }
+    for said in &why.accepted {
+        let evidence = if said.evidence.is_empty() { String::new() } else { format!(" ({})", said.evidence) };
+        let at = output::time(&said.at);
+        output::line(&format!("  accepted by {} at {at}: {}{evidence}", said.by, said.reason));
+    }
     if !why.metadata.is_empty() {
         output::line(&format!("  reported {}", facts(&why.metadata)));
     }

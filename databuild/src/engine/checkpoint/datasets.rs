@@ -48,6 +48,21 @@ pub(super) fn marked_dump(message: stored::CheckpointMarkedSet) -> Result<(Seq, 
     Ok((Seq(seq), set_dump(set)?))
 }
 
+fn accepted_message((seq, index, set): (Seq, u32, SetColumns)) -> stored::CheckpointAccepted {
+    stored::CheckpointAccepted {
+        seq: seq.0,
+        index,
+        set: set_message(set),
+        special_fields: Default::default(),
+    }
+}
+
+fn accepted_dump(message: stored::CheckpointAccepted) -> Result<(Seq, u32, SetColumns), ConvertError> {
+    known(&message, "an accepted set")?;
+    let stored::CheckpointAccepted { seq, index, set, special_fields: _ } = message;
+    Ok((Seq(seq), index, set_dump(set)?))
+}
+
 fn discovered_message((keys, inputs): (Vec<u32>, Vec<String>)) -> stored::CheckpointDiscovered {
     stored::CheckpointDiscovered { keys, inputs, special_fields: Default::default() }
 }
@@ -145,10 +160,12 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         altered,
         vanished,
         failed,
+        failed_by,
         tainted,
         follows,
         spoiled,
         adopted,
+        accepted,
         discovered,
         aliases,
     } = dump;
@@ -164,12 +181,14 @@ pub(super) fn dataset_message(dump: DatasetDump) -> stored::CheckpointDataset {
         altered: set_message(altered),
         vanished: set_message(vanished),
         failed: set_message(failed),
+        failed_by: failed_by.into_iter().map(indexed_message).collect(),
         tainted: tainted.into_iter().map(marked_message).collect(),
         follows: follows.into_iter().map(marked_message).collect(),
         spoiled: set_message(spoiled),
         discovered: discovered.into_iter().map(discovered_message).collect(),
         aliases: aliases.into_iter().map(alias_message).collect(),
         adopted: set_message(adopted),
+        accepted: accepted.into_iter().map(accepted_message).collect(),
         special_fields: Default::default(),
     }
 }
@@ -188,10 +207,12 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         altered,
         vanished,
         failed,
+        failed_by,
         tainted,
         follows,
         spoiled,
         adopted,
+        accepted,
         discovered,
         aliases,
         special_fields: _,
@@ -208,11 +229,13 @@ pub(super) fn dataset_dump(message: stored::CheckpointDataset) -> Result<Dataset
         altered: set_dump(altered)?,
         vanished: set_dump(vanished)?,
         failed: set_dump(failed)?,
+        failed_by: failed_by.into_iter().map(indexed_dump).collect::<Result<_, _>>()?,
         tainted: tainted.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         follows: follows.into_iter().map(marked_dump).collect::<Result<_, _>>()?,
         spoiled: set_dump(spoiled)?,
         discovered: discovered.into_iter().map(discovered_dump).collect::<Result<_, _>>()?,
         aliases: aliases.into_iter().map(alias_dump).collect::<Result<_, _>>()?,
         adopted: set_dump(adopted)?,
+        accepted: accepted.into_iter().map(accepted_dump).collect::<Result<_, _>>()?,
     })
 }

@@ -96,10 +96,12 @@ fn full() -> StateDump {
         altered: set(8),
         vanished: set(9),
         failed: set(10),
+        failed_by: vec![(0, set(30))],
         tainted: vec![(Seq(4), set(12))],
         follows: vec![(Seq(4), set(13)), (Seq(u64::MAX), set(14))],
         spoiled: set(15),
         adopted: set(18),
+        accepted: vec![(Seq(5), 1, set(31))],
         discovered: vec![(vec![1, 2], vec!["a/b=c".to_owned()])],
         aliases: vec![Alias { dataset: "old".to_owned(), dims: vec!["b".to_owned()] }],
     };
@@ -121,6 +123,9 @@ fn full() -> StateDump {
         paused: id > 1,
         parent: (id == 1).then_some(RunId(4)),
         invoked: (id == 1).then(|| (3, [("full".to_owned(), "true".to_owned())].into(), RunId(2))),
+        asked: vec!["d".to_owned()],
+        planned: Seq(7),
+        rounds: 2,
     };
     let run = |id, phase| RunDump {
         id: RunId(id),
@@ -288,10 +293,12 @@ fn empty_dataset() -> DatasetDump {
         altered: SetColumns::default(),
         vanished: SetColumns::default(),
         failed: SetColumns::default(),
+        failed_by: vec![],
         tainted: vec![],
         follows: vec![],
         spoiled: SetColumns::default(),
         adopted: SetColumns::default(),
+        accepted: vec![],
         discovered: Vec::new(),
         aliases: Vec::new(),
     }

@@ -4,8 +4,8 @@ use super::*;
 use crate::api::InputUsed;
 use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, SqliteLog};
 use databuild_core::decide::{
-    AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input, KeyRequest,
-    Sighting, Step, Success, WantRequest,
+    AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
+    KeyRequest, Sighting, Step, Success, WantRequest,
 };
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
 use databuild_core::ids::GraphId;
@@ -298,9 +298,58 @@ fn what_is_current_is_not_failed_by_a_run_that_was_forced() {
         why.summary
     );
     assert_eq!(why.run.as_deref(), Some("r2"));
-    // Once it is stale, that run is its failure.
+    // Once it is stale for other inputs, a run would not do the same again: that is the reason, as in a plan.
     workspace.observe("raw/name=b", "r2");
-    assert_eq!(workspace.said("text/name=b").0, PartitionState::Failed);
+    let (state, summary) = workspace.said("text/name=b");
+    assert_eq!(state, PartitionState::Stale);
+    assert!(summary.contains("input raw/name=b has other data"), "{summary}");
+}
+
+#[test]
+fn an_old_failure_does_not_hide_why_something_is_stale_now() {
+    let mut workspace = written();
+    workspace.register(&chain("broken"));
+    workspace.want("text/name=a", Refresh::Stale);
+    workspace.fail("text/name=a", "exit code 1");
+    workspace.register(&chain("fixed"));
+    let why = workspace.why("text/name=a");
+    assert_eq!(why.state, PartitionState::Stale);
+    assert_eq!(why.causes[0].reason, "code_changed");
+    assert_eq!(why.failed_since.as_deref(), Some("r5"));
+    assert!(
+        why.summary.ends_with("; a later run, r5, failed, with another version of its job: exit code 1"),
+        "{}",
+        why.summary
+    );
+    // Back with the code that failed, it is failed.
+    workspace.register(&chain("broken"));
+    assert_eq!(workspace.said("text/name=a").0, PartitionState::Failed);
+}
+
+#[test]
+fn what_counts_for_an_acceptance_says_so() {
+    let mut workspace = written();
+    workspace.register(&chain("newer"));
+    let request = AcceptRequest {
+        targets: vec!["text/name=a".to_owned()],
+        job: None,
+        reason: "a comment".to_owned(),
+        by: "ada".to_owned(),
+        evidence: String::new(),
+    };
+    workspace.step(Input::Accept(request));
+    let why = workspace.why("text/name=a");
+    assert_eq!(why.state, PartitionState::Current);
+    let said: Vec<_> = why.accepted.iter().map(|said| (said.by.as_str(), said.reason.as_str())).collect();
+    assert_eq!(said, [("ada", "a comment")]);
+    assert!(
+        why.summary.ends_with("; ada accepted that it was made by other code: a comment"),
+        "{}",
+        why.summary
+    );
+    // What made it needs no acceptance.
+    workspace.register(&chain("code"));
+    assert_eq!(workspace.why("text/name=a").accepted, []);
 }
 
 #[test]

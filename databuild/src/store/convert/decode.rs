@@ -174,6 +174,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         params,
         request_key,
         request_digest,
+        asked,
         special_fields: _,
     } = message;
     Ok(WantCreated {
@@ -194,6 +195,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         parent: (parent != 0).then_some(RunId(parent)),
         params,
         request: (!request_key.is_empty()).then_some(RequestKey { key: request_key, digest: request_digest }),
+        asked,
     })
 }
 
@@ -255,11 +257,13 @@ fn dataset_ground(message: stored::DatasetGround) -> Result<DatasetGround, Conve
 
 fn want_replanned(message: stored::WantReplanned) -> Result<WantReplanned, ConvertError> {
     known(&message, "a want's new plan")?;
-    let stored::WantReplanned { want, work, blocked, special_fields: _ } = message;
+    let stored::WantReplanned { want, work, successors, blocked, whole, special_fields: _ } = message;
     Ok(WantReplanned {
         want: WantId(want),
         work,
+        successors,
         blocked: blocked.into_iter().map(blocked_set).collect::<Result<_, _>>()?,
+        whole,
     })
 }
 

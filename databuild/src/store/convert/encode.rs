@@ -224,6 +224,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         parent,
         params,
         request,
+        asked,
     } = event;
     let (request_key, request_digest) =
         request.as_ref().map(|request| (request.key.clone(), request.digest.clone())).unwrap_or_default();
@@ -246,6 +247,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         params: params.clone(),
         request_key,
         request_digest,
+        asked: asked.clone(),
         ..Default::default()
     }
 }
@@ -317,11 +319,13 @@ pub(crate) fn refresh_mode(refresh: Refresh) -> EnumOrUnknown<stored::Refresh> {
 }
 
 fn want_replanned(event: &WantReplanned) -> stored::WantReplanned {
-    let WantReplanned { want, work, blocked } = event;
+    let WantReplanned { want, work, successors, blocked, whole } = event;
     stored::WantReplanned {
         want: want.0,
         work: work.clone(),
+        successors: successors.clone(),
         blocked: blocked.iter().map(blocked_set).collect(),
+        whole: *whole,
         ..Default::default()
     }
 }

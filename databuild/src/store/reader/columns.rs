@@ -119,7 +119,7 @@ pub(super) fn graph_row(row: &Row<'_>) -> rusqlite::Result<GraphRow> {
     })
 }
 
-fn unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|bits| bits as u64)
 }
 
@@ -144,7 +144,7 @@ fn word<T: Word>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     T::of_word(&text).ok_or_else(|| unknown_word(column, &text))
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|_| unknown_word(column, &text))
 }

@@ -77,6 +77,7 @@ fn want(id: u64) -> Event {
         parent: None,
         params: [("full".to_owned(), "yes".to_owned())].into(),
         request: None,
+        asked: vec![],
     })
 }
 
@@ -323,6 +324,42 @@ fn a_partitions_history_tells_what_it_held_when() {
     assert_eq!(under(1).as_deref(), Some("raw"));
     assert_eq!(under(2).as_deref(), Some("daily"));
     assert_eq!(under(3).as_deref(), Some("raw"));
+}
+
+#[test]
+fn what_a_partition_held_once_is_told_with_what_it_was_made_from() {
+    let made = |run, number, version| {
+        let outputs = vec![output("daily", version)];
+        Event::Materialized(Materialized { attempt: attempt(run, number), outputs, goes_on: false })
+    };
+    let events = [
+        lease(1, 1, "//:j", "daily"),
+        made(1, 1, 1),
+        lease(3, 1, "//:j", "daily"),
+        lease(3, 2, "//:j", "daily"),
+        made(3, 2, 2),
+        lease(4, 1, "//:j", "daily"),
+        made(4, 1, 3),
+    ];
+    let f = fixture(events.into_iter().enumerate().map(|(ix, event)| at(ix as i64 + 1, event)).collect());
+    let past = f.reader.past_materializations(&["daily".to_owned()], 2).unwrap().value;
+    let told: Vec<_> = past
+        .iter()
+        .map(|past| {
+            let by = past.by.as_ref().unwrap();
+            (past.made.version.as_str(), past.made.run, by.job.as_str(), by.lease_seq)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("sha256:3", Some(RunId(4)), "//:j", Seq(6)), ("sha256:2", Some(RunId(3)), "//:j", Seq(4))]
+    );
+    let by = past[0].by.as_ref().unwrap();
+    assert_eq!((&by.graph, by.params["full"].as_str()), (&GraphId::of("g"), "no"));
+    // The lease has the digest of the inputs.
+    let lease = f.reader.event(by.lease_seq).unwrap().value.unwrap().event;
+    assert!(matches!(lease, Event::AttemptLeased(lease) if lease.inputs == [u64::MAX - 4]));
+    assert_eq!(f.reader.past_materializations(&["none".to_owned()], 2).unwrap().value, []);
 }
 
 #[test]

@@ -112,6 +112,8 @@ pub struct DatasetDump {
     pub vanished: SetColumns,
     /// As in the state.
     pub failed: SetColumns,
+    /// By index of provenance.
+    pub failed_by: Vec<(u32, SetColumns)>,
     /// By event.
     pub tainted: Vec<(Seq, SetColumns)>,
     /// By event.
@@ -120,6 +122,8 @@ pub struct DatasetDump {
     pub spoiled: SetColumns,
     /// As in the state.
     pub adopted: SetColumns,
+    /// By event and index of provenance.
+    pub accepted: Vec<(Seq, u32, SetColumns)>,
     /// Keys of a partition, and what it was made from beside declared inputs.
     pub discovered: Vec<(Vec<Key>, Vec<String>)>,
     /// As in the state.
@@ -180,6 +184,12 @@ pub struct WantDump {
     pub parent: Option<RunId>,
     /// By index in [`StateDump::work`]: the job that it invokes, the values given, the last run before.
     pub invoked: Option<(u32, Params, RunId)>,
+    /// As in the state.
+    pub asked: SetText,
+    /// As in the state.
+    pub planned: Seq,
+    /// As in the state.
+    pub rounds: u32,
 }
 
 /// A [`Run`].
@@ -329,10 +339,12 @@ impl DatasetDump {
             altered,
             vanished,
             failed,
+            failed_by,
             tainted,
             follows,
             spoiled,
             adopted,
+            accepted,
             discovered,
             aliases,
         } = state;
@@ -348,11 +360,13 @@ impl DatasetDump {
             altered: SetColumns::of(altered),
             vanished: SetColumns::of(vanished),
             failed: SetColumns::of(failed),
+            failed_by: failed_by.iter().map(|(ix, set)| (ix.0, SetColumns::of(set))).collect(),
             tainted: marks(tainted),
             follows: marks(follows),
             spoiled: SetColumns::of(spoiled),
             discovered: discovered.iter().map(|(key, texts)| (key.keys().to_vec(), texts.to_vec())).collect(),
             adopted: SetColumns::of(adopted),
+            accepted: accepted.iter().map(|((seq, ix), set)| (*seq, ix.0, SetColumns::of(set))).collect(),
             aliases: aliases.clone(),
         }
     }
@@ -396,6 +410,9 @@ impl WantDump {
             paused,
             parent,
             invoked,
+            asked,
+            planned,
+            rounds,
         } = want;
         let set = |(job, set): (&JobIx, &PartitionSet)| (job.0 as u32, SetColumns::of(set));
         WantDump {
@@ -416,6 +433,9 @@ impl WantDump {
             parent: *parent,
             paused: *paused,
             invoked: invoked.as_ref().map(|by| (by.job.0 as u32, by.params.clone(), by.after)),
+            asked: asked.clone(),
+            planned: *planned,
+            rounds: *rounds,
         }
     }
 }

@@ -270,10 +270,12 @@ impl Reader {
             altered,
             vanished,
             failed,
+            failed_by,
             tainted,
             follows,
             spoiled,
             adopted,
+            accepted,
             discovered,
             aliases,
         } = dump;
@@ -285,27 +287,36 @@ impl Reader {
         // Which partitions the entries are of is checked as a set; they are too many to look at each.
         set(&entries.keys)?;
         let misfit = |misfit| RestoreError::Misfit { name: name.clone(), misfit };
-        let mut sets = BTreeMap::new();
-        for (ix, columns) in &made_by {
-            if sets.insert(self.provenance(*ix)?, set(columns)?).is_some() {
-                return Err(RestoreError::Index("a provenance"));
+        let by_provenance = |all: &[(u32, SetColumns)]| {
+            let mut sets = BTreeMap::new();
+            for (ix, columns) in all {
+                if sets.insert(self.provenance(*ix)?, set(columns)?).is_some() {
+                    return Err(RestoreError::Index("a provenance"));
+                }
             }
+            Ok(sets)
+        };
+        let mut accepted_sets = BTreeMap::new();
+        for (seq, ix, columns) in &accepted {
+            accepted_sets.insert((*seq, self.provenance(*ix)?), set(columns)?);
         }
         Ok(DatasetState {
             entries: entries.entries(shape).map_err(misfit)?,
             present: set(&present)?,
             empty: set(&empty)?,
-            made_by: sets,
+            made_by: by_provenance(&made_by)?,
             suspect: set(&suspect)?,
             inputs_changed: set(&inputs_changed)?,
             altered: set(&altered)?,
             vanished: set(&vanished)?,
             failed: set(&failed)?,
+            failed_by: by_provenance(&failed_by)?,
             tainted: self.marks(&name, &axes, shape, &tainted)?,
             follows: self.marks(&name, &axes, shape, &follows)?,
             spoiled: set(&spoiled)?,
             discovered: Arc::new(self.discovered(&name, &axes, discovered)?),
             adopted: set(&adopted)?,
+            accepted: accepted_sets,
             aliases,
             axes,
         })
@@ -372,6 +383,9 @@ impl Reader {
             paused,
             parent,
             invoked,
+            asked,
+            planned,
+            rounds,
         } = dump;
         let mut sets = BTreeMap::new();
         for (ix, columns) in &remaining {
@@ -407,6 +421,9 @@ impl Reader {
             paused,
             parent,
             invoked,
+            asked,
+            planned,
+            rounds,
         })
     }
 

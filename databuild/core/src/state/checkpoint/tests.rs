@@ -117,7 +117,7 @@ impl World {
                     let end = failed(AttemptOutcome::Canceled);
                     self.give(Input::AttemptEnded { attempt, end });
                 }
-                Effect::Forget(_) => {}
+                Effect::Forget(_) | Effect::Look { .. } => {}
             }
         }
         step.reply.ok()
