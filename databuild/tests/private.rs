@@ -50,7 +50,6 @@ fn ctrl_c_leaves_nothing_at_once_or_twice() {
     let job = workspace.slow_processes();
     kill_process(pid(child.id()), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(workspace.processes().is_empty(), "the first one stops in order");
     nothing_is_left(&workspace, &job);
 
     let workspace = Workspace::new();

@@ -66,6 +66,7 @@ pub fn raw_to_stderr(bytes: &[u8]) {
 /// Writes data. What cannot be written, or nobody reads, ends the process.
 fn data(to: BorrowedFd<'_>, name: &str, bytes: &[u8]) {
     let Err(error) = above_bars(|| put(to, bytes)) else { return };
+    draw(None);
     if error == Errno::PIPE {
         std::process::exit(i32::from(exit_code::READER_LEFT));
     }
