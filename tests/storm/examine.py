@@ -8,8 +8,11 @@ import time
 
 from pipeline import TARGETS, Pipeline, processes_about, tree
 
+# A name that keeps Bazel from looking for packages below a folder; it stays there.
+NO_PACKAGE = "..."
 # What the state folder may have in it while no server runs.
 STATE = {
+    NO_PACKAGE,
     ".gitignore", "bel.sqlite", "bel.sqlite-wal", "bel.sqlite-shm", "server.log", "server.log.1", "server.log.2",
     "server.log.3", "spool", "staging", "archive", "observers", "inherited.json", "runtime_dir", "start.lock", "server.lock",
 }
@@ -133,9 +136,13 @@ def leftovers(pipeline: Pipeline) -> list:
     """Spool and, after `gc`, staging have nothing of what is over: what a killed server or runner left there is for `gc`."""
     said = pipeline.run("gc")
     wrong = [] if said.code == 0 else [f"gc: {said}"]
-    wrong += [f"staging/{entry.name} is left" for entry in (pipeline.state / "staging").iterdir() if not entry.name.startswith("spare-")]
-    wrong += [f"observers/{entry.name} is left" for entry in pipeline.state.glob("observers/*")]
+    for folder in ("staging", "observers"):
+        for entry in pipeline.state.glob(f"{folder}/*"):
+            if entry.name != NO_PACKAGE and not entry.name.startswith("spare-"):
+                wrong.append(f"{folder}/{entry.name} is left")
     for entry in (pipeline.state / "spool").iterdir():
+        if entry.name == NO_PACKAGE:
+            continue
         if entry.is_dir() and not entry.name.startswith(".spare-") and not (entry / "exit.json").exists():
             # An attempt whose runner was killed has no exit record; it has to be known as over.
             run, number = entry.name.rsplit("-", 1)
