@@ -63,4 +63,4 @@ pub use recover::{inspect, recover, Found, FoundAttempt};
 pub use spool::AttemptFiles;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
