@@ -219,19 +219,7 @@ impl Bench {
 
     fn want(&mut self, target: &str) {
         let seen = self.look(&[target]);
-        let request = WantRequest {
-            targets: vec![target.to_owned()],
-            class: PriorityClass::Interactive,
-            refresh: Refresh::Stale,
-            as_of: None,
-            ttl_seconds: None,
-            sla_seconds: None,
-            comment: String::new(),
-            source: "test".to_owned(),
-            graph: None,
-            key: None,
-        };
-        self.step(Input::CreateWant(request, seen));
+        self.step(Input::CreateWant(request(target), seen));
     }
 
     /// Carries out all that follows; returns the outcomes of attempts.
@@ -367,6 +355,21 @@ impl Bench {
             marks.push(publish::stat_mark(place).unwrap().unwrap().0);
         }
         self.step(Input::Published { attempt, marks });
+    }
+}
+
+fn request(target: &str) -> WantRequest {
+    WantRequest {
+        targets: vec![target.to_owned()],
+        class: PriorityClass::Interactive,
+        refresh: Refresh::Stale,
+        as_of: None,
+        ttl_seconds: None,
+        sla_seconds: None,
+        comment: String::new(),
+        source: "test".to_owned(),
+        graph: None,
+        key: None,
     }
 }
 
@@ -597,4 +600,65 @@ fn what_cannot_be_looked_at_is_not_gone() {
     let found = bench.handle().look_for_adoption(&["out".to_owned()]).unwrap();
     let told = (found.files.len(), found.missing.count, found.recorded.count, found.unseen.len());
     assert_eq!(told, (0, 0, 0, 1));
+}
+
+/// A whole engine over a real runner, with a job that copies its input and waits until it may end.
+#[test]
+fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
+    use crate::engine::{Engine, EngineConfig, Registration};
+    use crate::runner::tests::harness::runner_command;
+    use crate::runner::{ConnectOptions, RunnerClient};
+    for (kind, raw) in [("file", file()), ("program", program(false))] {
+        let bench = Bench::new(raw.clone());
+        let root = bench.starter.workspace.clone();
+        let own = root.join("engine");
+        fs::create_dir_all(&own).unwrap();
+        let job = bench.starter.snapshots.path_of(&CODE.parse().unwrap()).join("runfiles/job");
+        let script = "#!/bin/sh\nout=$(sed 's/.*\"outputs\":\\[[^]]*\"path\":\"\\([^\"]*\\)\".*/\\1/' \"$DATABUILD_REQUEST\")\n\
+                      cat in/raw > \"$out\"\n";
+        fs::write(&job, script).unwrap();
+        fs::set_permissions(&job, fs::Permissions::from_mode(0o755)).unwrap();
+        let (spool, socket) = (own.join("spool"), own.join("run/s"));
+        let options = ConnectOptions::new(&spool, &socket, "test");
+        let connect = Box::new(move |events| {
+            RunnerClient::connect_or_start(&options, events, || runner_command(&spool, &socket, 60_000))
+        });
+        let database = own.join("log.db");
+        let log = SqliteLog::open(&database).unwrap();
+        let engine = Engine::start(EngineConfig {
+            workspace: root.clone(),
+            spool: own.join("spool"),
+            staging: own.join("staging"),
+            observers: own.join("observers"),
+            inherited: own.join("inherited"),
+            snapshots: Arc::clone(&bench.starter.snapshots),
+            log: Box::new(log),
+            reader: Arc::new(Reader::new(&database, 1)),
+            archiver: Arc::new(Archiver::new(&database)),
+            base_env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            slots: 2,
+            memory: None,
+            connect,
+            close: Vec::new(),
+        })
+        .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let handle = engine.handle();
+        runtime.block_on(async {
+            let (sources, inherited) = Default::default();
+            handle.register(Registration { content: graph(raw), sources, inherited }).await.unwrap();
+            for content in ["A", "B"] {
+                bench.write(content);
+                let request = request("out");
+                let mut seen = handle.watch();
+                let want = handle.want(request).await.unwrap();
+                while handle.snapshot().state.wants.contains_key(&want) {
+                    let change = tokio::time::timeout(Duration::from_secs(60), seen.changed());
+                    change.await.expect("something goes on").unwrap();
+                }
+                assert_eq!(bench.made("out.txt"), content, "{kind}");
+            }
+        });
+        engine.stop(true).unwrap();
+    }
 }

@@ -65,4 +65,4 @@ pub use spool::AttemptFiles;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! The runner as a real process, with real jobs.
 
 mod checks;
-mod harness;
+pub(crate) mod harness;
 mod jobs;
 mod life;
 mod memory;

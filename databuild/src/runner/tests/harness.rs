@@ -44,6 +44,20 @@ fn runner_process() {
     }
 }
 
+/// The command line of a test's runner, also for tests of other layers.
+pub(crate) fn runner_command(spool: &Path, socket: &Path, idle_ms: u64) -> Command {
+    let module = module_path!().split_once("::").unwrap().1;
+    let mut command = Command::new("/usr/bin/env");
+    command
+        .arg(format!("{SPOOL}={}", spool.display()))
+        .arg(format!("{SOCKET}={}", socket.display()))
+        .arg(format!("{IDLE}={idle_ms}"))
+        .arg(std::env::current_exe().unwrap())
+        .arg(format!("{module}::runner_process"))
+        .args(["--exact", "--nocapture", "--test-threads=1"]);
+    command
+}
+
 /// A folder for one test's runner; kills it at the end.
 pub(super) struct Place {
     tmp: tempfile::TempDir,
@@ -83,16 +97,7 @@ impl Place {
     /// The command line of this test's runner. Its environment is emptied by
     /// the client, so `env` brings what `runner_process` needs.
     pub(super) fn command(&self) -> Command {
-        let module = module_path!().split_once("::").unwrap().1;
-        let mut command = Command::new("/usr/bin/env");
-        command
-            .arg(format!("{SPOOL}={}", self.spool().display()))
-            .arg(format!("{SOCKET}={}", self.path("run/s").display()))
-            .arg(format!("{IDLE}={}", self.idle_ms))
-            .arg(std::env::current_exe().unwrap())
-            .arg(format!("{module}::runner_process"))
-            .args(["--exact", "--nocapture", "--test-threads=1"]);
-        command
+        runner_command(&self.spool(), &self.path("run/s"), self.idle_ms)
     }
 
     /// Starts the runner.
