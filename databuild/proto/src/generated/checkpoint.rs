@@ -2838,6 +2838,8 @@ pub struct CheckpointRun {
     pub intended: ::std::vec::Vec<super::events::OutputRecord>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.tainted)
     pub tainted: ::std::vec::Vec<CheckpointMarkedSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.spoiled)
+    pub spoiled: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.set)
     pub set: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.inputs_of)
@@ -2922,6 +2924,9 @@ impl ::protobuf::Message for CheckpointRun {
                 },
                 322 => {
                     self.tainted.push(is.read_message()?);
+                },
+                330 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.spoiled)?;
                 },
                 162 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.set)?;
@@ -3020,6 +3025,10 @@ impl ::protobuf::Message for CheckpointRun {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        if let Some(v) = self.spoiled.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         if let Some(v) = self.set.as_ref() {
             let len = v.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -3096,6 +3105,9 @@ impl ::protobuf::Message for CheckpointRun {
         for v in &self.tainted {
             ::protobuf::rt::write_message_field_with_cached_size(40, v, os)?;
         };
+        if let Some(v) = self.spoiled.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(41, v, os)?;
+        }
         if let Some(v) = self.set.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(20, v, os)?;
         }
@@ -3155,6 +3167,7 @@ impl ::protobuf::Message for CheckpointRun {
         self.cancel_requested = false;
         self.intended.clear();
         self.tainted.clear();
+        self.spoiled.clear();
         self.set.clear();
         self.inputs_of.clear();
         self.rest_due.clear();

@@ -443,6 +443,7 @@ impl Reader {
             intended,
             rest_due,
             given_up,
+            spoiled,
             tainted,
             discovered,
             suspended,
@@ -457,6 +458,7 @@ impl Reader {
             return Err(RestoreError::Misfit { name: partition, misfit: Misfit::Range });
         }
         let tainted = self.marks(&partition, &home.axes(), home.shape, &tainted)?;
+        let spoiled = self.set(&partition, &home.axes(), home.shape, &spoiled)?;
         Ok(Run {
             id,
             graph,
@@ -475,6 +477,7 @@ impl Reader {
             intended,
             rest_due,
             given_up,
+            spoiled,
             tainted,
             discovered: discovered.into(),
             suspended,
