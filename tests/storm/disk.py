@@ -79,7 +79,7 @@ class DiskStorm:
         return said
 
     def want(self, *more: str) -> None:
-        targets = self.random.choice([TARGETS[0], ["total"], ["tree", "batch"]])
+        targets = self.random.choice([TARGETS, ["total"], ["tree", "batch"]])
         said = self.command("build", "--detach", "--json", "--jobs", "4", *more, *targets)
         if said.code == 0:
             self.wants.append(json.loads(said.out)["id"])

@@ -54,7 +54,7 @@ class Round:
 
     def use(self) -> None:
         """Does what users do."""
-        targets = self.random.choice([TARGETS[0], ["total"], ["found"], ["tree", "batch"], ["sum/part=a"], ["gathered"]])
+        targets = self.random.choice([TARGETS, ["total"], ["found"], ["tree", "batch"], ["sum/part=a"], ["gathered"]])
         what = self.random.choices(["detach", "build", "again", "cancel", "look", "scan", "stop", "stop_jobs"], [25, 15, 35, 7, 8, 4, 4, 2])[0]
         if what in ("detach", "again", "cancel"):
             more = ["--refresh", "all"] if what == "again" else []
@@ -81,7 +81,7 @@ class Round:
     def phase(self, version: int, expected: dict) -> None:
         self.pipeline.give(version)
         weather = Weather(self.pipeline, self.seed * 10 + version, self.acts, self.began)
-        self.command("build", "--detach", "--json", "--jobs", "4", *TARGETS[0])
+        self.command("build", "--detach", "--json", "--jobs", "4", *TARGETS)
         weather.start()
         while weather.is_alive() and not self.wrong:
             self.use()

@@ -102,8 +102,8 @@ fn references_read_back_as_they_were_written() {
             Ok(reference) => reference,
             Err(error) => return is_told(error.code(), &error.to_string()),
         };
-        let Some(ix) = graph.dataset_named(&reference.dataset) else { return };
         assert_eq!(ReferenceText::parse(&reference.to_string()).as_ref(), Ok(&reference), "its parts");
+        let Some(ix) = graph.dataset_named(&reference.dataset) else { return };
         let dataset = graph.dataset(ix);
         let dims: Vec<(&str, &KeySpace)> =
             dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();

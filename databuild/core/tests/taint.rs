@@ -250,6 +250,34 @@ fn a_retry_reads_what_is_there_then() {
 }
 
 #[test]
+fn a_taint_that_is_taken_back_while_a_run_reads_the_data_leaves_no_mark() {
+    let mut workspace = built();
+    workspace.register(&graph().code("make_b", "newer"));
+    let want = workspace.want(&["b"], Refresh::Stale);
+    taint(&mut workspace, "a").unwrap();
+    untaint(&mut workspace, "a").unwrap();
+    assert_eq!(workspace.finish_all("v2"), ["b"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(verdicts(&workspace)[..2], ["current"; 2]);
+}
+
+#[test]
+fn what_read_bad_data_that_was_replaced_by_the_same_is_not_cleared_by_untainting_other_data() {
+    let mut workspace = built();
+    workspace.register(&graph().code("make_b", "newer"));
+    workspace.want(&["b"], Refresh::Stale);
+    taint(&mut workspace, "a").unwrap();
+    // Made anew while `b` is being made from the bad one, and bad again for another reason.
+    workspace.want(&["a"], Refresh::All);
+    workspace.finish("a", "v1");
+    taint(&mut workspace, "raw").unwrap();
+    workspace.core.slots = 0;
+    workspace.finish("b", "v2");
+    untaint(&mut workspace, "raw").unwrap();
+    assert_eq!(verdicts(&workspace)[..2], ["current", FOLLOWS]);
+}
+
+#[test]
 fn an_open_want_follows_a_taint() {
     let mut workspace = built();
     workspace.core.slots = 0;

@@ -341,6 +341,7 @@ impl State {
             run.partition.clone_from(&event.partition);
             run.as_of = event.as_of;
             run.intended.clear();
+            run.spoiled = PartitionSet::empty(run.set.shape());
             let run = Arc::clone(&self.runs[&id]);
             if run.trial.is_none() {
                 self.run_mut(id, seq)?.tainted = self.taint_read_by(&run);
@@ -383,6 +384,7 @@ impl State {
             given_up: None,
             trial: None,
             tainted: Marks::default(),
+            spoiled: PartitionSet::empty(graph.graph.home(job).shape),
             graph,
         };
         run.tainted = self.taint_read_by(&run);

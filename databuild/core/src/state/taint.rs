@@ -149,6 +149,19 @@ impl State {
                 cleared[output.0].union_with(&free);
             }
         }
+        self.clear_runs(&cleared);
+    }
+
+    /// What runs are making from what is `cleared` is as good, unless they read other bad data too.
+    fn clear_runs(&mut self, cleared: &[PartitionSet]) {
+        let tainted = |run: &&Arc<Run>| run.trial.is_none() && !run.tainted.is_empty();
+        for run in self.runs.values().filter(tainted).cloned().collect::<Vec<_>>() {
+            let bad = self.taint_read_by(&run).set(run.set.shape()).union(&run.spoiled);
+            let good = self.made_from(&run, cleared).subtract(&bad);
+            if let Some(run) = self.runs.get_mut(&run.id).filter(|_| !good.is_empty()) {
+                Arc::make_mut(run).tainted.clear(&good);
+            }
+        }
     }
 
     /// `set` of a dataset holds other data from now on, made from inputs of which those in `read` were bad.
@@ -167,12 +180,19 @@ impl State {
         }
     }
 
-    /// The bad data that readers of `set` were made from is replaced.
+    /// The bad data that readers of `set` were made from, or are being made from, is replaced.
     fn spoil_readers(&mut self, ix: DatasetIx, set: &PartitionSet) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
         let mut replaced = none_of(graph);
         replaced[ix.0].union_with(set);
+        let tainted = |run: &&Arc<Run>| run.trial.is_none() && !run.tainted.is_empty();
+        for run in self.runs.values().filter(tainted).cloned().collect::<Vec<_>>() {
+            let spoiled = self.made_from(&run, &replaced).intersect(&run.tainted.set(run.set.shape()));
+            if let Some(run) = self.runs.get_mut(&run.id).filter(|_| !spoiled.is_empty()) {
+                Arc::make_mut(run).spoiled.union_with(&spoiled);
+            }
+        }
         for (job, _) in &graph.dataset(ix).consumers {
             let readers = self.readers_of(*job, &replaced, DatasetState::clearable);
             for output in &graph.job(*job).outputs {
@@ -223,7 +243,7 @@ impl State {
             let bad = self.taint_read_by(run).set(shape);
             let now = self.inputs_digests_of(run, run.as_of);
             for ((key, then), now) in run.partitions().zip(now) {
-                if then == now && bad.contains(&key) {
+                if then == now && bad.contains(&key) && !run.spoiled.contains(&key) {
                     spoiled.remove(&key);
                 }
             }

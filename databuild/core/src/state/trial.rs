@@ -12,6 +12,7 @@ use crate::event::{
 };
 use crate::graph::{Graph, JobIx, Registered};
 use crate::ids::{RunId, Seq, TrialId};
+use crate::partition_set::PartitionSet;
 use crate::symbols::Symbols;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -176,6 +177,7 @@ impl State {
             made_by,
             cancel_requested: false,
             tainted: Marks::default(),
+            spoiled: PartitionSet::empty(graph.graph.home(job).shape),
             discovered: Discovered::from(sample.discovered.as_slice()),
             suspended: None,
             intended: Vec::new(),

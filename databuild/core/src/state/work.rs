@@ -167,6 +167,8 @@ pub struct Run {
     pub cancel_requested: bool,
     /// What is being made from tainted data.
     pub tainted: Marks,
+    /// Those of `tainted` whose bad inputs were replaced since the lease: untainting does not clear them.
+    pub spoiled: PartitionSet,
     /// What it found that it needs beside its declared inputs.
     pub discovered: Discovered,
     /// It waits for this want to bring that.
@@ -228,6 +230,7 @@ impl Run {
         self.inputs = left.map(|(_, inputs)| inputs).collect();
         self.set.subtract_with(gone);
         self.tainted.clear(gone);
+        self.spoiled.subtract_with(gone);
         self.partition = self.graph.graph.home(self.job).batch_text(&self.set, symbols);
     }
 

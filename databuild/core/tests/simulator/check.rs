@@ -3,7 +3,7 @@
 use super::world::first_text;
 use databuild_core::decide::limits::{holders, opens_at, size, taken};
 use databuild_core::decide::{AttemptSpec, Capacity};
-use databuild_core::event::{Event, PlanRowKind, Refresh};
+use databuild_core::event::{AttemptLeased, Event, PlanRowKind, Refresh};
 use databuild_core::graph::{DatasetIx, Job, JobIx, Resource};
 use databuild_core::ids::WantId;
 use databuild_core::partition_set::PartitionSet;
@@ -111,7 +111,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
             state.provenance(run.made_by),
             run.cancel_requested,
             run.intended,
-            run.tainted,
+            (&run.tainted, run.spoiled.iter().collect::<Vec<_>>()),
             run.params,
             run.trial,
         ));
@@ -364,14 +364,19 @@ pub fn nothing_left(state: &State, want: &Want) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether all inputs of an attempt that is about to start are there, and nobody is making them anew.
-pub fn inputs_settled(state: &State, spec: &databuild_core::decide::AttemptSpec) -> Result<(), String> {
-    let tried = state.runs.get(&spec.attempt.run).is_some_and(|run| run.trial.is_some());
-    if tried || spec.graph.id != state.registered().id {
+/// Whether all inputs of an attempt that is leased are there, and nobody is making them anew; `state` is the fold
+/// before its lease.
+pub fn inputs_settled(state: &State, lease: &AttemptLeased) -> Result<(), String> {
+    let registered = state.registered();
+    if lease.trial.is_some() || lease.graph != registered.id {
         return Ok(());
     }
-    let graph = &spec.graph.graph;
-    for (name, ix, set) in &spec.inputs {
+    let graph = &registered.graph;
+    let extents = graph.extents(lease.as_of, &state.symbols);
+    let job = graph.job_labeled(&lease.job).expect("it is in the graph");
+    let (_, made) = graph.locate_set(&lease.partition, &state.symbols).expect("it is in the graph");
+    for (at, input) in graph.job(job).inputs.iter().enumerate() {
+        let (name, ix, set) = (&input.name, &input.dataset, graph.inputs_of(&extents, job, at, &made));
         let missing = set.subtract(&state.dataset(*ix).present);
         let pending = graph.dataset(*ix).producer.map(|job: JobIx| set.intersect(&state.work(job).pending()));
         for (what, keys) in [("not there", Some(missing)), ("being made", pending)] {
@@ -379,7 +384,7 @@ pub fn inputs_settled(state: &State, spec: &databuild_core::decide::AttemptSpec)
                 let text = state.partition_text(*ix, &key);
                 return Err(format!(
                     "{} ({}) starts, and its input {name} {text} is {what}",
-                    spec.attempt, spec.partition
+                    lease.attempt, lease.partition
                 ));
             }
         }

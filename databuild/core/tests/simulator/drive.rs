@@ -249,6 +249,9 @@ impl Simulation {
                 self.world.keep_values(&graph.graph, &made.outputs, &self.replayed.symbols);
             }
             assert_eq!(check::within_plan(&self.replayed, &record.event), Ok(()));
+            if let Event::AttemptLeased(lease) = &record.event {
+                assert_eq!(check::inputs_settled(&self.replayed, lease), Ok(()));
+            }
             let before = is_of_trial(&record.event).then(|| check::known(&self.replayed));
             let satisfied = match &record.event {
                 Event::WantEnded(ended) if ended.outcome == WantOutcome::Satisfied => {
@@ -300,7 +303,6 @@ impl Simulation {
             verdict = verdict.and_then(|()| check::nothing_waits_in_vain(state, capacity, self.now));
         }
         for spec in starts {
-            verdict = verdict.and_then(|()| check::inputs_settled(state, spec));
             let paused = |want: &WantId| state.wants.get(want).is_some_and(|want| want.paused);
             if !spec.wants.is_empty() && spec.wants.iter().all(paused) {
                 verdict = Err(format!("{} starts for {:?}, which are paused", spec.attempt, spec.wants));

@@ -2983,6 +2983,8 @@ pub struct CheckpointRun {
     pub intended: ::std::vec::Vec<super::events::OutputRecord>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.tainted)
     pub tainted: ::std::vec::Vec<CheckpointMarkedSet>,
+    // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.spoiled)
+    pub spoiled: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.set)
     pub set: ::protobuf::MessageField<CheckpointSet>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointRun.inputs_of)
@@ -3070,6 +3072,9 @@ impl ::protobuf::Message for CheckpointRun {
                 },
                 322 => {
                     self.tainted.push(is.read_message()?);
+                },
+                330 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.spoiled)?;
                 },
                 162 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.set)?;
@@ -3171,6 +3176,10 @@ impl ::protobuf::Message for CheckpointRun {
             let len = value.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        if let Some(v) = self.spoiled.as_ref() {
+            let len = v.compute_size();
+            my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         if let Some(v) = self.set.as_ref() {
             let len = v.compute_size();
             my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
@@ -3250,6 +3259,9 @@ impl ::protobuf::Message for CheckpointRun {
         for v in &self.tainted {
             ::protobuf::rt::write_message_field_with_cached_size(40, v, os)?;
         };
+        if let Some(v) = self.spoiled.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(41, v, os)?;
+        }
         if let Some(v) = self.set.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(20, v, os)?;
         }
@@ -3310,6 +3322,7 @@ impl ::protobuf::Message for CheckpointRun {
         self.cancel_requested = false;
         self.intended.clear();
         self.tainted.clear();
+        self.spoiled.clear();
         self.set.clear();
         self.inputs_of.clear();
         self.rest_due.clear();

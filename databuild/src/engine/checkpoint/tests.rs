@@ -154,6 +154,7 @@ fn full() -> StateDump {
             metadata: "{}".to_owned(),
         }],
         tainted: vec![(Seq(9), set(16))],
+        spoiled: set(17),
         discovered: vec!["a/b=c".to_owned()],
         suspended: (id == 4).then_some(WantId(3)),
         trial: (id == 4).then_some(ArmId { trial: TrialId(2), sample: 1, arm: 0 }),

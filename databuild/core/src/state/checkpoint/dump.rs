@@ -231,6 +231,8 @@ pub struct RunDump {
     pub rest_due: Option<Timestamp>,
     /// As in the state.
     pub given_up: Option<String>,
+    /// As in the state.
+    pub spoiled: SetColumns,
     /// By event.
     pub tainted: Vec<(Seq, SetColumns)>,
     /// As in the state.
@@ -461,6 +463,7 @@ impl RunDump {
             intended,
             rest_due,
             given_up,
+            spoiled,
             tainted,
             discovered,
             suspended,
@@ -485,6 +488,7 @@ impl RunDump {
             intended: intended.clone(),
             rest_due: *rest_due,
             given_up: given_up.clone(),
+            spoiled: SetColumns::of(spoiled),
             tainted: marks(tainted),
             discovered: discovered.to_vec(),
             suspended: *suspended,

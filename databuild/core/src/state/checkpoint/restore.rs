@@ -447,6 +447,7 @@ impl Reader {
             intended,
             rest_due,
             given_up,
+            spoiled,
             tainted,
             discovered,
             suspended,
@@ -461,6 +462,7 @@ impl Reader {
             return Err(RestoreError::Misfit { name: partition, misfit: Misfit::Range });
         }
         let tainted = self.marks(&partition, &home.axes(), home.shape, &tainted)?;
+        let spoiled = self.set(&partition, &home.axes(), home.shape, &spoiled)?;
         Ok(Run {
             id,
             graph,
@@ -480,6 +482,7 @@ impl Reader {
             intended,
             rest_due,
             given_up,
+            spoiled,
             tainted,
             discovered: discovered.into(),
             suspended,
