@@ -5,7 +5,7 @@ use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::observers::Observers;
-use super::orchestrator::{live_attempts, Ended, Message, Orchestrator};
+use super::orchestrator::{live_attempts, Command, Ended, Message, Orchestrator};
 use super::pace::Pace;
 use super::perform::{no_runner, ConnectRunner, Performer};
 use super::publisher::{self, PublishOrder};
@@ -205,8 +205,15 @@ impl Engine {
             spool: config.spool,
             observers,
         };
+        // What is postponed is decided, and on record, before anybody can ask for anything.
+        let (tell, resumed) = mpsc::channel();
+        let answer = Box::new(move |_| drop(tell.send(())));
+        let tick = Command { input: Input::Tick, blobs: Vec::new(), inherited: None, answer };
+        handle.send(Message::Command(Box::new(tick))).ok();
         let loop_thread =
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;
+        // A loop that ends at once says why when it is stopped.
+        let _ = resumed.recv();
         Ok(Engine { handle, loop_thread, workers, examinations })
     }
 
