@@ -1,5 +1,6 @@
 //! How everything outside the loop talks to it.
 
+use super::files::FileLook;
 use super::observers::Observers;
 use super::orchestrator::{Command, Message};
 use crate::runner::MemoryLimits;
@@ -9,7 +10,7 @@ use databuild_core::decide::{
     self, ApplyRequest, Capacity, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
     Sightings, WantRequest,
 };
-use databuild_core::event::{GraphRegistered, Grounds, PlanCreated};
+use databuild_core::event::{GraphRegistered, Grounds, PlanCreated, Refresh};
 use databuild_core::graph::{DatasetIx, Graph};
 use databuild_core::ids::{GraphId, PlanId, RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -265,7 +266,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::submit`].
     pub async fn invoke(&self, mut request: InvokeRequest) -> Result<WantId, CommandError> {
-        request.want.refresh = databuild_core::event::Refresh::All;
+        request.want.refresh = Refresh::All;
         let sightings = self.look_for(&mut request.want).await?;
         self.created(Input::Invoke(request, sightings)).await
     }
@@ -342,11 +343,10 @@ impl Handle {
     pub async fn taint(&self, request: Judgement) -> Result<Reply, CommandError> {
         let handle = self.clone();
         let targets = request.targets.clone();
-        let look = tokio::task::spawn_blocking(move || {
-            handle.look(&targets, databuild_core::event::Refresh::Missing, Timestamp::now())
-        })
-        .await
-        .map_err(|_| CommandError::ShuttingDown)??;
+        let look =
+            tokio::task::spawn_blocking(move || handle.look(&targets, Refresh::Missing, Timestamp::now()))
+                .await
+                .map_err(|_| CommandError::ShuttingDown)??;
         self.submit(Input::Taint(request, look.sightings)).await
     }
 
@@ -357,19 +357,10 @@ impl Handle {
     pub fn plan(
         &self,
         targets: &[String],
-        refresh: databuild_core::event::Refresh,
+        refresh: Refresh,
         as_of: Timestamp,
     ) -> Result<Planned, CommandError> {
-        let look = self.look(targets, refresh, as_of)?;
-        let mut core = Core::new(1);
-        core.state = look.state;
-        core.held = true;
-        // What was seen is folded into a copy; nothing is recorded.
-        core.step(Input::Sightings(look.sightings.clone()), Timestamp::now()).reply?;
-        core.state.read_as_of(as_of);
-        let unseen = &look.sightings.unseen;
-        let plan = planner::plan_despite(&mut core.state, &look.targets, refresh, unseen);
-        Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
+        Ok(plan_after(self.look(targets, refresh, as_of)?, refresh, as_of)?)
     }
 
     /// What files that matter for partitions are not as the state says. Blocking: looks at files.
@@ -377,14 +368,14 @@ impl Handle {
     /// # Errors
     /// A reference that cannot be resolved.
     pub fn sightings(&self, targets: &[String]) -> Result<Sightings, CommandError> {
-        let look = self.look(targets, databuild_core::event::Refresh::Stale, Timestamp::now())?;
+        let look = self.look(targets, Refresh::Stale, Timestamp::now())?;
         Ok(look.sightings)
     }
 
     pub(super) fn look(
         &self,
         targets: &[String],
-        refresh: databuild_core::event::Refresh,
+        refresh: Refresh,
         as_of: Timestamp,
     ) -> Result<super::files::FileLook, CommandError> {
         if self.snapshot().state.graph.is_none() {
@@ -407,10 +398,22 @@ impl Handle {
     }
 }
 
+/// Plans after a look, as of the instant of the look. What was seen is folded into a copy; nothing is recorded.
+fn plan_after(look: FileLook, refresh: Refresh, as_of: Timestamp) -> Result<Planned, Refusal> {
+    let FileLook { state, targets, sightings } = look;
+    let mut core = Core::new(1);
+    core.state = state;
+    core.held = true;
+    core.step(Input::Sightings(sightings.clone()), Timestamp::now()).reply?;
+    core.state.read_as_of(as_of);
+    let plan = planner::plan_despite(&mut core.state, &targets, refresh, &sightings.unseen);
+    Ok(Planned { state: core.state, targets, sightings, plan })
+}
+
 impl Planned {
     /// The plan as it would be kept.
     #[must_use]
-    pub fn shown(&self, refresh: databuild_core::event::Refresh) -> PlanCreated {
+    pub fn shown(&self, refresh: Refresh) -> PlanCreated {
         let Planned { state, targets, plan, .. } = self;
         PlanCreated {
             plan: PlanId(0),
@@ -447,4 +450,33 @@ pub struct Planned {
     pub sightings: Sightings,
     /// The plan.
     pub plan: Plan,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{files, testing};
+    use super::*;
+    use crate::snapshot::Store;
+
+    #[test]
+    fn a_plan_as_of_the_past_reads_the_past_though_later_instants_are_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let store = Arc::new(Store::open(&path("cache")).unwrap());
+        let observers =
+            Observers::new(path("workspace"), path("spool"), store, Vec::new(), path("inherited")).unwrap();
+        let mut core = Core::new(1);
+        testing::register(&mut core, "raw");
+        core.state.advance("2024-12-31T00:00:00Z".parse().unwrap());
+        let past: Timestamp = "1990-01-04T00:00:00Z".parse().unwrap();
+        let targets = ["daily".to_owned()];
+        let look =
+            files::look_at_files(core.state.clone(), &targets, Refresh::Stale, past, &observers).unwrap();
+        assert_eq!(look.targets[0].1.len(), 2 * 3, "three days of two cities");
+        let planned = plan_after(look, Refresh::Stale, past).unwrap();
+        assert_eq!(planned.state.as_of, past);
+        let absent: u64 = planned.plan.absent.iter().map(|(_, set)| set.len()).sum();
+        assert_eq!(absent, 2 * 3, "and what they read");
+        assert_eq!(planned.shown(Refresh::Stale).as_of, past);
+    }
 }
