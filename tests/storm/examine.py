@@ -13,7 +13,7 @@ NO_PACKAGE = "..."
 # What the state folder may have in it while no server runs.
 STATE = {
     NO_PACKAGE,
-    ".gitignore", "bel.sqlite", "bel.sqlite-wal", "bel.sqlite-shm", "server.log", "server.log.1", "server.log.2",
+    ".gitignore", "bel.sqlite", "bel.sqlite-wal", "bel.sqlite-shm", "bel.sqlite.last", "server.log", "server.log.1", "server.log.2",
     "server.log.3", "spool", "staging", "archive", "observers", "inherited.json", "runtime_dir", "start.lock", "server.lock",
 }
 

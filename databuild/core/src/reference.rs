@@ -371,7 +371,9 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_reference() {
-        for text in ["", "/", "a/", "//", "a//b", "a/=x", "a/x=", "x=1", "a/x=1/b", "a:", "a:b:c/x=1", "a/:b", "a:/b"] {
+        for text in
+            ["", "/", "a/", "//", "a//b", "a/=x", "a/x=", "x=1", "a/x=1/b", "a:", "a:b:c/x=1", "a/:b", "a:/b"]
+        {
             assert_eq!(ReferenceText::parse(text).unwrap_err().code(), "bad_reference", "{text}");
         }
         assert_eq!(ReferenceText::parse("a/x=1/x=2").unwrap_err().code(), "duplicate_dimension");

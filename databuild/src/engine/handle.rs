@@ -1,5 +1,6 @@
 //! How everything outside the loop talks to it.
 
+use super::files::FileLook;
 use super::observers::Observers;
 use super::orchestrator::{Command, Message};
 use crate::runner::MemoryLimits;
@@ -386,16 +387,7 @@ impl Handle {
         refresh: Refresh,
         as_of: Timestamp,
     ) -> Result<Planned, CommandError> {
-        let look = self.look(targets, refresh, as_of)?;
-        let mut core = Core::new(1);
-        core.state = look.state;
-        core.held = true;
-        // What was seen is folded into a copy; nothing is recorded.
-        core.step(Input::Sightings(look.sightings.clone()), Timestamp::now()).reply?;
-        core.state.read_as_of(as_of);
-        let unseen = &look.sightings.unseen;
-        let plan = planner::plan_despite(&mut core.state, &look.targets, refresh, unseen);
-        Ok(Planned { state: core.state, targets: look.targets, sightings: look.sightings, plan })
+        Ok(plan_after(self.look(targets, refresh, as_of)?, refresh, as_of)?)
     }
 
     /// Looks at the files that matter for partitions, and records what is not as the state says.
@@ -433,6 +425,18 @@ impl Handle {
     pub async fn cancel_run(&self, run: RunId) -> Result<Reply, CommandError> {
         self.submit(Input::CancelRun(run)).await
     }
+}
+
+/// Plans after a look, as of the instant of the look. What was seen is folded into a copy; nothing is recorded.
+fn plan_after(look: FileLook, refresh: Refresh, as_of: Timestamp) -> Result<Planned, Refusal> {
+    let FileLook { state, targets, sightings } = look;
+    let mut core = Core::new(1);
+    core.state = state;
+    core.held = true;
+    core.step(Input::Sightings(sightings.clone()), Timestamp::now()).reply?;
+    core.state.read_as_of(as_of);
+    let plan = planner::plan_despite(&mut core.state, &targets, refresh, &sightings.unseen);
+    Ok(Planned { state: core.state, targets, sightings, plan })
 }
 
 impl Planned {
@@ -555,5 +559,30 @@ mod tests {
         let refused = handle.submit_seen(seen, |seen, ()| Input::Sightings(seen)).await.unwrap_err();
         assert_eq!(refused.code(), "graph_replaced");
         handle.send(Message::Stop { jobs: false }).unwrap();
+    }
+
+    #[test]
+    fn a_plan_as_of_the_past_reads_the_past_though_later_instants_are_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let observers = observers(folder.path());
+        let mut core = Core::new(1);
+        super::super::testing::register(&mut core, "raw");
+        core.state.advance("2024-12-31T00:00:00Z".parse().unwrap());
+        let past: Timestamp = "1990-01-04T00:00:00Z".parse().unwrap();
+        let targets = ["daily".to_owned()];
+        let look = super::super::files::look_at_files(
+            core.state.clone(),
+            &targets,
+            Refresh::Stale,
+            past,
+            &observers,
+        )
+        .unwrap();
+        assert_eq!(look.targets[0].1.len(), 2 * 3, "three days of two cities");
+        let planned = plan_after(look, Refresh::Stale, past).unwrap();
+        assert_eq!(planned.state.as_of, past);
+        let absent: u64 = planned.plan.absent.iter().map(|(_, set)| set.len()).sum();
+        assert_eq!(absent, 2 * 3, "and what they read");
+        assert_eq!(planned.shown(Refresh::Stale).as_of, past);
     }
 }

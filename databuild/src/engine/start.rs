@@ -207,7 +207,10 @@ impl Engine {
         };
         // What is postponed is decided, and on record, before anybody can ask for anything.
         let (tell, resumed) = mpsc::channel();
-        let answer = Box::new(move |_| drop(tell.send(())));
+        let answer = Box::new(move |_| {
+            // It is waited for below.
+            let _ = tell.send(());
+        });
         let tick = Command { input: Input::Tick, blobs: Vec::new(), inherited: None, answer };
         handle.send(Message::Command(Box::new(tick))).ok();
         let loop_thread =

@@ -112,7 +112,7 @@ pub(super) struct Simulation {
     pub(super) slots: usize,
     trace: Trace,
     lineage: Lineage,
-    makers: Makers,
+    pub(super) makers: Makers,
     /// Attempts that were ever ordered.
     ordered: BTreeSet<AttemptId>,
     /// Wants that were acknowledged.
@@ -493,6 +493,10 @@ impl Simulation {
             self.scene.changed(&mut self.rng)
         };
         self.note(format!("graph: {what}"));
+        self.register_scene(next);
+    }
+
+    pub(super) fn register_scene(&mut self, next: Scene) {
         let before = std::mem::replace(&mut self.scene, next);
         if self.register().is_none() {
             self.scene = before;

@@ -5,7 +5,7 @@ use super::check;
 use super::drive::Simulation;
 use super::oracle::Oracle;
 use crate::support::workspace::{applying, planning, request};
-use databuild_core::decide::{Input, Judgement, PoolRequest, Reply, Sighting};
+use databuild_core::decide::{Input, Judgement, PoolRequest, Reply, Sighting, Sightings};
 use databuild_core::event::{Event, PlanRowKind, Refresh, WantOutcome};
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::partition_set::PartitionSet;
@@ -126,7 +126,8 @@ impl Simulation {
     /// Somebody changes something, and whatever follows from it by itself is over.
     fn disturb(&mut self) {
         for _ in 0..1 + self.rng.below(3) {
-            match self.rng.below(8) {
+            match self.rng.below(10) {
+                8 | 9 => self.accept_and_go_back(),
                 0 | 1 => self.edit_source(),
                 2 => self.touch_output(),
                 3 | 4 => self.change_graph(),
@@ -137,6 +138,33 @@ impl Simulation {
             self.hostile = false;
             self.quiesce();
         }
+    }
+
+    /// Somebody changes what does no harm, accepts that, and goes back to what was before.
+    fn accept_and_go_back(&mut self) {
+        let before = self.scene.clone();
+        let Some(next) = self.scene.with_a_harmless_change(&mut self.rng) else { return };
+        self.note("a harmless change");
+        self.register_scene(next);
+        for _ in 0..4 {
+            self.accept();
+        }
+        if self.rng.percent(30) {
+            let names = self.names();
+            let name = self.rng.pick(&names).clone();
+            self.step(Input::CreateWant(request(&[&name], Refresh::Stale), Sightings::default()));
+            self.hostile = false;
+            self.quiesce();
+        }
+        self.note("and back");
+        self.register_scene(before);
+        let mut state = self.core.state.clone();
+        let registered = Arc::clone(state.registered());
+        for (job, entry) in registered.graph.jobs() {
+            let present = state.dataset(entry.outputs[0]).present.clone();
+            state.settle(job, &present);
+        }
+        assert_eq!(self.makers.check(&state), Ok(()));
     }
 
     /// A plan is carried out at once: what it shows as certain is built, all of it, and nothing that it does not show.

@@ -137,6 +137,19 @@ impl Scene {
         Scene { spec, named: self.named }
     }
 
+    /// Other code of some job that does the same.
+    pub fn with_a_harmless_change(&self, rng: &mut Rng) -> Option<Scene> {
+        let mut next = self.clone();
+        let count = next.spec.file.jobs.len();
+        if count == 0 {
+            return None;
+        }
+        let job = &mut next.spec.file.jobs[rng.below(count)];
+        let before = job.code.take().unwrap_or_default();
+        job.code = Some(format!("{}+{}", essence(&before), 3 + rng.below(3)));
+        Some(next)
+    }
+
     /// A change that leaves the graph sound, with what it is.
     pub fn changed(&self, rng: &mut Rng) -> (Scene, &'static str) {
         for _ in 0..10 {
