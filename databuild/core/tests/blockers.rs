@@ -204,3 +204,17 @@ fn a_rate_says_until_when() {
     let expected = Blocker::Rate { job: "//:make_x".to_owned(), until, ready: 1 };
     assert_eq!(want_waits(&workspace, want), expected);
 }
+
+#[test]
+fn who_makes_an_input_is_found_among_runs_of_other_dimensions() {
+    let mut workspace = Workspace::new(&graph(), 4);
+    workspace.want(&["a"], Refresh::Stale);
+    workspace.finish("a", "v1");
+    workspace.want(&["x/n=1"], Refresh::Stale);
+    workspace.want(&["a"], Refresh::All);
+    let run = workspace.run("a");
+    let want = workspace.want(&["b"], Refresh::Missing);
+    let because = Box::new(Blocker::UnderWay { run, more: 0 });
+    let expected = Blocker::Upstream { waiting: "b".to_owned(), partition: "a".to_owned(), because };
+    assert_eq!(want_waits(&workspace, want), expected);
+}

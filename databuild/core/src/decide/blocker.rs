@@ -247,7 +247,8 @@ fn paused(state: &State, job: JobIx, key: &PartitionKey) -> Option<Blocker> {
 
 /// The live run that makes a partition.
 fn making<'s>(state: &'s State, job: JobIx, key: &PartitionKey) -> Option<&'s Arc<Run>> {
-    state.runs.values().find(|run| run.set.contains(key) && state.occupied_by(run).contains(&job))
+    // Runs of other jobs may have keys of other dimensions.
+    state.runs.values().find(|run| state.occupied_by(run).contains(&job) && run.set.contains(key))
 }
 
 /// The first partition that `key` of `job` is made from and that is not done, with who makes it.
