@@ -51,6 +51,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether it shows what the loop knows beside the events.
+    pub(super) fn is_of(&self, core: &Core) -> bool {
+        (self.slots, self.memory, self.held) == (core.slots, core.memory, core.held)
+    }
+
     /// What the machine has for runs.
     #[must_use]
     pub fn capacity(&self) -> Capacity {

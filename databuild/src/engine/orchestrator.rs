@@ -259,6 +259,8 @@ impl Orchestrator {
                 return self.append_failed(&error, turn);
             }
             self.shared.publish(Snapshot::of(&self.core));
+        } else if !self.shared.snapshot.load().is_of(&self.core) {
+            self.shared.publish(Snapshot::of(&self.core));
         }
         self.performer.set_slots(self.core.slots);
         for values in turn.inherited {
@@ -357,5 +359,25 @@ mod tests {
         assert!(matches!(running.join().unwrap(), Ended::Stopped));
         let begun = shared.snapshot.load().state.last_run.0;
         assert!(begun > 20_000, "{begun}");
+    }
+
+    #[test]
+    fn what_no_event_says_is_seen_as_soon_as_it_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, inbox) = held_loop(folder.path(), 1);
+        let shared = Arc::clone(&orchestrator.shared);
+        orchestrator.postponed = vec![Input::Hold(Vec::new())];
+        let (tell, told) = mpsc::channel();
+        let answer = Box::new(move |_| tell.send(()).unwrap());
+        let input = Input::SetSlots(7);
+        inbox
+            .send(Message::Command(Box::new(Command { input, blobs: Vec::new(), inherited: None, answer })))
+            .unwrap();
+        let running = std::thread::spawn(move || orchestrator.run());
+        told.recv().unwrap();
+        let seen = shared.snapshot.load();
+        assert_eq!((seen.slots, seen.held, seen.state.seq.0), (7, true, 0));
+        inbox.send(Message::Stop { jobs: false }).unwrap();
+        assert!(matches!(running.join().unwrap(), Ended::Stopped));
     }
 }
