@@ -159,7 +159,9 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
     blocked.extend(want::blocked_texts(out.state, &plan));
     work.retain(|_, set| !set.is_empty());
     let same = work.iter().eq(want.remaining.iter().filter(|(_, set)| !set.is_empty()));
-    if same && blocked.is_empty() {
+    // A run that made it for a job of the graph before may make nothing for the one of now.
+    let pending = work.iter().all(|(job, set)| set.is_subset(&out.state.work(*job).pending()));
+    if same && blocked.is_empty() && pending {
         return;
     }
     let texts = |(job, set): (&JobIx, &PartitionSet)| out.state.work_text(*job, set);
