@@ -208,6 +208,7 @@ impl Core {
             let mut before = usize::MAX;
             while before != out.records.len() {
                 before = out.records.len();
+                replan::give_up_undeclared(&mut out);
                 dispatch::end_wants(&mut out);
                 again::follow_keys(&mut out);
                 dispatch::retry(&mut out, capacity);

@@ -159,7 +159,9 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
     blocked.extend(want::blocked_texts(out.state, &plan));
     work.retain(|_, set| !set.is_empty());
     let same = work.iter().eq(want.remaining.iter().filter(|(_, set)| !set.is_empty()));
-    if same && blocked.is_empty() {
+    // A run that made it for a job of the graph before may make nothing for the one of now.
+    let pending = work.iter().all(|(job, set)| set.is_subset(&out.state.work(*job).pending()));
+    if same && blocked.is_empty() && pending {
         return;
     }
     let texts = |(job, set): (&JobIx, &PartitionSet)| out.state.work_text(*job, set);
@@ -171,6 +173,21 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
         blocked,
         whole: false,
     }));
+}
+
+/// Ends the wait of wants for runs with values that their job does not take any more.
+pub(super) fn give_up_undeclared(out: &mut Out) {
+    let invoked = out.state.wants.values().filter(|want| want.invoked.is_some()).cloned().collect::<Vec<_>>();
+    for want in invoked {
+        let mut work = want.remaining.clone();
+        if let Some(blocked) = undeclared(out.state, &want, &mut work) {
+            let texts = |(job, set): (&JobIx, &PartitionSet)| out.state.work_text(*job, set);
+            let work: SetText = work.iter().flat_map(texts).collect();
+            let (successors, blocked) = (SetText::new(), vec![blocked]);
+            let want = want.id;
+            out.event(Event::WantReplanned(WantReplanned { want, work, successors, blocked, whole: false }));
+        }
+    }
 }
 
 /// Takes from the work of a want what it invokes by hand with a parameter that the job does not have any more.

@@ -94,6 +94,8 @@ impl State {
             .collect();
         for (ix, all) in found {
             for (key, texts) in all.iter() {
+                // What it found may not be in this graph.
+                self.dataset_mut(ix).suspect.insert(key);
                 texts.iter().for_each(|text| self.add_reader(text, ix, key));
             }
         }

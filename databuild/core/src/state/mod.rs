@@ -141,14 +141,15 @@ impl State {
         }
     }
 
-    /// Runs `ask` with key spaces read at another instant, be it earlier.
+    /// Runs `ask` with key spaces read at another instant, be it earlier. What was compared then is forgotten, for it
+    /// may differ now.
     pub fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
         let Some(registered) = self.graph.clone().filter(|_| as_of != self.as_of) else { return ask(self) };
         let extents = registered.graph.extents(as_of, &self.symbols);
-        let own = (self.as_of, self.extents.replace(Arc::new(extents)));
+        let own = (self.as_of, self.extents.replace(Arc::new(extents)), self.datasets.clone());
         self.as_of = as_of;
         let answer = ask(self);
-        (self.as_of, self.extents) = own;
+        (self.as_of, self.extents, self.datasets) = own;
         answer
     }
 

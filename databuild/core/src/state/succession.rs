@@ -116,6 +116,12 @@ impl State {
             work.forced.union_with(&old_work[old.0].forced.within(&bounds));
             work.by_hand.union_with(&old_work[old.0].by_hand.within(&bounds));
         }
+        // Two jobs may be one now: what was queued for others by either is not queued by hand alone.
+        for (new, old) in (0..old_work.len()).map(JobIx).filter_map(heir) {
+            let others = old_work[old.0].todo.subtract(&old_work[old.0].by_hand);
+            let bounds = graph.home(new).bounds(&self.symbols);
+            self.work_mut(new).by_hand.subtract_with(&others.within(&bounds));
+        }
         let symbols = self.symbols.clone();
         for want in self.wants.values_mut().map(Arc::make_mut) {
             let mut remaining: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();

@@ -33,6 +33,8 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         let mut suspect = PartitionSet::empty(dataset.shape);
         if let Some(job) = dataset.producer {
             inputs_changed = facts.inputs_changed.intersect(&facts.present);
+            // Nor of what has a retired key: it is compared when that comes back.
+            inputs_changed = inputs_changed.within(&dataset.bounds(&state.symbols));
             suspect = facts.suspect.intersect(&state.work(job).live);
             // A lease does not tell whether these were compared before it; they are once it is over.
             facts.discovered.keys().for_each(|key| _ = suspect.remove(key));

@@ -3,7 +3,7 @@
 use super::check;
 use super::lineage::Lineage;
 use super::makers::Makers;
-use super::oracle::Oracle;
+use super::oracle::{made, Made};
 use super::plans;
 use super::scene::{Scene, CITIES, KEYS, PARAM};
 use super::world::{essence, Process, ProcessPhase, Publication, World};
@@ -726,13 +726,11 @@ impl Simulation {
         let Some(job) = graph.dataset(dataset).producer else { return };
         let set = set.subtract(&state.recorded(dataset)).subtract(&state.work(job).live);
         let mut found = Vec::new();
-        {
-            let mut oracle = Oracle::new(&self.world, state);
-            for key in set.iter() {
-                let path = graph.dataset(dataset).partition_path(&key, &state.symbols);
-                if let (Some(path), Some(version)) = (path, oracle.value(dataset, &key)) {
-                    found.push((key, path, version));
-                }
+        // As somebody makes it by hand from what there is.
+        for key in set.iter().filter(|key| made(state, dataset, key) == Made::Yes) {
+            let path = graph.dataset(dataset).partition_path(&key, &state.symbols);
+            if let (Some(path), Some(version)) = (path, self.world.would_make(state, job, dataset, &key)) {
+                found.push((key, path, version));
             }
         }
         self.note(format!("adopt {target}: {} files", found.len()));

@@ -16,8 +16,15 @@ impl Makers {
     pub fn follow(&mut self, record: &Record, state: &State) {
         match &record.event {
             Event::Materialized(made) => {
-                let digests = state.provenance(state.runs[&made.attempt.run].made_by);
+                let run = &state.runs[&made.attempt.run];
+                let digests = state.provenance(run.made_by);
                 for output in &made.outputs {
+                    // What is external by now is what is observed there.
+                    let (ix, _) = run.graph.graph.locate(&output.partition, &state.symbols).expect("its own");
+                    let now = state.successor_of(&run.graph.graph, ix);
+                    if now.is_some_and(|now| state.graph().dataset(now).external) {
+                        continue;
+                    }
                     self.0.insert(first_text(&output.partition), vec![digests.clone()]);
                 }
             }

@@ -4,7 +4,7 @@ use crate::support::workspace::output;
 use databuild_core::decide::{AttemptSpec, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::{OutputRecord, Refresh};
-use databuild_core::graph::{Dataset, DatasetIx, Graph, Job, Params, Registered};
+use databuild_core::graph::{Dataset, DatasetIx, Graph, Job, JobIx, Params, Registered};
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner;
@@ -116,6 +116,26 @@ impl World {
             }));
         }
         Ok(made)
+    }
+
+    /// What `key` of `job` would be made of as things are; none if something is lacking.
+    pub fn would_make(&self, state: &State, job: JobIx, ix: DatasetIx, key: &PartitionKey) -> Option<String> {
+        let graph = state.graph();
+        let entry = graph.job(job);
+        let single = PartitionSet::single(graph.home(job).shape, key);
+        let mut read = Vec::new();
+        for (at, input) in entry.inputs.iter().enumerate() {
+            for key in graph.inputs_of(state.extents(), job, at, &single).iter() {
+                let text = graph.dataset(input.dataset).partition_text(&key, &state.symbols);
+                read.push((
+                    input.name.clone(),
+                    text,
+                    self.version(graph, input.dataset, &key, &state.symbols)?,
+                ));
+            }
+        }
+        let text = graph.dataset(ix).partition_text(key, &state.symbols);
+        Some(made_version(entry, &entry.params, &text, &read))
     }
 
     /// Moves outputs to their places; returns their marks.
