@@ -7,7 +7,7 @@ cache="${XDG_CACHE_HOME:-${HOME:?is not set, so there is no cache folder}/.cache
 # Raised when setup.sh comes to make something else of the same inputs.
 root_format=1
 generator_format=1
-rules_format=2
+rules_format=1
 
 : "${tools:?is this folder}"
 digest_of() { cat -- "$@" | sha256sum | cut -c1-12; }

@@ -142,8 +142,7 @@ build_generator() {
 }
 
 make_rules() {
-  local new="$work/rules" system="$work/root" name triple cpu
-  [ ! -d "$root" ] || system=$root
+  local new="$work/rules" name triple cpu
   cpu=$(uname -m)
   triple="$cpu-unknown-linux-gnu"
   cp -r "$tools/offline" "$new"
@@ -162,8 +161,6 @@ make_rules() {
   ln -s /usr/lib/rustlib "$new/rust_toolchains/lib/rustlib"
   sed -i "s/@TRIPLE@/$triple/; s/@CPU@/$cpu/" "$new/rust_toolchains/BUILD.bazel"
   sed -i "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|" "$new/bazelrc" "$new/rust_host_tools/bin/cargo"
-  # Debian's own options, without the one of which its Bazel says at each start that it is deprecated.
-  grep -v -e '--host_javabase=' "$system/etc/bazel/bazelrc" >"$new/debian.bazelrc"
   # Independent of this repository, for what is started outside it.
   cp "$tools/enter.sh" "$new/enter.sh"
   printf '#!/bin/sh\nexec bash "%s/enter.sh" "%s" "$@"\n' "$rules" "$root" >"$new/enter"
