@@ -98,8 +98,9 @@ class Observers(Watched):
     def test_d_program(self):
         """a program says data versions: of all partitions at once, and another one makes stale what rests on it"""
         self.answers(north="n1", south="s1")
-        self.assertEqual(self.built("observed/rates_note"), ["north", "south"])
+        self.ws.cli("plan", "observed/rates_note", "--no-save").expect(0)
         self.assertEqual(len(self.asked()), 1)
+        self.assertEqual(self.built("observed/rates_note"), ["north", "south"])
         self.assertEqual(self.note("rates", "north"), '"version":"n1"\n')
         self.assertSays(self.ws.cli("build", "observed/rates_note").expect(0), "nothing to build")
         self.answers(north="n1", south="s2")

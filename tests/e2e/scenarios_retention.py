@@ -53,7 +53,7 @@ class Retention(Scenario):
         listed = {run["id"] for run in self.ws.runs()}
         run = next(run for number in range(1, 100) if (run := f"r{number}") not in listed)
         self.assertSays(self.ws.cli("runs", run).expect(0), f"{run} completed", "attempt 1 success", f"archived in {archive}")
-        self.assertSays(self.ws.cli("why", run).expect(0), "it is over")
+        self.assertSays(self.ws.cli("why", run).expect(0), f"{run} completed")
         self.ws.cli("logs", run).expect(0)
         self.assertSays(self.ws.cli("rerun", run, "--exact").expect(2), "run_archived", archive)
         self.assertSays(self.ws.cli("runs", "r9999").expect(2), "run_not_found")

@@ -227,7 +227,7 @@ impl Performer {
             }
             Err(error) => {
                 tracing::error!(%error, code = error.code(), "no runner can be started");
-                if matches!(error, RunnerError::Unreachable { .. }) {
+                if matches!(error, RunnerError::Unreachable { pid: Some(_), .. }) {
                     // There is one, with all it was given: it is lost when that one ends without having told.
                     known.extend(live);
                 }

@@ -53,7 +53,7 @@ pub enum RunnerError {
         socket = socket.display()
     )]
     Unreachable {
-        /// The runner's process id, if its record could be read.
+        /// The runner's process id, if it lives as its record says; else somebody else holds the spool's lock.
         pid: Option<u32>,
         /// The spool folder.
         spool: PathBuf,

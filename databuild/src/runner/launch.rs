@@ -11,8 +11,9 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use super::error::RunnerError;
 use super::event_loop::{FAILED, IN_USE, READY};
+use super::identity::{self, ProcessIdentity};
 use super::socket::{check_path, connect};
-use super::spool::{make_private_dir, read_runner_record, try_lock};
+use super::spool::{make_private_dir, read_runner_record, try_lock, RunnerRecord};
 
 /// Between two tries to reach a runner that is there but does not answer yet.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -68,19 +69,19 @@ pub(super) fn reach(
             Ok(stream) => return Ok(Reached { stream, child }),
             Err(e) => e.to_string(),
         };
-        // One that was started by a server with another runtime folder, or whose folder is gone, says where it listens.
-        let record = read_runner_record(&options.spool).ok().flatten();
-        if let Some(stream) = record.and_then(|record| connect(&record.socket).ok()) {
-            return Ok(Reached { stream, child });
-        }
-        // The lock, not the socket, tells whether a runner lives. It is given
-        // back at once, for the new runner to take.
+        // The lock, not the socket, tells whether a runner lives: a copy of the spool names the socket of the runner that
+        // has the original. The lock is given back at once, for the new runner to take.
         let free = try_lock(&options.spool)?.is_some();
         if free {
             if let Some(command) = command.take() {
                 child = start(command(), options, until)?;
                 continue;
             }
+        }
+        // One that was started by a server with another runtime folder, or whose folder is gone, says where it listens.
+        let record = read_runner_record(&options.spool).ok().flatten().filter(|_| !free);
+        if let Some(stream) = record.and_then(|record| connect(&record.socket).ok()) {
+            return Ok(Reached { stream, child });
         }
         // Somebody holds the lock, or held it when ours was started: a runner
         // that must answer soon, or one that is about to end.
@@ -93,8 +94,13 @@ pub(super) fn reach(
 
 fn unreachable(options: &ConnectOptions, why: String) -> RunnerError {
     let record = read_runner_record(&options.spool).ok().flatten();
+    let lives = |record: &RunnerRecord| {
+        let RunnerRecord { pid, start_time, boot_id, .. } = record.clone();
+        let process = ProcessIdentity { pid, start_time, boot_id };
+        identity::boot_id().is_ok_and(|boot| process.is_alive(&boot))
+    };
     RunnerError::Unreachable {
-        pid: record.map(|record| record.pid),
+        pid: record.filter(lives).map(|record| record.pid),
         spool: options.spool.clone(),
         socket: options.socket.clone(),
         why,
