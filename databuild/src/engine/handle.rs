@@ -462,7 +462,7 @@ mod tests {
     fn a_plan_as_of_the_past_reads_the_past_though_later_instants_are_recorded() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let store = Arc::new(Store::open(&path("cache")).unwrap());
+        let store = Arc::new(Store::open(path("cache")).unwrap());
         let observers =
             Observers::new(path("workspace"), path("spool"), store, Vec::new(), path("inherited")).unwrap();
         let mut core = Core::new(1);
