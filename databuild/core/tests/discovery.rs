@@ -238,6 +238,22 @@ fn a_circle_through_declared_inputs_is_found() {
 }
 
 #[test]
+fn what_was_found_and_is_not_in_the_graph_any_more_makes_stale() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b"]);
+    workspace.finish_all("v1");
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
+    // Compared, so that nothing is suspect any more.
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    let fewer = [listed("name", &["a", "c"])];
+    workspace.register(&pages().dataset("text", |dataset| dataset.dims = fewer.to_vec()));
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::InputsChanged);
+    workspace.register(&pages());
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
+}
+
+#[test]
 fn suspension_survives_a_restart() {
     let mut workspace = workspace();
     workspace.want(&["page/name=a"], Refresh::Stale);

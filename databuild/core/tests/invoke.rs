@@ -215,6 +215,20 @@ fn a_parameter_that_is_gone_ends_what_waits_for_it() {
 }
 
 #[test]
+fn a_parameter_that_goes_ends_the_wait_once_its_run_is_superseded() {
+    let mut workspace = built();
+    let want = full(&mut workspace, "true");
+    let without = graph().change("make_a", |job| job.params.clear());
+    workspace.register(&without);
+    assert_eq!(workspace.outcome(want), None, "its run is under way");
+    workspace.end(OSLO, AttemptOutcome::Failure { permanent: false });
+    workspace.register(&without.code("make_a", "newer"));
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert!(workspace.ordered.is_empty());
+    assert_eq!(workspace.causes(want), ["//:make_a has no parameter `full` any more"]);
+}
+
+#[test]
 fn the_lease_says_the_values() {
     let mut workspace = built();
     let from = workspace.log.len();

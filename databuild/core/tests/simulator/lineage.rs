@@ -54,7 +54,12 @@ impl Lineage {
             }
             Event::Materialized(made) => {
                 let read = self.read.remove(&made.attempt.run).unwrap_or_default();
-                for output in &made.outputs {
+                // What is external by now holds what is observed there.
+                let external = |text: &String| {
+                    let located = state.graph().locate_set(text, &state.symbols);
+                    located.is_some_and(|(ix, _)| state.graph().dataset(ix).external)
+                };
+                for output in made.outputs.iter().filter(|output| !external(&output.partition)) {
                     let made_from = read.get(keys_of(&output.partition)).cloned().unwrap_or_default();
                     self.hold(&output.partition, &output.version, made_from);
                 }

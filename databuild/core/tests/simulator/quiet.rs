@@ -39,6 +39,13 @@ impl Simulation {
                 self.now = self.now.max(timer);
                 self.note(format!("{}", self.now));
                 self.step(Input::Tick);
+            } else if let Some(trial) =
+                self.core.state.trials.values().find(|trial| trial.is_live()).map(|trial| trial.spec.trial)
+            {
+                // Code of then may take more of a pool than there is now. That nothing else holds it up is checked
+                // after each step.
+                self.note(format!("{trial} waits"));
+                self.step(Input::CancelTrial(trial));
             } else {
                 break;
             }
