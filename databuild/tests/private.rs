@@ -67,7 +67,8 @@ fn ctrl_c_leaves_nothing_at_once_or_twice() {
         let _ = kill_process(pid(child.id()), Signal::INT);
         child.try_wait().unwrap()
     });
-    kill_process(server, Signal::CONT).unwrap();
+    // On a slow machine it may be gone by now, since its command is.
+    let _ = kill_process(server, Signal::CONT);
     nothing_is_left(&workspace, &job);
 }
 
