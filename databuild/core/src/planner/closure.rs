@@ -149,8 +149,8 @@ fn found_by(state: &State, followed: &[PartitionSet]) -> Vec<FoundInput> {
             for key in followed.intersect(&facts.present).iter() {
                 for text in state.discovered(*output, &key) {
                     let Some((dataset, input)) = state.located_one(text) else { continue };
-                    let full = PartitionSet::full(graph.dataset(dataset).shape, state.extents().of(dataset));
-                    if full.contains(&input) {
+                    let mut keys = state.extents().of(dataset).iter().zip(&input.0);
+                    if keys.all(|(extent, key)| extent.contains(*key)) {
                         found.push(FoundInput { job, key: key.clone(), dataset, input });
                     }
                 }
