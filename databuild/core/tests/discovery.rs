@@ -316,6 +316,46 @@ fn taint_follows_what_was_found() {
 }
 
 #[test]
+fn untainting_looks_at_what_was_found_too() {
+    let mut workspace = workspace();
+    workspace.want(&["book"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b", "raw"]);
+    workspace.finish_all("v1");
+    let judge = |target: &str| Judgement {
+        targets: vec![target.to_owned()],
+        reason: "zeros".to_owned(),
+        by: "ada".to_owned(),
+    };
+    workspace.step(Input::Taint(judge("text"), Sightings::default())).reply.unwrap();
+    workspace.step(Input::Taint(judge("page/name=c"), Sightings::default())).reply.unwrap();
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted);
+    // `book` was made from `page/name=a` as well, and that from the bad text.
+    workspace.step(Input::Untaint(judge("page/name=c"))).reply.unwrap();
+    assert_eq!(verdict(&workspace, "book"), Verdict::MadeFromTainted);
+    workspace.step(Input::Untaint(judge("text"))).reply.unwrap();
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
+    assert_eq!(verdict(&workspace, "book"), Verdict::Current);
+}
+
+#[test]
+fn bad_data_that_a_run_found_keeps_bad_what_it_made() {
+    let mut workspace = workspace();
+    workspace.want(&["page/name=a"], Refresh::Stale);
+    missing(&mut workspace, "page/name=a", &["text/name=b", "text/name=c"]);
+    workspace.finish_all("v1");
+    let judge = |target: &str| Judgement {
+        targets: vec![target.to_owned()],
+        reason: "zeros".to_owned(),
+        by: "ada".to_owned(),
+    };
+    workspace.step(Input::Taint(judge("text/name=b+c"), Sightings::default())).reply.unwrap();
+    workspace.step(Input::Untaint(judge("text/name=b"))).reply.unwrap();
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted, "`text/name=c` is bad still");
+    workspace.step(Input::Untaint(judge("text/name=c"))).reply.unwrap();
+    assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
+}
+
+#[test]
 fn it_does_not_count_against_retries() {
     let mut workspace = workspace();
     workspace.want(&["page/name=a"], Refresh::Stale);

@@ -323,16 +323,53 @@ fn missing_builds_only_what_is_missing_and_that_is_made_from_tainted_data() {
 #[test]
 fn a_graph_that_reads_tainted_data_again_finds_it_tainted() {
     let mut workspace = built();
-    let apart = GraphSpec::new()
+    workspace.register(&apart());
+    taint(&mut workspace, "a").unwrap();
+    workspace.register(&graph());
+    assert_eq!(verdicts(&workspace), ["tainted", FOLLOWS, FOLLOWS]);
+}
+
+/// `b` reads `other` alone.
+fn apart() -> GraphSpec {
+    GraphSpec::new()
         .external("raw", &[])
         .external("other", &[])
         .job("make_a", &["a"], &[], vec![reads("raw")])
         .job("make_b", &["b"], &[], vec![reads("other")])
-        .job("make_c", &["c"], &[], vec![reads("b")]);
-    workspace.register(&apart);
+        .job("make_c", &["c"], &[], vec![reads("b")])
+}
+
+#[test]
+fn what_was_made_from_more_than_the_graph_reads_now_is_not_cleared_by_untainting_what_it_reads() {
+    let mut workspace = built();
     taint(&mut workspace, "a").unwrap();
+    workspace.register(&apart());
+    // The bad data that `b` was made from is replaced while no job reads it.
+    workspace.want(&["a"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["a"]);
+    taint(&mut workspace, "other").unwrap();
+    untaint(&mut workspace, "other").unwrap();
     workspace.register(&graph());
-    assert_eq!(verdicts(&workspace), ["tainted", FOLLOWS, FOLLOWS]);
+    assert_eq!(verdicts(&workspace), ["current", FOLLOWS, FOLLOWS]);
+}
+
+#[test]
+fn what_was_made_from_keys_that_are_gone_is_not_cleared_by_untainting_the_others() {
+    let sums = |end: &str| {
+        let days = days("date", "2010-01-01", end);
+        GraphSpec::new().external("raw", &[days]).job("sum", &["a"], &[], vec![reads("raw").all("date")])
+    };
+    let mut workspace = Workspace::new(&sums("2010-01-03"), 4);
+    for day in 1..=3 {
+        workspace.observe(&format!("raw/date=2010-01-0{day}"), "r1");
+    }
+    workspace.want(&["a"], Refresh::Stale);
+    workspace.finish_all("v1");
+    taint(&mut workspace, "raw").unwrap();
+    workspace.register(&sums("2010-01-02"));
+    untaint(&mut workspace, "raw").unwrap();
+    workspace.register(&sums("2010-01-03"));
+    assert_eq!(verdict(&workspace, "a"), FOLLOWS, "the third day is tainted still");
 }
 
 #[test]

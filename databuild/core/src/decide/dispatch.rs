@@ -363,12 +363,13 @@ pub(super) fn next_expiry(state: &State) -> Option<Timestamp> {
     state.wants.values().filter_map(|want| want.expires_at).min()
 }
 
-/// Those of `set` that read something which is not there.
+/// Those of `set` that read something which is not there, or lies where an earlier graph had it.
 pub(super) fn lacking_inputs(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     let graph = state.graph();
     let lacks = |at: usize, set: &PartitionSet| {
-        let present = &state.dataset(graph.job(job).inputs[at].dataset).present;
-        !graph.inputs_of(state.extents(), job, at, set).is_subset(present)
+        let input = graph.job(job).inputs[at].dataset;
+        let needed = graph.inputs_of(state.extents(), job, at, set);
+        !needed.is_subset(&state.dataset(input).present) || needed.intersects(&state.misplaced(input))
     };
     let mut lacking = PartitionSet::empty(set.shape());
     for at in 0..graph.job(job).inputs.len() {

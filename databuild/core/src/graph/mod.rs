@@ -392,6 +392,14 @@ impl Dataset {
         self.spaces.iter().map(extent).collect()
     }
 
+    /// Whether a dataset of another graph has its data where this one has it, so that who reads the one reads the other.
+    #[must_use]
+    pub fn is_at_the_place_of(&self, other: &Dataset) -> bool {
+        // What is no file is found by the job that made it, or by an observer.
+        let same_finder = self.external == other.external && self.observe == other.observe;
+        self.path == other.path && (self.path.is_some() || same_finder)
+    }
+
     /// What its stored keys stand for, in the order of its dimensions.
     #[must_use]
     pub fn axes(&self) -> Vec<Axis> {

@@ -169,6 +169,14 @@ impl DatasetState {
         self.axes = to.axes();
     }
 
+    /// Those that are there and that no job made: they were observed, while the dataset was external.
+    #[must_use]
+    pub fn observed(&self) -> PartitionSet {
+        let mut observed = self.present.clone();
+        self.made_by.values().for_each(|made| observed.subtract_with(made));
+        observed
+    }
+
     /// The digests by which one partition was made.
     #[must_use]
     pub fn maker_of(&self, key: &PartitionKey) -> Option<ProvenanceIx> {

@@ -72,6 +72,8 @@ impl Verdict {
 
 /// Tells the digest of an altered file from that of what was published.
 const ALTERED: u64 = 1;
+/// Stands for data that lies where the current graph does not look for it, so that nothing is known of it.
+const ELSEWHERE: u64 = 2;
 
 impl State {
     /// Combined digest of the inputs that `key` of `job` would be made from now: which partitions, with
@@ -117,7 +119,8 @@ impl State {
         let extents = graph.extents(as_of, &self.symbols);
         let digest = |key: PartitionKey| {
             self.digest_in(graph, &extents, job, &key, |ix| {
-                self.successor_of(graph, ix).map(|ix| self.dataset(ix))
+                let now = self.successor_of(graph, ix)?;
+                graph.dataset(ix).is_at_the_place_of(self.graph().dataset(now)).then(|| self.dataset(now))
             })
         };
         set.iter().map(|key| digest(key).wrapping_add(discovered)).collect()
@@ -160,9 +163,12 @@ impl State {
         let single = PartitionSet::single(graph.home(job).shape, key);
         let mut sum: u64 = 0;
         for (at, input) in graph.job(job).inputs.iter().enumerate() {
-            let Some(state) = state_of(input.dataset) else { continue };
-            let needed = graph.inputs_of(extents, job, at, &single);
             let seed = mix(input.hash, graph.dataset(input.dataset).hash);
+            let Some(state) = state_of(input.dataset) else {
+                sum = sum.wrapping_add(mix(seed, ELSEWHERE));
+                continue;
+            };
+            let needed = graph.inputs_of(extents, job, at, &single);
             for (tuple, longs) in needed.rows() {
                 let row = tuple.iter().fold(seed, |acc, key| mix(acc, u64::from(*key)));
                 for (long, entry) in state.entries.of_row(tuple, longs) {

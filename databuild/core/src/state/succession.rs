@@ -47,10 +47,12 @@ impl State {
         let mut leaving: Vec<Option<Arc<DatasetState>>> =
             std::mem::take(&mut self.datasets).into_iter().map(Some).collect();
         for (ix, dataset) in graph.datasets() {
+            let old = before.and_then(|before| Some(before.dataset(graph.counterpart(ix, before)?)));
             let known = before.and_then(|before| {
                 let old = graph.counterpart(ix, before)?;
                 Some((Alias::of(before.dataset(old)), leaving[old.0].take()?))
             });
+            let stays = known.is_some() && old.is_some_and(|old| dataset.is_at_the_place_of(old));
             // What was built under a name before anybody said that it was moved is what there is.
             let is_blank = known.as_ref().is_none_or(|(_, state)| state.entries.is_empty());
             let waits = is_blank.then(|| self.waiting_for(dataset)).flatten();
@@ -61,11 +63,17 @@ impl State {
                 };
                 Some((alias, self.retired.remove(&(name, axes))?))
             });
+            let stays = stays && found.is_none();
             let state = match found.or(known) {
                 None => Arc::new(DatasetState::new(dataset.axes(), dataset.shape)),
                 Some((alias, mut state)) => {
                     if alias != Alias::of(dataset) {
                         Arc::make_mut(&mut state).rename(alias, dataset);
+                    }
+                    let observed = state.observed();
+                    if !dataset.external && !stays && !observed.is_empty() {
+                        // It lies where it was observed, which is not where its job makes it.
+                        Arc::make_mut(&mut state).vanish(&observed);
                     }
                     state
                 }

@@ -10,7 +10,7 @@ use crate::event::{Tainted, Untainted};
 use crate::graph::{DatasetIx, Extents, Graph, JobIx};
 use crate::ids::Seq;
 use crate::mapping::Side;
-use crate::partition_set::PartitionSet;
+use crate::partition_set::{PartitionKey, PartitionSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -124,32 +124,64 @@ impl State {
     }
 
     pub(super) fn untaint(&mut self, event: &Untainted) {
-        let registered = Arc::clone(self.registered());
-        let graph = &registered.graph;
-        let mut cleared = none_of(graph);
+        let mut cleared = none_of(self.graph());
         for (ix, set) in self.located(&event.partitions) {
             self.clean(ix, &set);
             cleared[ix.0].union_with(&set);
         }
+        // What was found by a run stands in no order, so this goes on until nothing more is cleared.
+        let mut news = cleared.clone();
+        while news.iter().any(|set| !set.is_empty()) {
+            news = self.clear_readers(news);
+            cleared.iter_mut().zip(&news).for_each(|(all, new)| all.union_with(new));
+        }
+        self.clear_runs(&cleared);
+    }
+
+    /// What was made from what is `cleared`, and from no other bad data, is good again. Returns what of it no taint of
+    /// its own names.
+    fn clear_readers(&mut self, mut cleared: Vec<PartitionSet>) -> Vec<PartitionSet> {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        let mut found = none_of(graph);
+        for (at, set) in cleared.iter().enumerate() {
+            for (output, key) in self.readers_by_discovery(DatasetIx(at), set) {
+                found[output.0].insert(&key);
+            }
+        }
+        let mut all_freed = none_of(graph);
         for (job, entry) in graph.jobs() {
-            let candidates = self.readers_of(job, &cleared, DatasetState::clearable);
-            if candidates.is_empty() {
+            let declared = self.readers_now(job, &cleared);
+            if declared.is_empty() && entry.outputs.iter().all(|output| found[output.0].is_empty()) {
                 continue;
             }
             let unsound: Vec<PartitionSet> =
                 graph.datasets().map(|(ix, _)| self.dataset(ix).unsound()).collect();
-            let candidates = candidates.subtract(&self.readers_of(job, &unsound, DatasetState::clearable));
+            let bad = self.readers_now(job, &unsound);
             for output in &entry.outputs {
                 let state = self.dataset(*output);
-                let shape = state.present.shape();
-                let sound = candidates.intersect(&state.clearable());
+                let readers = declared.union(&found[output.0]).intersect(&state.clearable()).subtract(&bad);
+                // Where other data is read now than it was made from, nobody knows whether that was bad.
+                let (mut sound, _) = self.compare(job, *output, &readers);
+                for key in readers.iter().filter(|key| self.found_unsound(*output, key)) {
+                    sound.remove(&key);
+                }
                 // What a taint of its own names stays bad, and so does what was made from it.
-                let free = sound.subtract(&state.tainted.set(shape));
+                let free = sound.subtract(&self.dataset(*output).tainted.set(sound.shape()));
                 self.dataset_mut(*output).follows.clear(&sound);
                 cleared[output.0].union_with(&free);
+                all_freed[output.0].union_with(&free);
             }
         }
-        self.clear_runs(&cleared);
+        all_freed
+    }
+
+    /// Whether a partition was made from bad data that its run found.
+    fn found_unsound(&self, output: DatasetIx, key: &PartitionKey) -> bool {
+        self.discovered(output, key).iter().filter_map(|text| self.located_one(text)).any(|(ix, key)| {
+            let state = self.dataset(ix);
+            state.tainted.of(&key).is_some() || state.follows.of(&key).is_some()
+        })
     }
 
     /// What runs are making from what is `cleared` is as good, unless they read other bad data too.
@@ -287,23 +319,36 @@ impl State {
         sets: &[PartitionSet],
         among: impl Fn(&DatasetState) -> PartitionSet,
     ) -> PartitionSet {
+        let mut found = self.readers_now(job, sets);
         let graph = self.graph();
         let entry = graph.job(job);
         let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.as_of, &self.symbols);
-        let mut found = PartitionSet::empty(graph.home(job).shape);
-        let mut once = found.clone();
+        let mut once = PartitionSet::empty(graph.home(job).shape);
         for input in entry.inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
-            let set = &sets[input.dataset.0];
             let (made, read) = (ever(entry.outputs[0]), ever(input.dataset));
-            let now = graph.side(input.dataset, self.extents());
             let home = Side { extents: &made, ..graph.side(entry.outputs[0], self.extents()) };
-            found.union_with(&input.mapping.dependents_of(&home, &now, set));
-            once.union_with(&input.ever.dependents_of(&home, &Side { extents: &read, ..now }, set));
+            let read = Side { extents: &read, ..graph.side(input.dataset, self.extents()) };
+            once.union_with(&input.ever.dependents_of(&home, &read, &sets[input.dataset.0]));
         }
         once.subtract_with(&found);
         for output in entry.outputs.iter().filter(|_| !once.is_empty()) {
             let (_, changed) = self.compare(job, *output, &once.intersect(&among(self.dataset(*output))));
             found.union_with(&changed);
+        }
+        found
+    }
+
+    /// Partitions of a job that would be made now from any of `sets`, which has one for each dataset.
+    fn readers_now(&self, job: JobIx, sets: &[PartitionSet]) -> PartitionSet {
+        let graph = self.graph();
+        let entry = graph.job(job);
+        let home = entry.outputs[0];
+        let mut found = PartitionSet::empty(graph.home(job).shape);
+        for input in entry.inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
+            let ever = graph.dataset(home).extents_with_retired(self.as_of, &self.symbols);
+            let made = Side { extents: &ever, ..graph.side(home, self.extents()) };
+            let read = graph.side(input.dataset, self.extents());
+            found.union_with(&input.mapping.dependents_of(&made, &read, &sets[input.dataset.0]));
         }
         found
     }

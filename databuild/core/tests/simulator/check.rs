@@ -31,11 +31,11 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         // Of what is neither there nor being made, nobody asks whether its inputs have changed.
         let mut inputs_changed = PartitionSet::empty(dataset.shape);
         let mut suspect = PartitionSet::empty(dataset.shape);
-        if let Some(job) = dataset.producer {
+        if dataset.producer.is_some() {
             inputs_changed = facts.inputs_changed.intersect(&facts.present);
             // Nor of what has a retired key: it is compared when that comes back.
             inputs_changed = inputs_changed.within(&dataset.bounds(&state.symbols));
-            suspect = facts.suspect.intersect(&state.work(job).live);
+            suspect = facts.suspect.intersect(&being_made(&state, ix));
             // A lease does not tell whether these were compared before it; they are once it is over.
             facts.discovered.keys().for_each(|key| _ = suspect.remove(key));
         }
@@ -119,6 +119,20 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Partitions of a dataset that live runs make. Runs of an earlier graph may make some outputs of a job and not the
+/// others, which were compared before or are compared now.
+fn being_made(state: &State, ix: DatasetIx) -> PartitionSet {
+    let mut making = PartitionSet::empty(state.graph().dataset(ix).shape);
+    for run in state.runs.values().filter(|run| run.trial.is_none()) {
+        let graph = &run.graph.graph;
+        let mut outputs = graph.job(run.job).outputs.iter();
+        if outputs.any(|output| state.successor_of(graph, *output) == Some(ix)) {
+            making.union_with(&run.set);
+        }
+    }
+    making
 }
 
 /// What is known of data and of work.
@@ -240,6 +254,25 @@ pub fn within_limits(state: &State, capacity: Capacity, started: &[&AttemptSpec]
     Ok(())
 }
 
+/// Those of `set` that were made from something which a run found and which is queued or being made: only then is it
+/// known whether there is anything to do for them.
+fn awaits_found(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
+    let mut awaiting = PartitionSet::empty(set.shape());
+    for output in &state.graph().job(job).outputs {
+        for (key, found) in state.dataset(*output).discovered.iter().filter(|(key, _)| set.contains(key)) {
+            let pending = |text: &String| {
+                let Some((ix, set)) = state.graph().locate_set(text, &state.symbols) else { return false };
+                let work = state.graph().dataset(ix).producer.map(|producer| state.work(producer));
+                work.is_some_and(|work| work.todo.intersects(&set) || work.live.intersects(&set))
+            };
+            if found.iter().any(pending) {
+                awaiting.insert(key);
+            }
+        }
+    }
+    awaiting
+}
+
 /// Whether what is ready and fits is leased: only what waits and is looked at before, for something of which
 /// there is too little, may hold up what needs the same.
 pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) -> Result<(), String> {
@@ -262,7 +295,7 @@ pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) 
         let ready = &state.work(ix).ready;
         let wants = state.wants.values().filter(|want| !want.paused);
         let held = wants.filter_map(|want| want.remaining.get(&ix));
-        if held.into_iter().any(|held| held.intersects(ready)) {
+        if held.into_iter().any(|held| !held.intersect(ready).is_subset(&awaits_found(state, ix, ready))) {
             waiting.push((job, lacking(job)));
         }
     }

@@ -62,6 +62,7 @@ impl Lineage {
                 for output in made.outputs.iter().filter(|output| !external(&output.partition)) {
                     let made_from = read.get(keys_of(&output.partition)).cloned().unwrap_or_default();
                     self.hold(&output.partition, &output.version, made_from);
+                    self.clear_equals(&output.partition);
                 }
             }
             Event::Adopted(adopted) => {
@@ -131,12 +132,26 @@ impl Lineage {
     /// Good is what has that version, whenever it was made.
     fn pardon(&mut self, texts: &SetText, state: &State) {
         for named in self.named(texts, state) {
-            let same = (self.pieces[named].partition.clone(), self.pieces[named].version.clone());
-            for piece in &mut self.pieces {
-                if (&piece.partition, &piece.version) == (&same.0, &same.1) {
-                    piece.bad = false;
-                    piece.made_from.clear();
-                }
+            self.pardon_equals(named);
+            (self.pieces[named].bad, self.pieces[named].made_from) = (false, Vec::new());
+        }
+    }
+
+    /// What was made again from good data, and came out as before, was as good before.
+    fn clear_equals(&mut self, partition: &str) {
+        let held = self.held[&first_text(partition)];
+        if !self.is_bad(held, &mut BTreeMap::new()) {
+            self.pardon_equals(held);
+        }
+    }
+
+    /// All that the partition of this piece held before in its version is good.
+    fn pardon_equals(&mut self, of: usize) {
+        let same = (self.pieces[of].partition.clone(), self.pieces[of].version.clone());
+        for (at, piece) in self.pieces.iter_mut().enumerate() {
+            if at != of && (&piece.partition, &piece.version) == (&same.0, &same.1) {
+                piece.bad = false;
+                piece.made_from.clear();
             }
         }
     }

@@ -34,13 +34,18 @@ impl Rng {
     }
 }
 
-/// The seeds of a test: `count` of them from 0 on; `SEEDS` in the environment gives another number, `SEED`
-/// a single one.
+/// The seeds of a test: `count` of them from 0 on. `SEEDS` in the environment gives another number, `SEED` alone a
+/// single one, and both that many from that one on.
 pub fn seeds(count: u64) -> std::ops::Range<u64> {
-    match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(count),
+    match (number("SEED"), number("SEEDS")) {
+        (Some(seed), many) => seed..seed + many.unwrap_or(1),
+        (None, many) => 0..many.unwrap_or(count),
     }
+}
+
+/// Whether one seed runs alone, so that somebody wants to know where exactly it goes wrong.
+pub fn alone() -> bool {
+    number("SEED").is_some() && number("SEEDS").is_none()
 }
 
 /// How long a story is; `STEPS` in the environment gives another length.
