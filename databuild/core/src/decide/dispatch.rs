@@ -6,8 +6,9 @@ use crate::event::{ArmId, AttemptLeased, Event, PriorityClass, Refresh, WantEnde
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::state::{Run, State};
+use crate::state::{Run, State, Want};
 use jiff::Timestamp;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -47,7 +48,10 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
         let mut set = PartitionSet::empty(out.state.graph().home(job).shape);
         runs.iter().for_each(|run| set.union_with(run));
         let needed = to_build(out.state, job, &set);
-        let lacking = lacking_inputs(out.state, job, &needed);
+        let mut lacking = PartitionSet::empty(needed.shape());
+        for (as_of, part) in by_instant(out.state, job, &needed) {
+            lacking.union_with(&out.state.at(as_of, |state| lacking_inputs(state, job, &part)));
+        }
         if !lacking.is_empty() && replanned.insert(job) {
             // Nobody had planned for that. They are made first, or what needs them is given up.
             super::replan::replan_all(out, &[(job, lacking)]);
@@ -179,6 +183,30 @@ fn next_work<'s>(
     None
 }
 
+/// The queued `set` by the instant for which a run of each partition would read key spaces.
+fn by_instant(state: &State, job: JobIx, set: &PartitionSet) -> Vec<(Timestamp, PartitionSet)> {
+    let inputs = &state.graph().job(job).inputs;
+    let mut left = set.clone();
+    let mut found = Vec::new();
+    if inputs.iter().any(|input| input.time_dependent) {
+        // As for a lease, the want that looks furthest decides.
+        let mut wants: Vec<&Arc<Want>> = state.holders_of(job, set).collect();
+        wants.sort_by_key(|want| Reverse(want.as_of));
+        for want in wants {
+            let Some(held) = want.remaining.get(&job) else { continue };
+            let part = left.intersect(held);
+            if !part.is_empty() {
+                left.subtract_with(&part);
+                found.push((want.as_of, part));
+            }
+        }
+    }
+    if !left.is_empty() {
+        found.push((state.as_of, left));
+    }
+    found
+}
+
 /// Those of the queued `set` that are to be built, as far as can be told now.
 fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     state.settle(job, set);
@@ -191,7 +219,13 @@ fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     let mut needed = set.intersect(&state.work(job).forced);
     // Stale data is good enough for those who only want what is missing.
     needed.union_with(&state.absent(job, set));
-    needed.union_with(&state.outdated_set(job, set).intersect(&fresh));
+    for (as_of, part) in by_instant(state, job, &set.intersect(&fresh)) {
+        let outdated = state.at(as_of, |state| {
+            state.settle(job, &part);
+            state.outdated_set(job, &part)
+        });
+        needed.union_with(&outdated);
+    }
     needed
 }
 

@@ -339,7 +339,8 @@ impl Simulation {
             }
             match effect {
                 Effect::Start(spec) => {
-                    self.world.processes.insert(spec.attempt, Process::new(*spec));
+                    let process = Process::new(*spec, &self.core.state.symbols);
+                    self.world.processes.insert(process.spec.attempt, process);
                 }
                 Effect::Look { want, sets } => self.world.looks.push((want, sets)),
                 Effect::Cancel(attempt) => {
@@ -707,9 +708,16 @@ impl Simulation {
         if self.rng.percent(30) {
             wanted.class = PriorityClass::Backfill;
         }
+        wanted.as_of = self.sometimes_past();
         let seen = if self.rng.percent(80) { self.look(&target, refresh) } else { Sightings::default() };
         self.note(format!("want {target} {refresh:?}, {} seen", seen.seen.len()));
         self.step(Input::CreateWant(wanted, seen));
+    }
+
+    /// Mostly none, which means now; else an instant of the last days.
+    fn sometimes_past(&mut self) -> Option<Timestamp> {
+        let hours = self.rng.below(72) as i64;
+        self.rng.percent(10).then(|| self.now - SignedDuration::from_hours(hours))
     }
 
     fn plan(&mut self) {
@@ -719,6 +727,7 @@ impl Simulation {
         if self.rng.percent(20) {
             request.expires_seconds = Some(self.rng.below(100) as u64);
         }
+        request.as_of = self.sometimes_past();
         let seen = if self.rng.percent(80) { self.look(&target, refresh) } else { Sightings::default() };
         self.note(format!("plan {target} {refresh:?}, {} seen", seen.seen.len()));
         self.step(Input::CreatePlan(request, seen));

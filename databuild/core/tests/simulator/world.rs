@@ -24,6 +24,8 @@ pub struct File {
 #[derive(Debug, Clone)]
 pub struct Process {
     pub spec: AttemptSpec,
+    /// Each partition that it makes, with what that is made from: names of inputs and texts of partitions.
+    needs: Vec<(PartitionKey, Vec<(String, String)>)>,
     /// Marks of the files that it reads, by path, as they were when it started.
     pub marks: BTreeMap<String, u64>,
     /// What it has read so far, by the partition's text.
@@ -33,9 +35,23 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn new(spec: AttemptSpec) -> Process {
+    pub fn new(spec: AttemptSpec, symbols: &Symbols) -> Process {
+        let (graph, job) = (&spec.graph.graph, spec.graph.graph.job(spec.job));
+        let extents = graph.extents(spec.as_of, symbols);
+        let mut needs = Vec::new();
+        for key in spec.set.iter() {
+            let single = PartitionSet::single(spec.set.shape(), &key);
+            let mut read = Vec::new();
+            for (at, input) in job.inputs.iter().enumerate() {
+                for key in graph.inputs_of(&extents, spec.job, at, &single).iter() {
+                    let text = graph.dataset(input.dataset).partition_text(&key, symbols);
+                    read.push((input.name.clone(), text));
+                }
+            }
+            needs.push((key, read));
+        }
         let (marks, read) = (BTreeMap::new(), BTreeMap::new());
-        Process { spec, marks, read, phase: ProcessPhase::Ordered, cancel: false }
+        Process { spec, needs, marks, read, phase: ProcessPhase::Ordered, cancel: false }
     }
 
     /// Whether the executor has it, so that it survives the server.
@@ -249,20 +265,14 @@ pub fn staged(process: &Process, symbols: &Symbols) -> Option<Vec<OutputRecord>>
     let spec = &process.spec;
     let graph = &spec.graph.graph;
     let job = graph.job(spec.job);
-    let extents = graph.extents(spec.as_of, symbols);
     let mut made = Vec::new();
-    for key in spec.set.iter() {
-        let single = PartitionSet::single(spec.set.shape(), &key);
+    for (key, needs) in &process.needs {
         let mut read = Vec::new();
-        for (at, input) in job.inputs.iter().enumerate() {
-            for key in graph.inputs_of(&extents, spec.job, at, &single).iter() {
-                let text = graph.dataset(input.dataset).partition_text(&key, symbols);
-                let version = process.read.get(&text)?.clone();
-                read.push((input.name.clone(), text, version));
-            }
+        for (name, text) in needs {
+            read.push((name.clone(), text.clone(), process.read.get(text)?.clone()));
         }
         made.extend(job.outputs.iter().map(|ix| {
-            let text = graph.dataset(*ix).partition_text(&key, symbols);
+            let text = graph.dataset(*ix).partition_text(key, symbols);
             output(&text, &made_version(job, &spec.params, &text, &read))
         }));
     }
