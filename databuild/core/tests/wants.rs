@@ -3,7 +3,7 @@
 mod support;
 
 use databuild_core::decide::blocker::of_want;
-use databuild_core::decide::{Blocker, Input, PlanRequest, Refusal, Reply, Sighting, Sightings, WantRequest};
+use databuild_core::decide::{Blocker, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest};
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, RequestKey, WantOutcome};
 use databuild_core::ids::WantId;
 use support::graphs::{days, listed, reads, GraphSpec};
@@ -217,16 +217,10 @@ fn latest() -> GraphSpec {
         .job("write", &["report"], &[], vec![reads("latest")])
 }
 
-fn see_raw(workspace: &mut Workspace) {
-    let (dataset, all) = workspace.core.state.resolve_at("raw", workspace.now).unwrap();
-    let content = |key| Sighting::Content { dataset, key, version: "r1".to_owned(), mark: 0 };
-    workspace.see(all.iter().map(content).collect());
-}
-
 #[test]
 fn what_somebody_asks_for_as_of_the_past_is_made_from_the_past() {
     let mut workspace = Workspace::new(&latest(), 1);
-    see_raw(&mut workspace);
+    workspace.observe("raw", "r1");
     workspace.want(&["report"], Refresh::Stale);
     workspace.finish_all("v1");
     let past = Some("2010-01-10T12:00:00Z".parse().unwrap());
@@ -256,7 +250,7 @@ fn what_somebody_asks_for_as_of_the_past_is_made_from_the_past() {
 #[test]
 fn of_wants_that_are_open_together_the_one_that_looks_furthest_decides() {
     let mut workspace = Workspace::new(&latest(), 0);
-    see_raw(&mut workspace);
+    workspace.observe("raw", "r1");
     let past = Some("2010-01-10T12:00:00Z".parse().unwrap());
     let past = WantRequest { as_of: past, ..request(&["latest"], Refresh::Stale) };
     let past = workspace.try_want(past).unwrap();
