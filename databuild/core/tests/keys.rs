@@ -9,7 +9,7 @@ use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::graph::file::EdgeName;
 use databuild_core::state::Verdict;
 use support::graphs::{dynamic, listed, reads, GraphSpec};
-use support::workspace::{end_of, output, request, Workspace};
+use support::workspace::{end_of, output, planning, request, Workspace};
 
 /// `raw` for each customer, `clean` from it, `report` from all of `clean`.
 fn customers() -> GraphSpec {
@@ -482,4 +482,35 @@ fn what_is_invoked_for_a_key_goes_with_it() {
     workspace.retire(&["acme"]).unwrap();
     let work = &workspace.core.state.dump().work[0];
     assert_eq!(work.by_hand, work.todo, "nothing is queued by hand that is not queued");
+}
+
+#[test]
+fn another_order_of_listed_keys_is_another_input_of_what_reads_several() {
+    let sizes = |keys: &[&str]| {
+        let size = [listed("size", keys)];
+        GraphSpec::new()
+            .job("make", &["part"], &size, vec![])
+            .job("each", &["copy"], &size, vec![reads("part")])
+            .job("join", &["whole"], &[], vec![reads("part").all("size")])
+            .job("pick", &["two"], &[], vec![reads("part").only("size", &["M", "S"])])
+    };
+    let undone = |workspace: &mut Workspace| {
+        let (plan, _) = workspace.try_plan(planning(&["copy", "whole", "two"], Refresh::Stale));
+        plan.rows.iter().flat_map(|row| row.partitions.clone()).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    let mut workspace = Workspace::new(&sizes(&["S", "M", "L"]), 4);
+    workspace.want(&["copy", "whole", "two"], Refresh::Stale);
+    workspace.finish_all("v1");
+    // `two` gets M and S in their old order.
+    workspace.register(&sizes(&["S", "L", "M"]));
+    assert_eq!(undone(&mut workspace), ["whole"]);
+    workspace.register(&sizes(&["L", "M", "S"]));
+    assert_eq!(undone(&mut workspace), ["whole", "two"]);
+    workspace.register(&sizes(&["S", "M", "L"]));
+    assert_eq!(undone(&mut workspace), none);
+    workspace.register(&sizes(&["L", "M", "S"]));
+    workspace.want(&["whole", "two"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v2"), ["two", "whole"]);
+    assert_eq!(undone(&mut workspace), none);
 }

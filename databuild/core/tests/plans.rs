@@ -5,7 +5,7 @@ mod support;
 use databuild_core::decide::{Input, PlanRequest, Refusal, Sighting, Sightings, MOST_PLANS};
 use databuild_core::event::{AttemptOutcome, Event, PlanCreated, PlanRowKind, Refresh, WantOutcome};
 use databuild_core::ids::{PlanId, WantId};
-use support::graphs::{days, reads, GraphSpec};
+use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{applying, planning, request, Workspace};
 
 /// `a` -> `b` -> `c`, one partition each; `raw` is read by `a`; `x` has nothing to do with them.
@@ -327,4 +327,28 @@ fn a_large_plan_is_a_small_event_and_says_where_it_changed() {
     let changes = changes(workspace.apply(plan.plan));
     assert_eq!(changes.len(), 1);
     assert!(changes[0].starts_with("something in `raw/date=2005-06-"), "{changes:?}");
+}
+
+#[test]
+fn what_reads_more_than_it_was_made_from_is_certain_to_be_built() {
+    let listing = |keys: &[&str]| {
+        let name = [listed("name", keys)];
+        GraphSpec::new()
+            .job("make", &["part"], &name, vec![])
+            .job("join", &["whole"], &[], vec![reads("part").all("name")])
+            .job("copy", &["copy"], &[], vec![reads("whole")])
+    };
+    let mut workspace = Workspace::new(&listing(&["a", "b"]), 4);
+    workspace.want(&["copy"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.register(&listing(&["a", "b", "c"]));
+    let plan = workspace.plan(&["copy"], Refresh::Stale);
+    let rows: Vec<_> =
+        plan.rows.iter().map(|row| (row.partitions[0].as_str(), row.kind, row.reason.as_str())).collect();
+    let expected = [
+        ("part/name=c", PlanRowKind::Certain, "missing"),
+        ("whole", PlanRowKind::Certain, "inputs_changed"),
+        ("copy", PlanRowKind::IfChanged, "upstream_built"),
+    ];
+    assert_eq!(rows, expected);
 }

@@ -16,6 +16,7 @@ use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
+use databuild_core::observation::version_fault;
 use databuild_core::report::{self, Expected, Said};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -341,6 +342,18 @@ fn collect_outputs(
     }
 }
 
+/// The data version of what is no file: what the job says, or the run's name. Fails with what is wrong with it.
+fn reported_version(version: Option<String>, run: &str) -> Result<String, &'static str> {
+    match version {
+        None => Ok(format!("run:{run}")),
+        // Readers are told that such a partition is empty, which the version has to tell as well.
+        Some(version) if version == EMPTY_VERSION => {
+            Err("stands for a partition without data; report `empty`, or name another version")
+        }
+        Some(version) => version_fault(&version).map_or(Ok(version), Err),
+    }
+}
+
 /// The record of an output, and its file if there is one; or why there is none, and whether for good.
 pub(super) fn collect_one(
     request: &Request,
@@ -362,7 +375,9 @@ pub(super) fn collect_one(
         Said::Nothing => (None, serde_json::Map::new()),
     };
     let Some(path) = &output.path else {
-        let version = version.unwrap_or_else(|| format!("run:{}", request.run));
+        let version = reported_version(version, &request.run).map_err(|fault| {
+            (format!("{}: the version that the job reports {fault}", output.partition), true)
+        })?;
         return Ok((record(output, version, false, 0, metadata), None));
     };
     let inspected =
@@ -454,6 +469,16 @@ mod tests {
         assert_eq!(said(" \n"), "exit code 1");
         let long = said(&"é".repeat(1_000));
         assert_eq!(long.chars().count(), "exit code 1: ".len() + LONGEST_LINE);
+    }
+
+    #[test]
+    fn a_version_that_a_job_reports_is_a_word_of_its_own() {
+        let reported = |version: &str| reported_version(Some(version.to_owned()), "r1");
+        assert_eq!(reported_version(None, "r1"), Ok("run:r1".to_owned()));
+        assert_eq!(reported("2010-06-02"), Ok("2010-06-02".to_owned()));
+        assert!(reported("empty").unwrap_err().contains("without data"));
+        assert_eq!(reported(""), Err("is empty"));
+        assert_eq!(reported(&"v".repeat(2_000)), Err("is longer than 1024 bytes"));
     }
 
     #[test]

@@ -175,7 +175,8 @@ pub struct Job {
 pub struct Input {
     /// The job's name for it.
     pub name: String,
-    /// 64-bit hash of the name; part of input digests.
+    /// 64-bit hash of the name, and of the order of listed keys where it is not that of their numbers; part of input
+    /// digests.
     pub hash: u64,
     /// What is read.
     pub dataset: DatasetIx,

@@ -20,11 +20,11 @@ use super::observe::resolve_observe;
 use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
-use crate::digest::{hash64, sha256_of_texts};
+use crate::digest::{hash64, mix, sha256_of_texts};
 use crate::keys::{key_fault, shown, KeyError, KeySpace};
 use crate::mapping::{DimRule, Edge, Mapping};
 use crate::partition_set::Shape;
-use crate::range_set::RangeSet;
+use crate::range_set::{Key, RangeSet};
 use crate::symbols::Symbols;
 use crate::template::rename_holes;
 use crate::time::{Granularity, TimeSpace};
@@ -362,7 +362,7 @@ fn resolve_job(
                 let mapping = resolve_mapping(input, &datasets[ix.0], first, &entry.label, symbols, problems);
                 inputs.extend(mapping.map(|mapping| Input {
                     name: input.name.clone(),
-                    hash: hash64(&input.name),
+                    hash: order_hash(hash64(&input.name), &mapping, &datasets[ix.0].spaces),
                     dataset: *ix,
                     ever: mapping.ever(),
                     mapping,
@@ -682,6 +682,25 @@ fn cycle_problem(
         format!("jobs wait for each other: {text}"),
         "break the circle: a dataset cannot be needed to make itself",
     )
+}
+
+/// The hash of an input's name with that of the order in which its keys are handed to the job. Keys that stand in the
+/// order in which they were first declared leave it as it is.
+fn order_hash(name: u64, mapping: &Mapping, spaces: &[KeySpace]) -> u64 {
+    let mut hash = name;
+    for (dim, (rule, space)) in mapping.rules.iter().zip(spaces).enumerate() {
+        let KeySpace::Static(keys, _) = space else { continue };
+        let read: Vec<Key> = match rule {
+            DimRule::All => keys.clone(),
+            DimRule::Only(only) => keys.iter().copied().filter(|key| only.contains(*key)).collect(),
+            // One key of a listed dimension has no order.
+            _ => continue,
+        };
+        if !read.is_sorted() {
+            hash = read.iter().fold(mix(hash, dim as u64), |hash, key| mix(hash, u64::from(*key)));
+        }
+    }
+    hash
 }
 
 fn mark_time_dependence(graph: &mut Graph) {

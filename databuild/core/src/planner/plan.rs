@@ -337,10 +337,7 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
         asks.subtract_with(&certain);
         if !asks.is_empty() {
             certain.union_with(&asks);
-            match reasons.iter_mut().find(|(reason, _)| *reason == Reason::Outdated(Verdict::InputsChanged)) {
-                Some((_, set)) => set.union_with(&asks),
-                None => reasons.push((Reason::Outdated(Verdict::InputsChanged), asks)),
-            }
+            add(&mut reasons, Reason::Outdated(Verdict::InputsChanged), &asks);
         }
         let mut forced = PartitionSet::empty(needed.shape());
         for (_, set) in forcing.iter().filter(|(job, _)| *job == ix) {
@@ -362,8 +359,14 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
             let read = graph.side(input.dataset, state.extents());
             input.mapping.dependents_of(&home, &read, set).intersect(needed)
         };
+        let mut new_inputs = PartitionSet::empty(needed.shape());
         for input in &job.inputs {
-            touched.union_with(&dependents(input, &changing[input.dataset.0]));
+            let changing = &changing[input.dataset.0];
+            touched.union_with(&dependents(input, changing));
+            new_inputs.union_with(&dependents(
+                input,
+                &changing.subtract(&state.dataset(input.dataset).remembered()),
+            ));
         }
         for found in matters.found.iter().filter(|found| found.job == ix) {
             if needed.contains(&found.key) && before.changing[found.dataset.0].contains(&found.input) {
@@ -373,6 +376,12 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
         if refresh == Refresh::Missing {
             // What is there is good enough, whatever becomes of its inputs.
             touched = touched.intersect(&certain);
+        }
+        // What never held data is no part of any digest, so that reading it changes that for certain.
+        let anew = new_inputs.intersect(&touched).subtract(&certain);
+        if !anew.is_empty() {
+            certain.union_with(&anew);
+            add(&mut reasons, Reason::Outdated(Verdict::InputsChanged), &anew);
         }
         // Of these, a run has to read all inputs. What is current does not miss those that are gone.
         let to_build = certain.union(&touched);
@@ -436,7 +445,7 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
             .iter()
             .find(inputs_changed)
             .map_or_else(|| PartitionSet::empty(needed.shape()), |(_, set)| set.intersect(&touched));
-        let open = open.subtract(&forced);
+        let open = open.subtract(&forced).subtract(&new_inputs);
         certain.subtract_with(&open);
         let if_changed = touched.subtract(&certain).subtract(&unbuildable);
         reasons.iter_mut().for_each(|(_, set)| set.subtract_with(&unbuildable.union(&open)));
@@ -474,6 +483,14 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
     let skipped = matters.skipped.clone();
     let plan = Plan { jobs, blocked, skipped, absent, tainted, unseen, unread, current };
     (plan, Walked { changing, unknown, dead })
+}
+
+/// Adds partitions that stand in a plan for this reason.
+fn add(reasons: &mut Vec<(Reason, PartitionSet)>, reason: Reason, more: &PartitionSet) {
+    match reasons.iter_mut().find(|(other, _)| *other == reason) {
+        Some((_, set)) => set.union_with(more),
+        None => reasons.push((reason, more.clone())),
+    }
 }
 
 /// Partitions of a dataset that a closure wants, reads or makes.

@@ -274,7 +274,7 @@ pub(crate) fn reads_the_same(before: &Graph, old: JobIx, graph: &Graph, new: Job
         && a.inputs.len() == b.inputs.len()
         && a.inputs.iter().zip(&b.inputs).all(|(a, b)| {
             let (read_a, read_b) = (before.dataset(a.dataset), graph.dataset(b.dataset));
-            a.name == b.name
+            a.hash == b.hash
                 && a.mapping == b.mapping
                 && read_a.hash == read_b.hash
                 && read_a.has_axes_of(read_b)

@@ -146,9 +146,11 @@ pub fn enumerated(
                 continue;
             }
             changing.extend(outputs);
-            // What is made anew upstream may come out as it was.
+            // What is made anew upstream may come out as it was, unless it never was.
+            let never = |(ix, key): &Partition| state.dataset(*ix).entries.get(key).is_none();
+            let anew = touched && read.iter().any(|input| changing.contains(input) && never(input));
             let open = touched && !missing && !otherwise;
-            if (!outdated || open) && !forced {
+            if (!outdated || open) && !anew && !forced {
                 plan.if_changed.insert(at);
             } else if !touched && !forced && joinable(state, ix, key) {
                 plan.joined.insert(at);
