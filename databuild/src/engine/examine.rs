@@ -155,8 +155,9 @@ fn judge(
 
 /// Whether some input of an attempt was changed while it ran; its files go to `moved`.
 fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>) -> Option<AttemptReport> {
-    *moved = moved_files(request).into_iter().map(|file| file.partition.clone()).collect();
-    let own = moved.first().map(|first| super::moved::report(first, moved.len() - 1));
+    let found = moved_files(request);
+    let own = super::moved::report(&found);
+    *moved = found.into_iter().map(|moved| moved.partition).collect();
     let asked = || ended.asked.clone().filter(|report| report.outcome == AttemptOutcome::InputsMoved);
     own.or_else(asked)
 }
