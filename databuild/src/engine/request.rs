@@ -293,7 +293,7 @@ pub(super) fn build(
 }
 
 /// The version of what is at `path`; none if nothing is, or if it cannot be read.
-fn version_at(path: &Path) -> Option<String> {
+pub(super) fn version_at(path: &Path) -> Option<String> {
     publish::observe(path).ok().flatten().map(|found| found.hash.to_string())
 }
 
