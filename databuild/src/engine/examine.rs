@@ -26,7 +26,7 @@ pub(super) const CANCELED: &str = "canceled";
 const PASSING: [i32; 7] =
     [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EAGAIN, libc::EMFILE, libc::ENFILE];
 /// Data version of a partition that is empty by the job's word.
-const EMPTY_VERSION: &str = "empty";
+pub(super) const EMPTY_VERSION: &str = "empty";
 /// Characters of what a job said last that its message has.
 const LONGEST_LINE: usize = 300;
 

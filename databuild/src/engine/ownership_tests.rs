@@ -106,3 +106,62 @@ fn a_file_in_the_place_of_a_folder_is_named_with_what_it_is() {
         assert_eq!(error.to_string(), expected);
     }
 }
+
+#[test]
+fn a_file_in_the_place_of_an_empty_partition_is_altered_and_can_be_adopted() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    let place = bench.root().join("made/out.txt");
+    fn empty() -> Hooks<'static> {
+        Hooks::running(|root, id| {
+            if id.run.0 % 2 == 1 {
+                let name = AttemptName::new(id.to_string()).unwrap();
+                let report = AttemptFiles::new(&root.join("spool"), &name).report();
+                fs::write(report, "{\"type\": \"empty\", \"partition\": \"out\"}\n").unwrap();
+            }
+        })
+    }
+    bench.want("out");
+    assert_eq!(bench.run(&mut empty()), [SUCCESS]);
+    assert!(!place.exists());
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 2]);
+    fs::write(&place, "by hand").unwrap();
+    assert_eq!(bench.scan(), [0, 1, 0, 0, 0, 2]);
+    assert_eq!(bench.scan(), [0, 1, 0, 1, 0, 2], "the same, and known");
+    // Who takes it away again makes it what was published.
+    fs::remove_file(&place).unwrap();
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 2]);
+    assert!(bench.build("out").is_empty());
+    fs::write(&place, "by hand").unwrap();
+    let found = bench.handle().look_for_adoption(&["out".to_owned()]).unwrap();
+    assert_eq!((found.files.len(), found.recorded.count), (1, 0));
+    let seen = bench.look(&["out"]);
+    bench.step(Input::Adopt(AdoptRequest { files: found.files, by: "me".to_owned() }, seen));
+    assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 2]);
+    assert!(bench.build("out").is_empty());
+    assert_eq!(bench.made("out.txt"), "by hand");
+}
+
+#[test]
+fn an_empty_input_is_made_again_before_it_is_read_if_somebody_puts_a_file_there() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    bench.want("top");
+    let mut emptied = 0;
+    let mut hooks = Hooks::running(|root, id| {
+        if id.run.0 == 1 {
+            let name = AttemptName::new(id.to_string()).unwrap();
+            let report = AttemptFiles::new(&root.join("spool"), &name).report();
+            fs::write(report, "{\"type\": \"empty\", \"partition\": \"out\"}\n").unwrap();
+        }
+    });
+    hooks.leased = Some(Box::new(|root, id| {
+        emptied += 1;
+        if id.run.0 == 2 && emptied == 2 {
+            fs::write(root.join("made/out.txt"), "by hand").unwrap();
+        }
+    }));
+    assert_eq!(bench.run(&mut hooks), [SUCCESS, MOVED, SUCCESS, SUCCESS]);
+    drop(hooks);
+    assert_eq!(bench.made("top.txt"), "top of out of A");
+}

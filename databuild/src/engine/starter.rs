@@ -237,7 +237,9 @@ impl Starter {
                 return Err(fault(message, false));
             }
             let facts = state.dataset(now);
-            for key in set.iter().filter(|key| !facts.empty.contains(key)) {
+            for key in set.iter() {
+                // It has no file, unless somebody put one there.
+                let empty = facts.empty.contains(&key);
                 let entry = facts.entries.get(&key).filter(|_| facts.present.contains(&key));
                 match seen.sightings.get(&(now, key.clone())) {
                     Some(Sighting::Gone(..)) => {
@@ -253,6 +255,7 @@ impl Starter {
                         }
                         marks.insert((*ix, key), StatMark(*mark));
                     }
+                    None if empty => {}
                     None => {
                         let mark = entry.map_or(0, |entry| entry.mark);
                         marks.insert((*ix, key), StatMark(mark));

@@ -355,6 +355,11 @@ impl Bench {
         for output in outputs {
             let file = request.outputs.iter().find(|file| file.partition == output.partition).unwrap();
             let place = file.final_path.as_ref().unwrap();
+            if output.empty {
+                marks.push(0);
+                drop(fs::remove_file(place));
+                continue;
+            }
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::rename(file.path.as_ref().unwrap(), place).unwrap();
             marks.push(publish::stat_mark(place).unwrap().unwrap().0);
