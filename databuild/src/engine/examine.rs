@@ -27,7 +27,7 @@ pub(super) const CANCELED: &str = "canceled";
 const PASSING: [i32; 7] =
     [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EAGAIN, libc::EMFILE, libc::ENFILE];
 /// Data version of a partition that is empty by the job's word.
-const EMPTY_VERSION: &str = "empty";
+pub(super) const EMPTY_VERSION: &str = "empty";
 /// Characters of what a job said last that its message has.
 const LONGEST_LINE: usize = 300;
 
@@ -156,8 +156,9 @@ fn judge(
 
 /// Whether some input of an attempt was changed while it ran; its files go to `moved`.
 fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>) -> Option<AttemptReport> {
-    *moved = moved_files(request).into_iter().map(|file| file.partition.clone()).collect();
-    let own = moved.first().map(|first| super::moved::report(first, moved.len() - 1));
+    let found = moved_files(request);
+    let own = super::moved::report(&found);
+    *moved = found.into_iter().map(|moved| moved.partition).collect();
     let asked = || ended.asked.clone().filter(|report| report.outcome == AttemptOutcome::InputsMoved);
     own.or_else(asked)
 }

@@ -2,6 +2,7 @@
 //! state says? One cheap look at each; only what differs is read. What cannot be looked at is not gone: it comes back
 //! with the reason, for the core to judge.
 
+use super::examine::EMPTY_VERSION;
 use super::observers::Observers;
 use crate::publish::{self, FileState, StatMark};
 use databuild_core::decide::{Refusal, Sighting, Sightings};
@@ -130,6 +131,8 @@ fn look_at_paths(
     let mut known: Vec<(DatasetIx, PartitionKey)> = Vec::new();
     let mut items: Vec<(PathBuf, StatMark)> = Vec::new();
     let mut unknown: Vec<(DatasetIx, PartitionKey, PathBuf)> = Vec::new();
+    let mut vacant: Vec<(DatasetIx, PartitionKey)> = Vec::new();
+    let mut vacant_items: Vec<(PathBuf, StatMark)> = Vec::new();
     for (ix, set) in sets {
         let (ix, dataset, facts) = (*ix, graph.dataset(*ix), state.dataset(*ix));
         if dataset.observe.is_some() || dataset.path.is_none() {
@@ -145,8 +148,11 @@ fn look_at_paths(
             let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
             let path = workspace.join(path);
             match facts.entries.get(&key).filter(|_| present) {
-                // Empty partitions have no file.
-                Some(_) if facts.empty.contains(&key) => {}
+                // Empty partitions have no file, and so no mark.
+                Some(_) if facts.empty.contains(&key) => {
+                    vacant.push((ix, key));
+                    vacant_items.push((path, StatMark(0)));
+                }
                 Some(entry) if entry.mark != 0 && !deep => {
                     known.push((ix, key));
                     items.push((path, StatMark(entry.mark)));
@@ -165,6 +171,18 @@ fn look_at_paths(
             FileState::Changed => unknown.push((ix, key, path)),
         }
     }
+    let states = publish::check_files(&vacant_items, threads);
+    for (((dataset, key), (path, _)), found) in vacant.into_iter().zip(vacant_items).zip(states) {
+        match found {
+            FileState::Missing if state.dataset(dataset).altered.contains(&key) => {
+                // What somebody had put there is gone.
+                let version = EMPTY_VERSION.to_owned();
+                seen.push(Sighting::Content { dataset, key, version, mark: 0 });
+            }
+            FileState::Missing => {}
+            FileState::Same | FileState::Changed => unknown.push((dataset, key, path)),
+        }
+    }
     let mut blanks = Blanks::default();
     for (dataset, key, path) in unknown {
         match publish::look(&path) {
@@ -172,6 +190,7 @@ fn look_at_paths(
             Look::Present { version, mark, .. } => {
                 seen.push(Sighting::Content { dataset, key, version, mark });
             }
+            Look::Absent if state.dataset(dataset).empty.contains(&key) => {}
             Look::Absent => seen.push(Sighting::Gone(dataset, key)),
             Look::Unknown(blind) => blanks.add(state, dataset, &key, blind),
         }

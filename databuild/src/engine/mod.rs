@@ -28,6 +28,7 @@ mod keeper;
 mod moved;
 mod observers;
 mod orchestrator;
+mod ownership;
 mod pace;
 mod perform;
 mod publisher;

@@ -182,10 +182,10 @@ impl Performer {
         attempt: AttemptId,
         outputs: &[OutputRecord],
         state: &State,
-    ) -> Result<Vec<Option<Output>>, String> {
+    ) -> Result<Vec<(String, Option<Output>)>, String> {
         let Some(run) = state.runs.get(&attempt.run) else { return Err(format!("{attempt} is not known")) };
         let graph = &run.graph.graph;
-        let place = |output: &OutputRecord| {
+        let place = |output: &OutputRecord| -> Result<Option<Output>, String> {
             let (ix, key) = graph
                 .locate(&output.partition, &state.symbols)
                 .ok_or_else(|| format!("{} is not in the graph", output.partition))?;
@@ -206,7 +206,7 @@ impl Performer {
             };
             Ok(Some(Output { staging, place, content }))
         };
-        outputs.iter().map(place).collect()
+        outputs.iter().map(|output| Ok((output.partition.clone(), place(output)?))).collect()
     }
 
     /// Connects to a runner. The input that follows says whether there is one, and which of the `live` attempts are

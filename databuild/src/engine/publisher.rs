@@ -2,6 +2,7 @@
 //! are synced once for many outputs.
 
 use super::orchestrator::Message;
+use super::ownership::Claim;
 use super::pace::Pace;
 use super::staging::Staging;
 use crate::publish::{self, Output, Publication, PublishError, Reserved};
@@ -17,7 +18,8 @@ pub(super) enum PublishOrder {
     /// All outputs of an attempt whose intent is durable; none for those that are not files.
     Publish {
         attempt: AttemptId,
-        outputs: Vec<Option<Output>>,
+        /// By partition.
+        outputs: Vec<(String, Option<Output>)>,
         /// A server before this one may have begun.
         again: bool,
     },
@@ -25,10 +27,14 @@ pub(super) enum PublishOrder {
     Clear { attempt: AttemptId },
 }
 
+/// What must not be replaced by the outputs of an attempt: refuses claims to it.
+pub(super) type Guard<'g> = &'g dyn Fn(AttemptId, Vec<Claim<'_>>) -> Result<(), PublishError>;
+
 /// Carries out orders until the channel closes.
 pub(super) fn publisher(
     staging: &Staging,
     reserved: &Reserved,
+    guard: Guard<'_>,
     orders: &Receiver<PublishOrder>,
     to_loop: &Sender<Message>,
     pace: &Pace,
@@ -46,11 +52,19 @@ pub(super) fn publisher(
                     if answered.insert(attempt) {
                         // Nothing has a mark but files.
                         let place = |output: &Output| output.content.map(|_| output.place.clone());
-                        let places = outputs.iter().map(|output| output.as_ref().and_then(place)).collect();
-                        let outputs = outputs.into_iter().flatten().collect();
+                        let places =
+                            outputs.iter().map(|(_, output)| output.as_ref().and_then(place)).collect();
+                        let (partitions, outputs): (Vec<String>, _) =
+                            outputs.into_iter().filter_map(|(text, output)| Some((text, output?))).unzip();
                         let publication =
                             if again { Publication::again(outputs) } else { Publication::first(outputs) };
-                        published.push(Published::new(attempt, publication, places, reserved));
+                        let claims =
+                            publication.staged().map(|(n, output)| Claim::of_staged(&partitions[n], output));
+                        let guarded = guard(attempt, claims.collect());
+                        published.push(match guarded {
+                            Ok(()) => Published::new(attempt, publication, places, reserved),
+                            Err(error) => Published::refused(attempt, publication, places, error),
+                        });
                     }
                 }
             }
@@ -104,6 +118,17 @@ impl Published {
         Published { attempt, publication, places, result }
     }
 
+    /// Takes back what a server before this one may have published of it.
+    fn refused(
+        attempt: AttemptId,
+        mut publication: Publication,
+        places: Vec<Option<PathBuf>>,
+        error: PublishError,
+    ) -> Published {
+        let result = Err(publication.back_after(error));
+        Published { attempt, publication, places, result }
+    }
+
     fn told(self) -> Input {
         let attempt = self.attempt;
         match self.result {
@@ -143,14 +168,14 @@ mod tests {
     use std::sync::mpsc;
 
     /// What is answered to orders that come together.
-    fn answers(staging: &Staging, orders: Vec<PublishOrder>) -> Vec<Input> {
+    fn answers(staging: &Staging, guard: Guard<'_>, orders: Vec<PublishOrder>) -> Vec<Input> {
         let (send, receive) = mpsc::channel();
         let (to_loop, answers) = mpsc::channel();
         orders.into_iter().for_each(|order| send.send(order).unwrap());
         drop(send);
         let reserved =
             Reserved::new(std::path::Path::new("/no workspace"), std::path::Path::new("/no state"));
-        publisher(staging, &reserved, &receive, &to_loop, &Pace::default());
+        publisher(staging, &reserved, guard, &receive, &to_loop, &Pace::default());
         drop(to_loop);
         let input = |message| match message {
             Message::Input(input) => *input,
@@ -172,17 +197,50 @@ mod tests {
                 content: Some(publish::ContentHash::from_sha256([0; 32])),
             };
             std::fs::write(&output.place, "old").unwrap();
-            Some(output)
+            output
         };
-        let outputs = vec![output("a"), None, output("b")];
+        let outputs =
+            ["a", "-", "b"].map(|name| (name.to_owned(), (name != "-").then(|| output(name)))).to_vec();
         std::fs::write(root.join("r1-1/1/a"), "new").unwrap();
         let order = |again| PublishOrder::Publish { attempt, outputs: outputs.clone(), again };
         let staging = Staging::new(root.clone());
-        let answers = answers(&staging, vec![order(false), order(true), PublishOrder::Clear { attempt }]);
+        let orders = vec![order(false), order(true), PublishOrder::Clear { attempt }];
+        let answers = answers(&staging, &|_, _| Ok(()), orders);
         let [Input::PublishFailed { attempt: failed, message }] = &answers[..] else { panic!("{answers:?}") };
         assert_eq!(*failed, attempt);
         assert!(message.contains("was not written"), "{message}");
         assert_eq!(std::fs::read_to_string(folder.path().join("a")).unwrap(), "old");
         assert!(!root.join("r1-1").exists());
+    }
+
+    #[test]
+    fn what_is_refused_when_it_is_staged_replaces_nothing_and_what_was_in_place_goes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("staging");
+        let attempt: AttemptId = "r1-1".parse().unwrap();
+        std::fs::create_dir_all(root.join("r1-1/1")).unwrap();
+        let output = |name: &str| {
+            let staging = root.join("r1-1/1").join(name);
+            std::fs::write(&staging, "new").unwrap();
+            let content = Some(publish::inspect(&staging).unwrap().hash);
+            let place = folder.path().join(name);
+            std::fs::write(&place, "old").unwrap();
+            (name.to_owned(), Some(Output { staging, place, content }))
+        };
+        let outputs = vec![output("a"), output("b")];
+        // A server before this one came so far.
+        let [a, a_staged] = [folder.path().join("a"), root.join("r1-1/1/a")];
+        std::fs::write(&a, "new").unwrap();
+        std::fs::write(&a_staged, "old").unwrap();
+        let guard = |_, claims: Vec<Claim<'_>>| {
+            let partitions: Vec<_> = claims.iter().map(|claim| claim.partition).collect();
+            assert_eq!(partitions, ["b"], "the other one is in its place");
+            Err(PublishError::GivenUp { path: "no".into() })
+        };
+        let orders = vec![PublishOrder::Publish { attempt, outputs, again: true }];
+        let answers = answers(&Staging::new(root.clone()), &guard, orders);
+        assert!(matches!(&answers[..], [Input::PublishFailed { .. }]), "{answers:?}");
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!((read("a").as_str(), read("b").as_str()), ("old", "old"));
     }
 }

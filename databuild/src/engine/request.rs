@@ -1,7 +1,7 @@
 //! The request: what a job is told, and what the server reads back after a restart to find its outputs.
 
 use super::staging::{self, Staging};
-use crate::publish::{self, StatMark};
+use crate::publish::{self, Imprint, PublishError, StatMark};
 use crate::store::Reader;
 use databuild_core::decide::AttemptSpec;
 use databuild_core::digest::hash64;
@@ -12,6 +12,7 @@ use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
 use databuild_core::symbols::Symbols;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,10 @@ pub struct Request {
     /// Dynamic key spaces that it may add keys to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adds_keys: Vec<String>,
+    /// The latest time at which a file of an input was changed, in nanoseconds since 1970. Absent if there is none, and
+    /// in requests of versions that did not look at that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<i64>,
 }
 
 /// One partition to be made.
@@ -83,6 +88,9 @@ pub struct InputFile {
     /// The files that match its pattern; absent unless it is observed by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<PathBuf>>,
+    /// The folder to which their names in the data version are relative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<PathBuf>,
     /// Where it is on the web; absent unless it is observed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -92,10 +100,13 @@ pub struct InputFile {
     pub metadata: serde_json::Value,
     /// The job that made it had nothing to produce.
     pub empty: bool,
-    /// Of its files, when the attempt started, by which the server tells whether they are as they were; in hexadecimal
-    /// digits. Absent for what is not a file.
+    /// Of its files, when the attempt started, without their times of change; in hexadecimal digits. Absent for what is
+    /// not a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
+    /// The same with their times of change. By both the server tells whether they are as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_mark: Option<String>,
 }
 
 /// Marks of the files of inputs, by the dataset of an attempt's graph.
@@ -128,8 +139,25 @@ impl InputFile {
         !self.empty && (self.path.as_ref().is_some_and(gone) || self.paths.as_ref().is_some_and(all_gone))
     }
 
-    pub(super) fn mark(&self) -> Option<StatMark> {
-        u64::from_str_radix(self.mark.as_ref()?, 16).ok().map(StatMark)
+    /// What inodes said of its files but for the times of change.
+    pub(super) fn body(&self) -> Option<u64> {
+        u64::from_str_radix(self.mark.as_ref()?, 16).ok()
+    }
+
+    /// What inodes said of its files when the attempt started; none if a version wrote the request that looked at less.
+    pub(super) fn imprint(&self, changed_at: Option<i64>) -> Option<Imprint> {
+        let mark = StatMark(u64::from_str_radix(self.change_mark.as_ref()?, 16).ok()?);
+        Some(Imprint { mark, body: self.body()?, changed_at: changed_at? })
+    }
+
+    /// Whether its files hold what the request says.
+    pub(super) fn holds_its_version(&self) -> bool {
+        let found = match (&self.path, &self.paths, &self.base) {
+            (Some(path), ..) => version_at(path),
+            (None, Some(paths), Some(base)) => publish::version_of_files(base, paths).ok(),
+            _ => None,
+        };
+        found.is_some() && found == self.version
     }
 
     /// Its file, if it is exactly one.
@@ -180,6 +208,7 @@ pub(super) fn build(
     };
     let outputs =
         graph.home(spec.job).in_order(&spec.set, symbols).into_iter().flat_map(outputs_of).collect();
+    let changed_at = Cell::new(None);
     let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, BuildError> {
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
@@ -195,29 +224,36 @@ pub(super) fn build(
         let known = marks.get(&(ix, key.clone())).copied();
         let path = dataset.partition_path(key, symbols).map(|path| workspace.join(path));
         let empty = made.as_ref().is_some_and(|made| made.empty);
-        let (mut mark, mut paths) = (None, None);
-        if let Some(path) = path.as_ref().filter(|_| !empty) {
-            // What the graph of today has elsewhere was not looked at.
-            let now = || publish::stat_mark(path).ok().flatten();
-            mark = Some(known.or_else(now).ok_or_else(|| BuildError::Moved(partition.clone()))?);
-        }
-        if let Some(pattern) = dataset.partition_pattern(key, symbols) {
-            let found = publish::matching(workspace, &pattern).map_err(|error| BuildError::Unknown {
-                partition: partition.clone(),
-                message: Blind::from(error).message,
-            })?;
-            if known.is_some_and(|known| known != found.mark) {
-                return Err(BuildError::Moved(partition));
+        let unknown = |error: PublishError| BuildError::Unknown {
+            partition: partition.clone(),
+            message: Blind::from(error).message,
+        };
+        let found = match (&path, dataset.partition_pattern(key, symbols)) {
+            (Some(path), _) if !empty => {
+                let found = publish::imprint(path)
+                    .map_err(|error| unknown(PublishError::io("look at", path, error)))?;
+                let imprint = found.ok_or_else(|| BuildError::Moved(partition.clone()))?;
+                Some((imprint, imprint.mark, None))
             }
-            mark = Some(found.files_mark);
-            paths = Some(found.paths);
-        }
-        Ok(InputFile {
+            (_, Some(pattern)) => {
+                let found = publish::matching(workspace, &pattern).map_err(unknown)?;
+                Some((found.imprint, found.mark, Some((found.base, found.paths))))
+            }
+            _ => None,
+        };
+        let (base, paths) = found.as_ref().and_then(|(_, _, files)| files.clone()).unzip();
+        // What the graph of today has elsewhere was not looked at.
+        let touched = found.as_ref().zip(known).is_some_and(|((_, mark, _), known)| *mark != known);
+        let imprint = found.map(|(imprint, ..)| imprint);
+        changed_at.set(changed_at.get().max(imprint.map(|imprint| imprint.changed_at)));
+        let file = InputFile {
             dataset: dataset.name.clone(),
             keys: keys(dataset, key, symbols),
             path,
             paths,
-            mark: mark.map(|mark| format!("{:016x}", mark.0)),
+            base,
+            mark: imprint.map(|imprint| format!("{:016x}", imprint.body)),
+            change_mark: imprint.map(|imprint| format!("{:016x}", imprint.mark.0)),
             url: dataset.partition_url(key, symbols),
             version: made.as_ref().map(|made| made.version.clone()),
             empty,
@@ -225,7 +261,12 @@ pub(super) fn build(
                 .and_then(|made| serde_json::from_str(&made.metadata).ok())
                 .unwrap_or_else(|| serde_json::json!({})),
             partition,
-        })
+        };
+        // Other jobs make links to what they read. If it holds the same, this attempt can be held against what it is now.
+        if touched && !file.holds_its_version() {
+            return Err(BuildError::Moved(file.partition));
+        }
+        Ok(file)
     };
     let mut inputs = BTreeMap::new();
     for (name, ix, set) in &spec.inputs {
@@ -247,7 +288,13 @@ pub(super) fn build(
         discovered,
         wants: spec.wants.iter().map(ToString::to_string).collect(),
         adds_keys: graph.job(spec.job).adds_keys.clone(),
+        changed_at: changed_at.get(),
     })
+}
+
+/// The version of what is at `path`; none if nothing is, or if it cannot be read.
+pub(super) fn version_at(path: &Path) -> Option<String> {
+    publish::observe(path).ok().flatten().map(|found| found.hash.to_string())
 }
 
 fn keys(dataset: &Dataset, key: &PartitionKey, symbols: &Symbols) -> BTreeMap<String, String> {

@@ -6,6 +6,7 @@ use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::observers::Observers;
 use super::orchestrator::{live_attempts, Command, Ended, Message, Orchestrator};
+use super::ownership::{self, Claim};
 use super::pace::Pace;
 use super::perform::{no_runner, ConnectRunner, Performer};
 use super::publisher::{self, PublishOrder};
@@ -19,7 +20,7 @@ use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::Refresh;
-use databuild_core::ids::WantId;
+use databuild_core::ids::{AttemptId, WantId};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -177,9 +178,16 @@ impl Engine {
         workers.push(spawn("asker", move || {
             starter::starter(&of_remotes, &ask_receive, &to_loop, None, &examine_send);
         })?);
-        let to_loop = inbox.clone();
+        let (to_loop, seen, reader) = (inbox.clone(), Arc::clone(&shared), Arc::clone(&config.reader));
         workers.push(spawn("publisher", move || {
-            publisher::publisher(&staging, &reserved, &publish_receive, &to_loop, &of_publisher);
+            let guard = |attempt: AttemptId, claims: Vec<Claim<'_>>| {
+                let state = &seen.snapshot.load_full().state;
+                match state.runs.get(&attempt.run) {
+                    Some(run) => ownership::check(state, &run.graph, &reader, claims),
+                    None => Ok(()),
+                }
+            };
+            publisher::publisher(&staging, &reserved, &guard, &publish_receive, &to_loop, &of_publisher);
         })?);
         let examinations = performer.examinations.clone();
         let resume = performer.reconnect(&live_attempts(&core.state));

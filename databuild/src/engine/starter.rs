@@ -16,6 +16,7 @@ use super::inherited::Inherited;
 use super::moved;
 use super::observers::Observers;
 use super::orchestrator::Message;
+use super::ownership::{self, Claim};
 use super::pace::Pace;
 use super::perform::{runfiles_environment, usable};
 use super::request::{self, Marks};
@@ -181,6 +182,13 @@ impl Starter {
         // Before it runs in vain. Links can change until it is published, so that looks again.
         let places = request.outputs.iter().filter_map(|output| output.final_path.as_deref());
         self.reserved.check(places).map_err(|error| fault(error.to_string(), true))?;
+        // What is only tried is published by nobody.
+        let trial = state.runs.get(&spec.attempt.run).is_some_and(|run| run.trial.is_some());
+        if !trial {
+            let claims = request.outputs.iter().filter_map(Claim::of_request);
+            let checked = ownership::check(state, &spec.graph, &self.reader, claims);
+            checked.map_err(|error| fault(error.to_string(), true))?;
+        }
         let job = spec.graph.graph.job(spec.job);
         let snapshot =
             self.snapshot(&job.label, &job.code).map_err(|(message, permanent)| fault(message, permanent))?;
@@ -191,8 +199,7 @@ impl Starter {
             AttemptName::new(spec.attempt.to_string()).map_err(|error| fault(error.to_string(), true))?;
         let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
         start.env = self.environment(spec, &job.env, &job.env_inherit, &snapshot);
-        // What is only tried is published by nobody.
-        if state.runs.get(&spec.attempt.run).is_none_or(|run| run.trial.is_none()) {
+        if !trial {
             start.checks = self
                 .checks(spec, &request, &start.attempt)
                 .map_err(|(message, permanent)| fault(message, permanent))?;
@@ -230,7 +237,9 @@ impl Starter {
                 return Err(fault(message, false));
             }
             let facts = state.dataset(now);
-            for key in set.iter().filter(|key| !facts.empty.contains(key)) {
+            for key in set.iter() {
+                // It has no file, unless somebody put one there.
+                let empty = facts.empty.contains(&key);
                 let entry = facts.entries.get(&key).filter(|_| facts.present.contains(&key));
                 match seen.sightings.get(&(now, key.clone())) {
                     Some(Sighting::Gone(..)) => {
@@ -246,6 +255,7 @@ impl Starter {
                         }
                         marks.insert((*ix, key), StatMark(*mark));
                     }
+                    None if empty => {}
                     None => {
                         let mark = entry.map_or(0, |entry| entry.mark);
                         marks.insert((*ix, key), StatMark(mark));

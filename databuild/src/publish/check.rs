@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{open, statx, AtFlags, FileType, Mode, OFlags, StatxFlags, CWD};
 use rustix::io::Errno;
 
-use super::mark::{stat_mark, StatMark};
+use super::mark::{mark_now, StatMark};
 use super::walk::{nanoseconds, Stat};
 
 /// What a look at an output says.
@@ -82,7 +82,7 @@ fn check_run(items: &[(PathBuf, StatMark)], states: &mut [FileState]) {
 
 /// `relative` to `folder` is the same as `path`.
 fn check(folder: BorrowedFd<'_>, relative: &Path, path: &Path, mark: StatMark) -> FileState {
-    let mask = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::INO;
+    let mask = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::CTIME | StatxFlags::INO;
     let found = match statx(folder, relative, AtFlags::empty(), mask) {
         Ok(found) => found,
         Err(Errno::NOENT | Errno::NOTDIR) => return FileState::Missing,
@@ -96,7 +96,9 @@ fn check(folder: BorrowedFd<'_>, relative: &Path, path: &Path, mark: StatMark) -
     let stat = Stat {
         size: found.stx_size,
         mtime: nanoseconds(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec.into()),
+        ctime: nanoseconds(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec.into()),
         inode: found.stx_ino,
+        links: found.stx_nlink.into(),
     };
     if StatMark::of_file(stat) == mark {
         FileState::Same
@@ -106,7 +108,7 @@ fn check(folder: BorrowedFd<'_>, relative: &Path, path: &Path, mark: StatMark) -
 }
 
 fn check_slowly(path: &Path, mark: StatMark) -> FileState {
-    match stat_mark(path) {
+    match mark_now(path) {
         Ok(Some(found)) if found == mark => FileState::Same,
         Ok(None) => FileState::Missing,
         Ok(Some(_)) | Err(_) => FileState::Changed,

@@ -71,6 +71,26 @@ pub enum PublishError {
         /// What belongs to DataBuild, Git or Bazel.
         reserved: PathBuf,
     },
+    /// A folder with somebody's files in it is where an output belongs.
+    #[error("{partition} cannot be published: {} is a folder that DataBuild did not publish, and {} is in it; move the folder away, run `databuild adopt {partition}` to count it as built, or give the dataset another path", path.display(), file.display())]
+    FolderNotPublished {
+        /// The final path.
+        path: PathBuf,
+        /// Some file in it.
+        file: PathBuf,
+        /// Whose place it is.
+        partition: String,
+    },
+    /// A file is where a folder above an output belongs.
+    #[error("{} cannot be published: {} is a file, and would have to be a folder{}; move the file away, or give the dataset another path", place.display(), file.display(), whose(published.as_deref()))]
+    FileInTheWay {
+        /// The final path.
+        place: PathBuf,
+        /// What is in the way.
+        file: PathBuf,
+        /// The partition as which a run published that file.
+        published: Option<String>,
+    },
     /// No room (disk or quota).
     #[error("no room left to write {}: {source}; free some space and try again", path.display())]
     DiskFull {
@@ -111,6 +131,11 @@ pub enum PublishError {
     },
 }
 
+/// What to add of a file that a run published.
+fn whose(published: Option<&str>) -> String {
+    published.map_or_else(String::new, |partition| format!(" (it holds what was published as {partition})"))
+}
+
 impl PublishError {
     /// Stable name of the kind of error.
     #[must_use]
@@ -128,6 +153,8 @@ impl PublishError {
             Self::NotText { .. } => "match_not_text",
             Self::TooManyMatches { .. } => "too_many_matches",
             Self::BadPattern { .. } => "bad_pattern",
+            Self::FolderNotPublished { .. } => "folder_not_published",
+            Self::FileInTheWay { .. } => "file_in_the_way",
             Self::DiskFull { .. } => "disk_full",
             Self::Io { .. } => "output_io",
         }

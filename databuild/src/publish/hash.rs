@@ -20,12 +20,6 @@ impl ContentHash {
     pub fn from_sha256(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
-
-    /// The bare SHA-256.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
 impl fmt::Display for ContentHash {

@@ -19,10 +19,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Context as _, PublishError};
 use super::hash::ContentHash;
-use super::mark::StatMark;
+use super::mark::{newest, settle, stats_of, StatMark};
 use super::walk::{stays_inside, walk_with, Links, Stat, Type};
 
-const BUFFER: usize = 256 * 1024;
+pub(super) const BUFFER: usize = 256 * 1024;
 /// So often data of others is read before it counts as changing all the time.
 pub(super) const TRIES: usize = 3;
 
@@ -46,7 +46,8 @@ pub struct Inspected {
     pub bytes: u64,
     /// Regular files: 1 for a file.
     pub files: u64,
-    /// Belongs to exactly the hashed bytes, and stays the same when the output is renamed into place.
+    /// Belongs to exactly the hashed bytes, of data that was [observed](observe). Of an output it is another one as soon
+    /// as that is in its place.
     pub mark: StatMark,
 }
 
@@ -69,7 +70,7 @@ fn inspect_with(path: &Path, links: Links, stop: &AtomicBool) -> Result<Inspecte
         Err(error) => return Err(PublishError::io("look at", path, error)),
     };
     match Type::of(&meta) {
-        Type::File => inspect_file(path, meta.len(), stop),
+        Type::File => inspect_file(path, Stat::of(&meta), links, stop),
         Type::Dir => inspect_dir(path, links, stop),
         Type::Link => Err(outside(path)),
         Type::Special => Err(PublishError::SpecialFile { path: path.to_owned() }),
@@ -119,10 +120,13 @@ pub fn look(path: &Path) -> Look {
     }
 }
 
-fn inspect_file(path: &Path, size: u64, stop: &AtomicBool) -> Result<Inspected, PublishError> {
+fn inspect_file(path: &Path, stat: Stat, links: Links, stop: &AtomicBool) -> Result<Inspected, PublishError> {
+    if links == Links::Followed {
+        settle(stat.ctime);
+    }
     // Most outputs are small, and the pages of a big fresh buffer cost more than reading them.
-    let buffer = usize::try_from(size).unwrap_or(BUFFER).saturating_add(1).min(BUFFER);
-    let (sha256, stat) = hash_file(path, None, false, &mut vec![0; buffer], stop)?;
+    let buffer = usize::try_from(stat.size).unwrap_or(BUFFER).saturating_add(1).min(BUFFER);
+    let sha256 = hash_file(path, stat, false, &mut vec![0; buffer], stop)?;
     Ok(Inspected {
         kind: Kind::File,
         hash: ContentHash::from_sha256(sha256),
@@ -134,6 +138,9 @@ fn inspect_file(path: &Path, size: u64, stop: &AtomicBool) -> Result<Inspected, 
 
 fn inspect_dir(root: &Path, links: Links, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     let entries = walk_with(root, links).context("list", root)?;
+    if links == Links::Followed {
+        settle(newest(stats_of(&entries)));
+    }
     let mut hasher = Sha256::new_with_prefix(b"databuild-directory 1\n");
     let mut buffer = vec![0; BUFFER];
     let (mut bytes, mut files) = (0, 0);
@@ -144,9 +151,8 @@ fn inspect_dir(root: &Path, links: Links, stop: &AtomicBool) -> Result<Inspected
         match entry.kind {
             Type::Dir => {}
             Type::File => {
-                let (sha256, stat) = hash_file(&path, Some(entry.stat), entry.followed, &mut buffer, stop)?;
-                hasher.update(sha256);
-                bytes += stat.size;
+                hasher.update(hash_file(&path, entry.stat, entry.followed, &mut buffer, stop)?);
+                bytes += entry.stat.size;
                 files += 1;
             }
             Type::Link => {
@@ -173,14 +179,14 @@ pub(super) fn update_counted(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update(bytes);
 }
 
-/// Hashes a file, making sure that it was the same file of the same age before and after.
-fn hash_file(
+/// Hashes a file, making sure that nobody touched it since a look at its inode.
+pub(super) fn hash_file(
     path: &Path,
-    expected: Option<Stat>,
+    expected: Stat,
     follow: bool,
     buffer: &mut [u8],
     stop: &AtomicBool,
-) -> Result<([u8; 32], Stat), PublishError> {
+) -> Result<[u8; 32], PublishError> {
     let changing = || PublishError::StillChanging { path: path.to_owned() };
     // Not to hang on a pipe, or to follow a link, that came since the look at the inode.
     let flags = if follow { OFlags::NONBLOCK } else { OFlags::NOFOLLOW | OFlags::NONBLOCK };
@@ -190,8 +196,13 @@ fn hash_file(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changing()),
         Err(error) => return Err(PublishError::io("read", path, error)),
     };
-    let stat_now = |file: &File| file.metadata().map(|meta| Stat::of(&meta)).context("look at", path);
-    let before = stat_now(&file)?;
+    let untouched = |file: &File| {
+        let now = file.metadata().context("look at", path)?;
+        Ok(Stat::of(&now).continues(expected))
+    };
+    if !untouched(&file)? {
+        return Err(changing());
+    }
     let mut hasher = Sha256::new();
     let mut size = 0;
     loop {
@@ -208,10 +219,10 @@ fn hash_file(
             Err(error) => return Err(PublishError::io("read", path, error)),
         }
     }
-    if stat_now(&file)? != before || size != before.size || expected.is_some_and(|stat| stat != before) {
+    if !untouched(&file)? || size != expected.size {
         return Err(changing());
     }
-    Ok((hasher.finalize().into(), before))
+    Ok(hasher.finalize().into())
 }
 
 fn outside(path: &Path) -> PublishError {

@@ -11,6 +11,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use databuild_core::observation::Look;
 use glob::{MatchOptions, Pattern};
@@ -18,8 +19,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Context as _, PublishError};
 use super::hash::ContentHash;
-use super::inspect::{observe, update_counted, Kind, TRIES};
-use super::mark::StatMark;
+use super::inspect::{hash_file, update_counted, BUFFER, TRIES};
+use super::mark::{imprint_of_files, newest, settle, Imprint, StatMark};
 use super::walk::{leads_nowhere, Stat};
 
 /// Most files of one partition; a job's request names each of them.
@@ -31,12 +32,14 @@ const OPTIONS: MatchOptions =
 /// The files that match a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matching {
+    /// The folder that their names in the version are relative to.
+    pub base: PathBuf,
     /// They, sorted by their paths.
     pub paths: Vec<PathBuf>,
     /// Equal to that of a look as long as the same files are untouched.
     pub mark: StatMark,
-    /// What [`super::files_mark`] gives for `paths` as long as they are untouched.
-    pub files_mark: StatMark,
+    /// What to hold `paths` against later ([`super::files_since`]).
+    pub imprint: Imprint,
 }
 
 /// A pattern that can be matched.
@@ -163,8 +166,32 @@ pub fn matching(workspace: &Path, pattern: &str) -> Result<Matching, PublishErro
     let files = walk.files()?;
     let mark = StatMark::of_files(&files);
     let whole: Vec<_> = files.into_iter().map(|(path, stat)| (walk.base.join(path), stat)).collect();
-    let files_mark = StatMark::of_files(&whole);
-    Ok(Matching { paths: whole.into_iter().map(|(path, _)| path).collect(), mark, files_mark })
+    let paths = whole.iter().map(|(path, _)| path.clone()).collect();
+    Ok(Matching { base: walk.base, paths, mark, imprint: imprint_of_files(whole) })
+}
+
+/// The version of these files below a folder, which once matched a pattern.
+///
+/// # Errors
+/// They cannot be read, or somebody writes to them.
+pub fn version_of_files(base: &Path, paths: &[PathBuf]) -> Result<String, PublishError> {
+    let file = |path: &PathBuf| {
+        let stat = Stat::of(&fs::metadata(path).context("look at", path)?);
+        Ok((path.strip_prefix(base).unwrap_or(path).to_owned(), stat))
+    };
+    let files = paths.iter().map(file).collect::<Result<Vec<_>, PublishError>>()?;
+    hash_files(base, &files)
+}
+
+fn hash_files(base: &Path, files: &[(PathBuf, Stat)]) -> Result<String, PublishError> {
+    let mut hasher = Sha256::new_with_prefix(b"databuild-matches 1\n");
+    let mut buffer = vec![0; BUFFER];
+    for (relative, stat) in files {
+        let sha256 = hash_file(&base.join(relative), *stat, true, &mut buffer, &AtomicBool::new(false))?;
+        update_counted(&mut hasher, relative.as_os_str().as_bytes());
+        hasher.update(sha256);
+    }
+    Ok(ContentHash::from_sha256(hasher.finalize().into()).to_string())
 }
 
 /// What a look at the files that match a pattern says. They are read unless `known` is their mark.
@@ -190,21 +217,9 @@ fn look_once(workspace: &Path, pattern: &str, known: Option<StatMark>) -> Result
     if known == Some(mark) {
         return Ok(Look::Untouched);
     }
-    let mut bytes = 0;
-    let mut hasher = Sha256::new_with_prefix(b"databuild-matches 1\n");
-    for (relative, stat) in &files {
-        let path = walk.base.join(relative);
-        match observe(&path)? {
-            Some(found) if found.kind == Kind::File && found.mark == StatMark::of_file(*stat) => {
-                update_counted(&mut hasher, relative.as_os_str().as_bytes());
-                hasher.update(found.hash.as_bytes());
-                bytes += found.bytes;
-            }
-            _ => return Err(PublishError::StillChanging { path }),
-        }
-    }
-    let version = ContentHash::from_sha256(hasher.finalize().into()).to_string();
-    Ok(Look::Present { version, mark: mark.0, bytes })
+    settle(newest(files.iter().map(|(_, stat)| *stat)));
+    let version = hash_files(&walk.base, &files)?;
+    Ok(Look::Present { version, mark: mark.0, bytes: files.iter().map(|(_, stat)| stat.size).sum() })
 }
 
 #[cfg(test)]
@@ -323,8 +338,8 @@ mod tests {
     #[test]
     fn an_unchanged_look_reads_no_file() {
         let place = Place::with(&["in/1.csv"]);
-        let (_, mark) = place.hash_and_mark("in/*");
         fs::set_permissions(place.at("in/1.csv"), fs::Permissions::from_mode(0o000)).unwrap();
+        let mark = matching(place.0.path(), "in/*").unwrap().mark;
         assert_eq!(place.content("in/*", Some(mark)), Look::Untouched);
     }
 

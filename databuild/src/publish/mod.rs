@@ -37,8 +37,10 @@ pub use file_system::same_file_system;
 pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
 pub use inspect::{inspect, inspect_until, look, observe, Inspected, Kind};
-pub use mark::{files_mark, stat_mark, StatMark};
-pub use matches::{look_matching, matching, Matching, MOST_MATCHES};
+pub use mark::{
+    body_since, files_body_since, files_since, imprint, since, stat_mark, Imprint, Since, StatMark,
+};
+pub use matches::{look_matching, matching, version_of_files, Matching, MOST_MATCHES};
 #[cfg(test)]
 pub(crate) use place::Rename;
 pub use place::{make_ready, Output, Publication};

@@ -106,6 +106,12 @@ impl Publication {
         self.put_all(reserved).map_err(|cause| self.back_after(cause))
     }
 
+    /// Outputs that are still to be put in their places, by their index.
+    pub fn staged(&self) -> impl Iterator<Item = (usize, &Output)> {
+        let outputs = self.outputs.iter().enumerate();
+        outputs.filter(|(_, (_, at))| matches!(at, At::Staged)).map(|(n, (output, _))| (n, output))
+    }
+
     /// Puts everything back after `cause`, which is what is told unless that fails, too.
     pub fn back_after(&mut self, cause: PublishError) -> PublishError {
         let mut left = None;

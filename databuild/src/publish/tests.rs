@@ -194,15 +194,15 @@ fn an_external_file_is_seen_through_the_users_link_and_may_be_missing() {
 }
 
 #[test]
-fn the_mark_of_the_inspected_output_is_that_of_the_published_one() {
+fn a_mark_taken_in_the_place_is_that_of_what_was_published() {
     let lab = Lab::new();
     for (staging, path) in [(lab.file("s1", "x"), lab.path("out/f")), (lab.dir("s2", "x"), lab.path("out/d"))]
     {
         let inspected = inspect(&staging).unwrap();
-        assert_eq!(stat_mark(&staging).unwrap(), Some(inspected.mark));
         publish(&staging, &path).unwrap();
-        assert_eq!(stat_mark(&path).unwrap(), Some(inspected.mark));
-        assert_eq!(inspect(&path).unwrap(), inspected);
+        let mark = stat_mark(&path).unwrap().unwrap();
+        assert_eq!(observe(&path).unwrap(), Some(Inspected { mark, ..inspected }));
+        assert_eq!(check_files(&[(path, mark)], 1), [FileState::Same]);
     }
 }
 

@@ -12,14 +12,31 @@ use std::rc::Rc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) size: u64,
-    /// Nanoseconds since 1970.
+    /// When the content was last modified, in nanoseconds since 1970. Anybody can set it to anything.
     pub(super) mtime: i64,
+    /// When content, names, mode, owner or `mtime` last changed, in nanoseconds since 1970. Only the kernel sets it.
+    pub(super) ctime: i64,
     pub(super) inode: u64,
+    /// How many names the file has.
+    pub(super) links: u64,
 }
 
 impl Stat {
     pub(super) fn of(meta: &Metadata) -> Self {
-        Self { size: meta.len(), mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()), inode: meta.ino() }
+        Self {
+            size: meta.len(),
+            mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+            ctime: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+            inode: meta.ino(),
+            links: meta.nlink(),
+        }
+    }
+
+    /// Whether nobody touched the file since `before`, unless it was to give it one more name or take one away: jobs
+    /// make hard links to their inputs while others read these.
+    pub(super) fn continues(self, before: Stat) -> bool {
+        let linked = self.links > 1 || before.links > 1;
+        self == before || linked && Stat { ctime: self.ctime, links: self.links, ..before } == self
     }
 }
 

@@ -285,6 +285,20 @@ impl Reader {
         })
     }
 
+    /// A partition that a run made this version of; the newest, of what is not archived. Reads all materializations if
+    /// there is none.
+    pub fn published_as(&self, version: &str) -> Result<Answer<Option<String>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT partition FROM materializations WHERE version = ?1 AND run IS NOT NULL
+                     ORDER BY seq DESC LIMIT 1",
+                )?
+                .query_row([version], |row| row.get(0))
+                .optional()
+        })
+    }
+
     /// The newest registration of a graph.
     pub fn graph(&self, id: &GraphId) -> Result<Answer<Option<GraphRow>>, StoreError> {
         self.answer(|connection| {
