@@ -92,7 +92,7 @@ fn is_ours(state: &State, graph: &Registered, reader: &Reader, claim: &Claim<'_>
 /// The version of what is recorded to be at the place of a partition.
 fn held(state: &State, graph: &Registered, partition: &str) -> Option<u64> {
     let (then, key) = graph.graph.locate(partition, &state.symbols)?;
-    let ix = super::starter::same_place(graph, state, then)?;
+    let ix = state.same_place(graph, then)?;
     let facts = state.dataset(ix);
     let here = facts.present.contains(&key) && !facts.empty.contains(&key);
     let entry = facts.entries.get(&key).filter(|_| here && !state.misplaced(ix).contains(&key))?;
