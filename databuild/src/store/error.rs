@@ -34,8 +34,8 @@ pub enum StoreError {
     },
     /// The log is no event log, or not as it was written. Nothing was changed.
     #[error(
-        "event log {log} is damaged: {reason}; restore it from a backup, or move it away to begin \
-         with an empty log (it is unchanged)"
+        "event log {log} is damaged: {reason}; restore it from a backup, or move it away to begin with an empty log: \
+         outputs stay, and `databuild adopt` counts them as built (the log is unchanged)"
     )]
     CorruptLog {
         /// The log.

@@ -3,6 +3,7 @@
 //! Each piece is a read transaction of its own, so that the write-ahead log stays short.
 
 use super::super::error::StoreError;
+use super::archives::Archives;
 use super::failure::failure;
 use super::open::open_reader;
 use super::position::position;
@@ -21,6 +22,7 @@ const PIECE: usize = 2000;
 pub struct Survey {
     connection: Connection,
     log: String,
+    archives: Archives,
 }
 
 /// Data that other data took the place of.
@@ -36,7 +38,7 @@ pub struct Superseded {
 
 impl Survey {
     pub(super) fn open(path: &Path, log: &str) -> Result<Survey, StoreError> {
-        Ok(Survey { connection: open_reader(path, log)?, log: log.to_owned() })
+        Ok(Survey { connection: open_reader(path, log)?, log: log.to_owned(), archives: Archives::of(path) })
     }
 
     /// See [`super::super::EventLog::archived`].
@@ -57,6 +59,26 @@ impl Survey {
             }
             if piece.len() < PIECE {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Reads the whole log and its archives: their pages, and each event with its sum and the contents that it names.
+    /// Returns how many events there are.
+    pub fn check(&self) -> Result<u64, StoreError> {
+        let verdict: String = self
+            .connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|e| self.fail(&e))?;
+        if verdict != "ok" {
+            return Err(StoreError::corrupt(&self.log, verdict.trim()));
+        }
+        let (archived, mut checked) = (self.archived()?, Seq(0));
+        loop {
+            let piece = self.archives.records_through(&self.connection, archived, checked, PIECE)?;
+            checked = piece.last().map_or(checked, |(seq, _)| *seq);
+            if piece.len() < PIECE {
+                return Ok(checked.0);
             }
         }
     }
