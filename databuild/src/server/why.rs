@@ -204,7 +204,8 @@ fn upstream(
     while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
         let single = PartitionSet::single(graph.home(job).shape, &key);
         for (number, input) in graph.job(job).inputs.iter().enumerate() {
-            let needed = graph.inputs_of(state.extents(), job, number, &single);
+            // The plan says what is the matter with a job that reads too much to list.
+            let Ok(needed) = graph.inputs_of(state.extents(), job, number, &single) else { continue };
             let Some(producer) = graph.dataset(input.dataset).producer else {
                 if let Some((set, message)) = unseen(plan, input.dataset, &needed) {
                     let first = set.first().map(|key| state.partition_text(input.dataset, &key));

@@ -323,8 +323,8 @@ fn abandon_downstream(out: &mut Out, run: &Run, set: &PartitionSet) {
             for extents in instants(out.state, ix, input) {
                 let home = graph.side(consumer.outputs[0], &extents);
                 let read = graph.side(input.dataset, &extents);
-                let dependents = input.mapping.dependents_of(&home, &read, &dead[input.dataset.0]);
-                lost.union_with(&dependents.intersect(todo));
+                let dead = &dead[input.dataset.0];
+                lost.union_with(&input.mapping.dependents_of(&home, &read, dead, todo));
             }
         }
         if !lost.is_empty() {

@@ -20,7 +20,7 @@ impl State {
                 let home = graph.side(graph.job(*consumer).outputs[0], self.extents());
                 let read = graph.side(*output, self.extents());
                 let mapping = &graph.job(*consumer).inputs[*input].ever;
-                let waiting = mapping.dependents_of(&home, &read, set).intersect(todo);
+                let waiting = mapping.dependents_of(&home, &read, set, todo);
                 self.refresh_ready_of(*consumer, &waiting);
             }
         }
@@ -69,13 +69,13 @@ impl State {
             let read = graph.side(input.dataset, self.extents());
             if set.len() <= FEW {
                 for key in set.iter() {
-                    let needed = input.ever.inputs_of_one(&home, &read, &key).needed;
-                    if needed.intersects(&work.todo) || needed.intersects(&work.live) {
+                    let Ok(needed) = input.ever.keys_of_one(&home, &read, &key) else { continue };
+                    if work.todo.meets(&needed) || work.live.meets(&needed) {
                         waiting.insert(&key);
                     }
                 }
             } else {
-                waiting.union_with(&input.ever.dependents_of(&home, &read, &work.pending()).intersect(set));
+                waiting.union_with(&input.ever.dependents_of(&home, &read, &work.pending(), set));
             }
         }
         waiting
@@ -89,7 +89,13 @@ impl State {
             let job = graph.job(*consumer);
             let home = graph.side(job.outputs[0], self.extents());
             let read = graph.side(ix, self.extents());
-            let dependents = job.inputs[*input].mapping.dependents_of(&home, &read, set);
+            let mut known = self.work(*consumer).live.clone();
+            for output in &job.outputs {
+                let facts = self.dataset(*output);
+                [&facts.present, &facts.failed].into_iter().for_each(|set| known.union_with(set));
+                facts.failed_by.values().for_each(|set| known.union_with(set));
+            }
+            let dependents = job.inputs[*input].mapping.dependents_of(&home, &read, set, &known);
             for output in &job.outputs {
                 let live = dependents.intersect(&self.work(*consumer).live);
                 let state = self.dataset_mut(*output);

@@ -161,7 +161,10 @@ impl State {
         let mut sum: u64 = 0;
         for (at, input) in graph.job(job).inputs.iter().enumerate() {
             let Some(state) = state_of(input.dataset) else { continue };
-            let needed = graph.inputs_of(extents, job, at, &single);
+            // Where they are too many to list, only those that have data count, as always.
+            let needed = graph.inputs_of(extents, job, at, &single).unwrap_or_else(|_| {
+                graph.inputs_among(extents, job, at, &single, &state.entries.partitions())
+            });
             let seed = mix(input.hash, graph.dataset(input.dataset).hash);
             for (tuple, longs) in needed.rows() {
                 let row = tuple.iter().fold(seed, |acc, key| mix(acc, u64::from(*key)));

@@ -289,6 +289,8 @@ impl State {
     ) -> PartitionSet {
         let graph = self.graph();
         let entry = graph.job(job);
+        let mut all = PartitionSet::empty(graph.home(job).shape);
+        entry.outputs.iter().for_each(|output| all.union_with(&among(self.dataset(*output))));
         let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.as_of, &self.symbols);
         let mut found = PartitionSet::empty(graph.home(job).shape);
         let mut once = found.clone();
@@ -297,8 +299,9 @@ impl State {
             let (made, read) = (ever(entry.outputs[0]), ever(input.dataset));
             let now = graph.side(input.dataset, self.extents());
             let home = Side { extents: &made, ..graph.side(entry.outputs[0], self.extents()) };
-            found.union_with(&input.mapping.dependents_of(&home, &now, set));
-            once.union_with(&input.ever.dependents_of(&home, &Side { extents: &read, ..now }, set));
+            found.union_with(&input.mapping.dependents_of(&home, &now, set, &all));
+            let read = Side { extents: &read, ..now };
+            once.union_with(&input.ever.dependents_of(&home, &read, set, &all));
         }
         once.subtract_with(&found);
         for output in entry.outputs.iter().filter(|_| !once.is_empty()) {
@@ -316,8 +319,8 @@ fn reading(run: &Run, extents: &Extents, at: usize, bad: &PartitionSet) -> Parti
     let home = graph.side(graph.job(run.job).outputs[0], extents);
     let side = graph.side(input.dataset, extents);
     // Without what is left out there: that may still be there, and is not read.
-    let read = bad.intersect(&graph.inputs_of(extents, run.job, at, &run.set));
-    input.mapping.dependents_of(&home, &side, &read).intersect(&run.set)
+    let read = graph.inputs_among(extents, run.job, at, &run.set, bad);
+    input.mapping.dependents_of(&home, &side, &read, &run.set)
 }
 
 fn none_of(graph: &Graph) -> Vec<PartitionSet> {

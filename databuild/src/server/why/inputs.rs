@@ -157,7 +157,8 @@ fn inputs_of(
     let one = PartitionSet::single(graph.home(job).shape, key);
     let mut found: Vec<(DatasetIx, PartitionSet)> = Vec::new();
     for (number, input) in graph.job(job).inputs.iter().enumerate() {
-        let needed = graph.inputs_of(extents, job, number, &one);
+        // What nobody can list no run has read.
+        let Ok(needed) = graph.inputs_of(extents, job, number, &one) else { continue };
         match found.iter_mut().find(|(dataset, _)| *dataset == input.dataset) {
             Some((_, all)) => all.union_with(&needed),
             None => found.push((input.dataset, needed)),
