@@ -220,7 +220,9 @@ impl Examiner {
                     Err(CommandError::ShuttingDown) => return,
                     _ => {
                         if let Some(message) = blind {
-                            verdict.end.result = examine::failure(message, false);
+                            // It is not the job's fault: as if an input had moved.
+                            verdict.end.result =
+                                Err(AttemptReport::new(AttemptOutcome::InputsMoved, message));
                         }
                         break;
                     }

@@ -5,12 +5,12 @@ use crate::engine::examine::{examine, left};
 use crate::engine::files::{look_at, look_at_files, look_at_named};
 use crate::engine::handle::{Handle, Snapshot};
 use crate::engine::perform::no_runner;
-use crate::engine::testing::exited_well;
+use crate::engine::testing::{exited_well, want_of};
 use crate::publish;
 use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
 use arc_swap::ArcSwap;
-use databuild_core::decide::{Core, Effect, WantRequest};
-use databuild_core::event::{Event, GraphRegistered, OutputRecord, PriorityClass, Refresh, WantOutcome};
+use databuild_core::decide::{Core, Effect};
+use databuild_core::event::{Event, GraphRegistered, OutputRecord, Refresh, WantOutcome};
 use databuild_core::ids::{AttemptId, GraphId};
 use jiff::Timestamp;
 use serde_json::{json, Value};
@@ -221,7 +221,7 @@ impl Bench {
 
     fn want(&mut self, target: &str) {
         let seen = self.look(&[target]);
-        self.step(Input::CreateWant(request(target), seen));
+        self.step(Input::CreateWant(want_of(target), seen));
     }
 
     /// Carries out all that follows; returns the outcomes of attempts.
@@ -346,21 +346,6 @@ impl Bench {
             marks.push(publish::stat_mark(place).unwrap().unwrap().0);
         }
         self.step(Input::Published { attempt, marks });
-    }
-}
-
-fn request(target: &str) -> WantRequest {
-    WantRequest {
-        targets: vec![target.to_owned()],
-        class: PriorityClass::Interactive,
-        refresh: Refresh::Stale,
-        as_of: None,
-        ttl_seconds: None,
-        sla_seconds: None,
-        comment: String::new(),
-        source: "test".to_owned(),
-        graph: None,
-        key: None,
     }
 }
 
@@ -696,7 +681,7 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
             handle.register(Registration { content: graph(raw), sources, inherited }).await.unwrap();
             for content in ["A", "B"] {
                 bench.write(content);
-                let request = request("out");
+                let request = want_of("out");
                 let mut seen = handle.watch();
                 let want = handle.want(request).await.unwrap();
                 while handle.snapshot().state.wants.contains_key(&want.want) {

@@ -116,7 +116,7 @@ pub(super) fn exited_well() -> ExitRecord {
 }
 
 /// A want of these partitions and nothing else.
-pub(super) fn want_of(target: &str) -> WantRequest {
+pub(crate) fn want_of(target: &str) -> WantRequest {
     WantRequest {
         targets: vec![target.to_owned()],
         class: PriorityClass::Backfill,

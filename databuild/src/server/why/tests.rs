@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::InputUsed;
+use crate::engine::testing::want_of;
 use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, SqliteLog};
 use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
@@ -111,18 +112,7 @@ impl Workspace {
     }
 
     pub(in crate::server) fn want(&mut self, target: &str, refresh: Refresh) {
-        let request = WantRequest {
-            targets: vec![target.to_owned()],
-            class: PriorityClass::Interactive,
-            refresh,
-            as_of: None,
-            ttl_seconds: None,
-            sla_seconds: None,
-            comment: String::new(),
-            source: "test".to_owned(),
-            graph: None,
-            key: None,
-        };
+        let request = WantRequest { class: PriorityClass::Interactive, refresh, ..want_of(target) };
         self.step(Input::CreateWant(request, Sightings::default()));
     }
 
