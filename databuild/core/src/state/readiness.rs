@@ -89,20 +89,25 @@ impl State {
             let job = graph.job(*consumer);
             let home = graph.side(job.outputs[0], self.extents());
             let read = graph.side(ix, self.extents());
-            let mut known = self.work(*consumer).live.clone();
-            for output in &job.outputs {
-                let facts = self.dataset(*output);
-                [&facts.present, &facts.failed].into_iter().for_each(|set| known.union_with(set));
-                facts.failed_by.values().for_each(|set| known.union_with(set));
-            }
-            let dependents = job.inputs[*input].mapping.dependents_of(&home, &read, set, &known);
-            for output in &job.outputs {
-                let live = dependents.intersect(&self.work(*consumer).live);
-                let state = self.dataset_mut(*output);
-                let mut suspect = dependents.intersect(&state.present);
-                suspect.union_with(&live);
-                state.suspect.union_with(&suspect);
-                state.forget_failure(&dependents);
+            let mapping = &job.inputs[*input].mapping;
+            // Held against what is on record, which may be much less than all that could be made from it.
+            let among = |known: &PartitionSet| mapping.dependents_of(&home, &read, set, known);
+            let live = among(&self.work(*consumer).live);
+            let found: Vec<_> = job
+                .outputs
+                .iter()
+                .map(|output| {
+                    let facts = self.dataset(*output);
+                    let failed =
+                        facts.failed_by.values().chain([&facts.failed]).map(among).collect::<Vec<_>>();
+                    (*output, among(&facts.present), failed)
+                })
+                .collect();
+            for (output, present, failed) in found {
+                let state = self.dataset_mut(output);
+                state.suspect.union_with(&present);
+                state.suspect.union_with(&live);
+                failed.iter().for_each(|failed| state.forget_failure(failed));
             }
         }
         for (output, key) in self.readers_by_discovery(ix, set) {

@@ -289,6 +289,9 @@ impl State {
     ) -> PartitionSet {
         let graph = self.graph();
         let entry = graph.job(job);
+        if entry.inputs.iter().all(|input| sets[input.dataset.0].is_empty()) {
+            return PartitionSet::empty(graph.home(job).shape);
+        }
         let mut all = PartitionSet::empty(graph.home(job).shape);
         entry.outputs.iter().for_each(|output| all.union_with(&among(self.dataset(*output))));
         let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.as_of, &self.symbols);
