@@ -43,6 +43,16 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The same of an archive.
+    #[error(
+        "archive {archive} of the event log is damaged: {reason}; restore it from a backup (it is unchanged)"
+    )]
+    CorruptArchive {
+        /// The archive.
+        archive: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Events that somebody was told of are not in the log any more. Nothing was changed.
     #[error(
         "{} acknowledged events are missing: event log {log} ends with event {last}, and event {acknowledged} was \
@@ -153,7 +163,7 @@ impl StoreError {
         match self {
             StoreError::NewerLog { .. } => "newer_log",
             StoreError::NewerFormat { .. } => "newer_format",
-            StoreError::CorruptLog { .. } => "corrupt_log",
+            StoreError::CorruptLog { .. } | StoreError::CorruptArchive { .. } => "corrupt_log",
             StoreError::EventsMissing { .. } => "events_missing",
             StoreError::Archived { .. } => "events_archived",
             StoreError::ArchiveMissing { .. } => "archive_missing",
@@ -173,6 +183,14 @@ impl StoreError {
         match error {
             ConvertError::NewerFormat { what } => StoreError::NewerFormat { log: log.to_owned(), seq, what },
             ConvertError::Malformed { reason } => StoreError::corrupt(log, format!("event {seq} {reason}")),
+        }
+    }
+
+    /// The same error, if it is one of an archive's content.
+    pub(super) fn of_archive(self) -> StoreError {
+        match self {
+            StoreError::CorruptLog { log: archive, reason } => StoreError::CorruptArchive { archive, reason },
+            other => other,
         }
     }
 

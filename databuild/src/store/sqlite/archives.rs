@@ -91,17 +91,17 @@ impl Archives {
         let Some(file) = self.counted(archived)?.into_iter().find(has) else {
             return Err(self.missing(next));
         };
-        let archive = file.open()?;
+        let archive = file.open().map_err(StoreError::of_archive)?;
         // Its sums chain its own events; that they are this log's, only the log can tell.
         let expected = sum_of(log, &self.log, file.last)?;
         if expected.is_some_and(|sum| sum_of(&archive, &file.name(), file.last) != Ok(Some(sum))) {
             let reason = format!("its events up to {} are not those that {} had", file.last, self.log);
-            return Err(StoreError::corrupt(&file.name(), reason));
+            return Err(StoreError::corrupt(&file.name(), reason).of_archive());
         }
-        let found = records(&archive, &file.name(), after, limit)?;
+        let found = records(&archive, &file.name(), after, limit).map_err(StoreError::of_archive)?;
         match found.last() {
             Some(_) => Ok(found),
-            None => Err(StoreError::corrupt(&file.name(), format!("event {next} is missing"))),
+            None => Err(StoreError::corrupt(&file.name(), format!("event {next} is missing")).of_archive()),
         }
     }
 

@@ -246,10 +246,16 @@ fn an_archive_of_another_log_is_found() {
         fs::copy(file(&other), file(&subject)).unwrap();
         let error = read(subject.log()).unwrap_err();
         assert_eq!(error.code(), "corrupt_log");
-        assert!(error.to_string().contains(name), "{error}");
+        let message = error.to_string();
+        assert!(message.starts_with("archive ") && message.contains(name), "{message}");
+        assert_eq!(Archiver::new(&subject.path()).survey().unwrap().check(), Err(error));
     }
     // And the log that follows them goes by the sum at which it was cut.
     let mut subject = archived(&records);
+    let check = |subject: &Sqlite| Archiver::new(&subject.path()).survey().unwrap().check();
+    assert_eq!(check(&subject), Ok(6));
+    fs::remove_file(subject.folder.path().join("archive/events-1-2.sqlite")).unwrap();
+    assert_eq!(check(&subject), Ok(4), "what is not there is not damaged");
     subject.log().connection().execute("UPDATE events SET sum = sum + 1 WHERE seq = 5", []).unwrap();
     assert_eq!(subject.log().read(Seq(4), 9).unwrap_err().code(), "corrupt_log");
     let connection = Connection::open(subject.path()).unwrap();
