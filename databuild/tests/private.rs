@@ -33,14 +33,19 @@ fn nothing_is_left(workspace: &Workspace, job: &[u32]) {
 
 #[test]
 fn signals_leave_nothing() {
-    for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
+    let ends_by = |signal: Signal| {
         let workspace = Workspace::new();
         let mut child = build(&workspace);
         let job = workspace.slow_processes();
         kill_process(pid(child.id()), signal).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
         nothing_is_left(&workspace, &job);
-    }
+    };
+    std::thread::scope(|scope| {
+        for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
+            scope.spawn(move || ends_by(signal));
+        }
+    });
 }
 
 #[test]

@@ -153,6 +153,7 @@ class Observers(Watched):
         (fault,) = page["not_observed"]
         self.assertEqual(fault["partitions"], {"count": 2, "partitions": ["observed/rates/city=north+south"]})
         self.assertIn("exit code 7", fault["message"])
+        self.assertEqual(fault["code"], "unreadable")
 
     def test_i_again(self):
         """once it answers as before, all is current without a run"""

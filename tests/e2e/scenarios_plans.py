@@ -101,7 +101,7 @@ class Blame(Scenario):
         self.assertEqual(changed["partition"], "raw/city=eu")
         self.assertNotEqual(changed["then"], changed["now"])
         said = self.ws.cli("why", "total").expect(0)
-        self.assertSays(said, "is current, but what it is made from is not", f"raw/city=eu: {changed['then'][:19]} then")
+        self.assertSays(said, "total is out of date upstream: ", f"raw/city=eu: {changed['then'][:19]} then")
         why = self.ws.cli("why", "readings/city=eu/date=2024-02-26", "--json").expect(0).json()
         self.assertEqual((why["state"], why["upstream"]), ("stale", []))
 

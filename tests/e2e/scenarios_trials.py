@@ -28,7 +28,7 @@ class Invoke(Scenario):
         run = self.ws.cli("runs", "--job", "//probe:give", "--limit", "1", "--json").expect(0).json()["data"][0]["id"]
         self.assertEqual(self.ws.cli("runs", run, "--json").expect(0).json()["params"], {"text": "by=hand"})
         why = self.ws.cli("why", "probe/given/n=1").expect(0)
-        self.assertSays(why, "stale because it was made with text=by=hand by hand")
+        self.assertSays(why, "stale because somebody invoked its job with text=by=hand")
         self.assertEqual(self.ws.states("probe/given"), {"current": 1, "stale": 1})
         self.ws.cli("accept", "probe/given/n=1", "--reason", "wanted").expect(0)
         self.assertEqual(self.ws.states("probe/given"), {"current": 2})

@@ -407,7 +407,8 @@ pub enum AttemptOutcome {
     Canceled,
     /// Its supervisor died with it, or the machine did.
     Lost,
-    /// An input was changed between its lease and its end, so nobody knows which version it has read.
+    /// An input was changed between its lease and its end, or could not be observed then, so nobody knows which
+    /// version it has read.
     InputsMoved,
     /// It found that it needs partitions nobody declared; the run goes on when they are there.
     MissingInput {

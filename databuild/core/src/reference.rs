@@ -5,7 +5,7 @@
 //! module formats it also reads, as the same set.
 
 use crate::keys::{known, nearest, KeyError, KeySpace, SOME};
-use crate::partition_set::{size, Order, PartitionKey, PartitionSet, Shape};
+use crate::partition_set::{size, Order, PartitionKey, PartitionSet, Shape, MOST_ROWS};
 use crate::range_set::RangeSet;
 use crate::symbols::Symbols;
 use jiff::Timestamp;
@@ -241,9 +241,6 @@ pub enum Retired {
     Recorded,
 }
 
-/// Most rows of the set that a reference of today means. A row takes some hundred bytes, and several copies of a set are made.
-const MOST_ROWS: u64 = 1 << 20;
-
 /// The same, with a word on retired keys.
 ///
 /// # Errors
@@ -294,8 +291,10 @@ pub fn resolve_as(
         sets.push(set);
     }
     let shape = Shape::of_each(dims.iter().map(|(_, space)| *space));
-    let rows = shape.short_dims().map(|dim| sets[dim].len()).fold(1, u64::saturating_mul);
-    if retired != Retired::Recorded && rows > MOST_ROWS && !sets.iter().any(RangeSet::is_empty) {
+    if retired != Retired::Recorded
+        && shape.rows_of(&sets) > MOST_ROWS
+        && !sets.iter().any(RangeSet::is_empty)
+    {
         let most = shape.short_dims().max_by_key(|dim| sets[*dim].len()).unwrap_or_default();
         let (text, dim) = (reference.to_string(), dims[most].0.to_owned());
         return Err(ReferenceError::TooMany { text, count: size(&sets), dim });

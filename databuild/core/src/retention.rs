@@ -63,9 +63,9 @@ pub fn made_from(state: &State, partition: &str) -> Vec<String> {
     for &(job, input) in &graph.dataset(ix).consumers {
         let job = graph.job(job);
         let home = graph.side(job.outputs[0], state.extents());
-        let readers = job.inputs[input].mapping.dependents_of(&home, &read, &one);
+        let mapping = &job.inputs[input].mapping;
         for output in &job.outputs {
-            let present = state.dataset(*output).present.intersect(&readers);
+            let present = mapping.dependents_of(&home, &read, &one, &state.dataset(*output).present);
             found.extend(present.iter().map(|key| state.partition_text(*output, &key)));
         }
     }

@@ -6,6 +6,7 @@ use databuild_core::decide::{
     AdoptRequest, Effect, Input, InvokeRequest, Judgement, Refusal, Sighting, Sightings,
 };
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Refresh, WantOutcome};
+use databuild_core::observation::Blindness;
 use databuild_core::planner::Unseen;
 use databuild_core::state::Phase;
 use jiff::{SignedDuration, Timestamp};
@@ -510,7 +511,12 @@ fn what_was_seen_of_another_graph_is_refused_and_leaves_nothing_behind() {
     let seen = Sightings {
         graph: Some(state.registered().id.clone()),
         seen: set.iter().map(|key| Sighting::Gone(y, key)).collect(),
-        unseen: vec![Unseen { dataset: y, set, message: "no answer".to_owned() }],
+        unseen: vec![Unseen {
+            dataset: y,
+            set,
+            kind: Blindness::Unreadable,
+            message: "no answer".to_owned(),
+        }],
     };
     workspace.register(&chain());
     let before = format!("{:?}", workspace.core.state);

@@ -5,6 +5,7 @@ mod support;
 use databuild_core::decide::{Input, Judgement, Sightings};
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::ids::{RunId, WantId};
+use databuild_core::observation::Blindness;
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner;
 use databuild_core::state::{Phase, Verdict};
@@ -499,7 +500,8 @@ fn what_rests_on_a_found_input_that_could_not_be_observed_is_not_current() {
     let (mut state, targets) = targets(&workspace, "page/name=a");
     let (dataset, raw) = state.resolve_one("raw").unwrap();
     let set = PartitionSet::single(state.graph().dataset(dataset).shape, &raw);
-    let unseen = [planner::Unseen { dataset, set, message: "it is down".to_owned() }];
+    let unseen =
+        [planner::Unseen { dataset, set, kind: Blindness::Unreadable, message: "it is down".to_owned() }];
     let plan = planner::plan_despite(&mut state, &targets, Refresh::Stale, &unseen);
     let reasons: Vec<&str> = plan.blocked.iter().map(|(_, _, reason)| reason.as_str()).collect();
     assert_eq!(

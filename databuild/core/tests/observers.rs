@@ -8,6 +8,7 @@ use databuild_core::event::{PlanRowKind, Refresh, WantOutcome};
 use databuild_core::graph::file::{DatasetEntry, ObserveEntry, ObserverEntry};
 use databuild_core::graph::Graph;
 use databuild_core::ids::{PlanId, WantId};
+use databuild_core::observation::Blindness;
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner::Unseen;
 use databuild_core::symbols::Symbols;
@@ -45,7 +46,7 @@ fn blind(workspace: &Workspace, partitions: &[&str]) -> Sightings {
     let one = |text: &&str| {
         let (dataset, key) = state.resolve_one(text).unwrap();
         let set = PartitionSet::single(state.graph().dataset(dataset).shape, &key);
-        Unseen { dataset, set, message: REASON.to_owned() }
+        Unseen { dataset, set, kind: Blindness::Unreadable, message: REASON.to_owned() }
     };
     let unseen = partitions.iter().map(one).collect();
     Sightings { graph: Some(state.registered().id.clone()), seen: Vec::new(), unseen }

@@ -50,6 +50,9 @@ pub struct ScanReply {
 pub struct NotObserved {
     /// Which.
     pub partitions: CountedSet,
+    /// Of what kind that is which went wrong: `unreadable`, `unstable` or `foreign`.
+    #[serde(default)]
+    pub code: String,
     /// What went wrong, and what to do.
     pub message: String,
 }

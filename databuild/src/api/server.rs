@@ -137,6 +137,9 @@ pub struct GcReply {
     pub bytes_freed: u64,
     /// Folders of attempts.
     pub attempts_removed: u64,
+    /// Events of the log and its archives that were read and found as they were written.
+    #[serde(default)]
+    pub events_checked: u64,
     /// What was archived; absent if that was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<Archived>,

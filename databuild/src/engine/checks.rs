@@ -144,8 +144,9 @@ pub(super) fn last_line(path: &Path, (from, to): (u64, u64)) -> String {
 mod tests {
     use super::super::examine::{examine, left};
     use super::super::examiner::EndedAttempt;
+    use super::super::testing::exited_well;
     use super::*;
-    use crate::runner::{AttemptName, LogSize, ResourceUse};
+    use crate::runner::{AttemptName, ResourceUse};
     use databuild_core::decide::AttemptEnd;
     use databuild_core::event::{AttemptOutcome, CheckOutcome};
     use serde_json::json;
@@ -165,20 +166,7 @@ mod tests {
         fn new(batch: bool) -> Attempt {
             let spool = tempfile::tempdir().unwrap();
             std::fs::create_dir(spool.path().join("r1-1")).unwrap();
-            let exit = ExitRecord {
-                outcome: Outcome::Code(0),
-                timed_out: false,
-                canceled: false,
-                cancel_reason: None,
-                started_at: 1_000,
-                ended_at: 1_200,
-                rusage: ResourceUse { user_ms: 10, sys_ms: 5, max_rss_kb: 100 },
-                stdout: LogSize::default(),
-                stderr: LogSize::default(),
-                group_left: false,
-                memory_exceeded: None,
-                checks: Vec::new(),
-            };
+            let exit = exited_well();
             let attempt = Attempt { spool, exit };
             for day in 1..=2 {
                 std::fs::write(attempt.file(day), "data").unwrap();

@@ -6,7 +6,7 @@
 
 use super::batch;
 use super::checks;
-use super::examiner::EndedAttempt;
+use super::examiner::{Asked, EndedAttempt};
 use super::moved::moved_files;
 use super::request::{parse_request, OutputFile, Request};
 use crate::publish::{self, PublishError};
@@ -124,9 +124,9 @@ fn judge(
     match (how_it_ended(&ended.exit, job), request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch => {
-            match inputs_moved(ended, &request, moved).or_else(|| ended.asked.clone()) {
-                Some(_) => Err((report, Vec::new())),
-                None => batch::collect(files, &request, checks, Some(report), &ended.stop),
+            match inputs_moved(ended, &request, moved).is_some() || ended.asked.is_some() {
+                true => Err((report, Vec::new())),
+                false => batch::collect(files, &request, checks, Some(report), &ended.stop),
             }
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
@@ -141,9 +141,9 @@ fn judge(
             }
             let brought = by_exit_code(files, &request, checks, code, &ended.stop);
             let brought = match (&ended.asked, brought) {
-                (Some(report), Ok(_)) => return Err((report.clone(), Vec::new())),
-                (Some(report), Err((own, _))) if !own.done.is_empty() => {
-                    return Err((report.clone(), Vec::new()));
+                (Some(asked), Ok(_)) => return Err((asked.report().clone(), Vec::new())),
+                (Some(asked), Err((own, _))) if !own.done.is_empty() => {
+                    return Err((asked.report().clone(), Vec::new()));
                 }
                 (_, brought) => brought?,
             };
@@ -159,8 +159,10 @@ fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>
     let found = moved_files(request);
     let own = super::moved::report(&found);
     *moved = found.into_iter().map(|moved| moved.partition).collect();
-    let asked = || ended.asked.clone().filter(|report| report.outcome == AttemptOutcome::InputsMoved);
-    own.or_else(asked)
+    own.or_else(|| match &ended.asked {
+        Some(Asked::Moved(report)) => Some(report.clone()),
+        _ => None,
+    })
 }
 
 fn by_exit_code(
@@ -453,6 +455,7 @@ pub(super) fn signal_name(signal: i32) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::exited_well;
     use super::*;
 
     #[test]
@@ -487,17 +490,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let exit = ExitRecord {
             outcome: Outcome::NeverStarted {},
-            timed_out: false,
             canceled: true,
-            cancel_reason: None,
             started_at: 0,
             ended_at: 1_700_000_000_000,
-            rusage: Default::default(),
-            stdout: Default::default(),
-            stderr: Default::default(),
-            group_left: false,
-            memory_exceeded: None,
-            checks: Vec::new(),
+            ..exited_well()
         };
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
         let ended = EndedAttempt::new(attempt, exit);

@@ -33,9 +33,25 @@ pub(super) struct EndedAttempt {
     pub(super) attempt: AttemptId,
     pub(super) exit: ExitRecord,
     /// What follows from what others said of its inputs, if it is not the job's own end.
-    pub(super) asked: Option<AttemptReport>,
+    pub(super) asked: Option<Asked>,
     /// Set when nobody wants its outputs any more.
     pub(super) stop: Arc<AtomicBool>,
+}
+
+/// What others said of the inputs of an attempt when it had ended.
+#[derive(Debug, Clone)]
+pub(super) enum Asked {
+    /// They are not what the attempt was told.
+    Moved(AttemptReport),
+    /// They said nothing, so nobody knows.
+    Nothing(AttemptReport),
+}
+
+impl Asked {
+    pub(super) fn report(&self) -> &AttemptReport {
+        let (Asked::Moved(report) | Asked::Nothing(report)) = self;
+        report
+    }
 }
 
 #[cfg(test)]
@@ -204,7 +220,9 @@ impl Examiner {
                     Err(CommandError::ShuttingDown) => return,
                     _ => {
                         if let Some(message) = blind {
-                            verdict.end.result = examine::failure(message, false);
+                            // It is not the job's fault: as if an input had moved.
+                            verdict.end.result =
+                                Err(AttemptReport::new(AttemptOutcome::InputsMoved, message));
                         }
                         break;
                     }
@@ -294,8 +312,9 @@ fn subtract(path: &Path, bytes: &mut u64, entries: &mut u64) -> bool {
 mod tests {
     use super::super::handle::Snapshot;
     use super::super::perform::no_runner;
+    use super::super::testing::exited_well;
     use super::*;
-    use crate::runner::{AttemptFiles, AttemptName, LogSize, Outcome, ResourceUse};
+    use crate::runner::{AttemptFiles, AttemptName};
     use arc_swap::ArcSwap;
     use databuild_core::decide::{AttemptEnd, Core};
 
@@ -341,20 +360,7 @@ mod tests {
                 "inputs": {}, "wants": [],
             });
             std::fs::write(files.request(), request.to_string()).unwrap();
-            let exit = ExitRecord {
-                outcome: Outcome::Code(0),
-                timed_out: false,
-                canceled: false,
-                cancel_reason: None,
-                started_at: 1_000,
-                ended_at: 1_200,
-                rusage: ResourceUse { user_ms: 10, sys_ms: 5, max_rss_kb: 100 },
-                stdout: LogSize::default(),
-                stderr: LogSize::default(),
-                group_left: false,
-                memory_exceeded: None,
-                checks: Vec::new(),
-            };
+            let exit = exited_well();
             let attempt: AttemptId = attempt.parse().unwrap();
             let stop = self.examinations.begin(attempt).unwrap();
             self.ended.send(EndedAttempt { attempt, exit, asked: None, stop }).unwrap();

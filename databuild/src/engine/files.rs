@@ -8,7 +8,7 @@ use crate::publish::{self, FileState, StatMark};
 use databuild_core::decide::{Refusal, Sighting, Sightings};
 use databuild_core::event::Refresh;
 use databuild_core::graph::{DatasetIx, Graph};
-use databuild_core::observation::{Blind, Look};
+use databuild_core::observation::{Blind, Blindness, Look};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{self, Unseen};
 use databuild_core::state::State;
@@ -103,19 +103,22 @@ pub(super) fn look_at(
 
 /// What cannot be looked at, by dataset and reason.
 #[derive(Debug, Default)]
-pub(super) struct Blanks(BTreeMap<(DatasetIx, String), PartitionSet>);
+pub(super) struct Blanks(BTreeMap<(DatasetIx, String, Blindness), PartitionSet>);
 
 impl Blanks {
     /// Of this partition nobody can say what it holds.
     pub(super) fn add(&mut self, state: &State, dataset: DatasetIx, key: &PartitionKey, blind: Blind) {
         let shape = state.graph().dataset(dataset).shape;
-        self.0.entry((dataset, blind.message)).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
+        let Blind { kind, message } = blind;
+        let set = self.0.entry((dataset, message, kind)).or_insert_with(|| PartitionSet::empty(shape));
+        set.insert(key);
     }
 
     pub(super) fn unseen(self, state: &State) -> Vec<Unseen> {
-        let look = |((dataset, message), set)| {
-            tracing::warn!(dataset = state.graph().dataset(dataset).name, message, "not observed");
-            Unseen { dataset, set, message }
+        let look = |((dataset, message, kind), set)| {
+            let name = &state.graph().dataset(dataset).name;
+            tracing::warn!(dataset = name, code = Blindness::code(kind), message, "not observed");
+            Unseen { dataset, set, kind, message }
         };
         self.0.into_iter().map(look).collect()
     }

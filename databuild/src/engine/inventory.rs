@@ -7,7 +7,7 @@ use databuild_core::decide::{AdoptRequest, Core, FoundFile, Input, Refusal, Repl
 use databuild_core::digest::hash64;
 use databuild_core::event::Refresh;
 use databuild_core::graph::DatasetIx;
-use databuild_core::observation::Look;
+use databuild_core::observation::{Blind, Look};
 use databuild_core::partition_set::{size, PartitionSet};
 use databuild_core::planner::Unseen;
 use databuild_core::state::State;
@@ -30,7 +30,7 @@ pub struct Scanned {
     /// How many of `missing` and `altered` an earlier look had found.
     pub known: u64,
     /// Partitions that could not be looked at, with the reason.
-    pub unseen: Vec<(Found, String)>,
+    pub unseen: Vec<(Found, Blind)>,
 }
 
 /// A set of partitions, counted.
@@ -54,7 +54,7 @@ pub struct AdoptedFiles {
     /// Sets that a run is making.
     pub being_made: Vec<String>,
     /// Partitions whose files could not be looked at, with the reason.
-    pub unseen: Vec<(Found, String)>,
+    pub unseen: Vec<(Found, Blind)>,
 }
 
 fn found(state: &State, sets: &BTreeMap<DatasetIx, PartitionSet>) -> Found {
@@ -79,9 +79,9 @@ fn add(
     sets.entry(ix).or_insert_with(|| PartitionSet::empty(shape)).insert(key);
 }
 
-fn unseen(state: &State, look: &Unseen) -> (Found, String) {
+fn unseen(state: &State, look: &Unseen) -> (Found, Blind) {
     let partitions = state.set_text(look.dataset, &look.set);
-    (Found { count: look.set.len(), partitions }, look.message.clone())
+    (Found { count: look.set.len(), partitions }, Blind { kind: look.kind, message: look.message.clone() })
 }
 
 /// What a look for an adoption found.
@@ -89,7 +89,7 @@ pub(super) struct ToAdopt {
     pub(super) files: Vec<FoundFile>,
     pub(super) missing: Found,
     pub(super) recorded: Found,
-    pub(super) unseen: Vec<(Found, String)>,
+    pub(super) unseen: Vec<(Found, Blind)>,
     look: files::FileLook,
 }
 

@@ -40,7 +40,7 @@ mod start;
 mod starter;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use handle::{CommandError, Created, Handle, Planned, Registration, Snapshot};
 pub use inventory::{AdoptedFiles, Found, Scanned};

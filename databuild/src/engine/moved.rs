@@ -5,7 +5,7 @@
 //! hard links to their inputs, and so its content decides. Of what others have to be asked about only the version can
 //! be compared; an answer that is younger than the `every` of its dataset is believed.
 
-use super::examiner::EndedAttempt;
+use super::examiner::{Asked, EndedAttempt};
 use super::orchestrator::Message;
 use super::request::{parse_request, InputFile, Request};
 use super::starter::{is_remote, Starter};
@@ -94,7 +94,7 @@ pub(super) fn ask(
     let _ = examine.send(ended);
 }
 
-fn asked(starter: &Starter, ended: &EndedAttempt, to_loop: &Sender<Message>) -> Option<AttemptReport> {
+fn asked(starter: &Starter, ended: &EndedAttempt, to_loop: &Sender<Message>) -> Option<Asked> {
     let state: Arc<State> = Arc::clone(&starter.shared.snapshot.load_full().state);
     let name = AttemptName::new(ended.attempt.to_string()).ok()?;
     // What cannot be read back the examiner tells.
@@ -126,19 +126,20 @@ fn asked(starter: &Starter, ended: &EndedAttempt, to_loop: &Sender<Message>) -> 
             moved.push(Moved { partition: file.partition.clone(), touched: false });
         }
     }
-    let blind = look.unseen.first().map(|look| {
+    let nothing = look.unseen.first().map(|look| {
         let partition = look.set.first().map(|key| state.partition_text(look.dataset, &key)).unwrap_or_default();
         let message = format!(
             "when it ended, its input {partition} could not be observed, so nobody knows whether it has read what is \
              recorded: {}",
             look.message
         );
-        AttemptReport::new(AttemptOutcome::Failure { permanent: false }, message)
+        // It is not the job's fault, and trying again may help: as if it had moved.
+        Asked::Nothing(AttemptReport::new(AttemptOutcome::InputsMoved, message))
     });
-    let report = report(&moved).or(blind);
+    let asked = report(&moved).map(Asked::Moved).or(nothing);
     if !look.seen.is_empty() {
         // A closed loop means that the engine is going down.
         let _ = to_loop.send(Message::Input(Box::new(Input::Sightings(look))));
     }
-    report
+    asked
 }

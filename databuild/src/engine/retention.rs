@@ -89,6 +89,15 @@ impl Handle {
         Ok(archived)
     }
 
+    /// Reads the whole log and its archives, and returns how many events there are. Blocking.
+    ///
+    /// # Errors
+    /// Something is damaged or missing.
+    pub fn check_log(&self) -> Result<u64, CommandError> {
+        let _turn = self.archiver.turn();
+        Ok(self.archiver.survey()?.check()?)
+    }
+
     /// Frees what an archive that was interrupted has left in the log. Blocking.
     ///
     /// # Errors

@@ -233,8 +233,9 @@ impl Starter {
                 let lost = if look.dataset == now { look.set.intersect(set) } else { return None };
                 Some((look, lost.first()?))
             }) {
+                // It is not the job's fault, and trying again may help: as if it had moved.
                 let message = format!("its input {} could not be observed: {}", text(&key), look.message);
-                return Err(fault(message, false));
+                return Err(input_moved(message));
             }
             let facts = state.dataset(now);
             for key in set.iter() {

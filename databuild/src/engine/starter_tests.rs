@@ -5,12 +5,12 @@ use crate::engine::examine::{examine, left};
 use crate::engine::files::{look_at, look_at_files, look_at_named};
 use crate::engine::handle::{Handle, Snapshot};
 use crate::engine::perform::no_runner;
+use crate::engine::testing::{exited_well, want_of};
 use crate::publish;
-use crate::runner::{ExitRecord, LogSize, Outcome, ResourceUse};
 use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
 use arc_swap::ArcSwap;
-use databuild_core::decide::{Core, Effect, WantRequest};
-use databuild_core::event::{Event, GraphRegistered, OutputRecord, PriorityClass, Refresh, WantOutcome};
+use databuild_core::decide::{Core, Effect};
+use databuild_core::event::{Event, GraphRegistered, OutputRecord, Refresh, WantOutcome};
 use databuild_core::ids::{AttemptId, GraphId};
 use jiff::Timestamp;
 use serde_json::{json, Value};
@@ -37,15 +37,17 @@ struct Hooks<'h> {
     leased: Option<Hook<'h>>,
     /// While it runs, after the job has read its inputs.
     running: Option<Hook<'h>>,
+    /// When it has ended, or was not started.
+    ended: Option<Hook<'h>>,
 }
 
 impl<'h> Hooks<'h> {
     fn leased(hook: impl FnMut(&Path, AttemptId) + 'h) -> Hooks<'h> {
-        Hooks { leased: Some(Box::new(hook)), running: None }
+        Hooks { leased: Some(Box::new(hook)), ..Hooks::default() }
     }
 
     fn running(hook: impl FnMut(&Path, AttemptId) + 'h) -> Hooks<'h> {
-        Hooks { leased: None, running: Some(Box::new(hook)) }
+        Hooks { running: Some(Box::new(hook)), ..Hooks::default() }
     }
 }
 
@@ -120,7 +122,7 @@ impl Bench {
         let snapshots = Arc::new(snapshot::Store::open(root.join("store")).unwrap());
         let probe = snapshots.path_of(&CODE.parse().unwrap()).join("runfiles/probe");
         fs::create_dir_all(probe.parent().unwrap()).unwrap();
-        let says = "#!/bin/sh\nif [ -e in/raw ]; then echo \"{\\\"partition\\\": \\\"raw\\\", \\\"version\\\": \\\"$(cat in/raw)\\\"}\"\n\
+        let says = "#!/bin/sh\n[ -e silent ] && exit 1\nif [ -e in/raw ]; then echo \"{\\\"partition\\\": \\\"raw\\\", \\\"version\\\": \\\"$(cat in/raw)\\\"}\"\n\
                     else echo '{\"partition\": \"raw\", \"absent\": true}'; fi\n";
         fs::write(&probe, says).unwrap();
         fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).unwrap();
@@ -224,7 +226,7 @@ impl Bench {
 
     fn want(&mut self, target: &str) {
         let seen = self.look(&[target]);
-        self.step(Input::CreateWant(request(target), seen));
+        self.step(Input::CreateWant(want_of(target), seen));
     }
 
     /// Carries out all that follows; returns the outcomes of attempts.
@@ -279,6 +281,9 @@ impl Bench {
                 _ => unreachable!(),
             }
         }
+        if let Some(hook) = &mut hooks.ended {
+            hook(self.folder.path(), id);
+        }
     }
 
     fn run_job(
@@ -313,21 +318,7 @@ impl Bench {
         if let Some(hook) = &mut hooks.running {
             hook(self.folder.path(), id);
         }
-        let exit = ExitRecord {
-            outcome: Outcome::Code(0),
-            timed_out: false,
-            canceled: false,
-            cancel_reason: None,
-            started_at: 1_000,
-            ended_at: 1_200,
-            rusage: ResourceUse { user_ms: 10, sys_ms: 5, max_rss_kb: 100 },
-            stdout: LogSize::default(),
-            stderr: LogSize::default(),
-            group_left: false,
-            memory_exceeded: None,
-            checks: Vec::new(),
-        };
-        let mut ended = EndedAttempt::new(id, exit);
+        let mut ended = EndedAttempt::new(id, exited_well());
         if remote {
             let (to_loop, inputs) = mpsc::channel();
             let (examiner, examine) = mpsc::channel();
@@ -365,21 +356,6 @@ impl Bench {
             marks.push(publish::stat_mark(place).unwrap().unwrap().0);
         }
         self.step(Input::Published { attempt, marks });
-    }
-}
-
-fn request(target: &str) -> WantRequest {
-    WantRequest {
-        targets: vec![target.to_owned()],
-        class: PriorityClass::Interactive,
-        refresh: Refresh::Stale,
-        as_of: None,
-        ttl_seconds: None,
-        sla_seconds: None,
-        comment: String::new(),
-        source: "test".to_owned(),
-        graph: None,
-        key: None,
     }
 }
 
@@ -468,7 +444,9 @@ fn an_input_that_keeps_changing_fails_the_run_and_leaves_what_was_there() {
         assert_eq!(bench.wants.last(), Some(&WantOutcome::Failed), "{kind}");
         let (_, message) = bench.ends.last().unwrap();
         assert!(
-            message.contains("its input raw was changed while it ran; so it did in 3 attempts before"),
+            message.contains(
+                "its input raw was changed while it ran; the 3 attempts before it ended in this way"
+            ),
             "{message}"
         );
         assert_eq!(bench.build("out"), [SUCCESS], "{kind}: nobody writes any more");
@@ -487,12 +465,66 @@ fn an_input_that_is_gone_or_cannot_be_read_when_its_reader_starts_is_told_apart(
     bench.want("out");
     fs::remove_file(bench.root().join("in/raw")).unwrap();
     pipe(&bench.root().join("in/raw"));
-    assert_eq!(bench.run(&mut Hooks::default()), ["Failure { permanent: false }"]);
+    assert_eq!(bench.run(&mut Hooks::default()), [MOVED; 4]);
     let message = &bench.ends.last().unwrap().1;
     assert!(
         message.contains("its input raw could not be observed: ") && message.contains("a pipe"),
         "{message}"
     );
+}
+
+#[test]
+fn an_observer_that_says_nothing_at_the_start_or_the_end_costs_no_retry() {
+    let silent = |root: &Path, silent: bool| match silent {
+        true => fs::write(root.join("silent"), "").unwrap(),
+        false => fs::remove_file(root.join("silent")).unwrap(),
+    };
+    for at_start in [true, false] {
+        for most in [1, 3, 4] {
+            let mut bench = Bench::new(program(false));
+            bench.write("A");
+            bench.want("out");
+            let hook = |root: &Path, id: AttemptId| {
+                // Whatever is looked at in between gets an answer.
+                if id.number <= most {
+                    silent(root, true);
+                }
+            };
+            let mut hooks = if at_start { Hooks::leased(hook) } else { Hooks::running(hook) };
+            hooks.ended = Some(Box::new(|root, id| {
+                if id.number <= most {
+                    silent(root, false);
+                }
+            }));
+            let ends = bench.run(&mut hooks);
+            let told = bench.ends.iter().filter(|(end, _)| end == MOVED);
+            for (_, message) in told {
+                assert!(message.contains("its input raw could not be observed"), "{message}");
+            }
+            let failed = most == 4;
+            let expected: Vec<&str> = (0..most).map(|_| MOVED).chain((!failed).then_some(SUCCESS)).collect();
+            assert_eq!(ends, expected, "{at_start}");
+            let outcome = if failed { WantOutcome::Failed } else { WantOutcome::Satisfied };
+            assert_eq!(bench.wants, [outcome], "{at_start} {most}");
+        }
+    }
+}
+
+#[test]
+fn a_job_whose_output_has_come_to_lie_in_a_reserved_folder_does_not_start() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    bench.want("out");
+    let root = bench.root().canonicalize().unwrap();
+    fs::create_dir(root.join("state")).unwrap();
+    fs::remove_dir(root.join("made")).unwrap();
+    std::os::unix::fs::symlink(root.join("state"), root.join("made")).unwrap();
+    let mut hooks = Hooks::running(|_, id| panic!("{id} runs"));
+    assert_eq!(bench.run(&mut hooks), ["Failure { permanent: true }"]);
+    let (_, message) = bench.ends.last().unwrap();
+    assert!(message.contains("made/out.txt") && message.contains("state"), "{message}");
+    drop(hooks);
+    assert!(fs::read_dir(root.join("state")).unwrap().next().is_none());
 }
 
 #[test]
@@ -659,7 +691,7 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
             handle.register(Registration { content: graph(raw), sources, inherited }).await.unwrap();
             for content in ["A", "B"] {
                 bench.write(content);
-                let request = request("out");
+                let request = want_of("out");
                 let mut seen = handle.watch();
                 let want = handle.want(request).await.unwrap();
                 while handle.snapshot().state.wants.contains_key(&want.want) {

@@ -11,7 +11,7 @@ use super::replay;
 use super::staging::Staging;
 use super::starter::{self, Starter};
 use crate::publish::Reserved;
-use crate::runner::RunnerError;
+use crate::runner::{ExitRecord, LogSize, Outcome, ResourceUse, RunnerError};
 use crate::store::{MemoryLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
@@ -97,8 +97,26 @@ pub(super) fn days(start: &str) -> GraphRegistered {
     }
 }
 
+/// What the runner tells of a job that exited with 0 after 200 ms.
+pub(super) fn exited_well() -> ExitRecord {
+    ExitRecord {
+        outcome: Outcome::Code(0),
+        timed_out: false,
+        canceled: false,
+        cancel_reason: None,
+        started_at: 1_000,
+        ended_at: 1_200,
+        rusage: ResourceUse { user_ms: 10, sys_ms: 5, max_rss_kb: 100 },
+        stdout: LogSize::default(),
+        stderr: LogSize::default(),
+        group_left: false,
+        memory_exceeded: None,
+        checks: Vec::new(),
+    }
+}
+
 /// A want of these partitions and nothing else.
-pub(super) fn want_of(target: &str) -> WantRequest {
+pub(crate) fn want_of(target: &str) -> WantRequest {
     WantRequest {
         targets: vec![target.to_owned()],
         class: PriorityClass::Backfill,

@@ -77,6 +77,11 @@ pub(super) fn reach(
                 child = start(command(), options, until)?;
                 continue;
             }
+            // One that was ready and has ended already, as a private one does whose command is gone, will not answer.
+            if let Some(status) = child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
+                let why = format!("it ended with {status} as soon as it was ready");
+                return Err(did_not_start(options, why));
+            }
         }
         // One that was started by a server with another runtime folder, or whose folder is gone, says where it listens.
         let record = read_runner_record(&options.spool).ok().flatten().filter(|_| !free);
@@ -90,6 +95,14 @@ pub(super) fn reach(
         }
         std::thread::sleep(RETRY_PAUSE);
     }
+}
+
+fn did_not_start(options: &ConnectOptions, why: String) -> RunnerError {
+    RunnerError::DidNotStart { why, log: tail(&log_of(options)).unwrap_or_default() }
+}
+
+fn log_of(options: &ConnectOptions) -> PathBuf {
+    options.spool.join("runner.log")
 }
 
 fn unreachable(options: &ConnectOptions, why: String) -> RunnerError {
@@ -114,7 +127,7 @@ fn start(
     options: &ConnectOptions,
     until: Instant,
 ) -> Result<Option<Child>, RunnerError> {
-    let log_path = options.spool.join("runner.log");
+    let log_path = log_of(options);
     let log =
         fs::File::create(&log_path).map_err(|e| RunnerError::io("making the runner's log", &log_path, e))?;
     let program = PathBuf::from(command.get_program());
@@ -147,7 +160,7 @@ fn start(
         Ok(status) if why.is_empty() => format!("it ended with {status}"),
         _ => why,
     };
-    Err(RunnerError::DidNotStart { why, log: tail(&log_path).unwrap_or_default() })
+    Err(did_not_start(options, why))
 }
 
 /// Reads until the line the runner says when it knows how its start went; empty

@@ -1,5 +1,5 @@
 //! Removes what nothing refers to any more: code snapshots by reachability, attempts' folders by age,
-//! staging that no live attempt owns, and old events if somebody asks.
+//! staging that no live attempt owns, and old events if somebody asks. Before that it checks the whole log.
 
 use super::error::ApiError;
 use super::routes::App;
@@ -29,11 +29,12 @@ pub fn write_roots(app: &App) -> Result<Roots, SnapshotError> {
     Ok(roots)
 }
 
-/// Collects; with `dry_run` only counts.
+/// Collects; with `dry_run` only counts. Nothing is removed if the log is damaged: it says what is needed.
 pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiError> {
     let failed = |error: SnapshotError| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string())
     };
+    let events_checked = app.engine.check_log()?;
     let roots = write_roots(app).map_err(failed)?;
     let reachable: HashSet<CodeDigest> = roots.codes.into_iter().collect();
     let report = app.snapshots.collect(&reachable, MIN_AGE, request.dry_run).map_err(failed)?;
@@ -54,6 +55,7 @@ pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiErro
         files_removed: report.files_removed,
         bytes_freed: report.bytes,
         attempts_removed: attempts + staging,
+        events_checked,
         archived,
     })
 }

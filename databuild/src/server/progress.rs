@@ -9,7 +9,7 @@ use crate::engine::Snapshot;
 use crate::store::{Reader, RunWithAttempts, StoreError};
 use databuild_core::data_check::warning;
 use databuild_core::event::{
-    AttemptEnded, AttemptOutcome, CheckOutcome, Checked, Event, Materialized, OutputRecord, Record, SetText,
+    AttemptEnded, AttemptOutcome, CheckOutcome, Checked, Event, Materialized, Record, SetText,
 };
 use databuild_core::graph::{DatasetIx, JobIx, Params};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq};
@@ -104,9 +104,7 @@ impl<'r> Lines<'r> {
         let Some(part) = self.own(seq, event.attempt, self.located(&warned))? else { return Ok(None) };
         let mut checks = event.checks.clone();
         for findings in &mut checks {
-            findings.results.retain(|result| {
-                self.located_one(&result.partition).is_some_and(|(_, key)| part.set.contains(&key))
-            });
+            findings.results.retain(|result| self.is_of(&part, &result.partition));
         }
         let message = warning(&checks).unwrap_or_default();
         Ok(Some(self.line(seq, "warning", Some(event.attempt.run), &part, &message)))
@@ -115,10 +113,8 @@ impl<'r> Lines<'r> {
     fn of_data(&mut self, seq: Seq, event: &Materialized) -> Result<Option<ProgressLine>, StoreError> {
         let made: SetText = event.outputs.iter().map(|output| output.partition.clone()).collect();
         let Some(part) = self.own(seq, event.attempt, self.located(&made))? else { return Ok(None) };
-        let own = |output: &&OutputRecord| {
-            self.located_one(&output.partition).is_some_and(|(_, key)| part.set.contains(&key))
-        };
-        let empty = event.outputs.iter().filter(own).all(|output| output.empty);
+        let mut own = event.outputs.iter().filter(|output| self.is_of(&part, &output.partition));
+        let empty = own.all(|output| output.empty);
         let message = match part.set.len() {
             1 => String::new(),
             made => format!("{made} partitions"),
@@ -182,6 +178,10 @@ impl<'r> Lines<'r> {
     fn located(&self, texts: &[String]) -> Option<Part> {
         let (job, set) = by_job(&self.live.state, texts).into_iter().next()?;
         Some(Part { job, set })
+    }
+
+    fn is_of(&self, part: &Part, text: &str) -> bool {
+        self.located_one(text).is_some_and(|(_, key)| part.set.contains(&key))
     }
 
     fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
@@ -297,7 +297,7 @@ mod tests {
     use super::super::why::tests::{chain, Workspace};
     use super::*;
     use databuild_core::decide::{AttemptReport, AttemptSpec, Input, Success};
-    use databuild_core::event::{CheckFindings, CheckResult, Refresh};
+    use databuild_core::event::{CheckFindings, CheckResult, OutputRecord, Refresh};
     use databuild_core::ids::WantId;
     use serde_json::json;
     use std::sync::Arc;

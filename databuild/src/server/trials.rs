@@ -301,7 +301,8 @@ fn changed_inputs(
     for (at, input) in graph.job(job).inputs.iter().enumerate() {
         let dataset = graph.dataset(input.dataset);
         let today = state.successor_of(graph, input.dataset);
-        for key in graph.inputs_of(&extents, job, at, &set).iter() {
+        let Ok(needed) = graph.inputs_of(&extents, job, at, &set) else { continue };
+        for key in needed.iter() {
             let texts = state.texts_in(graph, input.dataset, &key);
             let version = |seq| -> Result<Option<String>, ApiError> {
                 Ok(reader.materialization_at(&texts, seq)?.value.map(|made| made.version))

@@ -101,15 +101,25 @@ pub(super) fn why(
     }
     let mut summary = match unseen {
         Some((_, message)) => format!("{partition} could not be observed: {message}"),
-        None => summary(&partition, standing, adopted.is_some(), &causes, &upstream),
+        None => {
+            let origin = match (dataset.external, &adopted) {
+                (true, _) => Origin::External,
+                (false, Some(_)) => Origin::Adopted { accepted: !accepted.is_empty() },
+                (false, None) => Origin::Built { accepted: !accepted.is_empty() },
+            };
+            summary(&partition, standing, origin, &causes, &upstream)
+        }
     };
     if let Some(said) = accepted.last() {
-        summary.push_str(&format!("; {} accepted that it was made by other code: {}", said.by, said.reason));
+        summary.push_str(&format!(
+            "; {} accepted that an older version of its job made it: {}",
+            said.by, said.reason
+        ));
     }
     if let Some(RunRow { id, message, .. }) = &failed_since {
         let how = match standing {
             PartitionState::Current | PartitionState::Empty => "failed and changed nothing",
-            _ => "failed, with another version of its job",
+            _ => "failed with another version of the job",
         };
         summary.push_str(&format!("; a later run, {id}, {how}: {message}"));
     }
@@ -137,25 +147,44 @@ pub(super) fn why(
     })
 }
 
+/// Where the data of a partition comes from.
+enum Origin {
+    External,
+    /// It was there already; whether its job changed since, and somebody accepted that.
+    Adopted {
+        accepted: bool,
+    },
+    /// The same of what a run made.
+    Built {
+        accepted: bool,
+    },
+}
+
 fn summary(
     partition: &str,
     standing: PartitionState,
-    adopted: bool,
+    origin: Origin,
     causes: &[WhyCause],
     upstream: &[WhyStep],
 ) -> String {
     let word = match standing {
         PartitionState::Current | PartitionState::Empty if !upstream.is_empty() => {
             let first = upstream.last().map(first_cause).unwrap_or_default();
-            return format!("{partition} is current, but what it is made from is not: {first}");
-        }
-        PartitionState::Current if adopted => {
-            return format!(
-                "{partition} is current: it was adopted as it was found, and nothing that it would be made from has changed since"
-            )
+            return format!("{partition} is out of date upstream: {first}");
         }
         PartitionState::Current => {
-            return format!("{partition} is current: nothing it was made from has changed")
+            let reason = match origin {
+                Origin::External => "it is external, and its data is there",
+                Origin::Adopted { accepted: false } => {
+                    "it was adopted, and neither its job nor an input has changed since"
+                }
+                Origin::Adopted { accepted: true } => "it was adopted, and no input has changed since",
+                Origin::Built { accepted: false } => {
+                    "neither its job nor an input has changed since it was built"
+                }
+                Origin::Built { accepted: true } => "no input has changed since it was built",
+            };
+            return format!("{partition} is current: {reason}");
         }
         PartitionState::Empty => {
             return format!("{partition} is current and empty: its job had nothing to produce")
@@ -171,14 +200,17 @@ fn summary(
     };
     // Of what was never built, nobody asks why its inputs were not.
     match upstream.last().filter(|_| standing == PartitionState::Stale) {
-        Some(step) => format!("{text}; upstream, {}", first_cause(step)),
+        Some(step) => format!("{text}; also out of date upstream: {}", first_cause(step)),
         None => text,
     }
 }
 
 fn first_cause(step: &WhyStep) -> String {
-    let more = if step.count > 1 { format!(" (and {} more)", step.count - 1) } else { String::new() };
-    format!("{}{more} is not current because {}", step.partition, step.cause.message)
+    let WhyStep { partition, count, cause, .. } = step;
+    match count {
+        0 | 1 => format!("{partition}, because {}", cause.message),
+        _ => format!("{count} partitions, such as {partition}, because {}", cause.message),
+    }
 }
 
 /// The way from `key` of `job` up to what failed, or else to something that is not current though all it is made
@@ -204,7 +236,8 @@ fn upstream(
     while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
         let single = PartitionSet::single(graph.home(job).shape, &key);
         for (number, input) in graph.job(job).inputs.iter().enumerate() {
-            let needed = graph.inputs_of(state.extents(), job, number, &single);
+            // The plan says what is the matter with a job that reads too much to list.
+            let Ok(needed) = graph.inputs_of(state.extents(), job, number, &single) else { continue };
             let Some(producer) = graph.dataset(input.dataset).producer else {
                 if let Some((set, message)) = unseen(plan, input.dataset, &needed) {
                     let first = set.first().map(|key| state.partition_text(input.dataset, &key));
@@ -256,7 +289,9 @@ fn step(
         None => Used::default(),
     };
     let mut cause = match verdict {
-        Verdict::Current => plain(Reason::UpstreamBuilt.code(), "something it is made from is not current"),
+        Verdict::Current => {
+            plain(Reason::UpstreamBuilt.code(), "a partition that it is made from is out of date")
+        }
         _ => cause(state, reader, producer, (ix, key), verdict, &used)?,
     };
     blame_taint(state, reader, ix, key, verdict, &mut cause)?;
@@ -299,7 +334,7 @@ fn not_observed(message: &str) -> WhyCause {
 
 /// Of external data that is not there.
 fn absence() -> WhyCause {
-    plain("absent", "it is external and its file is not there")
+    plain("absent", "no job makes it, and its data is not there")
 }
 
 /// A cause with nothing more to say.
@@ -367,7 +402,7 @@ fn cause(
         }
         Verdict::ArgsChanged => {
             if let Some(given) = given_by_hand(state, reader, (ix, key))? {
-                cause.message = format!("it was made with {given} by hand");
+                cause.message = format!("somebody invoked its job with {given}");
             }
         }
         Verdict::Missing => {
@@ -376,7 +411,7 @@ fn cause(
                 if let Some(run) = made.and_then(|made| made.run) {
                     cause.run = Some(run.to_string());
                     cause.message = format!(
-                        "{run} built it when `{dim}` was {then}; now `{dim}` is {now}, which is other data"
+                        "{run} built it when `{dim}` was {then}; now `{dim}` is {now}, so the same key means other data"
                     );
                 }
             }

@@ -34,12 +34,22 @@ pub enum StoreError {
     },
     /// The log is no event log, or not as it was written. Nothing was changed.
     #[error(
-        "event log {log} is damaged: {reason}; restore it from a backup, or move it away to begin \
-         with an empty log (it is unchanged)"
+        "event log {log} is damaged: {reason}; restore it from a backup, or move it away to begin with an empty log: \
+         outputs stay, and `databuild adopt` counts them as built (the log is unchanged)"
     )]
     CorruptLog {
         /// The log.
         log: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The same of an archive.
+    #[error(
+        "archive {archive} of the event log is damaged: {reason}; restore it from a backup (it is unchanged)"
+    )]
+    CorruptArchive {
+        /// The archive.
+        archive: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -153,7 +163,7 @@ impl StoreError {
         match self {
             StoreError::NewerLog { .. } => "newer_log",
             StoreError::NewerFormat { .. } => "newer_format",
-            StoreError::CorruptLog { .. } => "corrupt_log",
+            StoreError::CorruptLog { .. } | StoreError::CorruptArchive { .. } => "corrupt_log",
             StoreError::EventsMissing { .. } => "events_missing",
             StoreError::Archived { .. } => "events_archived",
             StoreError::ArchiveMissing { .. } => "archive_missing",
@@ -173,6 +183,14 @@ impl StoreError {
         match error {
             ConvertError::NewerFormat { what } => StoreError::NewerFormat { log: log.to_owned(), seq, what },
             ConvertError::Malformed { reason } => StoreError::corrupt(log, format!("event {seq} {reason}")),
+        }
+    }
+
+    /// The same error, if it is one of an archive's content.
+    pub(super) fn of_archive(self) -> StoreError {
+        match self {
+            StoreError::CorruptLog { log: archive, reason } => StoreError::CorruptArchive { archive, reason },
+            other => other,
         }
     }
 

@@ -95,8 +95,10 @@ fn check_inputs(state: &State, files: &[FoundFile], unseen: &[Unseen]) -> Result
         let Some(job) = dataset.producer else { continue };
         let one = PartitionSet::single(dataset.shape, &file.key);
         for (at, input) in graph.job(job).inputs.iter().enumerate() {
-            let needed = graph.inputs_of(state.extents(), job, at, &one);
-            let lost = |look: &&Unseen| look.dataset == input.dataset && look.set.intersects(&needed);
+            let lost = |look: &&Unseen| {
+                look.dataset == input.dataset
+                    && !graph.inputs_among(state.extents(), job, at, &one, &look.set).is_empty()
+            };
             if let Some(look) = unseen.iter().find(lost) {
                 return Err(Refusal::InputUnseen {
                     partition: state.partition_text(file.dataset, &file.key),

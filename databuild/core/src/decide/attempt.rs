@@ -9,7 +9,7 @@
 //! | failure or timeout, none left or permanent | failed |
 //! | finds that it needs more inputs | retry_wait, suspended until they are there |
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
-//! | an input moved, at most [`MAX_MOVES`] times | retry_wait, due at once and then after a backoff |
+//! | an input moved or could not be observed, at most [`MAX_MOVES`] times | retry_wait, due at once and then after a backoff |
 //! | cancelled, or any end after a cancellation but success | canceled |
 
 use super::{suspend, AttemptEnd, AttemptReport, Effect, KeyRequest, Out, Refusal, Reply};
@@ -150,7 +150,8 @@ pub(super) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
                 outcome == AttemptOutcome::InputsMoved && retry_at.is_none() && !run.cancel_requested;
             let message = if in_vain {
                 format!(
-                    "{message}; so it did in {} attempts before: build again when nobody writes to it any more",
+                    "{message}; the {} attempts before it ended in this way, too: build again when the inputs can be \
+                     observed and nobody changes them",
                     run.moves
                 )
             } else {
@@ -323,8 +324,8 @@ fn abandon_downstream(out: &mut Out, run: &Run, set: &PartitionSet) {
             for extents in instants(out.state, ix, input) {
                 let home = graph.side(consumer.outputs[0], &extents);
                 let read = graph.side(input.dataset, &extents);
-                let dependents = input.mapping.dependents_of(&home, &read, &dead[input.dataset.0]);
-                lost.union_with(&dependents.intersect(todo));
+                let dead = &dead[input.dataset.0];
+                lost.union_with(&input.mapping.dependents_of(&home, &read, dead, todo));
             }
         }
         if !lost.is_empty() {

@@ -258,9 +258,9 @@ fn pending_input(state: &State, job: JobIx, key: &PartitionKey) -> Option<(JobIx
     graph.job(job).inputs.iter().find_map(|input| {
         let producer = graph.dataset(input.dataset).producer?;
         let read = graph.side(input.dataset, state.extents());
-        let needed = input.ever.inputs_of_one(&home, &read, key).needed;
+        let needed = input.ever.keys_of_one(&home, &read, key).ok()?;
         let work = state.work(producer);
-        let first = |set: &PartitionSet| needed.intersect(set).first();
+        let first = |set: &PartitionSet| set.within(&needed).first();
         Some((producer, first(&work.live).or_else(|| first(&work.todo))?))
     })
 }

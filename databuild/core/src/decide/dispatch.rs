@@ -1,9 +1,11 @@
 //! What follows by itself: leases for ready work, cut-offs, retries that are due, wants that are over.
 
 use super::limits::{Capacity, Gate};
-use super::{batches, suspend, trial, AttemptSpec, Effect, Out};
-use crate::event::{ArmId, AttemptLeased, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff};
-use crate::graph::{DatasetIx, JobIx};
+use super::{attempt, batches, suspend, trial, AttemptEnd, AttemptReport, AttemptSpec, Effect, Out};
+use crate::event::{
+    ArmId, AttemptLeased, AttemptOutcome, Event, PriorityClass, Refresh, WantEnded, WantOutcome, WorkCutOff,
+};
+use crate::graph::{DatasetIx, JobIx, TooManyInputs};
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::{Run, State, Verdict, Want};
@@ -281,9 +283,21 @@ pub(super) fn start(out: &mut Out, id: RunId) {
         .iter()
         .enumerate()
         .map(|(at, input)| {
-            (input.name.clone(), input.dataset, graph.inputs_of(&extents, run.job, at, &run.set))
+            let set = graph.inputs_of(&extents, run.job, at, &run.set)?;
+            Ok((input.name.clone(), input.dataset, set))
         })
         .collect();
+    let inputs = match inputs {
+        Ok(inputs) => inputs,
+        Err(TooManyInputs { dataset }) => {
+            let name = &graph.dataset(dataset).name;
+            let message = format!("it reads more partitions of `{name}` at once than can be listed");
+            let report = AttemptReport::new(AttemptOutcome::Failure { permanent: true }, message);
+            // It is this run's current attempt, so nobody refuses that.
+            let _ = attempt::ended(out, run.attempt_id(), AttemptEnd::without_process(report));
+            return;
+        }
+    };
     let wants = out.state.served_by(run).map(|want| want.id).collect();
     let mut spec = AttemptSpec {
         attempt: run.attempt_id(),
@@ -416,8 +430,10 @@ pub(super) fn lacking_inputs(state: &State, job: JobIx, set: &PartitionSet) -> P
     let graph = state.graph();
     let lacks = |at: usize, set: &PartitionSet| {
         let input = graph.job(job).inputs[at].dataset;
-        let needed = graph.inputs_of(state.extents(), job, at, set);
-        !needed.is_subset(&state.dataset(input).present) || needed.intersects(&state.misplaced(input))
+        // What nobody can list nobody can give to a run either.
+        graph.inputs_of(state.extents(), job, at, set).map_or(true, |needed| {
+            !needed.is_subset(&state.dataset(input).present) || needed.intersects(&state.misplaced(input))
+        })
     };
     let mut lacking = PartitionSet::empty(set.shape());
     for at in 0..graph.job(job).inputs.len() {

@@ -247,8 +247,8 @@ fn give_up_more(
         for input in job.inputs.iter().filter(|input| !lost[input.dataset.0].is_empty()) {
             let home = graph.side(job.outputs[0], state.extents());
             let read = graph.side(input.dataset, state.extents());
-            let dependents = input.mapping.dependents_of(&home, &read, &lost[input.dataset.0]);
-            given_up.union_with(&dependents.intersect(held));
+            let lost = &lost[input.dataset.0];
+            given_up.union_with(&input.mapping.dependents_of(&home, &read, lost, held));
         }
         given_up.subtract_with(&under_way(state, ix));
         if given_up.is_empty() {

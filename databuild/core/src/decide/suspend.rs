@@ -45,7 +45,7 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
     let mut texts = Vec::new();
     let found: BTreeSet<_> = run.discovered.iter().filter_map(|text| out.state.located_one(text)).collect();
     for (ix, set) in &targets {
-        let given = given(out.state, run, *ix);
+        let given = given(out.state, run, *ix, set);
         // Also if an earlier run made it: what this one makes cannot be what it is made from.
         let own =
             out.state.graph().dataset(*ix).producer.filter(|job| out.state.current_job(run) == Some(*job));
@@ -82,14 +82,14 @@ pub(super) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
     Ok(Needed { targets, texts, plan, as_of })
 }
 
-/// Declared inputs of a run in one dataset.
-fn given(state: &State, run: &Run, ix: DatasetIx) -> PartitionSet {
+/// Those of `among` in one dataset that are declared inputs of a run.
+fn given(state: &State, run: &Run, ix: DatasetIx, among: &PartitionSet) -> PartitionSet {
     let graph = &run.graph.graph;
     let mut given = PartitionSet::empty(state.graph().dataset(ix).shape);
     let extents = graph.extents(run.as_of, &state.symbols);
     for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
         if state.successor_of(graph, input.dataset) == Some(ix) {
-            given.union_with(&graph.inputs_of(&extents, run.job, at, &run.set));
+            given.union_with(&graph.inputs_among(&extents, run.job, at, &run.set, among));
         }
     }
     given
@@ -233,8 +233,8 @@ fn waits_for(state: &State, id: RunId) -> Vec<RunId> {
         for input in &job.inputs {
             let Some(producer) = graph.dataset(input.dataset).producer else { continue };
             let read = graph.side(input.dataset, state.extents());
-            let needed = input.ever.inputs_of(&home, &read, &needs).needed;
-            undone[producer.0].union_with(&needed.intersect(&state.work(producer).pending()));
+            let pending = state.work(producer).pending();
+            undone[producer.0].union_with(&input.ever.inputs_among(&home, &read, &needs, &pending));
         }
     }
     let reached = |run: &&Arc<Run>| {

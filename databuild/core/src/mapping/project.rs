@@ -7,9 +7,10 @@
 use super::relation::Relation;
 use super::rule::{Edge, Mapping};
 use crate::keys::KeySpace;
-use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple};
+use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple, MOST_ROWS};
 use crate::range_set::{Key, RangeSet};
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 /// One end of a mapping.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +35,67 @@ pub struct Inputs {
     pub skipped: PartitionSet,
 }
 
+/// Outputs need so many partitions of an input at once that no set can list them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany;
+
 impl Mapping {
     /// What the outputs in `set` need.
-    #[must_use]
-    pub fn inputs_of(&self, out: &Side, input: &Side, set: &PartitionSet) -> Inputs {
+    ///
+    /// # Errors
+    /// The set of what they need has more than [`MOST_ROWS`] rows.
+    pub fn inputs_of(&self, out: &Side, input: &Side, set: &PartitionSet) -> Result<Inputs, TooMany> {
         let relations = Relation::all(self, out, input);
-        let failing = self.over_edges(&relations, Edge::Fail, set);
-        let mut skipped = self.over_edges(&relations, Edge::Skip, set);
+        let (failing, skipped, good) = self.split(&relations, set);
+        let mut needed = PartitionSet::empty(input.shape);
+        image(&relations, &good, |sets| {
+            if input.shape.rows_of(sets) > MOST_ROWS {
+                return Err(TooMany);
+            }
+            needed.insert_box(sets);
+            if needed.rows().len() as u64 > MOST_ROWS {
+                return Err(TooMany);
+            }
+            Ok(())
+        })?;
+        Ok(Inputs { needed, failing, skipped })
+    }
+
+    /// What of `among` the outputs in `set` need, however much else they need.
+    #[must_use]
+    pub fn inputs_among(
+        &self,
+        out: &Side,
+        input: &Side,
+        set: &PartitionSet,
+        among: &PartitionSet,
+    ) -> PartitionSet {
+        let relations = Relation::all(self, out, input);
+        let (.., good) = self.split(&relations, set);
+        let mut needed = PartitionSet::empty(input.shape);
+        let all: Result<(), Infallible> = image(&relations, &good, |sets| {
+            needed.union_with(&among.within(sets));
+            Ok(())
+        });
+        let Ok(()) = all;
+        needed
+    }
+
+    /// Those of `set` that edges fail, and those that edges skip.
+    #[must_use]
+    pub fn over_edges(&self, out: &Side, input: &Side, set: &PartitionSet) -> (PartitionSet, PartitionSet) {
+        let (failing, skipped, _) = self.split(&Relation::all(self, out, input), set);
+        (failing, skipped)
+    }
+
+    /// Those of `set` that edges fail, that edges skip, and the others.
+    fn split<'s>(
+        &self,
+        relations: &[Relation],
+        set: &'s PartitionSet,
+    ) -> (PartitionSet, PartitionSet, Cow<'s, PartitionSet>) {
+        let failing = self.over_edge(relations, Edge::Fail, set);
+        let mut skipped = self.over_edge(relations, Edge::Skip, set);
         skipped.subtract_with(&failing);
         let mut good = Cow::Borrowed(set);
         for bad in [&failing, &skipped] {
@@ -48,39 +103,54 @@ impl Mapping {
                 good.to_mut().subtract_with(bad);
             }
         }
-        let needed = image(&relations, input.shape, &good);
-        Inputs { needed, failing, skipped }
+        (failing, skipped, good)
     }
 
     /// What one output partition needs.
-    #[must_use]
-    pub fn inputs_of_one(&self, out: &Side, input: &Side, key: &PartitionKey) -> Inputs {
-        let relations = Relation::all(self, out, input);
+    ///
+    /// # Errors
+    /// The set of what it needs has more than [`MOST_ROWS`] rows.
+    pub fn inputs_of_one(&self, out: &Side, input: &Side, key: &PartitionKey) -> Result<Inputs, TooMany> {
         let none = PartitionSet::empty(out.shape);
         let mut inputs =
             Inputs { needed: PartitionSet::empty(input.shape), failing: none.clone(), skipped: none };
+        match self.keys_of_one(out, input, key) {
+            Err(Edge::Fail) => _ = inputs.failing.insert(key),
+            Err(_) => _ = inputs.skipped.insert(key),
+            Ok(sets) if input.shape.rows_of(&sets) > MOST_ROWS => return Err(TooMany),
+            Ok(sets) => inputs.needed.insert_box(&sets),
+        }
+        Ok(inputs)
+    }
+
+    /// What one output partition needs: all combinations of these keys, one set for each dimension of the input; or the
+    /// rule of the edge over which it needs a key.
+    ///
+    /// # Errors
+    /// It is not made.
+    pub fn keys_of_one(&self, out: &Side, input: &Side, key: &PartitionKey) -> Result<Vec<RangeSet>, Edge> {
+        let relations = Relation::all(self, out, input);
         let single = |dim: usize| RangeSet::single(key.keys()[dim]);
         let over = |edge: Edge| {
             let key_of = |relation: &Relation| relation.of().map(|dim| key.keys()[dim]);
             relations.iter().any(|relation| relation.is_over_edge(self, edge, key_of(relation)))
         };
-        if over(Edge::Fail) {
-            inputs.failing.insert(key);
-        } else if over(Edge::Skip) {
-            inputs.skipped.insert(key);
-        } else {
-            let sets: Vec<RangeSet> = relations
-                .iter()
-                .map(|relation| relation.image(&relation.of().map_or_else(RangeSet::new, single)))
-                .collect();
-            inputs.needed.insert_box(&sets);
+        if let Some(edge) = [Edge::Fail, Edge::Skip].into_iter().find(|edge| over(*edge)) {
+            return Err(edge);
         }
-        inputs
+        let image = |relation: &Relation| relation.image(&relation.of().map_or_else(RangeSet::new, single));
+        Ok(relations.iter().map(image).collect())
     }
 
-    /// Outputs that exist and need some partition of `set`, without those that edges fail or skip.
+    /// Outputs of `among` that exist and need some partition of `set`, without those that edges fail or skip.
     #[must_use]
-    pub fn dependents_of(&self, out: &Side, input: &Side, set: &PartitionSet) -> PartitionSet {
+    pub fn dependents_of(
+        &self,
+        out: &Side,
+        input: &Side,
+        set: &PartitionSet,
+        among: &PartitionSet,
+    ) -> PartitionSet {
         let relations = Relation::all(self, out, input);
         let mut existing = set.within(input.extents);
         let mut used = vec![false; relations.len()];
@@ -110,14 +180,14 @@ impl Mapping {
                 };
             }
             if sets.iter().all(|set| !set.is_empty()) {
-                dependents.insert_box(&sets);
+                dependents.union_with(&among.within(&sets));
             }
         }
         dependents
     }
 
     /// Partitions of `set` that need a key over an edge with that rule.
-    fn over_edges(&self, relations: &[Relation], edge: Edge, set: &PartitionSet) -> PartitionSet {
+    fn over_edge(&self, relations: &[Relation], edge: Edge, set: &PartitionSet) -> PartitionSet {
         let mut all = PartitionSet::empty(set.shape());
         for relation in relations {
             let over = relation.over_edges(self, edge);
@@ -133,9 +203,12 @@ impl Mapping {
     }
 }
 
-/// Existing input partitions that any output in `set` needs.
-fn image(relations: &[Relation], shape: Shape, set: &PartitionSet) -> PartitionSet {
-    let mut needed = PartitionSet::empty(shape);
+/// Visits boxes that together are the existing input partitions that any output in `set` needs, until a visit fails.
+fn image<E>(
+    relations: &[Relation],
+    set: &PartitionSet,
+    mut visit: impl FnMut(&[RangeSet]) -> Result<(), E>,
+) -> Result<(), E> {
     let mut used = vec![false; set.shape().dims()];
     relations.iter().filter_map(Relation::of).for_each(|of| used[of] = true);
     let fixed: Vec<Option<RangeSet>> = relations
@@ -143,7 +216,7 @@ fn image(relations: &[Relation], shape: Shape, set: &PartitionSet) -> PartitionS
         .map(|relation| relation.of().is_none().then(|| relation.image(&RangeSet::new())))
         .collect();
     if fixed.iter().flatten().any(RangeSet::is_empty) {
-        return needed;
+        return Ok(());
     }
     let shape = set.shape();
     let of_long = |dim: &usize| relations[*dim].of().is_some_and(|of| Some(of) == shape.long());
@@ -161,43 +234,47 @@ fn image(relations: &[Relation], shape: Shape, set: &PartitionSet) -> PartitionS
                 (None, None) => RangeSet::new(),
             })
             .collect();
-        let mut add = |sets: &[RangeSet]| {
-            if sets.iter().all(|set| !set.is_empty()) {
-                needed.insert_box(sets);
-            }
+        let mut add = |sets: &[RangeSet]| match sets.iter().any(RangeSet::is_empty) {
+            true => Ok(()),
+            false => visit(sets),
         };
         if long_dims.len() > 1 {
             let longs: Vec<&Relation> = long_dims.iter().map(|dim| &relations[*dim]).collect();
             pieces(&longs, row, |piece| {
                 long_dims.iter().for_each(|dim| sets[*dim] = relations[*dim].image(piece));
-                add(&sets);
-            });
+                add(&sets)
+            })?;
         } else {
             for dim in &long_dims {
                 sets[*dim] = memo.get(*dim, row, |row| relations[*dim].image(row)).clone();
             }
-            add(&sets);
+            add(&sets)?;
         }
     }
-    needed
+    Ok(())
 }
 
 /// Splits a row so that within a piece all relations but at most one need the same keys everywhere;
 /// then the image of the piece is a box.
-fn pieces(relations: &[&Relation], row: &RangeSet, mut visit: impl FnMut(&RangeSet)) {
+fn pieces<E>(
+    relations: &[&Relation],
+    row: &RangeSet,
+    mut visit: impl FnMut(&RangeSet) -> Result<(), E>,
+) -> Result<(), E> {
     for (mut lo, hi) in row.ranges() {
         loop {
             // The relation that changes first may change within the piece, the second may not.
             let mut ends: Vec<Key> = relations.iter().map(|relation| relation.alike_until(lo)).collect();
             ends.sort_unstable();
             let end = ends.get(1).copied().unwrap_or(hi).min(hi);
-            visit(&RangeSet::range(lo, end));
+            visit(&RangeSet::range(lo, end))?;
             if end == hi {
                 break;
             }
             lo = end + 1;
         }
     }
+    Ok(())
 }
 
 /// What came out for the long dimension of the row before: neighbouring rows are mostly alike, and

@@ -28,11 +28,13 @@ fn needed(mapping: &Mapping, out: &KeySpace, input: &KeySpace, as_of: &str, set:
     let shape = Shape::of(out);
     let set =
         PartitionSet::full(shape, &[out[0].parse_set(set, &symbols, &out[0].bounds(&symbols)).unwrap()]);
-    let inputs = mapping.inputs_of(
-        &Side { shape, spaces: out, extents: &out_extents },
-        &Side { shape: Shape::of(input), spaces: input, extents: &in_extents },
-        &set,
-    );
+    let inputs = mapping
+        .inputs_of(
+            &Side { shape, spaces: out, extents: &out_extents },
+            &Side { shape: Shape::of(input), spaces: input, extents: &in_extents },
+            &set,
+        )
+        .unwrap();
     [
         input[0].format_set(&inputs.needed.keys_of(0), &symbols),
         out[0].format_set(&inputs.failing.keys_of(0), &symbols),
@@ -193,10 +195,10 @@ fn dimensions_with_one_origin_give_a_diagonal() {
     let mapping =
         Mapping { rules: vec![DimRule::Same { of: 0 }; 3], before_start: Edge::Fail, after_end: Edge::Fail };
     let all = PartitionSet::full(out.shape, out.extents);
-    let needed = mapping.inputs_of(&out, &input, &all).needed;
+    let needed = mapping.inputs_of(&out, &input, &all).unwrap().needed;
     let found: Vec<Vec<Key>> = needed.iter().map(|key| key.keys().to_vec()).collect();
     assert_eq!(found, [[0; 3], [1; 3], [2; 3]]);
-    assert_eq!(mapping.dependents_of(&out, &input, &needed), all);
+    assert_eq!(mapping.dependents_of(&out, &input, &needed, &all), all);
 }
 
 /// Ten million partitions with windows over half a dozen datasets take thousands of runs, not millions.
@@ -214,9 +216,9 @@ fn cost_is_in_runs() {
     };
     let all = PartitionSet::full(shape, &extents);
     assert_eq!(all.len(), 10_000_000);
-    let inputs = mapping.inputs_of(&side, &side, &all);
+    let inputs = mapping.inputs_of(&side, &side, &all).unwrap();
     assert_eq!((inputs.needed.len(), inputs.needed.runs()), (10_000_000, 1_000));
     let first_day: Key = extents[1].first().unwrap();
     let changed = all.within_dim(1, &RangeSet::single(first_day + 100));
-    assert_eq!(mapping.dependents_of(&side, &side, &changed).len(), 30_000);
+    assert_eq!(mapping.dependents_of(&side, &side, &changed, &all).len(), 30_000);
 }

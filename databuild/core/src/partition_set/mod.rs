@@ -9,5 +9,5 @@ mod set;
 mod shape;
 
 pub use order::Order;
-pub use set::{size, PartitionSet};
+pub use set::{size, PartitionSet, MOST_ROWS};
 pub use shape::{PartitionKey, Shape, Tuple};

@@ -6,6 +6,10 @@ use crate::range_set::{Key, RangeSet};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
+/// Most rows of a set that is made of all combinations of some keys. A row takes some hundred bytes, and several copies of
+/// a set are made.
+pub const MOST_ROWS: u64 = 1 << 20;
+
 /// A set of partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PartitionSet {
@@ -233,16 +237,32 @@ impl PartitionSet {
     /// Partitions whose keys are in the given sets, one for each dimension in order.
     #[must_use]
     pub fn within(&self, sets: &[RangeSet]) -> PartitionSet {
-        let rows = self.rows.iter().filter_map(|(tuple, row)| {
-            let inside = self.shape.short_dims().zip(tuple).all(|(dim, key)| sets[dim].contains(*key));
-            let row = match self.shape.long() {
-                Some(long) if inside => row.intersect(&sets[long]),
-                _ if inside => row.clone(),
-                _ => return None,
-            };
-            (!row.is_empty()).then(|| (tuple.clone(), row))
-        });
-        PartitionSet { shape: self.shape, rows: rows.collect() }
+        let cut = |row: &RangeSet| match self.shape.long() {
+            Some(long) => row.intersect(&sets[long]),
+            None => row.clone(),
+        };
+        let mut within = PartitionSet::empty(self.shape);
+        if self.shape.rows_of(sets) <= self.rows.len() as u64 {
+            let shorts: Vec<&RangeSet> = self.shape.short_dims().map(|dim| &sets[dim]).collect();
+            for_each_tuple(&shorts, |tuple| {
+                if let Some(row) = self.rows.get(tuple) {
+                    within.insert_row(tuple.into(), cut(row));
+                }
+            });
+            return within;
+        }
+        for (tuple, row) in &self.rows {
+            if self.shape.short_dims().zip(tuple).all(|(dim, key)| sets[dim].contains(*key)) {
+                within.insert_row(tuple.clone(), cut(row));
+            }
+        }
+        within
+    }
+
+    /// Whether the keys of some partition are in the given sets, one for each dimension in order.
+    #[must_use]
+    pub fn meets(&self, sets: &[RangeSet]) -> bool {
+        !self.within(sets).is_empty()
     }
 
     /// Partitions whose key of one dimension is in `keys`.

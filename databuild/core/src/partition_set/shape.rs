@@ -2,7 +2,7 @@
 
 use crate::graph::Axis;
 use crate::keys::KeySpace;
-use crate::range_set::Key;
+use crate::range_set::{Key, RangeSet};
 
 /// Keys of all dimensions but the long one, in dimension order.
 pub type Tuple = Box<[Key]>;
@@ -61,6 +61,12 @@ impl Shape {
     /// The dimensions that make up a tuple, in order.
     pub fn short_dims(self) -> impl DoubleEndedIterator<Item = usize> {
         (0..self.dims).filter(move |dim| Some(*dim) != self.long)
+    }
+
+    /// The number of rows of all combinations of keys, given one set for each dimension.
+    #[must_use]
+    pub fn rows_of(self, sets: &[RangeSet]) -> u64 {
+        self.short_dims().map(|dim| sets[dim].len()).fold(1, u64::saturating_mul)
     }
 
     /// The place of a dimension in the tuple; none for the long one.

@@ -2,7 +2,7 @@
 //! declared ones.
 
 use crate::event::Refresh;
-use crate::graph::{DatasetIx, JobIx, Omissions};
+use crate::graph::{DatasetIx, JobIx, Omissions, TooManyInputs};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::State;
 
@@ -13,12 +13,21 @@ pub struct Closure {
     pub jobs: Vec<PartitionSet>,
     /// For each dataset of the graph: partitions that are wanted or read.
     pub datasets: Vec<PartitionSet>,
-    /// Of `jobs`: partitions that cannot be built since a key they need lies beyond an edge that fails.
-    pub failing: Vec<(JobIx, PartitionSet)>,
+    /// Of the partitions that are wanted or needed: those that cannot be built, not in `jobs`, and why.
+    pub failing: Vec<(JobIx, PartitionSet, Unreadable)>,
     /// Of the targets: partitions left out because an edge rule says so.
     pub skipped: Vec<(JobIx, PartitionSet)>,
     /// What partitions that are there were made from beside their declared inputs; it is in `datasets`, too.
     pub found: Vec<FoundInput>,
+}
+
+/// Why what partitions read cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// A key they need lies beyond an edge that fails.
+    Edge,
+    /// Together they read too much.
+    TooMany(TooManyInputs),
 }
 
 /// An input that nobody declared: the run that made a partition found that it needs it.
@@ -83,7 +92,6 @@ fn walk(
     found: Vec<FoundInput>,
 ) -> (Closure, Vec<PartitionSet>) {
     let graph = state.graph();
-    let extents = state.extents();
     let mut datasets: Vec<PartitionSet> =
         graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
     let mut jobs: Vec<PartitionSet> =
@@ -116,16 +124,23 @@ fn walk(
             }
             Refresh::Stale | Refresh::All => needed.clone(),
         };
-        let Omissions { failing: job_failing, skipped: job_skipped } = graph.omissions(extents, ix, &follow);
-        follow.subtract_with(&job_failing);
-        follow.subtract_with(&job_skipped);
-        for (at, input) in job.inputs.iter().enumerate() {
-            datasets[input.dataset.0].union_with(&graph.inputs_of(extents, ix, at, &follow));
+        let (omitted, read) = match read_by(state, ix, &mut follow) {
+            Ok(found) => found,
+            Err(too_many) => {
+                needed.subtract_with(&follow);
+                failing.push((ix, follow, Unreadable::TooMany(too_many)));
+                jobs[ix.0] = needed;
+                continue;
+            }
+        };
+        let Omissions { failing: job_failing, skipped: job_skipped } = omitted;
+        for (input, set) in job.inputs.iter().zip(read) {
+            datasets[input.dataset.0].union_with(&set);
         }
         needed.subtract_with(&job_failing);
         needed.subtract_with(&job_skipped);
         if !job_failing.is_empty() {
-            failing.push((ix, job_failing));
+            failing.push((ix, job_failing, Unreadable::Edge));
         }
         if !job_skipped.is_empty() {
             skipped.push((ix, job_skipped));
@@ -134,6 +149,22 @@ fn walk(
         followed[ix.0] = follow;
     }
     (Closure { jobs, datasets, failing, skipped, found }, followed)
+}
+
+/// What is left out of `follow`, which is taken from it, and what the rest reads, by input.
+fn read_by(
+    state: &State,
+    job: JobIx,
+    follow: &mut PartitionSet,
+) -> Result<(Omissions, Vec<PartitionSet>), TooManyInputs> {
+    let (graph, extents) = (state.graph(), state.extents());
+    let omitted = graph.omissions(extents, job, follow)?;
+    let mut made = follow.subtract(&omitted.failing);
+    made.subtract_with(&omitted.skipped);
+    let inputs = 0..graph.job(job).inputs.len();
+    let read = inputs.map(|at| graph.inputs_of(extents, job, at, &made)).collect::<Result<_, _>>()?;
+    *follow = made;
+    Ok((omitted, read))
 }
 
 /// What was found by the runs that made these partitions, by job. What is no more in the graph, or is none of today's

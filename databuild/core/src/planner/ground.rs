@@ -26,7 +26,7 @@ const MOST_NAMED: usize = 3;
 pub(crate) fn grounds(state: &State, matters: &Closure) -> Grounds {
     let graph = state.graph();
     let needed = |ix: JobIx| {
-        !matters.jobs[ix.0].is_empty() || matters.failing.iter().any(|(failing, _)| *failing == ix)
+        !matters.jobs[ix.0].is_empty() || matters.failing.iter().any(|(failing, ..)| *failing == ix)
     };
     let jobs = graph
         .jobs()

@@ -10,7 +10,7 @@ mod ground;
 mod plan;
 mod unseen;
 
-pub use closure::{closure, closure_with_gone, Closure};
+pub use closure::{closure, closure_with_gone, Closure, Unreadable};
 pub(crate) use ground::{changes, grounds};
 pub(crate) use plan::plan_rest;
 pub use plan::{plan, plan_despite, Fault, JobPlan, Plan, Reason};

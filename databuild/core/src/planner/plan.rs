@@ -1,9 +1,9 @@
 //! The downstream walk: which partitions of a closure are to be built, and why.
 
-use super::closure::{closure_of, Closure, FoundInput};
+use super::closure::{closure_of, Closure, FoundInput, Unreadable};
 use super::unseen::Unseen;
 use crate::event::Refresh;
-use crate::graph::{DatasetIx, Input, JobIx};
+use crate::graph::{DatasetIx, Input, JobIx, TooManyInputs};
 use crate::partition_set::PartitionSet;
 use crate::state::{State, Verdict};
 use std::fmt;
@@ -307,11 +307,11 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
     let mut jobs = Vec::new();
     let mut blocked = Vec::new();
     let mut current = 0;
-    for (ix, set) in &matters.failing {
+    for (ix, set, why) in &matters.failing {
         for output in &graph.job(*ix).outputs {
             dead[output.0].union_with(set);
         }
-        blocked.push((*ix, set.clone(), edge_reason(state, *ix, set)));
+        blocked.push((*ix, set.clone(), unreadable_reason(state, *ix, set, *why)));
     }
     for (ix, job) in graph.jobs() {
         let needed = &matters.jobs[ix.0];
@@ -357,7 +357,7 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
                 return PartitionSet::empty(needed.shape());
             }
             let read = graph.side(input.dataset, state.extents());
-            input.mapping.dependents_of(&home, &read, set).intersect(needed)
+            input.mapping.dependents_of(&home, &read, set, needed)
         };
         let mut new_inputs = PartitionSet::empty(needed.shape());
         for input in &job.inputs {
@@ -523,10 +523,20 @@ fn joinable(state: &State, job: JobIx, set: &PartitionSet, forced: &PartitionSet
     joined
 }
 
-fn edge_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
+/// Why nobody can tell what partitions read.
+fn unreadable_reason(state: &State, job: JobIx, set: &PartitionSet, why: Unreadable) -> String {
     let graph = state.graph();
     let entry = graph.job(job);
     let first = set.first().map(|key| state.partition_text(entry.outputs[0], &key)).unwrap_or_default();
+    let rest = set.len().saturating_sub(1);
+    if let Unreadable::TooMany(TooManyInputs { dataset }) = why {
+        let what = if rest == 0 { first + " reads" } else { format!("{first} and {rest} more read") };
+        let name = &graph.dataset(dataset).name;
+        return format!(
+            "{what} more partitions of `{name}` than DataBuild can plan at once; build fewer partitions at once, or let {} read less of `{name}`",
+            entry.label
+        );
+    }
     format!(
         "{first} needs keys that its inputs do not have (yet); say before_start or after_end = \"clip\" or \"skip\" in {}",
         entry.label

@@ -1,6 +1,7 @@
 //! What could not be observed.
 
 use crate::graph::DatasetIx;
+use crate::observation::Blindness;
 use crate::partition_set::PartitionSet;
 
 /// External partitions of which nobody knows what they hold: looking at them failed. What was recorded of
@@ -11,6 +12,8 @@ pub struct Unseen {
     pub dataset: DatasetIx,
     /// They.
     pub set: PartitionSet,
+    /// Of what kind that is which went wrong.
+    pub kind: Blindness,
     /// What went wrong, and what to do.
     pub message: String,
 }

@@ -3,7 +3,7 @@
 //! Invariant: entries are kept in pages of at most [`PAGE`] neighbouring keys behind an [`Arc`], so a
 //! clone of a million entries copies some ten thousand pointers and a write copies one page.
 
-use crate::partition_set::{PartitionKey, Shape, Tuple};
+use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,6 +118,16 @@ impl Entries {
     /// All rows in order: a tuple and the entries of its long keys.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&Tuple, impl Iterator<Item = &(Key, Entry)>)> {
         self.rows.iter().map(|(tuple, pages)| (tuple, pages.values().flat_map(|page| page.iter())))
+    }
+
+    /// The partitions that have one.
+    #[must_use]
+    pub fn partitions(&self) -> PartitionSet {
+        let mut all = PartitionSet::empty(self.shape);
+        for (tuple, entries) in self.rows() {
+            all.insert_row(tuple.clone(), entries.map(|(key, _)| *key).collect());
+        }
+        all
     }
 
     /// All entries in key order.

@@ -20,7 +20,7 @@ impl State {
                 let home = graph.side(graph.job(*consumer).outputs[0], self.extents());
                 let read = graph.side(*output, self.extents());
                 let mapping = &graph.job(*consumer).inputs[*input].ever;
-                let waiting = mapping.dependents_of(&home, &read, set).intersect(todo);
+                let waiting = mapping.dependents_of(&home, &read, set, todo);
                 self.refresh_ready_of(*consumer, &waiting);
             }
         }
@@ -69,13 +69,13 @@ impl State {
             let read = graph.side(input.dataset, self.extents());
             if set.len() <= FEW {
                 for key in set.iter() {
-                    let needed = input.ever.inputs_of_one(&home, &read, &key).needed;
-                    if needed.intersects(&work.todo) || needed.intersects(&work.live) {
+                    let Ok(needed) = input.ever.keys_of_one(&home, &read, &key) else { continue };
+                    if work.todo.meets(&needed) || work.live.meets(&needed) {
                         waiting.insert(&key);
                     }
                 }
             } else {
-                waiting.union_with(&input.ever.dependents_of(&home, &read, &work.pending()).intersect(set));
+                waiting.union_with(&input.ever.dependents_of(&home, &read, &work.pending(), set));
             }
         }
         waiting
@@ -89,14 +89,25 @@ impl State {
             let job = graph.job(*consumer);
             let home = graph.side(job.outputs[0], self.extents());
             let read = graph.side(ix, self.extents());
-            let dependents = job.inputs[*input].mapping.dependents_of(&home, &read, set);
-            for output in &job.outputs {
-                let live = dependents.intersect(&self.work(*consumer).live);
-                let state = self.dataset_mut(*output);
-                let mut suspect = dependents.intersect(&state.present);
-                suspect.union_with(&live);
-                state.suspect.union_with(&suspect);
-                state.forget_failure(&dependents);
+            let mapping = &job.inputs[*input].mapping;
+            // Held against what is on record, which may be much less than all that could be made from it.
+            let among = |known: &PartitionSet| mapping.dependents_of(&home, &read, set, known);
+            let live = among(&self.work(*consumer).live);
+            let found: Vec<_> = job
+                .outputs
+                .iter()
+                .map(|output| {
+                    let facts = self.dataset(*output);
+                    let failed =
+                        facts.failed_by.values().chain([&facts.failed]).map(among).collect::<Vec<_>>();
+                    (*output, among(&facts.present), failed)
+                })
+                .collect();
+            for (output, present, failed) in found {
+                let state = self.dataset_mut(output);
+                state.suspect.union_with(&present);
+                state.suspect.union_with(&live);
+                failed.iter().for_each(|failed| state.forget_failure(failed));
             }
         }
         for (output, key) in self.readers_by_discovery(ix, set) {

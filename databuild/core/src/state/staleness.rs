@@ -168,7 +168,10 @@ impl State {
                 sum = sum.wrapping_add(mix(seed, ELSEWHERE));
                 continue;
             };
-            let needed = graph.inputs_of(extents, job, at, &single);
+            // Where they are too many to list, only those that have data count, as always.
+            let needed = graph.inputs_of(extents, job, at, &single).unwrap_or_else(|_| {
+                graph.inputs_among(extents, job, at, &single, &state.entries.partitions())
+            });
             for (tuple, longs) in needed.rows() {
                 let row = tuple.iter().fold(seed, |acc, key| mix(acc, u64::from(*key)));
                 for (long, entry) in state.entries.of_row(tuple, longs) {

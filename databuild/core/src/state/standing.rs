@@ -5,6 +5,7 @@
 use super::staleness::Verdict;
 use super::State;
 use crate::graph::{DatasetIx, Job};
+use crate::mapping::TooMany;
 use crate::partition_set::{size, PartitionSet};
 
 /// Sets of a dataset's partitions by state, within some set. Exact: suspects are compared first.
@@ -151,10 +152,23 @@ impl State {
         }
         for input in &job.inputs {
             let (made, read) = (graph.side(home, self.extents()), graph.side(input.dataset, self.extents()));
-            let mut off = input.mapping.inputs_of(&made, &read, &fresh).needed;
-            off.subtract_with(&known[input.dataset.0].sound());
-            if !off.is_empty() {
-                behind.union_with(&input.mapping.dependents_of(&made, &read, &off).intersect(&fresh));
+            let sound = known[input.dataset.0].sound();
+            match input.mapping.inputs_of(&made, &read, &fresh) {
+                Ok(inputs) => {
+                    let off = inputs.needed.subtract(&sound);
+                    if !off.is_empty() {
+                        behind.union_with(&input.mapping.dependents_of(&made, &read, &off, &fresh));
+                    }
+                }
+                // Together they need more than can be listed, so each is looked at by itself.
+                Err(TooMany) => {
+                    for key in fresh.iter() {
+                        let needed = input.mapping.keys_of_one(&made, &read, &key);
+                        if needed.is_ok_and(|keys| sound.within(&keys).len() < size(&keys)) {
+                            behind.insert(&key);
+                        }
+                    }
+                }
             }
         }
         behind

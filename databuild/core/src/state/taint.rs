@@ -151,13 +151,15 @@ impl State {
         }
         let mut all_freed = none_of(graph);
         for (job, entry) in graph.jobs() {
-            let declared = self.readers_now(job, &cleared);
+            let mut clearable = PartitionSet::empty(graph.home(job).shape);
+            entry.outputs.iter().for_each(|output| clearable.union_with(&self.dataset(*output).clearable()));
+            let declared = self.readers_now(job, &cleared, &clearable);
             if declared.is_empty() && entry.outputs.iter().all(|output| found[output.0].is_empty()) {
                 continue;
             }
             let unsound: Vec<PartitionSet> =
                 graph.datasets().map(|(ix, _)| self.dataset(ix).unsound()).collect();
-            let bad = self.readers_now(job, &unsound);
+            let bad = self.readers_now(job, &unsound, &clearable);
             for output in &entry.outputs {
                 let state = self.dataset(*output);
                 let readers = declared.union(&found[output.0]).intersect(&state.clearable()).subtract(&bad);
@@ -319,16 +321,21 @@ impl State {
         sets: &[PartitionSet],
         among: impl Fn(&DatasetState) -> PartitionSet,
     ) -> PartitionSet {
-        let mut found = self.readers_now(job, sets);
         let graph = self.graph();
         let entry = graph.job(job);
+        if entry.inputs.iter().all(|input| sets[input.dataset.0].is_empty()) {
+            return PartitionSet::empty(graph.home(job).shape);
+        }
+        let mut all = PartitionSet::empty(graph.home(job).shape);
+        entry.outputs.iter().for_each(|output| all.union_with(&among(self.dataset(*output))));
+        let mut found = self.readers_now(job, sets, &all);
         let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.as_of, &self.symbols);
         let mut once = PartitionSet::empty(graph.home(job).shape);
         for input in entry.inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
             let (made, read) = (ever(entry.outputs[0]), ever(input.dataset));
             let home = Side { extents: &made, ..graph.side(entry.outputs[0], self.extents()) };
             let read = Side { extents: &read, ..graph.side(input.dataset, self.extents()) };
-            once.union_with(&input.ever.dependents_of(&home, &read, &sets[input.dataset.0]));
+            once.union_with(&input.ever.dependents_of(&home, &read, &sets[input.dataset.0], &all));
         }
         once.subtract_with(&found);
         for output in entry.outputs.iter().filter(|_| !once.is_empty()) {
@@ -338,8 +345,8 @@ impl State {
         found
     }
 
-    /// Partitions of a job that would be made now from any of `sets`, which has one for each dataset.
-    fn readers_now(&self, job: JobIx, sets: &[PartitionSet]) -> PartitionSet {
+    /// Those `among` partitions of a job that would be made now from any of `sets`, which has one for each dataset.
+    fn readers_now(&self, job: JobIx, sets: &[PartitionSet], among: &PartitionSet) -> PartitionSet {
         let graph = self.graph();
         let entry = graph.job(job);
         let home = entry.outputs[0];
@@ -348,7 +355,7 @@ impl State {
             let ever = graph.dataset(home).extents_with_retired(self.as_of, &self.symbols);
             let made = Side { extents: &ever, ..graph.side(home, self.extents()) };
             let read = graph.side(input.dataset, self.extents());
-            found.union_with(&input.mapping.dependents_of(&made, &read, &sets[input.dataset.0]));
+            found.union_with(&input.mapping.dependents_of(&made, &read, &sets[input.dataset.0], among));
         }
         found
     }
@@ -361,8 +368,8 @@ fn reading(run: &Run, extents: &Extents, at: usize, bad: &PartitionSet) -> Parti
     let home = graph.side(graph.job(run.job).outputs[0], extents);
     let side = graph.side(input.dataset, extents);
     // Without what is left out there: that may still be there, and is not read.
-    let read = bad.intersect(&graph.inputs_of(extents, run.job, at, &run.set));
-    input.mapping.dependents_of(&home, &side, &read).intersect(&run.set)
+    let read = graph.inputs_among(extents, run.job, at, &run.set, bad);
+    input.mapping.dependents_of(&home, &side, &read, &run.set)
 }
 
 fn none_of(graph: &Graph) -> Vec<PartitionSet> {

@@ -411,7 +411,8 @@ pub fn inputs_settled(state: &State, lease: &AttemptLeased) -> Result<(), String
     let job = graph.job_labeled(&lease.job).expect("it is in the graph");
     let (_, made) = graph.locate_set(&lease.partition, &state.symbols).expect("it is in the graph");
     for (at, input) in graph.job(job).inputs.iter().enumerate() {
-        let (name, ix, set) = (&input.name, &input.dataset, graph.inputs_of(&extents, job, at, &made));
+        let (name, ix, set) =
+            (&input.name, &input.dataset, graph.inputs_of(&extents, job, at, &made).unwrap());
         let missing = set.subtract(&state.dataset(*ix).present);
         let pending = graph.dataset(*ix).producer.map(|job: JobIx| set.intersect(&state.work(job).pending()));
         for (what, keys) in [("not there", Some(missing)), ("being made", pending)] {

@@ -22,6 +22,7 @@ use databuild_core::event::{
 use databuild_core::graph::file::OnCodeChange;
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{AttemptId, WantId};
+use databuild_core::observation::Blindness;
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner::{self, Unseen};
 use databuild_core::state::State;
@@ -945,7 +946,8 @@ impl Simulation {
                 let all = PartitionSet::full(dataset.shape, state.extents().of(ix));
                 let some = 1 + self.rng.below(5) as u64;
                 let set = if self.rng.percent(50) { all } else { all.take_first(some) };
-                unseen.push(Unseen { dataset: ix, set, message: "no answer".to_owned() });
+                let kind = Blindness::Unreadable;
+                unseen.push(Unseen { dataset: ix, set, kind, message: "no answer".to_owned() });
             }
         }
         unseen

@@ -43,7 +43,8 @@ impl Lineage {
                     let single = PartitionSet::single(home.shape, &key);
                     let inputs = graph.job(run.job).inputs.iter().enumerate();
                     let read = inputs.flat_map(|(at, input)| {
-                        let keys: Vec<_> = graph.inputs_of(&extents, run.job, at, &single).iter().collect();
+                        let keys: Vec<_> =
+                            graph.inputs_of(&extents, run.job, at, &single).unwrap().iter().collect();
                         let text = |key| graph.dataset(input.dataset).partition_text(&key, &state.symbols);
                         keys.into_iter().map(text).collect::<Vec<_>>()
                     });

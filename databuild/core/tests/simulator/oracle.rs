@@ -61,7 +61,7 @@ impl<'w> Oracle<'w> {
         let mut read = Vec::new();
         for input in &job.inputs {
             let side = graph.side(input.dataset, state.extents());
-            for needed in input.mapping.inputs_of_one(&home, &side, key).needed.iter() {
+            for needed in input.mapping.inputs_of_one(&home, &side, key).unwrap().needed.iter() {
                 if made(state, input.dataset, &needed) == Made::Skipped {
                     continue;
                 }
@@ -82,7 +82,7 @@ pub fn made(state: &State, ix: DatasetIx, key: &PartitionKey) -> Made {
     let mut skipped = false;
     for input in &job.inputs {
         let side = graph.side(input.dataset, state.extents());
-        let inputs = input.mapping.inputs_of_one(&home, &side, key);
+        let inputs = input.mapping.inputs_of_one(&home, &side, key).unwrap();
         if !inputs.failing.is_empty() {
             return Made::Fails;
         }

@@ -173,7 +173,7 @@ fn all_inputs(state: &State, job: JobIx, key: &PartitionKey) -> Vec<Partition> {
     inputs
         .flat_map(|input| {
             let read = graph.side(input.dataset, state.extents());
-            let needed = input.mapping.inputs_of_one(&home, &read, key).needed;
+            let needed = input.mapping.inputs_of_one(&home, &read, key).unwrap().needed;
             needed.iter().map(|key| (input.dataset, key)).collect::<Vec<_>>()
         })
         .collect()

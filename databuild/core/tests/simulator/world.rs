@@ -43,7 +43,7 @@ impl Process {
             let single = PartitionSet::single(spec.set.shape(), &key);
             let mut read = Vec::new();
             for (at, input) in job.inputs.iter().enumerate() {
-                for key in graph.inputs_of(&extents, spec.job, at, &single).iter() {
+                for key in graph.inputs_of(&extents, spec.job, at, &single).unwrap().iter() {
                     let text = graph.dataset(input.dataset).partition_text(&key, symbols);
                     read.push((input.name.clone(), text));
                 }
@@ -184,7 +184,7 @@ impl World {
         let single = PartitionSet::single(graph.home(job).shape, key);
         let mut read = Vec::new();
         for (at, input) in entry.inputs.iter().enumerate() {
-            for key in graph.inputs_of(state.extents(), job, at, &single).iter() {
+            for key in graph.inputs_of(state.extents(), job, at, &single).unwrap().iter() {
                 let text = graph.dataset(input.dataset).partition_text(&key, &state.symbols);
                 read.push((
                     input.name.clone(),

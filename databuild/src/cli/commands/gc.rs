@@ -30,6 +30,8 @@ pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
         reply.bytes_freed / 1024,
         reply.attempts_removed
     ));
+    let events = output::count(reply.events_checked, "event");
+    output::line(&format!("checked the event log: {events}, none damaged"));
     if let Some(archived) = &reply.archived {
         output::line(&archived_text(archived, reply.dry_run));
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 
+use super::super::event_loop::READY;
 use super::super::identity::{boot_id, stat};
 use super::super::{
     inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent, StartSpec, MAX_REQUESTS,
@@ -274,6 +275,34 @@ fn a_drain_finishes_what_runs_and_gives_back_the_rest() {
     let found = recover(&place.spool(), "any boot").unwrap();
     assert_eq!(found.len(), 1);
     assert!(matches!(&found[0].found, Found::Ended(exit) if exit.is_success()));
+}
+
+#[test]
+fn a_runner_that_is_ready_and_ends_is_not_waited_for() {
+    let place = Place::new();
+    let ready = || {
+        let mut command = Command::new("/bin/echo");
+        command.arg(READY);
+        command
+    };
+    let error = RunnerClient::connect_or_start(&place.options(), Box::new(|_| {}), ready).unwrap_err();
+    assert_eq!(error.code(), "runner_did_not_start");
+    assert!(error.to_string().contains("as soon as it was ready"), "{error}");
+}
+
+#[test]
+fn a_copied_spool_gets_a_runner_of_its_own() {
+    let mut original = Place::new();
+    let server = original.start();
+    let mut copy = Place::new();
+    let copied = Command::new("cp").arg("-r").args([original.spool(), copy.spool()]).status();
+    assert!(copied.unwrap().success());
+    // The copied record names the socket of the original's runner, which lives and answers.
+    let own = copy.start();
+    assert_ne!(own.client.hello().pid, server.client.hello().pid);
+    own.client.start(&[copy.job("r1-1", "pwd")]).unwrap();
+    assert!(own.end_of("r1-1").is_success());
+    assert!(copy.files("r1-1").dir().exists() && !original.files("r1-1").dir().exists());
 }
 
 #[test]

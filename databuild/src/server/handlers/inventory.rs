@@ -8,6 +8,7 @@ use crate::engine::Found;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
 use axum::Json;
+use databuild_core::observation::{Blind, Blindness};
 
 /// Partitions of one answer, if the request does not say: about a second of looking.
 const LOOKS: u64 = 20_000;
@@ -18,11 +19,13 @@ fn counted(found: Found) -> CountedSet {
     CountedSet { count: found.count, partitions: found.partitions }
 }
 
-fn not_observed(unseen: Vec<(Found, String)>) -> Vec<NotObserved> {
-    unseen
-        .into_iter()
-        .map(|(partitions, message)| NotObserved { partitions: counted(partitions), message })
-        .collect()
+fn not_observed(unseen: Vec<(Found, Blind)>) -> Vec<NotObserved> {
+    let row = |(partitions, Blind { kind, message })| NotObserved {
+        partitions: counted(partitions),
+        code: Blindness::code(kind).to_owned(),
+        message,
+    };
+    unseen.into_iter().map(row).collect()
 }
 
 /// `POST /scan`.

@@ -62,7 +62,8 @@ pub(super) fn way_to_failure(
     let graph = state.graph();
     let inputs = || graph.job(job).inputs.iter().enumerate();
     let work = |number: usize, dataset: DatasetIx| {
-        let needed = graph.inputs_of(state.extents(), job, number, set);
+        // What nobody can list is not planned, so nothing of it is work.
+        let needed = graph.inputs_of(state.extents(), job, number, set).ok()?;
         graph.dataset(dataset).producer.map(|producer| (producer, work_of(plan, producer, &needed).1))
     };
     for (number, input) in inputs() {
@@ -84,7 +85,7 @@ pub(super) fn way_to_failure(
         let read = graph.side(next.dataset, state.extents());
         let one = PartitionSet::single(graph.dataset(next.dataset).shape, &next.key);
         let mapping = &graph.job(producer).inputs[next.input].mapping;
-        let Some(key) = mapping.dependents_of(&home, &read, &one).intersect(&work).first() else { continue };
+        let Some(key) = mapping.dependents_of(&home, &read, &one, &work).first() else { continue };
         way.insert(0, Step { input: number, dataset: input.dataset, key, count: work.len() });
         return Some(way);
     }

@@ -50,7 +50,7 @@ impl Used {
             let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             match first.kind.as_deref() {
                 Some("discovered") => {
-                    format!("input {}{more}, which its run found that it needs,", first.partition)
+                    format!("input {}{more}, found by its run,", first.partition)
                 }
                 _ => format!("input {}{more}", first.partition),
             }
@@ -59,21 +59,21 @@ impl Used {
             among(|input| input.then.is_some() && input.now.is_some()).map(|(first, more)| {
                 let version = |version: &Option<String>| short(version.as_deref().unwrap_or_default());
                 let (then, now) = (version(&first.then), version(&first.now));
-                format!("{} has other data ({then} then, {now} now)", name((first, more)))
+                format!("{} changed ({then} then, {now} now)", name((first, more)))
             }),
             among(|input| input.then.is_none()).map(|found| format!("{} was added", name(found))),
             among(|input| input.now.is_none() && input.kind.as_deref() != Some("removed"))
                 .map(|found| format!("{} is gone", name(found))),
             among(|input| input.kind.as_deref() == Some("removed"))
-                .map(|found| format!("{} is read no more", name(found))),
+                .map(|found| format!("{} is no longer read", name(found))),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         match (parts.as_slice(), self.then) {
-            ([], _) if self.declared_otherwise => "its job declares its inputs otherwise now".to_owned(),
+            ([], _) if self.declared_otherwise => "its job declares other inputs now".to_owned(),
             ([], Some(then)) => {
-                format!("the set of its inputs changed: there are {} now, and were {then}", self.now)
+                format!("its job reads other inputs than then: {} now, {then} then", self.now)
             }
-            ([], None) => "the set of its inputs changed".to_owned(),
+            ([], None) => "its job reads other inputs than then".to_owned(),
             _ => parts.join("; "),
         }
     }
@@ -157,7 +157,8 @@ fn inputs_of(
     let one = PartitionSet::single(graph.home(job).shape, key);
     let mut found: Vec<(DatasetIx, PartitionSet)> = Vec::new();
     for (number, input) in graph.job(job).inputs.iter().enumerate() {
-        let needed = graph.inputs_of(extents, job, number, &one);
+        // What nobody can list no run has read.
+        let Ok(needed) = graph.inputs_of(extents, job, number, &one) else { continue };
         match found.iter_mut().find(|(dataset, _)| *dataset == input.dataset) {
             Some((_, all)) => all.union_with(&needed),
             None => found.push((input.dataset, needed)),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::InputUsed;
+use crate::engine::testing::want_of;
 use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, SqliteLog};
 use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
@@ -111,18 +112,7 @@ impl Workspace {
     }
 
     pub(in crate::server) fn want(&mut self, target: &str, refresh: Refresh) {
-        let request = WantRequest {
-            targets: vec![target.to_owned()],
-            class: PriorityClass::Interactive,
-            refresh,
-            as_of: None,
-            ttl_seconds: None,
-            sla_seconds: None,
-            comment: String::new(),
-            source: "test".to_owned(),
-            graph: None,
-            key: None,
-        };
+        let request = WantRequest { class: PriorityClass::Interactive, refresh, ..want_of(target) };
         self.step(Input::CreateWant(request, Sightings::default()));
     }
 
@@ -232,7 +222,7 @@ fn what_is_current_is_not_failed_by_a_run_for_code_that_was_taken_back() {
     assert_eq!(state, PartitionState::Current);
     assert_eq!(
         summary,
-        "text/name=a is current: nothing it was made from has changed; a later run, r5, failed and changed \
+        "text/name=a is current: neither its job nor an input has changed since it was built; a later run, r5, failed and changed \
          nothing: exit code 1"
     );
     let mut state = workspace.core.state.clone();
@@ -302,7 +292,32 @@ fn what_is_current_is_not_failed_by_a_run_that_was_forced() {
     workspace.observe("raw/name=b", "r2");
     let (state, summary) = workspace.said("text/name=b");
     assert_eq!(state, PartitionState::Stale);
-    assert!(summary.contains("input raw/name=b has other data"), "{summary}");
+    assert!(summary.contains("input raw/name=b changed (r1 then, r2 now)"), "{summary}");
+}
+
+#[test]
+fn what_is_out_of_date_only_upstream_names_how_many_which_and_why() {
+    let mut workspace = written();
+    assert_eq!(
+        workspace.said("book").1,
+        "book is current: neither its job nor an input has changed since it was built"
+    );
+    assert_eq!(
+        workspace.said("raw/name=a").1,
+        "raw/name=a is current: it is external, and its data is there"
+    );
+    workspace.observe("raw/name=c", "r2");
+    let because = "input raw/name=c changed (r1 then, r2 now)";
+    let (state, summary) = workspace.said("book");
+    assert_eq!(state, PartitionState::Current);
+    assert_eq!(summary, format!("book is out of date upstream: text/name=c, because {because}"));
+    workspace.observe("raw/name=b", "r2");
+    let because = "input raw/name=b changed (r1 then, r2 now)";
+    let summary = workspace.said("book").1;
+    assert_eq!(
+        summary,
+        format!("book is out of date upstream: 2 partitions, such as text/name=b, because {because}")
+    );
 }
 
 #[test]
@@ -317,7 +332,7 @@ fn an_old_failure_does_not_hide_why_something_is_stale_now() {
     assert_eq!(why.causes[0].reason, "code_changed");
     assert_eq!(why.failed_since.as_deref(), Some("r5"));
     assert!(
-        why.summary.ends_with("; a later run, r5, failed, with another version of its job: exit code 1"),
+        why.summary.ends_with("; a later run, r5, failed with another version of the job: exit code 1"),
         "{}",
         why.summary
     );
@@ -343,7 +358,7 @@ fn what_counts_for_an_acceptance_says_so() {
     let said: Vec<_> = why.accepted.iter().map(|said| (said.by.as_str(), said.reason.as_str())).collect();
     assert_eq!(said, [("ada", "a comment")]);
     assert!(
-        why.summary.ends_with("; ada accepted that it was made by other code: a comment"),
+        why.summary.ends_with("; ada accepted that an older version of its job made it: a comment"),
         "{}",
         why.summary
     );
@@ -413,13 +428,16 @@ fn what_was_built_for_other_keys_says_so() {
     workspace.finish_all("v1");
     workspace.register(&daily("Europe/Kyiv"));
     let why = workspace.why("page/date=2010-01-01");
-    assert_eq!(why.summary, "page/date=2010-01-01 is current: nothing it was made from has changed");
+    assert_eq!(
+        why.summary,
+        "page/date=2010-01-01 is current: neither its job nor an input has changed since it was built"
+    );
     workspace.register(&daily("UTC"));
     let why = workspace.why("page/date=2010-01-01");
     assert_eq!(
         why.summary,
         "page/date=2010-01-01 is missing because r1 built it when `date` was day in Europe/Kiev; now `date` is \
-         day in UTC, which is other data"
+         day in UTC, so the same key means other data"
     );
     assert_eq!((why.run, why.version), (None, None));
     // Back again, it is there.
@@ -436,8 +454,7 @@ fn what_is_current_says_what_failed_upstream() {
     let summary = workspace.said("book").1;
     assert_eq!(
         summary,
-        "book is current, but what it is made from is not: text/name=a is not current because //:write failed in r5: \
-         exit code 1"
+        "book is out of date upstream: text/name=a, because //:write failed in r5: exit code 1"
     );
 }
 
@@ -450,7 +467,9 @@ fn who_adopted_a_partition_is_told() {
     workspace.step(Input::Adopt(AdoptRequest { files, by: "ada".to_owned() }, Sightings::default()));
     let why = workspace.why("text/name=a");
     assert!(
-        why.summary.starts_with("text/name=a is current: it was adopted as it was found"),
+        why.summary.starts_with(
+            "text/name=a is current: it was adopted, and neither its job nor an input has changed since"
+        ),
         "{}",
         why.summary
     );
@@ -507,8 +526,7 @@ fn inputs_that_a_run_found_are_told_with_their_versions() {
     assert_eq!(rows(&why.causes[0].inputs), [row("text/name=b", "t1", "t2", "discovered")]);
     assert_eq!(
         why.summary,
-        "page/name=a is stale because input text/name=b, which its run found that it needs, has other data (t1 then, \
-         t2 now)"
+        "page/name=a is stale because input text/name=b, found by its run, changed (t1 then, t2 now)"
     );
 }
 
@@ -557,7 +575,7 @@ fn keys_that_came_and_went_are_told() {
     assert_eq!(rows(&why.causes[0].inputs), told);
     assert_eq!(
         why.summary,
-        "book is stale because input text/chapter=old (and 1 more) was added; input text/chapter=two is read no more"
+        "book is stale because input text/chapter=old (and 1 more) was added; input text/chapter=two is no longer read"
     );
     // And the same where all that is told by an archive.
     let path = workspace.folder.path().join("log.db");
@@ -579,5 +597,5 @@ fn an_input_that_is_declared_no_more_is_told() {
     workspace.register(&graph(&[("raw", &["name"])], &[text, book], "code"));
     let why = workspace.why("book");
     assert_eq!(rows(&why.causes[0].inputs)[0], row("text/name=a", "v1", "", "removed"));
-    assert_eq!(why.summary, "book is stale because input text/name=a (and 2 more) is read no more");
+    assert_eq!(why.summary, "book is stale because input text/name=a (and 2 more) is no longer read");
 }

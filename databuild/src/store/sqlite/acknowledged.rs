@@ -6,12 +6,12 @@
 //! does it say anything of a copy, which may have been made while the log grew: it names the log by its inode.
 
 use super::super::error::StoreError;
-use super::failure::failure;
 use super::open::beside;
+use super::sums::sum_of;
 use crate::system::read_left;
 use databuild_core::digest::hash64;
 use databuild_core::ids::Seq;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(super) fn check(path: &Path, connection: &Connection, log: &str, last: Seq) 
     if seq > last {
         return Err(StoreError::EventsMissing { log: log.to_owned(), last, acknowledged: seq, file });
     }
-    // An event that is archived by now is checked where it is read.
+    // The sum of an archived event is not always here; that event is checked where it is read.
     if sum_of(connection, log, seq)?.is_some_and(|found| found != sum) {
         return Err(StoreError::corrupt(log, format!("event {seq} is not the one that {file} has")));
     }
@@ -59,20 +59,12 @@ impl Acknowledged {
         Acknowledged { path: log.to_owned(), file: None, told: false }
     }
 
-    /// Keeps the last event of the log, which is durable.
-    pub(super) fn keep(&mut self, connection: &Connection, log: &str, last: Seq) {
-        let kept = sum_of(connection, log, last).map(|sum| match sum {
-            Some(sum) => self.write(last, sum),
-            None => Ok(()),
-        });
-        let error = match kept {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
+    /// Keeps the last event of the log, which is durable, with its sum.
+    pub(super) fn keep(&mut self, last: Seq, sum: i64) {
+        let Err(error) = self.write(last, sum) else { return };
         if !self.told {
             self.told = true;
-            tracing::warn!(error, path = %self.path.display(), "the last position of the log cannot be kept");
+            tracing::warn!(%error, path = %self.path.display(), "the last position of the log cannot be kept");
         }
     }
 
@@ -114,14 +106,6 @@ impl Said {
         let said = Said { inode: number(0)?, seq: Seq(number(16)?), sum: number(32)?.cast_signed() };
         (said.text() == found).then_some(said)
     }
-}
-
-/// The sum of an event; none if the log does not have it any more.
-fn sum_of(connection: &Connection, log: &str, seq: Seq) -> Result<Option<i64>, StoreError> {
-    connection
-        .prepare_cached("SELECT sum FROM events WHERE seq = ?1")
-        .and_then(|mut statement| statement.query_row([seq.0 as i64], |row| row.get(0)).optional())
-        .map_err(|error| failure(log, &error))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::failure::failure;
 use super::open::{unwritable, uri};
 use super::read::records;
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTIONS, PROJECTIONS_VERSION};
+use super::sums::COPY_CHAIN;
 use super::survey::Survey;
 use databuild_core::ids::{GraphId, RunId, Seq};
 use rusqlite::{params, Connection, OpenFlags};
@@ -126,6 +127,7 @@ impl Archiver {
             ))
             .map_err(fail)?;
         connection.execute("ATTACH ?1 AS log", [uri(&self.path, "mode=ro")]).map_err(fail)?;
+        connection.execute(COPY_CHAIN, [archived.0 as i64]).map_err(fail)?;
         let mut copied = archived.0;
         while copied < cut.until.0 {
             let last = cut.until.0.min(copied + PIECE);

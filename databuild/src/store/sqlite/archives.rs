@@ -9,6 +9,7 @@ use super::failure::failure;
 use super::open::{check_header, open_read_only, projections_version};
 use super::read::{records, records_of_kinds};
 use super::schema::{MOVING_TABLES, PROJECTIONS_VERSION};
+use super::sums::sum_of;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
 use rusqlite::types::Value;
@@ -80,6 +81,7 @@ impl Archives {
     /// At most `limit` records from the one after `after` on, up to `archived`; some, if `limit` is some.
     pub(super) fn records(
         &self,
+        log: &Connection,
         after: Seq,
         archived: Seq,
         limit: usize,
@@ -89,10 +91,17 @@ impl Archives {
         let Some(file) = self.counted(archived)?.into_iter().find(has) else {
             return Err(self.missing(next));
         };
-        let found = file.records(after, limit)?;
+        let archive = file.open().map_err(StoreError::of_archive)?;
+        // Its sums chain its own events; that they are this log's, only the log can tell.
+        let expected = sum_of(log, &self.log, file.last)?;
+        if expected.is_some_and(|sum| sum_of(&archive, &file.name(), file.last) != Ok(Some(sum))) {
+            let reason = format!("its events up to {} are not those that {} had", file.last, self.log);
+            return Err(StoreError::corrupt(&file.name(), reason).of_archive());
+        }
+        let found = records(&archive, &file.name(), after, limit).map_err(StoreError::of_archive)?;
         match found.last() {
             Some(_) => Ok(found),
-            None => Err(StoreError::corrupt(&file.name(), format!("event {next} is missing"))),
+            None => Err(StoreError::corrupt(&file.name(), format!("event {next} is missing")).of_archive()),
         }
     }
 
@@ -107,7 +116,7 @@ impl Archives {
         let mut found = Vec::new();
         let mut after = after;
         while after < archived && found.len() < limit {
-            found.extend(self.records(after, archived, limit - found.len())?);
+            found.extend(self.records(log, after, archived, limit - found.len())?);
             after = found.last().map_or(after, |(seq, _)| *seq);
         }
         if found.len() < limit {
@@ -184,10 +193,6 @@ impl ArchiveFile {
         let connection = open_read_only(&self.path, true).map_err(|e| failure(&name, &e))?;
         check_header(&connection, &name)?;
         Ok(connection)
-    }
-
-    pub(super) fn records(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
-        records(&self.open()?, &self.name(), after, limit)
     }
 
     /// At most `limit` keys of rows of [`MOVING_TABLES`]`[table]`, from the one after `after` on, in order.

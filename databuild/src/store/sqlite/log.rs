@@ -15,8 +15,9 @@ use super::open::{open_writer, projections_version};
 use super::position::{position, set_position};
 use super::project::project;
 use super::purge::Stage;
-use super::read::{blob, last_seq, sum};
+use super::read::{blob, last_seq};
 use super::schema::{ARCHIVED, MOVING_TABLES, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION, PURGED};
+use super::sums::{keep_sum, sum, sum_of};
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
@@ -35,6 +36,8 @@ pub struct SqliteLog {
     /// The path, for errors.
     pub(super) log: String,
     last: Seq,
+    /// The sum of the last event; 0 if there is none.
+    last_sum: i64,
     pub(super) archives: Archives,
     pub(super) archived: Seq,
     pub(super) stage: Stage,
@@ -52,13 +55,15 @@ impl SqliteLog {
         let log = path.display().to_string();
         let connection = open_writer(path, &log)?;
         let last = last_seq(&connection, &log)?;
+        let last_sum = sum_of(&connection, &log, last)?.unwrap_or(0);
         let archived = position(&connection, &log, ARCHIVED)?;
         let stage =
             if position(&connection, &log, PURGED)? == archived { Stage::Done } else { Stage::Events };
         let archives = Archives::of(path);
         let acknowledged = Acknowledged::of(path);
+        let broken = None;
         let mut opened =
-            SqliteLog { connection, log, last, archives, archived, stage, broken: None, acknowledged };
+            SqliteLog { connection, log, last, last_sum, archives, archived, stage, broken, acknowledged };
         if projections_version(&opened.connection, &opened.log)? != Some(PROJECTIONS_VERSION) {
             opened.rebuild_projections()?;
         }
@@ -145,12 +150,12 @@ impl EventLog for SqliteLog {
         if batch.records.is_empty() && blobs.is_empty() {
             return Ok(self.last);
         }
-        let first = self.last.next();
-        self.write(|connection, log| {
-            insert(connection, first, &batch.records, &blobs).map_err(|e| failure(log, &e))
+        let end = (self.last, self.last_sum);
+        self.last_sum = self.write(|connection, log| {
+            insert(connection, end, &batch.records, &blobs).map_err(|e| failure(log, &e))
         })?;
         self.last = Seq(self.last.0 + batch.records.len() as u64);
-        self.acknowledged.keep(&self.connection, &self.log, self.last);
+        self.acknowledged.keep(self.last, self.last_sum);
         Ok(self.last)
     }
 
@@ -183,6 +188,7 @@ impl EventLog for SqliteLog {
                 .query_row("SELECT max(seq) FROM checkpoints", [], |row| row.get(0))
                 .map_err(|e| failure(log, &e))?;
             check_checkpoint(log, until, newest.map(|seq| Seq(seq as u64)))?;
+            keep_sum(connection, log, until)?;
             set_position(connection, log, ARCHIVED, until)
         })?;
         self.archived = until;
@@ -236,29 +242,29 @@ impl EventLog for SqliteLog {
     }
 }
 
+/// Adds records after the last event, whose position and sum are given. Returns the sum of the last one then.
 fn insert(
     connection: &Connection,
-    first: Seq,
+    (mut last, mut last_sum): (Seq, i64),
     records: &[Record],
     blobs: &[(&str, &[u8])],
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<i64> {
     for (digest, bytes) in blobs {
         connection
             .prepare_cached("INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
             .execute(params![digest, bytes])?;
     }
-    let mut seq = first;
     let mut statement = connection
         .prepare_cached("INSERT INTO events (seq, at_us, kind, sum, payload) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for record in records {
         let payload = encode(record);
         let at = micros(record.at);
-        let sum = sum(seq, &payload);
-        statement.execute(params![seq.0 as i64, at, kind(&record.event), sum, payload])?;
-        apply_all(connection, seq, record)?;
-        seq = seq.next();
+        last = last.next();
+        last_sum = sum(last_sum, last, &payload);
+        statement.execute(params![last.0 as i64, at, kind(&record.event), last_sum, payload])?;
+        apply_all(connection, last, record)?;
     }
-    Ok(())
+    Ok(last_sum)
 }
 
 fn apply_all(connection: &Connection, seq: Seq, record: &Record) -> rusqlite::Result<()> {

@@ -21,10 +21,13 @@ mod project;
 mod purge;
 pub(super) mod read;
 mod schema;
+mod sums;
 mod survey;
 
 #[cfg(test)]
 mod archive_tests;
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;
 

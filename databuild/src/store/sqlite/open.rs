@@ -10,6 +10,7 @@ use super::acknowledged;
 use super::failure::failure;
 use super::read::{last_seq, records};
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
+use super::sums::BEGIN_CHAIN;
 use databuild_core::ids::Seq;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::ffi::OsString;
@@ -68,7 +69,8 @@ fn raise_format(connection: &Connection) -> rusqlite::Result<()> {
     if found == FORMAT {
         return Ok(());
     }
-    connection.pragma_update(None, "user_version", FORMAT)?;
+    connection
+        .execute_batch(&format!("BEGIN IMMEDIATE; {BEGIN_CHAIN} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
     // Into the main file, so that the older program finds the number in the header without touching anything.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
@@ -114,7 +116,7 @@ fn create(path: &Path, log: &str) -> Result<(), StoreError> {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.execute_batch(&format!(
             "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};
-             {LOG} {PROJECTIONS} COMMIT;"
+             {LOG} {BEGIN_CHAIN} {PROJECTIONS} COMMIT;"
         ))?;
         connection
             .execute("INSERT INTO meta (name, value) VALUES ('projections', ?1)", [PROJECTIONS_VERSION])?;

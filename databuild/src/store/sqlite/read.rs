@@ -1,13 +1,14 @@
 //! Reading events and contents over any connection, the writer's or a reader's.
 
+use super::super::convert::kind;
 use super::super::error::StoreError;
 use super::super::log::decode_record;
 use super::failure::failure;
+use super::sums::{Sums, SUM_BEFORE};
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
-use rusqlite::{params, Connection, OptionalExtension};
-use sha2::{Digest, Sha256};
+use rusqlite::{params, Connection, OptionalExtension, Row};
 use std::ops::ControlFlow;
 
 /// Position of the newest event.
@@ -19,6 +20,48 @@ pub(in super::super) fn last_seq(connection: &Connection, log: &str) -> Result<S
         .map_err(|e| failure(log, &e))
 }
 
+/// SQL: the columns that [`Rows::record`] reads. The sum before is looked up only where `condition` holds.
+fn columns(condition: &str) -> String {
+    format!("seq, kind, sum, payload, CASE WHEN {condition} THEN {SUM_BEFORE} END")
+}
+
+/// Reads rows of `events`, and compares each with its sum.
+struct Rows<'a> {
+    connection: &'a Connection,
+    log: &'a str,
+    sums: Sums,
+}
+
+impl<'a> Rows<'a> {
+    fn of(connection: &'a Connection, log: &'a str) -> Result<Rows<'a>, StoreError> {
+        Ok(Rows { connection, log, sums: Sums::of(connection, log)? })
+    }
+
+    /// The position and the sum of a row.
+    fn place(&self, row: &Row<'_>) -> Result<(Seq, i64), StoreError> {
+        let read = || Ok((Seq(row.get::<_, i64>(0)? as u64), row.get(2)?));
+        read().map_err(|e| failure(self.log, &e))
+    }
+
+    /// The record of a row. `before` is the sum of the event before it; without one the row has it.
+    fn record(&self, row: &Row<'_>, before: Option<i64>) -> Result<Record, StoreError> {
+        let fail = |e| failure(self.log, &e);
+        let (seq, sum) = self.place(row)?;
+        let payload = row.get_ref(3).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
+        let before = match before {
+            Some(before) => Some(before),
+            None => row.get(4).map_err(fail)?,
+        };
+        self.sums.check(self.log, seq, payload, sum, before)?;
+        let record = decode_record(self.log, seq, payload, |digest| blob(self.connection, self.log, digest))?;
+        // Searches by kind go by the column, which no sum covers.
+        if row.get::<_, i64>(1).map_err(fail)? != i64::from(kind(&record.event)) {
+            return Err(StoreError::corrupt(self.log, format!("event {seq} is filed under another kind")));
+        }
+        Ok(record)
+    }
+}
+
 /// See [`super::super::EventLog::read`].
 pub(in super::super) fn records(
     connection: &Connection,
@@ -28,27 +71,27 @@ pub(in super::super) fn records(
 ) -> Result<Vec<(Seq, Record)>, StoreError> {
     let mut found = Vec::new();
     let fail = |e| failure(log, &e);
+    let reading = Rows::of(connection, log)?;
     let mut statement = connection
-        .prepare_cached("SELECT seq, sum, payload FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+        .prepare_cached(&format!(
+            "SELECT {} FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            columns("seq = ?1 + 1")
+        ))
         .map_err(fail)?;
     // Positions beyond what SQLite can number are after the last event, like any other such position.
     let after_number = i64::try_from(after.0).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query([after_number, limit]).map_err(fail)?;
     let mut previous = after;
+    let mut before = None;
     while let Some(row) = rows.next().map_err(fail)? {
-        let seq = Seq(row.get::<_, i64>(0).map_err(fail)? as u64);
+        let (seq, sum) = reading.place(row)?;
         if seq != previous.next() {
             return Err(StoreError::corrupt(log, format!("event {} is missing", previous.next())));
         }
-        let stored_sum: i64 = row.get(1).map_err(fail)?;
-        let payload = row.get_ref(2).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
-        if sum(seq, payload) != stored_sum {
-            return Err(StoreError::corrupt(log, format!("event {seq} is not as it was written")));
-        }
-        let record = decode_record(log, seq, payload, |digest| blob(connection, log, digest))?;
-        found.push((seq, record));
+        found.push((seq, reading.record(row, before)?));
         previous = seq;
+        before = Some(sum);
     }
     Ok(found)
 }
@@ -62,18 +105,18 @@ pub(in super::super) fn records_of_kinds(
     limit: usize,
 ) -> Result<Vec<(Seq, Record)>, StoreError> {
     let fail = |e| failure(log, &e);
+    let reading = Rows::of(connection, log)?;
     let mut statement = connection
-        .prepare_cached(
-            "SELECT seq, payload FROM events WHERE seq > ?1 AND kind IN (?2, ?3) ORDER BY seq LIMIT ?4",
-        )
+        .prepare_cached(&format!(
+            "SELECT {} FROM events WHERE seq > ?1 AND kind IN (?2, ?3) ORDER BY seq LIMIT ?4",
+            columns("true")
+        ))
         .map_err(fail)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![after.0 as i64, kinds[0], kinds[1], limit]).map_err(fail)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(fail)? {
-        let seq = Seq(row.get::<_, i64>(0).map_err(fail)? as u64);
-        let payload = row.get_ref(1).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
-        found.push((seq, decode_record(log, seq, payload, |digest| blob(connection, log, digest))?));
+        found.push((reading.place(row)?.0, reading.record(row, None)?));
     }
     Ok(found)
 }
@@ -86,17 +129,16 @@ pub(in super::super) fn newest_of_kind(
     fits: impl Fn(&Record) -> ControlFlow<(), bool>,
 ) -> Result<Option<(Seq, Record)>, StoreError> {
     let fail = |e| failure(log, &e);
+    let reading = Rows::of(connection, log)?;
     let mut statement = connection
-        .prepare_cached("SELECT seq, payload FROM events WHERE kind = ?1 ORDER BY seq DESC")
+        .prepare_cached(&format!("SELECT {} FROM events WHERE kind = ?1 ORDER BY seq DESC", columns("true")))
         .map_err(fail)?;
     let mut rows = statement.query([kind]).map_err(fail)?;
     while let Some(row) = rows.next().map_err(fail)? {
-        let seq = Seq(row.get::<_, i64>(0).map_err(fail)? as u64);
-        let payload = row.get_ref(1).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
-        let record = decode_record(log, seq, payload, |digest| blob(connection, log, digest))?;
+        let record = reading.record(row, None)?;
         match fits(&record) {
             ControlFlow::Break(()) => return Ok(None),
-            ControlFlow::Continue(true) => return Ok(Some((seq, record))),
+            ControlFlow::Continue(true) => return Ok(Some((reading.place(row)?.0, record))),
             ControlFlow::Continue(false) => {}
         }
     }
@@ -119,15 +161,4 @@ pub(in super::super) fn blob(
         }
         bytes => Ok(bytes),
     }
-}
-
-/// The check sum of an event; over its position too, so that a moved row is found.
-pub(super) fn sum(seq: Seq, payload: &[u8]) -> i64 {
-    let mut hasher = Sha256::new();
-    hasher.update(seq.0.to_le_bytes());
-    hasher.update(payload);
-    let digest = hasher.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_le_bytes(first)
 }

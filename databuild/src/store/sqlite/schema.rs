@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i64 = 0x4442_454c;
 /// A program that raises the number of an existing log copies the write-ahead log into the main file
 /// right after it (`wal_checkpoint(TRUNCATE)`), so that an older program finds the number in the header
 /// without touching anything.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
@@ -20,7 +20,7 @@ pub(in super::super) const ARCHIVED: &str = "archived_until";
 /// Name in `meta` of the position up to which nothing of what is in archives is left here.
 pub(super) const PURGED: &str = "purged_until";
 
-/// What must survive. `sum` is the first 8 bytes of the SHA-256 of the position and the payload.
+/// What must survive. [`super::sums`] says what the sum of an event is.
 pub(super) const LOG: &str = "
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,

@@ -3,6 +3,7 @@
 //! Each piece is a read transaction of its own, so that the write-ahead log stays short.
 
 use super::super::error::StoreError;
+use super::archives::Archives;
 use super::failure::failure;
 use super::open::open_reader;
 use super::position::position;
@@ -21,6 +22,7 @@ const PIECE: usize = 2000;
 pub struct Survey {
     connection: Connection,
     log: String,
+    archives: Archives,
 }
 
 /// Data that other data took the place of.
@@ -36,7 +38,7 @@ pub struct Superseded {
 
 impl Survey {
     pub(super) fn open(path: &Path, log: &str) -> Result<Survey, StoreError> {
-        Ok(Survey { connection: open_reader(path, log)?, log: log.to_owned() })
+        Ok(Survey { connection: open_reader(path, log)?, log: log.to_owned(), archives: Archives::of(path) })
     }
 
     /// See [`super::super::EventLog::archived`].
@@ -59,6 +61,33 @@ impl Survey {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads the whole log and the archives that are there: the log's pages, and each event with its sum and the contents
+    /// that it names. Returns how many events that were. That an archive is not there is no damage.
+    pub fn check(&self) -> Result<u64, StoreError> {
+        let verdict: String = self
+            .connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|e| self.fail(&e))?;
+        if verdict != "ok" {
+            return Err(StoreError::corrupt(&self.log, verdict.trim()));
+        }
+        let archived = self.archived()?;
+        let mut checked = 0;
+        for file in self.archives.counted(archived)? {
+            let mut after = Seq(file.first.0.saturating_sub(1));
+            while after < file.last {
+                let piece = self.archives.records(&self.connection, after, archived, PIECE)?;
+                after = piece.last().map_or(file.last, |(seq, _)| *seq);
+                checked += piece.len() as u64;
+            }
+        }
+        self.events(archived, |_, _| {
+            checked += 1;
+            true
+        })?;
+        Ok(checked)
     }
 
     /// Bytes that the events after `after` up to `until` have in the log.
