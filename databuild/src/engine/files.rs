@@ -14,6 +14,11 @@ use databuild_core::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// Threads that look at many files. Asking the system for the number costs more than a look at some files.
+static THREADS: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 /// What came of a look.
 #[derive(Debug)]
@@ -155,8 +160,7 @@ fn look_at_paths(
             }
         }
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let states = publish::check_files(&items, threads);
+    let states = publish::check_files(&items, *THREADS);
     let mut seen = Vec::new();
     for (((ix, key), (path, _)), state) in known.into_iter().zip(items).zip(states) {
         match state {

@@ -4,7 +4,8 @@ use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
 use super::pace::Pace;
 use super::perform::Performer;
-use crate::runner::{AttemptName, RunnerEvent, StartSpec};
+use super::starter::Prepared;
+use crate::runner::{AttemptName, RunnerEvent};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
@@ -25,7 +26,7 @@ pub(super) enum Message {
     /// News from the runner.
     Runner(RunnerEvent),
     /// Attempts that were leased may be started.
-    Prepared(Vec<StartSpec>),
+    Prepared(Vec<Prepared>),
     /// A checkpoint was encoded, or could not be.
     Encoded(Option<Checkpoint>),
     /// Something short to do with the log between turns.
@@ -52,6 +53,9 @@ pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;
 
 /// Most messages that are decided before their events are made durable together.
 const BATCH: usize = 512;
+/// That an attempt has started is recorded together with what comes next, which is its end if it is short; at the latest
+/// after this time.
+const LATE: Duration = Duration::from_millis(20);
 /// After a failed append, what came from the executor is tried again this much later.
 const RETRY_APPEND: Duration = Duration::from_secs(1);
 /// Longest sleep, so that a clock that was set is noticed.
@@ -77,6 +81,33 @@ pub(super) struct Orchestrator {
     pub(super) inbox: Receiver<Message>,
     /// Inputs for the next turn: what effects found out at once, and those whose events could not be appended.
     pub(super) postponed: Vec<Input>,
+    /// Inputs that nobody waits for. They are decided before the next one.
+    pub(super) late: Late,
+    /// The number of the turn.
+    pub(super) turn: u64,
+}
+
+/// Inputs that are decided together with others, and until when they may wait for those.
+#[derive(Default)]
+pub(super) struct Late {
+    inputs: Vec<Input>,
+    until: Option<Instant>,
+}
+
+impl Late {
+    fn add(&mut self, input: Input) {
+        self.inputs.push(input);
+        self.until.get_or_insert_with(|| Instant::now() + LATE);
+    }
+
+    fn take(&mut self) -> Vec<Input> {
+        self.until = None;
+        std::mem::take(&mut self.inputs)
+    }
+
+    fn is_due(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
 }
 
 /// What one turn gathered.
@@ -88,6 +119,21 @@ struct Turn {
     /// Inputs nobody would send again.
     facts: Vec<Input>,
     inherited: Vec<BTreeMap<String, EnvValue>>,
+}
+
+impl Turn {
+    /// Whether nothing of it is missed if a power loss takes it together with the attempts that it is of, and something
+    /// follows that waits for the disk.
+    fn may_go_with_attempts(&self) -> bool {
+        let publishes = self.effects.iter().any(|effect| matches!(effect, Effect::Publish { .. }));
+        let starts = self.effects.iter().any(|effect| matches!(effect, Effect::Start(_)));
+        let records = &self.batch.records;
+        publishes
+            && !starts
+            && !records.is_empty()
+            && self.answers.is_empty()
+            && records.iter().all(|record| record.event.goes_with_its_attempt())
+    }
 }
 
 impl Orchestrator {
@@ -108,6 +154,9 @@ impl Orchestrator {
                 for input in std::mem::take(&mut self.postponed) {
                     self.decide_fact(input, &mut turn);
                 }
+            }
+            if self.late.is_due() {
+                self.decide_late(&mut turn);
             }
             if self.performer.try_again.is_some_and(|at| at <= Instant::now()) {
                 self.look_for_runner(&mut turn);
@@ -168,13 +217,15 @@ impl Orchestrator {
         }
         let until =
             |at: Option<Instant>| at.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(Instant::now()));
-        timer.min(until(retry_append)).min(until(self.performer.try_again)).min(LONGEST_WAIT)
+        let others = [retry_append, self.performer.try_again, self.late.until];
+        others.into_iter().map(until).fold(timer, Duration::min).min(LONGEST_WAIT)
     }
 
     /// Decides one message; true if it says stop.
     fn take(&mut self, message: Message, turn: &mut Turn) -> bool {
         match message {
             Message::Stop { jobs } => {
+                self.decide_late(turn);
                 if jobs {
                     self.performer.stop_jobs();
                 }
@@ -184,13 +235,14 @@ impl Orchestrator {
             Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
             Message::Input(input) => self.decide_fact(*input, turn),
             Message::Runner(event) => self.runner_event(event, turn),
-            Message::Prepared(starts) => {
-                for end in self.performer.begin(starts, &self.core.state) {
+            Message::Prepared(prepared) => {
+                for end in self.performer.begin(prepared, &self.core.state) {
                     self.decide_fact(end, turn);
                 }
             }
             Message::Command(command) => {
                 let Command { input, blobs, inherited, answer } = *command;
+                self.decide_late(turn);
                 let step = self.core.decide(input, Timestamp::now());
                 if step.reply.is_ok() {
                     turn.batch.blobs.extend(blobs);
@@ -205,6 +257,17 @@ impl Orchestrator {
     }
 
     fn decide_fact(&mut self, input: Input, turn: &mut Turn) {
+        self.decide_late(turn);
+        self.decide_now(input, turn);
+    }
+
+    fn decide_late(&mut self, turn: &mut Turn) {
+        for input in self.late.take() {
+            self.decide_now(input, turn);
+        }
+    }
+
+    fn decide_now(&mut self, input: Input, turn: &mut Turn) {
         let keep = !matches!(input, Input::Tick);
         let step = self.core.decide(input.clone(), Timestamp::now());
         if let Err(refusal) = &step.reply {
@@ -222,7 +285,7 @@ impl Orchestrator {
         match event {
             RunnerEvent::Started { attempt, pid, .. } => {
                 if let Some(attempt) = attempt_id(&attempt) {
-                    self.decide_fact(Input::AttemptStarted { attempt, pid }, turn);
+                    self.late.add(Input::AttemptStarted { attempt, pid });
                 }
             }
             RunnerEvent::Ended { attempt, exit } => {
@@ -254,13 +317,30 @@ impl Orchestrator {
         let step = self.core.follow(Timestamp::now());
         turn.batch.records.extend(step.records);
         turn.effects.extend(step.effects);
-        if !turn.batch.records.is_empty() {
-            if let Err(error) = self.log.append(&turn.batch) {
+        self.turn += 1;
+        let told = self.shared.snapshot.load_full();
+        let mut next = None;
+        if turn.may_go_with_attempts() {
+            // What follows brings it to disk. Until then nobody is told.
+            if let Err(error) = self.log.append_unsynced(&turn.batch) {
                 return self.append_failed(&error, turn);
             }
-            self.shared.publish(Snapshot::of(&self.core));
-        } else if !self.shared.snapshot.load().is_of(&self.core) {
-            self.shared.publish(Snapshot::of(&self.core));
+        } else if !turn.batch.records.is_empty() {
+            let snapshot = Snapshot::of(&self.core);
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state);
+            if let Err(error) = self.log.append(&turn.batch) {
+                self.performer.drop_leases(self.turn);
+                return self.append_failed(&error, turn);
+            }
+            next = Some(snapshot);
+        } else {
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state);
+            if !told.is_of(&self.core) {
+                next = Some(Snapshot { state: Arc::clone(&told.state), ..Snapshot::of(&self.core) });
+            }
+        }
+        if let Some(snapshot) = next {
+            self.shared.publish(snapshot);
         }
         self.performer.set_slots(self.core.slots);
         for values in turn.inherited {

@@ -59,19 +59,12 @@ impl Acknowledged {
         Acknowledged { path: log.to_owned(), file: None, told: false }
     }
 
-    /// Keeps the last event of the log, which is durable.
-    pub(super) fn keep(&mut self, connection: &Connection, log: &str, last: Seq) {
-        let kept = sum_of(connection, log, last).map(|sum| match sum {
-            Some(sum) => self.write(last, sum),
-            None => Ok(()),
-        });
-        let error = match kept {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
+    /// Keeps the last event of the log, which is durable, and its sum.
+    pub(super) fn keep(&mut self, last: Seq, sum: i64) {
+        let Err(error) = self.write(last, sum) else { return };
         if !self.told {
             self.told = true;
+            let error = error.to_string();
             tracing::warn!(error, path = %self.path.display(), "the last position of the log cannot be kept");
         }
     }

@@ -11,7 +11,7 @@ use super::acknowledged::Acknowledged;
 use super::apply::apply;
 use super::archives::{remove, Archives};
 use super::failure::failure;
-use super::open::{open_writer, projections_version};
+use super::open::{open_writer, projections_version, SYNCED};
 use super::position::{position, set_position};
 use super::project::project;
 use super::purge::Stage;
@@ -40,6 +40,8 @@ pub struct SqliteLog {
     pub(super) stage: Stage,
     broken: Option<StoreError>,
     acknowledged: Acknowledged,
+    /// Whether commits wait for the disk, as the connection is set now.
+    synced: bool,
 }
 
 impl SqliteLog {
@@ -57,8 +59,9 @@ impl SqliteLog {
             if position(&connection, &log, PURGED)? == archived { Stage::Done } else { Stage::Events };
         let archives = Archives::of(path);
         let acknowledged = Acknowledged::of(path);
+        let (broken, synced) = (None, true);
         let mut opened =
-            SqliteLog { connection, log, last, archives, archived, stage, broken: None, acknowledged };
+            SqliteLog { connection, log, last, archives, archived, stage, broken, acknowledged, synced };
         if projections_version(&opened.connection, &opened.log)? != Some(PROJECTIONS_VERSION) {
             opened.rebuild_projections()?;
         }
@@ -102,6 +105,20 @@ impl SqliteLog {
         })
     }
 
+    /// Adds a batch; gives the sum of its last event, if it has any.
+    fn add(&mut self, batch: &Batch, synced: bool) -> Result<Option<i64>, StoreError> {
+        let blobs = checked_blobs(&self.log, batch)?;
+        if batch.records.is_empty() && blobs.is_empty() {
+            return Ok(None);
+        }
+        let first = self.last.next();
+        let sum = self.transact(synced, |connection, log| {
+            insert(connection, first, &batch.records, &blobs).map_err(|e| failure(log, &e))
+        })?;
+        self.last = Seq(self.last.0 + batch.records.len() as u64);
+        Ok(sum)
+    }
+
     /// For tests that look below, or break something there.
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
@@ -113,13 +130,28 @@ impl SqliteLog {
         &mut self,
         work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.transact(true, work)
+    }
+
+    /// Runs `work` as one transaction. Unless `synced`, it does not wait for the disk.
+    fn transact<T>(
+        &mut self,
+        synced: bool,
+        work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
         let (log, last) = (&self.log, self.last);
         let connection = &mut self.connection;
+        let set = &mut self.synced;
         let attempt = || {
             let fail = |e| failure(log, &e);
+            if *set != synced {
+                let level = if synced { SYNCED } else { "NORMAL" };
+                connection.pragma_update(None, "synchronous", level).map_err(fail)?;
+                *set = synced;
+            }
             // A transaction that is dropped is rolled back.
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
@@ -141,16 +173,14 @@ impl SqliteLog {
 
 impl EventLog for SqliteLog {
     fn append(&mut self, batch: &Batch) -> Result<Seq, StoreError> {
-        let blobs = checked_blobs(&self.log, batch)?;
-        if batch.records.is_empty() && blobs.is_empty() {
-            return Ok(self.last);
+        if let Some(sum) = self.add(batch, true)? {
+            self.acknowledged.keep(self.last, sum);
         }
-        let first = self.last.next();
-        self.write(|connection, log| {
-            insert(connection, first, &batch.records, &blobs).map_err(|e| failure(log, &e))
-        })?;
-        self.last = Seq(self.last.0 + batch.records.len() as u64);
-        self.acknowledged.keep(&self.connection, &self.log, self.last);
+        Ok(self.last)
+    }
+
+    fn append_unsynced(&mut self, batch: &Batch) -> Result<Seq, StoreError> {
+        self.add(batch, false)?;
         Ok(self.last)
     }
 
@@ -236,18 +266,19 @@ impl EventLog for SqliteLog {
     }
 }
 
+/// Gives the sum of the last record.
 fn insert(
     connection: &Connection,
     first: Seq,
     records: &[Record],
     blobs: &[(&str, &[u8])],
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Option<i64>> {
     for (digest, bytes) in blobs {
         connection
             .prepare_cached("INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
             .execute(params![digest, bytes])?;
     }
-    let mut seq = first;
+    let (mut seq, mut last) = (first, None);
     let mut statement = connection
         .prepare_cached("INSERT INTO events (seq, at_us, kind, sum, payload) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for record in records {
@@ -257,8 +288,9 @@ fn insert(
         statement.execute(params![seq.0 as i64, at, kind(&record.event), sum, payload])?;
         apply_all(connection, seq, record)?;
         seq = seq.next();
+        last = Some(sum);
     }
-    Ok(())
+    Ok(last)
 }
 
 fn apply_all(connection: &Connection, seq: Seq, record: &Record) -> rusqlite::Result<()> {

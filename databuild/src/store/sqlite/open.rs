@@ -33,6 +33,9 @@ const STATEMENTS: usize = 64;
 /// two more syncs, so it should be rare; the file is read again after a crash, so it should be short.
 const WAL_PAGES: i64 = 4000;
 
+/// The level of `synchronous` at which a commit waits for the disk.
+pub(super) const SYNCED: &str = "FULL";
+
 /// The writer's connection.
 pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreError> {
     match fs::metadata(path) {
@@ -44,7 +47,10 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
             create(path, log)?;
         }
         Err(e) => return Err(unwritable(log, &e)),
-        Ok(_) => inspect(path, log)?,
+        Ok(_) => {
+            inspect(path, log)?;
+            sync_wal(path).map_err(|e| unwritable(log, &e))?;
+        }
     }
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -89,7 +95,7 @@ pub(in super::super) fn open_reader(path: &Path, log: &str) -> Result<Connection
 
 fn configure(connection: &Connection, wal_pages: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", SYNCED)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", wal_pages)?;
     // A checkpoint of the caller's can make the file longer than it need stay.
@@ -227,6 +233,15 @@ pub(super) fn uri(path: &Path, parameters: &str) -> String {
     uri.push('?');
     uri.push_str(parameters);
     uri
+}
+
+/// A process that was killed may have left commits that did not wait for the disk. Whoever opens the log tells of them.
+fn sync_wal(path: &Path) -> std::io::Result<()> {
+    match File::open(beside(path, "-wal")) {
+        Ok(wal) => wal.sync_data(),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
 }
 
 fn wal_bytes(path: &Path) -> u64 {
