@@ -2,7 +2,7 @@
 
 use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
-use super::pace::Pace;
+use super::pace::{Pace, STEP};
 use super::perform::Performer;
 use super::starter::Prepared;
 use crate::runner::{AttemptName, RunnerEvent};
@@ -12,7 +12,7 @@ use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Rep
 use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -85,6 +85,8 @@ pub(super) struct Orchestrator {
     pub(super) late: Late,
     /// The number of the turn.
     pub(super) turn: u64,
+    /// Messages that were passed over for one that could not wait.
+    pub(super) waiting: VecDeque<Message>,
 }
 
 /// Inputs that are decided together with others, and until when they may wait for those.
@@ -142,7 +144,7 @@ impl Orchestrator {
         let mut retry_append: Option<Instant> = None;
         loop {
             let wait = self.time_to_wait(retry_append);
-            let first = match self.inbox.recv_timeout(wait) {
+            let first = match self.waiting.pop_front().map_or_else(|| self.inbox.recv_timeout(wait), Ok) {
                 Ok(message) => Some(message),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ended::Stopped,
@@ -201,10 +203,27 @@ impl Orchestrator {
         self.core.state.runs.values().filter(|run| run.occupies_slot()).count() > 2 * self.core.slots
     }
 
-    fn next_message(&self, until: Option<Instant>) -> Option<Message> {
-        match until {
-            None => self.inbox.try_recv().ok(),
-            Some(until) => self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+    fn next_message(&mut self, until: Option<Instant>) -> Option<Message> {
+        loop {
+            let next = self.waiting.pop_front().or_else(|| self.inbox.try_recv().ok());
+            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            if next.is_some() || left.is_zero() {
+                return next;
+            }
+            std::thread::sleep(left.min(STEP));
+        }
+    }
+
+    /// Starts what was prepared while its leases went to the disk, before anything else is done.
+    fn begin_prepared(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                // What came of the others is decided in its turn, after what was seen of their inputs.
+                Message::Prepared(prepared) if prepared.iter().all(|one| one.start.is_ok()) => {
+                    self.postponed.extend(self.performer.begin(prepared, &self.core.state));
+                }
+                other => self.waiting.push_back(other),
+            }
         }
     }
 
@@ -332,6 +351,7 @@ impl Orchestrator {
                 self.performer.drop_leases(self.turn);
                 return self.append_failed(&error, turn);
             }
+            self.begin_prepared();
             next = Some(snapshot);
         } else {
             turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state);
@@ -394,8 +414,14 @@ pub(super) fn lost(message: String) -> AttemptEnd {
 
 #[cfg(test)]
 mod tests {
+    use super::super::starter::{Lease, LookOrder};
     use super::super::testing::{days, held_loop, want_of};
     use super::*;
+    use crate::store::MemoryLog;
+    use databuild_core::decide::Success;
+    use databuild_core::event::OutputRecord;
+    use databuild_core::ids::GraphId;
+    use databuild_core::state::Phase;
     use std::sync::mpsc;
 
     /// Some 20,000 starts fail at once, each because its code is gone. The loop has a small stack, and answers a command
@@ -439,6 +465,123 @@ mod tests {
         assert!(matches!(running.join().unwrap(), Ended::Stopped));
         let begun = shared.snapshot.load().state.last_run.0;
         assert!(begun > 20_000, "{begun}");
+    }
+
+    /// A loop that wants one day of a file, and what it orders to be prepared.
+    fn wanting(folder: &std::path::Path) -> (Orchestrator, Turn, mpsc::Receiver<LookOrder>) {
+        let (mut orchestrator, _) = held_loop(folder, 1);
+        let (start, orders) = mpsc::channel();
+        orchestrator.performer.start = start;
+        let mut graph = days("2020-01-01");
+        graph.content = graph.content.replace("\"path\":null", "\"path\":\"out/{date}\"").into();
+        graph.graph = GraphId::of(&graph.content);
+        let want = want_of("d/date=2020-01-01");
+        let mut turn = Turn::default();
+        for input in [
+            Input::Resume(Vec::new()),
+            Input::RegisterGraph(graph),
+            Input::CreateWant(want, Default::default()),
+        ] {
+            orchestrator.decide_fact(input, &mut turn);
+        }
+        (orchestrator, turn, orders)
+    }
+
+    fn lease(orders: &mpsc::Receiver<LookOrder>) -> Lease {
+        match orders.try_recv() {
+            Ok(LookOrder::Start(lease)) => lease,
+            _ => panic!("nothing is to be started"),
+        }
+    }
+
+    #[test]
+    fn a_short_attempt_waits_for_the_disk_once_and_is_told_of_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, turn, orders) = wanting(folder.path());
+        let committed = |orchestrator: &mut Orchestrator, turn| {
+            assert!(orchestrator.commit(turn).is_ok());
+            let told = orchestrator.shared.snapshot.load().state.seq;
+            (told, orchestrator.log.last())
+        };
+        let (leased, last) = committed(&mut orchestrator, turn);
+        assert_eq!(leased, last);
+        let lease = lease(&orders);
+        let attempt = lease.spec.attempt;
+        assert_eq!(lease.state.seq, leased);
+
+        let name = AttemptName::new(attempt.to_string()).unwrap();
+        let started = RunnerEvent::Started { attempt: name, pid: 7, start_time: 1 };
+        let mut turn = Turn::default();
+        orchestrator.runner_event(started, &mut turn);
+        assert_eq!(committed(&mut orchestrator, turn), (leased, leased), "it waits for company");
+
+        let output = OutputRecord {
+            partition: lease.spec.partition.clone(),
+            version: format!("sha256:{}", "0".repeat(64)),
+            empty: false,
+            mark: 0,
+            bytes: 1,
+            metadata: "{}".to_owned(),
+        };
+        let success = Success { outputs: vec![output], keys: Default::default() };
+        let end = AttemptEnd { result: Ok(success), ..lost(String::new()) };
+        let mut turn = Turn::default();
+        orchestrator.decide_fact(Input::AttemptEnded { attempt, end }, &mut turn);
+        let (told, last) = committed(&mut orchestrator, turn);
+        assert_eq!(
+            (told, last.0),
+            (leased, leased.0 + 3),
+            "nobody is told of what did not wait for the disk"
+        );
+
+        let mut turn = Turn::default();
+        orchestrator.decide_fact(Input::Published { attempt, marks: vec![1] }, &mut turn);
+        let (told, last) = committed(&mut orchestrator, turn);
+        assert_eq!(told, last);
+        let kinds = orchestrator.log.read(leased, 4).unwrap();
+        let kinds: Vec<_> = kinds.iter().map(|(_, record)| record.event.kind()).collect();
+        assert_eq!(kinds, ["attempt_started", "attempt_ended", "publish_intended", "materialized"]);
+    }
+
+    #[test]
+    fn that_a_long_attempt_has_started_is_recorded_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, turn, orders) = wanting(folder.path());
+        assert!(orchestrator.commit(turn).is_ok());
+        orchestrator.late.add(Input::AttemptStarted { attempt: lease(&orders).spec.attempt, pid: 7 });
+        assert!(orchestrator.time_to_wait(None) <= LATE);
+        orchestrator.late.until = Some(Instant::now());
+        assert!(orchestrator.late.is_due());
+        let mut turn = Turn::default();
+        orchestrator.decide_late(&mut turn);
+        assert!(orchestrator.commit(turn).is_ok());
+        assert!(!orchestrator.late.is_due());
+        let told = Arc::clone(&orchestrator.shared.snapshot.load().state);
+        assert!(told.runs.values().any(|run| run.phase == Phase::Running));
+    }
+
+    #[test]
+    fn what_was_prepared_for_a_lease_that_was_not_recorded_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, turn, orders) = wanting(folder.path());
+        let mut log = MemoryLog::new();
+        log.fail_next(StoreError::DiskFull { log: "log".to_owned() });
+        orchestrator.log = Box::new(log);
+        assert!(matches!(orchestrator.commit(turn), Err(Refused::Postponed)));
+        let void = lease(&orders);
+        let mut turn = Turn::default();
+        for input in std::mem::take(&mut orchestrator.postponed) {
+            orchestrator.decide_fact(input, &mut turn);
+        }
+        assert!(orchestrator.commit(turn).is_ok());
+        let valid = lease(&orders);
+        assert_eq!(void.spec.attempt, valid.spec.attempt, "they look the same");
+        let mut ends = |lease: &Lease| {
+            let (attempt, turn) = (lease.spec.attempt, lease.turn);
+            let prepared = Prepared { attempt, turn, start: Err(lost(String::new())) };
+            orchestrator.performer.begin(vec![prepared], &orchestrator.core.state).len()
+        };
+        assert_eq!((ends(&void), ends(&valid)), (0, 1));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::Refresh;
 use databuild_core::ids::WantId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -198,6 +198,7 @@ impl Engine {
             postponed: first,
             late: Late::default(),
             turn: 0,
+            waiting: VecDeque::new(),
         };
         let handle = Handle {
             inbox: Arc::new(Mutex::new(inbox)),

@@ -177,6 +177,7 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         postponed: Vec::new(),
         late: Late::default(),
         turn: 0,
+        waiting: VecDeque::new(),
     };
     (orchestrator, inbox)
 }
