@@ -38,6 +38,9 @@ pub(super) const SYNCED: &str = "FULL";
 
 /// The writer's connection.
 pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreError> {
+    // Whoever opens a log first reads its whole write-ahead log to make the index of it. The index goes with the last
+    // connection, so the one that inspects stays until the writer has its own.
+    let mut inspector = None;
     match fs::metadata(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             if wal_bytes(path) > 0 {
@@ -48,7 +51,7 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
         }
         Err(e) => return Err(unwritable(log, &e)),
         Ok(_) => {
-            inspect(path, log)?;
+            inspector = inspect(path, log)?;
             sync_wal(path).map_err(|e| unwritable(log, &e))?;
         }
     }
@@ -63,6 +66,7 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
         return Err(StoreError::Unwritable { log: log.to_owned(), reason });
     }
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(fail)?;
+    drop(inspector);
     raise_format(&connection).map_err(fail)?;
     Ok(connection)
 }
@@ -141,8 +145,9 @@ fn create(path: &Path, log: &str) -> Result<(), StoreError> {
         .map_err(|e| unwritable(log, &e))
 }
 
-/// Refuses an existing file that this program cannot go on with, without changing it.
-fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
+/// Refuses an existing file that this program cannot go on with, without changing it. Gives the connection that it read
+/// the write-ahead log with, if there is one.
+fn inspect(path: &Path, log: &str) -> Result<Option<Connection>, StoreError> {
     let bytes = fs::metadata(path).map_err(|e| unwritable(log, &e))?;
     if !bytes.is_file() {
         return Err(StoreError::corrupt(log, "it is not a file"));
@@ -158,7 +163,8 @@ fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
     let connection = open_read_only(path, alone).map_err(|e| failure(log, &e))?;
     check_header(&connection, log)?;
     check_contents(&connection, log, bytes.len())?;
-    acknowledged::check(path, &connection, log, last_seq(&connection, log)?)
+    acknowledged::check(path, &connection, log, last_seq(&connection, log)?)?;
+    Ok((!alone).then_some(connection))
 }
 
 pub(super) fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
