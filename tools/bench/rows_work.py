@@ -31,7 +31,8 @@ def chain(bench):
     count = 200
     dims = [static("part", ["p"])]
     rules = [{"kind": "same", "of": "part"}]
-    datasets = [dataset(f"d{n:03}", dims) for n in range(count)]
+    # All in one folder, as the loop has them.
+    datasets = [dict(dataset(f"d{n:03}", dims), path=f"out/d{n:03}-{{part}}") for n in range(count)]
     steps = [job(f"j{n:03}", f"d{n:03}", [reads(f"d{n - 1:03}", dims, rules)] if n else []) for n in range(count)]
     ours, theirs = [], []
     for number in range(bench.runs):

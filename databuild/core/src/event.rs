@@ -110,6 +110,20 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether nothing is missed if a power loss takes this event: the attempt that it is of is lost as well then, and
+    /// is made again. An intent to publish more than one output is missed. Some of them may be in their places, and
+    /// only the intent says which others belong to them. So is one of an empty output, which has nothing but the intent
+    /// to show for it.
+    #[must_use]
+    pub fn goes_with_its_attempt(&self) -> bool {
+        match self {
+            Event::AttemptStarted(_) | Event::Checked(_) => true,
+            Event::AttemptEnded(ended) => ended.outcome == AttemptOutcome::Success,
+            Event::PublishIntended(intent) => matches!(intent.outputs.as_slice(), [one] if !one.empty),
+            _ => false,
+        }
+    }
+
     /// Stable name of the kind, as the API tells it.
     #[must_use]
     pub fn kind(&self) -> &'static str {

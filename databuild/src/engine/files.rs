@@ -15,6 +15,11 @@ use databuild_core::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// Threads that look at many files. Asking the system for the number costs more than a look at some files.
+static THREADS: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 /// What came of a look.
 #[derive(Debug)]
@@ -164,8 +169,7 @@ fn look_at_paths(
             }
         }
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let states = publish::check_files(&items, threads);
+    let states = publish::check_files(&items, *THREADS);
     let mut seen = Vec::new();
     for (((ix, key), (path, _)), state) in known.into_iter().zip(items).zip(states) {
         match state {
@@ -174,7 +178,7 @@ fn look_at_paths(
             FileState::Changed => unknown.push((ix, key, path)),
         }
     }
-    let states = publish::check_files(&vacant_items, threads);
+    let states = publish::check_files(&vacant_items, *THREADS);
     for (((dataset, key), (path, _)), found) in vacant.into_iter().zip(vacant_items).zip(states) {
         match found {
             FileState::Missing if state.dataset(dataset).altered.contains(&key) => {

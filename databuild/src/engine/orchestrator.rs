@@ -2,16 +2,17 @@
 
 use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
-use super::pace::Pace;
+use super::pace::{Pace, STEP};
 use super::perform::Performer;
-use crate::runner::{AttemptName, RunnerEvent, StartSpec};
+use super::starter::Prepared;
+use crate::runner::{AttemptName, RunnerEvent};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
 use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ pub(super) enum Message {
     /// News from the runner.
     Runner(RunnerEvent),
     /// Attempts that were leased may be started.
-    Prepared(Vec<StartSpec>),
+    Prepared(Vec<Prepared>),
     /// A checkpoint was encoded, or could not be.
     Encoded(Option<Checkpoint>),
     /// Something short to do with the log between turns.
@@ -52,6 +53,9 @@ pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;
 
 /// Most messages that are decided before their events are made durable together.
 const BATCH: usize = 512;
+/// That an attempt has started is recorded together with what comes next, which is its end if it is short; at the latest
+/// after this time.
+const LATE: Duration = Duration::from_millis(20);
 /// After a failed append, what came from the executor is tried again this much later.
 const RETRY_APPEND: Duration = Duration::from_secs(1);
 /// Longest sleep, so that a clock that was set is noticed.
@@ -77,6 +81,35 @@ pub(super) struct Orchestrator {
     pub(super) inbox: Receiver<Message>,
     /// Inputs for the next turn: what effects found out at once, and those whose events could not be appended.
     pub(super) postponed: Vec<Input>,
+    /// Inputs that nobody waits for. They are decided before the next one.
+    pub(super) late: Late,
+    /// The number of the turn.
+    pub(super) turn: u64,
+    /// Messages that were passed over for one that could not wait.
+    pub(super) waiting: VecDeque<Message>,
+}
+
+/// Inputs that are decided together with others, and until when they may wait for those.
+#[derive(Default)]
+pub(super) struct Late {
+    inputs: Vec<Input>,
+    until: Option<Instant>,
+}
+
+impl Late {
+    fn add(&mut self, input: Input) {
+        self.inputs.push(input);
+        self.until.get_or_insert_with(|| Instant::now() + LATE);
+    }
+
+    fn take(&mut self) -> Vec<Input> {
+        self.until = None;
+        std::mem::take(&mut self.inputs)
+    }
+
+    fn is_due(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
 }
 
 /// What one turn gathered.
@@ -90,13 +123,28 @@ struct Turn {
     inherited: Vec<BTreeMap<String, EnvValue>>,
 }
 
+impl Turn {
+    /// Whether nothing of it is missed if a power loss takes it together with the attempts that it is of, and something
+    /// follows that waits for the disk.
+    fn may_go_with_attempts(&self) -> bool {
+        let publishes = self.effects.iter().any(|effect| matches!(effect, Effect::Publish { .. }));
+        let starts = self.effects.iter().any(|effect| matches!(effect, Effect::Start(_)));
+        let records = &self.batch.records;
+        publishes
+            && !starts
+            && !records.is_empty()
+            && self.answers.is_empty()
+            && records.iter().all(|record| record.event.goes_with_its_attempt())
+    }
+}
+
 impl Orchestrator {
     /// Runs until told to stop.
     pub(super) fn run(mut self) -> Ended {
         let mut retry_append: Option<Instant> = None;
         loop {
             let wait = self.time_to_wait(retry_append);
-            let first = match self.inbox.recv_timeout(wait) {
+            let first = match self.waiting.pop_front().map_or_else(|| self.inbox.recv_timeout(wait), Ok) {
                 Ok(message) => Some(message),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ended::Stopped,
@@ -108,6 +156,9 @@ impl Orchestrator {
                 for input in std::mem::take(&mut self.postponed) {
                     self.decide_fact(input, &mut turn);
                 }
+            }
+            if self.late.is_due() {
+                self.decide_late(&mut turn);
             }
             if self.performer.try_again.is_some_and(|at| at <= Instant::now()) {
                 self.look_for_runner(&mut turn);
@@ -152,10 +203,27 @@ impl Orchestrator {
         self.core.state.runs.values().filter(|run| run.occupies_slot()).count() > 2 * self.core.slots
     }
 
-    fn next_message(&self, until: Option<Instant>) -> Option<Message> {
-        match until {
-            None => self.inbox.try_recv().ok(),
-            Some(until) => self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+    fn next_message(&mut self, until: Option<Instant>) -> Option<Message> {
+        loop {
+            let next = self.waiting.pop_front().or_else(|| self.inbox.try_recv().ok());
+            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            if next.is_some() || left.is_zero() {
+                return next;
+            }
+            std::thread::sleep(left.min(STEP));
+        }
+    }
+
+    /// Starts what was prepared while its leases went to the disk, before anything else is done.
+    fn begin_prepared(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                // What came of the others is decided in its turn, after what was seen of their inputs.
+                Message::Prepared(prepared) if prepared.iter().all(|one| one.start.is_ok()) => {
+                    self.postponed.extend(self.performer.begin(prepared, &self.core.state));
+                }
+                other => self.waiting.push_back(other),
+            }
         }
     }
 
@@ -168,13 +236,15 @@ impl Orchestrator {
         }
         let until =
             |at: Option<Instant>| at.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(Instant::now()));
-        timer.min(until(retry_append)).min(until(self.performer.try_again)).min(LONGEST_WAIT)
+        let others = [retry_append, self.performer.try_again, self.late.until];
+        others.into_iter().map(until).fold(timer, Duration::min).min(LONGEST_WAIT)
     }
 
     /// Decides one message; true if it says stop.
     fn take(&mut self, message: Message, turn: &mut Turn) -> bool {
         match message {
             Message::Stop { jobs } => {
+                self.decide_late(turn);
                 if jobs {
                     self.performer.stop_jobs();
                 }
@@ -184,13 +254,14 @@ impl Orchestrator {
             Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
             Message::Input(input) => self.decide_fact(*input, turn),
             Message::Runner(event) => self.runner_event(event, turn),
-            Message::Prepared(starts) => {
-                for end in self.performer.begin(starts, &self.core.state) {
+            Message::Prepared(prepared) => {
+                for end in self.performer.begin(prepared, &self.core.state) {
                     self.decide_fact(end, turn);
                 }
             }
             Message::Command(command) => {
                 let Command { input, blobs, inherited, answer } = *command;
+                self.decide_late(turn);
                 let step = self.core.decide(input, Timestamp::now());
                 if step.reply.is_ok() {
                     turn.batch.blobs.extend(blobs);
@@ -205,6 +276,17 @@ impl Orchestrator {
     }
 
     fn decide_fact(&mut self, input: Input, turn: &mut Turn) {
+        self.decide_late(turn);
+        self.decide_now(input, turn);
+    }
+
+    fn decide_late(&mut self, turn: &mut Turn) {
+        for input in self.late.take() {
+            self.decide_now(input, turn);
+        }
+    }
+
+    fn decide_now(&mut self, input: Input, turn: &mut Turn) {
         let keep = !matches!(input, Input::Tick);
         let step = self.core.decide(input.clone(), Timestamp::now());
         if let Err(refusal) = &step.reply {
@@ -222,7 +304,7 @@ impl Orchestrator {
         match event {
             RunnerEvent::Started { attempt, pid, .. } => {
                 if let Some(attempt) = attempt_id(&attempt) {
-                    self.decide_fact(Input::AttemptStarted { attempt, pid }, turn);
+                    self.late.add(Input::AttemptStarted { attempt, pid });
                 }
             }
             RunnerEvent::Ended { attempt, exit } => {
@@ -254,13 +336,31 @@ impl Orchestrator {
         let step = self.core.follow(Timestamp::now());
         turn.batch.records.extend(step.records);
         turn.effects.extend(step.effects);
-        if !turn.batch.records.is_empty() {
-            if let Err(error) = self.log.append(&turn.batch) {
+        self.turn += 1;
+        let told = self.shared.snapshot.load_full();
+        let mut next = None;
+        if turn.may_go_with_attempts() {
+            // What follows brings it to disk. Until then nobody is told.
+            if let Err(error) = self.log.append_unsynced(&turn.batch) {
                 return self.append_failed(&error, turn);
             }
-            self.shared.publish(Snapshot::of(&self.core));
-        } else if !self.shared.snapshot.load().is_of(&self.core) {
-            self.shared.publish(Snapshot::of(&self.core));
+        } else if !turn.batch.records.is_empty() {
+            let snapshot = Snapshot::of(&self.core);
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state);
+            if let Err(error) = self.log.append(&turn.batch) {
+                self.performer.drop_leases(self.turn);
+                return self.append_failed(&error, turn);
+            }
+            self.begin_prepared();
+            next = Some(snapshot);
+        } else {
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state);
+            if !told.is_of(&self.core) {
+                next = Some(Snapshot { state: Arc::clone(&told.state), ..Snapshot::of(&self.core) });
+            }
+        }
+        if let Some(snapshot) = next {
+            self.shared.publish(snapshot);
         }
         self.performer.set_slots(self.core.slots);
         for values in turn.inherited {
@@ -314,8 +414,14 @@ pub(super) fn lost(message: String) -> AttemptEnd {
 
 #[cfg(test)]
 mod tests {
+    use super::super::starter::{Lease, LookOrder};
     use super::super::testing::{days, held_loop, want_of};
     use super::*;
+    use crate::store::MemoryLog;
+    use databuild_core::decide::Success;
+    use databuild_core::event::OutputRecord;
+    use databuild_core::ids::GraphId;
+    use databuild_core::state::Phase;
     use std::sync::mpsc;
 
     /// Very many starts fail at once, each because its code is gone: more than 100,000, and without optimization, where each
@@ -361,6 +467,123 @@ mod tests {
         assert!(matches!(running.join().unwrap(), Ended::Stopped));
         let begun = shared.snapshot.load().state.last_run.0;
         assert!(begun > many, "{begun}");
+    }
+
+    /// A loop that wants one day of a file, and what it orders to be prepared.
+    fn wanting(folder: &std::path::Path) -> (Orchestrator, Turn, mpsc::Receiver<LookOrder>) {
+        let (mut orchestrator, _) = held_loop(folder, 1);
+        let (start, orders) = mpsc::channel();
+        orchestrator.performer.start = start;
+        let mut graph = days("2020-01-01");
+        graph.content = graph.content.replace("\"path\":null", "\"path\":\"out/{date}\"").into();
+        graph.graph = GraphId::of(&graph.content);
+        let want = want_of("d/date=2020-01-01");
+        let mut turn = Turn::default();
+        for input in [
+            Input::Resume(Vec::new()),
+            Input::RegisterGraph(graph),
+            Input::CreateWant(want, Default::default()),
+        ] {
+            orchestrator.decide_fact(input, &mut turn);
+        }
+        (orchestrator, turn, orders)
+    }
+
+    fn lease(orders: &mpsc::Receiver<LookOrder>) -> Lease {
+        match orders.try_recv() {
+            Ok(LookOrder::Start(lease)) => lease,
+            _ => panic!("nothing is to be started"),
+        }
+    }
+
+    #[test]
+    fn a_short_attempt_waits_for_the_disk_once_and_is_told_of_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, turn, orders) = wanting(folder.path());
+        let committed = |orchestrator: &mut Orchestrator, turn| {
+            assert!(orchestrator.commit(turn).is_ok());
+            let told = orchestrator.shared.snapshot.load().state.seq;
+            (told, orchestrator.log.last())
+        };
+        let (leased, last) = committed(&mut orchestrator, turn);
+        assert_eq!(leased, last);
+        let lease = lease(&orders);
+        let attempt = lease.spec.attempt;
+        assert_eq!(lease.state.seq, leased);
+
+        let name = AttemptName::new(attempt.to_string()).unwrap();
+        let started = RunnerEvent::Started { attempt: name, pid: 7, start_time: 1 };
+        let mut turn = Turn::default();
+        orchestrator.runner_event(started, &mut turn);
+        assert_eq!(committed(&mut orchestrator, turn), (leased, leased), "it waits for company");
+
+        let output = OutputRecord {
+            partition: lease.spec.partition.clone(),
+            version: format!("sha256:{}", "0".repeat(64)),
+            empty: false,
+            mark: 0,
+            bytes: 1,
+            metadata: "{}".to_owned(),
+        };
+        let success = Success { outputs: vec![output], keys: Default::default() };
+        let end = AttemptEnd { result: Ok(success), ..lost(String::new()) };
+        let mut turn = Turn::default();
+        orchestrator.decide_fact(Input::AttemptEnded { attempt, end }, &mut turn);
+        let (told, last) = committed(&mut orchestrator, turn);
+        assert_eq!(
+            (told, last.0),
+            (leased, leased.0 + 3),
+            "nobody is told of what did not wait for the disk"
+        );
+
+        let mut turn = Turn::default();
+        orchestrator.decide_fact(Input::Published { attempt, marks: vec![1] }, &mut turn);
+        let (told, last) = committed(&mut orchestrator, turn);
+        assert_eq!(told, last);
+        let kinds = orchestrator.log.read(leased, 4).unwrap();
+        let kinds: Vec<_> = kinds.iter().map(|(_, record)| record.event.kind()).collect();
+        assert_eq!(kinds, ["attempt_started", "attempt_ended", "publish_intended", "materialized"]);
+    }
+
+    #[test]
+    fn that_a_long_attempt_has_started_is_recorded_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, turn, orders) = wanting(folder.path());
+        assert!(orchestrator.commit(turn).is_ok());
+        orchestrator.late.add(Input::AttemptStarted { attempt: lease(&orders).spec.attempt, pid: 7 });
+        assert!(orchestrator.time_to_wait(None) <= LATE);
+        orchestrator.late.until = Some(Instant::now());
+        assert!(orchestrator.late.is_due());
+        let mut turn = Turn::default();
+        orchestrator.decide_late(&mut turn);
+        assert!(orchestrator.commit(turn).is_ok());
+        assert!(!orchestrator.late.is_due());
+        let told = Arc::clone(&orchestrator.shared.snapshot.load().state);
+        assert!(told.runs.values().any(|run| run.phase == Phase::Running));
+    }
+
+    #[test]
+    fn what_was_prepared_for_a_lease_that_was_not_recorded_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, turn, orders) = wanting(folder.path());
+        let mut log = MemoryLog::new();
+        log.fail_next(StoreError::DiskFull { log: "log".to_owned() });
+        orchestrator.log = Box::new(log);
+        assert!(matches!(orchestrator.commit(turn), Err(Refused::Postponed)));
+        let void = lease(&orders);
+        let mut turn = Turn::default();
+        for input in std::mem::take(&mut orchestrator.postponed) {
+            orchestrator.decide_fact(input, &mut turn);
+        }
+        assert!(orchestrator.commit(turn).is_ok());
+        let valid = lease(&orders);
+        assert_eq!(void.spec.attempt, valid.spec.attempt, "they look the same");
+        let mut ends = |lease: &Lease| {
+            let (attempt, turn) = (lease.spec.attempt, lease.turn);
+            let prepared = Prepared { attempt, turn, start: Err(lost(String::new())) };
+            orchestrator.performer.begin(vec![prepared], &orchestrator.core.state).len()
+        };
+        assert_eq!((ends(&void), ends(&valid)), (0, 1));
     }
 
     #[test]

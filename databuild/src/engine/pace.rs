@@ -5,12 +5,14 @@
 //! somebody waits for meets no such wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long more is waited for.
 const GATHER: Duration = Duration::from_millis(4);
+/// How long nobody looks for more. Waking up for each message would cost more than what is done with it.
+pub(super) const STEP: Duration = Duration::from_micros(500);
 /// Most that is taken together.
 const MOST: usize = 256;
 
@@ -36,9 +38,18 @@ impl Pace {
         let mut all = vec![first];
         let until = self.until();
         while all.len() < MOST {
-            let wait = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
-            let Ok(next) = more.recv_timeout(wait) else { break };
-            all.push(next);
+            match more.try_recv() {
+                Ok(next) => all.push(next),
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    let left =
+                        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+                    if left.is_zero() {
+                        break;
+                    }
+                    std::thread::sleep(left.min(STEP));
+                }
+            }
         }
         all
     }

@@ -10,11 +10,11 @@ use super::orchestrator::{attempt_id, Message};
 use super::publisher::PublishOrder;
 use super::request;
 use super::staging::{self, Staging};
-use super::starter::{is_remote, LookOrder};
+use super::starter::{is_remote, Lease, LookOrder, Prepared};
 use crate::publish::{BadHash, Output};
 use crate::runner::{
     self, AttemptFiles, AttemptName, AttemptState, EventSink, ExitRecord, Found, MemoryLimits, RunnerClient,
-    RunnerError, RunnerEvent, StartSpec, MAX_REQUESTS,
+    RunnerError, RunnerEvent, MAX_REQUESTS,
 };
 use crate::system::{read_left, EnvValue};
 use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
@@ -53,8 +53,10 @@ pub(super) struct Performer {
     pub(super) inbox: Sender<Message>,
     pub(super) publish: Sender<PublishOrder>,
     pub(super) start: Sender<LookOrder>,
-    /// Attempts that are being prepared.
-    pub(super) starting: BTreeSet<AttemptId>,
+    /// Attempts that are being prepared, with the turns that decided their leases.
+    pub(super) starting: BTreeMap<AttemptId, u64>,
+    /// Turns whose leases were dropped.
+    pub(super) failed: BTreeSet<u64>,
     /// Where others are asked.
     pub(super) ask: Sender<LookOrder>,
     pub(super) examine: Sender<EndedAttempt>,
@@ -63,17 +65,38 @@ pub(super) struct Performer {
 }
 
 impl Performer {
+    /// Has the attempts prepared that a turn leased, though it may not be on disk yet; returns the other effects.
+    pub(super) fn prepare(&mut self, effects: Vec<Effect>, turn: u64, state: &Arc<State>) -> Vec<Effect> {
+        let mut others = Vec::with_capacity(effects.len());
+        for effect in effects {
+            if let Effect::Start(spec) = effect {
+                self.starting.insert(spec.attempt, turn);
+                // A starter that is gone means that the engine goes down; a restart leases again.
+                let _ = self.start.send(LookOrder::Start(Lease { spec, turn, state: Arc::clone(state) }));
+            } else {
+                others.push(effect);
+            }
+        }
+        others
+    }
+
+    /// The leases of that turn do not count, as it could not be recorded.
+    pub(super) fn drop_leases(&mut self, turn: u64) {
+        let before = self.starting.len();
+        self.starting.retain(|_, leased| *leased != turn);
+        if self.starting.len() < before {
+            self.failed.insert(turn);
+        }
+    }
+
     /// Carries out effects; returns what was found out at once.
     pub(super) fn perform(&mut self, effects: Vec<Effect>, state: &State) -> Vec<Input> {
         let mut found = Vec::new();
         let mut forget = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Start(spec) => {
-                    self.starting.insert(spec.attempt);
-                    // A starter that is gone means that the engine goes down; a restart leases again.
-                    let _ = self.start.send(LookOrder::Start(spec));
-                }
+                // Those were sent out to be prepared.
+                Effect::Start(_) => {}
                 Effect::Cancel(attempt) => {
                     self.examinations.cancel(attempt);
                     if let (Some(runner), Ok(name)) = (&self.runner, AttemptName::new(attempt.to_string())) {
@@ -107,12 +130,21 @@ impl Performer {
     }
 
     /// Starts attempts that were prepared; returns the ends of those that cannot be started.
-    pub(super) fn begin(&mut self, prepared: Vec<StartSpec>, state: &State) -> Vec<Input> {
+    pub(super) fn begin(&mut self, prepared: Vec<Prepared>, state: &State) -> Vec<Input> {
         let mut ends = Vec::new();
         let mut starts = Vec::new();
-        for start in prepared {
-            let Some(attempt) = attempt_id(&start.attempt) else { continue };
+        for Prepared { attempt, turn, start } in prepared {
+            if self.failed.contains(&turn) {
+                continue;
+            }
             self.starting.remove(&attempt);
+            let start = match start {
+                Ok(start) => start,
+                Err(end) => {
+                    ends.push(Input::AttemptEnded { attempt, end });
+                    continue;
+                }
+            };
             let run = state.runs.get(&attempt.run);
             let run = run.filter(|run| run.attempt == attempt.number && run.phase == Phase::Leased);
             let end = |outcome, message: &str| {
@@ -236,7 +268,7 @@ impl Performer {
             }
         }
         // They are handed to whoever is there when they are prepared.
-        known.extend(live.iter().filter(|attempt| self.starting.contains(attempt)));
+        known.extend(live.iter().filter(|attempt| self.starting.contains_key(attempt)));
         for attempt in live.iter().filter(|attempt| !known.contains(attempt)).copied().collect::<Vec<_>>() {
             if let Some(exit) = self.ended_before(attempt) {
                 known.push(attempt);

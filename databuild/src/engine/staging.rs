@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Folders kept for reuse, at most.
-const MOST_SPARES: usize = 64;
+const MOST_SPARES: usize = 512;
 /// What their names begin with.
 const SPARE: &str = "spare-";
 /// What names that are DataBuild's own begin with, in folders where jobs or users have theirs.

@@ -5,7 +5,7 @@ use super::handle::{Handle, Shared, Snapshot};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::observers::Observers;
-use super::orchestrator::{live_attempts, Command, Ended, Message, Orchestrator};
+use super::orchestrator::{live_attempts, Command, Ended, Late, Message, Orchestrator};
 use super::ownership::{self, Claim};
 use super::pace::Pace;
 use super::perform::{no_runner, ConnectRunner, Performer};
@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
 use databuild_core::event::Refresh;
 use databuild_core::ids::{AttemptId, WantId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -140,7 +140,8 @@ impl Engine {
             inbox: inbox.clone(),
             publish: publish_send,
             start: start_send,
-            starting: BTreeSet::new(),
+            starting: BTreeMap::new(),
+            failed: BTreeSet::new(),
             ask: ask_send.clone(),
             examine: examine_send.clone(),
             examinations: Examinations::default(),
@@ -203,6 +204,9 @@ impl Engine {
             pace,
             inbox: messages,
             postponed: first,
+            late: Late::default(),
+            turn: 0,
+            waiting: VecDeque::new(),
         };
         let handle = Handle {
             inbox: Arc::new(Mutex::new(inbox)),

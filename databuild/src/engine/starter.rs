@@ -1,5 +1,8 @@
 //! Prepares attempts that were leased: looks at what they read, and writes what the runner and the job are told.
 //!
+//! A lease is prepared while it is on its way to the disk; the loop has it started only once it is there. If it does not
+//! get there, the loop drops what was prepared.
+//!
 //! Invariant: an attempt starts only if everything it reads is, at a moment after its lease, what the state said when
 //! it was leased. Else what was seen is recorded and the attempt ends as [`AttemptOutcome::InputsMoved`]; the next one
 //! is leased after the sighting. So the newest version before a lease is what the attempt found when it started. What
@@ -30,6 +33,7 @@ use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Sigh
 use databuild_core::digest::hash64;
 use databuild_core::event::AttemptOutcome;
 use databuild_core::graph::{DatasetIx, Graph, Observe, Resource};
+use databuild_core::ids::AttemptId;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::State;
 use std::collections::{BTreeMap, HashMap};
@@ -55,9 +59,27 @@ pub(super) struct Starter {
 /// Something that needs a look.
 pub(super) enum LookOrder {
     /// An attempt was leased.
-    Start(Box<AttemptSpec>),
+    Start(Lease),
     /// An attempt has ended that read what others have to be asked about.
     Ended(Box<EndedAttempt>),
+}
+
+/// A lease that was decided. It may still be on its way to the disk.
+pub(super) struct Lease {
+    pub(super) spec: Box<AttemptSpec>,
+    /// The turn of the loop that decided it.
+    pub(super) turn: u64,
+    /// The state after that turn.
+    pub(super) state: Arc<State>,
+}
+
+/// What came of preparing an attempt.
+pub(super) struct Prepared {
+    pub(super) attempt: AttemptId,
+    /// The turn that decided its lease.
+    pub(super) turn: u64,
+    /// What the runner is to be told, or how the attempt ended before it began.
+    pub(super) start: Result<StartSpec, AttemptEnd>,
 }
 
 /// Whether what a dataset holds is known only to somebody who has to be asked.
@@ -79,13 +101,13 @@ pub(super) fn starter(
         let mut starts = Vec::new();
         for order in batch {
             match (order, on) {
-                (LookOrder::Start(spec), Some(on))
-                    if spec.reads().iter().any(|(ix, _)| is_remote(&spec.graph.graph, *ix)) =>
+                (LookOrder::Start(lease), Some(on))
+                    if lease.spec.reads().iter().any(|(ix, _)| is_remote(&lease.spec.graph.graph, *ix)) =>
                 {
                     // Whoever is gone goes down with the engine.
-                    let _ = on.send(LookOrder::Start(spec));
+                    let _ = on.send(LookOrder::Start(lease));
                 }
-                (LookOrder::Start(spec), _) => starts.push(*spec),
+                (LookOrder::Start(lease), _) => starts.push(lease),
                 (LookOrder::Ended(ended), _) => moved::ask(starter, *ended, to_loop, examine),
             }
         }
@@ -120,15 +142,14 @@ impl Starter {
     /// Prepares attempts and tells the loop what came of it.
     fn prepare(
         &self,
-        specs: Vec<AttemptSpec>,
+        leases: Vec<Lease>,
         to_loop: &Sender<Message>,
     ) -> Result<(), std::sync::mpsc::SendError<Message>> {
-        if specs.is_empty() {
-            return Ok(());
-        }
-        // It has all of their leases: effects are carried out after it is published.
-        let state = Arc::clone(&self.shared.snapshot.load_full().state);
-        let sightings = self.look(&specs, &state);
+        let Some(newest) = leases.last() else { return Ok(()) };
+        // The newest that there is: it has all of their leases, and what was seen since.
+        let told = Arc::clone(&self.shared.snapshot.load_full().state);
+        let state = if told.seq > newest.state.seq { told } else { Arc::clone(&newest.state) };
+        let sightings = self.look(&leases, &state);
         let of = |sighting: &Sighting| match sighting {
             Sighting::Gone(ix, key) | Sighting::Content { dataset: ix, key, .. } => (*ix, key.clone()),
         };
@@ -139,24 +160,20 @@ impl Starter {
         if !sightings.seen.is_empty() {
             to_loop.send(Message::Input(Box::new(Input::Sightings(sightings))))?;
         }
-        let mut prepared = Vec::new();
-        for spec in specs {
-            match self.start_spec(&spec, &state, &seen) {
-                Ok(start) => prepared.push(start),
-                Err(Fault { outcome, message }) => {
-                    let end = AttemptEnd::without_process(AttemptReport::new(outcome, message));
-                    let ended = Input::AttemptEnded { attempt: spec.attempt, end };
-                    to_loop.send(Message::Input(Box::new(ended)))?;
-                }
-            }
-        }
-        to_loop.send(Message::Prepared(prepared))
+        let prepare = |Lease { spec, turn, .. }: Lease| {
+            let end = |Fault { outcome, message }| {
+                AttemptEnd::without_process(AttemptReport::new(outcome, message))
+            };
+            let start = self.start_spec(&spec, &state, &seen).map_err(end);
+            Prepared { attempt: spec.attempt, turn, start }
+        };
+        to_loop.send(Message::Prepared(leases.into_iter().map(prepare).collect()))
     }
 
     /// One look at all that these attempts read, where the current graph has it at the same place.
-    fn look(&self, specs: &[AttemptSpec], state: &State) -> Sightings {
+    fn look(&self, leases: &[Lease], state: &State) -> Sightings {
         let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
-        for spec in specs {
+        for Lease { spec, .. } in leases {
             for (ix, set) in spec.reads() {
                 if let Some(now) = state.same_place(&spec.graph, ix) {
                     sets.entry(now).and_modify(|all| all.union_with(&set)).or_insert(set);

@@ -267,15 +267,21 @@ impl Bench {
             hook(self.folder.path(), id);
         }
         let (send, receive) = mpsc::channel();
-        self.starter.prepare(vec![*spec], &send).unwrap();
+        let state = Arc::clone(&self.starter.shared.snapshot.load_full().state);
+        self.starter.prepare(vec![Lease { spec, turn: 1, state }], &send).unwrap();
         drop(send);
         for message in receive {
             match message {
                 Message::Input(input) => self.step(*input),
-                Message::Prepared(starts) => {
-                    for start in starts {
-                        self.step(Input::AttemptStarted { attempt: id, pid: 7 });
-                        self.run_job(&start, id, &makes, remote, hooks);
+                Message::Prepared(prepared) => {
+                    for Prepared { attempt, start, .. } in prepared {
+                        match start {
+                            Ok(start) => {
+                                self.step(Input::AttemptStarted { attempt: id, pid: 7 });
+                                self.run_job(&start, id, &makes, remote, hooks);
+                            }
+                            Err(end) => self.step(Input::AttemptEnded { attempt, end }),
+                        }
                     }
                 }
                 _ => unreachable!(),

@@ -4,7 +4,7 @@ use super::handle::{Shared, Snapshot};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::observers::Observers;
-use super::orchestrator::{Message, Orchestrator};
+use super::orchestrator::{Late, Message, Orchestrator};
 use super::pace::Pace;
 use super::perform::{no_runner, Performer};
 use super::replay;
@@ -24,7 +24,7 @@ use databuild_core::range_set::Key;
 use jiff::civil::date;
 use jiff::{Span, Timestamp};
 use serde_json::json;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
@@ -178,7 +178,8 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         inbox: inbox.clone(),
         publish,
         start,
-        starting: BTreeSet::new(),
+        starting: BTreeMap::new(),
+        failed: BTreeSet::new(),
         ask,
         examine,
         examinations: Default::default(),
@@ -192,6 +193,9 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         pace: Pace::default(),
         inbox: messages,
         postponed: Vec::new(),
+        late: Late::default(),
+        turn: 0,
+        waiting: VecDeque::new(),
     };
     (orchestrator, inbox)
 }

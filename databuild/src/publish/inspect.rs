@@ -122,7 +122,7 @@ pub fn look(path: &Path) -> Look {
 
 fn inspect_file(path: &Path, stat: Stat, links: Links, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     if links == Links::Followed {
-        settle(stat.ctime);
+        settle(path, stat.ctime);
     }
     // Most outputs are small, and the pages of a big fresh buffer cost more than reading them.
     let buffer = usize::try_from(stat.size).unwrap_or(BUFFER).saturating_add(1).min(BUFFER);
@@ -139,7 +139,7 @@ fn inspect_file(path: &Path, stat: Stat, links: Links, stop: &AtomicBool) -> Res
 fn inspect_dir(root: &Path, links: Links, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     let entries = walk_with(root, links).context("list", root)?;
     if links == Links::Followed {
-        settle(newest(stats_of(&entries)));
+        settle(root, newest(stats_of(&entries)));
     }
     let mut hasher = Sha256::new_with_prefix(b"databuild-directory 1\n");
     let mut buffer = vec![0; BUFFER];

@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use databuild_core::digest::mix;
@@ -208,16 +209,19 @@ pub(super) fn newest(stats: impl IntoIterator<Item = Stat>) -> i64 {
     stats.into_iter().map(|stat| stat.ctime).max().unwrap_or(i64::MIN)
 }
 
-/// Waits until whatever is changed from now on gets a later time of change than this one. That is a matter of
-/// milliseconds, and only for what was changed just now; of a second where file systems count in seconds.
-pub(super) fn settle(changed_at: i64) {
+/// Waits until whatever is changed from now on at `path` gets a later time of change than this one, which was looked at.
+/// That is a matter of milliseconds, and only for what was changed just now; of a second where file systems count in
+/// seconds. Where a change after a look always gets a later time, nobody waits.
+pub(super) fn settle(path: &Path, changed_at: i64) {
     // Nobody waits a second for nothing: the chance that a finer clock shows a whole second is one in a million.
-    let tick = if changed_at % 1_000_000_000 == 0 { 1_000_000_000 } else { 1 };
+    let whole_second = changed_at % 1_000_000_000 == 0;
+    if is_over(changed_at) || !whole_second && tells_changes_apart(path) {
+        return;
+    }
+    let tick = if whole_second { 1_000_000_000 } else { 1 };
     let over = changed_at.saturating_add(tick);
     loop {
-        // It shows what the kernel writes into inodes.
-        let now = clock_gettime(ClockId::RealtimeCoarse);
-        let left = over.saturating_sub(nanoseconds(now.tv_sec, now.tv_nsec));
+        let left = over.saturating_sub(kernel_time());
         if left <= 0 || left > FURTHEST {
             return;
         }
@@ -225,22 +229,48 @@ pub(super) fn settle(changed_at: i64) {
     }
 }
 
+/// What the kernel writes into inodes.
+fn kernel_time() -> i64 {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    nanoseconds(now.tv_sec, now.tv_nsec)
+}
+
+/// Whether a time of change is so long ago that no tick has it any more.
+fn is_over(changed_at: i64) -> bool {
+    kernel_time().saturating_sub(changed_at) > 1_000_000_000
+}
+
+/// Whether inodes there have multigrain timestamps: from Linux 6.13 on, some file systems give an inode whose times
+/// somebody has looked at a later time with its next change, however soon that comes.
+fn tells_changes_apart(path: &Path) -> bool {
+    static KERNEL: LazyLock<bool> = LazyLock::new(|| {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        is_multigrain(&release)
+    });
+    // ext4, xfs, btrfs, tmpfs; the kernel compares the magic numbers in 32 bits.
+    const MULTIGRAIN: [u32; 4] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994];
+    *KERNEL && rustix::fs::statfs(path).is_ok_and(|fs| MULTIGRAIN.contains(&(fs.f_type as u32)))
+}
+
+/// Whether a kernel of this release has multigrain timestamps.
+fn is_multigrain(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (6, 13)
+}
+
 /// The imprint of what is at `path` now; `None` if nothing is. A link at `path` is followed.
 pub fn imprint(path: &Path) -> io::Result<Option<Imprint>> {
-    settled(Inodes::at(path))
-}
-
-/// The imprint of these files now, in this order.
-pub(super) fn imprint_of_files(files: Vec<(PathBuf, Stat)>) -> Imprint {
-    let imprint = Inodes::Files(files).imprint();
-    settle(imprint.changed_at);
-    imprint
-}
-
-fn settled(inodes: io::Result<Option<Inodes>>) -> io::Result<Option<Imprint>> {
-    let imprint = inodes?.map(|inodes| inodes.imprint());
-    imprint.iter().for_each(|imprint| settle(imprint.changed_at));
+    let imprint = Inodes::at(path)?.map(|inodes| inodes.imprint());
+    imprint.iter().for_each(|imprint| settle(path, imprint.changed_at));
     Ok(imprint)
+}
+
+/// The imprint of these files below `base` now, in this order.
+pub(super) fn imprint_of_files(base: &Path, files: Vec<(PathBuf, Stat)>) -> Imprint {
+    let imprint = Inodes::Files(files).imprint();
+    settle(base, imprint.changed_at);
+    imprint
 }
 
 /// What became of what is at `path`. What cannot be looked at counts as changed.
@@ -406,21 +436,33 @@ mod tests {
 
     #[test]
     fn a_time_of_change_is_over_with_its_tick_and_another_machines_clock_is_not_waited_for() {
-        let now = || {
-            let now = clock_gettime(ClockId::RealtimeCoarse);
-            nanoseconds(now.tv_sec, now.tv_nsec)
-        };
-        let just_now = now();
-        settle(just_now);
-        assert!(now() > just_now);
+        // Times in /proc are no times of a disk, so nothing is known of its ticks.
+        let place = Path::new("/proc");
+        let just_now = kernel_time() | 1;
+        settle(place, just_now);
+        assert!(kernel_time() > just_now);
         // A file system that counts in seconds.
-        let second = now() / 1_000_000_000 * 1_000_000_000;
-        settle(second);
-        assert!(now() >= second + 1_000_000_000);
+        let second = kernel_time() / 1_000_000_000 * 1_000_000_000;
+        settle(place, second);
+        assert!(kernel_time() >= second + 1_000_000_000);
         let before = std::time::Instant::now();
-        settle(now() + 3_600_000_000_000);
-        settle(newest([]));
+        settle(place, kernel_time() + 3_600_000_000_000);
+        settle(place, newest([]));
         assert!(before.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn kernels_with_multigrain_timestamps() {
+        for (release, expected) in [
+            ("6.18.44-x", true),
+            ("6.13", true),
+            ("7.0.1", true),
+            ("6.12.9-13", false),
+            ("5.15.0", false),
+            ("", false),
+        ] {
+            assert_eq!(is_multigrain(release), expected, "{release}");
+        }
     }
 
     #[test]

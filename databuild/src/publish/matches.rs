@@ -167,7 +167,8 @@ pub fn matching(workspace: &Path, pattern: &str) -> Result<Matching, PublishErro
     let mark = StatMark::of_files(&files);
     let whole: Vec<_> = files.into_iter().map(|(path, stat)| (walk.base.join(path), stat)).collect();
     let paths = whole.iter().map(|(path, _)| path.clone()).collect();
-    Ok(Matching { base: walk.base, paths, mark, imprint: imprint_of_files(whole) })
+    let imprint = imprint_of_files(&walk.base, whole);
+    Ok(Matching { base: walk.base, paths, mark, imprint })
 }
 
 /// The version of these files below a folder, which once matched a pattern.
@@ -217,7 +218,7 @@ fn look_once(workspace: &Path, pattern: &str, known: Option<StatMark>) -> Result
     if known == Some(mark) {
         return Ok(Look::Untouched);
     }
-    settle(newest(files.iter().map(|(_, stat)| *stat)));
+    settle(&walk.base, newest(files.iter().map(|(_, stat)| *stat)));
     let version = hash_files(&walk.base, &files)?;
     Ok(Look::Present { version, mark: mark.0, bytes: files.iter().map(|(_, stat)| stat.size).sum() })
 }

@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{openat2, Mode, OFlags, ResolveFlags, CWD};
+use rustix::io::Errno;
 
 use super::error::PublishError;
 
@@ -71,13 +74,25 @@ fn resolved(folder: &Path) -> PathBuf {
     let mut below = Vec::new();
     let mut above = Some(folder);
     while let Some(at) = above {
-        if let Ok(real) = fs::canonicalize(at) {
+        if let Some(real) = real(at) {
             return below.iter().rev().fold(real, |path, name| path.join(name));
         }
         below.extend(at.file_name());
         above = at.parent();
     }
     folder.to_owned()
+}
+
+/// The same of one that is there.
+fn real(folder: &Path) -> Option<PathBuf> {
+    // Mostly there are no links on the way, which one call can tell.
+    let plain = folder.is_absolute() && folder.components().all(|part| part != Component::ParentDir);
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    match openat2(CWD, folder, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        Ok(_) if plain => Some(folder.to_owned()),
+        Err(Errno::NOENT) => None,
+        _ => fs::canonicalize(folder).ok(),
+    }
 }
 
 #[cfg(test)]

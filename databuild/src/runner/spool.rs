@@ -236,7 +236,7 @@ struct Spares {
 }
 
 /// Folders kept for reuse, at most.
-const MOST_SPARES: usize = 64;
+const MOST_SPARES: usize = 512;
 /// What an attempt's folder may hold.
 const FILES: [&str; 6] = ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr"];
 /// Those that a folder used again keeps.

@@ -491,6 +491,11 @@ fn a_program_seen_before_is_not_read_again() {
     fs::remove_file(&copy).unwrap();
     assert_eq!(lab.store.binary(program).unwrap(), copy);
     assert_eq!(fs::read(&copy).unwrap(), fs::read(program).unwrap());
+    // One that was read would be remembered under the content that it has.
+    let place = copy.parent().unwrap().with_file_name("0".repeat(64)).join("sh");
+    fs::create_dir(place.parent().unwrap()).unwrap();
+    fs::rename(&copy, &place).unwrap();
+    assert_eq!(lab.store.binary(&place).unwrap(), place);
 }
 
 #[test]

@@ -35,6 +35,7 @@ macro_rules! contract {
             records_come_back_in_order_and_exactly,
             a_read_begins_after_and_stops_at_the_limit,
             a_batch_without_records_adds_none,
+            what_does_not_wait_for_the_disk_is_added_like_the_rest,
             contents_are_kept_by_digest,
             a_content_under_a_wrong_digest_is_refused_whole,
             a_full_disk_takes_nothing_and_the_log_works_on,
@@ -120,6 +121,26 @@ pub(super) fn a_batch_without_records_adds_none<S: Subject>(subject: &mut S) {
     assert_eq!(subject.log().append(&Batch::default()), Ok(Seq(2)));
     assert_eq!(subject.log().append(&only_blob), Ok(Seq(2)));
     assert_eq!(subject.log().blob(&blob.digest), Ok(Some(blob.bytes)));
+}
+
+pub(super) fn what_does_not_wait_for_the_disk_is_added_like_the_rest<S: Subject>(subject: &mut S) {
+    let records = example_records();
+    let unsynced = |log: &mut S::Log, records: &[Record]| {
+        log.append_unsynced(&Batch { records: records.to_vec(), blobs: vec![] }).unwrap()
+    };
+    assert_eq!(unsynced(subject.log(), &records[..2]), Seq(2));
+    assert_eq!(append(subject.log(), &records[2..3]), Seq(3));
+    assert_eq!(unsynced(subject.log(), &records[3..5]), Seq(5));
+    for _ in 0..2 {
+        assert_eq!(subject.log().read(Seq(0), 10), Ok(numbered(1, &records[..5])));
+        subject.reopen();
+    }
+    subject.fill_disk();
+    let batch = Batch { records: records[5..6].to_vec(), blobs: vec![Blob::of(vec![7; 1 << 20])] };
+    assert_eq!(subject.log().append_unsynced(&batch).unwrap_err().code(), "disk_full");
+    assert_eq!(subject.log().last(), Seq(5));
+    subject.free_disk();
+    assert_eq!(unsynced(subject.log(), &records[5..6]), Seq(6));
 }
 
 pub(super) fn contents_are_kept_by_digest<S: Subject>(subject: &mut S) {

@@ -21,7 +21,8 @@ use databuild_core::ids::{GraphId, Seq};
 /// 1. **All or nothing.** After `append` returned `Ok`, every record and blob of the batch is in the
 ///    log; after any error but `log_io_error` none is, and the log works on. After `log_io_error` it
 ///    is unknown which (a restart shows), and every later `append` fails with the same.
-/// 2. **Durable.** `Ok` means that power loss does not undo it. There is no later flush.
+/// 2. **Durable.** `Ok` of `append` means that power loss undoes neither it nor anything before it. What
+///    `append_unsynced` has added survives the end of the process, and power loss only after the next `append`.
 /// 3. **Dense order.** Records get consecutive positions in batch order: the first of all is 1.
 /// 4. **Faithful.** `read` gives back exactly what was appended, to the nanosecond, including graph
 ///    contents, which are kept once per digest as blobs.
@@ -44,6 +45,12 @@ pub trait EventLog: Send {
     /// Errors: `disk_full`, `log_io_error`, `state_unwritable`, `log_other_writer`, `log_busy`; and
     /// `log_bad_request` if a blob or a graph does not have the digest it is given under.
     fn append(&mut self, batch: &Batch) -> Result<Seq, StoreError>;
+
+    /// As [`Self::append`], but does not wait for the disk. A power loss may take the batch, as a whole, and what was
+    /// added after it; so nobody may be told of it before the next `append`.
+    fn append_unsynced(&mut self, batch: &Batch) -> Result<Seq, StoreError> {
+        self.append(batch)
+    }
 
     /// At most `limit` records from the one after `after` on, in order, be they archived. Fewer than `limit`
     /// only at the log's end.

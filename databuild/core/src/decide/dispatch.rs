@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// time that making a lease durable takes.
 const SHORT_MS: f64 = 100.0;
 /// Leases handed out ahead for each place, at most.
-const MAX_AHEAD: usize = 16;
+const MAX_AHEAD: usize = 64;
 
 /// Leases ready work until nothing that is ready may begin; work that turned out to be current is cut off on
 /// the way. Tells when time alone lets something begin.

@@ -362,6 +362,23 @@ impl Simulation {
         }
     }
 
+    /// The executor is gone, too, and the log ends with the last event that waited for the disk.
+    fn lose_power(&mut self) {
+        self.note("  power loss");
+        self.world.processes.clear();
+        let before = self.log.len();
+        while self.log.last().is_some_and(|record| record.event.goes_with_its_attempt()) {
+            self.log.pop();
+        }
+        if self.log.len() < before {
+            let mut core = new_core(self.slots);
+            for record in &self.log {
+                core.replay(record).expect("the log follows from itself");
+            }
+            self.replayed = core.state;
+        }
+    }
+
     /// The server dies and comes back; the executor goes on.
     pub(super) fn restart(&mut self) {
         self.end_turn();
@@ -370,6 +387,9 @@ impl Simulation {
         self.world.looks.clear();
         self.world.processes.retain(|_, process| process.is_handed_over());
         self.core = new_core(self.slots);
+        if self.rng.clone().percent(30) {
+            self.lose_power();
+        }
         if self.rng.percent(10) {
             for record in &self.log {
                 self.core.replay(record).expect("the log follows from itself");

@@ -64,7 +64,8 @@ impl Acknowledged {
         let Err(error) = self.write(last, sum) else { return };
         if !self.told {
             self.told = true;
-            tracing::warn!(%error, path = %self.path.display(), "the last position of the log cannot be kept");
+            let error = error.to_string();
+            tracing::warn!(error, path = %self.path.display(), "the last position of the log cannot be kept");
         }
     }
 

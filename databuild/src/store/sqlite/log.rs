@@ -11,7 +11,7 @@ use super::acknowledged::Acknowledged;
 use super::apply::apply;
 use super::archives::{remove, Archives};
 use super::failure::failure;
-use super::open::{open_writer, projections_version};
+use super::open::{open_writer, projections_version, SYNCED};
 use super::position::{position, set_position};
 use super::project::project;
 use super::purge::Stage;
@@ -43,6 +43,8 @@ pub struct SqliteLog {
     pub(super) stage: Stage,
     broken: Option<StoreError>,
     acknowledged: Acknowledged,
+    /// Whether commits wait for the disk, as the connection is set now.
+    synced: bool,
 }
 
 impl SqliteLog {
@@ -61,9 +63,19 @@ impl SqliteLog {
             if position(&connection, &log, PURGED)? == archived { Stage::Done } else { Stage::Events };
         let archives = Archives::of(path);
         let acknowledged = Acknowledged::of(path);
-        let broken = None;
-        let mut opened =
-            SqliteLog { connection, log, last, last_sum, archives, archived, stage, broken, acknowledged };
+        let (broken, synced) = (None, true);
+        let mut opened = SqliteLog {
+            connection,
+            log,
+            last,
+            last_sum,
+            archives,
+            archived,
+            stage,
+            broken,
+            acknowledged,
+            synced,
+        };
         if projections_version(&opened.connection, &opened.log)? != Some(PROJECTIONS_VERSION) {
             opened.rebuild_projections()?;
         }
@@ -107,6 +119,20 @@ impl SqliteLog {
         })
     }
 
+    /// Adds a batch; tells whether there was anything to add.
+    fn add(&mut self, batch: &Batch, synced: bool) -> Result<bool, StoreError> {
+        let blobs = checked_blobs(&self.log, batch)?;
+        if batch.records.is_empty() && blobs.is_empty() {
+            return Ok(false);
+        }
+        let end = (self.last, self.last_sum);
+        self.last_sum = self.transact(synced, |connection, log| {
+            insert(connection, end, &batch.records, &blobs).map_err(|e| failure(log, &e))
+        })?;
+        self.last = Seq(self.last.0 + batch.records.len() as u64);
+        Ok(true)
+    }
+
     /// For tests that look below, or break something there.
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
@@ -118,13 +144,28 @@ impl SqliteLog {
         &mut self,
         work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.transact(true, work)
+    }
+
+    /// Runs `work` as one transaction. Unless `synced`, it does not wait for the disk.
+    fn transact<T>(
+        &mut self,
+        synced: bool,
+        work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
         let (log, last) = (&self.log, self.last);
         let connection = &mut self.connection;
+        let set = &mut self.synced;
         let attempt = || {
             let fail = |e| failure(log, &e);
+            if *set != synced {
+                let level = if synced { SYNCED } else { "NORMAL" };
+                connection.pragma_update(None, "synchronous", level).map_err(fail)?;
+                *set = synced;
+            }
             // A transaction that is dropped is rolled back.
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
@@ -146,16 +187,14 @@ impl SqliteLog {
 
 impl EventLog for SqliteLog {
     fn append(&mut self, batch: &Batch) -> Result<Seq, StoreError> {
-        let blobs = checked_blobs(&self.log, batch)?;
-        if batch.records.is_empty() && blobs.is_empty() {
-            return Ok(self.last);
+        if self.add(batch, true)? {
+            self.acknowledged.keep(self.last, self.last_sum);
         }
-        let end = (self.last, self.last_sum);
-        self.last_sum = self.write(|connection, log| {
-            insert(connection, end, &batch.records, &blobs).map_err(|e| failure(log, &e))
-        })?;
-        self.last = Seq(self.last.0 + batch.records.len() as u64);
-        self.acknowledged.keep(self.last, self.last_sum);
+        Ok(self.last)
+    }
+
+    fn append_unsynced(&mut self, batch: &Batch) -> Result<Seq, StoreError> {
+        self.add(batch, false)?;
         Ok(self.last)
     }
 
@@ -242,7 +281,7 @@ impl EventLog for SqliteLog {
     }
 }
 
-/// Adds records after the last event, whose position and sum are given. Returns the sum of the last one then.
+/// Adds records after the last event, whose position and sum are given. Gives the sum of the last one then.
 fn insert(
     connection: &Connection,
     (mut last, mut last_sum): (Seq, i64),

@@ -34,8 +34,14 @@ const STATEMENTS: usize = 64;
 /// two more syncs, so it should be rare; the file is read again after a crash, so it should be short.
 const WAL_PAGES: i64 = 4000;
 
+/// The level of `synchronous` at which a commit waits for the disk.
+pub(super) const SYNCED: &str = "FULL";
+
 /// The writer's connection.
 pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreError> {
+    // Whoever opens a log first reads its whole write-ahead log to make the index of it. The index goes with the last
+    // connection, so the one that inspects stays until the writer has its own.
+    let mut inspector = None;
     match fs::metadata(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             if wal_bytes(path) > 0 {
@@ -45,7 +51,10 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
             create(path, log)?;
         }
         Err(e) => return Err(unwritable(log, &e)),
-        Ok(_) => inspect(path, log)?,
+        Ok(_) => {
+            inspector = inspect(path, log)?;
+            sync_wal(path).map_err(|e| unwritable(log, &e))?;
+        }
     }
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -58,6 +67,7 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
         return Err(StoreError::Unwritable { log: log.to_owned(), reason });
     }
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(fail)?;
+    drop(inspector);
     raise_format(&connection).map_err(fail)?;
     Ok(connection)
 }
@@ -91,7 +101,7 @@ pub(in super::super) fn open_reader(path: &Path, log: &str) -> Result<Connection
 
 fn configure(connection: &Connection, wal_pages: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", SYNCED)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", wal_pages)?;
     // A checkpoint of the caller's can make the file longer than it need stay.
@@ -137,8 +147,9 @@ fn create(path: &Path, log: &str) -> Result<(), StoreError> {
         .map_err(|e| unwritable(log, &e))
 }
 
-/// Refuses an existing file that this program cannot go on with, without changing it.
-fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
+/// Refuses an existing file that this program cannot go on with, without changing it. Gives the connection that it read
+/// the write-ahead log with, if there is one.
+fn inspect(path: &Path, log: &str) -> Result<Option<Connection>, StoreError> {
     let bytes = fs::metadata(path).map_err(|e| unwritable(log, &e))?;
     if !bytes.is_file() {
         return Err(StoreError::corrupt(log, "it is not a file"));
@@ -154,7 +165,8 @@ fn inspect(path: &Path, log: &str) -> Result<(), StoreError> {
     let connection = open_read_only(path, alone).map_err(|e| failure(log, &e))?;
     check_header(&connection, log)?;
     check_contents(&connection, log, bytes.len())?;
-    acknowledged::check(path, &connection, log, last_seq(&connection, log)?)
+    acknowledged::check(path, &connection, log, last_seq(&connection, log)?)?;
+    Ok((!alone).then_some(connection))
 }
 
 pub(super) fn check_header(connection: &Connection, log: &str) -> Result<(), StoreError> {
@@ -229,6 +241,15 @@ pub(super) fn uri(path: &Path, parameters: &str) -> String {
     uri.push('?');
     uri.push_str(parameters);
     uri
+}
+
+/// A process that was killed may have left commits that did not wait for the disk. Whoever opens the log tells of them.
+fn sync_wal(path: &Path) -> std::io::Result<()> {
+    match File::open(beside(path, "-wal")) {
+        Ok(wal) => wal.sync_data(),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
 }
 
 fn wal_bytes(path: &Path) -> u64 {

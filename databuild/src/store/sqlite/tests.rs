@@ -229,6 +229,37 @@ fn a_log_that_lost_acknowledged_events_is_refused_and_says_how_many() {
     }
 }
 
+/// What power loss may leave: the write-ahead log without what did not wait for the disk.
+#[test]
+fn what_did_not_wait_for_the_disk_may_be_lost_and_counts_once_more_is_appended() {
+    let records = example_records();
+    for more in [false, true] {
+        let mut subject = Sqlite::new();
+        append(subject.log(), &records[..2]);
+        let wal = fs::read(beside(&subject, "-wal")).unwrap();
+        let main = fs::read(subject.path()).unwrap();
+        let batch = Batch { records: records[2..4].to_vec(), blobs: vec![] };
+        subject.log().append_unsynced(&batch).unwrap();
+        let level = |subject: &mut Sqlite| -> i64 {
+            let connection = subject.log().connection();
+            connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap()
+        };
+        assert_eq!(level(&mut subject), 1);
+        if more {
+            append(subject.log(), &records[4..5]);
+            assert_eq!(level(&mut subject), 2);
+        }
+        subject.log = None;
+        fs::write(subject.path(), main).unwrap();
+        fs::write(beside(&subject, "-wal"), wal).unwrap();
+        match (more, SqliteLog::open(&subject.path())) {
+            (false, Ok(log)) => assert_eq!(log.last(), Seq(2)),
+            (true, Err(error)) => assert_eq!(error.code(), "events_missing"),
+            (_, other) => panic!("{more}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn another_log_in_the_same_file_is_refused() {
     let subject = Sqlite::with_examples();
