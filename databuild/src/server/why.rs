@@ -3,6 +3,7 @@
 mod acceptance;
 mod failure;
 mod inputs;
+mod needs;
 
 use super::lineage::files_changed_since;
 use super::views;
@@ -18,6 +19,7 @@ use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
 use failure::last_failure;
 use inputs::{inputs_used, Used};
+use needs::needs;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -203,18 +205,19 @@ fn upstream(
     let mut at = Some((job, key.clone()));
     while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
         let single = PartitionSet::single(graph.home(job).shape, &key);
-        for (number, input) in graph.job(job).inputs.iter().enumerate() {
-            let needed = graph.inputs_of(state.extents(), job, number, &single);
-            let Some(producer) = graph.dataset(input.dataset).producer else {
-                if let Some((set, message)) = unseen(plan, input.dataset, &needed) {
-                    let first = set.first().map(|key| state.partition_text(input.dataset, &key));
+        for need in needs(state, job, &single) {
+            let (dataset, needed) = (need.dataset, need.set);
+            let Some(producer) = graph.dataset(dataset).producer else {
+                if let Some((set, message)) = unseen(plan, dataset, &needed) {
+                    let first = set.first().map(|key| state.partition_text(dataset, &key));
                     let (partition, cause) = (first.unwrap_or_default(), not_observed(message));
                     steps.push(WhyStep { partition, job: None, count: set.len(), cause });
                     break;
                 }
-                let absent = needed.subtract(&state.dataset(input.dataset).present);
-                if let Some(first) = absent.first() {
-                    let partition = state.partition_text(input.dataset, &first);
+                let absent = needed.subtract(&state.dataset(dataset).present);
+                // What was found and is gone stops nothing: a run finds anew what it needs.
+                if let Some(first) = absent.first().filter(|_| !need.found) {
+                    let partition = state.partition_text(dataset, &first);
                     steps.push(WhyStep { partition, job: None, count: absent.len(), cause: absence() });
                     break;
                 }
@@ -223,7 +226,7 @@ fn upstream(
             // What is outdated itself comes before what merely reads such data.
             let (outdated, all) = work_of(plan, producer, &needed);
             let Some(first) = outdated.first().or_else(|| all.first()) else { continue };
-            steps.push(step(state, reader, planned, (input.dataset, &first), all.len())?);
+            steps.push(step(state, reader, planned, (dataset, &first), all.len())?);
             at = Some((producer, first));
             break;
         }

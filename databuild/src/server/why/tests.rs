@@ -513,6 +513,39 @@ fn inputs_that_a_run_found_are_told_with_their_versions() {
 }
 
 #[test]
+fn the_first_cause_is_followed_through_what_runs_found() {
+    let same: &[(&str, &str)] = &[("name", "same")];
+    let jobs: &[Job<'_>] = &[
+        ("write", "text", &["name"], &[("raw", same)]),
+        ("set", "page", &["name"], &[]),
+        ("bind", "book", &["name"], &[("page", same)]),
+    ];
+    let mut workspace = Workspace::new(&graph(&[("raw", &["name"])], jobs, "code"));
+    workspace.observe("raw/name=b", "r1");
+    workspace.want("book/name=a", Refresh::Stale);
+    let partitions = vec!["text/name=b".to_owned()];
+    workspace.end("page/name=a", Err(AttemptReport::new(AttemptOutcome::MissingInput { partitions }, "")));
+    workspace.finish_all("v1");
+    assert!(workspace.why("book/name=a").upstream.is_empty());
+
+    workspace.observe("raw/name=b", "r2");
+    let steps = |workspace: &Workspace, partition| -> Vec<(String, String)> {
+        let steps = workspace.why(partition).upstream.into_iter();
+        steps.map(|step| (step.partition, step.cause.reason)).collect()
+    };
+    let text = |reason: &str| ("text/name=b".to_owned(), reason.to_owned());
+    let page = |reason: &str| ("page/name=a".to_owned(), reason.to_owned());
+    assert_eq!(steps(&workspace, "page/name=a"), [text("inputs_changed")]);
+    assert_eq!(steps(&workspace, "book/name=a"), [page("upstream_built"), text("inputs_changed")]);
+    assert_eq!(steps(&workspace, "page/name=b"), []);
+    // A failure there, too.
+    workspace.want("book/name=a", Refresh::Stale);
+    workspace.fail("text/name=b", "broken");
+    assert_eq!(steps(&workspace, "page/name=a"), [text("run_failed")]);
+    assert_eq!(steps(&workspace, "book/name=a"), [page("upstream_built"), text("run_failed")]);
+}
+
+#[test]
 fn the_failure_of_a_partition_is_not_that_of_one_whose_text_begins_so() {
     let mut workspace = Workspace::new(&graph(&[], &[("write", "text", &["chapter"], &[])], "code"));
     let keys = ["n1", "n10"].map(str::to_owned).into();
