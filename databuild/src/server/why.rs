@@ -19,8 +19,8 @@ use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
 use failure::last_failure;
 use inputs::{inputs_used, Used};
-use needs::needs;
 use jiff::Timestamp;
+use needs::needs;
 use std::collections::BTreeSet;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
@@ -45,10 +45,13 @@ pub(super) fn why(
     let shape = state.graph().dataset(ix).shape;
     let at = state.standing(ix, &PartitionSet::single(shape, key));
     let (standing, verdict) = views::state_of(&at, key);
-    let upstream = match state.graph().dataset(ix).producer {
-        Some(job) => upstream(state, reader, (plan, seen), job, key)?,
-        None => Vec::new(),
+    let producer = state.graph().dataset(ix).producer;
+    let upstream = match producer {
+        Some(job) if standing != PartitionState::LeftOut => upstream(state, reader, (plan, seen), job, key)?,
+        _ => Vec::new(),
     };
+    // What is blocked by something upstream is explained by that.
+    let blocked = producer.filter(|_| upstream.is_empty()).and_then(|job| blocked(plan, job, key));
     let state = &*state;
     let graph = state.graph();
     let dataset = graph.dataset(ix);
@@ -87,6 +90,14 @@ pub(super) fn why(
         if standing == PartitionState::Missing {
             causes.splice(0..0, failed_upstream(&upstream));
         }
+        if let Some(cause) = left_out(plan, job, key).filter(|_| standing == PartitionState::LeftOut) {
+            causes.push(cause);
+        }
+        if let Some(cause) = &blocked {
+            // Of what is not there nothing else matters.
+            let at = if standing == PartitionState::Missing { 0 } else { causes.len() };
+            causes.insert(at, cause.clone());
+        }
         inputs_total = used.inputs.len() as u64;
         used.inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
@@ -105,6 +116,9 @@ pub(super) fn why(
         Some((_, message)) => format!("{partition} could not be observed: {message}"),
         None => summary(&partition, standing, adopted.is_some(), &causes, &upstream),
     };
+    if let Some(cause) = blocked.filter(|_| standing != PartitionState::Missing) {
+        summary.push_str(&format!("; {}", cause.message));
+    }
     if let Some(said) = accepted.last() {
         summary.push_str(&format!("; {} accepted that it was made by other code: {}", said.by, said.reason));
     }
@@ -162,6 +176,10 @@ fn summary(
         PartitionState::Empty => {
             return format!("{partition} is current and empty: its job had nothing to produce")
         }
+        PartitionState::LeftOut => {
+            let why = causes.first().map(|cause| format!(": {}", cause.message)).unwrap_or_default();
+            return format!("{partition} is left out{why}");
+        }
         PartitionState::Missing => "missing",
         PartitionState::Building => "being built",
         PartitionState::Stale => "stale",
@@ -205,6 +223,7 @@ fn upstream(
     let mut at = Some((job, key.clone()));
     while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
         let single = PartitionSet::single(graph.home(job).shape, &key);
+        let so_far = steps.len();
         for need in needs(state, job, &single) {
             let (dataset, needed) = (need.dataset, need.set);
             let Some(producer) = graph.dataset(dataset).producer else {
@@ -229,6 +248,10 @@ fn upstream(
             steps.push(step(state, reader, planned, (dataset, &first), all.len())?);
             at = Some((producer, first));
             break;
+        }
+        let is_last = steps.len() == so_far;
+        if let (Some(last), Some(cause)) = (steps.last_mut().filter(|_| is_last), blocked(plan, job, &key)) {
+            last.cause = cause;
         }
     }
     Ok(steps)
@@ -278,6 +301,18 @@ fn work_of(plan: &Plan, job: JobIx, needed: &PartitionSet) -> (PartitionSet, Par
         all.union_with(&set.intersect(needed));
     }
     (outdated, all)
+}
+
+/// Of what no run can make, by the plan to build it.
+fn blocked(plan: &Plan, job: JobIx, key: &PartitionKey) -> Option<WhyCause> {
+    let (.., message) = plan.blocked.iter().find(|(of, set, _)| *of == job && set.contains(key))?;
+    Some(plain("blocked", &format!("it cannot be built: {message}")))
+}
+
+/// Of what was asked for and an edge rule leaves out.
+fn left_out(plan: &Plan, job: JobIx, key: &PartitionKey) -> Option<WhyCause> {
+    let (.., message) = plan.skipped.iter().find(|(of, set, _)| *of == job && set.contains(key))?;
+    Some(plain("left_out", message))
 }
 
 /// Those of `set` that could not be observed, with the first reason.

@@ -5,7 +5,7 @@ mod relation;
 mod rule;
 mod validate;
 
-pub use project::{Inputs, Side};
+pub use project::{Inputs, Over, Side};
 pub use rule::{DimRule, Edge, Mapping};
 pub use validate::{HoleSide, MappingProblem};
 

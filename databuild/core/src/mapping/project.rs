@@ -6,6 +6,7 @@
 
 use super::relation::Relation;
 use super::rule::{Edge, Mapping};
+use super::validate::HoleSide;
 use crate::keys::KeySpace;
 use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
@@ -32,6 +33,17 @@ pub struct Inputs {
     pub failing: PartitionSet,
     /// Other outputs that need a key over an edge with the rule `skip`.
     pub skipped: PartitionSet,
+}
+
+/// Keys that an output needs and that the input does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Over {
+    /// Dimension of the input.
+    pub dim: usize,
+    /// The edge beyond which they are.
+    pub side: HoleSide,
+    /// The keys.
+    pub keys: RangeSet,
 }
 
 impl Mapping {
@@ -76,6 +88,16 @@ impl Mapping {
             inputs.needed.insert_box(&sets);
         }
         inputs
+    }
+
+    /// The keys that one output partition needs over an edge with that rule, in the first dimension that has any.
+    #[must_use]
+    pub fn over_edge(&self, out: &Side, input: &Side, key: &PartitionKey, edge: Edge) -> Option<Over> {
+        let relations = Relation::all(self, out, input);
+        relations.iter().enumerate().find_map(|(dim, relation)| {
+            let (side, keys) = relation.over_edge(self, edge, relation.of().map(|of| key.keys()[of]))?;
+            Some(Over { dim, side, keys })
+        })
     }
 
     /// Outputs that exist and need some partition of `set`, without those that edges fail or skip.

@@ -1,6 +1,7 @@
 //! The downstream walk: which partitions of a closure are to be built, and why.
 
 use super::closure::{closure, closure_of, Closure, FoundInput};
+use super::lack::{failing_reason, left_out_reason};
 use super::unseen::Unseen;
 use crate::event::Refresh;
 use crate::graph::{DatasetIx, Input, JobIx};
@@ -61,8 +62,8 @@ pub struct Plan {
     pub jobs: Vec<JobPlan>,
     /// Partitions nobody can build, with the reason for people.
     pub blocked: Vec<(JobIx, PartitionSet, String)>,
-    /// Targets left out because an edge rule says so.
-    pub skipped: Vec<(JobIx, PartitionSet)>,
+    /// Targets left out because an edge rule says so, with the reason for people.
+    pub skipped: Vec<(JobIx, PartitionSet, String)>,
     /// External partitions that were asked for, or are read, and are not there.
     pub absent: Vec<(DatasetIx, PartitionSet)>,
     /// The same, there and tainted: nothing is made from them.
@@ -283,7 +284,7 @@ fn walk(
         for output in &graph.job(*ix).outputs {
             dead[output.0].union_with(set);
         }
-        blocked.push((*ix, set.clone(), edge_reason(state, *ix, set)));
+        blocked.push((*ix, set.clone(), failing_reason(state, *ix, set)));
     }
     for (ix, job) in graph.jobs() {
         let needed = &matters.jobs[ix.0];
@@ -431,7 +432,8 @@ fn walk(
         current += seen.intersect(&facts.present).subtract(&facts.unsound()).len();
     }
     unread.retain(|look| !look.set.is_empty());
-    let skipped = matters.skipped.clone();
+    let left_out = |(ix, set): &(JobIx, PartitionSet)| (*ix, set.clone(), left_out_reason(state, *ix, set));
+    let skipped = matters.skipped.iter().map(left_out).collect();
     let plan = Plan { jobs, blocked, skipped, absent, tainted, unseen, unread, current };
     (plan, Before { changing, unknown })
 }
@@ -464,16 +466,6 @@ fn joinable(state: &State, job: JobIx, set: &PartitionSet, forced: &PartitionSet
         }
     }
     joined
-}
-
-fn edge_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
-    let graph = state.graph();
-    let entry = graph.job(job);
-    let first = set.first().map(|key| state.partition_text(entry.outputs[0], &key)).unwrap_or_default();
-    format!(
-        "{first} needs keys that its inputs do not have (yet); say before_start or after_end = \"clip\" or \"skip\" in {}",
-        entry.label
-    )
 }
 
 /// Says what was not seen, and why.

@@ -54,16 +54,13 @@ pub(super) fn first_reader(
 }
 
 /// Partitions of `set` with what the runs that made them found. What today's graph does not have says nothing.
-fn found_by(
-    state: &State,
-    job: JobIx,
-    set: &PartitionSet,
-) -> Vec<(PartitionKey, DatasetIx, PartitionKey)> {
+fn found_by(state: &State, job: JobIx, set: &PartitionSet) -> Vec<(PartitionKey, DatasetIx, PartitionKey)> {
     let graph = state.graph();
     let mut found = Vec::new();
     for output in &graph.job(job).outputs {
         let facts = state.dataset(*output);
-        let there = facts.discovered.iter().filter(|(key, _)| set.contains(key) && facts.present.contains(key));
+        let there =
+            facts.discovered.iter().filter(|(key, _)| set.contains(key) && facts.present.contains(key));
         for (key, texts) in there {
             let inputs = texts.iter().filter_map(|text| graph.locate(text, &state.symbols));
             found.extend(inputs.map(|(dataset, input)| (key.clone(), dataset, input)));
