@@ -86,6 +86,9 @@ pub struct Why {
     pub job: Option<String>,
     /// The run that made it.
     pub run: Option<String>,
+    /// The label that its job had then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_job: Option<String>,
     /// When, RFC 3339.
     pub built_at: Option<String>,
     /// Its data version.

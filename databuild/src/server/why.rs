@@ -129,12 +129,18 @@ pub(super) fn why(
         };
         summary.push_str(&format!("; a later run, {id}, {how}: {message}"));
     }
+    // The job may have had another label then, or it was another job.
+    let run_job = match made.as_ref().and_then(|made| made.run) {
+        Some(run) => reader.run(run)?.value.map(|found| found.run.job),
+        None => None,
+    };
     Ok(Why {
         summary,
         partition,
         state: standing,
         job: dataset.producer.map(|job| graph.job(job).label.clone()),
         run: made.as_ref().and_then(|made| Some(made.run?.to_string())),
+        run_job,
         built_at: made.as_ref().map(|made| made.at.to_string()),
         metadata: made
             .as_ref()

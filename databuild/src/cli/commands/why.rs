@@ -33,8 +33,10 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         return Ok(exit_code::OK);
     }
     output::line(&why.summary);
-    if let (Some(job), Some(run), Some(at)) = (&why.job, &why.run, &why.built_at) {
-        output::line(&format!("  built by {run} of {job} at {}", output::time(at)));
+    if let (Some(run), Some(at)) = (&why.run, &why.built_at) {
+        // What is archived where nobody can read it is not named.
+        let of = why.run_job.as_ref().map(|job| format!(" of {job}")).unwrap_or_default();
+        output::line(&format!("  built by {run}{of} at {}", output::time(at)));
     }
     if let Some(adopted) = &why.adopted {
         let by = adopted.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();

@@ -435,6 +435,17 @@ fn what_was_built_for_other_keys_says_so() {
 }
 
 #[test]
+fn a_run_is_told_with_the_job_that_it_was_of() {
+    let mut workspace = written();
+    let text: Job<'_> = ("compose", "text", &["name"], &[("raw", &[("name", "same")])]);
+    let book: Job<'_> = ("bind", "book", &[], &[("text", &[("name", "all")])]);
+    workspace.register(&graph(&[("raw", &["name"])], &[text, book], "code"));
+    let why = workspace.why("text/name=a");
+    assert_eq!(why.run.as_deref(), Some("r1"));
+    assert_eq!((why.job.as_deref(), why.run_job.as_deref()), (Some("//:compose"), Some("//:write")));
+}
+
+#[test]
 fn what_is_current_says_what_failed_upstream() {
     let mut workspace = written();
     workspace.observe("raw/name=a", "r2");
