@@ -85,7 +85,7 @@ impl Graph {
         let home = self.side(entry.outputs[0], extents);
         entry.inputs.iter().enumerate().find_map(|(number, input)| {
             let read = self.side(input.dataset, extents);
-            if let Some(Over { dim, side, keys }) = input.mapping.over_edge(&home, &read, key, rule) {
+            if let Some(Over { dim, side, keys }) = input.mapping.keys_over_edge(&home, &read, key, rule) {
                 return Some(Lack { input: number, side, rule, what: Lacking::Keys { dim, keys } });
             }
             let needed = input.mapping.inputs_of_one(&home, &read, key).needed;

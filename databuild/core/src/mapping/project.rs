@@ -92,10 +92,10 @@ impl Mapping {
 
     /// The keys that one output partition needs over an edge with that rule, in the first dimension that has any.
     #[must_use]
-    pub fn over_edge(&self, out: &Side, input: &Side, key: &PartitionKey, edge: Edge) -> Option<Over> {
+    pub fn keys_over_edge(&self, out: &Side, input: &Side, key: &PartitionKey, edge: Edge) -> Option<Over> {
         let relations = Relation::all(self, out, input);
         relations.iter().enumerate().find_map(|(dim, relation)| {
-            let (side, keys) = relation.over_edge(self, edge, relation.of().map(|of| key.keys()[of]))?;
+            let (side, keys) = relation.keys_over_edge(self, edge, relation.of().map(|of| key.keys()[of]))?;
             Some(Over { dim, side, keys })
         })
     }

@@ -184,7 +184,7 @@ impl<'a> Relation<'a> {
     }
 
     /// The keys that one output key needs over an edge with the rule `edge`; for fixed relations, that all need.
-    pub(super) fn over_edge(
+    pub(super) fn keys_over_edge(
         &self,
         mapping: &Mapping,
         edge: Edge,
