@@ -9,7 +9,7 @@ use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner;
 use databuild_core::state::{Phase, Verdict};
 use support::graphs::{listed, reads, GraphSpec};
-use support::workspace::{request, Workspace};
+use support::workspace::{planning, request, Workspace};
 
 /// `page` for each of three names; nobody declares that one may need another. `book` is made from all.
 fn pages() -> GraphSpec {
@@ -353,6 +353,73 @@ fn bad_data_that_a_run_found_keeps_bad_what_it_made() {
     assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted, "`text/name=c` is bad still");
     workspace.step(Input::Untaint(judge("text/name=c"))).reply.unwrap();
     assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
+}
+
+/// `report` finds which of `day` it needs; `day` is made from `raw` of that day. `sum` is made from `report`.
+fn found_days() -> Workspace {
+    let date = [listed("date", &["1", "2"])];
+    let graph = GraphSpec::new()
+        .external("raw", &date)
+        .job("make_day", &["day"], &date, vec![reads("raw")])
+        .job("write", &["report"], &[], vec![])
+        .job("add", &["sum"], &[], vec![reads("report")]);
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.observe("raw/date=1", "r1");
+    workspace.observe("raw/date=2", "r1");
+    workspace
+}
+
+#[test]
+fn a_found_input_that_is_gone_for_good_lets_the_job_decide_again() {
+    // An external one, and a built one that nobody can build again.
+    for found in ["raw/date=1", "day/date=1"] {
+        let mut workspace = found_days();
+        workspace.want(&["sum"], Refresh::Stale);
+        missing(&mut workspace, "report", &[found]);
+        workspace.finish_all("v1");
+        workspace.lose("raw/date=1");
+        if found != "raw/date=1" {
+            assert_eq!(verdict(&workspace, "report"), Verdict::Current);
+            workspace.lose(found);
+        }
+        assert_eq!(verdict(&workspace, "report"), Verdict::InputsChanged, "{found}");
+        let plan = workspace.plan(&["sum"], Refresh::Stale);
+        assert_eq!(plan.rows[0].partitions, ["report"], "{found}");
+        let want = workspace.want(&["sum"], Refresh::Stale);
+        assert_eq!(workspace.running(), ["report"], "{found}");
+        missing(&mut workspace, "report", &["day/date=2"]);
+        workspace.finish_all("v2");
+        assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied), "{found}");
+        assert_eq!(verdict(&workspace, "report"), Verdict::Current);
+        assert!(workspace.try_plan(planning(&["sum"], Refresh::Stale)).0.rows.is_empty());
+    }
+}
+
+#[test]
+fn a_found_input_that_is_gone_is_built_again_where_that_can_be_done() {
+    let mut workspace = found_days();
+    workspace.want(&["sum"], Refresh::Stale);
+    missing(&mut workspace, "report", &["day/date=1"]);
+    workspace.finish_all("v1");
+    workspace.lose("day/date=1");
+    let want = workspace.want(&["sum"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["day/date=1"], "it comes out as it was");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+    assert_eq!(verdict(&workspace, "report"), Verdict::Current);
+}
+
+#[test]
+fn a_job_that_asks_for_the_same_again_fails_with_the_cause() {
+    let mut workspace = found_days();
+    workspace.want(&["report"], Refresh::Stale);
+    missing(&mut workspace, "report", &["day/date=1"]);
+    workspace.finish_all("v1");
+    workspace.lose("raw/date=1");
+    workspace.lose("day/date=1");
+    let want = workspace.want(&["report"], Refresh::Stale);
+    missing(&mut workspace, "report", &["day/date=1"]);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    assert!(last_failure(&workspace).contains("raw/date=1"), "{}", last_failure(&workspace));
 }
 
 #[test]

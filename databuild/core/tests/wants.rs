@@ -3,11 +3,11 @@
 mod support;
 
 use databuild_core::decide::blocker::of_want;
-use databuild_core::decide::{Blocker, Input, Refusal, Reply, Sightings};
+use databuild_core::decide::{Blocker, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest};
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, RequestKey, WantOutcome};
 use databuild_core::ids::WantId;
 use support::graphs::{days, listed, reads, GraphSpec};
-use support::workspace::{request, Workspace};
+use support::workspace::{planning, request, Workspace};
 
 /// `b` is made from `a`, of ten days and two cities.
 fn graph() -> GraphSpec {
@@ -207,4 +207,57 @@ fn a_refused_request_leaves_its_key_free() {
         databuild_core::decide::WantRequest { targets: vec!["nothing".to_owned()], ..keyed("k", "d1") };
     assert!(workspace.try_want(nonsense).is_err());
     assert!(matches!(ask(&mut workspace, "k", "d2"), Ok(Reply::Want(_))));
+}
+
+/// `latest` reads the last two days of `raw`; `report` is made from it.
+fn latest() -> GraphSpec {
+    GraphSpec::new()
+        .external("raw", &[days("date", "2010-01-01", "")])
+        .job("sum", &["latest"], &[], vec![reads("raw").latest("date", 2)])
+        .job("write", &["report"], &[], vec![reads("latest")])
+}
+
+#[test]
+fn what_somebody_asks_for_as_of_the_past_is_made_from_the_past() {
+    let mut workspace = Workspace::new(&latest(), 1);
+    workspace.observe("raw", "r1");
+    workspace.want(&["report"], Refresh::Stale);
+    workspace.finish_all("v1");
+    let past = Some("2010-01-10T12:00:00Z".parse().unwrap());
+    let read = |workspace: &Workspace| {
+        let spec = workspace.attempt("latest");
+        let (_, ix, set) = &spec.inputs[0];
+        set.iter().map(|key| workspace.core.state.partition_text(*ix, &key)).collect::<Vec<_>>()
+    };
+    let (plan, kept) =
+        workspace.try_plan(PlanRequest { as_of: past, ..planning(&["report"], Refresh::Stale) });
+    assert!(kept);
+    assert_eq!(plan.rows[0].partitions, ["latest"]);
+    let carried_out = workspace.apply(plan.plan).unwrap();
+    assert_eq!(read(&workspace), ["raw/date=2010-01-08", "raw/date=2010-01-09"]);
+    assert_eq!(workspace.finish_all("v2"), ["latest", "report"]);
+    assert_eq!(workspace.outcome(carried_out), Some(WantOutcome::Satisfied));
+    // Whoever asks for today takes that back, and whoever asks for the past again, too.
+    workspace.want(&["report"], Refresh::Stale);
+    assert_eq!(read(&workspace), ["raw/date=2010-01-30", "raw/date=2010-01-31"]);
+    assert_eq!(workspace.finish_all("v1"), ["latest", "report"]);
+    let asked = WantRequest { as_of: past, ..request(&["report"], Refresh::Stale) };
+    let asked = workspace.try_want(asked).unwrap();
+    assert_eq!(workspace.finish_all("v2"), ["latest", "report"]);
+    assert_eq!(workspace.outcome(asked), Some(WantOutcome::Satisfied));
+}
+
+#[test]
+fn of_wants_that_are_open_together_the_one_that_looks_furthest_decides() {
+    let mut workspace = Workspace::new(&latest(), 0);
+    workspace.observe("raw", "r1");
+    let past = Some("2010-01-10T12:00:00Z".parse().unwrap());
+    let past = WantRequest { as_of: past, ..request(&["latest"], Refresh::Stale) };
+    let past = workspace.try_want(past).unwrap();
+    let now = workspace.want(&["latest"], Refresh::Stale);
+    workspace.step(Input::SetSlots(1));
+    assert_eq!(workspace.finish_all("v1"), ["latest"]);
+    assert_eq!(workspace.outcome(past), Some(WantOutcome::Satisfied));
+    assert_eq!(workspace.outcome(now), Some(WantOutcome::Satisfied));
+    assert!(workspace.try_plan(planning(&["latest"], Refresh::Stale)).0.rows.is_empty());
 }

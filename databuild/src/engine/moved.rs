@@ -78,10 +78,7 @@ fn asked(starter: &Starter, ended: &EndedAttempt, to_loop: &Sender<Message>) -> 
     let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for file in request.inputs.values().flatten().chain(&request.discovered) {
         let Some((ix, key)) = graph.graph.locate(&file.partition, &state.symbols) else { continue };
-        let Some(now) = super::starter::same_place(graph, &state, ix).filter(|_| is_remote(&graph.graph, ix))
-        else {
-            continue;
-        };
+        let Some(now) = state.same_place(graph, ix).filter(|_| is_remote(&graph.graph, ix)) else { continue };
         let shape = state.graph().dataset(now).shape;
         sets.entry(now).or_insert_with(|| PartitionSet::empty(shape)).insert(&key);
         files.insert((now, key), file);

@@ -186,7 +186,7 @@ pub(super) fn build(
         let made = reader.materialization_at(&state.texts_in(graph, ix, key), LATEST)?.value;
         if let Some(made) = &made {
             // The history may know more by now than the state.
-            let now = super::starter::same_place(&spec.graph, state, ix).map(|now| state.dataset(now));
+            let now = state.same_place(&spec.graph, ix).map(|now| state.dataset(now));
             let held = now.and_then(|facts| facts.entries.get(key));
             if held.is_some_and(|held| held.version != hash64(&made.version)) {
                 return Err(BuildError::Moved(partition));

@@ -28,7 +28,7 @@ use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::AttemptOutcome;
-use databuild_core::graph::{DatasetIx, Graph, Observe, Registered, Resource};
+use databuild_core::graph::{DatasetIx, Graph, Observe, Resource};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::State;
 use std::collections::{BTreeMap, HashMap};
@@ -157,7 +157,7 @@ impl Starter {
         let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for spec in specs {
             for (ix, set) in spec.reads() {
-                if let Some(now) = same_place(&spec.graph, state, ix) {
+                if let Some(now) = state.same_place(&spec.graph, ix) {
                     sets.entry(now).and_modify(|all| all.union_with(&set)).or_insert(set);
                 }
             }
@@ -219,7 +219,7 @@ impl Starter {
         let mut marks = Marks::new();
         let reads = spec.reads();
         for (ix, set) in &reads {
-            let now = same_place(&spec.graph, state, *ix);
+            let now = state.same_place(&spec.graph, *ix);
             let text = |key: &PartitionKey| spec.graph.graph.dataset(*ix).partition_text(key, &state.symbols);
             let Some(now) = now else { continue };
             if let Some((look, key)) = seen.unseen.iter().find_map(|look| {
@@ -325,20 +325,6 @@ impl Starter {
         env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string().into());
         env.into_iter().collect()
     }
-}
-
-/// Where the current graph has a dataset of an attempt's graph, if it is observed there in the same way.
-pub(super) fn same_place(graph: &Registered, state: &State, ix: DatasetIx) -> Option<DatasetIx> {
-    if graph.id == state.registered().id {
-        return Some(ix);
-    }
-    let then = graph.graph.dataset(ix);
-    let now = state.successor_of(&graph.graph, ix)?;
-    let other = state.graph().dataset(now);
-    let same = then.path_text == other.path_text
-        && then.external == other.external
-        && format!("{:?}", then.observe) == format!("{:?}", other.observe);
-    same.then_some(now)
 }
 
 /// What to say of an attempt that would be told more than the runner takes.

@@ -6,8 +6,9 @@ use crate::event::{ArmId, AttemptLeased, Event, PriorityClass, Refresh, WantEnde
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{AttemptId, RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::state::{Run, State};
+use crate::state::{Run, State, Verdict, Want};
 use jiff::Timestamp;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -21,8 +22,9 @@ const MAX_AHEAD: usize = 16;
 /// the way. Tells when time alone lets something begin.
 pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
     let mut replanned = BTreeSet::new();
-    // What is current as far as can be told now, and was made from what is being made anew.
+    // What was made from something that a run found and that is being made anew: mostly it is current afterwards.
     let mut held = Held::new();
+    let mut waits = true;
     loop {
         out.state.graph.as_ref()?;
         let mut gate = Gate::new(out.state, capacity, out.now);
@@ -33,8 +35,8 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
         let (job, runs) = match next_ready(out.state, &mut gate, &held) {
             // What waits for each other would wait for ever.
             None if !held.is_empty() && !suspend::anything_moves(out.state) => {
-                held.iter().for_each(|(job, set)| cut_off(out, *job, set));
                 held.clear();
+                waits = false;
                 continue;
             }
             None => return gate.wake(),
@@ -47,7 +49,16 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
         let mut set = PartitionSet::empty(out.state.graph().home(job).shape);
         runs.iter().for_each(|run| set.union_with(run));
         let needed = to_build(out.state, job, &set);
-        let lacking = lacking_inputs(out.state, job, &needed);
+        let postponed =
+            if waits { awaiting_found(out.state, job, &needed) } else { PartitionSet::empty(set.shape()) };
+        if !postponed.is_empty() {
+            held.entry(job).and_modify(|all| all.union_with(&postponed)).or_insert(postponed);
+            continue;
+        }
+        let mut lacking = PartitionSet::empty(needed.shape());
+        for (as_of, part) in by_instant(out.state, job, &needed) {
+            lacking.union_with(&out.state.at(as_of, |state| lacking_inputs(state, job, &part)));
+        }
         if !lacking.is_empty() && replanned.insert(job) {
             // Nobody had planned for that. They are made first, or what needs them is given up.
             super::replan::replan_all(out, &[(job, lacking)]);
@@ -56,10 +67,12 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
         if !set.is_subset(&needed) {
             let ready = out.state.work(job).ready.clone();
             let mut unchanged = ready.subtract(&to_build(out.state, job, &ready));
-            let waiting = awaiting_found(out.state, job, &unchanged);
-            unchanged.subtract_with(&waiting);
-            held.entry(job).and_modify(|all| all.union_with(&waiting)).or_insert(waiting);
-            held.retain(|_, set| !set.is_empty());
+            if waits {
+                let waiting = awaiting_found(out.state, job, &unchanged);
+                unchanged.subtract_with(&waiting);
+                held.entry(job).and_modify(|all| all.union_with(&waiting)).or_insert(waiting);
+                held.retain(|_, set| !set.is_empty());
+            }
             cut_off(out, job, &unchanged);
             // A want that waits for nothing any more may have more to do, which others then wait for.
             end_wants(out);
@@ -74,15 +87,20 @@ pub(super) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
 /// Ready work, by job, with which nothing is to be done for now.
 pub(super) type Held = BTreeMap<JobIx, PartitionSet>;
 
-/// Those of `set` that were made from something that a run found, and that is queued or being made. They would be
-/// called current too early. Unlike declared inputs these may go in circles, so they are no reason not to be ready.
+/// Those of `set` that were made from something that a run found, and that is queued or being made: only afterwards is
+/// it known whether they are current. Unlike declared inputs these may go in circles, so they are no reason not to be
+/// ready. What is built for another reason finds anew what it needs, and does not wait.
 fn awaiting_found(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     let graph = state.graph();
     let mut waiting = PartitionSet::empty(set.shape());
+    if graph.job(job).outputs.iter().all(|output| state.dataset(*output).discovered.is_empty()) {
+        return waiting;
+    }
+    let mut open = set.subtract(&state.work(job).forced);
+    for (_, other) in state.outdated(job, &open).iter().filter(|(why, _)| *why != Verdict::InputsChanged) {
+        open.subtract_with(other);
+    }
     for output in &graph.job(job).outputs {
-        if state.dataset(*output).discovered.is_empty() {
-            continue;
-        }
         let pending = |text: &String| {
             let Some((ix, key)) = state.located_one(text) else { return false };
             graph.dataset(ix).producer.is_some_and(|producer| {
@@ -90,7 +108,7 @@ fn awaiting_found(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet
                 work.todo.contains(&key) || work.live.contains(&key)
             })
         };
-        for key in set.iter().filter(|key| state.discovered(*output, key).iter().any(pending)) {
+        for key in open.iter().filter(|key| state.discovered(*output, key).iter().any(pending)) {
             waiting.insert(&key);
         }
     }
@@ -179,6 +197,30 @@ fn next_work<'s>(
     None
 }
 
+/// The queued `set` by the instant for which a run of each partition would read key spaces.
+fn by_instant(state: &State, job: JobIx, set: &PartitionSet) -> Vec<(Timestamp, PartitionSet)> {
+    let inputs = &state.graph().job(job).inputs;
+    let mut left = set.clone();
+    let mut found = Vec::new();
+    if inputs.iter().any(|input| input.time_dependent) {
+        // As for a lease, the want that looks furthest decides.
+        let mut wants: Vec<&Arc<Want>> = state.holders_of(job, set).collect();
+        wants.sort_by_key(|want| Reverse(want.as_of));
+        for want in wants {
+            let Some(held) = want.remaining.get(&job) else { continue };
+            let part = left.intersect(held);
+            if !part.is_empty() {
+                left.subtract_with(&part);
+                found.push((want.as_of, part));
+            }
+        }
+    }
+    if !left.is_empty() {
+        found.push((state.as_of, left));
+    }
+    found
+}
+
 /// Those of the queued `set` that are to be built, as far as can be told now.
 fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     state.settle(job, set);
@@ -191,7 +233,13 @@ fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     let mut needed = set.intersect(&state.work(job).forced);
     // Stale data is good enough for those who only want what is missing.
     needed.union_with(&state.absent(job, set));
-    needed.union_with(&state.outdated_set(job, set).intersect(&fresh));
+    for (as_of, part) in by_instant(state, job, &set.intersect(&fresh)) {
+        let outdated = state.at(as_of, |state| {
+            state.settle(job, &part);
+            state.outdated_set(job, &part)
+        });
+        needed.union_with(&outdated);
+    }
     needed
 }
 

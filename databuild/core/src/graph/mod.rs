@@ -392,12 +392,13 @@ impl Dataset {
         self.spaces.iter().map(extent).collect()
     }
 
-    /// Whether a dataset of another graph has its data where this one has it, so that who reads the one reads the other.
+    /// Whether a dataset of another graph has its data where this one has it, and is observed there in the same way:
+    /// who reads the one reads the other.
     #[must_use]
     pub fn is_at_the_place_of(&self, other: &Dataset) -> bool {
-        // What is no file is found by the job that made it, or by an observer.
-        let same_finder = self.external == other.external && self.observe == other.observe;
-        self.path == other.path && (self.path.is_some() || same_finder)
+        // A file is the same file, whoever makes it.
+        let same_kind = self.external == other.external || self.path.is_some();
+        self.path == other.path && self.observe == other.observe && same_kind
     }
 
     /// What its stored keys stand for, in the order of its dimensions.

@@ -37,7 +37,7 @@ pub struct FoundInput {
 /// Walks upstream from `targets`. With [`Refresh::Missing`] only what is missing is followed.
 #[must_use]
 pub fn closure(state: &State, targets: &[(DatasetIx, PartitionSet)], refresh: Refresh) -> Closure {
-    closure_of(state, targets, refresh, &[])
+    closure_of(state, targets, refresh, &[], &[])
 }
 
 /// The same, for a state that does not know yet that some partitions are gone: they are followed as what is missing.
@@ -50,21 +50,23 @@ pub fn closure_with_gone(
 ) -> Closure {
     let made =
         |(ix, set): &(DatasetIx, PartitionSet)| Some((state.graph().dataset(*ix).producer?, set.clone()));
-    closure_of(state, targets, refresh, &gone.iter().filter_map(made).collect::<Vec<_>>())
+    closure_of(state, targets, refresh, &gone.iter().filter_map(made).collect::<Vec<_>>(), &[])
 }
 
-/// The same; what is forced is followed whatever its state.
+/// The same; what is forced is followed whatever its state, and found inputs that are `lost` are not followed.
 pub(super) fn closure_of(
     state: &State,
     targets: &[(DatasetIx, PartitionSet)],
     refresh: Refresh,
     forced: &[(JobIx, PartitionSet)],
+    lost: &[FoundInput],
 ) -> Closure {
     let mut found = Vec::new();
     loop {
         let (closure, followed) = walk(state, targets, refresh, forced, found);
         // What was found may be upstream of what was walked before it, so the walk is made again until nothing is new.
-        let more = found_by(state, &followed);
+        let mut more = found_by(state, &followed);
+        more.retain(|found| !lost.contains(found));
         if more.len() == closure.found.len() {
             return closure;
         }

@@ -1,6 +1,6 @@
 //! The downstream walk: which partitions of a closure are to be built, and why.
 
-use super::closure::{closure, closure_of, Closure, FoundInput};
+use super::closure::{closure_of, Closure, FoundInput};
 use super::lack::{failing_reason, left_out_reason};
 use super::unseen::Unseen;
 use crate::event::Refresh;
@@ -173,8 +173,7 @@ pub fn plan_despite(
             forced.extend(graph.dataset(*ix).producer.map(|job| (job, set.clone())));
         }
     }
-    let matters = closure(state, targets, refresh);
-    plan_closure(state, targets, refresh, &forced, &matters, unseen)
+    plan_found(state, targets, refresh, &forced, unseen)
 }
 
 /// Plans anew what is left of a want: `targets` as [`plan`] does, and of them the jobs' partitions in
@@ -187,26 +186,62 @@ pub(crate) fn plan_rest(
     unseen: &[Unseen],
 ) -> Plan {
     let refresh = if refresh == Refresh::Missing { Refresh::Missing } else { Refresh::Stale };
-    let matters = closure_of(state, targets, refresh, forced);
-    plan_closure(state, targets, refresh, forced, &matters, unseen)
+    plan_found(state, targets, refresh, forced, unseen)
 }
 
-/// What inputs that runs found bring, as the walk before saw it: they may stand downstream of what was walked.
-struct Before {
-    /// What is built, by dataset.
-    changing: Vec<PartitionSet>,
-    /// What nobody knows, by dataset.
-    unknown: Vec<PartitionSet>,
-}
-
-fn plan_closure(
+/// Plans with the inputs that runs found. What is gone and cannot be made is not waited for: the job of what was made
+/// from it decides again what it needs.
+fn plan_found(
     state: &mut State,
     targets: &[(DatasetIx, PartitionSet)],
     refresh: Refresh,
-    forcing: &[(JobIx, PartitionSet)],
-    matters: &Closure,
+    forced: &[(JobIx, PartitionSet)],
     unseen: &[Unseen],
 ) -> Plan {
+    let mut lost: Vec<FoundInput> = Vec::new();
+    loop {
+        let matters = closure_of(state, targets, refresh, forced, &lost);
+        let asked = Asked { targets, refresh, forced, matters: &matters, unseen, lost: &lost };
+        let (plan, walk) = plan_closure(state, &asked);
+        let before = lost.len();
+        lost.extend(matters.found.into_iter().filter(|found| {
+            let there = state.graph().dataset(found.dataset).producer.is_some()
+                && state.dataset(found.dataset).present.contains(&found.input);
+            let dead = walk.dead[found.dataset.0].contains(&found.input);
+            dead && !there && !walk.unknown[found.dataset.0].contains(&found.input)
+        }));
+        if lost.len() == before {
+            return plan;
+        }
+    }
+}
+
+/// What is planned.
+struct Asked<'a> {
+    targets: &'a [(DatasetIx, PartitionSet)],
+    refresh: Refresh,
+    /// Built whatever its state.
+    forced: &'a [(JobIx, PartitionSet)],
+    matters: &'a Closure,
+    /// What looks failed at.
+    unseen: &'a [Unseen],
+    /// Found inputs that are gone for good, each with the partition that is built again for want of it.
+    lost: &'a [FoundInput],
+}
+
+/// What a walk came to, by dataset. What was found may stand downstream of what needs it, so that the next walk has to
+/// be told.
+struct Walked {
+    /// What is built.
+    changing: Vec<PartitionSet>,
+    /// What nobody knows.
+    unknown: Vec<PartitionSet>,
+    /// What is not there and cannot be built, or is not good.
+    dead: Vec<PartitionSet>,
+}
+
+fn plan_closure(state: &mut State, asked: &Asked<'_>) -> (Plan, Walked) {
+    let Asked { refresh, matters, .. } = *asked;
     let registered = std::sync::Arc::clone(state.registered());
     let graph = &registered.graph;
     for (ix, set) in matters.jobs.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
@@ -216,32 +251,25 @@ fn plan_closure(
     }
     let empty: Vec<PartitionSet> =
         graph.datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
-    let mut before = Before { changing: empty.clone(), unknown: empty };
+    let mut before = Walked { changing: empty.clone(), unknown: empty.clone(), dead: empty };
     // Each walk carries what was found one step further, and no chain of steps is longer than there are such inputs.
     for _ in 0..=matters.found.len() {
-        let (plan, now) = walk(state, targets, refresh, forcing, matters, unseen, &before);
+        let (plan, now) = walk(state, asked, &before);
         let same = |a: &[PartitionSet], b: &[PartitionSet]| {
             matters.found.iter().all(|found| {
                 a[found.dataset.0].contains(&found.input) == b[found.dataset.0].contains(&found.input)
             })
         };
         if same(&before.changing, &now.changing) && same(&before.unknown, &now.unknown) {
-            return plan;
+            return (plan, now);
         }
         before = now;
     }
-    walk(state, targets, refresh, forcing, matters, unseen, &before).0
+    walk(state, asked, &before)
 }
 
-fn walk(
-    state: &State,
-    targets: &[(DatasetIx, PartitionSet)],
-    refresh: Refresh,
-    forcing: &[(JobIx, PartitionSet)],
-    matters: &Closure,
-    unseen: &[Unseen],
-    before: &Before,
-) -> (Plan, Before) {
+fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
+    let Asked { targets, refresh, forced: forcing, matters, unseen, lost } = *asked;
     let graph = state.graph();
     let mut absent = Vec::new();
     let mut tainted = Vec::new();
@@ -301,6 +329,18 @@ fn walk(
             if !set.is_empty() {
                 certain.union_with(&set);
                 reasons.push((Reason::Outdated(verdict), set));
+            }
+        }
+        let mut asks = PartitionSet::empty(needed.shape());
+        for found in lost.iter().filter(|found| found.job == ix && needed.contains(&found.key)) {
+            asks.insert(&found.key);
+        }
+        asks.subtract_with(&certain);
+        if !asks.is_empty() {
+            certain.union_with(&asks);
+            match reasons.iter_mut().find(|(reason, _)| *reason == Reason::Outdated(Verdict::InputsChanged)) {
+                Some((_, set)) => set.union_with(&asks),
+                None => reasons.push((Reason::Outdated(Verdict::InputsChanged), asks)),
             }
         }
         let mut forced = PartitionSet::empty(needed.shape());
@@ -435,7 +475,7 @@ fn walk(
     let left_out = |(ix, set): &(JobIx, PartitionSet)| (*ix, set.clone(), left_out_reason(state, *ix, set));
     let skipped = matters.skipped.iter().map(left_out).collect();
     let plan = Plan { jobs, blocked, skipped, absent, tainted, unseen, unread, current };
-    (plan, Before { changing, unknown })
+    (plan, Walked { changing, unknown, dead })
 }
 
 /// Partitions of a dataset that a closure wants, reads or makes.

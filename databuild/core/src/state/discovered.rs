@@ -37,7 +37,9 @@ impl State {
         for text in texts {
             let Some((ix, key)) = self.located_one(text) else { continue };
             let state = self.dataset(ix);
-            let Some(entry) = state.entries.get(&key) else { continue };
+            let Some(entry) = state.entries.get(&key).filter(|_| state.present.contains(&key)) else {
+                continue;
+            };
             let altered = state.altered.contains(&key);
             let version = if altered { mix(entry.version, ALTERED) } else { entry.version };
             sum = sum.wrapping_add(mix(mix(DISCOVERED, hash64(text)), version));

@@ -119,8 +119,7 @@ impl State {
         let extents = graph.extents(as_of, &self.symbols);
         let digest = |key: PartitionKey| {
             self.digest_in(graph, &extents, job, &key, |ix| {
-                let now = self.successor_of(graph, ix)?;
-                graph.dataset(ix).is_at_the_place_of(self.graph().dataset(now)).then(|| self.dataset(now))
+                Some(self.dataset(self.same_place(registered, ix)?))
             })
         };
         set.iter().map(|key| digest(key).wrapping_add(discovered)).collect()
@@ -134,11 +133,12 @@ impl State {
         registered: &Registered,
         sets: impl IntoIterator<Item = (DatasetIx, &'i PartitionSet)>,
     ) -> u64 {
-        let same = registered.id == self.registered().id;
         let mut sum: u64 = 0;
         for (ix, set) in sets {
-            let now = if same { Some(ix) } else { self.successor_of(&registered.graph, ix) };
-            let Some(now) = now else { continue };
+            let Some(now) = self.same_place(registered, ix) else {
+                sum = sum.wrapping_add(mix(ix.0 as u64, ELSEWHERE));
+                continue;
+            };
             let facts = self.dataset(now);
             for (tuple, longs) in set.intersect(&facts.present).rows() {
                 let row = tuple.iter().fold(ix.0 as u64, |acc, key| mix(acc, u64::from(*key)));

@@ -231,6 +231,17 @@ impl State {
         before.counterpart(earlier, self.graph())
     }
 
+    /// The same if it lies where the current graph has it and is observed there in the same way, so that what is known
+    /// of it holds for who reads it where the other graph has it.
+    #[must_use]
+    pub fn same_place(&self, of: &Registered, ix: DatasetIx) -> Option<DatasetIx> {
+        if of.id == self.registered().id {
+            return Some(ix);
+        }
+        let now = self.successor_of(&of.graph, ix)?;
+        of.graph.dataset(ix).is_at_the_place_of(self.graph().dataset(now)).then_some(now)
+    }
+
     /// A reference in the words of a run's own graph, in those of the current one.
     #[must_use]
     pub(crate) fn in_current_words(&self, run: &Run, text: &str) -> String {

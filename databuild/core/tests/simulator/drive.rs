@@ -6,7 +6,7 @@ use super::makers::Makers;
 use super::oracle::{made, Made};
 use super::plans;
 use super::scene::{Scene, CITIES, KEYS, PARAM};
-use super::world::{essence, Process, ProcessPhase, Publication, World};
+use super::world::{essence, staged, Process, ProcessPhase, Publication, World};
 use crate::support::graphs::GraphSpec;
 use crate::support::rng::{alone, Rng};
 use crate::support::workspace::{applying, end_of, planning, request};
@@ -338,24 +338,10 @@ impl Simulation {
                 return;
             }
             match effect {
-                Effect::Start(spec) => match self.world.read(&spec, &self.core.state.symbols) {
-                    Ok(staged) => {
-                        let process =
-                            Process { spec: *spec, staged, phase: ProcessPhase::Waiting, cancel: false };
-                        self.world.processes.insert(process.spec.attempt, process);
-                    }
-                    Err(seen) => {
-                        self.note(format!("  {} finds inputs gone", spec.attempt));
-                        let sightings =
-                            Sightings { graph: Some(spec.graph.id.clone()), seen, unseen: Vec::new() };
-                        self.step(Input::Sightings(sightings));
-                        if self.life == life {
-                            let outcome = AttemptOutcome::Failure { permanent: true };
-                            let end = end_of(Err(AttemptReport::new(outcome, "an input is gone")));
-                            self.step(Input::AttemptEnded { attempt: spec.attempt, end });
-                        }
-                    }
-                },
+                Effect::Start(spec) => {
+                    let process = Process::new(*spec, &self.core.state.symbols);
+                    self.world.processes.insert(process.spec.attempt, process);
+                }
                 Effect::Look { want, sets } => self.world.looks.push((want, sets)),
                 Effect::Cancel(attempt) => {
                     if let Some(process) = self.world.processes.get_mut(&attempt) {
@@ -381,6 +367,7 @@ impl Simulation {
         self.life += 1;
         self.world.publications.clear();
         self.world.looks.clear();
+        self.world.processes.retain(|_, process| process.is_handed_over());
         self.core = new_core(self.slots);
         if self.rng.percent(10) {
             for record in &self.log {
@@ -403,7 +390,7 @@ impl Simulation {
                     self.step(Input::AttemptStarted { attempt, pid: 1 });
                 }
                 Some(ProcessPhase::Ended(end)) => self.tell_end(attempt, end),
-                Some(ProcessPhase::Waiting) | None => {}
+                Some(ProcessPhase::Ordered | ProcessPhase::Waiting) | None => {}
             }
         }
     }
@@ -529,17 +516,24 @@ impl Simulation {
         let dice = self.rng.below(100);
         let Some(process) = self.world.processes.get_mut(&attempt) else { return };
         match &process.phase {
+            ProcessPhase::Ordered => self.prepare(attempt),
             ProcessPhase::Waiting if !process.cancel && dice < 80 => {
                 process.phase = ProcessPhase::Running;
                 self.note(format!("{attempt} starts"));
+                self.read(attempt, 50);
                 self.step(Input::AttemptStarted { attempt, pid: 1 });
             }
             ProcessPhase::Waiting | ProcessPhase::Running => {
+                self.read(attempt, 100);
+                let Some(process) = self.world.processes.get_mut(&attempt) else { return };
+                let staged = staged(process, &self.core.state.symbols);
+                let lacks = staged.is_none();
+                let staged = staged.unwrap_or_default();
                 let mut report = AttemptReport::new(AttemptOutcome::Lost, "simulated");
                 if process.spec.set.len() > 1 {
                     // Some of a batch is done all the same, and some can never be.
                     let share = 70 * self.rng.below(2) as u64;
-                    for output in &process.staged {
+                    for output in &staged {
                         if self.rng.percent(share) {
                             report.done.push(output.clone());
                         } else if self.rng.percent(30) {
@@ -550,6 +544,7 @@ impl Simulation {
                 let failure = |outcome| Err(AttemptReport { outcome, ..report });
                 let result = match dice {
                     _ if process.cancel && dice < 80 => failure(AttemptOutcome::Canceled),
+                    _ if lacks => failure(AttemptOutcome::Failure { permanent: false }),
                     0..=9 if hostile => failure(AttemptOutcome::Failure { permanent: false }),
                     10..=13 if hostile => failure(AttemptOutcome::Failure { permanent: true }),
                     14..=15 if hostile => failure(AttemptOutcome::Timeout),
@@ -577,8 +572,16 @@ impl Simulation {
                         if finds || hostile && self.rng.percent(10) {
                             found.insert(KEYS.to_owned(), vec![(*self.rng.pick(&CITIES)).to_owned()]);
                         }
-                        Ok(Success { outputs: process.staged.clone(), keys: found })
+                        Ok(Success { outputs: staged.clone(), keys: found })
                     }
+                };
+                let moved = self.world.moved(&self.world.processes[&attempt]);
+                let result = match result {
+                    Err(report) if report.outcome == AttemptOutcome::Canceled => Err(report),
+                    _ if moved => {
+                        Err(AttemptReport::new(AttemptOutcome::InputsMoved, "an input was changed"))
+                    }
+                    result => result,
                 };
                 let how = result.as_ref().map_or_else(
                     |report| {
@@ -590,9 +593,11 @@ impl Simulation {
                 self.trace.push(Line::Text(format!("{attempt} ends: {how}")));
                 let mut end = end_of(result);
                 if self.rng.percent(10) {
-                    end.checks = warnings(&process.staged);
+                    end.checks = warnings(&staged);
                 }
-                process.phase = ProcessPhase::Ended(end.clone());
+                if let Some(process) = self.world.processes.get_mut(&attempt) {
+                    process.phase = ProcessPhase::Ended(end.clone());
+                }
                 self.tell_end(attempt, end);
             }
             ProcessPhase::Ended(end) => {
@@ -600,6 +605,41 @@ impl Simulation {
                 self.tell_end(attempt, end);
             }
         }
+    }
+
+    /// Its inputs are looked at when an attempt is about to start.
+    fn prepare(&mut self, attempt: AttemptId) {
+        let Some(process) = self.world.processes.get(&attempt) else { return };
+        let (sightings, marks) = self.world.look_before(&process.spec, &self.core.state);
+        let life = self.life;
+        if !sightings.seen.is_empty() {
+            self.note(format!("{attempt} is about to start: {} seen", sightings.seen.len()));
+            self.step(Input::Sightings(sightings));
+        }
+        if self.life != life {
+            return;
+        }
+        match (self.world.processes.get_mut(&attempt), marks) {
+            (Some(process), Some(marks)) => {
+                process.marks = marks;
+                process.phase = ProcessPhase::Waiting;
+            }
+            (_, Some(_)) => {}
+            (_, None) => {
+                self.note(format!("{attempt} finds inputs moved"));
+                self.world.processes.remove(&attempt);
+                let report = AttemptReport::new(AttemptOutcome::InputsMoved, "an input was changed");
+                self.step(Input::AttemptEnded { attempt, end: end_of(Err(report)) });
+            }
+        }
+    }
+
+    /// An attempt reads each of its inputs with this chance, in percent.
+    fn read(&mut self, attempt: AttemptId, chance: u64) {
+        let Some(mut process) = self.world.processes.remove(&attempt) else { return };
+        let rng = &mut self.rng;
+        self.world.read(&mut process, &self.core.state.symbols, || rng.percent(chance));
+        self.world.processes.insert(attempt, process);
     }
 
     pub(super) fn publish(&mut self) {
@@ -668,9 +708,16 @@ impl Simulation {
         if self.rng.percent(30) {
             wanted.class = PriorityClass::Backfill;
         }
+        wanted.as_of = self.sometimes_past();
         let seen = if self.rng.percent(80) { self.look(&target, refresh) } else { Sightings::default() };
         self.note(format!("want {target} {refresh:?}, {} seen", seen.seen.len()));
         self.step(Input::CreateWant(wanted, seen));
+    }
+
+    /// Mostly none, which means now; else an instant of the last days.
+    fn sometimes_past(&mut self) -> Option<Timestamp> {
+        let hours = self.rng.below(72) as i64;
+        self.rng.percent(10).then(|| self.now - SignedDuration::from_hours(hours))
     }
 
     fn plan(&mut self) {
@@ -680,6 +727,7 @@ impl Simulation {
         if self.rng.percent(20) {
             request.expires_seconds = Some(self.rng.below(100) as u64);
         }
+        request.as_of = self.sometimes_past();
         let seen = if self.rng.percent(80) { self.look(&target, refresh) } else { Sightings::default() };
         self.note(format!("plan {target} {refresh:?}, {} seen", seen.seen.len()));
         self.step(Input::CreatePlan(request, seen));
@@ -1020,20 +1068,12 @@ impl Simulation {
             }
             return;
         }
-        // What is read from a file that somebody changed unseen, nobody can know: it is seen at once.
-        self.end_turn();
-        let before = self.world.files[&path].clone();
         let version = format!("x{}", self.world.fresh());
         self.note(format!("{path} is altered: {version}"));
         let mark = self.world.write(&path, version.clone());
-        let seen = vec![Sighting::Content { dataset: ix, key, version, mark }];
-        let held = self.log.len();
-        self.hostile = false;
-        self.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }));
-        self.hostile = true;
-        if self.log.len() == held {
-            // Not known to be there, so not told apart either.
-            self.world.files.insert(path, before);
+        if self.rng.percent(50) {
+            let seen = vec![Sighting::Content { dataset: ix, key, version, mark }];
+            self.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }));
         }
     }
 }

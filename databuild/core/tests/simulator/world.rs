@@ -20,18 +20,50 @@ pub struct File {
     pub mark: u64,
 }
 
-/// An attempt at the executor.
+/// An attempt on its way to the executor, or there.
 #[derive(Debug, Clone)]
 pub struct Process {
     pub spec: AttemptSpec,
-    /// What it makes of what it read when it was ordered.
-    pub staged: Vec<OutputRecord>,
+    /// Each partition that it makes, with what that is made from: names of inputs and texts of partitions.
+    needs: Vec<(PartitionKey, Vec<(String, String)>)>,
+    /// Marks of the files that it reads, by path, as they were when it started.
+    pub marks: BTreeMap<String, u64>,
+    /// What it has read so far, by the partition's text.
+    pub read: BTreeMap<String, String>,
     pub phase: ProcessPhase,
     pub cancel: bool,
 }
 
+impl Process {
+    pub fn new(spec: AttemptSpec, symbols: &Symbols) -> Process {
+        let (graph, job) = (&spec.graph.graph, spec.graph.graph.job(spec.job));
+        let extents = graph.extents(spec.as_of, symbols);
+        let mut needs = Vec::new();
+        for key in spec.set.iter() {
+            let single = PartitionSet::single(spec.set.shape(), &key);
+            let mut read = Vec::new();
+            for (at, input) in job.inputs.iter().enumerate() {
+                for key in graph.inputs_of(&extents, spec.job, at, &single).iter() {
+                    let text = graph.dataset(input.dataset).partition_text(&key, symbols);
+                    read.push((input.name.clone(), text));
+                }
+            }
+            needs.push((key, read));
+        }
+        let (marks, read) = (BTreeMap::new(), BTreeMap::new());
+        Process { spec, needs, marks, read, phase: ProcessPhase::Ordered, cancel: false }
+    }
+
+    /// Whether the executor has it, so that it survives the server.
+    pub fn is_handed_over(&self) -> bool {
+        !matches!(self.phase, ProcessPhase::Ordered)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub enum ProcessPhase {
+    /// Nobody has looked at its inputs yet.
+    Ordered,
     Waiting,
     Running,
     Ended(databuild_core::decide::AttemptEnd),
@@ -86,36 +118,63 @@ impl World {
         }
     }
 
-    /// What an attempt makes from what it finds; or the inputs it does not find.
-    pub fn read(&self, spec: &AttemptSpec, symbols: &Symbols) -> Result<Vec<OutputRecord>, Vec<Sighting>> {
-        let graph = &spec.graph.graph;
-        let mut missing = Vec::new();
-        for (_, ix, set) in &spec.inputs {
-            let gone = set.iter().filter(|key| self.version(graph, *ix, key, symbols).is_none());
-            missing.extend(gone.map(|key| Sighting::Gone(*ix, key)));
+    /// A look at what an attempt reads when it is about to start: what was seen, and the marks of its files; none if
+    /// something is not what the state said when it was leased.
+    pub fn look_before(
+        &self,
+        spec: &AttemptSpec,
+        state: &State,
+    ) -> (Sightings, Option<BTreeMap<String, u64>>) {
+        let reads = spec.reads();
+        let same =
+            |(ix, set): &(DatasetIx, PartitionSet)| Some((state.same_place(&spec.graph, *ix)?, set.clone()));
+        let here: Vec<_> = reads.iter().filter_map(same).collect();
+        let sightings = self.look_at(state, &here);
+        let wanted =
+            |ix: &DatasetIx, key: &PartitionKey| here.iter().any(|(of, set)| of == ix && set.contains(key));
+        let moved = sightings.seen.iter().any(|sighting| match sighting {
+            Sighting::Gone(ix, key) => wanted(ix, key),
+            Sighting::Content { dataset, key, version, .. } => {
+                let facts = state.dataset(*dataset);
+                let same = facts.entries.get(key).is_some_and(|entry| entry.version == hash64(version));
+                wanted(dataset, key) && !same && !facts.altered.contains(key)
+            }
+        });
+        if moved || spec.held(state) != spec.held {
+            return (sightings, None);
         }
-        if !missing.is_empty() {
-            return Err(missing);
+        let mut marks = BTreeMap::new();
+        for (ix, set) in &reads {
+            let dataset = spec.graph.graph.dataset(*ix);
+            for path in set.iter().filter_map(|key| dataset.partition_path(&key, &state.symbols)) {
+                let Some(file) = self.files.get(&path) else { return (sightings, None) };
+                marks.insert(path, file.mark);
+            }
         }
-        let job = graph.job(spec.job);
-        let extents = graph.extents(spec.as_of, symbols);
-        let mut made = Vec::new();
-        for key in spec.set.iter() {
-            let single = PartitionSet::single(spec.set.shape(), &key);
-            let mut read = Vec::new();
-            for (at, input) in job.inputs.iter().enumerate() {
-                for key in graph.inputs_of(&extents, spec.job, at, &single).iter() {
-                    let text = graph.dataset(input.dataset).partition_text(&key, symbols);
-                    let version = self.version(graph, input.dataset, &key, symbols);
-                    read.push((input.name.clone(), text, version.expect("it was looked for")));
+        (sightings, Some(marks))
+    }
+
+    /// Whether a file that an attempt read was written or removed since it started.
+    pub fn moved(&self, process: &Process) -> bool {
+        let same =
+            |(path, mark): (&String, &u64)| self.files.get(path).is_some_and(|file| file.mark == *mark);
+        !process.marks.iter().all(same)
+    }
+
+    /// An attempt reads more of its inputs, each if it is `chosen`.
+    pub fn read(&self, process: &mut Process, symbols: &Symbols, mut chosen: impl FnMut() -> bool) {
+        let graph = &process.spec.graph.graph;
+        for (_, ix, set) in &process.spec.inputs {
+            for key in set.iter() {
+                let text = graph.dataset(*ix).partition_text(&key, symbols);
+                if process.read.contains_key(&text) || !chosen() {
+                    continue;
+                }
+                if let Some(version) = self.version(graph, *ix, &key, symbols) {
+                    process.read.insert(text, version);
                 }
             }
-            made.extend(job.outputs.iter().map(|ix| {
-                let text = graph.dataset(*ix).partition_text(&key, symbols);
-                output(&text, &made_version(job, &spec.params, &text, &read))
-            }));
         }
-        Ok(made)
     }
 
     /// What `key` of `job` would be made of as things are; none if something is lacking.
@@ -199,6 +258,25 @@ impl World {
         }
         Sightings { graph: Some(registered.id.clone()), seen, unseen: Vec::new() }
     }
+}
+
+/// What an attempt makes from what it has read; none if something was not there.
+pub fn staged(process: &Process, symbols: &Symbols) -> Option<Vec<OutputRecord>> {
+    let spec = &process.spec;
+    let graph = &spec.graph.graph;
+    let job = graph.job(spec.job);
+    let mut made = Vec::new();
+    for (key, needs) in &process.needs {
+        let mut read = Vec::new();
+        for (name, text) in needs {
+            read.push((name.clone(), text.clone(), process.read.get(text)?.clone()));
+        }
+        made.extend(job.outputs.iter().map(|ix| {
+            let text = graph.dataset(*ix).partition_text(key, symbols);
+            output(&text, &made_version(job, &spec.params, &text, &read))
+        }));
+    }
+    Some(made)
 }
 
 /// A partition's text before its dataset was moved: names after the first end in `~NUMBER`.

@@ -161,10 +161,12 @@ impl Workspace {
         }
     }
 
-    /// The data of an external partition is there with this content.
+    /// The data of external partitions is there with this content.
     pub fn observe(&mut self, partition: &str, version: &str) {
-        let (dataset, key) = self.core.state.resolve_one(partition).expect("an external partition");
-        self.see(vec![Sighting::Content { dataset, key, version: version.to_owned(), mark: 0 }]);
+        let (dataset, set) =
+            self.core.state.resolve_at(partition, self.now).expect("partitions of an external dataset");
+        let content = |key| Sighting::Content { dataset, key, version: version.to_owned(), mark: 0 };
+        self.see(set.iter().map(content).collect());
     }
 
     /// The file of a partition is gone.
