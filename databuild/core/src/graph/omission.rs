@@ -92,7 +92,7 @@ impl Graph {
             let omitted = self.left_out(extents, input.dataset, &needed);
             let side = self.side_of_omitted(input.dataset);
             let lacks = !omitted.is_empty() && input.mapping.edge(side) == rule;
-            lacks.then(|| Lack { input: number, side, rule, what: Lacking::LeftOut(omitted) })
+            lacks.then_some(Lack { input: number, side, rule, what: Lacking::LeftOut(omitted) })
         })
     }
 
