@@ -63,13 +63,16 @@ class Server(Scenario):
             self.assertNotIn(self.ws.server()["token"].encode(), content, path)
 
     def test_inherited_value(self):
-        """another value of an inherited variable makes its job's outputs stale; the same one does not"""
+        """another value of an inherited variable, or none, makes its job's outputs stale; the same one does not"""
         self.ws.cli("build", "probe/seen", env={"E2E_INHERITED": "one"}).expect(0)
         again = self.ws.cli("build", "probe/seen", env={"E2E_INHERITED": "one"}).expect(0)
         self.assertSays(again, "nothing to build")
         changed = self.ws.cli("build", "probe/seen", env={"E2E_INHERITED": "two"}).expect(0)
         self.assertSays(changed, "1 partition built")
         self.assertIn("E2E_INHERITED=two\n", read(self.ws.at("out", "seen.txt")))
+        unset = self.ws.cli("build", "probe/seen").expect(0)
+        self.assertSays(unset, "1 partition built")
+        self.assertNotIn("E2E_INHERITED", read(self.ws.at("out", "seen.txt")))
 
     def test_stale_file(self):
         """a server file that names a living process of somebody else starts a server and harms nobody"""

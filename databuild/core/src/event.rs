@@ -571,6 +571,8 @@ pub enum PlanRowKind {
     UnderWay,
     /// It cannot be built, or is external and not there.
     Blocked,
+    /// An edge rule leaves it out.
+    LeftOut,
 }
 
 /// What a plan rests on, as digests of the state at its time.

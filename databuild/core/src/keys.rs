@@ -46,6 +46,39 @@ pub fn key_fault(text: &str) -> Option<&'static str> {
     }
 }
 
+/// The same for a key that is to be added: nobody should have to tell two keys apart that look alike. What was added
+/// before this was asked, or is listed in a graph, stays.
+#[must_use]
+pub fn new_key_fault(text: &str) -> Option<&'static str> {
+    let invisible = || text.chars().any(is_invisible).then_some("it has an invisible character in it");
+    key_fault(text).or_else(invisible)
+}
+
+/// Whether a character shows nothing by itself and has no part in how words or emoji are written: marks of byte order,
+/// of direction and of places where a line may break, fillers and tags.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// A text from anywhere as a message shows it: what is hostile in it is escaped, and its end is cut off.
 #[must_use]
 pub fn shown(text: &str) -> String {

@@ -4,7 +4,7 @@
 //! and it may only speak of the run's own outputs and of what the job declares. One bad line makes the
 //! attempt fail, with the line's number, since what it was meant to say is not known.
 
-use crate::keys::{key_fault, shown};
+use crate::keys::{new_key_fault, shown};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -210,7 +210,7 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
                         return Err(ReportError::NotMySpace { line: number, space, declared });
                     }
                 };
-                if let Some(fault) = key_fault(&key) {
+                if let Some(fault) = new_key_fault(&key) {
                     return Err(ReportError::BadKey { line: number, key: shown(&key), fault });
                 }
                 report.keys.entry(space).or_default().push(key);

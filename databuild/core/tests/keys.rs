@@ -321,6 +321,7 @@ fn hostile_texts_are_refused_and_shown_escaped() {
         ("a=b", "cannot be a key: it has `/`, `=`, `+`"),
         ("a b", "cannot be a key: it has a space"),
         ("--dry-run", "cannot be a key: it begins with"),
+        ("\u{feff}a", "`\\u{feff}a` cannot be a key: it has an invisible character"),
         (long.as_str(), "… (10240 bytes)` cannot be a key: it is longer than 255 bytes"),
     ] {
         let refusal = workspace.add(&["good", key]).unwrap_err();

@@ -26,6 +26,9 @@ pub struct DatasetSummary {
     pub building: u64,
     /// Missing or stale, and the last run failed.
     pub failed: u64,
+    /// An edge rule leaves them out.
+    #[serde(default)]
+    pub left_out: u64,
 }
 
 /// State of one partition, in a word.
@@ -44,6 +47,8 @@ pub enum PartitionState {
     Stale,
     /// Not current, and the last run for it failed.
     Failed,
+    /// An edge rule leaves it out: no run makes it, and that is no error.
+    LeftOut,
 }
 
 /// A partition in a list.
@@ -64,7 +69,7 @@ pub struct PartitionRow {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_zero(number: &u64) -> bool {
+pub(super) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
@@ -81,6 +86,9 @@ pub struct Why {
     pub job: Option<String>,
     /// The run that made it.
     pub run: Option<String>,
+    /// The label that its job had then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_job: Option<String>,
     /// When, RFC 3339.
     pub built_at: Option<String>,
     /// Its data version.

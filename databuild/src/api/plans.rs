@@ -100,6 +100,9 @@ pub struct PlanView {
     pub groups: Vec<PlanGroup>,
     /// What cannot be built, and why.
     pub blocked: Vec<PlanGroup>,
+    /// Of what was asked for: what edge rules leave out, and which.
+    #[serde(default)]
+    pub left_out: Vec<PlanGroup>,
     /// How long it may take.
     pub estimate: Estimate,
     /// The last event this reflects.

@@ -116,6 +116,9 @@ pub struct WantDetail {
     pub progress: Option<Progress>,
     /// Why it failed: first causes, at most ten.
     pub causes: Vec<String>,
+    /// How many of the partitions that it asks for edge rules leave out; absent while it is open, and if there are none.
+    #[serde(default, skip_serializing_if = "super::partitions::is_zero")]
+    pub left_out: u64,
     /// The archive that it is in, by its file name; absent if it is not archived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,

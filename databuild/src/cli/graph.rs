@@ -96,16 +96,18 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Registers the graph, unless the server follows it already. All code is stored first: a server
-/// never learns of a graph whose code may vanish.
+/// Registers the graph, unless the server follows it already. A graph with programs that inherit variables is
+/// registered each time: their values belong to it, and so does that a variable is not set.
+/// All code is stored first: a server never learns of a graph whose code may vanish.
 pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<(), CliError> {
     let file = built.parse()?;
-    let inherited = inherited(&file);
     let now: api::GraphId = client.get("/api/v1/graph/id")?;
     let known = now.graph == Some(GraphId::of(&built.content).0);
-    if known && inherited.is_empty() && is_stored(store, &file) {
+    let inherits = file.programs().any(|program| !program.env_inherit.is_empty());
+    if known && !inherits && is_stored(store, &file) {
         return Ok(());
     }
+    let inherited = inherited(&file);
     let sources = store_code(store, built, &file)?;
     let code_store = Some(store.root().display().to_string());
     let request = RegisterRequest { content: built.content.clone(), sources, inherited, code_store };
@@ -137,7 +139,7 @@ pub fn parse_content(content: &str, from: &str) -> Result<GraphFile, CliError> {
     })
 }
 
-/// Values of the environment that programs of a graph inherit.
+/// Values of the environment that programs of a graph inherit. A variable that is not set has none.
 pub fn inherited(file: &GraphFile) -> BTreeMap<String, EnvValue> {
     file.programs()
         .flat_map(|program| program.env_inherit)

@@ -9,6 +9,7 @@
 
 use super::error::{CliError, Kind};
 use super::exit_code;
+use databuild_core::keys::is_invisible;
 use indicatif::MultiProgress;
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::io::Errno;
@@ -121,13 +122,10 @@ fn put(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// A text as it can be shown: what would move the cursor, color, ring or turn the direction of writing is spelled out,
-/// as `\u{1b}`. Line ends and tabs stay.
+/// A text as it can be shown: what would move the cursor, color, ring, turn the direction of writing or show nothing is
+/// spelled out, as `\u{1b}`. Line ends and tabs stay.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let harmful = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_invisible(c);
     if !text.contains(harmful) {
         return Cow::Borrowed(text);
     }
@@ -356,6 +354,11 @@ mod tests {
     #[test]
     fn nothing_that_is_shown_commands_the_terminal() {
         assert_eq!(shown("é 日本\n\tplain"), "é 日本\n\tplain");
+        assert_eq!(shown("\u{feff}c"), r"\u{feff}c");
+        assert_eq!(
+            shown("❤\u{fe0f} \u{646}\u{645}\u{6cc}\u{200c}\u{62e}"),
+            "❤\u{fe0f} \u{646}\u{645}\u{6cc}\u{200c}\u{62e}"
+        );
         let hostile = "\x1b[2J\x1b]0;title\x07a\rb\u{202e}c\u{9b}31m";
         assert_eq!(shown(hostile), r"\u{1b}[2J\u{1b}]0;title\u{7}a\u{d}b\u{202e}c\u{9b}31m");
     }

@@ -122,8 +122,15 @@ impl Tally {
         lines
     }
 
-    /// What came of a want with that `refresh`, and how long that took.
-    pub fn result(&self, satisfied: bool, refresh: &str, took: &str) -> String {
+    /// What came of a want with that `refresh`, of which so many partitions are left out, and how long that took.
+    pub fn result(&self, satisfied: bool, refresh: &str, left_out: u64, took: &str) -> String {
+        let left_out_too = match left_out {
+            0 => String::new(),
+            count => format!(", {} left out", output::count(count, "partition")),
+        };
+        if satisfied && self.built() == 0 && left_out > 0 {
+            return format!("nothing to build{left_out_too} (checked in {took})");
+        }
         if satisfied && self.built() == 0 {
             let nothing = match refresh {
                 "missing" => "nothing is missing, and what is stale stays as it is",
@@ -138,7 +145,7 @@ impl Tally {
         if self.skipped(None) > 0 {
             text.push_str(&format!(", {} skipped", output::count(self.skipped(None), "partition")));
         }
-        format!("{text} in {took}")
+        format!("{text}{left_out_too} in {took}")
     }
 
     /// Where to look when a want was not satisfied.
@@ -146,7 +153,8 @@ impl Tally {
         let look = match self.failed_runs.first() {
             Some(run) if self.failed_runs.len() == 1 => format!("databuild logs {run}"),
             Some(run) => format!("databuild runs --state failed; databuild logs {run}"),
-            None => format!("databuild why {want}"),
+            // Nothing ran that could be tried again.
+            None => return format!("databuild why {want}"),
         };
         look + "; build again to retry"
     }
@@ -178,13 +186,21 @@ mod tests {
     #[test]
     fn the_result_counts_what_was_built_and_names_what_failed() {
         let nothing = told(&[]);
-        assert_eq!(nothing.result(true, "stale", "1 ms"), "up to date, nothing to build (checked in 1 ms)");
         assert_eq!(
-            nothing.result(true, "missing", "1 ms"),
+            nothing.result(true, "stale", 0, "1 ms"),
+            "up to date, nothing to build (checked in 1 ms)"
+        );
+        assert_eq!(
+            nothing.result(true, "missing", 0, "1 ms"),
             "nothing is missing, and what is stale stays as it is (checked in 1 ms)"
         );
-        assert_eq!(nothing.result(false, "stale", "1.0 s"), "0 partitions built in 1.0 s");
-        assert_eq!(nothing.more("w1"), "databuild why w1; build again to retry");
+        assert_eq!(nothing.result(false, "stale", 0, "1.0 s"), "0 partitions built in 1.0 s");
+        assert_eq!(nothing.more("w1"), "databuild why w1");
+        // What is left out is not there, so it is not up to date either.
+        assert_eq!(
+            nothing.result(true, "stale", 1, "1 ms"),
+            "nothing to build, 1 partition left out (checked in 1 ms)"
+        );
 
         let one = told(&[
             ("built", Some(3), "r1"),
@@ -194,13 +210,14 @@ mod tests {
             ("given_up", Some(2), "r3"),
         ]);
         assert_eq!(
-            one.result(false, "stale", "1.0 s"),
+            one.result(false, "stale", 0, "1.0 s"),
             "4 partitions built, 1 run failed, 2 partitions skipped in 1.0 s"
         );
+        assert!(one.result(true, "stale", 2, "1.0 s").ends_with(", 2 partitions left out in 1.0 s"));
         assert_eq!(one.more("w1"), "databuild logs r3; build again to retry");
 
         let two = told(&[("failed", None, "r3"), ("retry", None, "r5"), ("failed", None, "r4")]);
-        assert_eq!(two.result(false, "stale", "1.0 s"), "0 partitions built, 2 runs failed in 1.0 s");
+        assert_eq!(two.result(false, "stale", 0, "1.0 s"), "0 partitions built, 2 runs failed in 1.0 s");
         assert_eq!(two.more("w1"), "databuild runs --state failed; databuild logs r3; build again to retry");
     }
 

@@ -132,9 +132,12 @@ fn verdict(
         (Some(cause), _) => (cause.outcome, cause.message),
         (None, own) => (AttemptOutcome::Failure { permanent }, own.unwrap_or_default()),
     };
-    let message = match failed.len() {
-        0 => format!("all {total} partitions are done, and then: {message}"),
-        some => format!("{some} of {total} partitions failed: {message}"),
+    let message = match (failed.len(), total) {
+        // What is left of a batch may be one partition.
+        (1, 1) => message,
+        (0, 1) => format!("the partition is done, and then: {message}"),
+        (0, _) => format!("all {total} partitions are done, and then: {message}"),
+        (some, _) => format!("{some} of {total} partitions failed: {message}"),
     };
     let hopeless = failed.iter().filter(|failed| failed.permanent);
     let hopeless = hopeless.map(|failed| failed.partition.clone()).collect();
@@ -246,6 +249,14 @@ mod tests {
         let late = AttemptReport::new(AttemptOutcome::Timeout, "out of time");
         let message = "2 of 3 partitions failed: out of time";
         assert_eq!(brought(&[1, 2], &done(&[2]), Some(late)), some(&[2], &[], message));
+    }
+
+    #[test]
+    fn of_one_partition_nothing_is_counted() {
+        let failed = Failed { partition: "a".to_owned(), permanent: false, message: None };
+        assert_eq!(verdict(exit_code(), Vec::new(), &[failed], 1).message, "exit code 3");
+        let done = verdict(exit_code(), Vec::new(), &[], 1).message;
+        assert_eq!(done, "the partition is done, and then: exit code 3");
     }
 
     #[test]

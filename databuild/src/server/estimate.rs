@@ -29,7 +29,7 @@ pub(super) fn of(
                 counts.entry(&row.job).or_default().0 += row.count
             }
             PlanRowKind::IfChanged => counts.entry(&row.job).or_default().1 += row.count,
-            PlanRowKind::Blocked => {}
+            PlanRowKind::Blocked | PlanRowKind::LeftOut => {}
         }
     }
     let graph = state.graph.as_ref().map(|registered| &registered.graph);

@@ -61,7 +61,7 @@ impl<'r> Lines<'r> {
             Event::AttemptStarted(event) => self.of_attempt(seq, "started", event.attempt, "")?,
             Event::AttemptEnded(event) => self.of_end(seq, event)?,
             Event::Checked(event) => self.of_checks(seq, event)?,
-            Event::Materialized(event) => self.of_data(seq, event)?,
+            Event::Materialized(event) => return self.of_data(seq, event),
             Event::WorkCutOff(event) => {
                 let message = "its inputs came out as they were";
                 return Ok(self.of_work(seq, "unchanged", &event.partitions, message));
@@ -110,21 +110,34 @@ impl<'r> Lines<'r> {
         Ok(Some(self.line(seq, "warning", Some(event.attempt.run), &part, &message)))
     }
 
-    fn of_data(&mut self, seq: Seq, event: &Materialized) -> Result<Option<ProgressLine>, StoreError> {
+    /// A line for what came out with data, and one for what came out empty.
+    fn of_data(&mut self, seq: Seq, event: &Materialized) -> Result<Vec<ProgressLine>, StoreError> {
         let made: SetText = event.outputs.iter().map(|output| output.partition.clone()).collect();
-        let Some(part) = self.own(seq, event.attempt, self.located(&made))? else { return Ok(None) };
-        let mut own = event.outputs.iter().filter(|output| self.is_of(&part, &output.partition));
-        let empty = own.all(|output| output.empty);
-        let message = match part.set.len() {
-            1 => String::new(),
-            made => format!("{made} partitions"),
+        let Some(Part { job, set }) = self.own(seq, event.attempt, self.located(&made))? else {
+            return Ok(Vec::new());
         };
-        let what = if empty { "empty" } else { "built" };
-        let line = self.line(seq, what, Some(event.attempt.run), &part, &message);
+        // Of several outputs of a job, one with data is enough.
+        let mut filled = PartitionSet::empty(set.shape());
+        for output in event.outputs.iter().filter(|output| !output.empty) {
+            let located = self.located_one(&output.partition);
+            if let Some((_, key)) = located.filter(|(_, key)| set.contains(key)) {
+                filled.insert(&key);
+            }
+        }
         let run = self.of_history(event.attempt.run)?;
         let attempt = run.and_then(|run| run.attempts.iter().find(|attempt| attempt.id == event.attempt));
         let wall_ms = attempt.and_then(|attempt| attempt.wall_ms);
-        Ok(Some(ProgressLine { partitions: Some(part.set.len()), wall_ms, ..line }))
+        let empty = set.subtract(&filled);
+        let parts = [("built", filled), ("empty", empty)].into_iter().filter(|(_, set)| !set.is_empty());
+        let lines = parts.map(|(what, set)| {
+            let message = match set.len() {
+                1 => String::new(),
+                made => format!("{made} partitions"),
+            };
+            let line = self.line(seq, what, Some(event.attempt.run), &Part { job, set }, &message);
+            ProgressLine { wall_ms, ..line }
+        });
+        Ok(lines.collect())
     }
 
     /// About all that an attempt makes for the want.
@@ -198,8 +211,10 @@ impl<'r> Lines<'r> {
         if facts.trial || !self.serves(job, &facts) {
             return Ok(None);
         }
-        if self.scope.invokes(job) && self.leased_at(attempt.run)?.is_some_and(|leased| leased < since) {
-            return Ok(None);
+        if let Some((asked, forced)) = self.scope.forced(job).filter(|(_, forced)| forced.intersects(&set)) {
+            if self.leased_at(attempt.run)?.is_some_and(|leased| leased < asked) {
+                set.subtract_with(forced);
+            }
         }
         if self.scope.has_rivals() {
             self.leave_out_repeated(job, &mut set, attempt.run, since)?;
@@ -427,6 +442,31 @@ mod tests {
         }
         assert_eq!(told(&workspace, 1).len(), 2);
         assert_eq!(told(&workspace, 3).len(), 3);
+    }
+
+    #[test]
+    fn a_want_that_forces_is_told_of_its_own_run_alone() {
+        let mut workspace = workspace(false);
+        workspace.want("text/name=a", Refresh::All);
+        start(&mut workspace);
+        workspace.want("text/name=a", Refresh::All);
+        workspace.finish("text/name=a", "v1");
+        start(&mut workspace);
+        workspace.finish("text/name=a", "v2");
+        let own = [line("started", "text/name=a", 1), line("built", "text/name=a", 1)];
+        assert_eq!(told(&workspace, 1), own);
+        assert_eq!(told(&workspace, 2), own);
+    }
+
+    #[test]
+    fn what_comes_out_empty_of_a_batch_is_told_apart() {
+        let mut workspace = workspace(true);
+        wants_at_once(&mut workspace, &["text/name=a+b+c"]);
+        let mut outputs = outputs(&["a", "b", "c"]);
+        outputs[0].empty = true;
+        outputs[2].empty = true;
+        workspace.end("text/name=a+b+c", Ok(Success { outputs, ..Success::default() }));
+        assert_eq!(told(&workspace, 1), [line("built", "text/name=b", 1), line("empty", "text/name=a+c", 2)]);
     }
 
     #[test]

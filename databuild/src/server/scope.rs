@@ -2,6 +2,7 @@
 
 use crate::engine::Snapshot;
 use crate::store::{Reader, StoreError, WantRow, WantWork};
+use databuild_core::event::Refresh;
 use databuild_core::graph::{Job, JobIx, Params};
 use databuild_core::ids::{Seq, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -40,6 +41,8 @@ pub(super) struct Scope {
     said: Vec<(Seq, BTreeMap<JobIx, PartitionSet>)>,
     /// The event that ended it.
     ended: Option<Seq>,
+    /// What it asks for whatever its state: only a run that began after it was asked for is what it waits for.
+    forced: BTreeMap<JobIx, PartitionSet>,
     /// The job that it invokes by hand, and the values that it gives.
     invoked: Option<(JobIx, Params)>,
     /// A want that came after it may have the same work done again.
@@ -56,6 +59,7 @@ impl Scope {
             said: work.said.iter().map(|(seq, texts)| (*seq, by_job(state, texts))).collect(),
             ended: work.ended,
             invoked: invoked.map(|(job, _)| (*job, want.params.clone())),
+            forced: if want.refresh == Refresh::All { targets } else { BTreeMap::new() },
             rivals: state.last_want > want.id,
         }
     }
@@ -70,9 +74,10 @@ impl Scope {
         (!own.is_empty()).then_some((*since, own))
     }
 
-    /// Whether the want invokes that job by hand.
-    pub(super) fn invokes(&self, job: JobIx) -> bool {
-        self.invoked.as_ref().is_some_and(|(invoked, _)| *invoked == job)
+    /// What of a job the want has made whatever its state, and since when: the event that created it.
+    pub(super) fn forced(&self, job: JobIx) -> Option<(Seq, &PartitionSet)> {
+        let (created, _) = self.said.first()?;
+        Some((*created, self.forced.get(&job)?))
     }
 
     /// The values of parameters of the runs that the want waits for.

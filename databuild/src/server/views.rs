@@ -5,6 +5,7 @@ use crate::api::{
 };
 use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind};
 use databuild_core::graph::{Dataset, DatasetIx};
+use databuild_core::mapping::Edge;
 use databuild_core::partition_set::{Order, PartitionKey, PartitionSet};
 use databuild_core::state::{Counts, Standing, State, Verdict, Want};
 
@@ -16,6 +17,8 @@ pub(super) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Op
     let reason = at.reasons.iter().find(|(_, set)| set.contains(key)).map(|(verdict, _)| *verdict);
     let state = if at.building.contains(key) {
         PartitionState::Building
+    } else if at.left_out.contains(key) {
+        PartitionState::LeftOut
     } else if at.failed.contains(key) {
         PartitionState::Failed
     } else if at.missing.contains(key) {
@@ -38,7 +41,7 @@ pub(super) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
 }
 
 fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
-    let Counts { total, current, behind, missing, stale, building, failed } = counts;
+    let Counts { total, current, behind, missing, stale, building, failed, left_out } = counts;
     DatasetSummary {
         dataset: dataset.name.clone(),
         external: dataset.external,
@@ -50,6 +53,7 @@ fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
         stale,
         building,
         failed,
+        left_out,
     }
 }
 
@@ -78,13 +82,22 @@ pub(super) fn rows(
         .map(|(key, partition_state, reason)| PartitionRow {
             partition: state.partition_text(ix, &key),
             state: partition_state,
-            reason: reason.map(|verdict| verdict.code().to_owned()),
+            reason: match reason {
+                Some(Verdict::Missing) if fails(state, ix, &key) => Some("blocked".to_owned()),
+                reason => reason.map(|verdict| verdict.code().to_owned()),
+            },
             source: state.dataset(ix).adopted.contains(&key).then(|| "adopted".to_owned()),
             // The history knows of these.
             warnings: 0,
         })
         .collect();
     (rows, matching.next().is_some())
+}
+
+/// Whether an edge rule says that a partition cannot be made.
+fn fails(state: &State, ix: DatasetIx, key: &PartitionKey) -> bool {
+    let lack = |job| state.graph().lack(state.extents(), job, key);
+    state.graph().dataset(ix).producer.and_then(lack).is_some_and(|lack| lack.rule == Edge::Fail)
 }
 
 /// A plan, grouped by job and reason.
@@ -99,6 +112,8 @@ pub(super) fn plan(shown: PlanCreated, kept: bool, estimate: Estimate, seq: u64)
     };
     let (blocked, rows): (Vec<_>, Vec<_>) =
         shown.rows.into_iter().partition(|row| row.kind == PlanRowKind::Blocked);
+    let (left_out, rows): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.kind == PlanRowKind::LeftOut);
     PlanView {
         id: kept.then(|| shown.plan.to_string()),
         expires_at: kept.then(|| shown.expires_at.to_string()),
@@ -110,6 +125,7 @@ pub(super) fn plan(shown: PlanCreated, kept: bool, estimate: Estimate, seq: u64)
         current: shown.current,
         groups: rows.into_iter().map(group).collect(),
         blocked: blocked.into_iter().map(group).collect(),
+        left_out: left_out.into_iter().map(group).collect(),
         estimate,
         seq,
     }

@@ -3,6 +3,7 @@
 mod acceptance;
 mod failure;
 mod inputs;
+mod needs;
 
 use super::lineage::files_changed_since;
 use super::views;
@@ -19,6 +20,7 @@ use databuild_core::state::{State, Verdict};
 use failure::last_failure;
 use inputs::{inputs_used, Used};
 use jiff::Timestamp;
+use needs::needs;
 use std::collections::BTreeSet;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
@@ -43,10 +45,13 @@ pub(super) fn why(
     let shape = state.graph().dataset(ix).shape;
     let at = state.standing(ix, &PartitionSet::single(shape, key));
     let (standing, verdict) = views::state_of(&at, key);
-    let upstream = match state.graph().dataset(ix).producer {
-        Some(job) => upstream(state, reader, (plan, seen), job, key)?,
-        None => Vec::new(),
+    let producer = state.graph().dataset(ix).producer;
+    let upstream = match producer {
+        Some(job) if standing != PartitionState::LeftOut => upstream(state, reader, (plan, seen), job, key)?,
+        _ => Vec::new(),
     };
+    // What is blocked by something upstream is explained by that.
+    let blocked = producer.filter(|_| upstream.is_empty()).and_then(|job| blocked(plan, job, key));
     let state = &*state;
     let graph = state.graph();
     let dataset = graph.dataset(ix);
@@ -85,6 +90,14 @@ pub(super) fn why(
         if standing == PartitionState::Missing {
             causes.splice(0..0, failed_upstream(&upstream));
         }
+        if let Some(cause) = left_out(plan, job, key).filter(|_| standing == PartitionState::LeftOut) {
+            causes.push(cause);
+        }
+        if let Some(cause) = &blocked {
+            // Of what is not there nothing else matters.
+            let at = if standing == PartitionState::Missing { 0 } else { causes.len() };
+            causes.insert(at, cause.clone());
+        }
         inputs_total = used.inputs.len() as u64;
         used.inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
@@ -110,6 +123,9 @@ pub(super) fn why(
             summary(&partition, standing, origin, &causes, &upstream)
         }
     };
+    if let Some(cause) = blocked.filter(|_| standing != PartitionState::Missing) {
+        summary.push_str(&format!("; {}", cause.message));
+    }
     if let Some(said) = accepted.last() {
         summary.push_str(&format!(
             "; {} accepted that an older version of its job made it: {}",
@@ -123,12 +139,18 @@ pub(super) fn why(
         };
         summary.push_str(&format!("; a later run, {id}, {how}: {message}"));
     }
+    // The job may have had another label then, or it was another job.
+    let run_job = match made.as_ref().and_then(|made| made.run) {
+        Some(run) => reader.run(run)?.value.map(|found| found.run.job),
+        None => None,
+    };
     Ok(Why {
         summary,
         partition,
         state: standing,
         job: dataset.producer.map(|job| graph.job(job).label.clone()),
         run: made.as_ref().and_then(|made| Some(made.run?.to_string())),
+        run_job,
         built_at: made.as_ref().map(|made| made.at.to_string()),
         metadata: made
             .as_ref()
@@ -189,6 +211,10 @@ fn summary(
         PartitionState::Empty => {
             return format!("{partition} is current and empty: its job had nothing to produce")
         }
+        PartitionState::LeftOut => {
+            let why = causes.first().map(|cause| format!(": {}", cause.message)).unwrap_or_default();
+            return format!("{partition} is left out{why}");
+        }
         PartitionState::Missing => "missing",
         PartitionState::Building => "being built",
         PartitionState::Stale => "stale",
@@ -235,19 +261,20 @@ fn upstream(
     let mut at = Some((job, key.clone()));
     while let Some((job, key)) = at.take().filter(|_| steps.len() < MOST_STEPS) {
         let single = PartitionSet::single(graph.home(job).shape, &key);
-        for (number, input) in graph.job(job).inputs.iter().enumerate() {
-            // The plan says what is the matter with a job that reads too much to list.
-            let Ok(needed) = graph.inputs_of(state.extents(), job, number, &single) else { continue };
-            let Some(producer) = graph.dataset(input.dataset).producer else {
-                if let Some((set, message)) = unseen(plan, input.dataset, &needed) {
-                    let first = set.first().map(|key| state.partition_text(input.dataset, &key));
+        let so_far = steps.len();
+        for need in needs(state, job, &single) {
+            let (dataset, needed) = (need.dataset, need.set);
+            let Some(producer) = graph.dataset(dataset).producer else {
+                if let Some((set, message)) = unseen(plan, dataset, &needed) {
+                    let first = set.first().map(|key| state.partition_text(dataset, &key));
                     let (partition, cause) = (first.unwrap_or_default(), not_observed(message));
                     steps.push(WhyStep { partition, job: None, count: set.len(), cause });
                     break;
                 }
-                let absent = needed.subtract(&state.dataset(input.dataset).present);
-                if let Some(first) = absent.first() {
-                    let partition = state.partition_text(input.dataset, &first);
+                let absent = needed.subtract(&state.dataset(dataset).present);
+                // What was found and is gone stops nothing: a run finds anew what it needs.
+                if let Some(first) = absent.first().filter(|_| !need.found) {
+                    let partition = state.partition_text(dataset, &first);
                     steps.push(WhyStep { partition, job: None, count: absent.len(), cause: absence() });
                     break;
                 }
@@ -256,9 +283,13 @@ fn upstream(
             // What is outdated itself comes before what merely reads such data.
             let (outdated, all) = work_of(plan, producer, &needed);
             let Some(first) = outdated.first().or_else(|| all.first()) else { continue };
-            steps.push(step(state, reader, planned, (input.dataset, &first), all.len())?);
+            steps.push(step(state, reader, planned, (dataset, &first), all.len())?);
             at = Some((producer, first));
             break;
+        }
+        let is_last = steps.len() == so_far;
+        if let (Some(last), Some(cause)) = (steps.last_mut().filter(|_| is_last), blocked(plan, job, &key)) {
+            last.cause = cause;
         }
     }
     Ok(steps)
@@ -310,6 +341,18 @@ fn work_of(plan: &Plan, job: JobIx, needed: &PartitionSet) -> (PartitionSet, Par
         all.union_with(&set.intersect(needed));
     }
     (outdated, all)
+}
+
+/// Of what no run can make, by the plan to build it.
+fn blocked(plan: &Plan, job: JobIx, key: &PartitionKey) -> Option<WhyCause> {
+    let (.., message) = plan.blocked.iter().find(|(of, set, _)| *of == job && set.contains(key))?;
+    Some(plain("blocked", &format!("it cannot be built: {message}")))
+}
+
+/// Of what was asked for and an edge rule leaves out.
+fn left_out(plan: &Plan, job: JobIx, key: &PartitionKey) -> Option<WhyCause> {
+    let (.., message) = plan.skipped.iter().find(|(of, set, _)| *of == job && set.contains(key))?;
+    Some(plain("left_out", message))
 }
 
 /// Those of `set` that could not be observed, with the first reason.

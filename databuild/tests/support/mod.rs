@@ -25,7 +25,8 @@ echo \"$$ $!\" > pids.new
 mv pids.new pids
 wait
 ";
-const QUICK: &str = "#!/bin/sh\necho \"made $1\"\necho x > \"$1\"\n";
+/// Writes the value of `WHO`, if it is set.
+const QUICK: &str = "#!/bin/sh\necho \"made $1\"\necho \"for ${WHO-nobody}\" > \"$1\"\n";
 
 /// See the module's words.
 pub struct Workspace {
@@ -71,6 +72,14 @@ impl Workspace {
         });
         fs::write(workspace.at("bin/databuild.graph.json"), graph.to_string()).unwrap();
         workspace
+    }
+
+    /// Writes another graph file, as a build by Bazel would.
+    pub fn change_graph(&self, change: impl FnOnce(&mut Value)) {
+        let path = self.at("bin/databuild.graph.json");
+        let mut graph = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        change(&mut graph);
+        fs::write(path, graph.to_string()).unwrap();
     }
 
     /// A path in the folder around the workspace.

@@ -2,7 +2,7 @@
 
 use super::{replan, Out, Refusal, Reply};
 use crate::event::{Event, KeysAdded, KeysRetired};
-use crate::keys::{key_fault, nearest, shown, SOME};
+use crate::keys::{nearest, new_key_fault, shown, SOME};
 use crate::state::State;
 use std::collections::BTreeSet;
 
@@ -36,8 +36,8 @@ pub struct KeyCounts {
 /// No such key space, or a text that cannot be a key.
 pub fn preview_added(state: &State, request: &KeyRequest) -> Result<(KeyCounts, Vec<String>), Refusal> {
     check_space(state, &request.space)?;
-    if let Some((key, fault)) = request.keys.iter().find_map(|key| Some((key, key_fault(key)?))) {
-        let count = request.keys.iter().filter(|key| key_fault(key).is_some()).count();
+    if let Some((key, fault)) = request.keys.iter().find_map(|key| Some((key, new_key_fault(key)?))) {
+        let count = request.keys.iter().filter(|key| new_key_fault(key).is_some()).count();
         return Err(Refusal::BadKey { key: shown(key), fault, more: count - 1 });
     }
     let own = state.symbols.dynamic(&request.space);

@@ -76,7 +76,7 @@ fn drop_old(out: &mut Out) {
     }
 }
 
-/// A plan as it is shown: by job and reason, upstream first, then what cannot be done.
+/// A plan as it is shown: by job and reason, upstream first, then what cannot be done and what is left out.
 #[must_use]
 pub fn rows(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -> Vec<PlanRow> {
     let graph = state.graph();
@@ -101,6 +101,9 @@ pub fn rows(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -
     }
     for (job, set, reason) in &plan.blocked {
         rows.push(row(*job, PlanRowKind::Blocked, "blocked", reason, set));
+    }
+    for (job, set, reason) in &plan.skipped {
+        rows.push(row(*job, PlanRowKind::LeftOut, "left_out", reason, set));
     }
     for (ix, set, fault) in plan.unusable() {
         let asked = targets.iter().find(|(target, _)| *target == ix).map(|(_, wanted)| wanted.intersect(set));

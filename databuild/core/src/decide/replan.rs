@@ -139,7 +139,7 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
             held.subtract_with(&set.subtract(&stays));
         }
     }
-    for (job, set) in &plan.skipped {
+    for (job, set, _) in &plan.skipped {
         if let Some(held) = work.get_mut(job) {
             held.subtract_with(set);
         }

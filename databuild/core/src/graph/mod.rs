@@ -22,7 +22,7 @@ pub use check::check_mappings;
 pub use checks::Check;
 pub use limits::{Pool, RatePolicy, Resource};
 pub use observe::{Observe, Observer, MOST_OBSERVE_MS};
-pub use omission::{Omissions, TooManyInputs};
+pub use omission::{Lack, Lacking, Omissions, TooManyInputs};
 pub use params::{value_fault, Params, LONGEST_VALUE, MOST_PARAMS};
 pub use problem::{GraphProblem, ProblemCode};
 pub use resolve::parse_file;

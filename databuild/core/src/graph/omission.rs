@@ -2,8 +2,12 @@
 //! the same rule as one that reads over the edge of a key space.
 
 use super::{DatasetIx, Extents, Graph, JobIx};
-use crate::mapping::{Edge, Mapping};
-use crate::partition_set::PartitionSet;
+use crate::mapping::{DimRule, Edge, HoleSide, Over};
+use crate::partition_set::{size, PartitionKey, PartitionSet};
+use crate::range_set::RangeSet;
+
+/// Combinations of keys that are looked at to count what is left out, at most. The first time dimension does not count.
+const MOST_COUNTED: u64 = 1_000_000;
 
 /// Partitions of a job that are not made.
 #[derive(Debug, Clone)]
@@ -19,6 +23,33 @@ pub struct Omissions {
 pub struct TooManyInputs {
     /// The dataset.
     pub dataset: DatasetIx,
+}
+
+/// What keeps a partition from being made: something that it needs of an input and that is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// Number of the input among those of the job.
+    pub input: usize,
+    /// The edge at which it lacks.
+    pub side: HoleSide,
+    /// What the input's rule for that edge says: to fail or to skip.
+    pub rule: Edge,
+    /// What there is not.
+    pub what: Lacking,
+}
+
+/// See [`Lack`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lacking {
+    /// Keys of one dimension that the input does not have.
+    Keys {
+        /// The dimension.
+        dim: usize,
+        /// The keys.
+        keys: RangeSet,
+    },
+    /// Partitions of the input that are left out themselves.
+    LeftOut(PartitionSet),
 }
 
 impl Graph {
@@ -55,7 +86,7 @@ impl Graph {
                 continue;
             }
             let readers = input.mapping.dependents_of(&home, &read, &omitted, set);
-            match self.rule_for_omitted(input.dataset, &input.mapping) {
+            match input.mapping.edge(self.side_of_omitted(input.dataset)) {
                 Edge::Clip => {}
                 Edge::Skip => skipped.union_with(&readers),
                 Edge::Fail => failing.union_with(&readers),
@@ -64,6 +95,29 @@ impl Graph {
         // An error is told, even where another rule would have been content to leave it out.
         skipped.subtract_with(&failing);
         Ok(Omissions { failing, skipped })
+    }
+
+    /// Why `job` does not make that partition; none if it does. An error comes before what is left out.
+    #[must_use]
+    pub fn lack(&self, extents: &Extents, job: JobIx, key: &PartitionKey) -> Option<Lack> {
+        [Edge::Fail, Edge::Skip].into_iter().find_map(|rule| self.lack_by(extents, job, key, rule))
+    }
+
+    fn lack_by(&self, extents: &Extents, job: JobIx, key: &PartitionKey, rule: Edge) -> Option<Lack> {
+        let entry = self.job(job);
+        let home = self.side(entry.outputs[0], extents);
+        entry.inputs.iter().enumerate().find_map(|(number, input)| {
+            let read = self.side(input.dataset, extents);
+            if let Some(Over { dim, side, keys }) = input.mapping.keys_over_edge(&home, &read, key, rule) {
+                return Some(Lack { input: number, side, rule, what: Lacking::Keys { dim, keys } });
+            }
+            // What nobody can list has a reason of its own.
+            let needed = input.mapping.inputs_of_one(&home, &read, key).ok()?.needed;
+            let omitted = self.left_out(extents, input.dataset, &needed).ok()?;
+            let side = self.side_of_omitted(input.dataset);
+            let lacks = !omitted.is_empty() && input.mapping.edge(side) == rule;
+            lacks.then_some(Lack { input: number, side, rule, what: Lacking::LeftOut(omitted) })
+        })
     }
 
     /// What `set` of `job` reads of its input at `input`, without what is left out there.
@@ -113,8 +167,59 @@ impl Graph {
         needed
     }
 
-    /// Those of `set` that edge rules leave out.
-    fn left_out(
+    /// How many partitions of a dataset are left out as key spaces stand. Only combinations of keys that make a
+    /// difference are looked at; where these are too many, the answer is 0.
+    #[must_use]
+    pub fn count_left_out(&self, extents: &Extents, ix: DatasetIx) -> u64 {
+        let Some(job) = self.dataset(ix).producer.filter(|_| self.may_omit(ix)) else { return 0 };
+        let deciding = self.deciding(extents, job);
+        let (mut looked_at, mut alike) = (Vec::new(), 1_u64);
+        for (keys, decides) in extents.of(ix).iter().zip(deciding) {
+            let Some(first) = keys.first() else { return 0 };
+            if decides {
+                looked_at.push(keys.clone());
+            } else {
+                looked_at.push(RangeSet::single(first));
+                alike = alike.saturating_mul(keys.len());
+            }
+        }
+        let shape = self.dataset(ix).shape;
+        let rows: Vec<RangeSet> = shape.short_dims().map(|dim| looked_at[dim].clone()).collect();
+        if size(&rows) > MOST_COUNTED {
+            return 0;
+        }
+        let set = PartitionSet::full(shape, &looked_at);
+        // What nobody can list is looked at when it is planned.
+        let skipped = self.omissions(extents, job, &set).map_or(0, |omissions| omissions.skipped.len());
+        skipped.saturating_mul(alike)
+    }
+
+    /// For each dimension of what `job` makes, whether it depends on the key if a partition is made.
+    fn deciding(&self, extents: &Extents, job: JobIx) -> Vec<bool> {
+        let entry = self.job(job);
+        let home = extents.of(entry.outputs[0]);
+        let mut decides = vec![false; home.len()];
+        for input in &entry.inputs {
+            let read = extents.of(input.dataset);
+            let upstream = match self.dataset(input.dataset).producer {
+                Some(producer) if self.may_omit(input.dataset) => self.deciding(extents, producer),
+                _ => vec![false; read.len()],
+            };
+            for ((rule, read), upstream) in input.mapping.rules.iter().zip(read).zip(upstream) {
+                let Some(of) = rule.of() else { continue };
+                // The same key that is always there makes no difference.
+                let alike = matches!(rule, DimRule::Same { .. }) && home[of].is_subset(read);
+                decides[of] |= upstream || !alike;
+            }
+        }
+        decides
+    }
+
+    /// Those of `set` of a dataset that edge rules leave out.
+    ///
+    /// # Errors
+    /// What decides that is too much to list.
+    pub fn left_out(
         &self,
         extents: &Extents,
         ix: DatasetIx,
@@ -137,15 +242,15 @@ impl Graph {
         })
     }
 
-    /// The reader's rule for what is left out of a dataset: it lacks its beginning or its end.
-    fn rule_for_omitted(&self, ix: DatasetIx, reader: &Mapping) -> Edge {
+    /// What a reader lacks of a dataset of which something is left out: its beginning or its end.
+    fn side_of_omitted(&self, ix: DatasetIx) -> HoleSide {
         let at_start = self.dataset(ix).producer.is_some_and(|producer| {
             self.job(producer).inputs.iter().any(|input| input.mapping.before_start == Edge::Skip)
         });
         if at_start {
-            reader.before_start
+            HoleSide::BeforeStart
         } else {
-            reader.after_end
+            HoleSide::AfterEnd
         }
     }
 }

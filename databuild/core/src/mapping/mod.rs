@@ -5,7 +5,7 @@ mod relation;
 mod rule;
 mod validate;
 
-pub use project::{Inputs, Side, TooMany};
+pub use project::{Inputs, Over, Side, TooMany};
 pub use rule::{DimRule, Edge, Mapping};
 pub use validate::{HoleSide, MappingProblem};
 

@@ -6,6 +6,7 @@
 
 use super::relation::Relation;
 use super::rule::{Edge, Mapping};
+use super::validate::HoleSide;
 use crate::keys::KeySpace;
 use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple, MOST_ROWS};
 use crate::range_set::{Key, RangeSet};
@@ -38,6 +39,17 @@ pub struct Inputs {
 /// Outputs need so many partitions of an input at once that no set can list them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
+
+/// Keys that an output needs and that the input does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Over {
+    /// Dimension of the input.
+    pub dim: usize,
+    /// The edge beyond which they are.
+    pub side: HoleSide,
+    /// The keys.
+    pub keys: RangeSet,
+}
 
 impl Mapping {
     /// What the outputs in `set` need.
@@ -140,6 +152,16 @@ impl Mapping {
         }
         let image = |relation: &Relation| relation.image(&relation.of().map_or_else(RangeSet::new, single));
         Ok(relations.iter().map(image).collect())
+    }
+
+    /// The keys that one output partition needs over an edge with that rule, in the first dimension that has any.
+    #[must_use]
+    pub fn keys_over_edge(&self, out: &Side, input: &Side, key: &PartitionKey, edge: Edge) -> Option<Over> {
+        let relations = Relation::all(self, out, input);
+        relations.iter().enumerate().find_map(|(dim, relation)| {
+            let (side, keys) = relation.keys_over_edge(self, edge, relation.of().map(|of| key.keys()[of]))?;
+            Some(Over { dim, side, keys })
+        })
     }
 
     /// Outputs of `among` that exist and need some partition of `set`, without those that edges fail or skip.

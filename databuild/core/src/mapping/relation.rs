@@ -6,6 +6,7 @@
 
 use super::project::Side;
 use super::rule::{DimRule, Edge, Mapping};
+use super::validate::HoleSide;
 use crate::keys::KeySpace;
 use crate::range_set::{Key, RangeSet};
 use crate::time::{Granularity, TimeSpace};
@@ -180,6 +181,34 @@ impl<'a> Relation<'a> {
                 before && i64::from(key) < inside.first || after && i64::from(key) > inside.last
             }
         }
+    }
+
+    /// The keys that one output key needs over an edge with the rule `edge`; for fixed relations, that all need.
+    pub(super) fn keys_over_edge(
+        &self,
+        mapping: &Mapping,
+        edge: Edge,
+        key: Option<Key>,
+    ) -> Option<(HoleSide, RangeSet)> {
+        if !self.is_over_edge(mapping, edge, key) {
+            return None;
+        }
+        let needed = match (&self.kind, key) {
+            (Kind::Fixed(fixed), _) => fixed.clone(),
+            (_, Some(key)) => {
+                let (first, last) = self.span(key);
+                clamped(first, last)
+            }
+            (_, None) => RangeSet::new(),
+        };
+        let strange = needed.subtract(self.extent);
+        let Some(space) = self.input.time() else { return Some((HoleSide::AfterEnd, strange)) };
+        let from_start = RangeSet::range(space.start(), Key::MAX);
+        let before = strange.subtract(&from_start);
+        if mapping.before_start == edge && !before.is_empty() {
+            return Some((HoleSide::BeforeStart, before));
+        }
+        Some((HoleSide::AfterEnd, strange.intersect(&from_start)))
     }
 
     /// The last input period that exists, or the one before the first if there are none.

@@ -1,5 +1,6 @@
 //! What a mapping says, as declared.
 
+use super::validate::HoleSide;
 use crate::keys::KeySpace;
 use crate::range_set::RangeSet;
 
@@ -104,6 +105,15 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// What happens to an output that needs a key over that edge.
+    #[must_use]
+    pub fn edge(&self, side: HoleSide) -> Edge {
+        match side {
+            HoleSide::BeforeStart => self.before_start,
+            HoleSide::AfterEnd => self.after_end,
+        }
+    }
+
     /// The mapping that needs whatever this one needs at any instant.
     #[must_use]
     pub fn ever(&self) -> Mapping {

@@ -92,7 +92,7 @@ pub enum MappingProblem {
 }
 
 /// Over which edge a mapping reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HoleSide {
     /// Before the start of the input's key space.
     BeforeStart,

@@ -7,6 +7,7 @@
 
 mod closure;
 mod ground;
+mod lack;
 mod plan;
 mod unseen;
 

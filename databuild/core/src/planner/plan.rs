@@ -1,6 +1,7 @@
 //! The downstream walk: which partitions of a closure are to be built, and why.
 
 use super::closure::{closure_of, Closure, FoundInput, Unreadable};
+use super::lack::{failing_reason, left_out_reason};
 use super::unseen::Unseen;
 use crate::event::Refresh;
 use crate::graph::{DatasetIx, Input, JobIx, TooManyInputs};
@@ -61,8 +62,8 @@ pub struct Plan {
     pub jobs: Vec<JobPlan>,
     /// Partitions nobody can build, with the reason for people.
     pub blocked: Vec<(JobIx, PartitionSet, String)>,
-    /// Targets left out because an edge rule says so.
-    pub skipped: Vec<(JobIx, PartitionSet)>,
+    /// Targets left out because an edge rule says so, with the reason for people.
+    pub skipped: Vec<(JobIx, PartitionSet, String)>,
     /// External partitions that were asked for, or are read, and are not there.
     pub absent: Vec<(DatasetIx, PartitionSet)>,
     /// The same, there and tainted: nothing is made from them.
@@ -480,7 +481,8 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
         current += seen.intersect(&facts.present).subtract(&facts.unsound()).len();
     }
     unread.retain(|look| !look.set.is_empty());
-    let skipped = matters.skipped.clone();
+    let left_out = |(ix, set): &(JobIx, PartitionSet)| (*ix, set.clone(), left_out_reason(state, *ix, set));
+    let skipped = matters.skipped.iter().map(left_out).collect();
     let plan = Plan { jobs, blocked, skipped, absent, tainted, unseen, unread, current };
     (plan, Walked { changing, unknown, dead })
 }
@@ -537,10 +539,7 @@ fn unreadable_reason(state: &State, job: JobIx, set: &PartitionSet, why: Unreada
             entry.label
         );
     }
-    format!(
-        "{first} needs keys that its inputs do not have (yet); say before_start or after_end = \"clip\" or \"skip\" in {}",
-        entry.label
-    )
+    failing_reason(state, job, set)
 }
 
 /// Says what was not seen, and why.

@@ -4,15 +4,17 @@
 
 use super::staleness::Verdict;
 use super::State;
-use crate::graph::{DatasetIx, Job};
-use crate::mapping::TooMany;
-use crate::partition_set::{size, PartitionSet};
+use crate::graph::{DatasetIx, JobIx, TooManyInputs};
+use crate::partition_set::{size, PartitionKey, PartitionSet};
 
 /// Sets of a dataset's partitions by state, within some set. Exact: suspects are compared first.
 #[derive(Debug)]
 pub struct Standing {
     /// A run makes them.
     pub building: PartitionSet,
+    /// Edge rules leave them out: no run makes them as key spaces stand, and nobody reads what they hold. In no other
+    /// set but `building`.
+    pub left_out: PartitionSet,
     /// Of what is missing or stale: the last run failed.
     pub failed: PartitionSet,
     /// They are not there.
@@ -42,6 +44,8 @@ pub struct Counts {
     pub building: u64,
     /// As in [`Standing`], without those that are being built.
     pub failed: u64,
+    /// As in [`Standing`], without those that are being built.
+    pub left_out: u64,
 }
 
 /// What is on record of a dataset, and where that stands.
@@ -53,14 +57,14 @@ struct Known {
 }
 
 impl Known {
-    /// Of `total` partitions; what nothing is known of is missing.
-    fn counts(&self, total: u64) -> Counts {
+    /// Of `total` partitions, of which so many are left out; what else nothing is known of is missing.
+    fn counts(&self, total: u64, left_out: u64) -> Counts {
         let Standing { building, failed, missing, stale, .. } = &self.at;
         // As one partition is called: what is being built comes first, then what failed.
         let rest = |part: &PartitionSet| part.subtract(building).subtract(failed).len();
         let behind = self.behind.subtract(building).len();
         let current = self.fresh().subtract(building).len() - behind;
-        let unknown = total - self.set.len();
+        let unknown = (total - self.set.len()).saturating_sub(left_out - self.at.left_out.len());
         Counts {
             total,
             current,
@@ -69,6 +73,7 @@ impl Known {
             stale: rest(stale),
             building: building.len(),
             failed: failed.subtract(building).len(),
+            left_out: left_out - self.at.left_out.intersect(building).len(),
         }
     }
 
@@ -79,9 +84,10 @@ impl Known {
         sound
     }
 
-    /// What is neither missing nor stale.
+    /// What is neither missing nor stale nor left out.
     fn fresh(&self) -> PartitionSet {
         let mut fresh = self.set.subtract(&self.at.missing);
+        fresh.subtract_with(&self.at.left_out);
         fresh.subtract_with(&self.at.stale);
         fresh
     }
@@ -96,8 +102,12 @@ impl State {
             let missing = set.subtract(&facts.present);
             let stale = set.intersect(&facts.present).intersect(&facts.unsound());
             let reasons = vec![(Verdict::Missing, missing.clone()), (Verdict::Tainted, stale.clone())];
-            return Standing { building: none(), failed: none(), stale, empty: none(), reasons, missing };
+            let (building, left_out, failed, empty) = (none(), none(), none(), none());
+            return Standing { building, left_out, failed, stale, empty, reasons, missing };
         };
+        let left_out = self.graph().left_out(self.extents(), ix, set).unwrap_or_else(|_| none());
+        let building = set.intersect(&self.work(job).live);
+        let set = &set.subtract(&left_out);
         self.settle(job, set);
         let reasons = self.outdated(job, set);
         let mut missing = none();
@@ -110,7 +120,8 @@ impl State {
         }
         let facts = self.dataset(ix);
         Standing {
-            building: set.intersect(&self.work(job).live),
+            building,
+            left_out,
             // What is current lacks nothing, whatever a run after the one that made it came to.
             failed: missing.union(&stale).intersect(&facts.failed),
             empty: set.intersect(&facts.empty),
@@ -131,37 +142,49 @@ impl State {
             let behind = PartitionSet::empty(set.shape());
             known.push(Known { set, at, behind });
         }
-        // Jobs are in an order in which what is read comes before what reads it.
-        for (_, job) in graph.jobs() {
-            for home in &job.outputs {
-                let behind = self.behind(*home, job, &known);
-                known[home.0].behind = behind;
+        // Jobs are in an order in which what is declared comes before what reads it. What runs found may come later.
+        loop {
+            let mut again = false;
+            for (ix, job) in graph.jobs() {
+                for home in &job.outputs {
+                    let behind = self.behind(ix, *home, &known);
+                    let found = !self.dataset(*home).discovered.is_empty();
+                    again |= found && behind != known[home.0].behind;
+                    known[home.0].behind = behind;
+                }
+            }
+            if !again {
+                break;
             }
         }
-        let counts = graph.datasets().map(|(ix, _)| known[ix.0].counts(size(self.extents().of(ix))));
+        let counts = graph.datasets().map(|(ix, _)| {
+            let known = &known[ix.0];
+            let left_out = graph.count_left_out(self.extents(), ix).max(known.at.left_out.len());
+            known.counts(size(self.extents().of(ix)), left_out)
+        });
         counts.collect()
     }
 
     /// Fresh partitions of an output of which some input is not sound.
-    fn behind(&self, home: DatasetIx, job: &Job, known: &[Known]) -> PartitionSet {
+    fn behind(&self, job: JobIx, home: DatasetIx, known: &[Known]) -> PartitionSet {
         let graph = self.graph();
         let fresh = known[home.0].fresh();
         let mut behind = PartitionSet::empty(fresh.shape());
         if fresh.is_empty() {
             return behind;
         }
-        for input in &job.inputs {
+        for (number, input) in graph.job(job).inputs.iter().enumerate() {
             let (made, read) = (graph.side(home, self.extents()), graph.side(input.dataset, self.extents()));
             let sound = known[input.dataset.0].sound();
-            match input.mapping.inputs_of(&made, &read, &fresh) {
-                Ok(inputs) => {
-                    let off = inputs.needed.subtract(&sound);
+            match graph.inputs_of(self.extents(), job, number, &fresh) {
+                Ok(needed) => {
+                    let off = needed.subtract(&sound);
                     if !off.is_empty() {
                         behind.union_with(&input.mapping.dependents_of(&made, &read, &off, &fresh));
                     }
                 }
                 // Together they need more than can be listed, so each is looked at by itself.
-                Err(TooMany) => {
+                Err(TooManyInputs { .. }) => {
                     for key in fresh.iter() {
                         let needed = input.mapping.keys_of_one(&made, &read, &key);
                         if needed.is_ok_and(|keys| sound.within(&keys).len() < size(&keys)) {
@@ -169,6 +192,19 @@ impl State {
                         }
                     }
                 }
+            }
+        }
+        for (key, texts) in self.dataset(home).discovered.iter().filter(|(key, _)| fresh.contains(key)) {
+            let mut found = texts.iter().filter_map(|text| self.located_one(text));
+            // What is none of today's keys cannot be built, and says nothing.
+            let is_key = |dataset, input: &PartitionKey| {
+                self.extents().of(dataset).iter().zip(input.keys()).all(|(keys, key)| keys.contains(*key))
+            };
+            let off = |(dataset, input): (DatasetIx, PartitionKey)| {
+                is_key(dataset, &input) && !known[dataset.0].sound().contains(&input)
+            };
+            if found.any(off) {
+                behind.insert(key);
             }
         }
         behind

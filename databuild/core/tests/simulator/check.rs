@@ -347,7 +347,8 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
         Event::WantCreated(created) => {
             let Some(plan) = created.plan else { return Ok(()) };
             let rows = &state.plans[&plan].plan.rows;
-            let rows = rows.iter().filter(|row| row.kind != PlanRowKind::Blocked);
+            let rows =
+                rows.iter().filter(|row| !matches!(row.kind, PlanRowKind::Blocked | PlanRowKind::LeftOut));
             let shown: Vec<String> = rows.flat_map(|row| row.partitions.clone()).collect();
             (created.want, sets(&created.work)?, sets(&shown)?)
         }

@@ -50,7 +50,7 @@ pub fn planned(
         all.forced.extend(keys(&entry.forced));
     }
     all.blocked.extend(plan.blocked.iter().flat_map(|(job, set, _)| set.iter().map(|key| (*job, key))));
-    all.skipped.extend(plan.skipped.iter().flat_map(|(job, set)| set.iter().map(|key| (*job, key))));
+    all.skipped.extend(plan.skipped.iter().flat_map(|(job, set, _)| set.iter().map(|key| (*job, key))));
     all.tainted.extend(plan.tainted.iter().flat_map(|(ix, set)| set.iter().map(|key| (*ix, key))));
     let unseen = plan.unseen.iter().flat_map(|look| look.set.iter().map(|key| (look.dataset, key)));
     all.unseen.extend(unseen);

@@ -9014,6 +9014,8 @@ pub enum PlanRowKind {
     PLAN_ROW_KIND_UNDER_WAY = 3,
     // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_BLOCKED)
     PLAN_ROW_KIND_BLOCKED = 4,
+    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_LEFT_OUT)
+    PLAN_ROW_KIND_LEFT_OUT = 5,
 }
 
 impl ::protobuf::Enum for PlanRowKind {
@@ -9030,6 +9032,7 @@ impl ::protobuf::Enum for PlanRowKind {
             2 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_IF_CHANGED),
             3 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNDER_WAY),
             4 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_BLOCKED),
+            5 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_LEFT_OUT),
             _ => ::std::option::Option::None
         }
     }
@@ -9041,6 +9044,7 @@ impl ::protobuf::Enum for PlanRowKind {
             "PLAN_ROW_KIND_IF_CHANGED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_IF_CHANGED),
             "PLAN_ROW_KIND_UNDER_WAY" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNDER_WAY),
             "PLAN_ROW_KIND_BLOCKED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_BLOCKED),
+            "PLAN_ROW_KIND_LEFT_OUT" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_LEFT_OUT),
             _ => ::std::option::Option::None
         }
     }
@@ -9051,6 +9055,7 @@ impl ::protobuf::Enum for PlanRowKind {
         PlanRowKind::PLAN_ROW_KIND_IF_CHANGED,
         PlanRowKind::PLAN_ROW_KIND_UNDER_WAY,
         PlanRowKind::PLAN_ROW_KIND_BLOCKED,
+        PlanRowKind::PLAN_ROW_KIND_LEFT_OUT,
     ];
 }
 

@@ -165,7 +165,7 @@ fn finish(cli: &Cli, want: &WantDetail, tally: &Tally, took: std::time::Duration
         output::json_line(&serde_json::json!({"want": want, "built": tally.built()}))?;
     } else {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let what = tally.result(satisfied, &want.want.refresh, &output::duration(ms));
+        let what = tally.result(satisfied, &want.want.refresh, want.left_out, &output::duration(ms));
         output::line(&format!("{id} {}: {what}", want.want.state));
         for cause in &want.causes {
             output::talk(&format!("  {cause}"));

@@ -116,7 +116,7 @@ fn told(reply: &KeysReply) -> String {
     format!("{}: {}{dry}", reply.space, parts.join(", "))
 }
 
-/// One key a line; empty lines are passed over.
+/// One key a line; empty lines are passed over, and so is the mark of UTF-8 at the beginning of a file.
 fn read_keys(file: &Path) -> Result<Vec<String>, CliError> {
     let mut bytes = Vec::new();
     let read = if file == Path::new(paths::STDIN) {
@@ -127,6 +127,7 @@ fn read_keys(file: &Path) -> Result<Vec<String>, CliError> {
     let at = file.display();
     read.map_err(|error| CliError::new(Kind::Usage, "bad_key_file", format!("{at}: {error}")))?;
     let mut keys = Vec::new();
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     for (ix, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
@@ -154,6 +155,12 @@ mod tests {
         let file = folder.path().join("keys");
         std::fs::write(&file, b"acme\r\n\nb\xc3\xb8lt").unwrap();
         assert_eq!(read_keys(&file).unwrap(), ["acme", "bølt"]);
+        std::fs::write(&file, "\u{feff}acme\n\u{feff}bolt\n").unwrap();
+        assert_eq!(
+            read_keys(&file).unwrap(),
+            ["acme", "\u{feff}bolt"],
+            "only the first one is no part of a key"
+        );
         std::fs::write(&file, b"acme\n\xff\xfe\n").unwrap();
         let message = read_keys(&file).unwrap_err().to_string();
         assert!(message.contains("line 2: `\\\\xff\\\\xfe` cannot be a key: it is not UTF-8"), "{message}");

@@ -70,13 +70,14 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
 /// Prints counts. What nothing is counted in is left out, except the first ones.
 pub fn datasets(data: &[DatasetSummary]) {
     type Count = fn(&DatasetSummary) -> u64;
-    let columns: [(&str, Count); 6] = [
+    let columns: [(&str, Count); 7] = [
         ("CURRENT", |dataset| dataset.current),
         ("BEHIND", |dataset| dataset.behind),
         ("STALE", |dataset| dataset.stale),
         ("MISSING", |dataset| dataset.missing),
         ("FAILED", |dataset| dataset.failed),
         ("BUILDING", |dataset| dataset.building),
+        ("LEFT_OUT", |dataset| dataset.left_out),
     ];
     let always = ["CURRENT", "STALE", "MISSING"];
     let shown: Vec<_> = columns
@@ -99,6 +100,9 @@ pub fn datasets(data: &[DatasetSummary]) {
     if data.iter().any(|dataset| dataset.behind > 0) {
         output::talk("BEHIND: current, but something upstream is missing, stale or failed");
     }
+    if data.iter().any(|dataset| dataset.left_out > 0) {
+        output::talk("LEFT_OUT: never built, since an edge rule says \"skip\"");
+    }
 }
 
 fn state_name(state: PartitionState) -> &'static str {
@@ -109,5 +113,6 @@ fn state_name(state: PartitionState) -> &'static str {
         PartitionState::Building => "building",
         PartitionState::Stale => "stale",
         PartitionState::Failed => "failed",
+        PartitionState::LeftOut => "left_out",
     }
 }

@@ -50,9 +50,11 @@ pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
         }
         table.print();
     }
-    for group in &plan.blocked {
-        output::line(&format!("blocked: {} ({} of {})", partitions(group), group.count, group.job));
-        output::line(&format!("  {}", group.message));
+    for (what, groups) in [("blocked", &plan.blocked), ("left out", &plan.left_out)] {
+        for group in groups {
+            output::line(&format!("{what}: {} ({})", partitions(group), whose(group)));
+            output::line(&format!("  {}", group.message));
+        }
     }
     if let (Some(id), Some(expires_at)) = (&plan.id, &plan.expires_at) {
         output::talk(&format!(
@@ -66,18 +68,31 @@ pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
 /// What a plan comes to.
 fn headline(plan: &PlanView) -> String {
     let current = output::count(plan.current, "partition");
+    let count = |groups: &[PlanGroup]| groups.iter().map(|group| group.count).sum::<u64>();
+    let left_out = match count(&plan.left_out) {
+        0 => String::new(),
+        left_out => format!(", {left_out} {} left out", output::are(left_out)),
+    };
     if plan.groups.is_empty() && plan.blocked.is_empty() {
-        return format!("nothing to do: {current} {} current", output::are(plan.current));
+        return format!("nothing to do: {current} {} current{left_out}", output::are(plan.current));
     }
     let id = plan.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
     let mut text = format!("{id}{} to build", output::count(plan.certain, "partition"));
-    let blocked = plan.blocked.iter().map(|group| group.count).sum();
+    let blocked = count(&plan.blocked);
     for (count, what) in [(plan.if_changed, "more if upstream changes"), (blocked, "blocked")] {
         if count > 0 {
             text.push_str(&format!(", {count} {what}"));
         }
     }
-    text + &format!("; {} {} current", plan.current, output::are(plan.current))
+    text + &format!("; {} {} current{left_out}", plan.current, output::are(plan.current))
+}
+
+/// How many partitions a group has, and of what.
+fn whose(group: &PlanGroup) -> String {
+    match group.job.as_str() {
+        "" => format!("{} external", group.count),
+        job => format!("{} of {job}", group.count),
+    }
 }
 
 /// The partitions of a group, the first ones of many.
@@ -121,5 +136,45 @@ mod tests {
         assert_eq!(text(0, 0, &["//:a"]), "no estimate yet: these jobs have never run");
         assert_eq!(text(500, 500, &["//:a"]), "takes about 500 ms, and //:a, which has never run");
         assert_eq!(text(500, 500, &["//:a", "//:b"]), "takes about 500 ms, and 2 jobs that have never run");
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_called_current() {
+        let group = |job: &str, count| PlanGroup {
+            job: job.to_owned(),
+            reason: String::new(),
+            message: String::new(),
+            count,
+            partitions: Vec::new(),
+        };
+        let plan = |current, blocked, left_out| PlanView {
+            id: None,
+            expires_at: None,
+            targets: Vec::new(),
+            as_of: String::new(),
+            graph: String::new(),
+            certain: 0,
+            if_changed: 0,
+            current,
+            groups: Vec::new(),
+            blocked,
+            left_out,
+            estimate: Estimate { low_ms: 0, high_ms: 0, unknown_jobs: Vec::new() },
+            seq: 1,
+        };
+        let of = |count| vec![group("//:a", count)];
+        assert_eq!(headline(&plan(1, vec![], vec![])), "nothing to do: 1 partition is current");
+        assert_eq!(
+            headline(&plan(0, vec![], of(1))),
+            "nothing to do: 0 partitions are current, 1 is left out"
+        );
+        assert_eq!(
+            headline(&plan(1, of(1), of(2))),
+            "0 partitions to build, 1 blocked; 1 is current, 2 are left out"
+        );
+        assert_eq!(
+            (whose(&group("//:a", 2)), whose(&group("", 1))),
+            ("2 of //:a".into(), "1 external".into())
+        );
     }
 }

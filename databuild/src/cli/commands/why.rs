@@ -33,8 +33,10 @@ pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
         return Ok(exit_code::OK);
     }
     output::line(&why.summary);
-    if let (Some(job), Some(run), Some(at)) = (&why.job, &why.run, &why.built_at) {
-        output::line(&format!("  built by {run} of {job} at {}", output::time(at)));
+    if let (Some(run), Some(at)) = (&why.run, &why.built_at) {
+        // What is archived where nobody can read it is not named.
+        let of = why.run_job.as_ref().map(|job| format!(" of {job}")).unwrap_or_default();
+        output::line(&format!("  built by {run}{of} at {}", output::time(at)));
     }
     if let Some(adopted) = &why.adopted {
         let by = adopted.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
@@ -151,7 +153,14 @@ fn standing(why: &WhyWork) -> String {
 
 fn versions(input: &InputUsed) -> String {
     let version = |version: &Option<String>| short(version.as_deref());
-    format!("{}: {} then, {} now{}", input.partition, version(&input.then), version(&input.now), kind(input))
+    let (then, now) = (version(&input.then), version(&input.now));
+    // What is read only now or was read only then has one version that matters, and may be there all the same.
+    let versions = match input.kind.as_deref() {
+        Some("added") => format!("{now} now"),
+        Some("removed") => format!("{then} then"),
+        _ => format!("{then} then, {now} now"),
+    };
+    format!("{}: {versions}{}", input.partition, kind(input))
 }
 
 /// What is special about an input.
@@ -181,6 +190,22 @@ mod tests {
         assert_eq!((long.chars().count(), long.ends_with("é...")), (MOST_OF_FACT + 3, true));
         let many: Map<String, Value> = (0..12).map(|at| (format!("f{at:02}"), at.into())).collect();
         assert!(facts(&many).ends_with("f09 9, and 2 more"));
+    }
+
+    #[test]
+    fn what_is_read_no_more_is_not_called_absent() {
+        let of = |then: Option<&str>, now: Option<&str>, kind: Option<&str>| {
+            versions(&InputUsed {
+                partition: "a".to_owned(),
+                then: then.map(str::to_owned),
+                now: now.map(str::to_owned),
+                kind: kind.map(str::to_owned),
+            })
+        };
+        assert_eq!(of(Some("r1"), Some("r2"), None), "a: r1 then, r2 now");
+        assert_eq!(of(Some("r1"), None, None), "a: r1 then, absent now");
+        assert_eq!(of(Some("r1"), None, Some("removed")), "a: r1 then  (is no input any more)");
+        assert_eq!(of(None, Some("r2"), Some("added")), "a: r2 now  (was no input then)");
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
             ("stale", dataset.stale),
             ("building", dataset.building),
             ("failed", dataset.failed),
+            ("left_out", dataset.left_out),
         ] {
             let name = &dataset.dataset;
             let _ = writeln!(text, "databuild_partitions{{dataset=\"{name}\",state=\"{state}\"}} {count}");

@@ -67,7 +67,7 @@ pub async fn list(
             serde_json::from_value::<PartitionState>(text.clone().into()).map_err(|_| {
                 ApiError::invalid(
                     "bad_state",
-                    format!("`{text}` is not current, empty, missing, building, stale or failed"),
+                    format!("`{text}` is not current, empty, missing, building, stale, failed or left_out"),
                 )
             })
         })
@@ -79,8 +79,10 @@ pub async fn list(
     let engine = app.engine.clone();
     let (data, more) = blocking(move || {
         let (mut rows, more) = views::rows(&mut state, ix, &set, wanted, skip, limit);
-        let there: Vec<&mut PartitionRow> =
-            rows.iter_mut().filter(|row| row.state != PartitionState::Missing).collect();
+        let there: Vec<&mut PartitionRow> = rows
+            .iter_mut()
+            .filter(|row| !matches!(row.state, PartitionState::Missing | PartitionState::LeftOut))
+            .collect();
         let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
         let warnings = engine.reader().warnings(&names)?.value;
         there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);

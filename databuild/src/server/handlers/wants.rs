@@ -6,13 +6,12 @@ use super::super::history;
 use super::super::keyed::Keyed;
 use super::super::progress::Lines;
 use super::super::routes::App;
-use super::super::scope::Scope;
+use super::super::scope::{by_job, Scope};
 use super::super::{views, waits};
 use super::{blocking, class, cursor, instant, limit, refresh, refresh_name};
 use crate::api::{CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, WantDetail, WantRow, WhyWork};
 use crate::engine::Created;
-use crate::store::StoreError;
-use crate::store::{WantFilter, WantState};
+use crate::store::{self, StoreError, WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{header, StatusCode};
@@ -21,6 +20,7 @@ use axum::Json;
 use databuild_core::decide::{Input, InvokeRequest, WantRequest};
 use databuild_core::event::Refresh;
 use databuild_core::ids::{GraphId, Seq, WantId};
+use databuild_core::state::State as BuildState;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -112,6 +112,18 @@ fn row(want: crate::store::WantRow) -> WantRow {
     }
 }
 
+/// How many of a want's partitions edge rules of the graph of today leave out.
+fn left_out(state: &BuildState, want: &store::WantRow) -> u64 {
+    let Some(registered) = &state.graph else { return 0 };
+    let graph = &registered.graph;
+    let extents = graph.extents(want.as_of, &state.symbols);
+    let asked = by_job(state, &want.targets).into_iter();
+    let left_out = |(job, set)| {
+        graph.left_out(&extents, graph.job(job).outputs[0], &set).map_or(0, |left_out| left_out.len())
+    };
+    asked.map(left_out).sum()
+}
+
 pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
     let snapshot = app.engine.snapshot();
     let history::Found { value: want, archive, seq } = history::want(app.engine.reader(), id)?;
@@ -122,6 +134,7 @@ pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
         params: want.params.clone(),
         progress: live.map(|live| views::progress(&snapshot.state, live)),
         causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
+        left_out: if live.is_none() { left_out(&snapshot.state, &want) } else { 0 },
         want: row(want),
         archive,
         seq: seq.0,

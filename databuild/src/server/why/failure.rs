@@ -1,5 +1,6 @@
 //! Runs that failed, as the reason why something is not there.
 
+use super::needs::{first_reader, needs};
 use super::work_of;
 use crate::store::{Reader, RunFilter, RunRow, RunState, StoreError};
 use databuild_core::graph::{DatasetIx, JobIx};
@@ -40,8 +41,6 @@ pub(super) fn last_failure(
 /// A partition on the way up to one whose run failed.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// Which input of the job before it is.
-    input: usize,
     /// Its dataset.
     pub(super) dataset: DatasetIx,
     /// Its key.
@@ -60,33 +59,28 @@ pub(super) fn way_to_failure(
     seen: &mut BTreeSet<JobIx>,
 ) -> Option<Vec<Step>> {
     let graph = state.graph();
-    let inputs = || graph.job(job).inputs.iter().enumerate();
-    let work = |number: usize, dataset: DatasetIx| {
-        // What nobody can list is not planned, so nothing of it is work.
-        let needed = graph.inputs_of(state.extents(), job, number, set).ok()?;
-        graph.dataset(dataset).producer.map(|producer| (producer, work_of(plan, producer, &needed).1))
-    };
-    for (number, input) in inputs() {
-        let Some((_, work)) = work(number, input.dataset) else { continue };
-        let failed = work.intersect(&state.dataset(input.dataset).failed);
+    let works: Vec<(DatasetIx, JobIx, PartitionSet)> = needs(state, job, set)
+        .into_iter()
+        .filter_map(|need| {
+            let producer = graph.dataset(need.dataset).producer?;
+            Some((need.dataset, producer, work_of(plan, producer, &need.set).1))
+        })
+        .collect();
+    for (dataset, _, work) in &works {
+        let failed = work.intersect(&state.dataset(*dataset).failed);
         if let Some(key) = failed.first() {
-            return Some(vec![Step { input: number, dataset: input.dataset, key, count: failed.len() }]);
+            return Some(vec![Step { dataset: *dataset, key, count: failed.len() }]);
         }
     }
-    for (number, input) in inputs() {
-        let Some((producer, work)) = work(number, input.dataset) else { continue };
-        if work.is_empty() || !seen.insert(producer) {
+    for (dataset, producer, work) in &works {
+        if work.is_empty() || !seen.insert(*producer) {
             continue;
         }
-        let Some(mut way) = way_to_failure(state, plan, producer, &work, seen) else { continue };
+        let Some(mut way) = way_to_failure(state, plan, *producer, work, seen) else { continue };
         // The one among `work` that the way goes on from.
         let next = way.first().expect("a way has a step");
-        let home = graph.side(graph.job(producer).outputs[0], state.extents());
-        let read = graph.side(next.dataset, state.extents());
-        let one = PartitionSet::single(graph.dataset(next.dataset).shape, &next.key);
-        let mapping = &graph.job(producer).inputs[next.input].mapping;
-        let Some(key) = mapping.dependents_of(&home, &read, &one, &work).first() else { continue };
-        way.insert(0, Step { input: number, dataset: input.dataset, key, count: work.len() });
+        let Some(key) = first_reader(state, *producer, work, (next.dataset, &next.key)) else { continue };
+        way.insert(0, Step { dataset: *dataset, key, count: work.len() });
         return Some(way);
     }
     None

@@ -163,8 +163,15 @@ impl Workspace {
         Reader::new(&self.folder.path().join("log.db"), 1)
     }
 
-    fn why(&self, partition: &str) -> Why {
+    /// The state as of now.
+    fn state(&self) -> State {
         let mut state = self.core.state.clone();
+        state.advance(self.now());
+        state
+    }
+
+    fn why(&self, partition: &str) -> Why {
+        let mut state = self.state();
         let (ix, key) = state.resolve_one(partition).unwrap();
         let targets = [(ix, PartitionSet::single(state.graph().dataset(ix).shape, &key))];
         let plan = planner::plan(&mut state, &targets, Refresh::Stale);
@@ -174,7 +181,7 @@ impl Workspace {
     /// State and summary of a partition.
     fn said(&self, partition: &str) -> (PartitionState, String) {
         let why = self.why(partition);
-        let mut state = self.core.state.clone();
+        let mut state = self.state();
         let (ix, set) = state.resolve(partition).unwrap();
         let (rows, _) = views::rows(&mut state, ix, &set, None, 0, 1);
         assert_eq!(rows[0].state, why.state, "a list says the same");
@@ -446,6 +453,17 @@ fn what_was_built_for_other_keys_says_so() {
 }
 
 #[test]
+fn a_run_is_told_with_the_job_that_it_was_of() {
+    let mut workspace = written();
+    let text: Job<'_> = ("compose", "text", &["name"], &[("raw", &[("name", "same")])]);
+    let book: Job<'_> = ("bind", "book", &[], &[("text", &[("name", "all")])]);
+    workspace.register(&graph(&[("raw", &["name"])], &[text, book], "code"));
+    let why = workspace.why("text/name=a");
+    assert_eq!(why.run.as_deref(), Some("r1"));
+    assert_eq!((why.job.as_deref(), why.run_job.as_deref()), (Some("//:compose"), Some("//:write")));
+}
+
+#[test]
 fn what_is_current_says_what_failed_upstream() {
     let mut workspace = written();
     workspace.observe("raw/name=a", "r2");
@@ -528,6 +546,109 @@ fn inputs_that_a_run_found_are_told_with_their_versions() {
         why.summary,
         "page/name=a is stale because input text/name=b, found by its run, changed (t1 then, t2 now)"
     );
+}
+
+#[test]
+fn the_first_cause_is_followed_through_what_runs_found() {
+    let same: &[(&str, &str)] = &[("name", "same")];
+    let jobs: &[Job<'_>] = &[
+        ("write", "text", &["name"], &[("raw", same)]),
+        ("set", "page", &["name"], &[]),
+        ("bind", "book", &["name"], &[("page", same)]),
+    ];
+    let mut workspace = Workspace::new(&graph(&[("raw", &["name"])], jobs, "code"));
+    workspace.observe("raw/name=b", "r1");
+    workspace.want("book/name=a", Refresh::Stale);
+    let partitions = vec!["text/name=b".to_owned()];
+    workspace.end("page/name=a", Err(AttemptReport::new(AttemptOutcome::MissingInput { partitions }, "")));
+    workspace.finish_all("v1");
+    assert!(workspace.why("book/name=a").upstream.is_empty());
+
+    workspace.observe("raw/name=b", "r2");
+    let steps = |workspace: &Workspace, partition| -> Vec<(String, String)> {
+        let steps = workspace.why(partition).upstream.into_iter();
+        steps.map(|step| (step.partition, step.cause.reason)).collect()
+    };
+    let text = |reason: &str| ("text/name=b".to_owned(), reason.to_owned());
+    let page = |reason: &str| ("page/name=a".to_owned(), reason.to_owned());
+    assert_eq!(steps(&workspace, "page/name=a"), [text("inputs_changed")]);
+    assert_eq!(steps(&workspace, "book/name=a"), [page("upstream_built"), text("inputs_changed")]);
+    assert_eq!(steps(&workspace, "page/name=b"), []);
+    // A failure there, too.
+    workspace.want("book/name=a", Refresh::Stale);
+    workspace.fail("text/name=b", "broken");
+    assert_eq!(steps(&workspace, "page/name=a"), [text("run_failed")]);
+    assert_eq!(steps(&workspace, "book/name=a"), [page("upstream_built"), text("run_failed")]);
+}
+
+/// It is the last day of 2024 in the tests.
+#[test]
+fn what_edge_rules_leave_out_or_forbid_is_told_as_in_a_plan() {
+    let date = json!([{"name": "date", "keys": {
+        "kind": "time", "granularity": "day", "start": "2024-12-26", "end": null, "timezone": "UTC",
+    }}]);
+    let jobs: &[Job<'_>] = &[
+        ("fetch", "day", &["date"], &[]),
+        ("average", "mean", &["date"], &[("day", &[("date", "same")])]),
+        ("predict", "next", &["date"], &[("day", &[("date", "same")])]),
+        ("sum", "report", &["date"], &[("next", &[("date", "same")])]),
+    ];
+    let mut graph = graph(&[], jobs, "code");
+    for dataset in graph["datasets"].as_array_mut().unwrap() {
+        dataset["dims"] = date.clone();
+    }
+    for job in graph["jobs"].as_array_mut().unwrap() {
+        let edges = match job["label"].as_str().unwrap() {
+            "//:average" => json!(["skip", "fail", {"kind": "window", "of": "date", "count": 3}]),
+            "//:predict" => json!(["fail", "fail", {"kind": "offset", "of": "date", "by": 1}]),
+            _ => continue,
+        };
+        let input = &mut job["inputs"][0];
+        input["before_start"] = edges[0].clone();
+        input["after_end"] = edges[1].clone();
+        input["dims"][0]["rule"] = edges[2].clone();
+    }
+    let workspace = Workspace::new(&graph);
+    let why = workspace.why("mean/date=2024-12-26");
+    assert_eq!(why.state, PartitionState::LeftOut);
+    assert_eq!(
+        why.summary,
+        "mean/date=2024-12-26 is left out: `mean/date=2024-12-26` needs date=2024-12-24..2024-12-25 of input `day`, which \
+         are before its first key, and the dep of input `day` of //:average says before_start = \"skip\""
+    );
+    assert_eq!(why.causes[0].reason, "left_out");
+    let why = workspace.why("next/date=2024-12-30");
+    assert_eq!(why.state, PartitionState::Missing);
+    let needs = "it cannot be built: `next/date=2024-12-30` needs date=2024-12-31 of input `day`, which does not exist yet;";
+    assert!(
+        why.summary.starts_with(&format!("next/date=2024-12-30 is missing because {needs}")),
+        "{}",
+        why.summary
+    );
+    let causes: Vec<_> = why.causes.iter().map(|cause| cause.reason.as_str()).collect();
+    assert_eq!(causes, ["blocked", "missing"]);
+    // The same at the end of the way up from what needs it.
+    let why = workspace.why("report/date=2024-12-30");
+    let steps: Vec<_> = why.upstream.iter().map(|step| step.cause.message.as_str()).collect();
+    assert!(steps.len() == 1 && steps[0].starts_with(needs), "{steps:?}");
+
+    // Lists and counts agree.
+    let mut state = workspace.state();
+    let mut listed = |reference: &str| -> Vec<(PartitionState, Option<String>)> {
+        let (ix, set) = state.resolve(reference).unwrap();
+        let (rows, _) = views::rows(&mut state, ix, &set, None, 0, 9);
+        rows.into_iter().map(|row| (row.state, row.reason)).collect()
+    };
+    let left_out = (PartitionState::LeftOut, None);
+    let missing = |reason: &str| (PartitionState::Missing, Some(reason.to_owned()));
+    assert_eq!(listed("mean/date=2024-12-26..2024-12-28"), [left_out.clone(), left_out, missing("missing")]);
+    assert_eq!(listed("next/date=2024-12-29..2024-12-30"), [missing("missing"), missing("blocked")]);
+    let all = views::summaries(&mut state);
+    let counts = |name: &str| {
+        let of = all.iter().find(|summary| summary.dataset == name).unwrap();
+        (of.total, of.missing, of.left_out)
+    };
+    assert_eq!((counts("mean"), counts("next")), ((5, 3, 2), (5, 5, 0)));
 }
 
 #[test]

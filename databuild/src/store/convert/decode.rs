@@ -239,6 +239,7 @@ fn plan_row(message: stored::PlanRow) -> Result<PlanRow, ConvertError> {
         stored::PlanRowKind::PLAN_ROW_KIND_IF_CHANGED => PlanRowKind::IfChanged,
         stored::PlanRowKind::PLAN_ROW_KIND_UNDER_WAY => PlanRowKind::UnderWay,
         stored::PlanRowKind::PLAN_ROW_KIND_BLOCKED => PlanRowKind::Blocked,
+        stored::PlanRowKind::PLAN_ROW_KIND_LEFT_OUT => PlanRowKind::LeftOut,
     };
     Ok(PlanRow { job, kind, reason, message, count, partitions })
 }

@@ -279,6 +279,7 @@ fn plan_row(row: &PlanRow) -> stored::PlanRow {
             PlanRowKind::IfChanged => stored::PlanRowKind::PLAN_ROW_KIND_IF_CHANGED,
             PlanRowKind::UnderWay => stored::PlanRowKind::PLAN_ROW_KIND_UNDER_WAY,
             PlanRowKind::Blocked => stored::PlanRowKind::PLAN_ROW_KIND_BLOCKED,
+            PlanRowKind::LeftOut => stored::PlanRowKind::PLAN_ROW_KIND_LEFT_OUT,
         }),
         reason: reason.clone(),
         message: message.clone(),

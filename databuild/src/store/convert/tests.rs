@@ -58,6 +58,7 @@ fn every_value_of_every_enum_comes_back() {
                     PlanRowKind::IfChanged,
                     PlanRowKind::UnderWay,
                     PlanRowKind::Blocked,
+                    PlanRowKind::LeftOut,
                 ];
                 for kind in kinds {
                     let rows = plan.rows.iter().map(|row| PlanRow { kind, ..row.clone() }).collect();

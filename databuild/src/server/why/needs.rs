@@ -1,0 +1,69 @@
+//! What partitions are made from: the inputs that their job declares, and those that their runs found.
+
+use databuild_core::graph::{DatasetIx, JobIx};
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::state::State;
+use std::collections::BTreeMap;
+
+/// Partitions of one dataset that others are made from.
+#[derive(Debug)]
+pub(super) struct Need {
+    /// The dataset.
+    pub(super) dataset: DatasetIx,
+    /// The partitions.
+    pub(super) set: PartitionSet,
+    /// Runs found them. Another run may find others.
+    pub(super) found: bool,
+}
+
+/// What `set` of `job` is made from: declared inputs in their order, then what runs found.
+pub(super) fn needs(state: &State, job: JobIx, set: &PartitionSet) -> Vec<Need> {
+    let graph = state.graph();
+    // The plan says what is the matter with a job that reads too much to list.
+    let declared = graph.job(job).inputs.iter().enumerate().filter_map(|(number, input)| {
+        let set = graph.inputs_of(state.extents(), job, number, set).ok()?;
+        Some(Need { dataset: input.dataset, set, found: false })
+    });
+    let mut found: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+    for (_, dataset, input) in found_by(state, job, set) {
+        let empty = || PartitionSet::empty(graph.dataset(dataset).shape);
+        found.entry(dataset).or_insert_with(empty).insert(&input);
+    }
+    let found = found.into_iter().map(|(dataset, set)| Need { dataset, set, found: true });
+    declared.chain(found).collect()
+}
+
+/// The first of `set` of `job` that is made from that input.
+pub(super) fn first_reader(
+    state: &State,
+    job: JobIx,
+    set: &PartitionSet,
+    (dataset, input): (DatasetIx, &PartitionKey),
+) -> Option<PartitionKey> {
+    let graph = state.graph();
+    let home = graph.side(graph.job(job).outputs[0], state.extents());
+    let read = graph.side(dataset, state.extents());
+    let one = PartitionSet::single(graph.dataset(dataset).shape, input);
+    let declared = graph.job(job).inputs.iter().filter(|declared| declared.dataset == dataset);
+    let mut readers = declared.map(|declared| declared.mapping.dependents_of(&home, &read, &one, set));
+    readers.find_map(|readers| readers.first()).or_else(|| {
+        let mut found = found_by(state, job, set).into_iter();
+        found.find(|(_, of, found)| *of == dataset && found == input).map(|(key, ..)| key)
+    })
+}
+
+/// Partitions of `set` with what the runs that made them found. What today's graph does not have says nothing.
+fn found_by(state: &State, job: JobIx, set: &PartitionSet) -> Vec<(PartitionKey, DatasetIx, PartitionKey)> {
+    let graph = state.graph();
+    let mut found = Vec::new();
+    for output in &graph.job(job).outputs {
+        let facts = state.dataset(*output);
+        let there =
+            facts.discovered.iter().filter(|(key, _)| set.contains(key) && facts.present.contains(key));
+        for (key, texts) in there {
+            let inputs = texts.iter().filter_map(|text| graph.locate(text, &state.symbols));
+            found.extend(inputs.map(|(dataset, input)| (key.clone(), dataset, input)));
+        }
+    }
+    found
+}
