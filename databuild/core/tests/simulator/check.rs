@@ -291,12 +291,18 @@ pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) 
             .collect()
     };
     let mut waiting: Vec<(&Job, Vec<Resource>)> = Vec::new();
+    // What waits for something that a run found is looked at in its turn, so it may hold up others.
+    let mut later: Vec<(&Job, Vec<Resource>)> = Vec::new();
     for (ix, job) in registered.graph.jobs() {
         let ready = &state.work(ix).ready;
         let wants = state.wants.values().filter(|want| !want.paused);
         let held = wants.filter_map(|want| want.remaining.get(&ix));
-        if held.into_iter().any(|held| !held.intersect(ready).is_subset(&awaits_found(state, ix, ready))) {
+        let awaits = awaits_found(state, ix, ready);
+        let held: Vec<PartitionSet> = held.map(|held| held.intersect(ready)).collect();
+        if held.iter().any(|held| !held.is_subset(&awaits)) {
             waiting.push((job, lacking(job)));
+        } else if held.iter().any(|held| !held.is_empty()) {
+            later.push((job, lacking(job)));
         }
     }
     for run in state.runs.values() {
@@ -324,7 +330,7 @@ pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) 
             let same = |(resource, _): &&(Resource, u64)| job.takes.iter().any(|(own, _)| own == resource);
             other.takes.iter().filter(same).count() > 0
         };
-        let held_up = waiting.iter().any(|(other, lacks)| !lacks.is_empty() && shares(other));
+        let held_up = waiting.iter().chain(&later).any(|(other, lacks)| !lacks.is_empty() && shares(other));
         if !held_up {
             return Err(format!("{} could begin and does not", job.label));
         }
