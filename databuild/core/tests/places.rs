@@ -99,3 +99,26 @@ fn what_was_observed_elsewhere_is_missing_once_a_job_makes_it() {
     workspace.want(&["b"], Refresh::Missing);
     assert_eq!(workspace.finish_all("v1"), ["b"]);
 }
+
+#[test]
+fn what_was_made_while_an_input_was_replaced_and_put_back_is_stale() {
+    // Data that is no file has no mark that would tell.
+    let graph = GraphSpec::new().job("make_a", &["a"], &[], vec![]).job("make_b", &["b"], &[], vec![reads("a")]);
+    let mut workspace = Workspace::new(&graph, 4);
+    workspace.want(&["b"], Refresh::Stale);
+    workspace.finish("a", "v1");
+    assert_eq!(workspace.running(), ["b"]);
+    for version in ["v2", "v1"] {
+        workspace.want(&["a"], Refresh::All);
+        workspace.finish("a", version);
+    }
+    workspace.core.slots = 0;
+    workspace.finish("b", "v1");
+    assert_eq!(verdict(&workspace, "b"), "inputs_changed");
+    workspace.restart(&[]);
+    assert_eq!(verdict(&workspace, "b"), "inputs_changed");
+    workspace.core.slots = 4;
+    workspace.want(&["b"], Refresh::Stale);
+    assert_eq!(workspace.finish_all("v1"), ["b"]);
+    assert_eq!(verdict(&workspace, "b"), "current");
+}

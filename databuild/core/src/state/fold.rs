@@ -3,7 +3,7 @@
 use super::{
     Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, Run, SavedPlan, State, Want,
 };
-use crate::digest::hash64;
+use crate::digest::{hash64, mix};
 use crate::event::WantOutcome;
 use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
@@ -73,6 +73,8 @@ pub enum FoldError {
 
 /// How much one attempt's duration moves the average.
 const AVERAGE_WEIGHT: f64 = 0.2;
+/// Tells the digest of inputs some of which were replaced while they were read.
+const REPLACED: u64 = 3;
 /// How many causes a want remembers.
 const MAX_CAUSES: usize = 10;
 
@@ -527,10 +529,30 @@ impl State {
         self.remember_discovered(ix, key, &run.discovered);
         if self.dataset_mut(ix).set(key, entry, Some(run.made_by), output.empty) {
             self.mark_dependents(ix, &single);
+            self.unsettle_readers(ix, &single);
         }
         self.renew(ix, &single, &run.tainted);
         if spoiled.contains(key) {
             self.dataset_mut(ix).spoiled.insert(key);
+        }
+    }
+
+    /// Attempts under way read what is replaced. Nobody can say which of both they have read, and what was there may come
+    /// back while they run, so what they make counts as made from neither.
+    fn unsettle_readers(&mut self, ix: DatasetIx, set: &PartitionSet) {
+        let runs = self.runs.values().filter(|run| run.trial.is_none() && run.occupies_slot());
+        let readers: Vec<(RunId, PartitionSet)> = runs
+            .map(|run| (run.id, self.reads_any(run, ix, set)))
+            .filter(|(_, made)| !made.is_empty())
+            .collect();
+        for (id, made) in readers {
+            let Some(run) = self.runs.get_mut(&id).map(Arc::make_mut) else { continue };
+            let keys = run.set.clone();
+            for (key, inputs) in keys.iter().zip(&mut run.inputs) {
+                if made.contains(&key) {
+                    *inputs = mix(*inputs, REPLACED);
+                }
+            }
         }
     }
 
