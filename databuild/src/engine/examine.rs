@@ -57,17 +57,19 @@ pub(super) struct Verdict {
     pub(super) moved: Vec<String>,
 }
 
-/// Judges what an attempt left. What it made is given to `keep` before anybody is told.
+/// Judges what an attempt left. What it made is given to `keep` before anybody is told. Nothing is believed of an attempt
+/// whose code is not `intact`.
 pub(super) fn examine(
     left: Left,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+    intact: impl Fn(AttemptId) -> Result<(), String>,
 ) -> Verdict {
     let Left { ended, files, request } = left;
     let exit = &ended.exit;
     let mut checks = Inspection::default();
     let mut moved = Vec::new();
     let judged = match files {
-        Ok(files) => judge(&files, request, &ended, &mut checks, &mut moved, keep),
+        Ok(files) => judge(&files, request, &ended, &mut checks, &mut moved, keep, intact),
         Err(error) => Err((AttemptReport::new(AttemptOutcome::Lost, error), Vec::new())),
     };
     let (result, staged) = match judged {
@@ -114,13 +116,22 @@ fn judge(
     checks: &mut Inspection,
     moved: &mut Vec<String>,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+    intact: impl Fn(AttemptId) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     match checks::inspection(files, &ended.exit) {
         Ok(found) => *checks = found,
         Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
     }
     let job = request.as_ref().map_or("its job", |request| &request.job);
-    match (how_it_ended(&ended.exit, job), request) {
+    let how = how_it_ended(&ended.exit, job);
+    if !matches!(how, Ended::Before(_)) {
+        if let Err(message) = intact(ended.attempt) {
+            *checks = Inspection::default();
+            // It would do the same again.
+            return failure(message, true).map_err(|report| (report, Vec::new()));
+        }
+    }
+    match (how, request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch => {
             match inputs_moved(ended, &request, moved).or_else(|| ended.asked.clone()) {
@@ -475,6 +486,6 @@ mod tests {
         };
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
         let ended = EndedAttempt::new(attempt, exit);
-        assert_eq!(examine(left(folder.path(), ended), |_, _, _| Ok(())).end.wall_ms, 0);
+        assert_eq!(examine(left(folder.path(), ended), |_, _, _| Ok(()), |_| Ok(())).end.wall_ms, 0);
     }
 }

@@ -150,6 +150,7 @@ impl Engine {
         let looking = (Arc::clone(&shared), observers.clone());
         let again = looking.clone();
         let examiner = Examiner {
+            snapshots: Arc::clone(&of_files.snapshots),
             spool: config.spool.clone(),
             workspace: config.workspace.clone(),
             shared: Arc::clone(&shared),

@@ -263,7 +263,7 @@ impl Starter {
     /// The code with this digest; or why there is none, and whether for good.
     fn snapshot(&self, label: &str, code: &str) -> Result<snapshot::SnapshotRef, (String, bool)> {
         let code = code.parse().map_err(|_| (format!("the graph has no code digest for {label}"), true))?;
-        match self.snapshots.find(&code) {
+        match self.snapshots.intact(&code) {
             Ok(Some(snapshot)) => Ok(snapshot),
             Ok(None) => {
                 let message = format!(
@@ -272,7 +272,7 @@ impl Starter {
                 );
                 Err((message, true))
             }
-            Err(error) => Err((error.to_string(), false)),
+            Err(error) => Err((error.to_string(), matches!(error, snapshot::SnapshotError::Damaged { .. }))),
         }
     }
 
