@@ -159,7 +159,7 @@ impl Engine {
             look: Arc::new(move |partitions: &[String]| {
                 let (shared, observers) = &looking;
                 let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
-                let now = jiff::Timestamp::now();
+                let now = crate::system::now();
                 // What is wrong with a reference is the core's to say.
                 let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
                 look.ok().map(|look| look.sightings)
