@@ -112,6 +112,8 @@ impl Observers {
         base_env: Vec<(String, String)>,
         inherited: PathBuf,
     ) -> std::io::Result<Observers> {
+        // What observers of a server that was killed have left.
+        observe::kill_strays(&folder);
         Ok(Observers {
             workspace,
             folder,
