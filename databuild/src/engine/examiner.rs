@@ -258,8 +258,10 @@ pub(super) fn code_is_intact(
         let code = code.parse().map_err(|_| format!("the graph has no code digest for {label}"))?;
         match snapshots.intact(&code) {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(format!("the code of {label} was removed from the code store while it ran")),
-            Err(error) => Err(format!("the code of {label} was changed while it ran: {error}")),
+            Ok(None) => Err(format!(
+                "what it made is dropped: the code of {label} was removed from the code store while it ran"
+            )),
+            Err(error) => Err(format!("what it made is dropped: {error}")),
         }
     })
 }

@@ -641,7 +641,7 @@ fn nothing_is_believed_of_code_that_was_changed() {
     let ends = bench.run(&mut Hooks::running(|_, _| poison(&job)));
     assert_eq!(ends, ["Failure { permanent: true }"]);
     let said = bench.ends.last().unwrap().1.clone();
-    assert!(said.contains("was changed while it ran") && said.contains("runfiles/job"), "{said}");
+    assert!(said.contains("what it made is dropped") && said.contains("runfiles/job"), "{said}");
     assert!(!bench.root().join("made/out.txt").exists());
 
     // Somebody else's job did it, by a hard link.
