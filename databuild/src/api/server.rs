@@ -137,6 +137,9 @@ pub struct GcReply {
     pub bytes_freed: u64,
     /// Folders of attempts.
     pub attempts_removed: u64,
+    /// Why folders of attempts are still there that should be gone; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_removed: Vec<String>,
     /// What was archived; absent if that was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<Archived>,
