@@ -114,6 +114,9 @@ pub struct WantDetail {
     pub params: BTreeMap<String, String>,
     /// How far it is; absent once it has ended.
     pub progress: Option<Progress>,
+    /// The graph that what is left of it follows; absent once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<String>,
     /// Why it failed: first causes, at most ten.
     pub causes: Vec<String>,
     /// The archive that it is in, by its file name; absent if it is not archived.
