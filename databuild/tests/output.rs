@@ -1,11 +1,12 @@
-//! Every command with a reader that leaves, one that is slow, and a device that is full.
+//! Every command with a reader that leaves, one that is slow, and a device that is full; and what one that waits says of the
+//! others.
 
 mod support;
 
 use rustix::fs::{fcntl_setfl, OFlags};
 use rustix::pipe::{pipe_with, PipeFlags};
 use std::fs::OpenOptions;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use support::{text, Workspace};
 
@@ -125,4 +126,30 @@ fn a_full_pipe_that_does_not_block_is_waited_for() {
         assert!(child.wait().unwrap().success());
         assert_eq!((text(&first) + &rest).len(), whole.len(), "{args:?}");
     }
+}
+
+#[test]
+fn who_waits_is_told_that_another_graph_was_registered() {
+    let workspace = Workspace::new();
+    let mut build = workspace.command(&["build", "slow", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    workspace.slow_processes();
+    let file = workspace.at("bin/databuild.graph.json");
+    let graph = std::fs::read_to_string(&file).unwrap();
+    let other = graph.replace(r#""grace_ms":500"#, r#""grace_ms":501"#);
+    assert_ne!(graph, other);
+    std::fs::write(&file, &other).unwrap();
+    workspace.done(&["status"]);
+    let mut lines = BufReader::new(build.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let id = databuild_core::digest::sha256_hex(other.as_bytes());
+    while next()["graph"].as_str() != Some(&id) {}
+    workspace.done(&["cancel", "w1"]);
+    let last = loop {
+        let line = next();
+        if line.get("want").is_some() {
+            break line;
+        }
+    };
+    assert_eq!(last["graph"].as_str(), Some(&*id));
+    assert!(!build.wait().unwrap().success());
 }

@@ -103,7 +103,8 @@ fn what_was_observed_elsewhere_is_missing_once_a_job_makes_it() {
 #[test]
 fn what_was_made_while_an_input_was_replaced_and_put_back_is_stale() {
     // Data that is no file has no mark that would tell.
-    let graph = GraphSpec::new().job("make_a", &["a"], &[], vec![]).job("make_b", &["b"], &[], vec![reads("a")]);
+    let graph =
+        GraphSpec::new().job("make_a", &["a"], &[], vec![]).job("make_b", &["b"], &[], vec![reads("a")]);
     let mut workspace = Workspace::new(&graph, 4);
     workspace.want(&["b"], Refresh::Stale);
     workspace.finish("a", "v1");

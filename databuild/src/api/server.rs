@@ -140,6 +140,9 @@ pub struct GcReply {
     /// Events of the log and its archives that were read and found as they were written.
     #[serde(default)]
     pub events_checked: u64,
+    /// Why folders of attempts are still there that should be gone; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_removed: Vec<String>,
     /// What was archived; absent if that was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<Archived>,

@@ -114,6 +114,9 @@ pub struct WantDetail {
     pub params: BTreeMap<String, String>,
     /// How far it is; absent once it has ended.
     pub progress: Option<Progress>,
+    /// The graph that what is left of it follows; absent once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<String>,
     /// Why it failed: first causes, at most ten.
     pub causes: Vec<String>,
     /// How many of the partitions that it asks for edge rules leave out; absent while it is open, and if there are none.

@@ -155,6 +155,21 @@ impl Console {
         }
         Ok(())
     }
+
+    /// Says that what is left follows another graph, which somebody registered.
+    ///
+    /// # Errors
+    /// As [`output::json_line`].
+    pub fn graph(&mut self, want: &str, graph: &str) -> Result<(), CliError> {
+        let short = graph.get(..8).unwrap_or(graph);
+        let text =
+            format!("another command registered graph {short}: what is left of {want} is built as that says");
+        match self {
+            Console::Json => output::json_line(&serde_json::json!({"graph": graph}))?,
+            Console::Lines(_) | Console::Bars(_) => output::talk(&text),
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Console {

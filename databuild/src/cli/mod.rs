@@ -24,6 +24,7 @@ use std::process::ExitCode;
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::system::settle_signals();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

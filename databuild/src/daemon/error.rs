@@ -14,8 +14,8 @@ pub enum DaemonError {
     StateDir(#[from] StateDirError),
     /// The server of this workspace runs on another machine.
     #[error(
-        "the server of this workspace runs on host {:?} (process {}); stop it there, or, if \
-         that machine is gone for good, remove {} and try again",
+        "the server of this workspace runs on host {:?}, or in another container there (process {}), and cannot be seen \
+         from here; stop it there, or, if that machine is gone for good, remove {} and try again",
         .info.host, .info.pid, .server_json.display()
     )]
     OtherHost {
@@ -62,7 +62,7 @@ pub enum DaemonError {
     /// The server's process runs but does not answer.
     #[error(
         "the server (process {}) runs but does not answer: {error}; if it stays so, end it \
-         with `kill {}` and try again",
+         with `kill -KILL {}` and try again; its jobs go on",
         .info.pid, .info.pid
     )]
     NotAnswering {

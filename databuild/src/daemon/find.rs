@@ -3,7 +3,7 @@
 use super::error::DaemonError;
 use super::identity::{DirId, Liveness, Machine, ProcessId};
 use super::info::{ReadInfo, ServerInfo};
-use super::lock::{holder, LockFile};
+use super::lock::{holder, Holder, LockFile};
 use super::state_dir::StateDir;
 use std::fmt;
 
@@ -94,9 +94,14 @@ pub fn find(
         Liveness::Zombie => Some(NotRunning::Zombie),
     };
     if let Some(reason) = dead {
-        // The same kernel under another host name is most likely another
-        // container, whose processes cannot be seen from here; its lock can.
-        if info.host != here.host && is_locked(state)? {
+        // The same kernel, but in another container, or in another namespace of processes: those cannot be seen from here,
+        // but their lock can. It is that server's, or, if the host has another name, anybody's there.
+        let holder = holder(&state.server_lock()).map_err(DaemonError::io("read", state.server_lock()))?;
+        let by_it = |holder: Holder| {
+            (holder.pid, holder.start_time, &holder.boot_id) == (info.pid, info.start_time, &info.boot_id)
+        };
+        let unseen = reason != NotRunning::Zombie && holder.is_some_and(by_it);
+        if unseen || (info.host != here.host && is_locked(state)?) {
             return Ok(Found::OtherHost(info));
         }
         return Ok(Found::None(reason));

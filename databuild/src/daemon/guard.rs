@@ -4,7 +4,7 @@
 use super::error::DaemonError;
 use super::find::{origin, Origin};
 use super::identity::{DirId, Machine, ProcessId};
-use super::info::{ReadInfo, ServerInfo};
+use super::info::{ReadInfo, ServerInfo, LONGEST};
 use super::lock::{holder, Holder, LockFile};
 use super::state_dir::{StateDir, SERVER_JSON};
 use super::token::Token;
@@ -31,6 +31,8 @@ pub struct ServerGuard {
     me: ProcessId,
     here: Machine,
     published: Option<ServerInfo>,
+    /// Files that are open for the server's life.
+    watched: Vec<(PathBuf, DirId)>,
     _lock: LockFile,
 }
 
@@ -74,6 +76,12 @@ pub enum LostReason {
     StateDirMoved {
         /// Where it is now.
         to: PathBuf,
+    },
+    /// A file that the server writes to was removed or replaced, and what it writes is lost.
+    #[error("{} was removed or replaced", .path.display())]
+    FileGone {
+        /// Which.
+        path: PathBuf,
     },
     /// `server.json` was removed.
     #[error("server.json was removed")]
@@ -120,7 +128,15 @@ impl ServerGuard {
             Mode::empty(),
         )
         .map_err(|e| DaemonError::io("open", state.path())(e.into()))?;
-        Ok(ServerGuard { state: state.clone(), dir, me, here, published: None, _lock: lock })
+        Ok(ServerGuard {
+            state: state.clone(),
+            dir,
+            me,
+            here,
+            published: None,
+            watched: Vec::new(),
+            _lock: lock,
+        })
     }
 
     /// The state folder this server owns.
@@ -152,6 +168,14 @@ impl ServerGuard {
         Ok(info)
     }
 
+    /// Watches files that this server has open and that nobody else may remove or replace.
+    pub fn watch(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        self.watched.extend(files.into_iter().filter_map(|path| {
+            let id = DirId::of(&path).ok()?;
+            Some((path, id))
+        }));
+    }
+
     /// Whether this process still is the server. Cheap; to be called every
     /// second or two.
     pub fn still_mine(&self) -> Ownership {
@@ -170,6 +194,13 @@ impl ServerGuard {
         };
         if at_path != Some(self.state.id()) {
             return self.where_it_went().map(Some);
+        }
+        for (path, id) in &self.watched {
+            match DirId::of(path) {
+                Ok(now) if now == *id => {}
+                Err(e) if !is_absent(&e) => return Err(e),
+                _ => return Ok(Some(LostReason::FileGone { path: path.clone() })),
+            }
         }
         if self.published.is_none() {
             return Ok(None);
@@ -201,7 +232,8 @@ impl ServerGuard {
         let fd = match rustix::fs::openat(
             &self.dir,
             SERVER_JSON,
-            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            // A pipe is not waited for.
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY,
             Mode::empty(),
         ) {
             Ok(fd) => fd,
@@ -211,7 +243,11 @@ impl ServerGuard {
             Err(e) => return Err(e.into()),
         };
         let mut bytes = Vec::new();
-        File::from(fd).read_to_end(&mut bytes)?;
+        let file = File::from(fd);
+        if !file.metadata()?.is_file() {
+            return Ok(ReadInfo::Malformed(String::new()));
+        }
+        file.take(LONGEST).read_to_end(&mut bytes)?;
         Ok(ServerInfo::parse(&bytes))
     }
 

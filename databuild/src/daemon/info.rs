@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Bytes that a `server.json` may have.
-const LONGEST: u64 = 1 << 20;
+pub(super) const LONGEST: u64 = 1 << 20;
 
 /// The contents of `server.json` (mode 0600). Readers ignore fields they do not
 /// know, and the meaning of a field never changes, so clients and servers of

@@ -100,6 +100,13 @@ impl RuntimeDir {
         &self.0
     }
 
+    /// Removes the folder if nothing is in it; the caller owns the state folder. A runner that goes on has its socket there.
+    /// The folder above stays: other servers may be making theirs in it.
+    pub fn remove_if_empty(path: &Path) {
+        // What is not empty is refused, which is right.
+        let _ = std::fs::remove_dir(path);
+    }
+
     /// The path of the socket `name`.
     pub fn socket(&self, name: &str) -> Result<PathBuf, RuntimeDirError> {
         let path = self.0.join(name);
@@ -230,6 +237,20 @@ mod tests {
         std::fs::remove_dir(first.path()).expect("rmdir");
         let other = place.create(None).expect("created anew");
         assert!(other.path().starts_with(place.at("tmp")));
+    }
+
+    #[test]
+    fn it_goes_when_it_is_empty_and_comes_again() {
+        let place = Place::new();
+        let dir = place.create(None).expect("created");
+        let socket = dir.socket("runner.sock").expect("short");
+        std::fs::write(&socket, "").expect("write");
+        RuntimeDir::remove_if_empty(dir.path());
+        assert!(socket.exists());
+        std::fs::remove_file(&socket).expect("remove");
+        RuntimeDir::remove_if_empty(dir.path());
+        assert!(!dir.path().exists());
+        assert_eq!(place.create(None).expect("created anew"), dir);
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub const STATE_DIR_NAME: &str = ".databuild";
 /// alone. Outputs may have BUILD files in them, and `//...` looks into hidden folders, too.
 pub const NO_PACKAGE: &str = "...";
 
+/// Bytes of the longest path that a state folder can have: SQLite takes 512 for a file with `-journal` added, and the longest
+/// name is that of a log that is being made.
+const MAX_PATH: usize = 512 - "/bel.sqlite.new-journal".len();
+
 /// How many logs of earlier servers are kept.
 const PREVIOUS_LOGS: usize = 3;
 
@@ -55,6 +59,15 @@ pub enum StateDirError {
         /// Our user id.
         user: u32,
     },
+    /// SQLite could not open the log in it.
+    #[error(
+        "the path of the state folder, {path}, has {} bytes, and {MAX_PATH} is the most; move the workspace \
+         to a shorter path", .path.as_os_str().len()
+    )]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
     /// It cannot be created or written.
     #[error("cannot {action} in the state folder: {path}: {source}; make it writable")]
     Unwritable {
@@ -73,6 +86,7 @@ impl StateDirError {
         match self {
             StateDirError::NotAFolder { .. } => "state_dir_not_a_folder",
             StateDirError::ForeignOwner { .. } => "state_dir_foreign_owner",
+            StateDirError::TooLong { .. } => "state_dir_path_too_long",
             StateDirError::Unwritable { .. } => "state_dir_unwritable",
         }
     }
@@ -83,6 +97,9 @@ impl StateDir {
     /// missing.
     pub fn create(workspace: &Workspace) -> Result<Self, StateDirError> {
         let path = workspace.path().join(STATE_DIR_NAME);
+        if path.as_os_str().len() > MAX_PATH {
+            return Err(StateDirError::TooLong { path });
+        }
         make_private_dir(&path)?;
         let state = Self::checked(workspace, path)?;
         let ignore = state.path.join(".gitignore");

@@ -509,6 +509,42 @@ fn a_server_in_another_container_counts_while_it_holds_its_lock() {
 }
 
 #[test]
+fn a_server_whose_process_cannot_be_seen_counts_while_it_holds_its_lock() {
+    let fixture = Fixture::new();
+    let state = fixture.state();
+    let (gone, _) = ended_process(true);
+    let _guard = ServerGuard::acquire(&state, &now()).expect("guard");
+    let info = ServerInfo { pid: gone.pid, start_time: gone.start_time, ..own_info(&state) };
+    info.write(&state).expect("write");
+    // Signed by the next server, which is about to publish itself.
+    assert!(matches!(find_unasked(&state), Found::None(NotRunning::StalePid)));
+    let holder = format!(
+        r#"{{"pid": {}, "start_time": {}, "boot_id": "{}"}}"#,
+        gone.pid, gone.start_time, info.boot_id
+    );
+    std::fs::write(state.server_lock(), holder).expect("write");
+    assert!(matches!(find_unasked(&state), Found::OtherHost(_)));
+    let error = connect(&state, "1", Vec::new(), LONG).expect_err("refused");
+    assert_eq!(error.code(), "server_on_other_host");
+}
+
+#[test]
+fn a_state_folder_whose_log_could_not_be_opened_is_refused() {
+    let fixture = Fixture::new();
+    let base = fixture.path("").as_os_str().len();
+    let rest = 512 - "/bel.sqlite.new-journal".len() - "/.databuild".len() - base;
+    let longest = format!("{}/{}/{}", "a".repeat(200), "b".repeat(150), "c".repeat(rest - 352));
+    std::fs::create_dir_all(fixture.path(&longest)).expect("mkdir");
+    fixture.state_of(&longest);
+    let long = format!("{longest}c");
+    std::fs::create_dir_all(fixture.path(&long)).expect("mkdir");
+    let workspace = Workspace::at(&fixture.path(&long)).expect("workspace");
+    let error = StateDir::create(&workspace).expect_err("refused");
+    assert_eq!(error.code(), "state_dir_path_too_long");
+    assert!(error.to_string().contains("shorter path"), "{error}");
+}
+
+#[test]
 fn a_second_path_to_the_workspace_is_no_move() {
     let fixture = Fixture::new();
     let state = fixture.state();
@@ -656,5 +692,30 @@ fn a_server_sees_that_its_announcement_is_gone_or_anothers_and_leaves_that_alone
         });
         assert_eq!(reason, LostReason::InfoReplaced);
         assert!(fixture.state().server_json().exists());
+    }
+}
+
+#[test]
+fn a_server_sees_that_a_file_that_it_has_open_is_gone_or_another() {
+    for change in ["removed", "replaced", "its second file removed"] {
+        let fixture = Fixture::new();
+        let state = fixture.state();
+        let mut guard = ServerGuard::acquire(&state, &now()).expect("guard");
+        let (main, second) = (state.database(), state.path().join("bel.sqlite-wal"));
+        std::fs::write(&main, "events").expect("write");
+        std::fs::write(&second, "more").expect("write");
+        guard.watch([main.clone(), second.clone()]);
+        assert!(matches!(guard.still_mine(), Ownership::Mine));
+        let gone = match change {
+            "removed" => std::fs::remove_file(&main).map(|()| main),
+            "replaced" => {
+                std::fs::copy(&main, state.path().join("copy")).expect("copy");
+                std::fs::rename(state.path().join("copy"), &main).map(|()| main)
+            }
+            _ => std::fs::remove_file(&second).map(|()| second),
+        };
+        let path = gone.expect(change);
+        let Ownership::Lost(reason) = guard.still_mine() else { panic!("{change}: still the server") };
+        assert_eq!(reason, LostReason::FileGone { path });
     }
 }

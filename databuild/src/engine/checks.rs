@@ -252,7 +252,7 @@ mod tests {
         fn end(&self) -> AttemptEnd {
             let attempt = "r1-1".parse().unwrap();
             let ended = EndedAttempt::new(attempt, self.exit.clone());
-            examine(left(self.spool.path(), ended), |_, _, _| Ok(())).end
+            examine(left(self.spool.path(), ended), |_, _, _| Ok(()), |_| Ok(())).end
         }
     }
 

@@ -28,6 +28,10 @@ const PASSING: [i32; 7] =
     [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EAGAIN, libc::EMFILE, libc::ENFILE];
 /// Data version of a partition that is empty by the job's word.
 pub(super) const EMPTY_VERSION: &str = "empty";
+/// Bytes of a message of a job that are kept, as of a check's: it is in the log, and many look at it.
+const LONGEST_MESSAGE: usize = 1_000;
+/// Bytes of an output's metadata. Whoever reads the output gets it with all the others in one request.
+const MOST_METADATA: usize = 64 << 10;
 /// Characters of what a job said last that its message has.
 const LONGEST_LINE: usize = 300;
 
@@ -58,17 +62,19 @@ pub(super) struct Verdict {
     pub(super) moved: Vec<String>,
 }
 
-/// Judges what an attempt left. What it made is given to `keep` before anybody is told.
+/// Judges what an attempt left. What it made is given to `keep` before anybody is told. Nothing is believed of an attempt
+/// whose code is not `intact`.
 pub(super) fn examine(
     left: Left,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+    intact: impl Fn(AttemptId) -> Result<(), String>,
 ) -> Verdict {
     let Left { ended, files, request } = left;
     let exit = &ended.exit;
     let mut checks = Inspection::default();
     let mut moved = Vec::new();
     let judged = match files {
-        Ok(files) => judge(&files, request, &ended, &mut checks, &mut moved, keep),
+        Ok(files) => judge(&files, request, &ended, &mut checks, &mut moved, keep, intact),
         Err(error) => Err((AttemptReport::new(AttemptOutcome::Lost, error), Vec::new())),
     };
     let (result, staged) = match judged {
@@ -78,7 +84,10 @@ pub(super) fn examine(
             checks = Inspection::default();
             (Err(AttemptReport::new(AttemptOutcome::Canceled, CANCELED)), Vec::new())
         }
-        Err((report, staged)) => (Err(report), staged),
+        Err((mut report, staged)) => {
+            report.message = cut(report.message);
+            (Err(report), staged)
+        }
     };
     // Its checks were in its place, so what they took is its.
     let ended_at = exit.checks.iter().map(|check| check.ended_at).fold(exit.ended_at, u64::max);
@@ -98,6 +107,16 @@ pub(super) fn examine(
     Verdict { attempt: ended.attempt, end, staged, moved }
 }
 
+/// A message with its first bytes.
+fn cut(mut message: String) -> String {
+    if message.len() > LONGEST_MESSAGE {
+        let end = (0..=LONGEST_MESSAGE).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
 pub(super) fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
     Err(AttemptReport::new(AttemptOutcome::Failure { permanent }, message))
 }
@@ -115,13 +134,22 @@ fn judge(
     checks: &mut Inspection,
     moved: &mut Vec<String>,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
+    intact: impl Fn(AttemptId) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     match checks::inspection(files, &ended.exit) {
         Ok(found) => *checks = found,
         Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
     }
     let job = request.as_ref().map_or("its job", |request| &request.job);
-    match (how_it_ended(&ended.exit, job), request) {
+    let how = how_it_ended(&ended.exit, job);
+    if !matches!(how, Ended::Before(_)) {
+        if let Err(message) = intact(ended.attempt) {
+            *checks = Inspection::default();
+            // It would do the same again.
+            return failure(message, true).map_err(|report| (report, Vec::new()));
+        }
+    }
+    match (how, request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch => {
             match inputs_moved(ended, &request, moved).is_some() || ended.asked.is_some() {
@@ -372,7 +400,7 @@ pub(super) fn collect_one(
             if let Some(path) = &output.path {
                 publish::make_ready(path, true).map_err(|error| (error.to_string(), false))?;
             }
-            return Ok((record(output, EMPTY_VERSION.to_owned(), true, 0, metadata), None));
+            return Ok((record(output, EMPTY_VERSION.to_owned(), true, 0, metadata)?, None));
         }
         Said::Done { version, metadata } => (version, metadata),
         Said::Nothing => (None, serde_json::Map::new()),
@@ -381,13 +409,13 @@ pub(super) fn collect_one(
         let version = reported_version(version, &request.run).map_err(|fault| {
             (format!("{}: the version that the job reports {fault}", output.partition), true)
         })?;
-        return Ok((record(output, version, false, 0, metadata), None));
+        return Ok((record(output, version, false, 0, metadata)?, None));
     };
     let inspected =
         publish::inspect_until(path, stop).and_then(|found| publish::make_ready(path, false).map(|()| found));
     match inspected {
         Ok(found) => {
-            let record = record(output, found.hash.to_string(), false, found.bytes, metadata);
+            let record = record(output, found.hash.to_string(), false, found.bytes, metadata)?;
             Ok((record, Some(path.clone())))
         }
         Err(PublishError::OutputMissing { .. }) => {
@@ -408,15 +436,17 @@ fn record(
     empty: bool,
     bytes: u64,
     metadata: serde_json::Map<String, serde_json::Value>,
-) -> OutputRecord {
-    OutputRecord {
-        partition: output.partition.clone(),
-        version,
-        empty,
-        mark: 0,
-        bytes,
-        metadata: serde_json::Value::Object(metadata).to_string(),
+) -> Result<OutputRecord, (String, bool)> {
+    let metadata = serde_json::Value::Object(metadata).to_string();
+    if metadata.len() > MOST_METADATA {
+        let message = format!(
+            "the metadata of {} has {} bytes, and {MOST_METADATA} is the most: write it to an output",
+            output.partition,
+            metadata.len()
+        );
+        return Err((message, true));
     }
+    Ok(OutputRecord { partition: output.partition.clone(), version, empty, mark: 0, bytes, metadata })
 }
 
 /// What to say of something that took more than these bytes of memory, which this job declares.
@@ -485,18 +515,68 @@ mod tests {
         assert_eq!(reported(&"v".repeat(2_000)), Err("is longer than 1024 bytes"));
     }
 
+    fn exit(outcome: Outcome) -> ExitRecord {
+        ExitRecord { outcome, started_at: 0, ended_at: 1_700_000_000_000, ..exited_well() }
+    }
+
     #[test]
     fn what_never_started_took_no_time() {
         let folder = tempfile::tempdir().unwrap();
-        let exit = ExitRecord {
-            outcome: Outcome::NeverStarted {},
-            canceled: true,
-            started_at: 0,
-            ended_at: 1_700_000_000_000,
-            ..exited_well()
-        };
+        let exit = ExitRecord { canceled: true, ..exit(Outcome::NeverStarted {}) };
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
         let ended = EndedAttempt::new(attempt, exit);
-        assert_eq!(examine(left(folder.path(), ended), |_, _, _| Ok(())).end.wall_ms, 0);
+        assert_eq!(examine(left(folder.path(), ended), |_, _, _| Ok(()), |_| Ok(())).end.wall_ms, 0);
+    }
+
+    /// The end of an attempt at `x`, in a batch or not, that exited with this code and left this report.
+    fn end(batch: bool, code: i32, report: &serde_json::Value) -> AttemptEnd {
+        let folder = tempfile::tempdir().unwrap();
+        let files = AttemptFiles::new(folder.path(), &AttemptName::new("r1-1").unwrap());
+        std::fs::create_dir(files.dir()).unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, "x").unwrap();
+        std::fs::write(files.report(), format!("{report}\n")).unwrap();
+        let request = serde_json::json!({
+            "format": 1, "run": "r1", "attempt": 1, "job": "//:j", "as_of": "2010-02-01T00:00:00Z", "batch": batch,
+            "outputs": [{"dataset": "x", "partition": "x", "keys": {}, "path": path, "final_path": path}],
+            "inputs": {}, "wants": [],
+        });
+        std::fs::write(files.request(), request.to_string()).unwrap();
+        let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
+        let ended = EndedAttempt::new(attempt, exit(Outcome::Code(code)));
+        examine(left(folder.path(), ended), |_, _, _| Ok(()), |_| Ok(())).end
+    }
+
+    #[test]
+    fn what_a_job_says_of_its_failure_is_cut() {
+        let long = "é".repeat(5 << 20);
+        for (batch, code) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+            for report in [
+                serde_json::json!({"type": "failed", "message": long}),
+                serde_json::json!({"type": "failed", "partition": "x", "message": long}),
+            ] {
+                let message = end(batch, code, &report).result.unwrap_err().message;
+                assert!(
+                    (900..=1_003).contains(&message.len()),
+                    "{batch} {code} {report:.60}: {}",
+                    message.len()
+                );
+                assert!(message.contains("éé") && message.ends_with('…'));
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_has_a_limit_that_its_readers_can_bear() {
+        let said = |bytes: usize| {
+            let filler = "m".repeat(bytes - r#"{"k":""}"#.len());
+            serde_json::json!({"type": "done", "metadata": {"k": filler}})
+        };
+        for batch in [false, true] {
+            assert!(end(batch, 0, &said(MOST_METADATA)).result.is_ok());
+            let report = end(batch, 0, &said(MOST_METADATA + 1)).result.unwrap_err();
+            assert_eq!(report.outcome, AttemptOutcome::Failure { permanent: true });
+            assert!(report.message.contains("the metadata of x has 65537 bytes"), "{}", report.message);
+        }
     }
 }

@@ -13,9 +13,11 @@ use super::pace::Pace;
 use super::request::{OutputFile, Request};
 use crate::publish;
 use crate::runner::ExitRecord;
+use crate::snapshot;
 use databuild_core::decide::{AttemptReport, Input, Refusal, Sightings};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
+use databuild_core::state::State;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,6 +112,7 @@ pub(super) struct Examiner {
     pub(super) spool: PathBuf,
     pub(super) workspace: PathBuf,
     pub(super) shared: Arc<Shared>,
+    pub(super) snapshots: Arc<snapshot::Store>,
     pub(super) to_loop: Sender<Message>,
     pub(super) examinations: Examinations,
     pub(super) look: Look,
@@ -162,7 +165,9 @@ impl Examiner {
         let mut verdicts: Vec<Verdict> = attempts
             .into_iter()
             .map(|left| {
-                examine::examine(left, |attempt, request, outputs| self.keep(attempt, request, outputs))
+                let keep = |attempt, request: &_, outputs: &_| self.keep(attempt, request, outputs);
+                let state = Arc::clone(&self.shared.snapshot.load().state);
+                examine::examine(left, keep, |attempt| code_is_intact(&self.snapshots, &state, attempt))
             })
             .collect();
         let staged: Vec<PathBuf> = verdicts.iter().flat_map(|verdict| verdict.staged.clone()).collect();
@@ -257,6 +262,28 @@ impl Examiner {
     }
 }
 
+/// Whether an attempt, and the checks of what it made, ran the code that was stored: they can write to it.
+pub(super) fn code_is_intact(
+    snapshots: &snapshot::Store,
+    state: &State,
+    attempt: AttemptId,
+) -> Result<(), String> {
+    let Some(run) = state.runs.get(&attempt.run) else { return Ok(()) };
+    let graph = &run.graph.graph;
+    let job = graph.job(run.job);
+    let checks = graph.checks_of(run.job).map(|check| (&check.label, &check.code));
+    std::iter::once((&job.label, &job.code)).chain(checks).try_for_each(|(label, code)| {
+        let code = code.parse().map_err(|_| format!("the graph has no code digest for {label}"))?;
+        match snapshots.intact(&code) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(format!(
+                "what it made is dropped: the code of {label} was removed from the code store while it ran"
+            )),
+            Err(error) => Err(format!("what it made is dropped: {error}")),
+        }
+    })
+}
+
 /// How much more may be examined before others are told.
 struct Room {
     bytes: u64,
@@ -339,6 +366,7 @@ mod tests {
                     seq: tokio::sync::watch::channel(0).0,
                     memory_limits: ArcSwap::from_pointee(no_runner()),
                 }),
+                snapshots: Arc::new(snapshot::Store::open(spool.path().join("store")).unwrap()),
                 to_loop,
                 examinations: examinations.clone(),
                 look: Arc::new(|_| None),

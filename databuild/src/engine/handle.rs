@@ -265,7 +265,7 @@ impl Handle {
             inherited: inherited_digests(&graph, inherited),
             sources: BTreeMap::new(),
         };
-        let found = decide::impact(&state, event, Timestamp::now())
+        let found = decide::impact(&state, event, crate::system::now())
             .map_err(|error| Refusal::BadGraph(error.to_string()))?;
         Ok((found, state.seq.0))
     }
@@ -324,7 +324,7 @@ impl Handle {
     /// What came of an earlier request with this key; then there is nothing to look at. The core asks again, since
     /// two may come at once.
     fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Created>, CommandError> {
-        let known = decide::repeated(&self.snapshot().state, key, Timestamp::now())?;
+        let known = decide::repeated(&self.snapshot().state, key, crate::system::now())?;
         Ok(known.map(|want| Created { want, repeated: true }))
     }
 
@@ -334,7 +334,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::submit`].
     pub async fn save_plan(&self, mut request: PlanRequest) -> Result<(PlanCreated, bool), CommandError> {
-        let now = Timestamp::now();
+        let now = crate::system::now();
         let as_of = request.as_of.map_or(now, |as_of| as_of.min(now));
         request.as_of = Some(as_of);
         let (targets, refresh) = (request.targets.clone(), request.refresh);
@@ -359,7 +359,7 @@ impl Handle {
         let look = move |handle: &Handle| {
             let saved = handle.snapshot().state.plans.get(&id).cloned();
             // Without the plan, or with targets that the graph does not have any more, the core says what is wrong.
-            let seen = saved.filter(|saved| saved.plan.expires_at > Timestamp::now()).and_then(|saved| {
+            let seen = saved.filter(|saved| saved.plan.expires_at > crate::system::now()).and_then(|saved| {
                 let plan = &saved.plan;
                 handle.look(&plan.targets, plan.refresh, plan.as_of).ok()
             });
@@ -376,7 +376,7 @@ impl Handle {
     pub async fn taint(&self, request: Judgement) -> Result<Reply, CommandError> {
         let targets = request.targets.clone();
         let look = move |handle: &Handle| {
-            handle.look(&targets, Refresh::Missing, Timestamp::now()).map(|look| (look.sightings, ()))
+            handle.look(&targets, Refresh::Missing, crate::system::now()).map(|look| (look.sightings, ()))
         };
         let (reply, ()) = self.submit_seen(look, |seen, ()| Input::Taint(request.clone(), seen)).await?;
         Ok(reply)
@@ -401,7 +401,7 @@ impl Handle {
     /// As [`Handle::submit`]; or a reference cannot be resolved.
     pub async fn look_and_record(&self, targets: Vec<String>) -> Result<(), CommandError> {
         let look = move |handle: &Handle| {
-            handle.look(&targets, Refresh::Stale, Timestamp::now()).map(|look| (look.sightings, ()))
+            handle.look(&targets, Refresh::Stale, crate::system::now()).map(|look| (look.sightings, ()))
         };
         self.submit_seen(look, |seen, ()| Input::Sightings(seen)).await.map(|_| ())
     }
@@ -438,7 +438,7 @@ fn plan_after(look: FileLook, refresh: Refresh, as_of: Timestamp) -> Result<Plan
     let mut core = Core::new(1);
     core.state = state;
     core.held = true;
-    core.step(Input::Sightings(sightings.clone()), Timestamp::now()).reply?;
+    core.step(Input::Sightings(sightings.clone()), crate::system::now()).reply?;
     core.state.read_as_of(as_of);
     let plan = planner::plan_despite(&mut core.state, &targets, refresh, &sightings.unseen);
     Ok(Planned { state: core.state, targets, sightings, plan })
@@ -467,7 +467,7 @@ impl Planned {
 fn looking_for(
     request: &mut WantRequest,
 ) -> impl Fn(&Handle) -> Result<(Sightings, ()), CommandError> + Send + Sync + 'static {
-    let as_of = *request.as_of.get_or_insert_with(Timestamp::now);
+    let as_of = *request.as_of.get_or_insert_with(crate::system::now);
     let (targets, refresh) = (request.targets.clone(), request.refresh);
     move |handle| handle.look(&targets, refresh, as_of).map(|look| (look.sightings, ()))
 }
@@ -539,7 +539,7 @@ mod tests {
         let look = {
             let looks = Arc::clone(&looks);
             move |handle: &Handle| {
-                let seen = handle.look(&["d".to_owned()], Refresh::Stale, Timestamp::now())?.sightings;
+                let seen = handle.look(&["d".to_owned()], Refresh::Stale, crate::system::now())?.sightings;
                 if looks.fetch_add(1, Ordering::SeqCst) == 0 {
                     runtime.block_on(register(handle, "2021-01-01"));
                 }

@@ -3,11 +3,14 @@
 //! They may be secrets: they stand in one file of mode 0600 in the state folder and in jobs'
 //! environments, never in the event log, in arguments or in logs.
 
-use crate::system::EnvValue;
+use crate::system::{read_left, EnvValue};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+/// No environment is longer.
+const LONGEST: u64 = 64 << 20;
 
 /// The values and the file that keeps them over restarts.
 #[derive(Debug)]
@@ -19,7 +22,8 @@ pub(super) struct Inherited {
 impl Inherited {
     /// Reads what an earlier server kept; a missing or damaged file is no values.
     pub(super) fn load(path: &Path) -> Inherited {
-        let values = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let bytes = read_left(path, LONGEST).ok().flatten();
+        let values = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Inherited { path: path.to_owned(), values: values.unwrap_or_default() }
     }
 
@@ -29,12 +33,13 @@ impl Inherited {
             return Ok(());
         }
         let temporary = self.path.with_extension("new");
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        // Whatever is there, a pipe perhaps, is not waited for and not written to.
+        match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(&serde_json::to_vec(&values)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, &self.path)?;
@@ -45,5 +50,35 @@ impl Inherited {
     /// The value of one name.
     pub(super) fn get(&self, name: &str) -> Option<&EnvValue> {
         self.values.get(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(path: &Path, what: &str) {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        match what {
+            "a pipe" => {
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap()
+            }
+            "no end" => std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+            text => std::fs::write(path, text).unwrap(),
+        }
+    }
+
+    #[test]
+    fn whatever_is_in_its_place_is_no_values_and_is_replaced() {
+        for what in ["a pipe", "no end", "{\"A\": \"1\"", ""] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("inherited.json");
+            put(&path, what);
+            put(&path.with_extension("new"), what);
+            let mut inherited = Inherited::load(&path);
+            assert!(inherited.get("A").is_none(), "{what}");
+            inherited.store(BTreeMap::from([("A".to_owned(), "2".into())])).unwrap();
+            assert_eq!(Inherited::load(&path).get("A"), Some(&"2".into()), "{what}");
+        }
     }
 }

@@ -11,7 +11,6 @@ use databuild_core::observation::{Blind, Look};
 use databuild_core::partition_set::{size, PartitionSet};
 use databuild_core::planner::Unseen;
 use databuild_core::state::State;
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// What a look at some files found, as references.
@@ -124,7 +123,7 @@ impl Handle {
         if state.graph.is_none() {
             return Err(Refusal::NoGraph.into());
         }
-        state.advance(Timestamp::now());
+        state.advance(crate::system::now());
         let mut sets: BTreeMap<DatasetIx, Option<PartitionSet>> = BTreeMap::new();
         for text in targets {
             let (ix, set) = state.resolve(text).map_err(Refusal::from)?;
@@ -226,7 +225,7 @@ impl Handle {
             core.state = found.look.state.clone();
             core.held = true;
             let input = adopt(&found.files, found.look.sightings.clone());
-            (core.step(input, Timestamp::now()).reply?, found)
+            (core.step(input, crate::system::now()).reply?, found)
         } else {
             let look = move |handle: &Handle| {
                 handle.look_for_adoption(&targets).map(|found| (found.look.sightings.clone(), found))
@@ -244,7 +243,7 @@ impl Handle {
 
     pub(super) fn look_for_adoption(&self, targets: &[String]) -> Result<ToAdopt, CommandError> {
         // What the adopted would be made from is looked at as well: that is what they are held against later.
-        let look = self.look(targets, Refresh::Stale, Timestamp::now())?;
+        let look = self.look(targets, Refresh::Stale, crate::system::now())?;
         let state = &look.state;
         let touched = |ix: DatasetIx, key: &databuild_core::partition_set::PartitionKey| {
             look.sightings.seen.iter().any(|sighting| match sighting {

@@ -48,5 +48,5 @@ pub use perform::ConnectRunner;
 pub use replay::ReplayError;
 pub use request::{parse_request, InputFile, OutputFile, Request};
 pub use retention::{ArchiveRequest, Archived};
-pub use staging::sweep_staging;
+pub use staging::{sweep_staging, Swept};
 pub use start::{Engine, EngineConfig, EngineError};

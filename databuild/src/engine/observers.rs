@@ -112,6 +112,8 @@ impl Observers {
         base_env: Vec<(String, String)>,
         inherited: PathBuf,
     ) -> std::io::Result<Observers> {
+        // What observers of a server that was killed have left.
+        observe::kill_strays(&folder);
         Ok(Observers {
             workspace,
             folder,
@@ -224,7 +226,7 @@ impl Observers {
         let label = &observer.label;
         let Question { dataset, keys, .. } = question;
         let code = observer.code.parse().map_err(|_| format!("the graph has no code digest for {label}"))?;
-        let found = self.snapshots.find(&code).map_err(|error| format!("{label}: {error}"))?;
+        let found = self.snapshots.intact(&code).map_err(|error| format!("{label}: {error}"))?;
         let snapshot = found.ok_or_else(|| {
             format!("the code snapshot of {label} is gone from the cache; run `bazel run //:databuild -- status` to store it again")
         })?;

@@ -11,7 +11,6 @@ use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
 use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
-use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
@@ -229,7 +228,7 @@ impl Orchestrator {
 
     fn time_to_wait(&self, retry_append: Option<Instant>) -> Duration {
         let timer = self.core.next_timer().map_or(LONGEST_WAIT, |at| {
-            Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
+            Duration::try_from(at.duration_since(crate::system::now())).unwrap_or(Duration::ZERO)
         });
         if retry_append.is_none() && !self.postponed.is_empty() {
             return Duration::ZERO;
@@ -262,7 +261,7 @@ impl Orchestrator {
             Message::Command(command) => {
                 let Command { input, blobs, inherited, answer } = *command;
                 self.decide_late(turn);
-                let step = self.core.decide(input, Timestamp::now());
+                let step = self.core.decide(input, crate::system::now());
                 if step.reply.is_ok() {
                     turn.batch.blobs.extend(blobs);
                     turn.inherited.extend(inherited);
@@ -288,7 +287,7 @@ impl Orchestrator {
 
     fn decide_now(&mut self, input: Input, turn: &mut Turn) {
         let keep = !matches!(input, Input::Tick);
-        let step = self.core.decide(input.clone(), Timestamp::now());
+        let step = self.core.decide(input.clone(), crate::system::now());
         if let Err(refusal) = &step.reply {
             // For example the end of an attempt that a cancellation overtook.
             tracing::debug!(%refusal, "input without effect");
@@ -333,7 +332,7 @@ impl Orchestrator {
 
     /// Makes a turn and what follows from it durable, then answers and acts on it.
     fn commit(&mut self, mut turn: Turn) -> Result<(), Refused> {
-        let step = self.core.follow(Timestamp::now());
+        let step = self.core.follow(crate::system::now());
         turn.batch.records.extend(step.records);
         turn.effects.extend(step.effects);
         self.turn += 1;

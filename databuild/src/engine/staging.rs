@@ -180,26 +180,41 @@ pub(super) fn dirs(request: &Request) -> impl Iterator<Item = &Path> {
     request.outputs.iter().filter_map(|output| output.path.as_deref()?.parent())
 }
 
+/// What a sweep did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Folders that are gone, or would be.
+    pub removed: u64,
+    /// Why others are not.
+    pub failed: Vec<String>,
+}
+
+impl Swept {
+    /// Takes what came of removing a folder into account.
+    pub fn add(&mut self, removal: Result<(), PublishError>) {
+        match removal {
+            Ok(()) => self.removed += 1,
+            Err(error) => {
+                tracing::warn!(%error, code = error.code(), "what an attempt left cannot be removed");
+                self.failed.push(error.to_string());
+            }
+        }
+    }
+}
+
 /// Removes what attempts left in the staging folder at `root`, and returns how many did; with `dry_run` only counts.
 /// `live` is asked after the folder was looked at, so that no attempt is missed that began meanwhile.
-pub fn sweep_staging(root: &Path, live: impl FnOnce() -> BTreeSet<AttemptId>, dry_run: bool) -> u64 {
+pub fn sweep_staging(root: &Path, live: impl FnOnce() -> BTreeSet<AttemptId>, dry_run: bool) -> Swept {
     let attempts = attempts(root);
     let live = live();
-    let mut removed = 0;
+    let mut swept = Swept::default();
     for attempt in attempts.into_iter().filter(|attempt| !live.contains(attempt)) {
         let name = attempt.to_string();
         let folder = folder(root, &name);
-        let gone = dry_run
-            || clear_elsewhere(&folder, &name).and_then(|()| publish::remove(&folder)).map_or_else(
-                |error| {
-                    tracing::warn!(%error, code = error.code(), %attempt, "staging cannot be cleared");
-                    false
-                },
-                |()| true,
-            );
-        removed += u64::from(gone);
+        let remove = || clear_elsewhere(&folder, &name).and_then(|()| publish::remove(&folder));
+        swept.add(if dry_run { Ok(()) } else { remove() });
     }
-    removed
+    swept
 }
 
 /// Attempts that have a folder in the staging folder.
@@ -285,8 +300,9 @@ mod tests {
         }
         let live: BTreeSet<AttemptId> = ["r3-1".parse().unwrap()].into();
         assert_eq!(staging.left(&live), ["r2-1".parse::<AttemptId>().unwrap()]);
-        assert_eq!(sweep_staging(root.path(), || live.clone(), true), 1);
-        assert_eq!(sweep_staging(root.path(), || live.clone(), false), 1);
+        let one = Swept { removed: 1, failed: Vec::new() };
+        assert_eq!(sweep_staging(root.path(), || live.clone(), true), one);
+        assert_eq!(sweep_staging(root.path(), || live.clone(), false), one);
         assert_eq!(names(root.path()), ["kept-r4-1", "r3-1", "spare-0"]);
         assert_eq!(staging.keep("r3-1").unwrap(), root.path().join("kept-r3-1"));
     }
@@ -299,7 +315,7 @@ mod tests {
             std::fs::create_dir(root.path().join("r2-1")).unwrap();
             BTreeSet::new()
         };
-        assert_eq!(sweep_staging(root.path(), begin, false), 1);
+        assert_eq!(sweep_staging(root.path(), begin, false).removed, 1);
         assert_eq!(names(root.path()), ["r2-1"]);
     }
 
@@ -356,5 +372,14 @@ mod tests {
         assert_eq!(at("0-5f", "a.csv"), folder.join("0-5f/a.csv"));
         assert_eq!(at("0", "1"), folder.join("0/1"));
         assert_eq!(at("0", ".databuild-elsewhere"), folder.join("0/.databuild-elsewhere"));
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_told() {
+        let mut swept = Swept::default();
+        swept.add(publish::remove(Path::new("/nothing/there")));
+        swept.add(publish::remove(Path::new("/proc/version")));
+        assert_eq!((swept.removed, swept.failed.len()), (1, 1));
+        assert!(swept.failed[0].contains("/proc/version"), "{swept:?}");
     }
 }

@@ -152,6 +152,7 @@ impl Engine {
         let looking = (Arc::clone(&shared), observers.clone());
         let again = looking.clone();
         let examiner = Examiner {
+            snapshots: Arc::clone(&of_files.snapshots),
             spool: config.spool.clone(),
             workspace: config.workspace.clone(),
             shared: Arc::clone(&shared),
@@ -160,7 +161,7 @@ impl Engine {
             look: Arc::new(move |partitions: &[String]| {
                 let (shared, observers) = &looking;
                 let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
-                let now = jiff::Timestamp::now();
+                let now = crate::system::now();
                 // What is wrong with a reference is the core's to say.
                 let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
                 look.ok().map(|look| look.sightings)

@@ -291,7 +291,7 @@ impl Starter {
     /// The code with this digest; or why there is none, and whether for good.
     fn snapshot(&self, label: &str, code: &str) -> Result<snapshot::SnapshotRef, (String, bool)> {
         let code = code.parse().map_err(|_| (format!("the graph has no code digest for {label}"), true))?;
-        match self.snapshots.find(&code) {
+        match self.snapshots.intact(&code) {
             Ok(Some(snapshot)) => Ok(snapshot),
             Ok(None) => {
                 let message = format!(
@@ -300,7 +300,7 @@ impl Starter {
                 );
                 Err((message, true))
             }
-            Err(error) => Err((error.to_string(), false)),
+            Err(error) => Err((error.to_string(), matches!(error, snapshot::SnapshotError::Damaged { .. }))),
         }
     }
 
@@ -358,13 +358,17 @@ impl Starter {
 /// What to say of an attempt that would be told more than the runner takes.
 fn too_large(start: &StartSpec, spec: &AttemptSpec) -> String {
     const MIB: usize = 1 << 20;
+    let job = spec.graph.graph.job(spec.job);
+    let advice = match job.batch {
+        Some(_) => "lower its `batch`, or let it read fewer partitions at once",
+        None => "let it read fewer partitions at once",
+    };
     format!(
-        "the request for {} partitions would have {} MiB, and may have {} MiB with those of the checks; \
-         lower `batch` of {}, or let it read fewer partitions at once",
+        "the request of {} for {} partitions would have {} MiB, and may have {} MiB with those of the checks; {advice}",
+        job.label,
         spec.set.len(),
         start.request_bytes().div_ceil(MIB),
         MAX_REQUESTS / MIB,
-        spec.graph.graph.job(spec.job).label
     )
 }
 

@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::engine::examine::{examine, left};
+use crate::engine::examiner::code_is_intact;
 use crate::engine::files::{look_at, look_at_files, look_at_named};
 use crate::engine::handle::{Handle, Snapshot};
 use crate::engine::perform::no_runner;
 use crate::engine::testing::{exited_well, want_of};
 use crate::publish;
+use crate::snapshot::{CodeManifest, FileDigest};
 use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Effect};
@@ -14,6 +16,7 @@ use databuild_core::event::{Event, GraphRegistered, OutputRecord, Refresh, WantO
 use databuild_core::ids::{AttemptId, GraphId};
 use jiff::Timestamp;
 use serde_json::{json, Value};
+use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,8 +28,30 @@ mod change_times;
 #[path = "ownership_tests.rs"]
 mod places;
 
+const PROBE: &str = "#!/bin/sh\n[ -e silent ] && exit 1\nif [ -e in/raw ]; then echo \"{\\\"partition\\\": \\\"raw\\\", \\\"version\\\": \\\"$(cat in/raw)\\\"}\"\n\
+                     else echo '{\"partition\": \"raw\", \"absent\": true}'; fi\n";
+const JOB: &str = "#!/bin/sh\nout=$(sed 's/.*\"outputs\":\\[[^]]*\"path\":\"\\([^\"]*\\)\".*/\\1/' \"$DATABUILD_REQUEST\")\n\
+                   cat in/raw > \"$out\"\n";
+
 /// Code of all jobs and programs.
-const CODE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+fn code() -> CodeManifest {
+    let entry = |path: &str, content: &str| snapshot::Entry::File {
+        path: path.to_owned(),
+        digest: FileDigest::from_bytes(Sha256::digest(content).into()),
+        size: content.len() as u64,
+        executable: path == "probe",
+    };
+    CodeManifest::new(vec![entry("job", JOB), entry("probe", PROBE)]).unwrap()
+}
+
+/// Stores it.
+fn store_code(store: &snapshot::Store, root: &Path) {
+    let built = root.join("built");
+    fs::create_dir_all(&built).unwrap();
+    fs::write(built.join("job"), JOB).unwrap();
+    fs::write(built.join("probe"), PROBE).unwrap();
+    store.materialize(&code(), &|runfile| built.join(runfile)).unwrap();
+}
 
 type Hook<'h> = Box<dyn FnMut(&Path, AttemptId) + 'h>;
 
@@ -77,7 +102,7 @@ fn job(makes: &str, reads: &[&str]) -> Value {
     json!({
         "label": format!("//:make_{makes}"), "executable": "job", "args": [], "env": {}, "env_inherit": [],
         "inputs": inputs, "outputs": [makes], "retries": 0, "backoff_ms": 1000, "backoff_max_ms": 1000,
-        "timeout_ms": null, "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": CODE,
+        "timeout_ms": null, "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": code().digest(),
     })
 }
 
@@ -105,7 +130,7 @@ fn glob() -> Value {
 fn program(every: bool) -> Value {
     let observe = json!({
         "kind": "program", "label": "//:probe", "executable": "probe", "args": [], "env": {}, "env_inherit": [],
-        "timeout_ms": 30_000, "every_ms": if every { 3_600_000 } else { 0 }, "manifest": "m", "code": CODE,
+        "timeout_ms": 30_000, "every_ms": if every { 3_600_000 } else { 0 }, "manifest": "m", "code": code().digest(),
     });
     dataset("raw", true, None, observe)
 }
@@ -120,12 +145,7 @@ impl Bench {
         let database = root.join("log.db");
         let log = SqliteLog::open(&database).unwrap();
         let snapshots = Arc::new(snapshot::Store::open(root.join("store")).unwrap());
-        let probe = snapshots.path_of(&CODE.parse().unwrap()).join("runfiles/probe");
-        fs::create_dir_all(probe.parent().unwrap()).unwrap();
-        let says = "#!/bin/sh\n[ -e silent ] && exit 1\nif [ -e in/raw ]; then echo \"{\\\"partition\\\": \\\"raw\\\", \\\"version\\\": \\\"$(cat in/raw)\\\"}\"\n\
-                    else echo '{\"partition\": \"raw\", \"absent\": true}'; fi\n";
-        fs::write(&probe, says).unwrap();
-        fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).unwrap();
+        store_code(&snapshots, &root);
         let path = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
         let inherited = root.join("inherited");
         let observers = Observers::new(
@@ -336,7 +356,11 @@ impl Bench {
             }
             ended = examine.recv().unwrap();
         }
-        let verdict = examine(left(&self.starter.spool, ended), |_, _, _| Ok(()));
+        let verdict = examine(
+            left(&self.starter.spool, ended),
+            |_, _, _| Ok(()),
+            |attempt| code_is_intact(&self.starter.snapshots, &self.core.state, attempt),
+        );
         if !verdict.moved.is_empty() {
             let seen = look_at_named(&self.core.state, &verdict.moved, &self.starter.observers);
             self.step(Input::Sightings(seen));
@@ -650,6 +674,37 @@ fn what_cannot_be_looked_at_is_not_gone() {
     assert_eq!(told, (0, 0, 0, 1));
 }
 
+#[test]
+fn nothing_is_believed_of_code_that_was_changed() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    let store = Arc::clone(&bench.starter.snapshots);
+    let poison = |file: &Path| {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(file, JOB.replace("cat", "tac")).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o555)).unwrap();
+    };
+    let job = store.executable(&code().digest(), "job");
+    bench.want("out");
+    let ends = bench.run(&mut Hooks::running(|_, _| poison(&job)));
+    assert_eq!(ends, ["Failure { permanent: true }"]);
+    let said = bench.ends.last().unwrap().1.clone();
+    assert!(said.contains("what it made is dropped") && said.contains("runfiles/job"), "{said}");
+    assert!(!bench.root().join("made/out.txt").exists());
+
+    // Somebody else's job did it, by a hard link.
+    store_code(&store, bench.root());
+    poison(&job);
+    assert_eq!(bench.build("out"), ["Failure { permanent: true }"]);
+    assert!(bench.ends.last().unwrap().1.contains("was changed after it was stored"));
+    assert_eq!(bench.build("out"), ["Failure { permanent: true }"]);
+    assert!(bench.ends.last().unwrap().1.contains("is not in the code store"));
+
+    store_code(&store, bench.root());
+    assert_eq!(bench.build("out"), ["Success"]);
+    assert_eq!(bench.made("out.txt"), "out of A");
+}
+
 /// A whole engine over a real runner, with a job that copies its input and waits until it may end.
 #[test]
 fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
@@ -661,11 +716,6 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
         let root = bench.starter.workspace.clone();
         let own = root.join("engine");
         fs::create_dir_all(&own).unwrap();
-        let job = bench.starter.snapshots.path_of(&CODE.parse().unwrap()).join("runfiles/job");
-        let script = "#!/bin/sh\nout=$(sed 's/.*\"outputs\":\\[[^]]*\"path\":\"\\([^\"]*\\)\".*/\\1/' \"$DATABUILD_REQUEST\")\n\
-                      cat in/raw > \"$out\"\n";
-        fs::write(&job, script).unwrap();
-        fs::set_permissions(&job, fs::Permissions::from_mode(0o755)).unwrap();
         let (spool, socket) = (own.join("spool"), own.join("run/s"));
         let options = ConnectOptions::new(&spool, &socket, "test");
         let connect = Box::new(move |events| {

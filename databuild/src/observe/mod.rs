@@ -3,13 +3,16 @@
 //! Whoever is asked may be gone, slow or wrong. Invariants:
 //! - Nothing here takes longer than the time limit it was given (and a grace for programs that do not end).
 //! - What is answered is read up to a limit, and comes back as an error unless all of it is understood.
-//! - A program leaves no process behind: its whole group is killed when it has ended, and when it must end.
+//! - A program leaves no process behind: its whole group is killed when it has ended, and when it must end, and so is what
+//!   left the group and still has its environment.
 
 mod http;
 mod process;
+mod strays;
 
 pub use http::{HttpClient, HttpError};
 pub use process::{run, Order, ProcessError, Stop};
+pub use strays::kill_strays;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Running a program that answers within a time limit, and leaves nothing behind.
 
 use super::shown;
-use crate::system::{read_left, restore_open_files, EnvValue};
+use crate::system::{read_left, restore_open_files, restore_signals, EnvValue};
 use databuild_core::observation::MAX_BYTES;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::ioctl_fionbio;
@@ -119,6 +119,7 @@ pub fn run(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
     }
     fs::create_dir_all(order.folder).map_err(ProcessError::Start)?;
     let answer = run_in_folder(order);
+    super::kill_strays(order.folder);
     if let Err(error) = fs::remove_dir_all(order.folder) {
         tracing::warn!(%error, folder = %order.folder.display(), "an observer's folder cannot be removed");
     }
@@ -141,7 +142,7 @@ fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
         .stderr(Stdio::piped())
         .process_group(0);
     let server = rustix::process::getpid();
-    // SAFETY: `die_with` makes three system calls and neither allocates nor takes locks.
+    // SAFETY: `die_with` makes four system calls and neither allocates nor takes locks.
     unsafe {
         command.pre_exec(move || die_with(server));
     }
@@ -166,6 +167,7 @@ fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
 fn die_with(server: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     restore_open_files()?;
+    restore_signals()?;
     // If the server died before that call, the signal will never come.
     if rustix::process::getppid() == Some(server) {
         Ok(())

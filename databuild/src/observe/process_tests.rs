@@ -183,3 +183,21 @@ fn what_cannot_be_run_says_so() {
     };
     assert!(run(&order).unwrap_err().to_string().starts_with("it cannot be run: Permission denied"));
 }
+
+#[test]
+fn what_left_its_group_goes_too_when_it_has_answered_and_when_it_fails() {
+    let place = Place::new();
+    // Two generations, each in a session of its own; the script goes on when both are there.
+    let script = "mkfifo pipe\n\
+                  setsid sh -c 'echo $$ > first; setsid sh -c \"echo \\$\\$ > second; echo > pipe; exec sleep 1000\"; sleep 1000' \
+                  </dev/null >/dev/null 2>&1 &\n\
+                  read line < pipe\n";
+    assert_eq!(place.run(&format!("{script}echo answer"), LONG).unwrap(), "answer\n");
+    place.wait_gone("first");
+    place.wait_gone("second");
+    std::fs::remove_file(place.at("pipe")).unwrap();
+    let error = place.run(&format!("{script}exit 3"), LONG).unwrap_err();
+    assert!(matches!(error, ProcessError::Failed { .. }), "{error}");
+    place.wait_gone("first");
+    place.wait_gone("second");
+}

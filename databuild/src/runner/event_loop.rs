@@ -448,6 +448,10 @@ impl EventLoop {
             }
             "start" => {
                 let start: StartParams = params(line)?;
+                // Its end could not be recorded. Refused, it is made again under the next runner.
+                if !self.supervisor.spool().is_still_ours() {
+                    self.keep_house();
+                }
                 self.supervisor.accept(start.attempts);
             }
             "cancel" => {

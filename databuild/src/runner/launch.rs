@@ -128,8 +128,7 @@ fn start(
     until: Instant,
 ) -> Result<Option<Child>, RunnerError> {
     let log_path = log_of(options);
-    let log =
-        fs::File::create(&log_path).map_err(|e| RunnerError::io("making the runner's log", &log_path, e))?;
+    let log = fresh_log(&log_path).map_err(|e| RunnerError::io("making the runner's log", &log_path, e))?;
     let program = PathBuf::from(command.get_program());
     let mut child = command
         .env_clear()
@@ -161,6 +160,15 @@ fn start(
         _ => why,
     };
     Err(did_not_start(options, why))
+}
+
+/// An empty log. What has its name is removed and not opened: it may be a pipe, or lead elsewhere.
+fn fresh_log(path: &Path) -> io::Result<fs::File> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    fs::File::create_new(path)
 }
 
 /// Reads until the line the runner says when it knows how its start went; empty
@@ -201,4 +209,25 @@ fn tail(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(LOG_TAIL).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_made_whatever_has_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, other) = (folder.path().join("log"), folder.path().join("other"));
+        fs::write(&other, "kept").unwrap();
+        let pipe = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &log, pipe, rustix::fs::Mode::from_raw_mode(0o600), 0).unwrap();
+        fresh_log(&log).unwrap();
+        assert!(log.symlink_metadata().unwrap().is_file());
+        fs::remove_file(&log).unwrap();
+        std::os::unix::fs::symlink(&other, &log).unwrap();
+        fresh_log(&log).unwrap();
+        assert!(log.symlink_metadata().unwrap().is_file());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
+    }
 }

@@ -44,7 +44,7 @@ extern "C" fn on_signal(signal: c_int) {
 impl SignalPipe {
     /// Sets every signal back to its default (but for the two that Rust's stack
     /// guard handles, which exec sets back), then handles SIGCHLD, SIGTERM,
-    /// SIGINT, and SIGHUP, ignores SIGPIPE, and unblocks all.
+    /// SIGINT, and SIGHUP, ignores SIGPIPE and SIGXFSZ, and unblocks all.
     pub(super) fn install() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         WRITE_END.store(write.as_raw_fd(), Ordering::Relaxed);
@@ -67,6 +67,7 @@ impl SignalPipe {
                 }
             }
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = on_signal as *const () as usize;
             action.sa_flags = libc::SA_RESTART;

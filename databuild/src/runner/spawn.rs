@@ -24,8 +24,8 @@ const STACK: usize = 64 << 10;
 
 /// Signals the runner handles or ignores; the child must set them back, all
 /// other dispositions are the default since the runner's start.
-pub(super) const TOUCHED_SIGNALS: [c_int; 5] =
-    [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE];
+pub(super) const TOUCHED_SIGNALS: [c_int; 6] =
+    [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE, libc::SIGXFSZ];
 
 /// What the child is to become.
 #[derive(Debug)]

@@ -4,12 +4,12 @@
 //! of a request in time, there are fewer connections than descriptors, and when all places are taken, the oldest one that has
 //! not shown the token gives way. Who has it is not turned away for those who have not.
 
-use crate::server::Trusted;
+use crate::server::{too_many_waiting, Trusted};
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{service_fn, Service as _};
-use hyper::Request;
+use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ const MOST: u64 = 256;
 /// Of the descriptors that the process may have, connections get this fraction at most; the log, runs and looks at files
 /// have the rest.
 const SHARE: u64 = 4;
+/// Of the connections, all but this fraction may be held by requests that wait or follow, so that others are answered.
+const RESERVE: usize = 8;
 /// After an error of accept that lasts, such as a full table of files.
 const PAUSE: Duration = Duration::from_millis(100);
 /// After this many connections at once, the memory that they took is given back when few are left.
@@ -54,6 +56,7 @@ pub(super) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(most));
+    let waiting = Arc::new(Semaphore::new(most - (most / RESERVE).max(1)));
     let open = Arc::new(Mutex::new(Open::default()));
     let mut tasks = JoinSet::new();
     let mut peak = 0;
@@ -98,7 +101,9 @@ pub(super) async fn serve(
             open.last
         };
         let ended = Ended { number, open: Arc::clone(&open), _place: place };
-        let connection = connection(stream, router.clone(), trusted.clone(), head, stop.clone(), ended);
+        let served =
+            Served { router: router.clone(), trusted: trusted.clone(), waiting: Arc::clone(&waiting) };
+        let connection = connection(stream, served, head, stop.clone(), ended);
         let handle = tasks.spawn(connection);
         peak = peak.max(tasks.len());
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,18 +142,45 @@ fn close_oldest(open: &Mutex<Open>) -> bool {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
+/// Who answers a connection.
+struct Served {
     router: Router,
     trusted: Trusted,
+    /// Places for requests that wait.
+    waiting: Arc<Semaphore>,
+}
+
+/// Whether a request may take as long as somebody likes: it waits for something to happen, or follows a log.
+fn waits(uri: &Uri) -> bool {
+    let parameters = uri.query().unwrap_or_default().split('&');
+    parameters.map(|one| one.split('=').next()).any(|name| matches!(name, Some("wait_ms" | "follow")))
+}
+
+async fn connection(
+    stream: TcpStream,
+    served: Served,
     head: Duration,
     mut stop: watch::Receiver<bool>,
     _ended: Ended,
 ) {
+    let Served { router, trusted, waiting } = served;
     let routes = TowerToHyperService::new(router);
+    // The place of the last request, which is over when the next one comes or the connection goes.
+    let held: Mutex<Option<OwnedSemaphorePermit>> = Mutex::new(None);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(trusted.clone());
-        routes.call(request)
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = None;
+        if waits(request.uri()) {
+            *held = Arc::clone(&waiting).try_acquire_owned().ok();
+        }
+        let answer = (held.is_some() || !waits(request.uri())).then(|| routes.call(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => Ok(too_many_waiting()),
+            }
+        }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head);
@@ -295,6 +327,35 @@ mod tests {
         closed(bench.connect());
         for client in &mut all {
             assert_eq!(ask(client, "/"), "fine");
+        }
+    }
+
+    #[test]
+    fn those_who_wait_leave_places_for_others() {
+        let bench = Bench::new(16, LONG);
+        let mut waiting: Vec<Client> = Vec::new();
+        for query in ["wait_ms=30000", "after=1&follow=true"].iter().cycle().take(14) {
+            let mut client = bench.connect();
+            send(&mut client, &format!("/slow?{query}"));
+            bench.slow.recv().unwrap();
+            waiting.push(client);
+        }
+        let (mut next, mut other) = (bench.connect(), bench.connect());
+        for _ in 0..20 {
+            assert!(ask(&mut next, "/slow?wait_ms=1").contains("too_many_waiting"));
+            assert_eq!(ask(&mut other, "/trusted?wait=1"), "trusted");
+        }
+        // One who goes makes room; when that is, only the other end knows.
+        drop(waiting.pop());
+        next.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        let mut begun = false;
+        while !begun {
+            send(&mut next, "/slow?wait_ms=1");
+            let mut refused = false;
+            while !begun && !refused {
+                begun = bench.slow.try_recv().is_ok();
+                refused = next.read(&mut [0; 4096]).is_ok_and(|read| read > 0);
+            }
         }
     }
 

@@ -12,7 +12,6 @@ use crate::server::{router, write_roots, App, Guard};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use crate::system::{raise_open_files, restore_open_files};
-use jiff::Timestamp;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -138,6 +137,8 @@ fn start_and_serve(
     let jobs = options.private || matches!(leave, Leave::Lost | Leave::Idle | Leave::Asked { jobs: true });
     let stopped = server.engine.stop(jobs);
     runtime.shutdown_timeout(GOODBYE);
+    // The lock is still held.
+    RuntimeDir::remove_if_empty(&server.app.runtime_dir);
     match stopped {
         Ok(()) => {
             tracing::info!("shutdown complete");
@@ -173,6 +174,7 @@ impl Server {
 
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
         let log = SqliteLog::open(&state.database())?;
+        guard.watch(SqliteLog::files(&state.database()));
         let reader = Arc::new(Reader::new(&state.database(), READERS));
         let program = std::env::current_exe().map_err(|error| ServeError::System(error.to_string()))?;
         let runtime_dir = RuntimeDir::create(state)?;
@@ -216,7 +218,7 @@ impl Server {
             staging: state.staging(),
             runtime_dir: runtime_dir.path().to_owned(),
             temporary_dir,
-            started_at: Timestamp::now(),
+            started_at: crate::system::now(),
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
             watched: Arc::default(),
@@ -280,7 +282,7 @@ impl Server {
 
     fn last_request(&self) -> Option<Instant> {
         let at = self.app.last_request_ms.load(Ordering::Relaxed);
-        let ago = u64::try_from(Timestamp::now().as_millisecond().saturating_sub(at)).ok()?;
+        let ago = u64::try_from(crate::system::now().as_millisecond().saturating_sub(at)).ok()?;
         (at > 0).then(|| Instant::now().checked_sub(Duration::from_millis(ago))).flatten()
     }
 

@@ -10,6 +10,11 @@ use axum::Json;
 use databuild_core::decide::Refusal;
 use std::collections::BTreeMap;
 
+/// The answer when all places for requests that wait or follow are taken.
+pub fn too_many_waiting() -> Response {
+    ApiError::too_many_waiting().into_response()
+}
+
 /// An error answer.
 #[derive(Debug)]
 pub struct ApiError {
@@ -29,6 +34,15 @@ impl ApiError {
     pub(super) fn with(mut self, name: &str, value: impl ToString) -> ApiError {
         self.body.details.insert(name.to_owned(), value.to_string());
         self
+    }
+
+    /// All places for requests that wait or follow are taken.
+    fn too_many_waiting() -> ApiError {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_waiting",
+            "too many requests wait or follow a log already; end some, and ask again",
+        )
     }
 
     pub(super) fn not_found(code: &str, what: &str, id: &str) -> ApiError {

@@ -4,7 +4,7 @@
 use super::error::ApiError;
 use super::routes::App;
 use crate::api::{Archived, GcReply, GcRequest, HeldBy};
-use crate::engine::{self, ArchiveRequest};
+use crate::engine::{self, ArchiveRequest, Swept};
 use crate::snapshot::{CodeDigest, Roots, SnapshotError};
 use axum::http::StatusCode;
 use jiff::SignedDuration;
@@ -54,7 +54,8 @@ pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiErro
         snapshots_removed: report.snapshots_removed,
         files_removed: report.files_removed,
         bytes_freed: report.bytes,
-        attempts_removed: attempts + staging,
+        attempts_removed: attempts.removed + staging.removed,
+        not_removed: attempts.failed.into_iter().chain(staging.failed).collect(),
         events_checked,
         archived,
     })
@@ -73,23 +74,37 @@ fn archive(app: &App, age_seconds: u64, dry_run: bool) -> Result<Archived, ApiEr
 }
 
 /// Removes folders named after attempts that are not live and older than `keep`.
-fn sweep(dir: &Path, live: &BTreeSet<String>, keep: Duration, dry_run: bool) -> u64 {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let mut removed = 0;
-    for entry in entries.flatten() {
+fn sweep(dir: &Path, live: &BTreeSet<String>, keep: Duration, dry_run: bool) -> Swept {
+    let mut swept = Swept::default();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_attempt = name.parse::<databuild_core::ids::AttemptId>().is_ok();
         let old = entry
             .metadata()
             .and_then(|meta| meta.modified())
             .is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() >= keep);
-        if is_attempt
-            && old
-            && !live.contains(&name)
-            && (dry_run || crate::publish::remove(&entry.path()).is_ok())
-        {
-            removed += 1;
+        if !is_attempt || !old || live.contains(&name) {
+            continue;
         }
+        swept.add(if dry_run { Ok(()) } else { crate::publish::remove(&entry.path()) });
     }
-    removed
+    swept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_that_are_over_go_and_nothing_else_does() {
+        let spool = tempfile::tempdir().unwrap();
+        for name in ["r1-1", "r2-1", "r3-1", "r4-1", "runner.lock"] {
+            std::fs::create_dir(spool.path().join(name)).unwrap();
+        }
+        let live = BTreeSet::from(["r4-1".to_owned()]);
+        let sweep = |dry_run| sweep(spool.path(), &live, Duration::ZERO, dry_run);
+        assert_eq!(sweep(true), Swept { removed: 3, failed: Vec::new() });
+        assert_eq!(sweep(false), Swept { removed: 3, failed: Vec::new() });
+        assert_eq!(sweep(false), Swept::default());
+    }
 }

@@ -25,6 +25,7 @@ pub mod handlers;
 mod history;
 mod keyed;
 
+pub use error::too_many_waiting;
 pub use garbage::write_roots;
 pub use guard::{Guard, Trusted};
 pub use routes::{router, App};

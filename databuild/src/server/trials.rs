@@ -15,7 +15,6 @@ use databuild_core::graph::{Graph, JobDigests, JobIx, Params};
 use databuild_core::ids::{GraphId, RunId, Seq};
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -58,7 +57,7 @@ pub(super) async fn sampled(
         ));
     }
     let state = current(app)?;
-    let now = Timestamp::now();
+    let now = crate::system::now();
     let job = match &asked.job {
         Some(job) => decide::job_called(state.graph(), job).map_err(refused)?,
         None => decide::maker_of(&state, &asked.targets, now).map_err(refused)?,
@@ -102,7 +101,7 @@ fn choose(
     targets: &[String],
     most: usize,
 ) -> Result<Vec<(PartitionKey, Way)>, ApiError> {
-    let now = Timestamp::now();
+    let now = crate::system::now();
     let label = &state.graph().job(job).label;
     if kind == TrialKind::Verify {
         let set = decide::repeatable(state, job, targets, now).map_err(refused)?;

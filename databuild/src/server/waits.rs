@@ -28,7 +28,7 @@ pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
     let snapshot = app.engine.snapshot();
     let reader = app.engine.reader();
     if let Some(want) = snapshot.state.wants.get(&id) {
-        let now = Timestamp::now();
+        let now = crate::system::now();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
         return Ok(WhyWork {
             id: id.to_string(),
@@ -63,7 +63,7 @@ pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
     let causes = Some(row.message).filter(|message| !message.is_empty()).into_iter().collect::<Vec<_>>();
     let (blocker, seq) = match snapshot.state.runs.get(&id) {
         Some(run) => {
-            let now = Timestamp::now();
+            let now = crate::system::now();
             let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
             (told(&snapshot, reader, now, &found)?, snapshot.state.seq)
         }

@@ -104,7 +104,9 @@ pub(super) fn is_sealed(path: &Path, size: u64) -> io::Result<bool> {
             && meta.mtime() == SEALED.tv_sec
             && meta.mtime_nsec() == 0
             && meta.mode() & 0o777 == 0o555),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -38,10 +38,10 @@ pub enum SnapshotError {
         /// The system's answer.
         source: io::Error,
     },
-    /// A file in the store no longer has the content its name promises. It has been removed.
-    #[error("{} in the code store was damaged and has been removed: run the command again", path.display())]
+    /// Something in the store is not as it was stored. It has been removed, or the snapshot that has it.
+    #[error("{} in the code store was changed after it was stored, and has been removed; nothing may write to the runfiles of a job; run the command again", path.display())]
     Damaged {
-        /// The removed file.
+        /// The file.
         path: PathBuf,
     },
     /// A workspace's list of needed snapshots cannot be understood, so nothing may be collected.

@@ -24,6 +24,8 @@
 //!   among the runfiles has to stay runnable.
 //! - `snap/<digest>` and `cas/…` entries appear complete (renamed from `tmp/`) or not at all, and
 //!   their bytes are on disk before they appear.
+//! - Whoever runs code asks with [`Store::intact`] before and after: a job can write to what it runs from, and
+//!   what was made by changed code is not recorded under the digest of the code that was stored.
 //! - Only a process that never forks (the client) writes executables here: a descriptor open for
 //!   writing that leaks through another thread's fork makes the next exec fail with `ETXTBSY`.
 
@@ -32,6 +34,7 @@ mod copy;
 mod digest;
 mod error;
 mod gc;
+mod intact;
 mod lock;
 mod manifest;
 mod materialize;

@@ -288,6 +288,56 @@ fn a_file_that_a_job_wrote_to_is_not_given_to_the_next_snapshot() {
 }
 
 #[test]
+fn a_snapshot_that_was_changed_in_any_way_is_not_used_and_taken_anew() {
+    let lab = Lab::new();
+    let manifest = lab.manifest();
+    let digest = manifest.digest();
+    assert_eq!(lab.store.intact(&digest).unwrap(), None);
+    type Change = fn(&Path);
+    let write = |path: &Path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(path, "changed").unwrap();
+    };
+    let changes: [(&str, Change); 9] = [
+        ("runfiles/_main/job", write),
+        ("runfiles/_main/lib/data.txt", |path| {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap()
+        }),
+        ("runfiles/_main/lib/data.txt", |path| {
+            // Another file with the same bytes is not one that is known to have them.
+            fs::remove_file(path).unwrap();
+            fs::write(path, "hello\n").unwrap();
+        }),
+        ("runfiles/_repo_mapping", |path| fs::remove_file(path).unwrap()),
+        ("runfiles/_main/lib/__init__.py", write),
+        ("runfiles/_main/venv/bin/lib", |path| {
+            fs::remove_file(path).unwrap();
+            symlink("../../elsewhere", path).unwrap();
+        }),
+        ("runfiles/_main/lib", |path| {
+            fs::rename(path, path.with_extension("old")).unwrap();
+            fs::write(path, "").unwrap();
+        }),
+        ("manifest", write),
+        ("manifest", |path| fs::remove_file(path).unwrap()),
+    ];
+    for (name, change) in changes {
+        let taken = lab.take(&manifest).unwrap();
+        assert_eq!(lab.store.intact(&digest).unwrap(), lab.store.find(&digest).unwrap(), "before {name}");
+        let path = lab.store.path_of(&digest).join(name);
+        change(&path);
+        let (code, message) = error_code(lab.store.intact(&digest).map(Option::unwrap));
+        assert_eq!(code, "code_store_damaged", "{name}");
+        assert!(message.contains(path.to_str().unwrap()), "{name}: {message}");
+        assert_eq!(lab.store.intact(&digest).unwrap(), None);
+        assert!(lab.files("tmp").is_empty());
+        assert!(!taken.runfiles().exists());
+    }
+    lab.take(&manifest).unwrap();
+    assert_eq!(run(&lab.store.executable(&digest, "_main/job")).stdout, b"hello\n");
+}
+
+#[test]
 fn threads_and_processes_taking_the_same_snapshot_at_once_all_get_it() {
     if let Some(dir) = role() {
         let manifest = CodeManifest::parse(&fs::read(dir.join("manifest")).unwrap()).unwrap();

@@ -32,6 +32,24 @@ pub fn open_left(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Opens a regular file for writing, of mode 0600 if it is new. What is in it stays.
+///
+/// # Errors
+/// Something else is there, and the error says what; or it cannot be opened.
+pub fn create_left(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path);
+    let found = match &opened {
+        Ok(file) => file.metadata(),
+        Err(_) => path.symlink_metadata(),
+    };
+    match found {
+        Ok(meta) if !meta.is_file() => Err(not_a_file(meta.file_type())),
+        _ => opened,
+    }
+}
+
 /// The first bytes of a regular file, at most `limit`; none if nothing is there.
 ///
 /// # Errors
@@ -96,6 +114,13 @@ mod tests {
             let error = read_left(&at(name), 3).unwrap_err().to_string();
             assert_eq!(error, format!("it is {what}, not a regular file"), "{name}");
         }
+        for name in ["folder", "pipe", "socket", "to_file", "to_pipe", "to_zero", "to_nothing"] {
+            let error = create_left(&at(name)).unwrap_err().to_string();
+            assert!(error.ends_with("not a regular file"), "{name}: {error}");
+        }
+        create_left(&at("file")).unwrap();
+        create_left(&at("new")).unwrap();
+        assert_eq!(read_left(&at("file"), 9).unwrap().unwrap(), b"text");
         assert!(read_left(&at("file/below"), 3).is_err(), "a folder that is a file is no absence");
         assert!(open_left(Path::new("/dev/null")).unwrap_err().to_string().contains("a device"));
     }

@@ -307,15 +307,15 @@ impl State {
 
     /// Of what a run is making: that which is made from any of `set`.
     pub(super) fn reads_any(&self, run: &Run, ix: DatasetIx, set: &PartitionSet) -> PartitionSet {
-        let found = |text: &String| self.located_one(text).is_some_and(|(of, key)| of == ix && set.contains(&key));
+        let found =
+            |text: &String| self.located_one(text).is_some_and(|(of, key)| of == ix && set.contains(&key));
         if run.discovered.iter().any(found) {
             return run.set.clone();
         }
         let mut made = PartitionSet::empty(run.set.shape());
         let mut extents = None;
         for (at, _) in self.read_by(run).into_iter().filter(|(_, read)| *read == ix) {
-            let extents =
-                extents.get_or_insert_with(|| run.graph.graph.extents(run.as_of, &self.symbols));
+            let extents = extents.get_or_insert_with(|| run.graph.graph.extents(run.as_of, &self.symbols));
             made.union_with(&reading(run, extents, at, set));
         }
         made

@@ -86,6 +86,7 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, how: Following) -> 
     let mut waits = Waits::default();
     let started = std::time::Instant::now();
     let mut server = Steady::new(cli, client, id);
+    let mut graph = want.graph.clone();
     let last = loop {
         let path = format!("/api/v1/wants/{id}/progress?after={after}&wait_ms={POLL_MS}");
         let answer: ProgressAnswer = if how.private { client.get(&path)? } else { server.get(&path)? };
@@ -99,6 +100,10 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, how: Following) -> 
                 None
             };
             console.line(line, tail.as_deref(), &mut tally)?;
+        }
+        if let Some(now) = answer.want.graph.as_ref().filter(|now| graph.as_ref() != Some(now)) {
+            console.graph(id, now)?;
+            graph = Some(now.clone());
         }
         console.progress(&answer.want, &tally);
         if answer.want.progress.is_none() && !answer.truncated {
@@ -125,7 +130,7 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, how: Following) -> 
     if !cli.json && !how.quiet {
         tally.summary().iter().for_each(|line| output::talk(line));
     }
-    finish(cli, &last, &tally, started.elapsed())
+    finish(cli, &last, &tally, graph.as_deref(), started.elapsed())
 }
 
 /// What a want waits for, asked while nothing of it runs and nothing happens.
@@ -158,11 +163,17 @@ impl Waits {
     }
 }
 
-fn finish(cli: &Cli, want: &WantDetail, tally: &Tally, took: std::time::Duration) -> Result<u8, CliError> {
+fn finish(
+    cli: &Cli,
+    want: &WantDetail,
+    tally: &Tally,
+    graph: Option<&str>,
+    took: std::time::Duration,
+) -> Result<u8, CliError> {
     let id = &want.want.id;
     let satisfied = want.want.state == "satisfied";
     if cli.json {
-        output::json_line(&serde_json::json!({"want": want, "built": tally.built()}))?;
+        output::json_line(&serde_json::json!({"want": want, "built": tally.built(), "graph": graph}))?;
     } else {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let what = tally.result(satisfied, &want.want.refresh, want.left_out, &output::duration(ms));

@@ -18,6 +18,9 @@ pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
         events_older_than_seconds: args.events_older_than,
     };
     let reply: GcReply = client.post("/api/v1/gc", &request)?;
+    for reason in &reply.not_removed {
+        output::talk(&format!("an attempt's folder stays: {reason}"));
+    }
     if cli.json {
         output::json(&reply)?;
         return Ok(exit_code::OK);

@@ -6,7 +6,7 @@ use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::{exit_code, output};
 use crate::api::ShutdownRequest;
-use crate::daemon::{owner, Deadline, StateDir};
+use crate::daemon::{find, owner, DaemonError, Deadline, Found, StateDir};
 use std::time::Duration;
 
 /// How long the server may take to go.
@@ -20,7 +20,9 @@ pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
     let info = match connect::running(cli)? {
         Some(info) => info,
         // Jobs outlive their server; the way to them is a new one.
+        // One that owns the workspace and does not answer has to go before that.
         None if args.jobs && has_runner(cli)? => {
+            terminate_owner(cli)?;
             connect::connect(cli)?;
             let Some(info) = connect::running(cli)? else { return Ok(exit_code::OK) };
             info
@@ -51,7 +53,14 @@ fn terminate_owner(cli: &Cli) -> Result<Option<u32>, CliError> {
     let state = StateDir::open(&connect::workspace(cli)?)
         .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
     let Some(state) = state else { return Ok(None) };
-    let Some(process) = owner(&state)? else { return Ok(None) };
+    let Some(process) = owner(&state)? else {
+        return match find(&state, Client::probe)? {
+            Found::OtherHost(info) => {
+                Err(DaemonError::OtherHost { info, server_json: state.server_json() }.into())
+            }
+            _ => Ok(None),
+        };
+    };
     let gone = process.terminate().and_then(|_| process.wait_exit(&Deadline::after(PATIENCE)));
     match gone {
         Ok(true) => Ok(Some(process.pid)),

@@ -384,10 +384,8 @@ fn a_runner_whose_socket_folder_is_gone_for_good_listens_in_its_spool() {
 }
 
 #[test]
-fn pipes_in_the_place_of_its_files_and_a_log_on_a_full_disk_stop_no_runner() {
+fn pipes_in_the_place_of_its_files_stop_no_runner() {
     let mut place = Place::new();
-    fs::DirBuilder::new().mode(0o700).create(place.spool()).unwrap();
-    std::os::unix::fs::symlink("/dev/full", place.spool().join("runner.log")).unwrap();
     let server = place.start();
     // The end cannot be recorded then, and saying so fails too.
     let script = "cd $(dirname $DATABUILD_REPORT); rm -f pid.json; mkfifo exit.json stdout stderr; echo hi; echo ho >&2";
@@ -412,6 +410,26 @@ fn a_runner_without_a_spool_ends_with_its_jobs() {
     wait_dead(pid);
     wait_dead(server.client.hello().pid);
     server.disconnected();
+}
+
+#[test]
+fn an_attempt_of_a_runner_without_a_spool_does_not_fail() {
+    let mut place = Place::new();
+    let server = place.start();
+    assert!(server.run(place.job("r1-1", ":")).is_success());
+    fs::remove_dir_all(place.spool()).unwrap();
+    // If it has noticed already, it is gone. In no case does it say that the attempt ended.
+    if server.client.start(&[place.job("r2-1", ":")]).is_ok() {
+        loop {
+            match server.next() {
+                RunnerEvent::Refused { code, .. } => assert_eq!(code, "draining"),
+                RunnerEvent::Disconnected { .. } => break,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let server = place.start();
+    assert!(server.run(place.job("r2-1", ":")).is_success());
 }
 
 #[test]

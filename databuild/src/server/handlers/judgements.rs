@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::Json;
 use databuild_core::decide::{self, Input, Judgement, Refusal, Reply};
 use databuild_core::graph::JobDigests;
-use jiff::Timestamp;
 
 fn judgement(body: TaintRequest) -> Judgement {
     let TaintRequest { targets, reason, by } = body;
@@ -74,7 +73,7 @@ pub async fn accept(
     let changes = blocking(move || {
         let state = engine.snapshot().state.clone();
         let refused = |refusal: Refusal| ApiError::from(crate::engine::CommandError::Refused(refusal));
-        let found = decide::acceptable(&state, &asked, Timestamp::now()).map_err(refused)?;
+        let found = decide::acceptable(&state, &asked, crate::system::now()).map_err(refused)?;
         let mut changes = Vec::new();
         for of in found {
             let to = state.registered().digests_of(of.job);

@@ -11,7 +11,6 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::Json;
 use databuild_core::state::State as BuildState;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 /// The state as of now, to be settled at will.
@@ -20,7 +19,7 @@ pub(super) fn state_now(app: &App) -> Result<BuildState, ApiError> {
     if state.graph.is_none() {
         return Err(ApiError::new(StatusCode::CONFLICT, "no_graph", "no graph is registered yet"));
     }
-    state.advance(Timestamp::now());
+    state.advance(crate::system::now());
     Ok(state)
 }
 
@@ -113,7 +112,7 @@ pub async fn why(
         let planned = handle.plan(
             std::slice::from_ref(&query.partition),
             databuild_core::event::Refresh::Stale,
-            Timestamp::now(),
+            crate::system::now(),
         )?;
         let Planned { mut state, plan, sightings, .. } = planned;
         let (ix, key) = state.resolve_one(&query.partition)?;

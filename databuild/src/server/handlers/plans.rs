@@ -45,7 +45,7 @@ pub async fn create(
     } else {
         let engine = app.engine.clone();
         let plan = super::blocking(move || {
-            let now = Timestamp::now();
+            let now = crate::system::now();
             let as_of = as_of.map_or(now, |as_of| as_of.min(now));
             Ok(engine.plan(&body.targets, refresh, as_of)?.shown(refresh))
         });
@@ -92,7 +92,7 @@ fn summary(saved: &SavedPlan, now: Timestamp) -> PlanSummary {
 /// None.
 pub async fn list(State(app): State<App>) -> Result<Json<Page<PlanSummary>>, ApiError> {
     let snapshot = app.engine.snapshot();
-    let now = Timestamp::now();
+    let now = crate::system::now();
     let data = snapshot.state.plans.values().rev().map(|saved| summary(saved, now)).collect();
     Ok(Json(Page { data, next: None, seq: snapshot.state.seq.0 }))
 }

@@ -12,7 +12,6 @@ use axum::http::StatusCode;
 use axum::Json;
 use databuild_core::decide::Input;
 use databuild_core::state::State as BuildState;
-use jiff::Timestamp;
 
 /// `GET /health`.
 pub async fn health() -> &'static str {
@@ -31,7 +30,7 @@ pub async fn ready() -> &'static str {
 pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiError> {
     let snapshot = app.engine.snapshot();
     let mut state = BuildState::clone(&snapshot.state);
-    state.advance(Timestamp::now());
+    state.advance(crate::system::now());
     let graph = match &state.graph {
         None => None,
         Some(registered) => {

@@ -108,7 +108,7 @@ fn row(want: crate::store::WantRow) -> WantRow {
         created_at: want.created_at.to_string(),
         ended_at: want.ended_at.map(|at| at.to_string()),
         due_at: want.due_at.map(|at| at.to_string()),
-        late: want.due_at.is_some_and(|due| due < want.ended_at.unwrap_or_else(jiff::Timestamp::now)),
+        late: want.due_at.is_some_and(|due| due < want.ended_at.unwrap_or_else(crate::system::now)),
     }
 }
 
@@ -133,6 +133,7 @@ pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
         plan: want.plan.map(|plan| plan.to_string()),
         params: want.params.clone(),
         progress: live.map(|live| views::progress(&snapshot.state, live)),
+        graph: live.and(snapshot.state.graph.as_ref()).map(|graph| graph.id.0.clone()),
         causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
         left_out: if live.is_none() { left_out(&snapshot.state, &want) } else { 0 },
         want: row(want),

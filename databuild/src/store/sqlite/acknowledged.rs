@@ -8,12 +8,12 @@
 use super::super::error::StoreError;
 use super::open::beside;
 use super::sums::sum_of;
-use crate::system::read_left;
+use crate::system::{create_left, read_left};
 use databuild_core::digest::hash64;
 use databuild_core::ids::Seq;
 use rusqlite::Connection;
 use std::fs::File;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 /// Added to the log's name.
@@ -72,11 +72,7 @@ impl Acknowledged {
     fn write(&mut self, seq: Seq, sum: i64) -> std::io::Result<()> {
         let (file, inode) = match &mut self.file {
             Some(open) => open,
-            none => {
-                let mut options = File::options();
-                options.write(true).create(true).truncate(false).mode(0o600);
-                none.insert((options.open(beside(&self.path, SUFFIX))?, inode_of(&self.path)?))
-            }
+            none => none.insert((create_left(&beside(&self.path, SUFFIX))?, inode_of(&self.path)?)),
         };
         file.write_all_at(Said { inode: *inode, seq, sum }.text().as_bytes(), 0)
     }

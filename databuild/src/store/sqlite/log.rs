@@ -11,7 +11,7 @@ use super::acknowledged::Acknowledged;
 use super::apply::apply;
 use super::archives::{remove, Archives};
 use super::failure::failure;
-use super::open::{open_writer, projections_version, SYNCED};
+use super::open::{beside, open_writer, projections_version, SYNCED};
 use super::position::{position, set_position};
 use super::project::project;
 use super::purge::Stage;
@@ -22,7 +22,7 @@ use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
 use rusqlite::{params, Connection, TransactionBehavior};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Events read at a time when history lists are made again.
 const REBUILD_STEP: usize = 1000;
@@ -80,6 +80,12 @@ impl SqliteLog {
             opened.rebuild_projections()?;
         }
         Ok(opened)
+    }
+
+    /// The files of a log that is open, which hold what was acknowledged.
+    #[must_use]
+    pub fn files(path: &Path) -> [PathBuf; 2] {
+        [path.to_owned(), beside(path, "-wal")]
     }
 
     /// Makes the history lists again from the events, archived ones among them, in one transaction. Rows that

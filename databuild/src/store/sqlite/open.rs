@@ -42,7 +42,13 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
     // Whoever opens a log first reads its whole write-ahead log to make the index of it. The index goes with the last
     // connection, so the one that inspects stays until the writer has its own.
     let mut inspector = None;
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
+        // SQLite would have the write-ahead log beside the file that it leads to, and everybody else here.
+        Ok(meta) if meta.is_symlink() => {
+            let reason =
+                "it is a symbolic link; put the file that it leads to in its place, with those beside it";
+            return Err(StoreError::Unwritable { log: log.to_owned(), reason: reason.to_owned() });
+        }
         Err(e) if e.kind() == ErrorKind::NotFound => {
             if wal_bytes(path) > 0 {
                 let reason = "its main file is gone, though its write-ahead log is there";

@@ -464,6 +464,64 @@ pub(super) fn copy_files(from: &Path, to: &Path) {
 }
 
 #[test]
+fn a_log_that_is_a_link_is_refused_and_loses_nothing() {
+    let subject = Sqlite::with_examples();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let target = elsewhere.path().join("moved");
+    fs::rename(subject.path(), &target).unwrap();
+    for target in [&target, Path::new("/nonexistent/x")] {
+        std::os::unix::fs::symlink(target, subject.path()).unwrap();
+        let error = SqliteLog::open(&subject.path()).expect_err("not refused");
+        assert_eq!(error.code(), "state_unwritable");
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+        fs::remove_file(subject.path()).unwrap();
+    }
+    fs::rename(&target, subject.path()).unwrap();
+    assert_eq!(SqliteLog::open(&subject.path()).unwrap().last(), Seq(example_records().len() as u64));
+}
+
+/// Whoever removes one of them takes events away.
+#[test]
+fn the_files_of_an_open_log_are_there() {
+    let mut subject = Sqlite::new();
+    assert!(SqliteLog::files(&subject.path()).iter().all(|file| file.exists()));
+    append(subject.log(), &example_records());
+}
+
+/// That is what the state folder's path is held against.
+#[test]
+fn a_log_may_have_a_path_of_five_hundred_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = 512 - ".new-journal".len() - folder.path().as_os_str().len() - "/events.db".len();
+    let inner = folder.path().join("a".repeat(200)).join("b".repeat(200)).join("c".repeat(rest - 403));
+    fs::create_dir_all(&inner).unwrap();
+    let path = inner.join("events.db");
+    assert_eq!(path.as_os_str().len(), 500);
+    let mut log = SqliteLog::open(&path).unwrap();
+    append(&mut log, &example_records());
+    let longer = inner.join("events.db1");
+    assert_eq!(SqliteLog::open(&longer).expect_err("too long").code(), "state_unwritable");
+}
+
+/// The loop keeps the last position, so that must never wait.
+#[test]
+fn a_pipe_beside_the_log_holds_up_nobody() {
+    let mut subject = Sqlite::with_examples();
+    let last = subject.folder.path().join("events.db.last");
+    fs::remove_file(&last).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &last,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    subject.log = Some(SqliteLog::open(&subject.path()).unwrap());
+    append(subject.log(), &example_records());
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_unwritable() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), b"").unwrap();
