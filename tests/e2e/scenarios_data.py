@@ -33,7 +33,7 @@ class Data(Scenario):
         edit(self.ws.at("data", "eu.csv"), "2024-02-29,4.04", "2024-02-29,4.01")
         plan = self.ws.cli("plan", "total", "--json").expect(0).json()
         self.assertEqual((plan["certain"], plan["if_changed"]), (6, 7))
-        self.assertIn("other data", self.ws.cli("why", "readings/city=eu/date=2024-03-01").expect(0).out)
+        self.assertIn("raw/city=eu changed", self.ws.cli("why", "readings/city=eu/date=2024-03-01").expect(0).out)
         built = self.built(self.ws.cli("build", "total", "--json").expect(0))
         self.assertEqual(len(built), 6)
         self.assertTrue(all(partition.startswith("readings/city=eu/") for partition in built), built)

@@ -63,7 +63,7 @@ class Pipeline(Scenario):
         self.assertSays(why, "stale", "lib/rounding.py changed", "//jobs:read -> //lib:rounding")
         (cause,) = self.ws.cli("why", "readings/city=eu/date=2024-02-28", "--json").expect(0).json()["causes"]
         self.assertEqual([file["path"] for file in cause["files"]], ["lib/rounding.py"])
-        self.assertSays(self.ws.cli("why", "sums/city=eu/date=2024-02-28").expect(0), "is current", "lib/rounding.py changed")
+        self.assertSays(self.ws.cli("why", "sums/city=eu/date=2024-02-28").expect(0), "is out of date upstream", "lib/rounding.py changed")
 
     def diff_of_the_edit(self):
         """diff tells all that before the graph is registered, and does not register it"""

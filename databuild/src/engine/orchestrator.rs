@@ -8,8 +8,8 @@ use super::starter::Prepared;
 use crate::runner::{AttemptName, RunnerEvent};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use crate::system::EnvValue;
-use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
-use databuild_core::event::AttemptOutcome;
+use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Reply};
+use databuild_core::event::{AttemptOutcome, Event};
 use databuild_core::ids::AttemptId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -134,6 +134,17 @@ impl Turn {
             && !records.is_empty()
             && self.answers.is_empty()
             && records.iter().all(|record| record.event.goes_with_its_attempt())
+    }
+
+    /// Whether it says what partitions hold, which attempts are told from the log.
+    fn tells_of_data(&self) -> bool {
+        let tells = |event: &Event| {
+            matches!(
+                event,
+                Event::Materialized(_) | Event::Observed(_) | Event::Adopted(_) | Event::FilesVanished(_)
+            )
+        };
+        self.batch.records.iter().any(|record| tells(&record.event))
     }
 }
 
@@ -345,15 +356,19 @@ impl Orchestrator {
             }
         } else if !turn.batch.records.is_empty() {
             let snapshot = Snapshot::of(&self.core);
-            turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state);
+            // What an attempt is told of its inputs is read from the log, where they have to be before.
+            let told = turn.tells_of_data();
+            let ready = |spec: &AttemptSpec| !told || spec.reads().is_empty();
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state, ready);
             if let Err(error) = self.log.append(&turn.batch) {
                 self.performer.drop_leases(self.turn);
                 return self.append_failed(&error, turn);
             }
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state, |_| true);
             self.begin_prepared();
             next = Some(snapshot);
         } else {
-            turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state);
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state, |_| true);
             if !told.is_of(&self.core) {
                 next = Some(Snapshot { state: Arc::clone(&told.state), ..Snapshot::of(&self.core) });
             }
@@ -417,8 +432,8 @@ mod tests {
     use super::super::testing::{days, held_loop, want_of};
     use super::*;
     use crate::store::MemoryLog;
-    use databuild_core::decide::Success;
-    use databuild_core::event::OutputRecord;
+    use databuild_core::decide::{Sighting, Sightings, Success};
+    use databuild_core::event::{GraphRegistered, OutputRecord};
     use databuild_core::ids::GraphId;
     use databuild_core::state::Phase;
     use std::sync::mpsc;
@@ -583,6 +598,47 @@ mod tests {
             orchestrator.performer.begin(vec![prepared], &orchestrator.core.state).len()
         };
         assert_eq!((ends(&void), ends(&valid)), (0, 1));
+    }
+
+    #[test]
+    fn what_reads_data_of_its_own_turn_is_prepared_once_that_is_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, _, orders) = wanting(folder.path());
+        // `d` is made from `raw`, which is seen in the turn in which `d` is leased.
+        let mut graph: serde_json::Value = serde_json::from_str(&days("2020-01-01").content).unwrap();
+        let mut raw = graph["datasets"][0].clone();
+        raw["name"] = "raw".into();
+        raw["label"] = "//:raw".into();
+        raw["external"] = true.into();
+        graph["datasets"].as_array_mut().unwrap().push(raw);
+        graph["jobs"][0]["inputs"] = serde_json::json!([{
+            "name": "raw", "dataset": "raw", "before_start": "fail", "after_end": "fail",
+            "dims": [{"dim": "date", "rule": {"kind": "same", "of": "date"}}],
+        }]);
+        let content: Arc<str> = graph.to_string().into();
+        let graph = GraphRegistered { graph: GraphId::of(&content), content, ..days("2020-01-01") };
+        let mut turn = Turn::default();
+        orchestrator.decide_fact(Input::Resume(Vec::new()), &mut turn);
+        orchestrator.decide_fact(Input::RegisterGraph(graph), &mut turn);
+        let state = &orchestrator.core.state;
+        let (dataset, set) = state.resolve_at("raw/date=2020-01-01", crate::system::now()).unwrap();
+        let (key, version) = (set.first().unwrap(), "v1".to_owned());
+        let seen = vec![Sighting::Content { dataset, key, version, mark: 1 }];
+        let sightings = Sightings { graph: Some(state.registered().id.clone()), seen, unseen: Vec::new() };
+        orchestrator.decide_fact(Input::Sightings(sightings), &mut turn);
+        let want = want_of("d/date=2020-01-01");
+        orchestrator.decide_fact(Input::CreateWant(want, Default::default()), &mut turn);
+        let mut log = MemoryLog::new();
+        log.fail_next(StoreError::DiskFull { log: "log".to_owned() });
+        orchestrator.log = Box::new(log);
+        assert!(matches!(orchestrator.commit(turn), Err(Refused::Postponed)));
+        assert!(orders.try_recv().is_err(), "its inputs are in no log");
+        let mut turn = Turn::default();
+        for input in std::mem::take(&mut orchestrator.postponed) {
+            orchestrator.decide_fact(input, &mut turn);
+        }
+        assert!(orchestrator.commit(turn).is_ok());
+        assert_eq!(lease(&orders).spec.partition, "d/date=2020-01-01");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::runner::{
     RunnerError, RunnerEvent, MAX_REQUESTS,
 };
 use crate::system::{read_left, EnvValue};
-use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
+use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{AttemptId, WantId};
@@ -65,11 +65,22 @@ pub(super) struct Performer {
 }
 
 impl Performer {
-    /// Has the attempts prepared that a turn leased, though it may not be on disk yet; returns the other effects.
-    pub(super) fn prepare(&mut self, effects: Vec<Effect>, turn: u64, state: &Arc<State>) -> Vec<Effect> {
+    /// Has those attempts that a turn leased prepared which are `ready` for that, though the turn may not be on disk yet;
+    /// returns the other effects.
+    pub(super) fn prepare(
+        &mut self,
+        effects: Vec<Effect>,
+        turn: u64,
+        state: &Arc<State>,
+        ready: impl Fn(&AttemptSpec) -> bool,
+    ) -> Vec<Effect> {
         let mut others = Vec::with_capacity(effects.len());
         for effect in effects {
             if let Effect::Start(spec) = effect {
+                if !ready(&spec) {
+                    others.push(Effect::Start(spec));
+                    continue;
+                }
                 self.starting.insert(spec.attempt, turn);
                 // A starter that is gone means that the engine goes down; a restart leases again.
                 let _ = self.start.send(LookOrder::Start(Lease { spec, turn, state: Arc::clone(state) }));

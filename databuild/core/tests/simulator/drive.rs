@@ -23,7 +23,7 @@ use databuild_core::graph::file::OnCodeChange;
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::observation::Blindness;
-use databuild_core::partition_set::PartitionSet;
+use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{self, Unseen};
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
@@ -796,7 +796,10 @@ impl Simulation {
         let set = set.subtract(&state.recorded(dataset)).subtract(&state.work(job).live);
         let mut found = Vec::new();
         // As somebody makes it by hand from what there is.
-        for key in set.iter().filter(|key| made(state, dataset, key) == Made::Yes) {
+        let makeable = |key: &PartitionKey| {
+            made(state, dataset, key) == Made::Yes && self.world.is_known(state, job, key)
+        };
+        for key in set.iter().filter(makeable) {
             let path = graph.dataset(dataset).partition_path(&key, &state.symbols);
             if let (Some(path), Some(version)) = (path, self.world.would_make(state, job, dataset, &key)) {
                 found.push((key, path, version));

@@ -197,6 +197,21 @@ impl World {
         Some(made_version(entry, &entry.params, &text, &read))
     }
 
+    /// Whether all that a partition would be made from is what the state says.
+    pub fn is_known(&self, state: &State, job: JobIx, key: &PartitionKey) -> bool {
+        let graph = state.graph();
+        let single = PartitionSet::single(graph.home(job).shape, key);
+        graph.job(job).inputs.iter().enumerate().all(|(at, input)| {
+            let needed = graph.inputs_of(state.extents(), job, at, &single).unwrap();
+            let known = needed.iter().all(|key| {
+                let held = self.version(graph, input.dataset, &key, &state.symbols);
+                let entry = state.dataset(input.dataset).entries.get(&key);
+                entry.map(|entry| entry.version) == held.map(|version| hash64(&version))
+            });
+            known
+        })
+    }
+
     /// Moves outputs to their places; returns their marks.
     pub fn publish(&mut self, publication: &Publication, symbols: &Symbols) -> Vec<u64> {
         let mut marks = Vec::new();
