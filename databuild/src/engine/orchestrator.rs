@@ -224,7 +224,7 @@ impl Orchestrator {
         }
     }
 
-    /// Starts what was prepared while its leases went to the disk, before anything else is done.
+    /// Starts what was prepared while its leases went to the disk, before other messages are looked at.
     fn begin_prepared(&mut self) {
         while let Ok(message) = self.inbox.try_recv() {
             match message {
@@ -365,7 +365,6 @@ impl Orchestrator {
                 return self.append_failed(&error, turn);
             }
             turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state, |_| true);
-            self.begin_prepared();
             next = Some(snapshot);
         } else {
             turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state, |_| true);
@@ -385,6 +384,8 @@ impl Orchestrator {
         for (answer, reply) in turn.answers {
             answer(reply);
         }
+        // Whoever asked is told first: an attempt that has started may bring down the server.
+        self.begin_prepared();
         // Whatever an effect found out at once is decided in the next turn, together with messages that came meanwhile.
         self.postponed.extend(self.performer.perform(turn.effects, &self.core.state));
         Ok(())
