@@ -95,7 +95,8 @@ fn messages_stay_and_bars_go_when_the_server_is_killed() {
     let server = i32::try_from(server["pid"].as_i64().unwrap()).unwrap();
     kill_process(Pid::from_raw(server).unwrap(), Signal::KILL).unwrap();
     wait_until("it goes on", || has("goes on with another one"));
-    wait_until("there is a server", || has("started the server"));
+    let started = || text(&said.lock().unwrap()).matches("started the server").count();
+    wait_until("there is another server", || (started() == 2).then_some(()));
     workspace.done(&["stop", "--jobs"]);
     assert_eq!(child.wait().unwrap().code(), Some(4));
     reader.join().unwrap();
