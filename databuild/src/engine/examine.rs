@@ -415,7 +415,11 @@ pub(super) fn collect_one(
         publish::inspect_until(path, stop).and_then(|found| publish::make_ready(path, false).map(|()| found));
     match inspected {
         Ok(found) => {
-            let record = record(output, found.hash.to_string(), false, found.bytes, metadata)?;
+            let record = OutputRecord {
+                // Its mark is another one in its place, until when this tells whether somebody writes to it.
+                mark: found.body,
+                ..record(output, found.hash.to_string(), false, found.bytes, metadata)?
+            };
             Ok((record, Some(path.clone())))
         }
         Err(PublishError::OutputMissing { .. }) => {

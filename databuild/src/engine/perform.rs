@@ -247,7 +247,7 @@ impl Performer {
             } else {
                 Some(output.version.parse().map_err(|error: BadHash| error.to_string())?)
             };
-            Ok(Some(Output { staging, place, content }))
+            Ok(Some(Output { staging, place, content, body: output.mark }))
         };
         outputs.iter().map(|output| Ok((output.partition.clone(), place(output)?))).collect()
     }

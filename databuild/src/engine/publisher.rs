@@ -51,7 +51,8 @@ pub(super) fn publisher(
                 PublishOrder::Publish { attempt, outputs, again } => {
                     if answered.insert(attempt) {
                         // Nothing has a mark but files.
-                        let place = |output: &Output| output.content.map(|_| output.place.clone());
+                        let place =
+                            |output: &Output| output.content.map(|_| (output.place.clone(), output.body));
                         let places =
                             outputs.iter().map(|(_, output)| output.as_ref().and_then(place)).collect();
                         let (partitions, outputs): (Vec<String>, _) =
@@ -102,8 +103,8 @@ fn clear(staging: &Staging, attempt: AttemptId, keep: bool) {
 struct Published {
     attempt: AttemptId,
     publication: Publication,
-    /// The places of outputs that are files and not empty.
-    places: Vec<Option<PathBuf>>,
+    /// The places of outputs that are files and not empty, with [`Output::body`].
+    places: Vec<Option<(PathBuf, u64)>>,
     result: Result<(), PublishError>,
 }
 
@@ -111,7 +112,7 @@ impl Published {
     fn new(
         attempt: AttemptId,
         mut publication: Publication,
-        places: Vec<Option<PathBuf>>,
+        places: Vec<Option<(PathBuf, u64)>>,
         reserved: &Reserved,
     ) -> Published {
         let result = publication.forward(reserved);
@@ -122,7 +123,7 @@ impl Published {
     fn refused(
         attempt: AttemptId,
         mut publication: Publication,
-        places: Vec<Option<PathBuf>>,
+        places: Vec<Option<(PathBuf, u64)>>,
         error: PublishError,
     ) -> Published {
         let result = Err(publication.back_after(error));
@@ -133,9 +134,15 @@ impl Published {
         let attempt = self.attempt;
         match self.result {
             Ok(()) => {
-                // Without a mark the file is read when it is looked at next.
-                let mark =
-                    |place: &PathBuf| publish::stat_mark(place).ok().flatten().map_or(0, |mark| mark.0);
+                // Without a mark the file is read when it is looked at next. It has none if somebody wrote to it after it
+                // was hashed.
+                let mark = |(place, body): &(PathBuf, u64)| {
+                    let mark = match *body {
+                        0 => publish::stat_mark(place).ok().flatten(),
+                        body => publish::mark_of_placed(place, body),
+                    };
+                    mark.map_or(0, |mark| mark.0)
+                };
                 let marks = self.places.iter().map(|place| place.as_ref().map_or(0, mark)).collect();
                 Input::Published { attempt, marks }
             }
@@ -185,6 +192,36 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_writes_to_after_it_was_hashed_has_no_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("staging");
+        std::fs::create_dir_all(root.join("r1-1/1")).unwrap();
+        let attempt: AttemptId = "r1-1".parse().unwrap();
+        let output = |name: &str| {
+            let staged = root.join("r1-1/1").join(name);
+            if name == "d" {
+                std::fs::create_dir(&staged).unwrap();
+                std::fs::write(staged.join("f"), "made").unwrap();
+            } else {
+                std::fs::write(&staged, "made").unwrap();
+            }
+            let found = publish::inspect(&staged).unwrap();
+            publish::make_ready(&staged, false).unwrap();
+            let place = folder.path().join(name);
+            let content = Some(found.hash);
+            (name.to_owned(), Some(Output { staging: staged, place, content, body: found.body }))
+        };
+        let outputs = ["a", "b", "d"].map(output).to_vec();
+        // As somebody does who has the file open, or sees it come.
+        std::fs::write(root.join("r1-1/1/b"), "done").unwrap();
+        let order = PublishOrder::Publish { attempt, outputs, again: false };
+        let answers = answers(&Staging::new(root.clone()), &|_, _| Ok(()), vec![order]);
+        let [Input::Published { marks, .. }] = &answers[..] else { panic!("{answers:?}") };
+        let mark = |name: &str| publish::stat_mark(&folder.path().join(name)).unwrap().unwrap().0;
+        assert_eq!(marks[..], [mark("a"), 0, mark("d")]);
+    }
+
+    #[test]
     fn an_order_that_comes_again_before_its_answer_is_decided_is_carried_out_once() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("staging");
@@ -195,6 +232,7 @@ mod tests {
                 staging: root.join("r1-1/1").join(name),
                 place: folder.path().join(name),
                 content: Some(publish::ContentHash::from_sha256([0; 32])),
+                body: 0,
             };
             std::fs::write(&output.place, "old").unwrap();
             output
@@ -225,7 +263,7 @@ mod tests {
             let content = Some(publish::inspect(&staging).unwrap().hash);
             let place = folder.path().join(name);
             std::fs::write(&place, "old").unwrap();
-            (name.to_owned(), Some(Output { staging, place, content }))
+            (name.to_owned(), Some(Output { staging, place, content, body: 0 }))
         };
         let outputs = vec![output("a"), output("b")];
         // A server before this one came so far.

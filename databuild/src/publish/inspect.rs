@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Context as _, PublishError};
 use super::hash::ContentHash;
-use super::mark::{newest, settle, stats_of, StatMark};
+use super::mark::{body_of_entries, body_of_file, newest, settle, stats_of, StatMark};
 use super::walk::{stays_inside, walk_with, Links, Stat, Type};
 
 pub(super) const BUFFER: usize = 256 * 1024;
@@ -49,6 +49,9 @@ pub struct Inspected {
     /// Belongs to exactly the hashed bytes, of data that was [observed](observe). Of an output it is another one as soon
     /// as that is in its place.
     pub mark: StatMark,
+    /// Tells an output in its place from one that somebody has written to since it was hashed; see
+    /// [`mark_of_placed`](super::mark_of_placed).
+    pub body: u64,
 }
 
 /// Reads what a job left at its staging path.
@@ -133,6 +136,7 @@ fn inspect_file(path: &Path, stat: Stat, links: Links, stop: &AtomicBool) -> Res
         bytes: stat.size,
         files: 1,
         mark: StatMark::of_file(stat),
+        body: body_of_file(stat),
     })
 }
 
@@ -171,6 +175,7 @@ fn inspect_dir(root: &Path, links: Links, stop: &AtomicBool) -> Result<Inspected
         bytes,
         files,
         mark: StatMark::of_entries(&entries),
+        body: body_of_entries(&entries),
     })
 }
 

@@ -54,6 +54,16 @@ impl StatMark {
     }
 }
 
+/// [`Imprint::body`] of a file.
+pub(super) fn body_of_file(stat: Stat) -> u64 {
+    with_body(BODY_SEEDS.file, stat)
+}
+
+/// The same of a folder.
+pub(super) fn body_of_entries(entries: &[Entry]) -> u64 {
+    over_entries(BODY_SEEDS.dir, entries, with_body)
+}
+
 /// What inodes say of data when somebody begins to read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imprint {
@@ -312,6 +322,13 @@ fn told(inodes: io::Result<Option<Inodes>>, since: impl FnOnce(&Inodes) -> Since
 /// The mark of what is at `path` now; `None` if nothing is. A link at `path` is followed.
 pub fn stat_mark(path: &Path) -> io::Result<Option<StatMark>> {
     Ok(imprint(path)?.map(|imprint| imprint.mark))
+}
+
+/// The mark of an output in its place, if that is what had `body` when it was read; none if somebody has written to it
+/// since, or if it is not there. A rename moves the time of change alone.
+#[must_use]
+pub fn mark_of_placed(place: &Path, body: u64) -> Option<StatMark> {
+    imprint(place).ok().flatten().filter(|imprint| imprint.body == body).map(|imprint| imprint.mark)
 }
 
 /// A mark to hold against one that was taken before; nothing is to be held against this one.

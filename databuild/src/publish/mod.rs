@@ -38,7 +38,8 @@ pub use flush::{sync, sync_dirs};
 pub use hash::{BadHash, ContentHash};
 pub use inspect::{inspect, inspect_until, look, observe, Inspected, Kind};
 pub use mark::{
-    body_since, files_body_since, files_since, imprint, since, stat_mark, Imprint, Since, StatMark,
+    body_since, files_body_since, files_since, imprint, mark_of_placed, since, stat_mark, Imprint, Since,
+    StatMark,
 };
 pub use matches::{look_matching, matching, version_of_files, Matching, MOST_MATCHES};
 #[cfg(test)]

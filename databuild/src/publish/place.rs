@@ -54,6 +54,8 @@ pub struct Output {
     pub place: PathBuf,
     /// What was recorded of it with the intent; none if the partition is empty, so that nothing is to be there.
     pub content: Option<ContentHash>,
+    /// [`Inspected::body`](super::Inspected::body) when it was hashed; 0 if nobody knows, as of what an older version began.
+    pub body: u64,
 }
 
 /// How far an output got.
@@ -161,7 +163,7 @@ impl Publication {
     }
 
     fn put(&mut self, n: usize) -> Result<(), PublishError> {
-        let Output { staging, place, content } = self.outputs[n].0.clone();
+        let Output { staging, place, content, .. } = self.outputs[n].0.clone();
         let mut last = Errno::AGAIN;
         for _ in 0..ATTEMPTS {
             let done = match content {
@@ -227,7 +229,7 @@ impl Publication {
 
     /// Makes the place hold what it held before.
     fn put_back(&mut self, n: usize) -> Result<(), PublishError> {
-        let (Output { staging, place, content }, at) = &self.outputs[n];
+        let (Output { staging, place, content, .. }, at) = &self.outputs[n];
         let aside = aside(staging);
         let done = match (content, at) {
             (None, _) if exists(staging) && !exists(place) => self.rename_to_nothing(staging, place),

@@ -57,7 +57,7 @@ fn unreserved() -> Reserved {
 
 fn output(staging: &Path, place: &Path) -> Output {
     let content = Some(ContentHash::from_sha256([0; 32]));
-    Output { staging: staging.to_owned(), place: place.to_owned(), content }
+    Output { staging: staging.to_owned(), place: place.to_owned(), content, body: 0 }
 }
 
 /// Publishes one output; returns the folders that changed.
@@ -384,7 +384,7 @@ fn three(lab: &Lab) -> Vec<Output> {
     let one = |n| {
         let staging = lab.file(&format!("staging/{n}/f"), "new");
         let content = Some(inspect(&staging).unwrap().hash);
-        Output { staging, place: lab.file(&format!("out/{n}/f"), "old"), content }
+        Output { staging, place: lab.file(&format!("out/{n}/f"), "old"), content, body: 0 }
     };
     (0..3).map(one).collect()
 }
@@ -585,7 +585,7 @@ fn an_empty_output_takes_away_what_was_there_and_nothing_else() {
         let empty = |name: &str| {
             let staging = lab.file(&format!("staging/{name}/out"), "what the job left");
             make_ready(&staging, true).unwrap();
-            Output { staging, place: lab.path("out").join(name), content: None }
+            Output { staging, place: lab.path("out").join(name), content: None, body: 0 }
         };
         let mut publication =
             Publication::first(["directory", "file", "none", "file/none"].map(empty).into());

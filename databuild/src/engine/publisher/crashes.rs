@@ -209,7 +209,7 @@ impl Case {
             make(&staging, new, "new");
             let content = inspect(&staging).ok().map(|found| found.hash);
             trees.push([tree(&place), tree(&staging)]);
-            outputs.push(Output { staging, place, content });
+            outputs.push(Output { staging, place, content, body: 0 });
         };
         for (n, (old, new)) in self.outputs.iter().enumerate() {
             // No name could be longer.
