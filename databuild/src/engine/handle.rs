@@ -3,6 +3,7 @@
 use super::files::FileLook;
 use super::observers::Observers;
 use super::orchestrator::{Command, Message};
+use crate::publish;
 use crate::runner::MemoryLimits;
 use crate::store::{Archiver, Blob, Reader, StoreError};
 use crate::system::EnvValue;
@@ -20,7 +21,7 @@ use databuild_core::state::State;
 use databuild_core::symbols::Symbols;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{oneshot, watch};
@@ -77,6 +78,25 @@ impl Shared {
         self.snapshot.store(Arc::new(snapshot));
         self.seq.send_replace(seq);
     }
+}
+
+/// Refuses absolute paths that lead into the workspace: the graph check holds them against absolute paths alone, so that
+/// one place could be two datasets'.
+fn check_places(graph: &Graph, workspace: &Path) -> Result<(), String> {
+    let own = publish::resolved(workspace);
+    for (_, dataset) in graph.datasets() {
+        let Some(text) = dataset.path_text.as_deref().filter(|text| text.starts_with('/')) else { continue };
+        let literal = text.split('{').next().unwrap_or(text);
+        let folder = literal.rfind('/').map_or("/", |end| &literal[..=end]);
+        if publish::resolved(Path::new(folder)).starts_with(&own) {
+            return Err(format!(
+                "the absolute path `{text}` leads into the workspace; write it relative to the workspace, so that the \
+                 place has one name ({})",
+                dataset.label
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Why a command was not carried out.
@@ -223,6 +243,7 @@ impl Handle {
         let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
             Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
         })?;
+        check_places(&graph, &self.workspace).map_err(Refusal::BadGraph)?;
         let names = graph.inherited_names();
         let inherited: BTreeMap<String, EnvValue> =
             inherited.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect();
@@ -523,6 +544,30 @@ mod tests {
         };
         std::thread::spawn(move || orchestrator.run());
         handle
+    }
+
+    #[test]
+    fn absolute_paths_into_the_workspace_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (workspace, beside) = (folder.path().join("ws"), folder.path().join("beside"));
+        std::fs::create_dir(&workspace).unwrap();
+        std::fs::create_dir(&beside).unwrap();
+        std::os::unix::fs::symlink(&workspace, folder.path().join("link")).unwrap();
+        let at = |path: &str| {
+            let path = path
+                .replace("WS", &workspace.to_string_lossy())
+                .replace("TOP", &folder.path().to_string_lossy());
+            let content =
+                days("2020-01-01").content.replace("\"path\":null", &format!("\"path\":\"{path}\""));
+            check_places(&Graph::parse(&content, &mut Symbols::new()).unwrap(), &workspace)
+        };
+        for path in ["out/{date}", "TOP/beside/{date}", "TOP/ws-{date}", "/data/{date}"] {
+            assert_eq!(at(path), Ok(()), "{path}");
+        }
+        for path in ["WS/out/{date}", "WS/{date}", "TOP/link/out/{date}", "TOP/link/d-{date}"] {
+            let refused = at(path).unwrap_err();
+            assert!(refused.contains("relative to the workspace") && refused.contains("(//:d)"), "{refused}");
+        }
     }
 
     async fn register(handle: &Handle, start: &str) {

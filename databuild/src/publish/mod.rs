@@ -46,7 +46,7 @@ pub use matches::{look_matching, matching, version_of_files, Matching, MOST_MATC
 pub(crate) use place::Rename;
 pub use place::{make_ready, Output, Publication};
 pub use remove::remove;
-pub use reserved::Reserved;
+pub use reserved::{resolved, Reserved};
 
 #[cfg(test)]
 mod tests;

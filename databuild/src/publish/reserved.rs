@@ -70,7 +70,8 @@ fn refusal(place: &Path, reserved: &Path) -> PublishError {
 }
 
 /// The folder with all links on the way followed, as far as it is there.
-fn resolved(folder: &Path) -> PathBuf {
+#[must_use]
+pub fn resolved(folder: &Path) -> PathBuf {
     let mut below = Vec::new();
     let mut above = Some(folder);
     while let Some(at) = above {
