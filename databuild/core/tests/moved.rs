@@ -553,3 +553,21 @@ fn events_keep_the_words_in_which_they_were_said() {
     assert_eq!(workspace.log[..said].iter().filter(|record| speaks_old(record)).count(), 6);
     assert_eq!(workspace.kinds_since(said), ["graph_registered"]);
 }
+
+#[test]
+fn what_changed_while_a_branch_had_the_old_name_is_seen_when_the_new_name_is_back() {
+    let named =
+        |name: &str| GraphSpec::new().external("raw", &[]).job("make", &[name], &[], vec![reads("raw")]);
+    let renamed = || named("new").moved("old", "new");
+    let mut workspace = Workspace::new(&named("old"), 1);
+    workspace.observe("raw", "r1");
+    workspace.want(&["old"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.register(&renamed());
+    assert_eq!(verdict(&workspace, "new"), "current");
+    // A branch that knows nothing of the new name; meanwhile the input changes.
+    workspace.register(&named("old"));
+    workspace.observe("raw", "r2");
+    workspace.register(&renamed());
+    assert_eq!(verdict(&workspace, "new"), "inputs_changed");
+}

@@ -24,7 +24,7 @@ impl State {
         let graph = &registered.graph;
         self.extents = Some(Arc::new(graph.extents(self.as_of, &self.symbols)));
 
-        self.carry_datasets(before.as_deref().map(|before| &before.graph));
+        let back = self.carry_datasets(before.as_deref().map(|before| &before.graph));
         for (job, _) in registered.graph.jobs() {
             self.tell_failed(job);
         }
@@ -35,13 +35,15 @@ impl State {
         self.work = graph.jobs().map(|(ix, _)| Arc::new(JobWork::new(graph.home(ix).shape))).collect();
         if let Some(before) = before {
             self.carry_work(&before.graph, &old_work);
-            self.suspect_changed_inputs(&before.graph);
+            self.suspect_changed_inputs(&before.graph, &back);
         }
         self.refresh_ready();
         Ok(())
     }
 
-    fn carry_datasets(&mut self, before: Option<&Graph>) {
+    /// Returns datasets that are back after the graph before did not have them: nothing told them of what changed.
+    fn carry_datasets(&mut self, before: Option<&Graph>) -> Vec<DatasetIx> {
+        let mut back = Vec::new();
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
         let mut leaving: Vec<Option<Arc<DatasetState>>> =
@@ -64,6 +66,7 @@ impl State {
                 Some((alias, self.retired.remove(&(name, axes))?))
             });
             let stays = stays && found.is_none();
+            back.extend(found.is_some().then_some(ix));
             let state = match found.or(known) {
                 None => Arc::new(DatasetState::new(dataset.axes(), dataset.shape)),
                 Some((alias, mut state)) => {
@@ -84,6 +87,7 @@ impl State {
         for ((_, dataset), state) in left {
             self.retired.extend(state.map(|state| ((dataset.name.clone(), state.axes.clone()), state)));
         }
+        back
     }
 
     /// What is known of a dataset from graphs before the last: under its own name or an earlier one.
@@ -153,15 +157,15 @@ impl State {
         }
     }
 
-    /// Where a job reads other inputs than before, all it made or is making has to be compared.
-    fn suspect_changed_inputs(&mut self, before: &Graph) {
+    /// Where a job reads other inputs than before, or what it made is `back`, all it made or is making has to be compared.
+    fn suspect_changed_inputs(&mut self, before: &Graph, back: &[DatasetIx]) {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
         let mut changed = Vec::new();
         for (ix, job) in graph.jobs() {
             let same =
                 graph.job_counterpart(ix, before).is_some_and(|old| reads_the_same(before, old, graph, ix));
-            if !same {
+            if !same || job.outputs.iter().any(|output| back.contains(output)) {
                 changed.push(ix);
                 let live = self.work(ix).live.clone();
                 for output in &job.outputs {
