@@ -555,7 +555,7 @@ fn events_keep_the_words_in_which_they_were_said() {
 }
 
 #[test]
-fn what_changed_while_a_branch_had_the_old_name_is_seen_when_the_new_name_is_back() {
+fn what_changed_while_nobody_had_a_dataset_is_seen_when_it_is_back_under_its_new_name() {
     let named =
         |name: &str| GraphSpec::new().external("raw", &[]).job("make", &[name], &[], vec![reads("raw")]);
     let renamed = || named("new").moved("old", "new");
@@ -565,9 +565,10 @@ fn what_changed_while_a_branch_had_the_old_name_is_seen_when_the_new_name_is_bac
     workspace.finish_all("v1");
     workspace.register(&renamed());
     assert_eq!(verdict(&workspace, "new"), "current");
-    // A branch that knows nothing of the new name; meanwhile the input changes.
-    workspace.register(&named("old"));
+    // While a branch has neither, the input changes; then one that knows nothing of the new name comes between.
+    workspace.register(&named("another"));
     workspace.observe("raw", "r2");
+    workspace.register(&named("old"));
     workspace.register(&renamed());
     assert_eq!(verdict(&workspace, "new"), "inputs_changed");
 }
