@@ -470,7 +470,9 @@ pub struct OutputRecord {
     pub version: DataVersion,
     /// The job had nothing to produce for it; counts as present.
     pub empty: bool,
-    /// Cheap fingerprint of the published file (see [`SeenPartition::mark`]); 0 before publication and for non-files.
+    /// Of what is published: the cheap fingerprint of its file (see [`SeenPartition::mark`]); 0 if nobody knows it, so that
+    /// the file is read. Of what is to be published: the part of it that a rename keeps, by which the publisher sees whether
+    /// somebody has written to the file since it was hashed; 0 if nobody knows. 0 for non-files.
     pub mark: u64,
     /// Size of the content; 0 for non-files.
     pub bytes: u64,

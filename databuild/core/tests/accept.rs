@@ -5,7 +5,6 @@ mod support;
 use databuild_core::decide::{AcceptRequest, Input, Refusal, Reply};
 use databuild_core::event::{Event, Refresh};
 use databuild_core::graph::file::OnCodeChange;
-use databuild_core::partition_set::PartitionSet;
 use support::graphs::{listed, reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -40,15 +39,6 @@ fn accept(workspace: &mut Workspace, targets: &[&str]) -> Result<Reply, Refusal>
     workspace.step(Input::Accept(request(targets))).reply
 }
 
-fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
-    let mut state = workspace.core.state.clone();
-    let (ix, key) = state.resolve_one(partition).unwrap();
-    let job = state.graph().dataset(ix).producer.unwrap();
-    let set = PartitionSet::single(state.dataset(ix).present.shape(), &key);
-    state.settle(job, &set);
-    state.verdict(job, &key).code()
-}
-
 const ONE: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 1, followers: 0 });
 const TWO: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 2, followers: 0 });
 
@@ -56,7 +46,7 @@ const TWO: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 2, followers:
 fn what_older_code_made_counts_as_made_by_todays() {
     let mut workspace = built();
     workspace.register(&graph().code("make_a", "newer"));
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    assert_eq!(workspace.verdict("a/city=oslo"), "code_changed");
     let from = workspace.log.len();
     assert_eq!(accept(&mut workspace, &["a/city=oslo"]), ONE);
     let Event::CodeAccepted(event) = &workspace.log[from].event else { panic!("one event") };
@@ -65,11 +55,11 @@ fn what_older_code_made_counts_as_made_by_todays() {
     assert_eq!(event.to.code, "newer");
     assert_eq!(workspace.log.len(), from + 1);
     // All outputs of the job, and nothing else.
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
-    assert_eq!(verdict(&workspace, "also/city=oslo"), "current");
-    assert_eq!(verdict(&workspace, "a/city=rome"), "code_changed");
+    assert_eq!(workspace.verdict("a/city=oslo"), "current");
+    assert_eq!(workspace.verdict("also/city=oslo"), "current");
+    assert_eq!(workspace.verdict("a/city=rome"), "code_changed");
     workspace.restart(&[]);
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+    assert_eq!(workspace.verdict("a/city=oslo"), "current");
 }
 
 #[test]
@@ -78,12 +68,12 @@ fn a_further_change_ends_it_and_what_the_old_code_made_stays_current_under_that(
     workspace.register(&graph().code("make_a", "newer"));
     assert_eq!(accept(&mut workspace, &["a"]), TWO);
     workspace.register(&graph().code("make_a", "newest"));
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    assert_eq!(workspace.verdict("a/city=oslo"), "code_changed");
     // An acceptance adds to what counts, and takes nothing away: neither what made it nor what was accepted before.
     assert_eq!(accept(&mut workspace, &["a"]), TWO);
     for graph in [graph(), graph().code("make_a", "newer"), graph().code("make_a", "newest")] {
         workspace.register(&graph);
-        assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+        assert_eq!(workspace.verdict("a/city=oslo"), "current");
         workspace.want(&["b", "also"], Refresh::Stale);
         assert!(workspace.ordered.is_empty());
     }
@@ -91,10 +81,10 @@ fn a_further_change_ends_it_and_what_the_old_code_made_stays_current_under_that(
     workspace.want(&["a/city=oslo"], Refresh::All);
     workspace.finish_all("v2");
     workspace.register(&graph().code("make_a", "newer"));
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
-    assert_eq!(verdict(&workspace, "a/city=rome"), "current");
+    assert_eq!(workspace.verdict("a/city=oslo"), "code_changed");
+    assert_eq!(workspace.verdict("a/city=rome"), "current");
     workspace.restart(&[]);
-    assert_eq!(verdict(&workspace, "a/city=rome"), "current");
+    assert_eq!(workspace.verdict("a/city=rome"), "current");
 }
 
 #[test]
@@ -113,17 +103,17 @@ fn code_and_arguments_are_accepted_together_and_nothing_else_is_hidden() {
     let moved = both.clone().dataset("a", |d| d.path = Some("elsewhere/{city}".into()));
     workspace.register(&both);
     assert_eq!(accept(&mut workspace, &["a/city=oslo"]), ONE);
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+    assert_eq!(workspace.verdict("a/city=oslo"), "current");
     workspace.register(&moved);
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "template_changed");
+    assert_eq!(workspace.verdict("a/city=oslo"), "template_changed");
     // Of the other, code and arguments can be accepted, and its place is still another.
     assert_eq!(accept(&mut workspace, &["a/city=rome"]), ONE);
-    assert_eq!(verdict(&workspace, "a/city=rome"), "template_changed");
+    assert_eq!(workspace.verdict("a/city=rome"), "template_changed");
     workspace.register(&both);
     workspace.observe("raw", "r2");
-    assert_eq!(verdict(&workspace, "a/city=rome"), "inputs_changed");
+    assert_eq!(workspace.verdict("a/city=rome"), "inputs_changed");
     workspace.lose("a/city=rome");
-    assert_eq!(verdict(&workspace, "a/city=rome"), "file_missing");
+    assert_eq!(workspace.verdict("a/city=rome"), "file_missing");
 }
 
 #[test]
@@ -163,11 +153,11 @@ fn a_job_that_keeps_what_older_code_made_needs_no_acceptance() {
     let mut workspace = built();
     let keeps = |job: &mut databuild_core::graph::file::JobEntry| job.on_code_change = OnCodeChange::Keep;
     workspace.register(&graph().code("make_a", "newer").change("make_a", keeps));
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "current");
+    assert_eq!(workspace.verdict("a/city=oslo"), "current");
     assert_eq!(accept(&mut workspace, &["a"]), Err(Refusal::NothingToAccept));
     workspace.want(&["b", "also"], Refresh::Stale);
     assert!(workspace.ordered.is_empty());
     // Whoever keeps no longer sees the change again.
     workspace.register(&graph().code("make_a", "newer"));
-    assert_eq!(verdict(&workspace, "a/city=oslo"), "code_changed");
+    assert_eq!(workspace.verdict("a/city=oslo"), "code_changed");
 }

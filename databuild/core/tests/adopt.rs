@@ -4,7 +4,6 @@ mod support;
 
 use databuild_core::decide::{AdoptRequest, FoundFile, Input, Reply, Sightings};
 use databuild_core::event::{Event, Refresh};
-use databuild_core::partition_set::PartitionSet;
 use support::graphs::{reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -34,31 +33,22 @@ fn adopt(workspace: &mut Workspace, files: &[(&str, &str)]) -> (Vec<String>, Vec
     }
 }
 
-fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
-    let mut state = workspace.core.state.clone();
-    let (ix, key) = state.resolve_one(partition).unwrap();
-    let job = state.graph().dataset(ix).producer.unwrap();
-    let set = PartitionSet::single(state.dataset(ix).present.shape(), &key);
-    state.settle(job, &set);
-    state.verdict(job, &key).code()
-}
-
 #[test]
 fn adopted_files_count_as_built_in_one_event_whatever_order_they_are_named_in() {
     let mut workspace = workspace();
     let from = workspace.log.len();
     assert_eq!(adopt(&mut workspace, &[("b", "v2"), ("a", "v1")]).0, ["a", "b"]);
     assert_eq!(workspace.kinds_since(from), ["adopted"]);
-    assert_eq!([verdict(&workspace, "a"), verdict(&workspace, "b")], ["current"; 2]);
+    assert_eq!([workspace.verdict("a"), workspace.verdict("b")], ["current"; 2]);
     workspace.want(&["b"], Refresh::Stale);
     assert!(workspace.ordered.is_empty());
     workspace.restart(&[]);
-    assert_eq!(verdict(&workspace, "b"), "current");
+    assert_eq!(workspace.verdict("b"), "current");
     // They are held against the code and the inputs of then.
     workspace.observe("raw", "r2");
-    assert_eq!(verdict(&workspace, "a"), "inputs_changed");
+    assert_eq!(workspace.verdict("a"), "inputs_changed");
     workspace.register(&graph().code("make_b", "newer"));
-    assert_eq!(verdict(&workspace, "b"), "code_changed");
+    assert_eq!(workspace.verdict("b"), "code_changed");
     // A build ends it.
     workspace.want(&["b"], Refresh::Stale);
     workspace.finish_all("v3");
@@ -85,9 +75,9 @@ fn files_that_were_moved_to_a_new_place_are_adopted_there() {
     workspace.finish_all("v1");
     let elsewhere = graph().dataset("a", |dataset| dataset.path = Some("elsewhere/a".into()));
     workspace.register(&elsewhere);
-    assert_eq!(verdict(&workspace, "a"), "template_changed");
+    assert_eq!(workspace.verdict("a"), "template_changed");
     assert_eq!(adopt(&mut workspace, &[("a", "v1")]).0, ["a"]);
-    assert_eq!([verdict(&workspace, "a"), verdict(&workspace, "b")], ["current"; 2]);
+    assert_eq!([workspace.verdict("a"), workspace.verdict("b")], ["current"; 2]);
     workspace.want(&["b"], Refresh::Stale);
     assert!(workspace.ordered.is_empty());
     assert_eq!(adopt(&mut workspace, &[("a", "v1")]).0, [""; 0], "it is recorded by now");

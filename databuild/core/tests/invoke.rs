@@ -6,7 +6,6 @@ use databuild_core::decide::{Input, InvokeRequest, Refusal, Reply, Sightings};
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::graph::Params;
 use databuild_core::ids::WantId;
-use databuild_core::partition_set::PartitionSet;
 use support::graphs::{listed, reads, GraphSpec};
 use support::workspace::{request, Workspace};
 
@@ -53,15 +52,6 @@ fn value(workspace: &Workspace, partition: &str) -> String {
     workspace.attempt(partition).params["full"].clone()
 }
 
-fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
-    let mut state = workspace.core.state.clone();
-    let (ix, key) = state.resolve_one(partition).unwrap();
-    let job = state.graph().dataset(ix).producer.unwrap();
-    let set = PartitionSet::single(state.dataset(ix).present.shape(), &key);
-    state.settle(job, &set);
-    state.verdict(job, &key).code()
-}
-
 #[test]
 fn what_is_current_is_made_again_and_nothing_else() {
     let mut workspace = built();
@@ -70,7 +60,7 @@ fn what_is_current_is_made_again_and_nothing_else() {
     assert_eq!(value(&workspace, OSLO), "false");
     workspace.finish(OSLO, "v1");
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
-    assert_eq!(verdict(&workspace, OSLO), "current");
+    assert_eq!(workspace.verdict(OSLO), "current");
 }
 
 #[test]
@@ -80,24 +70,24 @@ fn other_values_are_other_arguments() {
     assert_eq!(value(&workspace, OSLO), "true");
     workspace.finish(OSLO, "v2");
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
-    assert_eq!(verdict(&workspace, OSLO), "args_changed");
-    assert_eq!(verdict(&workspace, "a/city=rome"), "current");
+    assert_eq!(workspace.verdict(OSLO), "args_changed");
+    assert_eq!(workspace.verdict("a/city=rome"), "current");
     // A usual build makes it with the defaults again.
     workspace.want(&[OSLO], Refresh::Stale);
     assert_eq!(value(&workspace, OSLO), "false");
     workspace.finish(OSLO, "v1");
-    assert_eq!(verdict(&workspace, OSLO), "current");
+    assert_eq!(workspace.verdict(OSLO), "current");
     // As does the default, given by hand.
     full(&mut workspace, "false");
     workspace.finish(OSLO, "v1");
-    assert_eq!(verdict(&workspace, OSLO), "current");
+    assert_eq!(workspace.verdict(OSLO), "current");
 }
 
 #[test]
 fn a_changed_default_makes_stale() {
     let mut workspace = built();
     workspace.register(&graph().change("make_a", |job| job.params = params("full", "true")));
-    assert_eq!(verdict(&workspace, OSLO), "args_changed");
+    assert_eq!(workspace.verdict(OSLO), "args_changed");
 }
 
 #[test]

@@ -9,7 +9,6 @@ use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::graph::diff::{diff, Change};
 use databuild_core::graph::file::{DimEntry, KeysEntry, RateEntry, RuleEntry};
 use databuild_core::ids::GraphId;
-use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, request, Workspace};
@@ -89,14 +88,6 @@ fn undone_after_restart(workspace: &mut Workspace) -> Vec<String> {
     live
 }
 
-fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
-    let mut state = workspace.core.state.clone();
-    let (ix, key) = state.resolve_one(partition).unwrap();
-    let job = state.graph().dataset(ix).producer.unwrap();
-    state.settle(job, &PartitionSet::single(state.dataset(ix).present.shape(), &key));
-    state.verdict(job, &key).code()
-}
-
 #[test]
 fn a_rename_makes_nothing_stale() {
     let cases: [(&str, Vec<GraphSpec>); 8] = [
@@ -174,7 +165,7 @@ fn without_a_declaration_it_is_another_one() {
         .moved("orders", "sales");
     let elsewhere = elsewhere.dataset("raw", |dataset| dataset.dims[1].name = "date".to_owned());
     workspace.register(&elsewhere);
-    assert_eq!(verdict(&workspace, "sales/city=oslo/day=2010-01-01"), "missing");
+    assert_eq!(workspace.verdict("sales/city=oslo/day=2010-01-01"), "missing");
 }
 
 #[test]
@@ -200,8 +191,8 @@ fn a_declaration_that_comes_late_or_goes_early_loses_no_data() {
     let mut workspace = built();
     workspace.register(&after());
     workspace.register(&sales("sales", "date", "load"));
-    assert_eq!(verdict(&workspace, "sales/city=oslo/date=2010-01-01"), "args_changed");
-    assert_eq!(verdict(&workspace, "report/city=oslo"), "inputs_changed");
+    assert_eq!(workspace.verdict("sales/city=oslo/date=2010-01-01"), "args_changed");
+    assert_eq!(workspace.verdict("report/city=oslo"), "inputs_changed");
 }
 
 #[test]
@@ -277,9 +268,9 @@ fn what_is_said_of_data_stays_said() {
     };
     workspace.step(Input::Accept(accepted.clone())).reply.unwrap();
     workspace.register(&after().code("load", "newer"));
-    assert_eq!(verdict(&workspace, "sales/city=oslo/date=2010-01-01"), "tainted");
-    assert_eq!(verdict(&workspace, "sales/city=oslo/date=2010-01-02"), "current");
-    assert_eq!(verdict(&workspace, "report/city=oslo"), "made_from_tainted");
+    assert_eq!(workspace.verdict("sales/city=oslo/date=2010-01-01"), "tainted");
+    assert_eq!(workspace.verdict("sales/city=oslo/date=2010-01-02"), "current");
+    assert_eq!(workspace.verdict("report/city=oslo"), "made_from_tainted");
     let refusal = workspace.step(Input::Accept(accepted)).reply.unwrap_err();
     assert_eq!(refusal.to_string(), "job `//:ingest` was moved to `//:load`; name that");
 }
@@ -347,7 +338,7 @@ fn inputs_that_a_run_found_are_found_under_their_new_names() {
     assert_eq!(undone_after_restart(&mut workspace), ["page/name=b"]);
     workspace.want(&["prose/title=b"], Refresh::All);
     workspace.finish("prose/title=b", "t2");
-    assert_eq!(verdict(&workspace, "page/name=a"), "inputs_changed");
+    assert_eq!(workspace.verdict("page/name=a"), "inputs_changed");
 }
 
 #[test]
@@ -564,11 +555,11 @@ fn what_changed_while_nobody_had_a_dataset_is_seen_when_it_is_back_under_its_new
     workspace.want(&["old"], Refresh::Stale);
     workspace.finish_all("v1");
     workspace.register(&renamed());
-    assert_eq!(verdict(&workspace, "new"), "current");
+    assert_eq!(workspace.verdict("new"), "current");
     // While a branch has neither, the input changes; then one that knows nothing of the new name comes between.
     workspace.register(&named("another"));
     workspace.observe("raw", "r2");
     workspace.register(&named("old"));
     workspace.register(&renamed());
-    assert_eq!(verdict(&workspace, "new"), "inputs_changed");
+    assert_eq!(workspace.verdict("new"), "inputs_changed");
 }

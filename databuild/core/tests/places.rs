@@ -3,7 +3,6 @@
 mod support;
 
 use databuild_core::event::{AttemptOutcome, Refresh, WantOutcome};
-use databuild_core::partition_set::PartitionSet;
 use support::graphs::{reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -31,14 +30,6 @@ fn with_a_external() -> GraphSpec {
         .dataset("raw", |dataset| dataset.path = Some("raw".to_owned()))
         .dataset("a", |dataset| dataset.path = Some("elsewhere/a".to_owned()))
         .dataset("b", |dataset| dataset.path = Some("b".to_owned()))
-}
-
-fn verdict(workspace: &Workspace, partition: &str) -> &'static str {
-    let mut state = workspace.core.state.clone();
-    let (ix, key) = state.resolve_one(partition).unwrap();
-    let job = state.graph().dataset(ix).producer.unwrap();
-    state.settle(job, &PartitionSet::single(state.dataset(ix).present.shape(), &key));
-    state.verdict(job, &key).code()
 }
 
 #[test]
@@ -76,7 +67,7 @@ fn what_a_run_of_an_earlier_graph_reads_elsewhere_is_not_what_the_graph_of_now_r
         assert_eq!(workspace.attempt("b").attempt.number, 2);
         workspace.core.slots = 0;
         workspace.finish("b", "v1");
-        assert_eq!(verdict(&workspace, "b"), "inputs_changed", "external: {a_is_external}");
+        assert_eq!(workspace.verdict("b"), "inputs_changed", "external: {a_is_external}");
     }
 }
 
@@ -86,7 +77,7 @@ fn what_was_observed_elsewhere_is_missing_once_a_job_makes_it() {
     workspace.observe("a", "o1");
     workspace.register(&files("new"));
     workspace.observe("raw", "r1");
-    assert_eq!(verdict(&workspace, "a"), "file_missing");
+    assert_eq!(workspace.verdict("a"), "file_missing");
     workspace.want(&["b"], Refresh::Missing);
     assert_eq!(workspace.finish_all("v1"), ["a", "b"]);
 
@@ -95,7 +86,7 @@ fn what_was_observed_elsewhere_is_missing_once_a_job_makes_it() {
     workspace.observe("a", "o1");
     workspace.register(&files("elsewhere"));
     workspace.observe("raw", "r1");
-    assert_eq!(verdict(&workspace, "a"), "code_changed");
+    assert_eq!(workspace.verdict("a"), "code_changed");
     workspace.want(&["b"], Refresh::Missing);
     assert_eq!(workspace.finish_all("v1"), ["b"]);
 }
@@ -115,11 +106,11 @@ fn what_was_made_while_an_input_was_replaced_and_put_back_is_stale() {
     }
     workspace.core.slots = 0;
     workspace.finish("b", "v1");
-    assert_eq!(verdict(&workspace, "b"), "inputs_changed");
+    assert_eq!(workspace.verdict("b"), "inputs_changed");
     workspace.restart(&[]);
-    assert_eq!(verdict(&workspace, "b"), "inputs_changed");
+    assert_eq!(workspace.verdict("b"), "inputs_changed");
     workspace.core.slots = 4;
     workspace.want(&["b"], Refresh::Stale);
     assert_eq!(workspace.finish_all("v1"), ["b"]);
-    assert_eq!(verdict(&workspace, "b"), "current");
+    assert_eq!(workspace.verdict("b"), "current");
 }

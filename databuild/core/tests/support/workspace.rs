@@ -9,6 +9,7 @@ use databuild_core::event::{
     AttemptOutcome, Event, OutputRecord, PlanCreated, PriorityClass, Record, Refresh,
 };
 use databuild_core::ids::{AttemptId, PlanId, RunId, WantId};
+use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
 
@@ -189,6 +190,15 @@ impl Workspace {
         self.step(Input::Sightings(Sightings { graph, seen, unseen: Vec::new() }))
             .reply
             .expect("sightings are not refused");
+    }
+
+    /// What is to be said of one partition that a job makes.
+    pub fn verdict(&self, partition: &str) -> &'static str {
+        let mut state = self.core.state.clone();
+        let (ix, key) = state.resolve_one(partition).unwrap();
+        let job = state.graph().dataset(ix).producer.unwrap();
+        state.settle(job, &PartitionSet::single(state.dataset(ix).present.shape(), &key));
+        state.verdict(job, &key).code()
     }
 
     /// Partitions being made, in the order in which they were ordered.
