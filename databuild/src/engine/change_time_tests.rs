@@ -78,7 +78,7 @@ fn a_link_that_others_make_between_the_look_and_the_start_moves_nothing() {
         bench.want("out");
         let Some(Effect::Start(spec)) = bench.effects.pop_front() else { panic!("{kind}") };
         let state = bench.core.state.clone();
-        let start = || bench.starter.start_spec(&spec, &state, &Seen::default());
+        let start = || bench.starter.start_spec(&spec, &Told::default(), &state, &Seen::default());
         fs::hard_link(bench.root().join("in/raw"), bench.root().join("made/link")).unwrap();
         let Ok(start_spec) = start() else { panic!("{kind}: it does not start") };
         let request = request::parse_request(start_spec.request.as_bytes()).unwrap();
@@ -97,7 +97,9 @@ fn an_attempt_that_a_version_began_which_knew_no_times_of_change_is_held_against
         bench.write("A");
         bench.want("out");
         let Some(Effect::Start(spec)) = bench.effects.pop_front() else { panic!("{kind}") };
-        let Ok(start) = bench.starter.start_spec(&spec, &bench.core.state, &Seen::default()) else {
+        let Ok(start) =
+            bench.starter.start_spec(&spec, &Told::default(), &bench.core.state, &Seen::default())
+        else {
             panic!()
         };
         let mut request: Value = serde_json::from_str(&start.request).unwrap();

@@ -21,6 +21,7 @@ mod examine;
 mod examiner;
 mod files;
 mod handle;
+mod history;
 mod inherited;
 mod inventory;
 mod keep;

@@ -8,8 +8,8 @@ use super::starter::Prepared;
 use crate::runner::{AttemptName, RunnerEvent};
 use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
 use crate::system::EnvValue;
-use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Reply};
-use databuild_core::event::{AttemptOutcome, Event};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
+use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -134,17 +134,6 @@ impl Turn {
             && !records.is_empty()
             && self.answers.is_empty()
             && records.iter().all(|record| record.event.goes_with_its_attempt())
-    }
-
-    /// Whether it says what partitions hold, which attempts are told from the log.
-    fn tells_of_data(&self) -> bool {
-        let tells = |event: &Event| {
-            matches!(
-                event,
-                Event::Materialized(_) | Event::Observed(_) | Event::Adopted(_) | Event::FilesVanished(_)
-            )
-        };
-        self.batch.records.iter().any(|record| tells(&record.event))
     }
 }
 
@@ -356,18 +345,15 @@ impl Orchestrator {
             }
         } else if !turn.batch.records.is_empty() {
             let snapshot = Snapshot::of(&self.core);
-            // What an attempt is told of its inputs is read from the log, where they have to be before.
-            let told = turn.tells_of_data();
-            let ready = |spec: &AttemptSpec| !told || spec.reads().is_empty();
-            turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state, ready);
+            let (effects, records) = (turn.effects, &turn.batch.records);
+            turn.effects = self.performer.prepare(effects, self.turn, &snapshot.state, records);
             if let Err(error) = self.log.append(&turn.batch) {
                 self.performer.drop_leases(self.turn);
                 return self.append_failed(&error, turn);
             }
-            turn.effects = self.performer.prepare(turn.effects, self.turn, &snapshot.state, |_| true);
             next = Some(snapshot);
         } else {
-            turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state, |_| true);
+            turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state, &[]);
             if !told.is_of(&self.core) {
                 next = Some(Snapshot { state: Arc::clone(&told.state), ..Snapshot::of(&self.core) });
             }
@@ -429,10 +415,11 @@ pub(super) fn lost(message: String) -> AttemptEnd {
 
 #[cfg(test)]
 mod tests {
+    use super::super::history::History;
     use super::super::starter::{Lease, LookOrder};
     use super::super::testing::{days, held_loop, want_of};
     use super::*;
-    use crate::store::MemoryLog;
+    use crate::store::{MemoryLog, Reader, SqliteLog};
     use databuild_core::decide::{Sighting, Sightings, Success};
     use databuild_core::event::{GraphRegistered, OutputRecord};
     use databuild_core::ids::GraphId;
@@ -602,7 +589,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_data_of_its_own_turn_is_prepared_once_that_is_recorded() {
+    fn what_reads_data_of_its_own_turn_is_told_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let (mut orchestrator, _, orders) = wanting(folder.path());
         // `d` is made from `raw`, which is seen in the turn in which `d` is leased.
@@ -629,17 +616,16 @@ mod tests {
         orchestrator.decide_fact(Input::Sightings(sightings), &mut turn);
         let want = want_of("d/date=2020-01-01");
         orchestrator.decide_fact(Input::CreateWant(want, Default::default()), &mut turn);
-        let mut log = MemoryLog::new();
-        log.fail_next(StoreError::DiskFull { log: "log".to_owned() });
-        orchestrator.log = Box::new(log);
-        assert!(matches!(orchestrator.commit(turn), Err(Refused::Postponed)));
-        assert!(orders.try_recv().is_err(), "its inputs are in no log");
-        let mut turn = Turn::default();
-        for input in std::mem::take(&mut orchestrator.postponed) {
-            orchestrator.decide_fact(input, &mut turn);
-        }
         assert!(orchestrator.commit(turn).is_ok());
-        assert_eq!(lease(&orders).spec.partition, "d/date=2020-01-01");
+        let lease = lease(&orders);
+        assert_eq!(lease.spec.partition, "d/date=2020-01-01");
+        // No reader can see it before the turn is in the log.
+        let database = folder.path().join("empty.db");
+        drop(SqliteLog::open(&database).unwrap());
+        let reader = Reader::new(&database, 1);
+        let history = History { reader: &reader, told: &lease.told };
+        let held = history.newest(&["raw/date=2020-01-01".to_owned()]).unwrap();
+        assert_eq!(held.map(|held| held.version), Some("v1".to_owned()));
     }
 
     #[test]

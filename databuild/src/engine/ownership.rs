@@ -3,9 +3,9 @@
 //! A file is replaced by the output whose place it is at. A folder may hold a lot of work, and nobody reads through all of
 //! it before a build: with files in it, it is replaced only if it is what this workspace published.
 
+use super::history::History;
 use super::request::{version_at, OutputFile};
 use crate::publish::{Output, PublishError};
-use crate::store::Reader;
 use databuild_core::digest::hash64;
 use databuild_core::graph::Registered;
 use databuild_core::state::State;
@@ -42,16 +42,16 @@ impl<'c> Claim<'c> {
 pub(super) fn check<'c>(
     state: &State,
     graph: &Registered,
-    reader: &Reader,
+    history: History<'_>,
     claims: impl IntoIterator<Item = Claim<'c>>,
 ) -> Result<(), PublishError> {
-    claims.into_iter().try_for_each(|claim| check_one(state, graph, reader, &claim))
+    claims.into_iter().try_for_each(|claim| check_one(state, graph, history, &claim))
 }
 
 fn check_one(
     state: &State,
     graph: &Registered,
-    reader: &Reader,
+    history: History<'_>,
     claim: &Claim<'_>,
 ) -> Result<(), PublishError> {
     let place = claim.place;
@@ -59,7 +59,7 @@ fn check_one(
         Ok(meta) if meta.is_dir() => {
             // What cannot be listed, renaming may still not move; that is told then.
             let Some(file) = some_file(place).unwrap_or_default() else { return Ok(()) };
-            if is_ours(state, graph, reader, claim) {
+            if is_ours(state, graph, history, claim) {
                 return Ok(());
             }
             let (path, partition) = (place.to_owned(), claim.partition.to_owned());
@@ -67,7 +67,7 @@ fn check_one(
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => match file_above(place) {
             Some(file) => {
-                let published = version_at(&file).and_then(|version| publisher_of(reader, &version));
+                let published = version_at(&file).and_then(|version| history.published_as(&version));
                 Err(PublishError::FileInTheWay { file, place: place.to_owned(), published })
             }
             None => Ok(()),
@@ -77,7 +77,7 @@ fn check_one(
 }
 
 /// Whether the folder at the place of an output is what a run made or somebody adopted.
-fn is_ours(state: &State, graph: &Registered, reader: &Reader, claim: &Claim<'_>) -> bool {
+fn is_ours(state: &State, graph: &Registered, history: History<'_>, claim: &Claim<'_>) -> bool {
     let held = held(state, graph, claim.partition);
     // Somebody may have altered it since, and it is built again all the same. But a job that makes files has made no
     // folder, unless it was another version of the job.
@@ -86,7 +86,7 @@ fn is_ours(state: &State, graph: &Registered, reader: &Reader, claim: &Claim<'_>
     }
     // It may have been made for another path template, or by a dataset of another name.
     let Some(version) = version_at(claim.place) else { return false };
-    held == Some(hash64(&version)) || publisher_of(reader, &version).is_some()
+    held == Some(hash64(&version)) || history.published_as(&version).is_some()
 }
 
 /// The version of what is recorded to be at the place of a partition.
@@ -97,11 +97,6 @@ fn held(state: &State, graph: &Registered, partition: &str) -> Option<u64> {
     let here = facts.present.contains(&key) && !facts.empty.contains(&key);
     let entry = facts.entries.get(&key).filter(|_| here && !state.misplaced(ix).contains(&key))?;
     Some(entry.version)
-}
-
-/// The partition as which a run published this version.
-fn publisher_of(reader: &Reader, version: &str) -> Option<String> {
-    reader.published_as(version).ok()?.value
 }
 
 /// Something in a folder that is no folder.

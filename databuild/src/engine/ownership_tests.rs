@@ -8,8 +8,8 @@ fn refusal_of(bench: &Bench, makes_file: bool) -> Option<&'static str> {
     let place = bench.root().join("made/out.txt");
     let claim = ownership::Claim { partition: "out", place: &place, is_file: makes_file };
     let state = &bench.core.state;
-    let reader = &bench.starter.reader;
-    ownership::check(state, state.registered(), reader, [claim]).err().map(|error| error.code())
+    let history = History { reader: &bench.starter.reader, told: &Told::default() };
+    ownership::check(state, state.registered(), history, [claim]).err().map(|error| error.code())
 }
 
 #[test]
@@ -95,7 +95,8 @@ fn a_file_in_the_place_of_a_folder_is_named_with_what_it_is() {
         let place = file.join("deep/part");
         let claim = ownership::Claim { partition: "out", place: &place, is_file: true };
         let state = &bench.core.state;
-        let error = ownership::check(state, state.registered(), &bench.starter.reader, [claim]).unwrap_err();
+        let history = History { reader: &bench.starter.reader, told: &Told::default() };
+        let error = ownership::check(state, state.registered(), history, [claim]).unwrap_err();
         assert_eq!(error.code(), "file_in_the_way");
         let expected = format!(
             "{} cannot be published: {} is a file, and would have to be a folder{whose}; move the file away, or give the \

@@ -4,6 +4,7 @@ use super::examine::CANCELED;
 use super::examiner::{EndedAttempt, Examinations};
 use super::files;
 use super::handle::Shared;
+use super::history::Told;
 use super::inherited::Inherited;
 use super::observers::Observers;
 use super::orchestrator::{attempt_id, Message};
@@ -17,8 +18,8 @@ use crate::runner::{
     RunnerError, RunnerEvent, MAX_REQUESTS,
 };
 use crate::system::{read_left, EnvValue};
-use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Effect, Input};
-use databuild_core::event::{AttemptOutcome, OutputRecord};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
+use databuild_core::event::{AttemptOutcome, OutputRecord, Record};
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -65,25 +66,26 @@ pub(super) struct Performer {
 }
 
 impl Performer {
-    /// Has those attempts that a turn leased prepared which are `ready` for that, though the turn may not be on disk yet;
-    /// returns the other effects.
+    /// Has the attempts prepared that a turn leased, though the turn may not be on disk yet; returns the other effects.
+    /// `records` are the turn's, the last of which made `state`.
     pub(super) fn prepare(
         &mut self,
         effects: Vec<Effect>,
         turn: u64,
         state: &Arc<State>,
-        ready: impl Fn(&AttemptSpec) -> bool,
+        records: &[Record],
     ) -> Vec<Effect> {
+        if !effects.iter().any(|effect| matches!(effect, Effect::Start(_))) {
+            return effects;
+        }
+        let told = Arc::new(Told::by(records, state.seq));
         let mut others = Vec::with_capacity(effects.len());
         for effect in effects {
             if let Effect::Start(spec) = effect {
-                if !ready(&spec) {
-                    others.push(Effect::Start(spec));
-                    continue;
-                }
                 self.starting.insert(spec.attempt, turn);
                 // A starter that is gone means that the engine goes down; a restart leases again.
-                let _ = self.start.send(LookOrder::Start(Lease { spec, turn, state: Arc::clone(state) }));
+                let (state, told) = (Arc::clone(state), Arc::clone(&told));
+                let _ = self.start.send(LookOrder::Start(Lease { spec, turn, state, told }));
             } else {
                 others.push(effect);
             }

@@ -1,12 +1,11 @@
 //! The request: what a job is told, and what the server reads back after a restart to find its outputs.
 
+use super::history::History;
 use super::staging::{self, Staging};
 use crate::publish::{self, Imprint, PublishError, StatMark};
-use crate::store::Reader;
 use databuild_core::decide::AttemptSpec;
 use databuild_core::digest::hash64;
 use databuild_core::graph::{Dataset, DatasetIx};
-use databuild_core::ids::Seq;
 use databuild_core::observation::Blind;
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
@@ -15,9 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-
-/// Later than any event.
-const LATEST: Seq = Seq(i64::MAX as u64);
 
 /// Version of the request format, told to jobs.
 pub const FORMAT: u32 = 1;
@@ -184,7 +180,7 @@ pub(super) fn build(
     state: &State,
     workspace: &Path,
     staging: &Staging,
-    reader: &Reader,
+    history: History<'_>,
     marks: &Marks,
 ) -> Result<Request, BuildError> {
     let (graph, symbols) = (&spec.graph.graph, &state.symbols);
@@ -212,7 +208,7 @@ pub(super) fn build(
     let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, BuildError> {
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
-        let made = reader.materialization_at(&state.texts_in(graph, ix, key), LATEST)?.value;
+        let made = history.newest(&state.texts_in(graph, ix, key))?;
         if let Some(made) = &made {
             // The history may know more by now than the state.
             let now = state.same_place(&spec.graph, ix).map(|now| state.dataset(now));

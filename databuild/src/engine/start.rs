@@ -2,6 +2,7 @@
 
 use super::examiner::{Examinations, Examiner};
 use super::handle::{Handle, Shared, Snapshot};
+use super::history::{History, Told};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::observers::Observers;
@@ -184,8 +185,10 @@ impl Engine {
         workers.push(spawn("publisher", move || {
             let guard = |attempt: AttemptId, claims: Vec<Claim<'_>>| {
                 let state = &seen.snapshot.load_full().state;
+                // What is published is on record.
+                let history = History { reader: &reader, told: &Told::default() };
                 match state.runs.get(&attempt.run) {
-                    Some(run) => ownership::check(state, &run.graph, &reader, claims),
+                    Some(run) => ownership::check(state, &run.graph, history, claims),
                     None => Ok(()),
                 }
             };

@@ -15,6 +15,7 @@ use super::checks::CheckRequest;
 use super::examiner::EndedAttempt;
 use super::files;
 use super::handle::Shared;
+use super::history::{History, Told};
 use super::inherited::Inherited;
 use super::moved;
 use super::observers::Observers;
@@ -71,6 +72,8 @@ pub(super) struct Lease {
     pub(super) turn: u64,
     /// The state after that turn.
     pub(super) state: Arc<State>,
+    /// What that turn says of data.
+    pub(super) told: Arc<Told>,
 }
 
 /// What came of preparing an attempt.
@@ -160,11 +163,11 @@ impl Starter {
         if !sightings.seen.is_empty() {
             to_loop.send(Message::Input(Box::new(Input::Sightings(sightings))))?;
         }
-        let prepare = |Lease { spec, turn, .. }: Lease| {
+        let prepare = |Lease { spec, turn, told, .. }: Lease| {
             let end = |Fault { outcome, message }| {
                 AttemptEnd::without_process(AttemptReport::new(outcome, message))
             };
-            let start = self.start_spec(&spec, &state, &seen).map_err(end);
+            let start = self.start_spec(&spec, &told, &state, &seen).map_err(end);
             Prepared { attempt: spec.attempt, turn, start }
         };
         to_loop.send(Message::Prepared(leases.into_iter().map(prepare).collect()))
@@ -187,15 +190,23 @@ impl Starter {
         files::look_at(state, &sets, &self.observers, false)
     }
 
-    fn start_spec(&self, spec: &AttemptSpec, state: &State, seen: &Seen) -> Result<StartSpec, Fault> {
+    fn start_spec(
+        &self,
+        spec: &AttemptSpec,
+        told: &Told,
+        state: &State,
+        seen: &Seen,
+    ) -> Result<StartSpec, Fault> {
+        let history = History { reader: &self.reader, told };
         let marks = self.check_inputs(spec, state, seen)?;
-        let request = request::build(spec, state, &self.workspace, &self.staging, &self.reader, &marks)
-            .map_err(|error| match error {
+        let request = request::build(spec, state, &self.workspace, &self.staging, history, &marks).map_err(
+            |error| match error {
                 request::BuildError::Moved(partition) => {
                     input_moved(format!("its input {partition} was changed before it started"))
                 }
                 error => fault(error.to_string(), false),
-            })?;
+            },
+        )?;
         // Before it runs in vain. Links can change until it is published, so that looks again.
         let places = request.outputs.iter().filter_map(|output| output.final_path.as_deref());
         self.reserved.check(places).map_err(|error| fault(error.to_string(), true))?;
@@ -203,7 +214,7 @@ impl Starter {
         let trial = state.runs.get(&spec.attempt.run).is_some_and(|run| run.trial.is_some());
         if !trial {
             let claims = request.outputs.iter().filter_map(Claim::of_request);
-            let checked = ownership::check(state, &spec.graph, &self.reader, claims);
+            let checked = ownership::check(state, &spec.graph, history, claims);
             checked.map_err(|error| fault(error.to_string(), true))?;
         }
         let job = spec.graph.graph.job(spec.job);

@@ -288,7 +288,7 @@ impl Bench {
         }
         let (send, receive) = mpsc::channel();
         let state = Arc::clone(&self.starter.shared.snapshot.load_full().state);
-        self.starter.prepare(vec![Lease { spec, turn: 1, state }], &send).unwrap();
+        self.starter.prepare(vec![Lease { spec, turn: 1, state, told: Arc::default() }], &send).unwrap();
         drop(send);
         for message in receive {
             match message {
