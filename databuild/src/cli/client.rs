@@ -109,6 +109,23 @@ impl Client {
         self.request(Method::POST, path, Some(encode(body)?))
     }
 
+    /// `POST` with a JSON body of a request with this name: with the same name and body it is carried out once.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn post_with_key<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &str,
+        body: &B,
+    ) -> Result<T, CliError> {
+        let body = encode(body)?;
+        self.runtime.block_on(async {
+            let response = self.send_with(Method::POST, path, Some(body), Some(key)).await.map_err(gone)?;
+            decode(path, &read(response).await?)
+        })
+    }
+
     /// `PUT` with a JSON body and no answer.
     ///
     /// # Errors
@@ -175,14 +192,7 @@ impl Client {
     ) -> Result<T, CliError> {
         self.runtime.block_on(async {
             let response = self.send(method, path, body).await.map_err(gone)?;
-            let bytes = read(response).await?;
-            serde_json::from_slice(&bytes).map_err(|error| {
-                CliError::new(
-                    Kind::Bug,
-                    "bad_answer",
-                    format!("the server's answer to {path} cannot be read: {error}"),
-                )
-            })
+            decode(path, &read(response).await?)
         })
     }
 
@@ -192,6 +202,16 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Response<Incoming>, String> {
+        self.send_with(method, path, body, None).await
+    }
+
+    async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        key: Option<&str>,
+    ) -> Result<Response<Incoming>, String> {
         let stream = tokio::time::timeout(CONNECT, TcpStream::connect(self.address))
             .await
             .map_err(|_| format!("{} does not accept a connection", self.address))?
@@ -200,9 +220,11 @@ impl Client {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request
             .header("host", self.address.to_string())
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
@@ -239,6 +261,13 @@ fn runtime() -> Result<Runtime, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Kind::Bug, "no_runtime", error.to_string()))
+}
+
+fn decode<T: DeserializeOwned>(path: &str, answer: &[u8]) -> Result<T, CliError> {
+    serde_json::from_slice(answer).map_err(|error| {
+        let message = format!("the server's answer to {path} cannot be read: {error}");
+        CliError::new(Kind::Bug, "bad_answer", message)
+    })
 }
 
 fn encode<B: Serialize>(body: &B) -> Result<Bytes, CliError> {

@@ -1,15 +1,17 @@
 //! Asking a server again and again while it may go away.
 //!
 //! What a server was asked to do stands in its log. So whoever waits for it need not give up when the server is killed: the
-//! next one goes on with it. A server that was told to stop is not started again behind the back of who did that.
+//! next one goes on with it. A request that got no answer is sent again under the same idempotency key, so that it is
+//! carried out once. A server that was told to stop is not started again behind the back of who did that.
 
 use super::args::Cli;
 use super::client::Client;
 use super::connect;
 use super::error::{CliError, Kind};
 use super::output;
-use crate::daemon::{find, Deadline, Found, NotRunning};
+use crate::daemon::{find, Deadline, Found, NotRunning, Token};
 use serde::de::DeserializeOwned;
+use serde::Serialize;
 use std::time::Duration;
 
 /// Servers that may go in a row, none of them having answered.
@@ -21,17 +23,46 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of whichever server the workspace has.
 pub struct Steady<'c> {
-    cli: &'c Cli,
     first: &'c Client,
     later: Option<Client>,
-    /// The want or trial that is waited for.
-    what: &'c str,
+    /// A client of the server after this one.
+    another: Box<dyn Fn(&Client) -> Result<Client, CliError> + 'c>,
+}
+
+/// What a command waits for.
+#[derive(Debug, Clone, Copy)]
+enum WaitsFor<'c> {
+    /// The end of this want or trial.
+    Work(&'c str),
+    /// The answer to its request.
+    Answer,
+}
+
+/// Sends a request that must be carried out once, again if the server is killed before it answers. Returns the answer, and
+/// the client of whichever server gave it if that is not the first one.
+///
+/// # Errors
+/// The server was stopped, cannot be started, or answered with an error.
+pub fn post_once<B: Serialize, T: DeserializeOwned>(
+    cli: &Cli,
+    client: &Client,
+    path: &str,
+    body: &B,
+) -> Result<(T, Option<Client>), CliError> {
+    let mut server = Steady::of(cli, client, WaitsFor::Answer);
+    let answer = server.post_once(path, body)?;
+    Ok((answer, server.later))
 }
 
 impl<'c> Steady<'c> {
     /// One that begins with `client`, to wait for the want or trial `what`.
     pub fn new(cli: &'c Cli, client: &'c Client, what: &'c str) -> Steady<'c> {
-        Steady { cli, first: client, later: None, what }
+        Steady::of(cli, client, WaitsFor::Work(what))
+    }
+
+    fn of(cli: &'c Cli, first: &'c Client, waits_for: WaitsFor<'c>) -> Steady<'c> {
+        let another = Box::new(move |gone: &Client| another(cli, gone, waits_for));
+        Steady { first, later: None, another }
     }
 
     /// The client of now.
@@ -44,9 +75,24 @@ impl<'c> Steady<'c> {
     /// # Errors
     /// The server was stopped, cannot be started, or answered with an error.
     pub fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, CliError> {
+        self.ask(|client| client.get(path))
+    }
+
+    fn post_once<B: Serialize, T: DeserializeOwned>(&mut self, path: &str, body: &B) -> Result<T, CliError> {
+        let key = Token::generate().map_err(|error| {
+            CliError::new(
+                Kind::Bug,
+                "no_random_numbers",
+                format!("the system gives no random numbers: {error}"),
+            )
+        })?;
+        self.ask(|client| client.post_with_key(path, key.expose(), body))
+    }
+
+    fn ask<T>(&mut self, question: impl Fn(&Client) -> Result<T, CliError>) -> Result<T, CliError> {
         let mut lost = 0;
         loop {
-            let error = match self.client().get(path) {
+            let error = match question(self.client()) {
                 Err(error) if is_gone(&error) => error,
                 answer => return answer,
             };
@@ -54,36 +100,48 @@ impl<'c> Steady<'c> {
             if lost > MOST_LOST {
                 return Err(error);
             }
-            self.later = Some(self.another()?);
+            self.later = Some((self.another)(self.client())?);
         }
     }
+}
 
-    fn another(&self) -> Result<Client, CliError> {
-        let state = connect::state_dir(self.cli)?;
-        let gone = || output::talk(&format!("the server is gone; {} goes on with another one", self.what));
-        let deadline = Deadline::after(PATIENCE);
-        let mut dead = false;
-        loop {
-            match find(&state, Client::probe)? {
-                Found::Running(info) => {
-                    if info.address != self.client().address() {
-                        gone();
-                    }
-                    return Client::new(&info);
-                }
-                Found::NotAnswering { .. } if !deadline.expired() => std::thread::sleep(LOOK_AGAIN),
-                Found::None(NotRunning::Absent) => {
-                    let message =
-                        format!("the server was stopped; {} goes on when one is started", self.what);
-                    return Err(CliError::new(Kind::Unreachable, "server_stopped", message)
-                        .hint("any command starts one, such as: databuild status"));
-                }
-                // One that stops takes its file away before it ends, perhaps between the two looks that `find` takes.
-                Found::None(_) if !dead => dead = true,
-                _ => {
+/// A client of the server after the one of `client`, which did not answer.
+fn another(cli: &Cli, client: &Client, waits_for: WaitsFor<'_>) -> Result<Client, CliError> {
+    let state = connect::state_dir(cli)?;
+    let what = match waits_for {
+        WaitsFor::Work(what) => what,
+        WaitsFor::Answer => "this command",
+    };
+    let gone = || output::talk(&format!("the server is gone; {what} goes on with another one"));
+    let deadline = Deadline::after(PATIENCE);
+    let mut dead = false;
+    loop {
+        match find(&state, Client::probe)? {
+            Found::Running(info) => {
+                if info.address != client.address() {
                     gone();
-                    return connect::attach(self.cli);
                 }
+                return Client::new(&info);
+            }
+            Found::NotAnswering { .. } if !deadline.expired() => std::thread::sleep(LOOK_AGAIN),
+            Found::None(NotRunning::Absent) => {
+                let (message, hint) = match waits_for {
+                    WaitsFor::Work(what) => (
+                        format!("the server was stopped; {what} goes on when one is started"),
+                        "any command starts one, such as: databuild status",
+                    ),
+                    WaitsFor::Answer => (
+                        "the server was stopped before it answered".to_owned(),
+                        "see what it began by `databuild want list`, or give the command again",
+                    ),
+                };
+                return Err(CliError::new(Kind::Unreachable, "server_stopped", message).hint(hint));
+            }
+            // One that stops takes its file away before it ends, perhaps between the two looks that `find` takes.
+            Found::None(_) if !dead => dead = true,
+            _ => {
+                gone();
+                return connect::attach(cli);
             }
         }
     }
@@ -91,4 +149,88 @@ impl<'c> Steady<'c> {
 
 fn is_gone(error: &CliError) -> bool {
     matches!(error.code(), "server_unreachable" | "shutting_down")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::ServerInfo;
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::{SocketAddr, TcpListener};
+    use std::thread::JoinHandle;
+
+    /// A server of one request, which it returns; it answers, or goes as if it was killed.
+    fn server(answer: Option<&'static str>) -> (SocketAddr, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut request, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if line == "\r\n" {
+                    break;
+                }
+                if let Some(value) = line.strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+                // These differ from server to server.
+                if !line.starts_with("host: ") {
+                    request.push_str(&line);
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            request.push_str(std::str::from_utf8(&body).unwrap());
+            if let Some(answer) = answer {
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len())
+                    .unwrap();
+            }
+            request
+        };
+        (address, std::thread::spawn(serve))
+    }
+
+    fn client(address: SocketAddr) -> Client {
+        let info = serde_json::json!({
+            "pid": 1, "start_time": 1, "boot_id": "b", "host": "h", "address": address, "token": "t", "version": "0",
+            "binary_sha256": "", "protocol": 1, "workspace": "/w", "state_dir": {"dev": 1, "ino": 1},
+            "started_at_ms": 0,
+        });
+        Client::new(&serde_json::from_value::<ServerInfo>(info).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_sent_again_under_the_same_key() {
+        let (killed, first) = server(None);
+        let (alive, second) = server(Some("7"));
+        let gone = client(killed);
+        let another = move |before: &Client| {
+            assert_eq!(before.address(), killed);
+            Ok(client(alive))
+        };
+        let mut steady = Steady { first: &gone, later: None, another: Box::new(another) };
+        let answer: u32 = steady.post_once("/api/v1/wants", &["d"]).unwrap();
+        assert_eq!((answer, steady.client().address()), (7, alive));
+        let (first, second) = (first.join().unwrap(), second.join().unwrap());
+        assert_eq!(first, second);
+        assert!(first.contains("idempotency-key: "), "{first}");
+        // The next request is another one.
+        let (alive, third) = server(Some("8"));
+        let mut steady = Steady { first: &client(alive), later: None, another: Box::new(|_| unreachable!()) };
+        let _: u32 = steady.post_once("/api/v1/wants", &["d"]).unwrap();
+        assert_ne!(third.join().unwrap(), second);
+    }
+
+    #[test]
+    fn servers_that_go_one_after_the_other_are_not_followed_for_ever() {
+        let (killed, _request) = server(None);
+        let gone = client(killed);
+        // From the second on nobody listens.
+        let mut steady = Steady { first: &gone, later: None, another: Box::new(move |_| Ok(client(killed))) };
+        let error = steady.post_once::<_, u32>("/api/v1/wants", &["d"]).unwrap_err();
+        assert_eq!(error.code(), "server_unreachable");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::super::args::{ApplyArgs, Cli};
 use super::super::error::CliError;
+use super::super::steady::post_once;
 use super::super::{connect, exit_code, output};
 use crate::api::{ApplyPlan, SlotsRequest, WantDetail};
 
@@ -21,11 +22,11 @@ pub fn run(cli: &Cli, args: &ApplyArgs) -> Result<u8, CliError> {
         comment: args.comment.clone(),
         source: Some("cli".to_owned()),
     };
-    let want: WantDetail =
-        client.post(&format!("/api/v1/plans/{}/apply", output::segment(&args.plan)), &request)?;
+    let path = format!("/api/v1/plans/{}/apply", output::segment(&args.plan));
+    let (want, later): (WantDetail, _) = post_once(cli, &client, &path, &request)?;
     if args.detach {
         return super::want::print(cli, &want).map(|()| exit_code::OK);
     }
     let how = super::build::Following { quiet: args.quiet, private: false };
-    super::build::follow(cli, &client, &want, how)
+    super::build::follow(cli, later.as_ref().unwrap_or(&client), &want, how)
 }

@@ -5,14 +5,16 @@ use super::super::client::Client;
 use super::super::connect;
 use super::super::console::Console;
 use super::super::error::CliError;
-use super::super::steady::Steady;
+use super::super::steady::{post_once, Steady};
 use super::super::tally::Tally;
 use super::super::{exit_code, interrupt, output};
 use crate::api::{CreateWant, ProgressAnswer, ProgressLine, SlotsRequest, WantDetail, WhyWork};
 use crate::serve::PRIVATE_SOURCE;
 
 /// The source of wants of the command line.
-pub const SOURCE: &str = "cli";
+const SOURCE: &str = "cli";
+/// Where wants are created.
+const WANTS: &str = "/api/v1/wants";
 
 /// How long one progress request waits on the server.
 const POLL_MS: u64 = 1000;
@@ -41,17 +43,33 @@ fn build(cli: &Cli, args: &BuildArgs, client: &Client) -> Result<u8, CliError> {
     if let Some(jobs) = args.jobs {
         client.put("/api/v1/server/slots", &SlotsRequest { slots: jobs as usize })?;
     }
-    let source = if args.no_daemon { PRIVATE_SOURCE } else { SOURCE };
-    let want = create(client, args, source)?;
+    let (want, later) = if args.no_daemon {
+        // Nobody has another server like this one.
+        (client.post(WANTS, &request(args, PRIVATE_SOURCE))?, None)
+    } else {
+        create(cli, client, args)?
+    };
     if args.detach {
         return super::want::print(cli, &want).map(|()| exit_code::OK);
     }
-    follow(cli, client, &want, Following { quiet: args.quiet, private: args.no_daemon })
+    let how = Following { quiet: args.quiet, private: args.no_daemon };
+    follow(cli, later.as_ref().unwrap_or(client), &want, how)
 }
 
-/// Creates the want that the arguments ask for.
-pub fn create(client: &Client, args: &BuildArgs, source: &str) -> Result<WantDetail, CliError> {
-    let request = CreateWant {
+/// Creates the want that the arguments ask for. See [`post_once`] for what is returned.
+///
+/// # Errors
+/// As [`post_once`].
+pub fn create(
+    cli: &Cli,
+    client: &Client,
+    args: &BuildArgs,
+) -> Result<(WantDetail, Option<Client>), CliError> {
+    post_once(cli, client, WANTS, &request(args, SOURCE))
+}
+
+fn request(args: &BuildArgs, source: &str) -> CreateWant {
+    CreateWant {
         targets: args.targets.clone(),
         class: Some(args.class.name().to_owned()),
         refresh: Some(args.refresh.name().to_owned()),
@@ -61,8 +79,7 @@ pub fn create(client: &Client, args: &BuildArgs, source: &str) -> Result<WantDet
         comment: args.comment.clone(),
         source: Some(source.to_owned()),
         graph: None,
-    };
-    client.post("/api/v1/wants", &request)
+    }
 }
 
 /// How a want is followed.

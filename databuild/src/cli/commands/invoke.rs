@@ -4,6 +4,7 @@ use super::super::args::{Cli, InvokeArgs};
 use super::super::connect;
 use super::super::error::{CliError, Kind};
 use super::super::exit_code;
+use super::super::steady::post_once;
 use crate::api::{InvokeJob, WantDetail};
 use std::collections::BTreeMap;
 
@@ -32,10 +33,10 @@ pub fn run(cli: &Cli, args: &InvokeArgs) -> Result<u8, CliError> {
         source: Some("cli".to_owned()),
         graph: None,
     };
-    let want: WantDetail = client.post("/api/v1/jobs/invoke", &request)?;
+    let (want, later): (WantDetail, _) = post_once(cli, &client, "/api/v1/jobs/invoke", &request)?;
     if args.detach {
         return super::want::print(cli, &want).map(|()| exit_code::OK);
     }
     let how = super::build::Following { quiet: args.quiet, private: false };
-    super::build::follow(cli, &client, &want, how)
+    super::build::follow(cli, later.as_ref().unwrap_or(&client), &want, how)
 }

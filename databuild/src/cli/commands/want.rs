@@ -16,7 +16,7 @@ use serde::Serialize;
 pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
     match &args.command {
-        WantCommand::Create(args) => print(cli, &super::build::create(&client, args, super::build::SOURCE)?)?,
+        WantCommand::Create(args) => print(cli, &super::build::create(cli, &client, args)?.0)?,
         WantCommand::List { state, limit } => {
             let mut path = format!("/api/v1/wants?limit={limit}");
             if let Some(state) = state {
