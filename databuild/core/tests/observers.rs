@@ -73,7 +73,7 @@ fn what_rests_on_unseen_data_fails_with_the_reason_and_the_rest_is_built() {
         workspace.causes(want),
         [
             format!("input `raw/city=oslo` could not be observed: {REASON}"),
-            "input `mid/city=oslo` is made from what could not be observed".to_owned(),
+            "input `mid/city=oslo` rests on external data that could not be observed".to_owned(),
         ]
     );
     let kinds = workspace.kinds_since(from);
@@ -123,7 +123,7 @@ fn a_plan_shows_what_could_not_be_observed() {
         .filter(|row| row.kind == PlanRowKind::Blocked)
         .map(|row| (row.job.as_str(), row.reason.as_str(), row.partitions.join(" "), row.message.clone()))
         .collect();
-    let top = "input `mid/city=oslo` is made from what could not be observed".to_owned();
+    let top = "input `mid/city=oslo` rests on external data that could not be observed".to_owned();
     assert_eq!(
         blocked,
         [

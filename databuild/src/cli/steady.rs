@@ -26,8 +26,10 @@ pub struct Steady<'c> {
     first: &'c Client,
     later: Option<Client>,
     /// A client of the server after this one.
-    another: Box<dyn Fn(&Client) -> Result<Client, CliError> + 'c>,
+    another: Another<'c>,
 }
+
+type Another<'c> = Box<dyn Fn(&Client) -> Result<Client, CliError> + 'c>;
 
 /// What a command waits for.
 #[derive(Debug, Clone, Copy)]

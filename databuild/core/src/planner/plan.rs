@@ -422,7 +422,7 @@ fn walk(state: &State, asked: &Asked<'_>, before: &Walked) -> (Plan, Walked) {
                 let set = &unknown[input.dataset.0];
                 block(set, &|| {
                     let input = state.set_text(input.dataset, set).join(", ");
-                    format!("input `{input}` is made from what could not be observed")
+                    format!("input `{input}` rests on external data that could not be observed")
                 });
             }
         }
@@ -555,7 +555,7 @@ fn found_reason(state: &State, unseen: &[Unseen], found: &FoundInput) -> String 
     match look {
         Some(look) => format!("input {}, which its run found that it needs", unseen_reason(state, look)),
         None => format!(
-            "input `{input}`, which its run found that it needs, is made from what could not be observed"
+            "input `{input}`, which its run found that it needs, rests on external data that could not be observed"
         ),
     }
 }
