@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Context as _, PublishError};
 use super::hash::ContentHash;
-use super::mark::{body_of_entries, body_of_file, newest, settle, stats_of, StatMark};
+use super::mark::{body_of_entries, body_of_file, settle, stats_of, StatMark};
 use super::walk::{stays_inside, walk_with, Links, Stat, Type};
 
 pub(super) const BUFFER: usize = 256 * 1024;
@@ -125,7 +125,7 @@ pub fn look(path: &Path) -> Look {
 
 fn inspect_file(path: &Path, stat: Stat, links: Links, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     if links == Links::Followed {
-        settle(path, stat.ctime);
+        settle(path, [stat]);
     }
     // Most outputs are small, and the pages of a big fresh buffer cost more than reading them.
     let buffer = usize::try_from(stat.size).unwrap_or(BUFFER).saturating_add(1).min(BUFFER);
@@ -143,7 +143,7 @@ fn inspect_file(path: &Path, stat: Stat, links: Links, stop: &AtomicBool) -> Res
 fn inspect_dir(root: &Path, links: Links, stop: &AtomicBool) -> Result<Inspected, PublishError> {
     let entries = walk_with(root, links).context("list", root)?;
     if links == Links::Followed {
-        settle(root, newest(stats_of(&entries)));
+        settle(root, stats_of(&entries));
     }
     let mut hasher = Sha256::new_with_prefix(b"databuild-directory 1\n");
     let mut buffer = vec![0; BUFFER];

@@ -215,17 +215,23 @@ fn with_all(seed: u64, stat: Stat) -> u64 {
 }
 
 /// The latest time of change.
-pub(super) fn newest(stats: impl IntoIterator<Item = Stat>) -> i64 {
+fn newest(stats: impl IntoIterator<Item = Stat>) -> i64 {
     stats.into_iter().map(|stat| stat.ctime).max().unwrap_or(i64::MIN)
 }
 
-/// Waits until whatever is changed from now on at `path` gets a later time of change than this one, which was looked at.
-/// That is a matter of milliseconds, and only for what was changed just now; of a second where file systems count in
-/// seconds. Where a change after a look always gets a later time, nobody waits.
-pub(super) fn settle(path: &Path, changed_at: i64) {
+/// Waits until whatever is changed from now on at `path` gets a later time of change than all of these files, which were
+/// looked at. That is a matter of milliseconds, and only for what was changed just now; of a second where file systems
+/// count in seconds. Where a change of a file after a look always gets a later time than it had, nobody waits for a file
+/// alone; of several, one may get the time of another.
+pub(super) fn settle(path: &Path, files: impl IntoIterator<Item = Stat>) {
+    let (mut changed_at, mut count) = (i64::MIN, 0u64);
+    for file in files {
+        changed_at = changed_at.max(file.ctime);
+        count += 1;
+    }
     // Nobody waits a second for nothing: the chance that a finer clock shows a whole second is one in a million.
     let whole_second = changed_at % 1_000_000_000 == 0;
-    if is_over(changed_at) || !whole_second && tells_changes_apart(path) {
+    if is_over(changed_at) || count == 1 && !whole_second && tells_changes_apart(path) {
         return;
     }
     let tick = if whole_second { 1_000_000_000 } else { 1 };
@@ -271,16 +277,16 @@ fn is_multigrain(release: &str) -> bool {
 
 /// The imprint of what is at `path` now; `None` if nothing is. A link at `path` is followed.
 pub fn imprint(path: &Path) -> io::Result<Option<Imprint>> {
-    let imprint = Inodes::at(path)?.map(|inodes| inodes.imprint());
-    imprint.iter().for_each(|imprint| settle(path, imprint.changed_at));
-    Ok(imprint)
+    let inodes = Inodes::at(path)?;
+    inodes.iter().for_each(|inodes| settle(path, inodes.stats()));
+    Ok(inodes.map(|inodes| inodes.imprint()))
 }
 
 /// The imprint of these files below `base` now, in this order.
 pub(super) fn imprint_of_files(base: &Path, files: Vec<(PathBuf, Stat)>) -> Imprint {
-    let imprint = Inodes::Files(files).imprint();
-    settle(base, imprint.changed_at);
-    imprint
+    let inodes = Inodes::Files(files);
+    settle(base, inodes.stats());
+    inodes.imprint()
 }
 
 /// What became of what is at `path`. What cannot be looked at counts as changed.
@@ -452,19 +458,40 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_changed_after_others_of_its_folder_gets_a_later_time_than_they_have() {
+        let folder = folder(&[]);
+        let at = |path: &str| folder.path().join(path);
+        for round in 0..100 {
+            // The first of them is older, so that the kernel can give it the time that the second one has.
+            let names = [format!("d/a{round}"), format!("d/b{round}")];
+            fs::write(at(&names[0]), "old").unwrap();
+            let tick = kernel_time();
+            while kernel_time() == tick {
+                std::hint::spin_loop();
+            }
+            fs::write(at(&names[1]), "old").unwrap();
+            let then = imprint(&at("d")).unwrap().unwrap();
+            fs::set_permissions(at(&names[0]), fs::Permissions::from_mode(0o700)).unwrap();
+            let ctime = Stat::of(&fs::metadata(at(&names[0])).unwrap()).ctime;
+            assert!(ctime > then.changed_at, "{round}");
+        }
+    }
+
+    #[test]
     fn a_time_of_change_is_over_with_its_tick_and_another_machines_clock_is_not_waited_for() {
         // Times in /proc are no times of a disk, so nothing is known of its ticks.
         let place = Path::new("/proc");
         let just_now = kernel_time() | 1;
-        settle(place, just_now);
+        let file = |ctime| Stat { size: 1, mtime: 2, ctime, inode: 4, links: 1 };
+        settle(place, [file(just_now)]);
         assert!(kernel_time() > just_now);
         // A file system that counts in seconds.
         let second = kernel_time() / 1_000_000_000 * 1_000_000_000;
-        settle(place, second);
+        settle(place, [file(second)]);
         assert!(kernel_time() >= second + 1_000_000_000);
         let before = std::time::Instant::now();
-        settle(place, kernel_time() + 3_600_000_000_000);
-        settle(place, newest([]));
+        settle(place, [file(kernel_time() + 3_600_000_000_000)]);
+        settle(place, []);
         assert!(before.elapsed() < Duration::from_secs(60));
     }
 

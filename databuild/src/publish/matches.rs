@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::{Context as _, PublishError};
 use super::hash::ContentHash;
 use super::inspect::{hash_file, update_counted, BUFFER, TRIES};
-use super::mark::{imprint_of_files, newest, settle, Imprint, StatMark};
+use super::mark::{imprint_of_files, settle, Imprint, StatMark};
 use super::walk::{leads_nowhere, Stat};
 
 /// Most files of one partition; a job's request names each of them.
@@ -218,7 +218,7 @@ fn look_once(workspace: &Path, pattern: &str, known: Option<StatMark>) -> Result
     if known == Some(mark) {
         return Ok(Look::Untouched);
     }
-    settle(&walk.base, newest(files.iter().map(|(_, stat)| *stat)));
+    settle(&walk.base, files.iter().map(|(_, stat)| *stat));
     let version = hash_files(&walk.base, &files)?;
     Ok(Look::Present { version, mark: mark.0, bytes: files.iter().map(|(_, stat)| stat.size).sum() })
 }
