@@ -16,6 +16,7 @@ pub use trial::*;
 
 use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
+use crate::words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -213,24 +214,27 @@ pub struct FilesAltered {
     pub partitions: SetText,
 }
 
-/// Who goes first when not all can run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PriorityClass {
-    /// Somebody waits for it.
-    Interactive,
-    /// History; goes when nothing interactive can.
-    Backfill,
+words! {
+    /// Who goes first when not all can run.
+    #[derive(PartialOrd, Ord)]
+    pub enum PriorityClass: "class" {
+        /// Somebody waits for it.
+        Interactive = 1 => "interactive",
+        /// History; goes when nothing interactive can.
+        Backfill = 2 => "backfill",
+    }
 }
 
-/// What a want does with partitions that exist already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refresh {
-    /// Only what is missing is built; stale data is good enough.
-    Missing,
-    /// Missing and stale partitions are built.
-    Stale,
-    /// The wanted partitions are built again, whatever their state; what they need is as for `Stale`.
-    All,
+words! {
+    /// What a want does with partitions that exist already.
+    pub enum Refresh: "refresh" {
+        /// Only what is missing is built; stale data is good enough.
+        Missing = 1 => "missing",
+        /// Missing and stale partitions are built.
+        Stale = 2 => "stale",
+        /// The wanted partitions are built whatever their state; of what they need, what is missing or stale.
+        All = 3 => "all",
+    }
 }
 
 /// See [`Event::WantCreated`].
@@ -308,17 +312,18 @@ pub struct WantReplanned {
     pub whole: bool,
 }
 
-/// How a want ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WantOutcome {
-    /// Every target is current.
-    Satisfied,
-    /// Some work failed or could not be done.
-    Failed,
-    /// Somebody cancelled it.
-    Canceled,
-    /// Its time to live was over first.
-    Expired,
+words! {
+    /// How a want ended.
+    pub enum WantOutcome: "outcome of a want" {
+        /// Every target is current.
+        Satisfied = 1 => "satisfied",
+        /// Some work failed or could not be done.
+        Failed = 2 => "failed",
+        /// Somebody canceled it.
+        Canceled = 3 => "canceled",
+        /// Its time to live was over first.
+        Expired = 4 => "expired",
+    }
 }
 
 /// See [`Event::WantEnded`].
@@ -417,7 +422,7 @@ pub enum AttemptOutcome {
     Timeout,
     /// It took more memory than its job declares.
     OutOfMemory,
-    /// Somebody cancelled its run.
+    /// Somebody canceled its run.
     Canceled,
     /// Its supervisor died with it, or the machine did.
     Lost,
@@ -429,6 +434,64 @@ pub enum AttemptOutcome {
         /// They, as it named them.
         partitions: SetText,
     },
+}
+
+words! {
+    /// An [`AttemptOutcome`] without what belongs to it.
+    pub enum OutcomeKind: "outcome of an attempt" {
+        /// The job did what it declares.
+        Success = 1 => "success",
+        /// It did not.
+        Failure = 2 => "failure",
+        /// It did not, and says that trying again is useless.
+        PermanentFailure = 3 => "permanent_failure",
+        /// Out of time.
+        Timeout = 4 => "timeout",
+        /// It took more memory than its job declares.
+        OutOfMemory = 110 => "out_of_memory",
+        /// Somebody canceled its run.
+        Canceled = 5 => "canceled",
+        /// Its supervisor died with it, or the machine did.
+        Lost = 6 => "lost",
+        /// An input was changed while it ran, or could not be observed then.
+        InputsMoved = 130 => "inputs_moved",
+        /// It found that it needs partitions that nobody declared; the run goes on when they are there.
+        MissingInput = 50 => "missing_input",
+    }
+}
+
+impl AttemptOutcome {
+    /// Which it is.
+    #[must_use]
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            AttemptOutcome::Success => OutcomeKind::Success,
+            AttemptOutcome::Failure { permanent: false } => OutcomeKind::Failure,
+            AttemptOutcome::Failure { permanent: true } => OutcomeKind::PermanentFailure,
+            AttemptOutcome::Timeout => OutcomeKind::Timeout,
+            AttemptOutcome::OutOfMemory => OutcomeKind::OutOfMemory,
+            AttemptOutcome::Canceled => OutcomeKind::Canceled,
+            AttemptOutcome::Lost => OutcomeKind::Lost,
+            AttemptOutcome::InputsMoved => OutcomeKind::InputsMoved,
+            AttemptOutcome::MissingInput { .. } => OutcomeKind::MissingInput,
+        }
+    }
+
+    /// The outcome of this kind; `partitions` are those that it found it needs, if it did.
+    #[must_use]
+    pub fn of_kind(kind: OutcomeKind, partitions: SetText) -> AttemptOutcome {
+        match kind {
+            OutcomeKind::Success => AttemptOutcome::Success,
+            OutcomeKind::Failure => AttemptOutcome::Failure { permanent: false },
+            OutcomeKind::PermanentFailure => AttemptOutcome::Failure { permanent: true },
+            OutcomeKind::Timeout => AttemptOutcome::Timeout,
+            OutcomeKind::OutOfMemory => AttemptOutcome::OutOfMemory,
+            OutcomeKind::Canceled => AttemptOutcome::Canceled,
+            OutcomeKind::Lost => AttemptOutcome::Lost,
+            OutcomeKind::InputsMoved => AttemptOutcome::InputsMoved,
+            OutcomeKind::MissingInput => AttemptOutcome::MissingInput { partitions },
+        }
+    }
 }
 
 /// See [`Event::AttemptEnded`].
@@ -562,19 +625,20 @@ pub struct PlanRow {
     pub partitions: SetText,
 }
 
-/// How sure a row of a plan is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PlanRowKind {
-    /// It will be built.
-    Certain,
-    /// It will be built if what it reads comes out changed.
-    IfChanged,
-    /// A run under way makes it.
-    UnderWay,
-    /// It cannot be built, or is external and not there.
-    Blocked,
-    /// An edge rule leaves it out.
-    LeftOut,
+words! {
+    /// How sure a row of a plan is.
+    pub enum PlanRowKind: "kind of a plan's row" {
+        /// It will be built.
+        Certain = 1 => "certain",
+        /// It will be built if what it reads comes out changed.
+        IfChanged = 2 => "if_changed",
+        /// A run under way makes it.
+        UnderWay = 3 => "under_way",
+        /// It cannot be built, or is external and not there.
+        Blocked = 4 => "blocked",
+        /// An edge rule leaves it out.
+        LeftOut = 5 => "left_out",
+    }
 }
 
 /// What a plan rests on, as digests of the state at its time.

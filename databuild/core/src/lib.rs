@@ -11,6 +11,7 @@ pub mod ids;
 pub mod observation;
 pub mod report;
 pub mod template;
+pub mod word;
 
 // The graph, what became of it, and what to do.
 pub mod decide;

@@ -63,6 +63,7 @@ fn asking(kind: TrialKind, samples: Vec<SampleRequest>) -> TrialRequest {
     TrialRequest {
         graph: of(&newer()).graph,
         kind,
+        run: None,
         job: "//:make_a".to_owned(),
         graphs: vec![of(&graph()), of(&newer())],
         samples,
@@ -286,7 +287,7 @@ fn what_a_run_had_made_is_compared_with_what_it_makes_now() {
         let mut one = sample(OSLO, &[&graph()]);
         one.expected = vec![output(OSLO, "v1"), output("also/city=oslo", "run:r1")];
         one.changed_inputs = changed.iter().map(|text| (*text).to_owned()).collect();
-        asking(TrialKind::Rerun(RunId(1)), vec![one])
+        TrialRequest { run: Some(RunId(1)), ..asking(TrialKind::Rerun, vec![one]) }
     };
     let trial = try_create(&mut workspace, rerun(&[])).unwrap();
     finish(&mut workspace, ["v1", "run:r9"]);

@@ -1,5 +1,6 @@
 //! Datasets, partitions, and why they are as they are.
 
+use databuild_core::words;
 use serde::{Deserialize, Serialize};
 
 /// Counts of one dataset's partitions. Each is counted once.
@@ -31,24 +32,24 @@ pub struct DatasetSummary {
     pub left_out: u64,
 }
 
-/// State of one partition, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartitionState {
-    /// As good as a fresh build.
-    Current,
-    /// The same, and empty by its job's word.
-    Empty,
-    /// Never built, or gone.
-    Missing,
-    /// A run is under way.
-    Building,
-    /// Built, but not as a fresh build would be.
-    Stale,
-    /// Not current, and the last run for it failed.
-    Failed,
-    /// An edge rule leaves it out: no run makes it, and that is no error.
-    LeftOut,
+words! {
+    /// State of one partition, in a word.
+    pub enum PartitionState: "state of a partition" {
+        /// As good as a fresh build.
+        Current => "current",
+        /// The same, and empty by its job's word.
+        Empty => "empty",
+        /// Never built, or gone.
+        Missing => "missing",
+        /// A run is under way.
+        Building => "building",
+        /// Built, but not as a fresh build would be.
+        Stale => "stale",
+        /// Not current, and the last run for it failed.
+        Failed => "failed",
+        /// An edge rule leaves it out: no run makes it, and that is no error.
+        LeftOut => "left_out",
+    }
 }
 
 /// A partition in a list.

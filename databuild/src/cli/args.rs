@@ -1,7 +1,10 @@
 //! The command line.
 
 use super::paths;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use databuild_core::event::{PriorityClass, Refresh};
+use databuild_core::word::Word;
 use std::path::PathBuf;
 
 /// Build data from jobs, and know exactly why
@@ -109,11 +112,11 @@ pub struct BuildArgs {
     #[arg(required = true, value_name = "REF")]
     pub targets: Vec<String>,
     /// What to do with partitions that exist
-    #[arg(long, value_enum, default_value_t = RefreshArg::Stale)]
-    pub refresh: RefreshArg,
+    #[arg(long, value_parser = word::<Refresh>(), default_value = Refresh::Stale.word())]
+    pub refresh: Refresh,
     /// Who goes first
-    #[arg(long, value_enum, default_value_t = ClassArg::Interactive)]
-    pub class: ClassArg,
+    #[arg(long, value_parser = word::<PriorityClass>(), default_value = PriorityClass::Interactive.word())]
+    pub class: PriorityClass,
     /// Attempts that may run at once, in this server from now on
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
@@ -152,8 +155,8 @@ pub struct InvokeArgs {
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub params: Vec<(String, String)>,
     /// Who goes first
-    #[arg(long, value_enum, default_value_t = ClassArg::Interactive)]
-    pub class: ClassArg,
+    #[arg(long, value_parser = word::<PriorityClass>(), default_value = PriorityClass::Interactive.word())]
+    pub class: PriorityClass,
     /// Read key spaces as of this instant
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<String>,
@@ -180,45 +183,13 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// What to do with partitions that exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RefreshArg {
-    /// Build only what is missing
-    Missing,
-    /// Build what is missing or stale
-    Stale,
-    /// Build the named partitions whatever their state
-    All,
-}
-
-/// Who goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ClassArg {
-    /// Somebody waits for it
-    Interactive,
-    /// History; goes when nothing interactive can
-    Backfill,
-}
-
-impl RefreshArg {
-    /// As the API spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            RefreshArg::Missing => "missing",
-            RefreshArg::Stale => "stale",
-            RefreshArg::All => "all",
-        }
-    }
-}
-
-impl ClassArg {
-    /// As the API spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            ClassArg::Interactive => "interactive",
-            ClassArg::Backfill => "backfill",
-        }
-    }
+/// Parses a word, and says in the help which there are.
+fn word<W: Word + Send + Sync>() -> impl TypedValueParser<Value = W> {
+    let words = W::ALL
+        .iter()
+        .map(|value| PossibleValue::new(value.word()).help(value.meaning().trim_end_matches('.')));
+    // Others were refused before.
+    PossibleValuesParser::new(words).try_map(|word| W::of_word(&word).ok_or_else(|| W::unknown(&word)))
 }
 
 /// Arguments of `plan`.
@@ -228,8 +199,8 @@ pub struct PlanArgs {
     #[arg(required = true, value_name = "REF")]
     pub targets: Vec<String>,
     /// What to do with partitions that exist
-    #[arg(long, value_enum, default_value_t = RefreshArg::Stale)]
-    pub refresh: RefreshArg,
+    #[arg(long, value_parser = word::<Refresh>(), default_value = Refresh::Stale.word())]
+    pub refresh: Refresh,
     /// Read key spaces as of this instant
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<String>,
@@ -302,8 +273,8 @@ pub struct ApplyArgs {
     /// Such as p7
     pub plan: String,
     /// Who goes first
-    #[arg(long, value_enum, default_value_t = ClassArg::Interactive)]
-    pub class: ClassArg,
+    #[arg(long, value_parser = word::<PriorityClass>(), default_value = PriorityClass::Interactive.word())]
+    pub class: PriorityClass,
     /// Attempts that may run at once, in this server from now on
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
@@ -559,8 +530,8 @@ pub enum WantCommand {
         /// Such as w3
         id: String,
         /// Its class from now on
-        #[arg(value_enum)]
-        class: ClassArg,
+        #[arg(value_parser = word::<PriorityClass>())]
+        class: PriorityClass,
     },
 }
 

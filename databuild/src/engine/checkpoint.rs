@@ -15,6 +15,7 @@ use databuild_core::state::checkpoint::{
     GraphDump, KeySpaceDump, RestoreError, RunDump, StateDump, WantDump, WorkDump,
 };
 use databuild_core::state::{Answered, Phase, SavedPlan, State};
+use databuild_core::word::Numbered as _;
 use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::CheckpointPhase as StoredPhase;
@@ -315,8 +316,8 @@ fn want_message(dump: WantDump) -> stored::CheckpointWant {
     stored::CheckpointWant {
         want: id.0,
         targets,
-        class: write::priority_class(class),
-        refresh: write::refresh_mode(refresh),
+        class: class.number(),
+        refresh: refresh.number(),
         as_of: write::instant(as_of),
         created_at: write::instant(created_at),
         expires_at: write::optional_instant(expires_at),
@@ -365,8 +366,8 @@ fn want_dump(message: stored::CheckpointWant) -> Result<WantDump, ConvertError> 
     Ok(WantDump {
         id: WantId(want),
         targets,
-        class: read::priority_class(class)?,
-        refresh: read::refresh_mode(refresh)?,
+        class: read::value(class)?,
+        refresh: read::value(refresh)?,
         as_of: read::instant(as_of)?,
         created_at: read::instant(created_at)?,
         expires_at: read::optional_instant(expires_at)?,

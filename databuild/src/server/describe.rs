@@ -1,16 +1,9 @@
 //! One line for people about each event.
 
 use databuild_core::event::{
-    AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, PriorityClass, TrialCreated,
-    TrialOutcome, WantOutcome,
+    AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, TrialCreated, TrialOutcome,
 };
-
-pub(super) fn class_name(class: PriorityClass) -> &'static str {
-    match class {
-        PriorityClass::Interactive => "interactive",
-        PriorityClass::Backfill => "backfill",
-    }
-}
+use databuild_core::word::Word as _;
 
 /// The line. Never names a secret: events hold none.
 pub(super) fn describe(event: &Event) -> String {
@@ -24,17 +17,11 @@ pub(super) fn describe(event: &Event) -> String {
         Event::FilesAltered(e) => format!("files altered: {}", e.partitions.join(", ")),
         Event::WantCreated(e) => format!("{} wants {}", e.want, e.targets.join(", ")),
         Event::WantEnded(e) => {
-            let how = match e.outcome {
-                WantOutcome::Satisfied => "satisfied",
-                WantOutcome::Failed => "failed",
-                WantOutcome::Canceled => "canceled",
-                WantOutcome::Expired => "expired",
-            };
-            format!("{} {how}", e.want)
+            format!("{} {}", e.want, e.outcome.word())
         }
         Event::WantPaused(e) => format!("{} paused", e.want),
         Event::WantResumed(e) => format!("{} goes on", e.want),
-        Event::WantReprioritized(e) => format!("{} is {} from now on", e.want, class_name(e.class)),
+        Event::WantReprioritized(e) => format!("{} is {} from now on", e.want, e.class.word()),
         Event::PlanCreated(e) => format!("{} planned for {}", e.plan, e.targets.join(", ")),
         Event::PlansDropped(e) => {
             format!(

@@ -15,6 +15,7 @@ use databuild_core::graph::{Graph, JobDigests, JobIx, Params};
 use databuild_core::ids::{GraphId, RunId, Seq};
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
+use databuild_core::word::Word as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -79,6 +80,7 @@ pub(super) async fn sampled(
     Ok(TrialRequest {
         graph: state.registered().id.clone(),
         kind,
+        run: None,
         job: state.graph().job(job).label.clone(),
         graphs: contents(
             app,
@@ -206,7 +208,7 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
     }
     let made = reader.materializations_of_run(id)?.value;
     let Some(last) = made.iter().map(|made| made.seq).max() else {
-        let message = format!("{id} is {} and made nothing that could be compared", found.run.state.as_str());
+        let message = format!("{id} is {} and made nothing that could be compared", found.run.state.word());
         return Err(conflict("nothing_to_repeat", message));
     };
     // A batch may have had further attempts after the one that made the most of it.
@@ -260,7 +262,8 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
     };
     Ok(TrialRequest {
         graph: state.registered().id.clone(),
-        kind: TrialKind::Rerun(id),
+        kind: TrialKind::Rerun,
+        run: Some(id),
         job: lease.job,
         graphs: contents(app, &state, [&lease.graph])?,
         samples: vec![sample],

@@ -11,6 +11,7 @@ use databuild_core::decide::Blocker as Found;
 use databuild_core::graph::Resource;
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Phase;
+use databuild_core::word::Word as _;
 use jiff::Timestamp;
 
 /// Holders of places that an answer names.
@@ -40,7 +41,7 @@ pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
     }
     let found = history::want(reader, id)?;
     let want = found.value;
-    let state = want.state.as_str();
+    let state = want.state.word();
     Ok(WhyWork {
         id: id.to_string(),
         state: state.to_owned(),
@@ -59,7 +60,7 @@ pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
     let reader = app.engine.reader();
     let found = history::run(reader, id)?;
     let row = found.value.0.run;
-    let state = row.state.as_str();
+    let state = row.state.word();
     let causes = Some(row.message).filter(|message| !message.is_empty()).into_iter().collect::<Vec<_>>();
     let (blocker, seq) = match snapshot.state.runs.get(&id) {
         Some(run) => {

@@ -34,7 +34,7 @@ pub use reader::{
     WantWork, LONGEST_QUERY, MAX_ROWS,
 };
 pub use rows::{
-    check_word, AttemptRow, AttemptState, CheckRow, GraphRow, MadeBy, MaterializationRow,
-    PastMaterialization, RunRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
+    AttemptRow, AttemptState, CheckRow, GraphRow, MadeBy, MaterializationRow, PastMaterialization, RunRow,
+    RunState, RunWithAttempts, TaintRow, WantRow, WantState,
 };
 pub use sqlite::{Archiver, Cut, SqliteLog, Survey};

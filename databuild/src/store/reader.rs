@@ -27,6 +27,7 @@ use super::sqlite::{failure, open_reader, position, read, Archives, ARCHIVED};
 use columns::{attempt_row, graph_row, materialization_row, run_row, taint_row, want_row};
 use databuild_core::event::{Event, KeysAdded, KeysRetired, Record};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use databuild_core::word::Word;
 use rusqlite::{params, Connection, OptionalExtension};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -157,7 +158,7 @@ impl Reader {
             })?;
             let rows = statement.query_map(
                 params![
-                    filter.state.map(WantState::as_str),
+                    filter.state.map(Word::word),
                     before(filter.before.map(|id| id.0)),
                     rows_limit(filter.limit)
                 ],
@@ -541,7 +542,7 @@ fn runs_of(
     // Named last, so that all five are there whichever conditions are. Those that fit are counted below.
     sql.push_str(" ORDER BY id DESC LIMIT ?5");
     let mut statement = connection.prepare_cached(&sql)?;
-    let (before, state) = (before(filter.before.map(|id| id.0)), filter.state.map(RunState::as_str));
+    let (before, state) = (before(filter.before.map(|id| id.0)), filter.state.map(Word::word));
     let rows = statement.query_map(params![before, job, state, prefix, -1], run_row)?;
     rows.filter(|row| row.as_ref().map_or(true, &fits)).take(filter.limit.min(MAX_ROWS)).collect()
 }

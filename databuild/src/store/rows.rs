@@ -1,179 +1,59 @@
 //! Rows of the history lists, as readers get them.
 //!
-//! Texts of states and the like are stored; each is written down once, here.
+//! Words of states and the like are stored.
 
-use databuild_core::event::{AttemptOutcome, CheckOutcome, PriorityClass, Refresh, WantOutcome};
+use databuild_core::event::{CheckOutcome, OutcomeKind, PriorityClass, Refresh, WantOutcome};
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
+use databuild_core::words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// A value that is stored and shown as one word.
-pub(super) trait Word: Sized + Copy + 'static {
-    /// Every value with its word.
-    const WORDS: &'static [(Self, &'static str)];
-
-    /// The value of a word.
-    fn of_word(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(_, w)| *w == word).map(|(value, _)| *value)
-    }
-}
-
-macro_rules! states {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$vdoc])* $variant,)*
-        }
-
-        impl $name {
-            /// The word that is stored, shown and accepted by filters.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $($name::$variant => $word,)*
-                }
-            }
-        }
-
-        impl Word for $name {
-            const WORDS: &'static [(Self, &'static str)] = &[$(($name::$variant, $word)),*];
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = String;
-
-            /// The error says which words there are.
-            fn from_str(word: &str) -> Result<Self, String> {
-                Self::of_word(word).ok_or_else(|| {
-                    let words: Vec<_> = Self::WORDS.iter().map(|(_, w)| *w).collect();
-                    format!("`{word}` is no state; states are {}", words.join(", "))
-                })
-            }
-        }
-    };
-}
-
-states! {
+words! {
     /// Where a want stands.
-    WantState {
+    pub enum WantState: "state of a want" {
         /// Being worked on.
-        Open = "open",
+        Open => "open",
         /// Every target is current.
-        Satisfied = "satisfied",
+        Satisfied => "satisfied",
         /// Some work failed or could not be done.
-        Failed = "failed",
+        Failed => "failed",
         /// Somebody canceled it.
-        Canceled = "canceled",
+        Canceled => "canceled",
         /// Its time to live was over first.
-        Expired = "expired",
+        Expired => "expired",
     }
 }
 
-states! {
+words! {
     /// Where a run stands.
-    RunState {
+    pub enum RunState: "state of a run" {
         /// An attempt was handed to an executor.
-        Leased = "leased",
+        Leased => "leased",
         /// An attempt's process was started; its outputs may be on their way to be published.
-        Running = "running",
+        Running => "running",
         /// An attempt failed and the next one is not due yet.
-        RetryWait = "retry_wait",
+        RetryWait => "retry_wait",
         /// It found that it needs partitions that nobody declared, and waits for them.
-        Suspended = "suspended",
+        Suspended => "suspended",
         /// Its outputs are published.
-        Completed = "completed",
+        Completed => "completed",
         /// Over without result.
-        Failed = "failed",
+        Failed => "failed",
         /// Somebody canceled it.
-        Canceled = "canceled",
+        Canceled => "canceled",
     }
 }
 
-states! {
+words! {
     /// Where an attempt stands.
-    AttemptState {
+    pub enum AttemptState: "state of an attempt" {
         /// Handed to an executor.
-        Leased = "leased",
+        Leased => "leased",
         /// Its process was started.
-        Running = "running",
+        Running => "running",
         /// Its process is over.
-        Ended = "ended",
+        Ended => "ended",
     }
-}
-
-impl Word for PriorityClass {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(PriorityClass::Interactive, "interactive"), (PriorityClass::Backfill, "backfill")];
-}
-
-impl Word for Refresh {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(Refresh::Missing, "missing"), (Refresh::Stale, "stale"), (Refresh::All, "all")];
-}
-
-impl Word for CheckOutcome {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(CheckOutcome::Passed, "passed"), (CheckOutcome::Failed, "failed"), (CheckOutcome::Error, "error")];
-}
-
-/// The word of what a check came to.
-#[must_use]
-pub fn check_word(outcome: CheckOutcome) -> &'static str {
-    match outcome {
-        CheckOutcome::Passed => "passed",
-        CheckOutcome::Failed => "failed",
-        CheckOutcome::Error => "error",
-    }
-}
-
-/// The word of a priority class.
-pub(super) fn class_word(class: PriorityClass) -> &'static str {
-    match class {
-        PriorityClass::Interactive => "interactive",
-        PriorityClass::Backfill => "backfill",
-    }
-}
-
-/// The word of a refresh.
-pub(super) fn refresh_word(refresh: Refresh) -> &'static str {
-    match refresh {
-        Refresh::Missing => "missing",
-        Refresh::Stale => "stale",
-        Refresh::All => "all",
-    }
-}
-
-/// The word of an outcome.
-pub(super) fn outcome_word(outcome: &AttemptOutcome) -> &'static str {
-    match outcome {
-        AttemptOutcome::Success => "success",
-        AttemptOutcome::Failure { permanent: false } => "failure",
-        AttemptOutcome::Failure { permanent: true } => "permanent_failure",
-        AttemptOutcome::Timeout => "timeout",
-        AttemptOutcome::OutOfMemory => "out_of_memory",
-        AttemptOutcome::Canceled => "canceled",
-        AttemptOutcome::Lost => "lost",
-        AttemptOutcome::InputsMoved => "inputs_moved",
-        AttemptOutcome::MissingInput { .. } => "missing_input",
-    }
-}
-
-/// The outcome of a word.
-pub(super) fn outcome_of_word(word: &str) -> Option<AttemptOutcome> {
-    Some(match word {
-        "success" => AttemptOutcome::Success,
-        "failure" => AttemptOutcome::Failure { permanent: false },
-        "permanent_failure" => AttemptOutcome::Failure { permanent: true },
-        "timeout" => AttemptOutcome::Timeout,
-        "out_of_memory" => AttemptOutcome::OutOfMemory,
-        "canceled" => AttemptOutcome::Canceled,
-        "lost" => AttemptOutcome::Lost,
-        "inputs_moved" => AttemptOutcome::InputsMoved,
-        // Which ones is in the event.
-        "missing_input" => AttemptOutcome::MissingInput { partitions: Vec::new() },
-        _ => return None,
-    })
 }
 
 impl From<WantOutcome> for WantState {
@@ -270,7 +150,7 @@ pub struct AttemptRow {
     /// Where it stands.
     pub state: AttemptState,
     /// How it ended.
-    pub outcome: Option<AttemptOutcome>,
+    pub outcome: Option<OutcomeKind>,
     /// Process id.
     pub pid: Option<u32>,
     /// When it was handed to an executor.
@@ -392,32 +272,4 @@ pub struct TaintRow {
     pub reason: String,
     /// Who said so.
     pub by: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_word_leads_back_to_its_value() {
-        for (class, word) in PriorityClass::WORDS {
-            assert_eq!(class_word(*class), *word);
-        }
-        for (outcome, word) in CheckOutcome::WORDS {
-            assert_eq!(check_word(*outcome), *word);
-        }
-        for (refresh, word) in Refresh::WORDS {
-            assert_eq!(refresh_word(*refresh), *word);
-        }
-        for word in
-            ["success", "failure", "permanent_failure", "timeout", "out_of_memory", "canceled", "lost"]
-        {
-            assert_eq!(outcome_of_word(word).as_ref().map(outcome_word), Some(word));
-        }
-        assert_eq!("retry_wait".parse(), Ok(RunState::RetryWait));
-        assert_eq!(
-            "gone".parse::<AttemptState>(),
-            Err("`gone` is no state; states are leased, running, ended".to_owned())
-        );
-    }
 }

@@ -170,7 +170,8 @@ one_example_of_each! {
     }),
     TrialCreated(TrialCreated {
         trial: TrialId(3),
-        kind: TrialKind::Rerun(RunId(12)),
+        kind: TrialKind::Rerun,
+        run: Some(RunId(12)),
         job: "//weather:daily".into(),
         graphs: vec![TrialGraph {
             graph: GraphId::of("{\"jobs\": []}"),

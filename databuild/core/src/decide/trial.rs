@@ -30,6 +30,8 @@ pub struct TrialRequest {
     pub graph: GraphId,
     /// What it is to find out.
     pub kind: TrialKind,
+    /// The run that is repeated; only of [`TrialKind::Rerun`].
+    pub run: Option<RunId>,
     /// Label of the job.
     pub job: String,
     /// Graphs whose code is to run, each once.
@@ -106,6 +108,7 @@ pub(super) fn create(out: &mut Out, request: TrialRequest) -> Result<Reply, Refu
     out.event(Event::TrialCreated(TrialCreated {
         trial,
         kind: request.kind,
+        run: request.run,
         job: request.job,
         graphs: request.graphs,
         samples,
@@ -276,12 +279,8 @@ fn of_sample(state: &State, trial: &Trial, sample: &TrialSample, number: u32) ->
         made.insert(0, &sample.expected);
     }
     let [first, second] = made.as_slice() else { return Vec::new() };
-    let repeated = match trial.spec.kind {
-        TrialKind::Rerun(run) => Some(run),
-        TrialKind::Compare | TrialKind::Verify => None,
-    };
     // A version that is only the number of its run is none that can be compared.
-    let own: Vec<String> = runs.iter().chain(&repeated).map(|run| format!("run:{run}")).collect();
+    let own: Vec<String> = runs.iter().chain(&trial.spec.run).map(|run| format!("run:{run}")).collect();
     let files = |output: &OutputRecord| !own.contains(&output.version);
     let mut results = Vec::new();
     for a in *first {

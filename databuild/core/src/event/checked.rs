@@ -2,6 +2,7 @@
 
 use super::PartitionText;
 use crate::ids::AttemptId;
+use crate::words;
 
 /// See [`super::Event::Checked`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +37,14 @@ pub struct CheckResult {
     pub metadata: String,
 }
 
-/// What a check came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CheckOutcome {
-    /// The data is as it should be.
-    Passed,
-    /// It is not.
-    Failed,
-    /// The check did not come to a result: it was killed, ran out of time, or cannot be believed.
-    Error,
+words! {
+    /// What a check came to.
+    pub enum CheckOutcome: "outcome of a check" {
+        /// The data is as it should be.
+        Passed = 1 => "passed",
+        /// It is not.
+        Failed = 2 => "failed",
+        /// The check did not come to a result: it was killed, ran out of time, or cannot be believed.
+        Error = 3 => "error",
+    }
 }

@@ -3,6 +3,7 @@
 use super::{DataVersion, OutputRecord, PartitionText, SetText};
 use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, RunId, TrialId};
+use crate::words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct TrialCreated {
     pub trial: TrialId,
     /// What it is to find out.
     pub kind: TrialKind,
+    /// The run that is repeated; only of [`TrialKind::Rerun`].
+    pub run: Option<RunId>,
     /// Label of the job, in all graphs.
     pub job: String,
     /// Graphs whose code runs, each once.
@@ -39,15 +42,16 @@ pub struct TrialCreated {
     pub by: String,
 }
 
-/// What a trial is to find out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TrialKind {
-    /// Whether the job of today makes the same as that which made it.
-    Compare,
-    /// Whether the job of today makes the same twice.
-    Verify,
-    /// Whether a run comes out as it did.
-    Rerun(RunId),
+words! {
+    /// What a trial is to find out.
+    pub enum TrialKind: "kind of a trial" {
+        /// Whether the job of today makes the same as that which made it.
+        Compare = 1 => "compare",
+        /// Whether the job of today makes the same twice.
+        Verify = 2 => "verify",
+        /// Whether a run comes out as it did.
+        Rerun = 3 => "rerun",
+    }
 }
 
 /// A graph that a trial needs; registered once.
@@ -107,17 +111,18 @@ pub struct TrialEnded {
     pub results: Vec<TrialResult>,
 }
 
-/// What a trial found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TrialOutcome {
-    /// All outputs have the same bytes.
-    Equal,
-    /// Some output has other bytes.
-    Differs,
-    /// Nothing differs, and of some output it cannot be told: a run failed, or its inputs changed.
-    Unknown,
-    /// Somebody stopped it.
-    Canceled,
+words! {
+    /// What a trial found.
+    pub enum TrialOutcome: "outcome of a trial" {
+        /// All outputs have the same bytes.
+        Equal = 1 => "equal",
+        /// Some output has other bytes.
+        Differs = 2 => "differs",
+        /// Nothing differs, and of some output it cannot be told: a run failed, or its inputs changed.
+        Unknown = 3 => "unknown",
+        /// Somebody stopped it.
+        Canceled = 4 => "canceled",
+    }
 }
 
 /// What a trial found of one output.
@@ -137,17 +142,18 @@ pub struct TrialResult {
     pub message: String,
 }
 
-/// What a trial says of one output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TrialVerdict {
-    /// The same bytes.
-    Equal,
-    /// Other bytes.
-    Differs,
-    /// Nothing to compare: it is no file, or only one of the runs makes it.
-    Incomparable,
-    /// Other bytes, or not to be trusted, since the inputs are not the same.
-    InputsChanged,
-    /// A run failed.
-    Failed,
+words! {
+    /// What a trial says of one output.
+    pub enum TrialVerdict: "verdict of a trial" {
+        /// The same bytes.
+        Equal = 1 => "equal",
+        /// Other bytes.
+        Differs = 2 => "differs",
+        /// Nothing to compare: it is no file, or only one of the runs makes it.
+        Incomparable = 3 => "incomparable",
+        /// Other bytes, or not to be trusted, since the inputs are not the same.
+        InputsChanged = 4 => "inputs_changed",
+        /// A run failed.
+        Failed = 5 => "failed",
+    }
 }

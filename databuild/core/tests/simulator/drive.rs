@@ -882,6 +882,7 @@ impl Simulation {
         let request = TrialRequest {
             graph: registered.id.clone(),
             kind: TrialKind::Compare,
+            run: None,
             job: registered.graph.job(job).label.clone(),
             graphs,
             samples: vec![SampleRequest {

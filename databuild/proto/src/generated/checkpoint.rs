@@ -2379,9 +2379,9 @@ pub struct CheckpointWant {
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.targets)
     pub targets: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.class)
-    pub class: ::protobuf::EnumOrUnknown<super::events::PriorityClass>,
+    pub class: i32,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.refresh)
-    pub refresh: ::protobuf::EnumOrUnknown<super::events::Refresh>,
+    pub refresh: i32,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.created_at)
     pub created_at: ::protobuf::MessageField<super::events::Instant>,
     // @@protoc_insertion_point(field:databuild.v1.CheckpointWant.expires_at)
@@ -2448,10 +2448,10 @@ impl ::protobuf::Message for CheckpointWant {
                     self.targets.push(is.read_string()?);
                 },
                 24 => {
-                    self.class = is.read_enum_or_unknown()?;
+                    self.class = is.read_int32()?;
                 },
                 32 => {
-                    self.refresh = is.read_enum_or_unknown()?;
+                    self.refresh = is.read_int32()?;
                 },
                 42 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.created_at)?;
@@ -2519,11 +2519,11 @@ impl ::protobuf::Message for CheckpointWant {
         for value in &self.targets {
             my_size += ::protobuf::rt::string_size(2, &value);
         };
-        if self.class != ::protobuf::EnumOrUnknown::new(super::events::PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(3, self.class.value());
+        if self.class != 0 {
+            my_size += ::protobuf::rt::int32_size(3, self.class);
         }
-        if self.refresh != ::protobuf::EnumOrUnknown::new(super::events::Refresh::REFRESH_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(4, self.refresh.value());
+        if self.refresh != 0 {
+            my_size += ::protobuf::rt::int32_size(4, self.refresh);
         }
         if let Some(v) = self.created_at.as_ref() {
             let len = v.compute_size();
@@ -2590,11 +2590,11 @@ impl ::protobuf::Message for CheckpointWant {
         for v in &self.targets {
             os.write_string(2, &v)?;
         };
-        if self.class != ::protobuf::EnumOrUnknown::new(super::events::PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
-            os.write_enum(3, ::protobuf::EnumOrUnknown::value(&self.class))?;
+        if self.class != 0 {
+            os.write_int32(3, self.class)?;
         }
-        if self.refresh != ::protobuf::EnumOrUnknown::new(super::events::Refresh::REFRESH_UNSPECIFIED) {
-            os.write_enum(4, ::protobuf::EnumOrUnknown::value(&self.refresh))?;
+        if self.refresh != 0 {
+            os.write_int32(4, self.refresh)?;
         }
         if let Some(v) = self.created_at.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
@@ -2663,8 +2663,8 @@ impl ::protobuf::Message for CheckpointWant {
     fn clear(&mut self) {
         self.want = 0;
         self.targets.clear();
-        self.class = ::protobuf::EnumOrUnknown::new(super::events::PriorityClass::PRIORITY_CLASS_UNSPECIFIED);
-        self.refresh = ::protobuf::EnumOrUnknown::new(super::events::Refresh::REFRESH_UNSPECIFIED);
+        self.class = 0;
+        self.refresh = 0;
         self.created_at.clear();
         self.expires_at.clear();
         self.remaining.clear();
@@ -2688,8 +2688,8 @@ impl ::protobuf::Message for CheckpointWant {
         static instance: CheckpointWant = CheckpointWant {
             want: 0,
             targets: ::std::vec::Vec::new(),
-            class: ::protobuf::EnumOrUnknown::from_i32(0),
-            refresh: ::protobuf::EnumOrUnknown::from_i32(0),
+            class: 0,
+            refresh: 0,
             created_at: ::protobuf::MessageField::none(),
             expires_at: ::protobuf::MessageField::none(),
             remaining: ::std::vec::Vec::new(),

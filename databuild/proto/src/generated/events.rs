@@ -2914,9 +2914,9 @@ pub struct WantCreated {
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.targets)
     pub targets: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.class)
-    pub class: ::protobuf::EnumOrUnknown<PriorityClass>,
+    pub class: i32,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.refresh)
-    pub refresh: ::protobuf::EnumOrUnknown<Refresh>,
+    pub refresh: i32,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.as_of)
     pub as_of: ::protobuf::MessageField<Instant>,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.expires_at)
@@ -2981,10 +2981,10 @@ impl ::protobuf::Message for WantCreated {
                     self.targets.push(is.read_string()?);
                 },
                 24 => {
-                    self.class = is.read_enum_or_unknown()?;
+                    self.class = is.read_int32()?;
                 },
                 32 => {
-                    self.refresh = is.read_enum_or_unknown()?;
+                    self.refresh = is.read_int32()?;
                 },
                 42 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.as_of)?;
@@ -3061,11 +3061,11 @@ impl ::protobuf::Message for WantCreated {
         for value in &self.targets {
             my_size += ::protobuf::rt::string_size(2, &value);
         };
-        if self.class != ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(3, self.class.value());
+        if self.class != 0 {
+            my_size += ::protobuf::rt::int32_size(3, self.class);
         }
-        if self.refresh != ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(4, self.refresh.value());
+        if self.refresh != 0 {
+            my_size += ::protobuf::rt::int32_size(4, self.refresh);
         }
         if let Some(v) = self.as_of.as_ref() {
             let len = v.compute_size();
@@ -3131,11 +3131,11 @@ impl ::protobuf::Message for WantCreated {
         for v in &self.targets {
             os.write_string(2, &v)?;
         };
-        if self.class != ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
-            os.write_enum(3, ::protobuf::EnumOrUnknown::value(&self.class))?;
+        if self.class != 0 {
+            os.write_int32(3, self.class)?;
         }
-        if self.refresh != ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED) {
-            os.write_enum(4, ::protobuf::EnumOrUnknown::value(&self.refresh))?;
+        if self.refresh != 0 {
+            os.write_int32(4, self.refresh)?;
         }
         if let Some(v) = self.as_of.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
@@ -3207,8 +3207,8 @@ impl ::protobuf::Message for WantCreated {
     fn clear(&mut self) {
         self.want = 0;
         self.targets.clear();
-        self.class = ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED);
-        self.refresh = ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED);
+        self.class = 0;
+        self.refresh = 0;
         self.as_of.clear();
         self.expires_at.clear();
         self.due_at.clear();
@@ -3486,7 +3486,7 @@ pub struct WantEnded {
     // @@protoc_insertion_point(field:databuild.v1.WantEnded.want)
     pub want: u64,
     // @@protoc_insertion_point(field:databuild.v1.WantEnded.outcome)
-    pub outcome: ::protobuf::EnumOrUnknown<WantOutcome>,
+    pub outcome: i32,
     // @@protoc_insertion_point(field:databuild.v1.WantEnded.causes)
     pub causes: ::std::vec::Vec<::std::string::String>,
     // special fields
@@ -3520,7 +3520,7 @@ impl ::protobuf::Message for WantEnded {
                     self.want = is.read_uint64()?;
                 },
                 16 => {
-                    self.outcome = is.read_enum_or_unknown()?;
+                    self.outcome = is.read_int32()?;
                 },
                 26 => {
                     self.causes.push(is.read_string()?);
@@ -3540,8 +3540,8 @@ impl ::protobuf::Message for WantEnded {
         if self.want != 0 {
             my_size += ::protobuf::rt::uint64_size(1, self.want);
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(WantOutcome::WANT_OUTCOME_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(2, self.outcome.value());
+        if self.outcome != 0 {
+            my_size += ::protobuf::rt::int32_size(2, self.outcome);
         }
         for value in &self.causes {
             my_size += ::protobuf::rt::string_size(3, &value);
@@ -3555,8 +3555,8 @@ impl ::protobuf::Message for WantEnded {
         if self.want != 0 {
             os.write_uint64(1, self.want)?;
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(WantOutcome::WANT_OUTCOME_UNSPECIFIED) {
-            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.outcome))?;
+        if self.outcome != 0 {
+            os.write_int32(2, self.outcome)?;
         }
         for v in &self.causes {
             os.write_string(3, &v)?;
@@ -3579,7 +3579,7 @@ impl ::protobuf::Message for WantEnded {
 
     fn clear(&mut self) {
         self.want = 0;
-        self.outcome = ::protobuf::EnumOrUnknown::new(WantOutcome::WANT_OUTCOME_UNSPECIFIED);
+        self.outcome = 0;
         self.causes.clear();
         self.special_fields.clear();
     }
@@ -3587,7 +3587,7 @@ impl ::protobuf::Message for WantEnded {
     fn default_instance() -> &'static WantEnded {
         static instance: WantEnded = WantEnded {
             want: 0,
-            outcome: ::protobuf::EnumOrUnknown::from_i32(0),
+            outcome: 0,
             causes: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
@@ -3782,7 +3782,7 @@ pub struct WantReprioritized {
     // @@protoc_insertion_point(field:databuild.v1.WantReprioritized.want)
     pub want: u64,
     // @@protoc_insertion_point(field:databuild.v1.WantReprioritized.class)
-    pub class: ::protobuf::EnumOrUnknown<PriorityClass>,
+    pub class: i32,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantReprioritized.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3814,7 +3814,7 @@ impl ::protobuf::Message for WantReprioritized {
                     self.want = is.read_uint64()?;
                 },
                 16 => {
-                    self.class = is.read_enum_or_unknown()?;
+                    self.class = is.read_int32()?;
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -3831,8 +3831,8 @@ impl ::protobuf::Message for WantReprioritized {
         if self.want != 0 {
             my_size += ::protobuf::rt::uint64_size(1, self.want);
         }
-        if self.class != ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(2, self.class.value());
+        if self.class != 0 {
+            my_size += ::protobuf::rt::int32_size(2, self.class);
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
@@ -3843,8 +3843,8 @@ impl ::protobuf::Message for WantReprioritized {
         if self.want != 0 {
             os.write_uint64(1, self.want)?;
         }
-        if self.class != ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED) {
-            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.class))?;
+        if self.class != 0 {
+            os.write_int32(2, self.class)?;
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
@@ -3864,14 +3864,14 @@ impl ::protobuf::Message for WantReprioritized {
 
     fn clear(&mut self) {
         self.want = 0;
-        self.class = ::protobuf::EnumOrUnknown::new(PriorityClass::PRIORITY_CLASS_UNSPECIFIED);
+        self.class = 0;
         self.special_fields.clear();
     }
 
     fn default_instance() -> &'static WantReprioritized {
         static instance: WantReprioritized = WantReprioritized {
             want: 0,
-            class: ::protobuf::EnumOrUnknown::from_i32(0),
+            class: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -4413,7 +4413,7 @@ pub struct AttemptEnded {
     // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.attempt)
     pub attempt: u32,
     // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.outcome)
-    pub outcome: ::protobuf::EnumOrUnknown<AttemptOutcome>,
+    pub outcome: i32,
     // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.message)
     pub message: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.exit_code)
@@ -4464,7 +4464,7 @@ impl ::protobuf::Message for AttemptEnded {
                     self.attempt = is.read_uint32()?;
                 },
                 24 => {
-                    self.outcome = is.read_enum_or_unknown()?;
+                    self.outcome = is.read_int32()?;
                 },
                 34 => {
                     self.message = is.read_string()?;
@@ -4508,8 +4508,8 @@ impl ::protobuf::Message for AttemptEnded {
         if self.attempt != 0 {
             my_size += ::protobuf::rt::uint32_size(2, self.attempt);
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(3, self.outcome.value());
+        if self.outcome != 0 {
+            my_size += ::protobuf::rt::int32_size(3, self.outcome);
         }
         if !self.message.is_empty() {
             my_size += ::protobuf::rt::string_size(4, &self.message);
@@ -4548,8 +4548,8 @@ impl ::protobuf::Message for AttemptEnded {
         if self.attempt != 0 {
             os.write_uint32(2, self.attempt)?;
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED) {
-            os.write_enum(3, ::protobuf::EnumOrUnknown::value(&self.outcome))?;
+        if self.outcome != 0 {
+            os.write_int32(3, self.outcome)?;
         }
         if !self.message.is_empty() {
             os.write_string(4, &self.message)?;
@@ -4594,7 +4594,7 @@ impl ::protobuf::Message for AttemptEnded {
     fn clear(&mut self) {
         self.run = 0;
         self.attempt = 0;
-        self.outcome = ::protobuf::EnumOrUnknown::new(AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED);
+        self.outcome = 0;
         self.message.clear();
         self.exit_code = ::std::option::Option::None;
         self.wall_ms = 0;
@@ -4610,7 +4610,7 @@ impl ::protobuf::Message for AttemptEnded {
         static instance: AttemptEnded = AttemptEnded {
             run: 0,
             attempt: 0,
-            outcome: ::protobuf::EnumOrUnknown::from_i32(0),
+            outcome: 0,
             message: ::std::string::String::new(),
             exit_code: ::std::option::Option::None,
             wall_ms: 0,
@@ -5489,7 +5489,7 @@ pub struct PlanCreated {
     // @@protoc_insertion_point(field:databuild.v1.PlanCreated.targets)
     pub targets: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.PlanCreated.refresh)
-    pub refresh: ::protobuf::EnumOrUnknown<Refresh>,
+    pub refresh: i32,
     // @@protoc_insertion_point(field:databuild.v1.PlanCreated.as_of)
     pub as_of: ::protobuf::MessageField<Instant>,
     // @@protoc_insertion_point(field:databuild.v1.PlanCreated.expires_at)
@@ -5539,7 +5539,7 @@ impl ::protobuf::Message for PlanCreated {
                     self.targets.push(is.read_string()?);
                 },
                 32 => {
-                    self.refresh = is.read_enum_or_unknown()?;
+                    self.refresh = is.read_int32()?;
                 },
                 42 => {
                     ::protobuf::rt::read_singular_message_into_field(is, &mut self.as_of)?;
@@ -5580,8 +5580,8 @@ impl ::protobuf::Message for PlanCreated {
         for value in &self.targets {
             my_size += ::protobuf::rt::string_size(3, &value);
         };
-        if self.refresh != ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(4, self.refresh.value());
+        if self.refresh != 0 {
+            my_size += ::protobuf::rt::int32_size(4, self.refresh);
         }
         if let Some(v) = self.as_of.as_ref() {
             let len = v.compute_size();
@@ -5621,8 +5621,8 @@ impl ::protobuf::Message for PlanCreated {
         for v in &self.targets {
             os.write_string(3, &v)?;
         };
-        if self.refresh != ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED) {
-            os.write_enum(4, ::protobuf::EnumOrUnknown::value(&self.refresh))?;
+        if self.refresh != 0 {
+            os.write_int32(4, self.refresh)?;
         }
         if let Some(v) = self.as_of.as_ref() {
             ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
@@ -5662,7 +5662,7 @@ impl ::protobuf::Message for PlanCreated {
         self.plan = 0;
         self.graph.clear();
         self.targets.clear();
-        self.refresh = ::protobuf::EnumOrUnknown::new(Refresh::REFRESH_UNSPECIFIED);
+        self.refresh = 0;
         self.as_of.clear();
         self.expires_at.clear();
         self.rows.clear();
@@ -5677,7 +5677,7 @@ impl ::protobuf::Message for PlanCreated {
             plan: 0,
             graph: ::std::string::String::new(),
             targets: ::std::vec::Vec::new(),
-            refresh: ::protobuf::EnumOrUnknown::from_i32(0),
+            refresh: 0,
             as_of: ::protobuf::MessageField::none(),
             expires_at: ::protobuf::MessageField::none(),
             rows: ::std::vec::Vec::new(),
@@ -5697,7 +5697,7 @@ pub struct PlanRow {
     // @@protoc_insertion_point(field:databuild.v1.PlanRow.job)
     pub job: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.PlanRow.kind)
-    pub kind: ::protobuf::EnumOrUnknown<PlanRowKind>,
+    pub kind: i32,
     // @@protoc_insertion_point(field:databuild.v1.PlanRow.reason)
     pub reason: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.PlanRow.message)
@@ -5737,7 +5737,7 @@ impl ::protobuf::Message for PlanRow {
                     self.job = is.read_string()?;
                 },
                 16 => {
-                    self.kind = is.read_enum_or_unknown()?;
+                    self.kind = is.read_int32()?;
                 },
                 26 => {
                     self.reason = is.read_string()?;
@@ -5766,8 +5766,8 @@ impl ::protobuf::Message for PlanRow {
         if !self.job.is_empty() {
             my_size += ::protobuf::rt::string_size(1, &self.job);
         }
-        if self.kind != ::protobuf::EnumOrUnknown::new(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(2, self.kind.value());
+        if self.kind != 0 {
+            my_size += ::protobuf::rt::int32_size(2, self.kind);
         }
         if !self.reason.is_empty() {
             my_size += ::protobuf::rt::string_size(3, &self.reason);
@@ -5790,8 +5790,8 @@ impl ::protobuf::Message for PlanRow {
         if !self.job.is_empty() {
             os.write_string(1, &self.job)?;
         }
-        if self.kind != ::protobuf::EnumOrUnknown::new(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED) {
-            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.kind))?;
+        if self.kind != 0 {
+            os.write_int32(2, self.kind)?;
         }
         if !self.reason.is_empty() {
             os.write_string(3, &self.reason)?;
@@ -5823,7 +5823,7 @@ impl ::protobuf::Message for PlanRow {
 
     fn clear(&mut self) {
         self.job.clear();
-        self.kind = ::protobuf::EnumOrUnknown::new(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED);
+        self.kind = 0;
         self.reason.clear();
         self.message.clear();
         self.count = 0;
@@ -5834,7 +5834,7 @@ impl ::protobuf::Message for PlanRow {
     fn default_instance() -> &'static PlanRow {
         static instance: PlanRow = PlanRow {
             job: ::std::string::String::new(),
-            kind: ::protobuf::EnumOrUnknown::from_i32(0),
+            kind: 0,
             reason: ::std::string::String::new(),
             message: ::std::string::String::new(),
             count: 0,
@@ -7387,7 +7387,7 @@ pub struct TrialCreated {
     // @@protoc_insertion_point(field:databuild.v1.TrialCreated.trial)
     pub trial: u64,
     // @@protoc_insertion_point(field:databuild.v1.TrialCreated.kind)
-    pub kind: ::protobuf::EnumOrUnknown<TrialKind>,
+    pub kind: i32,
     // @@protoc_insertion_point(field:databuild.v1.TrialCreated.run)
     pub run: u64,
     // @@protoc_insertion_point(field:databuild.v1.TrialCreated.job)
@@ -7433,7 +7433,7 @@ impl ::protobuf::Message for TrialCreated {
                     self.trial = is.read_uint64()?;
                 },
                 16 => {
-                    self.kind = is.read_enum_or_unknown()?;
+                    self.kind = is.read_int32()?;
                 },
                 24 => {
                     self.run = is.read_uint64()?;
@@ -7471,8 +7471,8 @@ impl ::protobuf::Message for TrialCreated {
         if self.trial != 0 {
             my_size += ::protobuf::rt::uint64_size(1, self.trial);
         }
-        if self.kind != ::protobuf::EnumOrUnknown::new(TrialKind::TRIAL_KIND_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(2, self.kind.value());
+        if self.kind != 0 {
+            my_size += ::protobuf::rt::int32_size(2, self.kind);
         }
         if self.run != 0 {
             my_size += ::protobuf::rt::uint64_size(3, self.run);
@@ -7507,8 +7507,8 @@ impl ::protobuf::Message for TrialCreated {
         if self.trial != 0 {
             os.write_uint64(1, self.trial)?;
         }
-        if self.kind != ::protobuf::EnumOrUnknown::new(TrialKind::TRIAL_KIND_UNSPECIFIED) {
-            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.kind))?;
+        if self.kind != 0 {
+            os.write_int32(2, self.kind)?;
         }
         if self.run != 0 {
             os.write_uint64(3, self.run)?;
@@ -7549,7 +7549,7 @@ impl ::protobuf::Message for TrialCreated {
 
     fn clear(&mut self) {
         self.trial = 0;
-        self.kind = ::protobuf::EnumOrUnknown::new(TrialKind::TRIAL_KIND_UNSPECIFIED);
+        self.kind = 0;
         self.run = 0;
         self.job.clear();
         self.graphs.clear();
@@ -7563,7 +7563,7 @@ impl ::protobuf::Message for TrialCreated {
     fn default_instance() -> &'static TrialCreated {
         static instance: TrialCreated = TrialCreated {
             trial: 0,
-            kind: ::protobuf::EnumOrUnknown::from_i32(0),
+            kind: 0,
             run: 0,
             job: ::std::string::String::new(),
             graphs: ::std::vec::Vec::new(),
@@ -8098,7 +8098,7 @@ pub struct TrialEnded {
     // @@protoc_insertion_point(field:databuild.v1.TrialEnded.trial)
     pub trial: u64,
     // @@protoc_insertion_point(field:databuild.v1.TrialEnded.outcome)
-    pub outcome: ::protobuf::EnumOrUnknown<TrialOutcome>,
+    pub outcome: i32,
     // @@protoc_insertion_point(field:databuild.v1.TrialEnded.results)
     pub results: ::std::vec::Vec<TrialResult>,
     // special fields
@@ -8132,7 +8132,7 @@ impl ::protobuf::Message for TrialEnded {
                     self.trial = is.read_uint64()?;
                 },
                 16 => {
-                    self.outcome = is.read_enum_or_unknown()?;
+                    self.outcome = is.read_int32()?;
                 },
                 26 => {
                     self.results.push(is.read_message()?);
@@ -8152,8 +8152,8 @@ impl ::protobuf::Message for TrialEnded {
         if self.trial != 0 {
             my_size += ::protobuf::rt::uint64_size(1, self.trial);
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(2, self.outcome.value());
+        if self.outcome != 0 {
+            my_size += ::protobuf::rt::int32_size(2, self.outcome);
         }
         for value in &self.results {
             let len = value.compute_size();
@@ -8168,8 +8168,8 @@ impl ::protobuf::Message for TrialEnded {
         if self.trial != 0 {
             os.write_uint64(1, self.trial)?;
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED) {
-            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.outcome))?;
+        if self.outcome != 0 {
+            os.write_int32(2, self.outcome)?;
         }
         for v in &self.results {
             ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
@@ -8192,7 +8192,7 @@ impl ::protobuf::Message for TrialEnded {
 
     fn clear(&mut self) {
         self.trial = 0;
-        self.outcome = ::protobuf::EnumOrUnknown::new(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED);
+        self.outcome = 0;
         self.results.clear();
         self.special_fields.clear();
     }
@@ -8200,7 +8200,7 @@ impl ::protobuf::Message for TrialEnded {
     fn default_instance() -> &'static TrialEnded {
         static instance: TrialEnded = TrialEnded {
             trial: 0,
-            outcome: ::protobuf::EnumOrUnknown::from_i32(0),
+            outcome: 0,
             results: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
@@ -8215,7 +8215,7 @@ pub struct TrialResult {
     // @@protoc_insertion_point(field:databuild.v1.TrialResult.partition)
     pub partition: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.TrialResult.verdict)
-    pub verdict: ::protobuf::EnumOrUnknown<TrialVerdict>,
+    pub verdict: i32,
     // @@protoc_insertion_point(field:databuild.v1.TrialResult.first_version)
     pub first_version: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.TrialResult.second_version)
@@ -8259,7 +8259,7 @@ impl ::protobuf::Message for TrialResult {
                     self.partition = is.read_string()?;
                 },
                 16 => {
-                    self.verdict = is.read_enum_or_unknown()?;
+                    self.verdict = is.read_int32()?;
                 },
                 26 => {
                     self.first_version = is.read_string()?;
@@ -8297,8 +8297,8 @@ impl ::protobuf::Message for TrialResult {
         if !self.partition.is_empty() {
             my_size += ::protobuf::rt::string_size(1, &self.partition);
         }
-        if self.verdict != ::protobuf::EnumOrUnknown::new(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(2, self.verdict.value());
+        if self.verdict != 0 {
+            my_size += ::protobuf::rt::int32_size(2, self.verdict);
         }
         if !self.first_version.is_empty() {
             my_size += ::protobuf::rt::string_size(3, &self.first_version);
@@ -8325,8 +8325,8 @@ impl ::protobuf::Message for TrialResult {
         if !self.partition.is_empty() {
             os.write_string(1, &self.partition)?;
         }
-        if self.verdict != ::protobuf::EnumOrUnknown::new(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED) {
-            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.verdict))?;
+        if self.verdict != 0 {
+            os.write_int32(2, self.verdict)?;
         }
         if !self.first_version.is_empty() {
             os.write_string(3, &self.first_version)?;
@@ -8362,7 +8362,7 @@ impl ::protobuf::Message for TrialResult {
 
     fn clear(&mut self) {
         self.partition.clear();
-        self.verdict = ::protobuf::EnumOrUnknown::new(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED);
+        self.verdict = 0;
         self.first_version.clear();
         self.second_version.clear();
         self.first_bytes = 0;
@@ -8375,7 +8375,7 @@ impl ::protobuf::Message for TrialResult {
     fn default_instance() -> &'static TrialResult {
         static instance: TrialResult = TrialResult {
             partition: ::std::string::String::new(),
-            verdict: ::protobuf::EnumOrUnknown::from_i32(0),
+            verdict: 0,
             first_version: ::std::string::String::new(),
             second_version: ::std::string::String::new(),
             first_bytes: 0,
@@ -8629,7 +8629,7 @@ pub struct CheckResult {
     // @@protoc_insertion_point(field:databuild.v1.CheckResult.partition)
     pub partition: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.CheckResult.outcome)
-    pub outcome: ::protobuf::EnumOrUnknown<CheckOutcome>,
+    pub outcome: i32,
     // @@protoc_insertion_point(field:databuild.v1.CheckResult.message)
     pub message: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.CheckResult.metadata)
@@ -8665,7 +8665,7 @@ impl ::protobuf::Message for CheckResult {
                     self.partition = is.read_string()?;
                 },
                 16 => {
-                    self.outcome = is.read_enum_or_unknown()?;
+                    self.outcome = is.read_int32()?;
                 },
                 26 => {
                     self.message = is.read_string()?;
@@ -8688,8 +8688,8 @@ impl ::protobuf::Message for CheckResult {
         if !self.partition.is_empty() {
             my_size += ::protobuf::rt::string_size(1, &self.partition);
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED) {
-            my_size += ::protobuf::rt::int32_size(2, self.outcome.value());
+        if self.outcome != 0 {
+            my_size += ::protobuf::rt::int32_size(2, self.outcome);
         }
         if !self.message.is_empty() {
             my_size += ::protobuf::rt::string_size(3, &self.message);
@@ -8706,8 +8706,8 @@ impl ::protobuf::Message for CheckResult {
         if !self.partition.is_empty() {
             os.write_string(1, &self.partition)?;
         }
-        if self.outcome != ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED) {
-            os.write_enum(2, ::protobuf::EnumOrUnknown::value(&self.outcome))?;
+        if self.outcome != 0 {
+            os.write_int32(2, self.outcome)?;
         }
         if !self.message.is_empty() {
             os.write_string(3, &self.message)?;
@@ -8733,7 +8733,7 @@ impl ::protobuf::Message for CheckResult {
 
     fn clear(&mut self) {
         self.partition.clear();
-        self.outcome = ::protobuf::EnumOrUnknown::new(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED);
+        self.outcome = 0;
         self.message.clear();
         self.metadata.clear();
         self.special_fields.clear();
@@ -8742,7 +8742,7 @@ impl ::protobuf::Message for CheckResult {
     fn default_instance() -> &'static CheckResult {
         static instance: CheckResult = CheckResult {
             partition: ::std::string::String::new(),
-            outcome: ::protobuf::EnumOrUnknown::from_i32(0),
+            outcome: 0,
             message: ::std::string::String::new(),
             metadata: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
@@ -8750,553 +8750,3 @@ impl ::protobuf::Message for CheckResult {
         &instance
     }
 }
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.PriorityClass)
-pub enum PriorityClass {
-    // @@protoc_insertion_point(enum_value:databuild.v1.PriorityClass.PRIORITY_CLASS_UNSPECIFIED)
-    PRIORITY_CLASS_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.PriorityClass.PRIORITY_CLASS_INTERACTIVE)
-    PRIORITY_CLASS_INTERACTIVE = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.PriorityClass.PRIORITY_CLASS_BACKFILL)
-    PRIORITY_CLASS_BACKFILL = 2,
-}
-
-impl ::protobuf::Enum for PriorityClass {
-    const NAME: &'static str = "PriorityClass";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<PriorityClass> {
-        match value {
-            0 => ::std::option::Option::Some(PriorityClass::PRIORITY_CLASS_UNSPECIFIED),
-            1 => ::std::option::Option::Some(PriorityClass::PRIORITY_CLASS_INTERACTIVE),
-            2 => ::std::option::Option::Some(PriorityClass::PRIORITY_CLASS_BACKFILL),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<PriorityClass> {
-        match str {
-            "PRIORITY_CLASS_UNSPECIFIED" => ::std::option::Option::Some(PriorityClass::PRIORITY_CLASS_UNSPECIFIED),
-            "PRIORITY_CLASS_INTERACTIVE" => ::std::option::Option::Some(PriorityClass::PRIORITY_CLASS_INTERACTIVE),
-            "PRIORITY_CLASS_BACKFILL" => ::std::option::Option::Some(PriorityClass::PRIORITY_CLASS_BACKFILL),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [PriorityClass] = &[
-        PriorityClass::PRIORITY_CLASS_UNSPECIFIED,
-        PriorityClass::PRIORITY_CLASS_INTERACTIVE,
-        PriorityClass::PRIORITY_CLASS_BACKFILL,
-    ];
-}
-
-impl ::std::default::Default for PriorityClass {
-    fn default() -> Self {
-        PriorityClass::PRIORITY_CLASS_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.Refresh)
-pub enum Refresh {
-    // @@protoc_insertion_point(enum_value:databuild.v1.Refresh.REFRESH_UNSPECIFIED)
-    REFRESH_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.Refresh.REFRESH_MISSING)
-    REFRESH_MISSING = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.Refresh.REFRESH_STALE)
-    REFRESH_STALE = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.Refresh.REFRESH_ALL)
-    REFRESH_ALL = 3,
-}
-
-impl ::protobuf::Enum for Refresh {
-    const NAME: &'static str = "Refresh";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<Refresh> {
-        match value {
-            0 => ::std::option::Option::Some(Refresh::REFRESH_UNSPECIFIED),
-            1 => ::std::option::Option::Some(Refresh::REFRESH_MISSING),
-            2 => ::std::option::Option::Some(Refresh::REFRESH_STALE),
-            3 => ::std::option::Option::Some(Refresh::REFRESH_ALL),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<Refresh> {
-        match str {
-            "REFRESH_UNSPECIFIED" => ::std::option::Option::Some(Refresh::REFRESH_UNSPECIFIED),
-            "REFRESH_MISSING" => ::std::option::Option::Some(Refresh::REFRESH_MISSING),
-            "REFRESH_STALE" => ::std::option::Option::Some(Refresh::REFRESH_STALE),
-            "REFRESH_ALL" => ::std::option::Option::Some(Refresh::REFRESH_ALL),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [Refresh] = &[
-        Refresh::REFRESH_UNSPECIFIED,
-        Refresh::REFRESH_MISSING,
-        Refresh::REFRESH_STALE,
-        Refresh::REFRESH_ALL,
-    ];
-}
-
-impl ::std::default::Default for Refresh {
-    fn default() -> Self {
-        Refresh::REFRESH_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.WantOutcome)
-pub enum WantOutcome {
-    // @@protoc_insertion_point(enum_value:databuild.v1.WantOutcome.WANT_OUTCOME_UNSPECIFIED)
-    WANT_OUTCOME_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.WantOutcome.WANT_OUTCOME_SATISFIED)
-    WANT_OUTCOME_SATISFIED = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.WantOutcome.WANT_OUTCOME_FAILED)
-    WANT_OUTCOME_FAILED = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.WantOutcome.WANT_OUTCOME_CANCELED)
-    WANT_OUTCOME_CANCELED = 3,
-    // @@protoc_insertion_point(enum_value:databuild.v1.WantOutcome.WANT_OUTCOME_EXPIRED)
-    WANT_OUTCOME_EXPIRED = 4,
-}
-
-impl ::protobuf::Enum for WantOutcome {
-    const NAME: &'static str = "WantOutcome";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<WantOutcome> {
-        match value {
-            0 => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_UNSPECIFIED),
-            1 => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_SATISFIED),
-            2 => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_FAILED),
-            3 => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_CANCELED),
-            4 => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_EXPIRED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<WantOutcome> {
-        match str {
-            "WANT_OUTCOME_UNSPECIFIED" => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_UNSPECIFIED),
-            "WANT_OUTCOME_SATISFIED" => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_SATISFIED),
-            "WANT_OUTCOME_FAILED" => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_FAILED),
-            "WANT_OUTCOME_CANCELED" => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_CANCELED),
-            "WANT_OUTCOME_EXPIRED" => ::std::option::Option::Some(WantOutcome::WANT_OUTCOME_EXPIRED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [WantOutcome] = &[
-        WantOutcome::WANT_OUTCOME_UNSPECIFIED,
-        WantOutcome::WANT_OUTCOME_SATISFIED,
-        WantOutcome::WANT_OUTCOME_FAILED,
-        WantOutcome::WANT_OUTCOME_CANCELED,
-        WantOutcome::WANT_OUTCOME_EXPIRED,
-    ];
-}
-
-impl ::std::default::Default for WantOutcome {
-    fn default() -> Self {
-        WantOutcome::WANT_OUTCOME_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.AttemptOutcome)
-pub enum AttemptOutcome {
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_UNSPECIFIED)
-    ATTEMPT_OUTCOME_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_SUCCESS)
-    ATTEMPT_OUTCOME_SUCCESS = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_FAILURE)
-    ATTEMPT_OUTCOME_FAILURE = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_PERMANENT_FAILURE)
-    ATTEMPT_OUTCOME_PERMANENT_FAILURE = 3,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_TIMEOUT)
-    ATTEMPT_OUTCOME_TIMEOUT = 4,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_CANCELED)
-    ATTEMPT_OUTCOME_CANCELED = 5,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_LOST)
-    ATTEMPT_OUTCOME_LOST = 6,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_MISSING_INPUT)
-    ATTEMPT_OUTCOME_MISSING_INPUT = 50,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_OUT_OF_MEMORY)
-    ATTEMPT_OUTCOME_OUT_OF_MEMORY = 110,
-    // @@protoc_insertion_point(enum_value:databuild.v1.AttemptOutcome.ATTEMPT_OUTCOME_INPUTS_MOVED)
-    ATTEMPT_OUTCOME_INPUTS_MOVED = 130,
-}
-
-impl ::protobuf::Enum for AttemptOutcome {
-    const NAME: &'static str = "AttemptOutcome";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<AttemptOutcome> {
-        match value {
-            0 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED),
-            1 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS),
-            2 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_FAILURE),
-            3 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE),
-            4 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT),
-            5 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_CANCELED),
-            6 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
-            50 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
-            110 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY),
-            130 => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<AttemptOutcome> {
-        match str {
-            "ATTEMPT_OUTCOME_UNSPECIFIED" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED),
-            "ATTEMPT_OUTCOME_SUCCESS" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS),
-            "ATTEMPT_OUTCOME_FAILURE" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_FAILURE),
-            "ATTEMPT_OUTCOME_PERMANENT_FAILURE" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE),
-            "ATTEMPT_OUTCOME_TIMEOUT" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT),
-            "ATTEMPT_OUTCOME_CANCELED" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_CANCELED),
-            "ATTEMPT_OUTCOME_LOST" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_LOST),
-            "ATTEMPT_OUTCOME_MISSING_INPUT" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT),
-            "ATTEMPT_OUTCOME_OUT_OF_MEMORY" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY),
-            "ATTEMPT_OUTCOME_INPUTS_MOVED" => ::std::option::Option::Some(AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [AttemptOutcome] = &[
-        AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED,
-        AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS,
-        AttemptOutcome::ATTEMPT_OUTCOME_FAILURE,
-        AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE,
-        AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT,
-        AttemptOutcome::ATTEMPT_OUTCOME_CANCELED,
-        AttemptOutcome::ATTEMPT_OUTCOME_LOST,
-        AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT,
-        AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY,
-        AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED,
-    ];
-}
-
-impl ::std::default::Default for AttemptOutcome {
-    fn default() -> Self {
-        AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.PlanRowKind)
-pub enum PlanRowKind {
-    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_UNSPECIFIED)
-    PLAN_ROW_KIND_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_CERTAIN)
-    PLAN_ROW_KIND_CERTAIN = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_IF_CHANGED)
-    PLAN_ROW_KIND_IF_CHANGED = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_UNDER_WAY)
-    PLAN_ROW_KIND_UNDER_WAY = 3,
-    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_BLOCKED)
-    PLAN_ROW_KIND_BLOCKED = 4,
-    // @@protoc_insertion_point(enum_value:databuild.v1.PlanRowKind.PLAN_ROW_KIND_LEFT_OUT)
-    PLAN_ROW_KIND_LEFT_OUT = 5,
-}
-
-impl ::protobuf::Enum for PlanRowKind {
-    const NAME: &'static str = "PlanRowKind";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<PlanRowKind> {
-        match value {
-            0 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED),
-            1 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_CERTAIN),
-            2 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_IF_CHANGED),
-            3 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNDER_WAY),
-            4 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_BLOCKED),
-            5 => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_LEFT_OUT),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<PlanRowKind> {
-        match str {
-            "PLAN_ROW_KIND_UNSPECIFIED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED),
-            "PLAN_ROW_KIND_CERTAIN" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_CERTAIN),
-            "PLAN_ROW_KIND_IF_CHANGED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_IF_CHANGED),
-            "PLAN_ROW_KIND_UNDER_WAY" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_UNDER_WAY),
-            "PLAN_ROW_KIND_BLOCKED" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_BLOCKED),
-            "PLAN_ROW_KIND_LEFT_OUT" => ::std::option::Option::Some(PlanRowKind::PLAN_ROW_KIND_LEFT_OUT),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [PlanRowKind] = &[
-        PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED,
-        PlanRowKind::PLAN_ROW_KIND_CERTAIN,
-        PlanRowKind::PLAN_ROW_KIND_IF_CHANGED,
-        PlanRowKind::PLAN_ROW_KIND_UNDER_WAY,
-        PlanRowKind::PLAN_ROW_KIND_BLOCKED,
-        PlanRowKind::PLAN_ROW_KIND_LEFT_OUT,
-    ];
-}
-
-impl ::std::default::Default for PlanRowKind {
-    fn default() -> Self {
-        PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.TrialKind)
-pub enum TrialKind {
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_UNSPECIFIED)
-    TRIAL_KIND_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_COMPARE)
-    TRIAL_KIND_COMPARE = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_VERIFY)
-    TRIAL_KIND_VERIFY = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialKind.TRIAL_KIND_RERUN)
-    TRIAL_KIND_RERUN = 3,
-}
-
-impl ::protobuf::Enum for TrialKind {
-    const NAME: &'static str = "TrialKind";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<TrialKind> {
-        match value {
-            0 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_UNSPECIFIED),
-            1 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_COMPARE),
-            2 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_VERIFY),
-            3 => ::std::option::Option::Some(TrialKind::TRIAL_KIND_RERUN),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<TrialKind> {
-        match str {
-            "TRIAL_KIND_UNSPECIFIED" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_UNSPECIFIED),
-            "TRIAL_KIND_COMPARE" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_COMPARE),
-            "TRIAL_KIND_VERIFY" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_VERIFY),
-            "TRIAL_KIND_RERUN" => ::std::option::Option::Some(TrialKind::TRIAL_KIND_RERUN),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [TrialKind] = &[
-        TrialKind::TRIAL_KIND_UNSPECIFIED,
-        TrialKind::TRIAL_KIND_COMPARE,
-        TrialKind::TRIAL_KIND_VERIFY,
-        TrialKind::TRIAL_KIND_RERUN,
-    ];
-}
-
-impl ::std::default::Default for TrialKind {
-    fn default() -> Self {
-        TrialKind::TRIAL_KIND_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.TrialOutcome)
-pub enum TrialOutcome {
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_UNSPECIFIED)
-    TRIAL_OUTCOME_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_EQUAL)
-    TRIAL_OUTCOME_EQUAL = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_DIFFERS)
-    TRIAL_OUTCOME_DIFFERS = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_UNKNOWN)
-    TRIAL_OUTCOME_UNKNOWN = 3,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialOutcome.TRIAL_OUTCOME_CANCELED)
-    TRIAL_OUTCOME_CANCELED = 4,
-}
-
-impl ::protobuf::Enum for TrialOutcome {
-    const NAME: &'static str = "TrialOutcome";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<TrialOutcome> {
-        match value {
-            0 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED),
-            1 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_EQUAL),
-            2 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_DIFFERS),
-            3 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNKNOWN),
-            4 => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_CANCELED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<TrialOutcome> {
-        match str {
-            "TRIAL_OUTCOME_UNSPECIFIED" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED),
-            "TRIAL_OUTCOME_EQUAL" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_EQUAL),
-            "TRIAL_OUTCOME_DIFFERS" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_DIFFERS),
-            "TRIAL_OUTCOME_UNKNOWN" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_UNKNOWN),
-            "TRIAL_OUTCOME_CANCELED" => ::std::option::Option::Some(TrialOutcome::TRIAL_OUTCOME_CANCELED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [TrialOutcome] = &[
-        TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED,
-        TrialOutcome::TRIAL_OUTCOME_EQUAL,
-        TrialOutcome::TRIAL_OUTCOME_DIFFERS,
-        TrialOutcome::TRIAL_OUTCOME_UNKNOWN,
-        TrialOutcome::TRIAL_OUTCOME_CANCELED,
-    ];
-}
-
-impl ::std::default::Default for TrialOutcome {
-    fn default() -> Self {
-        TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.TrialVerdict)
-pub enum TrialVerdict {
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_UNSPECIFIED)
-    TRIAL_VERDICT_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_EQUAL)
-    TRIAL_VERDICT_EQUAL = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_DIFFERS)
-    TRIAL_VERDICT_DIFFERS = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_INCOMPARABLE)
-    TRIAL_VERDICT_INCOMPARABLE = 3,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_INPUTS_CHANGED)
-    TRIAL_VERDICT_INPUTS_CHANGED = 4,
-    // @@protoc_insertion_point(enum_value:databuild.v1.TrialVerdict.TRIAL_VERDICT_FAILED)
-    TRIAL_VERDICT_FAILED = 5,
-}
-
-impl ::protobuf::Enum for TrialVerdict {
-    const NAME: &'static str = "TrialVerdict";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<TrialVerdict> {
-        match value {
-            0 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED),
-            1 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_EQUAL),
-            2 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_DIFFERS),
-            3 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INCOMPARABLE),
-            4 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED),
-            5 => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_FAILED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<TrialVerdict> {
-        match str {
-            "TRIAL_VERDICT_UNSPECIFIED" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_UNSPECIFIED),
-            "TRIAL_VERDICT_EQUAL" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_EQUAL),
-            "TRIAL_VERDICT_DIFFERS" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_DIFFERS),
-            "TRIAL_VERDICT_INCOMPARABLE" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INCOMPARABLE),
-            "TRIAL_VERDICT_INPUTS_CHANGED" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED),
-            "TRIAL_VERDICT_FAILED" => ::std::option::Option::Some(TrialVerdict::TRIAL_VERDICT_FAILED),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [TrialVerdict] = &[
-        TrialVerdict::TRIAL_VERDICT_UNSPECIFIED,
-        TrialVerdict::TRIAL_VERDICT_EQUAL,
-        TrialVerdict::TRIAL_VERDICT_DIFFERS,
-        TrialVerdict::TRIAL_VERDICT_INCOMPARABLE,
-        TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED,
-        TrialVerdict::TRIAL_VERDICT_FAILED,
-    ];
-}
-
-impl ::std::default::Default for TrialVerdict {
-    fn default() -> Self {
-        TrialVerdict::TRIAL_VERDICT_UNSPECIFIED
-    }
-}
-
-
-#[derive(Clone,Copy,PartialEq,Eq,Debug,Hash)]
-// @@protoc_insertion_point(enum:databuild.v1.CheckOutcome)
-pub enum CheckOutcome {
-    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_UNSPECIFIED)
-    CHECK_OUTCOME_UNSPECIFIED = 0,
-    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_PASSED)
-    CHECK_OUTCOME_PASSED = 1,
-    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_FAILED)
-    CHECK_OUTCOME_FAILED = 2,
-    // @@protoc_insertion_point(enum_value:databuild.v1.CheckOutcome.CHECK_OUTCOME_ERROR)
-    CHECK_OUTCOME_ERROR = 3,
-}
-
-impl ::protobuf::Enum for CheckOutcome {
-    const NAME: &'static str = "CheckOutcome";
-
-    fn value(&self) -> i32 {
-        *self as i32
-    }
-
-    fn from_i32(value: i32) -> ::std::option::Option<CheckOutcome> {
-        match value {
-            0 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED),
-            1 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_PASSED),
-            2 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_FAILED),
-            3 => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_ERROR),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    fn from_str(str: &str) -> ::std::option::Option<CheckOutcome> {
-        match str {
-            "CHECK_OUTCOME_UNSPECIFIED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_UNSPECIFIED),
-            "CHECK_OUTCOME_PASSED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_PASSED),
-            "CHECK_OUTCOME_FAILED" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_FAILED),
-            "CHECK_OUTCOME_ERROR" => ::std::option::Option::Some(CheckOutcome::CHECK_OUTCOME_ERROR),
-            _ => ::std::option::Option::None
-        }
-    }
-
-    const VALUES: &'static [CheckOutcome] = &[
-        CheckOutcome::CHECK_OUTCOME_UNSPECIFIED,
-        CheckOutcome::CHECK_OUTCOME_PASSED,
-        CheckOutcome::CHECK_OUTCOME_FAILED,
-        CheckOutcome::CHECK_OUTCOME_ERROR,
-    ];
-}
-
-impl ::std::default::Default for CheckOutcome {
-    fn default() -> Self {
-        CheckOutcome::CHECK_OUTCOME_UNSPECIFIED
-    }
-}
-

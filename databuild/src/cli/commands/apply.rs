@@ -5,6 +5,7 @@ use super::super::error::CliError;
 use super::super::steady::post_once;
 use super::super::{connect, exit_code, output};
 use crate::api::{ApplyPlan, SlotsRequest, WantDetail};
+use databuild_core::word::Word as _;
 
 /// Runs it.
 ///
@@ -16,7 +17,7 @@ pub fn run(cli: &Cli, args: &ApplyArgs) -> Result<u8, CliError> {
         client.put("/api/v1/server/slots", &SlotsRequest { slots: jobs as usize })?;
     }
     let request = ApplyPlan {
-        class: Some(args.class.name().to_owned()),
+        class: Some(args.class.word().to_owned()),
         ttl_seconds: args.ttl,
         sla_seconds: args.sla,
         comment: args.comment.clone(),

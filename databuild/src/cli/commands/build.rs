@@ -10,6 +10,7 @@ use super::super::tally::Tally;
 use super::super::{exit_code, interrupt, output};
 use crate::api::{CreateWant, ProgressAnswer, ProgressLine, SlotsRequest, WantDetail, WhyWork};
 use crate::serve::PRIVATE_SOURCE;
+use databuild_core::word::Word as _;
 
 /// The source of wants of the command line.
 const SOURCE: &str = "cli";
@@ -71,8 +72,8 @@ pub fn create(
 fn request(args: &BuildArgs, source: &str) -> CreateWant {
     CreateWant {
         targets: args.targets.clone(),
-        class: Some(args.class.name().to_owned()),
-        refresh: Some(args.refresh.name().to_owned()),
+        class: Some(args.class.word().to_owned()),
+        refresh: Some(args.refresh.word().to_owned()),
         as_of: args.as_of.clone(),
         ttl_seconds: args.ttl,
         sla_seconds: args.sla,

@@ -6,6 +6,7 @@ use super::super::error::{CliError, Kind};
 use super::super::exit_code;
 use super::super::steady::post_once;
 use crate::api::{InvokeJob, WantDetail};
+use databuild_core::word::Word as _;
 use std::collections::BTreeMap;
 
 /// Runs it.
@@ -25,7 +26,7 @@ pub fn run(cli: &Cli, args: &InvokeArgs) -> Result<u8, CliError> {
         job: args.job.clone(),
         targets: args.targets.clone(),
         params,
-        class: Some(args.class.name().to_owned()),
+        class: Some(args.class.word().to_owned()),
         as_of: args.as_of.clone(),
         ttl_seconds: args.ttl,
         sla_seconds: args.sla,

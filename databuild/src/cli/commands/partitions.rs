@@ -5,7 +5,8 @@ use super::super::connect;
 use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::output::{self, Table};
-use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState};
+use crate::api::{DatasetSummary, Page, PartitionRow};
+use databuild_core::word::Word as _;
 
 /// Most rows the server gives at once.
 const PAGE: usize = 1000;
@@ -55,7 +56,7 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
     columns.extend(any_warning.then_some("WARNINGS"));
     let mut table = Table::new(&columns);
     for row in page.data {
-        let mut cells = vec![row.partition, state_name(row.state).to_owned(), row.reason.unwrap_or_default()];
+        let mut cells = vec![row.partition, row.state.word().to_owned(), row.reason.unwrap_or_default()];
         cells.extend(any_source.then(|| row.source.unwrap_or_default()));
         cells.extend(any_warning.then(|| row.warnings.to_string()));
         table.row(cells);
@@ -102,17 +103,5 @@ pub fn datasets(data: &[DatasetSummary]) {
     }
     if data.iter().any(|dataset| dataset.left_out > 0) {
         output::talk("LEFT_OUT: never built, since an edge rule says \"skip\"");
-    }
-}
-
-fn state_name(state: PartitionState) -> &'static str {
-    match state {
-        PartitionState::Current => "current",
-        PartitionState::Empty => "empty",
-        PartitionState::Missing => "missing",
-        PartitionState::Building => "building",
-        PartitionState::Stale => "stale",
-        PartitionState::Failed => "failed",
-        PartitionState::LeftOut => "left_out",
     }
 }

@@ -6,6 +6,7 @@ use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::output::{self, Table};
 use crate::api::{Estimate, PlanGroup, PlanRequest, PlanView};
+use databuild_core::word::Word as _;
 
 /// References shown of one group.
 const SHOWN: usize = 2;
@@ -18,7 +19,7 @@ pub fn run(cli: &Cli, args: &PlanArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
     let request = PlanRequest {
         targets: args.targets.clone(),
-        refresh: Some(args.refresh.name().to_owned()),
+        refresh: Some(args.refresh.word().to_owned()),
         as_of: args.as_of.clone(),
         expires_seconds: Some(args.expires),
         save: Some(!args.no_save),

@@ -7,6 +7,7 @@ use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::output::{self, Table};
 use crate::api::{Page, PrioritizeWant, WantDetail, WantRow};
+use databuild_core::word::Word as _;
 use serde::Serialize;
 
 /// Runs it.
@@ -48,7 +49,7 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
         WantCommand::Pause { id } => print(cli, &act(&client, id, "pause", &serde_json::json!({}))?)?,
         WantCommand::Resume { id } => print(cli, &act(&client, id, "resume", &serde_json::json!({}))?)?,
         WantCommand::Priority { id, class } => {
-            let body = PrioritizeWant { class: class.name().to_owned() };
+            let body = PrioritizeWant { class: class.word().to_owned() };
             print(cli, &act(&client, id, "priority", &body)?)?;
         }
     }

@@ -26,6 +26,7 @@ fn trials() -> Vec<TrialDump> {
     let spec = |id| TrialCreated {
         trial: TrialId(id),
         kind: TrialKind::Compare,
+        run: None,
         job: "//:job".to_owned(),
         graphs: Vec::new(),
         samples: vec![TrialSample {

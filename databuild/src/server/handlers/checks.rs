@@ -4,10 +4,11 @@ use super::super::error::ApiError;
 use super::super::routes::App;
 use super::{blocking, cursor, limit};
 use crate::api::{CheckRow, Page};
-use crate::store::{check_word, CheckFilter, Reader, StoreError, MAX_ROWS};
+use crate::store::{CheckFilter, Reader, StoreError, MAX_ROWS};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::Json;
+use databuild_core::word::Word as _;
 use serde::Deserialize;
 
 /// Query of [`list`].
@@ -82,7 +83,7 @@ pub(super) fn row(finding: crate::store::CheckRow) -> CheckRow {
     CheckRow {
         partition: finding.partition,
         check: finding.check,
-        outcome: check_word(finding.outcome).to_owned(),
+        outcome: finding.outcome.word().to_owned(),
         blocking: finding.blocking,
         message: finding.message,
         metadata: serde_json::from_str(&finding.metadata).unwrap_or_else(|_| serde_json::json!({})),

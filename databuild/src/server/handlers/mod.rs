@@ -17,6 +17,7 @@ pub mod wants;
 
 use super::error::ApiError;
 use databuild_core::event::{PriorityClass, Refresh};
+use databuild_core::word::Word;
 use jiff::Timestamp;
 
 /// Rows of a list, if the request does not say.
@@ -39,28 +40,17 @@ fn limit(asked: Option<usize>) -> usize {
 }
 
 fn refresh(text: Option<&str>) -> Result<Refresh, ApiError> {
-    match text.unwrap_or("stale") {
-        "missing" => Ok(Refresh::Missing),
-        "stale" => Ok(Refresh::Stale),
-        "all" => Ok(Refresh::All),
-        other => Err(ApiError::invalid("bad_refresh", format!("`{other}` is not missing, stale or all"))),
-    }
-}
-
-fn refresh_name(refresh: Refresh) -> &'static str {
-    match refresh {
-        Refresh::Missing => "missing",
-        Refresh::Stale => "stale",
-        Refresh::All => "all",
-    }
+    Ok(word("bad_refresh", text)?.unwrap_or(Refresh::Stale))
 }
 
 fn class(text: Option<&str>) -> Result<PriorityClass, ApiError> {
-    match text.unwrap_or("interactive") {
-        "interactive" => Ok(PriorityClass::Interactive),
-        "backfill" => Ok(PriorityClass::Backfill),
-        other => Err(ApiError::invalid("bad_class", format!("`{other}` is not interactive or backfill"))),
-    }
+    Ok(word("bad_class", text)?.unwrap_or(PriorityClass::Interactive))
+}
+
+/// The value of a word that a client sent, if it did.
+fn word<W: Word>(code: &'static str, text: Option<&str>) -> Result<Option<W>, ApiError> {
+    let value = |text| W::of_word(text).ok_or_else(|| ApiError::invalid(code, W::unknown(text)));
+    text.map(value).transpose()
 }
 
 fn instant(text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {

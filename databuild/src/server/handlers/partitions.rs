@@ -3,7 +3,7 @@
 use super::super::error::ApiError;
 use super::super::routes::App;
 use super::super::{views, why};
-use super::{blocking, cursor, limit};
+use super::{blocking, cursor, limit, word};
 use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
 use crate::engine::Planned;
 use axum::extract::rejection::QueryRejection;
@@ -60,17 +60,7 @@ pub async fn list(
             "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets",
         )
     })?;
-    let wanted = query
-        .state
-        .map(|text| {
-            serde_json::from_value::<PartitionState>(text.clone().into()).map_err(|_| {
-                ApiError::invalid(
-                    "bad_state",
-                    format!("`{text}` is not current, empty, missing, building, stale, failed or left_out"),
-                )
-            })
-        })
-        .transpose()?;
+    let wanted: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
     let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
     let limit = limit(query.limit);
     let (ix, set) = state.resolve_readable(&reference)?;

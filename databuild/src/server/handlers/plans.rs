@@ -6,7 +6,7 @@ use super::super::keyed::Keyed;
 use super::super::routes::App;
 use super::super::views;
 use super::wants;
-use super::{class, instant, refresh, refresh_name};
+use super::{class, instant, refresh};
 use crate::api::{ApplyPlan, Page, PlanRequest, PlanSummary, PlanView};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -17,6 +17,7 @@ use databuild_core::decide::{self, ApplyRequest};
 use databuild_core::event::PlanCreated;
 use databuild_core::ids::PlanId;
 use databuild_core::state::SavedPlan;
+use databuild_core::word::Word as _;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -77,7 +78,7 @@ fn summary(saved: &SavedPlan, now: Timestamp) -> PlanSummary {
         id: plan.plan.to_string(),
         state: if plan.expires_at <= now { "expired" } else { "open" }.to_owned(),
         targets: plan.targets.clone(),
-        refresh: refresh_name(plan.refresh).to_owned(),
+        refresh: plan.refresh.word().to_owned(),
         certain,
         if_changed,
         graph: plan.graph.to_string(),

@@ -5,7 +5,7 @@ use super::super::history;
 use super::super::logs;
 use super::super::routes::App;
 use super::super::waits;
-use super::{cursor, limit};
+use super::{cursor, limit, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
 use crate::engine::CommandError;
 use crate::store::{RunFilter, RunState};
@@ -17,6 +17,7 @@ use axum::Json;
 use databuild_core::decide::job_called;
 use databuild_core::ids::{AttemptId, RunId};
 use databuild_core::state::Making;
+use databuild_core::word::Word as _;
 use serde::Deserialize;
 
 fn parse(id: &str) -> Result<RunId, ApiError> {
@@ -29,7 +30,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
         job: run.job,
         partition: run.partition,
         partitions: run.partitions,
-        state: run.state.as_str().to_owned(),
+        state: run.state.word().to_owned(),
         attempts: run.attempts,
         created_at: run.created_at.to_string(),
         ended_at: run.ended_at.map(|at| at.to_string()),
@@ -42,8 +43,8 @@ fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
     let wall_ms = wall_ms(&attempt);
     AttemptRow {
         number: attempt.id.number,
-        state: attempt.state.as_str().to_owned(),
-        outcome: attempt.outcome.map(|outcome| outcome_name(&outcome).to_owned()),
+        state: attempt.state.word().to_owned(),
+        outcome: attempt.outcome.map(|outcome| outcome.word().to_owned()),
         pid: attempt.pid,
         leased_at: attempt.leased_at.to_string(),
         started_at: attempt.started_at.map(|at| at.to_string()),
@@ -61,20 +62,6 @@ fn wall_ms(attempt: &crate::store::AttemptRow) -> Option<u64> {
     let ended = attempt.ended_at.map_or(u64::MAX, |at| u64::try_from(at.as_millisecond()).unwrap_or(0));
     let nothing_ran = attempt.exit_code.is_none() && attempt.wall_ms == Some(0);
     attempt.wall_ms.filter(|ms| !nothing_ran && *ms < ended / 2)
-}
-
-fn outcome_name(outcome: &databuild_core::event::AttemptOutcome) -> &'static str {
-    use databuild_core::event::AttemptOutcome as Outcome;
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Failure { .. } => "failure",
-        Outcome::Timeout => "timeout",
-        Outcome::OutOfMemory => "out_of_memory",
-        Outcome::Canceled => "canceled",
-        Outcome::Lost => "lost",
-        Outcome::InputsMoved => "inputs_moved",
-        Outcome::MissingInput { .. } => "missing_input",
-    }
 }
 
 fn detail(app: &App, id: RunId) -> Result<RunDetail, ApiError> {
@@ -133,10 +120,7 @@ pub async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page<RunRow>>, ApiError> {
     let Query(query) = query?;
-    let state = query
-        .state
-        .map(|text| text.parse::<RunState>().map_err(|message| ApiError::invalid("bad_state", message)))
-        .transpose()?;
+    let state: Option<RunState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let snapshot = app.engine.snapshot();
@@ -166,7 +150,7 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
     let id = parse(&id)?;
     if let Err(error) = app.engine.cancel_run(id).await {
-        let state = || Ok(history::run(app.engine.reader(), id)?.value.0.run.state.as_str());
+        let state = || Ok(history::run(app.engine.reader(), id)?.value.0.run.state.word());
         return Err(ApiError::of_command(error, "run", id, state));
     }
     Ok(Json(detail(&app, id)?))

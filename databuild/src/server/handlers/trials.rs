@@ -12,9 +12,10 @@ use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use databuild_core::decide::{Input, Reply};
-use databuild_core::event::{self, TrialKind, TrialOutcome, TrialVerdict};
+use databuild_core::event::{self, TrialKind};
 use databuild_core::ids::TrialId;
 use databuild_core::state::{Arm, Trial};
+use databuild_core::word::Word as _;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -128,26 +129,15 @@ fn detail(app: &App, id: TrialId) -> Result<TrialDetail, ApiError> {
 
 fn row(trial: &Trial) -> TrialRow {
     let spec = &trial.spec;
-    let (kind, run) = match spec.kind {
-        TrialKind::Compare => ("compare", None),
-        TrialKind::Verify => ("verify", None),
-        TrialKind::Rerun(run) => ("rerun", Some(run.to_string())),
-    };
-    let state = match trial.ended.as_ref().map(|(_, ended)| ended.outcome) {
-        None => "running",
-        Some(TrialOutcome::Equal) => "equal",
-        Some(TrialOutcome::Differs) => "differs",
-        Some(TrialOutcome::Unknown) => "unknown",
-        Some(TrialOutcome::Canceled) => "canceled",
-    };
+    let state = trial.ended.as_ref().map_or("running", |(_, ended)| ended.outcome.word());
     let runs = spec.samples.iter().map(|sample| sample.arms.len()).sum();
     let done = trial.arms.values().filter(|arm| !matches!(arm, Arm::Live { .. })).count();
     TrialRow {
         id: spec.trial.to_string(),
-        kind: kind.to_owned(),
+        kind: spec.kind.word().to_owned(),
         state: state.to_owned(),
         job: spec.job.clone(),
-        run,
+        run: spec.run.map(|run| run.to_string()),
         partitions: spec.samples.iter().map(|sample| sample.partition.clone()).collect(),
         by: spec.by.clone(),
         created_at: trial.created_at.to_string(),
@@ -158,17 +148,10 @@ fn row(trial: &Trial) -> TrialRow {
 }
 
 fn result(result: &event::TrialResult) -> TrialResult {
-    let verdict = match result.verdict {
-        TrialVerdict::Equal => "equal",
-        TrialVerdict::Differs => "differs",
-        TrialVerdict::Incomparable => "incomparable",
-        TrialVerdict::InputsChanged => "inputs_changed",
-        TrialVerdict::Failed => "failed",
-    };
     let version = |at: usize| Some(result.versions[at].clone()).filter(|version| !version.is_empty());
     TrialResult {
         partition: result.partition.clone(),
-        verdict: verdict.to_owned(),
+        verdict: result.verdict.word().to_owned(),
         then: version(0),
         now: version(1),
         then_bytes: result.bytes[0],

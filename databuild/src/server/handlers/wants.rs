@@ -1,6 +1,5 @@
 //! Wants.
 
-use super::super::describe::class_name;
 use super::super::error::ApiError;
 use super::super::history;
 use super::super::keyed::Keyed;
@@ -8,7 +7,7 @@ use super::super::progress::Lines;
 use super::super::routes::App;
 use super::super::scope::{by_job, Scope};
 use super::super::{views, waits};
-use super::{blocking, class, cursor, instant, limit, refresh, refresh_name};
+use super::{blocking, class, cursor, instant, limit, refresh, word};
 use crate::api::{CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, WantDetail, WantRow, WhyWork};
 use crate::engine::Created;
 use crate::store::{self, StoreError, WantFilter, WantState};
@@ -21,6 +20,7 @@ use databuild_core::decide::{Input, InvokeRequest, WantRequest};
 use databuild_core::event::Refresh;
 use databuild_core::ids::{GraphId, Seq, WantId};
 use databuild_core::state::State as BuildState;
+use databuild_core::word::Word as _;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -91,18 +91,14 @@ fn parse(id: &str) -> Result<WantId, ApiError> {
     id.parse().map_err(|_| ApiError::not_found("want_not_found", "want", id))
 }
 
-fn state_name(state: WantState) -> &'static str {
-    state.as_str()
-}
-
 fn row(want: crate::store::WantRow) -> WantRow {
     WantRow {
         id: want.id.to_string(),
-        state: state_name(want.state).to_owned(),
+        state: want.state.word().to_owned(),
         targets: want.targets,
-        class: class_name(want.class).to_owned(),
+        class: want.class.word().to_owned(),
         paused: want.paused && want.ended_at.is_none(),
-        refresh: refresh_name(want.refresh).to_owned(),
+        refresh: want.refresh.word().to_owned(),
         comment: want.comment,
         source: want.source,
         created_at: want.created_at.to_string(),
@@ -159,10 +155,7 @@ pub async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page<WantRow>>, ApiError> {
     let Query(query) = query?;
-    let state = query
-        .state
-        .map(|text| text.parse::<WantState>().map_err(|message| ApiError::invalid("bad_state", message)))
-        .transpose()?;
+    let state: Option<WantState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let found = app.engine.reader().wants(&WantFilter { state, before, limit })?;
@@ -224,7 +217,7 @@ pub async fn prioritize(
 /// Does something with a want that is not over.
 async fn act(app: &App, id: WantId, input: Input) -> Result<Json<WantDetail>, ApiError> {
     if let Err(error) = app.engine.submit(input).await {
-        let state = || Ok(history::want(app.engine.reader(), id)?.value.state.as_str());
+        let state = || Ok(history::want(app.engine.reader(), id)?.value.state.word());
         return Err(ApiError::of_command(error, "want", id, state));
     }
     Ok(Json(detail(app, id)?))

@@ -1,10 +1,10 @@
 //! Findings of checks, both ways.
 
-use super::decode::{known, known_value, malformed};
+use super::decode::{known, value};
 use super::ConvertError;
-use databuild_core::event::{CheckFindings, CheckOutcome, CheckResult, Checked};
+use databuild_core::event::{CheckFindings, CheckResult, Checked};
 use databuild_core::ids::{AttemptId, RunId};
-use databuild_proto::protobuf::EnumOrUnknown;
+use databuild_core::word::Numbered as _;
 use databuild_proto::v1 as stored;
 
 pub(super) fn checked(event: &Checked) -> stored::Checked {
@@ -31,11 +31,7 @@ fn result(result: &CheckResult) -> stored::CheckResult {
     let CheckResult { partition, outcome, message, metadata } = result;
     stored::CheckResult {
         partition: partition.clone(),
-        outcome: EnumOrUnknown::new(match outcome {
-            CheckOutcome::Passed => stored::CheckOutcome::CHECK_OUTCOME_PASSED,
-            CheckOutcome::Failed => stored::CheckOutcome::CHECK_OUTCOME_FAILED,
-            CheckOutcome::Error => stored::CheckOutcome::CHECK_OUTCOME_ERROR,
-        }),
+        outcome: outcome.number(),
         message: message.clone(),
         metadata: metadata.clone(),
         ..Default::default()
@@ -61,11 +57,5 @@ fn read_findings(message: stored::CheckFindings) -> Result<CheckFindings, Conver
 fn read_result(message: stored::CheckResult) -> Result<CheckResult, ConvertError> {
     known(&message, "a check's result")?;
     let stored::CheckResult { partition, outcome, message, metadata, special_fields: _ } = message;
-    let outcome = match known_value(outcome, "outcome of a check")? {
-        stored::CheckOutcome::CHECK_OUTCOME_UNSPECIFIED => return Err(malformed("has no outcome")),
-        stored::CheckOutcome::CHECK_OUTCOME_PASSED => CheckOutcome::Passed,
-        stored::CheckOutcome::CHECK_OUTCOME_FAILED => CheckOutcome::Failed,
-        stored::CheckOutcome::CHECK_OUTCOME_ERROR => CheckOutcome::Error,
-    };
-    Ok(CheckResult { partition, outcome, message, metadata })
+    Ok(CheckResult { partition, outcome: value(outcome)?, message, metadata })
 }

@@ -5,11 +5,12 @@ use super::{checked, dynamic, judged, limited, trials, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
-    PartitionsFailed, PlanCreated, PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended,
-    Record, Refresh, RequestKey, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded,
-    WantOutcome, WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
+    PartitionsFailed, PlanCreated, PlanRow, PlansDropped, PublishIntended, Record, RequestKey,
+    RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantPaused, WantReplanned,
+    WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
+use databuild_core::word::Numbered;
 use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::record::Event as StoredEvent;
@@ -79,7 +80,7 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::WantReprioritized(e) => {
             known(&e, "a want's new class")?;
             let stored::WantReprioritized { want, class, special_fields: _ } = e;
-            let class = priority_class(class)?;
+            let class = value(class)?;
             Event::WantReprioritized(WantReprioritized { want: WantId(want), class })
         }
         StoredEvent::WorkCutOff(e) => {
@@ -180,8 +181,8 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
     Ok(WantCreated {
         want: WantId(want),
         targets,
-        class: priority_class(class)?,
-        refresh: refresh_mode(refresh)?,
+        class: value(class)?,
+        refresh: value(refresh)?,
         as_of: instant(as_of)?,
         expires_at: optional_instant(expires_at)?,
         due_at: optional_instant(due_at)?,
@@ -218,7 +219,7 @@ pub(crate) fn plan_created(message: stored::PlanCreated) -> Result<PlanCreated, 
         plan: PlanId(plan),
         graph: GraphId(graph),
         targets,
-        refresh: refresh_mode(refresh)?,
+        refresh: value(refresh)?,
         as_of: instant(as_of)?,
         expires_at: instant(expires_at)?,
         rows: rows.into_iter().map(plan_row).collect::<Result<_, _>>()?,
@@ -233,15 +234,7 @@ pub(crate) fn plan_created(message: stored::PlanCreated) -> Result<PlanCreated, 
 fn plan_row(message: stored::PlanRow) -> Result<PlanRow, ConvertError> {
     known(&message, "a row of a plan")?;
     let stored::PlanRow { job, kind, reason, message, count, partitions, special_fields: _ } = message;
-    let kind = match known_value(kind, "kind of a plan's row")? {
-        stored::PlanRowKind::PLAN_ROW_KIND_UNSPECIFIED => return Err(malformed("has a row of no kind")),
-        stored::PlanRowKind::PLAN_ROW_KIND_CERTAIN => PlanRowKind::Certain,
-        stored::PlanRowKind::PLAN_ROW_KIND_IF_CHANGED => PlanRowKind::IfChanged,
-        stored::PlanRowKind::PLAN_ROW_KIND_UNDER_WAY => PlanRowKind::UnderWay,
-        stored::PlanRowKind::PLAN_ROW_KIND_BLOCKED => PlanRowKind::Blocked,
-        stored::PlanRowKind::PLAN_ROW_KIND_LEFT_OUT => PlanRowKind::LeftOut,
-    };
-    Ok(PlanRow { job, kind, reason, message, count, partitions })
+    Ok(PlanRow { job, kind: value(kind)?, reason, message, count, partitions })
 }
 
 fn job_ground(message: stored::JobGround) -> Result<JobGround, ConvertError> {
@@ -268,25 +261,6 @@ fn want_replanned(message: stored::WantReplanned) -> Result<WantReplanned, Conve
     })
 }
 
-pub(crate) fn priority_class(
-    class: EnumOrUnknown<stored::PriorityClass>,
-) -> Result<PriorityClass, ConvertError> {
-    match known_value(class, "priority class")? {
-        stored::PriorityClass::PRIORITY_CLASS_UNSPECIFIED => Err(malformed("has no priority class")),
-        stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE => Ok(PriorityClass::Interactive),
-        stored::PriorityClass::PRIORITY_CLASS_BACKFILL => Ok(PriorityClass::Backfill),
-    }
-}
-
-pub(crate) fn refresh_mode(refresh: EnumOrUnknown<stored::Refresh>) -> Result<Refresh, ConvertError> {
-    match known_value(refresh, "refresh")? {
-        stored::Refresh::REFRESH_UNSPECIFIED => Err(malformed("does not say what to refresh")),
-        stored::Refresh::REFRESH_MISSING => Ok(Refresh::Missing),
-        stored::Refresh::REFRESH_STALE => Ok(Refresh::Stale),
-        stored::Refresh::REFRESH_ALL => Ok(Refresh::All),
-    }
-}
-
 fn blocked_set(message: stored::Blocked) -> Result<Blocked, ConvertError> {
     known(&message, "a blocked set")?;
     let stored::Blocked { partitions, reason, special_fields: _ } = message;
@@ -296,17 +270,7 @@ fn blocked_set(message: stored::Blocked) -> Result<Blocked, ConvertError> {
 fn want_ended(message: stored::WantEnded) -> Result<WantEnded, ConvertError> {
     known(&message, "a want's end")?;
     let stored::WantEnded { want, outcome, causes, special_fields: _ } = message;
-    Ok(WantEnded {
-        want: WantId(want),
-        outcome: match known_value(outcome, "outcome of a want")? {
-            stored::WantOutcome::WANT_OUTCOME_UNSPECIFIED => return Err(malformed("has no outcome")),
-            stored::WantOutcome::WANT_OUTCOME_SATISFIED => WantOutcome::Satisfied,
-            stored::WantOutcome::WANT_OUTCOME_FAILED => WantOutcome::Failed,
-            stored::WantOutcome::WANT_OUTCOME_CANCELED => WantOutcome::Canceled,
-            stored::WantOutcome::WANT_OUTCOME_EXPIRED => WantOutcome::Expired,
-        },
-        causes,
-    })
+    Ok(WantEnded { want: WantId(want), outcome: value(outcome)?, causes })
 }
 
 fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, ConvertError> {
@@ -354,22 +318,7 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
     } = message;
     Ok(AttemptEnded {
         attempt: attempt(run, number),
-        outcome: match known_value(outcome, "outcome of an attempt")? {
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_UNSPECIFIED => return Err(malformed("has no outcome")),
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS => AttemptOutcome::Success,
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE => AttemptOutcome::Failure { permanent: false },
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE => {
-                AttemptOutcome::Failure { permanent: true }
-            }
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT => AttemptOutcome::Timeout,
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED => AttemptOutcome::Canceled,
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST => AttemptOutcome::Lost,
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED => AttemptOutcome::InputsMoved,
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY => AttemptOutcome::OutOfMemory,
-            stored::AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT => {
-                AttemptOutcome::MissingInput { partitions: missing }
-            }
-        },
+        outcome: AttemptOutcome::of_kind(value(outcome)?, missing),
         message,
         exit_code,
         wall_ms,
@@ -413,6 +362,15 @@ pub(crate) fn known(message: &impl Message, what: &str) -> Result<(), ConvertErr
     match message.special_fields().unknown_fields().iter().next() {
         None => Ok(()),
         Some((number, _)) => Err(ConvertError::NewerFormat { what: format!("{what} with field {number}") }),
+    }
+}
+
+/// The value of a number in an event. Numbers count from 1; 0 is what nobody wrote.
+pub(crate) fn value<W: Numbered>(number: i32) -> Result<W, ConvertError> {
+    match (W::of_number(number), number) {
+        (Some(value), _) => Ok(value),
+        (None, 0) => Err(malformed(format!("has no {}", W::KIND))),
+        (None, _) => Err(ConvertError::NewerFormat { what: format!("{} number {number}", W::KIND) }),
     }
 }
 

@@ -5,12 +5,13 @@ use super::{checked, dynamic, judged, limited, trials};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
-    PartitionsFailed, PlanCreated, PlanRow, PlanRowKind, PlansDropped, PriorityClass, PublishIntended,
-    Record, Refresh, RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantOutcome,
-    WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
+    PartitionsFailed, PlanCreated, PlanRow, PlansDropped, PublishIntended, Record, RunCancelRequested,
+    RunEnded, SeenPartition, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized,
+    WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::AttemptId;
-use databuild_proto::protobuf::{EnumOrUnknown, Message, MessageField};
+use databuild_core::word::Numbered as _;
+use databuild_proto::protobuf::{Message, MessageField};
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::record::Event as StoredEvent;
 use jiff::Timestamp;
@@ -101,7 +102,7 @@ fn event(event: &Event) -> StoredEvent {
         Event::WantReprioritized(WantReprioritized { want, class }) => {
             StoredEvent::WantReprioritized(stored::WantReprioritized {
                 want: want.0,
-                class: priority_class(*class),
+                class: class.number(),
                 ..Default::default()
             })
         }
@@ -231,8 +232,8 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
     stored::WantCreated {
         want: want.0,
         targets: targets.clone(),
-        class: priority_class(*class),
-        refresh: refresh_mode(*refresh),
+        class: class.number(),
+        refresh: refresh.number(),
         as_of: instant(*as_of),
         expires_at: optional_instant(*expires_at),
         due_at: optional_instant(*due_at),
@@ -259,7 +260,7 @@ pub(crate) fn plan_created(event: &PlanCreated) -> stored::PlanCreated {
         plan: plan.0,
         graph: graph.0.clone(),
         targets: targets.clone(),
-        refresh: refresh_mode(*refresh),
+        refresh: refresh.number(),
         as_of: instant(*as_of),
         expires_at: instant(*expires_at),
         rows: rows.iter().map(plan_row).collect(),
@@ -274,13 +275,7 @@ fn plan_row(row: &PlanRow) -> stored::PlanRow {
     let PlanRow { job, kind, reason, message, count, partitions } = row;
     stored::PlanRow {
         job: job.clone(),
-        kind: EnumOrUnknown::new(match kind {
-            PlanRowKind::Certain => stored::PlanRowKind::PLAN_ROW_KIND_CERTAIN,
-            PlanRowKind::IfChanged => stored::PlanRowKind::PLAN_ROW_KIND_IF_CHANGED,
-            PlanRowKind::UnderWay => stored::PlanRowKind::PLAN_ROW_KIND_UNDER_WAY,
-            PlanRowKind::Blocked => stored::PlanRowKind::PLAN_ROW_KIND_BLOCKED,
-            PlanRowKind::LeftOut => stored::PlanRowKind::PLAN_ROW_KIND_LEFT_OUT,
-        }),
+        kind: kind.number(),
         reason: reason.clone(),
         message: message.clone(),
         count: *count,
@@ -304,21 +299,6 @@ fn dataset_ground(ground: &DatasetGround) -> stored::DatasetGround {
     }
 }
 
-pub(crate) fn priority_class(class: PriorityClass) -> EnumOrUnknown<stored::PriorityClass> {
-    EnumOrUnknown::new(match class {
-        PriorityClass::Interactive => stored::PriorityClass::PRIORITY_CLASS_INTERACTIVE,
-        PriorityClass::Backfill => stored::PriorityClass::PRIORITY_CLASS_BACKFILL,
-    })
-}
-
-pub(crate) fn refresh_mode(refresh: Refresh) -> EnumOrUnknown<stored::Refresh> {
-    EnumOrUnknown::new(match refresh {
-        Refresh::Missing => stored::Refresh::REFRESH_MISSING,
-        Refresh::Stale => stored::Refresh::REFRESH_STALE,
-        Refresh::All => stored::Refresh::REFRESH_ALL,
-    })
-}
-
 fn want_replanned(event: &WantReplanned) -> stored::WantReplanned {
     let WantReplanned { want, work, successors, blocked, whole } = event;
     stored::WantReplanned {
@@ -340,12 +320,7 @@ fn want_ended(event: &WantEnded) -> stored::WantEnded {
     let WantEnded { want, outcome, causes } = event;
     stored::WantEnded {
         want: want.0,
-        outcome: EnumOrUnknown::new(match outcome {
-            WantOutcome::Satisfied => stored::WantOutcome::WANT_OUTCOME_SATISFIED,
-            WantOutcome::Failed => stored::WantOutcome::WANT_OUTCOME_FAILED,
-            WantOutcome::Canceled => stored::WantOutcome::WANT_OUTCOME_CANCELED,
-            WantOutcome::Expired => stored::WantOutcome::WANT_OUTCOME_EXPIRED,
-        }),
+        outcome: outcome.number(),
         causes: causes.clone(),
         ..Default::default()
     }
@@ -380,19 +355,7 @@ fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
     stored::AttemptEnded {
         run: run.0,
         attempt: number,
-        outcome: EnumOrUnknown::new(match outcome {
-            AttemptOutcome::Success => stored::AttemptOutcome::ATTEMPT_OUTCOME_SUCCESS,
-            AttemptOutcome::Failure { permanent: false } => stored::AttemptOutcome::ATTEMPT_OUTCOME_FAILURE,
-            AttemptOutcome::Failure { permanent: true } => {
-                stored::AttemptOutcome::ATTEMPT_OUTCOME_PERMANENT_FAILURE
-            }
-            AttemptOutcome::Timeout => stored::AttemptOutcome::ATTEMPT_OUTCOME_TIMEOUT,
-            AttemptOutcome::Canceled => stored::AttemptOutcome::ATTEMPT_OUTCOME_CANCELED,
-            AttemptOutcome::Lost => stored::AttemptOutcome::ATTEMPT_OUTCOME_LOST,
-            AttemptOutcome::InputsMoved => stored::AttemptOutcome::ATTEMPT_OUTCOME_INPUTS_MOVED,
-            AttemptOutcome::OutOfMemory => stored::AttemptOutcome::ATTEMPT_OUTCOME_OUT_OF_MEMORY,
-            AttemptOutcome::MissingInput { .. } => stored::AttemptOutcome::ATTEMPT_OUTCOME_MISSING_INPUT,
-        }),
+        outcome: outcome.kind().number(),
         missing: match outcome {
             AttemptOutcome::MissingInput { partitions } => partitions.clone(),
             _ => Vec::new(),

@@ -27,8 +27,7 @@ pub(super) use encode::{encode, kind, WANT_CREATED, WANT_ENDED, WANT_REPLANNED};
 /// Parts that checkpoints have too, from their stored form.
 pub(crate) mod read {
     pub(crate) use super::decode::{
-        instant, known, known_value, malformed, optional_instant, output, plan_created, priority_class,
-        refresh_mode,
+        instant, known, known_value, malformed, optional_instant, output, plan_created, value,
     };
     pub(crate) use super::trials::{
         read_arm_id as arm_id, read_trial_created as trial_created, read_trial_ended as trial_ended,
@@ -37,9 +36,7 @@ pub(crate) mod read {
 
 /// The same parts, to their stored form.
 pub(crate) mod write {
-    pub(crate) use super::encode::{
-        instant, optional_instant, output, plan_created, priority_class, refresh_mode,
-    };
+    pub(crate) use super::encode::{instant, optional_instant, output, plan_created};
     pub(crate) use super::trials::{arm_id, trial_created, trial_ended};
 }
 

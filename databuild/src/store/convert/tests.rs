@@ -2,7 +2,8 @@ use super::super::testing::{example_records, examples, name, time};
 use super::*;
 use databuild_core::event::*;
 use databuild_core::ids::{GraphId, WantId};
-use databuild_proto::protobuf::{EnumOrUnknown, Message, UnknownValue};
+use databuild_core::word::Numbered as _;
+use databuild_proto::protobuf::{Message, UnknownValue};
 use databuild_proto::v1 as stored;
 use std::sync::Arc;
 
@@ -99,7 +100,7 @@ fn every_value_of_every_enum_comes_back() {
             }
             Event::TrialCreated(trial) => {
                 for kind in [TrialKind::Compare, TrialKind::Verify] {
-                    round(Event::TrialCreated(TrialCreated { kind, keep: None, ..trial.clone() }));
+                    round(Event::TrialCreated(TrialCreated { kind, run: None, keep: None, ..trial.clone() }));
                 }
             }
             Event::TrialEnded(ended) => {
@@ -212,8 +213,7 @@ fn an_unknown_field_is_refused_as_newer_at_any_depth() {
 
 #[test]
 fn an_unknown_enum_value_is_refused_as_newer() {
-    let outcome = EnumOrUnknown::from_i32(9);
-    let ended = stored::WantEnded { want: 1, outcome, ..Default::default() };
+    let ended = stored::WantEnded { want: 1, outcome: 9, ..Default::default() };
     let bytes = record(stored::record::Event::WantEnded(ended));
     assert_eq!(newer(&bytes), "outcome of a want number 9");
 }
@@ -222,15 +222,15 @@ fn an_unknown_enum_value_is_refused_as_newer() {
 fn what_nobody_wrote_is_malformed() {
     let no_outcome = stored::WantEnded { want: 1, ..Default::default() };
     let no_time = stored::WantCreated {
-        class: EnumOrUnknown::new(stored::PriorityClass::PRIORITY_CLASS_BACKFILL),
-        refresh: EnumOrUnknown::new(stored::Refresh::REFRESH_ALL),
+        class: PriorityClass::Backfill.number(),
+        refresh: Refresh::All.number(),
         ..Default::default()
     };
     let far = stored::Record { at_us: i64::MAX, ..Default::default() };
     let cases = [
         (vec![], "says nothing"),
         (vec![0xff, 0xff], "does not decode"),
-        (record(stored::record::Event::WantEnded(no_outcome)), "has no outcome"),
+        (record(stored::record::Event::WantEnded(no_outcome)), "has no outcome of a want"),
         (record(stored::record::Event::WantCreated(no_time)), "lacks a time"),
         (far.write_to_bytes().unwrap(), "has a time that does not exist"),
     ];

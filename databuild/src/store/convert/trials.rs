@@ -1,15 +1,15 @@
 //! Events of trials, both ways.
 
-use super::decode::{self, instant, known, known_value, malformed};
+use super::decode::{self, instant, known, malformed, value};
 use super::encode;
 use super::judged::{digests, read_digests};
 use super::ConvertError;
 use databuild_core::event::{
-    ArmId, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialKind, TrialMade, TrialOutcome, TrialResult,
-    TrialSample, TrialVerdict,
+    ArmId, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult, TrialSample,
 };
 use databuild_core::ids::{AttemptId, GraphId, RunId, TrialId};
-use databuild_proto::protobuf::{EnumOrUnknown, MessageField};
+use databuild_core::word::Numbered as _;
+use databuild_proto::protobuf::MessageField;
 use databuild_proto::v1 as stored;
 use std::sync::Arc;
 
@@ -25,20 +25,15 @@ pub(crate) fn read_arm_id(message: stored::TrialArmId) -> Result<ArmId, ConvertE
 }
 
 pub(crate) fn trial_created(event: &TrialCreated) -> stored::TrialCreated {
-    let TrialCreated { trial, kind, job, graphs, samples, as_of, keep, by } = event;
-    let (kind, run) = match kind {
-        TrialKind::Compare => (stored::TrialKind::TRIAL_KIND_COMPARE, 0),
-        TrialKind::Verify => (stored::TrialKind::TRIAL_KIND_VERIFY, 0),
-        TrialKind::Rerun(run) => (stored::TrialKind::TRIAL_KIND_RERUN, run.0),
-    };
+    let TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep, by } = event;
     let graph = |graph: &TrialGraph| {
         let TrialGraph { graph, content: _, inherited } = graph;
         stored::TrialGraph { graph: graph.0.clone(), inherited: inherited.clone(), ..Default::default() }
     };
     stored::TrialCreated {
         trial: trial.0,
-        kind: EnumOrUnknown::new(kind),
-        run,
+        kind: kind.number(),
+        run: run.map_or(0, |run| run.0),
         job: job.clone(),
         graphs: graphs.iter().map(graph).collect(),
         samples: samples.iter().map(sample).collect(),
@@ -57,12 +52,6 @@ pub(crate) fn read_trial_created<E: From<ConvertError>>(
     known(&message, "a trial")?;
     let stored::TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep, by, special_fields: _ } =
         message;
-    let kind = match known_value(kind, "kind of a trial")? {
-        stored::TrialKind::TRIAL_KIND_UNSPECIFIED => return Err(malformed("has a trial of no kind").into()),
-        stored::TrialKind::TRIAL_KIND_COMPARE => TrialKind::Compare,
-        stored::TrialKind::TRIAL_KIND_VERIFY => TrialKind::Verify,
-        stored::TrialKind::TRIAL_KIND_RERUN => TrialKind::Rerun(RunId(run)),
-    };
     let mut content = content;
     let mut read = Vec::with_capacity(graphs.len());
     for message in graphs {
@@ -74,7 +63,9 @@ pub(crate) fn read_trial_created<E: From<ConvertError>>(
     }
     Ok(TrialCreated {
         trial: TrialId(trial),
-        kind,
+        kind: value(kind)?,
+        // Runs are counted from 1.
+        run: Some(RunId(run)).filter(|run| run.0 > 0),
         job,
         graphs: read,
         samples: samples.into_iter().map(read_sample).collect::<Result<_, _>>()?,
@@ -145,12 +136,7 @@ pub(crate) fn trial_ended(event: &TrialEnded) -> stored::TrialEnded {
     let TrialEnded { trial, outcome, results } = event;
     stored::TrialEnded {
         trial: trial.0,
-        outcome: EnumOrUnknown::new(match outcome {
-            TrialOutcome::Equal => stored::TrialOutcome::TRIAL_OUTCOME_EQUAL,
-            TrialOutcome::Differs => stored::TrialOutcome::TRIAL_OUTCOME_DIFFERS,
-            TrialOutcome::Unknown => stored::TrialOutcome::TRIAL_OUTCOME_UNKNOWN,
-            TrialOutcome::Canceled => stored::TrialOutcome::TRIAL_OUTCOME_CANCELED,
-        }),
+        outcome: outcome.number(),
         results: results.iter().map(result).collect(),
         ..Default::default()
     }
@@ -159,17 +145,8 @@ pub(crate) fn trial_ended(event: &TrialEnded) -> stored::TrialEnded {
 pub(crate) fn read_trial_ended(message: stored::TrialEnded) -> Result<TrialEnded, ConvertError> {
     known(&message, "a trial's end")?;
     let stored::TrialEnded { trial, outcome, results, special_fields: _ } = message;
-    let outcome = match known_value(outcome, "outcome of a trial")? {
-        stored::TrialOutcome::TRIAL_OUTCOME_UNSPECIFIED => {
-            return Err(malformed("has a trial without outcome"))
-        }
-        stored::TrialOutcome::TRIAL_OUTCOME_EQUAL => TrialOutcome::Equal,
-        stored::TrialOutcome::TRIAL_OUTCOME_DIFFERS => TrialOutcome::Differs,
-        stored::TrialOutcome::TRIAL_OUTCOME_UNKNOWN => TrialOutcome::Unknown,
-        stored::TrialOutcome::TRIAL_OUTCOME_CANCELED => TrialOutcome::Canceled,
-    };
     let results = results.into_iter().map(read_result).collect::<Result<_, _>>()?;
-    Ok(TrialEnded { trial: TrialId(trial), outcome, results })
+    Ok(TrialEnded { trial: TrialId(trial), outcome: value(outcome)?, results })
 }
 
 fn result(result: &TrialResult) -> stored::TrialResult {
@@ -178,13 +155,7 @@ fn result(result: &TrialResult) -> stored::TrialResult {
     let [first_bytes, second_bytes] = *bytes;
     stored::TrialResult {
         partition: partition.clone(),
-        verdict: EnumOrUnknown::new(match verdict {
-            TrialVerdict::Equal => stored::TrialVerdict::TRIAL_VERDICT_EQUAL,
-            TrialVerdict::Differs => stored::TrialVerdict::TRIAL_VERDICT_DIFFERS,
-            TrialVerdict::Incomparable => stored::TrialVerdict::TRIAL_VERDICT_INCOMPARABLE,
-            TrialVerdict::InputsChanged => stored::TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED,
-            TrialVerdict::Failed => stored::TrialVerdict::TRIAL_VERDICT_FAILED,
-        }),
+        verdict: verdict.number(),
         first_version,
         second_version,
         first_bytes,
@@ -208,19 +179,9 @@ fn read_result(message: stored::TrialResult) -> Result<TrialResult, ConvertError
         message,
         special_fields: _,
     } = message;
-    let verdict = match known_value(verdict, "verdict of a trial")? {
-        stored::TrialVerdict::TRIAL_VERDICT_UNSPECIFIED => {
-            return Err(malformed("has a result without verdict"))
-        }
-        stored::TrialVerdict::TRIAL_VERDICT_EQUAL => TrialVerdict::Equal,
-        stored::TrialVerdict::TRIAL_VERDICT_DIFFERS => TrialVerdict::Differs,
-        stored::TrialVerdict::TRIAL_VERDICT_INCOMPARABLE => TrialVerdict::Incomparable,
-        stored::TrialVerdict::TRIAL_VERDICT_INPUTS_CHANGED => TrialVerdict::InputsChanged,
-        stored::TrialVerdict::TRIAL_VERDICT_FAILED => TrialVerdict::Failed,
-    };
     Ok(TrialResult {
         partition,
-        verdict,
+        verdict: value(verdict)?,
         versions: [first_version, second_version],
         bytes: [first_bytes, second_bytes],
         runs: runs.into_iter().map(RunId).collect(),

@@ -1,10 +1,9 @@
 //! From columns to rows.
 
-use super::super::rows::{
-    outcome_of_word, AttemptRow, CheckRow, GraphRow, MaterializationRow, RunRow, TaintRow, WantRow, Word,
-};
+use super::super::rows::{AttemptRow, CheckRow, GraphRow, MaterializationRow, RunRow, TaintRow, WantRow};
 use super::super::time::join;
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, Seq, TrialId, WantId};
+use databuild_core::word::Word;
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::Row;
@@ -51,7 +50,7 @@ pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
 pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
     let outcome = match row.get::<_, Option<String>>("outcome")? {
         None => None,
-        Some(text) => Some(outcome_of_word(&text).ok_or_else(|| unknown_word("outcome", &text))?),
+        Some(_) => Some(word(row, "outcome")?),
     };
     Ok(AttemptRow {
         id: AttemptId { run: RunId(unsigned(row, "run")?), number: row.get("number")? },

@@ -136,7 +136,7 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
             trial: None,
         }
     );
-    let seen = step(at(3, end(1, 1, failure.clone(), Some(second(9)))));
+    let seen = step(at(3, end(1, 1, failure, Some(second(9)))));
     assert_eq!((seen.run.state, seen.run.message.as_str()), (RunState::RetryWait, "exit code 3"));
     let seen = step(at(9, lease(1, 2, "//a:job", "daily/date=1")));
     assert_eq!((seen.run.state, seen.run.attempts), (RunState::Leased, 2));
@@ -153,7 +153,7 @@ fn a_run_is_followed_from_its_lease_to_its_result() {
     let first = AttemptRow {
         id: attempt(1, 1),
         state: AttemptState::Ended,
-        outcome: Some(failure),
+        outcome: Some(OutcomeKind::Failure),
         pid: Some(4711),
         leased_at: second(1),
         started_at: Some(second(2)),
@@ -195,7 +195,7 @@ fn a_run_without_result_ends_failed_or_canceled() {
     ]);
     let row = run_of(&f, 1).run;
     assert_eq!((row.state, row.message, row.ended_at), (RunState::Failed, "run 1".into(), Some(second(3))));
-    assert_eq!(run_of(&f, 1).attempts[0].outcome, Some(AttemptOutcome::Lost));
+    assert_eq!(run_of(&f, 1).attempts[0].outcome, Some(OutcomeKind::Lost));
     assert_eq!(run_of(&f, 2).run.state, RunState::Canceled);
 }
 

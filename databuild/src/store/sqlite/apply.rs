@@ -1,10 +1,9 @@
 //! Changes of rows as SQL.
 
-use super::super::rows::{
-    check_word, class_word, outcome_word, refresh_word, AttemptState, RunState, WantState,
-};
+use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use super::project::RowChange;
+use databuild_core::word::Word as _;
 use rusqlite::{params, Connection};
 use serde::Serialize;
 
@@ -22,9 +21,9 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
             )?
             .execute(params![
                 want.want.0 as i64,
-                WantState::Open.as_str(),
-                class_word(want.class),
-                refresh_word(want.refresh),
+                WantState::Open.word(),
+                want.class.word(),
+                want.refresh.word(),
                 json(&want.targets),
                 want.comment,
                 want.source,
@@ -39,13 +38,13 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
             .prepare_cached(
                 "UPDATE wants SET state = ?2, ended_at = ?3, ended_seq = ?4, causes = ?5 WHERE id = ?1",
             )?
-            .execute(params![want.0 as i64, state.as_str(), at, seq.0 as i64, json(causes)])?,
+            .execute(params![want.0 as i64, state.word(), at, seq.0 as i64, json(causes)])?,
         RowChange::WantPaused { want, paused } => connection
             .prepare_cached("UPDATE wants SET paused = ?2 WHERE id = ?1")?
             .execute(params![want.0 as i64, paused])?,
         RowChange::WantClass { want, class } => connection
             .prepare_cached("UPDATE wants SET class = ?2 WHERE id = ?1")?
-            .execute(params![want.0 as i64, class_word(*class)])?,
+            .execute(params![want.0 as i64, class.word()])?,
         RowChange::RunLeased { at, lease } => connection
             .prepare_cached(
                 "INSERT INTO runs (id, job, partition, partitions, graph, state, attempts, created_at,
@@ -59,7 +58,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 lease.job,
                 lease.partition,
                 lease.graph.0,
-                RunState::Leased.as_str(),
+                RunState::Leased.word(),
                 lease.attempt.number,
                 at,
                 lease.inputs.len() as i64,
@@ -73,7 +72,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
             )?
             .execute(params![
                 run.0 as i64,
-                state.as_str(),
+                state.word(),
                 ended.map(|(at, _)| at),
                 ended.map(|(_, seq)| seq.0 as i64),
                 message
@@ -90,7 +89,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
             .execute(params![
                 lease.attempt.run.0 as i64,
                 lease.attempt.number,
-                AttemptState::Leased.as_str(),
+                AttemptState::Leased.word(),
                 at,
                 lease.inputs.iter().fold(0, |sum: u64, inputs| sum.wrapping_add(*inputs)) as i64,
                 seq.0 as i64,
@@ -100,7 +99,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                 "UPDATE attempts SET state = ?3, started_at = ?4, pid = ?5
                  WHERE run = ?1 AND number = ?2",
             )?
-            .execute(params![attempt.run.0 as i64, attempt.number, state.as_str(), at, pid])?,
+            .execute(params![attempt.run.0 as i64, attempt.number, state.word(), at, pid])?,
         RowChange::AttemptEnded { at, end } => connection
             .prepare_cached(
                 "UPDATE attempts SET state = ?3, outcome = ?4, ended_at = ?5, exit_code = ?6,
@@ -110,8 +109,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
             .execute(params![
                 end.attempt.run.0 as i64,
                 end.attempt.number,
-                AttemptState::Ended.as_str(),
-                outcome_word(&end.outcome),
+                AttemptState::Ended.word(),
+                end.outcome.kind().word(),
                 at,
                 end.exit_code,
                 end.wall_ms as i64,
@@ -169,7 +168,7 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
                     findings.check,
                     attempt.run.0 as i64,
                     attempt.number,
-                    check_word(result.outcome),
+                    result.outcome.word(),
                     findings.blocking,
                     result.message,
                     result.metadata,
