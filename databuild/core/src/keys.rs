@@ -447,7 +447,7 @@ fn periods(space: &TimeSpace, item: &str, extent: &RangeSet) -> Result<RangeSet,
 
 /// Up to five of `known` that look like `text`, the most alike first: few edits, or a common beginning
 /// or end.
-pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     let lower = text.to_lowercase();
     let most = if lower.len() < 2 { 0 } else { lower.len().div_ceil(3) };
     let mut scored: Vec<(usize, &str)> = Vec::new();

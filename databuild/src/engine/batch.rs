@@ -7,7 +7,7 @@
 //!
 //! A partition is done only if all outputs of its keys are, and no blocking check refuses one of them.
 
-use super::examine::{collect_one, read_report, Brought, Outputs, ReportFault};
+use super::collect::{collect_one, read_report, Brought, Outputs, ReportFault};
 use super::request::{OutputFile, Request};
 use crate::runner::AttemptFiles;
 use databuild_core::data_check::Inspection;

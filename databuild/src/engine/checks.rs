@@ -4,8 +4,8 @@
 //! ends is decided in [`databuild_core::data_check`]; this reads and writes their files. All that the examiner needs
 //! is in those, so a server that comes back judges what ran without it.
 
-use super::examine::{out_of_memory, signal_name};
 use super::request::{OutputFile, Request};
+use super::wording::{out_of_memory, signal_name};
 use crate::runner::{AttemptFiles, CheckExit, ExitRecord, Outcome, MAX_REQUESTS};
 use crate::system::{open_left, read_left};
 use databuild_core::data_check::{self, findings, Inspection};
@@ -143,7 +143,7 @@ pub(super) fn last_line(path: &Path, (from, to): (u64, u64)) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::examine::{examine, left};
-    use super::super::examiner::EndedAttempt;
+    use super::super::message::EndedAttempt;
     use super::super::testing::exited_well;
     use super::*;
     use crate::runner::{AttemptName, ResourceUse};

@@ -5,14 +5,14 @@
 //! that it needs, which may ask slow observers. An examination ends early if nobody wants it any more
 //! ([`Examinations::cancel`]).
 
+use super::collect::failure;
 use super::examine::{self, Left, Verdict};
-use super::handle::{CommandError, Shared};
 use super::keep;
-use super::orchestrator::{Command, Message};
+use super::message::{Command, CommandError, EndedAttempt, Message};
 use super::pace::Pace;
 use super::request::{OutputFile, Request};
+use super::shared::Shared;
 use crate::publish;
-use crate::runner::ExitRecord;
 use crate::snapshot;
 use databuild_core::decide::{AttemptReport, Input, Refusal, Sightings};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
@@ -28,41 +28,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 const SMALL_BYTES: u64 = 16 << 20;
 /// Files and folders that are examined together.
 const SMALL_ENTRIES: u64 = 1_000;
-
-/// An attempt whose process is over.
-#[derive(Debug)]
-pub(super) struct EndedAttempt {
-    pub(super) attempt: AttemptId,
-    pub(super) exit: ExitRecord,
-    /// What follows from what others said of its inputs, if it is not the job's own end.
-    pub(super) asked: Option<Asked>,
-    /// Set when nobody wants its outputs any more.
-    pub(super) stop: Arc<AtomicBool>,
-}
-
-/// What others said of the inputs of an attempt when it had ended.
-#[derive(Debug, Clone)]
-pub(super) enum Asked {
-    /// They are not what the attempt was told.
-    Moved(AttemptReport),
-    /// They said nothing, so nobody knows.
-    Nothing(AttemptReport),
-}
-
-impl Asked {
-    pub(super) fn report(&self) -> &AttemptReport {
-        let (Asked::Moved(report) | Asked::Nothing(report)) = self;
-        report
-    }
-}
-
-#[cfg(test)]
-impl EndedAttempt {
-    /// Nobody was asked about its inputs, and its outputs are wanted.
-    pub(super) fn new(attempt: AttemptId, exit: ExitRecord) -> EndedAttempt {
-        EndedAttempt { attempt, exit, asked: None, stop: Arc::default() }
-    }
-}
 
 /// Attempts that are being examined, and how to end that.
 #[derive(Debug, Clone, Default)]
@@ -175,7 +140,7 @@ impl Examiner {
             // Which of them cannot be synced is worth a second look; the others go on.
             for verdict in &mut verdicts {
                 if let Err(error) = publish::sync(&verdict.staged) {
-                    verdict.end.result = examine::failure(error.to_string(), false);
+                    verdict.end.result = failure(error.to_string(), false);
                     verdict.end.checks.clear();
                 }
             }
@@ -337,8 +302,8 @@ fn subtract(path: &Path, bytes: &mut u64, entries: &mut u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::handle::Snapshot;
     use super::super::perform::no_runner;
+    use super::super::shared::Snapshot;
     use super::super::testing::exited_well;
     use super::*;
     use crate::runner::{AttemptFiles, AttemptName};

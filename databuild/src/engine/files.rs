@@ -2,15 +2,16 @@
 //! state says? One cheap look at each; only what differs is read. What cannot be looked at is not gone: it comes back
 //! with the reason, for the core to judge.
 
-use super::examine::EMPTY_VERSION;
+use super::blanks::Blanks;
+use super::collect::EMPTY_VERSION;
 use super::observers::Observers;
 use crate::publish::{self, FileState, StatMark};
 use databuild_core::decide::{Refusal, Sighting, Sightings};
 use databuild_core::event::Refresh;
-use databuild_core::graph::{DatasetIx, Graph};
-use databuild_core::observation::{Blind, Blindness, Look};
+use databuild_core::graph::{DatasetIx, Graph, Observe};
+use databuild_core::observation::Look;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
-use databuild_core::planner::{self, Unseen};
+use databuild_core::planner::{self};
 use databuild_core::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -30,6 +31,11 @@ pub(super) struct FileLook {
     pub targets: Vec<(DatasetIx, PartitionSet)>,
     /// Whatever is not as the state says.
     pub sightings: Sightings,
+}
+
+/// Whether what a dataset holds is known only to somebody who has to be asked.
+pub(super) fn is_remote(graph: &Graph, ix: DatasetIx) -> bool {
+    matches!(graph.dataset(ix).observe, Some(Observe::Http { .. } | Observe::Program(_)))
 }
 
 /// Looks at all files that matter for `targets`.
@@ -104,29 +110,6 @@ pub(super) fn look_at(
     let mut looked = look_at_paths(state, sets, &observers.workspace, deep);
     looked.extend(observed);
     looked
-}
-
-/// What cannot be looked at, by dataset and reason.
-#[derive(Debug, Default)]
-pub(super) struct Blanks(BTreeMap<(DatasetIx, String, Blindness), PartitionSet>);
-
-impl Blanks {
-    /// Of this partition nobody can say what it holds.
-    pub(super) fn add(&mut self, state: &State, dataset: DatasetIx, key: &PartitionKey, blind: Blind) {
-        let shape = state.graph().dataset(dataset).shape;
-        let Blind { kind, message } = blind;
-        let set = self.0.entry((dataset, message, kind)).or_insert_with(|| PartitionSet::empty(shape));
-        set.insert(key);
-    }
-
-    pub(super) fn unseen(self, state: &State) -> Vec<Unseen> {
-        let look = |((dataset, message, kind), set)| {
-            let name = &state.graph().dataset(dataset).name;
-            tracing::warn!(dataset = name, code = Blindness::code(kind), message, "not observed");
-            Unseen { dataset, set, kind, message }
-        };
-        self.0.into_iter().map(look).collect()
-    }
 }
 
 fn look_at_paths(

@@ -1,15 +1,15 @@
 //! How everything outside the loop talks to it.
 
 use super::files::FileLook;
+use super::message::{Command, CommandError, Message};
 use super::observers::Observers;
-use super::orchestrator::{Command, Message};
+use super::shared::{Shared, Snapshot};
 use crate::publish;
 use crate::runner::MemoryLimits;
-use crate::store::{Archiver, Blob, Reader, StoreError};
+use crate::store::{Archiver, Blob, Reader};
 use crate::system::EnvValue;
-use arc_swap::ArcSwap;
 use databuild_core::decide::{
-    self, ApplyRequest, Capacity, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
+    self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
     Sightings, WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, PlanCreated, Refresh, RequestKey};
@@ -29,57 +29,6 @@ use tokio::sync::{oneshot, watch};
 /// So often files are looked at for one request while others register graphs.
 pub(super) const MOST_LOOKS: u32 = 5;
 
-/// The state after some committed event, shared by all readers.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// The state.
-    pub state: Arc<State>,
-    /// How many attempts may run at once.
-    pub slots: usize,
-    /// Bytes of memory that runs may take together.
-    pub memory: Option<u64>,
-    /// There is no runner, and nothing begins.
-    pub held: bool,
-}
-
-impl Snapshot {
-    pub(super) fn of(core: &Core) -> Snapshot {
-        Snapshot {
-            state: Arc::new(core.state.clone()),
-            slots: core.slots,
-            memory: core.memory,
-            held: core.held,
-        }
-    }
-
-    /// Whether it shows what the loop knows beside the events.
-    pub(super) fn is_of(&self, core: &Core) -> bool {
-        (self.slots, self.memory, self.held) == (core.slots, core.memory, core.held)
-    }
-
-    /// What the machine has for runs.
-    #[must_use]
-    pub fn capacity(&self) -> Capacity {
-        Capacity { slots: self.slots, memory: self.memory }
-    }
-}
-
-/// What loop and readers share.
-pub(super) struct Shared {
-    pub(super) snapshot: ArcSwap<Snapshot>,
-    pub(super) seq: watch::Sender<u64>,
-    /// As the runner says.
-    pub(super) memory_limits: ArcSwap<MemoryLimits>,
-}
-
-impl Shared {
-    pub(super) fn publish(&self, snapshot: Snapshot) {
-        let seq = snapshot.state.seq.0;
-        self.snapshot.store(Arc::new(snapshot));
-        self.seq.send_replace(seq);
-    }
-}
-
 /// Refuses absolute paths that lead into the workspace: the graph check holds them against absolute paths alone, so that
 /// one place could be two datasets'.
 fn check_places(graph: &Graph, workspace: &Path) -> Result<(), String> {
@@ -97,43 +46,6 @@ fn check_places(graph: &Graph, workspace: &Path) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// The core said no.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// It could not be recorded.
-    #[error("{message}")]
-    Store {
-        /// Stable name.
-        code: &'static str,
-        /// For people.
-        message: String,
-    },
-    /// The server is going down.
-    #[error("the server is shutting down; ask again")]
-    ShuttingDown,
-}
-
-impl CommandError {
-    /// Stable name.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            CommandError::Refused(refusal) => refusal.code(),
-            CommandError::Store { code, .. } => code,
-            CommandError::ShuttingDown => "shutting_down",
-        }
-    }
-}
-
-impl From<StoreError> for CommandError {
-    fn from(error: StoreError) -> CommandError {
-        CommandError::Store { code: error.code(), message: error.to_string() }
-    }
 }
 
 /// A cheap handle to a running engine.
@@ -302,9 +214,7 @@ impl Handle {
         let mut tries = 0;
         loop {
             let (handle, looking) = (self.clone(), Arc::clone(&look));
-            let (seen, found) = tokio::task::spawn_blocking(move || looking(&handle))
-                .await
-                .map_err(|_| CommandError::ShuttingDown)??;
+            let (seen, found) = tokio::task::spawn_blocking(move || looking(&handle)).await??;
             tries += 1;
             match self.submit(input(seen, &found)).await {
                 Err(CommandError::Refused(Refusal::GraphReplaced(_))) if tries < MOST_LOOKS => {
@@ -364,7 +274,7 @@ impl Handle {
         let (reply, ()) = self.submit_seen(look, |seen, ()| Input::CreatePlan(request.clone(), seen)).await?;
         match reply {
             Reply::Planned { plan, kept } => Ok((*plan, kept)),
-            _ => Err(CommandError::ShuttingDown),
+            other => Err(CommandError::wrong_reply(&other)),
         }
     }
 
@@ -497,7 +407,7 @@ fn created(reply: &Reply) -> Result<Created, CommandError> {
     match reply {
         Reply::Want(want) => Ok(Created { want: *want, repeated: false }),
         Reply::Repeated(want) => Ok(Created { want: *want, repeated: true }),
-        _ => Err(CommandError::ShuttingDown),
+        other => Err(CommandError::wrong_reply(other)),
     }
 }
 

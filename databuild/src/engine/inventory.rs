@@ -1,7 +1,9 @@
 //! Looking at all files of datasets: for what is missing or altered, and for what can be adopted.
 
+use super::blanks::Blanks;
 use super::files;
-use super::handle::{CommandError, Handle};
+use super::handle::Handle;
+use super::message::CommandError;
 use crate::publish;
 use databuild_core::decide::{AdoptRequest, Core, FoundFile, Input, Refusal, Reply, Sighting, Sightings};
 use databuild_core::digest::hash64;
@@ -219,8 +221,7 @@ impl Handle {
         let (reply, found) = if dry_run {
             let handle = self.clone();
             let looking = move || handle.look_for_adoption(&targets);
-            let found =
-                tokio::task::spawn_blocking(looking).await.map_err(|_| CommandError::ShuttingDown)??;
+            let found = tokio::task::spawn_blocking(looking).await??;
             let mut core = Core::new(0);
             core.state = found.look.state.clone();
             core.held = true;
@@ -237,7 +238,7 @@ impl Handle {
                 let ToAdopt { missing, recorded, unseen, .. } = found;
                 Ok(AdoptedFiles { adopted, missing, recorded, being_made, unseen })
             }
-            _ => Err(CommandError::ShuttingDown),
+            other => Err(CommandError::wrong_reply(&other)),
         }
     }
 
@@ -260,7 +261,7 @@ impl Handle {
         let mut files = Vec::new();
         let mut missing = BTreeMap::new();
         let mut recorded = BTreeMap::new();
-        let mut blanks = files::Blanks::default();
+        let mut blanks = Blanks::default();
         for (ix, set) in &look.targets {
             let dataset = state.graph().dataset(*ix);
             if dataset.external || dataset.path.is_none() {

@@ -4,7 +4,7 @@
 //! hands the bytes to the log, after it has answered everybody.
 
 use super::checkpoint;
-use super::orchestrator::Message;
+use super::message::Message;
 use super::replay::Base;
 use crate::store::{Checkpoint, EventLog};
 use databuild_core::ids::Seq;

@@ -14,9 +14,14 @@
 //! - Blocking work on files (hashing, syncing, renaming) happens on threads of its own and comes back as
 //!   an input like any other.
 
+mod ask;
 mod batch;
+mod blanks;
 mod checkpoint;
 mod checks;
+mod collect;
+mod compose;
+mod environment;
 mod examine;
 mod examiner;
 mod files;
@@ -26,6 +31,7 @@ mod inherited;
 mod inventory;
 mod keep;
 mod keeper;
+mod message;
 mod moved;
 mod observers;
 mod orchestrator;
@@ -36,18 +42,22 @@ mod publisher;
 mod replay;
 mod request;
 mod retention;
+mod shared;
 mod staging;
 mod start;
 mod starter;
+mod wording;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use handle::{CommandError, Created, Handle, Planned, Registration, Snapshot};
+pub use handle::{Created, Handle, Planned, Registration};
 pub use inventory::{AdoptedFiles, Found, Scanned};
+pub use message::CommandError;
 pub use perform::ConnectRunner;
 pub use replay::ReplayError;
 pub use request::{parse_request, InputFile, OutputFile, Request};
 pub use retention::{ArchiveRequest, Archived};
+pub use shared::Snapshot;
 pub use staging::{sweep_staging, Swept};
 pub use start::{Engine, EngineConfig, EngineError};

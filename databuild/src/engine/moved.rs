@@ -5,29 +5,18 @@
 //! hard links to their inputs, and so its content decides. Of what others have to be asked about only the version can
 //! be compared; an answer that is younger than the `every` of its dataset is believed.
 
-use super::examiner::{Asked, EndedAttempt};
-use super::orchestrator::Message;
-use super::request::{parse_request, InputFile, Request};
-use super::starter::{is_remote, Starter};
+use super::request::{InputFile, Request};
 use crate::publish::{self, FileState, Imprint, Since, StatMark};
-use crate::runner::{AttemptFiles, AttemptName};
-use databuild_core::decide::{AttemptReport, Input, Sighting};
-use databuild_core::digest::hash64;
+use databuild_core::decide::AttemptReport;
 use databuild_core::event::AttemptOutcome;
-use databuild_core::graph::DatasetIx;
-use databuild_core::partition_set::{PartitionKey, PartitionSet};
-use databuild_core::state::State;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::mpsc::Sender;
-use std::sync::Arc;
 
 /// An input whose files are not as they were when its request was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) partition: String,
     /// Only the time of change moved.
-    touched: bool,
+    pub(super) touched: bool,
 }
 
 /// Inputs of a request that are files and not as they were when it was written.
@@ -78,68 +67,4 @@ pub(super) fn report(moved: &[Moved]) -> Option<AttemptReport> {
     };
     let message = format!("its input {}{rest} {how}", first.partition);
     Some(AttemptReport::new(AttemptOutcome::InputsMoved, message))
-}
-
-/// Asks what the inputs are now that others have to be asked about, and passes the attempt on to be examined.
-pub(super) fn ask(
-    starter: &Starter,
-    mut ended: EndedAttempt,
-    to_loop: &Sender<Message>,
-    examine: &Sender<EndedAttempt>,
-) {
-    if !ended.exit.canceled {
-        ended.asked = asked(starter, &ended, to_loop);
-    }
-    // A closed examiner means that the engine is going down; the runner tells again.
-    let _ = examine.send(ended);
-}
-
-fn asked(starter: &Starter, ended: &EndedAttempt, to_loop: &Sender<Message>) -> Option<Asked> {
-    let state: Arc<State> = Arc::clone(&starter.shared.snapshot.load_full().state);
-    let name = AttemptName::new(ended.attempt.to_string()).ok()?;
-    // What cannot be read back the examiner tells.
-    let request = std::fs::read(AttemptFiles::new(&starter.spool, &name).request()).ok()?;
-    let request = parse_request(&request).ok()?;
-    let graph = &state.runs.get(&ended.attempt.run)?.graph;
-    let mut files: BTreeMap<(DatasetIx, PartitionKey), &InputFile> = BTreeMap::new();
-    let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
-    for file in request.inputs.values().flatten().chain(&request.discovered) {
-        let Some((ix, key)) = graph.graph.locate(&file.partition, &state.symbols) else { continue };
-        let Some(now) = state.same_place(graph, ix).filter(|_| is_remote(&graph.graph, ix)) else { continue };
-        let shape = state.graph().dataset(now).shape;
-        sets.entry(now).or_insert_with(|| PartitionSet::empty(shape)).insert(&key);
-        files.insert((now, key), file);
-    }
-    let sets: Vec<_> = sets.into_iter().collect();
-    let look = starter.observers.look(&state, &sets, false);
-    let mut moved: Vec<Moved> = Vec::new();
-    for ((ix, key), file) in &files {
-        let seen = look.seen.iter().find_map(|sighting| match sighting {
-            Sighting::Gone(of, gone) if of == ix && gone == key => Some(None),
-            Sighting::Content { dataset, key: of, version, .. } if dataset == ix && of == key => {
-                Some(Some(hash64(version)))
-            }
-            _ => None,
-        });
-        let held = || state.dataset(*ix).entries.get(key).map(|entry| entry.version);
-        if seen.unwrap_or_else(held) != file.version.as_deref().map(hash64) {
-            moved.push(Moved { partition: file.partition.clone(), touched: false });
-        }
-    }
-    let nothing = look.unseen.first().map(|look| {
-        let partition = look.set.first().map(|key| state.partition_text(look.dataset, &key)).unwrap_or_default();
-        let message = format!(
-            "when it ended, its input {partition} could not be observed, so nobody knows whether it has read what is \
-             recorded: {}",
-            look.message
-        );
-        // It is not the job's fault, and trying again may help: as if it had moved.
-        Asked::Nothing(AttemptReport::new(AttemptOutcome::InputsMoved, message))
-    });
-    let asked = report(&moved).map(Asked::Moved).or(nothing);
-    if !look.seen.is_empty() {
-        // A closed loop means that the engine is going down.
-        let _ = to_loop.send(Message::Input(Box::new(Input::Sightings(look))));
-    }
-    asked
 }

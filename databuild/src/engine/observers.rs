@@ -4,7 +4,8 @@
 //! long as the dataset's `every` says; they are remembered here only, since an observation is a fact once it is
 //! recorded and costs no more than another look if it is forgotten.
 
-use super::files::Blanks;
+use super::blanks::Blanks;
+use super::environment::{runfiles_environment, usable};
 use super::inherited::Inherited;
 use crate::observe::{self, Answer, HttpClient, Order, Stop};
 use crate::publish::{self, StatMark};
@@ -265,13 +266,13 @@ impl Observers {
     }
 
     fn environment(&self, observer: &Observer, runfiles: &str) -> Vec<(String, EnvValue)> {
-        let mut env = super::perform::usable(&self.base_env);
+        let mut env = usable(&self.base_env);
         let inherited = Inherited::load(&self.inherited);
         for name in &observer.env_inherit {
             env.extend(inherited.get(name).map(|value| (name.clone(), value.clone())));
         }
         env.extend(observer.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
-        env.extend(super::perform::runfiles_environment(runfiles).map(|(name, value)| (name, value.into())));
+        env.extend(runfiles_environment(runfiles).map(|(name, value)| (name, value.into())));
         env.into_iter().collect()
     }
 

@@ -1,54 +1,19 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
-use super::handle::{CommandError, Shared, Snapshot};
 use super::keeper::Keeper;
+use super::message::{attempt_id, lost, Answer, Command, CommandError, Message};
 use super::pace::{Pace, STEP};
 use super::perform::Performer;
-use super::starter::Prepared;
-use crate::runner::{AttemptName, RunnerEvent};
-use crate::store::{Batch, Blob, Checkpoint, EventLog, StoreError};
+use super::shared::{Shared, Snapshot};
+use crate::runner::RunnerEvent;
+use crate::store::{Batch, EventLog, StoreError};
 use crate::system::EnvValue;
-use databuild_core::decide::{AttemptEnd, AttemptReport, Core, Effect, Input, Reply};
-use databuild_core::event::AttemptOutcome;
+use databuild_core::decide::{Core, Effect, Input, Reply};
 use databuild_core::ids::AttemptId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Something for the loop.
-pub(super) enum Message {
-    /// A request that waits for its answer.
-    Command(Box<Command>),
-    /// Something that happened.
-    Input(Box<Input>),
-    /// News from the runner.
-    Runner(RunnerEvent),
-    /// Attempts that were leased may be started.
-    Prepared(Vec<Prepared>),
-    /// A checkpoint was encoded, or could not be.
-    Encoded(Option<Checkpoint>),
-    /// Something short to do with the log between turns.
-    Log(LogWork),
-    /// Finish and leave; running jobs go on under the runner, or are stopped.
-    Stop { jobs: bool },
-}
-
-/// Tells by itself what came of it.
-pub(super) type LogWork = Box<dyn FnOnce(&mut dyn EventLog) + Send>;
-
-/// A request with what belongs to it.
-pub(super) struct Command {
-    pub(super) input: Input,
-    /// Contents that its events refer to.
-    pub(super) blobs: Vec<Blob>,
-    /// Values of inherited environment variables, to be kept if the input is accepted.
-    pub(super) inherited: Option<BTreeMap<String, EnvValue>>,
-    pub(super) answer: Answer,
-}
-
-/// Gives the answer to whoever waits for it.
-pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;
 
 /// Most messages that are decided before their events are made durable together.
 const BATCH: usize = 512;
@@ -404,22 +369,15 @@ pub(super) fn live_attempts(state: &databuild_core::state::State) -> Vec<Attempt
     state.runs.values().filter(|run| run.occupies_slot()).map(|run| run.attempt_id()).collect()
 }
 
-pub(super) fn attempt_id(name: &AttemptName) -> Option<AttemptId> {
-    name.as_str().parse().ok()
-}
-
-/// The end of an attempt that never ran as far as anybody knows.
-pub(super) fn lost(message: String) -> AttemptEnd {
-    AttemptEnd::without_process(AttemptReport::new(AttemptOutcome::Lost, message))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::history::History;
-    use super::super::starter::{Lease, LookOrder};
+    use super::super::message::{Lease, LookOrder, Prepared};
     use super::super::testing::{days, held_loop, want_of};
     use super::*;
+    use crate::runner::AttemptName;
     use crate::store::{MemoryLog, Reader, SqliteLog};
+    use databuild_core::decide::AttemptEnd;
     use databuild_core::decide::{Sighting, Sightings, Success};
     use databuild_core::event::{GraphRegistered, OutputRecord};
     use databuild_core::ids::GraphId;

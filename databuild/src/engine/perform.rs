@@ -1,17 +1,15 @@
 //! Carries out effects: the orchestrator's hands. Never blocks on a job; what takes long goes to a thread.
 
 use super::examine::CANCELED;
-use super::examiner::{EndedAttempt, Examinations};
-use super::files;
-use super::handle::Shared;
+use super::examiner::Examinations;
+use super::files::{self, is_remote};
 use super::history::Told;
 use super::inherited::Inherited;
+use super::message::{attempt_id, EndedAttempt, Lease, LookOrder, Message, Prepared, PublishOrder};
 use super::observers::Observers;
-use super::orchestrator::{attempt_id, Message};
-use super::publisher::PublishOrder;
 use super::request;
+use super::shared::Shared;
 use super::staging::{self, Staging};
-use super::starter::{is_remote, Lease, LookOrder, Prepared};
 use crate::publish::{BadHash, Output};
 use crate::runner::{
     self, AttemptFiles, AttemptName, AttemptState, EventSink, ExitRecord, Found, MemoryLimits, RunnerClient,
@@ -25,7 +23,7 @@ use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::{Phase, State};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -373,24 +371,6 @@ impl Performer {
     }
 }
 
-/// Of the environment that every process gets, what holds now. A temporary folder may be gone that was there when the
-/// server was started, and then `/tmp` serves.
-pub(super) fn usable(base_env: &[(String, String)]) -> BTreeMap<String, EnvValue> {
-    let usable = base_env.iter().filter(|(name, value)| name != "TMPDIR" || Path::new(value).is_dir());
-    usable.map(|(name, value)| (name.clone(), value.as_str().into())).collect()
-}
-
-/// What a program from a snapshot needs to know of it.
-pub(super) fn runfiles_environment(runfiles: &str) -> [(String, String); 3] {
-    [
-        ("RUNFILES_DIR", runfiles),
-        ("JAVA_RUNFILES", runfiles),
-        // Byte code beside the sources would be a write into the snapshot.
-        ("PYTHONDONTWRITEBYTECODE", "1"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-}
-
 /// Who holds attempts to their memory while there is no runner.
 pub(super) fn no_runner() -> MemoryLimits {
     MemoryLimits::Accounting { why: "there is no runner".to_owned() }
@@ -424,15 +404,5 @@ mod tests {
         assert!(performer.try_again.is_some());
         performer.connect = Box::new(|_| Err(RunnerError::FolderGone("/spool".into())));
         assert!(matches!(performer.reconnect(&live), Input::Hold(known) if known.is_empty()));
-    }
-
-    #[test]
-    fn a_temporary_folder_is_handed_on_as_long_as_it_is_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let env = [of("HOME", "/gone"), of("TMPDIR", folder.path().to_str().unwrap())];
-        assert_eq!(usable(&env).into_keys().collect::<Vec<_>>(), ["HOME", "TMPDIR"]);
-        drop(folder);
-        assert_eq!(usable(&env).into_keys().collect::<Vec<_>>(), ["HOME"]);
     }
 }

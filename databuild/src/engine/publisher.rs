@@ -1,7 +1,7 @@
 //! Puts staged outputs in their places. Runs on a thread of its own, a batch at a time, so that names
 //! are synced once for many outputs.
 
-use super::orchestrator::Message;
+use super::message::{Message, PublishOrder};
 use super::ownership::Claim;
 use super::pace::Pace;
 use super::staging::Staging;
@@ -11,21 +11,6 @@ use databuild_core::ids::AttemptId;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
-
-/// Something to be put in its place, or cleared away.
-#[derive(Debug)]
-pub(super) enum PublishOrder {
-    /// All outputs of an attempt whose intent is durable; none for those that are not files.
-    Publish {
-        attempt: AttemptId,
-        /// By partition.
-        outputs: Vec<(String, Option<Output>)>,
-        /// A server before this one may have begun.
-        again: bool,
-    },
-    /// Staging of an attempt that is over, which is durable.
-    Clear { attempt: AttemptId },
-}
 
 /// What must not be replaced by the outputs of an attempt: refuses claims to it.
 pub(super) type Guard<'g> = &'g dyn Fn(AttemptId, Vec<Claim<'_>>) -> Result<(), PublishError>;

@@ -6,8 +6,8 @@
 //! (no event is missing in the log) or done (only the freeing is left, which goes on the next time).
 
 use super::checkpoint;
-use super::handle::{CommandError, Handle};
-use super::orchestrator::Message;
+use super::handle::Handle;
+use super::message::{CommandError, Message};
 use crate::store::{Cut, EventLog, StoreError, Survey};
 use databuild_core::graph::parse_file;
 use databuild_core::ids::{GraphId, Seq};

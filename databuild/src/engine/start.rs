@@ -1,17 +1,19 @@
 //! Starting and stopping an engine: replay, reconnect, resume.
 
 use super::examiner::{Examinations, Examiner};
-use super::handle::{Handle, Shared, Snapshot};
+use super::handle::Handle;
 use super::history::{History, Told};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
+use super::message::{Command, Message, PublishOrder};
 use super::observers::Observers;
-use super::orchestrator::{live_attempts, Command, Ended, Late, Message, Orchestrator};
+use super::orchestrator::{live_attempts, Ended, Late, Orchestrator};
 use super::ownership::{self, Claim};
 use super::pace::Pace;
 use super::perform::{no_runner, ConnectRunner, Performer};
-use super::publisher::{self, PublishOrder};
+use super::publisher;
 use super::replay::{self, ReplayError};
+use super::shared::{Shared, Snapshot};
 use super::staging::Staging;
 use super::starter::{self, Starter};
 use crate::daemon::STATE_DIR_NAME;

@@ -11,19 +11,19 @@
 //! Runs on threads of its own: one for attempts that read only files, and one for those whose inputs others have to be
 //! asked about, which may take long.
 
+use super::ask::{self, Asker};
 use super::checks::CheckRequest;
-use super::examiner::EndedAttempt;
-use super::files;
-use super::handle::Shared;
+use super::compose::{self, Marks};
+use super::environment::{runfiles_environment, usable};
+use super::files::{self, is_remote};
 use super::history::{History, Told};
 use super::inherited::Inherited;
-use super::moved;
+use super::message::{EndedAttempt, Lease, LookOrder, Message, Prepared};
 use super::observers::Observers;
-use super::orchestrator::Message;
 use super::ownership::{self, Claim};
 use super::pace::Pace;
-use super::perform::{runfiles_environment, usable};
-use super::request::{self, Marks};
+use super::request;
+use super::shared::Shared;
 use super::staging::{self, Staging};
 use crate::publish::{Reserved, StatMark};
 use crate::runner::{AttemptFiles, AttemptName, CheckSpec, StartSpec, MAX_REQUESTS};
@@ -33,8 +33,7 @@ use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::AttemptOutcome;
-use databuild_core::graph::{DatasetIx, Graph, Observe, Resource};
-use databuild_core::ids::AttemptId;
+use databuild_core::graph::{DatasetIx, Resource};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::State;
 use std::collections::{BTreeMap, HashMap};
@@ -55,39 +54,6 @@ pub(super) struct Starter {
     pub(super) base_env: Vec<(String, String)>,
     pub(super) inherited: Arc<Mutex<Inherited>>,
     pub(super) observers: Arc<Observers>,
-}
-
-/// Something that needs a look.
-pub(super) enum LookOrder {
-    /// An attempt was leased.
-    Start(Lease),
-    /// An attempt has ended that read what others have to be asked about.
-    Ended(Box<EndedAttempt>),
-}
-
-/// A lease that was decided. It may still be on its way to the disk.
-pub(super) struct Lease {
-    pub(super) spec: Box<AttemptSpec>,
-    /// The turn of the loop that decided it.
-    pub(super) turn: u64,
-    /// The state after that turn.
-    pub(super) state: Arc<State>,
-    /// What that turn says of data.
-    pub(super) told: Arc<Told>,
-}
-
-/// What came of preparing an attempt.
-pub(super) struct Prepared {
-    pub(super) attempt: AttemptId,
-    /// The turn that decided its lease.
-    pub(super) turn: u64,
-    /// What the runner is to be told, or how the attempt ended before it began.
-    pub(super) start: Result<StartSpec, AttemptEnd>,
-}
-
-/// Whether what a dataset holds is known only to somebody who has to be asked.
-pub(super) fn is_remote(graph: &Graph, ix: DatasetIx) -> bool {
-    matches!(graph.dataset(ix).observe, Some(Observe::Http { .. } | Observe::Program(_)))
 }
 
 /// Carries out orders until the channel closes. Those that have to ask others go `on`, if there is somebody.
@@ -111,7 +77,7 @@ pub(super) fn starter(
                     let _ = on.send(LookOrder::Start(lease));
                 }
                 (LookOrder::Start(lease), _) => starts.push(lease),
-                (LookOrder::Ended(ended), _) => moved::ask(starter, *ended, to_loop, examine),
+                (LookOrder::Ended(ended), _) => ask::ask(&starter.asker(), *ended, to_loop, examine),
             }
         }
         if starter.prepare(starts, to_loop).is_err() {
@@ -142,6 +108,10 @@ fn input_moved(message: String) -> Fault {
 }
 
 impl Starter {
+    fn asker(&self) -> Asker<'_> {
+        Asker { shared: &self.shared, observers: &self.observers, spool: &self.spool }
+    }
+
     /// Prepares attempts and tells the loop what came of it.
     fn prepare(
         &self,
@@ -199,9 +169,9 @@ impl Starter {
     ) -> Result<StartSpec, Fault> {
         let history = History { reader: &self.reader, told };
         let marks = self.check_inputs(spec, state, seen)?;
-        let request = request::build(spec, state, &self.workspace, &self.staging, history, &marks).map_err(
+        let request = compose::build(spec, state, &self.workspace, &self.staging, history, &marks).map_err(
             |error| match error {
-                request::BuildError::Moved(partition) => {
+                compose::BuildError::Moved(partition) => {
                     input_moved(format!("its input {partition} was changed before it started"))
                 }
                 error => fault(error.to_string(), false),
@@ -220,7 +190,7 @@ impl Starter {
         let job = spec.graph.graph.job(spec.job);
         let snapshot =
             self.snapshot(&job.label, &job.code).map_err(|(message, permanent)| fault(message, permanent))?;
-        let arguments = request::arguments(spec, &request).map_err(|message| fault(message, true))?;
+        let arguments = compose::arguments(spec, &request).map_err(|message| fault(message, true))?;
         let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
         argv.extend(arguments);
         let name =

@@ -4,8 +4,10 @@ use super::*;
 use crate::engine::examine::{examine, left};
 use crate::engine::examiner::code_is_intact;
 use crate::engine::files::{look_at, look_at_files, look_at_named};
-use crate::engine::handle::{Handle, Snapshot};
+use crate::engine::handle::Handle;
+use crate::engine::moved;
 use crate::engine::perform::no_runner;
+use crate::engine::shared::Snapshot;
 use crate::engine::testing::{exited_well, want_of};
 use crate::publish;
 use crate::snapshot::{CodeManifest, FileDigest};
@@ -348,7 +350,7 @@ impl Bench {
         if remote {
             let (to_loop, inputs) = mpsc::channel();
             let (examiner, examine) = mpsc::channel();
-            moved::ask(&self.starter, ended, &to_loop, &examiner);
+            ask::ask(&self.starter.asker(), ended, &to_loop, &examiner);
             drop(to_loop);
             for message in inputs {
                 let Message::Input(input) = message else { unreachable!() };

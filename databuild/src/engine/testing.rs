@@ -1,13 +1,14 @@
 //! A history for tests, decided by the core.
 
-use super::handle::{Shared, Snapshot};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
+use super::message::Message;
 use super::observers::Observers;
-use super::orchestrator::{Late, Message, Orchestrator};
+use super::orchestrator::{Late, Orchestrator};
 use super::pace::Pace;
 use super::perform::{no_runner, Performer};
 use super::replay;
+use super::shared::{Shared, Snapshot};
 use super::staging::Staging;
 use super::starter::{self, Starter};
 use crate::publish::Reserved;

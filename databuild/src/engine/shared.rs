@@ -1,0 +1,59 @@
+//! What readers see of the loop: the state after some committed event.
+
+use crate::runner::MemoryLimits;
+use arc_swap::ArcSwap;
+use databuild_core::decide::{Capacity, Core};
+use databuild_core::state::State;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The state after some committed event, shared by all readers.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The state.
+    pub state: Arc<State>,
+    /// How many attempts may run at once.
+    pub slots: usize,
+    /// Bytes of memory that runs may take together.
+    pub memory: Option<u64>,
+    /// There is no runner, and nothing begins.
+    pub held: bool,
+}
+
+impl Snapshot {
+    pub(super) fn of(core: &Core) -> Snapshot {
+        Snapshot {
+            state: Arc::new(core.state.clone()),
+            slots: core.slots,
+            memory: core.memory,
+            held: core.held,
+        }
+    }
+
+    /// Whether it shows what the loop knows beside the events.
+    pub(super) fn is_of(&self, core: &Core) -> bool {
+        (self.slots, self.memory, self.held) == (core.slots, core.memory, core.held)
+    }
+
+    /// What the machine has for runs.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        Capacity { slots: self.slots, memory: self.memory }
+    }
+}
+
+/// What loop and readers share.
+pub(super) struct Shared {
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    pub(super) seq: watch::Sender<u64>,
+    /// As the runner says.
+    pub(super) memory_limits: ArcSwap<MemoryLimits>,
+}
+
+impl Shared {
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        let seq = snapshot.state.seq.0;
+        self.snapshot.store(Arc::new(snapshot));
+        self.seq.send_replace(seq);
+    }
+}
