@@ -17,6 +17,7 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod engine;
+pub mod errors;
 pub mod observe;
 pub mod publish;
 pub mod runner;

@@ -5,6 +5,7 @@
 
 mod checks;
 mod error;
+mod errors;
 mod graph_diffs;
 mod inventory;
 mod judgements;
@@ -20,6 +21,7 @@ mod work;
 
 pub use checks::CheckRow;
 pub use error::ErrorBody;
+pub use errors::ErrorCode;
 pub use graph_diffs::{
     CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff,
     SourcesRequest, StaleView,

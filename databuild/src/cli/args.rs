@@ -56,6 +56,8 @@ pub enum Command {
     Pools(PoolsArgs),
     /// Explain why a partition is as it is, or what a want or a run waits for
     Why(WhyArgs),
+    /// Explain an error code, or list all
+    Explain(ExplainArgs),
     /// Declare data bad: it and all that was made from it is stale
     Taint(TaintArgs),
     /// Take a taint back
@@ -190,6 +192,16 @@ fn word<W: Word + Send + Sync>() -> impl TypedValueParser<Value = W> {
         .map(|value| PossibleValue::new(value.word()).help(value.meaning().trim_end_matches('.')));
     // Others were refused before.
     PossibleValuesParser::new(words).try_map(|word| W::of_word(&word).ok_or_else(|| W::unknown(&word)))
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Such as graph_invalid; all are listed if it is left out
+    pub code: Option<String>,
+    /// Print the page docs/errors.md
+    #[arg(long, hide = true)]
+    pub markdown: bool,
 }
 
 /// Arguments of `plan`.

@@ -1,6 +1,6 @@
 //! The HTTP client: one small request at a time, over loopback.
 
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use crate::api::ErrorBody;
 use crate::daemon::ServerInfo;
 use http_body_util::{BodyExt as _, Full};
@@ -180,7 +180,7 @@ impl Client {
         }
         match self.runtime.block_on(read(response)) {
             Err(error) => Err(error),
-            Ok(_) => Err(CliError::new(Kind::Bug, "bad_answer", "the server sent no stream")),
+            Ok(_) => Err(CliError::new("bad_answer", "the server sent no stream")),
         }
     }
 
@@ -260,20 +260,18 @@ fn runtime() -> Result<Runtime, CliError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::new(Kind::Bug, "no_runtime", error.to_string()))
+        .map_err(|error| CliError::new("no_runtime", error.to_string()))
 }
 
 fn decode<T: DeserializeOwned>(path: &str, answer: &[u8]) -> Result<T, CliError> {
     serde_json::from_slice(answer).map_err(|error| {
         let message = format!("the server's answer to {path} cannot be read: {error}");
-        CliError::new(Kind::Bug, "bad_answer", message)
+        CliError::new("bad_answer", message)
     })
 }
 
 fn encode<B: Serialize>(body: &B) -> Result<Bytes, CliError> {
-    serde_json::to_vec(body)
-        .map(Bytes::from)
-        .map_err(|error| CliError::new(Kind::Bug, "bad_request", error.to_string()))
+    serde_json::to_vec(body).map(Bytes::from).map_err(|error| CliError::new("bad_request", error.to_string()))
 }
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, CliError> {
@@ -284,11 +282,11 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, CliError> {
     }
     match serde_json::from_slice::<ErrorBody>(&bytes) {
         Ok(body) => Err(CliError::from_server(status.as_u16(), body)),
-        Err(_) => Err(CliError::new(Kind::Bug, "bad_answer", format!("the server answered {status}"))),
+        Err(_) => Err(CliError::new("bad_answer", format!("the server answered {status}"))),
     }
 }
 
 fn gone(reason: String) -> CliError {
-    CliError::new(Kind::Unreachable, "server_unreachable", format!("the server cannot be reached: {reason}"))
+    CliError::new("server_unreachable", format!("the server cannot be reached: {reason}"))
         .hint("look at .databuild/server.log")
 }

@@ -2,7 +2,7 @@
 
 use super::args::Cli;
 use super::client::Client;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::{graph, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{
@@ -27,29 +27,25 @@ pub fn workspace(cli: &Cli) -> Result<Workspace, CliError> {
         Some(path) => Workspace::at(path),
         None => Workspace::discover(),
     };
-    found.map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+    found.map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
 /// Its state folder.
 pub fn state_dir(cli: &Cli) -> Result<StateDir, CliError> {
     let workspace = workspace(cli)?;
-    StateDir::create(&workspace)
-        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+    StateDir::create(&workspace).map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
 /// The user's code store.
 pub fn store() -> Result<snapshot::Store, CliError> {
-    let root =
-        store_root().map_err(|message| CliError::new(Kind::Configuration, "no_cache_folder", message))?;
-    snapshot::Store::open(root)
-        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+    let root = store_root().map_err(|message| CliError::new("no_cache_folder", message))?;
+    snapshot::Store::open(root).map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
 /// The server that runs, if one does.
 pub fn running(cli: &Cli) -> Result<Option<ServerInfo>, CliError> {
     let workspace = workspace(cli)?;
-    let state = StateDir::open(&workspace)
-        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
+    let state = StateDir::open(&workspace).map_err(|error| CliError::new(error.code(), error.to_string()))?;
     let Some(state) = state else { return Ok(None) };
     match find(&state, Client::probe)? {
         Found::Running(info) => Ok(Some(*info)),
@@ -74,7 +70,6 @@ fn store_of(info: &ServerInfo, own: snapshot::Store) -> Result<snapshot::Store, 
     let Some(root) = info.code_store.as_ref().filter(|root| *root != own.root()) else { return Ok(own) };
     snapshot::Store::open(root).map_err(|error| {
         CliError::new(
-            Kind::Configuration,
             "code_store_differs",
             format!(
                 "the server (pid {}) has its code store at {}, and this command would have it at {}: {error}",
@@ -109,9 +104,11 @@ impl PrivateServer {
     /// Stops it and its jobs and waits until both are gone.
     pub fn stop(mut self) -> Result<(), CliError> {
         self.client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs: true })?;
-        self.process.0.wait().map(drop).map_err(|error| {
-            CliError::new(Kind::Bug, "server_stays", format!("pid {}: {error}", self.info.pid))
-        })
+        self.process
+            .0
+            .wait()
+            .map(drop)
+            .map_err(|error| CliError::new("server_stays", format!("pid {}: {error}", self.info.pid)))
     }
 }
 
@@ -130,7 +127,6 @@ impl Drop for OwnChild {
 pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
     if let Some(info) = running(cli)? {
         return Err(CliError::new(
-            Kind::Usage,
             "server_running",
             format!("a server is running in this workspace (pid {})", info.pid),
         )
@@ -139,11 +135,7 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
     let state = state_dir(cli)?;
     let store = store()?;
     let log = std::fs::File::create(state.server_log()).map_err(|error| {
-        CliError::new(
-            Kind::Configuration,
-            "state_unwritable",
-            format!("{}: {error}", state.server_log().display()),
-        )
+        CliError::new("state_unwritable", format!("{}: {error}", state.server_log().display()))
     })?;
     let mut command = std::process::Command::new(program(&store)?);
     command
@@ -161,14 +153,13 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
     let mut process = command
         .spawn()
         .map(OwnChild)
-        .map_err(|error| CliError::new(Kind::Unreachable, "server_not_started", error.to_string()))?;
+        .map_err(|error| CliError::new("server_not_started", error.to_string()))?;
     let deadline = Deadline::after(PATIENCE);
     let info = loop {
         match running(cli)? {
             Some(info) if info.pid == process.0.id() => break info,
             _ if deadline.expired() || !matches!(process.0.try_wait(), Ok(None)) => {
                 return Err(CliError::new(
-                    Kind::Configuration,
                     "server_not_started",
                     format!("the server did not start:\n{}", state.log_tail(20)),
                 ));
@@ -185,9 +176,8 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
 
 /// The program to serve with. Bazel replaces and removes what it built; a server must not run from there.
 pub fn program(store: &snapshot::Store) -> Result<PathBuf, CliError> {
-    let path =
-        std::env::current_exe().map_err(|error| CliError::new(Kind::Bug, "no_program", error.to_string()))?;
-    store.binary(&path).map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+    let path = std::env::current_exe().map_err(|error| CliError::new("no_program", error.to_string()))?;
+    store.binary(&path).map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
 fn start(state: &StateDir, store: &snapshot::Store) -> Result<ServerInfo, CliError> {

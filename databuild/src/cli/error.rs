@@ -1,21 +1,9 @@
 //! Errors as the user meets them: one line that says what and what to do, a stable code, an exit code.
 
-use super::{exit_code, output};
+use super::output;
 use crate::api::ErrorBody;
 use crate::daemon::DaemonError;
-
-/// What kind of trouble it is; decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The command line makes no sense.
-    Usage,
-    /// The workspace or graph is not usable.
-    Configuration,
-    /// The server cannot be reached.
-    Unreachable,
-    /// A bug of ours.
-    Bug,
-}
+use crate::errors::{exit_code_of, find, kind_of, Kind};
 
 /// An error with what to do about it.
 #[derive(Debug)]
@@ -33,9 +21,13 @@ impl std::fmt::Display for CliError {
 }
 
 impl CliError {
-    /// An error of a kind.
-    pub fn new(kind: Kind, code: impl Into<String>, message: impl Into<String>) -> CliError {
-        CliError { kind, code: code.into(), message: message.into(), hints: Vec::new() }
+    /// An error with a code of the catalog, from which the exit code follows.
+    pub fn new(code: &str, message: impl Into<String>) -> CliError {
+        CliError::of(kind_of(code), code, message)
+    }
+
+    fn of(kind: Kind, code: &str, message: impl Into<String>) -> CliError {
+        CliError { kind, code: code.to_owned(), message: message.into(), hints: Vec::new() }
     }
 
     /// Adds what to do.
@@ -52,12 +44,7 @@ impl CliError {
 
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
-        match self.kind {
-            Kind::Usage => exit_code::USAGE,
-            Kind::Configuration => exit_code::CONFIGURATION,
-            Kind::Unreachable => exit_code::UNREACHABLE,
-            Kind::Bug => exit_code::BUG,
-        }
+        exit_code_of(self.kind)
     }
 
     /// Tells the user; with `json` on stdout, where a program reads.
@@ -85,43 +72,20 @@ impl CliError {
             let found = known.iter().find_map(|(head, said)| Some((part.strip_prefix(head)?, said)));
             error.hint(found.map_or_else(|| part.clone(), |(rest, said)| format!("{said}{rest}")))
         };
-        parts.fold(CliError::new(Kind::Usage, "usage", message), hint)
+        parts.fold(CliError::new("usage", message), hint)
     }
 
     /// From an error answer of the server.
     pub fn from_server(status: u16, body: ErrorBody) -> CliError {
-        let kind = match status {
-            _ if is_configuration(&body.error) => Kind::Configuration,
-            400 | 404 | 409 | 413 | 422 => Kind::Usage,
-            401 | 403 | 503 => Kind::Unreachable,
-            _ => Kind::Bug,
+        // A newer server may say what this program does not know.
+        let by_status = || match status {
+            500.. if status != 503 => Kind::Bug,
+            401 | 403 | 503 => Kind::Unavailable,
+            _ => Kind::Invalid,
         };
-        CliError::new(kind, body.error, body.message)
+        let kind = find(&body.error).map_or_else(by_status, |entry| entry.kind);
+        CliError::of(kind, &body.error, body.message)
     }
-}
-
-/// Whether an error of this code is about the workspace, its graph, its state folder or its disk.
-fn is_configuration(code: &str) -> bool {
-    const CODES: [&str; 7] = [
-        "graph_invalid",
-        "no_graph",
-        "disk_full",
-        "plan_outdated",
-        "port_unusable",
-        "bad_roots",
-        "query_too_slow",
-    ];
-    const BEGINNINGS: [&str; 8] = [
-        "log_",
-        "corrupt_log",
-        "archive_missing",
-        "newer_",
-        "state_",
-        "runtime_dir_",
-        "code_store_",
-        "workspace_",
-    ];
-    CODES.contains(&code) || BEGINNINGS.iter().any(|beginning| code.starts_with(beginning))
 }
 
 impl From<DaemonError> for CliError {
@@ -130,12 +94,11 @@ impl From<DaemonError> for CliError {
         if let DaemonError::StartFailed { message, .. } = &error {
             let said = message.strip_prefix('[').and_then(|rest| rest.split_once("] "));
             if let Some((code, message)) = said {
-                let kind = if is_configuration(code) { Kind::Configuration } else { Kind::Unreachable };
-                return CliError::new(kind, code, format!("the server did not start: {message}"));
+                let kind = find(code).map_or(Kind::Unavailable, |entry| entry.kind);
+                return CliError::of(kind, code, format!("the server did not start: {message}"));
             }
         }
-        let kind = if is_configuration(error.code()) { Kind::Configuration } else { Kind::Unreachable };
-        CliError::new(kind, error.code(), error.to_string())
+        CliError::new(error.code(), error.to_string())
     }
 }
 
@@ -148,7 +111,7 @@ mod tests {
     fn said(args: &[&str]) -> (String, Vec<String>) {
         let args = std::iter::once("databuild").chain(args.iter().copied());
         let error = CliError::from_usage(&Cli::try_parse_from(args).unwrap_err());
-        assert_eq!((error.code.as_str(), error.exit_code()), ("usage", exit_code::USAGE));
+        assert_eq!((error.code.as_str(), error.exit_code()), ("usage", 2));
         (error.message, error.hints)
     }
 

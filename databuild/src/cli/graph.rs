@@ -1,7 +1,7 @@
 //! The graph that Bazel built beside this program: finding it, storing its jobs' code, registering it.
 
 use super::client::Client;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::output;
 use crate::api::{self, RegisterReply, RegisterRequest};
 use crate::snapshot::{CodeManifest, SnapshotError, Store};
@@ -26,9 +26,8 @@ impl BuiltGraph {
     /// # Errors
     /// It cannot be read.
     pub fn read(path: &Path) -> Result<BuiltGraph, CliError> {
-        let content = std::fs::read_to_string(path).map_err(|error| {
-            CliError::new(Kind::Configuration, "graph_unreadable", format!("{}: {error}", path.display()))
-        })?;
+        let content = std::fs::read_to_string(path)
+            .map_err(|error| CliError::new("graph_unreadable", format!("{}: {error}", path.display())))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = name.strip_suffix(".graph.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
         let runfiles = runfiles_of(&path.with_file_name(stem));
@@ -135,7 +134,7 @@ fn is_stored(store: &Store, file: &GraphFile) -> bool {
 pub fn parse_content(content: &str, from: &str) -> Result<GraphFile, CliError> {
     parse_file(content).map_err(|problems| {
         let text = problems.first().map(ToString::to_string).unwrap_or_default();
-        CliError::new(Kind::Configuration, "graph_invalid", format!("{from}: {text}"))
+        CliError::new("graph_invalid", format!("{from}: {text}"))
     })
 }
 
@@ -158,18 +157,14 @@ fn store_code(
     let read = |label: &str, runfile: &str| {
         let path = built.runfiles.join(runfile);
         std::fs::read(&path).map_err(|error| {
-            CliError::new(
-                Kind::Configuration,
-                "missing_runfile",
-                format!("{} of {label}: {error}", path.display()),
-            )
-            .hint("build again: bazel run //:databuild")
+            CliError::new("missing_runfile", format!("{} of {label}: {error}", path.display()))
+                .hint("build again: bazel run //:databuild")
         })
     };
     for program in file.programs() {
         let label = program.label;
         let manifest = CodeManifest::parse(&read(label, program.manifest)?)
-            .map_err(|error| CliError::new(Kind::Configuration, error.code(), format!("{label}: {error}")))?;
+            .map_err(|error| CliError::new(error.code(), format!("{label}: {error}")))?;
         let taken = store
             .materialize(&manifest, &|runfile: &str| built.runfiles.join(runfile))
             .map_err(|error| snapshot_error(label, &error))?;
@@ -191,6 +186,6 @@ fn store_code(
 }
 
 fn snapshot_error(label: &str, error: &SnapshotError) -> CliError {
-    CliError::new(Kind::Configuration, error.code(), format!("{label}: {error}"))
+    CliError::new(error.code(), format!("{label}: {error}"))
         .hint("run the command through Bazel again, so that it builds what is there now")
 }

@@ -1,6 +1,6 @@
 //! Ctrl-C ends the watching, never the work: the server and its jobs are in sessions of their own.
 
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::exit_code;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,7 +28,7 @@ pub fn on_ctrl_c() -> Result<(), CliError> {
     let before = unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
     if before == libc::SIG_ERR {
         let error = std::io::Error::last_os_error();
-        return Err(CliError::new(Kind::Bug, "no_signal_handler", error.to_string()));
+        return Err(CliError::new("no_signal_handler", error.to_string()));
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod tally;
 
 pub mod exit_code;
 
+use crate::errors::{exit_code_of, Kind};
 use args::{Cli, Command};
 use clap::Parser as _;
 use error::CliError;
@@ -31,7 +32,7 @@ pub fn main() -> ExitCode {
             use clap::error::ErrorKind;
             // Help and version are data. Help that nobody asked for goes to stderr.
             if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || !error.use_stderr() {
-                let code = if error.use_stderr() { exit_code::USAGE } else { exit_code::OK };
+                let code = if error.use_stderr() { exit_code_of(Kind::Invalid) } else { exit_code::OK };
                 let text = error.render();
                 if error.use_stderr() {
                     output::mutter(text.to_string());
@@ -68,6 +69,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Pools(args) => c::pools::run(&cli, args),
         Command::Apply(args) => c::apply::run(&cli, args),
         Command::Diff(args) => c::diff::run(&cli, args),
+        Command::Explain(args) => c::explain::run(&cli, args),
         Command::Why(args) => c::why::run(&cli, args),
         Command::Taint(args) => c::taint::run(&cli, args),
         Command::Untaint(args) => c::taint::run_untaint(&cli, args),

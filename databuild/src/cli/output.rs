@@ -7,8 +7,9 @@
 //! Names, keys and messages come from jobs, files and requests. None reaches a terminal as a command to it: what people
 //! read is [`shown`].
 
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::exit_code;
+use crate::errors::{exit_code_of, Kind};
 use databuild_core::keys::is_invisible;
 use indicatif::MultiProgress;
 use rustix::event::{poll, PollFd, PollFlags};
@@ -28,7 +29,7 @@ static BARS: Mutex<Option<MultiProgress>> = Mutex::new(None);
 /// A bug: it cannot be JSON.
 pub fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| CliError::new(Kind::Bug, "bad_output", error.to_string()))?;
+        .map_err(|error| CliError::new("bad_output", error.to_string()))?;
     write(&text);
     Ok(())
 }
@@ -38,8 +39,8 @@ pub fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
 /// # Errors
 /// As [`json`].
 pub fn json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| CliError::new(Kind::Bug, "bad_output", error.to_string()))?;
+    let text =
+        serde_json::to_string(value).map_err(|error| CliError::new("bad_output", error.to_string()))?;
     write(&text);
     Ok(())
 }
@@ -74,7 +75,7 @@ fn data(to: BorrowedFd<'_>, name: &str, bytes: &[u8]) {
     let text =
         format!("error[output_unwritable]: {name} cannot be written: {}\n", std::io::Error::from(error));
     let _ = put(rustix::stdio::stderr(), text.as_bytes());
-    std::process::exit(i32::from(exit_code::CONFIGURATION));
+    std::process::exit(i32::from(exit_code_of(Kind::Configuration)));
 }
 
 /// Says something beside the data, on stderr. That nobody listens is no error.

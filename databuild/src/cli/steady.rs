@@ -7,7 +7,7 @@
 use super::args::Cli;
 use super::client::Client;
 use super::connect;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::output;
 use crate::daemon::{find, Deadline, Found, NotRunning, Token};
 use serde::de::DeserializeOwned;
@@ -82,11 +82,7 @@ impl<'c> Steady<'c> {
 
     fn post_once<B: Serialize, T: DeserializeOwned>(&mut self, path: &str, body: &B) -> Result<T, CliError> {
         let key = Token::generate().map_err(|error| {
-            CliError::new(
-                Kind::Bug,
-                "no_random_numbers",
-                format!("the system gives no random numbers: {error}"),
-            )
+            CliError::new("no_random_numbers", format!("the system gives no random numbers: {error}"))
         })?;
         self.ask(|client| client.post_with_key(path, key.expose(), body))
     }
@@ -137,7 +133,7 @@ fn another(cli: &Cli, client: &Client, waits_for: WaitsFor<'_>) -> Result<Client
                         "see what it began by `databuild want list`, or give the command again",
                     ),
                 };
-                return Err(CliError::new(Kind::Unreachable, "server_stopped", message).hint(hint));
+                return Err(CliError::new("server_stopped", message).hint(hint));
             }
             // One that stops takes its file away before it ends, perhaps between the two looks that `find` takes.
             Found::None(_) if !dead => dead = true,

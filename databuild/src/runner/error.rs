@@ -74,7 +74,7 @@ pub enum RunnerError {
 
     /// The two sides speak different versions of the protocol.
     #[error(
-        "the running runner speaks protocol {theirs}, this program speaks {ours}; drain it and start again"
+        "the running runner speaks protocol {theirs}, this program speaks {ours}; end it by `databuild stop --jobs`"
     )]
     ProtocolMismatch {
         /// This program's version.

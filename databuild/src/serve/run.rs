@@ -61,7 +61,7 @@ pub enum ServeError {
     #[error("{0}")]
     System(String),
     /// The engine ended by itself.
-    #[error("the server stopped: {0}")]
+    #[error("the server cannot go on: {0}")]
     Failed(String),
 }
 
@@ -78,7 +78,7 @@ impl ServeError {
             ServeError::Engine(EngineError::Thread(_)) => "serve_failed",
             ServeError::Listen { .. } => "port_unusable",
             ServeError::System(_) => "serve_failed",
-            ServeError::Failed(_) => "server_stopped",
+            ServeError::Failed(_) => "engine_stopped",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::ErrorBody;
 use crate::engine::CommandError;
+use crate::errors::{kind_of, status_of};
 use crate::store::StoreError;
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::StatusCode;
@@ -23,9 +24,13 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ApiError {
+    /// The status follows from the code.
+    pub(super) fn new(code: &str, message: impl Into<String>) -> ApiError {
         ApiError {
-            status,
+            // What only attempts fail with is no answer to a request.
+            status: status_of(kind_of(code))
+                .and_then(|status| StatusCode::from_u16(status).ok())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             body: ErrorBody { error: code.to_owned(), message: message.into(), details: BTreeMap::new() },
         }
     }
@@ -39,15 +44,13 @@ impl ApiError {
     /// All places for requests that wait or follow are taken.
     fn too_many_waiting() -> ApiError {
         ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
             "too_many_waiting",
             "too many requests wait or follow a log already; end some, and ask again",
         )
     }
 
     pub(super) fn not_found(code: &str, what: &str, id: &str) -> ApiError {
-        ApiError::new(StatusCode::NOT_FOUND, code, format!("there is no {what} `{id}`"))
-            .with(&format!("{what}_id"), id)
+        ApiError::new(code, format!("there is no {what} `{id}`")).with(&format!("{what}_id"), id)
     }
 
     /// Why a command about a want or a run, which `what` says, was not carried out. If it is not live, `state` looks up
@@ -64,15 +67,10 @@ impl ApiError {
         match state() {
             Ok(state) => {
                 let message = format!("{id} is {state} already");
-                ApiError::new(StatusCode::CONFLICT, &format!("{what}_ended"), message)
-                    .with(&format!("{what}_id"), id)
+                ApiError::new(&format!("{what}_ended"), message).with(&format!("{what}_id"), id)
             }
             Err(unknown) => unknown,
         }
-    }
-
-    pub(super) fn invalid(code: &str, message: impl Into<String>) -> ApiError {
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
     }
 }
 
@@ -87,17 +85,7 @@ impl IntoResponse for ApiError {
 
 impl From<CommandError> for ApiError {
     fn from(error: CommandError) -> ApiError {
-        let status = match error.code() {
-            "want_not_found" | "run_not_found" | "plan_not_found" | "pool_not_found" | "trial_not_found"
-            | "unknown_key_space" => StatusCode::NOT_FOUND,
-            "graph_changed" | "graph_replaced" | "no_graph" | "plan_expired" | "plan_outdated"
-            | "trial_ended" => StatusCode::CONFLICT,
-            "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
-            "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
-            _ if matches!(error, CommandError::Store { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        let answer = ApiError::new(status, error.code(), error.to_string());
+        let answer = ApiError::new(error.code(), error.to_string());
         match error {
             CommandError::Refused(Refusal::PlanOutdated { changes, .. }) => {
                 answer.with("changes", changes.join("; "))
@@ -109,12 +97,7 @@ impl From<CommandError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
-        let status = match error {
-            StoreError::Archived { .. } | StoreError::ArchiveMissing { .. } => StatusCode::GONE,
-            StoreError::DiskFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let answer = ApiError::new(status, error.code(), error.to_string());
+        let answer = ApiError::new(error.code(), error.to_string());
         match error {
             StoreError::Archived { until, .. } => answer.with("first_seq", until.next()),
             _ => answer,
@@ -124,7 +107,7 @@ impl From<StoreError> for ApiError {
 
 impl From<databuild_core::reference::ReferenceError> for ApiError {
     fn from(error: databuild_core::reference::ReferenceError) -> ApiError {
-        ApiError::invalid(error.code(), error.to_string())
+        ApiError::new(error.code(), error.to_string())
     }
 }
 
@@ -132,7 +115,7 @@ impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> ApiError {
         match rejection.status() {
             // Well-formed JSON with other fields than ours.
-            StatusCode::UNPROCESSABLE_ENTITY => ApiError::invalid("invalid_body", rejection.body_text()),
+            StatusCode::UNPROCESSABLE_ENTITY => ApiError::new("invalid_body", rejection.body_text()),
             status => unreadable(status, rejection.body_text()),
         }
     }
@@ -147,14 +130,14 @@ impl From<BytesRejection> for ApiError {
 /// Of a body that is no JSON, or did not come whole.
 fn unreadable(status: StatusCode, message: String) -> ApiError {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(status, "body_too_large", "the body is too large"),
-        _ => ApiError::new(StatusCode::BAD_REQUEST, "bad_json", message),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new("body_too_large", "the body is too large"),
+        _ => ApiError::new("bad_json", message),
     }
 }
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> ApiError {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", rejection.body_text())
+        ApiError::new("bad_query", rejection.body_text())
     }
 }
 
@@ -172,7 +155,7 @@ mod tests {
         // Pausing, resuming, canceling and prioritizing a want, and canceling a run, can end in each of these ways.
         let cases = [
             (store("disk_full", "no space"), 507, "disk_full", "no space"),
-            (store("log_unwritable", "read-only"), 500, "log_unwritable", "read-only"),
+            (store("log_io_error", "read-only"), 500, "log_io_error", "read-only"),
             (CommandError::ShuttingDown, 503, "shutting_down", "the server is shutting down; ask again"),
             (Refusal::NoGraph.into(), 409, "no_graph", &*Refusal::NoGraph.to_string()),
             (Refusal::UnknownWant(WantId(3)).into(), 409, "want_ended", "w3 is satisfied already"),

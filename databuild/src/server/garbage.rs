@@ -6,7 +6,6 @@ use super::routes::App;
 use crate::api::{Archived, GcReply, GcRequest, HeldBy};
 use crate::engine::{self, ArchiveRequest, Swept};
 use crate::snapshot::{CodeDigest, Roots, SnapshotError};
-use axum::http::StatusCode;
 use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -31,9 +30,7 @@ pub fn write_roots(app: &App) -> Result<Roots, SnapshotError> {
 
 /// Collects; with `dry_run` only counts. Nothing is removed if the log is damaged: it says what is needed.
 pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiError> {
-    let failed = |error: SnapshotError| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string())
-    };
+    let failed = |error: SnapshotError| ApiError::new(error.code(), error.to_string());
     let events_checked = app.engine.check_log()?;
     let roots = write_roots(app).map_err(failed)?;
     let reachable: HashSet<CodeDigest> = roots.codes.into_iter().collect();

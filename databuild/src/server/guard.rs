@@ -76,7 +76,6 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let headers = request.headers();
     if !guard.host_is_ours(request.uri(), headers) {
         return ApiError::new(
-            StatusCode::FORBIDDEN,
             "bad_host",
             "the Host header is not this server's; call it as 127.0.0.1 or localhost",
         )
@@ -89,13 +88,9 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         .filter(|origin| !guard.origin_is_ours(origin));
     if let Some(foreign) = &foreign {
         if !guard.allowed_origins.contains(foreign) {
-            return ApiError::new(
-                StatusCode::FORBIDDEN,
-                "bad_origin",
-                "pages of this origin may not call the server",
-            )
-            .with("origin", foreign)
-            .into_response();
+            return ApiError::new("bad_origin", "pages of this origin may not call the server")
+                .with("origin", foreign)
+                .into_response();
         }
         if request.method() == Method::OPTIONS {
             return with_cors(StatusCode::NO_CONTENT.into_response(), foreign);
@@ -108,7 +103,6 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     }
     let response = if !open && !fits {
         ApiError::new(
-            StatusCode::UNAUTHORIZED,
             "unauthorized",
             "send `Authorization: Bearer TOKEN` with the token of .databuild/server.json",
         )

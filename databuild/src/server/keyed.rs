@@ -3,7 +3,6 @@
 use super::error::ApiError;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use axum::Json;
 use databuild_core::digest::sha256_of_texts;
 use databuild_core::event::RequestKey;
@@ -53,7 +52,6 @@ fn key(headers: &axum::http::HeaderMap) -> Result<Option<String>, ApiError> {
     match (text, values.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
         (None, _) | (_, Some(_)) => Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
             "bad_idempotency_key",
             format!("send one Idempotency-Key of 1 to {LONGEST} printable ASCII characters"),
         )),

@@ -5,7 +5,6 @@ use super::routes::App;
 use crate::runner::{AttemptFiles, AttemptName};
 use crate::system::open_left;
 use axum::body::Body;
-use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use databuild_core::ids::AttemptId;
@@ -39,7 +38,7 @@ impl Log {
         stream: &str,
     ) -> Result<Log, ApiError> {
         let name = AttemptName::new(attempt.to_string())
-            .map_err(|error| ApiError::invalid(error.code(), error.to_string()))?;
+            .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
         let files = AttemptFiles::new(app.engine.spool(), &name);
         let path = match stream {
             "stdout" => files.stdout(),
@@ -67,7 +66,6 @@ impl Log {
             )
                 .into_response()),
             _ => Err(ApiError::new(
-                StatusCode::NOT_FOUND,
                 "log_not_found",
                 format!("the log of {} is not there: it has not started, or gc removed it", self.attempt),
             )),

@@ -3,15 +3,14 @@
 use super::error::ApiError;
 use super::guard::{self, Guard};
 use super::handlers::{
-    checks, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs, server,
-    trials, wants,
+    checks, errors, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs,
+    server, trials, wants,
 };
 use super::scope::Watched;
 use crate::engine::Handle;
 use crate::snapshot;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request};
-use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
@@ -106,6 +105,8 @@ fn v1() -> Router<App> {
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/logs/{stream}", get(runs::logs))
         .route("/events", get(events::list))
+        .route("/errors", get(errors::list))
+        .route("/errors/{code}", get(errors::get))
         .route("/gc", post(server::collect_garbage))
 }
 
@@ -128,7 +129,7 @@ async fn with_readable_path(
 ) -> Response {
     match params {
         Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
-            ApiError::new(StatusCode::BAD_REQUEST, "bad_path", error.body_text()).into_response()
+            ApiError::new("bad_path", error.body_text()).into_response()
         }
         // Most paths have no such parts.
         _ => next.run(request).await,
@@ -143,13 +144,9 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", v1().route_layer(middleware::from_fn(with_readable_path)))
         .nest("/api", seed().route_layer(middleware::from_fn(with_readable_path)))
-        .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such path") })
+        .fallback(|| async { ApiError::new("not_found", "there is no such path") })
         .method_not_allowed_fallback(|| async {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "this path has no such method",
-            )
+            ApiError::new("method_not_allowed", "this path has no such method")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))

@@ -8,7 +8,6 @@ use super::routes::App;
 use crate::api::{RerunTrial, SampleTrial};
 use crate::engine::CommandError;
 use crate::store::Reader;
-use axum::http::StatusCode;
 use databuild_core::decide::{self, Refusal, SampleRequest, TrialRequest, MOST_SAMPLES};
 use databuild_core::event::{AttemptLeased, Event, OutputRecord, TrialGraph, TrialKind};
 use databuild_core::graph::{Graph, JobDigests, JobIx, Params};
@@ -31,7 +30,7 @@ fn refused(refusal: Refusal) -> ApiError {
 }
 
 fn conflict(code: &str, message: impl Into<String>) -> ApiError {
-    ApiError::new(StatusCode::CONFLICT, code, message)
+    ApiError::new(code, message)
 }
 
 /// A graph with values of parameters, as a run is made with.
@@ -52,10 +51,7 @@ pub(super) async fn sampled(
 ) -> Result<TrialRequest, ApiError> {
     let most = asked.sample.unwrap_or(DEFAULT_SAMPLES);
     if !(1..=MOST_SAMPLES).contains(&most) {
-        return Err(ApiError::invalid(
-            "bad_sample",
-            format!("`sample` is a number from 1 to {MOST_SAMPLES}"),
-        ));
+        return Err(ApiError::new("bad_sample", format!("`sample` is a number from 1 to {MOST_SAMPLES}")));
     }
     let state = current(app)?;
     let now = crate::system::now();
@@ -277,14 +273,14 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
 fn kept(folder: &str) -> Result<String, ApiError> {
     let path = std::path::Path::new(folder);
     if !path.is_absolute() {
-        return Err(ApiError::invalid("bad_folder", format!("`{folder}` is no absolute path")));
+        return Err(ApiError::new("bad_folder", format!("`{folder}` is no absolute path")));
     }
     let free = match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     };
     if !free {
-        return Err(ApiError::invalid("bad_folder", format!("`{folder}` is not an empty folder")));
+        return Err(ApiError::new("bad_folder", format!("`{folder}` is not an empty folder")));
     }
     Ok(folder.to_owned())
 }

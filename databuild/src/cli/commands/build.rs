@@ -44,6 +44,8 @@ fn build(cli: &Cli, args: &BuildArgs, client: &Client) -> Result<u8, CliError> {
     if let Some(jobs) = args.jobs {
         client.put("/api/v1/server/slots", &SlotsRequest { slots: jobs as usize })?;
     }
+    // Before anything can begin that somebody might want to interrupt.
+    interrupt::on_ctrl_c()?;
     let (want, later) = if args.no_daemon {
         // Nobody has another server like this one.
         (client.post(WANTS, &request(args, PRIVATE_SOURCE))?, None)

@@ -2,7 +2,7 @@
 
 use super::super::args::{CancelArgs, Cli};
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::{RunDetail, TrialDetail, WantDetail};
 use databuild_core::ids::{RunId, TrialId, WantId};
@@ -15,12 +15,8 @@ pub fn run(cli: &Cli, args: &CancelArgs) -> Result<u8, CliError> {
     let is_want = args.id.parse::<WantId>().is_ok();
     let is_trial = args.id.parse::<TrialId>().is_ok();
     if !is_want && !is_trial && args.id.parse::<RunId>().is_err() {
-        return Err(CliError::new(
-            Kind::Usage,
-            "bad_id",
-            format!("`{}` is neither a want, a run nor a trial", args.id),
-        )
-        .hint("write w3 for a want, r12 for a run, t3 for a trial"));
+        return Err(CliError::new("bad_id", format!("`{}` is neither a want, a run nor a trial", args.id))
+            .hint("write w3 for a want, r12 for a run, t3 for a trial"));
     }
     let client = connect::connect(cli)?;
     if is_want {

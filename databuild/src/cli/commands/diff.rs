@@ -4,7 +4,7 @@
 
 use super::super::args::{Cli, DiffArgs};
 use super::super::client::Client;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::graph::{self, BuiltGraph};
 use super::super::{connect, exit_code, output, paths};
 use crate::api::{
@@ -38,7 +38,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
     let head = match &args.head {
         Some(path) => BuiltGraph::read(path)?,
         None => graph::find()?.ok_or_else(|| {
-            CliError::new(Kind::Usage, "no_head", "this program has no graph beside it")
+            CliError::new("no_head", "this program has no graph beside it")
                 .hint("run it through Bazel, or name a graph file: --head FILE")
         })?,
     };
@@ -126,12 +126,12 @@ fn base(cli: &Cli, text: Option<&str>) -> Result<Base, CliError> {
         }
         Some(text) => {
             let message = format!("`{text}` is neither a graph file nor the id of a graph");
-            return Err(CliError::new(Kind::Usage, "bad_base", message));
+            return Err(CliError::new("bad_base", message));
         }
     };
     let client = connect::attach(cli)?;
     let content = String::from_utf8(client.bytes(&path)?.to_vec())
-        .map_err(|error| CliError::new(Kind::Bug, "bad_answer", error.to_string()))?;
+        .map_err(|error| CliError::new("bad_answer", error.to_string()))?;
     Ok(Base::Server(client, content))
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::args::{Cli, InvokeArgs};
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::steady::post_once;
 use crate::api::{InvokeJob, WantDetail};
@@ -18,7 +18,7 @@ pub fn run(cli: &Cli, args: &InvokeArgs) -> Result<u8, CliError> {
     for (name, value) in &args.params {
         if params.insert(name.clone(), value.clone()).is_some() {
             let message = format!("parameter `{name}` is given twice");
-            return Err(CliError::new(Kind::Usage, "param_twice", message).hint("give each one value"));
+            return Err(CliError::new("param_twice", message).hint("give each one value"));
         }
     }
     let client = connect::connect(cli)?;

@@ -3,7 +3,7 @@
 use super::super::args::{ChangeKeysArgs, Cli, KeysArgs, KeysCommand};
 use super::super::client::Client;
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::exit_code;
 use super::super::output::{self, Table};
 use super::super::paths;
@@ -90,7 +90,7 @@ fn change(cli: &Cli, args: &ChangeKeysArgs, verb: &str) -> Result<u8, CliError> 
     }
     if keys.is_empty() {
         let message = "name at least one key, or a file of keys with --file";
-        return Err(CliError::new(Kind::Usage, "no_keys", message));
+        return Err(CliError::new("no_keys", message));
     }
     let client = connect::connect(cli)?;
     let body = KeysRequest { keys, dry_run: args.dry_run, by: Some(user()) };
@@ -125,7 +125,7 @@ fn read_keys(file: &Path) -> Result<Vec<String>, CliError> {
         std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
     };
     let at = file.display();
-    read.map_err(|error| CliError::new(Kind::Usage, "bad_key_file", format!("{at}: {error}")))?;
+    read.map_err(|error| CliError::new("bad_key_file", format!("{at}: {error}")))?;
     let mut keys = Vec::new();
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     for (ix, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -138,7 +138,7 @@ fn read_keys(file: &Path) -> Result<Vec<String>, CliError> {
             Err(_) => {
                 let shown = databuild_core::keys::shown(&line.escape_ascii().to_string());
                 let message = format!("{at}, line {}: `{shown}` cannot be a key: it is not UTF-8", ix + 1);
-                return Err(CliError::new(Kind::Usage, "bad_key", message));
+                return Err(CliError::new("bad_key", message));
             }
         }
     }

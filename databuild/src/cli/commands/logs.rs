@@ -3,7 +3,7 @@
 use super::super::args::{Cli, LogsArgs};
 use super::super::client::Client;
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::RunDetail;
 
@@ -74,7 +74,7 @@ fn follow_all(
             .into_iter()
             .map(|(client, stream, path, sink)| scope.spawn(move || follow(&client, &path, stream, sink)))
             .collect();
-        let panicked = || CliError::new(Kind::Bug, "panicked", "following a log panicked");
+        let panicked = || CliError::new("panicked", "following a log panicked");
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
     });
     ends.into_iter().collect::<Result<(), CliError>>()?;

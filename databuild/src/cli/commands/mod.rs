@@ -8,6 +8,7 @@ pub mod cancel;
 pub mod checks;
 pub mod completion;
 pub mod diff;
+pub mod explain;
 pub mod gc;
 pub mod invoke;
 pub mod keys;

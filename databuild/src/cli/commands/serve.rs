@@ -2,7 +2,7 @@
 
 use super::super::args::{Cli, RunnerArgs, ServeArgs};
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::exit_code;
 use crate::daemon::ReadyPipe;
 use crate::runner;
@@ -46,14 +46,14 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
     };
     serve(&state, &options, ready)
         .map(|()| exit_code::OK)
-        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+        .map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
 /// Goes on as the stored copy of this program, which no build replaces or removes, and by whose digest
 /// clients see that the server is of their own build.
 fn run_from_store() -> Result<(), CliError> {
     let stored = connect::program(&connect::store()?)?;
-    let bug = |error: std::io::Error| CliError::new(Kind::Bug, "no_program", error.to_string());
+    let bug = |error: std::io::Error| CliError::new("no_program", error.to_string());
     if std::env::current_exe().map_err(bug)? == stored.canonicalize().map_err(bug)? {
         return Ok(());
     }
@@ -72,5 +72,5 @@ pub fn run_runner(args: &RunnerArgs) -> Result<u8, CliError> {
     let own = runner::RunnerArgs::new(&args.spool, &args.socket);
     runner::main(runner::RunnerArgs { private: args.private, ..own })
         .map(|()| exit_code::OK)
-        .map_err(|error| CliError::new(Kind::Unreachable, error.code(), error.to_string()))
+        .map_err(|error| CliError::new(error.code(), error.to_string()))
 }

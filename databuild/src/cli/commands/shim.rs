@@ -2,7 +2,7 @@
 
 use super::super::args::{Cli, ShimArgs};
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::{exit_code, output};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -20,24 +20,21 @@ pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
     connect::connect(cli)?;
     let workspace = connect::workspace(cli)?;
     let program = std::env::current_exe()
-        .map_err(|error| CliError::new(Kind::Bug, "no_program", error.to_string()))
+        .map_err(|error| CliError::new("no_program", error.to_string()))
         .and_then(|path| {
-            connect::store()?
-                .binary(&path)
-                .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))
+            connect::store()?.binary(&path).map_err(|error| CliError::new(error.code(), error.to_string()))
         })?;
     let path = args.path.clone().unwrap_or_else(|| workspace.path().join("databuild"));
     if path.is_dir() {
-        return Err(CliError::new(Kind::Usage, "shim_is_folder", format!("{} is a folder", path.display()))
+        return Err(CliError::new("shim_is_folder", format!("{} is a folder", path.display()))
             .hint("name another file: databuild shim PATH"));
     }
     let enter = std::env::var("DATABUILD_ENTER").ok();
-    let unwritable = |error: std::io::Error| {
-        CliError::new(Kind::Configuration, "shim_unwritable", format!("{}: {error}", path.display()))
-    };
+    let unwritable =
+        |error: std::io::Error| CliError::new("shim_unwritable", format!("{}: {error}", path.display()));
     if !args.force && !is_ours_or_absent(&path).map_err(unwritable)? {
         let message = format!("{} exists, and `databuild shim` did not write it", path.display());
-        return Err(CliError::new(Kind::Usage, "shim_exists", message)
+        return Err(CliError::new("shim_exists", message)
             .hint("name another file: databuild shim PATH")
             .hint("or replace it: databuild shim --force"));
     }

@@ -3,7 +3,7 @@
 use super::super::args::{Cli, StopArgs};
 use super::super::client::Client;
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{find, owner, DaemonError, Deadline, Found, StateDir};
@@ -44,14 +44,14 @@ pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
 /// Whether a runner left its record, and so may have jobs.
 fn has_runner(cli: &Cli) -> Result<bool, CliError> {
     let state = StateDir::open(&connect::workspace(cli)?)
-        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
+        .map_err(|error| CliError::new(error.code(), error.to_string()))?;
     Ok(state.is_some_and(|state| state.spool().join("runner.json").exists()))
 }
 
 /// Ends a server that owns the workspace and does not answer: one that hangs while it starts, for example.
 fn terminate_owner(cli: &Cli) -> Result<Option<u32>, CliError> {
     let state = StateDir::open(&connect::workspace(cli)?)
-        .map_err(|error| CliError::new(Kind::Configuration, error.code(), error.to_string()))?;
+        .map_err(|error| CliError::new(error.code(), error.to_string()))?;
     let Some(state) = state else { return Ok(None) };
     let Some(process) = owner(&state)? else {
         return match find(&state, Client::probe)? {
@@ -65,7 +65,6 @@ fn terminate_owner(cli: &Cli) -> Result<Option<u32>, CliError> {
     match gone {
         Ok(true) => Ok(Some(process.pid)),
         _ => Err(CliError::new(
-            Kind::Unreachable,
             "server_stays",
             format!("the server (pid {}) neither answers nor ends", process.pid),
         )
@@ -85,7 +84,6 @@ pub fn stop(client: &Client, info: &crate::daemon::ServerInfo, stop_jobs: bool) 
     match info.process().wait_exit(&Deadline::after(PATIENCE)) {
         Ok(true) => Ok(()),
         _ => Err(CliError::new(
-            Kind::Unreachable,
             "server_stays",
             format!("the server (pid {}) did not stop within {} s", info.pid, PATIENCE.as_secs()),
         )

@@ -3,7 +3,7 @@
 use super::super::args::{Cli, CompareArgs, RerunArgs, TrialsArgs, VerifyArgs};
 use super::super::client::Client;
 use super::super::connect;
-use super::super::error::{CliError, Kind};
+use super::super::error::CliError;
 use super::super::output::{self, Table};
 use super::super::steady::Steady;
 use super::super::{exit_code, interrupt};
@@ -52,15 +52,14 @@ pub fn rerun(cli: &Cli, args: &RerunArgs) -> Result<u8, CliError> {
     if !args.exact {
         let message =
             "`rerun` only repeats a run exactly as it was, and publishes nothing: give it `--exact`";
-        return Err(CliError::new(Kind::Usage, "not_exact", message)
+        return Err(CliError::new("not_exact", message)
             .hint("to make its partitions anew, `build` them with `--refresh all`, or `invoke` their job"));
     }
     let keep = match &args.keep {
         None => None,
         Some(folder) => {
-            let absolute = std::path::absolute(folder).map_err(|error| {
-                CliError::new(Kind::Usage, "bad_folder", format!("`{}`: {error}", folder.display()))
-            })?;
+            let absolute = std::path::absolute(folder)
+                .map_err(|error| CliError::new("bad_folder", format!("`{}`: {error}", folder.display())))?;
             Some(absolute.to_string_lossy().into_owned())
         }
     };

@@ -8,7 +8,7 @@ use crate::api::{
 use crate::engine::Registration;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::{header, StatusCode};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use std::collections::BTreeMap;
@@ -24,8 +24,7 @@ pub async fn register(
     let Json(RegisterRequest { content, sources, inherited, code_store }) = body?;
     if let Some(other) = code_store.filter(|root| !is_ours(&app, root)) {
         return Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "code_store_differs",
+"code_store_differs",
             format!(
                 "the code was stored in {other}, and the server looks for it in {}: set XDG_CACHE_HOME and HOME as for \
                  the server, or start it anew (databuild stop)",
@@ -37,9 +36,9 @@ pub async fn register(
     let sweeper = app.clone();
     super::blocking(move || {
         // Before anything relies on the new snapshots: another workspace's gc must not take them.
-        crate::server::write_roots(&sweeper).map(drop).map_err(|error| {
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string())
-        })
+        crate::server::write_roots(&sweeper)
+            .map(drop)
+            .map_err(|error| ApiError::new(error.code(), error.to_string()))
     })
     .await?;
     Ok(Json(RegisterReply { graph: graph.to_string(), changed }))
@@ -57,7 +56,7 @@ fn is_ours(app: &App, root: &str) -> bool {
 /// # Errors
 /// No graph.
 pub async fn current(State(app): State<App>) -> Result<Response, ApiError> {
-    let none = || ApiError::new(StatusCode::NOT_FOUND, "no_graph", "no graph is registered yet");
+    let none = || ApiError::new("no_graph", "no graph is registered yet");
     let id = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.clone()).ok_or_else(none)?;
     let content = app.engine.reader().blob(&id.0)?.value.ok_or_else(none)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], content).into_response())

@@ -7,7 +7,6 @@ use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
 use crate::engine::CommandError;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::Json;
 use databuild_core::decide::{self, Input, KeyCounts, KeyRequest, Reply};
 use databuild_core::range_set::Key;
@@ -20,7 +19,7 @@ use serde::Deserialize;
 pub async fn spaces(State(app): State<App>) -> Result<Json<Page<KeySpaceRow>>, ApiError> {
     let state = &app.engine.snapshot().state;
     let Some(registered) = &state.graph else {
-        return Err(ApiError::new(StatusCode::CONFLICT, "no_graph", "no graph is registered yet"));
+        return Err(ApiError::new("no_graph", "no graph is registered yet"));
     };
     let graph = &registered.graph;
     let row = |(space, holders): (&str, Vec<_>)| {

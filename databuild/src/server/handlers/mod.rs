@@ -1,6 +1,7 @@
 //! One file for each noun of the API.
 
 pub mod checks;
+pub mod errors;
 pub mod events;
 pub mod graphs;
 pub mod inventory;
@@ -16,6 +17,7 @@ pub mod trials;
 pub mod wants;
 
 use super::error::ApiError;
+use crate::engine::CommandError;
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word;
 use jiff::Timestamp;
@@ -28,9 +30,8 @@ const MAX_LIMIT: usize = 1000;
 /// A cursor is the id of the last row of the page before.
 fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, ApiError> {
     text.map(|text| {
-        text.parse().map_err(|_| {
-            ApiError::invalid("bad_cursor", "the cursor is not one of ours; take it from `next`")
-        })
+        text.parse()
+            .map_err(|_| ApiError::new("bad_cursor", "the cursor is not one of ours; take it from `next`"))
     })
     .transpose()
 }
@@ -49,14 +50,14 @@ fn class(text: Option<&str>) -> Result<PriorityClass, ApiError> {
 
 /// The value of a word that a client sent, if it did.
 fn word<W: Word>(code: &'static str, text: Option<&str>) -> Result<Option<W>, ApiError> {
-    let value = |text| W::of_word(text).ok_or_else(|| ApiError::invalid(code, W::unknown(text)));
+    let value = |text| W::of_word(text).ok_or_else(|| ApiError::new(code, W::unknown(text)));
     text.map(value).transpose()
 }
 
 fn instant(text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
     text.map(|text| {
         text.parse().map_err(|_| {
-            ApiError::invalid("bad_time", format!("`{text}` is no instant such as 2026-01-31T08:00:00Z"))
+            ApiError::new("bad_time", format!("`{text}` is no instant such as 2026-01-31T08:00:00Z"))
         })
     })
     .transpose()
@@ -66,11 +67,5 @@ fn instant(text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| {
-        ApiError::new(
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the request's work panicked; see the server's log",
-        )
-    })?
+    tokio::task::spawn_blocking(work).await.map_err(CommandError::from)?
 }

@@ -8,7 +8,6 @@ use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
 use crate::engine::Planned;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::Json;
 use databuild_core::state::State as BuildState;
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use serde::Deserialize;
 pub(super) fn state_now(app: &App) -> Result<BuildState, ApiError> {
     let mut state = BuildState::clone(&app.engine.snapshot().state);
     if state.graph.is_none() {
-        return Err(ApiError::new(StatusCode::CONFLICT, "no_graph", "no graph is registered yet"));
+        return Err(ApiError::new("no_graph", "no graph is registered yet"));
     }
     state.advance(crate::system::now());
     Ok(state)
@@ -55,10 +54,7 @@ pub async fn list(
     let Query(query) = query?;
     let mut state = state_now(&app)?;
     let reference = query.reference.ok_or_else(|| {
-        ApiError::invalid(
-            "no_reference",
-            "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets",
-        )
+        ApiError::new("no_reference", "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets")
     })?;
     let wanted: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
     let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);

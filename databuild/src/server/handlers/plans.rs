@@ -33,7 +33,7 @@ pub async fn create(
     let refresh = refresh(body.refresh.as_deref())?;
     let as_of = instant(body.as_of.as_deref())?;
     if body.expires_seconds == Some(0) {
-        return Err(ApiError::invalid("bad_expiry", "a plan cannot expire after 0 seconds"));
+        return Err(ApiError::new("bad_expiry", "a plan cannot expire after 0 seconds"));
     }
     let (plan, kept) = if body.save.unwrap_or(true) {
         let request = decide::PlanRequest {

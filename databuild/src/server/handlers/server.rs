@@ -79,7 +79,7 @@ pub async fn set_slots(
 ) -> Result<StatusCode, ApiError> {
     let Json(SlotsRequest { slots }) = body?;
     if slots == 0 {
-        return Err(ApiError::invalid("bad_slots", "at least one attempt must be able to run"));
+        return Err(ApiError::new("bad_slots", "at least one attempt must be able to run"));
     }
     app.engine.submit(Input::SetSlots(slots)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -94,9 +94,9 @@ pub async fn shutdown(
     body: Result<Json<ShutdownRequest>, JsonRejection>,
 ) -> Result<StatusCode, ApiError> {
     let Json(ShutdownRequest { stop_jobs }) = body?;
-    app.shutdown.send(stop_jobs).map_err(|_| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the server is shutting down")
-    })?;
+    app.shutdown
+        .send(stop_jobs)
+        .map_err(|_| ApiError::new("shutting_down", "the server is shutting down"))?;
     Ok(StatusCode::ACCEPTED)
 }
 

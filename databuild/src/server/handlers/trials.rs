@@ -42,7 +42,7 @@ pub async fn create(
     };
     let id = match app.engine.submit(Input::CreateTrial(Box::new(request))).await? {
         Reply::Trial(id) => id,
-        _ => return Err(CommandError::ShuttingDown.into()),
+        other => return Err(CommandError::wrong_reply(&other).into()),
     };
     // From here on another workspace's collector spares the code of then. Until then its age did; what is gone
     // nevertheless makes the run fail, which says so.
