@@ -11,6 +11,51 @@ load(":transitions.bzl", "fixed_transition")
 
 _EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
+# Names of dimensions are keyword arguments of `dep` and holes in arguments of jobs, where these mean something else or
+# cannot be written.
+_RESERVED = [
+    "after_end",
+    "before_start",
+    "dataset",
+    "input",
+    "param",
+    "path",
+] + [
+    "and",
+    "as",
+    "assert",
+    "async",
+    "await",
+    "break",
+    "class",
+    "continue",
+    "def",
+    "del",
+    "elif",
+    "else",
+    "except",
+    "finally",
+    "for",
+    "from",
+    "global",
+    "if",
+    "import",
+    "in",
+    "is",
+    "lambda",
+    "load",
+    "nonlocal",
+    "not",
+    "or",
+    "pass",
+    "raise",
+    "return",
+    "try",
+    "while",
+    "with",
+    "yield",
+]
+
 def _is_identifier(text):
     if not text or not (text[0].islower() and text[0].isalpha()):
         return False
@@ -40,6 +85,8 @@ def _dataset_impl(ctx):
     for dim in dims:
         if not _is_identifier(dim["name"]):
             problems.append("dims: `%s` is no name of a dimension; use a-z, 0-9 and _, beginning with a letter" % dim["name"])
+        elif dim["name"] in _RESERVED:
+            problems.append("dims: `%s` cannot be the name of a dimension, since `dep(...)` or arguments of jobs could not name it; choose another, such as `%s_key`" % (dim["name"], dim["name"]))
     observe = json.decode(ctx.attr.observe)
     if ctx.attr.external and not ctx.attr.path and not observe and not ctx.attr.problems:
         problems.append("an external dataset needs `path`, whose files' content is its data version, or `observe = observe.glob(...)`, `observe.http(...)` or `observe.program(...)`")

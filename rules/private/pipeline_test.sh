@@ -45,7 +45,9 @@ same() {
   elif ! cmp -s "$1" "$2"; then
     echo "FAIL $label: $3 is not as expected (- expected, + actual)" >&2
     diff -u "$1" "$2" | tail -n +3 | head -n 100 >&2 || true
-    if [ -n "$kept" ] && mkdir -p "$kept/$(dirname "$3")" && cp -L "$2" "$kept/$3"; then
+    if [ -n "${TEST_UNDECLARED_OUTPUTS_ZIP:-}" ] && ! command -v zip >/dev/null; then
+      echo "  to keep what came out, install zip or give --nozip_undeclared_test_outputs to Bazel" >&2
+    elif [ -n "$kept" ] && mkdir -p "$kept/$(dirname "$3")" && cp -L "$2" "$kept/$3"; then
       # As Bazel leaves it: packed, unless it is told otherwise.
       packed=${TEST_UNDECLARED_OUTPUTS_ZIP:+/outputs.zip}
       echo "  what came out is $3 in bazel-testlogs/$(echo "$label" | sed 's|^//||; s|^:||; s|:|/|')/test.outputs$packed" >&2

@@ -34,6 +34,14 @@ _DATASETS = {
         dict(dims = {"Date-1": _DAYS}),
         "dims: `Date-1` is no name of a dimension; use a-z, 0-9 and _",
     ),
+    "reserved_dimension_name": (
+        dict(dims = {"path": _DAYS}),
+        "dims: `path` cannot be the name of a dimension, since `dep(...)` or arguments of jobs could not name it",
+    ),
+    "keyword_as_dimension_name": (
+        dict(dims = {"class": _DAYS}),
+        "dims: `class` cannot be the name of a dimension",
+    ),
     "bad_dimension_type": (
         dict(dims = {"date": "2010-01-01"}),
         "dims: `date` is \"2010-01-01\"; write a key space",

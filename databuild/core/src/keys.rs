@@ -89,6 +89,16 @@ pub fn shown(text: &str) -> String {
     format!("{}{more}", start.escape_debug())
 }
 
+/// A text as one word of a shell's command line.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Why a text names no key, no set of keys or no key space.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -177,7 +187,7 @@ pub enum KeyError {
         some: Vec<String>,
     },
     /// A dynamic key that was retired.
-    #[error("`{text}` is retired in the key space `{space}`; bring it back with `databuild keys add {space} {text}`")]
+    #[error("`{text}` is retired in the key space `{space}`; bring it back with `databuild keys add {space} {}`", shell_word(.text))]
     RetiredKey {
         /// What was given.
         text: String,

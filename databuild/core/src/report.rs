@@ -75,6 +75,12 @@ pub enum ReportError {
         /// From 1.
         line: usize,
     },
+    /// Not JSON.
+    #[error("line {line} of the report is no JSON; write one JSON object on each line")]
+    NoJson {
+        /// Counted from 1.
+        line: usize,
+    },
     /// Not a JSON object of a known type.
     #[error("line {line} of the report cannot be read: {problem}")]
     Malformed {
@@ -195,8 +201,12 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
         expected.iter().enumerate().map(|(ix, output)| (output.partition.as_str(), ix)).collect();
     for line in lines(bytes) {
         let (number, text) = line?;
-        let line: Line = serde_json::from_str(text)
-            .map_err(|e| ReportError::Malformed { line: number, problem: e.to_string() })?;
+        let line: Line = serde_json::from_str(text).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => {
+                ReportError::Malformed { line: number, problem: error.to_string() }
+            }
+            _ => ReportError::NoJson { line: number },
+        })?;
         match line {
             Line::Progress {} => {}
             Line::MissingInput { partition } => report.missing.push(partition),
@@ -344,7 +354,7 @@ mod tests {
     fn refuses_what_it_cannot_believe() {
         let two = expected(&["a", "b"]);
         let cases: [(&[u8], &str); 6] = [
-            (b"not json", "line 1 of the report cannot be read"),
+            (b"not json", "line 1 of the report is no JSON; write one JSON object on each line"),
             (b"\n[1]", "line 2 of the report cannot be read"),
             (b"\xff\xfe", "line 1 of the report is not UTF-8"),
             (br#"{"type":"done"}"#, "does not say which output"),

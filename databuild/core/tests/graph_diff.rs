@@ -2,7 +2,7 @@
 
 mod support;
 
-use databuild_core::decide::{impact, Impact};
+use databuild_core::decide::Impact;
 use databuild_core::event::Refresh;
 use databuild_core::graph::diff::{diff, Change};
 use databuild_core::graph::file::{
@@ -10,6 +10,7 @@ use databuild_core::graph::file::{
 };
 use std::collections::BTreeMap;
 use support::graphs::{days, reads, GraphSpec};
+use support::impact_of;
 use support::workspace::Workspace;
 
 /// `raw` -> `a` -> `b`, by day; `c` has nothing to do with them.
@@ -125,7 +126,7 @@ fn what_would_be_stale_is_counted_downstream_included_and_nothing_is_registered(
     // Stale already, so not for the graph: `b` of this day, and `a`.
     workspace.observe("raw/date=2010-01-02", "r2");
     let of = |head: GraphSpec| -> BTreeMap<String, (u64, u64, u64)> {
-        let found = impact(&workspace.core.state, head.registration(), workspace.now).unwrap();
+        let found = impact_of(&workspace.core.state, head.registration(), workspace.now);
         let counts = |impact: Impact| (impact.stale, impact.downstream, impact.lost);
         found.into_iter().map(|(name, impact)| (name, counts(impact))).collect()
     };

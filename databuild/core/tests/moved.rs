@@ -522,9 +522,8 @@ fn a_diff_tells_what_was_moved() {
     assert_eq!(changes, expected);
     // Nor does it count as stale.
     let workspace = built();
-    let stale = |head: &GraphSpec| {
-        databuild_core::decide::impact(&workspace.core.state, head.registration(), workspace.now).unwrap()
-    };
+    let stale =
+        |head: &GraphSpec| support::impact_of(&workspace.core.state, head.registration(), workspace.now);
     assert!(stale(&after()).is_empty());
     let names: Vec<_> = stale(&after().code("load", "newer")).into_keys().collect();
     assert_eq!(names, ["report", "sales"]);

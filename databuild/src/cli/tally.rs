@@ -156,7 +156,7 @@ impl Tally {
             // Nothing ran that could be tried again.
             None => return format!("databuild why {want}"),
         };
-        look + "; build again to retry"
+        look + "; fix the cause, then build again"
     }
 }
 
@@ -214,11 +214,14 @@ mod tests {
             "4 partitions built, 1 run failed, 2 partitions skipped in 1.0 s"
         );
         assert!(one.result(true, "stale", 2, "1.0 s").ends_with(", 2 partitions left out in 1.0 s"));
-        assert_eq!(one.more("w1"), "databuild logs r3; build again to retry");
+        assert_eq!(one.more("w1"), "databuild logs r3; fix the cause, then build again");
 
         let two = told(&[("failed", None, "r3"), ("retry", None, "r5"), ("failed", None, "r4")]);
         assert_eq!(two.result(false, "stale", 0, "1.0 s"), "0 partitions built, 2 runs failed in 1.0 s");
-        assert_eq!(two.more("w1"), "databuild runs --state failed; databuild logs r3; build again to retry");
+        assert_eq!(
+            two.more("w1"),
+            "databuild runs --state failed; databuild logs r3; fix the cause, then build again"
+        );
     }
 
     #[test]

@@ -6,9 +6,9 @@ use super::blanks::Blanks;
 use super::collect::EMPTY_VERSION;
 use super::observers::Observers;
 use crate::publish::{self, FileState, StatMark};
-use databuild_core::decide::{Refusal, Sighting, Sightings};
+use databuild_core::decide::{self, Refusal, Sighting, Sightings};
 use databuild_core::event::Refresh;
-use databuild_core::graph::{DatasetIx, Graph, Observe};
+use databuild_core::graph::{DatasetIx, Graph, Observe, Registered};
 use databuild_core::observation::Look;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{self};
@@ -85,6 +85,25 @@ pub(super) fn look_at_named(state: &State, partitions: &[String], observers: &Ob
         sets.entry(ix).or_insert_with(|| PartitionSet::empty(graph.dataset(ix).shape)).insert(&key);
     }
     look_at(state, &sets.into_iter().collect::<Vec<_>>(), observers, false)
+}
+
+/// Looks at external data that the graph of this state reads for what is built, and of which the state says nothing: it is
+/// new there, or the graph `before` had it in another place. The rest counts as it was last seen.
+pub(super) fn look_at_new(state: &State, before: &Registered, observers: &Observers) -> Sightings {
+    let graph = state.graph();
+    let matters = planner::closure_with_gone(state, &decide::built(state), Refresh::Stale, &[]);
+    let external = graph.datasets().filter(|(_, dataset)| dataset.external);
+    let new = external.map(|(ix, _)| {
+        let relevant = relevant(graph, &matters, ix);
+        let earlier = graph.counterpart(ix, &before.graph);
+        match earlier.and_then(|earlier| state.same_place(before, earlier)) {
+            Some(_) => (ix, relevant.subtract(&state.dataset(ix).present)),
+            None => (ix, relevant),
+        }
+    });
+    let new: Vec<_> = new.filter(|(_, set)| !set.is_empty()).collect();
+    let looked = look_at(state, &new, observers, false);
+    Sightings { graph: Some(state.registered().id.clone()), ..looked }
 }
 
 /// What was seen to be gone.

@@ -198,9 +198,11 @@ impl Handle {
             inherited: inherited_digests(&graph, inherited),
             sources: BTreeMap::new(),
         };
-        let found = decide::impact(&state, event, crate::system::now())
-            .map_err(|error| Refusal::BadGraph(error.to_string()))?;
-        Ok((found, state.seq.0))
+        let now = crate::system::now();
+        let after =
+            decide::under(&state, event, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
+        let seen = super::files::look_at_new(&after, state.registered(), &self.observers);
+        Ok((decide::impact(&state, after, seen, now), state.seq.0))
     }
 
     /// Looks at files, and submits what follows from what was seen. If another graph was registered meanwhile, it looks

@@ -391,6 +391,40 @@ impl Bench {
     }
 }
 
+/// What another graph would make stale, by its datasets.
+fn impact(bench: &Bench, head: &str) -> Vec<String> {
+    bench
+        .starter
+        .shared
+        .publish(Snapshot { state: Arc::new(bench.core.state.clone()), ..Snapshot::of(&bench.core) });
+    let (found, _) = bench.handle().impact(head.to_owned(), &BTreeMap::new()).unwrap();
+    let stale = found.into_iter().filter(|(_, impact)| impact.stale > 0);
+    stale.map(|(dataset, _)| dataset).collect()
+}
+
+#[test]
+fn what_another_graph_would_read_is_looked_at_before_anybody_is_told_what_is_stale() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    assert_eq!(bench.build("top"), [SUCCESS, SUCCESS]);
+    assert!(impact(&bench, &graph(file())).is_empty());
+    // It lies elsewhere, with other content; then with the same.
+    let elsewhere = graph(dataset("raw", true, Some("in/other"), Value::Null));
+    fs::write(bench.root().join("in/other"), "B").unwrap();
+    assert_eq!(impact(&bench, &elsewhere), ["out"]);
+    fs::write(bench.root().join("in/other"), "A").unwrap();
+    assert!(impact(&bench, &elsewhere).is_empty());
+    // A job reads one that nobody read before.
+    let mut more: Value = serde_json::from_str(&graph(file())).unwrap();
+    let extra = dataset("extra", true, Some("in/extra"), Value::Null);
+    more["datasets"].as_array_mut().unwrap().insert(0, extra);
+    let input =
+        json!({"name": "extra", "dataset": "extra", "dims": [], "before_start": "fail", "after_end": "fail"});
+    more["jobs"][0]["inputs"].as_array_mut().unwrap().insert(0, input);
+    fs::write(bench.root().join("in/extra"), "E").unwrap();
+    assert_eq!(impact(&bench, &more.to_string()), ["out"]);
+}
+
 fn write(root: &Path, content: &str) {
     // As an editor or a checkout does it: another file takes the name.
     let new = root.join("raw.new");

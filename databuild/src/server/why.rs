@@ -419,6 +419,9 @@ fn cause(
     used: &Used,
 ) -> Result<WhyCause, StoreError> {
     let mut cause = plain(verdict.code(), verdict.phrase());
+    if let Some(message) = of_sibling(state, job, (ix, key), verdict) {
+        return Ok(WhyCause { message, ..cause });
+    }
     match verdict {
         Verdict::CodeChanged => {
             // Its code as it counts: what was accepted since it was made is no change any more.
@@ -462,6 +465,37 @@ fn cause(
         _ => {}
     }
     Ok(cause)
+}
+
+/// What to say if a verdict is not about this output but about another one of the same run: they are made together.
+fn of_sibling(
+    state: &State,
+    job: JobIx,
+    (ix, key): (DatasetIx, &PartitionKey),
+    verdict: Verdict,
+) -> Option<String> {
+    let key_shape = state.graph().dataset(ix).shape;
+    let is_about = |output: DatasetIx| {
+        let facts = state.dataset(output);
+        match verdict {
+            Verdict::Vanished => facts.vanished.contains(key),
+            Verdict::Missing => !facts.present.contains(key),
+            Verdict::Altered => facts.altered.contains(key),
+            Verdict::Tainted => facts.tainted.set(key_shape).contains(key),
+            _ => true,
+        }
+    };
+    if is_about(ix) {
+        return None;
+    }
+    let sibling = state.graph().job(job).outputs.iter().copied().find(|output| is_about(*output))?;
+    let sibling = format!("{}, which the same run makes,", state.partition_text(sibling, key));
+    Some(match verdict {
+        Verdict::Vanished => format!("the file of {sibling} is gone"),
+        Verdict::Missing => format!("{sibling} was never built"),
+        Verdict::Altered => format!("the file of {sibling} was changed by somebody else"),
+        _ => format!("{sibling} was tainted"),
+    })
 }
 
 /// Values of parameters with which a partition was made and that are not the defaults of its job of then.

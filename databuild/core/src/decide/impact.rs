@@ -1,6 +1,7 @@
 //! What another graph would make stale: two plans over all that is there, under the graph of now and
 //! under the other one. Nothing is recorded; the other graph is folded into a copy.
 
+use super::{Core, Input, Sightings};
 use crate::event::{Event, GraphRegistered, Record, Refresh};
 use crate::graph::DatasetIx;
 use crate::partition_set::PartitionSet;
@@ -20,20 +21,28 @@ pub struct Impact {
     pub lost: u64,
 }
 
-/// Partitions of `state` that are there and current and would not be under another graph, by dataset; and those that it
-/// would know nothing of, by their dataset of now.
+/// The state as it would be if another graph was registered.
 ///
 /// # Errors
 /// The graph cannot be read.
-pub fn impact(
-    state: &State,
-    graph: GraphRegistered,
-    now: Timestamp,
-) -> Result<BTreeMap<String, Impact>, FoldError> {
-    let mut before = state.clone();
-    before.advance(now);
-    let mut after = before.clone();
+pub fn under(state: &State, graph: GraphRegistered, now: Timestamp) -> Result<State, FoldError> {
+    let mut after = state.clone();
+    after.advance(now);
     after.apply(&Record { at: now, event: Event::GraphRegistered(graph) })?;
+    Ok(after)
+}
+
+/// Partitions of `before` that are there and current and are not in `after`, which has another graph ([`under`]), by
+/// dataset; and those that it knows nothing of, by their dataset of now. `seen` are data that only the other graph reads.
+#[must_use]
+pub fn impact(before: &State, after: State, seen: Sightings, now: Timestamp) -> BTreeMap<String, Impact> {
+    let mut before = before.clone();
+    before.advance(now);
+    let mut core = Core::new(0);
+    core.state = after;
+    // A copy of its own, of which nothing is recorded. What it refuses is not seen.
+    let _ = core.decide(Input::Sightings(seen), now);
+    let mut after = core.state;
     let old = stale(&mut before);
     let new = stale(&mut after);
     let mut found = BTreeMap::new();
@@ -58,18 +67,24 @@ pub fn impact(
             }
         }
     }
-    Ok(found)
+    found
+}
+
+/// All built partitions that are there.
+pub fn built(state: &State) -> Vec<(DatasetIx, PartitionSet)> {
+    let Some(registered) = &state.graph else { return Vec::new() };
+    let built = registered.graph.datasets().filter(|(_, dataset)| !dataset.external);
+    built
+        .map(|(ix, dataset)| (ix, state.dataset(ix).present.within(&dataset.bounds(&state.symbols))))
+        .filter(|(_, set)| !set.is_empty())
+        .collect()
 }
 
 /// Of all built partitions that are there: those that a build would make for certain, and those that it
 /// would make if upstream data changes.
 fn stale(state: &mut State) -> BTreeMap<DatasetIx, (PartitionSet, PartitionSet)> {
     let Some(registered) = state.graph.clone() else { return BTreeMap::new() };
-    let built = registered.graph.datasets().filter(|(_, dataset)| !dataset.external);
-    let targets: Vec<(DatasetIx, PartitionSet)> = built
-        .map(|(ix, dataset)| (ix, state.dataset(ix).present.within(&dataset.bounds(&state.symbols))))
-        .filter(|(_, set)| !set.is_empty())
-        .collect();
+    let targets = built(state);
     let plan = planner::plan(state, &targets, Refresh::Stale);
     let mut found = BTreeMap::new();
     for entry in &plan.jobs {

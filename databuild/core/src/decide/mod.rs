@@ -35,7 +35,7 @@ mod want;
 pub use accept::{acceptable, Acceptable};
 pub use adopt::FoundFile;
 pub use blocker::Blocker;
-pub use impact::{impact, Impact};
+pub use impact::{built, impact, under, Impact};
 pub use input::{
     AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
     InvokeRequest, Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success,

@@ -15,18 +15,13 @@ pub(super) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusa
         let attempt = run.attempt_id();
         match &run.phase {
             Phase::Leased | Phase::Running if !known.contains(&attempt) => {
-                let end = AttemptEnd {
-                    result: Err(AttemptReport::new(
-                        AttemptOutcome::Lost,
-                        "the attempt was lost: its supervisor or the machine stopped",
-                    )),
-                    exit_code: None,
-                    wall_ms: 0,
-                    cpu_ms: 0,
-                    max_rss_kb: 0,
-                    checks: Vec::new(),
+                let message = match run.phase {
+                    // It may have begun a moment before all went down at once.
+                    Phase::Leased => "the attempt was lost: it is not known to have begun when the server or its runner ended",
+                    _ => "the attempt was lost: the runner that supervised it ended, or the machine did",
                 };
-                attempt::ended(out, attempt, end)?;
+                let report = AttemptReport::new(AttemptOutcome::Lost, message);
+                attempt::ended(out, attempt, AttemptEnd::without_process(report))?;
             }
             Phase::Leased | Phase::Running if run.cancel_requested => {
                 out.effects.push(Effect::Cancel(attempt))

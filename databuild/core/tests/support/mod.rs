@@ -7,7 +7,17 @@ pub mod graphs;
 pub mod rng;
 pub mod workspace;
 
+use databuild_core::decide::{impact, under, Impact, Sightings};
+use databuild_core::event::GraphRegistered;
+use databuild_core::state::State;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// What another graph would make stale, by what was seen before.
+pub fn impact_of(state: &State, head: GraphRegistered, now: Timestamp) -> BTreeMap<String, Impact> {
+    impact(state, under(state, head, now).unwrap(), Sightings::default(), now)
+}
 
 /// A file of the repository, by its path there: beside the sources under Cargo, in the runfiles under
 /// Bazel.

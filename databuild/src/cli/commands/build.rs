@@ -173,8 +173,8 @@ impl Waits {
         if matches!(kind, "running" | "starting" | "publishing" | "ready") || why.state != "open" {
             return None;
         }
-        let holders = why.blocker.holders.iter().map(|holder| holder.run.as_str());
-        let same = format!("{kind} {:?} {}", why.blocker.run, holders.collect::<Vec<_>>().join(" "));
+        // Who holds what it waits for may change many times a second.
+        let same = format!("{kind} {:?}", why.blocker.run);
         if self.told.as_ref() == Some(&same) {
             return None;
         }

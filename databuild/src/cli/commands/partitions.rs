@@ -18,6 +18,12 @@ const PAGE: usize = 1000;
 pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
     let Some(reference) = &args.reference else {
+        if args.state.is_some() {
+            return Err(CliError::new(
+                "no_reference",
+                "`--state` chooses among the partitions of a dataset: name one",
+            ));
+        }
         let page: Page<DatasetSummary> = client.get("/api/v1/datasets")?;
         if cli.json {
             output::json(&page)?;

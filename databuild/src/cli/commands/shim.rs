@@ -38,7 +38,9 @@ pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
             .hint("name another file: databuild shim PATH")
             .hint("or replace it: databuild shim --force"));
     }
-    write(&path, &script(&program, workspace.path(), enter.as_deref())).map_err(unwritable)?;
+    let place = way_up(&path, workspace.path());
+    write(&path, &script(&program, workspace.path(), place.as_deref(), enter.as_deref()))
+        .map_err(unwritable)?;
     output::line(&path.display().to_string());
     if is_tracked_by_git(&path) {
         output::talk("it names folders of this machine; keep it out of Git:");
@@ -86,9 +88,18 @@ fn ignore_command(workspace: &Path, path: &Path) -> String {
     }
 }
 
-/// The script. `enter` is the command that `bazelw` names where programs built by Bazel need another system
+/// The way from the folder of a script to the workspace that it is in, such as `../..`; none if it is elsewhere.
+fn way_up(path: &Path, workspace: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().ok()?;
+    let below = folder.strip_prefix(workspace.canonicalize().ok()?).ok()?.components().count();
+    Some(std::iter::repeat_n("..", below).fold(".".to_owned(), |way, up| format!("{way}/{up}")))
+}
+
+/// The script. One in the workspace finds that from its own place, so that a copy or a moved workspace has one that is
+/// its own; `way_up` leads there. `enter` is the command that `bazelw` names where programs built by Bazel need another system
 /// than the machine's own.
-fn script(program: &Path, workspace: &Path, enter: Option<&str>) -> String {
+fn script(program: &Path, workspace: &Path, way_up: Option<&str>, enter: Option<&str>) -> String {
     let export = enter.map(|enter| format!("export DATABUILD_ENTER={}\n", quote(enter))).unwrap_or_default();
     let enter = enter.map(|enter| format!("{} ", quote(enter))).unwrap_or_default();
     format!(
@@ -100,9 +111,13 @@ fn script(program: &Path, workspace: &Path, enter: Option<&str>) -> String {
          \x20 echo \"databuild: $program is gone; run: bazel run //:databuild -- shim\" >&2\n\
          \x20 exit 4\n\
          fi\n\
-         {export}exec {enter}\"$program\" --workspace {workspace} \"$@\"\n",
+         workspace={workspace}\n\
+         {export}exec {enter}\"$program\" --workspace \"$workspace\" \"$@\"\n",
         program = quote(&program.to_string_lossy()),
-        workspace = quote(&workspace.to_string_lossy()),
+        workspace = match way_up {
+            Some(way) => format!("$(dirname -- \"$(readlink -f -- \"$0\")\")/{way}"),
+            None => quote(&workspace.to_string_lossy()),
+        },
     )
 }
 
@@ -140,13 +155,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_script_in_the_workspace_finds_that_from_its_own_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = folder.path().join("w");
+        std::fs::create_dir_all(workspace.join("tools/bin")).unwrap();
+        let way = |path: &str| way_up(&folder.path().join(path), &workspace);
+        assert_eq!(way("w/databuild").as_deref(), Some("."));
+        assert_eq!(way("w/tools/bin/db").as_deref(), Some("./../.."));
+        assert_eq!(way("db"), None);
+        // A program that says what it is told; the workspace is copied, and the script is called through a link.
+        let says = folder.path().join("says");
+        write(&says, "#!/bin/sh\necho \"$@\"\n").unwrap();
+        let copy = folder.path().join("a copy");
+        std::fs::create_dir_all(copy.join("tools/bin")).unwrap();
+        let shim = copy.join("tools/bin/db");
+        write(&shim, &script(&says, &workspace, Some("./../.."), None)).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&shim, &link).unwrap();
+        for program in [&shim, &link] {
+            let said = std::process::Command::new(program).arg("status").output().unwrap();
+            let said = String::from_utf8(said.stdout).unwrap();
+            let place = said.strip_prefix("--workspace ").unwrap().strip_suffix(" status\n").unwrap();
+            assert_eq!(Path::new(place).canonicalize().unwrap(), copy.canonicalize().unwrap());
+        }
+    }
+
+    #[test]
     fn paths_with_quotes_survive_the_shell() {
-        let text = script(Path::new("/a b/it's"), Path::new("/w"), Some("/e x/enter"));
+        let text = script(Path::new("/a b/it's"), Path::new("/w"), None, Some("/e x/enter"));
         assert!(text.contains(r"program='/a b/it'\''s'"), "{text}");
         assert!(text.contains(r#"exec '/e x/enter' "$program""#), "{text}");
         // So that a shim written by a shim enters as well.
         assert!(text.contains("export DATABUILD_ENTER='/e x/enter'\n"), "{text}");
-        assert!(!script(Path::new("/p"), Path::new("/w"), None).contains("DATABUILD_ENTER"));
+        assert!(!script(Path::new("/p"), Path::new("/w"), None, None).contains("DATABUILD_ENTER"));
     }
 
     #[test]
@@ -160,9 +201,9 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
         assert!(!is_ours_or_absent(&at("dangling")).unwrap());
 
-        write(&at("mine"), &script(Path::new("/p"), Path::new("/w"), None)).unwrap();
+        write(&at("mine"), &script(Path::new("/p"), Path::new("/w"), None, None)).unwrap();
         assert!(is_ours_or_absent(&at("mine")).unwrap());
-        write(&at("mine"), &script(Path::new("/q"), Path::new("/w"), None)).unwrap();
+        write(&at("mine"), &script(Path::new("/q"), Path::new("/w"), None, None)).unwrap();
         assert!(std::fs::read_to_string(at("mine")).unwrap().contains("'/q'"));
         assert_eq!(std::fs::metadata(at("mine")).unwrap().permissions().mode() & 0o777, 0o755);
         assert_eq!(std::fs::read_to_string(at("mine.new")).unwrap(), "precious");

@@ -215,6 +215,50 @@ fn what_a_job_reported_is_told() {
 }
 
 #[test]
+fn of_outputs_that_are_made_together_the_one_is_named_whose_file_it_is_about() {
+    let mut two = graph(&[], &[("make", "p", &["name"], &[])], "code");
+    let mut other = two["datasets"][0].clone();
+    (other["name"], other["label"]) = ("q".into(), "//:q".into());
+    for (dataset, name) in [(&mut two["datasets"][0], "p"), (&mut other, "q")] {
+        dataset["path"] = format!("out/{name}/{{name}}").into();
+    }
+    two["datasets"].as_array_mut().unwrap().push(other);
+    two["jobs"][0]["outputs"] = json!(["p", "q"]);
+    let mut workspace = Workspace::new(&two);
+    workspace.want("p/name=a", Refresh::Stale);
+    let version = format!("sha256:{}", "0".repeat(64));
+    let outputs = ["p/name=a", "q/name=a"].map(|partition| OutputRecord {
+        partition: partition.to_owned(),
+        version: version.clone(),
+        empty: false,
+        mark: 0,
+        bytes: 1,
+        metadata: "{}".to_owned(),
+    });
+    workspace.end("p/name=a", Ok(Success { outputs: outputs.into(), ..Success::default() }));
+    let (dataset, key) = workspace.core.state.resolve_one("q/name=a").unwrap();
+    let changed = format!("sha256:{}", "1".repeat(64));
+    workspace.see(Sighting::Content { dataset, key: key.clone(), version: changed, mark: 8 });
+    let said =
+        |workspace: &Workspace| ["p/name=a", "q/name=a"].map(|partition| workspace.why(partition).summary);
+    assert_eq!(
+        said(&workspace),
+        [
+            "p/name=a is stale because the file of q/name=a, which the same run makes, was changed by somebody else",
+            "q/name=a is stale because its file was changed by somebody else",
+        ]
+    );
+    workspace.see(Sighting::Gone(dataset, key));
+    assert_eq!(
+        said(&workspace),
+        [
+            "p/name=a is missing because the file of q/name=a, which the same run makes, is gone",
+            "q/name=a is missing because its file is gone",
+        ]
+    );
+}
+
+#[test]
 fn what_is_current_is_not_failed_by_a_run_for_code_that_was_taken_back() {
     let mut workspace = written();
     workspace.register(&chain("broken"));
