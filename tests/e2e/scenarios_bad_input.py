@@ -51,6 +51,7 @@ class Mounts:
 class BadInput(Scenario):
     def test_explain(self):
         """every error code is explained, by the command, in the API and in docs/errors.md, and a wrong one is refused"""
+        self.ws.cli("status").expect(0)
         said = self.ws.cli("explain", "error[unknown_dataset]:").expect(0)
         self.assertSays(said, "unknown_dataset: ", "What to do: ", "Kind: invalid (exit code 2, HTTP status 422)")
         codes = self.ws.cli("explain", "--json").expect(0).json()

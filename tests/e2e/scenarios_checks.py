@@ -42,7 +42,7 @@ class Checks(Scenario):
         said = f"check //checked:sane refuses {item}: it says bad"
         self.assertSays(failed, said, "    | it says bad")
         self.assertEqual(read(self.ws.at("out", "item", "bad.txt")), "fine\n")
-        self.assertEqual(self.attempts(item), ["failure"])
+        self.assertEqual(self.attempts(item), ["permanent_failure"])
         self.assertEqual(self.ws.states(item), {"current": 1})
         self.assertSays(self.ws.cli("why", item).expect(0), "is current", "failed and changed nothing", said)
         self.assertIn((item, "//checked:sane", "failed"), self.found(item, "--failed"))
@@ -68,7 +68,7 @@ class Checks(Scenario):
         late = self.ws.cli("build", "checked/item/case=late").expect(1)
         self.assertSays(late, "check //checked:sane of checked/item/case=late did not work: out of time: told to stop, it was gone after 1.", "raise `timeout` in the check")
         self.assertIn(("checked/item/case=late", "//checked:sane", "error"), self.found("checked/item", "--failed"))
-        self.assertEqual(self.attempts("checked/item/case=late"), ["failure"])
+        self.assertEqual(self.attempts("checked/item/case=late"), ["permanent_failure"])
         self.assertFalse(os.path.exists(self.ws.at("out", "item", "crash.txt")))
         self.assertEqual(self.ws.server_pid(), server)
 

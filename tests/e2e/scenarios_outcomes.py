@@ -65,7 +65,7 @@ class Outcomes(Scenario):
         failed = self.ws.cli("build", "outcomes/asked/day=mixed").expect(1)
         self.assertSays(failed, "the rejected rows cannot be told", "skipped   outcomes/asked/day=mixed")
         run = self.ws.run_of("outcomes/accepted/day=mixed")
-        self.assertEqual([attempt["outcome"] for attempt in run["attempts_detail"]], ["failure"])
+        self.assertEqual([attempt["outcome"] for attempt in run["attempts_detail"]], ["permanent_failure"])
         for name in ("accepted", "rejected"):
             self.assertFalse(os.path.exists(self.ws.at("out", name, "mixed.txt")))
             self.assertEqual(self.ws.states(f"outcomes/{name}/day=mixed"), {"failed": 1})

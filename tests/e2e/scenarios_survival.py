@@ -83,6 +83,8 @@ class Survival(Scenario):
         os.kill(self.ws.server_pid(), signal.SIGKILL)
         verify = self.ws.start("verify", "probe/ticks/case=b")
         self.ws.ticking("b")
+        # It names its trial once it knows of that; a command that has no answer yet can only fail.
+        self.assertIn("0 of 2 runs are over", verify.stderr.readline())
         os.kill(self.ws.server_pid(), signal.SIGKILL)
         for case in "ab":
             self.ws.release(case)

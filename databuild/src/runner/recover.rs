@@ -1,10 +1,11 @@
 //! What became of attempts whose runner is gone: read from the spool, and what
 //! still runs of them is killed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::process::{kill_process_group, Signal};
 
@@ -14,8 +15,11 @@ use super::orphans::{attempt_of, processes};
 use super::protocol::{AttemptName, ExitRecord};
 use super::spool::{read_record, read_runner_record, try_lock, AttemptFiles, PidRecord};
 
-/// How often the process table is searched for what an earlier kill laid bare.
-const ROUNDS: usize = 10;
+/// Longest that is waited for processes that were killed. A process lets go of its files and locks a while after it was
+/// killed: it first gives back its memory, and gets no sooner to a processor than others.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pause between two looks at processes that go.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// What the spool tells about one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,16 +83,22 @@ pub fn recover(spool: &Path, boot_id: &str) -> Result<Vec<FoundAttempt>, RunnerE
     Ok(all)
 }
 
+/// The newest process of an attempt that its runner noted.
+fn newest_record(files: &AttemptFiles) -> io::Result<Option<PidRecord>> {
+    let mut newest = None;
+    for path in files.pids() {
+        newest = read_record::<PidRecord>(&path)?.or(newest);
+    }
+    Ok(newest)
+}
+
 fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found, RunnerError> {
     let files = AttemptFiles::new(spool, attempt);
     let read = |e| RunnerError::io("reading the spool folder", files.dir(), e);
     if let Some(exit) = read_record(&files.exit()).map_err(read)? {
         return Ok(Found::Ended(Box::new(exit)));
     }
-    let mut newest = None;
-    for path in files.pids() {
-        newest = read_record::<PidRecord>(&path).map_err(read)?.or(newest);
-    }
+    let newest = newest_record(&files).map_err(read)?;
     let Some(record) = newest else {
         return Ok(Found::NeverStarted);
     };
@@ -118,31 +128,42 @@ fn is_owned(spool: &Path, pid: u32, boot_id: &str) -> bool {
     runner.is_alive(boot_id) && matches!(identity::stat(pid), Ok(Some(stat)) if stat.parent == runner.pid)
 }
 
-/// Kills every process that carries one of these attempts in its environment.
-/// That is the sure sign for those whose leader is dead: a group's number alone
-/// may have come to somebody else meanwhile.
+/// Kills every process that carries one of these attempts in its environment, and waits until all of them are gone.
+/// The environment is the sure sign for those whose leader is dead: a group's number alone may have come to somebody else
+/// meanwhile. One that is dying has no environment any more, and may still hold files and locks: it is known by its group.
 fn kill_leftovers(spool: &Path, attempts: &[AttemptName]) {
     if attempts.is_empty() {
         return;
     }
-    for _ in 0..ROUNDS {
-        let left: BTreeMap<u32, u64> = processes()
-            .filter(|(_, stat)| stat.is_alive())
-            .filter(|(pid, _)| attempt_of(*pid, spool).is_some_and(|of| attempts.contains(&of)))
-            .map(|(pid, stat)| (pid, stat.start_time))
-            .collect();
-        if left.is_empty() {
+    let record = |attempt| newest_record(&AttemptFiles::new(spool, attempt)).ok().flatten();
+    let groups: BTreeSet<u32> = attempts.iter().filter_map(record).map(|record| record.pgid).collect();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut going = false;
+        for (pid, stat) in processes().filter(|(_, stat)| stat.is_alive()) {
+            if attempt_of(pid, spool).is_some_and(|of| attempts.contains(&of)) {
+                kill_if_same(pid, stat.start_time);
+                going = true;
+            } else if groups.contains(&stat.group) && is_dying(pid) {
+                going = true;
+            }
+        }
+        if !going || Instant::now() >= deadline {
             return;
         }
-        for (pid, start_time) in left {
-            kill_if_same(pid, start_time);
-        }
+        std::thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// Whether a process has given back its memory already, which is the first that it does when it ends.
+fn is_dying(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/statm")).is_ok_and(|sizes| sizes.starts_with(b"0 "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::BufRead as _;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
 
@@ -192,6 +213,44 @@ mod tests {
         let _lock = try_lock(spool.path()).unwrap().unwrap();
         let error = recover(spool.path(), "x").unwrap_err();
         assert_eq!(error.code(), "runner_spool_in_use");
+    }
+
+    /// Not a test of its own: a process with much memory, which takes a while to die, and with a lock.
+    #[test]
+    fn dies_slowly() {
+        let Some(lock) = std::env::var_os("DATABUILD_TEST_LOCK") else { return };
+        let file = fs::File::create(lock).unwrap();
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let memory = vec![1_u8; 1 << 30];
+        println!("ready");
+        std::thread::sleep(Duration::from_secs(600));
+        drop(memory);
+    }
+
+    #[test]
+    fn an_attempt_is_lost_when_all_of_it_is_gone_and_holds_nothing_any_more() {
+        let spool = tempfile::tempdir().unwrap();
+        let boot = identity::boot_id().unwrap();
+        let lock = spool.path().join("lock");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "runner::recover::tests::dies_slowly", "--nocapture"])
+            .env("DATABUILD_TEST_LOCK", &lock)
+            .env("DATABUILD_REQUEST", spool.path().join("r1-1/request.json"))
+            .process_group(0)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = std::io::BufReader::new(child.stdout.take().unwrap());
+        assert!(out.lines().any(|line| line.unwrap().ends_with("ready")));
+        let start_time = identity::stat(child.id()).unwrap().unwrap().start_time;
+        let record = PidRecord { pid: child.id(), start_time, pgid: child.id(), boot_id: boot.clone() };
+        folder(spool.path(), "r1-1", &serde_json::to_string(&record).unwrap(), "");
+        // As the kernel does when its runner dies.
+        child.kill().unwrap();
+        assert_eq!(inspect(spool.path(), &name("r1-1"), &boot).unwrap(), Found::Lost);
+        let file = fs::File::open(&lock).unwrap();
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
