@@ -2,8 +2,8 @@
 
 mod support;
 
-use databuild_core::decide::{Input, InvokeRequest, Refusal, Reply, Sightings};
-use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
+use databuild_core::decide::{Input, InvokeRequest, Refusal, Reply, Sightings, WantRequest};
+use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Refresh, WantOutcome};
 use databuild_core::graph::Params;
 use databuild_core::ids::WantId;
 use support::graphs::{listed, reads, GraphSpec};
@@ -270,4 +270,38 @@ fn what_cannot_be_invoked_is_refused() {
     workspace.register(&two);
     let refusal = invoke(&mut workspace, "make_b", &["b"], Params::new()).unwrap_err();
     assert_eq!(refusal.to_string(), "`make_b` may be //:make_b or //x:make_b; write the label");
+}
+
+#[test]
+fn a_run_of_another_graph_that_makes_only_a_part_does_not_end_an_invocation() {
+    let dims = [listed("city", &["oslo", "rome"])];
+    let with_params = |job: &mut databuild_core::graph::file::JobEntry| job.params = params("full", "false");
+    let split = GraphSpec::new()
+        .external("raw", &[])
+        .job("make_a", &["a"], &dims, vec![reads("raw")])
+        .with(with_params)
+        .job("make_also", &["also"], &dims, vec![reads("raw")])
+        .with(with_params);
+    let mut workspace = Workspace::new(&split, 1);
+    workspace.observe("raw", "r1");
+    workspace.want(&["a/city=rome"], Refresh::All);
+    let class = PriorityClass::Backfill;
+    let asked = InvokeRequest {
+        job: "make_also".to_owned(),
+        params: params("full", "false"),
+        want: WantRequest { class, ..request(&["also/city=oslo"], Refresh::Stale) },
+    };
+    let Reply::Want(want) = workspace.step(Input::Invoke(asked, Sightings::default())).reply.unwrap() else {
+        panic!("an invocation is answered with a want")
+    };
+    workspace.want(&[OSLO], Refresh::All);
+    workspace.finish("a/city=rome", "v1");
+    assert_eq!(workspace.running(), [OSLO]);
+    // One job makes both again, while the part that is only `a` is under way.
+    workspace.register(&graph());
+    workspace.finish(OSLO, "v1");
+    assert_eq!(workspace.outcome(want), None);
+    assert_eq!(workspace.running(), [OSLO]);
+    workspace.finish(OSLO, "v2");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
 }

@@ -52,6 +52,19 @@ impl State {
         held.filter(|(job, want)| want.is_served_by(run, *job)).map(|(_, want)| want)
     }
 
+    /// Whether a run makes all that a job of the current graph does.
+    #[must_use]
+    pub(super) fn makes_all_of(&self, run: &Run, job: JobIx) -> bool {
+        let graph = &run.graph.graph;
+        let made: Vec<_> = graph
+            .job(run.job)
+            .outputs
+            .iter()
+            .filter_map(|output| self.successor_of(graph, *output))
+            .collect();
+        self.graph().job(job).outputs.iter().all(|output| made.contains(output))
+    }
+
     /// The values with which a new run makes a partition: those of the want that goes first.
     #[must_use]
     pub fn params_for(&self, job: JobIx, key: &PartitionKey) -> Params {

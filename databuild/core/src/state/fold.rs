@@ -619,8 +619,10 @@ impl State {
             self.release(*job, &over, ending, |want| {
                 want.invokes(*job).is_none() && want.is_served_by(run, *job)
             });
+            // Another graph's job may have made only a part of what was asked for.
+            let whole = self.makes_all_of(run, *job);
             self.release(*job, set, ending, |want| {
-                want.invokes(*job).is_some() && want.is_served_by(run, *job)
+                whole && want.invokes(*job).is_some() && want.is_served_by(run, *job)
             });
         }
     }
@@ -694,9 +696,11 @@ impl State {
     fn note_cause(&mut self, run: &Run, left: &[(JobIx, PartitionSet)], cause: &str) {
         for (job, set) in left {
             let over = self.over_for_others(*job, set);
+            let whole = self.makes_all_of(run, *job);
             for want in self.wants.values_mut().filter(|want| want.is_served_by(run, *job)) {
-                let ends = if want.invokes(*job).is_some() { set } else { &over };
-                if want.holds_any(*job, ends) && want.causes.len() < MAX_CAUSES {
+                let by_hand = want.invokes(*job).is_some();
+                let ends = if by_hand { set } else { &over };
+                if (whole || !by_hand) && want.holds_any(*job, ends) && want.causes.len() < MAX_CAUSES {
                     Arc::make_mut(want).causes.push(cause.to_owned());
                 }
             }
