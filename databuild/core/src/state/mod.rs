@@ -20,6 +20,7 @@ mod making;
 mod marks;
 mod provenance;
 mod readiness;
+mod release;
 mod requests;
 mod staleness;
 mod standing;
