@@ -56,9 +56,9 @@ class BadInput(Scenario):
         self.assertSays(said, "unknown_dataset: ", "What to do: ", "Kind: invalid (exit code 2, HTTP status 422)")
         codes = self.ws.cli("explain", "--json").expect(0).json()
         self.assertEqual([entry for entry in codes if entry["code"] == "unknown_dataset"], [self.ws.cli("explain", "unknown_dataset", "--json").json()])
-        self.assertEqual(self.ws.api("GET", "/errors"), (200, codes))
-        self.assertEqual(self.ws.api("GET", "/errors/nothing")[1]["error"], "unknown_error_code")
-        self.assertSays(self.ws.cli("explain", "unknown_datset").expect(2), "error[unknown_error_code]", "did you mean unknown_dataset?")
+        self.assertEqual(self.ws.api("GET", "/api/v1/errors"), (200, codes))
+        self.assertEqual(self.ws.api("GET", "/api/v1/errors/nothing")[1]["error"], "unknown_error_code")
+        self.assertSays(self.ws.cli("explain", "unknown_datset").expect(2), "error[unknown_error_code]", "did you mean unknown_dataset")
         page = read(os.path.join(REPOSITORY, "docs/errors.md"))
         self.assertEqual(self.ws.cli("explain", "--markdown").expect(0).out, page, "write docs/errors.md anew: databuild explain --markdown")
 
