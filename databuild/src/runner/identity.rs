@@ -32,6 +32,8 @@ pub struct ProcessStat {
     pub parent: u32,
     /// The process group.
     pub group: u32,
+    /// Its threads that are not gone.
+    pub threads: u64,
     /// Start time in clock ticks since boot.
     pub start_time: u64,
 }
@@ -39,7 +41,8 @@ pub struct ProcessStat {
 impl ProcessStat {
     /// Whether the process still runs: neither zombie nor dead.
     pub fn is_alive(&self) -> bool {
-        !matches!(self.state, b'Z' | b'X' | b'x')
+        // The first thread may be over while others still hold memory and files.
+        !matches!(self.state, b'Z' | b'X' | b'x') || self.threads > 1
     }
 }
 
@@ -86,12 +89,14 @@ pub(super) fn parse_stat(bytes: &[u8]) -> Option<ProcessStat> {
     let state = *fields.next()?.first()?;
     let parent = number(fields.next()?)?;
     let group = number(fields.next()?)?;
-    // Fields so far: 3 (state), 4 (parent), 5 (group); the start time is 22.
-    let start_time = number(fields.nth(16)?)?;
+    // Fields so far: 3 (state), 4 (parent), 5 (group); the number of threads is 20, the start time 22.
+    let threads = number(fields.nth(14)?)?;
+    let start_time = number(fields.nth(1)?)?;
     Some(ProcessStat {
         state,
         parent: u32::try_from(parent).ok()?,
         group: u32::try_from(group).ok()?,
+        threads,
         start_time,
     })
 }
@@ -138,7 +143,7 @@ mod tests {
         let line = b"42 (a) b (c)) S 7 42 42 0 -1 1 2 3 4 5 6 7 8 9 10 11 1 0 987654 13\n";
         assert_eq!(
             parse_stat(line),
-            Some(ProcessStat { state: b'S', parent: 7, group: 42, start_time: 987_654 })
+            Some(ProcessStat { state: b'S', parent: 7, group: 42, threads: 1, start_time: 987_654 })
         );
     }
 
