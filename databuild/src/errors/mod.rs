@@ -112,6 +112,8 @@ mod tests {
             ("events_archived", Some(410), 3),
             ("graph_invalid", Some(422), 3),
             ("unknown_dataset", Some(422), 2),
+            // Of a graph and of a reference.
+            ("empty_key_space", Some(422), 2),
             ("internal", Some(500), 70),
             ("corrupt_log", Some(500), 3),
             ("shutting_down", Some(503), 4),

@@ -30,7 +30,7 @@ impl ApiError {
             // What only attempts fail with is no answer to a request.
             status: status_of(kind_of(code))
                 .and_then(|status| StatusCode::from_u16(status).ok())
-                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                .unwrap_or(StatusCode::UNPROCESSABLE_ENTITY),
             body: ErrorBody { error: code.to_owned(), message: message.into(), details: BTreeMap::new() },
         }
     }

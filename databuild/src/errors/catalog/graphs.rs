@@ -131,7 +131,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "empty_key_space",
-        kind: Kind::Detail,
+        kind: Kind::Invalid,
         cause: "A dimension can have no keys: its list is empty, or its `end` is before its `start`.",
         cure: "List at least one key, or make `end` at least as late as `start`.",
     },
@@ -311,7 +311,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "unknown_timezone",
-        kind: Kind::Detail,
+        kind: Kind::Invalid,
         cause: "The `timezone` of a key space is not in the IANA time zone database.",
         cure: "Write an IANA name, such as `Europe/Berlin`.",
     },
