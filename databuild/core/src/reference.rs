@@ -341,7 +341,7 @@ pub fn format_set(
         }
         text
     };
-    set.compact_boxes(&Order::of(spaces, symbols)).into_iter().map(format_box).collect()
+    Order::of(spaces, symbols).compact_boxes(set).into_iter().map(format_box).collect()
 }
 
 #[cfg(test)]

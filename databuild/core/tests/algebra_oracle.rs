@@ -209,7 +209,7 @@ proptest! {
         let set = set_of(shape, &p);
         let listed = KeySpace::of_static(vec![3, 0, 4, 2, 1]);
         let order = Order::of(&vec![listed; shape.dims()], &Symbols::new());
-        let compact = set.compact_boxes(&order);
+        let compact = order.compact_boxes(&set);
         for boxes in [set.boxes().collect::<Vec<_>>(), compact.clone()] {
             let mut all = PartitionSet::empty(shape);
             let mut size = 0;

@@ -1,6 +1,5 @@
 //! Errors as the user meets them: one line that says what and what to do, a stable code, an exit code.
 
-use super::output;
 use crate::api::ErrorBody;
 use crate::daemon::DaemonError;
 use crate::errors::{exit_code_of, find, kind_of, Kind};
@@ -42,22 +41,19 @@ impl CliError {
         &self.code
     }
 
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         exit_code_of(self.kind)
-    }
-
-    /// Tells the user; with `json` on stdout, where a program reads.
-    pub fn print(&self, json: bool) {
-        if json {
-            let body = serde_json::json!({"error": self.code, "message": self.message, "hints": self.hints});
-            output::raw(format!("{body}\n").as_bytes());
-            return;
-        }
-        output::talk(&format!("error[{}]: {}", self.code, self.message));
-        for hint in &self.hints {
-            output::talk(&format!("  hint: {hint}"));
-        }
     }
 
     /// From a command line that makes no sense. What clap says in paragraphs becomes a message and hints.

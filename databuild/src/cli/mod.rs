@@ -6,12 +6,14 @@ mod commands;
 mod connect;
 mod console;
 mod error;
+mod follow;
 mod graph;
 mod interrupt;
 mod output;
 mod paths;
 mod steady;
 mod tally;
+mod wants;
 
 pub mod exit_code;
 
@@ -45,7 +47,7 @@ pub fn main() -> ExitCode {
             }
             let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
             let error = CliError::from_usage(&error);
-            error.print(json);
+            output::error(&error, json);
             return ExitCode::from(error.exit_code());
         }
     };
@@ -53,7 +55,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            error.print(json);
+            output::error(&error, json);
             ExitCode::from(error.exit_code())
         }
     }

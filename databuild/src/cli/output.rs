@@ -45,6 +45,20 @@ pub fn json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Tells the user of an error; with `json` on stdout, where a program reads.
+pub fn error(error: &CliError, json: bool) {
+    if json {
+        let body =
+            serde_json::json!({"error": error.code(), "message": error.message(), "hints": error.hints()});
+        raw(format!("{body}\n").as_bytes());
+        return;
+    }
+    talk(&format!("error{error}"));
+    for hint in error.hints() {
+        talk(&format!("  hint: {hint}"));
+    }
+}
+
 /// Prints a line for people.
 pub fn line(text: &str) {
     write(&shown(text));

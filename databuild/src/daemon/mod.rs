@@ -52,6 +52,6 @@ pub use identity::{DirId, Liveness, Machine, ProcessId};
 pub use idle::{IdleClock, IdleDecision, Work};
 pub use info::ServerInfo;
 pub use runtime_dir::{RuntimeDir, RuntimeDirError, MAX_SOCKET_PATH};
-pub use state_dir::{StateDir, StateDirError, NO_PACKAGE, STATE_DIR_NAME};
+pub use state_dir::{StateDir, StateDirError, NO_PACKAGE};
 pub use token::Token;
-pub use workspace::{Workspace, WorkspaceError};
+pub use workspace::{Workspace, WorkspaceError, STATE_DIR_NAME};

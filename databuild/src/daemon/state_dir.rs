@@ -2,15 +2,12 @@
 //! everything in it.
 
 use super::identity::DirId;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, STATE_DIR_NAME};
 use crate::system::open_left;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-/// The name of the state folder below the workspace root.
-pub const STATE_DIR_NAME: &str = ".databuild";
 
 /// The name of a folder below which Bazel finds no packages, since no component of a package's name may consist of dots
 /// alone. Outputs may have BUILD files in them, and `//...` looks into hidden folders, too.

@@ -1,8 +1,10 @@
 //! Which workspace a command is about.
 
-use super::state_dir::STATE_DIR_NAME;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+/// The name of the state folder below the workspace root.
+pub const STATE_DIR_NAME: &str = ".databuild";
 
 /// The variable by which `bazel run` names the workspace root.
 const BAZEL_WORKSPACE_ENV: &str = "BUILD_WORKSPACE_DIRECTORY";

@@ -13,11 +13,11 @@ use crate::system::EnvValue;
 
 use super::cgroup::{Cgroup, Cgroups};
 use super::children::wait_for;
-use super::course::{without_process, Check, Course, Next, PartEnd};
+use super::course::{without_process, After, Check, Course, PartEnd};
 use super::explain::explain;
 use super::identity::{group_exists, to_pid};
 use super::job_log::{JobLog, Stream};
-use super::protocol::{AttemptName, CheckSpec, Outcome, ResourceUse, StartSpec};
+use super::protocol::{AttemptName, CheckSpec, ExitRecord, Outcome, ResourceUse, StartSpec};
 use super::spawn::{ChildFds, Program, Spawner, Step};
 use super::spool::{c_string, make_job_dir, Part, Spool};
 use super::time::unix_ms;
@@ -129,7 +129,27 @@ impl Prepared {
     /// It does not come to a process.
     pub(super) fn not_started(self, outcome: Outcome, canceled: Option<String>) -> Next {
         let end = without_process(outcome, canceled, self.course.logs());
-        self.course.after(self.attempt, self.max_log_bytes, end)
+        Next::after(self.course.after(end), self.attempt, self.max_log_bytes)
+    }
+}
+
+/// What follows the end of a part.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The next part.
+    Start(Box<Prepared>),
+    /// Nothing: this came of the attempt.
+    Over(ExitRecord),
+}
+
+impl Next {
+    fn after(after: After, attempt: AttemptName, max_log_bytes: u64) -> Next {
+        match after {
+            After::Over(record) => Next::Over(record),
+            After::Check(part, check, course) => {
+                Next::Start(Box::new(Prepared::of_check(attempt, part, check, max_log_bytes, course)))
+            }
+        }
     }
 }
 
@@ -426,7 +446,7 @@ impl Job {
             group_left,
             memory_exceeded: self.course.cgroup.as_mut().and_then(Cgroup::exceeded),
         };
-        let next = self.course.after(self.attempt.clone(), self.max_log_bytes, end);
+        let next = Next::after(self.course.after(end), self.attempt.clone(), self.max_log_bytes);
         Some((self.attempt, next, fugitive))
     }
 

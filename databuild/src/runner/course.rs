@@ -6,9 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::attempt::Prepared;
 use super::cgroup::Cgroup;
-use super::protocol::{AttemptName, CheckExit, ExitRecord, LogSize, Outcome, ResourceUse};
+use super::protocol::{CheckExit, ExitRecord, LogSize, Outcome, ResourceUse};
 use super::spawn::Program;
 use super::spool::Part;
 use super::time::unix_ms;
@@ -57,9 +56,9 @@ pub(super) struct PartEnd {
 
 /// What follows the end of a part.
 #[derive(Debug)]
-pub(super) enum Next {
-    /// The next part.
-    Start(Box<Prepared>),
+pub(super) enum After {
+    /// A check, with the course that it is a part of.
+    Check(Part, Check, Course),
     /// Nothing: this came of the attempt.
     Over(ExitRecord),
 }
@@ -81,7 +80,7 @@ impl Course {
     }
 
     /// The part under way is over.
-    pub(super) fn after(mut self, attempt: AttemptName, max_log_bytes: u64, end: PartEnd) -> Next {
+    pub(super) fn after(mut self, end: PartEnd) -> After {
         let canceled = end.canceled.is_some();
         let record = match (self.so_far.take(), self.name.take()) {
             (Some(record), Some(name)) => with_check(*record, name, end),
@@ -91,12 +90,12 @@ impl Course {
         let is_good = record.is_success() && !record.timed_out && record.memory_exceeded.is_none();
         let goes_on = started && !canceled && (is_good || self.check_failures);
         match self.checks.pop_front().filter(|_| goes_on) {
-            None => Next::Over(record),
+            None => After::Over(record),
             Some(check) => {
                 let part = Part::Check(record.checks.len());
                 self.name = Some(check.name.clone());
                 self.so_far = Some(Box::new(record));
-                Next::Start(Box::new(Prepared::of_check(attempt, part, check, max_log_bytes, self)))
+                After::Check(part, check, self)
             }
         }
     }

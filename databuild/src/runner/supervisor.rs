@@ -7,10 +7,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::attempt::{start, Job, Prepared, Started};
+use super::attempt::{start, Job, Next, Prepared, Started};
 use super::cgroup::{remove_groups, Cgroups};
 use super::children::{has_children, next_ended_child, wait_for};
-use super::course::Next;
 use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{

@@ -1,8 +1,8 @@
 //! Removes what nothing refers to any more: code snapshots by reachability, attempts' folders by age,
 //! staging that no live attempt owns, and old events if somebody asks. Before that it checks the whole log.
 
+use super::app::App;
 use super::error::ApiError;
-use super::routes::App;
 use crate::api::{Archived, GcReply, GcRequest, HeldBy};
 use crate::engine::{self, ArchiveRequest, Swept};
 use crate::snapshot::{CodeDigest, Roots, SnapshotError};

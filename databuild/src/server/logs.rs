@@ -1,7 +1,7 @@
 //! Logs of attempts: a byte range, or a stream of server-sent events while the job runs.
 
+use super::app::App;
 use super::error::ApiError;
-use super::routes::App;
 use crate::runner::{AttemptFiles, AttemptName};
 use crate::system::open_left;
 use axum::body::Body;

@@ -5,6 +5,7 @@
 //! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`].
 //! - Nothing but `/health` and `/ready` answers without the token.
 
+mod app;
 mod describe;
 mod error;
 mod estimate;
@@ -12,6 +13,7 @@ mod garbage;
 mod guard;
 mod lineage;
 mod logs;
+mod middleware;
 mod progress;
 mod routes;
 mod scope;
@@ -25,10 +27,11 @@ pub mod handlers;
 mod history;
 mod keyed;
 
+pub use app::App;
 pub use error::too_many_waiting;
 pub use garbage::write_roots;
 pub use guard::{Guard, Trusted};
-pub use routes::{router, App};
+pub use routes::router;
 pub use scope::Watched;
 
 #[cfg(test)]

@@ -1,25 +1,16 @@
-//! All routes in one place, and what handlers share.
+//! All routes in one place.
 
+use super::app::App;
 use super::error::ApiError;
-use super::guard::{self, Guard};
 use super::handlers::{
     checks, errors, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs,
     server, trials, wants,
 };
-use super::scope::Watched;
-use crate::engine::Handle;
-use crate::snapshot;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{DefaultBodyLimit, RawPathParams, Request};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use super::middleware::{guard, with_readable_path};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
 use axum::Router;
-use jiff::Timestamp;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Bodies larger than this are refused, except a graph's.
 const BODY_LIMIT: usize = 1 << 20;
@@ -27,40 +18,6 @@ const BODY_LIMIT: usize = 1 << 20;
 const KEYS_LIMIT: usize = 64 << 20;
 /// A graph with its source manifests.
 const GRAPH_LIMIT: usize = 64 << 20;
-
-/// What handlers share.
-#[derive(Clone)]
-pub struct App {
-    /// The engine.
-    pub engine: Handle,
-    /// What requests are held against.
-    pub guard: Arc<Guard>,
-    /// Code snapshots, for garbage collection.
-    pub snapshots: Arc<snapshot::Store>,
-    /// The stored copy of the program that runs, if it runs from one.
-    pub binary: Option<snapshot::FileDigest>,
-    /// Where attempts stage their outputs.
-    pub staging: PathBuf,
-    /// Where sockets are.
-    pub runtime_dir: PathBuf,
-    /// What jobs get as `TMPDIR`.
-    pub temporary_dir: Option<String>,
-    /// When the server started.
-    pub started_at: Timestamp,
-    /// Last request in milliseconds since the epoch, for idle shutdown.
-    pub last_request_ms: Arc<AtomicI64>,
-    /// Asks the server to stop; `true` also stops its jobs.
-    pub shutdown: mpsc::UnboundedSender<bool>,
-    /// The work of wants that somebody watches.
-    pub watched: Arc<Watched>,
-}
-
-impl App {
-    /// Notes that somebody uses the server.
-    pub fn touch(&self) {
-        self.last_request_ms.store(crate::system::now().as_millisecond(), Ordering::Relaxed);
-    }
-}
 
 /// Routes below `/api/v1`.
 fn v1() -> Router<App> {
@@ -121,35 +78,20 @@ fn seed() -> Router<App> {
         .route("/job_runs/{id}/logs/{stream}", get(runs::logs))
 }
 
-/// Handlers have the parts of a path as text, and axum would refuse what is none in words of its own.
-async fn with_readable_path(
-    params: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match params {
-        Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
-            ApiError::new("bad_path", error.body_text()).into_response()
-        }
-        // Most paths have no such parts.
-        _ => next.run(request).await,
-    }
-}
-
 /// The whole API.
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/health", get(server::health))
         .route("/ready", get(server::ready))
         .route("/metrics", get(metrics::metrics))
-        .nest("/api/v1", v1().route_layer(middleware::from_fn(with_readable_path)))
-        .nest("/api", seed().route_layer(middleware::from_fn(with_readable_path)))
+        .nest("/api/v1", v1().route_layer(from_fn(with_readable_path)))
+        .nest("/api", seed().route_layer(from_fn(with_readable_path)))
         .fallback(|| async { ApiError::new("not_found", "there is no such path") })
         .method_not_allowed_fallback(|| async {
             ApiError::new("method_not_allowed", "this path has no such method")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(from_fn_with_state(app.clone(), guard))
         .with_state(app)
 }
 

@@ -1,10 +1,10 @@
 //! Works out what a trial repeats: which partitions, with which graphs of then and of today. Reads the history and
 //! the code store; decides nothing that the core decides.
 
+use super::app::App;
 use super::error::ApiError;
 use super::history;
 use super::lineage::graph_with;
-use super::routes::App;
 use crate::api::{RerunTrial, SampleTrial};
 use crate::engine::CommandError;
 use crate::store::Reader;

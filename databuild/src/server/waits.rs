@@ -1,8 +1,8 @@
 //! What a want or a run waits for, in words.
 
+use super::app::App;
 use super::error::ApiError;
 use super::history;
-use super::routes::App;
 use crate::api::{Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
 use crate::store::{Reader, StoreError};

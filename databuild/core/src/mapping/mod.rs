@@ -3,11 +3,13 @@
 mod project;
 mod relation;
 mod rule;
+mod side;
 mod validate;
 
-pub use project::{Inputs, Over, Side, TooMany};
-pub use rule::{DimRule, Edge, Mapping};
-pub use validate::{HoleSide, MappingProblem};
+pub use project::{Inputs, Over, TooMany};
+pub use rule::{DimRule, Edge, HoleSide, Mapping};
+pub use side::Side;
+pub use validate::MappingProblem;
 
 #[cfg(test)]
 mod tests;

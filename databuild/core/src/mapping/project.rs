@@ -5,24 +5,12 @@
 //! in dimensions without influence are joined first.
 
 use super::relation::Relation;
-use super::rule::{Edge, Mapping};
-use super::validate::HoleSide;
-use crate::keys::KeySpace;
-use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple, MOST_ROWS};
+use super::rule::{Edge, HoleSide, Mapping};
+use super::side::Side;
+use crate::partition_set::{PartitionKey, PartitionSet, Tuple, MOST_ROWS};
 use crate::range_set::{Key, RangeSet};
 use std::borrow::Cow;
 use std::convert::Infallible;
-
-/// One end of a mapping.
-#[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
-    /// Shape of the dataset's sets.
-    pub shape: Shape,
-    /// Its key spaces, in dimension order.
-    pub spaces: &'a [KeySpace],
-    /// The keys of these spaces that exist at the plan's instant.
-    pub extents: &'a [RangeSet],
-}
 
 /// What a set of outputs needs from one input.
 #[derive(Debug, Clone, PartialEq, Eq)]

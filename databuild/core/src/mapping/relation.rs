@@ -4,9 +4,8 @@
 //! of a range is a range, the preimage of a range is a range, and the outputs that reach over an edge are
 //! all those below or above one key.
 
-use super::project::Side;
-use super::rule::{DimRule, Edge, Mapping};
-use super::validate::HoleSide;
+use super::rule::{DimRule, Edge, HoleSide, Mapping};
+use super::side::Side;
 use crate::keys::KeySpace;
 use crate::range_set::{Key, RangeSet};
 use crate::time::{Granularity, TimeSpace};

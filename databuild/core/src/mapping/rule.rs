@@ -1,6 +1,5 @@
 //! What a mapping says, as declared.
 
-use super::validate::HoleSide;
 use crate::keys::KeySpace;
 use crate::range_set::RangeSet;
 
@@ -102,6 +101,26 @@ pub struct Mapping {
     pub before_start: Edge,
     /// For keys after the end.
     pub after_end: Edge,
+}
+
+/// Over which edge a mapping reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HoleSide {
+    /// Before the start of the input's key space.
+    BeforeStart,
+    /// After its end; or, in a static dimension, a key it does not list.
+    AfterEnd,
+}
+
+impl HoleSide {
+    /// The name of the edge rule in declarations.
+    #[must_use]
+    pub fn rule_name(self) -> &'static str {
+        match self {
+            HoleSide::BeforeStart => "before_start",
+            HoleSide::AfterEnd => "after_end",
+        }
+    }
 }
 
 impl Mapping {

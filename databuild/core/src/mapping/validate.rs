@@ -1,7 +1,7 @@
 //! What can be wrong with a mapping, found before anything runs.
 
 use super::relation::Relation;
-use super::rule::{DimRule, Edge, Mapping};
+use super::rule::{DimRule, Edge, HoleSide, Mapping};
 use crate::keys::KeySpace;
 use crate::range_set::{Key, RangeSet};
 use crate::symbols::Symbols;
@@ -89,26 +89,6 @@ pub enum MappingProblem {
         /// Which edge rule would have to be another one.
         side: HoleSide,
     },
-}
-
-/// Over which edge a mapping reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HoleSide {
-    /// Before the start of the input's key space.
-    BeforeStart,
-    /// After its end; or, in a static dimension, a key it does not list.
-    AfterEnd,
-}
-
-impl HoleSide {
-    /// The name of the edge rule in declarations.
-    #[must_use]
-    pub fn rule_name(self) -> &'static str {
-        match self {
-            HoleSide::BeforeStart => "before_start",
-            HoleSide::AfterEnd => "after_end",
-        }
-    }
 }
 
 impl MappingProblem {

@@ -80,6 +80,34 @@ impl Order {
             longs.map(move |long| shape.join(tuple, long))
         })
     }
+
+    /// Few boxes that are disjoint and together the set: rows that differ in one dimension only are
+    /// merged, dimension by dimension. For display and storage, in an order for that.
+    #[must_use]
+    pub fn compact_boxes(&self, set: &PartitionSet) -> Vec<Vec<RangeSet>> {
+        let rows = self.rows(set).into_iter();
+        let mut boxes: Vec<Vec<RangeSet>> = rows.map(|(tuple, row)| set.box_of(tuple, row)).collect();
+        for dim in set.shape().short_dims().rev() {
+            let mut merged: Vec<(Vec<RangeSet>, Vec<RangeSet>)> = Vec::new();
+            let mut places: HashMap<Vec<RangeSet>, usize> = HashMap::new();
+            for mut sets in boxes {
+                let own = std::mem::take(&mut sets[dim]);
+                let place = *places.entry(sets).or_insert_with_key(|rest| {
+                    merged.push((rest.clone(), Vec::new()));
+                    merged.len() - 1
+                });
+                merged[place].1.push(own);
+            }
+            boxes = merged
+                .into_iter()
+                .map(|(mut sets, own)| {
+                    sets[dim] = RangeSet::from_ranges(own.iter().flat_map(RangeSet::ranges));
+                    sets
+                })
+                .collect();
+        }
+        boxes
+    }
 }
 
 #[cfg(test)]
@@ -114,5 +142,16 @@ mod tests {
         );
         assert_eq!(seen[0].1, ["d/name=z9+c+a/size=s+m+l", "d/name=b/size=s+m"]);
         assert!(seen.iter().all(|other| *other == seen[0]), "{seen:?}");
+    }
+
+    #[test]
+    fn boxes_are_as_few_as_can_be() {
+        let none = Symbols::new();
+        let all = PartitionSet::full(Shape::of(&[]), &[]);
+        assert_eq!(Order::of(&[], &none).compact_boxes(&all), vec![Vec::<RangeSet>::new()]);
+        let sets = [RangeSet::range(0, 99), RangeSet::range(0, 9_999), RangeSet::range(0, 9)];
+        let all = PartitionSet::full(Shape::with_long(3, 1), &sets);
+        let spaces = sets.clone().map(|set| KeySpace::of_static(set.iter().collect()));
+        assert_eq!(Order::of(&spaces, &none).compact_boxes(&all), vec![sets.to_vec()]);
     }
 }

@@ -1,10 +1,9 @@
 //! The set itself.
 
-use super::order::Order;
 use super::shape::{PartitionKey, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// Most rows of a set that is made of all combinations of some keys. A row takes some hundred bytes, and several copies of
 /// a set are made.
@@ -373,40 +372,13 @@ impl PartitionSet {
         self.rows.iter().map(|(tuple, row)| self.box_of(tuple, row))
     }
 
-    fn box_of(&self, tuple: &Tuple, row: &RangeSet) -> Vec<RangeSet> {
+    /// The keys of one row, a set for each dimension, in order.
+    pub(super) fn box_of(&self, tuple: &Tuple, row: &RangeSet) -> Vec<RangeSet> {
         let mut sets: Vec<RangeSet> = tuple.iter().map(|key| RangeSet::single(*key)).collect();
         if let Some(long) = self.shape.long() {
             sets.insert(long, row.clone());
         }
         sets
-    }
-
-    /// Few boxes that are disjoint and together the set: rows that differ in one dimension only are
-    /// merged, dimension by dimension. For display and storage, in an order for that.
-    #[must_use]
-    pub fn compact_boxes(&self, order: &Order) -> Vec<Vec<RangeSet>> {
-        let rows = order.rows(self).into_iter();
-        let mut boxes: Vec<Vec<RangeSet>> = rows.map(|(tuple, row)| self.box_of(tuple, row)).collect();
-        for dim in self.shape.short_dims().rev() {
-            let mut merged: Vec<(Vec<RangeSet>, Vec<RangeSet>)> = Vec::new();
-            let mut places: HashMap<Vec<RangeSet>, usize> = HashMap::new();
-            for mut sets in boxes {
-                let own = std::mem::take(&mut sets[dim]);
-                let place = *places.entry(sets).or_insert_with_key(|rest| {
-                    merged.push((rest.clone(), Vec::new()));
-                    merged.len() - 1
-                });
-                merged[place].1.push(own);
-            }
-            boxes = merged
-                .into_iter()
-                .map(|(mut sets, own)| {
-                    sets[dim] = RangeSet::from_ranges(own.iter().flat_map(RangeSet::ranges));
-                    sets
-                })
-                .collect();
-        }
-        boxes
     }
 }
 
@@ -434,8 +406,6 @@ fn for_each_tuple(sets: &[&RangeSet], mut visit: impl FnMut(&[Key])) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::KeySpace;
-    use crate::symbols::Symbols;
 
     #[test]
     fn a_dataset_without_dimensions_has_one_partition() {
@@ -445,7 +415,6 @@ mod tests {
         let key = all.first().unwrap();
         assert_eq!(key, PartitionKey::new([]));
         assert!(all.contains(&key) && all.subtract(&all).is_empty());
-        assert_eq!(all.compact_boxes(&Order::of(&[], &Symbols::new())), vec![Vec::<RangeSet>::new()]);
     }
 
     #[test]
@@ -454,8 +423,6 @@ mod tests {
         let sets = [RangeSet::range(0, 99), RangeSet::range(0, 9_999), RangeSet::range(0, 9)];
         let all = PartitionSet::full(shape, &sets);
         assert_eq!((all.len(), all.runs()), (10_000_000, 1_000));
-        let spaces = sets.clone().map(|set| KeySpace::of_static(set.iter().collect()));
-        assert_eq!(all.compact_boxes(&Order::of(&spaces, &Symbols::new())), vec![sets.to_vec()]);
         assert_eq!(all.take_first(10_001).runs(), 2);
     }
 

@@ -8,7 +8,7 @@
 //! 0001-01-01T00Z, after a shift; the shift changes only where hours are not 60 minutes long. In 1970 it is less than an hour,
 //! so that zones which are whole hours from UTC have the numbers of UTC.
 
-use super::zone::{instant_of, seconds_of};
+use super::instants::{instant_of, seconds_of};
 use crate::range_set::Key;
 use jiff::tz::TimeZone;
 use jiff::Timestamp;

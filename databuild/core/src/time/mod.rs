@@ -2,6 +2,7 @@
 
 mod calendar;
 mod clock;
+mod instants;
 mod space;
 mod text;
 mod zone;

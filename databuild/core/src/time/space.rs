@@ -1,7 +1,8 @@
 //! A time dimension's key space: periods of one length from a start on, in one zone.
 
 use super::calendar::{first_day, period_of_day, Granularity};
-use super::zone::{instant_of, seconds_of, Zone};
+use super::instants::{instant_of, seconds_of};
+use super::zone::Zone;
 use crate::keys::KeyError;
 use crate::range_set::{Key, RangeSet};
 use jiff::Timestamp;

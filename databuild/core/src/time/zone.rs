@@ -7,6 +7,7 @@
 
 use super::calendar::{checked_day, date_of_day, LAST_YEAR};
 use super::clock::{showing, Clock};
+use super::instants::{instant_of, seconds_of, EPOCH};
 use crate::range_set::Key;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
@@ -15,9 +16,6 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-
-/// Seconds from 0001-01-01T00Z to 1970-01-01T00Z.
-const EPOCH: i64 = 719_162 * 86_400;
 
 /// A time zone by its IANA name. Zones are equal if their clocks always show the same time: `UTC` and `Etc/UTC`,
 /// `Europe/Kiev` and `Europe/Kyiv`.
@@ -148,22 +146,11 @@ impl Zone {
     }
 }
 
-/// The instant so many seconds after 0001-01-01T00Z; none beyond the calendar.
-pub(super) fn instant_of(seconds: i64) -> Option<Timestamp> {
-    Timestamp::from_second(seconds.checked_sub(EPOCH)?).ok()
-}
-
 fn local(zone: &Zone, seconds: i64) -> DateTime {
     let first = Timestamp::MIN.as_second();
     let last = Timestamp::MAX.as_second();
     let instant = Timestamp::from_second((seconds - EPOCH).clamp(first, last)).unwrap_or(Timestamp::MAX);
     zone.tz.to_datetime(instant)
-}
-
-/// Seconds since 0001-01-01T00Z, rounded down.
-pub(super) fn seconds_of(instant: Timestamp) -> i64 {
-    let below = i64::from(instant.subsec_nanosecond() < 0);
-    instant.as_second() - below + EPOCH
 }
 
 impl PartialEq for Zone {

@@ -2,8 +2,10 @@
 
 use super::super::args::{ApplyArgs, Cli};
 use super::super::error::CliError;
+use super::super::follow::{follow, Following};
 use super::super::steady::post_once;
-use super::super::{connect, exit_code, output};
+use super::super::wants::{print, SOURCE};
+use super::super::{connect, exit_code, interrupt, output};
 use crate::api::{ApplyPlan, SlotsRequest, WantDetail};
 use databuild_core::word::Word as _;
 
@@ -21,13 +23,15 @@ pub fn run(cli: &Cli, args: &ApplyArgs) -> Result<u8, CliError> {
         ttl_seconds: args.ttl,
         sla_seconds: args.sla,
         comment: args.comment.clone(),
-        source: Some("cli".to_owned()),
+        source: Some(SOURCE.to_owned()),
     };
     let path = format!("/api/v1/plans/{}/apply", output::segment(&args.plan));
+    // Before anything can begin that somebody might want to interrupt.
+    interrupt::on_ctrl_c()?;
     let (want, later): (WantDetail, _) = post_once(cli, &client, &path, &request)?;
     if args.detach {
-        return super::want::print(cli, &want).map(|()| exit_code::OK);
+        return print(cli, &want).map(|()| exit_code::OK);
     }
-    let how = super::build::Following { quiet: args.quiet, private: false };
-    super::build::follow(cli, later.as_ref().unwrap_or(&client), &want, how)
+    let how = Following { quiet: args.quiet, private: false };
+    follow(cli, later.as_ref().unwrap_or(&client), &want, how)
 }

@@ -3,6 +3,7 @@
 use super::super::args::{CancelArgs, Cli};
 use super::super::connect;
 use super::super::error::CliError;
+use super::super::wants::print;
 use super::super::{exit_code, output};
 use crate::api::{RunDetail, TrialDetail, WantDetail};
 use databuild_core::ids::{RunId, TrialId, WantId};
@@ -21,7 +22,7 @@ pub fn run(cli: &Cli, args: &CancelArgs) -> Result<u8, CliError> {
     let client = connect::connect(cli)?;
     if is_want {
         let want: WantDetail = client.delete(&format!("/api/v1/wants/{}", output::segment(&args.id)))?;
-        super::want::print(cli, &want)?;
+        print(cli, &want)?;
     } else if is_trial {
         let trial: TrialDetail = client.delete(&format!("/api/v1/trials/{}", output::segment(&args.id)))?;
         if cli.json {

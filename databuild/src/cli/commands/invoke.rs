@@ -1,10 +1,11 @@
 //! `invoke`: one job by hand, and waiting for it.
 
 use super::super::args::{Cli, InvokeArgs};
-use super::super::connect;
 use super::super::error::CliError;
-use super::super::exit_code;
+use super::super::follow::{follow, Following};
 use super::super::steady::post_once;
+use super::super::wants::{print, SOURCE};
+use super::super::{connect, exit_code, interrupt};
 use crate::api::{InvokeJob, WantDetail};
 use databuild_core::word::Word as _;
 use std::collections::BTreeMap;
@@ -31,13 +32,15 @@ pub fn run(cli: &Cli, args: &InvokeArgs) -> Result<u8, CliError> {
         ttl_seconds: args.ttl,
         sla_seconds: args.sla,
         comment: args.comment.clone(),
-        source: Some("cli".to_owned()),
+        source: Some(SOURCE.to_owned()),
         graph: None,
     };
+    // Before anything can begin that somebody might want to interrupt.
+    interrupt::on_ctrl_c()?;
     let (want, later): (WantDetail, _) = post_once(cli, &client, "/api/v1/jobs/invoke", &request)?;
     if args.detach {
-        return super::want::print(cli, &want).map(|()| exit_code::OK);
+        return print(cli, &want).map(|()| exit_code::OK);
     }
-    let how = super::build::Following { quiet: args.quiet, private: false };
-    super::build::follow(cli, later.as_ref().unwrap_or(&client), &want, how)
+    let how = Following { quiet: args.quiet, private: false };
+    follow(cli, later.as_ref().unwrap_or(&client), &want, how)
 }

@@ -1,7 +1,7 @@
 //! What checks found.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use super::{blocking, cursor, limit};
 use crate::api::{CheckRow, Page};
 use crate::store::{CheckFilter, Reader, StoreError, MAX_ROWS};

@@ -1,7 +1,7 @@
 //! The event log, for reading.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use super::limit;
 use crate::api::{EventPage, EventRow};
 use crate::store::Events;

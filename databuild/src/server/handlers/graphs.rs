@@ -1,7 +1,7 @@
 //! The job graph.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use crate::api::{
     DatasetImpact, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };

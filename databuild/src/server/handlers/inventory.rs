@@ -1,7 +1,7 @@
 //! Looking at all files: scan and adopt.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use super::cursor;
 use crate::api::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
 use crate::engine::Found;

@@ -1,8 +1,8 @@
 //! What people say of data and code.
 
+use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::lineage::files_changed_since;
-use super::super::routes::App;
 use super::super::views::shortened;
 use super::blocking;
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};

@@ -1,7 +1,7 @@
 //! Dynamic keys.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use super::{blocking, cursor, limit};
 use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
 use crate::engine::CommandError;

@@ -1,7 +1,7 @@
 //! Prometheus text. Labels are datasets and jobs, never partitions: their number has no bound.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use super::super::views;
 use super::blocking;
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! Datasets and partitions.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use super::super::{views, why};
 use super::{blocking, cursor, limit, word};
 use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};

@@ -1,9 +1,9 @@
 //! Plans: what would happen, and having exactly that done.
 
+use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::estimate;
 use super::super::keyed::Keyed;
-use super::super::routes::App;
 use super::super::views;
 use super::wants;
 use super::{class, instant, refresh};

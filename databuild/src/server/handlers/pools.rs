@@ -1,7 +1,7 @@
 //! Pools.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use crate::api::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;

@@ -1,9 +1,9 @@
 //! Runs, attempts and their logs.
 
+use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::history;
 use super::super::logs;
-use super::super::routes::App;
 use super::super::waits;
 use super::{cursor, limit, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};

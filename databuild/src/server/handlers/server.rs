@@ -1,7 +1,7 @@
 //! The server itself.
 
+use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::routes::App;
 use super::super::views;
 use super::blocking;
 use crate::api::{GcReply, GcRequest, GraphInfo, ServerStatus, ShutdownRequest, SlotsRequest};

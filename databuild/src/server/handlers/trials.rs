@@ -1,8 +1,8 @@
 //! Trials.
 
+use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::garbage;
-use super::super::routes::App;
 use super::super::trials;
 use crate::api::{CreateTrial, Digests, Page, TrialArm, TrialDetail, TrialResult, TrialRow};
 use crate::engine::CommandError;

@@ -1,10 +1,10 @@
 //! Wants.
 
+use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::history;
 use super::super::keyed::Keyed;
 use super::super::progress::Lines;
-use super::super::routes::App;
 use super::super::scope::{by_job, Scope};
 use super::super::{views, waits};
 use super::{blocking, class, cursor, instant, limit, refresh, word};

@@ -1,6 +1,6 @@
 //! Findings of checks, both ways.
 
-use super::decode::{known, value};
+use super::parts::{known, value};
 use super::ConvertError;
 use databuild_core::event::{CheckFindings, CheckResult, Checked};
 use databuild_core::ids::{AttemptId, RunId};

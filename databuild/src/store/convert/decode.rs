@@ -1,20 +1,19 @@
 //! Stored form to events; refuses what it does not know.
 
 use super::super::time::join;
+use super::parts::{known, malformed, read_instant, read_optional_instant, read_output, value};
 use super::{checked, dynamic, judged, limited, trials, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
-    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
-    PartitionsFailed, PlanCreated, PlanRow, PlansDropped, PublishIntended, Record, RequestKey,
-    RunCancelRequested, RunEnded, SeenPartition, WantCreated, WantEnded, WantPaused, WantReplanned,
-    WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
+    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, PartitionsFailed,
+    PlanCreated, PlanRow, PlansDropped, PublishIntended, Record, RequestKey, RunCancelRequested, RunEnded,
+    SeenPartition, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed,
+    WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
-use databuild_core::word::Numbered;
-use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
+use databuild_proto::protobuf::Message;
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::record::Event as StoredEvent;
-use jiff::Timestamp;
 use std::sync::Arc;
 
 /// The record of stored bytes. `content` finds a graph's content, which is stored apart.
@@ -108,13 +107,13 @@ fn event(event: StoredEvent) -> Result<Event, ConvertError> {
         StoredEvent::PublishIntended(e) => {
             known(&e, "an intent to publish")?;
             let stored::PublishIntended { run, attempt: number, outputs, special_fields: _ } = e;
-            let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
+            let outputs = outputs.into_iter().map(read_output).collect::<Result<_, _>>()?;
             Event::PublishIntended(PublishIntended { attempt: attempt(run, number), outputs })
         }
         StoredEvent::Materialized(e) => {
             known(&e, "a materialization")?;
             let stored::Materialized { run, attempt: number, outputs, goes_on, special_fields: _ } = e;
-            let outputs = outputs.into_iter().map(output).collect::<Result<_, _>>()?;
+            let outputs = outputs.into_iter().map(read_output).collect::<Result<_, _>>()?;
             Event::Materialized(Materialized { attempt: attempt(run, number), outputs, goes_on })
         }
         StoredEvent::Tainted(e) => Event::Tainted(judged::read_tainted(e)?),
@@ -183,9 +182,9 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         targets,
         class: value(class)?,
         refresh: value(refresh)?,
-        as_of: instant(as_of)?,
-        expires_at: optional_instant(expires_at)?,
-        due_at: optional_instant(due_at)?,
+        as_of: read_instant(as_of)?,
+        expires_at: read_optional_instant(expires_at)?,
+        due_at: read_optional_instant(due_at)?,
         comment,
         source,
         work,
@@ -220,8 +219,8 @@ pub(crate) fn plan_created(message: stored::PlanCreated) -> Result<PlanCreated, 
         graph: GraphId(graph),
         targets,
         refresh: value(refresh)?,
-        as_of: instant(as_of)?,
-        expires_at: instant(expires_at)?,
+        as_of: read_instant(as_of)?,
+        expires_at: read_instant(expires_at)?,
         rows: rows.into_iter().map(plan_row).collect::<Result<_, _>>()?,
         current,
         grounds: Grounds {
@@ -293,7 +292,7 @@ fn attempt_leased(message: stored::AttemptLeased) -> Result<AttemptLeased, Conve
         job,
         partition,
         graph: GraphId(graph),
-        as_of: instant(as_of)?,
+        as_of: read_instant(as_of)?,
         inputs: if inputs_of.is_empty() { vec![inputs] } else { inputs_of },
         params,
         trial: trial.into_option().map(trials::read_arm_id).transpose()?,
@@ -324,60 +323,11 @@ fn attempt_ended(message: stored::AttemptEnded) -> Result<AttemptEnded, ConvertE
         wall_ms,
         cpu_ms,
         max_rss_kb,
-        retry_at: optional_instant(retry_at)?,
+        retry_at: read_optional_instant(retry_at)?,
         done,
     })
 }
 
-pub(crate) fn output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
-    known(&message, "an output")?;
-    let stored::OutputRecord { partition, version, empty, mark, bytes, metadata, special_fields: _ } =
-        message;
-    Ok(OutputRecord { partition, version, empty, mark, bytes, metadata })
-}
-
 fn attempt(run: u64, number: u32) -> AttemptId {
     AttemptId { run: RunId(run), number }
-}
-
-pub(crate) fn instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
-    optional_instant(field)?.ok_or_else(|| malformed("lacks a time"))
-}
-
-pub(crate) fn optional_instant(
-    field: MessageField<stored::Instant>,
-) -> Result<Option<Timestamp>, ConvertError> {
-    let Some(message) = field.into_option() else {
-        return Ok(None);
-    };
-    known(&message, "a time")?;
-    match join(message.us, message.ns) {
-        Some(at) => Ok(Some(at)),
-        None => Err(malformed("has a time that does not exist")),
-    }
-}
-
-/// Refuses a message with fields that this program's format does not have.
-pub(crate) fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
-    match message.special_fields().unknown_fields().iter().next() {
-        None => Ok(()),
-        Some((number, _)) => Err(ConvertError::NewerFormat { what: format!("{what} with field {number}") }),
-    }
-}
-
-/// The value of a number in an event. Numbers count from 1; 0 is what nobody wrote.
-pub(crate) fn value<W: Numbered>(number: i32) -> Result<W, ConvertError> {
-    match (W::of_number(number), number) {
-        (Some(value), _) => Ok(value),
-        (None, 0) => Err(malformed(format!("has no {}", W::KIND))),
-        (None, _) => Err(ConvertError::NewerFormat { what: format!("{} number {number}", W::KIND) }),
-    }
-}
-
-pub(crate) fn known_value<E: Enum>(value: EnumOrUnknown<E>, what: &str) -> Result<E, ConvertError> {
-    value.enum_value().map_err(|number| ConvertError::NewerFormat { what: format!("{what} number {number}") })
-}
-
-pub(crate) fn malformed(reason: impl Into<String>) -> ConvertError {
-    ConvertError::Malformed { reason: reason.into() }
 }

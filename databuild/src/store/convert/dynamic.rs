@@ -1,6 +1,6 @@
 //! Events of keys that come and go, and of inputs that are found, both ways.
 
-use super::decode::known;
+use super::parts::known;
 use super::ConvertError;
 use databuild_core::event::{KeysAdded, KeysRetired, RunSuspended};
 use databuild_core::ids::{RunId, WantId};

@@ -1,20 +1,20 @@
 //! Events to stored form; cannot fail.
 
 use super::super::time::split;
+use super::parts::{instant, optional_instant, output};
 use super::{checked, dynamic, judged, limited, trials};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
-    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, OutputRecord,
-    PartitionsFailed, PlanCreated, PlanRow, PlansDropped, PublishIntended, Record, RunCancelRequested,
-    RunEnded, SeenPartition, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized,
-    WantResumed, WorkAbandoned, WorkCutOff,
+    FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, PartitionsFailed,
+    PlanCreated, PlanRow, PlansDropped, PublishIntended, Record, RunCancelRequested, RunEnded, SeenPartition,
+    WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned,
+    WorkCutOff,
 };
 use databuild_core::ids::AttemptId;
 use databuild_core::word::Numbered as _;
-use databuild_proto::protobuf::{Message, MessageField};
+use databuild_proto::protobuf::Message;
 use databuild_proto::v1 as stored;
 use databuild_proto::v1::record::Event as StoredEvent;
-use jiff::Timestamp;
 
 /// The stored bytes of a record; without a graph's content, which is a blob of its own.
 pub(in super::super) fn encode(record: &Record) -> Vec<u8> {
@@ -369,26 +369,4 @@ fn attempt_ended(event: &AttemptEnded) -> stored::AttemptEnded {
         done: *done,
         ..Default::default()
     }
-}
-
-pub(crate) fn output(output: &OutputRecord) -> stored::OutputRecord {
-    let OutputRecord { partition, version, empty, mark, bytes, metadata } = output;
-    stored::OutputRecord {
-        partition: partition.clone(),
-        version: version.clone(),
-        empty: *empty,
-        mark: *mark,
-        bytes: *bytes,
-        metadata: metadata.clone(),
-        ..Default::default()
-    }
-}
-
-pub(crate) fn instant(at: Timestamp) -> MessageField<stored::Instant> {
-    let (us, ns) = split(at);
-    MessageField::some(stored::Instant { us, ns, ..Default::default() })
-}
-
-pub(crate) fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {
-    at.map_or_else(MessageField::none, instant)
 }

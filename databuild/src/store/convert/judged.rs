@@ -1,6 +1,6 @@
 //! Events of what people say of data and code, both ways.
 
-use super::decode::{known, malformed};
+use super::parts::{known, malformed};
 use super::ConvertError;
 use databuild_core::event::{Adopted, AdoptedPartition, CodeAccepted, Tainted, Untainted};
 use databuild_core::graph::JobDigests;

@@ -1,6 +1,6 @@
 //! Events about pools, both ways.
 
-use super::decode::known;
+use super::parts::known;
 use super::ConvertError;
 use databuild_core::event::PoolResized;
 use databuild_proto::v1 as stored;

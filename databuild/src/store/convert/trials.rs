@@ -1,8 +1,7 @@
 //! Events of trials, both ways.
 
-use super::decode::{self, instant, known, malformed, value};
-use super::encode;
 use super::judged::{digests, read_digests};
+use super::parts::{instant, known, malformed, output, read_instant, read_output, value};
 use super::ConvertError;
 use databuild_core::event::{
     ArmId, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult, TrialSample,
@@ -37,7 +36,7 @@ pub(crate) fn trial_created(event: &TrialCreated) -> stored::TrialCreated {
         job: job.clone(),
         graphs: graphs.iter().map(graph).collect(),
         samples: samples.iter().map(sample).collect(),
-        as_of: encode::instant(*as_of),
+        as_of: instant(*as_of),
         keep: keep.clone(),
         by: by.clone(),
         ..Default::default()
@@ -69,7 +68,7 @@ pub(crate) fn read_trial_created<E: From<ConvertError>>(
         job,
         graphs: read,
         samples: samples.into_iter().map(read_sample).collect::<Result<_, _>>()?,
-        as_of: instant(as_of)?,
+        as_of: read_instant(as_of)?,
         keep,
         by,
     })
@@ -90,7 +89,7 @@ fn sample(sample: &TrialSample) -> stored::TrialSample {
         partition: partition.clone(),
         arms: arms.iter().map(arm).collect(),
         discovered: discovered.clone(),
-        expected: expected.iter().map(encode::output).collect(),
+        expected: expected.iter().map(output).collect(),
         changed_inputs: changed_inputs.clone(),
         ..Default::default()
     }
@@ -110,7 +109,7 @@ fn read_sample(message: stored::TrialSample) -> Result<TrialSample, ConvertError
         partition,
         arms: arms.into_iter().map(arm).collect::<Result<_, ConvertError>>()?,
         discovered,
-        expected: expected.into_iter().map(decode::output).collect::<Result<_, _>>()?,
+        expected: expected.into_iter().map(read_output).collect::<Result<_, _>>()?,
         changed_inputs,
     })
 }
@@ -120,7 +119,7 @@ pub(super) fn trial_made(event: &TrialMade) -> stored::TrialMade {
     stored::TrialMade {
         run: run.0,
         attempt: *number,
-        outputs: outputs.iter().map(encode::output).collect(),
+        outputs: outputs.iter().map(output).collect(),
         ..Default::default()
     }
 }
@@ -129,7 +128,7 @@ pub(super) fn read_trial_made(message: stored::TrialMade) -> Result<TrialMade, C
     known(&message, "what an arm made")?;
     let stored::TrialMade { run, attempt: number, outputs, special_fields: _ } = message;
     let attempt = AttemptId { run: RunId(run), number };
-    Ok(TrialMade { attempt, outputs: outputs.into_iter().map(decode::output).collect::<Result<_, _>>()? })
+    Ok(TrialMade { attempt, outputs: outputs.into_iter().map(read_output).collect::<Result<_, _>>()? })
 }
 
 pub(crate) fn trial_ended(event: &TrialEnded) -> stored::TrialEnded {

@@ -6,7 +6,7 @@
 //! does it say anything of a copy, which may have been made while the log grew: it names the log by its inode.
 
 use super::super::error::StoreError;
-use super::open::beside;
+use super::beside::beside;
 use super::sums::sum_of;
 use crate::system::{create_left, read_left};
 use databuild_core::digest::hash64;

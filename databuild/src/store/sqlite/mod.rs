@@ -13,6 +13,7 @@ mod acknowledged;
 mod apply;
 mod archiver;
 mod archives;
+mod beside;
 mod failure;
 mod log;
 mod open;
@@ -21,6 +22,7 @@ mod project;
 mod purge;
 pub(super) mod read;
 mod schema;
+mod stage;
 mod sums;
 mod survey;
 

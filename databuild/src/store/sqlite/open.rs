@@ -7,17 +7,17 @@
 
 use super::super::error::StoreError;
 use super::acknowledged;
+use super::beside::beside;
 use super::failure::failure;
 use super::read::{last_seq, records};
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
 use super::sums::BEGIN_CHAIN;
 use databuild_core::ids::Seq;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Files up to this size are checked page by page on opening: some tens of milliseconds at most. Bigger
@@ -260,12 +260,6 @@ fn sync_wal(path: &Path) -> std::io::Result<()> {
 
 fn wal_bytes(path: &Path) -> u64 {
     fs::metadata(beside(path, "-wal")).map_or(0, |m| m.len())
-}
-
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
 }
 
 pub(super) fn unwritable(log: &str, error: &std::io::Error) -> StoreError {

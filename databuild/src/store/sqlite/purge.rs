@@ -4,14 +4,12 @@
 //! durable, so each piece can come at any time, any number of times.
 
 use super::super::error::StoreError;
-use super::archives::{remove, ArchiveFile};
+use super::archives::remove;
 use super::failure::failure;
 use super::log::SqliteLog;
 use super::position::{position, set_position};
-use super::schema::{MOVING_TABLES, PURGED};
-use rusqlite::types::Value;
-use rusqlite::Connection;
-use std::collections::VecDeque;
+use super::schema::PURGED;
+use super::stage::{Rows, Stage};
 
 /// Events or rows removed in one transaction: some ten milliseconds at most.
 const PIECE: usize = 2000;
@@ -19,32 +17,6 @@ const PIECE: usize = 2000;
 const PAGES: usize = 1000;
 /// `auto_vacuum` of a file that can get smaller; logs of early programs cannot.
 const INCREMENTAL: i64 = 2;
-
-/// What is to be freed next. It is not stored: a start begins with the first again, and finds nothing there.
-#[derive(Debug)]
-pub(super) enum Stage {
-    /// Events that are in archives.
-    Events,
-    /// Rows of the history lists that are.
-    Rows(Box<Rows>),
-    /// Contents that nothing names any more.
-    Contents,
-    /// Pages without content.
-    Pages,
-    /// Nothing.
-    Done,
-}
-
-/// How far the rows of the lists are.
-#[derive(Debug)]
-pub(super) struct Rows {
-    /// Archives whose rows may still be here.
-    files: VecDeque<ArchiveFile>,
-    /// Of the first file.
-    connection: Option<Connection>,
-    table: usize,
-    after: Vec<Value>,
-}
 
 impl SqliteLog {
     /// See [`super::super::EventLog::purge`].
@@ -99,12 +71,12 @@ impl SqliteLog {
         let purged = position(&self.connection, &self.log, PURGED)?;
         let counted = self.archives.counted(self.archived)?;
         let files = counted.into_iter().filter(|file| file.last > purged).collect();
-        Ok(Rows { files, connection: None, table: 0, after: Vec::new() })
+        Ok(Rows::of(files))
     }
 
     fn purge_rows(&mut self, rows: &mut Rows) -> Result<bool, StoreError> {
-        let Some(keys) = rows.next()? else { return Ok(false) };
-        let table = rows.table;
+        let Some(keys) = rows.next(PIECE)? else { return Ok(false) };
+        let table = rows.table();
         self.write(|connection, log| remove(connection, table, &keys).map_err(|e| failure(log, &e)))?;
         Ok(true)
     }
@@ -146,30 +118,5 @@ impl SqliteLog {
         // What is copied into the main file now makes it shorter; whoever reads just now puts that off.
         let copied = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         copied.map_err(|e| failure(&self.log, &e))
-    }
-}
-
-impl Rows {
-    /// The keys of the next rows, all of table `self.table`.
-    fn next(&mut self) -> Result<Option<Vec<Vec<Value>>>, StoreError> {
-        while let Some(file) = self.files.front() {
-            let connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => file.open()?,
-            };
-            while self.table < MOVING_TABLES.len() {
-                let rows = file.moved(&connection, self.table, &self.after, PIECE)?;
-                if let Some(last) = rows.last() {
-                    self.after.clone_from(last);
-                    self.connection = Some(connection);
-                    return Ok(Some(rows));
-                }
-                self.table += 1;
-                self.after.clear();
-            }
-            self.table = 0;
-            self.files.pop_front();
-        }
-        Ok(None)
     }
 }

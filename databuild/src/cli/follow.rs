@@ -1,0 +1,156 @@
+//! Following a want until it has ended: what happens, what it waits for, and what came of it.
+
+use super::args::Cli;
+use super::client::Client;
+use super::console::Console;
+use super::error::CliError;
+use super::steady::Steady;
+use super::tally::Tally;
+use super::{exit_code, interrupt, output};
+use crate::api::{ProgressAnswer, ProgressLine, WantDetail, WhyWork};
+
+/// How long one progress request waits on the server.
+const POLL_MS: u64 = 1000;
+/// Lines of a failed job's stderr that are shown.
+const TAIL_LINES: usize = 20;
+/// Bytes of it that are read.
+const TAIL_BYTES: u64 = 8 << 10;
+/// Failures whose stderr is shown; a thousand alike help nobody.
+const MOST_TAILS: usize = 5;
+
+/// How a want is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Following {
+    /// Only what failed is told.
+    pub quiet: bool,
+    /// The server belongs to this command.
+    pub private: bool,
+}
+
+/// Shows how a want goes on until it has ended. Ctrl-C ends the watching if [`interrupt::on_ctrl_c`] was called before.
+///
+/// # Errors
+/// The server is lost, or refuses.
+pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, how: Following) -> Result<u8, CliError> {
+    let id = &want.want.id;
+    let mut console = Console::new(cli.json, cli.color, how.quiet);
+    // What happened before the want is not its business.
+    let mut after = want.seq;
+    let mut tally = Tally::default();
+    let mut tails = 0;
+    let mut waits = Waits::default();
+    let started = std::time::Instant::now();
+    let mut server = Steady::new(cli, client, id);
+    let mut graph = want.graph.clone();
+    let last = loop {
+        let path = format!("/api/v1/wants/{id}/progress?after={after}&wait_ms={POLL_MS}");
+        let answer: ProgressAnswer = if how.private { client.get(&path)? } else { server.get(&path)? };
+        after = answer.seq;
+        for line in &answer.lines {
+            tally.count(line);
+            let tail = if line.what == "failed" && tails < MOST_TAILS {
+                tails += 1;
+                stderr_tail(server.client(), line)
+            } else {
+                None
+            };
+            console.line(line, tail.as_deref(), &mut tally)?;
+        }
+        if let Some(now) = answer.want.graph.as_ref().filter(|now| graph.as_ref() != Some(now)) {
+            console.graph(id, now)?;
+            graph = Some(now.clone());
+        }
+        console.progress(&answer.want, &tally);
+        if answer.want.progress.is_none() && !answer.truncated {
+            break answer.want;
+        }
+        if let Some(why) = waits.look(server.client(), &answer) {
+            console.waiting(&why)?;
+        }
+        if interrupt::happened() {
+            drop(console);
+            if how.private {
+                output::talk(&format!("interrupted; stopping {id} with its server"));
+                // Else the workspace's next server would go on with it.
+                let _: WantDetail = client.delete(&format!("/api/v1/wants/{id}"))?;
+                return Ok(exit_code::INTERRUPTED);
+            }
+            output::talk(&format!("detached; {id} goes on in the server"));
+            output::talk(&format!("  stop it:   databuild cancel {id}"));
+            output::talk(&format!("  see it:    databuild want get {id}"));
+            return Ok(exit_code::INTERRUPTED);
+        }
+    };
+    drop(console);
+    if !cli.json && !how.quiet {
+        tally.summary().iter().for_each(|line| output::talk(line));
+    }
+    finish(cli, &last, &tally, graph.as_deref(), started.elapsed())
+}
+
+/// What a want waits for, asked while nothing of it runs and nothing happens.
+#[derive(Default)]
+struct Waits {
+    told: Option<String>,
+}
+
+impl Waits {
+    /// What is to be told now: something that was not told last.
+    fn look(&mut self, client: &Client, answer: &ProgressAnswer) -> Option<WhyWork> {
+        let progress = answer.want.progress.as_ref()?;
+        if progress.running > 0 || !answer.lines.is_empty() || answer.truncated {
+            self.told = None;
+            return None;
+        }
+        // Who waits needs no other reason to wait than that it cannot be told.
+        let why: WhyWork = client.get(&format!("/api/v1/wants/{}/why", answer.want.want.id)).ok()?;
+        let kind = why.blocker.kind.as_str();
+        if matches!(kind, "running" | "starting" | "publishing" | "ready") || why.state != "open" {
+            return None;
+        }
+        // Who holds what it waits for may change many times a second.
+        let same = format!("{kind} {:?}", why.blocker.run);
+        if self.told.as_ref() == Some(&same) {
+            return None;
+        }
+        self.told = Some(same);
+        Some(why)
+    }
+}
+
+fn finish(
+    cli: &Cli,
+    want: &WantDetail,
+    tally: &Tally,
+    graph: Option<&str>,
+    took: std::time::Duration,
+) -> Result<u8, CliError> {
+    let id = &want.want.id;
+    let satisfied = want.want.state == "satisfied";
+    if cli.json {
+        output::json_line(&serde_json::json!({"want": want, "built": tally.built(), "graph": graph}))?;
+    } else {
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let what = tally.result(satisfied, &want.want.refresh, want.left_out, &output::duration(ms));
+        output::line(&format!("{id} {}: {what}", want.want.state));
+        for cause in &want.causes {
+            output::talk(&format!("  {cause}"));
+        }
+        if !satisfied {
+            output::talk(&format!("  more: {}", tally.more(id)));
+        }
+    }
+    Ok(if satisfied { exit_code::OK } else { exit_code::WORK_FAILED })
+}
+
+/// The end of a failed attempt's stderr.
+fn stderr_tail(client: &Client, line: &ProgressLine) -> Option<String> {
+    let run = line.run.as_ref()?;
+    // A size first: the interesting part is the end.
+    let all = client.bytes(&format!("/api/v1/runs/{run}/logs/stderr")).ok()?;
+    let from = all.len().saturating_sub(usize::try_from(TAIL_BYTES).unwrap_or(usize::MAX));
+    let text = String::from_utf8_lossy(&all[from..]).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(TAIL_LINES);
+    Some(lines[from..].join("\n"))
+}
