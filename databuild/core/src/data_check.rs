@@ -143,7 +143,7 @@ fn parse(report: &[u8], partitions: &[&str]) -> Result<Vec<Option<Said>>, CheckR
             (None, 1) => 0,
             (None, _) => return Err(CheckReportError::Unnamed { line: number }),
             (Some(partition), _) => *places.get(partition.as_str()).ok_or_else(|| {
-                CheckReportError::NotGiven { line: number, partition: crate::keys::shown(partition) }
+                CheckReportError::NotGiven { line: number, partition: crate::text::shown(partition) }
             })?,
         };
         if all[place].as_ref().is_none_or(|before| before.ok) {

@@ -9,9 +9,11 @@
 //!   renamed or reused; these Rust names are free to change.
 
 mod checked;
+mod output;
 mod trial;
 
 pub use checked::*;
+pub use output::*;
 pub use trial::*;
 
 use crate::graph::{JobDigests, Params};
@@ -20,13 +22,6 @@ use crate::words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A reference text of one partition, `dataset/dim=key/…`.
-pub type PartitionText = String;
-/// Reference texts that together are an exact set of partitions.
-pub type SetText = Vec<String>;
-/// The content digest or reported name of one partition's data, e.g. `sha256:…`.
-pub type DataVersion = String;
 
 /// A fact with the time at which it was recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -522,25 +517,6 @@ pub struct AttemptEnded {
 pub struct RunCancelRequested {
     /// Which.
     pub run: RunId,
-}
-
-/// One output of a successful attempt.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutputRecord {
-    /// The partition.
-    pub partition: PartitionText,
-    /// Its data.
-    pub version: DataVersion,
-    /// The job had nothing to produce for it; counts as present.
-    pub empty: bool,
-    /// Of what is published: the cheap fingerprint of its file (see [`SeenPartition::mark`]); 0 if nobody knows it, so that
-    /// the file is read. Of what is to be published: the part of it that a rename keeps, by which the publisher sees whether
-    /// somebody has written to the file since it was hashed; 0 if nobody knows. 0 for non-files.
-    pub mark: u64,
-    /// Size of the content; 0 for non-files.
-    pub bytes: u64,
-    /// What the job said of it: a JSON object's text, `{}` if nothing.
-    pub metadata: String,
 }
 
 /// See [`Event::PublishIntended`].

@@ -1,14 +1,14 @@
 //! Key spaces: which keys a dimension has, how they are written, and which exist at an instant.
 
+use crate::key_error::KeyError;
 use crate::symbols::Symbols;
+use crate::text::{is_invisible, nearest, SOME};
 use crate::time::{Granularity, TimeSpace};
 use jiff::Timestamp;
 use std::sync::Arc;
 
 pub use crate::range_set::{Key, RangeSet};
 
-/// How many names a message lists.
-pub(crate) const SOME: usize = 5;
 /// How many dynamic keys are looked at for one that resembles another.
 const NEAR: usize = 10_000;
 
@@ -52,224 +52,6 @@ pub fn key_fault(text: &str) -> Option<&'static str> {
 pub fn new_key_fault(text: &str) -> Option<&'static str> {
     let invisible = || text.chars().any(is_invisible).then_some("it has an invisible character in it");
     key_fault(text).or_else(invisible)
-}
-
-/// Whether a character shows nothing by itself and has no part in how words or emoji are written: marks of byte order,
-/// of direction and of places where a line may break, fillers and tags.
-#[must_use]
-pub fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{180e}'
-            | '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
-}
-
-/// A text from anywhere as a message shows it: what is hostile in it is escaped, and its end is cut off.
-#[must_use]
-pub fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    let cut = text.chars().count() > MOST;
-    let start: String = text.chars().take(MOST).collect();
-    let more = if cut { format!("… ({} bytes)", text.len()) } else { String::new() };
-    format!("{}{more}", start.escape_debug())
-}
-
-/// A text as one word of a shell's command line.
-#[must_use]
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// Why a text names no key, no set of keys or no key space.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// Not written as such keys are.
-    #[error("`{text}` is not a key of the kind {granularity}; write it as {}", .granularity.example())]
-    BadForm {
-        /// What was given.
-        text: String,
-        /// What it should have been.
-        granularity: Granularity,
-    },
-    /// Written right, but the calendar has no such period.
-    #[error("there is no {granularity} `{text}` in the calendar")]
-    NotInCalendar {
-        /// What was given.
-        text: String,
-        /// What it should have been.
-        granularity: Granularity,
-    },
-    /// A period outside the space.
-    #[error("`{text}` is {side} {limit}")]
-    OutOfRange {
-        /// What was given.
-        text: String,
-        /// `before the first key` or `after the last key`.
-        side: &'static str,
-        /// That key.
-        limit: String,
-    },
-    /// Clocks were set forward over that hour.
-    #[error("there is no hour `{text}` in {zone}: clocks were set forward over it")]
-    SkippedHour {
-        /// What was given.
-        text: String,
-        /// The zone's name.
-        zone: String,
-    },
-    /// A day that a zone left out when it moved over the date line.
-    #[error("there is no day `{text}` in {zone}: the zone moved over the date line and left it out")]
-    SkippedDay {
-        /// What was given.
-        text: String,
-        /// The zone's name.
-        zone: String,
-        /// The next day.
-        nearest: String,
-    },
-    /// Clocks were set back, so that hour came twice.
-    #[error("the hour `{text}` comes twice in {zone}; write {}", .candidates.join(" or "))]
-    AmbiguousHour {
-        /// What was given.
-        text: String,
-        /// The zone's name.
-        zone: String,
-        /// What may have been meant.
-        candidates: Vec<String>,
-    },
-    /// An offset from UTC that the zone did not have.
-    #[error("`{text}` is no time of {zone}: it had another offset from UTC then")]
-    WrongOffset {
-        /// What was given.
-        text: String,
-        /// The zone's name.
-        zone: String,
-    },
-    /// A time that is not a full hour of the zone's clock.
-    #[error("`{text}` is not a full hour of the clock in {zone}; did you mean {nearest}?")]
-    NotAnHour {
-        /// What was given.
-        text: String,
-        /// The zone's name.
-        zone: String,
-        /// The hour it lies in.
-        nearest: String,
-    },
-    /// A key that the dimension does not list.
-    #[error("`{text}` is no key here; {}", known(.near, .some, *.count))]
-    UnknownKey {
-        /// What was given.
-        text: String,
-        /// How many keys there are.
-        count: usize,
-        /// Up to five that look like it.
-        near: Vec<String>,
-        /// The first five of them.
-        some: Vec<String>,
-    },
-    /// A dynamic key that was retired.
-    #[error("`{text}` is retired in the key space `{space}`; bring it back with `databuild keys add {space} {}`", shell_word(.text))]
-    RetiredKey {
-        /// What was given.
-        text: String,
-        /// The name of the key space.
-        space: String,
-    },
-    /// A key that nobody has added to a dynamic key space.
-    #[error("`{}` is no key of the key space `{space}`; {}; a key is added with `databuild keys add {space} KEY`", shown(.text), known(.near, .some, *.count))]
-    NotAdded {
-        /// What was given.
-        text: String,
-        /// The name of the key space.
-        space: String,
-        /// How many keys there are.
-        count: usize,
-        /// Up to five that look like it.
-        near: Vec<String>,
-        /// The first five of them.
-        some: Vec<String>,
-    },
-    /// A range over listed keys.
-    #[error("`{text}` is a range, and these keys have no order; write a+b")]
-    RangeOfStatic {
-        /// What was given.
-        text: String,
-    },
-    /// A range whose end lies before its start.
-    #[error("the range `{text}` ends before it begins")]
-    EmptyRange {
-        /// What was given.
-        text: String,
-    },
-    /// A key space whose end lies before its start.
-    #[error("the end {end} is before the start {start}")]
-    EmptySpace {
-        /// Its first key.
-        start: String,
-        /// Its last key.
-        end: String,
-    },
-    /// No such time zone.
-    #[error("`{name}` is no time zone of the IANA database")]
-    UnknownZone {
-        /// What was given.
-        name: String,
-    },
-}
-
-/// What there is instead of something unknown, as the end of a message.
-pub(crate) fn known(near: &[String], some: &[String], count: usize) -> String {
-    let quote = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-    if !near.is_empty() {
-        return format!("did you mean {}?", quote(near).join(" or "));
-    }
-    match (count, count.saturating_sub(some.len())) {
-        (0, _) => "there are none".to_owned(),
-        (_, 0) => format!("there are {}", quote(some).join(", ")),
-        (_, more) => format!("there are {} and {more} more", quote(some).join(", ")),
-    }
-}
-
-impl KeyError {
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            KeyError::BadForm { .. } => "bad_time_key",
-            KeyError::NotInCalendar { .. } => "not_in_calendar",
-            KeyError::OutOfRange { .. } => "key_out_of_range",
-            KeyError::SkippedHour { .. } => "skipped_hour",
-            KeyError::SkippedDay { .. } => "skipped_day",
-            KeyError::AmbiguousHour { .. } => "ambiguous_hour",
-            KeyError::WrongOffset { .. } => "wrong_offset",
-            KeyError::NotAnHour { .. } => "not_an_hour",
-            KeyError::UnknownKey { .. } | KeyError::NotAdded { .. } => "unknown_key",
-            KeyError::RetiredKey { .. } => "retired_key",
-            KeyError::RangeOfStatic { .. } => "range_of_static_keys",
-            KeyError::EmptyRange { .. } => "empty_range",
-            KeyError::EmptySpace { .. } => "empty_key_space",
-            KeyError::UnknownZone { .. } => "unknown_timezone",
-        }
-    }
 }
 
 impl KeySpace {
@@ -453,45 +235,6 @@ fn periods(space: &TimeSpace, item: &str, extent: &RangeSet) -> Result<RangeSet,
     let there = named.intersect(extent);
     // Where nothing has ended yet, the first that is to come tells when it will.
     Ok(if there.is_empty() { RangeSet::single(from.0) } else { there })
-}
-
-/// Up to five of `known` that look like `text`, the most alike first: few edits, or a common beginning
-/// or end.
-pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let most = if lower.len() < 2 { 0 } else { lower.len().div_ceil(3) };
-    let mut scored: Vec<(usize, &str)> = Vec::new();
-    for name in known {
-        let other = name.to_lowercase();
-        // Edit distance is quadratic in the length; what differs much in length is not alike anyway.
-        if other.len().abs_diff(lower.len()) <= 3 {
-            let distance = edit_distance(&lower, &other);
-            if distance <= most {
-                scored.push((distance, name));
-                continue;
-            }
-        }
-        if lower.len() >= 2 && (other.starts_with(&lower) || other.ends_with(&lower)) {
-            scored.push((usize::MAX, name));
-        }
-    }
-    scored.sort_unstable();
-    scored.into_iter().take(SOME).map(|(_, name)| name.to_owned()).collect()
-}
-
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod observation;
 pub mod report;
 pub mod template;
+pub mod text;
 pub mod word;
 
 // The graph, what became of it, and what to do.
@@ -21,6 +22,7 @@ pub mod retention;
 pub mod state;
 
 // Set algebra.
+pub mod key_error;
 pub mod keys;
 pub mod mapping;
 pub mod partition_set;

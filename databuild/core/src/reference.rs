@@ -4,10 +4,12 @@
 //! that exist. A label is accepted as the head: `//sales:orders/date=2010-01-01`. Invariant: what this
 //! module formats it also reads, as the same set.
 
-use crate::keys::{known, nearest, KeyError, KeySpace, SOME};
+use crate::key_error::KeyError;
+use crate::keys::KeySpace;
 use crate::partition_set::{size, Order, PartitionKey, PartitionSet, Shape, MOST_ROWS};
 use crate::range_set::RangeSet;
 use crate::symbols::Symbols;
+use crate::text::{known, nearest, SOME};
 use jiff::Timestamp;
 use std::fmt;
 

@@ -4,7 +4,8 @@
 //! and it may only speak of the run's own outputs and of what the job declares. One bad line makes the
 //! attempt fail, with the line's number, since what it was meant to say is not known.
 
-use crate::keys::{new_key_fault, shown};
+use crate::keys::new_key_fault;
+use crate::text::shown;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};

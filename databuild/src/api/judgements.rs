@@ -27,19 +27,6 @@ pub struct TaintReply {
     pub seq: u64,
 }
 
-/// A taint, as the log has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaintSaid {
-    /// What was tainted, as references.
-    pub partitions: Vec<String>,
-    /// Why.
-    pub reason: String,
-    /// Who said so.
-    pub by: String,
-    /// When, RFC 3339.
-    pub at: String,
-}
-
 /// Body of `POST /api/v1/accept`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -27,13 +27,11 @@ pub use graph_diffs::{
     SourcesRequest, StaleView,
 };
 pub use inventory::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
-pub use judgements::{
-    AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest, TaintSaid,
-};
+pub use judgements::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};
 pub use keys::{KeyRow, KeySpaceRow, KeysReply, KeysRequest};
 pub use partitions::{
-    AcceptedSaid, AdoptedSaid, Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, Why, WhyCause,
-    WhyStep,
+    AcceptedSaid, AdoptedSaid, Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, TaintSaid,
+    Why, WhyCause, WhyStep,
 };
 pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
 pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};

@@ -173,10 +173,23 @@ pub struct WhyCause {
     pub inputs_total: u64,
     /// For a taint: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taint: Option<super::TaintSaid>,
+    pub taint: Option<TaintSaid>,
     /// For a failure: the run, of which `logs` tells more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+}
+
+/// A taint, as the log has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaintSaid {
+    /// What was tainted, as references.
+    pub partitions: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// Who said so.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
 }
 
 /// A changed source file and how the job depends on it.

@@ -10,7 +10,7 @@
 use super::error::CliError;
 use super::exit_code;
 use crate::errors::{exit_code_of, Kind};
-use databuild_core::keys::is_invisible;
+use databuild_core::text::is_invisible;
 use indicatif::MultiProgress;
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::io::Errno;

@@ -6,7 +6,7 @@
 //! leads no session, so it never gets a terminal, and when it ends it is
 //! collected by init and never stays behind as a zombie of a long `build`.
 
-use super::environment;
+use super::environment::{self, READY_FD_ENV};
 use super::identity::wait_readable;
 use super::Deadline;
 use std::ffi::OsString;
@@ -16,9 +16,6 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// The variable that names the descriptor of the ready pipe.
-pub const READY_FD_ENV: &str = "DATABUILD_READY_FD";
 
 /// At most this much of the server's message is read.
 const MAX_MESSAGE: u64 = 16 * 1024;

@@ -4,6 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 
+/// The variable that names the descriptor of the ready pipe.
+pub const READY_FD_ENV: &str = "DATABUILD_READY_FD";
+
 /// Variables handed on by their exact names.
 const NAMES: &[&str] =
     &["HOME", "USER", "LOGNAME", "LANG", "TZ", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"];
@@ -15,7 +18,7 @@ const PREFIXES: &[&str] = &["LC_", "DATABUILD_"];
 /// the ready pipe's number, and what a job is told about its own run (a job may
 /// call the command line).
 const PRIVATE: &[&str] =
-    &[super::READY_FD_ENV, "DATABUILD_REQUEST", "DATABUILD_REPORT", "DATABUILD_RUN_ID", "DATABUILD_ATTEMPT"];
+    &[READY_FD_ENV, "DATABUILD_REQUEST", "DATABUILD_REPORT", "DATABUILD_RUN_ID", "DATABUILD_ATTEMPT"];
 
 /// Whether the server gets the variable `name`.
 pub fn is_allowed(name: &OsStr) -> bool {

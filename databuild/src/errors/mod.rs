@@ -6,26 +6,15 @@
 //! Invariant: every code that a command, the API or the message of a run shows stands in [`all`], once. A test holds it.
 
 mod catalog;
+mod entry;
 mod kind;
 
 pub use catalog::all;
+pub use entry::Entry;
 pub use kind::{exit_code_of, status_of, Kind};
 
 use databuild_core::word::Word as _;
 use std::fmt::Write as _;
-
-/// A code with its meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// The stable code.
-    pub code: &'static str,
-    /// What kind of trouble it is.
-    pub kind: Kind,
-    /// What happened, as Markdown.
-    pub cause: &'static str,
-    /// What to do, as Markdown.
-    pub cure: &'static str,
-}
 
 /// What is known of a code; none if nobody ever says it.
 #[must_use]
@@ -45,7 +34,7 @@ pub fn kind_of(code: &str) -> Kind {
 /// Codes that look like one that is not known.
 #[must_use]
 pub fn nearest(code: &str) -> Vec<String> {
-    databuild_core::keys::nearest(code, all().iter().map(|entry| entry.code))
+    databuild_core::text::nearest(code, all().iter().map(|entry| entry.code))
 }
 
 /// All codes as the page `docs/errors.md`.

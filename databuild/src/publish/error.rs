@@ -106,10 +106,12 @@ pub enum PublishError {
         path: PathBuf,
     },
     /// More than a request can name.
-    #[error("more than {} files match, {} among them: add a dimension, or write a narrower pattern", super::MOST_MATCHES, path.display())]
+    #[error("more than {} files match, {} among them: add a dimension, or write a narrower pattern", most, path.display())]
     TooManyMatches {
         /// One of them.
         path: PathBuf,
+        /// How many may match.
+        most: usize,
     },
     /// Not a pattern.
     #[error("`{pattern}` is no pattern of files: {problem}")]

@@ -148,7 +148,9 @@ impl Walk {
         match fs::metadata(&path) {
             Ok(meta) if !meta.is_file() => {}
             Ok(_) if path.to_str().is_none() => return Err(PublishError::NotText { path }),
-            Ok(_) if found.len() >= MOST_MATCHES => return Err(PublishError::TooManyMatches { path }),
+            Ok(_) if found.len() >= MOST_MATCHES => {
+                return Err(PublishError::TooManyMatches { path, most: MOST_MATCHES })
+            }
             Ok(meta) => found.push((at.to_owned(), Stat::of(&meta))),
             Err(error) if leads_nowhere(&error) => {}
             Err(error) => return Err(PublishError::io("look at", &path, error)),

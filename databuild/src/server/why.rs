@@ -20,7 +20,7 @@ use databuild_core::state::{State, Verdict};
 use failure::last_failure;
 use inputs::{inputs_used, Used};
 use jiff::Timestamp;
-use needs::needs;
+use needs::{needs, work_of};
 use std::collections::BTreeSet;
 
 /// Steps to a first cause, at most; pipelines are not that deep.
@@ -327,20 +327,6 @@ fn step(
     };
     blame_taint(state, reader, ix, key, verdict, &mut cause)?;
     Ok(WhyStep { partition, job: Some(label), count, cause })
-}
-
-/// Among `needed`: what a build would make since it is outdated itself, and all that it would make, or nobody can.
-fn work_of(plan: &Plan, job: JobIx, needed: &PartitionSet) -> (PartitionSet, PartitionSet) {
-    let mut outdated = PartitionSet::empty(needed.shape());
-    let mut all = outdated.clone();
-    for entry in plan.jobs.iter().filter(|entry| entry.job == job) {
-        outdated.union_with(&entry.certain.intersect(needed));
-        all.union_with(&entry.work().intersect(needed));
-    }
-    for (_, set, _) in plan.blocked.iter().filter(|(blocked, ..)| *blocked == job) {
-        all.union_with(&set.intersect(needed));
-    }
-    (outdated, all)
 }
 
 /// Of what no run can make, by the plan to build it.

@@ -1,7 +1,9 @@
 //! What another graph would make stale: two plans over all that is there, under the graph of now and
 //! under the other one. Nothing is recorded; the other graph is folded into a copy.
 
-use super::{Core, Input, Sightings};
+use crate::decide::core::Core;
+use crate::decide::messages::input::Input;
+use crate::decide::messages::sightings::Sightings;
 use crate::event::{Event, GraphRegistered, Record, Refresh};
 use crate::graph::DatasetIx;
 use crate::partition_set::PartitionSet;

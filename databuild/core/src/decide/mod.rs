@@ -1,232 +1,37 @@
-//! The door of the core: one input in, facts and orders out.
+//! What an input means, and what follows from it.
 //!
-//! [`Core::decide`] decides what an input means in the present state and folds the resulting events at once;
-//! [`Core::follow`] goes on until nothing more follows, once for any number of inputs. The caller appends the
-//! events durably, *then* answers and performs the effects. If appending fails it must throw this [`Core`] away and fold the log anew,
-//! since its state is ahead of it.
-//!
-//! Invariants, held by the simulator in `tests/simulation.rs`:
-//! - No clock, randomness or I/O: the same log, input and `now` give the same step.
-//! - An attempt is ordered once, and only after its lease is an event.
-//! - A partition has at most one live run.
+//! The floors, from the lowest: [`messages`] in and out; `out`, a step while it is made; [`queries`], which only read; `changes`,
+//! which several of those above share; `acts`, a file for each kind of request; `lives`, what happens to attempts;
+//! `follow`, what follows by itself; [`core`], the door, and `impact`, which tries a graph out on a copy.
 
-mod accept;
-mod adopt;
-mod again;
-mod attempt;
-mod batches;
-pub mod blocker;
-mod dispatch;
+mod acts;
+mod changes;
+mod core;
+mod follow;
 mod impact;
-mod input;
-mod invoke;
-mod keys;
-pub mod limits;
-mod plan;
-mod pool;
-mod replan;
-mod resume;
-mod sample;
-mod suspend;
-mod taint;
-mod trial;
-mod want;
+mod lives;
+mod messages;
+mod out;
+mod queries;
 
-pub use accept::{acceptable, Acceptable};
-pub use adopt::FoundFile;
-pub use blocker::Blocker;
+pub use self::core::Core;
+pub use acts::accept::{acceptable, Acceptable};
+pub use acts::invoke::job_called;
+pub use acts::keys::{preview_added, preview_retired};
+pub use acts::plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
+pub use acts::trial::MOST_SAMPLES;
 pub use impact::{built, impact, under, Impact};
-pub use input::{
-    AcceptRequest, AdoptRequest, ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Effect, Input,
-    InvokeRequest, Judgement, PlanRequest, PoolRequest, Refusal, Reply, Sighting, Sightings, Step, Success,
-    WantRequest,
+pub use lives::suspend::MOST_DISCOVERED;
+pub use messages::input::Input;
+pub use messages::refusal::Refusal;
+pub use messages::report::{AttemptEnd, AttemptReport, Success};
+pub use messages::requests::{
+    AcceptRequest, AdoptRequest, ApplyRequest, InvokeRequest, Judgement, KeyCounts, KeyRequest, PlanRequest,
+    PoolRequest, SampleRequest, TrialRequest, WantRequest,
 };
-pub use invoke::job_called;
-pub use keys::{preview_added, preview_retired, KeyCounts, KeyRequest};
-pub use limits::Capacity;
-pub use plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
-pub use sample::{made_otherwise, maker_of, repeatable, spread};
-pub use suspend::MOST_DISCOVERED;
-pub use trial::{SampleRequest, TrialRequest, MOST_SAMPLES};
-pub use want::repeated;
-
-use crate::event::{Event, Record};
-use crate::ids::WantId;
-use crate::state::{FoldError, State};
-use jiff::Timestamp;
-use std::collections::BTreeSet;
-
-/// State with what is not worth remembering: how much may run at once.
-#[derive(Debug)]
-pub struct Core {
-    /// The fold so far.
-    pub state: State,
-    /// Attempts that may run side by side.
-    pub slots: usize,
-    /// Bytes of memory that runs may take together; not counted if none.
-    pub memory: Option<u64>,
-    /// No attempt is leased: there is no executor, or this is a copy that shows what would be.
-    pub held: bool,
-    /// When time alone lets something begin, as of the last step.
-    wake: Option<Timestamp>,
-    /// Wants for which a look is under way; lost with the process, and then asked for again.
-    looking: BTreeSet<WantId>,
-}
-
-/// Events and effects of a step while it is being made.
-struct Out<'c> {
-    state: &'c mut State,
-    now: Timestamp,
-    records: Vec<Record>,
-    effects: Vec<Effect>,
-    looking: &'c mut BTreeSet<WantId>,
-}
-
-impl<'c> Out<'c> {
-    fn new(state: &'c mut State, now: Timestamp, looking: &'c mut BTreeSet<WantId>) -> Out<'c> {
-        Out { state, now, records: Vec::new(), effects: Vec::new(), looking }
-    }
-
-    /// Records a fact and folds it.
-    fn event(&mut self, event: Event) {
-        let record = Record { at: self.now, event };
-        self.state.apply(&record).expect("an event decided on a state follows from that state");
-        self.records.push(record);
-    }
-}
-
-impl Core {
-    /// A core for a workspace without history.
-    #[must_use]
-    pub fn new(slots: usize) -> Core {
-        Core {
-            state: State::default(),
-            slots,
-            memory: None,
-            held: false,
-            wake: None,
-            looking: BTreeSet::new(),
-        }
-    }
-
-    /// What the machine has for runs.
-    #[must_use]
-    pub fn capacity(&self) -> Capacity {
-        Capacity { slots: self.slots, memory: self.memory }
-    }
-
-    /// Folds a logged event at start-up.
-    ///
-    /// # Errors
-    /// As [`State::apply`].
-    pub fn replay(&mut self, record: &Record) -> Result<(), FoldError> {
-        self.state.apply(record)
-    }
-
-    /// Decides what `input` means now, and what follows from it.
-    pub fn step(&mut self, input: Input, now: Timestamp) -> Step {
-        let mut step = self.decide(input, now);
-        let more = self.follow(now);
-        step.records.extend(more.records);
-        step.effects.extend(more.effects);
-        step
-    }
-
-    /// Decides what `input` means now. What follows from it is for [`Core::follow`].
-    pub fn decide(&mut self, input: Input, now: Timestamp) -> Step {
-        if let Err(refusal) = self.holds_for_the_graph(&input) {
-            return Step { records: Vec::new(), effects: Vec::new(), reply: Err(refusal) };
-        }
-        let mut out = Out::new(&mut self.state, now, &mut self.looking);
-        let reply = match input {
-            Input::RegisterGraph(registration) => want::register(&mut out, registration),
-            Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
-            Input::Invoke(request, sightings) => invoke::invoke(&mut out, request, &sightings),
-            Input::CreatePlan(request, sightings) => plan::create(&mut out, request, &sightings),
-            Input::ApplyPlan(request, sightings) => plan::apply(&mut out, request, &sightings),
-            Input::CancelWant(id) => want::cancel(&mut out, id),
-            Input::PauseWant(id) => want::pause(&mut out, id),
-            Input::ResumeWant(id) => want::resume(&mut out, id),
-            Input::PrioritizeWant(id, class) => want::prioritize(&mut out, id, class),
-            Input::CancelRun(id) => attempt::cancel_run(&mut out, id),
-            Input::Sightings(sightings) => {
-                want::sight(&mut out, &sightings);
-                Ok(Reply::Done)
-            }
-            Input::Looked { want, sightings } => again::looked(&mut out, want, &sightings),
-            Input::AttemptStarted { attempt, pid } => attempt::started(&mut out, attempt, pid),
-            Input::AttemptEnded { attempt, end } => attempt::ended(&mut out, attempt, end),
-            Input::Published { attempt, marks } => attempt::published(&mut out, attempt, &marks),
-            Input::PublishFailed { attempt, message } => attempt::publish_failed(&mut out, attempt, &message),
-            Input::Taint(request, sightings) => taint::taint(&mut out, request, &sightings),
-            Input::Accept(request) => accept::accept(&mut out, request),
-            Input::Adopt(request, sightings) => adopt::adopt(&mut out, request, &sightings),
-            Input::Untaint(request) => taint::untaint(&mut out, request),
-            Input::AddKeys(request) => keys::add(&mut out, request),
-            Input::RetireKeys(request) => keys::retire(&mut out, request),
-            Input::ResizePool(request) => pool::resize(&mut out, request),
-            Input::CreateTrial(request) => trial::create(&mut out, *request),
-            Input::CancelTrial(id) => trial::cancel(&mut out, id),
-            Input::Resume(known) => {
-                self.held = false;
-                resume::resume(&mut out, &known)
-            }
-            Input::Hold(known) => {
-                self.held = true;
-                resume::resume(&mut out, &known)
-            }
-            Input::SetSlots(slots) => {
-                self.slots = slots;
-                Ok(Reply::Done)
-            }
-            Input::Tick => Ok(Reply::Done),
-        };
-        Step { records: out.records, effects: out.effects, reply }
-    }
-
-    /// Refuses what was seen with the indices of another graph, which mean something else in this one.
-    fn holds_for_the_graph(&self, input: &Input) -> Result<(), Refusal> {
-        let registered = self.state.graph.as_ref().map(|registered| &registered.id);
-        match input.sightings() {
-            Some(seen) if !seen.are_of(registered) => {
-                Err(Refusal::GraphReplaced(registered.map_or_else(String::new, |id| id.short().to_owned())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What follows by itself from all that was decided: leases, cut-offs, retries, the ends of wants. To be called
-    /// before the events of the inputs before it are appended.
-    pub fn follow(&mut self, now: Timestamp) -> Step {
-        let mut out = Out::new(&mut self.state, now, &mut self.looking);
-        self.wake = None;
-        dispatch::expire_wants(&mut out);
-        if !self.held {
-            // What the input has changed counts already.
-            let capacity = Capacity { slots: self.slots, memory: self.memory };
-            // Work that is cut off may be what a run waits for to be tried again.
-            let mut before = usize::MAX;
-            while before != out.records.len() {
-                before = out.records.len();
-                replan::give_up_undeclared(&mut out);
-                dispatch::end_wants(&mut out);
-                again::follow_keys(&mut out);
-                dispatch::retry(&mut out, capacity);
-                self.wake = dispatch::dispatch(&mut out, capacity);
-                // The end of a want may be what a run waits for, and that of a run what a want does.
-                dispatch::end_wants(&mut out);
-                suspend::end_orphans(&mut out);
-                suspend::break_circles(&mut out);
-            }
-        }
-        dispatch::end_wants(&mut out);
-        trial::end_trials(&mut out);
-        Step { records: out.records, effects: out.effects, reply: Ok(Reply::Done) }
-    }
-
-    /// When a [`Input::Tick`] is due, if nothing else comes first.
-    #[must_use]
-    pub fn next_timer(&self) -> Option<Timestamp> {
-        dispatch::next_expiry(&self.state).into_iter().chain(self.wake).min()
-    }
-}
+pub use messages::sightings::{FoundFile, Sighting, Sightings};
+pub use messages::step::{AttemptSpec, Effect, Reply, Step};
+pub use queries::blocker::{self, Blocker};
+pub use queries::limits::{self, Capacity};
+pub use queries::sample::{made_otherwise, maker_of, repeatable, spread};
+pub use queries::targets::repeated;

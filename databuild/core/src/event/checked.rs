@@ -1,6 +1,6 @@
 //! What is said of checks of data.
 
-use super::PartitionText;
+use super::output::PartitionText;
 use crate::ids::AttemptId;
 use crate::words;
 

@@ -1,6 +1,6 @@
 //! What is said of trials: work that is repeated to compare what comes of it.
 
-use super::{DataVersion, OutputRecord, PartitionText, SetText};
+use super::output::{DataVersion, OutputRecord, PartitionText, SetText};
 use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, RunId, TrialId};
 use crate::words;

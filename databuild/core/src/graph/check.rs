@@ -3,10 +3,11 @@
 use super::file::{DatasetEntry, JobEntry};
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{BatchPolicy, Dataset, DatasetIx, Graph};
-use crate::keys::{key_fault, shown};
+use crate::keys::key_fault;
 use crate::mapping::MappingProblem;
 use crate::symbols::Symbols;
 use crate::template::Template;
+use crate::text::shown;
 
 /// Names must be spellable in a reference: path segments without `=`.
 pub(super) fn check_dataset_name(name: &str, label: &str, problems: &mut Vec<GraphProblem>) {

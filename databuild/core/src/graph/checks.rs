@@ -5,37 +5,10 @@
 use super::check::check_env_name;
 use super::file::{CheckEntry, GraphFile};
 use super::problem::{GraphProblem, ProblemCode as Code};
-use super::{Dataset, DatasetIx, Graph, Job, JobIx};
+use super::{Check, Dataset, DatasetIx, Graph, Job, JobIx};
 use crate::template::Template;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
-
-/// A check of a graph.
-#[derive(Debug, Clone)]
-pub struct Check {
-    /// Its target.
-    pub label: String,
-    /// The dataset that it looks at; some job makes it.
-    pub dataset: DatasetIx,
-    /// What it refuses is not published; else it only warns.
-    pub blocking: bool,
-    /// Runfiles path of the executable.
-    pub executable: String,
-    /// Arguments.
-    pub args: Vec<Template>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Names taken from the registering client's environment.
-    pub env_inherit: Vec<String>,
-    /// Time limit.
-    pub timeout: Duration,
-    /// Time between TERM and KILL.
-    pub grace: Duration,
-    /// Runfiles path of the code manifest.
-    pub manifest: String,
-    /// Digest of executable and runfiles; empty in a graph not yet assembled.
-    pub code: String,
-}
 
 impl Graph {
     /// All checks, by label.

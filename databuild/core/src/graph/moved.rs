@@ -6,7 +6,8 @@
 
 use super::file::{GraphFile, MovedEntry};
 use super::problem::{GraphProblem, ProblemCode as Code};
-use super::{Axis, Dataset, DatasetIx, Graph, Job, JobIx};
+use super::{Dataset, DatasetIx, Graph, Job, JobIx};
+use crate::partition_set::Axis;
 use crate::reference::ReferenceText;
 use std::collections::{BTreeMap, HashSet};
 

@@ -5,57 +5,13 @@
 use super::check::{check_env_name, check_holes};
 use super::file::{DatasetEntry, ObserveEntry, ObserverEntry};
 use super::problem::{GraphProblem, ProblemCode as Code};
-use super::{Dataset, Graph};
+use super::{Dataset, Graph, Observe, Observer};
 use crate::partition_set::PartitionKey;
 use crate::symbols::Symbols;
-use crate::template::Template;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest time limit of an observation: an hour. Whoever wants something waits for it.
 pub const MOST_OBSERVE_MS: u64 = 3_600_000;
-
-/// How the data versions of a dataset are found out.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Observe {
-    /// By the files that match a pattern.
-    Glob {
-        /// The pattern, with a hole for each dimension.
-        pattern: Template,
-    },
-    /// By asking a server over HTTP.
-    Http {
-        /// The URL, with a hole for each dimension.
-        url: Template,
-        /// Time limit of one question.
-        timeout: Duration,
-        /// An answer younger than this is believed without asking again.
-        every: Duration,
-    },
-    /// By running a program.
-    Program(Box<Observer>),
-}
-
-/// A program that says which data versions partitions have.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Observer {
-    /// Its target.
-    pub label: String,
-    /// Runfiles path of the executable.
-    pub executable: String,
-    /// Arguments.
-    pub args: Vec<String>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Names taken from the registering client's environment.
-    pub env_inherit: Vec<String>,
-    /// Time limit of one process.
-    pub timeout: Duration,
-    /// An answer younger than this is believed without asking again.
-    pub every: Duration,
-    /// Digest of executable and runfiles; empty in a graph not yet assembled.
-    pub code: String,
-}
 
 /// Resolves what a dataset says of its observation.
 pub(super) fn resolve_observe(

@@ -5,12 +5,9 @@
 
 use super::file::JobEntry;
 use super::problem::{GraphProblem, ProblemCode as Code};
-use super::{Graph, Job, JobDigests, JobIx};
+use super::{Graph, Job, JobDigests, JobIx, Params};
 use crate::digest::sha256_of_texts;
 use std::collections::BTreeMap;
-
-/// Values by the parameters' names.
-pub type Params = BTreeMap<String, String>;
 
 /// Most parameters of one job.
 pub const MOST_PARAMS: usize = 32;
@@ -44,7 +41,7 @@ pub(super) fn check_params(entry: &JobEntry, problems: &mut Vec<GraphProblem>) {
     }
     for (name, value) in &entry.params {
         if !is_name(name) {
-            let message = format!("`{}` cannot be a parameter", crate::keys::shown(name));
+            let message = format!("`{}` cannot be a parameter", crate::text::shown(name));
             problem(message, "use letters, digits and `_`, at most 64 of them");
         }
         if let Some(fault) = value_fault(value) {

@@ -1,6 +1,6 @@
 //! Which dimension is long, and how a partition's keys divide into tuple and long key.
 
-use crate::graph::Axis;
+use super::axis::Axis;
 use crate::keys::KeySpace;
 use crate::range_set::{Key, RangeSet};
 

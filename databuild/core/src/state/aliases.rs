@@ -3,26 +3,10 @@
 //! Names are remembered with the state of the dataset, so the history is found whatever the graph says by now of
 //! what was moved.
 
+use super::dataset::Alias;
 use super::State;
-use crate::graph::{Dataset, DatasetIx, Graph};
+use crate::graph::{DatasetIx, Graph};
 use crate::partition_set::PartitionKey;
-
-/// A name that a dataset had, with the names of its dimensions, in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alias {
-    /// The dataset's name.
-    pub dataset: String,
-    /// Names of its dimensions.
-    pub dims: Vec<String>,
-}
-
-impl Alias {
-    /// What a dataset is named.
-    #[must_use]
-    pub fn of(dataset: &Dataset) -> Alias {
-        Alias { dataset: dataset.name.clone(), dims: dataset.dims.clone() }
-    }
-}
 
 impl State {
     /// All texts under which the history may know a partition, that of now first.

@@ -7,23 +7,12 @@
 //! Invariant: what is queued and in [`super::JobWork::by_hand`] is queued for such wants alone. A run under way
 //! that serves others is therefore the end of their wait.
 
+use super::work::Invocation;
 use super::{Run, State, Want};
 use crate::event::Refresh;
 use crate::graph::{JobIx, Params};
-use crate::ids::RunId;
 use crate::partition_set::{PartitionKey, PartitionSet};
 use std::sync::Arc;
-
-/// What a want invokes by hand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invocation {
-    /// The job; what the want has of it are its targets.
-    pub job: JobIx,
-    /// The values that were given; at least one.
-    pub params: Params,
-    /// The last run before it.
-    pub after: RunId,
-}
 
 impl Want {
     /// What it invokes of `job` by hand.

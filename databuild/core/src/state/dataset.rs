@@ -1,12 +1,35 @@
 //! State of one dataset's partitions.
 
 use super::entries::{Entries, Entry};
-use super::{Alias, Discovered, Marks};
-use crate::graph::{Axis, Dataset};
+use super::Marks;
+use crate::graph::{Dataset, DatasetIx};
 use crate::ids::Seq;
-use crate::partition_set::{PartitionKey, PartitionSet, Shape};
-use std::collections::BTreeMap;
+use crate::partition_set::{Axis, PartitionKey, PartitionSet, Shape};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// References of partitions that a run found it needs; sorted, each once.
+pub type Discovered = Arc<[String]>;
+
+/// For each partition that was found: who was made from it.
+pub(super) type Readers = BTreeMap<DatasetIx, BTreeMap<PartitionKey, BTreeSet<(DatasetIx, PartitionKey)>>>;
+
+/// A name that a dataset had, with the names of its dimensions, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The dataset's name.
+    pub dataset: String,
+    /// Names of its dimensions.
+    pub dims: Vec<String>,
+}
+
+impl Alias {
+    /// What a dataset is named.
+    #[must_use]
+    pub fn of(dataset: &Dataset) -> Alias {
+        Alias { dataset: dataset.name.clone(), dims: dataset.dims.clone() }
+    }
+}
 
 /// Index into the state's table of job digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

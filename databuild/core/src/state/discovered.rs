@@ -4,18 +4,13 @@
 //! They count in the digest of its inputs like declared ones. The way back, from a partition to those that
 //! found it, is an index that is made anew with each graph.
 
+use super::dataset::Discovered;
 use super::State;
 use crate::digest::{hash64, mix};
 use crate::graph::DatasetIx;
 use crate::partition_set::{PartitionKey, PartitionSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// References of partitions that a run found it needs; sorted, each once.
-pub type Discovered = Arc<[String]>;
-
-/// For each partition that was found: who was made from it.
-pub(super) type Readers = BTreeMap<DatasetIx, BTreeMap<PartitionKey, BTreeSet<(DatasetIx, PartitionKey)>>>;
 
 /// Tells a discovered input from a declared one of the same partition.
 const DISCOVERED: u64 = 0x6469_7363_6f76_6572;

@@ -1,76 +1,23 @@
 //! Folding one event into the state. Decides nothing: whatever depends on judgement is in the event.
 
+use super::error::FoldError;
+use super::lease::leased;
 use super::release::{Ending, MAX_CAUSES};
 use super::{
     Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, Run, SavedPlan, State, Want,
 };
 use crate::digest::{hash64, mix};
-use crate::event::WantOutcome;
 use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
-    Record, RunEnded, SetText, WantCreated, WantEnded, WantReplanned, WorkAbandoned,
+    Record, RunEnded, SetText, WantCreated, WantEnded, WantOutcome, WantReplanned, WorkAbandoned,
 };
-use crate::graph::{Dataset, DatasetIx, JobIx};
-use crate::ids::{RunId, Seq, TrialId, WantId};
+use crate::graph::{DatasetIx, JobIx};
+use crate::ids::{RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::ReferenceText;
-use crate::time::TimeSpace;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// An event that cannot be folded: the log and this program do not fit each other.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FoldError {
-    /// A registered graph that this version refuses.
-    #[error("event {seq}: the registered graph cannot be read: {problem}")]
-    Graph {
-        /// Which event.
-        seq: Seq,
-        /// The first problem.
-        problem: String,
-    },
-    /// An event about a run that the events before do not know.
-    #[error("event {seq} speaks of run {run}, which no event before it began")]
-    UnknownRun {
-        /// Which event.
-        seq: Seq,
-        /// Which run.
-        run: RunId,
-    },
-    /// The same for a want.
-    #[error("event {seq} speaks of want {want}, which no event before it began")]
-    UnknownWant {
-        /// Which event.
-        seq: Seq,
-        /// Which want.
-        want: WantId,
-    },
-    /// The same for a trial.
-    #[error("event {seq} speaks of trial {trial}, or a part of it, which no event before it began")]
-    UnknownTrial {
-        /// Which event.
-        seq: Seq,
-        /// Which trial.
-        trial: TrialId,
-    },
-    /// A lease whose parts do not fit each other.
-    #[error("event {seq} leases {partitions} partitions and has {inputs} digests of their inputs")]
-    Lease {
-        /// Which event.
-        seq: Seq,
-        /// How many partitions.
-        partitions: u64,
-        /// How many digests.
-        inputs: usize,
-    },
-    /// A lease under a graph that no event before registered.
-    #[error("event {seq} speaks of a graph or job that no event before it registered")]
-    UnknownGraph {
-        /// Which event.
-        seq: Seq,
-    },
-}
 
 /// How much one attempt's duration moves the average.
 const AVERAGE_WEIGHT: f64 = 0.2;
@@ -645,27 +592,6 @@ impl State {
             .into_iter()
             .filter_map(|(ix, set)| Some((graph.dataset(ix).producer?, set)))
             .collect()
-    }
-}
-
-/// The partitions of a lease with the digests of their inputs.
-pub(super) fn leased(
-    home: &Dataset,
-    located: Option<PartitionSet>,
-    event: &AttemptLeased,
-    seq: Seq,
-) -> Result<(PartitionSet, Vec<u64>), FoldError> {
-    let partitions = located.as_ref().map(PartitionSet::len);
-    match located {
-        Some(set) if set.len() == event.inputs.len() as u64 => Ok((set, event.inputs.clone())),
-        // A run for keys that are none any more makes nothing that is known.
-        _ if home.spaces.iter().any(|space| space.time().is_some_and(TimeSpace::had_other_keys)) => {
-            Ok((PartitionSet::empty(home.shape), Vec::new()))
-        }
-        _ => Err(match partitions {
-            Some(partitions) => FoldError::Lease { seq, partitions, inputs: event.inputs.len() },
-            None => FoldError::UnknownGraph { seq },
-        }),
     }
 }
 

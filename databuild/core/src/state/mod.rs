@@ -14,295 +14,35 @@ pub mod checkpoint;
 mod dataset;
 mod discovered;
 mod entries;
+mod error;
 mod fold;
 mod keys;
+mod lease;
 mod making;
 mod marks;
 mod provenance;
 mod readiness;
 mod release;
 mod requests;
+mod root;
 mod staleness;
 mod standing;
 mod succession;
 mod taint;
 mod trial;
+mod trials;
 mod work;
 
-pub use aliases::Alias;
-pub use by_hand::Invocation;
-pub use dataset::{DatasetState, ProvenanceIx};
-pub use discovered::Discovered;
+pub use dataset::{Alias, DatasetState, Discovered, ProvenanceIx};
 pub use entries::{Entries, Entry};
-pub use fold::FoldError;
+pub use error::FoldError;
 pub use making::Making;
 pub use marks::Marks;
 pub use requests::{Answered, Requests};
+pub use root::State;
 pub use staleness::Verdict;
 pub use standing::{Counts, Standing};
 pub(crate) use succession::reads_the_same;
 pub(crate) use trial::read_graph;
 pub use trial::{Arm, Trial, MOST_TRIALS};
-pub use work::{JobWork, Phase, Run, SavedPlan, Want};
-
-use crate::graph::{Axis, DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
-use crate::ids::{PlanId, RunId, Seq, TrialId, WantId};
-use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::reference::{self, ReferenceError, ReferenceText, Retired};
-use crate::symbols::Symbols;
-use jiff::Timestamp;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-
-/// The fold of an event log.
-#[derive(Debug, Clone, Default)]
-pub struct State {
-    /// The last event folded in.
-    pub seq: Seq,
-    /// Texts of listed and dynamic keys, and which dynamic keys there are.
-    pub symbols: Symbols,
-    /// The graph that new work follows; none before the first registration.
-    pub graph: Option<Arc<Registered>>,
-    /// Latest instant for which anything read key spaces.
-    pub as_of: Timestamp,
-    /// Live wants.
-    pub wants: BTreeMap<WantId, Arc<Want>>,
-    /// Live runs.
-    pub runs: BTreeMap<RunId, Arc<Run>>,
-    /// The number of the last want.
-    pub last_want: WantId,
-    /// The number of the last run.
-    pub last_run: RunId,
-    /// Plans that are kept.
-    pub plans: BTreeMap<PlanId, Arc<SavedPlan>>,
-    /// The number of the last plan.
-    pub last_plan: PlanId,
-    /// Trials, the newest of those that are over among them.
-    pub trials: BTreeMap<TrialId, Arc<Trial>>,
-    /// The number of the last trial.
-    pub last_trial: TrialId,
-    /// Moving average of attempts' wall time in milliseconds.
-    pub attempt_ms: f64,
-    /// Sizes that pools were given by hand, by label.
-    pub pool_sizes: BTreeMap<String, u32>,
-    /// For each job that has a rate, by its first label: when its last attempts were leased, oldest first; as many as
-    /// the rate allows in a period.
-    pub starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
-    /// Requests that named themselves.
-    pub requests: Requests,
-    extents: Option<Arc<Extents>>,
-    datasets: Vec<Arc<DatasetState>>,
-    /// Datasets that the current graph does not have (or has with other keys), by name and keys.
-    retired: BTreeMap<(String, Vec<Axis>), Arc<DatasetState>>,
-    work: Vec<Arc<JobWork>>,
-    readers: Arc<discovered::Readers>,
-    provenances: Arc<Vec<JobDigests>>,
-}
-
-impl State {
-    /// The graph that new work follows, for code that runs only once there is one.
-    ///
-    /// # Panics
-    /// If no graph was ever registered; nothing that has a dataset or job index can meet that.
-    #[must_use]
-    pub fn graph(&self) -> &Graph {
-        &self.registered().graph
-    }
-
-    /// The same with its registration.
-    ///
-    /// # Panics
-    /// As [`State::graph`].
-    #[must_use]
-    pub fn registered(&self) -> &Arc<Registered> {
-        self.graph.as_ref().expect("indices exist only once a graph is registered")
-    }
-
-    /// Key spaces as of [`State::as_of`].
-    ///
-    /// # Panics
-    /// As [`State::graph`].
-    #[must_use]
-    pub fn extents(&self) -> &Extents {
-        self.extents.as_ref().expect("set whenever a graph is registered")
-    }
-
-    /// Reads key spaces at a later instant from now on; an earlier one changes nothing.
-    pub fn advance(&mut self, as_of: Timestamp) {
-        if as_of > self.as_of {
-            self.read_as_of(as_of);
-        }
-    }
-
-    /// Reads key spaces at another instant from now on, be it earlier: for copies that answer questions.
-    pub fn read_as_of(&mut self, as_of: Timestamp) {
-        self.as_of = as_of;
-        if let Some(registered) = &self.graph {
-            self.extents = Some(Arc::new(registered.graph.extents(as_of, &self.symbols)));
-        }
-    }
-
-    /// Runs `ask` with key spaces read at another instant, be it earlier. What was compared then is forgotten, for it
-    /// may differ now.
-    pub fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
-        let Some(registered) = self.graph.clone().filter(|_| as_of != self.as_of) else { return ask(self) };
-        let extents = registered.graph.extents(as_of, &self.symbols);
-        let own = (self.as_of, self.extents.replace(Arc::new(extents)), self.datasets.clone());
-        self.as_of = as_of;
-        let answer = ask(self);
-        (self.as_of, self.extents, self.datasets) = own;
-        answer
-    }
-
-    /// The instant for which a new run reads key spaces: that of the want which looks furthest.
-    #[must_use]
-    pub fn as_of_for(&self, job: JobIx, key: &PartitionKey) -> Timestamp {
-        self.holders(job, key).map(|want| want.as_of).max().unwrap_or(self.as_of)
-    }
-
-    /// State of a dataset of the current graph.
-    #[must_use]
-    pub fn dataset(&self, ix: DatasetIx) -> &DatasetState {
-        &self.datasets[ix.0]
-    }
-
-    /// Undone work of a job of the current graph.
-    #[must_use]
-    pub fn work(&self, ix: JobIx) -> &JobWork {
-        &self.work[ix.0]
-    }
-
-    /// Digests by their index.
-    #[must_use]
-    pub fn provenance(&self, ix: ProvenanceIx) -> &JobDigests {
-        &self.provenances[ix.0 as usize]
-    }
-
-    /// Parses a reference against the current graph.
-    ///
-    /// # Errors
-    /// Unknown dataset, dimension or key, with what exists instead.
-    pub fn resolve(&self, text: &str) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
-        self.resolve_at(text, self.as_of)
-    }
-
-    /// The same with key spaces read at another instant.
-    ///
-    /// # Errors
-    /// As [`State::resolve`].
-    pub fn resolve_at(
-        &self,
-        text: &str,
-        as_of: Timestamp,
-    ) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
-        self.resolve_as(text, as_of, Retired::Refused)
-    }
-
-    /// The same for somebody who only looks: keys may be retired.
-    ///
-    /// # Errors
-    /// As [`State::resolve`].
-    pub fn resolve_readable(&self, text: &str) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
-        self.resolve_as(text, self.as_of, Retired::Readable)
-    }
-
-    fn resolve_as(
-        &self,
-        text: &str,
-        as_of: Timestamp,
-        retired: Retired,
-    ) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
-        let reference = ReferenceText::parse(text)?;
-        let graph = self.graph();
-        let ix = graph.dataset_named(&reference.dataset).ok_or_else(|| {
-            match graph.dataset_once_named(&reference.dataset) {
-                Some(ix) => ReferenceError::Moved {
-                    from: reference.dataset.clone(),
-                    to: graph.dataset(ix).name.clone(),
-                },
-                None => ReferenceError::unknown_dataset(
-                    &reference.dataset,
-                    graph.datasets().map(|(_, d)| d.name.as_str()),
-                ),
-            }
-        })?;
-        let dataset = graph.dataset(ix);
-        let moved = reference.dims.iter().find_map(|(dim, _)| Some((dim, dataset.dim_once_named(dim)?)));
-        if let Some((from, to)) = moved {
-            let (dataset, from, to) = (dataset.name.clone(), from.clone(), to.to_owned());
-            return Err(ReferenceError::MovedDimension { dataset, from, to });
-        }
-        let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
-        Ok((ix, reference::resolve_as(&reference, &dims, &self.symbols, as_of, retired)?))
-    }
-
-    /// Reads a reference of an event. Unlike a user's it may speak of keys whose period has not ended
-    /// by today's clock, or that are retired by now, and in the words of an earlier graph; none if the current
-    /// graph does not have it any more.
-    #[must_use]
-    pub(crate) fn resolve_recorded(&self, text: &str) -> Option<(DatasetIx, PartitionSet)> {
-        self.graph.as_ref()?.graph.locate_set(text, &self.symbols)
-    }
-
-    /// Parses the reference of exactly one partition.
-    ///
-    /// # Errors
-    /// As [`State::resolve`].
-    pub fn resolve_one(&self, text: &str) -> Result<(DatasetIx, PartitionKey), ReferenceError> {
-        let (ix, set) = self.resolve(text)?;
-        match (set.len(), set.first()) {
-            (1, Some(key)) => Ok((ix, key)),
-            (count, _) => Err(ReferenceError::NotOne { text: text.to_owned(), count }),
-        }
-    }
-
-    /// The reference text of one partition.
-    #[must_use]
-    pub fn partition_text(&self, ix: DatasetIx, key: &PartitionKey) -> String {
-        self.graph().dataset(ix).partition_text(key, &self.symbols)
-    }
-
-    /// Partitions of a set in the order in which they are shown and handed out.
-    #[must_use]
-    pub fn in_order(&self, ix: DatasetIx, set: &PartitionSet) -> Vec<PartitionKey> {
-        self.graph().dataset(ix).in_order(set, &self.symbols)
-    }
-
-    /// Compact reference texts of a set.
-    #[must_use]
-    pub fn set_text(&self, ix: DatasetIx, set: &PartitionSet) -> Vec<String> {
-        let dataset = self.graph().dataset(ix);
-        reference::format_set(&dataset.name, &dataset.dims, &dataset.spaces, set, &self.symbols)
-    }
-
-    /// A set of a job's partitions, written as its first output.
-    #[must_use]
-    pub fn work_text(&self, job: JobIx, set: &PartitionSet) -> Vec<String> {
-        self.set_text(self.graph().job(job).outputs[0], set)
-    }
-
-    /// Live wants that wait for that partition.
-    pub fn holders(&self, job: JobIx, key: &PartitionKey) -> impl Iterator<Item = &Arc<Want>> {
-        let key = key.clone();
-        self.wants.values().filter(move |want| want.holds(job, &key))
-    }
-
-    /// Live wants that wait for any of these partitions.
-    pub fn holders_of<'s>(
-        &'s self,
-        job: JobIx,
-        set: &'s PartitionSet,
-    ) -> impl Iterator<Item = &'s Arc<Want>> {
-        self.wants.values().filter(move |want| want.holds_any(job, set))
-    }
-
-    /// Whether a run is for paused wants alone, so that it is not tried again for now.
-    #[must_use]
-    pub fn is_held_back(&self, run: &Run) -> bool {
-        let mut any = false;
-        self.served_by(run).all(|want| {
-            any = true;
-            want.paused
-        }) && any
-    }
-}
+pub use work::{Invocation, JobWork, Phase, Run, SavedPlan, Want};

@@ -4,11 +4,11 @@
 //! mean the same; work by the dataset it makes. What the new graph has no place for waits under its name or, if it
 //! is work, is dropped: whoever registers a graph plans anew what wants still wait for.
 
-use super::fold::FoldError;
+use super::error::FoldError;
 use super::{Alias, DatasetState, Invocation, JobWork, Phase, Run, State};
 use crate::event::GraphRegistered;
-use crate::graph::{Axis, Dataset, DatasetIx, Graph, JobIx, Registered};
-use crate::partition_set::PartitionSet;
+use crate::graph::{Dataset, DatasetIx, Graph, JobIx, Registered};
+use crate::partition_set::{Axis, PartitionSet};
 use crate::reference::ReferenceText;
 use std::collections::BTreeMap;
 use std::sync::Arc;

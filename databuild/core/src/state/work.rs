@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dataset::ProvenanceIx;
-use super::{Discovered, Invocation, Marks};
+use super::{Discovered, Marks};
 
 /// Undone work of one job, in the keys of its outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,17 @@ impl JobWork {
     pub fn pending(&self) -> PartitionSet {
         self.todo.union(&self.live)
     }
+}
+
+/// What a want invokes by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The job; what the want has of it are its targets.
+    pub job: JobIx,
+    /// The values that were given; at least one.
+    pub params: Params,
+    /// The last run before it.
+    pub after: RunId,
 }
 
 /// A live want.

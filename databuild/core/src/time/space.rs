@@ -3,7 +3,7 @@
 use super::calendar::{first_day, period_of_day, Granularity};
 use super::instants::{instant_of, seconds_of};
 use super::zone::Zone;
-use crate::keys::KeyError;
+use crate::key_error::KeyError;
 use crate::range_set::{Key, RangeSet};
 use jiff::Timestamp;
 

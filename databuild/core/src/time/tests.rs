@@ -1,7 +1,7 @@
 //! Tables of what is easy to get wrong about calendars and zones.
 
 use super::*;
-use crate::keys::KeyError;
+use crate::key_error::KeyError;
 use crate::range_set::{Key, RangeSet};
 use jiff::Timestamp;
 

@@ -5,7 +5,7 @@
 
 use super::calendar::{checked_day, checked_week, date_of_day, iso_of_week, Granularity, LAST_YEAR};
 use super::space::TimeSpace;
-use crate::keys::KeyError;
+use crate::key_error::KeyError;
 use crate::range_set::Key;
 
 impl TimeSpace {

@@ -1,19 +1,18 @@
 //! The simulation itself.
 
-use super::check;
 use super::lineage::Lineage;
 use super::makers::Makers;
 use super::oracle::{made, Made};
-use super::plans;
 use super::scene::{Scene, CITIES, KEYS, PARAM};
 use super::world::{essence, staged, Process, ProcessPhase, Publication, World};
+use super::{check, plans};
 use crate::support::graphs::GraphSpec;
 use crate::support::rng::{alone, Rng};
 use crate::support::workspace::{applying, end_of, planning, request};
-use databuild_core::decide::{acceptable, AcceptRequest, AdoptRequest, FoundFile};
 use databuild_core::decide::{
-    AttemptReport, AttemptSpec, Capacity, Core, Effect, Input, InvokeRequest, Judgement, KeyRequest,
-    PoolRequest, Refusal, Reply, SampleRequest, Sighting, Sightings, Step, Success, TrialRequest,
+    acceptable, AcceptRequest, AdoptRequest, AttemptReport, AttemptSpec, Capacity, Core, Effect, FoundFile,
+    Input, InvokeRequest, Judgement, KeyRequest, PoolRequest, Refusal, Reply, SampleRequest, Sighting,
+    Sightings, Step, Success, TrialRequest,
 };
 use databuild_core::event::{
     AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, GraphRegistered, OutputRecord,

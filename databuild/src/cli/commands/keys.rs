@@ -136,7 +136,7 @@ fn read_keys(file: &Path) -> Result<Vec<String>, CliError> {
         match std::str::from_utf8(line) {
             Ok(key) => keys.push(key.to_owned()),
             Err(_) => {
-                let shown = databuild_core::keys::shown(&line.escape_ascii().to_string());
+                let shown = databuild_core::text::shown(&line.escape_ascii().to_string());
                 let message = format!("{at}, line {}: `{shown}` cannot be a key: it is not UTF-8", ix + 1);
                 return Err(CliError::new("bad_key", message));
             }

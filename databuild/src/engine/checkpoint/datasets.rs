@@ -2,8 +2,8 @@
 
 use crate::store::read::{known, known_value};
 use crate::store::ConvertError;
-use databuild_core::graph::Axis;
 use databuild_core::ids::Seq;
+use databuild_core::partition_set::Axis;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns};
 use databuild_core::state::Alias;
 use databuild_core::time::{Granularity, Zone};

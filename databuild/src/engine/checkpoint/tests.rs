@@ -5,7 +5,7 @@ use databuild_core::event::{
     ArmId, DatasetGround, Grounds, JobGround, OutputRecord, PlanCreated, PlanRow, PlanRowKind, PriorityClass,
     Refresh, TrialArm, TrialCreated, TrialEnded, TrialKind, TrialOutcome, TrialSample,
 };
-use databuild_core::graph::Axis;
+use databuild_core::partition_set::Axis;
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{DatasetDump, EntryColumns, SetColumns, TrialDump};
 use databuild_core::state::{Alias, Answered, Arm};

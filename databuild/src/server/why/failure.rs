@@ -1,7 +1,6 @@
 //! Runs that failed, as the reason why something is not there.
 
-use super::needs::{first_reader, needs};
-use super::work_of;
+use super::needs::{first_reader, needs, work_of};
 use crate::store::{Reader, RunFilter, RunRow, RunState, StoreError};
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};

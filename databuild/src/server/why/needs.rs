@@ -2,6 +2,7 @@
 
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::planner::Plan;
 use databuild_core::state::State;
 use std::collections::BTreeMap;
 
@@ -66,4 +67,18 @@ fn found_by(state: &State, job: JobIx, set: &PartitionSet) -> Vec<(PartitionKey,
         }
     }
     found
+}
+
+/// Among `needed`: what a build would make since it is outdated itself, and all that it would make, or nobody can.
+pub(super) fn work_of(plan: &Plan, job: JobIx, needed: &PartitionSet) -> (PartitionSet, PartitionSet) {
+    let mut outdated = PartitionSet::empty(needed.shape());
+    let mut all = outdated.clone();
+    for entry in plan.jobs.iter().filter(|entry| entry.job == job) {
+        outdated.union_with(&entry.certain.intersect(needed));
+        all.union_with(&entry.work().intersect(needed));
+    }
+    for (_, set, _) in plan.blocked.iter().filter(|(blocked, ..)| *blocked == job) {
+        all.union_with(&set.intersect(needed));
+    }
+    (outdated, all)
 }

@@ -12,6 +12,7 @@ mod checked;
 mod decode;
 mod dynamic;
 mod encode;
+mod error;
 mod judged;
 mod limited;
 mod parts;
@@ -24,6 +25,7 @@ mod tests;
 
 pub(super) use decode::decode;
 pub(super) use encode::{encode, kind, WANT_CREATED, WANT_ENDED, WANT_REPLANNED};
+pub use error::ConvertError;
 
 /// Parts that checkpoints have too, from their stored form.
 pub(crate) mod read {
@@ -42,21 +44,4 @@ pub(crate) mod write {
     pub(crate) use super::encode::plan_created;
     pub(crate) use super::parts::{instant, optional_instant, output};
     pub(crate) use super::trials::{arm_id, trial_created, trial_ended};
-}
-
-/// Bytes that are not a record of a format this program knows.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConvertError {
-    /// They hold something of a later format.
-    #[error("has {what}, which this program does not know")]
-    NewerFormat {
-        /// The unknown thing.
-        what: String,
-    },
-    /// No program of ours wrote them so.
-    #[error("{reason}")]
-    Malformed {
-        /// What is wrong, as the end of a sentence about the record.
-        reason: String,
-    },
 }

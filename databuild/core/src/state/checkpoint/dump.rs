@@ -2,9 +2,9 @@
 
 use super::{EntryColumns, SetColumns};
 use crate::event::{ArmId, OutputRecord, PriorityClass, Refresh, SetText, TrialCreated, TrialEnded};
-use crate::graph::{Axis, JobDigests, JobIx, Params, Registered};
+use crate::graph::{JobDigests, JobIx, Params, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
-use crate::partition_set::PartitionSet;
+use crate::partition_set::{Axis, PartitionSet};
 use crate::range_set::{Key, RangeSet};
 use crate::state::{
     Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Trial, Want,

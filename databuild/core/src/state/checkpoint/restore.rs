@@ -1,9 +1,9 @@
 //! Taking a dump up again.
 
 use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, TrialDump, WantDump, WorkDump};
-use crate::graph::{Axis, Graph, JobIx, Registered};
+use crate::graph::{Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
-use crate::partition_set::{PartitionKey, PartitionSet, Shape};
+use crate::partition_set::{Axis, PartitionKey, PartitionSet, Shape};
 use crate::range_set::{Key, RangeSet};
 use crate::state::{
     DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Requests, Run, State, Trial, Want,

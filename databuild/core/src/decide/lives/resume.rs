@@ -1,0 +1,42 @@
+//! After a restart: what the log says is under way is held against what the executor knows.
+
+use crate::decide::lives::attempt;
+use crate::decide::messages::refusal::Refusal;
+use crate::decide::messages::report::{AttemptEnd, AttemptReport};
+use crate::decide::messages::step::{Effect, Reply};
+use crate::decide::out::Out;
+use crate::event::AttemptOutcome;
+use crate::ids::AttemptId;
+use crate::state::Phase;
+use std::sync::Arc;
+
+/// Attempts that nobody knows are lost; publications that were intended are done again; cancellations
+/// that were asked for are ordered again.
+pub(crate) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusal> {
+    let runs: Vec<_> = out.state.runs.values().cloned().collect();
+    for run in runs {
+        let attempt = run.attempt_id();
+        match &run.phase {
+            Phase::Leased | Phase::Running if !known.contains(&attempt) => {
+                let message = match run.phase {
+                    // It may have begun a moment before all went down at once.
+                    Phase::Leased => "the attempt was lost: it is not known to have begun when the server or its runner ended",
+                    _ => "the attempt was lost: the runner that supervised it ended, or the machine did",
+                };
+                let report = AttemptReport::new(AttemptOutcome::Lost, message);
+                attempt::ended(out, attempt, AttemptEnd::without_process(report))?;
+            }
+            Phase::Leased | Phase::Running if run.cancel_requested => {
+                out.effects.push(Effect::Cancel(attempt))
+            }
+            Phase::Publishing => out.effects.push(Effect::Publish {
+                attempt,
+                graph: Arc::clone(&run.graph),
+                outputs: run.intended.clone(),
+                again: true,
+            }),
+            Phase::Leased | Phase::Running | Phase::RetryWait(_) => {}
+        }
+    }
+    Ok(Reply::Done)
+}

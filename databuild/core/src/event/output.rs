@@ -1,0 +1,29 @@
+//! Partitions in events, and what was made of them.
+
+/// A reference text of one partition, `dataset/dim=key/…`.
+pub type PartitionText = String;
+
+/// Reference texts that together are an exact set of partitions.
+pub type SetText = Vec<String>;
+
+/// The content digest or reported name of one partition's data, e.g. `sha256:…`.
+pub type DataVersion = String;
+
+/// One output of a successful attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputRecord {
+    /// The partition.
+    pub partition: PartitionText,
+    /// Its data.
+    pub version: DataVersion,
+    /// The job had nothing to produce for it; counts as present.
+    pub empty: bool,
+    /// Of what is published: the cheap fingerprint of its file (see [`SeenPartition::mark`]); 0 if nobody knows it, so that
+    /// the file is read. Of what is to be published: the part of it that a rename keeps, by which the publisher sees whether
+    /// somebody has written to the file since it was hashed; 0 if nobody knows. 0 for non-files.
+    pub mark: u64,
+    /// Size of the content; 0 for non-files.
+    pub bytes: u64,
+    /// What the job said of it: a JSON object's text, `{}` if nothing.
+    pub metadata: String,
+}
