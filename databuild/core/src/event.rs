@@ -20,6 +20,7 @@ use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, WantId};
 use crate::words;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -562,7 +563,7 @@ pub struct RunEnded {
 }
 
 /// See [`Event::PlanCreated`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanCreated {
     /// Its identity.
     pub plan: PlanId,
@@ -585,7 +586,7 @@ pub struct PlanCreated {
 }
 
 /// Partitions of one job that stand in a plan for one reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRow {
     /// Label of the job; empty for what is external.
     pub job: String,
@@ -618,7 +619,7 @@ words! {
 }
 
 /// What a plan rests on, as digests of the state at its time.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Grounds {
     /// The jobs that make what matters.
     pub jobs: Vec<JobGround>,
@@ -627,7 +628,7 @@ pub struct Grounds {
 }
 
 /// A job as a plan found it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobGround {
     /// Its label.
     pub job: String,
@@ -636,7 +637,7 @@ pub struct JobGround {
 }
 
 /// Partitions of a dataset as a plan found them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetGround {
     /// Its name.
     pub dataset: String,

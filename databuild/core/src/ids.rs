@@ -3,6 +3,7 @@
 //! Each is a newtype, so that a run's number cannot be passed where a want's is meant. The text forms
 //! (`r12`, `r12-1`, `w3`) are what users see, what the API accepts and what folders are named after.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,7 +20,7 @@ pub struct BadId {
 macro_rules! numbered_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
         pub struct $name(pub u64);
 
         impl fmt::Display for $name {
@@ -69,7 +70,7 @@ numbered_id!(
 );
 
 /// One attempt of a run: `r12-1`; numbers start at 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AttemptId {
     /// The run.
     pub run: RunId,
@@ -94,7 +95,7 @@ impl FromStr for AttemptId {
 }
 
 /// Position of an event in the log: 1 for the first, without gaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Seq(pub u64);
 
 impl Seq {
@@ -112,7 +113,7 @@ impl fmt::Display for Seq {
 }
 
 /// Content digest of a registered graph file: 64 lower-case hex digits of its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GraphId(pub String);
 
 impl GraphId {

@@ -3,6 +3,7 @@
 //! Invariant: runs are sorted, disjoint and not adjacent, so equal sets have equal representations.
 //! Set operations cost time in the number of runs, never in the number of keys.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Index of a key within its dimension: the absolute period number of a time key, the symbol of a
@@ -13,9 +14,22 @@ pub type Key = u32;
 const FEW: usize = 4;
 
 /// A set of keys.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Vec<(Key, Key)>", into = "Vec<(Key, Key)>")]
 pub struct RangeSet {
     runs: Vec<(Key, Key)>,
+}
+
+impl From<Vec<(Key, Key)>> for RangeSet {
+    fn from(ranges: Vec<(Key, Key)>) -> RangeSet {
+        RangeSet::from_ranges(ranges)
+    }
+}
+
+impl From<RangeSet> for Vec<(Key, Key)> {
+    fn from(set: RangeSet) -> Vec<(Key, Key)> {
+        set.runs
+    }
 }
 
 impl RangeSet {

@@ -25,7 +25,6 @@ mod contract;
 mod testing;
 
 pub use convert::ConvertError;
-pub(crate) use convert::{read, write};
 pub use error::StoreError;
 pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
 pub use memory::MemoryLog;

@@ -1,5 +1,7 @@
 //! Partitions in events, and what was made of them.
 
+use serde::{Deserialize, Serialize};
+
 /// A reference text of one partition, `dataset/dim=key/…`.
 pub type PartitionText = String;
 
@@ -10,7 +12,7 @@ pub type SetText = Vec<String>;
 pub type DataVersion = String;
 
 /// One output of a successful attempt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutputRecord {
     /// The partition.
     pub partition: PartitionText,

@@ -5,11 +5,12 @@ use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, RunId, TrialId};
 use crate::words;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One of the runs of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ArmId {
     /// The trial.
     pub trial: TrialId,
@@ -20,7 +21,7 @@ pub struct ArmId {
 }
 
 /// See [`super::Event::TrialCreated`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialCreated {
     /// Its identity.
     pub trial: TrialId,
@@ -31,6 +32,7 @@ pub struct TrialCreated {
     /// Label of the job, in all graphs.
     pub job: String,
     /// Graphs whose code runs, each once.
+    #[serde(skip)]
     pub graphs: Vec<TrialGraph>,
     /// What is repeated.
     pub samples: Vec<TrialSample>,
@@ -66,7 +68,7 @@ pub struct TrialGraph {
 }
 
 /// Work that a trial repeats.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialSample {
     /// What is made, as the job's first output: one partition, or what a run made as a batch.
     pub partition: PartitionText,
@@ -81,7 +83,7 @@ pub struct TrialSample {
 }
 
 /// How one run of a trial is made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialArm {
     /// The graph whose code runs.
     pub graph: GraphId,
@@ -101,7 +103,7 @@ pub struct TrialMade {
 }
 
 /// See [`super::Event::TrialEnded`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialEnded {
     /// Which.
     pub trial: TrialId,
@@ -126,7 +128,7 @@ words! {
 }
 
 /// What a trial found of one output.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialResult {
     /// The partition.
     pub partition: PartitionText,

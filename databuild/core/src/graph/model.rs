@@ -11,6 +11,7 @@ use crate::reference::{self, ReferenceText, Retired};
 use crate::symbols::Symbols;
 use crate::template::Template;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -163,7 +164,7 @@ pub struct RetryPolicy {
 }
 
 /// The digests of a job that a materialization records, kept apart so that a change can be named.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobDigests {
     /// Executable and runfiles.
     pub code: String,

@@ -1,9 +1,10 @@
 //! What the stored keys of a dimension stand for.
 
 use crate::time::{Granularity, Zone};
+use serde::{Deserialize, Serialize};
 
 /// What the stored keys of one dimension stand for. Keys of equal axes mean the same in any two graphs.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Axis {
     /// The dimension's name.
     pub name: String,

@@ -5,6 +5,7 @@ use super::Marks;
 use crate::graph::{Dataset, DatasetIx};
 use crate::ids::Seq;
 use crate::partition_set::{Axis, PartitionKey, PartitionSet, Shape};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub type Discovered = Arc<[String]>;
 pub(super) type Readers = BTreeMap<DatasetIx, BTreeMap<PartitionKey, BTreeSet<(DatasetIx, PartitionKey)>>>;
 
 /// A name that a dataset had, with the names of its dimensions, in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
     /// The dataset's name.
     pub dataset: String,

@@ -9,6 +9,7 @@ use crate::digest::hash64;
 use crate::event::RequestKey;
 use crate::ids::WantId;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ const SHARDS: usize = 256;
 const MOST_IN_SHARD: usize = 256;
 
 /// A request that was carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// What it said, so that another request under the same key is noticed.
     pub digest: Arc<str>,

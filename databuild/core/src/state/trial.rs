@@ -10,6 +10,7 @@ use crate::graph::{Graph, JobIx, Registered};
 use crate::ids::RunId;
 use crate::symbols::Symbols;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub struct Trial {
 }
 
 /// What became of an arm that has begun.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Arm {
     /// Its run is live.
     Live {

@@ -8,6 +8,7 @@ use crate::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
 use crate::symbols::Symbols;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -121,7 +122,7 @@ impl Want {
 }
 
 /// A plan that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPlan {
     /// When it was made.
     pub created_at: Timestamp,
@@ -131,7 +132,7 @@ pub struct SavedPlan {
 
 /// Where a live run stands. Scheduled and ready work has no run yet; completed, failed and cancelled
 /// runs are history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// An attempt was handed to the executor.
     Leased,

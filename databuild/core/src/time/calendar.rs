@@ -6,13 +6,14 @@
 //! those that a zone left out ([`super::clock`]).
 
 use crate::range_set::Key;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The last year that key texts can name.
 pub(super) const LAST_YEAR: u32 = 9999;
 
 /// Length of a period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Granularity {
     /// An hour of a zone's clock.
     Hour,

@@ -12,6 +12,7 @@ use crate::range_set::Key;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -19,7 +20,8 @@ use std::sync::Arc;
 
 /// A time zone by its IANA name. Zones are equal if their clocks always show the same time: `UTC` and `Etc/UTC`,
 /// `Europe/Kiev` and `Europe/Kyiv`.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Zone {
     name: String,
     tz: TimeZone,
@@ -151,6 +153,20 @@ fn local(zone: &Zone, seconds: i64) -> DateTime {
     let last = Timestamp::MAX.as_second();
     let instant = Timestamp::from_second((seconds - EPOCH).clamp(first, last)).unwrap_or(Timestamp::MAX);
     zone.tz.to_datetime(instant)
+}
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Zone, String> {
+        Zone::named(&name).ok_or_else(|| format!("the time zone `{name}` is not known"))
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> String {
+        zone.name().to_owned()
+    }
 }
 
 impl PartialEq for Zone {

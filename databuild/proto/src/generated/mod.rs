@@ -1,4 +1,3 @@
 // @generated
 
-pub mod checkpoint;
 pub mod events;

@@ -199,7 +199,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
     })
 }
 
-pub(crate) fn plan_created(message: stored::PlanCreated) -> Result<PlanCreated, ConvertError> {
+pub(super) fn plan_created(message: stored::PlanCreated) -> Result<PlanCreated, ConvertError> {
     known(&message, "a plan")?;
     let stored::PlanCreated {
         plan,

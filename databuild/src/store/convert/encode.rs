@@ -253,7 +253,7 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
     }
 }
 
-pub(crate) fn plan_created(event: &PlanCreated) -> stored::PlanCreated {
+pub(super) fn plan_created(event: &PlanCreated) -> stored::PlanCreated {
     let PlanCreated { plan, graph, targets, refresh, as_of, expires_at, rows, current, grounds } = event;
     let Grounds { jobs, datasets } = grounds;
     stored::PlanCreated {

@@ -26,22 +26,3 @@ mod tests;
 pub(super) use decode::decode;
 pub(super) use encode::{encode, kind, WANT_CREATED, WANT_ENDED, WANT_REPLANNED};
 pub use error::ConvertError;
-
-/// Parts that checkpoints have too, from their stored form.
-pub(crate) mod read {
-    pub(crate) use super::decode::plan_created;
-    pub(crate) use super::parts::{
-        known, known_value, malformed, read_instant as instant, read_optional_instant as optional_instant,
-        read_output as output, value,
-    };
-    pub(crate) use super::trials::{
-        read_arm_id as arm_id, read_trial_created as trial_created, read_trial_ended as trial_ended,
-    };
-}
-
-/// The same parts, to their stored form.
-pub(crate) mod write {
-    pub(crate) use super::encode::plan_created;
-    pub(crate) use super::parts::{instant, optional_instant, output};
-    pub(crate) use super::trials::{arm_id, trial_created, trial_ended};
-}

@@ -4,11 +4,11 @@ use super::super::time::{join, split};
 use super::ConvertError;
 use databuild_core::event::OutputRecord;
 use databuild_core::word::Numbered;
-use databuild_proto::protobuf::{Enum, EnumOrUnknown, Message, MessageField};
+use databuild_proto::protobuf::{Message, MessageField};
 use databuild_proto::v1 as stored;
 use jiff::Timestamp;
 
-pub(crate) fn output(output: &OutputRecord) -> stored::OutputRecord {
+pub(super) fn output(output: &OutputRecord) -> stored::OutputRecord {
     let OutputRecord { partition, version, empty, mark, bytes, metadata } = output;
     stored::OutputRecord {
         partition: partition.clone(),
@@ -21,27 +21,27 @@ pub(crate) fn output(output: &OutputRecord) -> stored::OutputRecord {
     }
 }
 
-pub(crate) fn instant(at: Timestamp) -> MessageField<stored::Instant> {
+pub(super) fn instant(at: Timestamp) -> MessageField<stored::Instant> {
     let (us, ns) = split(at);
     MessageField::some(stored::Instant { us, ns, ..Default::default() })
 }
 
-pub(crate) fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {
+pub(super) fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {
     at.map_or_else(MessageField::none, instant)
 }
 
-pub(crate) fn read_output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
+pub(super) fn read_output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
     known(&message, "an output")?;
     let stored::OutputRecord { partition, version, empty, mark, bytes, metadata, special_fields: _ } =
         message;
     Ok(OutputRecord { partition, version, empty, mark, bytes, metadata })
 }
 
-pub(crate) fn read_instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
+pub(super) fn read_instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
     read_optional_instant(field)?.ok_or_else(|| malformed("lacks a time"))
 }
 
-pub(crate) fn read_optional_instant(
+pub(super) fn read_optional_instant(
     field: MessageField<stored::Instant>,
 ) -> Result<Option<Timestamp>, ConvertError> {
     let Some(message) = field.into_option() else {
@@ -55,7 +55,7 @@ pub(crate) fn read_optional_instant(
 }
 
 /// Refuses a message with fields that this program's format does not have.
-pub(crate) fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
+pub(super) fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
     match message.special_fields().unknown_fields().iter().next() {
         None => Ok(()),
         Some((number, _)) => Err(ConvertError::NewerFormat { what: format!("{what} with field {number}") }),
@@ -63,7 +63,7 @@ pub(crate) fn known(message: &impl Message, what: &str) -> Result<(), ConvertErr
 }
 
 /// The value of a number in an event. Numbers count from 1; 0 is what nobody wrote.
-pub(crate) fn value<W: Numbered>(number: i32) -> Result<W, ConvertError> {
+pub(super) fn value<W: Numbered>(number: i32) -> Result<W, ConvertError> {
     match (W::of_number(number), number) {
         (Some(value), _) => Ok(value),
         (None, 0) => Err(malformed(format!("has no {}", W::KIND))),
@@ -71,10 +71,6 @@ pub(crate) fn value<W: Numbered>(number: i32) -> Result<W, ConvertError> {
     }
 }
 
-pub(crate) fn known_value<E: Enum>(value: EnumOrUnknown<E>, what: &str) -> Result<E, ConvertError> {
-    value.enum_value().map_err(|number| ConvertError::NewerFormat { what: format!("{what} number {number}") })
-}
-
-pub(crate) fn malformed(reason: impl Into<String>) -> ConvertError {
+pub(super) fn malformed(reason: impl Into<String>) -> ConvertError {
     ConvertError::Malformed { reason: reason.into() }
 }

@@ -12,18 +12,18 @@ use databuild_proto::protobuf::MessageField;
 use databuild_proto::v1 as stored;
 use std::sync::Arc;
 
-pub(crate) fn arm_id(arm: ArmId) -> stored::TrialArmId {
+pub(super) fn arm_id(arm: ArmId) -> stored::TrialArmId {
     let ArmId { trial, sample, arm } = arm;
     stored::TrialArmId { trial: trial.0, sample, arm, ..Default::default() }
 }
 
-pub(crate) fn read_arm_id(message: stored::TrialArmId) -> Result<ArmId, ConvertError> {
+pub(super) fn read_arm_id(message: stored::TrialArmId) -> Result<ArmId, ConvertError> {
     known(&message, "an arm's place")?;
     let stored::TrialArmId { trial, sample, arm, special_fields: _ } = message;
     Ok(ArmId { trial: TrialId(trial), sample, arm })
 }
 
-pub(crate) fn trial_created(event: &TrialCreated) -> stored::TrialCreated {
+pub(super) fn trial_created(event: &TrialCreated) -> stored::TrialCreated {
     let TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep, by } = event;
     let graph = |graph: &TrialGraph| {
         let TrialGraph { graph, content: _, inherited } = graph;
@@ -44,7 +44,7 @@ pub(crate) fn trial_created(event: &TrialCreated) -> stored::TrialCreated {
 }
 
 /// `content` finds a graph's content.
-pub(crate) fn read_trial_created<E: From<ConvertError>>(
+pub(super) fn read_trial_created<E: From<ConvertError>>(
     message: stored::TrialCreated,
     content: impl FnMut(&GraphId) -> Result<Arc<str>, E>,
 ) -> Result<TrialCreated, E> {
@@ -131,7 +131,7 @@ pub(super) fn read_trial_made(message: stored::TrialMade) -> Result<TrialMade, C
     Ok(TrialMade { attempt, outputs: outputs.into_iter().map(read_output).collect::<Result<_, _>>()? })
 }
 
-pub(crate) fn trial_ended(event: &TrialEnded) -> stored::TrialEnded {
+pub(super) fn trial_ended(event: &TrialEnded) -> stored::TrialEnded {
     let TrialEnded { trial, outcome, results } = event;
     stored::TrialEnded {
         trial: trial.0,
@@ -141,7 +141,7 @@ pub(crate) fn trial_ended(event: &TrialEnded) -> stored::TrialEnded {
     }
 }
 
-pub(crate) fn read_trial_ended(message: stored::TrialEnded) -> Result<TrialEnded, ConvertError> {
+pub(super) fn read_trial_ended(message: stored::TrialEnded) -> Result<TrialEnded, ConvertError> {
     known(&message, "a trial's end")?;
     let stored::TrialEnded { trial, outcome, results, special_fields: _ } = message;
     let results = results.into_iter().map(read_result).collect::<Result<_, _>>()?;

@@ -12,10 +12,10 @@
 //! | an input moved or could not be observed, at most [`MAX_MOVES`] times | retry_wait, due at once and then after a backoff |
 //! | cancelled, or any end after a cancellation but success | canceled |
 
-use crate::decide::acts::keys;
-use crate::decide::acts::keys::preview_added;
+use crate::decide::acts::keys::{self, preview_added};
 use crate::decide::changes::ends::{end_run, give_up};
 use crate::decide::changes::replan::replan_all;
+use crate::decide::lives::measured::Measured;
 use crate::decide::lives::{suspend, trial};
 use crate::decide::messages::refusal::Refusal;
 use crate::decide::messages::report::{AttemptEnd, AttemptReport};
@@ -24,11 +24,13 @@ use crate::decide::messages::step::{Effect, Reply};
 use crate::decide::out::Out;
 use crate::decide::queries::backoff::retry_at;
 use crate::event::{
-    AttemptEnded, AttemptOutcome, AttemptStarted, Checked, Event, Materialized, OutputRecord, PublishIntended,
+    AttemptOutcome, AttemptStarted, Checked, Event, Materialized, OutputRecord, PartitionText,
+    PublishIntended,
 };
 use crate::ids::AttemptId;
 use crate::partition_set::PartitionSet;
-use crate::state::{Phase, Run};
+use crate::state::{Phase, Run, State};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The live run whose current attempt this is.
@@ -59,131 +61,148 @@ pub(crate) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
         trial::ended(out, &run, end);
         return Ok(Reply::Done);
     }
-    let fact = |outcome, message: String, retry_at, done| {
-        Event::AttemptEnded(AttemptEnded {
-            attempt,
-            outcome,
-            message,
-            exit_code: end.exit_code,
-            wall_ms: end.wall_ms,
-            cpu_ms: end.cpu_ms,
-            max_rss_kb: end.max_rss_kb,
-            retry_at,
-            done,
-        })
-    };
+    let measured = Measured::of(attempt, &end);
     if !end.checks.is_empty() {
         out.event(Event::Checked(Checked { attempt, checks: end.checks }));
     }
-    let found: Vec<KeyRequest> = match &end.result {
+    let keys = match &end.result {
         Ok(success) => &success.keys,
         Err(report) => &report.keys,
-    }
-    .iter()
-    .map(|(space, keys)| KeyRequest { space: space.clone(), keys: keys.clone(), by: run.id.to_string() })
-    .collect();
-    let refused = found.iter().find_map(|request| preview_added(out.state, request).err());
-    if let Some(refusal) = refused {
+    };
+    let found = keys_found(&run, keys);
+    if let Some(refusal) = found.iter().find_map(|request| preview_added(out.state, request).err()) {
         // Such as when another graph was registered meanwhile. Without its keys what it made is not whole.
         let message = format!("it found keys that cannot be added: {refusal}");
-        let outcome = AttemptOutcome::Failure { permanent: true };
-        out.event(fact(outcome, message.clone(), None, 0));
-        out.effects.push(Effect::Forget(attempt));
-        end_run(out, &run, run.cancel_requested, message);
+        fails_for_good(out, &run, &measured, run.cancel_requested, message);
         return Ok(Reply::Done);
     }
     match end.result {
         Ok(success) => {
-            out.event(fact(AttemptOutcome::Success, String::new(), None, 0));
-            for request in found {
-                keys::add(out, request)?;
-            }
+            out.event(measured.end(AttemptOutcome::Success, String::new(), None, 0));
+            add_keys(out, found)?;
             publish(out, &run, success.outputs);
         }
         Err(AttemptReport { outcome: AttemptOutcome::MissingInput { partitions }, message, .. })
             if !run.cancel_requested =>
         {
-            match suspend::consider(out, &run, &partitions) {
-                Ok(needed) => {
-                    let outcome = AttemptOutcome::MissingInput { partitions };
-                    out.event(fact(outcome, message, Some(out.now), 0));
-                    out.effects.push(Effect::Forget(attempt));
-                    suspend::suspend(out, &run, needed);
-                }
-                Err(message) => {
-                    let outcome = AttemptOutcome::Failure { permanent: true };
-                    out.event(fact(outcome, message.clone(), None, 0));
-                    out.effects.push(Effect::Forget(attempt));
-                    end_run(out, &run, false, message);
-                }
-            }
+            lacks(out, &run, &measured, partitions, message);
         }
-        Err(AttemptReport { outcome, message, done: outputs, hopeless, .. }) => {
-            // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
-            let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
-            let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
-            let none = PartitionSet::empty(run.set.shape());
-            let counts = matches!(
-                outcome,
-                AttemptOutcome::Failure { .. } | AttemptOutcome::Timeout | AttemptOutcome::OutOfMemory
-            );
-            let done = if counts && !run.cancel_requested {
-                run.made_whole(&outputs, &out.state.symbols)
-            } else {
-                none.clone()
-            };
-            let failed = run.set.subtract(&done);
-            let hopeless = hopeless.iter().fold(none, |mut all, text| {
-                if let Some((_, key)) = run.graph.graph.locate(text, &out.state.symbols) {
-                    all.insert(&key);
-                }
-                all
-            });
-            let again = failed.subtract(&hopeless);
-            let retry_at = retry_at(&run, &outcome, out.now).filter(|_| !again.is_empty());
-            let in_vain =
-                outcome == AttemptOutcome::InputsMoved && retry_at.is_none() && !run.cancel_requested;
-            let message = if in_vain {
-                format!(
-                    "{message}; the {} attempts before it ended in this way, too: build again when the inputs can be \
-                     observed and nobody changes them",
-                    run.moves
-                )
-            } else {
-                message
-            };
-            out.event(fact(outcome.clone(), message.clone(), retry_at, done.len()));
-            if done.is_empty() && retry_at.is_none() {
-                out.effects.push(Effect::Forget(attempt));
-                let canceled = run.cancel_requested || outcome == AttemptOutcome::Canceled;
-                end_run(out, &run, canceled, message);
-                return Ok(Reply::Done);
-            }
-            let gone = if retry_at.is_some() { failed.subtract(&again) } else { failed };
-            if !gone.is_empty() {
-                give_up(out, &run, &gone, message);
-            }
-            if done.is_empty() {
-                out.effects.push(Effect::Forget(attempt));
-            } else {
-                let is_done = |output: &OutputRecord| {
-                    let found = run.graph.graph.locate(&output.partition, &out.state.symbols);
-                    found.is_some_and(|(_, key)| done.contains(&key))
-                };
-                let outputs = outputs.into_iter().filter(is_done).collect();
-                for request in found {
-                    keys::add(out, request)?;
-                }
-                publish(out, &run, outputs);
-            }
-            if let Some(job) = out.state.current_job(&run).filter(|_| outcome == AttemptOutcome::InputsMoved)
-            {
-                // An input that somebody altered is made anew before it is read.
-                replan_all(out, &[(job, run.set.clone())]);
-            }
-        }
+        Err(report) => failed(out, &run, &measured, report, found)?,
     }
     Ok(Reply::Done)
+}
+
+/// Keys that an attempt found, as requests to add them.
+fn keys_found(run: &Run, found: &BTreeMap<String, Vec<String>>) -> Vec<KeyRequest> {
+    let by = run.id.to_string();
+    let request = |(space, keys): (&String, &Vec<String>)| KeyRequest {
+        space: space.clone(),
+        keys: keys.clone(),
+        by: by.clone(),
+    };
+    found.iter().map(request).collect()
+}
+
+fn add_keys(out: &mut Out, found: Vec<KeyRequest>) -> Result<(), Refusal> {
+    found.into_iter().try_for_each(|request| keys::add(out, request).map(drop))
+}
+
+/// An attempt failed in a way that no further one would mend, and so did its run.
+fn fails_for_good(out: &mut Out, run: &Run, measured: &Measured, canceled: bool, message: String) {
+    let outcome = AttemptOutcome::Failure { permanent: true };
+    out.event(measured.end(outcome, message.clone(), None, 0));
+    out.effects.push(Effect::Forget(run.attempt_id()));
+    end_run(out, run, canceled, message);
+}
+
+/// An attempt found that it needs `partitions`, which nobody declared.
+fn lacks(out: &mut Out, run: &Run, measured: &Measured, partitions: Vec<PartitionText>, message: String) {
+    match suspend::consider(out, run, &partitions) {
+        Ok(needed) => {
+            let outcome = AttemptOutcome::MissingInput { partitions };
+            out.event(measured.end(outcome, message, Some(out.now), 0));
+            out.effects.push(Effect::Forget(run.attempt_id()));
+            suspend::suspend(out, run, needed);
+        }
+        Err(message) => fails_for_good(out, run, measured, false, message),
+    }
+}
+
+/// An attempt ended without success. What it made whole of a batch is published; the rest is tried again or given up.
+fn failed(
+    out: &mut Out,
+    run: &Run,
+    measured: &Measured,
+    report: AttemptReport,
+    found: Vec<KeyRequest>,
+) -> Result<(), Refusal> {
+    let AttemptReport { outcome, message, done: outputs, hopeless, .. } = report;
+    // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
+    let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
+    let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
+    let done = done_of(out.state, run, &outcome, &outputs);
+    let failed = run.set.subtract(&done);
+    let again = failed.subtract(&located(out.state, run, &hopeless));
+    let retry_at = retry_at(run, &outcome, out.now).filter(|_| !again.is_empty());
+    let in_vain = outcome == AttemptOutcome::InputsMoved && retry_at.is_none() && !run.cancel_requested;
+    let message = if in_vain {
+        format!(
+            "{message}; the {} attempts before it ended in this way, too: build again when the inputs can be \
+             observed and nobody changes them",
+            run.moves
+        )
+    } else {
+        message
+    };
+    out.event(measured.end(outcome.clone(), message.clone(), retry_at, done.len()));
+    if done.is_empty() && retry_at.is_none() {
+        out.effects.push(Effect::Forget(run.attempt_id()));
+        let canceled = run.cancel_requested || outcome == AttemptOutcome::Canceled;
+        end_run(out, run, canceled, message);
+        return Ok(());
+    }
+    let gone = if retry_at.is_some() { failed.subtract(&again) } else { failed };
+    if !gone.is_empty() {
+        give_up(out, run, &gone, message);
+    }
+    if done.is_empty() {
+        out.effects.push(Effect::Forget(run.attempt_id()));
+    } else {
+        let is_done = |output: &OutputRecord| {
+            let found = run.graph.graph.locate(&output.partition, &out.state.symbols);
+            found.is_some_and(|(_, key)| done.contains(&key))
+        };
+        let outputs = outputs.into_iter().filter(is_done).collect();
+        add_keys(out, found)?;
+        publish(out, run, outputs);
+    }
+    if let Some(job) = out.state.current_job(run).filter(|_| outcome == AttemptOutcome::InputsMoved) {
+        // An input that somebody altered is made anew before it is read.
+        replan_all(out, &[(job, run.set.clone())]);
+    }
+    Ok(())
+}
+
+/// What a failed attempt made whole and is kept. An attempt that was lost, or whose inputs moved, made nothing that counts.
+fn done_of(state: &State, run: &Run, outcome: &AttemptOutcome, outputs: &[OutputRecord]) -> PartitionSet {
+    let counts = matches!(
+        outcome,
+        AttemptOutcome::Failure { .. } | AttemptOutcome::Timeout | AttemptOutcome::OutOfMemory
+    );
+    if counts && !run.cancel_requested {
+        run.made_whole(outputs, &state.symbols)
+    } else {
+        PartitionSet::empty(run.set.shape())
+    }
+}
+
+/// Those of a run's partitions that `texts` name.
+fn located(state: &State, run: &Run, texts: &[PartitionText]) -> PartitionSet {
+    let mut set = PartitionSet::empty(run.set.shape());
+    for (_, key) in texts.iter().filter_map(|text| run.graph.graph.locate(text, &state.symbols)) {
+        set.insert(&key);
+    }
+    set
 }
 
 /// Outputs of a run's current attempt are put in their places, if they are files, and recorded.

@@ -7,39 +7,28 @@
 //! | otherwise | has failed; of its sample nothing more is begun |
 
 use crate::decide::changes::ends::end_run;
+use crate::decide::lives::measured::Measured;
 use crate::decide::messages::report::{AttemptEnd, AttemptReport};
 use crate::decide::messages::step::Effect;
 use crate::decide::out::Out;
 use crate::decide::queries::backoff::{MAX_LOSSES, MAX_MOVES};
-use crate::event::{AttemptEnded, AttemptOutcome, Event, TrialMade};
+use crate::event::{AttemptOutcome, Event, TrialMade};
 use crate::state::Run;
 
 /// An attempt of an arm is over.
 pub(crate) fn ended(out: &mut Out, run: &Run, end: AttemptEnd) {
     let attempt = run.attempt_id();
-    let fact = |outcome, message: String, retry_at| {
-        Event::AttemptEnded(AttemptEnded {
-            attempt,
-            outcome,
-            message,
-            exit_code: end.exit_code,
-            wall_ms: end.wall_ms,
-            cpu_ms: end.cpu_ms,
-            max_rss_kb: end.max_rss_kb,
-            retry_at,
-            done: 0,
-        })
-    };
+    let measured = Measured::of(attempt, &end);
     match end.result {
         // Keys that it found are nobody's: nothing of a trial is seen elsewhere.
         Ok(success) if !run.cancel_requested => {
-            out.event(fact(AttemptOutcome::Success, String::new(), None));
+            out.event(measured.end(AttemptOutcome::Success, String::new(), None, 0));
             out.event(Event::TrialMade(TrialMade { attempt, outputs: success.outputs }));
             out.effects.push(Effect::Forget(attempt));
         }
         Ok(_) => {
             let message = "canceled".to_owned();
-            out.event(fact(AttemptOutcome::Canceled, message.clone(), None));
+            out.event(measured.end(AttemptOutcome::Canceled, message.clone(), None, 0));
             out.effects.push(Effect::Forget(attempt));
             end_run(out, run, true, message);
         }
@@ -61,7 +50,7 @@ pub(crate) fn ended(out: &mut Out, run: &Run, end: AttemptEnd) {
             let again = again && !run.cancel_requested;
             let retry_at = again.then_some(out.now);
             let canceled = run.cancel_requested || outcome == AttemptOutcome::Canceled;
-            out.event(fact(outcome, message.clone(), retry_at));
+            out.event(measured.end(outcome, message.clone(), retry_at, 0));
             out.effects.push(Effect::Forget(attempt));
             if retry_at.is_none() {
                 end_run(out, run, canceled, message);

@@ -3,6 +3,7 @@
 use crate::partition_set::{PartitionSet, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
 use crate::state::{Entries, Entry};
+use serde::{Deserialize, Serialize};
 
 /// A set of partitions, row by row.
 ///
@@ -11,7 +12,7 @@ use crate::state::{Entries, Entry};
 /// oslo: 5..=7, 9     0        2        5 2  1 0
 /// rome: 0..=9        1        1        0 9
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetColumns {
     /// The rows' tuples, one after another.
     pub tuples: Vec<Key>,
@@ -23,16 +24,55 @@ pub struct SetColumns {
 }
 
 /// Entries, in the order of their keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryColumns {
     /// Which partitions.
     pub keys: SetColumns,
     /// Hashes of their data versions.
+    #[serde(with = "packed")]
     pub versions: Vec<u64>,
     /// Digests of their inputs; none at all if each is 0.
+    #[serde(with = "packed")]
     pub inputs: Vec<u64>,
     /// Fingerprints of their files; none at all if each is 0.
+    #[serde(with = "packed")]
     pub marks: Vec<u64>,
+}
+
+/// Hashes as bytes: they are as long as numbers of any length written for size, and are read at once.
+mod packed {
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::fmt;
+
+    /// Bytes of a number.
+    const WIDTH: usize = size_of::<u64>();
+
+    pub(super) fn serialize<S: Serializer>(numbers: &[u64], to: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        to.serialize_bytes(&bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
+        struct Numbers;
+
+        impl Visitor<'_> for Numbers {
+            type Value = Vec<u64>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "bytes, {WIDTH} for each number")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u64>, E> {
+                let (numbers, []) = bytes.as_chunks::<WIDTH>() else {
+                    return Err(E::invalid_length(bytes.len(), &self));
+                };
+                Ok(numbers.iter().map(|number| u64::from_le_bytes(*number)).collect())
+            }
+        }
+
+        from.deserialize_bytes(Numbers)
+    }
 }
 
 /// Columns that no set or entries were written as.

@@ -10,11 +10,12 @@ use crate::state::{
     Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Trial, Want,
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A whole [`State`].
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StateDump {
     /// As in the state.
     pub seq: Seq,
@@ -64,7 +65,7 @@ pub struct StateDump {
 pub type KeySpaceDump = (String, Vec<(Key, Key)>, RangeSet);
 
 /// A [`Trial`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialDump {
     /// As in the state.
     pub spec: TrialCreated,
@@ -79,7 +80,7 @@ pub struct TrialDump {
 }
 
 /// A registered graph. The content is found by the digest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GraphDump {
     /// Its digest.
     pub id: GraphId,
@@ -88,7 +89,7 @@ pub struct GraphDump {
 }
 
 /// A [`DatasetState`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetDump {
     /// The dataset.
     pub name: String,
@@ -131,7 +132,7 @@ pub struct DatasetDump {
 }
 
 /// A [`JobWork`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkDump {
     /// Label of the job.
     pub job: String,
@@ -148,7 +149,7 @@ pub struct WorkDump {
 }
 
 /// A [`Want`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantDump {
     /// As in the state.
     pub id: WantId,
@@ -193,7 +194,7 @@ pub struct WantDump {
 }
 
 /// A [`Run`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunDump {
     /// As in the state.
     pub id: RunId,
