@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -60,6 +61,24 @@ class Http(Scenario):
         self.ws.wait_want(done, "satisfied")
         self.error(409, "want_ended", "DELETE", f"/api/v1/wants/{done}")
         self.error(422, "graph_invalid", "POST", "/api/v1/graphs", {"content": "not a graph"})
+
+    def test_contents(self):
+        """a graph is registered once the server has what it names; what it has is not asked for again"""
+        graph = self.ws.request("GET", "/api/v1/graph").read().decode()
+        label = json.loads(graph)["jobs"][0]["label"]
+        digest = hashlib.sha256(b"a manifest").hexdigest()
+        other = hashlib.sha256(b"nobody sent this").hexdigest()
+        body = {"content": graph, "sources": {label: digest}}
+        self.error(409, "sources_missing", "POST", "/api/v1/graphs", body)
+        missing = self.ws.api("POST", "/api/v1/contents/missing", {"digests": [digest, other]})
+        self.assertEqual(missing, (200, {"digests": [digest, other]}))
+        kept = self.ws.api("POST", "/api/v1/contents", {"contents": ["a manifest"]})
+        self.assertEqual(kept, (200, {"digests": [digest]}))
+        self.assertEqual(self.ws.api("POST", "/api/v1/contents/missing", {"digests": [digest, other]})[1], {"digests": [other]})
+        # A list of pieces is there when all of them are.
+        pieces = json.dumps([digest, other])
+        whole = self.ws.api("POST", "/api/v1/contents", {"contents": [pieces]})[1]["digests"][0]
+        self.error(409, "sources_missing", "POST", "/api/v1/graphs", {**body, "sources": {label: whole}})
 
     def test_seed_routes(self):
         """the routes under /api work, with lists as data"""

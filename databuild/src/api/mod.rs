@@ -4,6 +4,7 @@
 //! last event it knows of. Lists are `{"data": […], "next": cursor or null, "seq": n}`.
 
 mod checks;
+mod contents;
 mod error;
 mod errors;
 mod graph_diffs;
@@ -20,6 +21,7 @@ mod wants;
 mod work;
 
 pub use checks::CheckRow;
+pub use contents::{KeepContents, KeptContents, MissingContents};
 pub use error::ErrorBody;
 pub use errors::ErrorCode;
 pub use graph_diffs::{

@@ -65,7 +65,8 @@ pub struct GraphInfo {
 pub struct RegisterRequest {
     /// The graph file.
     pub content: String,
-    /// Source manifests by job label.
+    /// Digests of source manifests by job label. Their contents were sent to `/api/v1/contents` before: a manifest, or a
+    /// JSON array of the digests of its pieces.
     #[serde(default)]
     pub sources: BTreeMap<String, String>,
     /// Values of inherited environment variables.

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::error::CliError;
 use super::output;
+use super::upload::Upload;
 use crate::api::{self, RegisterReply, RegisterRequest};
 use crate::snapshot::{CodeManifest, SnapshotError, Store};
 use crate::system::EnvValue;
@@ -107,10 +108,18 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
         return Ok(());
     }
     let inherited = inherited(&file);
-    let sources = store_code(store, built, &file)?;
+    store_code(store, built, &file)?;
+    let sources = send_sources(client, built, &file)?;
     let code_store = Some(store.root().display().to_string());
-    let request = RegisterRequest { content: built.content.clone(), sources, inherited, code_store };
-    let reply: RegisterReply = client.post("/api/v1/graphs", &request)?;
+    let mut request = RegisterRequest { content: built.content.clone(), sources, inherited, code_store };
+    let reply: RegisterReply = match client.post("/api/v1/graphs", &request) {
+        // What no graph named yet, the server may have thrown away.
+        Err(error) if error.code() == "sources_missing" => {
+            request.sources = send_sources(client, built, &file)?;
+            client.post("/api/v1/graphs", &request)?
+        }
+        reply => reply?,
+    };
     if reply.changed {
         output::talk(&format!(
             "registered graph {} ({})",
@@ -146,34 +155,42 @@ pub fn inherited(file: &GraphFile) -> BTreeMap<String, EnvValue> {
         .collect()
 }
 
-/// Stores the code of every program; returns the jobs' source manifests by label.
-fn store_code(
-    store: &Store,
+/// Sends the jobs' source manifests, as far as the server lacks them; returns their digests by label.
+fn send_sources(
+    client: &Client,
     built: &BuiltGraph,
     file: &GraphFile,
 ) -> Result<BTreeMap<String, String>, CliError> {
+    let mut upload = Upload::new(client);
     let mut sources = BTreeMap::new();
+    for job in &file.jobs {
+        if let Ok(text) = String::from_utf8(read_runfile(built, &job.label, &job.sources)?) {
+            sources.insert(job.label.clone(), upload.add(&text)?);
+        }
+    }
+    upload.finish()?;
+    Ok(sources)
+}
+
+fn read_runfile(built: &BuiltGraph, label: &str, runfile: &str) -> Result<Vec<u8>, CliError> {
+    let path = built.runfiles.join(runfile);
+    std::fs::read(&path).map_err(|error| {
+        CliError::new("missing_runfile", format!("{} of {label}: {error}", path.display()))
+            .hint("build again: bazel run //:databuild")
+    })
+}
+
+/// Stores the code of every program.
+fn store_code(store: &Store, built: &BuiltGraph, file: &GraphFile) -> Result<(), CliError> {
     let mut copied = 0;
-    let read = |label: &str, runfile: &str| {
-        let path = built.runfiles.join(runfile);
-        std::fs::read(&path).map_err(|error| {
-            CliError::new("missing_runfile", format!("{} of {label}: {error}", path.display()))
-                .hint("build again: bazel run //:databuild")
-        })
-    };
     for program in file.programs() {
         let label = program.label;
-        let manifest = CodeManifest::parse(&read(label, program.manifest)?)
+        let manifest = CodeManifest::parse(&read_runfile(built, label, program.manifest)?)
             .map_err(|error| CliError::new(error.code(), format!("{label}: {error}")))?;
         let taken = store
             .materialize(&manifest, &|runfile: &str| built.runfiles.join(runfile))
             .map_err(|error| snapshot_error(label, &error))?;
         copied += taken.new_files();
-    }
-    for job in &file.jobs {
-        if let Ok(text) = String::from_utf8(read(&job.label, &job.sources)?) {
-            sources.insert(job.label.clone(), text);
-        }
     }
     if copied > 0 {
         output::talk(&format!(
@@ -182,7 +199,7 @@ fn store_code(
             output::count(copied, "new file")
         ));
     }
-    Ok(sources)
+    Ok(())
 }
 
 fn snapshot_error(label: &str, error: &SnapshotError) -> CliError {

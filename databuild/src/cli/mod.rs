@@ -13,6 +13,7 @@ mod output;
 mod paths;
 mod steady;
 mod tally;
+mod upload;
 mod wants;
 
 pub mod exit_code;

@@ -207,7 +207,6 @@ impl Examiner {
         let (tell, told) = mpsc::sync_channel(1);
         let command = Command {
             input: Input::Sightings(seen),
-            blobs: Vec::new(),
             inherited: None,
             answer: Box::new(move |reply| drop(tell.send(reply))),
         };

@@ -6,7 +6,7 @@ use super::observers::Observers;
 use super::shared::{Shared, Snapshot};
 use crate::publish;
 use crate::runner::MemoryLimits;
-use crate::store::{Archiver, Blob, Reader};
+use crate::store::{Archiver, Batch, Blob, EventLog, Reader};
 use crate::system::EnvValue;
 use databuild_core::decide::{
     self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
@@ -74,7 +74,7 @@ pub struct Created {
 pub struct Registration {
     /// The graph file.
     pub content: String,
-    /// Each job's source manifest, by label.
+    /// Digests of the jobs' source manifests, by label: contents that [`Handle::keep`] was given.
     pub sources: BTreeMap<String, String>,
     /// Values of all names in `env_inherit` of jobs and checks that the client has.
     pub inherited: BTreeMap<String, EnvValue>,
@@ -122,13 +122,12 @@ impl Handle {
     /// # Errors
     /// It was refused, or could not be recorded.
     pub async fn submit(&self, input: Input) -> Result<Reply, CommandError> {
-        self.submit_with(input, Vec::new(), None).await
+        self.submit_with(input, None).await
     }
 
     async fn submit_with(
         &self,
         input: Input,
-        blobs: Vec<Blob>,
         inherited: Option<BTreeMap<String, EnvValue>>,
     ) -> Result<Reply, CommandError> {
         let (send, receive) = oneshot::channel();
@@ -136,9 +135,24 @@ impl Handle {
             // Whoever asked may have gone; what was decided stands.
             let _ = send.send(reply);
         });
-        let message = Message::Command(Box::new(Command { input, blobs, inherited, answer }));
+        let message = Message::Command(Box::new(Command { input, inherited, answer }));
         self.send(message)?;
         receive.await.map_err(|_| CommandError::ShuttingDown)?
+    }
+
+    /// Keeps contents that a graph is to name. Those that no graph names may go again at any time.
+    ///
+    /// # Errors
+    /// They could not be written.
+    pub async fn keep(&self, blobs: Vec<Blob>) -> Result<(), CommandError> {
+        let (send, receive) = oneshot::channel();
+        let keep = move |log: &mut dyn EventLog| {
+            let kept = log.append(&Batch { records: Vec::new(), blobs });
+            // Whoever asked may have gone.
+            let _ = send.send(kept.map(drop));
+        };
+        self.send(Message::Log(Box::new(keep)))?;
+        Ok(receive.await.map_err(|_| CommandError::ShuttingDown)??)
     }
 
     pub(super) fn send(&self, message: Message) -> Result<(), CommandError> {
@@ -160,17 +174,10 @@ impl Handle {
         let inherited: BTreeMap<String, EnvValue> =
             inherited.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect();
         let digests = inherited_digests(&graph, &inherited);
-        let blobs: Vec<(String, Blob)> =
-            sources.into_iter().map(|(label, text)| (label, Blob::of(text.into_bytes()))).collect();
         let id = GraphId::of(&content);
-        let event = GraphRegistered {
-            graph: id.clone(),
-            content: content.into(),
-            inherited: digests,
-            sources: blobs.iter().map(|(label, blob)| (label.clone(), blob.digest.clone())).collect(),
-        };
-        let blobs = blobs.into_iter().map(|(_, blob)| blob).collect();
-        match self.submit_with(Input::RegisterGraph(event), blobs, Some(inherited)).await? {
+        let event =
+            GraphRegistered { graph: id.clone(), content: content.into(), inherited: digests, sources };
+        match self.submit_with(Input::RegisterGraph(event), Some(inherited)).await? {
             Reply::Registered { changed } => Ok((id, changed)),
             _ => Ok((id, false)),
         }

@@ -5,7 +5,7 @@
 use super::history::Told;
 use crate::publish::Output;
 use crate::runner::{AttemptName, ExitRecord, RunnerEvent, StartSpec};
-use crate::store::{Blob, Checkpoint, EventLog, StoreError};
+use crate::store::{Checkpoint, EventLog, StoreError};
 use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Refusal, Reply};
 use databuild_core::event::AttemptOutcome;
@@ -39,8 +39,6 @@ pub(super) type LogWork = Box<dyn FnOnce(&mut dyn EventLog) + Send>;
 /// A request with what belongs to it.
 pub(super) struct Command {
     pub(super) input: Input,
-    /// Contents that its events refer to.
-    pub(super) blobs: Vec<Blob>,
     /// Values of inherited environment variables, to be kept if the input is accepted.
     pub(super) inherited: Option<BTreeMap<String, EnvValue>>,
     pub(super) answer: Answer,

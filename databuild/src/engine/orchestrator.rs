@@ -224,11 +224,10 @@ impl Orchestrator {
                 }
             }
             Message::Command(command) => {
-                let Command { input, blobs, inherited, answer } = *command;
+                let Command { input, inherited, answer } = *command;
                 self.decide_late(turn);
                 let step = self.core.decide(input, crate::system::now());
                 if step.reply.is_ok() {
-                    turn.batch.blobs.extend(blobs);
                     turn.inherited.extend(inherited);
                 }
                 turn.batch.records.extend(step.records);
@@ -406,7 +405,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let command = |answer: Answer| {
             let input = Input::Tick;
-            Message::Command(Box::new(Command { input, blobs: Vec::new(), inherited: None, answer }))
+            Message::Command(Box::new(Command { input, inherited: None, answer }))
         };
         // The first is answered in the turn in which starts begin to fail; only then there is a second one.
         let again = inbox.clone();
@@ -595,9 +594,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let answer = Box::new(move |_| tell.send(()).unwrap());
         let input = Input::SetSlots(7);
-        inbox
-            .send(Message::Command(Box::new(Command { input, blobs: Vec::new(), inherited: None, answer })))
-            .unwrap();
+        inbox.send(Message::Command(Box::new(Command { input, inherited: None, answer }))).unwrap();
         let running = std::thread::spawn(move || orchestrator.run());
         told.recv().unwrap();
         let seen = shared.snapshot.load();

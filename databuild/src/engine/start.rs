@@ -229,7 +229,7 @@ impl Engine {
             // It is waited for below.
             let _ = tell.send(());
         });
-        let tick = Command { input: Input::Tick, blobs: Vec::new(), inherited: None, answer };
+        let tick = Command { input: Input::Tick, inherited: None, answer };
         handle.send(Message::Command(Box::new(tick))).ok();
         let loop_thread =
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;

@@ -87,7 +87,7 @@ pub(super) fn files_changed_since(
     let Some((then, label)) = graph_with_code(reader, &labels, code)? else { return Ok(Vec::new()) };
     let manifest = |row: &GraphRow, label: &str| -> Result<Option<SourceManifest>, StoreError> {
         let Some(digest) = row.sources.get(label) else { return Ok(None) };
-        Ok(reader.blob(digest)?.value.and_then(|bytes| SourceManifest::parse(&bytes)))
+        Ok(reader.text(digest)?.and_then(|bytes| SourceManifest::parse(&bytes)))
     };
     let Some(now) = reader.graph(&state.registered().id)?.value else { return Ok(Vec::new()) };
     match (manifest(&then, &label)?, manifest(&now, labels[0])?) {

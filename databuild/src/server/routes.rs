@@ -3,8 +3,8 @@
 use super::app::App;
 use super::error::ApiError;
 use super::handlers::{
-    checks, errors, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools, runs,
-    server, trials, wants,
+    checks, contents, errors, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools,
+    runs, server, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
 use axum::extract::DefaultBodyLimit;
@@ -16,7 +16,9 @@ use axum::Router;
 const BODY_LIMIT: usize = 1 << 20;
 /// A million keys.
 const KEYS_LIMIT: usize = 64 << 20;
-/// A graph with its source manifests.
+/// Some thousand pieces of source manifests, or digests of them.
+const CONTENTS_LIMIT: usize = 16 << 20;
+/// A graph of some ten thousand jobs.
 const GRAPH_LIMIT: usize = 64 << 20;
 
 /// Routes below `/api/v1`.
@@ -25,6 +27,8 @@ fn v1() -> Router<App> {
         .route("/server", get(server::status))
         .route("/server/slots", put(server::set_slots))
         .route("/server/shutdown", post(server::shutdown))
+        .route("/contents", post(contents::keep).layer(DefaultBodyLimit::max(CONTENTS_LIMIT)))
+        .route("/contents/missing", post(contents::missing).layer(DefaultBodyLimit::max(CONTENTS_LIMIT)))
         .route("/graphs", post(graphs::register).layer(DefaultBodyLimit::max(GRAPH_LIMIT)))
         .route("/graphs/impact", post(graphs::impact).layer(DefaultBodyLimit::max(GRAPH_LIMIT)))
         .route("/graphs/{id}", get(graphs::get))

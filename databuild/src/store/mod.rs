@@ -14,6 +14,7 @@ mod convert;
 mod error;
 mod log;
 mod memory;
+pub mod pieces;
 mod reader;
 mod rows;
 mod sqlite;

@@ -20,6 +20,7 @@ mod work;
 
 use super::convert::kind;
 use super::error::StoreError;
+use super::pieces;
 use super::rows::{
     AttemptRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
 };
@@ -346,6 +347,34 @@ impl Reader {
     /// A content by its digest, such as a graph's or a source manifest.
     pub fn blob(&self, digest: &str) -> Result<Answer<Option<Vec<u8>>>, StoreError> {
         self.checked_answer(|connection| read::blob(connection, &self.log, digest))
+    }
+
+    /// A content that may be kept in pieces ([`super::pieces`]), whole.
+    pub fn text(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(content) = self.blob(digest)?.value else { return Ok(None) };
+        let Some(pieces) = pieces::listed(&content) else { return Ok(Some(content)) };
+        let mut whole = Vec::new();
+        for piece in pieces {
+            // Without one of its pieces there is no text.
+            let Some(bytes) = self.blob(&piece)?.value else { return Ok(None) };
+            whole.extend(bytes);
+        }
+        Ok(Some(whole))
+    }
+
+    /// Those of some contents that are not there.
+    pub fn missing(&self, digests: &[String]) -> Result<Vec<String>, StoreError> {
+        let found = self.answer(|connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM blobs WHERE digest = ?1")?;
+            let mut missing = Vec::new();
+            for digest in digests {
+                if !statement.exists([digest])? {
+                    missing.push(digest.clone());
+                }
+            }
+            Ok(missing)
+        })?;
+        Ok(found.value)
     }
 
     /// How many wants there are by state, and how many runs by job and state.

@@ -262,7 +262,10 @@ fn a_dump_survives_its_stored_form() {
 #[test]
 fn one_format_has_one_form() {
     let digest = databuild_core::digest::sha256_hex(&bytes_of(&full()));
-    assert_eq!((FORMAT, digest.as_str()), (15, "4810d8f502f50a329d2e9a54d0dd6082f7c0390bf03fa3f6cb89bdbc2a297eb0"));
+    assert_eq!(
+        (FORMAT, digest.as_str()),
+        (15, "4810d8f502f50a329d2e9a54d0dd6082f7c0390bf03fa3f6cb89bdbc2a297eb0")
+    );
 }
 
 #[test]

@@ -280,6 +280,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Rename one of them, or let the job depend on one alone.",
     },
     Entry {
+        code: "sources_missing",
+        kind: Kind::Conflict,
+        cause: "A graph that is being registered names source manifests that the server does not have: they were never sent, or were thrown away before a graph named them.",
+        cure: "The command line sends them again by itself. Other clients send what `POST /api/v1/contents/missing` names to `POST /api/v1/contents`, then register the graph again.",
+    },
+    Entry {
         code: "special_file",
         kind: Kind::Detail,
         cause: "A job's files include a socket, a pipe or a device.",

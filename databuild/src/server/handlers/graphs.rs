@@ -32,6 +32,7 @@ pub async fn register(
             ),
         ));
     }
+    let sources = super::contents::all_there(&app, sources).await?;
     let (graph, changed) = app.engine.register(Registration { content, sources, inherited }).await?;
     let sweeper = app.clone();
     super::blocking(move || {
@@ -104,7 +105,7 @@ pub async fn sources(
         let mut found = BTreeMap::new();
         for job in jobs {
             let Some(digest) = row.sources.get(&job) else { continue };
-            if let Some(bytes) = app.engine.reader().blob(digest)?.value {
+            if let Some(bytes) = app.engine.reader().text(digest)? {
                 found.insert(job, String::from_utf8_lossy(&bytes).into_owned());
             }
         }

@@ -1,6 +1,7 @@
 //! One file for each noun of the API.
 
 pub mod checks;
+pub mod contents;
 pub mod errors;
 pub mod events;
 pub mod graphs;

@@ -2,6 +2,7 @@
 
 use super::super::contract::Subject;
 use super::super::log::{Batch, Blob, Checkpoint, EventLog};
+use super::super::pieces;
 use super::super::reader::{Events, Reader};
 use super::super::testing::{at, example_records, graph, history, output};
 use super::archiver::{Archiver, Cut};
@@ -273,6 +274,51 @@ fn contents_go_with_the_last_graph_that_names_them() {
     assert!(there(&mut subject, &sources[1].digest));
     let read: Vec<_> = subject.log().read(Seq(0), 3).unwrap().into_iter().map(|(_, record)| record).collect();
     assert_eq!(read, records, "the archive has them all");
+}
+
+/// Pieces go and stay with the lists that name them; the archive has what its events name.
+#[test]
+fn pieces_of_contents_go_with_the_last_list_that_names_them() {
+    let mut subject = Sqlite::new();
+    let [old, shared, kept] = ["old piece", "shared piece", "kept piece"].map(|text| Blob::of(text.into()));
+    // No graph came to name it.
+    let stray = Blob::of("stray piece".into());
+    let list = |pieces: [&Blob; 2]| pieces::index(pieces.map(|piece| piece.digest.as_str()));
+    let lists = [list([&old, &shared]), list([&shared, &kept])];
+    let register = |content: &str, list: &Blob| {
+        let mut event = graph(content);
+        event.sources = [("//:job".to_owned(), list.digest.clone())].into();
+        at(0, Event::GraphRegistered(event))
+    };
+    let blobs = [&lists[..], &[old.clone(), shared.clone(), kept.clone(), stray.clone()]].concat();
+    subject.log().append(&Batch { records: vec![], blobs }).unwrap();
+    let records = vec![register("g1", &lists[0]), register("g2", &lists[1])];
+    subject.log().append(&Batch { records, blobs: vec![] }).unwrap();
+    append(subject.log(), &example_records()[1..3]);
+    checkpoint(subject.log());
+    let cut = Cut { until: Seq(2), graphs: [GraphId::of("g2")].into(), ..Cut::default() };
+    archive(&mut subject, &cut);
+    let there = |subject: &mut Sqlite, blob: &Blob| subject.log().blob(&blob.digest).unwrap().is_some();
+    for (blob, stays) in [
+        (&lists[0], false),
+        (&old, false),
+        (&stray, false),
+        (&lists[1], true),
+        (&shared, true),
+        (&kept, true),
+    ] {
+        assert_eq!(there(&mut subject, blob), stays, "{}", String::from_utf8_lossy(&blob.bytes));
+    }
+    let folder = subject.folder.path().join("archive");
+    let file = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let archive = Connection::open(file).unwrap();
+    let count = |blob: &Blob| -> i64 {
+        archive
+            .query_row("SELECT count(*) FROM blobs WHERE digest = ?1", [&blob.digest], |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!([&lists[0], &old, &shared].map(count), [1, 1, 1]);
+    assert_eq!(count(&stray), 0);
 }
 
 #[test]

@@ -140,6 +140,7 @@ impl Archiver {
             connection.execute(statement, [cut.until.0 as i64]).map_err(fail)?;
         }
         connection.execute(COPY_CONTENTS, [archived.0 as i64, cut.until.0 as i64]).map_err(fail)?;
+        connection.execute(COPY_PIECES, []).map_err(fail)?;
         connection.close().map_err(|(_, e)| fail(e))
     }
 }
@@ -179,6 +180,13 @@ INSERT INTO blobs SELECT digest, bytes FROM log.blobs WHERE digest IN (
     UNION SELECT id FROM main.trial_graphs
     UNION SELECT value FROM log.graphs AS g, json_each(g.sources) WHERE g.seq > ?1 AND g.seq <= ?2
     UNION SELECT value FROM main.graphs AS g, json_each(g.sources))";
+
+/// The pieces that the contents list which were just copied ([`super::super::pieces`]).
+const COPY_PIECES: &str = "
+INSERT INTO blobs SELECT digest, bytes FROM log.blobs WHERE digest IN (
+    SELECT piece.value FROM main.blobs AS list,
+        json_each(CASE WHEN substr(list.bytes, 1, 1) = x'5b' THEN CAST(list.bytes AS TEXT) ELSE '[]' END) AS piece)
+ON CONFLICT DO NOTHING";
 
 fn keep(connection: &Connection, cut: &Cut) -> rusqlite::Result<()> {
     let mut data = connection.prepare("INSERT INTO temp.kept_data VALUES (?1, ?2)")?;

@@ -88,7 +88,13 @@ impl SqliteLog {
                 .execute(
                     "DELETE FROM blobs WHERE digest NOT IN (SELECT id FROM graphs)
                      AND digest NOT IN (SELECT id FROM trial_graphs)
-                     AND digest NOT IN (SELECT value FROM graphs, json_each(graphs.sources))",
+                     AND digest NOT IN (SELECT value FROM graphs, json_each(graphs.sources))
+                     AND digest NOT IN (
+                         SELECT piece.value
+                         FROM graphs, json_each(graphs.sources) AS source, blobs AS list,
+                             json_each(CASE WHEN substr(list.bytes, 1, 1) = x'5b' THEN CAST(list.bytes AS TEXT) ELSE '[]' END)
+                             AS piece
+                         WHERE list.digest = source.value)",
                     [],
                 )
                 .map(drop)

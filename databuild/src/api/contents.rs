@@ -1,0 +1,26 @@
+//! Contents that are sent before a graph that names them.
+
+use serde::{Deserialize, Serialize};
+
+/// Body of `POST /api/v1/contents/missing`, and its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissingContents {
+    /// SHA-256, as 64 hexadecimal digits each: those asked for; in the answer, those that the server lacks.
+    pub digests: Vec<String>,
+}
+
+/// Body of `POST /api/v1/contents`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepContents {
+    /// The texts.
+    pub contents: Vec<String>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptContents {
+    /// SHA-256 of each text, in the same order.
+    pub digests: Vec<String>,
+}

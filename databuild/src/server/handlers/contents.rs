@@ -1,0 +1,73 @@
+//! Contents that graphs name by their digests: pieces of source manifests. Clients send those that the server lacks.
+
+use super::super::app::App;
+use super::super::error::ApiError;
+use crate::api::{KeepContents, KeptContents, MissingContents};
+use crate::store::pieces::listed;
+use crate::store::Blob;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::State;
+use axum::Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `POST /contents/missing`: which of some contents the server does not have.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn missing(
+    State(app): State<App>,
+    body: Result<Json<MissingContents>, JsonRejection>,
+) -> Result<Json<MissingContents>, ApiError> {
+    let Json(MissingContents { digests }) = body?;
+    let digests = super::blocking(move || Ok(app.engine.reader().missing(&digests)?)).await?;
+    Ok(Json(MissingContents { digests }))
+}
+
+/// `POST /contents`: keeps contents until a graph names them. What no graph names may go again.
+///
+/// # Errors
+/// They cannot be written.
+pub async fn keep(
+    State(app): State<App>,
+    body: Result<Json<KeepContents>, JsonRejection>,
+) -> Result<Json<KeptContents>, ApiError> {
+    let Json(KeepContents { contents }) = body?;
+    let blobs: Vec<Blob> =
+        super::blocking(move || Ok(contents.into_iter().map(|text| Blob::of(text.into_bytes())).collect()))
+            .await?;
+    let digests = blobs.iter().map(|blob| blob.digest.clone()).collect();
+    app.engine.keep(blobs).await?;
+    Ok(Json(KeptContents { digests }))
+}
+
+/// The digests of a graph's source manifests, if all that they stand for is there.
+///
+/// # Errors
+/// Something was never sent, or is gone since.
+pub(super) async fn all_there(
+    app: &App,
+    sources: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let reader = app.clone();
+    super::blocking(move || {
+        let reader = reader.engine.reader();
+        let (mut seen, mut lacking) = (BTreeSet::new(), 0);
+        for digest in sources.values().collect::<BTreeSet<_>>() {
+            let Some(content) = reader.blob(digest)?.value else {
+                lacking += 1;
+                continue;
+            };
+            let pieces = listed(&content).unwrap_or_default();
+            let new: Vec<String> = pieces.into_iter().filter(|piece| seen.insert(piece.clone())).collect();
+            lacking += reader.missing(&new)?.len();
+        }
+        match lacking {
+            0 => Ok(sources),
+            _ => Err(ApiError::new(
+                "sources_missing",
+                format!("{lacking} contents of source manifests are not there; send them to /api/v1/contents first"),
+            )),
+        }
+    })
+    .await
+}
