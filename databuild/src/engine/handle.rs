@@ -6,7 +6,7 @@ use super::observers::Observers;
 use super::shared::{Shared, Snapshot};
 use crate::publish;
 use crate::runner::MemoryLimits;
-use crate::store::{Archiver, Batch, Blob, EventLog, Reader};
+use crate::store::{Archiver, Batch, Blob, EventLog};
 use crate::system::EnvValue;
 use databuild_core::decide::{
     self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{oneshot, watch, Semaphore};
 
 /// So often files are looked at for one request while others register graphs.
 pub(super) const MOST_LOOKS: u32 = 5;
@@ -51,14 +51,18 @@ fn check_places(graph: &Graph, workspace: &Path) -> Result<(), String> {
 /// A cheap handle to a running engine.
 #[derive(Clone)]
 pub struct Handle {
+    /// For commands that wait for their answers: the queue has an end.
+    pub(super) commands: Arc<Semaphore>,
     pub(super) inbox: Arc<Mutex<Sender<Message>>>,
     pub(super) shared: Arc<Shared>,
-    pub(super) reader: Arc<Reader>,
     pub(super) archiver: Arc<Archiver>,
     pub(super) workspace: PathBuf,
     pub(super) spool: PathBuf,
     pub(super) observers: Arc<Observers>,
 }
+
+/// Commands that wait for their answers at once, at most.
+pub(super) const MOST_COMMANDS: usize = 1000;
 
 /// The want that a request made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +103,6 @@ impl Handle {
         self.shared.seq.subscribe()
     }
 
-    /// History on disk.
-    #[must_use]
-    pub fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
     /// Where the workspace is.
     #[must_use]
     pub fn workspace(&self) -> &std::path::Path {
@@ -130,6 +128,8 @@ impl Handle {
         input: Input,
         inherited: Option<BTreeMap<String, EnvValue>>,
     ) -> Result<Reply, CommandError> {
+        // Held until the answer is there.
+        let _turn = self.commands.try_acquire().map_err(|_| CommandError::Busy)?;
         let (send, receive) = oneshot::channel();
         let answer = Box::new(move |reply| {
             // Whoever asked may have gone; what was decided stands.
@@ -145,6 +145,7 @@ impl Handle {
     /// # Errors
     /// They could not be written.
     pub async fn keep(&self, blobs: Vec<Blob>) -> Result<(), CommandError> {
+        let _turn = self.commands.try_acquire().map_err(|_| CommandError::Busy)?;
         let (send, receive) = oneshot::channel();
         let keep = move |log: &mut dyn EventLog| {
             let kept = log.append(&Batch { records: Vec::new(), blobs });
@@ -447,15 +448,15 @@ pub struct Planned {
 mod tests {
     use super::super::testing::{days, held_loop, observers, want_of};
     use super::*;
-    use crate::store::{Archiver, Reader};
+    use crate::store::Archiver;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn handle(folder: &std::path::Path) -> Handle {
         let (orchestrator, inbox) = held_loop(folder, 1);
         let handle = Handle {
+            commands: Arc::new(Semaphore::new(8)),
             inbox: Arc::new(Mutex::new(inbox)),
             shared: Arc::clone(&orchestrator.shared),
-            reader: Arc::new(Reader::new(&folder.join("log"), 1)),
             archiver: Arc::new(Archiver::new(&folder.join("log"))),
             workspace: folder.to_owned(),
             spool: folder.join("spool"),
@@ -463,6 +464,43 @@ mod tests {
         };
         std::thread::spawn(move || orchestrator.run());
         handle
+    }
+
+    /// Nobody takes anything out of the inbox here, so each command waits.
+    #[tokio::test]
+    async fn the_queue_of_commands_has_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (orchestrator, inbox) = held_loop(folder.path(), 1);
+        let handle = Handle {
+            commands: Arc::new(Semaphore::new(2)),
+            inbox: Arc::new(Mutex::new(inbox)),
+            shared: Arc::clone(&orchestrator.shared),
+            archiver: Arc::new(Archiver::new(&folder.path().join("log"))),
+            workspace: folder.path().to_owned(),
+            spool: folder.path().join("spool"),
+            observers: Arc::new(observers(folder.path())),
+        };
+        let mut waiting = Vec::new();
+        for _ in 0..2 {
+            let mut command = Box::pin(handle.submit(Input::Tick));
+            assert!(futures_poll(&mut command).is_none());
+            waiting.push(command);
+        }
+        let refused = handle.submit(Input::Tick).await.unwrap_err();
+        assert_eq!(refused.code(), "server_busy");
+        // Whoever does not wait any more takes no place.
+        waiting.pop();
+        let mut command = Box::pin(handle.submit(Input::Tick));
+        assert!(futures_poll(&mut command).is_none());
+    }
+
+    /// What a future says at once.
+    fn futures_poll<F: std::future::Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::Pin::new(future).poll(&mut context) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        }
     }
 
     #[test]

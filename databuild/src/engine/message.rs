@@ -64,6 +64,9 @@ pub enum CommandError {
     /// The server is going down.
     #[error("the server is shutting down; ask again")]
     ShuttingDown,
+    /// Too many commands wait for their answers.
+    #[error("the server has as many commands to carry out as it takes; ask again")]
+    Busy,
     /// A bug of ours.
     #[error("{0}; see the server's log")]
     Internal(&'static str),
@@ -77,6 +80,7 @@ impl CommandError {
             CommandError::Refused(refusal) => refusal.code(),
             CommandError::Store { code, .. } => code,
             CommandError::ShuttingDown => "shutting_down",
+            CommandError::Busy => "server_busy",
             CommandError::Internal(_) => "internal",
         }
     }

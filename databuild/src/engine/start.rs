@@ -1,7 +1,7 @@
 //! Starting and stopping an engine: replay, reconnect, resume.
 
 use super::examiner::{Examinations, Examiner};
-use super::handle::Handle;
+use super::handle::{Handle, MOST_COMMANDS};
 use super::history::{History, Told};
 use super::inherited::Inherited;
 use super::keeper::Keeper;
@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use tokio::sync::Semaphore;
 
 /// Where an engine works.
 pub struct EngineConfig {
@@ -183,7 +184,7 @@ impl Engine {
         workers.push(spawn("asker", move || {
             starter::starter(&of_remotes, &ask_receive, &to_loop, None, &examine_send);
         })?);
-        let (to_loop, seen, reader) = (inbox.clone(), Arc::clone(&shared), Arc::clone(&config.reader));
+        let (to_loop, seen, reader) = (inbox.clone(), Arc::clone(&shared), config.reader);
         workers.push(spawn("publisher", move || {
             let guard = |attempt: AttemptId, claims: Vec<Claim<'_>>| {
                 let state = &seen.snapshot.load_full().state;
@@ -215,9 +216,9 @@ impl Engine {
             waiting: VecDeque::new(),
         };
         let handle = Handle {
+            commands: Arc::new(Semaphore::new(MOST_COMMANDS)),
             inbox: Arc::new(Mutex::new(inbox)),
             shared,
-            reader: config.reader,
             archiver: config.archiver,
             workspace: config.workspace,
             spool: config.spool,

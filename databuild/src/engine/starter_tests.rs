@@ -221,9 +221,9 @@ impl Bench {
 
     fn handle(&self) -> Handle {
         Handle {
+            commands: Arc::new(tokio::sync::Semaphore::new(8)),
             inbox: Arc::new(Mutex::new(mpsc::channel().0)),
             shared: Arc::clone(&self.starter.shared),
-            reader: Arc::clone(&self.starter.reader),
             archiver: Arc::new(Archiver::new(&self.root().join("log.db"))),
             workspace: self.starter.workspace.clone(),
             spool: self.starter.spool.clone(),

@@ -48,8 +48,8 @@ pub(super) fn left_over(reader: &Reader) -> Result<Vec<WantId>, StoreError> {
 }
 
 /// Cancels what the command wanted, if that is not over.
-pub(super) async fn close_wants(handle: &Handle) {
-    let wants = match left_over(handle.reader()) {
+pub(super) async fn close_wants(handle: &Handle, reader: &Reader) {
+    let wants = match left_over(reader) {
         Ok(wants) => wants,
         Err(error) => {
             tracing::warn!(%error, "the command's want cannot be looked up; the next server closes it");

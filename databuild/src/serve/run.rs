@@ -8,7 +8,7 @@ use crate::daemon::{
 };
 use crate::engine::{ConnectRunner, Engine, EngineConfig, EngineError, Handle};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
-use crate::server::{router, write_roots, App, Guard};
+use crate::server::{router, write_roots, App, Guard, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use crate::system::{raise_open_files, restore_open_files};
@@ -28,8 +28,8 @@ pub const PROTOCOL: u32 = 1;
 const LOOK: Duration = Duration::from_secs(2);
 /// How long requests under way may take when the server goes down.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// Read-only connections at once.
-const READERS: usize = 4;
+/// Connections with which the engine reads the history: one for each of its threads that do.
+const READERS: usize = 3;
 
 /// Why a server could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -176,6 +176,8 @@ impl Server {
         let log = SqliteLog::open(&state.database())?;
         guard.watch(SqliteLog::files(&state.database()));
         let reader = Arc::new(Reader::new(&state.database(), READERS));
+        // Requests read with others, so that none of them keeps the engine waiting.
+        let of_requests = Arc::new(Reader::new(&state.database(), MOST_READERS));
         let program = std::env::current_exe().map_err(|error| ServeError::System(error.to_string()))?;
         let runtime_dir = RuntimeDir::create(state)?;
         let base_env = job_environment();
@@ -222,6 +224,8 @@ impl Server {
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
             watched: Arc::default(),
+            reader: of_requests,
+            turns: Arc::default(),
         };
         write_roots(&app)?;
         guard.publish_info(Publication {
@@ -245,7 +249,7 @@ impl Server {
         let leave = self.wait(options.idle_timeout).await;
         archiving.abort();
         if options.private {
-            super::private::close_wants(&self.engine.handle()).await;
+            super::private::close_wants(&self.engine.handle(), &self.app.reader).await;
         }
         let _ = stop.send(true);
         let _ = tokio::time::timeout(GOODBYE, serving).await;

@@ -2,8 +2,10 @@
 
 use super::guard::Guard;
 use super::scope::Watched;
+use super::turns::Turns;
 use crate::engine::Handle;
 use crate::snapshot;
+use crate::store::Reader;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -35,6 +37,10 @@ pub struct App {
     pub shutdown: mpsc::UnboundedSender<bool>,
     /// The work of wants that somebody watches.
     pub watched: Arc<Watched>,
+    /// The history, for requests whose turn it is.
+    pub reader: Arc<Reader>,
+    /// Their turns.
+    pub turns: Arc<Turns>,
 }
 
 impl App {

@@ -5,7 +5,7 @@ use crate::engine::CommandError;
 use crate::errors::{kind_of, status_of};
 use crate::store::StoreError;
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
-use axum::http::StatusCode;
+use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use databuild_core::decide::Refusal;
@@ -20,7 +20,7 @@ pub fn too_many_waiting() -> Response {
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    body: ErrorBody,
+    pub(super) body: ErrorBody,
 }
 
 impl ApiError {
@@ -79,7 +79,12 @@ impl IntoResponse for ApiError {
         if self.status.is_server_error() {
             tracing::error!(code = self.body.error, message = self.body.message, "request failed");
         }
-        (self.status, Json(self.body)).into_response()
+        let mut answer = (self.status, Json(self.body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            // Seconds: what keeps the server busy, or a server that goes, is mostly over by then.
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
     }
 }
 

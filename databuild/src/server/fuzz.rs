@@ -1,6 +1,6 @@
 //! Random requests to a server that has no runner: nothing is ever made, and no job runs.
 
-use super::{router, App, Guard};
+use super::{router, App, Guard, MOST_READERS};
 use crate::daemon::Token;
 use crate::engine::{Engine, EngineConfig};
 use crate::runner::RunnerError;
@@ -33,53 +33,67 @@ struct Server {
     _folder: TempDir,
 }
 
+/// An engine without a runner, with what handlers share.
+fn parts(folder: &TempDir) -> (Engine, App) {
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("ws")).unwrap();
+    let database = at("bel.sqlite");
+    let snapshots = Arc::new(snapshot::Store::open(at("cache")).unwrap());
+    let engine = Engine::start(EngineConfig {
+        workspace: at("ws"),
+        spool: at("spool"),
+        staging: at("staging"),
+        observers: at("observers"),
+        inherited: at("inherited.json"),
+        snapshots: Arc::clone(&snapshots),
+        log: Box::new(SqliteLog::open(&database).unwrap()),
+        reader: Arc::new(Reader::new(&database, 2)),
+        archiver: Arc::new(Archiver::new(&database)),
+        base_env: Vec::new(),
+        slots: 2,
+        memory: None,
+        close: Vec::new(),
+        connect: Box::new(|_| Err(RunnerError::RelativePath("runner".into()))),
+    })
+    .unwrap();
+    let token = Token::generate().unwrap();
+    let app = App {
+        engine: engine.handle(),
+        guard: Arc::new(Guard { token: token.clone(), port: 0, allowed_origins: Vec::new() }),
+        snapshots,
+        binary: None,
+        staging: at("staging"),
+        started_at: Timestamp::now(),
+        last_request_ms: Arc::default(),
+        // Nobody hears that it is to stop.
+        shutdown: tokio::sync::mpsc::unbounded_channel().0,
+        runtime_dir: at("runtime"),
+        temporary_dir: None,
+        watched: Arc::default(),
+        reader: Arc::new(Reader::new(&database, MOST_READERS)),
+        turns: Arc::default(),
+    };
+    (engine, app)
+}
+
+/// What handlers share, for their tests; as long as the second part lives.
+pub(super) fn app() -> (App, (Engine, TempDir)) {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, app) = parts(&folder);
+    (app, (engine, folder))
+}
+
 impl Server {
     fn start() -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("ws")).unwrap();
-        let database = at("bel.sqlite");
-        let snapshots = Arc::new(snapshot::Store::open(at("cache")).unwrap());
-        let engine = Engine::start(EngineConfig {
-            workspace: at("ws"),
-            spool: at("spool"),
-            staging: at("staging"),
-            observers: at("observers"),
-            inherited: at("inherited.json"),
-            snapshots: Arc::clone(&snapshots),
-            log: Box::new(SqliteLog::open(&database).unwrap()),
-            reader: Arc::new(Reader::new(&database, 2)),
-            archiver: Arc::new(Archiver::new(&database)),
-            base_env: Vec::new(),
-            slots: 2,
-            memory: None,
-            close: Vec::new(),
-            connect: Box::new(|_| Err(RunnerError::RelativePath("runner".into()))),
-        })
-        .unwrap();
+        let (engine, app) = parts(&folder);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let token = Token::generate().unwrap();
-        let app = App {
-            engine: engine.handle(),
-            guard: Arc::new(Guard {
-                token: token.clone(),
-                port: address.port(),
-                allowed_origins: Vec::new(),
-            }),
-            snapshots,
-            binary: None,
-            staging: at("staging"),
-            started_at: Timestamp::now(),
-            last_request_ms: Arc::default(),
-            // Nobody hears that it is to stop.
-            shutdown: tokio::sync::mpsc::unbounded_channel().0,
-            runtime_dir: at("runtime"),
-            temporary_dir: None,
-            watched: Arc::default(),
-        };
+        let token = app.guard.token.clone();
+        let guard = Guard { port: address.port(), ..Guard::clone(&app.guard) };
+        let app = App { guard: Arc::new(guard), ..app };
         runtime.spawn(async move { axum::serve(listener, router(app)).await });
         let server = Server {
             engine: Some(engine),

@@ -15,9 +15,11 @@ mod lineage;
 mod logs;
 mod middleware;
 mod progress;
+mod reading;
 mod routes;
 mod scope;
 mod trials;
+mod turns;
 mod views;
 mod waits;
 mod why;
@@ -33,6 +35,7 @@ pub use garbage::write_roots;
 pub use guard::{Guard, Trusted};
 pub use routes::router;
 pub use scope::Watched;
+pub use turns::{Turns, MOST_READERS};
 
 #[cfg(test)]
 mod fuzz;

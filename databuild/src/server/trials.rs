@@ -7,7 +7,7 @@ use super::history;
 use super::lineage::graph_with;
 use crate::api::{RerunTrial, SampleTrial};
 use crate::engine::CommandError;
-use crate::store::Reader;
+use crate::store::{MaterializationRow, Reader};
 use databuild_core::decide::{self, Refusal, SampleRequest, TrialRequest, MOST_SAMPLES};
 use databuild_core::event::{AttemptLeased, Event, OutputRecord, TrialGraph, TrialKind};
 use databuild_core::graph::{Graph, JobDigests, JobIx, Params};
@@ -53,13 +53,18 @@ pub(super) async fn sampled(
     if !(1..=MOST_SAMPLES).contains(&most) {
         return Err(ApiError::new("bad_sample", format!("`sample` is a number from 1 to {MOST_SAMPLES}")));
     }
-    let state = current(app)?;
-    let now = crate::system::now();
-    let job = match &asked.job {
-        Some(job) => decide::job_called(state.graph(), job).map_err(refused)?,
-        None => decide::maker_of(&state, &asked.targets, now).map_err(refused)?,
-    };
-    let chosen = choose(app, &state, kind, job, &asked.targets, most)?;
+    let (job, targets, by) = (asked.job, asked.targets, asked.by);
+    let chosen = app.slow(move |app, reader| {
+        let state = current(app)?;
+        let now = crate::system::now();
+        let job = match &job {
+            Some(job) => decide::job_called(state.graph(), job).map_err(refused)?,
+            None => decide::maker_of(&state, &targets, now).map_err(refused)?,
+        };
+        let chosen = choose((app, reader), &state, kind, job, &targets, most)?;
+        Ok((state, job, chosen))
+    });
+    let (state, job, chosen) = chosen.await?;
     let home = state.graph().job(job).outputs[0];
     let texts: Vec<String> = chosen.iter().map(|(key, _)| state.partition_text(home, key)).collect();
     look(app, texts.clone()).await?;
@@ -73,26 +78,26 @@ pub(super) async fn sampled(
         changed_inputs: Vec::new(),
     };
     let samples: Vec<SampleRequest> = chosen.into_iter().zip(texts).map(sample).collect();
+    let (of, arms) = (Arc::clone(&state), samples.clone());
+    let graphs = app.quick(move |_, reader| {
+        contents(reader, &of, arms.iter().flat_map(|sample| &sample.arms).map(|(graph, _)| graph))
+    });
     Ok(TrialRequest {
         graph: state.registered().id.clone(),
         kind,
         run: None,
         job: state.graph().job(job).label.clone(),
-        graphs: contents(
-            app,
-            &state,
-            samples.iter().flat_map(|sample| &sample.arms).map(|(graph, _)| graph),
-        )?,
+        graphs: graphs.await?,
         samples,
         as_of: None,
         keep: None,
-        by: asked.by.unwrap_or_else(|| "api".to_owned()),
+        by: by.unwrap_or_else(|| "api".to_owned()),
     })
 }
 
 /// Partitions, each with how it is made the first time.
 fn choose(
-    app: &App,
+    (app, reader): (&App, &Reader),
     state: &State,
     kind: TrialKind,
     job: JobIx,
@@ -123,7 +128,7 @@ fn choose(
     let mut problem = None;
     for (made_by, set) in &found {
         let Some(first) = set.first() else { continue };
-        match way_of(app, state, job, state.provenance(*made_by), &first)? {
+        match way_of((app, reader), state, job, state.provenance(*made_by), &first)? {
             Ok(way) => ways.push((way, set)),
             Err(error) => problem = Some(error),
         }
@@ -139,13 +144,12 @@ fn choose(
 
 /// How what these digests say is made once more; or why that cannot be.
 fn way_of(
-    app: &App,
+    (app, reader): (&App, &Reader),
     state: &State,
     job: JobIx,
     made_by: &JobDigests,
     key: &PartitionKey,
 ) -> Result<Result<Way, ApiError>, ApiError> {
-    let reader = app.engine.reader();
     let entry = state.graph().job(job);
     let label = &entry.label;
     let labels: Vec<&str> = entry.labels().collect();
@@ -193,7 +197,20 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
     let id: RunId = asked.run.parse().map_err(|_| unknown())?;
     let keep = asked.keep.as_deref().map(kept).transpose()?;
     current(app)?;
-    let reader = app.engine.reader();
+    let past = app.quick(move |_, reader| past_of(reader, id)).await?;
+    look(app, past.made.iter().map(|made| made.partition.clone()).collect()).await?;
+    let by = asked.by.unwrap_or_else(|| "api".to_owned());
+    app.slow(move |app, reader| again(app, reader, id, past, keep, by)).await
+}
+
+/// What a run was and made.
+struct Past {
+    made: Vec<MaterializationRow>,
+    lease: AttemptLeased,
+    lease_seq: Seq,
+}
+
+fn past_of(reader: &Reader, id: RunId) -> Result<Past, ApiError> {
     let history::Found { value: (found, _), archive, .. } = history::run(reader, id)?;
     if let Some(archive) = archive {
         let message = format!("{id} is archived in {archive}, with what it was made from and made; there is nothing to compare with");
@@ -210,9 +227,22 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
     // A batch may have had further attempts after the one that made the most of it.
     let leases = found.attempts.iter().map(|attempt| attempt.lease_seq).filter(|lease| *lease < last);
     let lease_seq = leases.max().unwrap_or(Seq(0));
+    let unknown = || ApiError::not_found("run_not_found", "run", &id.to_string());
     let lease = lease_at(reader, lease_seq)?.ok_or_else(unknown)?;
+    Ok(Past { made, lease, lease_seq })
+}
 
-    look(app, made.iter().map(|made| made.partition.clone()).collect()).await?;
+/// The request that repeats what a run did, after a look at its files.
+fn again(
+    app: &App,
+    reader: &Reader,
+    id: RunId,
+    past: Past,
+    keep: Option<String>,
+    by: String,
+) -> Result<TrialRequest, ApiError> {
+    let Past { made, lease, lease_seq } = past;
+    let unknown = || ApiError::not_found("run_not_found", "run", &id.to_string());
     let state = current(app)?;
     let mut symbols = state.symbols.clone();
     let content = content_of(reader, &lease.graph)?;
@@ -261,11 +291,11 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
         kind: TrialKind::Rerun,
         run: Some(id),
         job: lease.job,
-        graphs: contents(app, &state, [&lease.graph])?,
+        graphs: contents(reader, &state, [&lease.graph])?,
         samples: vec![sample],
         as_of: Some(lease.as_of),
         keep,
-        by: asked.by.unwrap_or_else(|| "api".to_owned()),
+        by,
     })
 }
 
@@ -340,14 +370,14 @@ async fn look(app: &App, partitions: Vec<String>) -> Result<(), ApiError> {
 
 /// Graphs by their digests, with contents.
 fn contents<'g>(
-    app: &App,
+    reader: &Reader,
     state: &State,
     graphs: impl IntoIterator<Item = &'g GraphId>,
 ) -> Result<Vec<TrialGraph>, ApiError> {
     let distinct: BTreeSet<&GraphId> = graphs.into_iter().collect();
     let inherited = &state.registered().inherited;
     let one = |graph: &GraphId| {
-        let content = content_of(app.engine.reader(), graph)?.into();
+        let content = content_of(reader, graph)?.into();
         // The values that jobs get are those of now.
         Ok(TrialGraph { graph: graph.clone(), content, inherited: inherited.clone() })
     };

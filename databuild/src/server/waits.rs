@@ -25,9 +25,8 @@ const MOST_PLACED: usize = 3;
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
+pub(super) fn want(app: &App, reader: &Reader, id: WantId) -> Result<WhyWork, ApiError> {
     let snapshot = app.engine.snapshot();
-    let reader = app.engine.reader();
     if let Some(want) = snapshot.state.wants.get(&id) {
         let now = crate::system::now();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
@@ -55,9 +54,8 @@ pub(super) fn want(app: &App, id: WantId) -> Result<WhyWork, ApiError> {
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(super) fn run(app: &App, id: RunId) -> Result<WhyWork, ApiError> {
+pub(super) fn run(app: &App, reader: &Reader, id: RunId) -> Result<WhyWork, ApiError> {
     let snapshot = app.engine.snapshot();
-    let reader = app.engine.reader();
     let found = history::run(reader, id)?;
     let row = found.value.0.run;
     let state = row.state.word();

@@ -298,6 +298,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Read the reason in the message. Make the folder writable, or name another path: `databuild shim PATH`.",
     },
     Entry {
+        code: "server_busy",
+        kind: Kind::Unavailable,
+        cause: "The server answers as many requests of this kind as it does at once, and this one waited 20 seconds for its turn; or 1,000 commands wait for their answers. Builds go on.",
+        cure: "Ask again; `Retry-After` says when. Ask for shorter lists, or with fewer clients at once.",
+    },
+    Entry {
         code: "shutting_down",
         kind: Kind::Unavailable,
         cause: "The server is going away, and takes no more requests.",

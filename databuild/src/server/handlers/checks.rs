@@ -2,7 +2,7 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::{blocking, cursor, limit};
+use super::{cursor, limit};
 use crate::api::{CheckRow, Page};
 use crate::store::{CheckFilter, Reader, StoreError, MAX_ROWS};
 use axum::extract::rejection::QueryRejection;
@@ -35,18 +35,19 @@ pub async fn list(
     let limit = limit(asked);
     let Some(reference) = reference else {
         let filter = CheckFilter { dataset: None, failed, before, limit };
-        return Ok(Json(page(app.engine.reader(), filter, |_| true)?));
+        let list = app.slow(move |_, reader| Ok(page(reader, filter, |_| true)?));
+        return Ok(Json(list.await?));
     };
     let state = super::partitions::state_now(&app)?;
     let (ix, set) = state.resolve_readable(&reference)?;
-    let list = blocking(move || {
+    let list = app.slow(move |_, reader| {
         let graph = state.graph();
         let filter = CheckFilter { dataset: Some(graph.dataset(ix).name.clone()), failed, before, limit };
         let wanted = |partition: &str| {
             let found = graph.locate(partition, &state.symbols);
             found.is_some_and(|(of, key)| of == ix && set.contains(&key))
         };
-        Ok(page(app.engine.reader(), filter, wanted)?)
+        Ok(page(reader, filter, wanted)?)
     });
     Ok(Json(list.await?))
 }

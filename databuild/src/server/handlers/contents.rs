@@ -19,7 +19,7 @@ pub async fn missing(
     body: Result<Json<MissingContents>, JsonRejection>,
 ) -> Result<Json<MissingContents>, ApiError> {
     let Json(MissingContents { digests }) = body?;
-    let digests = super::blocking(move || Ok(app.engine.reader().missing(&digests)?)).await?;
+    let digests = app.quick(move |_, reader| Ok(reader.missing(&digests)?)).await?;
     Ok(Json(MissingContents { digests }))
 }
 
@@ -32,9 +32,9 @@ pub async fn keep(
     body: Result<Json<KeepContents>, JsonRejection>,
 ) -> Result<Json<KeptContents>, ApiError> {
     let Json(KeepContents { contents }) = body?;
-    let blobs: Vec<Blob> =
-        super::blocking(move || Ok(contents.into_iter().map(|text| Blob::of(text.into_bytes())).collect()))
-            .await?;
+    let blobs: Vec<Blob> = app
+        .quick(move |_, _| Ok(contents.into_iter().map(|text| Blob::of(text.into_bytes())).collect()))
+        .await?;
     let digests = blobs.iter().map(|blob| blob.digest.clone()).collect();
     app.engine.keep(blobs).await?;
     Ok(Json(KeptContents { digests }))
@@ -48,9 +48,7 @@ pub(super) async fn all_there(
     app: &App,
     sources: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, ApiError> {
-    let reader = app.clone();
-    super::blocking(move || {
-        let reader = reader.engine.reader();
+    app.quick(move |_, reader| {
         let (mut seen, mut lacking) = (BTreeSet::new(), 0);
         for digest in sources.values().collect::<BTreeSet<_>>() {
             let Some(content) = reader.blob(digest)?.value else {

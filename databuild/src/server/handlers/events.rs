@@ -28,7 +28,7 @@ pub async fn list(
 ) -> Result<Json<EventPage>, ApiError> {
     let Query(query) = query?;
     let limit = limit(query.limit);
-    let found = app.engine.reader().events(query.after.map(Seq), limit)?;
+    let found = app.slow(move |_, reader| Ok(reader.events(query.after.map(Seq), limit)?)).await?;
     let Events { archived, records: events } = found.value;
     let next = (events.len() == limit).then(|| events.last().map(|(seq, _)| seq.to_string())).flatten();
     let data = events

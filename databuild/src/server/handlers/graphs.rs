@@ -6,6 +6,7 @@ use crate::api::{
     DatasetImpact, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::engine::Registration;
+use crate::store::Reader;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -34,10 +35,9 @@ pub async fn register(
     }
     let sources = super::contents::all_there(&app, sources).await?;
     let (graph, changed) = app.engine.register(Registration { content, sources, inherited }).await?;
-    let sweeper = app.clone();
-    super::blocking(move || {
+    app.slow(|app, _| {
         // Before anything relies on the new snapshots: another workspace's gc must not take them.
-        crate::server::write_roots(&sweeper)
+        crate::server::write_roots(app)
             .map(drop)
             .map_err(|error| ApiError::new(error.code(), error.to_string()))
     })
@@ -59,7 +59,7 @@ fn is_ours(app: &App, root: &str) -> bool {
 pub async fn current(State(app): State<App>) -> Result<Response, ApiError> {
     let none = || ApiError::new("no_graph", "no graph is registered yet");
     let id = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.clone()).ok_or_else(none)?;
-    let content = app.engine.reader().blob(&id.0)?.value.ok_or_else(none)?;
+    let content = app.quick(move |_, reader| reader.blob(&id.0)?.value.ok_or_else(none)).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], content).into_response())
 }
 
@@ -70,13 +70,13 @@ pub async fn id(State(app): State<App>) -> Json<GraphId> {
 }
 
 /// A registered graph by the beginning of its digest.
-fn find(app: &App, id: &str) -> Result<crate::store::GraphRow, ApiError> {
+fn find(reader: &Reader, id: &str) -> Result<crate::store::GraphRow, ApiError> {
     let unknown = || ApiError::not_found("graph_not_found", "graph", id);
     let plausible = id.len() >= 4 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !plausible {
         return Err(unknown());
     }
-    app.engine.reader().graph_beginning(id)?.value.ok_or_else(unknown)
+    reader.graph_beginning(id)?.value.ok_or_else(unknown)
 }
 
 /// `GET /graphs/{id}`: a graph file that was registered once, by at least four digits of its digest.
@@ -84,9 +84,11 @@ fn find(app: &App, id: &str) -> Result<crate::store::GraphRow, ApiError> {
 /// # Errors
 /// No such graph.
 pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let row = find(&app, &id)?;
-    let content = app.engine.reader().blob(&row.id.0)?.value;
-    let content = content.ok_or_else(|| ApiError::not_found("graph_not_found", "graph", &id))?;
+    let content = app.quick(move |_, reader| {
+        let content = reader.blob(&find(reader, &id)?.id.0)?.value;
+        content.ok_or_else(|| ApiError::not_found("graph_not_found", "graph", &id))
+    });
+    let content = content.await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], content).into_response())
 }
 
@@ -100,12 +102,12 @@ pub async fn sources(
     body: Result<Json<SourcesRequest>, JsonRejection>,
 ) -> Result<Json<BTreeMap<String, String>>, ApiError> {
     let Json(SourcesRequest { jobs }) = body?;
-    let row = find(&app, &id)?;
-    let found = super::blocking(move || {
+    let found = app.slow(move |_, reader| {
+        let row = find(reader, &id)?;
         let mut found = BTreeMap::new();
         for job in jobs {
             let Some(digest) = row.sources.get(&job) else { continue };
-            if let Some(bytes) = app.engine.reader().text(digest)? {
+            if let Some(bytes) = reader.text(digest)? {
                 found.insert(job, String::from_utf8_lossy(&bytes).into_owned());
             }
         }
@@ -123,7 +125,7 @@ pub async fn impact(
     body: Result<Json<ImpactRequest>, JsonRejection>,
 ) -> Result<Json<StaleView>, ApiError> {
     let Json(ImpactRequest { content, inherited }) = body?;
-    let view = super::blocking(move || {
+    let view = app.slow(move |app, _| {
         let (found, seq) = app.engine.impact(content, &inherited)?;
         let datasets: Vec<DatasetImpact> = found
             .into_iter()

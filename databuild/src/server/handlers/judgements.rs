@@ -4,7 +4,6 @@ use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::lineage::files_changed_since;
 use super::super::views::shortened;
-use super::blocking;
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
@@ -68,29 +67,30 @@ pub async fn accept(
         by: body.by.unwrap_or_else(|| "api".to_owned()),
         evidence: body.evidence.unwrap_or_default(),
     };
-    let (engine, asked) = (app.engine.clone(), request.clone());
+    let asked = request.clone();
     // What is shown is what the next step accepts, unless something changes in between.
-    let changes = blocking(move || {
-        let state = engine.snapshot().state.clone();
-        let refused = |refusal: Refusal| ApiError::from(crate::engine::CommandError::Refused(refusal));
-        let found = decide::acceptable(&state, &asked, crate::system::now()).map_err(refused)?;
-        let mut changes = Vec::new();
-        for of in found {
-            let to = state.registered().digests_of(of.job);
-            for (from, set) in &of.from {
-                changes.push(AcceptedChange {
-                    job: state.graph().job(of.job).label.clone(),
-                    from: digests(from),
-                    to: digests(to),
-                    count: set.len(),
-                    partitions: shortened(state.work_text(of.job, set)),
-                    files: files_changed_since(&state, engine.reader(), of.job, &from.code)?,
-                });
+    let changes = app
+        .slow(move |app, reader| {
+            let state = app.engine.snapshot().state.clone();
+            let refused = |refusal: Refusal| ApiError::from(crate::engine::CommandError::Refused(refusal));
+            let found = decide::acceptable(&state, &asked, crate::system::now()).map_err(refused)?;
+            let mut changes = Vec::new();
+            for of in found {
+                let to = state.registered().digests_of(of.job);
+                for (from, set) in &of.from {
+                    changes.push(AcceptedChange {
+                        job: state.graph().job(of.job).label.clone(),
+                        from: digests(from),
+                        to: digests(to),
+                        count: set.len(),
+                        partitions: shortened(state.work_text(of.job, set)),
+                        files: files_changed_since(&state, reader, of.job, &from.code)?,
+                    });
+                }
             }
-        }
-        Ok(changes)
-    })
-    .await?;
+            Ok(changes)
+        })
+        .await?;
     let partitions = if dry_run {
         changes.iter().map(|change| change.count).sum()
     } else {

@@ -2,7 +2,7 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::{blocking, cursor, limit};
+use super::{cursor, limit};
 use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
 use crate::engine::CommandError;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -118,12 +118,11 @@ async fn change(
     let KeysRequest { keys, dry_run, by } = body;
     let request = KeyRequest { space: space.clone(), keys, by: by.unwrap_or_else(|| "api".to_owned()) };
     let counts = if dry_run {
-        let snapshot = app.engine.snapshot();
-        blocking(move || {
-            let (counts, _) = preview(&snapshot.state, &request).map_err(CommandError::from)?;
+        let counts = app.slow(move |app, _| {
+            let (counts, _) = preview(&app.engine.snapshot().state, &request).map_err(CommandError::from)?;
             Ok(counts)
-        })
-        .await?
+        });
+        counts.await?
     } else {
         match app.engine.submit(input(request)).await? {
             Reply::Keys(counts) => counts,

@@ -3,7 +3,6 @@
 use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::views;
-use super::blocking;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -16,9 +15,9 @@ use std::fmt::Write as _;
 /// The history cannot be read.
 pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let snapshot = app.engine.snapshot();
-    let counts = app.engine.reader().counts()?.value;
     let mut state = BuildState::clone(&snapshot.state);
-    let datasets = blocking(move || Ok(views::summaries(&mut state))).await?;
+    let found = app.slow(move |_, reader| Ok((reader.counts()?.value, views::summaries(&mut state))));
+    let (counts, datasets) = found.await?;
     let mut text = String::new();
     head(&mut text, "databuild_events_total", "counter", "Events in the build event log.");
     let _ = writeln!(text, "databuild_events_total {}", snapshot.state.seq);

@@ -18,7 +18,6 @@ pub mod trials;
 pub mod wants;
 
 use super::error::ApiError;
-use crate::engine::CommandError;
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word;
 use jiff::Timestamp;
@@ -62,11 +61,4 @@ fn instant(text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
         })
     })
     .transpose()
-}
-
-/// Runs work that takes long or reads files off the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(CommandError::from)?
 }

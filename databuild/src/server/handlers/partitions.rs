@@ -3,7 +3,7 @@
 use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::{views, why};
-use super::{blocking, cursor, limit, word};
+use super::{cursor, limit, word};
 use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
 use crate::engine::Planned;
 use axum::extract::rejection::QueryRejection;
@@ -29,7 +29,7 @@ pub(super) fn state_now(app: &App) -> Result<BuildState, ApiError> {
 pub async fn datasets(State(app): State<App>) -> Result<Json<Page<DatasetSummary>>, ApiError> {
     let mut state = state_now(&app)?;
     let seq = state.seq.0;
-    let data = blocking(move || Ok(views::summaries(&mut state))).await?;
+    let data = app.slow(move |_, _| Ok(views::summaries(&mut state))).await?;
     Ok(Json(Page { data, next: None, seq }))
 }
 
@@ -61,19 +61,19 @@ pub async fn list(
     let limit = limit(query.limit);
     let (ix, set) = state.resolve_readable(&reference)?;
     let seq = state.seq.0;
-    let engine = app.engine.clone();
-    let (data, more) = blocking(move || {
-        let (mut rows, more) = views::rows(&mut state, ix, &set, wanted, skip, limit);
-        let there: Vec<&mut PartitionRow> = rows
-            .iter_mut()
-            .filter(|row| !matches!(row.state, PartitionState::Missing | PartitionState::LeftOut))
-            .collect();
-        let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
-        let warnings = engine.reader().warnings(&names)?.value;
-        there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);
-        Ok((rows, more))
-    })
-    .await?;
+    let (data, more) = app
+        .slow(move |_, reader| {
+            let (mut rows, more) = views::rows(&mut state, ix, &set, wanted, skip, limit);
+            let there: Vec<&mut PartitionRow> = rows
+                .iter_mut()
+                .filter(|row| !matches!(row.state, PartitionState::Missing | PartitionState::LeftOut))
+                .collect();
+            let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
+            let warnings = reader.warnings(&names)?.value;
+            there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);
+            Ok((rows, more))
+        })
+        .await?;
     Ok(Json(Page { data, next: more.then(|| (skip + limit).to_string()), seq }))
 }
 
@@ -92,18 +92,18 @@ pub async fn why(
     query: Result<Query<WhyQuery>, QueryRejection>,
 ) -> Result<Json<Why>, ApiError> {
     let Query(query) = query?;
-    let handle = app.engine.clone();
-    let answer = blocking(move || {
-        // Its file, and those it depends on, may have changed behind our back.
-        let planned = handle.plan(
-            std::slice::from_ref(&query.partition),
-            databuild_core::event::Refresh::Stale,
-            crate::system::now(),
-        )?;
-        let Planned { mut state, plan, sightings, .. } = planned;
-        let (ix, key) = state.resolve_one(&query.partition)?;
-        Ok(why::why(&mut state, handle.reader(), (&plan, &sightings), ix, &key)?)
-    })
-    .await?;
+    let answer = app
+        .slow(move |app, reader| {
+            // Its file, and those it depends on, may have changed behind our back.
+            let planned = app.engine.plan(
+                std::slice::from_ref(&query.partition),
+                databuild_core::event::Refresh::Stale,
+                crate::system::now(),
+            )?;
+            let Planned { mut state, plan, sightings, .. } = planned;
+            let (ix, key) = state.resolve_one(&query.partition)?;
+            Ok(why::why(&mut state, reader, (&plan, &sightings), ix, &key)?)
+        })
+        .await?;
     Ok(Json(answer))
 }

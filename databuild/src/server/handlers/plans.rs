@@ -44,11 +44,10 @@ pub async fn create(
         };
         app.engine.save_plan(request).await?
     } else {
-        let engine = app.engine.clone();
-        let plan = super::blocking(move || {
+        let plan = app.slow(move |app, _| {
             let now = crate::system::now();
             let as_of = as_of.map_or(now, |as_of| as_of.min(now));
-            Ok(engine.plan(&body.targets, refresh, as_of)?.shown(refresh))
+            Ok(app.engine.plan(&body.targets, refresh, as_of)?.shown(refresh))
         });
         (plan.await?, false)
     };
@@ -62,10 +61,9 @@ pub async fn create(
 }
 
 async fn view(app: &App, plan: PlanCreated, kept: bool) -> Result<PlanView, ApiError> {
-    let app = app.clone();
-    super::blocking(move || {
+    app.slow(move |app, reader| {
         let snapshot = app.engine.snapshot();
-        let estimate = estimate::of(&plan, &snapshot.state, snapshot.capacity(), app.engine.reader())?;
+        let estimate = estimate::of(&plan, &snapshot.state, snapshot.capacity(), reader)?;
         Ok(views::plan(plan, kept, estimate, snapshot.state.seq.0))
     })
     .await
@@ -133,5 +131,5 @@ pub async fn apply(
         key,
     };
     let made = app.engine.apply_plan(request).await;
-    wants::created(&app, made.map_err(|error| ApiError::from(error).with("plan_id", plan))?)
+    wants::created(&app, made.map_err(|error| ApiError::from(error).with("plan_id", plan))?).await
 }

@@ -8,7 +8,7 @@ use super::super::waits;
 use super::{cursor, limit, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
 use crate::engine::CommandError;
-use crate::store::{RunFilter, RunState};
+use crate::store::{Reader, RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -64,8 +64,8 @@ fn wall_ms(attempt: &crate::store::AttemptRow) -> Option<u64> {
     attempt.wall_ms.filter(|ms| !nothing_ran && *ms < ended / 2)
 }
 
-fn detail(app: &App, id: RunId) -> Result<RunDetail, ApiError> {
-    let history::Found { value: (run, checks), archive, seq } = history::run(app.engine.reader(), id)?;
+fn detail(reader: &Reader, id: RunId) -> Result<RunDetail, ApiError> {
+    let history::Found { value: (run, checks), archive, seq } = history::run(reader, id)?;
     Ok(RunDetail {
         archive,
         checks: checks.into_iter().map(super::checks::row).collect(),
@@ -88,7 +88,7 @@ pub struct ListQuery {
 }
 
 /// Labels of the job that a text means: of one of now with those that it had, or of one that is gone but ran.
-fn labels(app: &App, text: &str) -> Result<Vec<String>, ApiError> {
+fn labels(app: &App, reader: &Reader, text: &str) -> Result<Vec<String>, ApiError> {
     let known = &app.engine.snapshot().state;
     let Some(registered) = &known.graph else { return Ok(vec![text.to_owned()]) };
     let graph = &registered.graph;
@@ -101,10 +101,7 @@ fn labels(app: &App, text: &str) -> Result<Vec<String>, ApiError> {
         Err(refusal) => refusal,
     };
     let jobs = vec![text.to_owned()];
-    let ran = app
-        .engine
-        .reader()
-        .runs(&RunFilter { jobs: jobs.clone(), limit: 1, ..RunFilter::default() }, |_| true)?;
+    let ran = reader.runs(&RunFilter { jobs: jobs.clone(), limit: 1, ..RunFilter::default() }, |_| true)?;
     if ran.value.is_empty() {
         return Err(CommandError::Refused(refusal).into());
     }
@@ -123,13 +120,17 @@ pub async fn list(
     let state: Option<RunState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
-    let snapshot = app.engine.snapshot();
-    let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(&app, &text))?;
-    let making = query.partition.map(|text| Making::of(&snapshot.state, &text));
-    let partition_prefixes = making.as_ref().map_or_else(Vec::new, |making| making.prefixes().to_vec());
-    let filter = RunFilter { jobs, state, partition_prefixes, before, limit };
-    let makes = |run: &crate::store::RunRow| making.as_ref().is_none_or(|making| making.has(&run.partition));
-    let found = app.engine.reader().runs(&filter, makes)?;
+    let found = app.slow(move |app, reader| {
+        let snapshot = app.engine.snapshot();
+        let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(app, reader, &text))?;
+        let making = query.partition.map(|text| Making::of(&snapshot.state, &text));
+        let partition_prefixes = making.as_ref().map_or_else(Vec::new, |making| making.prefixes().to_vec());
+        let filter = RunFilter { jobs, state, partition_prefixes, before, limit };
+        let makes =
+            |run: &crate::store::RunRow| making.as_ref().is_none_or(|making| making.has(&run.partition));
+        Ok(reader.runs(&filter, makes)?)
+    });
+    let found = found.await?;
     let next =
         (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();
     Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
@@ -140,7 +141,8 @@ pub async fn list(
 /// # Errors
 /// No such run.
 pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
-    Ok(Json(detail(&app, parse(&id)?)?))
+    let id = parse(&id)?;
+    Ok(Json(app.quick(move |_, reader| detail(reader, id)).await?))
 }
 
 /// `DELETE /runs/{id}`.
@@ -149,11 +151,15 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 /// No such run, or it is over.
 pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
     let id = parse(&id)?;
-    if let Err(error) = app.engine.cancel_run(id).await {
-        let state = || Ok(history::run(app.engine.reader(), id)?.value.0.run.state.word());
-        return Err(ApiError::of_command(error, "run", id, state));
-    }
-    Ok(Json(detail(&app, id)?))
+    let done = app.engine.cancel_run(id).await;
+    let answer = app.quick(move |_, reader| match done {
+        Ok(_) => detail(reader, id),
+        Err(error) => {
+            let state = || Ok(history::run(reader, id)?.value.0.run.state.word());
+            Err(ApiError::of_command(error, "run", id, state))
+        }
+    });
+    Ok(Json(answer.await?))
 }
 
 /// `GET /runs/{id}/why`.
@@ -161,7 +167,8 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
 /// # Errors
 /// No such run.
 pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
-    Ok(Json(waits::run(&app, parse(&id)?)?))
+    let id = parse(&id)?;
+    Ok(Json(app.quick(move |app, reader| waits::run(app, reader, id)).await?))
 }
 
 /// Query of [`logs`].
@@ -185,12 +192,13 @@ pub async fn logs(
     query: Result<Query<LogsQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query?;
-    let run = detail(&app, parse(&id)?)?;
+    let run_id = parse(&id)?;
+    let run = app.quick(move |_, reader| detail(reader, run_id)).await?;
     let number = query.attempt.unwrap_or(run.run.attempts);
     if number == 0 || number > run.run.attempts {
         return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
     }
-    let attempt = AttemptId { run: parse(&id)?, number };
+    let attempt = AttemptId { run: run_id, number };
     let mut attempts = run.attempts_detail.iter();
     let ended_well = attempts.any(|row| row.number == number && row.outcome.as_deref() == Some("success"));
     let log = logs::Log::find(&app, attempt, ended_well, &stream)?;

@@ -3,7 +3,6 @@
 use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::views;
-use super::blocking;
 use crate::api::{GcReply, GcRequest, GraphInfo, ServerStatus, ShutdownRequest, SlotsRequest};
 use crate::runner::MemoryLimits;
 use axum::extract::rejection::JsonRejection;
@@ -31,24 +30,27 @@ pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiErr
     let snapshot = app.engine.snapshot();
     let mut state = BuildState::clone(&snapshot.state);
     state.advance(crate::system::now());
-    let graph = match &state.graph {
-        None => None,
-        Some(registered) => {
-            let row = app.engine.reader().graph(&registered.id)?.value;
-            Some(GraphInfo {
-                id: registered.id.to_string(),
-                label: registered.graph.label.clone(),
-                registered_at: row.map(|row| row.at.to_string()).unwrap_or_default(),
-                jobs: registered.graph.jobs().map(|(_, job)| job.label.clone()).collect(),
-            })
-        }
-    };
     let (memory_limits, memory_limits_reason) = match &*app.engine.memory_limits() {
         MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
         MemoryLimits::Accounting { why } => ("accounting".to_owned(), why.clone()),
     };
     let (open_wants, live_runs, seq) = (state.wants.len(), state.runs.len(), state.seq.0);
-    let datasets = blocking(move || Ok(views::summaries(&mut state))).await?;
+    let found = app.slow(move |_, reader| {
+        let graph = match &state.graph {
+            None => None,
+            Some(registered) => {
+                let row = reader.graph(&registered.id)?.value;
+                Some(GraphInfo {
+                    id: registered.id.to_string(),
+                    label: registered.graph.label.clone(),
+                    registered_at: row.map(|row| row.at.to_string()).unwrap_or_default(),
+                    jobs: registered.graph.jobs().map(|(_, job)| job.label.clone()).collect(),
+                })
+            }
+        };
+        Ok((graph, views::summaries(&mut state)))
+    });
+    let (graph, datasets) = found.await?;
     Ok(Json(ServerStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -109,6 +111,6 @@ pub async fn collect_garbage(
     body: Result<Json<GcRequest>, JsonRejection>,
 ) -> Result<Json<GcReply>, ApiError> {
     let Json(request) = body?;
-    let reply = blocking(move || super::super::garbage::collect(&app, &request)).await?;
+    let reply = app.slow(move |app, _| super::super::garbage::collect(app, &request)).await?;
     Ok(Json(reply))
 }

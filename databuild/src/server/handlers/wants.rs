@@ -7,10 +7,10 @@ use super::super::keyed::Keyed;
 use super::super::progress::Lines;
 use super::super::scope::{by_job, Scope};
 use super::super::{views, waits};
-use super::{blocking, class, cursor, instant, limit, refresh, word};
+use super::{class, cursor, instant, limit, refresh, word};
 use crate::api::{CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, WantDetail, WantRow, WhyWork};
 use crate::engine::Created;
-use crate::store::{self, StoreError, WantFilter, WantState};
+use crate::store::{self, Reader, StoreError, WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{header, StatusCode};
@@ -52,7 +52,7 @@ pub async fn create(
         graph: body.graph.map(GraphId),
         key,
     };
-    created(&app, app.engine.want(request).await?)
+    created(&app, app.engine.want(request).await?).await
 }
 
 /// `POST /jobs/invoke`.
@@ -76,15 +76,16 @@ pub async fn invoke(
         key,
     };
     let request = InvokeRequest { job: body.job, params: body.params, want };
-    created(&app, app.engine.invoke(request).await?)
+    created(&app, app.engine.invoke(request).await?).await
 }
 
 /// The answer to a request for a want: 201, or 200 if an earlier request with its key made the want.
-pub(super) fn created(app: &App, created: Created) -> Result<Response, ApiError> {
+pub(super) async fn created(app: &App, created: Created) -> Result<Response, ApiError> {
     let Created { want, repeated } = created;
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/api/v1/wants/{want}"))];
-    Ok((status, location, Json(detail(app, want)?)).into_response())
+    let detail = app.quick(move |app, reader| detail(app, reader, want)).await?;
+    Ok((status, location, Json(detail)).into_response())
 }
 
 fn parse(id: &str) -> Result<WantId, ApiError> {
@@ -120,9 +121,9 @@ fn left_out(state: &BuildState, want: &store::WantRow) -> u64 {
     asked.map(left_out).sum()
 }
 
-pub(super) fn detail(app: &App, id: WantId) -> Result<WantDetail, ApiError> {
+fn detail(app: &App, reader: &Reader, id: WantId) -> Result<WantDetail, ApiError> {
     let snapshot = app.engine.snapshot();
-    let history::Found { value: want, archive, seq } = history::want(app.engine.reader(), id)?;
+    let history::Found { value: want, archive, seq } = history::want(reader, id)?;
     let live = snapshot.state.wants.get(&id);
     Ok(WantDetail {
         as_of: want.as_of.to_string(),
@@ -158,7 +159,7 @@ pub async fn list(
     let state: Option<WantState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
-    let found = app.engine.reader().wants(&WantFilter { state, before, limit })?;
+    let found = app.slow(move |_, reader| Ok(reader.wants(&WantFilter { state, before, limit })?)).await?;
     let next =
         (found.value.len() == limit).then(|| found.value.last().map(|want| want.id.to_string())).flatten();
     Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
@@ -169,7 +170,8 @@ pub async fn list(
 /// # Errors
 /// No such want.
 pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
-    Ok(Json(detail(&app, parse(&id)?)?))
+    let id = parse(&id)?;
+    Ok(Json(app.quick(move |app, reader| detail(app, reader, id)).await?))
 }
 
 /// `DELETE /wants/{id}`.
@@ -216,11 +218,15 @@ pub async fn prioritize(
 
 /// Does something with a want that is not over.
 async fn act(app: &App, id: WantId, input: Input) -> Result<Json<WantDetail>, ApiError> {
-    if let Err(error) = app.engine.submit(input).await {
-        let state = || Ok(history::want(app.engine.reader(), id)?.value.state.word());
-        return Err(ApiError::of_command(error, "want", id, state));
-    }
-    Ok(Json(detail(app, id)?))
+    let done = app.engine.submit(input).await;
+    let answer = app.quick(move |app, reader| match done {
+        Ok(_) => detail(app, reader, id),
+        Err(error) => {
+            let state = || Ok(history::want(reader, id)?.value.state.word());
+            Err(ApiError::of_command(error, "want", id, state))
+        }
+    });
+    Ok(Json(answer.await?))
 }
 
 /// `GET /wants/{id}/why`.
@@ -228,7 +234,8 @@ async fn act(app: &App, id: WantId, input: Input) -> Result<Json<WantDetail>, Ap
 /// # Errors
 /// No such want.
 pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
-    Ok(Json(waits::want(&app, parse(&id)?)?))
+    let id = parse(&id)?;
+    Ok(Json(app.quick(move |app, reader| waits::want(app, reader, id)).await?))
 }
 
 /// Query of [`progress`].
@@ -261,13 +268,12 @@ pub async fn progress(
             let _ = tokio::time::timeout(PACE.min(wait), ended).await;
         }
     }
-    blocking(move || Ok(Json(progress_since(&app, id, Seq(after))?))).await
+    app.quick(move |app, reader| Ok(Json(progress_since(app, reader, id, Seq(after))?))).await
 }
 
 /// How far a want is, with lines of the events after `after`.
-fn progress_since(app: &App, id: WantId, after: Seq) -> Result<ProgressAnswer, ApiError> {
-    let reader = app.engine.reader();
-    let want = detail(app, id)?;
+fn progress_since(app: &App, reader: &Reader, id: WantId, after: Seq) -> Result<ProgressAnswer, ApiError> {
+    let want = detail(app, reader, id)?;
     let until = Seq(want.seq);
     let live = app.engine.snapshot();
     let row = history::want(reader, id)?.value;
