@@ -165,6 +165,12 @@ class Workspace:
         """Runs `databuild ARGS`; `around` are words of a command that runs it."""
         return run([*around, *self.command(*args)], self.path, env, fds=fds)
 
+    def cli_bytes(self, *args: str) -> bytes:
+        """What `databuild ARGS` prints, byte for byte; it must succeed."""
+        return subprocess.run(
+            self.command(*args), cwd=self.path, env=environment(None), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
+        ).stdout
+
     def start(self, *args: str, env: Optional[dict] = None) -> subprocess.Popen:
         """Starts `databuild ARGS` in a process group of its own, as a shell does."""
         return subprocess.Popen(

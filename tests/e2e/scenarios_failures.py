@@ -92,6 +92,22 @@ class Failures(Scenario):
         self.assertEqual(self.ws.states("probe/after/case=empty"), {"empty": 1})
         self.assertSays(self.ws.cli("build", "probe/after/case=empty").expect(0), "nothing to build")
 
+    def test_long_log(self):
+        """of 20 MiB that a job wrote not a byte is changed or lost, and its end is what build shows"""
+        failed = self.ws.cli("build", "probe/case/case=long").expect(1)
+        self.assertIn("the reason", failed.err)
+        run = self.ws.run_of("probe/case/case=long")["id"]
+        with open(self.ws.at("control", "long"), "rb") as file:
+            wrote = file.read()
+        for flags in ((), ("-f",)):
+            self.assertEqual(self.ws.cli_bytes("logs", run, "--stderr", *flags), wrote)
+        said = self.ws.cli("logs", run, "--stderr", "--json").expect(0).json()["stderr"]
+        self.assertEqual(bytes.fromhex(said["hex"]), wrote)
+        response = self.ws.request("GET", f"/api/v1/runs/{run}/logs/stderr?tail=11")
+        self.assertEqual(response.read(), b"the reason\n")
+        told = {name: response.headers[f"X-Log-{name}"] for name in ("Size", "Offset", "Ended")}
+        self.assertEqual(told, {"Size": str(len(wrote)), "Offset": str(len(wrote) - 11), "Ended": "true"})
+
     def test_cancel_want(self):
         """canceling a want stops its job with all its children, and what waited is not started"""
         want = self.ws.detach("probe/ticks/case=a+b", "--jobs", "1")

@@ -27,10 +27,16 @@ pub struct Client {
     token: String,
 }
 
-/// A body of an answer as it comes.
-pub struct Stream<'c> {
-    client: &'c Client,
-    body: Incoming,
+/// A part of a log.
+pub struct LogPart {
+    /// As the job wrote them.
+    pub bytes: Bytes,
+    /// Where they begin.
+    pub offset: u64,
+    /// The size of the whole log, as it was when they were read.
+    pub size: u64,
+    /// They end the log, and the attempt is over.
+    pub ended: bool,
 }
 
 impl Client {
@@ -169,19 +175,19 @@ impl Client {
         })
     }
 
-    /// `GET` of a stream.
+    /// `GET` of a part of a log.
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub fn stream(&self, path: &str) -> Result<Stream<'_>, CliError> {
-        let response = self.runtime.block_on(self.send(Method::GET, path, None)).map_err(gone)?;
-        if response.status().is_success() {
-            return Ok(Stream { client: self, body: response.into_body() });
-        }
-        match self.runtime.block_on(read(response)) {
-            Err(error) => Err(error),
-            Ok(_) => Err(CliError::new("bad_answer", "the server sent no stream")),
-        }
+    pub fn log(&self, path: &str) -> Result<LogPart, CliError> {
+        self.runtime.block_on(async {
+            let response = self.send(Method::GET, path, None).await.map_err(gone)?;
+            let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+            let number = |name: &str| header(name).and_then(|text| text.parse().ok()).unwrap_or_default();
+            let (size, offset) = (number("x-log-size"), number("x-log-offset"));
+            let ended = header("x-log-ended").is_some_and(|text| text == "true");
+            Ok(LogPart { bytes: read(response).await?, offset, size, ended })
+        })
     }
 
     fn request<T: DeserializeOwned>(
@@ -231,28 +237,6 @@ impl Client {
             .body(Full::new(body.unwrap_or_default()))
             .map_err(|error| error.to_string())?;
         sender.send_request(request).await.map_err(|error| error.to_string())
-    }
-}
-
-impl Stream<'_> {
-    /// The next piece; none at the end.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub fn next(&mut self) -> Result<Option<Bytes>, CliError> {
-        self.client.runtime.block_on(async {
-            loop {
-                match self.body.frame().await {
-                    None => return Ok(None),
-                    Some(Err(error)) => return Err(gone(error.to_string())),
-                    Some(Ok(frame)) => {
-                        if let Ok(data) = frame.into_data() {
-                            return Ok(Some(data));
-                        }
-                    }
-                }
-            }
-        })
     }
 }
 

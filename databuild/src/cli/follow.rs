@@ -146,10 +146,8 @@ fn finish(
 /// The end of a failed attempt's stderr.
 fn stderr_tail(client: &Client, line: &ProgressLine) -> Option<String> {
     let run = line.run.as_ref()?;
-    // A size first: the interesting part is the end.
-    let all = client.bytes(&format!("/api/v1/runs/{run}/logs/stderr")).ok()?;
-    let from = all.len().saturating_sub(usize::try_from(TAIL_BYTES).unwrap_or(usize::MAX));
-    let text = String::from_utf8_lossy(&all[from..]).into_owned();
+    let end = client.log(&format!("/api/v1/runs/{run}/logs/stderr?tail={TAIL_BYTES}")).ok()?;
+    let text = String::from_utf8_lossy(&end.bytes).into_owned();
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     Some(lines[from..].join("\n"))

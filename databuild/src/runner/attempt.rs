@@ -432,6 +432,7 @@ impl Job {
         let fugitive = self.logs.iter().any(|log| log.pipe().is_some());
         let group_left = self.leaves_some();
         let end = self.end?;
+        self.logs.iter_mut().for_each(|log| log.finish(spool, &self.attempt));
         let [stdout, stderr] = &self.logs;
         let end = PartEnd {
             outcome: end.outcome,

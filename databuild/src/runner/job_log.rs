@@ -1,4 +1,6 @@
 //! A job's output: a pipe read by the event loop, kept in a file up to a limit.
+//! Of more output than that the beginning and the end are kept, and a line
+//! between them says how much is not: a job says why it failed at its end.
 //! What a check prints follows that of its job in the same file, after a line
 //! that names it, with a limit of its own.
 //!
@@ -10,6 +12,7 @@
 //! file at all. The price, one copy through the runner, is paid by chatty jobs
 //! only.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -44,7 +47,11 @@ pub(super) struct JobLog {
     limit: u64,
     kept: u64,
     size: LogSize,
+    /// The file cannot be written any more.
     cut: bool,
+    /// The end of what is beyond the limit. It comes into the file at the end of
+    /// the stream, and is lost if the runner is killed before.
+    tail: Tail,
     /// Written before the first byte.
     title: Option<String>,
     /// Where the output begins in the file.
@@ -70,6 +77,7 @@ impl JobLog {
             kept: 0,
             size: before,
             cut: false,
+            tail: Tail::of(limit),
             title: check.map(|name| format!("{gap}[databuild: check {name}]\n")),
             begin: before.bytes,
         };
@@ -107,32 +115,49 @@ impl JobLog {
     }
 
     /// Reads no more; a process that still writes gets SIGPIPE.
-    pub(super) fn close(&mut self) {
+    fn close(&mut self) {
         self.pipe = None;
+    }
+
+    /// Completes the file: nothing more is read.
+    pub(super) fn finish(&mut self, spool: &Spool, attempt: &AttemptName) {
+        self.close();
+        let Tail { bytes, most: _, left_out } = std::mem::replace(&mut self.tail, Tail::of(0));
+        self.size.dropped += left_out;
+        if self.cut {
+            self.size.dropped += bytes.len() as u64;
+        } else if !bytes.is_empty() {
+            let gap = format!("\n[databuild: {left_out} bytes of output are left out here]\n");
+            let gap = if left_out > 0 { gap.into_bytes() } else { Vec::new() };
+            let (first, second) = bytes.as_slices();
+            for bytes in [&gap, first, second] {
+                if let Err(e) = self.append(spool, attempt, bytes) {
+                    self.size.dropped += bytes.len() as u64;
+                    self.mark(spool, attempt, &e);
+                    break;
+                }
+            }
+        }
         self.file = None;
     }
 
     fn keep(&mut self, spool: &Spool, attempt: &AttemptName, bytes: &[u8]) {
-        let room = usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX);
-        let (kept, dropped) = bytes.split_at(bytes.len().min(room));
-        let dropped_len = dropped.len() as u64;
         if self.cut {
             self.size.dropped += bytes.len() as u64;
             return;
         }
-        match self.append(spool, attempt, kept) {
-            Ok(()) => self.kept += kept.len() as u64,
+        let room = self.limit.saturating_sub(self.tail.most as u64 + self.kept);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let (head, rest) = bytes.split_at(bytes.len().min(room));
+        match self.append(spool, attempt, head) {
+            Ok(()) => self.kept += head.len() as u64,
             Err(e) => {
                 self.size.dropped += bytes.len() as u64;
-                self.mark(spool, attempt, &format!("the log could not be written: {e}"));
+                self.mark(spool, attempt, &e);
                 return;
             }
         }
-        if dropped_len > 0 {
-            self.size.dropped += dropped_len;
-            let limit = self.limit;
-            self.mark(spool, attempt, &format!("more than {limit} bytes of output"));
-        }
+        self.tail.push(rest);
     }
 
     fn append(&mut self, spool: &Spool, attempt: &AttemptName, bytes: &[u8]) -> io::Result<()> {
@@ -155,12 +180,59 @@ impl JobLog {
         Ok(())
     }
 
-    /// Ends the file with a line saying why; later output is read and dropped.
-    fn mark(&mut self, spool: &Spool, attempt: &AttemptName, why: &str) {
+    /// Ends the file with a line that says why; later output is read and dropped.
+    fn mark(&mut self, spool: &Spool, attempt: &AttemptName, error: &io::Error) {
         self.cut = true;
-        let line = format!("\n[databuild: {why}; the rest is dropped]\n");
+        let line = format!("\n[databuild: the log could not be written: {error}; the rest is dropped]\n");
         // A full disk takes no marker either; `dropped` in exit.json still tells.
         let _ = self.append(spool, attempt, line.as_bytes());
         self.file = None;
+    }
+}
+
+/// The last bytes of a stream.
+#[derive(Debug)]
+struct Tail {
+    bytes: VecDeque<u8>,
+    /// So many are kept.
+    most: usize,
+    /// How many came before them.
+    left_out: u64,
+}
+
+impl Tail {
+    /// That of a log with a limit: a quarter of it, at most 1 MiB, since it is in memory.
+    fn of(limit: u64) -> Tail {
+        let most = usize::try_from(limit / 4).unwrap_or(usize::MAX).min(1 << 20);
+        Tail { bytes: VecDeque::new(), most, left_out: 0 }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let (before, last) = bytes.split_at(bytes.len().saturating_sub(self.most));
+        let over = (self.bytes.len() + last.len()).saturating_sub(self.most);
+        self.bytes.drain(..over);
+        self.bytes.extend(last);
+        self.left_out += (over + before.len()) as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_is_the_end_of_all_that_came() {
+        for most in [0usize, 1, 3, 10] {
+            let mut tail = Tail { bytes: VecDeque::new(), most, left_out: 0 };
+            let mut all = Vec::new();
+            for (number, length) in [0usize, 1, 2, 7, 3, 25, 1].into_iter().enumerate() {
+                let bytes: Vec<u8> = (0..length).map(|at| (number * 40 + at) as u8).collect();
+                all.extend_from_slice(&bytes);
+                tail.push(&bytes);
+                let wanted = &all[all.len().saturating_sub(most)..];
+                assert_eq!(tail.bytes.iter().copied().collect::<Vec<_>>(), wanted);
+                assert_eq!(tail.left_out as usize, all.len() - wanted.len());
+            }
+        }
     }
 }

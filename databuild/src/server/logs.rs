@@ -11,7 +11,7 @@ use databuild_core::ids::AttemptId;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes read at once.
 const CHUNK: u64 = 256 << 10;
@@ -48,28 +48,57 @@ impl Log {
         Ok(Log { attempt, path, ended_well })
     }
 
-    /// A byte range as plain text.
-    pub(super) async fn read(self, offset: u64, limit: Option<u64>) -> Result<Response, ApiError> {
-        let path = self.path.clone();
+    /// A byte range, as the job wrote it. Headers tell the log's size, where the range begins, and whether the attempt is over
+    /// and the range ends its log. If there is nothing yet, it waits for more of a live attempt.
+    pub(super) async fn read(
+        self,
+        app: &App,
+        from: From,
+        limit: Option<u64>,
+        wait: Duration,
+    ) -> Result<Response, ApiError> {
         let limit = limit.unwrap_or(MOST).min(MOST);
-        let read = tokio::task::spawn_blocking(move || read_range(&path, offset, limit)).await;
-        let read = match read {
-            Ok(Err(error)) if self.ended_well && error.kind() == ErrorKind::NotFound => {
-                Ok(Ok((Vec::new(), 0)))
+        let until = Instant::now() + wait;
+        let mut seq = app.engine.watch();
+        let (range, live) = loop {
+            // Asked first: what is there after the end is all.
+            let live = self.is_live(app);
+            let path = self.path.clone();
+            let range = match tokio::task::spawn_blocking(move || read_range(&path, from, limit)).await {
+                Ok(Ok(range)) => range,
+                Ok(Err(error)) if self.ended_well && error.kind() == ErrorKind::NotFound => Range::default(),
+                _ if live && Instant::now() < until => Range::default(),
+                _ => {
+                    return Err(ApiError::new(
+                        "log_not_found",
+                        format!(
+                            "the log of {} is not there: it has not started, or gc removed it",
+                            self.attempt
+                        ),
+                    ))
+                }
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if !range.bytes.is_empty() || !live || left.is_zero() {
+                break (range, live);
             }
-            other => other,
+            let _ = tokio::time::timeout(LOOK_AGAIN.min(left), seq.changed()).await;
         };
-        match read {
-            Ok(Ok((bytes, size))) => Ok((
-                [("content-type", "text/plain; charset=utf-8".to_owned()), ("x-log-size", size.to_string())],
-                Body::from(bytes),
-            )
-                .into_response()),
-            _ => Err(ApiError::new(
-                "log_not_found",
-                format!("the log of {} is not there: it has not started, or gc removed it", self.attempt),
-            )),
-        }
+        let ended = !live && range.offset + range.bytes.len() as u64 >= range.size;
+        let headers = [
+            ("content-type", "text/plain; charset=utf-8".to_owned()),
+            ("x-log-size", range.size.to_string()),
+            ("x-log-offset", range.offset.to_string()),
+            ("x-log-ended", ended.to_string()),
+        ];
+        Ok((headers, Body::from(range.bytes)).into_response())
+    }
+
+    /// Whether its process may still write.
+    fn is_live(&self, app: &App) -> bool {
+        let live = app.engine.snapshot();
+        let run = live.state.runs.get(&self.attempt.run);
+        run.is_some_and(|run| run.attempt == self.attempt.number && run.occupies_slot())
     }
 
     /// Chunks as they come; the event's id is the offset after it, by which a client resumes.
@@ -80,30 +109,26 @@ impl Log {
             let mut offset = offset;
             let mut seq = app.engine.watch();
             loop {
-                let live = app
-                    .engine
-                    .snapshot()
-                    .state
-                    .runs
-                    .get(&self.attempt.run)
-                    .is_some_and(|run| run.attempt == self.attempt.number && run.occupies_slot());
+                let live = self.is_live(&app);
                 let path = self.path.clone();
-                let read = tokio::task::spawn_blocking(move || read_range(&path, offset, CHUNK)).await;
+                let from = From::Begin(offset);
+                let read = tokio::task::spawn_blocking(move || read_range(&path, from, CHUNK)).await;
                 let bytes = match read {
-                    Ok(Ok((bytes, _))) => bytes,
+                    Ok(Ok(range)) => range.bytes,
                     // Not started yet.
                     _ if live => Vec::new(),
                     _ => break,
                 };
-                if bytes.is_empty() {
+                let more = live || bytes.len() as u64 == CHUNK;
+                let (text, length) = text_of(&bytes, more);
+                if text.is_empty() {
                     if !live {
                         break;
                     }
                     let _ = tokio::time::timeout(LOOK_AGAIN, seq.changed()).await;
                     continue;
                 }
-                offset += bytes.len() as u64;
-                let text = String::from_utf8_lossy(&bytes).into_owned();
+                offset += length;
                 let event = Event::default().event("log").id(offset.to_string());
                 let Ok(event) = event.json_data(text) else { break };
                 if send.send(Ok(event)).await.is_err() {
@@ -118,16 +143,69 @@ impl Log {
     }
 }
 
-fn read_range(path: &std::path::Path, offset: u64, limit: u64) -> std::io::Result<(Vec<u8>, u64)> {
+/// Where a range begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum From {
+    /// So many bytes after the log's begin.
+    Begin(u64),
+    /// So many bytes before its end as it is now.
+    End(u64),
+}
+
+/// A part of a log.
+#[derive(Debug, Default)]
+struct Range {
+    bytes: Vec<u8>,
+    /// Where it begins.
+    offset: u64,
+    /// The size of the whole log.
+    size: u64,
+}
+
+fn read_range(path: &std::path::Path, from: From, limit: u64) -> std::io::Result<Range> {
     let mut file = match open_left(path)? {
         Some(file) => file,
         // A log comes into being with its first byte; its folder says that the attempt is known.
-        None if path.parent().is_some_and(|dir| dir.is_dir()) => return Ok((Vec::new(), 0)),
+        None if path.parent().is_some_and(|dir| dir.is_dir()) => return Ok(Range::default()),
         None => return Err(ErrorKind::NotFound.into()),
     };
     let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(offset.min(size)))?;
+    let offset = match from {
+        From::Begin(offset) => offset.min(size),
+        From::End(tail) => size.saturating_sub(tail),
+    };
+    file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes)?;
-    Ok((bytes, size))
+    Ok(Range { bytes, offset, size })
+}
+
+/// The text of some bytes, for a client that takes text alone, and how many of the bytes it is of. If `more` may come, a
+/// character that is not whole yet is left for then.
+fn text_of(bytes: &[u8], more: bool) -> (String, u64) {
+    let open = bytes.utf8_chunks().last().map_or(&[][..], |last| last.invalid());
+    let is_cut = std::str::from_utf8(open).is_err_and(|error| error.error_len().is_none());
+    let whole = if more && is_cut { bytes.len() - open.len() } else { bytes.len() };
+    (String::from_utf8_lossy(&bytes[..whole]).into_owned(), whole as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_come_whole() {
+        let text = "a\u{e9}\u{20ac}\u{1f600}z";
+        let bytes = text.as_bytes();
+        for cut in 0..=bytes.len() {
+            let (first, length) = text_of(&bytes[..cut], true);
+            let (rest, _) = text_of(&bytes[usize::try_from(length).unwrap()..], false);
+            assert_eq!(format!("{first}{rest}"), text, "cut at {cut}");
+        }
+        // What is no text at all does not wait for ever.
+        assert_eq!(text_of(b"a\xff\xffb", true), ("a\u{fffd}\u{fffd}b".to_owned(), 4));
+        assert_eq!(text_of(b"\xff\xe2\x82", true), ("\u{fffd}".to_owned(), 1));
+        assert_eq!(text_of(b"\xe2\x82", false), ("\u{fffd}".to_owned(), 2));
+        assert_eq!(text_of(b"", true), (String::new(), 0));
+    }
 }

@@ -7,6 +7,9 @@ use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::RunDetail;
 
+/// How long one request waits for more.
+const WAIT_MS: u64 = 10_000;
+
 /// Where what a job printed goes.
 #[derive(Clone, Copy)]
 enum Sink {
@@ -32,19 +35,36 @@ pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
     };
     let path = |stream: &str| format!("/api/v1/runs/{id}/logs/{stream}?attempt={attempt}");
     if args.follow {
-        return follow_all(&client, cli.json, streams, |stream| format!("{}&follow=true", path(stream)));
+        return follow_all(&client, cli.json, streams, path);
     }
     let mut told = serde_json::json!({"run": run.run.id, "attempt": attempt});
     for stream in streams {
-        let bytes = client.bytes(&path(stream))?;
+        let mut whole = Vec::new();
+        let mut named = streams.len() == 1;
+        // What is there now. Of a job that runs there may be more at any time.
+        let (mut offset, mut size) = (0, 1);
+        while offset < size {
+            let part = client.log(&format!("{}&offset={offset}", path(stream)))?;
+            if offset == 0 {
+                size = part.size;
+            }
+            if part.bytes.is_empty() {
+                break;
+            }
+            offset = part.offset + part.bytes.len() as u64;
+            if cli.json {
+                whole.extend_from_slice(&part.bytes);
+                continue;
+            }
+            if !named {
+                output::talk(&format!("--- {stream}"));
+                named = true;
+            }
+            output::raw(&part.bytes);
+        }
         if cli.json {
-            told[*stream] = String::from_utf8_lossy(&bytes).into();
-            continue;
+            told[*stream] = shown(&whole);
         }
-        if streams.len() > 1 && !bytes.is_empty() {
-            output::talk(&format!("--- {stream}"));
-        }
-        write(Sink::Stdout, stream, &bytes)?;
     }
     if cli.json {
         output::json(&told)?;
@@ -82,41 +102,41 @@ fn follow_all(
 }
 
 fn follow(client: &Client, path: &str, name: &str, sink: Sink) -> Result<(), CliError> {
-    let mut stream = client.stream(path)?;
-    let mut buffer = Vec::new();
-    while let Some(bytes) = stream.next()? {
-        buffer.extend_from_slice(&bytes);
-        while let Some(end) = find(&buffer, b"\n\n") {
-            let event: Vec<u8> = buffer.drain(..end + 2).collect();
-            let event = String::from_utf8_lossy(&event).into_owned();
-            let field =
-                |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
-            match field("event:") {
-                Some("end") => return Ok(()),
-                Some("log") => {
-                    let text: String =
-                        field("data:").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
-                    write(sink, name, text.as_bytes())?;
+    let mut offset = 0;
+    let mut open: Vec<u8> = Vec::new();
+    loop {
+        let part = client.log(&format!("{path}&offset={offset}&wait_ms={WAIT_MS}"))?;
+        offset = part.offset + part.bytes.len() as u64;
+        match sink {
+            Sink::Stdout => output::raw(&part.bytes),
+            Sink::Stderr => output::raw_to_stderr(&part.bytes),
+            Sink::Json => {
+                open.extend_from_slice(&part.bytes);
+                // Texts end with a line, or with what the job printed last.
+                let end = if part.ended {
+                    open.len()
+                } else {
+                    open.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)
+                };
+                if end > 0 {
+                    let text: Vec<u8> = open.drain(..end).collect();
+                    output::json_line(&serde_json::json!({"stream": name, "text": shown(&text)}))?;
                 }
-                _ => {}
             }
         }
-    }
-    Ok(())
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
-}
-
-fn write(sink: Sink, stream: &str, bytes: &[u8]) -> Result<(), CliError> {
-    match sink {
-        Sink::Json => {
-            let text = String::from_utf8_lossy(bytes);
-            return output::json_line(&serde_json::json!({"stream": stream, "text": text}));
+        if part.ended {
+            return Ok(());
         }
-        Sink::Stdout => output::raw(bytes),
-        Sink::Stderr => output::raw_to_stderr(bytes),
     }
-    Ok(())
+}
+
+/// Output as JSON: a text, or `{"hex": ...}` of bytes that are none.
+fn shown(bytes: &[u8]) -> serde_json::Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            serde_json::json!({"hex": hex})
+        }
+    }
 }

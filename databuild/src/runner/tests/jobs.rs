@@ -153,20 +153,23 @@ fn a_stopped_job_can_be_cancelled() {
 }
 
 #[test]
-fn output_over_the_limit_is_cut_and_the_job_goes_on() {
+fn of_output_over_the_limit_the_beginning_and_the_end_are_kept_and_the_job_goes_on() {
     let mut place = Place::new();
     let server = place.start();
-    let mut spec = place.job("r1-1", "head -c 1000000 /dev/zero; echo fine >&2; exit 4");
+    let script = "head -c 1000000 /dev/zero; echo why it failed; echo fine >&2; exit 4";
+    let mut spec = place.job("r1-1", script);
     spec.max_log_bytes = 1000;
     let exit = server.run(spec);
     assert_eq!(exit.outcome, Outcome::Code(4));
-    assert_eq!(exit.stdout.dropped, 999_000);
+    let why = "why it failed\n";
+    assert_eq!(exit.stdout.dropped, 999_000 + why.len() as u64);
     let log = fs::read(place.files("r1-1").stdout()).unwrap();
-    assert_eq!(log[..1000], [0; 1000]);
-    assert_eq!(
-        String::from_utf8_lossy(&log[1000..]),
-        "\n[databuild: more than 1000 bytes of output; the rest is dropped]\n"
-    );
+    assert_eq!(log[..750], [0; 750]);
+    let gap = "\n[databuild: 999014 bytes of output are left out here]\n";
+    assert_eq!(String::from_utf8_lossy(&log[750..750 + gap.len()]), gap);
+    let tail = &log[750 + gap.len()..];
+    assert_eq!(tail.len(), 250);
+    assert!(tail.ends_with(why.as_bytes()), "the end is there");
     assert_eq!(exit.stdout.bytes, log.len() as u64);
     assert_eq!(place.files("r1-1").stderr().metadata().unwrap().len(), 5);
 }

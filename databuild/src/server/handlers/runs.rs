@@ -3,7 +3,7 @@
 use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::history;
-use super::super::logs;
+use super::super::logs::{self, From};
 use super::super::waits;
 use super::{cursor, limit, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
@@ -19,6 +19,10 @@ use databuild_core::ids::{AttemptId, RunId};
 use databuild_core::state::Making;
 use databuild_core::word::Word as _;
 use serde::Deserialize;
+use std::time::Duration;
+
+/// Longest wait for more of a log.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 fn parse(id: &str) -> Result<RunId, ApiError> {
     id.parse().map_err(|_| ApiError::not_found("run_not_found", "run", id))
@@ -177,6 +181,8 @@ pub struct LogsQuery {
     attempt: Option<u32>,
     offset: Option<u64>,
     limit: Option<u64>,
+    tail: Option<u64>,
+    wait_ms: Option<u64>,
     #[serde(default)]
     follow: bool,
 }
@@ -207,7 +213,9 @@ pub async fn logs(
             headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
         Ok(log.follow(&app, resumed.or(query.offset).unwrap_or(0)))
     } else {
-        log.read(query.offset.unwrap_or(0), query.limit).await
+        let from = query.tail.map_or(From::Begin(query.offset.unwrap_or(0)), From::End);
+        let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
+        log.read(&app, from, query.limit, wait).await
     }
 }
 

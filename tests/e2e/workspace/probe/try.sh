@@ -11,6 +11,12 @@ case "$case" in
     for line in $(seq 1 30); do echo "complaint $line" >&2; done
     exit 1
     ;;
+  long)
+    # 20 MiB of no text, and at the end the reason.
+    head -c 20971520 /dev/urandom | tee control/long >&2
+    echo "the reason" | tee -a control/long >&2
+    exit 1
+    ;;
   silent) exit 0 ;;
   killed) kill -KILL $$ ;;
   binary)
