@@ -36,6 +36,21 @@ class Server(Scenario):
         self.assertNotEqual(other, pid)
         self.assertEqual(servers(self.ws.path), [other])
 
+    def test_other_cache(self):
+        """a command with another cache folder than its server stores code where the server looks for it"""
+        self.ws.cli("stop", "--jobs").expect(0)
+        caches = [os.path.join(self.world.folder, name) for name in ("cache-1", "cache-2")]
+        server = {"XDG_CACHE_HOME": caches[0]}
+        self.ws.cli("build", "readings/city=eu", env=server).expect(0)
+        root = self.ws.cli("status", "--json", env=server).expect(0).json()["code_store"]
+        self.assertEqual(root, os.path.join(caches[0], "databuild"))
+        # All code is gone, so that the next command has to store it once more.
+        shutil.rmtree(os.path.join(root, "snap"))
+        other = {"XDG_CACHE_HOME": caches[1]}
+        self.ws.cli("build", "readings/city=us", "--refresh", "all", env=other).expect(0)
+        self.assertEqual(self.ws.cli("status", "--json", env=other).expect(0).json()["code_store"], root)
+        self.ws.cli("stop", "--jobs", env=other).expect(0)
+
     def test_nothing_inherited(self):
         """server, runner and jobs get no secret, no stray descriptor and no terminal of whoever starts them"""
         self.ws.cli("stop", "--jobs").expect(0)

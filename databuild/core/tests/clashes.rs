@@ -174,8 +174,8 @@ fn a_clash_names_both_datasets_their_templates_and_two_partitions() {
     assert_eq!(
         messages(&graph(&[("external out/{city}/x", city), ("out/{city}", city)])),
         [
-            "`b/city=oslo` (//:b, path `out/{city}`) and `a/city=oslo` (//:a, path `out/{city}/x`) lie in each other: \
-             `out/oslo/x` is below `out/oslo` (//:b)"
+            "the path of `a/city=oslo` (//:a, path `out/{city}/x`) is inside the path of `b/city=oslo` (//:b, path \
+             `out/{city}`): `out/oslo/x` is below `out/oslo` (//:b)"
         ]
     );
     let parts = [listed("one", &["a", "ab"]), listed("two", &["c", "bc"])];

@@ -1,4 +1,4 @@
-//! What people type. Parses, talks to the server, prints: data to stdout, talk to stderr.
+//! What people type. Parses, talks to the server, prints: data to stdout, messages to stderr.
 
 mod args;
 mod client;

@@ -1,4 +1,4 @@
-//! Printing: data, as tables for people or JSON for programs, to stdout; talk to stderr.
+//! Printing: data, as tables for people or JSON for programs, to stdout; messages to stderr.
 //!
 //! Everything that a command prints goes through this module. A command whose reader has left ends quietly, with one exit
 //! code for all commands; one that cannot write its data says why and ends; one whose reader is slow waits, even on a pipe
@@ -53,10 +53,15 @@ pub fn error(error: &CliError, json: bool) {
         raw(format!("{body}\n").as_bytes());
         return;
     }
-    talk(&format!("error{error}"));
+    talk(&headline(error));
     for hint in error.hints() {
         talk(&format!("  hint: {hint}"));
     }
+}
+
+/// The first line of what people read of an error; scripts look for the code in it.
+fn headline(error: &CliError) -> String {
+    format!("error[{}]: {}", error.code(), error.message())
 }
 
 /// Prints a line for people.
@@ -348,6 +353,12 @@ pub fn segment(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_begin_with_their_code() {
+        let error = CliError::new("unknown_job", "there is no job `x`").hint("name another");
+        assert_eq!(headline(&error), "error[unknown_job]: there is no job `x`");
+    }
 
     #[test]
     fn a_slash_in_an_id_parts_no_path() {

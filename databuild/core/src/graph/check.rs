@@ -3,8 +3,8 @@
 use super::file::{DatasetEntry, JobEntry};
 use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{BatchPolicy, Dataset, DatasetIx, Graph};
-use crate::keys::key_fault;
-use crate::mapping::MappingProblem;
+use crate::keys::{key_fault, KeySpace};
+use crate::mapping::{HoleSide, MappingProblem};
 use crate::symbols::Symbols;
 use crate::template::Template;
 use crate::text::shown;
@@ -295,12 +295,13 @@ fn explain(
         MappingProblem::Hole { dim, of, output, missing, side } => (
             Code::MappingHole,
             format!(
-                "{}={} needs `{}` {}={}, which there is never",
+                "{}={} needs `{}` {}={}, {}",
                 home.dims[*of],
                 home.spaces[*of].format_key(*output, symbols),
                 read.name,
                 read.dims[*dim],
-                read.spaces[*dim].format_key(*missing, symbols)
+                read.spaces[*dim].format_key(*missing, symbols),
+                beyond(&read.spaces[*dim], *side)
             ),
             format!(
                 "say {rule} = \"clip\" (use what exists) or {rule} = \"skip\" (leave such outputs out) in the dep of input `{input}`, or change the key spaces",
@@ -309,4 +310,18 @@ fn explain(
         ),
     };
     GraphProblem::new(code, label, message, help)
+}
+
+/// Why a key space does not have a key: where it lies.
+fn beyond(space: &KeySpace, side: HoleSide) -> String {
+    match (space.time(), side) {
+        (Some(time), HoleSide::BeforeStart) => {
+            format!("which is before the first key, {}", time.format_key(time.start()))
+        }
+        (Some(time), HoleSide::AfterEnd) => match time.end() {
+            Some(end) => format!("which is after the last key, {}", time.format_key(end)),
+            None => "which will never exist".to_owned(),
+        },
+        (None, _) => "which is not a key of that dimension".to_owned(),
+    }
 }

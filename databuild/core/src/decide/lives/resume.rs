@@ -20,8 +20,10 @@ pub(crate) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusa
             Phase::Leased | Phase::Running if !known.contains(&attempt) => {
                 let message = match run.phase {
                     // It may have begun a moment before all went down at once.
-                    Phase::Leased => "the attempt was lost: it is not known to have begun when the server or its runner ended",
-                    _ => "the attempt was lost: the runner that supervised it ended, or the machine did",
+                    Phase::Leased => {
+                        "attempt lost: the server or the runner ended before the job is known to have started"
+                    }
+                    _ => "attempt lost: the runner or the machine stopped",
                 };
                 let report = AttemptReport::new(AttemptOutcome::Lost, message);
                 attempt::ended(out, attempt, AttemptEnd::without_process(report))?;

@@ -76,7 +76,7 @@ pub enum Refusal {
     #[error("say why: `--reason TEXT`")]
     NoReason,
     /// No data.
-    #[error("nothing of that is built or seen, so there is nothing to taint")]
+    #[error("none of these partitions is built, so there is nothing to taint")]
     NothingToTaint,
     /// No job of that label.
     #[error("there is no job `{0}` in the graph")]

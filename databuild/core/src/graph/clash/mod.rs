@@ -167,7 +167,7 @@ impl<'g> Site<'g> {
         let message = if depth(outer) == depth(inner) {
             format!("{one} and {two} have the same path `{below}`")
         } else {
-            format!("{one} and {two} lie in each other: `{below}` is below `{above}`")
+            format!("the path of {two} is inside the path of {one}: `{below}` is below `{above}`")
         };
         // Whoever publishes is at fault.
         let label =
