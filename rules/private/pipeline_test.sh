@@ -36,6 +36,15 @@ lay_out() {
 }
 lay_out %{fixtures}
 
+# Keys that somebody added, or that jobs found, before.
+add_keys() {
+  while [ $# -gt 0 ]; do
+    databuild keys add "$1" -- "$2" >/dev/null
+    shift 2
+  done
+}
+add_keys %{dynamic_keys}
+
 failed=0
 # same EXPECTED ACTUAL NAME
 same() {
@@ -74,6 +83,8 @@ elif [ %{mode} = plan ]; then
   compare %{expected}
   [ "$failed" = 0 ] || echo "  to expect what came out: bazel run $label.update" >&2
 else
+  # A command with a server of its own wants no other beside it.
+  databuild stop --jobs >/dev/null 2>&1
   databuild build --no-daemon ${as_of:+--as-of "$as_of"} %{targets}
   compare() {
     while [ $# -gt 0 ]; do

@@ -50,6 +50,7 @@ def _test_impl(ctx):
         is_executable = True,
         substitutions = {
             "%{as_of}": shell.quote(ctx.attr.as_of),
+            "%{dynamic_keys}": words([word for space, keys in ctx.attr.dynamic_keys.items() for key in keys for word in (space, key)]),
             "%{expected}": pairs(expected),
             "%{fixtures}": pairs(fixtures),
             "%{golden}": shell.quote(ctx.attr.golden),
@@ -65,6 +66,7 @@ def _test_impl(ctx):
 
 _ATTRIBUTES = {
     "as_of": attr.string(),
+    "dynamic_keys": attr.string_list_dict(),
     "expected": attr.label_keyed_string_dict(allow_files = True),
     "files": attr.label_list(allow_files = True),
     "golden": attr.string(doc = "Path in the workspace of the file that is written."),
@@ -101,7 +103,7 @@ def _declare(kind, name, kwargs, **attributes):
     common, problems = split_attributes(kind, {key: value for key, value in kwargs.items() if key not in rest})
     _pipeline_test(name = name, problems = problems, **dict(attributes, **dict(rest, **common)))
 
-def databuild_plan_test(name, graph, targets, golden, as_of, files = [], strip_prefix = "", **kwargs):
+def databuild_plan_test(name, graph, targets, golden, as_of, dynamic_keys = {}, files = [], strip_prefix = "", **kwargs):
     """Checks that a plan in a workspace that holds nothing but fixtures is the expected one.
 
     Args:
@@ -111,6 +113,7 @@ def databuild_plan_test(name, graph, targets, golden, as_of, files = [], strip_p
         golden: a file with the expected text, as `databuild plan --no-save` prints it; `bazel run` of the target
             `NAME.update` writes it.
         as_of: the instant for which key spaces are read, such as `"2010-07-01T00:00:00Z"`: what exists must not depend on the day of the test.
+        dynamic_keys: keys that are there before, such as `{"customers": ["ada", "bob"]}`, by the names of key spaces.
         files: fixtures, laid out in the workspace by their paths below this package.
         strip_prefix: folder of this package that stands for the workspace's root.
         **kwargs: attributes of all tests and rules, such as `size` and `tags`.
@@ -120,6 +123,7 @@ def databuild_plan_test(name, graph, targets, golden, as_of, files = [], strip_p
         name,
         kwargs,
         as_of = as_of,
+        dynamic_keys = dynamic_keys,
         expected = {golden: "plan.txt"},
         files = files,
         graph = graph,
@@ -133,6 +137,7 @@ def databuild_plan_test(name, graph, targets, golden, as_of, files = [], strip_p
     _plan_update(
         name = name + ".update",
         as_of = as_of,
+        dynamic_keys = dynamic_keys,
         files = files,
         golden = "/".join([part for part in (label.package, label.name) if part]),
         graph = graph,
@@ -144,7 +149,7 @@ def databuild_plan_test(name, graph, targets, golden, as_of, files = [], strip_p
         visibility = ["//visibility:private"],
     )
 
-def databuild_pipeline_test(name, graph, targets, expected, as_of = "", files = [], strip_prefix = "", **kwargs):
+def databuild_pipeline_test(name, graph, targets, expected, as_of = "", dynamic_keys = {}, files = [], strip_prefix = "", **kwargs):
     """Builds partitions with a server and jobs of its own in a workspace of fixtures, and compares what comes out.
 
     Args:
@@ -153,6 +158,7 @@ def databuild_pipeline_test(name, graph, targets, expected, as_of = "", files = 
         targets: references, as for `databuild build`.
         expected: dictionary from a file to the path in the workspace that must have the same bytes.
         as_of: the instant for which key spaces are read; now by default.
+        dynamic_keys: keys that are there before, such as `{"customers": ["ada", "bob"]}`, by the names of key spaces.
         files: fixtures, laid out in the workspace by their paths below this package.
         strip_prefix: folder of this package that stands for the workspace's root.
         **kwargs: attributes of all tests and rules, such as `size` and `tags`.
@@ -162,6 +168,7 @@ def databuild_pipeline_test(name, graph, targets, expected, as_of = "", files = 
         name,
         kwargs,
         as_of = as_of,
+        dynamic_keys = dynamic_keys,
         expected = expected,
         files = files,
         graph = graph,

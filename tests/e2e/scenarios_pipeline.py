@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 
 from harness import alive, edit, processes_about, read, run, wait_until, write
@@ -147,8 +148,17 @@ class Pipeline(Scenario):
         self.assertSays(built, "error[two_producers]", "//bad:first", "//bad:second", "contested")
 
     def test_shim(self):
-        """what shim writes works without Bazel and outside of its system"""
-        self.world.bazel_run("shim").expect(0)
+        """what shim writes works without Bazel and outside of its system, and Git ignores it"""
+        run(["git", "init", "--quiet"], self.ws.path).expect(0)
+        try:
+            for _ in range(2):
+                self.world.bazel_run("shim").expect(0)
+                listed = run(["git", "status", "--porcelain", "--ignored", "--", "databuild"], self.ws.path).expect(0)
+                self.assertEqual(listed.out, "!! databuild\n")
+            exclude = read(self.ws.at(".git", "info", "exclude"))
+            self.assertEqual(exclude.count("/databuild\n"), 1, exclude)
+        finally:
+            shutil.rmtree(self.ws.at(".git"))
         shown = run([self.ws.at("databuild"), "status"], self.ws.path).expect(0)
         self.assertSays(shown, "//:databuild", "readings")
         built = run([self.ws.at("databuild"), "build", "total"], self.world.folder).expect(0)

@@ -8,6 +8,7 @@ mod console;
 mod error;
 mod follow;
 mod graph;
+mod help;
 mod interrupt;
 mod output;
 mod paths;
@@ -20,7 +21,7 @@ pub mod exit_code;
 
 use crate::errors::{exit_code_of, Kind};
 use args::{Cli, Command};
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use error::CliError;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -29,7 +30,8 @@ use std::process::ExitCode;
 #[must_use]
 pub fn main() -> ExitCode {
     crate::system::settle_signals();
-    let cli = match Cli::try_parse() {
+    let parsed = help::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             use clap::error::ErrorKind;

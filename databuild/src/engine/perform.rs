@@ -280,15 +280,11 @@ impl Performer {
         }
         // They are handed to whoever is there when they are prepared.
         known.extend(live.iter().filter(|attempt| self.starting.contains_key(attempt)));
-        for attempt in live.iter().filter(|attempt| !known.contains(attempt)).copied().collect::<Vec<_>>() {
-            if let Some(exit) = self.ended_before(attempt) {
-                known.push(attempt);
-                news.extend(
-                    AttemptName::new(attempt.to_string())
-                        .ok()
-                        .map(|attempt| RunnerEvent::Ended { attempt, exit }),
-                );
-            }
+        let unknown: Vec<AttemptId> =
+            live.iter().filter(|attempt| !known.contains(attempt)).copied().collect();
+        for (attempt, name, exit) in self.ended_before(&unknown) {
+            known.push(attempt);
+            news.push(RunnerEvent::Ended { attempt: name, exit });
         }
         news.into_iter().for_each(tell);
         // One that is leaving takes nothing new. Its end is told, and then another one is looked for.
@@ -334,18 +330,24 @@ impl Performer {
         (known, news)
     }
 
-    /// The end of an attempt whose runner is gone, if it was recorded. Kills what is left of it.
-    fn ended_before(&self, attempt: AttemptId) -> Option<Box<ExitRecord>> {
-        let name = AttemptName::new(attempt.to_string()).ok()?;
-        let boot = runner::identity::boot_id().ok()?;
-        match runner::inspect(&self.spool, &name, &boot) {
-            Ok(Found::Ended(exit)) => Some(exit),
-            Ok(_) => None,
-            Err(error) => {
-                tracing::warn!(%error, %attempt, "what became of an attempt cannot be seen");
-                None
+    /// Attempts whose runner is gone and whose end was recorded. Kills what is left of the others.
+    fn ended_before(&self, attempts: &[AttemptId]) -> Vec<(AttemptId, AttemptName, Box<ExitRecord>)> {
+        if attempts.is_empty() {
+            return Vec::new();
+        }
+        let Ok(boot) = runner::identity::boot_id() else { return Vec::new() };
+        let named = |attempt: &AttemptId| Some((*attempt, AttemptName::new(attempt.to_string()).ok()?));
+        let (ids, names): (Vec<_>, Vec<_>) = attempts.iter().filter_map(named).unzip();
+        let found = runner::inspect(&self.spool, &names, &boot);
+        let mut ended = Vec::new();
+        for ((attempt, name), found) in ids.into_iter().zip(names).zip(found) {
+            match found {
+                Ok(Found::Ended(exit)) => ended.push((attempt, name, exit)),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, %attempt, "what became of an attempt cannot be seen"),
             }
         }
+        ended
     }
 
     /// Stops all jobs and the runner.

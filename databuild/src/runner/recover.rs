@@ -13,7 +13,7 @@ use super::error::RunnerError;
 use super::identity::{self, kill_if_same, to_pid, ProcessIdentity};
 use super::orphans::{attempt_of, processes};
 use super::protocol::{AttemptName, ExitRecord};
-use super::spool::{read_record, read_runner_record, try_lock, AttemptFiles, PidRecord};
+use super::spool::{read_record, read_runner_record, AttemptFiles, PidRecord};
 
 /// Longest that is waited for processes that were killed. A process lets go of its files and locks a while after it was
 /// killed: it first gives back its memory, and gets no sooner to a processor than others.
@@ -38,49 +38,19 @@ pub enum Found {
     },
 }
 
-/// One attempt found in a spool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundAttempt {
-    /// Which.
-    pub attempt: AttemptName,
-    /// What became of it.
-    pub found: Found,
-}
-
-/// Classifies one attempt that no runner reports (any more), and kills what is
-/// left of it. `boot_id` is the current boot, see [`identity::boot_id`].
-pub fn inspect(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found, RunnerError> {
-    let found = classify(spool, attempt, boot_id)?;
-    if found == Found::Lost {
-        kill_leftovers(spool, std::slice::from_ref(attempt));
-    }
-    Ok(found)
-}
-
-/// Classifies every attempt in the spool of a runner that is gone. Refused
-/// while a runner owns the spool. Its cost grows with the folders kept there;
-/// a server that knows which attempts were live uses [`inspect`].
-pub fn recover(spool: &Path, boot_id: &str) -> Result<Vec<FoundAttempt>, RunnerError> {
-    let entries = match fs::read_dir(spool) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(RunnerError::io("listing", spool, e)),
-    };
-    let _lock = try_lock(spool)?.ok_or_else(|| RunnerError::SpoolInUse(spool.to_owned()))?;
-    let mut all = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|e| RunnerError::io("listing", spool, e))?;
-        let name = entry.file_name().into_string().map(AttemptName::new);
-        if let Ok(Ok(attempt)) = name {
-            let found = classify(spool, &attempt, boot_id)?;
-            all.push(FoundAttempt { attempt, found });
-        }
-    }
-    let lost: Vec<AttemptName> =
-        all.iter().filter(|found| found.found == Found::Lost).map(|found| found.attempt.clone()).collect();
+/// Classifies attempts that no runner reports (any more), and kills what is left of those that are lost: of all of them at
+/// once, since each may take a while to die. `boot_id` is the current boot, see [`identity::boot_id`].
+pub fn inspect(spool: &Path, attempts: &[AttemptName], boot_id: &str) -> Vec<Result<Found, RunnerError>> {
+    let found: Vec<_> = attempts.iter().map(|attempt| classify(spool, attempt, boot_id)).collect();
+    let is_lost = |found: &Result<Found, RunnerError>| matches!(found, Ok(Found::Lost));
+    let lost: Vec<AttemptName> = attempts
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| is_lost(found))
+        .map(|(attempt, _)| attempt.clone())
+        .collect();
     kill_leftovers(spool, &lost);
-    all.sort_by(|a, b| a.attempt.cmp(&b.attempt));
-    Ok(all)
+    found
 }
 
 /// The newest process of an attempt that its runner noted.
@@ -171,6 +141,10 @@ mod tests {
         AttemptName::new(text).unwrap()
     }
 
+    fn inspect_one(spool: &Path, attempt: &str, boot_id: &str) -> Result<Found, RunnerError> {
+        inspect(spool, &[name(attempt)], boot_id).remove(0)
+    }
+
     fn folder(spool: &Path, attempt: &str, pid: &str, exit: &str) {
         let dir = spool.join(attempt);
         fs::create_dir(&dir).unwrap();
@@ -189,30 +163,12 @@ mod tests {
         folder(spool.path(), "b", "{\"pid\":1", "");
         let gone = r#"{"pid":1,"start_time":0,"pgid":1,"boot_id":"x"}"#;
         folder(spool.path(), "c", gone, "{\"code\"");
-        fs::write(spool.path().join("Not-An-Attempt"), "").unwrap();
         let boot = identity::boot_id().unwrap();
-        let found: Vec<_> = recover(spool.path(), &boot)
-            .unwrap()
-            .into_iter()
-            .map(|found| (found.attempt.to_string(), found.found))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("a".to_owned(), Found::NeverStarted),
-                ("b".to_owned(), Found::NeverStarted),
-                ("c".to_owned(), Found::Lost),
-            ]
-        );
-        assert_eq!(recover(&spool.path().join("none"), &boot).unwrap(), []);
-    }
-
-    #[test]
-    fn a_spool_in_use_is_not_recovered() {
-        let spool = tempfile::tempdir().unwrap();
-        let _lock = try_lock(spool.path()).unwrap().unwrap();
-        let error = recover(spool.path(), "x").unwrap_err();
-        assert_eq!(error.code(), "runner_spool_in_use");
+        let names = ["a", "b", "c"].map(name);
+        let found: Vec<_> =
+            inspect(spool.path(), &names, &boot).into_iter().map(|found| found.unwrap()).collect();
+        assert_eq!(found, [Found::NeverStarted, Found::NeverStarted, Found::Lost]);
+        assert!(inspect(spool.path(), &[], &boot).is_empty());
     }
 
     /// Not a test of its own: a process with much memory, which takes a while to die, and with a lock.
@@ -247,7 +203,7 @@ mod tests {
         folder(spool.path(), "r1-1", &serde_json::to_string(&record).unwrap(), "");
         // As the kernel does when its runner dies.
         child.kill().unwrap();
-        assert_eq!(inspect(spool.path(), &name("r1-1"), &boot).unwrap(), Found::Lost);
+        assert_eq!(inspect_one(spool.path(), "r1-1", &boot).unwrap(), Found::Lost);
         let file = fs::File::open(&lock).unwrap();
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
         child.wait().unwrap();
@@ -267,7 +223,7 @@ mod tests {
         folder(spool.path(), "reused", &record(start_time - 1, &boot), "");
         folder(spool.path(), "rebooted", &record(start_time, "earlier"), "");
         for attempt in ["reused", "rebooted"] {
-            let found = inspect(spool.path(), &name(attempt), &boot).unwrap();
+            let found = inspect_one(spool.path(), attempt, &boot).unwrap();
             assert_eq!(found, Found::Lost);
         }
         assert!(identity::stat(pid).unwrap().unwrap().is_alive());
@@ -295,7 +251,7 @@ mod tests {
     fn what_is_left_of_an_attempt_is_killed() {
         let spool = tempfile::tempdir().unwrap();
         let mut child = attempts_process(spool.path(), spool.path());
-        let found = inspect(spool.path(), &name("r1-1"), &identity::boot_id().unwrap()).unwrap();
+        let found = inspect_one(spool.path(), "r1-1", &identity::boot_id().unwrap()).unwrap();
         assert_eq!(found, Found::Lost);
         let status = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
@@ -305,7 +261,7 @@ mod tests {
     fn a_copied_spool_does_not_kill_the_originals_jobs() {
         let (original, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut child = attempts_process(copy.path(), original.path());
-        let found = inspect(copy.path(), &name("r1-1"), &identity::boot_id().unwrap()).unwrap();
+        let found = inspect_one(copy.path(), "r1-1", &identity::boot_id().unwrap()).unwrap();
         assert_eq!(found, Found::Lost);
         assert!(identity::stat(child.id()).unwrap().unwrap().is_alive());
         child.kill().unwrap();

@@ -27,7 +27,7 @@ pub fn cut(text: &str) -> Vec<&str> {
         if !matches!(line.trim(), "}," | "],") {
             continue;
         }
-        if fnv(&text[entry..at]) % ENTRIES == 0 || at - begin >= MOST_BYTES {
+        if fnv(&text[entry..at]).is_multiple_of(ENTRIES) || at - begin >= MOST_BYTES {
             pieces.push(&text[begin..at]);
             begin = at;
         }

@@ -6,7 +6,7 @@ use super::super::error::CliError;
 use super::super::{exit_code, output};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How the second line of a script begins that this command wrote.
 const MARK: &str = "# Written by `databuild shim`";
@@ -43,8 +43,14 @@ pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
         .map_err(unwritable)?;
     output::line(&path.display().to_string());
     if is_tracked_by_git(&path) {
-        output::talk("it names folders of this machine; keep it out of Git:");
-        output::talk(&format!("  {}", ignore_command(workspace.path(), &path)));
+        // It names folders of this machine.
+        match exclude(&path) {
+            Some(exclude) => output::talk(&format!("Git ignores it: {} says so", exclude.display())),
+            None => {
+                output::talk("it names folders of this machine; keep it out of Git:");
+                output::talk(&format!("  {}", ignore_command(workspace.path(), &path)));
+            }
+        }
     }
     Ok(exit_code::OK)
 }
@@ -74,6 +80,36 @@ fn is_tracked_by_git(path: &Path) -> bool {
         .status();
     // 0: it is ignored; 128: there is no repository.
     asked.is_ok_and(|status| status.code() == Some(1))
+}
+
+/// Lets the repository of a file ignore it, in the file of this clone alone; returns that file. None if that cannot be done.
+fn exclude(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().ok()?;
+    let asked = |what: &[&str]| {
+        let git =
+            std::process::Command::new("git").arg("-C").arg(&folder).arg("rev-parse").args(what).output();
+        let answer = String::from_utf8(git.ok().filter(|git| git.status.success())?.stdout).ok()?;
+        Some(folder.join(answer.trim_end_matches('\n')))
+    };
+    let top = asked(&["--show-toplevel"])?.canonicalize().ok()?;
+    let name = folder.join(path.file_name()?);
+    let name = name.strip_prefix(top).ok()?.to_str()?;
+    // What would mean something else in a pattern.
+    if name.contains(['*', '?', '[', '\\', '\n']) || name.ends_with(' ') {
+        return None;
+    }
+    let file = asked(&["--git-path", "info/exclude"])?;
+    std::fs::create_dir_all(file.parent()?).ok()?;
+    let before = std::fs::read_to_string(&file).or_else(|error| match error.kind() {
+        ErrorKind::NotFound => Ok(String::new()),
+        _ => Err(error),
+    });
+    let before = before.ok()?;
+    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let mut exclude = std::fs::OpenOptions::new().create(true).append(true).open(&file).ok()?;
+    exclude.write_all(format!("{gap}/{name}\n").as_bytes()).ok()?;
+    Some(file)
 }
 
 fn ignore_command(workspace: &Path, path: &Path) -> String {

@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::super::spool::{read_record, PidRecord};
-use super::super::{inspect, recover, AttemptState, ExitRecord, Found, Outcome, StartSpec};
-use super::harness::{meet, name, read, release, wait_dead, Place};
+use super::super::{AttemptState, ExitRecord, Found, Outcome, StartSpec};
+use super::harness::{inspect_one, meet, name, read, release, wait_dead, Place};
 
 /// A job with checks of these scripts, named `c0`, `c1` and so on.
 fn checked(place: &Place, job: &str, checks: &[&str]) -> StartSpec {
@@ -154,7 +154,7 @@ fn a_shutdown_during_a_check_is_recorded() {
     let exit = server.end_of("r1-1");
     assert!(exit.canceled);
     assert_eq!(outcomes(&exit), [Outcome::Signal(libc::SIGKILL)]);
-    let found = inspect(&place.spool(), &name("r1-1"), "any boot").unwrap();
+    let found = inspect_one(&place.spool(), "r1-1", "any boot").unwrap();
     assert_eq!(found, Found::Ended(Box::new(exit)));
 }
 
@@ -187,8 +187,7 @@ fn an_attempt_whose_runner_is_killed_during_a_check_is_lost_with_it() {
     let pid: u32 = read(&place.path("pid")).trim().parse().unwrap();
     wait_dead(pid);
     let boot = super::super::identity::boot_id().unwrap();
-    let found = recover(&place.spool(), &boot).unwrap();
-    assert_eq!(found.iter().map(|found| &found.found).collect::<Vec<_>>(), [&Found::Lost]);
+    assert_eq!(inspect_one(&place.spool(), "r1-1", &boot).unwrap(), Found::Lost);
     let kept: PidRecord =
         read_record(&place.files("r1-1").pids().last().unwrap()).unwrap().expect("the check's record");
     assert_eq!(kept.pid, pid);

@@ -240,6 +240,17 @@ impl Server {
     }
 }
 
+/// What the spool tells of some attempts whose runner is gone.
+pub(super) fn inspect_all(spool: &Path, attempts: &[&str], boot_id: &str) -> Vec<Found> {
+    let names: Vec<AttemptName> = attempts.iter().map(|attempt| name(attempt)).collect();
+    inspect(spool, &names, boot_id).into_iter().map(|found| found.unwrap()).collect()
+}
+
+/// The same of one.
+pub(super) fn inspect_one(spool: &Path, attempt: &str, boot_id: &str) -> Result<Found, RunnerError> {
+    inspect(spool, &[name(attempt)], boot_id).remove(0)
+}
+
 pub(super) fn name(text: &str) -> AttemptName {
     AttemptName::new(text).unwrap()
 }

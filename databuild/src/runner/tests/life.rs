@@ -9,10 +9,9 @@ use std::process::Command;
 use super::super::event_loop::READY;
 use super::super::identity::{boot_id, stat};
 use super::super::{
-    inspect, recover, AttemptState, Found, Outcome, RunnerClient, RunnerEvent, StartSpec, MAX_REQUESTS,
-    PROTOCOL,
+    AttemptState, Found, Outcome, RunnerClient, RunnerEvent, StartSpec, MAX_REQUESTS, PROTOCOL,
 };
-use super::harness::{ask, meet, name, read, release, wait_dead, Place};
+use super::harness::{ask, inspect_all, inspect_one, meet, name, read, release, wait_dead, Place};
 
 #[test]
 fn a_server_that_comes_back_finds_the_same_process() {
@@ -31,7 +30,7 @@ fn a_server_that_comes_back_finds_the_same_process() {
     assert_eq!(hello.pid, runner);
     assert_eq!(hello.attempts.len(), 1);
     assert!(matches!(hello.attempts[0].state, AttemptState::Running { pid: same, .. } if same == pid));
-    assert_eq!(inspect(&place.spool(), &name("r1-1"), &hello.boot_id).unwrap(), Found::Running { pid });
+    assert_eq!(inspect_one(&place.spool(), "r1-1", &hello.boot_id).unwrap(), Found::Running { pid });
     release(&go);
     assert!(server.end_of("r1-1").is_success());
     assert_eq!(place.stdout("r1-1"), "one\ntwo\n");
@@ -91,18 +90,15 @@ fn a_killed_runner_takes_its_jobs_along() {
     assert!(server.client.start(&[place.job("r3-1", ":")]).is_err());
 
     let boot = boot_id().unwrap();
-    let found = recover(&place.spool(), &boot).unwrap();
-    assert_eq!(found.len(), 2);
-    assert_eq!(found[0].attempt, name("r0-1"));
-    assert!(matches!(&found[0].found, Found::Ended(exit) if exit.outcome == Outcome::Code(2)));
-    assert_eq!(found[1].attempt, name("r1-1"));
-    assert_eq!(found[1].found, Found::Lost);
+    let found = inspect_all(&place.spool(), &["r0-1", "r1-1"], &boot);
+    assert!(matches!(&found[0], Found::Ended(exit) if exit.outcome == Outcome::Code(2)));
+    assert_eq!(found[1], Found::Lost);
     let left = read(&place.path("left"));
     assert_eq!(left.lines().count(), 2);
     for pid in left.lines() {
         wait_dead(pid.parse().unwrap());
     }
-    let found = inspect(&place.spool(), &name("r2-1"), &boot).unwrap();
+    let found = inspect_one(&place.spool(), "r2-1", &boot).unwrap();
     assert_eq!(found, Found::NeverStarted);
 
     // The next runner takes the spool over and refuses the lost attempt.
@@ -272,9 +268,8 @@ fn a_drain_finishes_what_runs_and_gives_back_the_rest() {
     // It leaves the lock and its records in order behind.
     assert!(!place.path("run/s").exists());
     assert!(!place.files("r0-1").dir().exists());
-    let found = recover(&place.spool(), "any boot").unwrap();
-    assert_eq!(found.len(), 1);
-    assert!(matches!(&found[0].found, Found::Ended(exit) if exit.is_success()));
+    let found = inspect_one(&place.spool(), "r1-1", "any boot").unwrap();
+    assert!(matches!(found, Found::Ended(exit) if exit.is_success()));
 }
 
 #[test]
@@ -319,7 +314,7 @@ fn a_shutdown_kills_and_records() {
     assert_eq!(exit.outcome, Outcome::Signal(libc::SIGKILL));
     assert!(exit.canceled);
     wait_dead(server.client.hello().pid);
-    let found = inspect(&place.spool(), &name("r1-1"), "any boot").unwrap();
+    let found = inspect_one(&place.spool(), "r1-1", "any boot").unwrap();
     assert_eq!(found, Found::Ended(Box::new(exit)));
 }
 
@@ -395,7 +390,7 @@ fn pipes_in_the_place_of_its_files_stop_no_runner() {
     assert!(server.run(place.job("r2-1", "echo hi")).is_success());
     assert_eq!(place.stdout("r2-1"), "hi\n");
     // Whoever looks at it without the runner is not held up either.
-    assert!(inspect(&place.spool(), &name("r1-1"), "any boot").is_err());
+    assert!(inspect_one(&place.spool(), "r1-1", "any boot").is_err());
 }
 
 #[test]
