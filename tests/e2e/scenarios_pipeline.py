@@ -48,7 +48,10 @@ class Pipeline(Scenario):
         for name in ("BUILD", "BUILD.bazel"):
             with open(os.path.join(staged, name), "w") as file:
                 file.write("this is data (")
-        self.assertNotIn(".databuild", self.world.bazel("query", "//...").expect(0).out)
+        listed = self.world.bazel("query", "//...").expect(0)
+        self.assertNotIn(".databuild", listed.out)
+        # Nobody who runs a command should have to read warnings about options that are not theirs.
+        self.assertNotIn("deprecated", listed.err)
 
     def test_library_edit(self):
         """an edit of a library makes its consumers stale, and why blames that file with the way to it"""

@@ -5,7 +5,7 @@
 cache="${XDG_CACHE_HOME:-${HOME:?is not set, so there is no cache folder}/.cache}/databuild/bazel"
 
 # Raised when setup.sh comes to make something else of the same inputs.
-root_format=1
+root_format=2
 generator_format=1
 rules_format=1
 

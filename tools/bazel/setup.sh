@@ -99,6 +99,9 @@ finish_root() {
     ln -sfn "${name#*:}" "$new/usr/bin/${name%%:*}"
   done
   cp "$new/usr/share/libc-bin/nsswitch.conf" "$new/etc/nsswitch.conf"
+  # An option of Debian's of which its own Bazel warns at each start that it is deprecated. The root comes in two steps, of
+  # which the second brings Bazel.
+  [ ! -e "$new/etc/bazel/bazelrc" ] || sed -i '/--host_javabase=/d' "$new/etc/bazel/bazelrc"
   mkdir -p "$new/usr/host-etc" "$new/etc/ssl/certs/java"
   # The machine's own, as they are when they are read.
   for name in group hostname hosts localtime passwd resolv.conf ssl/certs/ca-certificates.crt timezone; do
