@@ -37,6 +37,7 @@ ROWS = {
     "cancel": rows_work.cancel,
     "start": rows_server.start,
     "restart": rows_server.restart,
+    "sources": rows_server.sources,
 }
 
 

@@ -1,5 +1,7 @@
 """Rows about the server's life: start, memory."""
 
+import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -81,3 +83,43 @@ def restart(bench):
     bench.table.add(f"start with 1,000,000 partitions and {events:,} events", ours, theirs,
                     "reading 1,000,000 rows of 200 bytes from SQLite", "≤ 0.5", "client included, CPU of the client alone")
 
+
+def sources(bench):
+    """First registration of 200 jobs, each made from 5,000 source files of which 4,750 are those of all others."""
+    jobs, files, own = 200, 5000, 250
+    workspace = Workspace(
+        bench.scratch / "sources",
+        bench.program,
+        [dataset(f"d{n}", [static("part", ["a"])]) for n in range(jobs)],
+        [job(f"j{n}", f"d{n}", []) for n in range(jobs)],
+    )
+
+    def source(path, owner):
+        return {"path": path, "owner": owner, "sha256": hashlib.sha256(path.encode()).hexdigest()}
+
+    shared = [source(f"external/lib/p{n // 50}/f{n}.py", f"@lib//p{n // 50}:all") for n in range(files - own)]
+    for n, entry in enumerate(workspace.graph["jobs"]):
+        manifest = {
+            "format": 1,
+            "label": entry["label"],
+            "files": shared + [source(f"jobs/j{n}/f{file}.py", f"//jobs/j{n}:lib") for file in range(own)],
+            "edges": [[entry["label"], f"//jobs/j{n}:lib"], [f"//jobs/j{n}:lib", "@lib//p0:all"]],
+        }
+        # Indented, as the rules write it.
+        (workspace.runfiles / f"j{n}.sources").write_text(json.dumps(manifest, indent=2) + "\n")
+        entry["sources"] = f"_main/j{n}.sources"
+    workspace.write_graph()
+    manifests = [str(workspace.runfiles / f"j{n}.sources") for n in range(jobs)]
+    ours, theirs, kept = [], [], 0
+    for number in range(bench.runs):
+        ours.append(workspace.databuild("status")[:2])
+        workspace.stop()
+        state = workspace.path / ".databuild"
+        kept = sum(file.stat().st_size for file in state.glob("bel.sqlite*"))
+        # Deleting would make what comes after slow; see bench.py.
+        state.rename(bench.scratch / "sources" / f"state-{number}")
+        theirs.append(run(["sha256sum", *manifests], cwd=bench.scratch)[:2])
+    size = sum(pathlib.Path(path).stat().st_size for path in manifests)
+    say(f"  source manifests: {size / 1e6:.0f} MB, of which the log keeps {kept / 1e6:.1f} MB")
+    what = "first registration of 200 jobs with 5,000 source files each, 95 % of them shared (server start included)"
+    bench.table.add(what, ours, theirs, "sha256sum of the source manifests", "none set")

@@ -12,6 +12,7 @@ use databuild_core::graph::parse_file;
 use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A graph file with the runfiles it speaks of.
 pub struct BuiltGraph {
@@ -163,7 +164,16 @@ fn send_sources(
 ) -> Result<BTreeMap<String, String>, CliError> {
     let mut upload = Upload::new(client);
     let mut sources = BTreeMap::new();
+    let begun = Instant::now();
+    let mut told = false;
     for job in &file.jobs {
+        if !told && begun.elapsed() > Duration::from_secs(1) {
+            told = true;
+            output::talk(&format!(
+                "sending the lists of sources of {}",
+                output::count(file.jobs.len() as u64, "job")
+            ));
+        }
         if let Ok(text) = String::from_utf8(read_runfile(built, &job.label, &job.sources)?) {
             sources.insert(job.label.clone(), upload.add(&text)?);
         }

@@ -3,6 +3,7 @@
 use super::args::Cli;
 use clap::builder::styling::Styles;
 use clap::builder::StyledStr;
+use clap::error::ErrorKind;
 use clap::CommandFactory as _;
 use std::fmt::Write as _;
 
@@ -20,8 +21,19 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Operate", &["pools", "gc", "serve", "stop", "shim", "completion", "help"]),
 ];
 
+/// Help that was asked for, with commands in groups if it is that of the program; anything else as it is. Only then, since the
+/// groups take a millisecond to make.
+pub fn in_groups(error: clap::Error) -> clap::Error {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            command().try_get_matches().err().unwrap_or(error)
+        }
+        _ => error,
+    }
+}
+
 /// The command line, with its commands in groups.
-pub fn command() -> clap::Command {
+fn command() -> clap::Command {
     let mut command = Cli::command();
     command.build();
     let name = |name: &str| name.len();

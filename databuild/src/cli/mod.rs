@@ -21,7 +21,7 @@ pub mod exit_code;
 
 use crate::errors::{exit_code_of, Kind};
 use args::{Cli, Command};
-use clap::FromArgMatches as _;
+use clap::Parser as _;
 use error::CliError;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -30,8 +30,7 @@ use std::process::ExitCode;
 #[must_use]
 pub fn main() -> ExitCode {
     crate::system::settle_signals();
-    let parsed = help::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let cli = match Cli::try_parse().map_err(help::in_groups) {
         Ok(cli) => cli,
         Err(error) => {
             use clap::error::ErrorKind;
