@@ -70,6 +70,7 @@ pub fn boot_id() -> io::Result<String> {
 /// Reads `/proc/PID/stat`; `None` when there is no such process.
 pub fn stat(pid: u32) -> io::Result<Option<ProcessStat>> {
     match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(bytes) if is_being_reaped(&bytes) => Ok(None),
         Ok(bytes) => parse_stat(&bytes)
             .map(Some)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not readable as a stat"))),
@@ -77,6 +78,14 @@ pub fn stat(pid: u32) -> io::Result<Option<ProcessStat>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH) => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// Whether a stat line is of a process whose parent just takes its status: it belongs to no group any more, and the kernel
+/// writes -1 for that.
+fn is_being_reaped(bytes: &[u8]) -> bool {
+    let after_name = bytes.iter().rposition(|&byte| byte == b')').map_or(0, |at| at + 1);
+    let mut fields = bytes[after_name..].split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    fields.nth(2) == Some(b"-1")
 }
 
 /// Parses a stat line. The name in parentheses may hold anything, even
@@ -145,6 +154,14 @@ mod tests {
             parse_stat(line),
             Some(ProcessStat { state: b'S', parent: 7, group: 42, threads: 1, start_time: 987_654 })
         );
+    }
+
+    #[test]
+    fn a_process_that_is_being_reaped_is_gone() {
+        let line = |group| format!("42 (a) b) X 0 {group} -1 0 -1 4 0 0 0 0 0 0 0 0 20 0 0 0 987654 0\n");
+        assert!(is_being_reaped(line("-1").as_bytes()));
+        assert!(!is_being_reaped(line("42").as_bytes()));
+        assert!(!is_being_reaped(b"") && !is_being_reaped(b"42 (x) S"));
     }
 
     #[test]
