@@ -130,12 +130,14 @@ impl JobLog {
             let gap = format!("\n[databuild: {left_out} bytes of output are left out here]\n");
             let gap = if left_out > 0 { gap.into_bytes() } else { Vec::new() };
             let (first, second) = bytes.as_slices();
-            for bytes in [&gap, first, second] {
-                if let Err(e) = self.append(spool, attempt, bytes) {
-                    self.size.dropped += bytes.len() as u64;
+            let mut left = bytes.len() as u64;
+            for (piece, output) in [(&gap[..], 0), (first, first.len()), (second, second.len())] {
+                if let Err(e) = self.append(spool, attempt, piece) {
+                    self.size.dropped += left;
                     self.mark(spool, attempt, &e);
                     break;
                 }
+                left -= output as u64;
             }
         }
         self.file = None;

@@ -67,7 +67,8 @@ impl Log {
             let range = match tokio::task::spawn_blocking(move || read_range(&path, from, limit)).await {
                 Ok(Ok(range)) => range,
                 Ok(Err(error)) if self.ended_well && error.kind() == ErrorKind::NotFound => Range::default(),
-                _ if live && Instant::now() < until => Range::default(),
+                // Not started yet, and whoever waits asks again.
+                _ if live && !wait.is_zero() => Range::default(),
                 _ => {
                     return Err(ApiError::new(
                         "log_not_found",

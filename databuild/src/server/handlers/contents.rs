@@ -48,7 +48,7 @@ pub(super) async fn all_there(
     app: &App,
     sources: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, ApiError> {
-    app.quick(move |_, reader| {
+    app.slow(move |_, reader| {
         let (mut seen, mut lacking) = (BTreeSet::new(), 0);
         for digest in sources.values().collect::<BTreeSet<_>>() {
             let Some(content) = reader.blob(digest)?.value else {
