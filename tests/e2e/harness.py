@@ -8,7 +8,6 @@ import hashlib
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import sqlite3
@@ -366,19 +365,6 @@ class World:
         """A second Bazel workspace, which does not build the programs: its output base is cheap to lose."""
         return self._prepare("prebuilt", self.prebuilt_programs())
 
-    def readme_workspace(self) -> Workspace:
-        """The workspace that README has for readers to paste, with prebuilt programs so that it is cheap to build."""
-        path = os.path.join(self.base, "readme")
-        shutil.rmtree(os.path.join(path, ".databuild"), ignore_errors=True)
-        shutil.rmtree(os.path.join(path, "out"), ignore_errors=True)
-        os.makedirs(path, exist_ok=True)
-        for name, content in readme_files().items():
-            write(os.path.join(path, name), content)
-        os.chmod(os.path.join(path, "find_largest.sh"), 0o755)
-        edit(os.path.join(path, "MODULE.bazel"), '"../databuild"', json.dumps(REPOSITORY))
-        use_prebuilt(path, self.prebuilt_programs())
-        return Workspace(path, os.path.join(path, "bazel-bin", "databuild_", "databuild"), self.enter)
-
     def copy(self, name: str) -> Workspace:
         """A fresh copy of the template."""
         path = os.path.join(self.folder, name)
@@ -396,7 +382,7 @@ class World:
         return os.path.join(folder, "databuild")
 
     def close(self) -> None:
-        for place in (self.bazel_workspace.path, os.path.join(self.base, "prebuilt"), os.path.join(self.base, "readme"), self.folder):
+        for place in (self.bazel_workspace.path, os.path.join(self.base, "prebuilt"), self.folder):
             kill_all(place)
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -424,12 +410,6 @@ def use_prebuilt(path: str, programs: str) -> None:
         + '\ndatabuild = use_extension("@databuild//rules:extensions.bzl", "databuild")\n'
         + f"databuild.prebuilt(path = {json.dumps(programs)}, platform = {json.dumps(platform)})\n",
     )
-
-
-def readme_files() -> dict:
-    """The files that README has for a reader's own workspace: content by name."""
-    section = read(os.path.join(REPOSITORY, "README.md")).split("## Use it in your own workspace")[1].split("\n## ")[0]
-    return dict(re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
 
 
 def whole_log(path: str) -> None:

@@ -21,7 +21,7 @@ from scenarios_judgements import Acceptance, Files, Judgements
 from scenarios_limits import Limits
 from scenarios_observers import Observers, ObserversOfPages
 from scenarios_outcomes import Outcomes
-from scenarios_pipeline import Pipeline, Prebuilt, Readme
+from scenarios_pipeline import Pipeline, Prebuilt
 from scenarios_plans import Blame, Plans
 from scenarios_renames import Renames
 from scenarios_retention import Retention
@@ -30,7 +30,7 @@ from scenarios_survival import Survival
 from scenarios_trials import Invoke, Repeats, Trials
 
 # Bazel's first: the others use what it built.
-CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Outcomes, Judgements, Files, Limits, Backfills, Observers, ObserversOfPages, Invoke, Repeats, Checks, Retention, Survival, Server, BadInput, Http, Prebuilt, Readme]
+CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Outcomes, Judgements, Files, Limits, Backfills, Observers, ObserversOfPages, Invoke, Repeats, Checks, Retention, Survival, Server, BadInput, Http, Prebuilt]
 
 
 class Lines(unittest.TestResult):

@@ -222,19 +222,3 @@ class Prebuilt(Scenario):
         self.assertEqual([pid for pid, _ in self.ws.pids("a")], [process])
         self.assertEqual(len(self.ws.pids("b")), 1)
         self.assertEqual(read(self.ws.at("out", "ticks", "a.txt")), "released\n")
-
-
-class Readme(Scenario):
-    """The workspace that README has for readers to paste."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.ws = cls.world.readme_workspace()
-
-    def test_own_workspace(self):
-        """the files of README make a workspace whose Python, shell and Rust jobs build"""
-        built = self.world.bazel_run("build", "largest", "total", workspace=self.ws).expect(0)
-        self.assertSays(built, "9 partitions built")
-        self.assertEqual(read(self.ws.at("out", "largest", "2024-01.csv")).splitlines()[0], "2024-01-19,97")
-        amounts = [day * 37 % 101 for day in range(1, 29)]
-        self.assertEqual(read(self.ws.at("out", "total", "2024-03.txt")), f"{sum(amounts)}\n")
