@@ -6,11 +6,12 @@ use super::error::CliError;
 use super::{graph, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{
-    connect_or_start, environment, find, Constraints, Deadline, Found, How, ServerInfo, StartOptions,
-    StateDir, Workspace,
+    connect_or_start, environment, find, Constraints, Found, How, ServerInfo, StartOptions, StateDir,
+    Workspace,
 };
 use crate::serve::{store_root, PROTOCOL};
 use crate::snapshot;
+use crate::system::Deadline;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;

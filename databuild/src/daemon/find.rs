@@ -1,10 +1,10 @@
 //! Is there a server for this state folder?
 
 use super::error::DaemonError;
-use super::identity::{DirId, Liveness, Machine, ProcessId};
+use super::identity::{DirId, Machine};
 use super::info::{ReadInfo, ServerInfo};
-use super::lock::{holder, Holder, LockFile};
 use super::state_dir::StateDir;
+use crate::system::{lock_holder, Liveness, LockFile, ProcessId};
 use std::fmt;
 
 /// What the look at `server.json` found.
@@ -96,11 +96,9 @@ pub fn find(
     if let Some(reason) = dead {
         // The same kernel, but in another container, or in another namespace of processes: those cannot be seen from here,
         // but their lock can. It is that server's, or, if the host has another name, anybody's there.
-        let holder = holder(&state.server_lock()).map_err(DaemonError::io("read", state.server_lock()))?;
-        let by_it = |holder: Holder| {
-            (holder.pid, holder.start_time, &holder.boot_id) == (info.pid, info.start_time, &info.boot_id)
-        };
-        let unseen = reason != NotRunning::Zombie && holder.is_some_and(by_it);
+        let holder =
+            lock_holder(&state.server_lock()).map_err(DaemonError::io("read", state.server_lock()))?;
+        let unseen = reason != NotRunning::Zombie && holder.is_some_and(|holder| holder == info.record());
         if unseen || (info.host != here.host && is_locked(state)?) {
             return Ok(Found::OtherHost(info));
         }
@@ -121,11 +119,10 @@ pub fn find(
 /// # Errors
 /// The lock or `/proc` cannot be read.
 pub fn owner(state: &StateDir) -> Result<Option<ProcessId>, DaemonError> {
-    let holder = holder(&state.server_lock()).map_err(DaemonError::io("read", state.server_lock()))?;
+    let holder = lock_holder(&state.server_lock()).map_err(DaemonError::io("read", state.server_lock()))?;
     let here = Machine::this().map_err(DaemonError::io("read", "/proc"))?;
-    let Some(holder) = holder.filter(|holder| holder.boot_id == here.boot_id) else { return Ok(None) };
-    let process = ProcessId { pid: holder.pid, start_time: holder.start_time };
-    let alive = process.liveness().map_err(DaemonError::io("read", format!("/proc/{}/stat", holder.pid)))?;
+    let Some(process) = holder.and_then(|holder| holder.in_boot(&here.boot_id)) else { return Ok(None) };
+    let alive = process.liveness().map_err(DaemonError::io("read", format!("/proc/{}/stat", process.pid)))?;
     Ok((alive == Liveness::Alive).then_some(process))
 }
 

@@ -3,12 +3,11 @@
 
 use super::error::DaemonError;
 use super::find::{origin, Origin};
-use super::identity::{DirId, Machine, ProcessId};
+use super::identity::{DirId, Machine};
 use super::info::{ReadInfo, ServerInfo, LONGEST};
-use super::lock::{holder, Holder, LockFile};
 use super::state_dir::{StateDir, SERVER_JSON};
 use super::token::Token;
-use super::Deadline;
+use crate::system::{lock_holder, Deadline, LockFile, ProcessId, ProcessRecord};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
@@ -111,12 +110,12 @@ impl ServerGuard {
         let lock = LockFile::acquire(&state.server_lock(), deadline)
             .map_err(DaemonError::io("lock", state.server_lock()))?
             .ok_or_else(|| DaemonError::LockHeld {
-                holder: holder(&state.server_lock()).ok().flatten().map(|holder| holder.pid),
+                holder: lock_holder(&state.server_lock()).ok().flatten().map(|holder| holder.pid),
                 lock: state.server_lock(),
             })?;
         // A server that hangs before it has published itself can be found by this.
-        let me_as_holder = Holder { pid: me.pid, start_time: me.start_time, boot_id: here.boot_id.clone() };
-        if let Err(error) = lock.sign(&me_as_holder) {
+        let holder = ProcessRecord { pid: me.pid, start_time: me.start_time, boot_id: here.boot_id.clone() };
+        if let Err(error) = lock.sign(&holder) {
             tracing::warn!(%error, "the lock does not say whose it is");
         }
         if let Err(error) = state.take_log(std::io::stderr()) {

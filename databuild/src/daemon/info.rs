@@ -1,9 +1,9 @@
 //! `server.json`: who the server is and how to reach it.
 
-use super::identity::{DirId, ProcessId};
-use super::state_dir::{write_atomically, StateDir};
+use super::identity::DirId;
+use super::state_dir::StateDir;
 use super::token::Token;
-use crate::system::read_left;
+use crate::system::{read_left, replace_file, ProcessId, ProcessRecord};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;
@@ -63,6 +63,12 @@ impl ServerInfo {
         ProcessId { pid: self.pid, start_time: self.start_time }
     }
 
+    /// The same with its boot.
+    #[must_use]
+    pub fn record(&self) -> ProcessRecord {
+        ProcessRecord { pid: self.pid, start_time: self.start_time, boot_id: self.boot_id.clone() }
+    }
+
     /// Reads the state folder's `server.json`; `None` if there is none. No
     /// claim that the server lives: see `find`.
     pub fn read(state: &StateDir) -> io::Result<Option<Self>> {
@@ -92,7 +98,7 @@ impl ServerInfo {
     pub fn write(&self, state: &StateDir) -> io::Result<()> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
-        write_atomically(&state.server_json(), &bytes)
+        replace_file(&state.server_json(), &bytes)
     }
 }
 

@@ -19,7 +19,6 @@
 
 mod connect;
 mod constraints;
-mod deadline;
 mod detach;
 pub mod environment;
 mod error;
@@ -29,7 +28,6 @@ mod guard;
 mod identity;
 mod idle;
 mod info;
-mod lock;
 mod runtime_dir;
 mod state_dir;
 mod token;
@@ -42,14 +40,13 @@ mod tests;
 
 pub use connect::{connect_or_start, Ask, How, StartOptions, Started};
 pub use constraints::{Constraints, RestartReason};
-pub use deadline::Deadline;
 pub use detach::ReadyPipe;
 pub use environment::READY_FD_ENV;
 pub use error::DaemonError;
 pub use filesystem::network_filesystem;
 pub use find::{find, owner, Found, NotRunning};
 pub use guard::{LostReason, Ownership, Publication, ServerGuard, PREDECESSOR_WAIT};
-pub use identity::{DirId, Liveness, Machine, ProcessId};
+pub use identity::{DirId, Machine};
 pub use idle::{IdleClock, IdleDecision, Work};
 pub use info::ServerInfo;
 pub use runtime_dir::{RuntimeDir, RuntimeDirError, MAX_SOCKET_PATH};

@@ -4,8 +4,9 @@
 //! job, which lacks `XDG_RUNTIME_DIR`, must find the sockets of processes whose
 //! server had it.
 
-use super::state_dir::{write_atomically, StateDir};
+use super::state_dir::StateDir;
 use super::token::hex;
+use crate::system::replace_file;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
@@ -90,7 +91,7 @@ impl RuntimeDir {
         let path = parent.join(id);
         private_folder(&path, user)?;
         // Without the note a later server may choose otherwise: worth an error.
-        write_atomically(&state.runtime_dir_record(), path.as_os_str().as_bytes())
+        replace_file(&state.runtime_dir_record(), path.as_os_str().as_bytes())
             .map_err(io_error(&state.runtime_dir_record()))?;
         Ok(RuntimeDir(path))
     }

@@ -5,7 +5,7 @@ use super::identity::DirId;
 use super::workspace::{Workspace, STATE_DIR_NAME};
 use crate::system::open_left;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -310,33 +310,10 @@ fn unwritable(path: &Path, action: &'static str) -> impl Fn(io::Error) -> StateD
     move |source| StateDirError::Unwritable { path: path.clone(), action, source }
 }
 
-/// Replaces `path` in one step by a file of mode 0600 with these bytes: a
-/// reader sees the old file or the new one, also after a power failure.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let tmp = path.with_file_name(name);
-    // Left by a process that had our id and died in between.
-    let _ = std::fs::remove_file(&tmp);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&tmp)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&tmp, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&tmp);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     fn workspace() -> (tempfile::TempDir, Workspace) {
         let dir = tempfile::tempdir().expect("temporary folder");
@@ -472,16 +449,5 @@ mod tests {
         let tail = state.log_tail(3);
         assert_eq!(tail.lines().count(), 3);
         assert!(tail.starts_with("line 4999\n?[31mred\n"), "{tail:?}");
-    }
-
-    #[test]
-    fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
-        let (_keep, workspace) = workspace();
-        let path = workspace.path().join("x.json");
-        write_atomically(&path, b"one").expect("write");
-        write_atomically(&path, b"two").expect("write");
-        assert_eq!(std::fs::read(&path).expect("read"), b"two");
-        assert_eq!(path.metadata().expect("metadata").mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(workspace.path()).expect("list").count(), 1);
     }
 }

@@ -3,10 +3,8 @@
 //! They may be secrets: they stand in one file of mode 0600 in the state folder and in jobs'
 //! environments, never in the event log, in arguments or in logs.
 
-use crate::system::{read_left, EnvValue};
+use crate::system::{read_left, replace_file, EnvValue};
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// No environment is longer.
@@ -32,17 +30,7 @@ impl Inherited {
         if values == self.values {
             return Ok(());
         }
-        let temporary = self.path.with_extension("new");
-        // Whatever is there, a pipe perhaps, is not waited for and not written to.
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec(&values)?)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, &self.path)?;
+        replace_file(&self.path, &serde_json::to_vec(&values)?)?;
         self.values = values;
         Ok(())
     }
@@ -74,7 +62,6 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("inherited.json");
             put(&path, what);
-            put(&path.with_extension("new"), what);
             let mut inherited = Inherited::load(&path);
             assert!(inherited.get("A").is_none(), "{what}");
             inherited.store(BTreeMap::from([("A".to_owned(), "2".into())])).unwrap();

@@ -335,7 +335,7 @@ impl Performer {
         if attempts.is_empty() {
             return Vec::new();
         }
-        let Ok(boot) = runner::identity::boot_id() else { return Vec::new() };
+        let Ok(boot) = crate::system::boot_id() else { return Vec::new() };
         let named = |attempt: &AttemptId| Some((*attempt, AttemptName::new(attempt.to_string()).ok()?));
         let (ids, names): (Vec<_>, Vec<_>) = attempts.iter().filter_map(named).unzip();
         let found = runner::inspect(&self.spool, &names, &boot);

@@ -15,12 +15,12 @@ use super::cgroup::{Cgroup, Cgroups};
 use super::children::wait_for;
 use super::course::{without_process, After, Check, Course, PartEnd};
 use super::explain::explain;
-use super::identity::{group_exists, to_pid};
 use super::job_log::{JobLog, Stream};
 use super::protocol::{AttemptName, CheckSpec, ExitRecord, Outcome, ResourceUse, StartSpec};
 use super::spawn::{ChildFds, Program, Spawner, Step};
 use super::spool::{c_string, make_job_dir, Part, Spool};
 use super::time::unix_ms;
+use crate::system::{group_exists, to_pid};
 
 /// How long killed members of a group may take to disappear before the end is
 /// reported without them.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::identity::{self, kill_if_same};
+use crate::system::ProcessId;
 
 /// Where the system mounts control groups.
 const ROOT: &str = "/sys/fs/cgroup";
@@ -323,12 +323,13 @@ fn kill(folder: &Path) {
     if at_once.exists() && fs::write(&at_once, "1").is_ok() {
         return;
     }
-    let started = |pid: u32| Some((pid, identity::stat(pid).ok()??.start_time));
-    let seen: Vec<(u32, u64)> = members(folder).into_iter().filter_map(started).collect();
+    let seen: Vec<ProcessId> =
+        members(folder).into_iter().filter_map(|pid| ProcessId::of(pid).ok().flatten()).collect();
     // A number that was given to somebody else between the two looks is not in the group now, or is its member.
     let still = members(folder);
-    for (pid, start_time) in seen.into_iter().filter(|(pid, _)| still.contains(pid)) {
-        kill_if_same(pid, start_time);
+    for process in seen.into_iter().filter(|process| still.contains(&process.pid)) {
+        // It may have ended meanwhile.
+        let _ = process.kill();
     }
 }
 

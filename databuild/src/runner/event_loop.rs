@@ -11,7 +11,6 @@ use rustix::fs::{Mode, OFlags};
 use super::cgroup::Cgroups;
 use super::connection::{parse, Connection};
 use super::error::RunnerError;
-use super::identity::ProcessIdentity;
 use super::protocol::{
     CancelParams, CapacityParams, Fault, ForgetParams, Head, Hello, HelloParams, StartParams, WithParams,
     PROTOCOL,
@@ -20,6 +19,7 @@ use super::signals::SignalPipe;
 use super::socket::Socket;
 use super::spool::{read_runner_record, RunnerRecord, Spool, SOCKET_IN_SPOOL};
 use super::supervisor::{Notice, Supervisor};
+use crate::system::ProcessRecord;
 use crate::system::{raise_open_files, say};
 
 /// What the first line of the runner's standard output begins with.
@@ -145,7 +145,7 @@ enum Source {
 
 struct EventLoop {
     args: RunnerArgs,
-    identity: ProcessIdentity,
+    identity: ProcessRecord,
     supervisor: Supervisor,
     /// What the spool says of this runner.
     record: RunnerRecord,
@@ -168,17 +168,15 @@ impl EventLoop {
         let spool = Spool::open(&args.spool)?;
         let socket = Socket::bind(&args.socket)?;
         let signals = SignalPipe::install().map_err(|e| RunnerError::system("handling signals", e))?;
-        let identity = ProcessIdentity::current()
-            .map_err(|e| RunnerError::system("reading the runner's identity", e))?;
+        let identity =
+            ProcessRecord::current().map_err(|e| RunnerError::system("reading the runner's identity", e))?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|e| RunnerError::system("becoming a subreaper", e))?;
         // The runner before may have been in another group than this one.
         let before = read_runner_record(spool.path()).ok().flatten().and_then(|record| record.cgroups);
         let cgroups = Cgroups::detect(spool.id());
         let record = RunnerRecord {
-            pid: identity.pid,
-            start_time: identity.start_time,
-            boot_id: identity.boot_id.clone(),
+            process: identity.clone(),
             socket: args.socket.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,

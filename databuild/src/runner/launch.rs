@@ -11,9 +11,9 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use super::error::RunnerError;
 use super::event_loop::{FAILED, IN_USE, READY};
-use super::identity::{self, ProcessIdentity};
 use super::socket::{check_path, connect};
 use super::spool::{make_private_dir, read_runner_record, try_lock, RunnerRecord};
+use crate::system::boot_id;
 
 /// Between two tries to reach a runner that is there but does not answer yet.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -107,13 +107,9 @@ fn log_of(options: &ConnectOptions) -> PathBuf {
 
 fn unreachable(options: &ConnectOptions, why: String) -> RunnerError {
     let record = read_runner_record(&options.spool).ok().flatten();
-    let lives = |record: &RunnerRecord| {
-        let RunnerRecord { pid, start_time, boot_id, .. } = record.clone();
-        let process = ProcessIdentity { pid, start_time, boot_id };
-        identity::boot_id().is_ok_and(|boot| process.is_alive(&boot))
-    };
+    let lives = |record: &RunnerRecord| boot_id().is_ok_and(|boot| record.process.is_alive(&boot));
     RunnerError::Unreachable {
-        pid: record.filter(lives).map(|record| record.pid),
+        pid: record.filter(lives).map(|record| record.process.pid),
         spool: options.spool.clone(),
         socket: options.socket.clone(),
         why,

@@ -38,7 +38,6 @@ mod course;
 mod error;
 mod event_loop;
 mod explain;
-pub mod identity;
 mod job_log;
 mod launch;
 mod orphans;

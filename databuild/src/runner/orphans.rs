@@ -13,8 +13,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::identity::{self, ProcessStat};
 use super::protocol::AttemptName;
+use crate::system::{stat, ProcessId, ProcessStat};
 
 /// The attempt a process works for, by its environment.
 pub(super) fn attempt_of(pid: u32, spool: &Path) -> Option<AttemptName> {
@@ -32,7 +32,7 @@ pub(super) fn processes() -> impl Iterator<Item = (u32, ProcessStat)> {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|pid| Some((pid, identity::stat(pid).ok()??)))
+        .filter_map(|pid| Some((pid, stat(pid).ok()??)))
 }
 
 /// The runner's children, from the kernel's list where it keeps one.
@@ -41,7 +41,7 @@ fn children(runner: u32) -> Vec<(u32, ProcessStat)> {
         Ok(list) => list
             .split_ascii_whitespace()
             .filter_map(|pid| pid.parse().ok())
-            .filter_map(|pid| Some((pid, identity::stat(pid).ok()??)))
+            .filter_map(|pid| Some((pid, stat(pid).ok()??)))
             .collect(),
         Err(_) => processes().filter(|(_, stat)| stat.parent == runner).collect(),
     }
@@ -59,7 +59,8 @@ pub(super) fn sweep(runner: u32, spool: &Path, groups: &HashSet<u32>, live: &Has
             None => live.values().all(|start_time| *start_time > stat.start_time),
         };
         if ended {
-            identity::kill_if_same(pid, stat.start_time);
+            // It may have ended meanwhile.
+            let _ = ProcessId { pid, start_time: stat.start_time }.kill();
         }
     }
 }

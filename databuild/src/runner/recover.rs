@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{kill_process_group, Signal};
 
 use super::error::RunnerError;
-use super::identity::{self, kill_if_same, to_pid, ProcessIdentity};
 use super::orphans::{attempt_of, processes};
 use super::protocol::{AttemptName, ExitRecord};
 use super::spool::{read_record, read_runner_record, AttemptFiles, PidRecord};
+use crate::system::{stat, to_pid, ProcessId};
 
 /// Longest that is waited for processes that were killed. A process lets go of its files and locks a while after it was
 /// killed: it first gives back its memory, and gets no sooner to a processor than others.
@@ -39,7 +39,7 @@ pub enum Found {
 }
 
 /// Classifies attempts that no runner reports (any more), and kills what is left of those that are lost: of all of them at
-/// once, since each may take a while to die. `boot_id` is the current boot, see [`identity::boot_id`].
+/// once, since each may take a while to die. `boot_id` is the current boot, see [`crate::system::boot_id`].
 pub fn inspect(spool: &Path, attempts: &[AttemptName], boot_id: &str) -> Vec<Result<Found, RunnerError>> {
     let found: Vec<_> = attempts.iter().map(|attempt| classify(spool, attempt, boot_id)).collect();
     let is_lost = |found: &Result<Found, RunnerError>| matches!(found, Ok(Found::Lost));
@@ -72,16 +72,16 @@ fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found,
     let Some(record) = newest else {
         return Ok(Found::NeverStarted);
     };
-    let process = ProcessIdentity { pid: record.pid, start_time: record.start_time, boot_id: record.boot_id };
-    if !process.is_alive(boot_id) {
+    if !record.process.is_alive(boot_id) {
         return Ok(Found::Lost);
     }
-    if is_owned(spool, process.pid, boot_id) {
-        return Ok(Found::Running { pid: process.pid });
+    let pid = record.process.pid;
+    if is_owned(spool, pid, boot_id) {
+        return Ok(Found::Running { pid });
     }
     // The leader is who the record says, so its group is the record's too. But the record may be a copy:
     // in a copied workspace it names a process of the original, which lives on with its own runner.
-    let ours = attempt_of(process.pid, spool).as_ref() == Some(attempt);
+    let ours = attempt_of(pid, spool).as_ref() == Some(attempt);
     if let Some(group) = to_pid(record.pgid).filter(|_| ours) {
         // ESRCH: it ended by itself just now.
         let _ = kill_process_group(group, Signal::KILL);
@@ -94,8 +94,8 @@ fn is_owned(spool: &Path, pid: u32, boot_id: &str) -> bool {
     let Ok(Some(runner)) = read_runner_record(spool) else {
         return false;
     };
-    let runner = ProcessIdentity { pid: runner.pid, start_time: runner.start_time, boot_id: runner.boot_id };
-    runner.is_alive(boot_id) && matches!(identity::stat(pid), Ok(Some(stat)) if stat.parent == runner.pid)
+    let runner = runner.process;
+    runner.is_alive(boot_id) && matches!(stat(pid), Ok(Some(stat)) if stat.parent == runner.pid)
 }
 
 /// Kills every process that carries one of these attempts in its environment, and waits until all of them are gone.
@@ -112,7 +112,8 @@ fn kill_leftovers(spool: &Path, attempts: &[AttemptName]) {
         let mut going = false;
         for (pid, stat) in processes().filter(|(_, stat)| stat.is_alive()) {
             if attempt_of(pid, spool).is_some_and(|of| attempts.contains(&of)) {
-                kill_if_same(pid, stat.start_time);
+                // It may have ended meanwhile.
+                let _ = ProcessId { pid, start_time: stat.start_time }.kill();
                 going = true;
             } else if groups.contains(&stat.group) && is_dying(pid) {
                 going = true;
@@ -133,6 +134,7 @@ fn is_dying(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::{boot_id, ProcessRecord};
     use std::io::BufRead as _;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
@@ -163,7 +165,7 @@ mod tests {
         folder(spool.path(), "b", "{\"pid\":1", "");
         let gone = r#"{"pid":1,"start_time":0,"pgid":1,"boot_id":"x"}"#;
         folder(spool.path(), "c", gone, "{\"code\"");
-        let boot = identity::boot_id().unwrap();
+        let boot = boot_id().unwrap();
         let names = ["a", "b", "c"].map(name);
         let found: Vec<_> =
             inspect(spool.path(), &names, &boot).into_iter().map(|found| found.unwrap()).collect();
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn an_attempt_is_lost_when_all_of_it_is_gone_and_holds_nothing_any_more() {
         let spool = tempfile::tempdir().unwrap();
-        let boot = identity::boot_id().unwrap();
+        let boot = boot_id().unwrap();
         let lock = spool.path().join("lock");
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "runner::recover::tests::dies_slowly", "--nocapture"])
@@ -198,8 +200,9 @@ mod tests {
             .unwrap();
         let out = std::io::BufReader::new(child.stdout.take().unwrap());
         assert!(out.lines().any(|line| line.unwrap().ends_with("ready")));
-        let start_time = identity::stat(child.id()).unwrap().unwrap().start_time;
-        let record = PidRecord { pid: child.id(), start_time, pgid: child.id(), boot_id: boot.clone() };
+        let start_time = stat(child.id()).unwrap().unwrap().start_time;
+        let process = ProcessRecord { pid: child.id(), start_time, boot_id: boot.clone() };
+        let record = PidRecord { process, pgid: child.id() };
         folder(spool.path(), "r1-1", &serde_json::to_string(&record).unwrap(), "");
         // As the kernel does when its runner dies.
         child.kill().unwrap();
@@ -212,11 +215,11 @@ mod tests {
     #[test]
     fn a_process_that_took_over_the_number_is_spared() {
         let spool = tempfile::tempdir().unwrap();
-        let boot = identity::boot_id().unwrap();
+        let boot = boot_id().unwrap();
         let mut stranger =
             Command::new("/bin/cat").stdin(std::process::Stdio::piped()).process_group(0).spawn().unwrap();
         let pid = stranger.id();
-        let start_time = identity::stat(pid).unwrap().unwrap().start_time;
+        let start_time = stat(pid).unwrap().unwrap().start_time;
         let record = |start_time: u64, boot: &str| {
             format!(r#"{{"pid":{pid},"start_time":{start_time},"pgid":{pid},"boot_id":"{boot}"}}"#)
         };
@@ -226,7 +229,7 @@ mod tests {
             let found = inspect_one(spool.path(), attempt, &boot).unwrap();
             assert_eq!(found, Found::Lost);
         }
-        assert!(identity::stat(pid).unwrap().unwrap().is_alive());
+        assert!(stat(pid).unwrap().unwrap().is_alive());
         stranger.kill().unwrap();
         stranger.wait().unwrap();
     }
@@ -240,8 +243,8 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = child.id();
-        let start_time = identity::stat(pid).unwrap().unwrap().start_time;
-        let boot = identity::boot_id().unwrap();
+        let start_time = stat(pid).unwrap().unwrap().start_time;
+        let boot = boot_id().unwrap();
         let record = format!(r#"{{"pid":{pid},"start_time":{start_time},"pgid":{pid},"boot_id":"{boot}"}}"#);
         folder(spool, "r1-1", &record, "");
         child
@@ -251,7 +254,7 @@ mod tests {
     fn what_is_left_of_an_attempt_is_killed() {
         let spool = tempfile::tempdir().unwrap();
         let mut child = attempts_process(spool.path(), spool.path());
-        let found = inspect_one(spool.path(), "r1-1", &identity::boot_id().unwrap()).unwrap();
+        let found = inspect_one(spool.path(), "r1-1", &boot_id().unwrap()).unwrap();
         assert_eq!(found, Found::Lost);
         let status = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
@@ -261,9 +264,9 @@ mod tests {
     fn a_copied_spool_does_not_kill_the_originals_jobs() {
         let (original, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut child = attempts_process(copy.path(), original.path());
-        let found = inspect_one(copy.path(), "r1-1", &identity::boot_id().unwrap()).unwrap();
+        let found = inspect_one(copy.path(), "r1-1", &boot_id().unwrap()).unwrap();
         assert_eq!(found, Found::Lost);
-        assert!(identity::stat(child.id()).unwrap().unwrap().is_alive());
+        assert!(stat(child.id()).unwrap().unwrap().is_alive());
         child.kill().unwrap();
         child.wait().unwrap();
     }

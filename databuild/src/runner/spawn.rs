@@ -16,7 +16,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
-use super::identity::parse_stat;
+use crate::system::parse_stat;
 use crate::system::restore_open_files;
 
 /// Bytes of stack for the steps before exec; they use about 2 KiB.

@@ -23,18 +23,16 @@ use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{
-    mkdirat, openat, renameat_with, unlinkat, AtFlags, FlockOperation, Mode, OFlags, RenameFlags,
-};
+use rustix::fs::{mkdirat, openat, renameat_with, unlinkat, AtFlags, Mode, OFlags, RenameFlags};
 use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
 use super::protocol::{AttemptName, ExitRecord};
-use crate::system::read_left;
+use crate::system::{read_left, Deadline, LockFile, ProcessRecord};
 
 pub(super) const LOCK: &str = "runner.lock";
 const RECORD: &str = "runner.json";
@@ -141,18 +139,16 @@ impl AttemptFiles {
 /// The content of `pid.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PidRecord {
-    pub(super) pid: u32,
-    pub(super) start_time: u64,
+    #[serde(flatten)]
+    pub(super) process: ProcessRecord,
     pub(super) pgid: u32,
-    pub(super) boot_id: String,
 }
 
 /// The content of `runner.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RunnerRecord {
-    pub(super) pid: u32,
-    pub(super) start_time: u64,
-    pub(super) boot_id: String,
+    #[serde(flatten)]
+    pub(super) process: ProcessRecord,
     pub(super) socket: PathBuf,
     pub(super) version: String,
     pub(super) protocol: u32,
@@ -172,39 +168,16 @@ pub(super) fn read_runner_record(spool: &Path) -> io::Result<Option<RunnerRecord
 }
 
 /// Takes the spool's lock without waiting; `None` when a runner holds it.
-/// The lock is released when the file is closed.
-pub(super) fn try_lock(spool: &Path) -> Result<Option<File>, RunnerError> {
+pub(super) fn try_lock(spool: &Path) -> Result<Option<LockFile>, RunnerError> {
     let path = spool.join(LOCK);
-    let failed = |e| RunnerError::io("opening the runner's lock", &path, e);
-    // Whoever put a pipe there must not stop the server that looks.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(&path)
-        .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(failed(io::Error::other("it is not a regular file; remove it")));
-    }
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(e) => Err(RunnerError::io("locking", &path, e)),
-    }
+    LockFile::try_acquire(&path).map_err(|e| RunnerError::io("locking", &path, e))
 }
 
 /// [`try_lock`], outlasting those who only look whether the lock is free.
-fn lock_soon(spool: &Path) -> Result<Option<File>, RunnerError> {
-    for _ in 0..20 {
-        if let Some(lock) = try_lock(spool)? {
-            return Ok(Some(lock));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(None)
+fn lock_soon(spool: &Path) -> Result<Option<LockFile>, RunnerError> {
+    let path = spool.join(LOCK);
+    let soon = Deadline::after(Duration::from_millis(100));
+    LockFile::acquire(&path, &soon).map_err(|e| RunnerError::io("locking", &path, e))
 }
 
 /// Makes the spool folder, private to this user.
@@ -221,8 +194,8 @@ pub(super) fn make_private_dir(path: &Path) -> Result<(), RunnerError> {
 pub(super) struct Spool {
     path: PathBuf,
     dir: OwnedFd,
-    lock: File,
-    lock_inode: (u64, u64),
+    lock: LockFile,
+    id: (u64, u64),
     spares: Spares,
 }
 
@@ -253,7 +226,7 @@ impl Spool {
         }
         make_private_dir(path)?;
         let lock = lock_soon(path)?.ok_or_else(|| RunnerError::SpoolInUse(path.to_owned()))?;
-        let meta = lock.metadata().map_err(|e| RunnerError::io("reading the runner's lock", path, e))?;
+        let id = lock.id().map_err(|e| RunnerError::io("reading the runner's lock", path, e))?;
         let dir = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| RunnerError::io("opening the spool", path, e))?;
         let entries = fs::read_dir(path).map_err(|e| RunnerError::io("listing", path, e))?;
@@ -262,7 +235,7 @@ impl Spool {
         let free: Vec<String> = names.filter(|name| name.starts_with(".spare-")).take(MOST_SPARES).collect();
         let number = |name: &String| name.strip_prefix(".spare-")?.parse::<usize>().ok();
         let spares = Spares { made: free.iter().filter_map(number).max().map_or(0, |last| last + 1), free };
-        Ok(Self { path: path.to_owned(), dir, lock, lock_inode: (meta.dev(), meta.ino()), spares })
+        Ok(Self { path: path.to_owned(), dir, lock, id, spares })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -271,16 +244,13 @@ impl Spool {
 
     /// Device and inode of its lock, by which it can be told from all others, wherever it is moved.
     pub(super) fn id(&self) -> (u64, u64) {
-        self.lock_inode
+        self.id
     }
 
     /// Whether the spool's path still leads to the folder this runner owns.
     pub(super) fn is_still_ours(&self) -> bool {
-        match fs::metadata(self.path.join(LOCK)) {
-            Ok(meta) => (meta.dev(), meta.ino()) == self.lock_inode,
-            // A disk that fails says nothing of the folder.
-            Err(e) => !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-        }
+        // A disk that fails says nothing of the folder.
+        self.lock.is_at(&self.path.join(LOCK)).unwrap_or(true)
     }
 
     /// Says who the runner is.

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use super::attempt::{start, Job, Next, Prepared, Started};
 use super::cgroup::{remove_groups, Cgroups};
 use super::children::{has_children, next_ended_child, wait_for};
-use super::identity::ProcessIdentity;
 use super::orphans;
 use super::protocol::{
     AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, MemoryLimits, Outcome, RefusedParams,
@@ -19,6 +18,7 @@ use super::protocol::{
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
 use crate::system::say;
+use crate::system::ProcessRecord;
 
 /// Between two tries to start an executable that is open for writing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -89,7 +89,7 @@ impl Supervisor {
         cgroups: Result<Cgroups, String>,
         base_before: Option<PathBuf>,
         null: OwnedFd,
-        identity: &ProcessIdentity,
+        identity: &ProcessRecord,
         capacity: usize,
     ) -> Self {
         let base = cgroups.as_ref().ok().map(|cgroups| cgroups.base().to_owned());

@@ -3,15 +3,15 @@
 use super::http;
 use super::options::{job_environment, store_root, ServeOptions};
 use crate::daemon::{
-    network_filesystem, DaemonError, Deadline, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe,
-    RuntimeDir, RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
+    network_filesystem, DaemonError, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
+    RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
 };
 use crate::engine::{ConnectRunner, Engine, EngineConfig, EngineError, Handle};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, write_roots, App, Guard, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
-use crate::system::{raise_open_files, restore_open_files};
+use crate::system::{raise_open_files, restore_open_files, Deadline};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;

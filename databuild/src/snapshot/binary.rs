@@ -16,6 +16,7 @@ use super::error::{Context as _, SnapshotError};
 use super::lock::{unique, WorkDir};
 use super::materialize::{install, open_regular, touch};
 use super::store::Store;
+use crate::system::sync;
 
 /// A file changed so recently might change again within its time stamp's resolution, so what was
 /// hashed is not remembered yet (git's "racily clean" entries).
@@ -90,7 +91,7 @@ impl Store {
                 file: path.to_owned(),
             });
         }
-        File::open(&tmp).and_then(|copy| copy.sync_all()).context("flush", &tmp)?;
+        sync(&tmp).context("flush", &tmp)?;
         let parent = place.parent().unwrap_or(place);
         fs::create_dir_all(parent).context("create", parent)?;
         let size = file.metadata().context("read", path)?.len();

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use super::digest::{CodeDigest, FileDigest};
 use super::error::{Context as _, SnapshotError};
-use super::lock::{unique, Lock};
+use super::lock::{exclusive, unique};
 use super::store::Store;
 
 /// What a collection did, or with `dry_run` would do.
@@ -56,7 +56,7 @@ impl Store {
         min_age: Duration,
         dry_run: bool,
     ) -> Result<GcReport, SnapshotError> {
-        let _lock = Lock::exclusive(self.root())?;
+        let _lock = exclusive(self.root())?;
         let (roots, orphaned) = self.all_roots()?;
         let now = SystemTime::now();
         let young = |meta: &Metadata| {

@@ -1,46 +1,21 @@
 //! The store's lock and its folder for work in progress.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-
 use super::error::{Context as _, SnapshotError};
+use crate::system::{write_new, LockFile};
 
-/// Held as long as it lives; the kernel drops it when its process dies.
-#[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "closing the file is what unlocks")] File);
+/// Waits until no collector works. Any number of writers may hold the lock.
+pub(super) fn shared(root: &Path) -> Result<LockFile, SnapshotError> {
+    let path = root.join("lock");
+    LockFile::shared(&path).context("lock", &path)
+}
 
-impl Lock {
-    /// Waits until no collector works. Any number of writers may hold it.
-    pub(super) fn shared(root: &Path) -> Result<Self, SnapshotError> {
-        Self::take(root, FlockOperation::LockShared)
-    }
-
-    /// Waits until no writer and no other collector works.
-    pub(super) fn exclusive(root: &Path) -> Result<Self, SnapshotError> {
-        Self::take(root, FlockOperation::LockExclusive)
-    }
-
-    fn take(root: &Path, operation: FlockOperation) -> Result<Self, SnapshotError> {
-        let path = root.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .context("open the code store's lock", &path)?;
-        loop {
-            match rustix::fs::flock(&file, operation) {
-                Ok(()) => return Ok(Self(file)),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(SnapshotError::io("lock", &path, error)),
-            }
-        }
-    }
+/// Waits until no writer and no other collector works.
+pub(super) fn exclusive(root: &Path) -> Result<LockFile, SnapshotError> {
+    let path = root.join("lock");
+    LockFile::exclusive(&path).context("lock", &path)
 }
 
 /// A folder of our own in `tmp/`, removed with all it holds.
@@ -81,11 +56,6 @@ pub(super) fn unique() -> String {
 /// Writes a file so that it is seen whole or not at all, also after a power loss.
 pub(super) fn write_atomically(work: &WorkDir, path: &Path, bytes: &[u8]) -> Result<(), SnapshotError> {
     let tmp = work.path().join(unique());
-    let write = || -> io::Result<()> {
-        let mut file = File::create_new(&tmp)?;
-        io::Write::write_all(&mut file, bytes)?;
-        file.sync_all()
-    };
-    write().context("write", &tmp)?;
+    write_new(&tmp, bytes).context("write", &tmp)?;
     fs::rename(&tmp, path).context("write", path)
 }

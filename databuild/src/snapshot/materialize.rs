@@ -17,6 +17,7 @@ use super::error::{Context as _, SnapshotError};
 use super::lock::{unique, WorkDir};
 use super::manifest::{CodeManifest, Entry};
 use super::store::{SnapshotRef, Store};
+use crate::system::sync;
 
 /// Up to this many new files, each is flushed by itself; more are flushed by one `syncfs`, which is
 /// some 6 times cheaper for 100 small files but also waits for everybody else's unwritten data.
@@ -97,7 +98,7 @@ impl Store {
             let tmp = work.path().join(item.digest.to_string());
             fetch_one(item, &tmp)?;
             if wanted.len() <= FLUSH_EACH {
-                File::open(&tmp).and_then(|file| file.sync_all()).context("flush", &tmp)?;
+                sync(&tmp).context("flush", &tmp)?;
             }
             Ok(())
         })?;
@@ -207,7 +208,7 @@ impl Store {
             Ok(()) => {
                 // The server will durably record that this code exists.
                 let parent = self.root().join("snap");
-                File::open(&parent).and_then(|dir| dir.sync_all()).context("flush", &parent)
+                sync(&parent).context("flush", &parent)
             }
             Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOTEMPTY | Errno::EXIST)) => {
                 Ok(())
@@ -285,7 +286,7 @@ fn copy_within(cas: &Path, to: &Path, digest: &FileDigest) -> Result<(), Snapsho
         fs::remove_file(cas).context("remove the damaged file", cas)?;
         return Err(SnapshotError::Damaged { path: cas.to_owned() });
     }
-    File::open(to).and_then(|file| file.sync_all()).context("flush", to)
+    sync(to).context("flush", to)
 }
 
 /// Runs `work` on every item on several threads; the error returned is that of the first item in

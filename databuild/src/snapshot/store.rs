@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::digest::{CodeDigest, FileDigest};
 use super::error::{Context as _, SnapshotError};
-use super::lock::Lock;
+use super::lock;
+use crate::system::LockFile;
 
 /// The system call that makes a hard link; replaceable to meet the limits of other file systems.
 pub(super) type Linker = fn(&Path, &Path) -> io::Result<()>;
@@ -109,7 +110,7 @@ impl Store {
         self.root.join("cas").join(&hex[..2]).join(hex)
     }
 
-    pub(super) fn shared_lock(&self) -> Result<Lock, SnapshotError> {
-        Lock::shared(&self.root)
+    pub(super) fn shared_lock(&self) -> Result<LockFile, SnapshotError> {
+        lock::shared(&self.root)
     }
 }

@@ -1,16 +1,28 @@
-//! What long-lived processes of DataBuild need of the system so that nothing stops them: reading what others left, talking
-//! where a disk may be full, having enough descriptors, usual signals, and a clock.
+//! What DataBuild's processes need of the operating system, each thing once: telling processes and boots apart, locks,
+//! bringing files to disk, reading what others left, talking where a disk may be full, having enough descriptors, usual
+//! signals, deadlines and a clock.
 
 mod clock;
+mod deadline;
 mod env_value;
+mod flush;
 mod left;
+mod lock;
 mod open_files;
+mod process;
 mod signals;
 mod talk;
 
 pub use clock::now;
+pub use deadline::Deadline;
 pub use env_value::EnvValue;
+pub use flush::{replace_file, sync, write_new};
 pub use left::{create_left, open_left, read_left};
+pub use lock::{lock_holder, LockFile};
 pub use open_files::{raise_open_files, restore_open_files};
+pub use process::{
+    boot_id, group_exists, parse_stat, stat, to_pid, wait_readable, Liveness, ProcessId, ProcessRecord,
+    ProcessStat,
+};
 pub use signals::{restore_signals, settle_signals};
 pub use talk::{say, Stderr};

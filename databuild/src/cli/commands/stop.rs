@@ -6,7 +6,8 @@ use super::super::connect;
 use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::ShutdownRequest;
-use crate::daemon::{find, owner, DaemonError, Deadline, Found, StateDir};
+use crate::daemon::{find, owner, DaemonError, Found, StateDir};
+use crate::system::Deadline;
 use std::time::Duration;
 
 /// How long the server may take to go.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{pidfd_open, PidfdFlags};
 
-use super::super::identity::{kill_if_same, to_pid};
 use super::super::*;
+use crate::system::{to_pid, ProcessId};
 
 /// A loaded machine may be slow; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -123,7 +123,7 @@ impl Place {
 
     pub(super) fn kill_runner(&mut self) {
         let (pid, start_time) = self.runner.take().unwrap();
-        assert!(kill_if_same(pid, start_time));
+        assert!(ProcessId { pid, start_time }.kill().unwrap());
         wait_dead(pid);
     }
 
@@ -185,7 +185,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some((pid, start_time)) = self.runner {
-            kill_if_same(pid, start_time);
+            let _ = ProcessId { pid, start_time }.kill();
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::super::identity::stat;
 use super::super::spool::{read_record, PidRecord};
 use super::super::{AttemptState, ExitRecord, Outcome};
 use super::harness::{meet, read, release, wait_dead, Place};
+use crate::system::stat;
 
 #[test]
 fn exit_code_records_and_modes() {
@@ -27,8 +27,8 @@ fn exit_code_records_and_modes() {
     let kept: ExitRecord = read_record(&files.exit()).unwrap().unwrap();
     assert_eq!(kept, exit);
     let pid: PidRecord = read_record(&files.pid()).unwrap().unwrap();
-    assert_eq!(pid.pgid, pid.pid);
-    assert_eq!(pid.boot_id, server.client.hello().boot_id);
+    assert_eq!(pid.pgid, pid.process.pid);
+    assert_eq!(pid.process.boot_id, server.client.hello().boot_id);
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(files.dir().to_owned()), 0o700);
     assert_eq!(mode(files.stdout()), 0o600);
@@ -61,7 +61,7 @@ fn the_record_is_there_before_the_job() {
     let out = place.stdout("r1-1");
     let (record, pid) = out.trim_end().rsplit_once('\n').unwrap();
     let record: PidRecord = serde_json::from_str(record).unwrap();
-    assert_eq!(record.pid.to_string(), pid);
+    assert_eq!(record.process.pid.to_string(), pid);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn stray_grandchildren_die_with_their_leader() {
     for file in ["stray", "deaf"] {
         let pid: u32 = read(&place.path(file)).trim().parse().unwrap();
         // Dead before the end was reported, not some time after it.
-        assert_eq!(super::super::identity::stat(pid).unwrap(), None);
+        assert_eq!(crate::system::stat(pid).unwrap(), None);
     }
 }
 

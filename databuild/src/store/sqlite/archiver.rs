@@ -12,10 +12,11 @@ use super::read::records;
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTIONS, PROJECTIONS_VERSION};
 use super::sums::COPY_CHAIN;
 use super::survey::Survey;
+use crate::system::sync;
 use databuild_core::ids::{GraphId, RunId, Seq};
 use rusqlite::{params, Connection, OpenFlags};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -93,12 +94,12 @@ impl Archiver {
             _ => {}
         }
         self.fill(&fresh, archived, cut)?;
-        File::open(&fresh).and_then(|file| file.sync_all()).map_err(failed)?;
+        sync(&fresh).map_err(failed)?;
         read_back(&fresh, archived, cut.until)?;
         fs::rename(&fresh, &file.path)
-            .and_then(|()| File::open(folder)?.sync_all())
+            .and_then(|()| sync(folder))
             // The folder may be new too.
-            .and_then(|()| folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()))
+            .and_then(|()| folder.parent().map_or(Ok(()), sync))
             .map_err(failed)?;
         let bytes = fs::metadata(&file.path).map_err(failed)?.len();
         Ok((file.path, bytes))

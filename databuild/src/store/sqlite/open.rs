@@ -12,6 +12,7 @@ use super::failure::failure;
 use super::read::{last_seq, records};
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
 use super::sums::BEGIN_CHAIN;
+use crate::system::sync;
 use databuild_core::ids::Seq;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{self, File};
@@ -146,10 +147,9 @@ fn create(path: &Path, log: &str) -> Result<(), StoreError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    File::open(&fresh)
-        .and_then(|file| file.sync_all())
+    sync(&fresh)
         .and_then(|()| fs::rename(&fresh, path))
-        .and_then(|()| File::open(folder)?.sync_all())
+        .and_then(|()| sync(folder))
         .map_err(|e| unwritable(log, &e))
 }
 

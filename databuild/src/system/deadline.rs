@@ -33,7 +33,7 @@ impl Deadline {
 
     /// Pauses between two looks at something that cannot be waited for, never
     /// beyond the deadline.
-    pub(super) fn pause(&self, at_most: Duration) {
+    pub fn pause(&self, at_most: Duration) {
         std::thread::sleep(at_most.min(self.remaining()));
     }
 }
