@@ -18,6 +18,7 @@ pub mod cli;
 pub mod daemon;
 pub mod engine;
 pub mod errors;
+pub mod executor;
 pub mod observe;
 pub mod publish;
 pub mod runner;

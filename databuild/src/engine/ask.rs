@@ -6,7 +6,7 @@ use super::moved::{report, Moved};
 use super::observers::Observers;
 use super::request::{parse_request, InputFile};
 use super::shared::Shared;
-use crate::runner::{AttemptFiles, AttemptName};
+use crate::executor::{AttemptName, Executor, Kept, Text};
 use databuild_core::decide::{AttemptReport, Input, Sighting};
 use databuild_core::digest::hash64;
 use databuild_core::event::AttemptOutcome;
@@ -14,7 +14,6 @@ use databuild_core::graph::DatasetIx;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::State;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::Arc;
 
@@ -22,7 +21,7 @@ use std::sync::Arc;
 pub(super) struct Asker<'a> {
     pub(super) shared: &'a Shared,
     pub(super) observers: &'a Observers,
-    pub(super) spool: &'a Path,
+    pub(super) executor: &'a Arc<dyn Executor>,
 }
 
 /// Asks what the inputs are now that others have to be asked about, and passes the attempt on to be examined.
@@ -43,7 +42,7 @@ fn asked(asker: &Asker, ended: &EndedAttempt, to_loop: &Sender<Message>) -> Opti
     let state: Arc<State> = Arc::clone(&asker.shared.snapshot.load_full().state);
     let name = AttemptName::new(ended.attempt.to_string()).ok()?;
     // What cannot be read back the examiner tells.
-    let request = std::fs::read(AttemptFiles::new(asker.spool, &name).request()).ok()?;
+    let request = Kept::of(asker.executor, name).request(Text::Request).ok()??;
     let request = parse_request(&request).ok()?;
     let graph = &state.runs.get(&ended.attempt.run)?.graph;
     let mut files: BTreeMap<(DatasetIx, PartitionKey), &InputFile> = BTreeMap::new();

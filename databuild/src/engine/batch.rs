@@ -9,7 +9,7 @@
 
 use super::collect::{collect_one, read_report, Brought, Outputs, ReportFault};
 use super::request::{OutputFile, Request};
-use crate::runner::AttemptFiles;
+use crate::executor::Kept;
 use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptReport, Success};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
@@ -28,13 +28,13 @@ struct Failed {
 /// The outputs of a batch, or why not all of them are there. `checks` are held against them; `cause` tells why the
 /// process did not succeed.
 pub(super) fn collect(
-    files: &AttemptFiles,
+    kept: &Kept,
     request: &Request,
     checks: &mut Inspection,
     cause: Option<AttemptReport>,
     stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    let report = match (read_report(files, request), &cause) {
+    let report = match (read_report(kept, request), &cause) {
         (Ok(report), _) => report,
         (Err(fault @ ReportFault::Unreadable(_)), Some(cause)) => {
             let message = format!("{}; {fault}", cause.message);
@@ -148,7 +148,8 @@ fn verdict(
 mod tests {
     use super::super::request::parse_request;
     use super::*;
-    use crate::runner::AttemptName;
+    use crate::executor::fake::Fake;
+    use crate::executor::{AttemptName, Text};
     use std::path::Path;
 
     /// An attempt at three days, each with a file `a` and data `b`.
@@ -176,14 +177,13 @@ mod tests {
     /// What a job brought that wrote the files of `written` days and this report, and ended with `cause`.
     fn brought(written: &[u8], report: &str, cause: Option<AttemptReport>) -> Brought {
         let folder = tempfile::tempdir().unwrap();
-        let files = AttemptFiles::new(folder.path(), &AttemptName::new("r1-1").unwrap());
-        std::fs::create_dir(files.dir()).unwrap();
-        std::fs::write(files.report(), report).unwrap();
+        let (fake, name) = (Fake::default(), AttemptName::new("r1-1").unwrap());
+        fake.leave(&name, Text::Report, report);
         for day in written {
             std::fs::write(folder.path().join(format!("a{day}")), "x").unwrap();
         }
         match collect(
-            &files,
+            &Kept::of(&fake.shared(), name),
             &request(folder.path()),
             &mut Inspection::default(),
             cause,

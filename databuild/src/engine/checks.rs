@@ -1,25 +1,23 @@
 //! Checks of what an attempt made: what they are asked, and what they found.
 //!
-//! They run under the runner, right after the job and in its folder ([`crate::runner`]). What follows from their
+//! The executor runs them, right after the job and in its place ([`crate::executor`]). What follows from their
 //! ends is decided in [`databuild_core::data_check`]; this reads and writes their files. All that the examiner needs
 //! is in those, so a server that comes back judges what ran without it.
 
 use super::request::{OutputFile, Request};
 use super::wording::{out_of_memory, signal_name};
-use crate::runner::{AttemptFiles, CheckExit, ExitRecord, Outcome, MAX_REQUESTS};
-use crate::system::{open_left, read_left};
+use crate::executor::{CheckExit, ExitRecord, Kept, LogFrom, Outcome, Text};
 use databuild_core::data_check::{self, findings, Inspection};
 use databuild_core::event::CheckFindings;
 use databuild_core::graph::Check;
 use databuild_core::report::MAX_BYTES;
 use serde::{Deserialize, Serialize};
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Version of the request format, told to checks.
 const FORMAT: u32 = 1;
 /// Bytes at the end of a check's stderr among which its last line is looked for.
-const TAIL: u64 = 4096;
+pub(super) const TAIL: u64 = 4096;
 
 /// What a check is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,23 +78,26 @@ impl CheckRequest {
 ///
 /// # Errors
 /// What one of them was asked cannot be read back.
-pub(super) fn inspection(files: &AttemptFiles, exit: &ExitRecord) -> Result<Inspection, String> {
+pub(super) fn inspection(kept: &Kept, exit: &ExitRecord) -> Result<Inspection, String> {
     let all = exit.checks.iter().enumerate().map(|(at, check)| {
         let unreadable =
             |error: String| format!("the request of check {} cannot be read back: {error}", check.name);
-        let text = read_left(&files.check_request(at), MAX_REQUESTS as u64)
+        let text = kept
+            .request(Text::CheckRequest(at))
             .and_then(|text| text.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
             .map_err(|error| unreadable(error.to_string()))?;
         let request: CheckRequest =
             serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
         let partitions: Vec<&str> = request.outputs.iter().map(|output| output.partition.as_str()).collect();
-        let (report, ended) = match read_left(&files.check_report(at), MAX_BYTES as u64 + 1) {
+        let (report, ended) = match kept.read(Text::CheckReport(at), MAX_BYTES as u64 + 1) {
             Ok(report) => (report.unwrap_or_default(), how_it_ended(check, &request.job)),
             Err(error) => {
                 (Vec::new(), data_check::CheckExit::Cut(format!("its report cannot be read: {error}")))
             }
         };
-        let last_line = last_line(&files.stderr(), check.stderr);
+        let (from, to) = check.stderr;
+        let from = from.max(to.saturating_sub(TAIL));
+        let last_line = last_line(kept, LogFrom::Begin(from), to.saturating_sub(from));
         let results = findings(&partitions, &ended, &report, &last_line);
         Ok(CheckFindings { check: request.check, blocking: request.blocking, results })
     });
@@ -122,18 +123,10 @@ fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
     }
 }
 
-/// The last line that says something in a part of a file.
-pub(super) fn last_line(path: &Path, (from, to): (u64, u64)) -> String {
-    let from = from.max(to.saturating_sub(TAIL));
-    let read = || -> std::io::Result<Vec<u8>> {
-        let Some(mut file) = open_left(path)? else { return Ok(Vec::new()) };
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(to.saturating_sub(from)).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = match read() {
-        Ok(bytes) => bytes,
+/// The last line that says something in a part of what was printed to stderr.
+pub(super) fn last_line(kept: &Kept, from: LogFrom, most: u64) -> String {
+    let bytes = match kept.stderr(from, most) {
+        Ok(log) => log.bytes,
         Err(error) => return format!("what it wrote to stderr cannot be read: {error}"),
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -146,15 +139,21 @@ mod tests {
     use super::super::message::EndedAttempt;
     use super::super::testing::exited_well;
     use super::*;
-    use crate::runner::{AttemptName, ResourceUse};
+    use crate::executor::fake::Fake;
+    use crate::executor::{AttemptName, Executor as _, ResourceUse, Stream};
     use databuild_core::decide::AttemptEnd;
     use databuild_core::event::{AttemptOutcome, CheckOutcome};
     use serde_json::json;
 
     /// An attempt at two days, each with a file `x` and data `y`, and what is left of it.
     struct Attempt {
-        spool: tempfile::TempDir,
+        executor: Fake,
+        folder: tempfile::TempDir,
         exit: ExitRecord,
+    }
+
+    fn name() -> AttemptName {
+        AttemptName::new("r1-1").unwrap()
     }
 
     fn partition(name: &str, day: usize) -> String {
@@ -164,10 +163,8 @@ mod tests {
     impl Attempt {
         /// One whose job exited with 0 after it had written the files of both days.
         fn new(batch: bool) -> Attempt {
-            let spool = tempfile::tempdir().unwrap();
-            std::fs::create_dir(spool.path().join("r1-1")).unwrap();
-            let exit = exited_well();
-            let attempt = Attempt { spool, exit };
+            let (executor, folder) = (Fake::default(), tempfile::tempdir().unwrap());
+            let attempt = Attempt { executor, folder, exit: exited_well() };
             for day in 1..=2 {
                 std::fs::write(attempt.file(day), "data").unwrap();
             }
@@ -175,16 +172,12 @@ mod tests {
                 "format": 1, "run": "r1", "attempt": 1, "job": "//:j", "as_of": "2010-02-01T00:00:00Z",
                 "batch": batch, "outputs": attempt.outputs(&["x", "y"]), "inputs": {}, "wants": [],
             });
-            std::fs::write(attempt.files().request(), request.to_string()).unwrap();
+            attempt.executor.leave(&name(), Text::Request, request.to_string());
             attempt
         }
 
-        fn files(&self) -> AttemptFiles {
-            AttemptFiles::new(self.spool.path(), &AttemptName::new("r1-1").unwrap())
-        }
-
         fn file(&self, day: usize) -> PathBuf {
-            self.spool.path().join(format!("x{day}"))
+            self.folder.path().join(format!("x{day}"))
         }
 
         fn outputs(&self, names: &[&str]) -> Vec<serde_json::Value> {
@@ -200,7 +193,7 @@ mod tests {
 
         /// The job reported this.
         fn job_says(self, lines: &[serde_json::Value]) -> Attempt {
-            std::fs::write(self.files().report(), text(lines)).unwrap();
+            self.executor.leave(&name(), Text::Report, text(lines));
             self
         }
 
@@ -224,26 +217,24 @@ mod tests {
             stderr: &str,
         ) -> Attempt {
             let at = self.exit.checks.len();
-            let files = self.files();
-            let name = format!("//:c{at}");
+            let check = format!("//:c{at}");
+            let job_report = self.executor.report_path(&name());
             let request = json!({
-                "format": 1, "check": name, "blocking": blocking, "run": "r1", "attempt": 1, "job": "//:j",
-                "as_of": "2010-02-01T00:00:00Z", "outputs": self.outputs(&[dataset]), "job_report": files.report(),
+                "format": 1, "check": check, "blocking": blocking, "run": "r1", "attempt": 1, "job": "//:j",
+                "as_of": "2010-02-01T00:00:00Z", "outputs": self.outputs(&[dataset]), "job_report": job_report,
             });
-            std::fs::write(files.check_request(at), request.to_string()).unwrap();
-            std::fs::write(files.check_report(at), text(lines)).unwrap();
-            let mut log = std::fs::read_to_string(files.stderr()).unwrap_or_default();
-            let from = log.len() as u64;
-            log.push_str(stderr);
-            std::fs::write(files.stderr(), &log).unwrap();
+            self.executor.leave(&name(), Text::CheckRequest(at), request.to_string());
+            self.executor.leave(&name(), Text::CheckReport(at), text(lines));
+            let from = self.executor.print(&name(), Stream::Stderr, "");
+            let to = self.executor.print(&name(), Stream::Stderr, stderr);
             self.exit.checks.push(CheckExit {
-                name,
+                name: check,
                 outcome,
                 timed_out: false,
                 started_at: 1_200,
                 ended_at: 1_500 + at as u64,
                 rusage: ResourceUse { user_ms: 1, sys_ms: 1, max_rss_kb: 300 },
-                stderr: (from, log.len() as u64),
+                stderr: (from, to),
                 memory_exceeded: None,
             });
             self
@@ -252,7 +243,7 @@ mod tests {
         fn end(&self) -> AttemptEnd {
             let attempt = "r1-1".parse().unwrap();
             let ended = EndedAttempt::new(attempt, self.exit.clone());
-            examine(left(self.spool.path(), ended), |_, _, _| Ok(()), |_| Ok(())).end
+            examine(left(&self.executor.shared(), ended), |_, _, _| Ok(()), |_| Ok(())).end
         }
     }
 
@@ -433,64 +424,48 @@ mod tests {
     #[test]
     fn a_request_that_cannot_be_read_back_fails_the_attempt() {
         let attempt = Attempt::new(false).check(false, Outcome::Code(0), &[], "");
-        std::fs::write(attempt.files().check_request(0), "{").unwrap();
+        attempt.executor.leave(&name(), Text::CheckRequest(0), "{");
         let end = attempt.end();
         assert!(published(&end).1.unwrap().starts_with("the request of check //:c0 cannot be read back"));
     }
 
-    /// Puts something else than a file where one should be.
-    fn put(what: &str, at: &Path) {
-        let _ = std::fs::remove_file(at);
-        match what {
-            "a pipe" => {
-                let mode = rustix::fs::Mode::from_raw_mode(0o600);
-                rustix::fs::mknodat(rustix::fs::CWD, at, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-            }
-            "a folder" => std::fs::create_dir(at).unwrap(),
-            "a symbolic link" => std::os::unix::fs::symlink("/dev/zero", at).unwrap(),
-            other => panic!("{other}"),
+    #[test]
+    fn what_cannot_be_read_fails_the_attempt_with_the_reason() {
+        let fault = "it is a pipe, not a regular file";
+        let spoilt = |attempt: Attempt, text: Text| {
+            attempt.executor.spoil(&name(), text, fault);
+            attempt
+        };
+        for batch in [false, true] {
+            let end = spoilt(Attempt::new(batch), Text::Report).end();
+            assert_eq!(published(&end), (vec![], Some(&*format!("its report cannot be read: {fault}"))));
+            let mut attempt = spoilt(Attempt::new(batch), Text::Report);
+            attempt.exit.outcome = Outcome::Code(3);
+            let message = format!("exit code 3; its report cannot be read: {fault}");
+            assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
         }
+        let message = format!("its request cannot be read back: {fault}");
+        let attempt = spoilt(Attempt::new(false), Text::Request);
+        assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
+
+        let attempt = Attempt::new(false).check(true, Outcome::Code(0), &[], "");
+        let message = format!(
+            "check //:c0 of x/date=2010-01-01 did not work: its report cannot be read: {fault} (and 1 more)"
+        );
+        assert_eq!(published(&spoilt(attempt, Text::CheckReport(0)).end()), (vec![], Some(&*message)));
+
+        let attempt = Attempt::new(false).check(true, Outcome::Code(1), &[], "few rows\n");
+        attempt.executor.spoil_logs(&name(), fault);
+        let message = format!(
+            "check //:c0 refuses x/date=2010-01-01: what it wrote to stderr cannot be read: {fault} (and 1 more)"
+        );
+        assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
     }
 
     #[test]
-    fn what_is_no_file_is_not_waited_for_and_fails_the_attempt_with_the_reason() {
-        for what in ["a pipe", "a folder", "a symbolic link"] {
-            let fault = format!("it is {what}, not a regular file");
-            for batch in [false, true] {
-                let attempt = Attempt::new(batch);
-                put(what, &attempt.files().report());
-                let end = attempt.end();
-                assert_eq!(published(&end), (vec![], Some(&*format!("its report cannot be read: {fault}"))));
-                let mut attempt = Attempt::new(batch);
-                put(what, &attempt.files().report());
-                attempt.exit.outcome = Outcome::Code(3);
-                let message = format!("exit code 3; its report cannot be read: {fault}");
-                assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
-            }
-            let attempt = Attempt::new(false);
-            put(what, &attempt.files().request());
-            let message = format!("its request cannot be read back: {fault}");
-            assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
-
-            let attempt = Attempt::new(false).check(true, Outcome::Code(0), &[], "");
-            put(what, &attempt.files().check_report(0));
-            let message =
-                format!("check //:c0 of x/date=2010-01-01 did not work: its report cannot be read: {fault} (and 1 more)");
-            assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
-
-            let attempt = Attempt::new(false).check(true, Outcome::Code(1), &[], "few rows\n");
-            put(what, &attempt.files().stderr());
-            let message = format!(
-                "check //:c0 refuses x/date=2010-01-01: what it wrote to stderr cannot be read: {fault} (and 1 more)"
-            );
-            assert_eq!(published(&attempt.end()), (vec![], Some(&*message)));
-        }
-    }
-
-    #[test]
-    fn a_report_of_gigabytes_is_refused_unread() {
+    fn a_report_that_is_too_long_is_refused() {
         let attempt = Attempt::new(false);
-        std::fs::File::create(attempt.files().report()).unwrap().set_len(4 << 30).unwrap();
+        attempt.executor.leave(&name(), Text::Report, vec![b' '; MAX_BYTES + 2]);
         let end = attempt.end();
         assert!(published(&end).1.unwrap().starts_with("the report is longer than"));
     }

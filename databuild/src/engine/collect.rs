@@ -1,9 +1,8 @@
 //! What a job says that it made, held against what is there.
 
 use super::request::{OutputFile, Request};
+use crate::executor::{Kept, Text};
 use crate::publish::{self, PublishError};
-use crate::runner::AttemptFiles;
-use crate::system::read_left;
 use databuild_core::decide::{AttemptReport, Success};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::observation::version_fault;
@@ -53,9 +52,9 @@ impl ReportFault {
     }
 }
 
-pub(super) fn read_report(files: &AttemptFiles, request: &Request) -> Result<report::Report, ReportFault> {
+pub(super) fn read_report(kept: &Kept, request: &Request) -> Result<report::Report, ReportFault> {
     // One byte more, by which the parser sees that it is too long.
-    let bytes = read_left(&files.report(), report::MAX_BYTES as u64 + 1).map_err(ReportFault::Unreadable)?;
+    let bytes = kept.read(Text::Report, report::MAX_BYTES as u64 + 1).map_err(ReportFault::Unreadable)?;
     Ok(report::parse(&bytes.unwrap_or_default(), &expected(request), &request.adds_keys)?)
 }
 

@@ -11,15 +11,15 @@ use super::message::{Asked, EndedAttempt};
 use super::moved::moved_files;
 use super::request::{parse_request, Request};
 use super::wording::{out_of_memory, signal_name};
-use crate::runner::{AttemptFiles, AttemptName, ExitRecord, Outcome, MAX_REQUESTS};
-use crate::system::read_left;
+use crate::executor::{AttemptName, Executor, ExitRecord, Kept, LogFrom, Outcome, Text};
 use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
 use databuild_core::report::{self, Said};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 /// Why the runner stops an attempt whose run was canceled; whatever else it says is its own reason.
 pub(super) const CANCELED: &str = "canceled";
@@ -34,20 +34,20 @@ const LONGEST_LINE: usize = 300;
 /// What is left of an attempt, before anybody looks at its outputs.
 pub(super) struct Left {
     ended: EndedAttempt,
-    files: Result<AttemptFiles, String>,
+    kept: Result<Kept, String>,
     /// What it was asked.
     pub(super) request: Result<Request, String>,
 }
 
 /// Finds what an attempt left.
-pub(super) fn left(spool: &Path, ended: EndedAttempt) -> Left {
+pub(super) fn left(executor: &Arc<dyn Executor>, ended: EndedAttempt) -> Left {
     let name = AttemptName::new(ended.attempt.to_string()).map_err(|error| error.to_string());
-    let files = name.map(|name| AttemptFiles::new(spool, &name));
-    let request = files.as_ref().map_err(Clone::clone).and_then(|files| {
-        let text = read_left(&files.request(), MAX_REQUESTS as u64).map_err(|error| error.to_string())?;
+    let kept = name.map(|name| Kept::of(executor, name));
+    let request = kept.as_ref().map_err(Clone::clone).and_then(|kept| {
+        let text = kept.request(Text::Request).map_err(|error| error.to_string())?;
         parse_request(&text.ok_or("it is not there")?).map_err(|error| error.to_string())
     });
-    Left { ended, files, request }
+    Left { ended, kept, request }
 }
 
 pub(super) struct Verdict {
@@ -65,12 +65,12 @@ pub(super) fn examine(
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
     intact: impl Fn(AttemptId) -> Result<(), String>,
 ) -> Verdict {
-    let Left { ended, files, request } = left;
+    let Left { ended, kept, request } = left;
     let exit = &ended.exit;
     let mut checks = Inspection::default();
     let mut moved = Vec::new();
-    let judged = match files {
-        Ok(files) => judge(&files, request, &ended, &mut checks, &mut moved, keep, intact),
+    let judged = match kept {
+        Ok(kept) => judge(&kept, request, &ended, &mut checks, &mut moved, keep, intact),
         Err(error) => Err((AttemptReport::new(AttemptOutcome::Lost, error), Vec::new())),
     };
     let (result, staged) = match judged {
@@ -115,7 +115,7 @@ fn cut(mut message: String) -> String {
 
 /// What an attempt brought. A failure may have brought some partitions of a batch.
 fn judge(
-    files: &AttemptFiles,
+    kept: &Kept,
     request: Result<Request, String>,
     ended: &EndedAttempt,
     checks: &mut Inspection,
@@ -123,7 +123,7 @@ fn judge(
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
     intact: impl Fn(AttemptId) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    match checks::inspection(files, &ended.exit) {
+    match checks::inspection(kept, &ended.exit) {
         Ok(found) => *checks = found,
         Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
     }
@@ -141,7 +141,7 @@ fn judge(
         (Ended::Cut(report), Ok(request)) if request.batch => {
             match inputs_moved(ended, &request, moved).is_some() || ended.asked.is_some() {
                 true => Err((report, Vec::new())),
-                false => batch::collect(files, &request, checks, Some(report), &ended.stop),
+                false => batch::collect(kept, &request, checks, Some(report), &ended.stop),
             }
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
@@ -154,7 +154,7 @@ fn judge(
                 // Whatever the job made of that, nobody knows of which versions.
                 return Err((report, Vec::new()));
             }
-            let brought = by_exit_code(files, &request, checks, code, &ended.stop);
+            let brought = by_exit_code(kept, &request, checks, code, &ended.stop);
             let brought = match (&ended.asked, brought) {
                 (Some(asked), Ok(_)) => return Err((asked.report().clone(), Vec::new())),
                 (Some(asked), Err((own, _))) if !own.done.is_empty() => {
@@ -162,8 +162,8 @@ fn judge(
                 }
                 (_, brought) => brought?,
             };
-            let kept = keep(ended.attempt, &request, &brought.0.outputs);
-            kept.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
+            let copied = keep(ended.attempt, &request, &brought.0.outputs);
+            copied.or_else(|message| failure(message, true)).map_err(|report| (report, Vec::new()))?;
             Ok(brought)
         }
     }
@@ -181,30 +181,30 @@ fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>
 }
 
 fn by_exit_code(
-    files: &AttemptFiles,
+    kept: &Kept,
     request: &Request,
     checks: &mut Inspection,
     code: i32,
     stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    if let Some(report) = missing_input(files, request) {
+    if let Some(report) = missing_input(kept, request) {
         return Err((report, Vec::new()));
     }
     let whole = match code {
         _ if request.batch => {
             let outcome = AttemptOutcome::Failure { permanent: false };
-            let cause = (code != 0).then(|| AttemptReport::new(outcome, exit_message(files, code)));
-            return batch::collect(files, request, checks, cause, stop);
+            let cause = (code != 0).then(|| AttemptReport::new(outcome, exit_message(kept, code)));
+            return batch::collect(kept, request, checks, cause, stop);
         }
-        0 => collect_outputs(files, request, checks, stop),
-        code => explain_failure(files, request, code),
+        0 => collect_outputs(kept, request, checks, stop),
+        code => explain_failure(kept, request, code),
     };
     whole.map_err(|report| (report, Vec::new()))
 }
 
 /// A job that found that it needs more says so, whatever its exit code.
-fn missing_input(files: &AttemptFiles, request: &Request) -> Option<AttemptReport> {
-    let mut partitions = read_report(files, request).ok()?.missing;
+fn missing_input(kept: &Kept, request: &Request) -> Option<AttemptReport> {
+    let mut partitions = read_report(kept, request).ok()?.missing;
     if partitions.is_empty() {
         return None;
     }
@@ -269,8 +269,8 @@ fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
 }
 
 /// A job that fails may have said why, and whether trying again is useless: of the run, or of an output.
-fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result<Brought, AttemptReport> {
-    let report = match read_report(files, request) {
+fn explain_failure(kept: &Kept, request: &Request, code: i32) -> Result<Brought, AttemptReport> {
+    let report = match read_report(kept, request) {
         Ok(report) => report,
         Err(fault @ ReportFault::Unreadable(_)) => {
             return failure(format!("exit code {code}; {fault}"), false)
@@ -283,27 +283,25 @@ fn explain_failure(files: &AttemptFiles, request: &Request, code: i32) -> Result
         _ => None,
     });
     let (message, permanent) =
-        report.failure.or(of_output).unwrap_or_else(|| (exit_message(files, code), false));
+        report.failure.or(of_output).unwrap_or_else(|| (exit_message(kept, code), false));
     failure(message, permanent)
 }
 
 /// Of a job that said nothing better: its exit code, and the last line that it printed to stderr.
-fn exit_message(files: &AttemptFiles, code: i32) -> String {
-    let stderr = files.stderr();
-    let length = std::fs::metadata(&stderr).map_or(0, |file| file.len());
-    match checks::last_line(&stderr, (0, length)) {
+fn exit_message(kept: &Kept, code: i32) -> String {
+    match checks::last_line(kept, LogFrom::End(checks::TAIL), checks::TAIL) {
         line if line.is_empty() => format!("exit code {code}"),
         line => format!("exit code {code}: {}", line.chars().take(LONGEST_LINE).collect::<String>()),
     }
 }
 
 fn collect_outputs(
-    files: &AttemptFiles,
+    kept: &Kept,
     request: &Request,
     checks: &mut Inspection,
     stop: &AtomicBool,
 ) -> Result<Brought, AttemptReport> {
-    let report = match read_report(files, request) {
+    let report = match read_report(kept, request) {
         Ok(report) => report,
         Err(fault) => return failure(fault.to_string(), fault.is_permanent()),
     };
@@ -333,18 +331,17 @@ mod tests {
     use super::super::collect::{reported_version, MOST_METADATA};
     use super::super::testing::exited_well;
     use super::*;
+    use crate::executor::fake::Fake;
+    use crate::executor::Stream;
 
     #[test]
     fn a_job_that_said_nothing_better_is_quoted() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = AttemptFiles::new(folder.path(), &AttemptName::new("r1-1").unwrap());
-        assert_eq!(exit_message(&files, 1), "exit code 1");
-        let stderr = files.stderr();
-        std::fs::create_dir_all(stderr.parent().unwrap()).unwrap();
         let said = |text: &str| {
-            std::fs::write(&stderr, text).unwrap();
-            exit_message(&files, 1)
+            let (fake, attempt) = (Fake::default(), AttemptName::new("r1-1").unwrap());
+            fake.print(&attempt, Stream::Stderr, text);
+            exit_message(&Kept::of(&fake.shared(), attempt), 1)
         };
+        assert_eq!(said(""), "exit code 1");
         assert_eq!(said("Traceback\n  File\nKeyError: 'x'\n\n"), "exit code 1: KeyError: 'x'");
         assert_eq!(said(" \n"), "exit code 1");
         let long = said(&"é".repeat(1_000));
@@ -367,30 +364,29 @@ mod tests {
 
     #[test]
     fn what_never_started_took_no_time() {
-        let folder = tempfile::tempdir().unwrap();
+        let executor = Fake::default().shared();
         let exit = ExitRecord { canceled: true, ..exit(Outcome::NeverStarted {}) };
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
         let ended = EndedAttempt::new(attempt, exit);
-        assert_eq!(examine(left(folder.path(), ended), |_, _, _| Ok(()), |_| Ok(())).end.wall_ms, 0);
+        assert_eq!(examine(left(&executor, ended), |_, _, _| Ok(()), |_| Ok(())).end.wall_ms, 0);
     }
 
     /// The end of an attempt at `x`, in a batch or not, that exited with this code and left this report.
     fn end(batch: bool, code: i32, report: &serde_json::Value) -> AttemptEnd {
         let folder = tempfile::tempdir().unwrap();
-        let files = AttemptFiles::new(folder.path(), &AttemptName::new("r1-1").unwrap());
-        std::fs::create_dir(files.dir()).unwrap();
+        let (fake, name) = (Fake::default(), AttemptName::new("r1-1").unwrap());
         let path = folder.path().join("x");
         std::fs::write(&path, "x").unwrap();
-        std::fs::write(files.report(), format!("{report}\n")).unwrap();
+        fake.leave(&name, Text::Report, format!("{report}\n"));
         let request = serde_json::json!({
             "format": 1, "run": "r1", "attempt": 1, "job": "//:j", "as_of": "2010-02-01T00:00:00Z", "batch": batch,
             "outputs": [{"dataset": "x", "partition": "x", "keys": {}, "path": path, "final_path": path}],
             "inputs": {}, "wants": [],
         });
-        std::fs::write(files.request(), request.to_string()).unwrap();
+        fake.leave(&name, Text::Request, request.to_string());
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
         let ended = EndedAttempt::new(attempt, exit(Outcome::Code(code)));
-        examine(left(folder.path(), ended), |_, _, _| Ok(()), |_| Ok(())).end
+        examine(left(&fake.shared(), ended), |_, _, _| Ok(()), |_| Ok(())).end
     }
 
     #[test]

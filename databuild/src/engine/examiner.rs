@@ -12,6 +12,7 @@ use super::message::{Command, CommandError, EndedAttempt, Message};
 use super::pace::Pace;
 use super::request::{OutputFile, Request};
 use super::shared::Shared;
+use crate::executor::Executor;
 use crate::publish;
 use crate::snapshot;
 use databuild_core::decide::{AttemptReport, Input, Refusal, Sightings};
@@ -74,7 +75,7 @@ pub(super) type LookAgain = Arc<dyn Fn(&[String]) -> Sightings + Send + Sync>;
 /// What examining needs.
 #[derive(Clone)]
 pub(super) struct Examiner {
-    pub(super) spool: PathBuf,
+    pub(super) executor: Arc<dyn Executor>,
     pub(super) workspace: PathBuf,
     pub(super) shared: Arc<Shared>,
     pub(super) snapshots: Arc<snapshot::Store>,
@@ -92,7 +93,7 @@ impl Examiner {
             let mut room = Room::default();
             let mut small = Vec::new();
             for one in pace.gather(first, ended) {
-                let left = examine::left(&self.spool, one);
+                let left = examine::left(&self.executor, one);
                 if room.takes(&left) {
                     small.push(left);
                 } else {
@@ -301,16 +302,17 @@ fn subtract(path: &Path, bytes: &mut u64, entries: &mut u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::perform::no_runner;
     use super::super::shared::Snapshot;
     use super::super::testing::exited_well;
     use super::*;
-    use crate::runner::{AttemptFiles, AttemptName};
+    use crate::executor::fake::Fake;
+    use crate::executor::{AttemptName, Text};
     use arc_swap::ArcSwap;
     use databuild_core::decide::{AttemptEnd, Core};
 
     struct Bench {
-        spool: tempfile::TempDir,
+        executor: Fake,
+        folder: tempfile::TempDir,
         examinations: Examinations,
         ended: Sender<EndedAttempt>,
         inbox: Receiver<Message>,
@@ -318,40 +320,38 @@ mod tests {
 
     impl Bench {
         fn new() -> Bench {
-            let spool = tempfile::tempdir().unwrap();
+            let (executor, folder) = (Fake::default(), tempfile::tempdir().unwrap());
             let (to_loop, inbox) = mpsc::channel();
             let (ended, examine) = mpsc::channel();
             let examinations = Examinations::default();
             let examiner = Examiner {
-                spool: spool.path().to_owned(),
-                workspace: spool.path().to_owned(),
+                executor: executor.shared(),
+                workspace: folder.path().to_owned(),
                 shared: Arc::new(Shared {
                     snapshot: ArcSwap::from_pointee(Snapshot::of(&Core::new(1))),
                     seq: tokio::sync::watch::channel(0).0,
-                    memory_limits: ArcSwap::from_pointee(no_runner()),
                 }),
-                snapshots: Arc::new(snapshot::Store::open(spool.path().join("store")).unwrap()),
+                snapshots: Arc::new(snapshot::Store::open(folder.path().join("store")).unwrap()),
                 to_loop,
                 examinations: examinations.clone(),
                 look: Arc::new(|_| None),
                 look_again: Arc::new(|_| Sightings::default()),
             };
             std::thread::spawn(move || examiner.run(&examine, &Pace::default()));
-            Bench { spool, examinations, ended, inbox }
+            Bench { executor, folder, examinations, ended, inbox }
         }
 
         /// An attempt that exited with 0 ends; its one output was written by `write`.
         fn end(&self, attempt: &str, write: impl FnOnce(&Path)) -> AttemptId {
-            let files = AttemptFiles::new(self.spool.path(), &AttemptName::new(attempt).unwrap());
-            std::fs::create_dir(files.dir()).unwrap();
-            let output = files.dir().join("x");
+            let output = self.folder.path().join(attempt);
             write(&output);
             let request = serde_json::json!({
                 "format": 1, "run": "r", "attempt": 1, "job": "//:j", "as_of": "2010-02-01T00:00:00Z", "batch": false,
                 "outputs": [{"dataset": "x", "partition": "x", "keys": {}, "path": output, "final_path": output}],
                 "inputs": {}, "wants": [],
             });
-            std::fs::write(files.request(), request.to_string()).unwrap();
+            let name = AttemptName::new(attempt).unwrap();
+            self.executor.leave(&name, Text::Request, request.to_string());
             let exit = exited_well();
             let attempt: AttemptId = attempt.parse().unwrap();
             let stop = self.examinations.begin(attempt).unwrap();

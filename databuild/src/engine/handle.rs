@@ -4,8 +4,8 @@ use super::files::FileLook;
 use super::message::{Command, CommandError, Message};
 use super::observers::Observers;
 use super::shared::{Shared, Snapshot};
+use crate::executor::{Executor, MemoryLimits};
 use crate::publish;
-use crate::runner::MemoryLimits;
 use crate::store::{Archiver, Batch, Blob, EventLog};
 use crate::system::EnvValue;
 use databuild_core::decide::{
@@ -57,7 +57,7 @@ pub struct Handle {
     pub(super) shared: Arc<Shared>,
     pub(super) archiver: Arc<Archiver>,
     pub(super) workspace: PathBuf,
-    pub(super) spool: PathBuf,
+    pub(super) executor: Arc<dyn Executor>,
     pub(super) observers: Arc<Observers>,
 }
 
@@ -93,8 +93,8 @@ impl Handle {
 
     /// Who holds attempts to the memory that their jobs declare.
     #[must_use]
-    pub fn memory_limits(&self) -> Arc<MemoryLimits> {
-        self.shared.memory_limits.load_full()
+    pub fn memory_limits(&self) -> MemoryLimits {
+        self.executor.capabilities().memory.clone()
     }
 
     /// Tells the sequence number of each commit.
@@ -109,10 +109,10 @@ impl Handle {
         &self.workspace
     }
 
-    /// Where attempts' folders are.
+    /// Who runs attempts, and keeps their logs.
     #[must_use]
-    pub fn spool(&self) -> &std::path::Path {
-        &self.spool
+    pub fn executor(&self) -> &Arc<dyn Executor> {
+        &self.executor
     }
 
     /// Sends an input and waits until what came of it is durable.
@@ -448,6 +448,7 @@ pub struct Planned {
 mod tests {
     use super::super::testing::{days, held_loop, observers, want_of};
     use super::*;
+    use crate::executor::fake::Fake;
     use crate::store::Archiver;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -459,7 +460,7 @@ mod tests {
             shared: Arc::clone(&orchestrator.shared),
             archiver: Arc::new(Archiver::new(&folder.join("log"))),
             workspace: folder.to_owned(),
-            spool: folder.join("spool"),
+            executor: Arc::new(Fake::default()),
             observers: Arc::new(observers(folder)),
         };
         std::thread::spawn(move || orchestrator.run());
@@ -477,7 +478,7 @@ mod tests {
             shared: Arc::clone(&orchestrator.shared),
             archiver: Arc::new(Archiver::new(&folder.path().join("log"))),
             workspace: folder.path().to_owned(),
-            spool: folder.path().join("spool"),
+            executor: Arc::new(Fake::default()),
             observers: Arc::new(observers(folder.path())),
         };
         let mut waiting = Vec::new();

@@ -3,8 +3,9 @@
 //! The ground floor of the engine: whoever sends or takes a message needs to know only this file.
 
 use super::history::Told;
+use super::orders::Reached;
+use crate::executor::{AttemptName, ExitRecord, News, StartSpec};
 use crate::publish::Output;
-use crate::runner::{AttemptName, ExitRecord, RunnerEvent, StartSpec};
 use crate::store::{Checkpoint, EventLog, StoreError};
 use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Refusal, Reply};
@@ -21,8 +22,10 @@ pub(super) enum Message {
     Command(Box<Command>),
     /// Something that happened.
     Input(Box<Input>),
-    /// News from the runner.
-    Runner(RunnerEvent),
+    /// News from the executor.
+    News { connection: u64, news: News },
+    /// The executor was looked for.
+    Reached(Reached),
     /// Attempts that were leased may be started.
     Prepared(Vec<Prepared>),
     /// A checkpoint was encoded, or could not be.

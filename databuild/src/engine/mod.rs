@@ -1,8 +1,8 @@
 //! The rim around the core: the one loop that owns the truth, and what carries out its orders.
 //!
 //! ```text
-//!  HTTP handlers ─┐                                       ┌─> runner (starts, stops)
-//!  runner events ─┼─> Message ─> decide ─> append ─> publish snapshot ─> answer ─> effects ─> publisher
+//!  HTTP handlers ─┐                                       ┌─> courier ─> executor (starts, stops)
+//!  executor news ─┼─> Message ─> decide ─> append ─> publish snapshot ─> answer ─> effects ─> publisher
 //!  examiner ──────┤             (core)    (durable)                                 │
 //!  publisher ─────┘                                                                 └─> request, staging
 //! ```
@@ -11,8 +11,9 @@
 //! - Only the orchestrator thread writes to the log and holds a [`databuild_core::decide::Core`].
 //! - Nothing is answered and no effect is performed before the events that justify it are durable.
 //! - Readers get an immutable snapshot of the state after some committed event; they never wait for the loop.
-//! - Blocking work on files (hashing, syncing, renaming) happens on threads of its own and comes back as
-//!   an input like any other.
+//! - The loop waits for its log and for nothing else. Files, whoever is asked about data, and the executor are dealt with
+//!   on threads of their own; what came of it is an input like any other.
+//! - Nobody here knows how attempts are run: that is the executor's ([`crate::executor`]).
 
 mod ask;
 mod batch;
@@ -21,6 +22,7 @@ mod checkpoint;
 mod checks;
 mod collect;
 mod compose;
+mod courier;
 mod environment;
 mod examine;
 mod examiner;
@@ -35,6 +37,7 @@ mod message;
 mod moved;
 mod observers;
 mod orchestrator;
+mod orders;
 mod ownership;
 mod pace;
 mod perform;
@@ -54,10 +57,9 @@ pub(crate) mod testing;
 pub use handle::{Created, Handle, Planned, Registration};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use message::CommandError;
-pub use perform::ConnectRunner;
 pub use replay::ReplayError;
 pub use request::{parse_request, InputFile, OutputFile, Request};
 pub use retention::{ArchiveRequest, Archived};
 pub use shared::Snapshot;
-pub use staging::{sweep_staging, Swept};
+pub use staging::sweep_staging;
 pub use start::{Engine, EngineConfig, EngineError};

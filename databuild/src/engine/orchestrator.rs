@@ -2,14 +2,14 @@
 
 use super::keeper::Keeper;
 use super::message::{attempt_id, lost, Answer, Command, CommandError, Message};
+use super::orders::Reached;
 use super::pace::{Pace, STEP};
 use super::perform::Performer;
 use super::shared::{Shared, Snapshot};
-use crate::runner::RunnerEvent;
+use crate::executor::News;
 use crate::store::{Batch, EventLog, StoreError};
 use crate::system::EnvValue;
 use databuild_core::decide::{Core, Effect, Input, Reply};
-use databuild_core::ids::AttemptId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
@@ -124,8 +124,8 @@ impl Orchestrator {
             if self.late.is_due() {
                 self.decide_late(&mut turn);
             }
-            if self.performer.try_again.is_some_and(|at| at <= Instant::now()) {
-                self.look_for_runner(&mut turn);
+            if self.performer.try_again().is_some_and(|at| at <= Instant::now()) {
+                self.look_for_executor(&mut turn);
             }
             match first {
                 None => {}
@@ -200,7 +200,7 @@ impl Orchestrator {
         }
         let until =
             |at: Option<Instant>| at.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(Instant::now()));
-        let others = [retry_append, self.performer.try_again, self.late.until];
+        let others = [retry_append, self.performer.try_again(), self.late.until];
         others.into_iter().map(until).fold(timer, Duration::min).min(LONGEST_WAIT)
     }
 
@@ -217,7 +217,14 @@ impl Orchestrator {
             Message::Log(work) => work(self.log.as_mut()),
             Message::Encoded(checkpoint) => self.keeper.take(checkpoint),
             Message::Input(input) => self.decide_fact(*input, turn),
-            Message::Runner(event) => self.runner_event(event, turn),
+            Message::News { connection, news } => self.news(connection, news, turn),
+            Message::Reached(Reached { connection, access, lost, news }) => {
+                let found = self.performer.reached(access, &lost, &self.core.state);
+                self.decide_fact(found, turn);
+                for one in news {
+                    self.news(connection, one, turn);
+                }
+            }
             Message::Prepared(prepared) => {
                 for end in self.performer.begin(prepared, &self.core.state) {
                     self.decide_fact(end, turn);
@@ -263,35 +270,37 @@ impl Orchestrator {
         }
     }
 
-    fn runner_event(&mut self, event: RunnerEvent, turn: &mut Turn) {
-        match event {
-            RunnerEvent::Started { attempt, pid, .. } => {
+    fn news(&mut self, connection: u64, news: News, turn: &mut Turn) {
+        match news {
+            News::Started { attempt, process } => {
                 if let Some(attempt) = attempt_id(&attempt) {
-                    self.late.add(Input::AttemptStarted { attempt, pid });
+                    self.late.add(Input::AttemptStarted { attempt, pid: process });
                 }
             }
-            RunnerEvent::Ended { attempt, exit } => {
+            News::Ended { attempt, exit } => {
                 if let Some(attempt) = attempt_id(&attempt) {
                     self.performer.ended(attempt, *exit, &self.core.state);
                 }
             }
-            RunnerEvent::Refused { attempt, code, message } => {
-                tracing::warn!(%attempt, code, message, "the runner refused an attempt");
+            News::Refused { attempt, code, message } => {
+                tracing::warn!(%attempt, code, message, "the executor refused an attempt");
                 if let Some(attempt) = attempt_id(&attempt) {
                     self.decide_fact(Input::AttemptEnded { attempt, end: lost(message) }, turn);
                 }
             }
-            RunnerEvent::Disconnected { reason } => {
-                tracing::error!(reason, "the runner went away; starting another");
-                self.look_for_runner(turn);
+            News::Gone { reason } => {
+                if self.performer.gone(connection) {
+                    tracing::error!(reason, "the executor went away; looking for another");
+                    self.look_for_executor(turn);
+                }
             }
         }
     }
 
-    fn look_for_runner(&mut self, turn: &mut Turn) {
-        let live = live_attempts(&self.core.state);
-        let found = self.performer.reconnect(&live);
-        self.decide_fact(found, turn);
+    fn look_for_executor(&mut self, turn: &mut Turn) {
+        if let Some(held) = self.performer.look_for_executor(&self.core.state) {
+            self.decide_fact(held, turn);
+        }
     }
 
     /// Makes a turn and what follows from it durable, then answers and acts on it.
@@ -363,18 +372,14 @@ enum Refused {
     Fatal(String),
 }
 
-/// Attempts that the executor should know.
-pub(super) fn live_attempts(state: &databuild_core::state::State) -> Vec<AttemptId> {
-    state.runs.values().filter(|run| run.occupies_slot()).map(|run| run.attempt_id()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::history::History;
     use super::super::message::{Lease, LookOrder, Prepared};
-    use super::super::testing::{days, held_loop, want_of};
+    use super::super::testing::{days, held_loop, loop_over, want_of};
     use super::*;
-    use crate::runner::AttemptName;
+    use crate::executor::fake::Fake;
+    use crate::executor::AttemptName;
     use crate::store::{MemoryLog, Reader, SqliteLog};
     use databuild_core::decide::AttemptEnd;
     use databuild_core::decide::{Sighting, Sightings, Success};
@@ -428,6 +433,35 @@ mod tests {
         assert!(begun > many, "{begun}");
     }
 
+    #[test]
+    fn commands_are_answered_while_the_executor_is_looked_for() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::default());
+        let (let_in, gate) = mpsc::sync_channel(1);
+        fake.wait_at(gate);
+        let (mut orchestrator, inbox) = loop_over(&fake, folder.path(), 1);
+        let shared = Arc::clone(&orchestrator.shared);
+        orchestrator.postponed = vec![Input::Resume(Vec::new()), Input::RegisterGraph(days("2020-01-01"))];
+        let news = News::Gone { reason: "it was killed".to_owned() };
+        inbox.send(Message::News { connection: 0, news }).unwrap();
+        let running = std::thread::spawn(move || orchestrator.run());
+        let (tell, told) = mpsc::channel();
+        let answer = Box::new(move |reply| tell.send(reply).unwrap());
+        let input = Input::CreateWant(want_of("d/date=2020-01-01"), Default::default());
+        inbox.send(Message::Command(Box::new(Command { input, inherited: None, answer }))).unwrap();
+        assert!(matches!(told.recv().unwrap(), Ok(Reply::Want(_))));
+        let seen = shared.snapshot.load_full();
+        assert!(seen.held && seen.state.last_run.0 == 0, "nothing begins");
+        let_in.send(()).unwrap();
+        let mut seq = shared.seq.subscribe();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let over = |_: &u64| shared.snapshot.load().state.wants.is_empty();
+        runtime.block_on(seq.wait_for(over)).unwrap();
+        let seen = shared.snapshot.load_full();
+        assert!(!seen.held && seen.state.last_run.0 == 1);
+        inbox.send(Message::Stop { jobs: false }).unwrap();
+        assert!(matches!(running.join().unwrap(), Ended::Stopped));
+    }
+
     /// A loop that wants one day of a file, and what it orders to be prepared.
     fn wanting(folder: &std::path::Path) -> (Orchestrator, Turn, mpsc::Receiver<LookOrder>) {
         let (mut orchestrator, _) = held_loop(folder, 1);
@@ -471,9 +505,9 @@ mod tests {
         assert_eq!(lease.state.seq, leased);
 
         let name = AttemptName::new(attempt.to_string()).unwrap();
-        let started = RunnerEvent::Started { attempt: name, pid: 7, start_time: 1 };
+        let started = News::Started { attempt: name, process: 7 };
         let mut turn = Turn::default();
-        orchestrator.runner_event(started, &mut turn);
+        orchestrator.news(0, started, &mut turn);
         assert_eq!(committed(&mut orchestrator, turn), (leased, leased), "it waits for company");
 
         let output = OutputRecord {

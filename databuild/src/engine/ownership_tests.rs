@@ -108,22 +108,24 @@ fn a_file_in_the_place_of_a_folder_is_named_with_what_it_is() {
     }
 }
 
+/// Jobs of such runs say that there is nothing to make.
+fn empty_if<'h>(executor: Fake, such: fn(u64) -> bool) -> Hooks<'h> {
+    Hooks::running(move |_, id| {
+        if such(id.run.0) {
+            let name = AttemptName::new(id.to_string()).unwrap();
+            executor.leave(&name, Text::Report, "{\"type\": \"empty\", \"partition\": \"out\"}\n");
+        }
+    })
+}
+
 #[test]
 fn a_file_in_the_place_of_an_empty_partition_is_altered_and_can_be_adopted() {
     let mut bench = Bench::new(file());
     bench.write("A");
     let place = bench.root().join("made/out.txt");
-    fn empty() -> Hooks<'static> {
-        Hooks::running(|root, id| {
-            if id.run.0 % 2 == 1 {
-                let name = AttemptName::new(id.to_string()).unwrap();
-                let report = AttemptFiles::new(&root.join("spool"), &name).report();
-                fs::write(report, "{\"type\": \"empty\", \"partition\": \"out\"}\n").unwrap();
-            }
-        })
-    }
+    let mut empty = empty_if(bench.executor.clone(), |run| run % 2 == 1);
     bench.want("out");
-    assert_eq!(bench.run(&mut empty()), [SUCCESS]);
+    assert_eq!(bench.run(&mut empty), [SUCCESS]);
     assert!(!place.exists());
     assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 2]);
     fs::write(&place, "by hand").unwrap();
@@ -149,13 +151,7 @@ fn an_empty_input_is_made_again_before_it_is_read_if_somebody_puts_a_file_there(
     bench.write("A");
     bench.want("top");
     let mut emptied = 0;
-    let mut hooks = Hooks::running(|root, id| {
-        if id.run.0 == 1 {
-            let name = AttemptName::new(id.to_string()).unwrap();
-            let report = AttemptFiles::new(&root.join("spool"), &name).report();
-            fs::write(report, "{\"type\": \"empty\", \"partition\": \"out\"}\n").unwrap();
-        }
-    });
+    let mut hooks = empty_if(bench.executor.clone(), |run| run == 1);
     hooks.leased = Some(Box::new(|root, id| {
         emptied += 1;
         if id.run.0 == 2 && emptied == 2 {

@@ -1,21 +1,16 @@
-//! Carries out effects: the orchestrator's hands. Never blocks on a job; what takes long goes to a thread.
+//! Carries out effects: the orchestrator's hands. It waits for nothing; what takes long goes to a thread.
 
-use super::examine::CANCELED;
 use super::examiner::Examinations;
 use super::files::{self, is_remote};
 use super::history::Told;
 use super::inherited::Inherited;
-use super::message::{attempt_id, EndedAttempt, Lease, LookOrder, Message, Prepared, PublishOrder};
+use super::message::{EndedAttempt, Lease, LookOrder, Message, Prepared, PublishOrder};
 use super::observers::Observers;
-use super::request;
-use super::shared::Shared;
+use super::orders::{Access, Order, Search};
 use super::staging::{self, Staging};
+use crate::executor::ExitRecord;
 use crate::publish::{BadHash, Output};
-use crate::runner::{
-    self, AttemptFiles, AttemptName, AttemptState, EventSink, ExitRecord, Found, MemoryLimits, RunnerClient,
-    RunnerError, RunnerEvent, MAX_REQUESTS,
-};
-use crate::system::{read_left, EnvValue};
+use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
 use databuild_core::event::{AttemptOutcome, OutputRecord, Record};
 use databuild_core::graph::DatasetIx;
@@ -28,27 +23,33 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Starts or finds the runner and returns a connection whose events go to the given sink.
-pub type ConnectRunner = Box<dyn Fn(EventSink) -> Result<RunnerClient, RunnerError> + Send>;
-
-/// Between two tries to get a runner, of which each may take seconds.
+/// Between two tries to reach the executor, of which each may take seconds.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Where the loop stands with the executor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It is looked for. It may be told to have `gone` before it is told to be there.
+    Searching { gone: bool },
+    /// It is there.
+    Up,
+    /// It could not be reached, and is looked for again then.
+    Away { again: Instant },
+}
 
 /// What effects need.
 pub(super) struct Performer {
-    /// Where readers see what the runner is like.
-    pub(super) shared: Arc<Shared>,
     pub(super) workspace: PathBuf,
     pub(super) staging: Arc<Staging>,
-    pub(super) spool: PathBuf,
     pub(super) inherited: Arc<Mutex<Inherited>>,
     pub(super) observers: Arc<Observers>,
-    pub(super) runner: Option<RunnerClient>,
-    /// How much may run at once, as the runner was told.
+    /// Where the executor is told what to do.
+    pub(super) orders: Sender<Order>,
+    /// The number of the connection with the executor, or of the search for it.
+    pub(super) connection: u64,
+    pub(super) link: Link,
+    /// How much may run at once, as the executor was told.
     pub(super) told_slots: Option<usize>,
-    pub(super) connect: ConnectRunner,
-    /// While there is no runner: when the next one may be looked for.
-    pub(super) try_again: Option<Instant>,
     pub(super) inbox: Sender<Message>,
     pub(super) publish: Sender<PublishOrder>,
     pub(super) start: Sender<LookOrder>,
@@ -110,8 +111,8 @@ impl Performer {
                 Effect::Start(_) => {}
                 Effect::Cancel(attempt) => {
                     self.examinations.cancel(attempt);
-                    if let (Some(runner), Ok(name)) = (&self.runner, AttemptName::new(attempt.to_string())) {
-                        report(runner.cancel(&name, CANCELED));
+                    if !self.is_away() {
+                        self.order(Order::Cancel(attempt));
                     }
                 }
                 Effect::Publish { attempt, outputs, again, .. } => {
@@ -126,18 +127,20 @@ impl Performer {
                 Effect::Look { want, sets } => self.look(want, sets, state),
                 Effect::Forget(attempt) => {
                     self.starting.remove(&attempt);
-                    forget.extend(AttemptName::new(attempt.to_string()).ok());
+                    forget.push(attempt);
                     let _ = self.publish.send(PublishOrder::Clear { attempt });
                 }
             }
         }
-        if let Some(runner) = &self.runner {
-            if !forget.is_empty() {
-                // Logs are kept for `databuild logs`; `gc` removes old ones.
-                report(runner.forget(&forget, true));
-            }
+        if !forget.is_empty() && !self.is_away() {
+            self.order(Order::Forget(forget));
         }
         found
+    }
+
+    /// Whether nobody is there who could be told anything, nor is looked for.
+    fn is_away(&self) -> bool {
+        matches!(self.link, Link::Away { .. })
     }
 
     /// Starts attempts that were prepared; returns the ends of those that cannot be started.
@@ -162,24 +165,18 @@ impl Performer {
                 let report = AttemptReport::new(outcome, message);
                 Input::AttemptEnded { attempt, end: AttemptEnd::without_process(report) }
             };
-            match (run, &self.runner) {
+            match run {
                 // It was given up meanwhile.
-                (None, _) => drop(self.publish.send(PublishOrder::Clear { attempt })),
-                (Some(run), _) if run.cancel_requested => {
+                None => drop(self.publish.send(PublishOrder::Clear { attempt })),
+                Some(run) if run.cancel_requested => {
                     ends.push(end(AttemptOutcome::Canceled, "canceled before it started"));
                 }
-                (Some(_), None) => ends.push(end(AttemptOutcome::Lost, "there is no runner")),
-                (Some(_), Some(runner)) if !start.checks.is_empty() && !runner.runs_checks() => {
-                    // It would make the outputs and leave them unchecked.
-                    let message = "the runner that still runs is of an older version and runs no checks; \
-                                   when its jobs are done, end it by `databuild stop --jobs`";
-                    ends.push(end(AttemptOutcome::Failure { permanent: true }, message));
-                }
-                (Some(_), Some(_)) => starts.push(start),
+                Some(_) if self.is_away() => ends.push(end(AttemptOutcome::Lost, "there is no runner")),
+                Some(_) => starts.push(start),
             }
         }
-        if let Some(runner) = self.runner.as_ref().filter(|_| !starts.is_empty()) {
-            report(runner.start(&starts));
+        if !starts.is_empty() {
+            self.order(Order::Submit(starts));
         }
         ends
     }
@@ -252,159 +249,130 @@ impl Performer {
         outputs.iter().map(|output| Ok((output.partition.clone(), place(output)?))).collect()
     }
 
-    /// Connects to a runner. The input that follows says whether there is one, and which of the `live` attempts are
-    /// accounted for; the others are lost.
-    pub(super) fn reconnect(&mut self, live: &[AttemptId]) -> Input {
-        self.runner = None;
-        self.try_again = None;
+    /// Has the executor looked for. Until it is found, all that may be under way counts as known, and nothing begins; the
+    /// input says so, unless it holds already.
+    pub(super) fn look_for_executor(&mut self, state: &State) -> Option<Input> {
+        let is_held = matches!(self.link, Link::Away { .. });
+        let live = live_attempts(state);
+        let search = self.search(&live);
+        self.order(Order::Connect(search));
+        (!is_held).then_some(Input::Hold(live))
+    }
+
+    /// What the loop believes, for a new search.
+    pub(super) fn search(&mut self, live: &[AttemptId]) -> Search {
+        self.connection += 1;
+        self.link = Link::Searching { gone: false };
+        // Those that are being prepared are handed to whoever is there then.
+        let submitted = live.iter().filter(|attempt| !self.starting.contains_key(attempt));
+        Search { connection: self.connection, live: live.to_vec(), submitted: submitted.copied().collect() }
+    }
+
+    /// A search has ended. The input that follows says whether anything may begin, and which attempts are accounted for;
+    /// the others are lost.
+    pub(super) fn reached(&mut self, access: Access, lost: &[AttemptId], state: &State) -> Input {
+        let known = live_attempts(state).into_iter().filter(|attempt| !lost.contains(attempt)).collect();
+        let went_away = self.link == Link::Searching { gone: true };
         self.told_slots = None;
-        let inbox = self.inbox.clone();
-        // A closed inbox means that the engine is going down; the next one asks the runner what became of all.
-        let tell = move |event| drop(inbox.send(Message::Runner(event)));
-        let (mut known, mut news) = (Vec::new(), Vec::new());
-        match (self.connect)(Box::new(tell.clone())) {
-            Ok(client) => {
-                (known, news) = self.told_by(&client, live);
-                self.shared.memory_limits.store(Arc::new(client.memory_limits()));
-                self.runner = Some(client);
-            }
-            Err(error) => {
-                tracing::error!(%error, code = error.code(), "no runner can be started");
-                if matches!(error, RunnerError::Unreachable { pid: Some(_), .. }) {
-                    // There is one, with all it was given: it is lost when that one ends without having told.
-                    known.extend(live);
-                }
-                self.shared.memory_limits.store(Arc::new(no_runner()));
-                self.try_again = Some(Instant::now() + TRY_AGAIN);
-            }
-        }
-        // They are handed to whoever is there when they are prepared.
-        known.extend(live.iter().filter(|attempt| self.starting.contains_key(attempt)));
-        let unknown: Vec<AttemptId> =
-            live.iter().filter(|attempt| !known.contains(attempt)).copied().collect();
-        for (attempt, name, exit) in self.ended_before(&unknown) {
-            known.push(attempt);
-            news.push(RunnerEvent::Ended { attempt: name, exit });
-        }
-        news.into_iter().for_each(tell);
-        // One that is leaving takes nothing new. Its end is told, and then another one is looked for.
-        if self.runner.as_ref().is_some_and(|runner| !runner.hello().draining) {
+        self.link = match access {
+            Access::None => Link::Away { again: Instant::now() + TRY_AGAIN },
+            // Its end was told before its begin.
+            _ if went_away => Link::Away { again: Instant::now() },
+            _ => Link::Up,
+        };
+        if access == Access::Open && !went_away {
             Input::Resume(known)
         } else {
             Input::Hold(known)
         }
     }
 
-    /// What a runner knows of the `live` attempts: which ones, and what happened while nobody listened, to be told as
-    /// if it happened now. It is told to stop all others.
-    fn told_by(&self, client: &RunnerClient, live: &[AttemptId]) -> (Vec<AttemptId>, Vec<RunnerEvent>) {
-        let (mut known, mut news) = (Vec::new(), Vec::new());
-        for runner::AttemptReport { attempt, state } in &client.hello().attempts {
-            let request = AttemptFiles::new(&self.spool, attempt).request();
-            let text = read_left(&request, MAX_REQUESTS as u64).ok().flatten();
-            if let Some(request) = text.and_then(|text| request::parse_request(&text).ok()) {
-                if let Err(error) = self.staging.note(attempt.as_str(), &request) {
-                    tracing::warn!(%error, attempt = attempt.as_str(), "where it stages outputs cannot be noted");
-                }
-            }
-            let id = attempt_id(attempt);
-            let over = matches!(state, AttemptState::Ended { .. });
-            if !over && id.is_none_or(|id| !live.contains(&id)) {
-                // It was given up when the runner could not be reached, and may be under way again.
-                report(client.cancel(attempt, CANCELED));
-                continue;
-            }
-            known.extend(id);
-            match state {
-                AttemptState::Queued => {}
-                AttemptState::Running { pid, start_time, .. } => news.push(RunnerEvent::Started {
-                    attempt: attempt.clone(),
-                    pid: *pid,
-                    start_time: *start_time,
-                }),
-                AttemptState::Ended { exit } => {
-                    news.push(RunnerEvent::Ended { attempt: attempt.clone(), exit: exit.clone() });
-                }
-            }
+    /// The executor of this connection went away; true if another one is to be looked for now.
+    pub(super) fn gone(&mut self, connection: u64) -> bool {
+        if connection != self.connection {
+            return false;
         }
-        (known, news)
+        match &mut self.link {
+            Link::Searching { gone } => {
+                *gone = true;
+                false
+            }
+            Link::Up => true,
+            Link::Away { .. } => false,
+        }
     }
 
-    /// Attempts whose runner is gone and whose end was recorded. Kills what is left of the others.
-    fn ended_before(&self, attempts: &[AttemptId]) -> Vec<(AttemptId, AttemptName, Box<ExitRecord>)> {
-        if attempts.is_empty() {
-            return Vec::new();
+    /// When the executor is to be looked for again.
+    pub(super) fn try_again(&self) -> Option<Instant> {
+        match self.link {
+            Link::Away { again } => Some(again),
+            Link::Searching { .. } | Link::Up => None,
         }
-        let Ok(boot) = crate::system::boot_id() else { return Vec::new() };
-        let named = |attempt: &AttemptId| Some((*attempt, AttemptName::new(attempt.to_string()).ok()?));
-        let (ids, names): (Vec<_>, Vec<_>) = attempts.iter().filter_map(named).unzip();
-        let found = runner::inspect(&self.spool, &names, &boot);
-        let mut ended = Vec::new();
-        for ((attempt, name), found) in ids.into_iter().zip(names).zip(found) {
-            match found {
-                Ok(Found::Ended(exit)) => ended.push((attempt, name, exit)),
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, %attempt, "what became of an attempt cannot be seen"),
-            }
-        }
-        ended
     }
 
-    /// Stops all jobs and the runner.
-    pub(super) fn stop_jobs(&mut self) {
-        if let Some(runner) = self.runner.take() {
-            report(runner.shutdown());
-        }
+    /// A courier that is gone means that the engine goes down; a restart finds out what became of all.
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+
+    /// Stops all jobs and the executor.
+    pub(super) fn stop_jobs(&self) {
+        self.order(Order::Stop);
     }
 
     pub(super) fn keep_inherited(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
         self.inherited.lock().unwrap_or_else(PoisonError::into_inner).store(values)
     }
 
-    /// Tells the runner how much may run at once, if it does not know.
+    /// Tells the executor how much may run at once, if it does not know.
     pub(super) fn set_slots(&mut self, slots: usize) {
-        if self.told_slots == Some(slots) {
-            return;
-        }
-        if let Some(runner) = &self.runner {
-            report(runner.set_capacity(u32::try_from(slots).unwrap_or(u32::MAX)));
+        if self.link == Link::Up && self.told_slots != Some(slots) {
+            self.order(Order::SetSlots(slots));
             self.told_slots = Some(slots);
         }
     }
 }
 
-/// Who holds attempts to their memory while there is no runner.
-pub(super) fn no_runner() -> MemoryLimits {
-    MemoryLimits::Accounting { why: "there is no runner".to_owned() }
-}
-
-/// A runner that cannot be written to also reports its disconnection, which is where it is dealt with.
-fn report(result: Result<(), RunnerError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "the runner could not be told");
-    }
+/// Attempts that the executor should know.
+pub(super) fn live_attempts(state: &State) -> Vec<AttemptId> {
+    state.runs.values().filter(|run| run.occupies_slot()).map(|run| run.attempt_id()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::held_loop;
     use super::*;
 
+    fn performer(folder: &std::path::Path) -> Performer {
+        held_loop(folder, 1).0.performer
+    }
+
     #[test]
-    fn what_a_runner_has_that_lives_and_cannot_be_reached_is_not_lost() {
+    fn an_executor_that_went_away_before_it_was_told_to_be_there_is_looked_for_again() {
         let folder = tempfile::tempdir().unwrap();
-        let (orchestrator, _inbox) = super::super::testing::held_loop(folder.path(), 1);
-        let mut performer = orchestrator.performer;
-        let live: Vec<AttemptId> = vec!["r1-1".parse().unwrap(), "r2-1".parse().unwrap()];
-        let unreachable = || RunnerError::Unreachable {
-            pid: Some(1),
-            spool: "/spool".into(),
-            socket: "/socket".into(),
-            why: "no such file".to_owned(),
-        };
-        performer.connect = Box::new(move |_| Err(unreachable()));
-        assert!(matches!(performer.reconnect(&live), Input::Hold(known) if known == live));
-        assert!(performer.try_again.is_some());
-        performer.connect = Box::new(|_| Err(RunnerError::FolderGone("/spool".into())));
-        assert!(matches!(performer.reconnect(&live), Input::Hold(known) if known.is_empty()));
+        let (state, mut performer) = (State::default(), performer(folder.path()));
+        performer.look_for_executor(&state);
+        assert!(performer.try_again().is_none());
+        let connection = performer.connection;
+        assert!(!performer.gone(connection - 1), "news of an earlier one");
+        assert!(!performer.gone(connection));
+        assert!(matches!(performer.reached(Access::Open, &[], &state), Input::Hold(_)));
+        assert!(performer.try_again().is_some_and(|again| again <= Instant::now()));
+        assert!(performer.look_for_executor(&state).is_none(), "it is held");
+        assert!(matches!(performer.reached(Access::Open, &[], &state), Input::Resume(_)));
+        assert!(!performer.gone(connection) && performer.gone(performer.connection));
+    }
+
+    #[test]
+    fn nothing_begins_under_an_executor_that_leaves_or_cannot_be_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, mut performer) = (State::default(), performer(folder.path()));
+        assert!(matches!(performer.look_for_executor(&state), Some(Input::Hold(_))));
+        assert!(matches!(performer.reached(Access::Leaving, &[], &state), Input::Hold(_)));
+        assert!(performer.try_again().is_none(), "its end is told");
+        assert!(performer.gone(performer.connection));
+        assert!(matches!(performer.look_for_executor(&state), Some(Input::Hold(_))));
+        assert!(matches!(performer.reached(Access::None, &[], &state), Input::Hold(_)));
+        assert!(performer.try_again().is_some());
     }
 }

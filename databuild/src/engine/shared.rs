@@ -1,6 +1,5 @@
 //! What readers see of the loop: the state after some committed event.
 
-use crate::runner::MemoryLimits;
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Capacity, Core};
 use databuild_core::state::State;
@@ -46,8 +45,6 @@ impl Snapshot {
 pub(super) struct Shared {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) seq: watch::Sender<u64>,
-    /// As the runner says.
-    pub(super) memory_limits: ArcSwap<MemoryLimits>,
 }
 
 impl Shared {

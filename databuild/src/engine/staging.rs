@@ -19,7 +19,7 @@
 
 use super::request::Request;
 use crate::daemon::NO_PACKAGE;
-use crate::publish::{self, PublishError};
+use crate::publish::{self, PublishError, Swept};
 use databuild_core::digest::hash64;
 use databuild_core::graph::Job;
 use databuild_core::ids::AttemptId;
@@ -178,28 +178,6 @@ pub(super) fn slot(job: &Job, output: usize, partition: &str) -> String {
 /// The folders of a request's staging paths, to be made before the attempt starts.
 pub(super) fn dirs(request: &Request) -> impl Iterator<Item = &Path> {
     request.outputs.iter().filter_map(|output| output.path.as_deref()?.parent())
-}
-
-/// What a sweep did.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Folders that are gone, or would be.
-    pub removed: u64,
-    /// Why others are not.
-    pub failed: Vec<String>,
-}
-
-impl Swept {
-    /// Takes what came of removing a folder into account.
-    pub fn add(&mut self, removal: Result<(), PublishError>) {
-        match removal {
-            Ok(()) => self.removed += 1,
-            Err(error) => {
-                tracing::warn!(%error, code = error.code(), "what an attempt left cannot be removed");
-                self.failed.push(error.to_string());
-            }
-        }
-    }
 }
 
 /// Removes what attempts left in the staging folder at `root`, and returns how many did; with `dry_run` only counts.

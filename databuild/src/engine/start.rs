@@ -1,5 +1,6 @@
 //! Starting and stopping an engine: replay, reconnect, resume.
 
+use super::courier::Courier;
 use super::examiner::{Examinations, Examiner};
 use super::handle::{Handle, MOST_COMMANDS};
 use super::history::{History, Told};
@@ -7,16 +8,18 @@ use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::message::{Command, Message, PublishOrder};
 use super::observers::Observers;
-use super::orchestrator::{live_attempts, Ended, Late, Orchestrator};
+use super::orchestrator::{Ended, Late, Orchestrator};
+use super::orders::Reached;
 use super::ownership::{self, Claim};
 use super::pace::Pace;
-use super::perform::{no_runner, ConnectRunner, Performer};
+use super::perform::{live_attempts, Link, Performer};
 use super::publisher;
 use super::replay::{self, ReplayError};
 use super::shared::{Shared, Snapshot};
 use super::staging::Staging;
 use super::starter::{self, Starter};
 use crate::daemon::STATE_DIR_NAME;
+use crate::executor::Executor;
 use crate::publish::Reserved;
 use crate::snapshot;
 use crate::store::{Archiver, EventLog, Reader};
@@ -35,8 +38,6 @@ use tokio::sync::Semaphore;
 pub struct EngineConfig {
     /// The workspace.
     pub workspace: PathBuf,
-    /// Attempts' folders.
-    pub spool: PathBuf,
     /// Where outputs wait for publication.
     pub staging: PathBuf,
     /// Where observers find their requests.
@@ -57,8 +58,8 @@ pub struct EngineConfig {
     pub slots: usize,
     /// Bytes of memory that runs may take together; not counted if none.
     pub memory: Option<u64>,
-    /// Finds or starts the runner.
-    pub connect: ConnectRunner,
+    /// Runs attempts.
+    pub executor: Arc<dyn Executor>,
     /// Wants that are to be canceled before anything begins.
     pub close: Vec<WantId>,
 }
@@ -79,11 +80,12 @@ pub struct Engine {
     handle: Handle,
     loop_thread: JoinHandle<Ended>,
     workers: Vec<JoinHandle<()>>,
+    courier: JoinHandle<()>,
     examinations: Examinations,
 }
 
 impl Engine {
-    /// Replays the log, finds the runner, resumes what was under way and starts the loop.
+    /// Replays the log, finds the executor, resumes what was under way and starts the loop.
     ///
     /// # Errors
     /// The log cannot be read or replayed.
@@ -99,7 +101,6 @@ impl Engine {
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
             seq: tokio::sync::watch::channel(seq).0,
-            memory_limits: ArcSwap::from_pointee(no_runner()),
         });
         let observers = Arc::new(Observers::new(
             config.workspace.clone(),
@@ -123,24 +124,23 @@ impl Engine {
             workspace: config.workspace.clone(),
             staging: Arc::clone(&staging),
             reserved: Arc::clone(&reserved),
-            spool: config.spool.clone(),
+            executor: Arc::clone(&config.executor),
             snapshots: config.snapshots,
             reader: Arc::clone(&config.reader),
             base_env: config.base_env,
             inherited: Arc::clone(&inherited),
             observers: Arc::clone(&observers),
         });
+        let (order_send, order_receive) = mpsc::channel();
         let mut performer = Performer {
-            shared: Arc::clone(&shared),
             workspace: config.workspace.clone(),
             staging: Arc::clone(&staging),
             inherited,
             observers: Arc::clone(&observers),
-            runner: None,
+            orders: order_send,
+            connection: 0,
+            link: Link::Searching { gone: false },
             told_slots: None,
-            try_again: None,
-            connect: config.connect,
-            spool: config.spool.clone(),
             inbox: inbox.clone(),
             publish: publish_send,
             start: start_send,
@@ -150,6 +150,7 @@ impl Engine {
             examine: examine_send.clone(),
             examinations: Examinations::default(),
         };
+        let of_courier = Arc::clone(&staging);
         let pace = Pace::default();
         let (of_examiner, of_publisher) = (pace.clone(), pace.clone());
         let mut workers = Vec::new();
@@ -157,7 +158,7 @@ impl Engine {
         let again = looking.clone();
         let examiner = Examiner {
             snapshots: Arc::clone(&of_files.snapshots),
-            spool: config.spool.clone(),
+            executor: Arc::clone(&config.executor),
             workspace: config.workspace.clone(),
             shared: Arc::clone(&shared),
             to_loop: inbox.clone(),
@@ -198,10 +199,19 @@ impl Engine {
             publisher::publisher(&staging, &reserved, &guard, &publish_receive, &to_loop, &of_publisher);
         })?);
         let examinations = performer.examinations.clone();
-        let resume = performer.reconnect(&live_attempts(&core.state));
+        let courier =
+            Courier { executor: Arc::clone(&config.executor), staging: of_courier, inbox: inbox.clone() };
+        // Nobody can ask for anything yet, so this is waited for.
+        let search = performer.search(&live_attempts(&core.state));
+        let Reached { connection, access, lost, news } = courier.connect(&search);
+        let resume = performer.reached(access, &lost, &core.state);
+        for news in news {
+            let _ = inbox.send(Message::News { connection, news });
+        }
         // All of these are decided before anything is leased.
         let first = config.close.into_iter().map(Input::CancelWant).chain([resume]).collect();
         performer.set_slots(config.slots);
+        let courier = spawn("courier", move || courier.run(&order_receive))?;
         let orchestrator = Orchestrator {
             core,
             log: config.log,
@@ -221,7 +231,7 @@ impl Engine {
             shared,
             archiver: config.archiver,
             workspace: config.workspace,
-            spool: config.spool,
+            executor: config.executor,
             observers,
         };
         // What is postponed is decided, and on record, before anybody can ask for anything.
@@ -236,7 +246,7 @@ impl Engine {
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;
         // A loop that ends at once says why when it is stopped.
         let _ = resumed.recv();
-        Ok(Engine { handle, loop_thread, workers, examinations })
+        Ok(Engine { handle, loop_thread, workers, courier, examinations })
     }
 
     /// A handle for everybody else.
@@ -256,6 +266,8 @@ impl Engine {
         let ended = self.loop_thread.join().map_err(|_| "the orchestrator panicked".to_owned())?;
         // With the loop gone nobody takes these for canceled; the next server examines them again.
         self.examinations.cancel_all();
+        // It carries out what it was told, the order to stop jobs at last.
+        self.courier.join().map_err(|_| "the courier panicked".to_owned())?;
         drop(self.workers);
         match ended {
             Ended::Stopped => Ok(()),

@@ -25,8 +25,8 @@ use super::pace::Pace;
 use super::request;
 use super::shared::Shared;
 use super::staging::{self, Staging};
+use crate::executor::{AttemptName, CheckSpec, Executor, StartSpec};
 use crate::publish::{Reserved, StatMark};
-use crate::runner::{AttemptFiles, AttemptName, CheckSpec, StartSpec, MAX_REQUESTS};
 use crate::snapshot;
 use crate::store::Reader;
 use crate::system::EnvValue;
@@ -48,7 +48,7 @@ pub(super) struct Starter {
     pub(super) workspace: PathBuf,
     pub(super) staging: Arc<Staging>,
     pub(super) reserved: Arc<Reserved>,
-    pub(super) spool: PathBuf,
+    pub(super) executor: Arc<dyn Executor>,
     pub(super) snapshots: Arc<snapshot::Store>,
     pub(super) reader: Arc<Reader>,
     pub(super) base_env: Vec<(String, String)>,
@@ -109,7 +109,7 @@ fn input_moved(message: String) -> Fault {
 
 impl Starter {
     fn asker(&self) -> Asker<'_> {
-        Asker { shared: &self.shared, observers: &self.observers, spool: &self.spool }
+        Asker { shared: &self.shared, observers: &self.observers, executor: &self.executor }
     }
 
     /// Prepares attempts and tells the loop what came of it.
@@ -208,8 +208,9 @@ impl Starter {
         noted.map_err(|error| fault(format!("its staging folder cannot be made: {error}"), false))?;
         start.mkdirs = staging::dirs(&request).map(|dir| dir.to_string_lossy().into_owned()).collect();
         start.request = serde_json::to_string(&request).map_err(|error| fault(error.to_string(), true))?;
-        if start.request_bytes() > MAX_REQUESTS {
-            return Err(fault(too_large(&start, spec), true));
+        let most = self.executor.capabilities().most_request_bytes;
+        if start.request_bytes() > most {
+            return Err(fault(too_large(&start, spec, most), true));
         }
         let memory = job.takes.iter().find(|(resource, _)| *resource == Resource::Memory);
         start.memory = memory.map(|(_, bytes)| *bytes);
@@ -293,12 +294,11 @@ impl Starter {
         attempt: &AttemptName,
     ) -> Result<Vec<CheckSpec>, (String, bool)> {
         let graph = &spec.graph.graph;
-        let files = AttemptFiles::new(&self.spool, attempt);
         let checks: Vec<CheckSpec> = graph
             .checks_of(spec.job)
             .map(|check| {
                 let dataset = &graph.dataset(check.dataset).name;
-                let request = CheckRequest::new(check, dataset, request, files.report());
+                let request = CheckRequest::new(check, dataset, request, self.executor.report_path(attempt));
                 let snapshot = self.snapshot(&check.label, &check.code)?;
                 let mut argv = vec![snapshot.file(&check.executable).to_string_lossy().into_owned()];
                 argv.extend(request.arguments(check).map_err(|message| (message, true))?);
@@ -336,8 +336,8 @@ impl Starter {
     }
 }
 
-/// What to say of an attempt that would be told more than the runner takes.
-fn too_large(start: &StartSpec, spec: &AttemptSpec) -> String {
+/// What to say of an attempt that would be told more than the executor takes.
+fn too_large(start: &StartSpec, spec: &AttemptSpec, most: usize) -> String {
     const MIB: usize = 1 << 20;
     let job = spec.graph.graph.job(spec.job);
     let advice = match job.batch {
@@ -349,7 +349,7 @@ fn too_large(start: &StartSpec, spec: &AttemptSpec) -> String {
         job.label,
         spec.set.len(),
         start.request_bytes().div_ceil(MIB),
-        MAX_REQUESTS / MIB,
+        most / MIB,
     )
 }
 

@@ -6,9 +6,10 @@ use crate::engine::examiner::code_is_intact;
 use crate::engine::files::{look_at, look_at_files, look_at_named};
 use crate::engine::handle::Handle;
 use crate::engine::moved;
-use crate::engine::perform::no_runner;
 use crate::engine::shared::Snapshot;
 use crate::engine::testing::{exited_well, want_of};
+use crate::executor::fake::Fake;
+use crate::executor::{over_a_runner, Text};
 use crate::publish;
 use crate::snapshot::{CodeManifest, FileDigest};
 use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
@@ -86,6 +87,7 @@ struct Bench {
     starter: Starter,
     effects: VecDeque<Effect>,
     /// Outcomes of attempts, in order.
+    executor: Fake,
     ends: Vec<(String, String)>,
     wants: Vec<WantOutcome>,
 }
@@ -141,7 +143,7 @@ impl Bench {
     fn new(raw: Value) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
-        for name in ["in", "made", "spool"] {
+        for name in ["in", "made"] {
             fs::create_dir(root.join(name)).unwrap();
         }
         let database = root.join("log.db");
@@ -157,17 +159,16 @@ impl Bench {
             path.clone(),
             inherited.clone(),
         );
-        let core = Core::new(4);
+        let (core, executor) = (Core::new(4), Fake::default());
         let starter = Starter {
             shared: Arc::new(Shared {
                 snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
                 seq: tokio::sync::watch::channel(0).0,
-                memory_limits: ArcSwap::from_pointee(no_runner()),
             }),
             workspace: root.clone(),
             staging: Arc::new(Staging::new(root.join("staging"))),
             reserved: Arc::new(Reserved::new(&root, &root.join("state"))),
-            spool: root.join("spool"),
+            executor: executor.shared(),
             snapshots,
             reader: Arc::new(Reader::new(&database, 1)),
             base_env: path,
@@ -176,7 +177,7 @@ impl Bench {
         };
         let now = "2024-12-31T00:00:00Z".parse().unwrap();
         let (effects, ends, wants) = Default::default();
-        let mut bench = Bench { folder, log, core, now, starter, effects, ends, wants };
+        let mut bench = Bench { folder, log, core, now, executor, starter, effects, ends, wants };
         let content: Arc<str> = graph(raw).into();
         bench.step(Input::RegisterGraph(GraphRegistered {
             graph: GraphId::of(&content),
@@ -226,7 +227,7 @@ impl Bench {
             shared: Arc::clone(&self.starter.shared),
             archiver: Arc::new(Archiver::new(&self.root().join("log.db"))),
             workspace: self.starter.workspace.clone(),
-            spool: self.starter.spool.clone(),
+            executor: Arc::clone(&self.starter.executor),
             observers: Arc::clone(&self.starter.observers),
         }
     }
@@ -322,9 +323,7 @@ impl Bench {
         remote: bool,
         hooks: &mut Hooks<'_>,
     ) {
-        let files = AttemptFiles::new(&self.starter.spool, &start.attempt);
-        fs::create_dir_all(files.request().parent().unwrap()).unwrap();
-        fs::write(files.request(), &start.request).unwrap();
+        self.executor.leave(&start.attempt, Text::Request, start.request.clone());
         start.mkdirs.iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
         let request = request::parse_request(start.request.as_bytes()).unwrap();
         let input = request.inputs.values().flatten().next().unwrap();
@@ -359,7 +358,7 @@ impl Bench {
             ended = examine.recv().unwrap();
         }
         let verdict = examine(
-            left(&self.starter.spool, ended),
+            left(&self.starter.executor, ended),
             |_, _, _| Ok(()),
             |attempt| code_is_intact(&self.starter.snapshots, &self.core.state, attempt),
         );
@@ -372,7 +371,7 @@ impl Bench {
 
     fn publish(&mut self, attempt: AttemptId, outputs: &[OutputRecord]) {
         let name = AttemptName::new(attempt.to_string()).unwrap();
-        let request = fs::read(AttemptFiles::new(&self.starter.spool, &name).request()).unwrap();
+        let request = self.starter.executor.read(&name, Text::Request, 1 << 20).unwrap().unwrap();
         let request = request::parse_request(&request).unwrap();
         let mut marks = Vec::new();
         for output in outputs {
@@ -745,23 +744,15 @@ fn nothing_is_believed_of_code_that_was_changed() {
 #[test]
 fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
     use crate::engine::{Engine, EngineConfig, Registration};
-    use crate::runner::tests::harness::runner_command;
-    use crate::runner::{ConnectOptions, RunnerClient};
     for (kind, raw) in [("file", file()), ("program", program(false))] {
         let bench = Bench::new(raw.clone());
         let root = bench.starter.workspace.clone();
         let own = root.join("engine");
         fs::create_dir_all(&own).unwrap();
-        let (spool, socket) = (own.join("spool"), own.join("run/s"));
-        let options = ConnectOptions::new(&spool, &socket, "test");
-        let connect = Box::new(move |events| {
-            RunnerClient::connect_or_start(&options, events, || runner_command(&spool, &socket, 60_000))
-        });
         let database = own.join("log.db");
         let log = SqliteLog::open(&database).unwrap();
         let engine = Engine::start(EngineConfig {
             workspace: root.clone(),
-            spool: own.join("spool"),
             staging: own.join("staging"),
             observers: own.join("observers"),
             inherited: own.join("inherited"),
@@ -772,7 +763,7 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
             base_env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             slots: 2,
             memory: None,
-            connect,
+            executor: over_a_runner(&own, Duration::from_secs(60)),
             close: Vec::new(),
         })
         .unwrap();

@@ -1,18 +1,20 @@
 //! A history for tests, decided by the core.
 
+use super::courier::Courier;
 use super::inherited::Inherited;
 use super::keeper::Keeper;
 use super::message::Message;
 use super::observers::Observers;
 use super::orchestrator::{Late, Orchestrator};
 use super::pace::Pace;
-use super::perform::{no_runner, Performer};
+use super::perform::{Link, Performer};
 use super::replay;
 use super::shared::{Shared, Snapshot};
 use super::staging::Staging;
 use super::starter::{self, Starter};
+use crate::executor::fake::Fake;
+use crate::executor::{ExitRecord, LogSize, Outcome, ResourceUse};
 use crate::publish::Reserved;
-use crate::runner::{ExitRecord, LogSize, Outcome, ResourceUse, RunnerError};
 use crate::store::{MemoryLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{
@@ -132,21 +134,25 @@ pub(crate) fn want_of(target: &str) -> WantRequest {
     }
 }
 
-/// A loop with a log in memory and without runner, and its inbox. Whatever it starts fails at once, since its code is not
-/// in the store.
+/// A loop with a log in memory and an executor that has nothing, and its inbox. Whatever it starts fails at once, since
+/// its code is not in the store.
 pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Message>) {
+    loop_over(&Fake::default(), folder, slots)
+}
+
+/// The same over this executor.
+pub(super) fn loop_over(executor: &Fake, folder: &Path, slots: usize) -> (Orchestrator, Sender<Message>) {
     let core = Core::new(slots);
     let log = MemoryLog::new();
     let (_, base) = replay::load(&log).unwrap();
     let (inbox, messages) = mpsc::channel();
     let (examine, _) = mpsc::channel();
     let (publish, _) = mpsc::channel();
-    let (start, orders) = mpsc::channel();
+    let (start, starts) = mpsc::channel();
     let (ask, _) = mpsc::channel();
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
         seq: tokio::sync::watch::channel(0).0,
-        memory_limits: ArcSwap::from_pointee(no_runner()),
     });
     let staging = Arc::new(Staging::new(folder.join("staging")));
     let inherited = Arc::new(Mutex::new(Inherited::load(&folder.join("inherited"))));
@@ -156,7 +162,7 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         workspace: folder.to_owned(),
         staging: Arc::clone(&staging),
         reserved: Arc::new(Reserved::new(folder, &folder.join("state"))),
-        spool: folder.join("spool"),
+        executor: executor.shared(),
         snapshots: store(folder),
         reader: Arc::new(Reader::new(&folder.join("log"), 1)),
         base_env: Vec::new(),
@@ -164,18 +170,20 @@ pub(super) fn held_loop(folder: &Path, slots: usize) -> (Orchestrator, Sender<Me
         observers: Arc::clone(&looking),
     };
     let (to_loop, to_examiner) = (inbox.clone(), examine.clone());
-    std::thread::spawn(move || starter::starter(&starter, &orders, &to_loop, None, &to_examiner));
+    std::thread::spawn(move || starter::starter(&starter, &starts, &to_loop, None, &to_examiner));
+    let courier =
+        Courier { executor: executor.shared(), staging: Arc::clone(&staging), inbox: inbox.clone() };
+    let (orders, of_courier) = mpsc::channel();
+    std::thread::spawn(move || courier.run(&of_courier));
     let performer = Performer {
-        shared: Arc::clone(&shared),
         workspace: folder.to_owned(),
         staging,
         inherited,
         observers: looking,
-        runner: None,
+        orders,
+        connection: 0,
+        link: Link::Up,
         told_slots: None,
-        try_again: None,
-        connect: Box::new(|_| Err(RunnerError::FolderGone("/none".into()))),
-        spool: folder.join("spool"),
         inbox: inbox.clone(),
         publish,
         start,

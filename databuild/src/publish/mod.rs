@@ -45,7 +45,7 @@ pub use matches::{look_matching, matching, version_of_files, Matching, MOST_MATC
 #[cfg(test)]
 pub(crate) use place::Rename;
 pub use place::{make_ready, Output, Publication};
-pub use remove::remove;
+pub use remove::{remove, Swept};
 pub use reserved::{resolved, Reserved};
 
 #[cfg(test)]

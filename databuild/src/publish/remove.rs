@@ -64,3 +64,25 @@ fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// What a sweep did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Folders that are gone, or would be.
+    pub removed: u64,
+    /// Why others are not.
+    pub failed: Vec<String>,
+}
+
+impl Swept {
+    /// Takes what came of removing a folder into account.
+    pub fn add(&mut self, removal: Result<(), PublishError>) {
+        match removal {
+            Ok(()) => self.removed += 1,
+            Err(error) => {
+                tracing::warn!(%error, code = error.code(), "what an attempt left cannot be removed");
+                self.failed.push(error.to_string());
+            }
+        }
+    }
+}

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::error::RunnerError;
-use super::launch::{reach, ConnectOptions, RETRY_PAUSE};
+use super::launch::{reach, unreachable, ConnectOptions, RETRY_PAUSE};
 use super::protocol::{
     Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams, ForgetParams, Head,
     Hello, HelloParams, MemoryLimits, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams,
@@ -73,9 +73,12 @@ impl RunnerClient {
         let mut command = Some(command);
         let (Greeted { stream, reader, hello }, child) = loop {
             let reached = reach(options, &mut command, until)?;
-            match greet(reached.stream, &options.server) {
+            match greet(reached.stream, &options.server, until) {
                 // One that was killed takes connections until the system has closed its socket.
-                Err(RunnerError::Disconnected(_)) if reached.child.is_none() && Instant::now() < until => {
+                Err(RunnerError::Disconnected(why)) if reached.child.is_none() => {
+                    if Instant::now() >= until {
+                        return Err(unreachable(options, why));
+                    }
                     thread::sleep(RETRY_PAUSE);
                 }
                 greeted => break (greeted?, reached.child),
@@ -184,11 +187,12 @@ struct Greeted {
     hello: Hello,
 }
 
-/// Takes a runner over.
-fn greet(mut stream: UnixStream, server: &str) -> Result<Greeted, RunnerError> {
+/// Takes a runner over, which has to answer until then.
+fn greet(mut stream: UnixStream, server: &str, until: Instant) -> Result<Greeted, RunnerError> {
     let setup = |e| RunnerError::system("setting up the runner's socket", e);
+    let left = until.saturating_duration_since(Instant::now()).clamp(RETRY_PAUSE, PATIENCE);
     stream.set_write_timeout(Some(PATIENCE)).map_err(setup)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(setup)?;
+    stream.set_read_timeout(Some(left)).map_err(setup)?;
     let mut reader = BufReader::with_capacity(64 << 10, stream.try_clone().map_err(setup)?);
     let mut hello = say_hello(&mut stream, &mut reader, PROTOCOL, server)?;
     if (1..PROTOCOL).contains(&hello.protocol) {

@@ -11,9 +11,9 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use super::error::RunnerError;
 use super::event_loop::{FAILED, IN_USE, READY};
+use super::recover::is_alive;
 use super::socket::{check_path, connect};
-use super::spool::{make_private_dir, read_runner_record, try_lock, RunnerRecord};
-use crate::system::boot_id;
+use super::spool::{make_private_dir, read_runner_record, try_lock};
 
 /// Between two tries to reach a runner that is there but does not answer yet.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -105,11 +105,11 @@ fn log_of(options: &ConnectOptions) -> PathBuf {
     options.spool.join("runner.log")
 }
 
-fn unreachable(options: &ConnectOptions, why: String) -> RunnerError {
+/// A runner that holds the spool does not answer.
+pub(super) fn unreachable(options: &ConnectOptions, why: String) -> RunnerError {
     let record = read_runner_record(&options.spool).ok().flatten();
-    let lives = |record: &RunnerRecord| boot_id().is_ok_and(|boot| record.process.is_alive(&boot));
     RunnerError::Unreachable {
-        pid: record.filter(lives).map(|record| record.process.pid),
+        pid: record.filter(|_| is_alive(&options.spool)).map(|record| record.process.pid),
         spool: options.spool.clone(),
         socket: options.socket.clone(),
         why,

@@ -58,7 +58,7 @@ pub use protocol::{
     AttemptName, AttemptReport, AttemptState, CheckExit, CheckSpec, ExitRecord, Hello, LogSize, MemoryLimits,
     Outcome, ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL,
 };
-pub use recover::{inspect, Found};
+pub use recover::{end_of, inspect, is_alive, Found};
 pub use spool::AttemptFiles;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::error::RunnerError;
 use super::orphans::{attempt_of, processes};
 use super::protocol::{AttemptName, ExitRecord};
 use super::spool::{read_record, read_runner_record, AttemptFiles, PidRecord};
-use crate::system::{stat, to_pid, ProcessId};
+use crate::system::{boot_id, stat, to_pid, ProcessId};
 
 /// Longest that is waited for processes that were killed. A process lets go of its files and locks a while after it was
 /// killed: it first gives back its memory, and gets no sooner to a processor than others.
@@ -38,11 +38,27 @@ pub enum Found {
     },
 }
 
-/// Classifies attempts that no runner reports (any more), and kills what is left of those that are lost: of all of them at
-/// once, since each may take a while to die. `boot_id` is the current boot, see [`crate::system::boot_id`].
+/// Whether the runner of the spool lives, as its record says. It may not answer.
+pub fn is_alive(spool: &Path) -> bool {
+    let record = read_runner_record(spool).ok().flatten();
+    record.is_some_and(|record| boot_id().is_ok_and(|boot| record.process.is_alive(&boot)))
+}
+
+/// How an attempt ended, if that was recorded.
+///
+/// # Errors
+/// Its folder cannot be read.
+pub fn end_of(spool: &Path, attempt: &AttemptName) -> Result<Option<Box<ExitRecord>>, RunnerError> {
+    let files = AttemptFiles::new(spool, attempt);
+    let read = |e| RunnerError::io("reading the spool folder", files.dir(), e);
+    Ok(read_record(&files.exit()).map_err(read)?.map(Box::new))
+}
+
+/// Classifies attempts that no runner reports (any more), and kills what is left of those that are lost, or that cannot be looked at: of all of
+/// them at once, since each may take a while to die. `boot_id` is the current boot, see [`crate::system::boot_id`].
 pub fn inspect(spool: &Path, attempts: &[AttemptName], boot_id: &str) -> Vec<Result<Found, RunnerError>> {
     let found: Vec<_> = attempts.iter().map(|attempt| classify(spool, attempt, boot_id)).collect();
-    let is_lost = |found: &Result<Found, RunnerError>| matches!(found, Ok(Found::Lost));
+    let is_lost = |found: &Result<Found, RunnerError>| matches!(found, Ok(Found::Lost) | Err(_));
     let lost: Vec<AttemptName> = attempts
         .iter()
         .zip(&found)
@@ -65,8 +81,8 @@ fn newest_record(files: &AttemptFiles) -> io::Result<Option<PidRecord>> {
 fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found, RunnerError> {
     let files = AttemptFiles::new(spool, attempt);
     let read = |e| RunnerError::io("reading the spool folder", files.dir(), e);
-    if let Some(exit) = read_record(&files.exit()).map_err(read)? {
-        return Ok(Found::Ended(Box::new(exit)));
+    if let Some(exit) = end_of(spool, attempt)? {
+        return Ok(Found::Ended(exit));
     }
     let newest = newest_record(&files).map_err(read)?;
     let Some(record) = newest else {
@@ -134,7 +150,7 @@ fn is_dying(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::{boot_id, ProcessRecord};
+    use crate::system::ProcessRecord;
     use std::io::BufRead as _;
     use std::os::unix::process::CommandExt;
     use std::process::Command;

@@ -6,7 +6,8 @@ use crate::daemon::{
     network_filesystem, DaemonError, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
     RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
 };
-use crate::engine::{ConnectRunner, Engine, EngineConfig, EngineError, Handle};
+use crate::engine::{Engine, EngineConfig, EngineError, Handle};
+use crate::executor::{Connect, Local};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, write_roots, App, Guard, MOST_READERS};
 use crate::snapshot;
@@ -187,7 +188,6 @@ impl Server {
         let close = super::private::left_over(&reader)?;
         let engine = Engine::start(EngineConfig {
             workspace: state.workspace().path().to_owned(),
-            spool: state.spool(),
             staging: state.staging(),
             observers: state.observers(),
             inherited: state.inherited(),
@@ -198,7 +198,10 @@ impl Server {
             base_env,
             slots: options.slots,
             memory: super::memory(),
-            connect: connect_runner(state, &runtime_dir, &program, options.private)?,
+            executor: Arc::new(Local::new(
+                state.spool(),
+                connect_runner(state, &runtime_dir, &program, options.private)?,
+            )),
             close,
         })?;
 
@@ -307,7 +310,7 @@ fn connect_runner(
     runtime_dir: &RuntimeDir,
     program: &Path,
     private: bool,
-) -> Result<ConnectRunner, ServeError> {
+) -> Result<Connect, ServeError> {
     let socket = runtime_dir.socket("runner.sock")?;
     let server = format!("databuild {} (pid {})", env!("CARGO_PKG_VERSION"), std::process::id());
     let options = ConnectOptions { private, ..ConnectOptions::new(state.spool(), &socket, server) };

@@ -3,7 +3,7 @@
 use super::{router, App, Guard, MOST_READERS};
 use crate::daemon::Token;
 use crate::engine::{Engine, EngineConfig};
-use crate::runner::RunnerError;
+use crate::executor::fake::Fake;
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog};
 use jiff::Timestamp;
@@ -39,9 +39,11 @@ fn parts(folder: &TempDir) -> (Engine, App) {
     std::fs::create_dir(at("ws")).unwrap();
     let database = at("bel.sqlite");
     let snapshots = Arc::new(snapshot::Store::open(at("cache")).unwrap());
+    let nobody = Fake::default();
+    nobody.hide(true);
+    let executor = nobody.shared();
     let engine = Engine::start(EngineConfig {
         workspace: at("ws"),
-        spool: at("spool"),
         staging: at("staging"),
         observers: at("observers"),
         inherited: at("inherited.json"),
@@ -53,7 +55,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         slots: 2,
         memory: None,
         close: Vec::new(),
-        connect: Box::new(|_| Err(RunnerError::RelativePath("runner".into()))),
+        executor,
     })
     .unwrap();
     let token = Token::generate().unwrap();

@@ -4,12 +4,13 @@
 use super::app::App;
 use super::error::ApiError;
 use crate::api::{Archived, GcReply, GcRequest, HeldBy};
-use crate::engine::{self, ArchiveRequest, Swept};
+use crate::engine::{self, ArchiveRequest};
+use crate::executor::AttemptName;
 use crate::snapshot::{CodeDigest, Roots, SnapshotError};
+use databuild_core::ids::AttemptId;
 use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// What was stored so recently may belong to a registration that is under way.
 const MIN_AGE: Duration = Duration::from_secs(3600);
@@ -36,9 +37,11 @@ pub(super) fn collect(app: &App, request: &GcRequest) -> Result<GcReply, ApiErro
     let reachable: HashSet<CodeDigest> = roots.codes.into_iter().collect();
     let report = app.snapshots.collect(&reachable, MIN_AGE, request.dry_run).map_err(failed)?;
     let state = std::sync::Arc::clone(&app.engine.snapshot().state);
-    let live: BTreeSet<String> = state.runs.values().map(|run| run.attempt_id().to_string()).collect();
+    let live: BTreeSet<AttemptId> = state.runs.values().map(|run| run.attempt_id()).collect();
+    let is_over =
+        |name: &AttemptName| name.as_str().parse().is_ok_and(|attempt: AttemptId| !live.contains(&attempt));
     let keep = Duration::from_secs(u64::from(request.keep_days.unwrap_or(30)) * 24 * 3600);
-    let attempts = sweep(app.engine.spool(), &live, keep, request.dry_run);
+    let attempts = app.engine.executor().sweep(&is_over, keep, request.dry_run);
     let in_staging = || {
         let state = std::sync::Arc::clone(&app.engine.snapshot().state);
         state.runs.values().map(|run| run.attempt_id()).collect()
@@ -68,40 +71,4 @@ fn archive(app: &App, age_seconds: u64, dry_run: bool) -> Result<Archived, ApiEr
     let file = file.map(|(path, _)| path.display().to_string());
     let held_by = held_by.map(|(live, seq)| HeldBy { id: live.to_string(), seq: seq.0 });
     Ok(Archived { events, first, last, bytes, file, file_bytes, log_bytes_before, log_bytes_after, held_by })
-}
-
-/// Removes folders named after attempts that are not live and older than `keep`.
-fn sweep(dir: &Path, live: &BTreeSet<String>, keep: Duration, dry_run: bool) -> Swept {
-    let mut swept = Swept::default();
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_attempt = name.parse::<databuild_core::ids::AttemptId>().is_ok();
-        let old = entry
-            .metadata()
-            .and_then(|meta| meta.modified())
-            .is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() >= keep);
-        if !is_attempt || !old || live.contains(&name) {
-            continue;
-        }
-        swept.add(if dry_run { Ok(()) } else { crate::publish::remove(&entry.path()) });
-    }
-    swept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attempts_that_are_over_go_and_nothing_else_does() {
-        let spool = tempfile::tempdir().unwrap();
-        for name in ["r1-1", "r2-1", "r3-1", "r4-1", "runner.lock"] {
-            std::fs::create_dir(spool.path().join(name)).unwrap();
-        }
-        let live = BTreeSet::from(["r4-1".to_owned()]);
-        let sweep = |dry_run| sweep(spool.path(), &live, Duration::ZERO, dry_run);
-        assert_eq!(sweep(true), Swept { removed: 3, failed: Vec::new() });
-        assert_eq!(sweep(false), Swept { removed: 3, failed: Vec::new() });
-        assert_eq!(sweep(false), Swept::default());
-    }
 }

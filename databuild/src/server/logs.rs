@@ -2,15 +2,13 @@
 
 use super::app::App;
 use super::error::ApiError;
-use crate::runner::{AttemptFiles, AttemptName};
-use crate::system::open_left;
+use crate::executor::{AttemptName, Executor, LogFrom, LogPart, Stream};
 use axum::body::Body;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use databuild_core::ids::AttemptId;
 use std::convert::Infallible;
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes read at once.
@@ -21,10 +19,11 @@ const MOST: u64 = 16 << 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// One stream of one attempt.
-#[derive(Debug)]
 pub(super) struct Log {
+    executor: Arc<dyn Executor>,
     attempt: AttemptId,
-    path: PathBuf,
+    name: AttemptName,
+    stream: Stream,
     /// It ended well: then a folder that is not there means that nothing was printed (or that `gc` came by).
     ended_well: bool,
 }
@@ -39,13 +38,12 @@ impl Log {
     ) -> Result<Log, ApiError> {
         let name = AttemptName::new(attempt.to_string())
             .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
-        let files = AttemptFiles::new(app.engine.spool(), &name);
-        let path = match stream {
-            "stdout" => files.stdout(),
-            "stderr" => files.stderr(),
+        let stream = match stream {
+            "stdout" => Stream::Stdout,
+            "stderr" => Stream::Stderr,
             other => return Err(ApiError::not_found("stream_not_found", "stream", other)),
         };
-        Ok(Log { attempt, path, ended_well })
+        Ok(Log { executor: Arc::clone(app.engine.executor()), attempt, name, stream, ended_well })
     }
 
     /// A byte range, as the job wrote it. Headers tell the log's size, where the range begins, and whether the attempt is over
@@ -53,7 +51,7 @@ impl Log {
     pub(super) async fn read(
         self,
         app: &App,
-        from: From,
+        from: LogFrom,
         limit: Option<u64>,
         wait: Duration,
     ) -> Result<Response, ApiError> {
@@ -63,12 +61,11 @@ impl Log {
         let (range, live) = loop {
             // Asked first: what is there after the end is all.
             let live = self.is_live(app);
-            let path = self.path.clone();
-            let range = match tokio::task::spawn_blocking(move || read_range(&path, from, limit)).await {
-                Ok(Ok(range)) => range,
-                Ok(Err(error)) if self.ended_well && error.kind() == ErrorKind::NotFound => Range::default(),
+            let range = match self.part(from, limit).await {
+                Ok(Some(range)) => range,
+                Ok(None) if self.ended_well => LogPart::default(),
                 // Not started yet, and whoever waits asks again.
-                _ if live && !wait.is_zero() => Range::default(),
+                _ if live && !wait.is_zero() => LogPart::default(),
                 _ => {
                     return Err(ApiError::new(
                         "log_not_found",
@@ -95,6 +92,12 @@ impl Log {
         Ok((headers, Body::from(range.bytes)).into_response())
     }
 
+    /// A part of it; none if nothing is kept of the attempt.
+    async fn part(&self, from: LogFrom, most: u64) -> std::io::Result<Option<LogPart>> {
+        let (executor, name, stream) = (Arc::clone(&self.executor), self.name.clone(), self.stream);
+        tokio::task::spawn_blocking(move || executor.log(&name, stream, from, most)).await?
+    }
+
     /// Whether its process may still write.
     fn is_live(&self, app: &App) -> bool {
         let live = app.engine.snapshot();
@@ -111,11 +114,8 @@ impl Log {
             let mut seq = app.engine.watch();
             loop {
                 let live = self.is_live(&app);
-                let path = self.path.clone();
-                let from = From::Begin(offset);
-                let read = tokio::task::spawn_blocking(move || read_range(&path, from, CHUNK)).await;
-                let bytes = match read {
-                    Ok(Ok(range)) => range.bytes,
+                let bytes = match self.part(LogFrom::Begin(offset), CHUNK).await {
+                    Ok(Some(range)) => range.bytes,
                     // Not started yet.
                     _ if live => Vec::new(),
                     _ => break,
@@ -142,43 +142,6 @@ impl Log {
             .keep_alive(KeepAlive::default())
             .into_response()
     }
-}
-
-/// Where a range begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum From {
-    /// So many bytes after the log's begin.
-    Begin(u64),
-    /// So many bytes before its end as it is now.
-    End(u64),
-}
-
-/// A part of a log.
-#[derive(Debug, Default)]
-struct Range {
-    bytes: Vec<u8>,
-    /// Where it begins.
-    offset: u64,
-    /// The size of the whole log.
-    size: u64,
-}
-
-fn read_range(path: &std::path::Path, from: From, limit: u64) -> std::io::Result<Range> {
-    let mut file = match open_left(path)? {
-        Some(file) => file,
-        // A log comes into being with its first byte; its folder says that the attempt is known.
-        None if path.parent().is_some_and(|dir| dir.is_dir()) => return Ok(Range::default()),
-        None => return Err(ErrorKind::NotFound.into()),
-    };
-    let size = file.metadata()?.len();
-    let offset = match from {
-        From::Begin(offset) => offset.min(size),
-        From::End(tail) => size.saturating_sub(tail),
-    };
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(Range { bytes, offset, size })
 }
 
 /// The text of some bytes, for a client that takes text alone, and how many of the bytes it is of. If `more` may come, a

@@ -3,11 +3,12 @@
 use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::history;
-use super::super::logs::{self, From};
+use super::super::logs;
 use super::super::waits;
 use super::{cursor, limit, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
 use crate::engine::CommandError;
+use crate::executor::LogFrom;
 use crate::store::{Reader, RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -213,7 +214,7 @@ pub async fn logs(
             headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
         Ok(log.follow(&app, resumed.or(query.offset).unwrap_or(0)))
     } else {
-        let from = query.tail.map_or(From::Begin(query.offset.unwrap_or(0)), From::End);
+        let from = query.tail.map_or(LogFrom::Begin(query.offset.unwrap_or(0)), LogFrom::End);
         let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
         log.read(&app, from, query.limit, wait).await
     }

@@ -4,7 +4,7 @@ use super::super::app::App;
 use super::super::error::ApiError;
 use super::super::views;
 use crate::api::{GcReply, GcRequest, GraphInfo, ServerStatus, ShutdownRequest, SlotsRequest};
-use crate::runner::MemoryLimits;
+use crate::executor::MemoryLimits;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -30,9 +30,9 @@ pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiErr
     let snapshot = app.engine.snapshot();
     let mut state = BuildState::clone(&snapshot.state);
     state.advance(crate::system::now());
-    let (memory_limits, memory_limits_reason) = match &*app.engine.memory_limits() {
+    let (memory_limits, memory_limits_reason) = match app.engine.memory_limits() {
         MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
-        MemoryLimits::Accounting { why } => ("accounting".to_owned(), why.clone()),
+        MemoryLimits::Accounting { why } => ("accounting".to_owned(), why),
     };
     let (open_wants, live_runs, seq) = (state.wants.len(), state.runs.len(), state.seq.0);
     let found = app.slow(move |_, reader| {
