@@ -4,11 +4,10 @@
 //! Orders are carried out in the order in which they were given. So what is handed over while the executor is looked for
 //! goes to the one that was found.
 
-use super::examine::CANCELED;
+use super::attempt::request::parse_request;
+use super::attempt::staging::Staging;
 use super::message::{attempt_id, Message};
-use super::orders::{Access, Order, Reached, Search};
-use super::request::parse_request;
-use super::staging::Staging;
+use super::orders::{Access, Order, Reached, Search, CANCELED};
 use crate::executor::{AttemptName, Executor, Holdings, Kept, News, Standing, StartSpec, Text, Unreachable};
 use databuild_core::decide::{AttemptEnd, AttemptReport, Input};
 use databuild_core::event::AttemptOutcome;

@@ -1,8 +1,8 @@
 //! How everything outside the loop talks to it.
 
-use super::files::FileLook;
+use super::looks::files::FileLook;
+use super::looks::observers::Observers;
 use super::message::{Command, CommandError, Message};
-use super::observers::Observers;
 use super::shared::{Shared, Snapshot};
 use crate::executor::{Executor, MemoryLimits};
 use crate::publish;
@@ -209,7 +209,7 @@ impl Handle {
         let now = crate::system::now();
         let after =
             decide::under(&state, event, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
-        let seen = super::files::look_at_new(&after, state.registered(), &self.observers);
+        let seen = super::looks::files::look_at_new(&after, state.registered(), &self.observers);
         Ok((decide::impact(&state, after, seen, now), state.seq.0))
     }
 
@@ -352,7 +352,7 @@ impl Handle {
         targets: &[String],
         refresh: Refresh,
         as_of: Timestamp,
-    ) -> Result<super::files::FileLook, CommandError> {
+    ) -> Result<super::looks::files::FileLook, CommandError> {
         if self.snapshot().state.graph.is_none() {
             return Err(Refusal::NoGraph.into());
         }
@@ -360,7 +360,7 @@ impl Handle {
             return Err(Refusal::NoTargets.into());
         }
         let state = State::clone(&self.snapshot().state);
-        super::files::look_at_files(state, targets, refresh, as_of, &self.observers)
+        super::looks::files::look_at_files(state, targets, refresh, as_of, &self.observers)
             .map_err(CommandError::from)
     }
 
@@ -578,7 +578,7 @@ mod tests {
         core.state.advance("2024-12-31T00:00:00Z".parse().unwrap());
         let past: Timestamp = "1990-01-04T00:00:00Z".parse().unwrap();
         let targets = ["daily".to_owned()];
-        let look = super::super::files::look_at_files(
+        let look = super::super::looks::files::look_at_files(
             core.state.clone(),
             &targets,
             Refresh::Stale,

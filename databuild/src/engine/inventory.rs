@@ -1,8 +1,8 @@
 //! Looking at all files of datasets: for what is missing or altered, and for what can be adopted.
 
-use super::blanks::Blanks;
-use super::files;
 use super::handle::Handle;
+use super::looks::blanks::Blanks;
+use super::looks::files;
 use super::message::CommandError;
 use crate::publish;
 use databuild_core::decide::{AdoptRequest, Core, FoundFile, Input, Refusal, Reply, Sighting, Sightings};

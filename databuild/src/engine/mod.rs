@@ -15,51 +15,33 @@
 //!   on threads of their own; what came of it is an input like any other.
 //! - Nobody here knows how attempts are run: that is the executor's ([`crate::executor`]).
 
-mod ask;
-mod batch;
-mod blanks;
-mod checkpoint;
-mod checks;
-mod collect;
-mod compose;
+mod attempt;
 mod courier;
-mod environment;
-mod examine;
-mod examiner;
-mod files;
 mod handle;
 mod history;
-mod inherited;
 mod inventory;
-mod keep;
-mod keeper;
+mod looks;
 mod message;
-mod moved;
-mod observers;
 mod orchestrator;
 mod orders;
-mod ownership;
+mod outcomes;
 mod pace;
 mod perform;
-mod publisher;
-mod replay;
-mod request;
+mod records;
 mod retention;
 mod shared;
-mod staging;
 mod start;
-mod starter;
-mod wording;
+mod starts;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use attempt::request::{parse_request, InputFile, OutputFile, Request};
+pub use attempt::staging::sweep_staging;
 pub use handle::{Created, Handle, Planned, Registration};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use message::CommandError;
-pub use replay::ReplayError;
-pub use request::{parse_request, InputFile, OutputFile, Request};
+pub use records::replay::ReplayError;
 pub use retention::{ArchiveRequest, Archived};
 pub use shared::Snapshot;
-pub use staging::sweep_staging;
 pub use start::{Engine, EngineConfig, EngineError};

@@ -1,10 +1,10 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
-use super::keeper::Keeper;
 use super::message::{attempt_id, lost, Answer, Command, CommandError, Message};
 use super::orders::Reached;
 use super::pace::{Pace, STEP};
 use super::perform::Performer;
+use super::records::keeper::Keeper;
 use super::shared::{Shared, Snapshot};
 use crate::executor::News;
 use crate::store::{Batch, EventLog, StoreError};
@@ -359,8 +359,8 @@ impl Orchestrator {
         if error.is_fatal() {
             return Err(Refused::Fatal(error.to_string()));
         }
-        let (state, _) =
-            super::replay::load(self.log.as_ref()).map_err(|error| Refused::Fatal(error.to_string()))?;
+        let (state, _) = super::records::replay::load(self.log.as_ref())
+            .map_err(|error| Refused::Fatal(error.to_string()))?;
         self.core.state = state;
         self.postponed.extend(turn.facts);
         Err(Refused::Postponed)

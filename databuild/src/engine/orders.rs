@@ -3,6 +3,9 @@
 use crate::executor::{News, StartSpec};
 use databuild_core::ids::AttemptId;
 
+/// Why the executor ends an attempt whose run was canceled; whatever else it says is its own reason.
+pub(super) const CANCELED: &str = "canceled";
+
 /// Something for the executor.
 pub(super) enum Order {
     /// Get into touch, and find out what became of what it was given.

@@ -1,13 +1,13 @@
 //! Carries out effects: the orchestrator's hands. It waits for nothing; what takes long goes to a thread.
 
-use super::examiner::Examinations;
-use super::files::{self, is_remote};
+use super::attempt::inherited::Inherited;
+use super::attempt::staging::{self, Staging};
 use super::history::Told;
-use super::inherited::Inherited;
+use super::looks::files::{self, is_remote};
+use super::looks::observers::Observers;
 use super::message::{EndedAttempt, Lease, LookOrder, Message, Prepared, PublishOrder};
-use super::observers::Observers;
 use super::orders::{Access, Order, Search};
-use super::staging::{self, Staging};
+use super::outcomes::examiner::Examinations;
 use crate::executor::ExitRecord;
 use crate::publish::{BadHash, Output};
 use crate::system::EnvValue;

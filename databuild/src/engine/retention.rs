@@ -5,9 +5,9 @@
 //! beginning, and frees what is before it piece by piece. Whatever is interrupted in between is either not begun
 //! (no event is missing in the log) or done (only the freeing is left, which goes on the next time).
 
-use super::checkpoint;
 use super::handle::Handle;
 use super::message::{CommandError, Message};
+use super::records::checkpoint;
 use crate::store::{Cut, EventLog, StoreError, Survey};
 use databuild_core::graph::parse_file;
 use databuild_core::ids::{GraphId, Seq};
@@ -201,7 +201,7 @@ fn graphs_to_keep(survey: &Survey, state: &State) -> Result<BTreeSet<GraphId>, S
 
 #[cfg(test)]
 mod tests {
-    use super::super::replay::{load, Base};
+    use super::super::records::replay::{load, Base};
     use super::super::testing;
     use super::*;
     use crate::store::{Archiver, Batch, Checkpoint, SqliteLog};

@@ -1,23 +1,23 @@
 //! Starting and stopping an engine: replay, reconnect, resume.
 
+use super::attempt::inherited::Inherited;
+use super::attempt::staging::Staging;
 use super::courier::Courier;
-use super::examiner::{Examinations, Examiner};
 use super::handle::{Handle, MOST_COMMANDS};
 use super::history::{History, Told};
-use super::inherited::Inherited;
-use super::keeper::Keeper;
+use super::looks::observers::Observers;
+use super::looks::ownership::{self, Claim};
 use super::message::{Command, Message, PublishOrder};
-use super::observers::Observers;
 use super::orchestrator::{Ended, Late, Orchestrator};
 use super::orders::Reached;
-use super::ownership::{self, Claim};
+use super::outcomes::examiner::{Examinations, Examiner};
+use super::outcomes::publisher;
 use super::pace::Pace;
 use super::perform::{live_attempts, Link, Performer};
-use super::publisher;
-use super::replay::{self, ReplayError};
+use super::records::keeper::Keeper;
+use super::records::replay::{self, ReplayError};
 use super::shared::{Shared, Snapshot};
-use super::staging::Staging;
-use super::starter::{self, Starter};
+use super::starts::starter::{self, Starter};
 use crate::daemon::STATE_DIR_NAME;
 use crate::executor::Executor;
 use crate::publish::Reserved;
@@ -168,11 +168,12 @@ impl Engine {
                 let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
                 let now = crate::system::now();
                 // What is wrong with a reference is the core's to say.
-                let look = super::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
+                let look =
+                    super::looks::files::look_at_files(state, partitions, Refresh::Stale, now, observers);
                 look.ok().map(|look| look.sightings)
             }),
             look_again: Arc::new(move |partitions| {
-                super::files::look_at_named(&again.0.snapshot.load_full().state, partitions, &again.1)
+                super::looks::files::look_at_named(&again.0.snapshot.load_full().state, partitions, &again.1)
             }),
         };
         workers.push(spawn("examiner", move || examiner.run(&examine_receive, &of_examiner))?);

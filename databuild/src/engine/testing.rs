@@ -1,17 +1,17 @@
 //! A history for tests, decided by the core.
 
+use super::attempt::inherited::Inherited;
+use super::attempt::staging::Staging;
 use super::courier::Courier;
-use super::inherited::Inherited;
-use super::keeper::Keeper;
+use super::looks::observers::Observers;
 use super::message::Message;
-use super::observers::Observers;
 use super::orchestrator::{Late, Orchestrator};
 use super::pace::Pace;
 use super::perform::{Link, Performer};
-use super::replay;
+use super::records::keeper::Keeper;
+use super::records::replay;
 use super::shared::{Shared, Snapshot};
-use super::staging::Staging;
-use super::starter::{self, Starter};
+use super::starts::starter::{self, Starter};
 use crate::executor::fake::Fake;
 use crate::executor::{ExitRecord, LogSize, Outcome, ResourceUse};
 use crate::publish::Reserved;

@@ -12,21 +12,21 @@ const LONGEST: u64 = 64 << 20;
 
 /// The values and the file that keeps them over restarts.
 #[derive(Debug)]
-pub(super) struct Inherited {
+pub(in crate::engine) struct Inherited {
     path: PathBuf,
     values: BTreeMap<String, EnvValue>,
 }
 
 impl Inherited {
     /// Reads what an earlier server kept; a missing or damaged file is no values.
-    pub(super) fn load(path: &Path) -> Inherited {
+    pub(in crate::engine) fn load(path: &Path) -> Inherited {
         let bytes = read_left(path, LONGEST).ok().flatten();
         let values = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Inherited { path: path.to_owned(), values: values.unwrap_or_default() }
     }
 
     /// Replaces the values.
-    pub(super) fn store(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
+    pub(in crate::engine) fn store(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
         if values == self.values {
             return Ok(());
         }
@@ -36,7 +36,7 @@ impl Inherited {
     }
 
     /// The value of one name.
-    pub(super) fn get(&self, name: &str) -> Option<&EnvValue> {
+    pub(in crate::engine) fn get(&self, name: &str) -> Option<&EnvValue> {
         self.values.get(name)
     }
 }

@@ -1,84 +1,24 @@
-//! Checks of what an attempt made: what they are asked, and what they found.
+//! What the checks of what an attempt made found.
 //!
 //! The executor runs them, right after the job and in its place ([`crate::executor`]). What follows from their
-//! ends is decided in [`databuild_core::data_check`]; this reads and writes their files. All that the examiner needs
+//! ends is decided in [`databuild_core::data_check`]; this reads their files. All that the examiner needs
 //! is in those, so a server that comes back judges what ran without it.
 
-use super::request::{OutputFile, Request};
-use super::wording::{out_of_memory, signal_name};
+use crate::engine::attempt::check_request::CheckRequest;
+use crate::engine::attempt::wording::{out_of_memory, signal_name};
 use crate::executor::{CheckExit, ExitRecord, Kept, LogFrom, Outcome, Text};
 use databuild_core::data_check::{self, findings, Inspection};
 use databuild_core::event::CheckFindings;
-use databuild_core::graph::Check;
 use databuild_core::report::MAX_BYTES;
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
-/// Version of the request format, told to checks.
-const FORMAT: u32 = 1;
 /// Bytes at the end of a check's stderr among which its last line is looked for.
-pub(super) const TAIL: u64 = 4096;
-
-/// What a check is told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct CheckRequest {
-    /// Always [`FORMAT`].
-    format: u32,
-    /// The check's label.
-    check: String,
-    /// What it does not pass is not published.
-    blocking: bool,
-    /// The run.
-    run: String,
-    /// The attempt's number.
-    attempt: u32,
-    /// The label of the job that made it.
-    job: String,
-    /// For which instant key spaces were read.
-    as_of: String,
-    /// Partitions of its dataset that the attempt was to make.
-    outputs: Vec<OutputFile>,
-    /// The job's report; there may be none.
-    job_report: PathBuf,
-}
-
-impl CheckRequest {
-    /// The request of a check of the dataset with this name.
-    pub(super) fn new(check: &Check, dataset: &str, request: &Request, job_report: PathBuf) -> CheckRequest {
-        let outputs = request.outputs.iter().filter(|output| output.dataset == dataset).cloned().collect();
-        CheckRequest {
-            format: FORMAT,
-            check: check.label.clone(),
-            blocking: check.blocking,
-            run: request.run.clone(),
-            attempt: request.attempt,
-            job: request.job.clone(),
-            as_of: request.as_of.clone(),
-            outputs,
-            job_report,
-        }
-    }
-
-    /// The arguments of the check with its templates filled in.
-    ///
-    /// # Errors
-    /// A hole that cannot be filled, which the graph's check does not let through.
-    pub(super) fn arguments(&self, check: &Check) -> Result<Vec<String>, String> {
-        let first = self.outputs.first();
-        let hole = |name: &str, _: Option<&str>| match name {
-            "path" => Some(first?.path.as_ref()?.to_string_lossy().into_owned().into()),
-            dim => Some(first?.keys.get(dim)?.clone().into()),
-        };
-        let rendered = check.args.iter().map(|template| template.render(hole));
-        rendered.map(|text| text.map_err(|hole| format!("{}: {hole} in `args`", check.label))).collect()
-    }
-}
+pub(in crate::engine) const TAIL: u64 = 4096;
 
 /// What the checks of an attempt found.
 ///
 /// # Errors
 /// What one of them was asked cannot be read back.
-pub(super) fn inspection(kept: &Kept, exit: &ExitRecord) -> Result<Inspection, String> {
+pub(in crate::engine) fn inspection(kept: &Kept, exit: &ExitRecord) -> Result<Inspection, String> {
     let all = exit.checks.iter().enumerate().map(|(at, check)| {
         let unreadable =
             |error: String| format!("the request of check {} cannot be read back: {error}", check.name);
@@ -124,7 +64,7 @@ fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
 }
 
 /// The last line that says something in a part of what was printed to stderr.
-pub(super) fn last_line(kept: &Kept, from: LogFrom, most: u64) -> String {
+pub(in crate::engine) fn last_line(kept: &Kept, from: LogFrom, most: u64) -> String {
     let bytes = match kept.stderr(from, most) {
         Ok(log) => log.bytes,
         Err(error) => return format!("what it wrote to stderr cannot be read: {error}"),
@@ -136,14 +76,15 @@ pub(super) fn last_line(kept: &Kept, from: LogFrom, most: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::examine::{examine, left};
-    use super::super::message::EndedAttempt;
-    use super::super::testing::exited_well;
     use super::*;
+    use crate::engine::message::EndedAttempt;
+    use crate::engine::testing::exited_well;
     use crate::executor::fake::Fake;
     use crate::executor::{AttemptName, Executor as _, ResourceUse, Stream};
     use databuild_core::decide::AttemptEnd;
     use databuild_core::event::{AttemptOutcome, CheckOutcome};
     use serde_json::json;
+    use std::path::PathBuf;
 
     /// An attempt at two days, each with a file `x` and data `y`, and what is left of it.
     struct Attempt {

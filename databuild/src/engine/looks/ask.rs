@@ -1,11 +1,11 @@
 //! Asks what the inputs of an attempt that has ended are now, of which only others can tell.
 
 use super::files::is_remote;
-use super::message::{Asked, EndedAttempt, Message};
 use super::moved::{report, Moved};
 use super::observers::Observers;
-use super::request::{parse_request, InputFile};
-use super::shared::Shared;
+use crate::engine::attempt::request::{parse_request, InputFile};
+use crate::engine::message::{Asked, EndedAttempt, Message};
+use crate::engine::shared::Shared;
 use crate::executor::{AttemptName, Executor, Kept, Text};
 use databuild_core::decide::{AttemptReport, Input, Sighting};
 use databuild_core::digest::hash64;
@@ -18,14 +18,14 @@ use std::sync::mpsc::Sender;
 use std::sync::Arc;
 
 /// What asking needs.
-pub(super) struct Asker<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) observers: &'a Observers,
-    pub(super) executor: &'a Arc<dyn Executor>,
+pub(in crate::engine) struct Asker<'a> {
+    pub(in crate::engine) shared: &'a Shared,
+    pub(in crate::engine) observers: &'a Observers,
+    pub(in crate::engine) executor: &'a Arc<dyn Executor>,
 }
 
 /// Asks what the inputs are now that others have to be asked about, and passes the attempt on to be examined.
-pub(super) fn ask(
+pub(in crate::engine) fn ask(
     asker: &Asker,
     mut ended: EndedAttempt,
     to_loop: &Sender<Message>,

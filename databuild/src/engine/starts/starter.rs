@@ -11,20 +11,20 @@
 //! Runs on threads of its own: one for attempts that read only files, and one for those whose inputs others have to be
 //! asked about, which may take long.
 
-use super::ask::{self, Asker};
-use super::checks::CheckRequest;
 use super::compose::{self, Marks};
-use super::environment::{runfiles_environment, usable};
-use super::files::{self, is_remote};
-use super::history::{History, Told};
-use super::inherited::Inherited;
-use super::message::{EndedAttempt, Lease, LookOrder, Message, Prepared};
-use super::observers::Observers;
-use super::ownership::{self, Claim};
-use super::pace::Pace;
-use super::request;
-use super::shared::Shared;
-use super::staging::{self, Staging};
+use crate::engine::attempt::check_request::CheckRequest;
+use crate::engine::attempt::environment::{runfiles_environment, usable};
+use crate::engine::attempt::inherited::Inherited;
+use crate::engine::attempt::request;
+use crate::engine::attempt::staging::{self, Staging};
+use crate::engine::history::{History, Told};
+use crate::engine::looks::ask::{self, Asker};
+use crate::engine::looks::files::{self, is_remote};
+use crate::engine::looks::observers::Observers;
+use crate::engine::looks::ownership::{self, Claim};
+use crate::engine::message::{EndedAttempt, Lease, LookOrder, Message, Prepared};
+use crate::engine::pace::Pace;
+use crate::engine::shared::Shared;
 use crate::executor::{AttemptName, CheckSpec, Executor, StartSpec};
 use crate::publish::{Reserved, StatMark};
 use crate::snapshot;
@@ -43,21 +43,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// All that preparing needs.
-pub(super) struct Starter {
-    pub(super) shared: Arc<Shared>,
-    pub(super) workspace: PathBuf,
-    pub(super) staging: Arc<Staging>,
-    pub(super) reserved: Arc<Reserved>,
-    pub(super) executor: Arc<dyn Executor>,
-    pub(super) snapshots: Arc<snapshot::Store>,
-    pub(super) reader: Arc<Reader>,
-    pub(super) base_env: Vec<(String, String)>,
-    pub(super) inherited: Arc<Mutex<Inherited>>,
-    pub(super) observers: Arc<Observers>,
+pub(in crate::engine) struct Starter {
+    pub(in crate::engine) shared: Arc<Shared>,
+    pub(in crate::engine) workspace: PathBuf,
+    pub(in crate::engine) staging: Arc<Staging>,
+    pub(in crate::engine) reserved: Arc<Reserved>,
+    pub(in crate::engine) executor: Arc<dyn Executor>,
+    pub(in crate::engine) snapshots: Arc<snapshot::Store>,
+    pub(in crate::engine) reader: Arc<Reader>,
+    pub(in crate::engine) base_env: Vec<(String, String)>,
+    pub(in crate::engine) inherited: Arc<Mutex<Inherited>>,
+    pub(in crate::engine) observers: Arc<Observers>,
 }
 
 /// Carries out orders until the channel closes. Those that have to ask others go `on`, if there is somebody.
-pub(super) fn starter(
+pub(in crate::engine) fn starter(
     starter: &Starter,
     orders: &Receiver<LookOrder>,
     to_loop: &Sender<Message>,

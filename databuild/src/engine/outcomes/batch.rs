@@ -8,7 +8,7 @@
 //! A partition is done only if all outputs of its keys are, and no blocking check refuses one of them.
 
 use super::collect::{collect_one, read_report, Brought, Outputs, ReportFault};
-use super::request::{OutputFile, Request};
+use crate::engine::attempt::request::{OutputFile, Request};
 use crate::executor::Kept;
 use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptReport, Success};
@@ -27,7 +27,7 @@ struct Failed {
 
 /// The outputs of a batch, or why not all of them are there. `checks` are held against them; `cause` tells why the
 /// process did not succeed.
-pub(super) fn collect(
+pub(in crate::engine) fn collect(
     kept: &Kept,
     request: &Request,
     checks: &mut Inspection,
@@ -146,8 +146,8 @@ fn verdict(
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::parse_request;
     use super::*;
+    use crate::engine::attempt::request::parse_request;
     use crate::executor::fake::Fake;
     use crate::executor::{AttemptName, Text};
     use std::path::Path;

@@ -1,6 +1,6 @@
 //! What a job says that it made, held against what is there.
 
-use super::request::{OutputFile, Request};
+use crate::engine::attempt::request::{OutputFile, Request, EMPTY_VERSION};
 use crate::executor::{Kept, Text};
 use crate::publish::{self, PublishError};
 use databuild_core::decide::{AttemptReport, Success};
@@ -10,21 +10,18 @@ use databuild_core::report::{self, Expected, Said};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-/// Data version of a partition that is empty by the job's word.
-pub(super) const EMPTY_VERSION: &str = "empty";
-
 /// Bytes of an output's metadata. Whoever reads the output gets it with all the others in one request.
-pub(super) const MOST_METADATA: usize = 64 << 10;
+pub(in crate::engine) const MOST_METADATA: usize = 64 << 10;
 
-pub(super) fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
+pub(in crate::engine) fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
     Err(AttemptReport::new(AttemptOutcome::Failure { permanent }, message))
 }
 
 /// Outputs with the files among them that are to be published.
-pub(super) type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
+pub(in crate::engine) type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
 
 /// What an attempt brought, with those files.
-pub(super) type Brought = (Success, Vec<PathBuf>);
+pub(in crate::engine) type Brought = (Success, Vec<PathBuf>);
 
 fn expected(request: &Request) -> Vec<Expected> {
     request
@@ -36,7 +33,7 @@ fn expected(request: &Request) -> Vec<Expected> {
 
 /// Why a report says nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReportFault {
+pub(in crate::engine) enum ReportFault {
     /// Something else than a file is there, or the disk fails.
     #[error("its report cannot be read: {0}")]
     Unreadable(std::io::Error),
@@ -47,19 +44,22 @@ pub(super) enum ReportFault {
 
 impl ReportFault {
     /// Whether another attempt would fail in the same way: deterministic jobs would write the same report again.
-    pub(super) fn is_permanent(&self) -> bool {
+    pub(in crate::engine) fn is_permanent(&self) -> bool {
         matches!(self, ReportFault::Wrong(_))
     }
 }
 
-pub(super) fn read_report(kept: &Kept, request: &Request) -> Result<report::Report, ReportFault> {
+pub(in crate::engine) fn read_report(kept: &Kept, request: &Request) -> Result<report::Report, ReportFault> {
     // One byte more, by which the parser sees that it is too long.
     let bytes = kept.read(Text::Report, report::MAX_BYTES as u64 + 1).map_err(ReportFault::Unreadable)?;
     Ok(report::parse(&bytes.unwrap_or_default(), &expected(request), &request.adds_keys)?)
 }
 
 /// The data version of what is no file: what the job says, or the run's name. Fails with what is wrong with it.
-pub(super) fn reported_version(version: Option<String>, run: &str) -> Result<String, &'static str> {
+pub(in crate::engine) fn reported_version(
+    version: Option<String>,
+    run: &str,
+) -> Result<String, &'static str> {
     match version {
         None => Ok(format!("run:{run}")),
         // Readers are told that such a partition is empty, which the version has to tell as well.
@@ -71,7 +71,7 @@ pub(super) fn reported_version(version: Option<String>, run: &str) -> Result<Str
 }
 
 /// The record of an output, and its file if there is one; or why there is none, and whether for good.
-pub(super) fn collect_one(
+pub(in crate::engine) fn collect_one(
     request: &Request,
     output: &OutputFile,
     said: Said,

@@ -1,8 +1,8 @@
 //! Writes the request of an attempt that is about to start.
 
-use super::history::History;
-use super::request::{InputFile, OutputFile, Request, FORMAT};
-use super::staging::{self, Staging};
+use crate::engine::attempt::request::{InputFile, OutputFile, Request, FORMAT};
+use crate::engine::attempt::staging::{self, Staging};
+use crate::engine::history::History;
 use crate::publish::{self, PublishError, StatMark};
 use databuild_core::decide::AttemptSpec;
 use databuild_core::digest::hash64;
@@ -16,11 +16,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Marks of the files of inputs, by the dataset of an attempt's graph.
-pub(super) type Marks = HashMap<(DatasetIx, PartitionKey), StatMark>;
+pub(in crate::engine) type Marks = HashMap<(DatasetIx, PartitionKey), StatMark>;
 
 /// Why a request cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BuildError {
+pub(in crate::engine) enum BuildError {
     /// The history cannot be read.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
@@ -38,7 +38,7 @@ pub(super) enum BuildError {
 }
 
 /// Builds the request of an attempt that is about to start.
-pub(super) fn build(
+pub(in crate::engine) fn build(
     spec: &AttemptSpec,
     state: &State,
     workspace: &Path,
@@ -159,7 +159,7 @@ fn keys(dataset: &Dataset, key: &PartitionKey, symbols: &Symbols) -> BTreeMap<St
 ///
 /// # Errors
 /// A hole that cannot be filled for this run: `{input:x}` where `x` is not exactly one file.
-pub(super) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<String>, String> {
+pub(in crate::engine) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<String>, String> {
     let job = spec.graph.graph.job(spec.job);
     let path_text = |path: &PathBuf| path.to_string_lossy().into_owned();
     job.args

@@ -33,18 +33,18 @@ impl ReplayError {
 
 /// The checkpoint that a state was folded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Base {
+pub(in crate::engine) struct Base {
     /// Its event; 0 without one.
-    pub(super) seq: Seq,
+    pub(in crate::engine) seq: Seq,
     /// Its size.
-    pub(super) bytes: u64,
+    pub(in crate::engine) bytes: u64,
 }
 
 /// Records read at once.
 const CHUNK: usize = 10_000;
 
 /// The state after the log's last event, and what it was folded from.
-pub(super) fn load(log: &dyn EventLog) -> Result<(State, Base), ReplayError> {
+pub(in crate::engine) fn load(log: &dyn EventLog) -> Result<(State, Base), ReplayError> {
     if let Some(checkpoint) = newest_checkpoint(log) {
         match resume(log, &checkpoint) {
             Ok(state) => {
@@ -112,8 +112,8 @@ fn fold(state: &mut State, log: &dyn EventLog) -> Result<(), ReplayError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::engine::testing;
     use crate::store::{Batch, MemoryLog};
 
     fn log_of_history() -> MemoryLog {

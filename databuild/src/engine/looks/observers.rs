@@ -5,8 +5,8 @@
 //! recorded and costs no more than another look if it is forgotten.
 
 use super::blanks::Blanks;
-use super::environment::{runfiles_environment, usable};
-use super::inherited::Inherited;
+use crate::engine::attempt::environment::{runfiles_environment, usable};
+use crate::engine::attempt::inherited::Inherited;
 use crate::observe::{self, Answer, HttpClient, Order, Stop};
 use crate::publish::{self, StatMark};
 use crate::snapshot;
@@ -36,15 +36,15 @@ const MOST_SILENCE: usize = 3;
 const MOST_REMEMBERED: usize = 100_000;
 
 /// All that looking needs.
-pub(super) struct Observers {
-    pub(super) workspace: PathBuf,
+pub(in crate::engine) struct Observers {
+    pub(in crate::engine) workspace: PathBuf,
     /// Where programs find their requests.
-    pub(super) folder: PathBuf,
-    pub(super) snapshots: Arc<snapshot::Store>,
+    pub(in crate::engine) folder: PathBuf,
+    pub(in crate::engine) snapshots: Arc<snapshot::Store>,
     /// Environment that every program gets.
-    pub(super) base_env: Vec<(String, String)>,
+    pub(in crate::engine) base_env: Vec<(String, String)>,
     /// The file with inherited environment values.
-    pub(super) inherited: PathBuf,
+    pub(in crate::engine) inherited: PathBuf,
     http: HttpClient,
     stop: Stop,
     remembered: Mutex<HashMap<u64, Remembered>>,
@@ -106,7 +106,7 @@ impl Observers {
     ///
     /// # Errors
     /// There are no descriptors left.
-    pub(super) fn new(
+    pub(in crate::engine) fn new(
         workspace: PathBuf,
         folder: PathBuf,
         snapshots: Arc<snapshot::Store>,
@@ -129,12 +129,17 @@ impl Observers {
     }
 
     /// Ends the programs under way, and whatever would be started after them.
-    pub(super) fn stop(&self) {
+    pub(in crate::engine) fn stop(&self) {
         self.stop.stop();
     }
 
     /// Looks at partitions of datasets that say how they are observed. A deep look asks whatever is known.
-    pub(super) fn look(&self, state: &State, sets: &[(DatasetIx, PartitionSet)], deep: bool) -> Sightings {
+    pub(in crate::engine) fn look(
+        &self,
+        state: &State,
+        sets: &[(DatasetIx, PartitionSet)],
+        deep: bool,
+    ) -> Sightings {
         let graph = state.graph();
         let silences: Vec<Silence> = sets.iter().map(|_| Silence::default()).collect();
         let mut found = Vec::new();

@@ -2,13 +2,13 @@
 //!
 //! It happens before anybody is told of the arm's end, so a crash in between copies again and loses nothing.
 
-use super::request::Request;
+use crate::engine::attempt::request::Request;
 use databuild_core::event::OutputRecord;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Copies the staged outputs to `folder`, each to the place that it would have in the workspace.
-pub(super) fn keep(
+pub(in crate::engine) fn keep(
     folder: &Path,
     workspace: &Path,
     request: &Request,

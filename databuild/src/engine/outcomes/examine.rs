@@ -7,10 +7,11 @@
 use super::batch;
 use super::checks;
 use super::collect::{collect_one, failure, read_report, Brought, ReportFault};
-use super::message::{Asked, EndedAttempt};
-use super::moved::moved_files;
-use super::request::{parse_request, Request};
-use super::wording::{out_of_memory, signal_name};
+use crate::engine::attempt::request::{parse_request, Request};
+use crate::engine::attempt::wording::{out_of_memory, signal_name};
+use crate::engine::looks::moved::moved_files;
+use crate::engine::message::{Asked, EndedAttempt};
+use crate::engine::orders::CANCELED;
 use crate::executor::{AttemptName, Executor, ExitRecord, Kept, LogFrom, Outcome, Text};
 use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED};
@@ -21,8 +22,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-/// Why the runner stops an attempt whose run was canceled; whatever else it says is its own reason.
-pub(super) const CANCELED: &str = "canceled";
 /// Errors of the system that say nothing of the job.
 const PASSING: [i32; 7] =
     [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EAGAIN, libc::EMFILE, libc::ENFILE];
@@ -32,15 +31,15 @@ const LONGEST_MESSAGE: usize = 1_000;
 const LONGEST_LINE: usize = 300;
 
 /// What is left of an attempt, before anybody looks at its outputs.
-pub(super) struct Left {
+pub(in crate::engine) struct Left {
     ended: EndedAttempt,
     kept: Result<Kept, String>,
     /// What it was asked.
-    pub(super) request: Result<Request, String>,
+    pub(in crate::engine) request: Result<Request, String>,
 }
 
 /// Finds what an attempt left.
-pub(super) fn left(executor: &Arc<dyn Executor>, ended: EndedAttempt) -> Left {
+pub(in crate::engine) fn left(executor: &Arc<dyn Executor>, ended: EndedAttempt) -> Left {
     let name = AttemptName::new(ended.attempt.to_string()).map_err(|error| error.to_string());
     let kept = name.map(|name| Kept::of(executor, name));
     let request = kept.as_ref().map_err(Clone::clone).and_then(|kept| {
@@ -50,17 +49,17 @@ pub(super) fn left(executor: &Arc<dyn Executor>, ended: EndedAttempt) -> Left {
     Left { ended, kept, request }
 }
 
-pub(super) struct Verdict {
-    pub(super) attempt: AttemptId,
-    pub(super) end: AttemptEnd,
-    pub(super) staged: Vec<PathBuf>,
+pub(in crate::engine) struct Verdict {
+    pub(in crate::engine) attempt: AttemptId,
+    pub(in crate::engine) end: AttemptEnd,
+    pub(in crate::engine) staged: Vec<PathBuf>,
     /// Inputs whose files were changed while it ran.
-    pub(super) moved: Vec<String>,
+    pub(in crate::engine) moved: Vec<String>,
 }
 
 /// Judges what an attempt left. What it made is given to `keep` before anybody is told. Nothing is believed of an attempt
 /// whose code is not `intact`.
-pub(super) fn examine(
+pub(in crate::engine) fn examine(
     left: Left,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
     intact: impl Fn(AttemptId) -> Result<(), String>,
@@ -172,7 +171,7 @@ fn judge(
 /// Whether some input of an attempt was changed while it ran; its files go to `moved`.
 fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>) -> Option<AttemptReport> {
     let found = moved_files(request);
-    let own = super::moved::report(&found);
+    let own = crate::engine::looks::moved::report(&found);
     *moved = found.into_iter().map(|moved| moved.partition).collect();
     own.or_else(|| match &ended.asked {
         Some(Asked::Moved(report)) => Some(report.clone()),
@@ -329,8 +328,8 @@ fn collect_outputs(
 #[cfg(test)]
 mod tests {
     use super::super::collect::{reported_version, MOST_METADATA};
-    use super::super::testing::exited_well;
     use super::*;
+    use crate::engine::testing::exited_well;
     use crate::executor::fake::Fake;
     use crate::executor::Stream;
 

@@ -3,8 +3,8 @@
 //! A file is replaced by the output whose place it is at. A folder may hold a lot of work, and nobody reads through all of
 //! it before a build: with files in it, it is replaced only if it is what this workspace published.
 
-use super::history::History;
-use super::request::{version_at, OutputFile};
+use crate::engine::attempt::request::{version_at, OutputFile};
+use crate::engine::history::History;
 use crate::publish::{Output, PublishError};
 use databuild_core::digest::hash64;
 use databuild_core::graph::Registered;
@@ -14,22 +14,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// An output that is to be put in its place.
-pub(super) struct Claim<'c> {
-    pub(super) partition: &'c str,
-    pub(super) place: &'c Path,
+pub(in crate::engine) struct Claim<'c> {
+    pub(in crate::engine) partition: &'c str,
+    pub(in crate::engine) place: &'c Path,
     /// The job made a file.
-    pub(super) is_file: bool,
+    pub(in crate::engine) is_file: bool,
 }
 
 impl<'c> Claim<'c> {
     /// Before it is made.
-    pub(super) fn of_request(output: &'c OutputFile) -> Option<Claim<'c>> {
+    pub(in crate::engine) fn of_request(output: &'c OutputFile) -> Option<Claim<'c>> {
         let place = output.final_path.as_deref()?;
         Some(Claim { partition: &output.partition, place, is_file: false })
     }
 
     /// When it is staged.
-    pub(super) fn of_staged(partition: &'c str, output: &'c Output) -> Claim<'c> {
+    pub(in crate::engine) fn of_staged(partition: &'c str, output: &'c Output) -> Claim<'c> {
         let is_folder = fs::symlink_metadata(&output.staging).is_ok_and(|meta| meta.is_dir());
         Claim { partition, place: &output.place, is_file: output.content.is_some() && !is_folder }
     }
@@ -39,7 +39,7 @@ impl<'c> Claim<'c> {
 ///
 /// # Errors
 /// [`PublishError::FolderNotPublished`] or [`PublishError::FileInTheWay`] of the first.
-pub(super) fn check<'c>(
+pub(in crate::engine) fn check<'c>(
     state: &State,
     graph: &Registered,
     history: History<'_>,

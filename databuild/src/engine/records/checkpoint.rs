@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 /// The number of the format. It is raised by every change of what a dump holds, and by every change of the program after which
 /// one log adds up to another state than before.
-pub(super) const FORMAT: u32 = 15;
+pub(in crate::engine) const FORMAT: u32 = 15;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unusable {
+pub(in crate::engine) enum Unusable {
     /// Its bytes are no dump.
     #[error("it does not decode ({0})")]
     Bytes(#[from] postcard::Error),
@@ -34,7 +34,7 @@ pub(super) enum Unusable {
 ///
 /// # Errors
 /// A bug: a state can always be written.
-pub(super) fn encode(state: &State) -> Result<Checkpoint, postcard::Error> {
+pub(in crate::engine) fn encode(state: &State) -> Result<Checkpoint, postcard::Error> {
     let bytes = postcard::to_allocvec(&state.dump())?;
     Ok(Checkpoint { seq: state.seq, format: FORMAT, bytes })
 }
@@ -43,7 +43,7 @@ pub(super) fn encode(state: &State) -> Result<Checkpoint, postcard::Error> {
 ///
 /// # Errors
 /// Another program's checkpoint, or none.
-pub(super) fn decode(
+pub(in crate::engine) fn decode(
     checkpoint: &Checkpoint,
     content: impl Fn(&GraphId) -> Option<Arc<str>>,
 ) -> Result<State, Unusable> {

@@ -6,13 +6,13 @@ use std::path::Path;
 
 /// Of the environment that every process gets, what holds now. A temporary folder may be gone that was there when the
 /// server was started, and then `/tmp` serves.
-pub(super) fn usable(base_env: &[(String, String)]) -> BTreeMap<String, EnvValue> {
+pub(in crate::engine) fn usable(base_env: &[(String, String)]) -> BTreeMap<String, EnvValue> {
     let usable = base_env.iter().filter(|(name, value)| name != "TMPDIR" || Path::new(value).is_dir());
     usable.map(|(name, value)| (name.clone(), value.as_str().into())).collect()
 }
 
 /// What a program from a snapshot needs to know of it.
-pub(super) fn runfiles_environment(runfiles: &str) -> [(String, String); 3] {
+pub(in crate::engine) fn runfiles_environment(runfiles: &str) -> [(String, String); 3] {
     [
         ("RUNFILES_DIR", runfiles),
         ("JAVA_RUNFILES", runfiles),

@@ -1,10 +1,10 @@
 //! Puts staged outputs in their places. Runs on a thread of its own, a batch at a time, so that names
 //! are synced once for many outputs.
 
-use super::message::{Message, PublishOrder};
-use super::ownership::Claim;
-use super::pace::Pace;
-use super::staging::Staging;
+use crate::engine::attempt::staging::Staging;
+use crate::engine::looks::ownership::Claim;
+use crate::engine::message::{Message, PublishOrder};
+use crate::engine::pace::Pace;
 use crate::publish::{self, Output, Publication, PublishError, Reserved};
 use databuild_core::decide::Input;
 use databuild_core::ids::AttemptId;
@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 
 /// What must not be replaced by the outputs of an attempt: refuses claims to it.
-pub(super) type Guard<'g> = &'g dyn Fn(AttemptId, Vec<Claim<'_>>) -> Result<(), PublishError>;
+pub(in crate::engine) type Guard<'g> = &'g dyn Fn(AttemptId, Vec<Claim<'_>>) -> Result<(), PublishError>;
 
 /// Carries out orders until the channel closes.
-pub(super) fn publisher(
+pub(in crate::engine) fn publisher(
     staging: &Staging,
     reserved: &Reserved,
     guard: Guard<'_>,

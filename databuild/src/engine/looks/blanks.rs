@@ -9,18 +9,24 @@ use std::collections::BTreeMap;
 
 /// What cannot be looked at, by dataset and reason.
 #[derive(Debug, Default)]
-pub(super) struct Blanks(BTreeMap<(DatasetIx, String, Blindness), PartitionSet>);
+pub(in crate::engine) struct Blanks(BTreeMap<(DatasetIx, String, Blindness), PartitionSet>);
 
 impl Blanks {
     /// Of this partition nobody can say what it holds.
-    pub(super) fn add(&mut self, state: &State, dataset: DatasetIx, key: &PartitionKey, blind: Blind) {
+    pub(in crate::engine) fn add(
+        &mut self,
+        state: &State,
+        dataset: DatasetIx,
+        key: &PartitionKey,
+        blind: Blind,
+    ) {
         let shape = state.graph().dataset(dataset).shape;
         let Blind { kind, message } = blind;
         let set = self.0.entry((dataset, message, kind)).or_insert_with(|| PartitionSet::empty(shape));
         set.insert(key);
     }
 
-    pub(super) fn unseen(self, state: &State) -> Vec<Unseen> {
+    pub(in crate::engine) fn unseen(self, state: &State) -> Vec<Unseen> {
         let look = |((dataset, message, kind), set)| {
             let name = &state.graph().dataset(dataset).name;
             tracing::warn!(dataset = name, code = Blindness::code(kind), message, "not observed");

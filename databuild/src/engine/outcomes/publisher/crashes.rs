@@ -4,9 +4,9 @@
 //! The test starts its own program again, where only this runs, so that it can fork. The parts of each such process
 //! ("lives" below) are forked from it and traced by it.
 
-use super::super::request::Request;
-use super::super::staging::Staging;
 use super::{sync, Published};
+use crate::engine::attempt::request::Request;
+use crate::engine::attempt::staging::Staging;
 use crate::publish::{self, inspect, Output, Publication, Rename, Reserved};
 use databuild_core::ids::AttemptId;
 use rustix::io::Errno;
@@ -27,7 +27,7 @@ const ATTEMPT: &str = "r1-1";
 fn a_publication_that_is_killed_at_any_point_ends_as_a_whole_or_not_at_all() {
     let start = |share: usize| {
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "engine::publisher::crashes::a_share_of_the_crashes", "--nocapture"])
+            .args(["--exact", "engine::outcomes::publisher::crashes::a_share_of_the_crashes", "--nocapture"])
             .env(SHARE, share.to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

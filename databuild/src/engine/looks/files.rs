@@ -3,8 +3,8 @@
 //! with the reason, for the core to judge.
 
 use super::blanks::Blanks;
-use super::collect::EMPTY_VERSION;
 use super::observers::Observers;
+use crate::engine::attempt::request::EMPTY_VERSION;
 use crate::publish::{self, FileState, StatMark};
 use databuild_core::decide::{self, Refusal, Sighting, Sightings};
 use databuild_core::event::Refresh;
@@ -24,7 +24,7 @@ static THREADS: LazyLock<usize> =
 
 /// What came of a look.
 #[derive(Debug)]
-pub(super) struct FileLook {
+pub(in crate::engine) struct FileLook {
     /// The state the look was made with, read as of the instant asked for.
     pub state: State,
     /// The targets, resolved.
@@ -34,7 +34,7 @@ pub(super) struct FileLook {
 }
 
 /// Whether what a dataset holds is known only to somebody who has to be asked.
-pub(super) fn is_remote(graph: &Graph, ix: DatasetIx) -> bool {
+pub(in crate::engine) fn is_remote(graph: &Graph, ix: DatasetIx) -> bool {
     matches!(graph.dataset(ix).observe, Some(Observe::Http { .. } | Observe::Program(_)))
 }
 
@@ -42,7 +42,7 @@ pub(super) fn is_remote(graph: &Graph, ix: DatasetIx) -> bool {
 ///
 /// # Errors
 /// A reference that cannot be resolved.
-pub(super) fn look_at_files(
+pub(in crate::engine) fn look_at_files(
     mut state: State,
     targets: &[String],
     refresh: Refresh,
@@ -78,7 +78,11 @@ pub(super) fn look_at_files(
 }
 
 /// Looks at named partitions alone. What the graph of today does not have is not looked at.
-pub(super) fn look_at_named(state: &State, partitions: &[String], observers: &Observers) -> Sightings {
+pub(in crate::engine) fn look_at_named(
+    state: &State,
+    partitions: &[String],
+    observers: &Observers,
+) -> Sightings {
     let graph = state.graph();
     let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for (ix, key) in partitions.iter().filter_map(|text| graph.locate(text, &state.symbols)) {
@@ -89,7 +93,7 @@ pub(super) fn look_at_named(state: &State, partitions: &[String], observers: &Ob
 
 /// Looks at external data that the graph of this state reads for what is built, and of which the state says nothing: it is
 /// new there, or the graph `before` had it in another place. The rest counts as it was last seen.
-pub(super) fn look_at_new(state: &State, before: &Registered, observers: &Observers) -> Sightings {
+pub(in crate::engine) fn look_at_new(state: &State, before: &Registered, observers: &Observers) -> Sightings {
     let graph = state.graph();
     let matters = planner::closure_with_gone(state, &decide::built(state), Refresh::Stale, &[]);
     let external = graph.datasets().filter(|(_, dataset)| dataset.external);
@@ -119,7 +123,7 @@ fn gone(graph: &Graph, seen: &[Sighting]) -> Vec<(DatasetIx, PartitionSet)> {
 
 /// Looks at the files of these partitions, and observes those that are observed otherwise; whatever is not as
 /// the state says. A deep look reads each of them, whatever its mark says.
-pub(super) fn look_at(
+pub(in crate::engine) fn look_at(
     state: &State,
     sets: &[(DatasetIx, PartitionSet)],
     observers: &Observers,

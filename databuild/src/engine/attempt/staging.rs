@@ -50,7 +50,7 @@ struct Spares {
 
 /// The staging folder of a workspace.
 #[derive(Debug)]
-pub(super) struct Staging {
+pub(in crate::engine) struct Staging {
     root: PathBuf,
     /// Making and removing a folder costs ext4 a search for an inode that was not freed lately, which grows with
     /// what was removed in the last minutes; a rename costs nothing of the kind.
@@ -59,7 +59,7 @@ pub(super) struct Staging {
 
 impl Staging {
     /// The folder at `root`, with what an earlier server left for reuse.
-    pub(super) fn new(root: PathBuf) -> Staging {
+    pub(in crate::engine) fn new(root: PathBuf) -> Staging {
         let roots = std::iter::once(root.as_path()).chain(earlier(&root));
         let entries = roots.flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
         let spare =
@@ -72,7 +72,7 @@ impl Staging {
     }
 
     /// Where an attempt stages its output of that [`slot`], which will be published at `place`.
-    pub(super) fn path(&self, attempt: &str, slot: &str, place: &Path) -> PathBuf {
+    pub(in crate::engine) fn path(&self, attempt: &str, slot: &str, place: &Path) -> PathBuf {
         let name = place.file_name().unwrap_or(std::ffi::OsStr::new("output"));
         if !publish::same_file_system(&self.root, place) {
             let parent = place.parent().unwrap_or(Path::new("/"));
@@ -91,7 +91,7 @@ impl Staging {
 
     /// Takes note of where an attempt stages what is published on other file systems, so that it is found and
     /// cleared also by a later server.
-    pub(super) fn note(&self, attempt: &str, request: &Request) -> io::Result<()> {
+    pub(in crate::engine) fn note(&self, attempt: &str, request: &Request) -> io::Result<()> {
         let folder = folder(&self.root, attempt);
         let others: Vec<&[u8]> = dirs(request)
             .filter(|dir| !dir.starts_with(&folder))
@@ -106,7 +106,7 @@ impl Staging {
     }
 
     /// Gives an attempt that is about to start a folder, if one is spare. Else the runner makes it.
-    pub(super) fn prepare(&self, attempt: &str) {
+    pub(in crate::engine) fn prepare(&self, attempt: &str) {
         let spare = self.spares.lock().unwrap_or_else(PoisonError::into_inner).free.pop();
         if let Some(spare) = spare {
             let folder = folder(&self.root, attempt);
@@ -117,12 +117,12 @@ impl Staging {
     }
 
     /// Attempts of which there is something here, and which are none of the `live` ones.
-    pub(super) fn left(&self, live: &BTreeSet<AttemptId>) -> Vec<AttemptId> {
+    pub(in crate::engine) fn left(&self, live: &BTreeSet<AttemptId>) -> Vec<AttemptId> {
         attempts(&self.root).into_iter().filter(|attempt| !live.contains(attempt)).collect()
     }
 
     /// Clears away what an attempt left. What cannot be removed is left: `gc` comes by later.
-    pub(super) fn clear(&self, attempt: &str) {
+    pub(in crate::engine) fn clear(&self, attempt: &str) {
         let folder = folder(&self.root, attempt);
         let cleared = clear_elsewhere(&folder, attempt).and_then(|()| {
             if self.spare(&folder) {
@@ -137,7 +137,7 @@ impl Staging {
     }
 
     /// Keeps what an attempt left, out of reach of everybody but people. Returns where.
-    pub(super) fn keep(&self, attempt: &str) -> io::Result<PathBuf> {
+    pub(in crate::engine) fn keep(&self, attempt: &str) -> io::Result<PathBuf> {
         let kept = self.root.join(format!("kept-{attempt}"));
         std::fs::rename(folder(&self.root, attempt), &kept).map(|()| kept)
     }
@@ -168,7 +168,7 @@ impl Staging {
 
 /// The name of the place of an output in its attempt's folder. It follows from the partition alone, not
 /// from what else the attempt makes: a batch gets smaller.
-pub(super) fn slot(job: &Job, output: usize, partition: &str) -> String {
+pub(in crate::engine) fn slot(job: &Job, output: usize, partition: &str) -> String {
     match job.batch {
         None => output.to_string(),
         Some(_) => format!("{output}-{:016x}", hash64(partition)),
@@ -176,7 +176,7 @@ pub(super) fn slot(job: &Job, output: usize, partition: &str) -> String {
 }
 
 /// The folders of a request's staging paths, to be made before the attempt starts.
-pub(super) fn dirs(request: &Request) -> impl Iterator<Item = &Path> {
+pub(in crate::engine) fn dirs(request: &Request) -> impl Iterator<Item = &Path> {
     request.outputs.iter().filter_map(|output| output.path.as_deref()?.parent())
 }
 

@@ -4,8 +4,8 @@
 //! hands the bytes to the log, after it has answered everybody.
 
 use super::checkpoint;
-use super::message::Message;
 use super::replay::Base;
+use crate::engine::message::Message;
 use crate::store::{Checkpoint, EventLog};
 use databuild_core::ids::Seq;
 use databuild_core::state::State;
@@ -20,7 +20,7 @@ const BYTES_PER_EVENT: u64 = 256;
 const AT_STOP: u64 = 10;
 
 /// See the module's documentation.
-pub(super) struct Keeper {
+pub(in crate::engine) struct Keeper {
     inbox: Sender<Message>,
     /// The newest checkpoint.
     saved: Base,
@@ -32,18 +32,18 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// `inbox` takes [`Message::Encoded`].
-    pub(super) fn new(saved: Base, inbox: Sender<Message>) -> Keeper {
+    pub(in crate::engine) fn new(saved: Base, inbox: Sender<Message>) -> Keeper {
         Keeper { inbox, saved, begun: saved.seq, encoding: false, encoded: None }
     }
 
     /// Takes what the thread sent back; none if it failed.
-    pub(super) fn take(&mut self, encoded: Option<Checkpoint>) {
+    pub(in crate::engine) fn take(&mut self, encoded: Option<Checkpoint>) {
         self.encoding = false;
         self.encoded = encoded;
     }
 
     /// Does what is due, given the state after the log's last event.
-    pub(super) fn tend(&mut self, state: &Arc<State>, log: &mut dyn EventLog) {
+    pub(in crate::engine) fn tend(&mut self, state: &Arc<State>, log: &mut dyn EventLog) {
         if let Some(checkpoint) = self.encoded.take() {
             self.save(&checkpoint, log);
         }
@@ -63,7 +63,7 @@ impl Keeper {
     }
 
     /// Saves a last checkpoint, if it is worth its while.
-    pub(super) fn stop(&mut self, state: &State, log: &mut dyn EventLog) {
+    pub(in crate::engine) fn stop(&mut self, state: &State, log: &mut dyn EventLog) {
         let newest = self.encoded.as_ref().map_or(self.saved.seq, |checkpoint| checkpoint.seq);
         let last = if events_between(newest, state) >= self.interval() / AT_STOP {
             encode(state)
@@ -110,8 +110,8 @@ fn encode(state: &State) -> Option<Checkpoint> {
 #[cfg(test)]
 mod tests {
     use super::super::checkpoint::FORMAT;
-    use super::super::testing;
     use super::*;
+    use crate::engine::testing;
     use crate::store::{Batch, MemoryLog, StoreError};
     use databuild_core::decide::Core;
     use std::sync::mpsc::{channel, Receiver};

@@ -1,7 +1,7 @@
 //! How ends of processes are told to people.
 
 /// What to say of something that took more than these bytes of memory, which this job declares.
-pub(super) fn out_of_memory(bytes: u64, job: &str) -> String {
+pub(in crate::engine) fn out_of_memory(bytes: u64, job: &str) -> String {
     // As it was declared: the largest unit that has no fraction.
     let units = [(40, "TiB", "t"), (30, "GiB", "g"), (20, "MiB", "m"), (10, "KiB", "k")];
     let unit = units.into_iter().find(|(bits, ..)| bytes.trailing_zeros() >= *bits);
@@ -16,7 +16,7 @@ pub(super) fn out_of_memory(bytes: u64, job: &str) -> String {
     )
 }
 
-pub(super) fn signal_name(signal: i32) -> &'static str {
+pub(in crate::engine) fn signal_name(signal: i32) -> &'static str {
     match signal {
         1 => "SIGHUP",
         2 => "SIGINT",

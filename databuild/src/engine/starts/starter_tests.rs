@@ -1,11 +1,11 @@
 //! Attempts at real files: everything is as in a server, but the loop is a list of effects and jobs are closures.
 
 use super::*;
-use crate::engine::examine::{examine, left};
-use crate::engine::examiner::code_is_intact;
-use crate::engine::files::{look_at, look_at_files, look_at_named};
 use crate::engine::handle::Handle;
-use crate::engine::moved;
+use crate::engine::looks::files::{look_at, look_at_files, look_at_named};
+use crate::engine::looks::moved;
+use crate::engine::outcomes::examine::{examine, left};
+use crate::engine::outcomes::examiner::code_is_intact;
 use crate::engine::shared::Snapshot;
 use crate::engine::testing::{exited_well, want_of};
 use crate::executor::fake::Fake;

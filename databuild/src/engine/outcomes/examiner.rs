@@ -8,10 +8,10 @@
 use super::collect::failure;
 use super::examine::{self, Left, Verdict};
 use super::keep;
-use super::message::{Command, CommandError, EndedAttempt, Message};
-use super::pace::Pace;
-use super::request::{OutputFile, Request};
-use super::shared::Shared;
+use crate::engine::attempt::request::{OutputFile, Request};
+use crate::engine::message::{Command, CommandError, EndedAttempt, Message};
+use crate::engine::pace::Pace;
+use crate::engine::shared::Shared;
 use crate::executor::Executor;
 use crate::publish;
 use crate::snapshot;
@@ -32,13 +32,13 @@ const SMALL_ENTRIES: u64 = 1_000;
 
 /// Attempts that are being examined, and how to end that.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Examinations {
+pub(in crate::engine) struct Examinations {
     under_way: Arc<Mutex<BTreeMap<AttemptId, Arc<AtomicBool>>>>,
 }
 
 impl Examinations {
     /// What stops the examination that begins; none if this attempt is being examined, as when a runner tells twice.
-    pub(super) fn begin(&self, attempt: AttemptId) -> Option<Arc<AtomicBool>> {
+    pub(in crate::engine) fn begin(&self, attempt: AttemptId) -> Option<Arc<AtomicBool>> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         match under_way.entry(attempt) {
             std::collections::btree_map::Entry::Occupied(_) => None,
@@ -53,42 +53,42 @@ impl Examinations {
     }
 
     /// Ends that of an attempt, if it is under way; it counts as canceled then.
-    pub(super) fn cancel(&self, attempt: AttemptId) {
+    pub(in crate::engine) fn cancel(&self, attempt: AttemptId) {
         if let Some(stop) = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).get(&attempt) {
             stop.store(true, Ordering::Relaxed);
         }
     }
 
     /// Ends all of them. Nobody may listen to what comes of them any more.
-    pub(super) fn cancel_all(&self) {
+    pub(in crate::engine) fn cancel_all(&self) {
         let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.values().for_each(|stop| stop.store(true, Ordering::Relaxed));
     }
 }
 
 /// Looks at the files that matter for partitions; none if they cannot be resolved.
-pub(super) type Look = Arc<dyn Fn(&[String]) -> Option<Sightings> + Send + Sync>;
+pub(in crate::engine) type Look = Arc<dyn Fn(&[String]) -> Option<Sightings> + Send + Sync>;
 
 /// Looks at these partitions alone.
-pub(super) type LookAgain = Arc<dyn Fn(&[String]) -> Sightings + Send + Sync>;
+pub(in crate::engine) type LookAgain = Arc<dyn Fn(&[String]) -> Sightings + Send + Sync>;
 
 /// What examining needs.
 #[derive(Clone)]
-pub(super) struct Examiner {
-    pub(super) executor: Arc<dyn Executor>,
-    pub(super) workspace: PathBuf,
-    pub(super) shared: Arc<Shared>,
-    pub(super) snapshots: Arc<snapshot::Store>,
-    pub(super) to_loop: Sender<Message>,
-    pub(super) examinations: Examinations,
-    pub(super) look: Look,
+pub(in crate::engine) struct Examiner {
+    pub(in crate::engine) executor: Arc<dyn Executor>,
+    pub(in crate::engine) workspace: PathBuf,
+    pub(in crate::engine) shared: Arc<Shared>,
+    pub(in crate::engine) snapshots: Arc<snapshot::Store>,
+    pub(in crate::engine) to_loop: Sender<Message>,
+    pub(in crate::engine) examinations: Examinations,
+    pub(in crate::engine) look: Look,
     /// The same for inputs that moved under an attempt, as they are named.
-    pub(super) look_again: LookAgain,
+    pub(in crate::engine) look_again: LookAgain,
 }
 
 impl Examiner {
     /// Examines attempts until the channel closes.
-    pub(super) fn run(&self, ended: &Receiver<EndedAttempt>, pace: &Pace) {
+    pub(in crate::engine) fn run(&self, ended: &Receiver<EndedAttempt>, pace: &Pace) {
         while let Ok(first) = ended.recv() {
             let mut room = Room::default();
             let mut small = Vec::new();
@@ -180,7 +180,7 @@ impl Examiner {
             &verdict.end.result
         {
             // Another graph that is registered meanwhile gives indices another meaning, so the look is done again.
-            for _ in 0..super::handle::MOST_LOOKS {
+            for _ in 0..crate::engine::handle::MOST_LOOKS {
                 let Some(seen) = (self.look)(partitions) else { break };
                 // Waiting for what nobody can see would be in vain; another attempt may see it.
                 let blind = seen.unseen.first().map(|look| {
@@ -228,7 +228,7 @@ impl Examiner {
 }
 
 /// Whether an attempt, and the checks of what it made, ran the code that was stored: they can write to it.
-pub(super) fn code_is_intact(
+pub(in crate::engine) fn code_is_intact(
     snapshots: &snapshot::Store,
     state: &State,
     attempt: AttemptId,
@@ -302,9 +302,9 @@ fn subtract(path: &Path, bytes: &mut u64, entries: &mut u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shared::Snapshot;
-    use super::super::testing::exited_well;
     use super::*;
+    use crate::engine::shared::Snapshot;
+    use crate::engine::testing::exited_well;
     use crate::executor::fake::Fake;
     use crate::executor::{AttemptName, Text};
     use arc_swap::ArcSwap;

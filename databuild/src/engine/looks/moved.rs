@@ -5,7 +5,7 @@
 //! hard links to their inputs, and so its content decides. Of what others have to be asked about only the version can
 //! be compared; an answer that is younger than the `every` of its dataset is believed.
 
-use super::request::{InputFile, Request};
+use crate::engine::attempt::request::{InputFile, Request};
 use crate::publish::{self, FileState, Imprint, Since, StatMark};
 use databuild_core::decide::AttemptReport;
 use databuild_core::event::AttemptOutcome;
@@ -13,14 +13,14 @@ use std::path::PathBuf;
 
 /// An input whose files are not as they were when its request was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Moved {
-    pub(super) partition: String,
+pub(in crate::engine) struct Moved {
+    pub(in crate::engine) partition: String,
     /// Only the time of change moved.
-    pub(super) touched: bool,
+    pub(in crate::engine) touched: bool,
 }
 
 /// Inputs of a request that are files and not as they were when it was written.
-pub(super) fn moved_files(request: &Request) -> Vec<Moved> {
+pub(in crate::engine) fn moved_files(request: &Request) -> Vec<Moved> {
     let mut found = Vec::new();
     let mut marked: Vec<(&InputFile, Imprint)> = Vec::new();
     let mut items: Vec<(PathBuf, StatMark)> = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn moved_files(request: &Request) -> Vec<Moved> {
 }
 
 /// What to say of an attempt whose inputs moved, if any did.
-pub(super) fn report(moved: &[Moved]) -> Option<AttemptReport> {
+pub(in crate::engine) fn report(moved: &[Moved]) -> Option<AttemptReport> {
     let (first, more) = moved.split_first()?;
     let rest = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     let how = if first.touched {

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Version of the request format, told to jobs.
 pub const FORMAT: u32 = 1;
 
+/// Data version of a partition that is empty by the job's word.
+pub(in crate::engine) const EMPTY_VERSION: &str = "empty";
+
 /// The content of `request.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -97,25 +100,25 @@ pub struct InputFile {
 
 impl InputFile {
     /// Whether it should be a file and is not there.
-    pub(super) fn vanished(&self) -> bool {
+    pub(in crate::engine) fn vanished(&self) -> bool {
         let gone = |path: &PathBuf| !path.exists();
         let all_gone = |paths: &Vec<PathBuf>| paths.is_empty() || paths.iter().any(gone);
         !self.empty && (self.path.as_ref().is_some_and(gone) || self.paths.as_ref().is_some_and(all_gone))
     }
 
     /// What inodes said of its files but for the times of change.
-    pub(super) fn body(&self) -> Option<u64> {
+    pub(in crate::engine) fn body(&self) -> Option<u64> {
         u64::from_str_radix(self.mark.as_ref()?, 16).ok()
     }
 
     /// What inodes said of its files when the attempt started; none if a version wrote the request that looked at less.
-    pub(super) fn imprint(&self, changed_at: Option<i64>) -> Option<Imprint> {
+    pub(in crate::engine) fn imprint(&self, changed_at: Option<i64>) -> Option<Imprint> {
         let mark = StatMark(u64::from_str_radix(self.change_mark.as_ref()?, 16).ok()?);
         Some(Imprint { mark, body: self.body()?, changed_at: changed_at? })
     }
 
     /// Whether its files hold what the request says.
-    pub(super) fn holds_its_version(&self) -> bool {
+    pub(in crate::engine) fn holds_its_version(&self) -> bool {
         let found = match (&self.path, &self.paths, &self.base) {
             (Some(path), ..) => version_at(path),
             (None, Some(paths), Some(base)) => publish::version_of_files(base, paths).ok(),
@@ -125,7 +128,7 @@ impl InputFile {
     }
 
     /// Its file, if it is exactly one.
-    pub(super) fn only_path(&self) -> Option<&PathBuf> {
+    pub(in crate::engine) fn only_path(&self) -> Option<&PathBuf> {
         match self.paths.as_deref() {
             None => self.path.as_ref(),
             Some([only]) => Some(only),
@@ -143,6 +146,6 @@ pub fn parse_request(text: &[u8]) -> Result<Request, serde_json::Error> {
 }
 
 /// The version of what is at `path`; none if nothing is, or if it cannot be read.
-pub(super) fn version_at(path: &Path) -> Option<String> {
+pub(in crate::engine) fn version_at(path: &Path) -> Option<String> {
     publish::observe(path).ok().flatten().map(|found| found.hash.to_string())
 }

@@ -1,0 +1,10 @@
+//! Looks at what is outside of the log: files, and whoever has to be asked about data.
+//!
+//! A look takes as long as disks, servers and programs do, so none is on the loop's thread.
+
+pub(super) mod ask;
+pub(super) mod blanks;
+pub(super) mod files;
+pub(super) mod moved;
+pub(super) mod observers;
+pub(super) mod ownership;
