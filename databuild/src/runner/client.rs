@@ -142,13 +142,8 @@ impl RunnerClient {
         self.notify("set_capacity", CapacityParams { jobs })
     }
 
-    /// Lets what runs finish, gives the queue back as `Refused`, and then ends
-    /// the runner. Until then it owns its spool.
-    pub fn drain(&self) -> Result<(), RunnerError> {
-        self.notify("drain", serde_json::json!({}))
-    }
-
-    /// Kills what runs and ends the runner.
+    /// Gives the queue back as `Refused`, tells what runs to end, and then ends the runner. Until then it owns its
+    /// spool. Said again, it kills what still runs.
     pub fn shutdown(&self) -> Result<(), RunnerError> {
         self.notify("shutdown", serde_json::json!({}))
     }

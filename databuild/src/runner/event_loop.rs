@@ -353,11 +353,11 @@ impl EventLoop {
     fn shut_down(&mut self, reason: &str) {
         let now = Instant::now();
         let grace = match self.leaving {
-            Some(Some(_)) => {
+            Some(_) => {
                 self.supervisor.kill_all(reason);
                 Duration::ZERO
             }
-            _ => self.supervisor.stop_all(reason, now),
+            None => self.supervisor.stop_all(reason, now),
         };
         self.leaving = Some(now.checked_add(grace + SHUTDOWN_PATIENCE));
     }
@@ -464,10 +464,6 @@ impl EventLoop {
                 let capacity: CapacityParams = params(line)?;
                 let jobs = usize::try_from(capacity.jobs).unwrap_or(usize::MAX);
                 self.supervisor.set_capacity(jobs);
-            }
-            "drain" => {
-                self.supervisor.drain();
-                self.leaving.get_or_insert(None);
             }
             "shutdown" => self.shut_down("the runner was shut down"),
             _ => {

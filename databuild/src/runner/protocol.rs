@@ -2,7 +2,7 @@
 //! Unix socket, and the records kept in the spool.
 //!
 //! Methods (server to runner): `hello`, `set_capacity`, `start`, `cancel`,
-//! `forget`, `list`, `drain`, `shutdown`. Notifications (runner to server):
+//! `forget`, `list`, `shutdown`. Notifications (runner to server):
 //! `started`, `ended`, `refused`, `superseded`. Names and fields are stable
 //! within a [`PROTOCOL`] version; unknown fields are ignored by readers.
 
@@ -370,7 +370,7 @@ pub enum RunnerEvent {
         /// How.
         exit: Box<ExitRecord>,
     },
-    /// The attempt was not accepted, or was given back unstarted by a drain.
+    /// The attempt was not accepted, or was given back unstarted by a runner that leaves.
     /// It says nothing about another start of the same name.
     Refused {
         /// Which.

@@ -281,16 +281,7 @@ impl Supervisor {
         waiting.chain(running).chain(ended).collect()
     }
 
-    /// Takes nothing new and gives queued attempts back.
-    pub(super) fn drain(&mut self) {
-        self.draining = true;
-        for prepared in std::mem::take(&mut self.queue) {
-            self.known.remove(&prepared.attempt);
-            self.refuse(prepared.attempt, "draining", "the runner is leaving");
-        }
-    }
-
-    /// Drains, and tells what runs to end. Returns how long that may take, which its jobs declare.
+    /// Takes nothing new, and tells what runs to end. Returns how long that may take, which its jobs declare.
     pub(super) fn stop_all(&mut self, reason: &str, now: Instant) -> Duration {
         self.leave(reason);
         for job in &mut self.jobs {
@@ -300,7 +291,7 @@ impl Supervisor {
         grace.max().unwrap_or_default()
     }
 
-    /// Drains, and kills what runs.
+    /// Takes nothing new, and kills what runs.
     pub(super) fn kill_all(&mut self, reason: &str) {
         self.leave(reason);
         for job in &mut self.jobs {
@@ -308,9 +299,13 @@ impl Supervisor {
         }
     }
 
-    /// Begins nothing more.
+    /// Takes and begins nothing more, and gives queued attempts back.
     fn leave(&mut self, reason: &str) {
-        self.drain();
+        self.draining = true;
+        for prepared in std::mem::take(&mut self.queue) {
+            self.known.remove(&prepared.attempt);
+            self.refuse(prepared.attempt, "draining", "the runner is leaving");
+        }
         for busy in std::mem::take(&mut self.busy) {
             self.give_up(*busy.prepared, reason.to_owned());
         }

@@ -246,18 +246,19 @@ fn a_runner_of_an_older_protocol_is_spoken_to_in_that() {
 }
 
 #[test]
-fn a_drain_finishes_what_runs_and_gives_back_the_rest() {
+fn a_runner_that_leaves_gives_back_what_waits_and_takes_nothing_new() {
     let mut place = Place::new();
     let server = place.start();
     server.client.set_capacity(1).unwrap();
     let (ready, go) = (place.fifo("ready"), place.fifo("go"));
     assert!(server.run(place.job("r0-1", ":")).is_success());
-    let first = place.job("r1-1", "echo > ready; read x < go");
+    let script = "trap 'read x < go; exit 0' TERM; echo > ready; sleep 1000 & wait";
+    let first = StartSpec { grace_ms: 1_000_000, ..place.job("r1-1", script) };
     server.client.start(&[first, place.job("r2-1", ":")]).unwrap();
     meet(&ready);
     server.started("r1-1");
     server.client.forget(&[name("r0-1")], false).unwrap();
-    server.client.drain().unwrap();
+    server.client.shutdown().unwrap();
     assert_eq!(server.refused("r2-1").0, "draining");
     server.client.start(&[place.job("r3-1", ":")]).unwrap();
     assert_eq!(server.refused("r3-1").0, "draining");
