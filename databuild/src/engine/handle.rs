@@ -166,18 +166,10 @@ impl Handle {
     /// # Errors
     /// The graph is invalid, or could not be recorded.
     pub async fn register(&self, registration: Registration) -> Result<(GraphId, bool), CommandError> {
-        let Registration { content, sources, inherited } = registration;
-        let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
-            Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
-        })?;
-        check_places(&graph, &self.workspace).map_err(Refusal::BadGraph)?;
-        let names = graph.inherited_names();
-        let inherited: BTreeMap<String, EnvValue> =
-            inherited.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect();
-        let digests = inherited_digests(&graph, &inherited);
-        let id = GraphId::of(&content);
-        let event =
-            GraphRegistered { graph: id.clone(), content: content.into(), inherited: digests, sources };
+        let workspace = self.workspace.clone();
+        let read = tokio::task::spawn_blocking(move || read_registration(registration, &workspace));
+        let (event, inherited) = read.await??;
+        let id = event.graph.clone();
         match self.submit_with(Input::RegisterGraph(event), Some(inherited)).await? {
             Reply::Registered { changed } => Ok((id, changed)),
             _ => Ok((id, false)),
@@ -402,6 +394,23 @@ impl Planned {
             grounds: Grounds::default(),
         }
     }
+}
+
+/// What is registered, and the values that belong to it. Parses the graph and looks at folders.
+fn read_registration(
+    registration: Registration,
+    workspace: &Path,
+) -> Result<(GraphRegistered, BTreeMap<String, EnvValue>), CommandError> {
+    let Registration { content, sources, mut inherited } = registration;
+    let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
+        Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
+    })?;
+    check_places(&graph, workspace).map_err(Refusal::BadGraph)?;
+    let names = graph.inherited_names();
+    inherited.retain(|name, _| names.contains(name.as_str()));
+    let digests = inherited_digests(&graph, &inherited);
+    let graph = GraphId::of(&content);
+    Ok((GraphRegistered { graph, content: content.into(), inherited: digests, sources }, inherited))
 }
 
 /// The look at the files that a want is about, as of an instant that stands in it from then on.

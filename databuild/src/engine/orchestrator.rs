@@ -1,5 +1,6 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
+use super::attempt::inherited::Values;
 use super::message::{attempt_id, lost, Answer, Command, CommandError, Message};
 use super::orders::Reached;
 use super::pace::{Pace, STEP};
@@ -8,9 +9,8 @@ use super::records::keeper::Keeper;
 use super::shared::{Shared, Snapshot};
 use crate::executor::News;
 use crate::store::{Batch, EventLog, StoreError};
-use crate::system::EnvValue;
 use databuild_core::decide::{Core, Effect, Input, Reply};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -84,7 +84,8 @@ struct Turn {
     answers: Vec<(Answer, Result<Reply, CommandError>)>,
     /// Inputs nobody would send again.
     facts: Vec<Input>,
-    inherited: Vec<BTreeMap<String, EnvValue>>,
+    /// Inherited values that it brings; of several registrations, the last one's.
+    inherited: Option<Values>,
 }
 
 impl Turn {
@@ -234,8 +235,10 @@ impl Orchestrator {
                 let Command { input, inherited, answer } = *command;
                 self.decide_late(turn);
                 let step = self.core.decide(input, crate::system::now());
-                if step.reply.is_ok() {
-                    turn.inherited.extend(inherited);
+                let mut answer = answer;
+                if let Some(values) = inherited.filter(|_| step.reply.is_ok()) {
+                    turn.inherited = Some(values);
+                    answer = self.performer.answer_when_kept(answer);
                 }
                 turn.batch.records.extend(step.records);
                 turn.effects.extend(step.effects);
@@ -309,12 +312,14 @@ impl Orchestrator {
         turn.batch.records.extend(step.records);
         turn.effects.extend(step.effects);
         self.turn += 1;
+        // What is leased in this turn begins with them. If the turn comes to nothing, those before hold again.
+        let before = turn.inherited.take().map(|values| self.performer.inherited.replace(values));
         let told = self.shared.snapshot.load_full();
         let mut next = None;
         if turn.may_go_with_attempts() {
             // What follows brings it to disk. Until then nobody is told.
             if let Err(error) = self.log.append_unsynced(&turn.batch) {
-                return self.append_failed(&error, turn);
+                return self.append_failed(&error, turn, before);
             }
         } else if !turn.batch.records.is_empty() {
             let snapshot = Snapshot::of(&self.core);
@@ -322,7 +327,7 @@ impl Orchestrator {
             turn.effects = self.performer.prepare(effects, self.turn, &snapshot.state, records);
             if let Err(error) = self.log.append(&turn.batch) {
                 self.performer.drop_leases(self.turn);
-                return self.append_failed(&error, turn);
+                return self.append_failed(&error, turn, before);
             }
             next = Some(snapshot);
         } else {
@@ -335,11 +340,6 @@ impl Orchestrator {
             self.shared.publish(snapshot);
         }
         self.performer.set_slots(self.core.slots);
-        for values in turn.inherited {
-            if let Err(error) = self.performer.keep_inherited(values) {
-                tracing::error!(%error, "inherited environment values could not be kept");
-            }
-        }
         for (answer, reply) in turn.answers {
             answer(reply);
         }
@@ -351,7 +351,15 @@ impl Orchestrator {
     }
 
     /// Nothing of the turn happened. The state is folded anew, since it is ahead of the log.
-    fn append_failed(&mut self, error: &StoreError, turn: Turn) -> Result<(), Refused> {
+    fn append_failed(
+        &mut self,
+        error: &StoreError,
+        turn: Turn,
+        inherited: Option<Values>,
+    ) -> Result<(), Refused> {
+        if let Some(values) = inherited {
+            self.performer.inherited.replace(values);
+        }
         tracing::error!(%error, code = error.code(), "events could not be appended");
         for (answer, _) in turn.answers {
             answer(Err(CommandError::from(error.clone())));
@@ -374,6 +382,7 @@ enum Refused {
 
 #[cfg(test)]
 mod tests {
+    use super::super::attempt::inherited::Inherited;
     use super::super::history::History;
     use super::super::message::{Lease, LookOrder, Prepared};
     use super::super::testing::{days, held_loop, loop_over, want_of};
@@ -381,6 +390,7 @@ mod tests {
     use crate::executor::fake::Fake;
     use crate::executor::AttemptName;
     use crate::store::{MemoryLog, Reader, SqliteLog};
+    use crate::system::EnvValue;
     use databuild_core::decide::AttemptEnd;
     use databuild_core::decide::{Sighting, Sightings, Success};
     use databuild_core::event::{GraphRegistered, OutputRecord};
@@ -460,6 +470,40 @@ mod tests {
         assert!(!seen.held && seen.state.last_run.0 == 1);
         inbox.send(Message::Stop { jobs: false }).unwrap();
         assert!(matches!(running.join().unwrap(), Ended::Stopped));
+    }
+
+    /// Registers a graph with a value of `A` in a turn whose events are on record or not; what holds afterwards.
+    fn registered(fails: bool) -> (Option<EnvValue>, Result<Reply, CommandError>) {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, _inbox) = held_loop(folder.path(), 1);
+        if fails {
+            let mut log = MemoryLog::new();
+            log.fail_next(StoreError::DiskFull { log: "log".to_owned() });
+            orchestrator.log = Box::new(log);
+        }
+        let inherited = Some(Values::from([("A".to_owned(), "1".into())]));
+        let (tell, told) = mpsc::channel();
+        let answer = Box::new(move |reply| tell.send(reply).unwrap());
+        let input = Input::RegisterGraph(days("2020-01-01"));
+        let mut turn = Turn::default();
+        orchestrator.take(Message::Command(Box::new(Command { input, inherited, answer })), &mut turn);
+        assert_eq!(orchestrator.commit(turn).is_err(), fails);
+        let reply = told.recv().unwrap();
+        let held = orchestrator.performer.inherited.get("A");
+        assert_eq!(
+            Inherited::load(&folder.path().join("inherited")).get("A"),
+            held,
+            "whoever is told finds them kept"
+        );
+        (held, reply)
+    }
+
+    #[test]
+    fn values_that_a_graph_brings_hold_when_it_is_on_record() {
+        let (held, reply) = registered(false);
+        assert!(held == Some("1".into()) && matches!(reply, Ok(Reply::Registered { changed: true })));
+        let (held, reply) = registered(true);
+        assert!(held.is_none() && reply.is_err());
     }
 
     /// A loop that wants one day of a file, and what it orders to be prepared.

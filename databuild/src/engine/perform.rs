@@ -5,12 +5,11 @@ use super::attempt::staging::{self, Staging};
 use super::history::Told;
 use super::looks::files::{self, is_remote};
 use super::looks::observers::Observers;
-use super::message::{EndedAttempt, Lease, LookOrder, Message, Prepared, PublishOrder};
+use super::message::{Answer, EndedAttempt, Lease, LookOrder, Message, Prepared, PublishOrder};
 use super::orders::{Access, Order, Search};
 use super::outcomes::examiner::Examinations;
 use crate::executor::ExitRecord;
 use crate::publish::{BadHash, Output};
-use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
 use databuild_core::event::{AttemptOutcome, OutputRecord, Record};
 use databuild_core::graph::DatasetIx;
@@ -20,7 +19,7 @@ use databuild_core::state::{Phase, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two tries to reach the executor, of which each may take seconds.
@@ -41,7 +40,7 @@ pub(super) enum Link {
 pub(super) struct Performer {
     pub(super) workspace: PathBuf,
     pub(super) staging: Arc<Staging>,
-    pub(super) inherited: Arc<Mutex<Inherited>>,
+    pub(super) inherited: Arc<Inherited>,
     pub(super) observers: Arc<Observers>,
     /// Where the executor is told what to do.
     pub(super) orders: Sender<Order>,
@@ -320,8 +319,18 @@ impl Performer {
         self.order(Order::Stop);
     }
 
-    pub(super) fn keep_inherited(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
-        self.inherited.lock().unwrap_or_else(PoisonError::into_inner).store(values)
+    /// The answer to a request that brings inherited values: it is given when they are kept, by a thread that waits for
+    /// the disk.
+    pub(super) fn answer_when_kept(&self, answer: Answer) -> Answer {
+        let inherited = Arc::clone(&self.inherited);
+        Box::new(move |reply| {
+            std::thread::spawn(move || {
+                if let Err(error) = inherited.keep() {
+                    tracing::error!(%error, "inherited environment values could not be kept");
+                }
+                answer(reply);
+            });
+        })
     }
 
     /// Tells the executor how much may run at once, if it does not know.

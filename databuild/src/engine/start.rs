@@ -118,7 +118,7 @@ impl Engine {
         }
         let (start_send, start_receive) = mpsc::channel();
         let (ask_send, ask_receive) = mpsc::channel();
-        let inherited = Arc::new(Mutex::new(Inherited::load(&config.inherited)));
+        let inherited = Arc::new(Inherited::load(&config.inherited));
         let of_files = Arc::new(Starter {
             shared: Arc::clone(&shared),
             workspace: config.workspace.clone(),

@@ -30,7 +30,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const CITIES: [&str; 2] = ["oslo", "rome"];
 
@@ -155,7 +155,7 @@ pub(super) fn loop_over(executor: &Fake, folder: &Path, slots: usize) -> (Orches
         seq: tokio::sync::watch::channel(0).0,
     });
     let staging = Arc::new(Staging::new(folder.join("staging")));
-    let inherited = Arc::new(Mutex::new(Inherited::load(&folder.join("inherited"))));
+    let inherited = Arc::new(Inherited::load(&folder.join("inherited")));
     let looking = Arc::new(observers(folder));
     let starter = Starter {
         shared: Arc::clone(&shared),

@@ -6,38 +6,55 @@
 use crate::system::{read_left, replace_file, EnvValue};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// No environment is longer.
 const LONGEST: u64 = 64 << 20;
+
+/// By name.
+pub(in crate::engine) type Values = BTreeMap<String, EnvValue>;
 
 /// The values and the file that keeps them over restarts.
 #[derive(Debug)]
 pub(in crate::engine) struct Inherited {
     path: PathBuf,
-    values: BTreeMap<String, EnvValue>,
+    values: Mutex<Values>,
+    /// What is in the file. Whoever writes it has this.
+    kept: Mutex<Values>,
 }
 
 impl Inherited {
     /// Reads what an earlier server kept; a missing or damaged file is no values.
     pub(in crate::engine) fn load(path: &Path) -> Inherited {
         let bytes = read_left(path, LONGEST).ok().flatten();
-        let values = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Inherited { path: path.to_owned(), values: values.unwrap_or_default() }
+        let values: Values = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Inherited { path: path.to_owned(), kept: Mutex::new(values.clone()), values: Mutex::new(values) }
     }
 
-    /// Replaces the values.
-    pub(in crate::engine) fn store(&mut self, values: BTreeMap<String, EnvValue>) -> std::io::Result<()> {
-        if values == self.values {
-            return Ok(());
+    /// Replaces the values, for all that begins from now on, and gives those before. They are lost with this process until
+    /// they are [kept](Inherited::keep).
+    pub(in crate::engine) fn replace(&self, values: Values) -> Values {
+        std::mem::replace(&mut *self.values(), values)
+    }
+
+    /// Writes the values as they are now to the file, if it has others. Waits for the disk; readers do not wait for it.
+    pub(in crate::engine) fn keep(&self) -> std::io::Result<()> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = self.values().clone();
+        if *kept != values {
+            replace_file(&self.path, &serde_json::to_vec(&values)?)?;
+            *kept = values;
         }
-        replace_file(&self.path, &serde_json::to_vec(&values)?)?;
-        self.values = values;
         Ok(())
     }
 
     /// The value of one name.
-    pub(in crate::engine) fn get(&self, name: &str) -> Option<&EnvValue> {
-        self.values.get(name)
+    pub(in crate::engine) fn get(&self, name: &str) -> Option<EnvValue> {
+        self.values().get(name).cloned()
+    }
+
+    fn values(&self) -> MutexGuard<'_, Values> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,10 +79,12 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("inherited.json");
             put(&path, what);
-            let mut inherited = Inherited::load(&path);
+            let inherited = Inherited::load(&path);
             assert!(inherited.get("A").is_none(), "{what}");
-            inherited.store(BTreeMap::from([("A".to_owned(), "2".into())])).unwrap();
-            assert_eq!(Inherited::load(&path).get("A"), Some(&"2".into()), "{what}");
+            assert!(inherited.replace(BTreeMap::from([("A".to_owned(), "2".into())])).is_empty());
+            assert_eq!(inherited.get("A"), Some("2".into()));
+            inherited.keep().unwrap();
+            assert_eq!(Inherited::load(&path).get("A"), Some("2".into()), "{what}");
         }
     }
 }

@@ -274,7 +274,7 @@ impl Observers {
         let mut env = usable(&self.base_env);
         let inherited = Inherited::load(&self.inherited);
         for name in &observer.env_inherit {
-            env.extend(inherited.get(name).map(|value| (name.clone(), value.clone())));
+            env.extend(inherited.get(name).map(|value| (name.clone(), value)));
         }
         env.extend(observer.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         env.extend(runfiles_environment(runfiles).map(|(name, value)| (name, value.into())));

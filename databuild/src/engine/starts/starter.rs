@@ -39,7 +39,7 @@ use databuild_core::state::State;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All that preparing needs.
@@ -52,7 +52,7 @@ pub(in crate::engine) struct Starter {
     pub(in crate::engine) snapshots: Arc<snapshot::Store>,
     pub(in crate::engine) reader: Arc<Reader>,
     pub(in crate::engine) base_env: Vec<(String, String)>,
-    pub(in crate::engine) inherited: Arc<Mutex<Inherited>>,
+    pub(in crate::engine) inherited: Arc<Inherited>,
     pub(in crate::engine) observers: Arc<Observers>,
 }
 
@@ -325,8 +325,7 @@ impl Starter {
         snapshot: &snapshot::SnapshotRef,
     ) -> Vec<(String, EnvValue)> {
         let mut env = usable(&self.base_env);
-        let inherited = self.inherited.lock().unwrap_or_else(PoisonError::into_inner);
-        env.extend(inherit.iter().filter_map(|name| Some((name.clone(), inherited.get(name)?.clone()))));
+        env.extend(inherit.iter().filter_map(|name| Some((name.clone(), self.inherited.get(name)?))));
         env.extend(own.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         let runfiles = runfiles_environment(&snapshot.runfiles().to_string_lossy());
         env.extend(runfiles.map(|(name, value)| (name, value.into())));

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{mpsc, Mutex};
 
 #[path = "change_time_tests.rs"]
 mod change_times;
@@ -172,7 +172,7 @@ impl Bench {
             snapshots,
             reader: Arc::new(Reader::new(&database, 1)),
             base_env: path,
-            inherited: Arc::new(Mutex::new(Inherited::load(&inherited))),
+            inherited: Arc::new(Inherited::load(&inherited)),
             observers: Arc::new(observers.unwrap()),
         };
         let now = "2024-12-31T00:00:00Z".parse().unwrap();
