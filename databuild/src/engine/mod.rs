@@ -44,4 +44,4 @@ pub use message::CommandError;
 pub use records::replay::ReplayError;
 pub use retention::{ArchiveRequest, Archived};
 pub use shared::Snapshot;
-pub use start::{Engine, EngineConfig, EngineError};
+pub use start::{Engine, EngineConfig, EngineError, READING_THREADS};

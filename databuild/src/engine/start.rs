@@ -17,7 +17,7 @@ use super::perform::{live_attempts, Link, Performer};
 use super::records::keeper::Keeper;
 use super::records::replay::{self, ReplayError};
 use super::shared::{Shared, Snapshot};
-use super::starts::starter::{self, Starter};
+use super::starts::starter::{self, Orders, Starter, ASKERS};
 use crate::daemon::STATE_DIR_NAME;
 use crate::executor::Executor;
 use crate::publish::Reserved;
@@ -33,6 +33,9 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tokio::sync::Semaphore;
+
+/// Threads of an engine that read the history: the starter, the askers and the publisher.
+pub const READING_THREADS: usize = ASKERS + 2;
 
 /// Where an engine works.
 pub struct EngineConfig {
@@ -177,14 +180,17 @@ impl Engine {
             }),
         };
         workers.push(spawn("examiner", move || examiner.run(&examine_receive, &of_examiner))?);
-        let of_remotes = Arc::clone(&of_files);
-        let (to_loop, examine) = (inbox.clone(), examine_send.clone());
+        let asked = Orders::of(ask_receive);
+        for _ in 0..ASKERS {
+            let (of_remotes, asked) = (Arc::clone(&of_files), asked.clone());
+            let (to_loop, examine) = (inbox.clone(), examine_send.clone());
+            workers.push(spawn("asker", move || {
+                starter::starter(&of_remotes, &asked, &to_loop, None, &examine);
+            })?);
+        }
+        let (to_loop, starts) = (inbox.clone(), Orders::of(start_receive));
         workers.push(spawn("starter", move || {
-            starter::starter(&of_files, &start_receive, &to_loop, Some(&ask_send), &examine);
-        })?);
-        let to_loop = inbox.clone();
-        workers.push(spawn("asker", move || {
-            starter::starter(&of_remotes, &ask_receive, &to_loop, None, &examine_send);
+            starter::starter(&of_files, &starts, &to_loop, Some(&ask_send), &examine_send);
         })?);
         let (to_loop, seen, reader) = (inbox.clone(), Arc::clone(&shared), config.reader);
         workers.push(spawn("publisher", move || {

@@ -11,7 +11,7 @@ use super::perform::{Link, Performer};
 use super::records::keeper::Keeper;
 use super::records::replay;
 use super::shared::{Shared, Snapshot};
-use super::starts::starter::{self, Starter};
+use super::starts::starter::{self, Orders, Starter};
 use crate::executor::fake::Fake;
 use crate::executor::{ExitRecord, LogSize, Outcome, ResourceUse};
 use crate::publish::Reserved;
@@ -170,7 +170,7 @@ pub(super) fn loop_over(executor: &Fake, folder: &Path, slots: usize) -> (Orches
         observers: Arc::clone(&looking),
     };
     let (to_loop, to_examiner) = (inbox.clone(), examine.clone());
-    std::thread::spawn(move || starter::starter(&starter, &starts, &to_loop, None, &to_examiner));
+    std::thread::spawn(move || starter::starter(&starter, &Orders::of(starts), &to_loop, None, &to_examiner));
     let courier =
         Courier { executor: executor.shared(), staging: Arc::clone(&staging), inbox: inbox.clone() };
     let (orders, of_courier) = mpsc::channel();

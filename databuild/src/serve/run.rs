@@ -6,7 +6,7 @@ use crate::daemon::{
     network_filesystem, DaemonError, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
     RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
 };
-use crate::engine::{Engine, EngineConfig, EngineError, Handle};
+use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, write_roots, App, Guard, MOST_READERS};
@@ -29,8 +29,6 @@ pub const PROTOCOL: u32 = 1;
 const LOOK: Duration = Duration::from_secs(2);
 /// How long requests under way may take when the server goes down.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// Connections with which the engine reads the history: one for each of its threads that do.
-const READERS: usize = 3;
 
 /// Why a server could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +174,7 @@ impl Server {
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
         let log = SqliteLog::open(&state.database())?;
         guard.watch(SqliteLog::files(&state.database()));
-        let reader = Arc::new(Reader::new(&state.database(), READERS));
+        let reader = Arc::new(Reader::new(&state.database(), READING_THREADS));
         // Requests read with others, so that none of them keeps the engine waiting.
         let of_requests = Arc::new(Reader::new(&state.database(), MOST_READERS));
         let program = std::env::current_exe().map_err(|error| ServeError::System(error.to_string()))?;

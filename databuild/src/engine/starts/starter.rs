@@ -8,8 +8,8 @@
 //! is leased after the sighting. So the newest version before a lease is what the attempt found when it started. What
 //! it found is in the request by its mark, against which [`super::moved`] holds it when the attempt has ended.
 //!
-//! Runs on threads of its own: one for attempts that read only files, and one for those whose inputs others have to be
-//! asked about, which may take long.
+//! Runs on threads of its own: one for attempts that read only files, and [some](ASKERS) for those whose inputs others have
+//! to be asked about, which may take long.
 
 use super::compose::{self, Marks};
 use crate::engine::attempt::check_request::CheckRequest;
@@ -39,7 +39,7 @@ use databuild_core::state::State;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// All that preparing needs.
@@ -56,17 +56,37 @@ pub(in crate::engine) struct Starter {
     pub(in crate::engine) observers: Arc<Observers>,
 }
 
+/// So many threads ask others at once, so that one who answers late holds up nobody else.
+pub(in crate::engine) const ASKERS: usize = 4;
+
+/// Orders that several threads take, each what waits when it is free.
+#[derive(Clone)]
+pub(in crate::engine) struct Orders(Arc<Mutex<Receiver<LookOrder>>>);
+
+impl Orders {
+    /// Those that come here.
+    pub(in crate::engine) fn of(orders: Receiver<LookOrder>) -> Orders {
+        Orders(Arc::new(Mutex::new(orders)))
+    }
+
+    /// What waits, or comes next; none if nothing can come any more.
+    fn next(&self) -> Option<Vec<LookOrder>> {
+        let orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = orders.recv().ok()?;
+        // Nobody waits for more: places are empty.
+        Some(Pace::default().gather(first, &orders))
+    }
+}
+
 /// Carries out orders until the channel closes. Those that have to ask others go `on`, if there is somebody.
 pub(in crate::engine) fn starter(
     starter: &Starter,
-    orders: &Receiver<LookOrder>,
+    orders: &Orders,
     to_loop: &Sender<Message>,
     on: Option<&Sender<LookOrder>>,
     examine: &Sender<EndedAttempt>,
 ) {
-    while let Ok(first) = orders.recv() {
-        // Nobody waits for more: places are empty.
-        let batch = Pace::default().gather(first, orders);
+    while let Some(batch) = orders.next() {
         let mut starts = Vec::new();
         for order in batch {
             match (order, on) {

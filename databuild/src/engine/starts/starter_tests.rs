@@ -24,12 +24,14 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::{mpsc, Mutex};
+use std::sync::mpsc;
 
 #[path = "change_time_tests.rs"]
 mod change_times;
 #[path = "ownership_tests.rs"]
 mod places;
+#[path = "side_by_side_tests.rs"]
+mod side_by_side;
 
 const PROBE: &str = "#!/bin/sh\n[ -e silent ] && exit 1\nif [ -e in/raw ]; then echo \"{\\\"partition\\\": \\\"raw\\\", \\\"version\\\": \\\"$(cat in/raw)\\\"}\"\n\
                      else echo '{\"partition\": \"raw\", \"absent\": true}'; fi\n";
