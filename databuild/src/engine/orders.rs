@@ -8,7 +8,7 @@ pub(super) const CANCELED: &str = "canceled";
 
 /// Something for the executor.
 pub(super) enum Order {
-    /// Get into touch, and find out what became of what it was given.
+    /// Get in touch, and find out what became of what it was given.
     Connect(Search),
     /// Begin these, in this order.
     Submit(Vec<StartSpec>),

@@ -121,9 +121,9 @@ pub(super) fn one_token_is_one_run(site: &impl Site) {
     let server = Server::connect(site);
     server.executor.set_slots(2).unwrap();
     let spec = site.waits("r1-1");
-    server.submit(&[spec.clone()]);
+    server.submit(std::slice::from_ref(&spec));
     server.started("r1-1");
-    server.submit(&[spec.clone()]);
+    server.submit(std::slice::from_ref(&spec));
     assert!(matches!(server.next(), News::Refused { attempt, .. } if attempt == name("r1-1")));
     site.release("r1-1");
     assert_eq!(server.ended("r1-1").outcome, Outcome::Code(0));

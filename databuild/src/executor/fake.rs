@@ -38,7 +38,7 @@ struct World {
     /// It lives and cannot be reached.
     hidden: bool,
     news: Option<NewsSink>,
-    /// What getting into touch waits for.
+    /// What getting in touch waits for.
     gate: Option<Receiver<()>>,
 }
 

@@ -227,7 +227,7 @@ fn settled(spool: &Path, attempts: &[AttemptName], boot: &str) -> Vec<Standing> 
         Ok(Found::Ended(exit)) => Standing::Ended(exit),
         Ok(Found::Lost) => Standing::Lost,
         Ok(Found::NeverStarted) => Standing::NeverBegan,
-        Ok(Found::Running { .. }) => Standing::Unknown,
+        Ok(Found::Running) => Standing::Unknown,
         Err(error) => {
             tracing::warn!(%error, %attempt, "what became of an attempt cannot be seen");
             Standing::Lost
@@ -297,7 +297,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A runner in this folder, which is there or is started when somebody gets into touch; also for tests of other layers.
+    /// A runner in this folder, which is there or is started when somebody gets in touch; also for tests of other layers.
     pub(crate) fn over_a_runner(folder: &Path, timeout: Duration) -> Arc<dyn Executor> {
         let (spool, socket) = (folder.join("spool"), folder.join("run/s"));
         let options = ConnectOptions { timeout, ..ConnectOptions::new(&spool, &socket, "test") };

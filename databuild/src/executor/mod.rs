@@ -107,7 +107,7 @@ pub enum Standing {
     Unknown,
 }
 
-/// What an executor has when somebody gets into touch with it.
+/// What an executor has when somebody gets in touch with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holdings {
     /// All that is queued, runs, or has ended and was not forgotten.
@@ -181,7 +181,7 @@ pub struct LogPart {
 
 /// Runs attempts. The duties stand [above](self).
 pub trait Executor: Send + Sync {
-    /// Gets into touch, starting whatever is needed, and gives what the executor has. News go to `news` from then on until
+    /// Gets in touch, starting whatever is needed, and gives what the executor has. News go to `news` from then on until
     /// [`News::Gone`]; an earlier connection of any server ends.
     ///
     /// # Errors

@@ -331,8 +331,8 @@ pub(super) fn read_message(line: &[u8]) -> Result<Message, RunnerError> {
         None => return Ok(Message::Answer(decode(line)?)),
         Some("superseded") => return Ok(Message::Superseded),
         Some("started") => {
-            let StartedParams { attempt, pid, start_time } = decode::<WithParams<_>>(line)?.params;
-            RunnerEvent::Started { attempt, pid, start_time }
+            let StartedParams { attempt, pid, .. } = decode::<WithParams<_>>(line)?.params;
+            RunnerEvent::Started { attempt, pid }
         }
         Some("ended") => {
             let EndedParams { attempt, exit } = decode::<WithParams<_>>(line)?.params;

@@ -360,8 +360,6 @@ pub enum RunnerEvent {
         attempt: AttemptName,
         /// Its leading process.
         pid: u32,
-        /// That process's start time.
-        start_time: u64,
     },
     /// The attempt ended; its whole process group is gone.
     Ended {

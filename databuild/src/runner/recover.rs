@@ -32,10 +32,7 @@ pub enum Found {
     /// Nothing of the job ever ran.
     NeverStarted,
     /// A living runner still has it; ask that runner instead.
-    Running {
-        /// The leading process.
-        pid: u32,
-    },
+    Running,
 }
 
 /// Whether the runner of the spool lives, as its record says. It may not answer.
@@ -93,7 +90,7 @@ fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found,
     }
     let pid = record.process.pid;
     if is_owned(spool, pid, boot_id) {
-        return Ok(Found::Running { pid });
+        return Ok(Found::Running);
     }
     // The leader is who the record says, so its group is the record's too. But the record may be a copy:
     // in a copied workspace it names a process of the original, which lives on with its own runner.
