@@ -15,6 +15,7 @@
 //!   on threads of their own; what came of it is an input like any other.
 //! - Nobody here knows how attempts are run: that is the executor's ([`crate::executor`]).
 
+mod apart;
 mod attempt;
 mod courier;
 mod handle;

@@ -1,5 +1,6 @@
 //! Carries out effects: the orchestrator's hands. It waits for nothing; what takes long goes to a thread.
 
+use super::apart::apart;
 use super::attempt::inherited::Inherited;
 use super::attempt::staging::{self, Staging};
 use super::history::Told;
@@ -207,7 +208,7 @@ impl Performer {
     /// Looks at external data on a thread of its own, and tells the loop what was seen.
     fn look(&self, want: WantId, sets: Vec<(DatasetIx, PartitionSet)>, state: &State) {
         let (state, observers, inbox) = (state.clone(), Arc::clone(&self.observers), self.inbox.clone());
-        std::thread::spawn(move || {
+        apart("look", move || {
             let sightings = files::look_at(&state, &sets, &observers, false);
             // A closed inbox means that the engine is going down; the next one asks again.
             drop(inbox.send(Message::Input(Box::new(Input::Looked { want, sightings }))));
@@ -324,7 +325,7 @@ impl Performer {
     pub(super) fn answer_when_kept(&self, answer: Answer) -> Answer {
         let inherited = Arc::clone(&self.inherited);
         Box::new(move |reply| {
-            std::thread::spawn(move || {
+            apart("keeping", move || {
                 if let Err(error) = inherited.keep() {
                     tracing::error!(%error, "inherited environment values could not be kept");
                 }

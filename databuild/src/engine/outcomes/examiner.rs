@@ -8,6 +8,7 @@
 use super::collect::failure;
 use super::examine::{self, Left, Verdict};
 use super::keep;
+use crate::engine::apart::apart;
 use crate::engine::attempt::request::{OutputFile, Request};
 use crate::engine::message::{Command, CommandError, EndedAttempt, Message};
 use crate::engine::pace::Pace;
@@ -104,26 +105,10 @@ impl Examiner {
         }
     }
 
-    /// Does `work` on a thread of its own; without one, here.
+    /// Does `work` on a thread of its own.
     fn apart<T: Send + 'static>(&self, name: &str, what: T, work: fn(&Examiner, T)) {
-        // It is handed over when the thread is there, and stays here if none can be started.
-        let (send, receive) = mpsc::sync_channel(1);
         let examiner = self.clone();
-        let receive_and_work = move || {
-            if let Ok(what) = receive.recv() {
-                work(&examiner, what);
-            }
-        };
-        let left = match std::thread::Builder::new().name(name.to_owned()).spawn(receive_and_work) {
-            Ok(_) => send.send(what).err().map(|unsent| unsent.0),
-            Err(error) => {
-                tracing::warn!(%error, name, "no thread can be started; others wait meanwhile");
-                Some(what)
-            }
-        };
-        if let Some(what) = left {
-            work(self, what);
-        }
+        apart(name, move || work(&examiner, what));
     }
 
     /// Examines some attempts, brings what they made to disk together, and tells.
