@@ -20,13 +20,13 @@ pub mod engine;
 pub mod errors;
 pub mod executor;
 pub mod observe;
+pub mod os;
 pub mod publish;
 pub mod runner;
 pub mod serve;
 pub mod server;
 pub mod snapshot;
 pub mod store;
-pub mod system;
 
 // Fuzz targets hold what they take of memory; see `databuild_fuzz`.
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What differs between two graphs.
 
 use super::partitions::Blame;
-use crate::system::EnvValue;
+use crate::os::EnvValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The server itself, and the graph it follows.
 
 use super::partitions::DatasetSummary;
-use crate::system::EnvValue;
+use crate::os::EnvValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

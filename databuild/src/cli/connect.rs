@@ -9,9 +9,9 @@ use crate::daemon::{
     connect_or_start, environment, find, Constraints, Found, How, ServerInfo, StartOptions, StateDir,
     Workspace,
 };
+use crate::os::Deadline;
 use crate::serve::{store_root, PROTOCOL};
 use crate::snapshot;
-use crate::system::Deadline;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;

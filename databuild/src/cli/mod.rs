@@ -29,7 +29,7 @@ use std::process::ExitCode;
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    crate::system::settle_signals();
+    crate::os::settle_signals();
     let cli = match Cli::try_parse().map_err(help::in_groups) {
         Ok(cli) => cli,
         Err(error) => {

@@ -10,7 +10,7 @@ use super::connect;
 use super::error::CliError;
 use super::output;
 use crate::daemon::{find, Found, NotRunning, Token};
-use crate::system::Deadline;
+use crate::os::Deadline;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use super::error::DaemonError;
 use super::find::{find, Found, NotRunning};
 use super::info::ServerInfo;
 use super::state_dir::StateDir;
-use crate::system::{Deadline, LockFile};
+use crate::os::{Deadline, LockFile};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;

@@ -7,7 +7,7 @@
 //! collected by init and never stays behind as a zombie of a long `build`.
 
 use super::environment::{self, READY_FD_ENV};
-use crate::system::{wait_readable, Deadline};
+use crate::os::{wait_readable, Deadline};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -4,7 +4,7 @@ use super::error::DaemonError;
 use super::identity::{DirId, Machine};
 use super::info::{ReadInfo, ServerInfo};
 use super::state_dir::StateDir;
-use crate::system::{lock_holder, Liveness, LockFile, ProcessId};
+use crate::os::{lock_holder, Liveness, LockFile, ProcessId};
 use std::fmt;
 
 /// What the look at `server.json` found.

@@ -7,7 +7,7 @@ use super::identity::{DirId, Machine};
 use super::info::{ReadInfo, ServerInfo, LONGEST};
 use super::state_dir::{StateDir, SERVER_JSON};
 use super::token::Token;
-use crate::system::{lock_holder, Deadline, LockFile, ProcessId, ProcessRecord};
+use crate::os::{lock_holder, Deadline, LockFile, ProcessId, ProcessRecord};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};

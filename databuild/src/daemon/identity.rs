@@ -1,4 +1,4 @@
-//! What tells one machine and one folder from another. Processes are told apart in [`crate::system`].
+//! What tells one machine and one folder from another. Processes are told apart in [`crate::os`].
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -44,7 +44,7 @@ impl Machine {
     pub fn this() -> io::Result<Self> {
         Ok(Machine {
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            boot_id: crate::system::boot_id()?,
+            boot_id: crate::os::boot_id()?,
         })
     }
 }

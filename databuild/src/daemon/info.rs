@@ -3,7 +3,7 @@
 use super::identity::DirId;
 use super::state_dir::StateDir;
 use super::token::Token;
-use crate::system::{read_left, replace_file, ProcessId, ProcessRecord};
+use crate::os::{read_left, replace_file, ProcessId, ProcessRecord};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@
 
 use super::state_dir::StateDir;
 use super::token::hex;
-use crate::system::replace_file;
+use crate::os::replace_file;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
@@ -130,7 +130,7 @@ fn short_id(state: &StateDir) -> String {
 
 /// The folder written down by an earlier server of this very state folder.
 fn recorded(state: &StateDir, id: &str) -> Option<PathBuf> {
-    let bytes = crate::system::read_left(&state.runtime_dir_record(), 4096).ok()??;
+    let bytes = crate::os::read_left(&state.runtime_dir_record(), 4096).ok()??;
     let path = PathBuf::from(OsStr::from_bytes(&bytes));
     // A copy of the state folder has another id and must not use the
     // original's sockets.

@@ -3,7 +3,7 @@
 
 use super::identity::DirId;
 use super::workspace::{Workspace, STATE_DIR_NAME};
-use crate::system::open_left;
+use crate::os::open_left;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};

@@ -3,7 +3,7 @@
 //! the environment.
 
 use super::*;
-use crate::system::{Deadline, ProcessId};
+use crate::os::{Deadline, ProcessId};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -182,7 +182,7 @@ fn serve() {
             break;
         }
         let soon = Deadline::after(Duration::from_millis(50));
-        crate::system::wait_readable(&listener, &soon).expect("poll");
+        crate::os::wait_readable(&listener, &soon).expect("poll");
         let Ok((mut stream, _)) = listener.accept() else {
             continue;
         };

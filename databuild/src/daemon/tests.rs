@@ -3,7 +3,7 @@
 use super::find::Origin;
 use super::test_process::*;
 use super::*;
-use crate::system::{Deadline, Liveness, ProcessId};
+use crate::os::{Deadline, Liveness, ProcessId};
 use rustix::process::{Pid, Signal};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -257,7 +257,7 @@ fn the_server_inherits_nothing() {
 
     // The pipe comes to its end while the server lives: it holds no copy.
     let deadline = Deadline::after(LONG);
-    crate::system::wait_readable(&reader, &deadline).expect("poll");
+    crate::os::wait_readable(&reader, &deadline).expect("poll");
     rustix::io::ioctl_fionbio(reader.as_fd(), true).expect("non-blocking");
     assert_eq!(rustix::io::read(&reader, &mut [0u8; 1]), Ok(0), "{report}");
     assert!(!report.contains("fd 251 ") && !report.contains("start.lock"), "{report}");

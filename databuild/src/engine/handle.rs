@@ -5,9 +5,9 @@ use super::looks::observers::Observers;
 use super::message::{Command, CommandError, Message};
 use super::shared::{Shared, Snapshot};
 use crate::executor::{Executor, MemoryLimits};
+use crate::os::EnvValue;
 use crate::publish;
 use crate::store::{Archiver, Batch, Blob, EventLog};
-use crate::system::EnvValue;
 use databuild_core::decide::{
     self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
     Sightings, WantRequest,
@@ -198,7 +198,7 @@ impl Handle {
             inherited: inherited_digests(&graph, inherited),
             sources: BTreeMap::new(),
         };
-        let now = crate::system::now();
+        let now = crate::os::now();
         let after =
             decide::under(&state, event, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
         let seen = super::looks::files::look_at_new(&after, state.registered(), &self.observers);
@@ -257,7 +257,7 @@ impl Handle {
     /// What came of an earlier request with this key; then there is nothing to look at. The core asks again, since
     /// two may come at once.
     fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Created>, CommandError> {
-        let known = decide::repeated(&self.snapshot().state, key, crate::system::now())?;
+        let known = decide::repeated(&self.snapshot().state, key, crate::os::now())?;
         Ok(known.map(|want| Created { want, repeated: true }))
     }
 
@@ -267,7 +267,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::submit`].
     pub async fn save_plan(&self, mut request: PlanRequest) -> Result<(PlanCreated, bool), CommandError> {
-        let now = crate::system::now();
+        let now = crate::os::now();
         let as_of = request.as_of.map_or(now, |as_of| as_of.min(now));
         request.as_of = Some(as_of);
         let (targets, refresh) = (request.targets.clone(), request.refresh);
@@ -292,7 +292,7 @@ impl Handle {
         let look = move |handle: &Handle| {
             let saved = handle.snapshot().state.plans.get(&id).cloned();
             // Without the plan, or with targets that the graph does not have any more, the core says what is wrong.
-            let seen = saved.filter(|saved| saved.plan.expires_at > crate::system::now()).and_then(|saved| {
+            let seen = saved.filter(|saved| saved.plan.expires_at > crate::os::now()).and_then(|saved| {
                 let plan = &saved.plan;
                 handle.look(&plan.targets, plan.refresh, plan.as_of).ok()
             });
@@ -309,7 +309,7 @@ impl Handle {
     pub async fn taint(&self, request: Judgement) -> Result<Reply, CommandError> {
         let targets = request.targets.clone();
         let look = move |handle: &Handle| {
-            handle.look(&targets, Refresh::Missing, crate::system::now()).map(|look| (look.sightings, ()))
+            handle.look(&targets, Refresh::Missing, crate::os::now()).map(|look| (look.sightings, ()))
         };
         let (reply, ()) = self.submit_seen(look, |seen, ()| Input::Taint(request.clone(), seen)).await?;
         Ok(reply)
@@ -334,7 +334,7 @@ impl Handle {
     /// As [`Handle::submit`]; or a reference cannot be resolved.
     pub async fn look_and_record(&self, targets: Vec<String>) -> Result<(), CommandError> {
         let look = move |handle: &Handle| {
-            handle.look(&targets, Refresh::Stale, crate::system::now()).map(|look| (look.sightings, ()))
+            handle.look(&targets, Refresh::Stale, crate::os::now()).map(|look| (look.sightings, ()))
         };
         self.submit_seen(look, |seen, ()| Input::Sightings(seen)).await.map(|_| ())
     }
@@ -371,7 +371,7 @@ fn plan_after(look: FileLook, refresh: Refresh, as_of: Timestamp) -> Result<Plan
     let mut core = Core::new(1);
     core.state = state;
     core.held = true;
-    core.step(Input::Sightings(sightings.clone()), crate::system::now()).reply?;
+    core.step(Input::Sightings(sightings.clone()), crate::os::now()).reply?;
     core.state.read_as_of(as_of);
     let plan = planner::plan_despite(&mut core.state, &targets, refresh, &sightings.unseen);
     Ok(Planned { state: core.state, targets, sightings, plan })
@@ -417,7 +417,7 @@ fn read_registration(
 fn looking_for(
     request: &mut WantRequest,
 ) -> impl Fn(&Handle) -> Result<(Sightings, ()), CommandError> + Send + Sync + 'static {
-    let as_of = *request.as_of.get_or_insert_with(crate::system::now);
+    let as_of = *request.as_of.get_or_insert_with(crate::os::now);
     let (targets, refresh) = (request.targets.clone(), request.refresh);
     move |handle| handle.look(&targets, refresh, as_of).map(|look| (look.sightings, ()))
 }
@@ -551,7 +551,7 @@ mod tests {
         let look = {
             let looks = Arc::clone(&looks);
             move |handle: &Handle| {
-                let seen = handle.look(&["d".to_owned()], Refresh::Stale, crate::system::now())?.sightings;
+                let seen = handle.look(&["d".to_owned()], Refresh::Stale, crate::os::now())?.sightings;
                 if looks.fetch_add(1, Ordering::SeqCst) == 0 {
                     runtime.block_on(register(handle, "2021-01-01"));
                 }

@@ -125,7 +125,7 @@ impl Handle {
         if state.graph.is_none() {
             return Err(Refusal::NoGraph.into());
         }
-        state.advance(crate::system::now());
+        state.advance(crate::os::now());
         let mut sets: BTreeMap<DatasetIx, Option<PartitionSet>> = BTreeMap::new();
         for text in targets {
             let (ix, set) = state.resolve(text).map_err(Refusal::from)?;
@@ -226,7 +226,7 @@ impl Handle {
             core.state = found.look.state.clone();
             core.held = true;
             let input = adopt(&found.files, found.look.sightings.clone());
-            (core.step(input, crate::system::now()).reply?, found)
+            (core.step(input, crate::os::now()).reply?, found)
         } else {
             let look = move |handle: &Handle| {
                 handle.look_for_adoption(&targets).map(|found| (found.look.sightings.clone(), found))
@@ -244,7 +244,7 @@ impl Handle {
 
     pub(super) fn look_for_adoption(&self, targets: &[String]) -> Result<ToAdopt, CommandError> {
         // What the adopted would be made from is looked at as well: that is what they are held against later.
-        let look = self.look(targets, Refresh::Stale, crate::system::now())?;
+        let look = self.look(targets, Refresh::Stale, crate::os::now())?;
         let state = &look.state;
         let touched = |ix: DatasetIx, key: &databuild_core::partition_set::PartitionKey| {
             look.sightings.seen.iter().any(|sighting| match sighting {

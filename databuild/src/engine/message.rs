@@ -5,9 +5,9 @@
 use super::history::Told;
 use super::orders::Reached;
 use crate::executor::{AttemptName, ExitRecord, News, StartSpec};
+use crate::os::EnvValue;
 use crate::publish::Output;
 use crate::store::{Checkpoint, EventLog, StoreError};
-use crate::system::EnvValue;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Refusal, Reply};
 use databuild_core::event::AttemptOutcome;
 use databuild_core::ids::AttemptId;

@@ -194,7 +194,7 @@ impl Orchestrator {
 
     fn time_to_wait(&self, retry_append: Option<Instant>) -> Duration {
         let timer = self.core.next_timer().map_or(LONGEST_WAIT, |at| {
-            Duration::try_from(at.duration_since(crate::system::now())).unwrap_or(Duration::ZERO)
+            Duration::try_from(at.duration_since(crate::os::now())).unwrap_or(Duration::ZERO)
         });
         if retry_append.is_none() && !self.postponed.is_empty() {
             return Duration::ZERO;
@@ -234,7 +234,7 @@ impl Orchestrator {
             Message::Command(command) => {
                 let Command { input, inherited, answer } = *command;
                 self.decide_late(turn);
-                let step = self.core.decide(input, crate::system::now());
+                let step = self.core.decide(input, crate::os::now());
                 let mut answer = answer;
                 if let Some(values) = inherited.filter(|_| step.reply.is_ok()) {
                     turn.inherited = Some(values);
@@ -261,7 +261,7 @@ impl Orchestrator {
 
     fn decide_now(&mut self, input: Input, turn: &mut Turn) {
         let keep = !matches!(input, Input::Tick);
-        let step = self.core.decide(input.clone(), crate::system::now());
+        let step = self.core.decide(input.clone(), crate::os::now());
         if let Err(refusal) = &step.reply {
             // For example the end of an attempt that a cancellation overtook.
             tracing::debug!(%refusal, "input without effect");
@@ -308,7 +308,7 @@ impl Orchestrator {
 
     /// Makes a turn and what follows from it durable, then answers and acts on it.
     fn commit(&mut self, mut turn: Turn) -> Result<(), Refused> {
-        let step = self.core.follow(crate::system::now());
+        let step = self.core.follow(crate::os::now());
         turn.batch.records.extend(step.records);
         turn.effects.extend(step.effects);
         self.turn += 1;
@@ -389,8 +389,8 @@ mod tests {
     use super::*;
     use crate::executor::fake::Fake;
     use crate::executor::AttemptName;
+    use crate::os::EnvValue;
     use crate::store::{MemoryLog, Reader, SqliteLog};
-    use crate::system::EnvValue;
     use databuild_core::decide::AttemptEnd;
     use databuild_core::decide::{Sighting, Sightings, Success};
     use databuild_core::event::{GraphRegistered, OutputRecord};
@@ -644,7 +644,7 @@ mod tests {
         orchestrator.decide_fact(Input::Resume(Vec::new()), &mut turn);
         orchestrator.decide_fact(Input::RegisterGraph(graph), &mut turn);
         let state = &orchestrator.core.state;
-        let (dataset, set) = state.resolve_at("raw/date=2020-01-01", crate::system::now()).unwrap();
+        let (dataset, set) = state.resolve_at("raw/date=2020-01-01", crate::os::now()).unwrap();
         let (key, version) = (set.first().unwrap(), "v1".to_owned());
         let seen = vec![Sighting::Content { dataset, key, version, mark: 1 }];
         let sightings = Sightings { graph: Some(state.registered().id.clone()), seen, unseen: Vec::new() };

@@ -61,7 +61,7 @@ impl Handle {
         }
         let survey = self.archiver.survey()?;
         let state = self.snapshot().state.clone();
-        let before = crate::system::now().checked_sub(request.older_than).unwrap_or(Timestamp::MIN);
+        let before = crate::os::now().checked_sub(request.older_than).unwrap_or(Timestamp::MIN);
         let after = survey.archived()?;
         let (until, held_by) = last_to_go(&survey, &state, after, before)?;
         let mut archived = Archived {

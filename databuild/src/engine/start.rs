@@ -169,7 +169,7 @@ impl Engine {
             look: Arc::new(move |partitions: &[String]| {
                 let (shared, observers) = &looking;
                 let state = databuild_core::state::State::clone(&shared.snapshot.load().state);
-                let now = crate::system::now();
+                let now = crate::os::now();
                 // What is wrong with a reference is the core's to say.
                 let look =
                     super::looks::files::look_at_files(state, partitions, Refresh::Stale, now, observers);

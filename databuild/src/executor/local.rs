@@ -7,12 +7,12 @@ use super::{
     AttemptName, Capabilities, Executor, Holdings, LogFrom, LogPart, MemoryLimits, News, NewsSink, Standing,
     StartSpec, Stream, Text, Unreachable,
 };
+use crate::os::{boot_id, open_left, read_left};
 use crate::publish::{self, Swept};
 use crate::runner::{
     self, AttemptFiles, AttemptReport, AttemptState, EventSink, Found, RunnerClient, RunnerError,
     RunnerEvent, MAX_REQUESTS,
 };
-use crate::system::{boot_id, open_left, read_left};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -248,9 +248,9 @@ fn recorded(spool: &Path, attempt: &AttemptName) -> Standing {
 pub(super) mod tests {
     use super::super::contract::{name, suite, Site};
     use super::*;
+    use crate::os::ProcessId;
     use crate::runner::tests::harness::runner_command;
     use crate::runner::ConnectOptions;
-    use crate::system::ProcessId;
     use std::cell::Cell;
     use std::process::Command;
 
@@ -342,7 +342,7 @@ pub(super) mod tests {
         fn die(&self) {
             let runner = self.runner().unwrap();
             assert!(runner.kill().unwrap());
-            assert!(runner.wait_exit(&crate::system::Deadline::after(Duration::from_secs(60))).unwrap());
+            assert!(runner.wait_exit(&crate::os::Deadline::after(Duration::from_secs(60))).unwrap());
         }
     }
 

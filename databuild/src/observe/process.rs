@@ -1,7 +1,7 @@
 //! Running a program that answers within a time limit, and leaves nothing behind.
 
 use super::shown;
-use crate::system::{read_left, restore_open_files, restore_signals, EnvValue};
+use crate::os::{read_left, restore_open_files, restore_signals, EnvValue};
 use databuild_core::observation::MAX_BYTES;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::ioctl_fionbio;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{kill_process_group, Pid, Signal};
 
-use crate::system::EnvValue;
+use crate::os::EnvValue;
 
 use super::cgroup::{Cgroup, Cgroups};
 use super::children::wait_for;
@@ -20,7 +20,7 @@ use super::protocol::{AttemptName, CheckSpec, ExitRecord, Outcome, ResourceUse, 
 use super::spawn::{ChildFds, Program, Spawner, Step};
 use super::spool::{c_string, make_job_dir, Part, Spool};
 use super::time::unix_ms;
-use crate::system::{group_exists, to_pid};
+use crate::os::{group_exists, to_pid};
 
 /// How long killed members of a group may take to disappear before the end is
 /// reported without them.

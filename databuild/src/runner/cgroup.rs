@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::system::ProcessId;
+use crate::os::ProcessId;
 
 /// Where the system mounts control groups.
 const ROOT: &str = "/sys/fs/cgroup";

@@ -19,8 +19,8 @@ use super::signals::SignalPipe;
 use super::socket::Socket;
 use super::spool::{read_runner_record, RunnerRecord, Spool, SOCKET_IN_SPOOL};
 use super::supervisor::{Notice, Supervisor};
-use crate::system::ProcessRecord;
-use crate::system::{raise_open_files, say};
+use crate::os::ProcessRecord;
+use crate::os::{raise_open_files, say};
 
 /// What the first line of the runner's standard output begins with.
 pub(super) const READY: &str = "databuild-runner ready";

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::protocol::AttemptName;
-use crate::system::{stat, ProcessId, ProcessStat};
+use crate::os::{stat, ProcessId, ProcessStat};
 
 /// The attempt a process works for, by its environment.
 pub(super) fn attempt_of(pid: u32, spool: &Path) -> Option<AttemptName> {

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::system::EnvValue;
+use crate::os::EnvValue;
 use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
@@ -289,7 +289,7 @@ pub enum AttemptState {
     Running {
         /// The leading process, also the number of its group and session.
         pid: u32,
-        /// Its start time, see [`crate::system::ProcessId`].
+        /// Its start time, see [`crate::os::ProcessId`].
         start_time: u64,
         /// Unix milliseconds of the start.
         started_at: u64,
@@ -338,7 +338,7 @@ pub struct Hello {
     pub pid: u32,
     /// The boot it runs in.
     pub boot_id: String,
-    /// Its start time, see [`crate::system::ProcessId`].
+    /// Its start time, see [`crate::os::ProcessId`].
     pub start_time: u64,
     /// How many attempts it runs at once.
     pub capacity: u32,

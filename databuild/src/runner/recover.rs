@@ -13,7 +13,7 @@ use super::error::RunnerError;
 use super::orphans::{attempt_of, processes};
 use super::protocol::{AttemptName, ExitRecord};
 use super::spool::{read_record, read_runner_record, AttemptFiles, PidRecord};
-use crate::system::{boot_id, stat, to_pid, ProcessId};
+use crate::os::{boot_id, stat, to_pid, ProcessId};
 
 /// Longest that is waited for processes that were killed. A process lets go of its files and locks a while after it was
 /// killed: it first gives back its memory, and gets no sooner to a processor than others.
@@ -52,7 +52,7 @@ pub fn end_of(spool: &Path, attempt: &AttemptName) -> Result<Option<Box<ExitReco
 }
 
 /// Classifies attempts that no runner reports (any more), and kills what is left of those that are lost, or that cannot be looked at: of all of
-/// them at once, since each may take a while to die. `boot_id` is the current boot, see [`crate::system::boot_id`].
+/// them at once, since each may take a while to die. `boot_id` is the current boot, see [`crate::os::boot_id`].
 pub fn inspect(spool: &Path, attempts: &[AttemptName], boot_id: &str) -> Vec<Result<Found, RunnerError>> {
     let found: Vec<_> = attempts.iter().map(|attempt| classify(spool, attempt, boot_id)).collect();
     let is_lost = |found: &Result<Found, RunnerError>| matches!(found, Ok(Found::Lost) | Err(_));
@@ -147,7 +147,7 @@ fn is_dying(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::ProcessRecord;
+    use crate::os::ProcessRecord;
     use std::io::BufRead as _;
     use std::os::unix::process::CommandExt;
     use std::process::Command;

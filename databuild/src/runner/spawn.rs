@@ -16,8 +16,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
-use crate::system::parse_stat;
-use crate::system::restore_open_files;
+use crate::os::parse_stat;
+use crate::os::restore_open_files;
 
 /// Bytes of stack for the steps before exec; they use about 2 KiB.
 const STACK: usize = 64 << 10;

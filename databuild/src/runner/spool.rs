@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
 use super::protocol::{AttemptName, ExitRecord};
-use crate::system::{read_left, Deadline, LockFile, ProcessRecord};
+use crate::os::{read_left, Deadline, LockFile, ProcessRecord};
 
 pub(super) const LOCK: &str = "runner.lock";
 const RECORD: &str = "runner.json";

@@ -17,8 +17,8 @@ use super::protocol::{
 };
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
-use crate::system::say;
-use crate::system::ProcessRecord;
+use crate::os::say;
+use crate::os::ProcessRecord;
 
 /// Between two tries to start an executable that is open for writing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);

@@ -8,11 +8,11 @@ use crate::daemon::{
 };
 use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
+use crate::os::{raise_open_files, restore_open_files, Deadline};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, write_roots, App, Guard, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
-use crate::system::{raise_open_files, restore_open_files, Deadline};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -221,7 +221,7 @@ impl Server {
             staging: state.staging(),
             runtime_dir: runtime_dir.path().to_owned(),
             temporary_dir,
-            started_at: crate::system::now(),
+            started_at: crate::os::now(),
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
             watched: Arc::default(),
@@ -287,7 +287,7 @@ impl Server {
 
     fn last_request(&self) -> Option<Instant> {
         let at = self.app.last_request_ms.load(Ordering::Relaxed);
-        let ago = u64::try_from(crate::system::now().as_millisecond().saturating_sub(at)).ok()?;
+        let ago = u64::try_from(crate::os::now().as_millisecond().saturating_sub(at)).ok()?;
         (at > 0).then(|| Instant::now().checked_sub(Duration::from_millis(ago))).flatten()
     }
 

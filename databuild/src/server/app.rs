@@ -46,6 +46,6 @@ pub struct App {
 impl App {
     /// Notes that somebody uses the server.
     pub fn touch(&self) {
-        self.last_request_ms.store(crate::system::now().as_millisecond(), Ordering::Relaxed);
+        self.last_request_ms.store(crate::os::now().as_millisecond(), Ordering::Relaxed);
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn sampled(
     let (job, targets, by) = (asked.job, asked.targets, asked.by);
     let chosen = app.slow(move |app, reader| {
         let state = current(app)?;
-        let now = crate::system::now();
+        let now = crate::os::now();
         let job = match &job {
             Some(job) => decide::job_called(state.graph(), job).map_err(refused)?,
             None => decide::maker_of(&state, &targets, now).map_err(refused)?,
@@ -104,7 +104,7 @@ fn choose(
     targets: &[String],
     most: usize,
 ) -> Result<Vec<(PartitionKey, Way)>, ApiError> {
-    let now = crate::system::now();
+    let now = crate::os::now();
     let label = &state.graph().job(job).label;
     if kind == TrialKind::Verify {
         let set = decide::repeatable(state, job, targets, now).map_err(refused)?;

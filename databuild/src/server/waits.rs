@@ -28,7 +28,7 @@ const MOST_PLACED: usize = 3;
 pub(super) fn want(app: &App, reader: &Reader, id: WantId) -> Result<WhyWork, ApiError> {
     let snapshot = app.engine.snapshot();
     if let Some(want) = snapshot.state.wants.get(&id) {
-        let now = crate::system::now();
+        let now = crate::os::now();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
         return Ok(WhyWork {
             id: id.to_string(),
@@ -62,7 +62,7 @@ pub(super) fn run(app: &App, reader: &Reader, id: RunId) -> Result<WhyWork, ApiE
     let causes = Some(row.message).filter(|message| !message.is_empty()).into_iter().collect::<Vec<_>>();
     let (blocker, seq) = match snapshot.state.runs.get(&id) {
         Some(run) => {
-            let now = crate::system::now();
+            let now = crate::os::now();
             let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
             (told(&snapshot, reader, now, &found)?, snapshot.state.seq)
         }

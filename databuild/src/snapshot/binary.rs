@@ -16,7 +16,7 @@ use super::error::{Context as _, SnapshotError};
 use super::lock::{unique, WorkDir};
 use super::materialize::{install, open_regular, touch};
 use super::store::Store;
-use crate::system::sync;
+use crate::os::sync;
 
 /// A file changed so recently might change again within its time stamp's resolution, so what was
 /// hashed is not remembered yet (git's "racily clean" entries).

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::{Context as _, SnapshotError};
-use crate::system::{write_new, LockFile};
+use crate::os::{write_new, LockFile};
 
 /// Waits until no collector works. Any number of writers may hold the lock.
 pub(super) fn shared(root: &Path) -> Result<LockFile, SnapshotError> {

@@ -17,7 +17,7 @@ use super::error::{Context as _, SnapshotError};
 use super::lock::{unique, WorkDir};
 use super::manifest::{CodeManifest, Entry};
 use super::store::{SnapshotRef, Store};
-use crate::system::sync;
+use crate::os::sync;
 
 /// Up to this many new files, each is flushed by itself; more are flushed by one `syncfs`, which is
 /// some 6 times cheaper for 100 small files but also waits for everybody else's unwritten data.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::digest::{CodeDigest, FileDigest};
 use super::error::{Context as _, SnapshotError};
 use super::lock;
-use crate::system::LockFile;
+use crate::os::LockFile;
 
 /// The system call that makes a hard link; replaceable to meet the limits of other file systems.
 pub(super) type Linker = fn(&Path, &Path) -> io::Result<()>;

@@ -7,7 +7,7 @@ use super::super::error::CliError;
 use super::super::{exit_code, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{find, owner, DaemonError, Found, StateDir};
-use crate::system::Deadline;
+use crate::os::Deadline;
 use std::time::Duration;
 
 /// How long the server may take to go.

@@ -1,6 +1,6 @@
 //! Environments of programs that the engine has run.
 
-use crate::system::EnvValue;
+use crate::os::EnvValue;
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 //! They may be secrets: they stand in one file of mode 0600 in the state folder and in jobs'
 //! environments, never in the event log, in arguments or in logs.
 
-use crate::system::{read_left, replace_file, EnvValue};
+use crate::os::{read_left, replace_file, EnvValue};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

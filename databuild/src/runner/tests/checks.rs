@@ -186,7 +186,7 @@ fn an_attempt_whose_runner_is_killed_during_a_check_is_lost_with_it() {
     place.kill_runner();
     let pid: u32 = read(&place.path("pid")).trim().parse().unwrap();
     wait_dead(pid);
-    let boot = crate::system::boot_id().unwrap();
+    let boot = crate::os::boot_id().unwrap();
     assert_eq!(inspect_one(&place.spool(), "r1-1", &boot).unwrap(), Found::Lost);
     let kept: PidRecord =
         read_record(&place.files("r1-1").pids().last().unwrap()).unwrap().expect("the check's record");

@@ -11,7 +11,7 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{pidfd_open, PidfdFlags};
 
 use super::super::*;
-use crate::system::{to_pid, ProcessId};
+use crate::os::{to_pid, ProcessId};
 
 /// A loaded machine may be slow; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);

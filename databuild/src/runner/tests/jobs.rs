@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::super::spool::{read_record, PidRecord};
 use super::super::{AttemptState, ExitRecord, Outcome};
 use super::harness::{meet, read, release, wait_dead, Place};
-use crate::system::stat;
+use crate::os::stat;
 
 #[test]
 fn exit_code_records_and_modes() {
@@ -216,7 +216,7 @@ fn stray_grandchildren_die_with_their_leader() {
     for file in ["stray", "deaf"] {
         let pid: u32 = read(&place.path(file)).trim().parse().unwrap();
         // Dead before the end was reported, not some time after it.
-        assert_eq!(crate::system::stat(pid).unwrap(), None);
+        assert_eq!(crate::os::stat(pid).unwrap(), None);
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::{
     AttemptState, Found, Outcome, RunnerClient, RunnerEvent, StartSpec, MAX_REQUESTS, PROTOCOL,
 };
 use super::harness::{ask, inspect_all, inspect_one, meet, name, read, release, wait_dead, Place};
-use crate::system::{boot_id, stat};
+use crate::os::{boot_id, stat};
 
 #[test]
 fn a_server_that_comes_back_finds_the_same_process() {
@@ -326,7 +326,7 @@ fn a_term_signal_is_a_shutdown() {
     let ready = place.fifo("ready");
     server.client.start(&[place.job("r1-1", "echo > ready; exec sleep 1000")]).unwrap();
     meet(&ready);
-    let pid = crate::system::to_pid(server.client.hello().pid).unwrap();
+    let pid = crate::os::to_pid(server.client.hello().pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(server.end_of("r1-1").outcome, Outcome::Signal(libc::SIGTERM));
     server.disconnected();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::super::spool::read_runner_record;
 use super::super::{MemoryLimits, Outcome, StartSpec};
 use super::harness::{meet, release, wait_dead, Place, Server};
-use crate::system::stat;
+use crate::os::stat;
 
 const LIMIT: u64 = 64 << 20;
 /// Takes some 200 MiB: without a newline all of it may be the last line.
@@ -144,7 +144,7 @@ fn the_next_runner_removes_what_a_killed_one_left() {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while !groups(&place).is_empty() && std::time::Instant::now() < until {}
     } else {
-        crate::system::ProcessId::of(pid).unwrap().unwrap().kill().unwrap();
+        crate::os::ProcessId::of(pid).unwrap().unwrap().kill().unwrap();
     }
     assert_eq!(groups(&place), Vec::<PathBuf>::new());
     assert!(server.run(declaring(&place, "r2-1", ":")).is_success());

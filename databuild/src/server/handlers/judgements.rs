@@ -73,7 +73,7 @@ pub async fn accept(
         .slow(move |app, reader| {
             let state = app.engine.snapshot().state.clone();
             let refused = |refusal: Refusal| ApiError::from(crate::engine::CommandError::Refused(refusal));
-            let found = decide::acceptable(&state, &asked, crate::system::now()).map_err(refused)?;
+            let found = decide::acceptable(&state, &asked, crate::os::now()).map_err(refused)?;
             let mut changes = Vec::new();
             for of in found {
                 let to = state.registered().digests_of(of.job);

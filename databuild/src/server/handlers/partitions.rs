@@ -18,7 +18,7 @@ pub(super) fn state_now(app: &App) -> Result<BuildState, ApiError> {
     if state.graph.is_none() {
         return Err(ApiError::new("no_graph", "no graph is registered yet"));
     }
-    state.advance(crate::system::now());
+    state.advance(crate::os::now());
     Ok(state)
 }
 
@@ -98,7 +98,7 @@ pub async fn why(
             let planned = app.engine.plan(
                 std::slice::from_ref(&query.partition),
                 databuild_core::event::Refresh::Stale,
-                crate::system::now(),
+                crate::os::now(),
             )?;
             let Planned { mut state, plan, sightings, .. } = planned;
             let (ix, key) = state.resolve_one(&query.partition)?;

@@ -45,7 +45,7 @@ pub async fn create(
         app.engine.save_plan(request).await?
     } else {
         let plan = app.slow(move |app, _| {
-            let now = crate::system::now();
+            let now = crate::os::now();
             let as_of = as_of.map_or(now, |as_of| as_of.min(now));
             Ok(app.engine.plan(&body.targets, refresh, as_of)?.shown(refresh))
         });
@@ -91,7 +91,7 @@ fn summary(saved: &SavedPlan, now: Timestamp) -> PlanSummary {
 /// None.
 pub async fn list(State(app): State<App>) -> Result<Json<Page<PlanSummary>>, ApiError> {
     let snapshot = app.engine.snapshot();
-    let now = crate::system::now();
+    let now = crate::os::now();
     let data = snapshot.state.plans.values().rev().map(|saved| summary(saved, now)).collect();
     Ok(Json(Page { data, next: None, seq: snapshot.state.seq.0 }))
 }

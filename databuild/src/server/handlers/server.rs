@@ -29,7 +29,7 @@ pub async fn ready() -> &'static str {
 pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiError> {
     let snapshot = app.engine.snapshot();
     let mut state = BuildState::clone(&snapshot.state);
-    state.advance(crate::system::now());
+    state.advance(crate::os::now());
     let (memory_limits, memory_limits_reason) = match app.engine.memory_limits() {
         MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
         MemoryLimits::Accounting { why } => ("accounting".to_owned(), why),

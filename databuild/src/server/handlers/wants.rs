@@ -105,7 +105,7 @@ fn row(want: crate::store::WantRow) -> WantRow {
         created_at: want.created_at.to_string(),
         ended_at: want.ended_at.map(|at| at.to_string()),
         due_at: want.due_at.map(|at| at.to_string()),
-        late: want.due_at.is_some_and(|due| due < want.ended_at.unwrap_or_else(crate::system::now)),
+        late: want.due_at.is_some_and(|due| due < want.ended_at.unwrap_or_else(crate::os::now)),
     }
 }
 

@@ -8,7 +8,7 @@
 use super::super::error::StoreError;
 use super::beside::beside;
 use super::sums::sum_of;
-use crate::system::{create_left, read_left};
+use crate::os::{create_left, read_left};
 use databuild_core::digest::hash64;
 use databuild_core::ids::Seq;
 use rusqlite::Connection;

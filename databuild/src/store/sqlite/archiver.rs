@@ -12,7 +12,7 @@ use super::read::records;
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTIONS, PROJECTIONS_VERSION};
 use super::sums::COPY_CHAIN;
 use super::survey::Survey;
-use crate::system::sync;
+use crate::os::sync;
 use databuild_core::ids::{GraphId, RunId, Seq};
 use rusqlite::{params, Connection, OpenFlags};
 use std::collections::BTreeSet;

@@ -12,7 +12,7 @@ use super::failure::failure;
 use super::read::{last_seq, records};
 use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION};
 use super::sums::BEGIN_CHAIN;
-use crate::system::sync;
+use crate::os::sync;
 use databuild_core::ids::Seq;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{self, File};
