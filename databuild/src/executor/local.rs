@@ -248,11 +248,15 @@ fn recorded(spool: &Path, attempt: &AttemptName) -> Standing {
 pub(super) mod tests {
     use super::super::contract::{name, suite, Site};
     use super::*;
-    use crate::os::ProcessId;
+    use crate::os::{to_pid, ProcessId};
     use crate::runner::tests::harness::runner_command;
     use crate::runner::ConnectOptions;
+    use rustix::process::{waitid, WaitId, WaitIdOptions};
     use std::cell::Cell;
     use std::process::Command;
+
+    /// Of a child, which stays one.
+    const STOPPED: WaitIdOptions = WaitIdOptions::STOPPED.union(WaitIdOptions::NOWAIT);
 
     /// A runner of its own, whose jobs are shell scripts in a folder.
     struct Place {
@@ -337,6 +341,12 @@ pub(super) mod tests {
         fn hide(&self, hidden: bool) {
             self.hidden.set(hidden);
             self.signal(if hidden { "STOP" } else { "CONT" });
+            if hidden {
+                // A process that was told to stop may answer once more before it does.
+                let runner =
+                    waitid(WaitId::Pid(to_pid(self.runner().unwrap().pid).unwrap()), STOPPED).unwrap();
+                assert!(runner.unwrap().stopped());
+            }
         }
 
         fn die(&self) {
