@@ -1,8 +1,8 @@
 //! Finds or starts the workspace's server, and registers the graph this program was built with.
 
-use super::args::Cli;
 use super::client::Client;
 use super::error::CliError;
+use super::shared_args::GlobalArgs;
 use super::{graph, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{
@@ -23,8 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The workspace of this command.
-pub fn workspace(cli: &Cli) -> Result<Workspace, CliError> {
-    let found = match &cli.workspace {
+pub fn workspace(global: &GlobalArgs) -> Result<Workspace, CliError> {
+    let found = match &global.workspace {
         Some(path) => Workspace::at(path),
         None => Workspace::discover(),
     };
@@ -32,8 +32,8 @@ pub fn workspace(cli: &Cli) -> Result<Workspace, CliError> {
 }
 
 /// Its state folder.
-pub fn state_dir(cli: &Cli) -> Result<StateDir, CliError> {
-    let workspace = workspace(cli)?;
+pub fn state_dir(global: &GlobalArgs) -> Result<StateDir, CliError> {
+    let workspace = workspace(global)?;
     StateDir::create(&workspace).map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
@@ -44,8 +44,8 @@ pub fn store() -> Result<snapshot::Store, CliError> {
 }
 
 /// The server that runs, if one does.
-pub fn running(cli: &Cli) -> Result<Option<ServerInfo>, CliError> {
-    let workspace = workspace(cli)?;
+pub fn running(global: &GlobalArgs) -> Result<Option<ServerInfo>, CliError> {
+    let workspace = workspace(global)?;
     let state = StateDir::open(&workspace).map_err(|error| CliError::new(error.code(), error.to_string()))?;
     let Some(state) = state else { return Ok(None) };
     match find(&state, Client::probe)? {
@@ -55,8 +55,8 @@ pub fn running(cli: &Cli) -> Result<Option<ServerInfo>, CliError> {
 }
 
 /// A client of the workspace's server, started if there was none, that knows this program's graph.
-pub fn connect(cli: &Cli) -> Result<Client, CliError> {
-    let state = state_dir(cli)?;
+pub fn connect(global: &GlobalArgs) -> Result<Client, CliError> {
+    let state = state_dir(global)?;
     let store = store()?;
     let info = start(&state, &store)?;
     let client = Client::new(&info)?;
@@ -84,8 +84,8 @@ fn store_of(info: &ServerInfo, own: snapshot::Store) -> Result<snapshot::Store, 
 }
 
 /// A client of the workspace's server, started if there was none, that learns of no graph.
-pub fn attach(cli: &Cli) -> Result<Client, CliError> {
-    Client::new(&start(&state_dir(cli)?, &store()?)?)
+pub fn attach(global: &GlobalArgs) -> Result<Client, CliError> {
+    Client::new(&start(&state_dir(global)?, &store()?)?)
 }
 
 /// A server that is this process's child and goes with it: for machines that are thrown away or that
@@ -125,15 +125,15 @@ impl Drop for OwnChild {
 }
 
 /// Starts a server of one's own; refuses if the workspace has one.
-pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
-    if let Some(info) = running(cli)? {
+pub fn connect_privately(global: &GlobalArgs) -> Result<PrivateServer, CliError> {
+    if let Some(info) = running(global)? {
         return Err(CliError::new(
             "server_running",
             format!("a server is running in this workspace (pid {})", info.pid),
         )
         .hint("leave out --no-daemon to use it, or stop it first: databuild stop"));
     }
-    let state = state_dir(cli)?;
+    let state = state_dir(global)?;
     let store = store()?;
     let log = std::fs::File::create(state.server_log()).map_err(|error| {
         CliError::new("state_unwritable", format!("{}: {error}", state.server_log().display()))
@@ -157,7 +157,7 @@ pub fn connect_privately(cli: &Cli) -> Result<PrivateServer, CliError> {
         .map_err(|error| CliError::new("server_not_started", error.to_string()))?;
     let deadline = Deadline::after(PATIENCE);
     let info = loop {
-        match running(cli)? {
+        match running(global)? {
             Some(info) if info.pid == process.0.id() => break info,
             _ if deadline.expired() || !matches!(process.0.try_wait(), Ok(None)) => {
                 return Err(CliError::new(

@@ -5,9 +5,9 @@
 //! A large build is told in few lines: what goes well is named while there is little of it, and counted after that; what
 //! goes wrong is named longer. What was not named is in the [`summary`](Tally::summary) at the end.
 
-use super::args::ColorChoice;
 use super::error::CliError;
 use super::output;
+use super::shared_args::ColorChoice;
 use super::tally::Tally;
 use crate::api::{ProgressLine, WantDetail, WhyWork};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};

@@ -131,6 +131,6 @@ mod tests {
     #[test]
     fn the_workspace_named_last_counts() {
         let cli = Cli::try_parse_from(["databuild", "--workspace", "/a", "status", "--workspace", "/b"]);
-        assert_eq!(cli.unwrap().workspace, Some("/b".into()));
+        assert_eq!(cli.unwrap().global.workspace, Some("/b".into()));
     }
 }

@@ -1,9 +1,9 @@
 //! Following a want until it has ended: what happens, what it waits for, and what came of it.
 
-use super::args::Cli;
 use super::client::Client;
 use super::console::Console;
 use super::error::CliError;
+use super::shared_args::GlobalArgs;
 use super::steady::Steady;
 use super::tally::Tally;
 use super::{exit_code, interrupt, output};
@@ -31,16 +31,21 @@ pub struct Following {
 ///
 /// # Errors
 /// The server is lost, or refuses.
-pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, how: Following) -> Result<u8, CliError> {
+pub fn follow(
+    global: &GlobalArgs,
+    client: &Client,
+    want: &WantDetail,
+    how: Following,
+) -> Result<u8, CliError> {
     let id = &want.want.id;
-    let mut console = Console::new(cli.json, cli.color, how.quiet);
+    let mut console = Console::new(global.json, global.color, how.quiet);
     // What happened before the want is not its business.
     let mut after = want.seq;
     let mut tally = Tally::default();
     let mut tails = 0;
     let mut waits = Waits::default();
     let started = std::time::Instant::now();
-    let mut server = Steady::new(cli, client, id);
+    let mut server = Steady::new(global, client, id);
     let mut graph = want.graph.clone();
     let last = loop {
         let path = format!("/api/v1/wants/{id}/progress?after={after}&wait_ms={POLL_MS}");
@@ -82,10 +87,10 @@ pub fn follow(cli: &Cli, client: &Client, want: &WantDetail, how: Following) -> 
         }
     };
     drop(console);
-    if !cli.json && !how.quiet {
+    if !global.json && !how.quiet {
         tally.summary().iter().for_each(|line| output::talk(line));
     }
-    finish(cli, &last, &tally, graph.as_deref(), started.elapsed())
+    finish(global, &last, &tally, graph.as_deref(), started.elapsed())
 }
 
 /// What a want waits for, asked while nothing of it runs and nothing happens.
@@ -119,7 +124,7 @@ impl Waits {
 }
 
 fn finish(
-    cli: &Cli,
+    global: &GlobalArgs,
     want: &WantDetail,
     tally: &Tally,
     graph: Option<&str>,
@@ -127,7 +132,7 @@ fn finish(
 ) -> Result<u8, CliError> {
     let id = &want.want.id;
     let satisfied = want.want.state == "satisfied";
-    if cli.json {
+    if global.json {
         output::json_line(&serde_json::json!({"want": want, "built": tally.built(), "graph": graph}))?;
     } else {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -12,6 +12,7 @@ mod help;
 mod interrupt;
 mod output;
 mod paths;
+mod shared_args;
 mod steady;
 mod tally;
 mod upload;
@@ -21,7 +22,7 @@ pub mod exit_code;
 
 use crate::errors::{exit_code_of, Kind};
 use args::{Cli, Command};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use error::CliError;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -53,7 +54,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(error.exit_code());
         }
     };
-    let json = cli.json;
+    let json = cli.global.json;
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -66,37 +67,37 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<u8, CliError> {
     use commands as c;
     match &cli.command {
-        Command::Build(args) => c::build::run(&cli, args),
-        Command::Invoke(args) => c::invoke::run(&cli, args),
-        Command::Plan(args) => c::plan::run(&cli, args),
-        Command::Plans(args) => c::plans::run(&cli, args),
-        Command::Pools(args) => c::pools::run(&cli, args),
-        Command::Apply(args) => c::apply::run(&cli, args),
-        Command::Diff(args) => c::diff::run(&cli, args),
-        Command::Explain(args) => c::explain::run(&cli, args),
-        Command::Why(args) => c::why::run(&cli, args),
-        Command::Taint(args) => c::taint::run(&cli, args),
-        Command::Untaint(args) => c::taint::run_untaint(&cli, args),
-        Command::Accept(args) => c::accept::run(&cli, args),
-        Command::Compare(args) => c::trials::compare(&cli, args),
-        Command::Verify(args) => c::trials::verify(&cli, args),
-        Command::Rerun(args) => c::trials::rerun(&cli, args),
-        Command::Trials(args) => c::trials::list(&cli, args),
-        Command::Adopt(args) => c::adopt::run(&cli, args),
-        Command::Scan(args) => c::scan::run(&cli, args),
-        Command::Want(args) => c::want::run(&cli, args),
-        Command::Keys(args) => c::keys::run(&cli, args),
-        Command::Partitions(args) => c::partitions::run(&cli, args),
-        Command::Checks(args) => c::checks::run(&cli, args),
-        Command::Runs(args) => c::runs::run(&cli, args),
-        Command::Logs(args) => c::logs::run(&cli, args),
-        Command::Cancel(args) => c::cancel::run(&cli, args),
-        Command::Status => c::status::run(&cli),
-        Command::Gc(args) => c::gc::run(&cli, args),
-        Command::Serve(args) => c::serve::run(&cli, args),
-        Command::Stop(args) => c::stop::run(&cli, args),
-        Command::Shim(args) => c::shim::run(&cli, args),
-        Command::Completion(args) => c::completion::run(args),
+        Command::Build(args) => c::build::run(&cli.global, args),
+        Command::Invoke(args) => c::invoke::run(&cli.global, args),
+        Command::Plan(args) => c::plan::run(&cli.global, args),
+        Command::Plans(args) => c::plans::run(&cli.global, args),
+        Command::Pools(args) => c::pools::run(&cli.global, args),
+        Command::Apply(args) => c::apply::run(&cli.global, args),
+        Command::Diff(args) => c::diff::run(&cli.global, args),
+        Command::Explain(args) => c::explain::run(&cli.global, args),
+        Command::Why(args) => c::why::run(&cli.global, args),
+        Command::Taint(args) => c::taint::run(&cli.global, args),
+        Command::Untaint(args) => c::taint::run_untaint(&cli.global, args),
+        Command::Accept(args) => c::accept::run(&cli.global, args),
+        Command::Compare(args) => c::trials::compare(&cli.global, args),
+        Command::Verify(args) => c::trials::verify(&cli.global, args),
+        Command::Rerun(args) => c::trials::rerun(&cli.global, args),
+        Command::Trials(args) => c::trials::list(&cli.global, args),
+        Command::Adopt(args) => c::adopt::run(&cli.global, args),
+        Command::Scan(args) => c::scan::run(&cli.global, args),
+        Command::Want(args) => c::want::run(&cli.global, args),
+        Command::Keys(args) => c::keys::run(&cli.global, args),
+        Command::Partitions(args) => c::partitions::run(&cli.global, args),
+        Command::Checks(args) => c::checks::run(&cli.global, args),
+        Command::Runs(args) => c::runs::run(&cli.global, args),
+        Command::Logs(args) => c::logs::run(&cli.global, args),
+        Command::Cancel(args) => c::cancel::run(&cli.global, args),
+        Command::Status => c::status::run(&cli.global),
+        Command::Gc(args) => c::gc::run(&cli.global, args),
+        Command::Serve(args) => c::serve::run(&cli.global, args),
+        Command::Stop(args) => c::stop::run(&cli.global, args),
+        Command::Shim(args) => c::shim::run(&cli.global, args),
+        Command::Completion(args) => c::completion::run(args, &mut Cli::command()),
         Command::Runner(args) => c::serve::run_runner(args),
     }
 }

@@ -4,11 +4,11 @@
 //! next one goes on with it. A request that got no answer is sent again under the same idempotency key, so that it is
 //! carried out once. A server that was told to stop is not started again behind the back of who did that.
 
-use super::args::Cli;
 use super::client::Client;
 use super::connect;
 use super::error::CliError;
 use super::output;
+use super::shared_args::GlobalArgs;
 use crate::daemon::{find, Found, NotRunning, Token};
 use crate::os::Deadline;
 use serde::de::DeserializeOwned;
@@ -47,24 +47,24 @@ enum WaitsFor<'c> {
 /// # Errors
 /// The server was stopped, cannot be started, or answered with an error.
 pub fn post_once<B: Serialize, T: DeserializeOwned>(
-    cli: &Cli,
+    global: &GlobalArgs,
     client: &Client,
     path: &str,
     body: &B,
 ) -> Result<(T, Option<Client>), CliError> {
-    let mut server = Steady::of(cli, client, WaitsFor::Answer);
+    let mut server = Steady::of(global, client, WaitsFor::Answer);
     let answer = server.post_once(path, body)?;
     Ok((answer, server.later))
 }
 
 impl<'c> Steady<'c> {
     /// One that begins with `client`, to wait for the want or trial `what`.
-    pub fn new(cli: &'c Cli, client: &'c Client, what: &'c str) -> Steady<'c> {
-        Steady::of(cli, client, WaitsFor::Work(what))
+    pub fn new(global: &'c GlobalArgs, client: &'c Client, what: &'c str) -> Steady<'c> {
+        Steady::of(global, client, WaitsFor::Work(what))
     }
 
-    fn of(cli: &'c Cli, first: &'c Client, waits_for: WaitsFor<'c>) -> Steady<'c> {
-        let another = Box::new(move |gone: &Client| another(cli, gone, waits_for));
+    fn of(global: &'c GlobalArgs, first: &'c Client, waits_for: WaitsFor<'c>) -> Steady<'c> {
+        let another = Box::new(move |gone: &Client| another(global, gone, waits_for));
         Steady { first, later: None, another }
     }
 
@@ -105,8 +105,8 @@ impl<'c> Steady<'c> {
 }
 
 /// A client of the server after the one of `client`, which did not answer.
-fn another(cli: &Cli, client: &Client, waits_for: WaitsFor<'_>) -> Result<Client, CliError> {
-    let state = connect::state_dir(cli)?;
+fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Result<Client, CliError> {
+    let state = connect::state_dir(global)?;
     let what = match waits_for {
         WaitsFor::Work(what) => what,
         WaitsFor::Answer => "this command",
@@ -140,7 +140,7 @@ fn another(cli: &Cli, client: &Client, waits_for: WaitsFor<'_>) -> Result<Client
             Found::None(_) if !dead => dead = true,
             _ => {
                 gone();
-                return connect::attach(cli);
+                return connect::attach(global);
             }
         }
     }

@@ -1,51 +1,21 @@
-//! Creating and showing wants, for the commands that do.
+//! Wants as several commands name and show them.
 
-use super::args::{BuildArgs, Cli};
-use super::client::Client;
 use super::error::CliError;
 use super::output;
-use super::steady::post_once;
-use crate::api::{CreateWant, WantDetail, WantRow};
-use databuild_core::word::Word as _;
+use super::shared_args::GlobalArgs;
+use crate::api::{WantDetail, WantRow};
 
 /// The source of wants of the command line.
 pub const SOURCE: &str = "cli";
 /// Where wants are created.
 pub const WANTS: &str = "/api/v1/wants";
 
-/// Creates the want that the arguments ask for. See [`post_once`] for what is returned.
-///
-/// # Errors
-/// As [`post_once`].
-pub fn create(
-    cli: &Cli,
-    client: &Client,
-    args: &BuildArgs,
-) -> Result<(WantDetail, Option<Client>), CliError> {
-    post_once(cli, client, WANTS, &request(args, SOURCE))
-}
-
-/// The request that the arguments make.
-pub fn request(args: &BuildArgs, source: &str) -> CreateWant {
-    CreateWant {
-        targets: args.targets.clone(),
-        class: Some(args.class.word().to_owned()),
-        refresh: Some(args.refresh.word().to_owned()),
-        as_of: args.as_of.clone(),
-        ttl_seconds: args.ttl,
-        sla_seconds: args.sla,
-        comment: args.comment.clone(),
-        source: Some(source.to_owned()),
-        graph: None,
-    }
-}
-
 /// Prints a want.
 ///
 /// # Errors
 /// A bug: it cannot be JSON.
-pub fn print(cli: &Cli, detail: &WantDetail) -> Result<(), CliError> {
-    if cli.json {
+pub fn print(global: &GlobalArgs, detail: &WantDetail) -> Result<(), CliError> {
+    if global.json {
         return output::json(detail);
     }
     let want = &detail.want;

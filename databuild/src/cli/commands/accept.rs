@@ -1,21 +1,42 @@
 //! `accept`: judges a change of a job's code or arguments harmless.
 
-use super::super::args::{AcceptArgs, Cli};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use super::taint::user;
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
+use clap::Args;
 
 /// Files shown for one change.
 const SHOWN: usize = 10;
+
+/// Arguments of `accept`.
+#[derive(Debug, Args)]
+pub struct AcceptArgs {
+    /// References (can be repeated); all that the job made, if only --job is given
+    #[arg(value_name = "REF", required_unless_present = "job")]
+    pub targets: Vec<String>,
+    /// Only what this job makes
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
+    /// Why; kept
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub reason: Option<String>,
+    /// What shows it: a trial such as t3, which is looked at, or words; kept
+    #[arg(long, value_name = "TEXT")]
+    pub evidence: Option<String>,
+    /// Only show what would be accepted
+    #[arg(long)]
+    pub dry_run: bool,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// Nothing of that is stale because of code or arguments.
-pub fn run(cli: &Cli, args: &AcceptArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &AcceptArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let request = |dry_run| AcceptRequest {
         targets: args.targets.clone(),
         job: args.job.clone(),
@@ -24,7 +45,7 @@ pub fn run(cli: &Cli, args: &AcceptArgs) -> Result<u8, CliError> {
         evidence: args.evidence.clone(),
         dry_run,
     };
-    if !cli.json {
+    if !global.json {
         // Shown before it is done, so that what happened can be read off even if the answer is lost.
         let preview: AcceptReply = client.post("/api/v1/accept", &request(true))?;
         preview.changes.iter().for_each(show);
@@ -33,7 +54,7 @@ pub fn run(cli: &Cli, args: &AcceptArgs) -> Result<u8, CliError> {
         }
     }
     let reply: AcceptReply = client.post("/api/v1/accept", &request(args.dry_run))?;
-    if cli.json {
+    if global.json {
         output::json(&reply)?;
     } else {
         output::line(&format!("accepted for {}", output::count(reply.partitions, "partition")));

@@ -1,24 +1,36 @@
 //! `adopt`: counts files that exist already as built.
 
-use super::super::args::{AdoptArgs, Cli};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use super::taint::user;
 use crate::api::{AdoptReply, AdoptRequest};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
+use clap::Args;
 
 /// Partitions listed.
 const SHOWN: usize = 20;
+
+/// Arguments of `adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Only show what would be adopted
+    #[arg(long)]
+    pub dry_run: bool,
+}
 
 /// Runs it. What a run is making, and what cannot be read, is left alone, and is an error.
 ///
 /// # Errors
 /// A reference to what is not made of files.
-pub fn run(cli: &Cli, args: &AdoptArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &AdoptArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let body = AdoptRequest { targets: args.targets.clone(), by: Some(user()), dry_run: args.dry_run };
     let reply: AdoptReply = client.post("/api/v1/adopt", &body)?;
-    if cli.json {
+    if global.json {
         output::json(&reply)?;
     } else {
         let verb = if reply.dry_run { "would adopt" } else { "adopted" };

@@ -1,21 +1,36 @@
 //! `checks`: what checks found in what was built.
 
-use super::super::args::{ChecksArgs, Cli};
-use super::super::client::Client;
-use super::super::error::CliError;
-use super::super::output::{self, Table};
-use super::super::{connect, exit_code};
 use crate::api::{CheckRow, Page};
+use crate::cli::client::Client;
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{connect, exit_code};
+use clap::Args;
 
 /// Most rows the server gives at once.
 const PAGE: usize = 1000;
+
+/// Arguments of `checks`.
+#[derive(Debug, Args)]
+pub struct ChecksArgs {
+    /// References (can be repeated); everything, if left out
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Only what did not pass
+    #[arg(long)]
+    pub failed: bool,
+    /// Most rows for each reference; 0 for all
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// The server refuses.
-pub fn run(cli: &Cli, args: &ChecksArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &ChecksArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let mut rows = Vec::new();
     let mut more = false;
     let mut seq = 0;
@@ -29,7 +44,7 @@ pub fn run(cli: &Cli, args: &ChecksArgs) -> Result<u8, CliError> {
         seq = page.seq;
         rows.extend(page.data);
     }
-    if cli.json {
+    if global.json {
         output::json(&serde_json::json!({"data": rows, "more": more, "seq": seq}))?;
         return Ok(exit_code::OK);
     }

@@ -2,21 +2,23 @@
 //!
 //! Never registers a graph: it is for looking before that, and for CI, where there is no server.
 
-use super::super::args::{Cli, DiffArgs};
-use super::super::client::Client;
-use super::super::error::CliError;
-use super::super::graph::{self, BuiltGraph};
-use super::super::{connect, exit_code, output, paths};
 use crate::api::{
     self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff, SourcesRequest,
     StaleView,
 };
+use crate::cli::client::Client;
+use crate::cli::error::CliError;
+use crate::cli::graph::{self, BuiltGraph};
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{connect, exit_code, output, paths};
 use crate::server::blame::{blame, SourceManifest};
+use clap::Args;
 use databuild_core::graph::diff::{diff, Difference, MovedDifference};
 use databuild_core::graph::file::{GraphFile, JobEntry, MovedEntry};
 use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::path::PathBuf;
 
 /// Jobs whose files are told; after a change of a toolchain all jobs differ, and alike.
 const MOST_BLAMED: usize = 100;
@@ -30,11 +32,25 @@ enum Base {
     Server(Client, String),
 }
 
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Graph file, or the id of a graph that was registered (default: the one the server follows)
+    #[arg(long, value_name = "FILE|ID")]
+    pub base: Option<String>,
+    /// Graph file (default: the one this program was built with)
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
+    pub head: Option<PathBuf>,
+    /// Exit with 1 if there are differences
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// There is no such graph, or it cannot be read.
-pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
+pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
     let head = match &args.head {
         Some(path) => BuiltGraph::read(path)?,
         None => graph::find()?.ok_or_else(|| {
@@ -42,7 +58,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
                 .hint("run it through Bazel, or name a graph file: --head FILE")
         })?,
     };
-    let base = base(cli, args.base.as_deref())?;
+    let base = base(global, args.base.as_deref())?;
     // Reading the two files is most of the work.
     let (of_head, of_base) = std::thread::scope(|scope| {
         let of_head = scope.spawn(|| with_id(head.parse(), head.content()));
@@ -102,7 +118,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<u8, CliError> {
         stale: stale(&base, &base_id, &head, &head_file)?,
         base: base_id.0,
     };
-    if cli.json {
+    if global.json {
         output::json(&view)?;
     } else {
         print(&view, found.is_empty());
@@ -115,7 +131,7 @@ fn with_id(file: Result<GraphFile, CliError>, content: &str) -> Result<(GraphFil
     Ok((file?, GraphId::of(content)))
 }
 
-fn base(cli: &Cli, text: Option<&str>) -> Result<Base, CliError> {
+fn base(global: &GlobalArgs, text: Option<&str>) -> Result<Base, CliError> {
     if let Some(path) = text.map(|text| paths::given(Path::new(text))).filter(|path| path.is_file()) {
         return BuiltGraph::read(&path).map(Base::File);
     }
@@ -129,7 +145,7 @@ fn base(cli: &Cli, text: Option<&str>) -> Result<Base, CliError> {
             return Err(CliError::new("bad_base", message));
         }
     };
-    let client = connect::attach(cli)?;
+    let client = connect::attach(global)?;
     let content = String::from_utf8(client.bytes(&path)?.to_vec())
         .map_err(|error| CliError::new("bad_answer", error.to_string()))?;
     Ok(Base::Server(client, content))

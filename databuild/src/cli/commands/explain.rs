@@ -1,21 +1,32 @@
 //! `explain`: what an error code means, and what to do.
 
-use super::super::args::{Cli, ExplainArgs};
-use super::super::error::CliError;
-use super::super::exit_code;
-use super::super::output::{self, Table};
 use crate::api::ErrorCode;
+use crate::cli::error::CliError;
+use crate::cli::exit_code;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::GlobalArgs;
 use crate::errors::{all, exit_code_of, find, nearest, page, Entry};
+use clap::Args;
 use databuild_core::word::Word as _;
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Such as graph_invalid; all are listed if it is left out
+    pub code: Option<String>,
+    /// Print the page docs/errors.md
+    #[arg(long, hide = true)]
+    pub markdown: bool,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// Nobody ever says this code.
-pub fn run(cli: &Cli, args: &ExplainArgs) -> Result<u8, CliError> {
+pub fn run(global: &GlobalArgs, args: &ExplainArgs) -> Result<u8, CliError> {
     match &args.code {
         _ if args.markdown => output::raw(page().as_bytes()),
-        None if cli.json => output::json(&all().iter().map(ErrorCode::from).collect::<Vec<_>>())?,
+        None if global.json => output::json(&all().iter().map(ErrorCode::from).collect::<Vec<_>>())?,
         None => {
             let mut table = Table::new(&["CODE", "KIND", "MEANING"]);
             for entry in all() {
@@ -27,7 +38,7 @@ pub fn run(cli: &Cli, args: &ExplainArgs) -> Result<u8, CliError> {
             // As people copy it from a message.
             let code = code.trim_start_matches("error[").trim_end_matches(':').trim_end_matches(']');
             let entry = find(code).ok_or_else(|| unknown(code))?;
-            if cli.json {
+            if global.json {
                 output::json(&ErrorCode::from(entry))?;
             } else {
                 print(entry);

@@ -1,17 +1,32 @@
 //! `gc`: removes what nothing needs any more.
 
-use super::super::args::{Cli, GcArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use crate::api::{Archived, GcReply, GcRequest, HeldBy};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::{age, GlobalArgs};
+use crate::cli::{exit_code, output};
+use clap::Args;
+
+/// Arguments of `gc`.
+#[derive(Debug, Args)]
+pub struct GcArgs {
+    /// Only count
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep logs of attempts younger than this
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub keep_days: u32,
+    /// Also move events older than this (such as 90d) from the log to an archive
+    #[arg(long, value_name = "TIME", value_parser = age)]
+    pub events_older_than: Option<u64>,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// The store cannot be swept.
-pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &GcArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let request = GcRequest {
         dry_run: args.dry_run,
         keep_days: Some(args.keep_days),
@@ -21,7 +36,7 @@ pub fn run(cli: &Cli, args: &GcArgs) -> Result<u8, CliError> {
     for reason in &reply.not_removed {
         output::talk(&format!("an attempt's folder stays: {reason}"));
     }
-    if cli.json {
+    if global.json {
         output::json(&reply)?;
         return Ok(exit_code::OK);
     }

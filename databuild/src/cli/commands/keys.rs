@@ -1,37 +1,83 @@
 //! `keys`: dynamic keys are listed, added and retired.
 
-use super::super::args::{ChangeKeysArgs, Cli, KeysArgs, KeysCommand};
-use super::super::client::Client;
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::exit_code;
-use super::super::output::{self, Table};
-use super::super::paths;
 use super::taint::user;
 use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
+use crate::cli::client::Client;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::exit_code;
+use crate::cli::output::{self, Table};
+use crate::cli::paths;
+use crate::cli::shared_args::GlobalArgs;
+use clap::{Args, Subcommand};
 use std::io::Read as _;
 use std::path::Path;
+use std::path::PathBuf;
 
 /// Most rows the server gives at once.
 const PAGE: usize = 1000;
+
+/// Arguments of `keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+/// What to do with dynamic keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List key spaces, or the keys of one
+    List {
+        /// A key space, such as customers
+        space: Option<String>,
+        /// Retired keys as well
+        #[arg(long, requires = "space")]
+        retired: bool,
+        /// Most rows; 0 for all
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Add keys; those that were retired come back
+    Add(ChangeKeysArgs),
+    /// Retire keys; what was made for them stays, and nothing is made any more
+    Retire(ChangeKeysArgs),
+}
+
+/// Arguments of `keys add` and `keys retire`.
+#[derive(Debug, Args)]
+pub struct ChangeKeysArgs {
+    /// The key space, such as customers
+    pub space: String,
+    /// Keys (can be repeated)
+    #[arg(value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// Read keys from a file, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
+    pub file: Option<PathBuf>,
+    /// Only count
+    #[arg(long)]
+    pub dry_run: bool,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// The server refuses, or a file cannot be read.
-pub fn run(cli: &Cli, args: &KeysArgs) -> Result<u8, CliError> {
+pub fn run(global: &GlobalArgs, args: &KeysArgs) -> Result<u8, CliError> {
     match &args.command {
-        KeysCommand::List { space: None, .. } => spaces(cli),
-        KeysCommand::List { space: Some(space), retired, limit } => list(cli, space, *retired, *limit),
-        KeysCommand::Add(args) => change(cli, args, ""),
-        KeysCommand::Retire(args) => change(cli, args, "/retire"),
+        KeysCommand::List { space: None, .. } => spaces(global),
+        KeysCommand::List { space: Some(space), retired, limit } => list(global, space, *retired, *limit),
+        KeysCommand::Add(args) => change(global, args, ""),
+        KeysCommand::Retire(args) => change(global, args, "/retire"),
     }
 }
 
-fn spaces(cli: &Cli) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+fn spaces(global: &GlobalArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let page: Page<KeySpaceRow> = client.get("/api/v1/keys")?;
-    if cli.json {
+    if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }
@@ -49,10 +95,10 @@ fn path(space: &str) -> String {
     format!("/api/v1/keys/{}", output::segment(space))
 }
 
-fn list(cli: &Cli, space: &str, retired: bool, limit: usize) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+fn list(global: &GlobalArgs, space: &str, retired: bool, limit: usize) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let page = pages(&client, space, retired, if limit == 0 { usize::MAX } else { limit })?;
-    if cli.json {
+    if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }
@@ -83,7 +129,7 @@ fn pages(client: &Client, space: &str, retired: bool, wanted: usize) -> Result<P
     }
 }
 
-fn change(cli: &Cli, args: &ChangeKeysArgs, verb: &str) -> Result<u8, CliError> {
+fn change(global: &GlobalArgs, args: &ChangeKeysArgs, verb: &str) -> Result<u8, CliError> {
     let mut keys = args.keys.clone();
     if let Some(file) = &args.file {
         keys.extend(read_keys(file)?);
@@ -92,10 +138,10 @@ fn change(cli: &Cli, args: &ChangeKeysArgs, verb: &str) -> Result<u8, CliError> 
         let message = "name at least one key, or a file of keys with --file";
         return Err(CliError::new("no_keys", message));
     }
-    let client = connect::connect(cli)?;
+    let client = connect::connect(global)?;
     let body = KeysRequest { keys, dry_run: args.dry_run, by: Some(user()) };
     let reply: KeysReply = client.post(&format!("{}{verb}", path(&args.space)), &body)?;
-    if cli.json {
+    if global.json {
         output::json(&reply)?;
     } else {
         output::line(&told(&reply));

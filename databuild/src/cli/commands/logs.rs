@@ -1,11 +1,12 @@
 //! `logs`: what a job printed.
 
-use super::super::args::{Cli, LogsArgs};
-use super::super::client::Client;
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use crate::api::RunDetail;
+use crate::cli::client::Client;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
+use clap::Args;
 
 /// How long one request waits for more.
 const WAIT_MS: u64 = 10_000;
@@ -19,12 +20,31 @@ enum Sink {
     Json,
 }
 
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Such as r12
+    pub run: String,
+    /// Go on until the attempt is over
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only standard output
+    #[arg(long, conflicts_with = "stderr")]
+    pub stdout: bool,
+    /// Only standard error
+    #[arg(long)]
+    pub stderr: bool,
+    /// Which attempt (default: the last)
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// No such run or attempt.
-pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let id = output::segment(&args.run);
     let run: RunDetail = client.get(&format!("/api/v1/runs/{id}"))?;
     let attempt = args.attempt.unwrap_or(run.run.attempts);
@@ -35,7 +55,7 @@ pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
     };
     let path = |stream: &str| format!("/api/v1/runs/{id}/logs/{stream}?attempt={attempt}");
     if args.follow {
-        return follow_all(&client, cli.json, streams, path);
+        return follow_all(&client, global.json, streams, path);
     }
     let mut told = serde_json::json!({"run": run.run.id, "attempt": attempt});
     for stream in streams {
@@ -52,7 +72,7 @@ pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
                 break;
             }
             offset = part.offset + part.bytes.len() as u64;
-            if cli.json {
+            if global.json {
                 whole.extend_from_slice(&part.bytes);
                 continue;
             }
@@ -62,11 +82,11 @@ pub fn run(cli: &Cli, args: &LogsArgs) -> Result<u8, CliError> {
             }
             output::raw(&part.bytes);
         }
-        if cli.json {
+        if global.json {
             told[*stream] = shown(&whole);
         }
     }
-    if cli.json {
+    if global.json {
         output::json(&told)?;
     }
     Ok(exit_code::OK)

@@ -1,22 +1,37 @@
 //! `partitions`: datasets with their counts, or the partitions of one.
 
-use super::super::args::{Cli, PartitionsArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::exit_code;
-use super::super::output::{self, Table};
 use crate::api::{DatasetSummary, Page, PartitionRow};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::exit_code;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::GlobalArgs;
+use clap::Args;
 use databuild_core::word::Word as _;
 
 /// Most rows the server gives at once.
 const PAGE: usize = 1000;
 
+/// Arguments of `partitions`.
+#[derive(Debug, Args)]
+pub struct PartitionsArgs {
+    /// Reference; all datasets are counted if it is left out
+    #[arg(value_name = "REF")]
+    pub reference: Option<String>,
+    /// Only partitions in this state: current, empty, missing, building, stale, failed
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Most rows; 0 for all
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// The server refuses.
-pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &PartitionsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let Some(reference) = &args.reference else {
         if args.state.is_some() {
             return Err(CliError::new(
@@ -25,7 +40,7 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
             ));
         }
         let page: Page<DatasetSummary> = client.get("/api/v1/datasets")?;
-        if cli.json {
+        if global.json {
             output::json(&page)?;
         } else {
             datasets(&page.data);
@@ -51,7 +66,7 @@ pub fn run(cli: &Cli, args: &PartitionsArgs) -> Result<u8, CliError> {
         }
         cursor = page.next;
     };
-    if cli.json {
+    if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }

@@ -1,22 +1,44 @@
 //! `plan`: what a build would run, and why; kept, to be applied.
 
-use super::super::args::{Cli, PlanArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::exit_code;
-use super::super::output::{self, Table};
 use crate::api::{Estimate, PlanGroup, PlanRequest, PlanView};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::exit_code;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::{seconds, word, GlobalArgs};
+use clap::Args;
+use databuild_core::event::Refresh;
 use databuild_core::word::Word as _;
 
 /// References shown of one group.
 const SHOWN: usize = 2;
 
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// What to do with partitions that exist
+    #[arg(long, value_parser = word::<Refresh>(), default_value = Refresh::Stale.word())]
+    pub refresh: Refresh,
+    /// Read key spaces as of this instant
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// It cannot be applied after so long: 90s, 30m, 2h, 3d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds)]
+    pub expires: u64,
+    /// Only show it; nothing is recorded, and it cannot be applied
+    #[arg(long, conflicts_with = "expires")]
+    pub no_save: bool,
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// The server refuses.
-pub fn run(cli: &Cli, args: &PlanArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &PlanArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let request = PlanRequest {
         targets: args.targets.clone(),
         refresh: Some(args.refresh.word().to_owned()),
@@ -25,7 +47,7 @@ pub fn run(cli: &Cli, args: &PlanArgs) -> Result<u8, CliError> {
         save: Some(!args.no_save),
     };
     let plan: PlanView = client.post("/api/v1/plans", &request)?;
-    print(cli, &plan)?;
+    print(global, &plan)?;
     Ok(if plan.blocked.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
 }
 
@@ -33,8 +55,8 @@ pub fn run(cli: &Cli, args: &PlanArgs) -> Result<u8, CliError> {
 ///
 /// # Errors
 /// A bug: it cannot be JSON.
-pub fn print(cli: &Cli, plan: &PlanView) -> Result<(), CliError> {
-    if cli.json {
+pub fn print(global: &GlobalArgs, plan: &PlanView) -> Result<(), CliError> {
+    if global.json {
         return output::json(plan);
     }
     output::line(&headline(plan));

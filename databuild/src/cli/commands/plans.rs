@@ -1,23 +1,31 @@
 //! `plans`: a list of those that are kept, or one of them.
 
-use super::super::args::{Cli, PlansArgs};
-use super::super::error::CliError;
-use super::super::output::{self, Table};
-use super::super::{connect, exit_code};
 use crate::api::{Page, PlanSummary, PlanView};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{connect, exit_code};
+use clap::Args;
+
+/// Arguments of `plans`.
+#[derive(Debug, Args)]
+pub struct PlansArgs {
+    /// Show this plan, such as p7
+    pub id: Option<String>,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// There is no such plan.
-pub fn run(cli: &Cli, args: &PlansArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &PlansArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     if let Some(id) = &args.id {
         let plan: PlanView = client.get(&format!("/api/v1/plans/{}", output::segment(id)))?;
-        return super::plan::print(cli, &plan).map(|()| exit_code::OK);
+        return super::plan::print(global, &plan).map(|()| exit_code::OK);
     }
     let page: Page<PlanSummary> = client.get("/api/v1/plans")?;
-    if cli.json {
+    if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }

@@ -1,17 +1,43 @@
 //! `pools`: what runs share, who has it, and how much there is of it.
 
-use super::super::args::{Cli, PoolsArgs, PoolsCommand};
-use super::super::error::CliError;
-use super::super::output::{self, Table};
-use super::super::{connect, exit_code};
 use crate::api::{PoolList, PoolRow, ResizePool};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{connect, exit_code};
+use clap::{Args, Subcommand};
+
+/// Arguments of `pools`.
+#[derive(Debug, Args)]
+pub struct PoolsArgs {
+    /// What to do (default: list)
+    #[command(subcommand)]
+    pub command: Option<PoolsCommand>,
+}
+
+/// What to do with pools.
+#[derive(Debug, Subcommand)]
+pub enum PoolsCommand {
+    /// Give a pool another size than it is declared to have
+    Set {
+        /// Name or label, such as db
+        pool: String,
+        /// Slots from now on; 0 lets nothing of it run
+        slots: u32,
+    },
+    /// Give it the declared size again
+    Reset {
+        /// Name or label
+        pool: String,
+    },
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// There is no such pool.
-pub fn run(cli: &Cli, args: &PoolsArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &PoolsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let resize = |pool: &str, slots: Option<u32>| -> Result<PoolList, CliError> {
         let body = ResizePool { pool: pool.to_owned(), slots, by: Some(super::taint::user()) };
         client.replace("/api/v1/pools", &body)
@@ -21,7 +47,7 @@ pub fn run(cli: &Cli, args: &PoolsArgs) -> Result<u8, CliError> {
         Some(PoolsCommand::Set { pool, slots }) => resize(pool, Some(*slots))?,
         Some(PoolsCommand::Reset { pool }) => resize(pool, None)?,
     };
-    if cli.json {
+    if global.json {
         output::json(&list)?;
         return Ok(exit_code::OK);
     }

@@ -1,21 +1,41 @@
 //! `runs`: a list, or one with its attempts.
 
-use super::super::args::{Cli, RunsArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::exit_code;
-use super::super::output::{self, Table};
 use crate::api::{Page, RunDetail, RunRow};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::exit_code;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::GlobalArgs;
+use clap::Args;
+
+/// Arguments of `runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Show this run, such as r12
+    pub id: Option<String>,
+    /// Only runs of this job
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
+    /// Only runs in this state: leased, running, retry_wait, suspended, completed, failed, canceled
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Only runs that make any of these partitions
+    #[arg(long, value_name = "REF")]
+    pub partition: Option<String>,
+    /// Most rows
+    #[arg(long, default_value_t = 20)]
+    pub limit: usize,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// The server refuses.
-pub fn run(cli: &Cli, args: &RunsArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     if let Some(id) = &args.id {
         let run: RunDetail = client.get(&format!("/api/v1/runs/{}", output::segment(id)))?;
-        if cli.json {
+        if global.json {
             output::json(&run)?;
         } else {
             detail(&run);
@@ -29,7 +49,7 @@ pub fn run(cli: &Cli, args: &RunsArgs) -> Result<u8, CliError> {
         }
     }
     let page: Page<RunRow> = client.get(&path)?;
-    if cli.json {
+    if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }

@@ -1,28 +1,40 @@
 //! `scan`: looks at all files.
 
-use super::super::args::{Cli, ScanArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use crate::api::{CountedSet, NotObserved, ScanReply, ScanRequest};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
+use clap::Args;
 use std::io::IsTerminal as _;
 
 /// References shown of each kind.
 const SHOWN: usize = 20;
 
+/// Arguments of `scan`.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// References (can be repeated); everything, if left out
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Read the content of each file, whatever its size and time say
+    #[arg(long)]
+    pub deep: bool,
+}
+
 /// Runs it, an answer after the other. With `--json` each answer is a line.
 ///
 /// # Errors
 /// A reference that cannot be resolved.
-pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &ScanArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let terminal = std::io::stderr().is_terminal();
     let mut all = ScanReply::default();
     let mut cursor = None;
     loop {
         let body = ScanRequest { targets: args.targets.clone(), deep: args.deep, cursor, limit: None };
         let reply: ScanReply = client.post("/api/v1/scan", &body)?;
-        if cli.json {
+        if global.json {
             output::json_line(&reply)?;
         }
         all.looked += reply.looked;
@@ -43,7 +55,7 @@ pub fn run(cli: &Cli, args: &ScanArgs) -> Result<u8, CliError> {
         output::mutter("\r\u{1b}[K");
     }
     let code = if all.not_observed.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED };
-    if cli.json {
+    if global.json {
         return Ok(code);
     }
     let unseen: u64 = all.not_observed.iter().map(|look| look.partitions.count).sum();

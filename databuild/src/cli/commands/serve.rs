@@ -1,23 +1,62 @@
 //! `serve` and `runner`: the long-lived processes.
 
-use super::super::args::{Cli, RunnerArgs, ServeArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::exit_code;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::exit_code;
+use crate::cli::shared_args::GlobalArgs;
 use crate::daemon::ReadyPipe;
 use crate::os::Stderr;
 use crate::runner;
 use crate::serve::{serve, ServeOptions};
+use clap::Args;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Stay in the foreground and log to the terminal
+    #[arg(long)]
+    pub foreground: bool,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Go away after so many seconds without use; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = 3 * 3600)]
+    pub idle_timeout: u64,
+    /// Attempts that may run at once (default: the cores)
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Stop, with the jobs, when standard input ends: whoever holds it has ended (used by `build --no-daemon`)
+    #[arg(long, hide = true)]
+    pub private: bool,
+    /// Let pages of this origin call the API (can be repeated)
+    #[arg(long, value_name = "ORIGIN", default_value = "http://localhost:3000")]
+    pub allow_origin: Vec<String>,
+}
+
+/// Arguments of `runner`.
+#[derive(Debug, Args)]
+pub struct RunnerArgs {
+    /// Spool folder
+    #[arg(long)]
+    pub spool: PathBuf,
+    /// Socket to listen on
+    #[arg(long)]
+    pub socket: PathBuf,
+    /// End, with the jobs, when standard input ends
+    #[arg(long)]
+    pub private: bool,
+}
 
 /// Serves until told to stop.
 ///
 /// # Errors
 /// The server cannot start.
-pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
+pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
     run_from_store()?;
     // First of all, before there are threads.
     let ready = ReadyPipe::take();
@@ -28,7 +67,7 @@ pub fn run(cli: &Cli, args: &ServeArgs) -> Result<u8, CliError> {
         .log_internal_errors(false)
         .with_ansi(false)
         .init();
-    let state = match connect::state_dir(cli) {
+    let state = match connect::state_dir(global) {
         Ok(state) => state,
         Err(error) => {
             if let Some(ready) = ready {

@@ -1,9 +1,11 @@
 //! `shim`: a small script for quick commands without Bazel.
 
-use super::super::args::{Cli, ShimArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::paths;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
+use clap::Args;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -11,14 +13,25 @@ use std::path::{Path, PathBuf};
 /// How the second line of a script begins that this command wrote.
 const MARK: &str = "# Written by `databuild shim`";
 
+/// Arguments of `shim`.
+#[derive(Debug, Args)]
+pub struct ShimArgs {
+    /// Where to write it (default: databuild in the workspace)
+    #[arg(value_parser = paths::parser())]
+    pub path: Option<PathBuf>,
+    /// Replace a file that `shim` did not write
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// The script cannot be written.
-pub fn run(cli: &Cli, args: &ShimArgs) -> Result<u8, CliError> {
+pub fn run(global: &GlobalArgs, args: &ShimArgs) -> Result<u8, CliError> {
     // Registers the graph, so that the shim has one to follow.
-    connect::connect(cli)?;
-    let workspace = connect::workspace(cli)?;
+    connect::connect(global)?;
+    let workspace = connect::workspace(global)?;
     let program = std::env::current_exe()
         .map_err(|error| CliError::new("no_program", error.to_string()))
         .and_then(|path| {

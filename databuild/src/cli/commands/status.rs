@@ -1,19 +1,19 @@
 //! `status`: the server, its graph, what is built.
 
-use super::super::args::Cli;
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use crate::api::ServerStatus;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
 
 /// Runs it.
 ///
 /// # Errors
 /// The server cannot be reached.
-pub fn run(cli: &Cli) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let status: ServerStatus = client.get("/api/v1/server")?;
-    if cli.json {
+    if global.json {
         output::json(&status)?;
         return Ok(exit_code::OK);
     }

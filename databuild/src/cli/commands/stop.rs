@@ -1,35 +1,44 @@
 //! `stop`: the server goes; running jobs go on under the runner, unless asked otherwise.
 
-use super::super::args::{Cli, StopArgs};
-use super::super::client::Client;
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use crate::api::ShutdownRequest;
+use crate::cli::client::Client;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
 use crate::daemon::{find, owner, DaemonError, Found, StateDir};
 use crate::os::Deadline;
+use clap::Args;
 use std::time::Duration;
 
 /// How long the server may take to go.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Arguments of `stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Stop running jobs as well
+    #[arg(long)]
+    pub jobs: bool,
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// The server does not go.
-pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
-    let info = match connect::running(cli)? {
+pub fn run(global: &GlobalArgs, args: &StopArgs) -> Result<u8, CliError> {
+    let info = match connect::running(global)? {
         Some(info) => info,
         // Jobs outlive their server; the way to them is a new one.
         // One that owns the workspace and does not answer has to go before that.
-        None if args.jobs && has_runner(cli)? => {
-            terminate_owner(cli)?;
-            connect::connect(cli)?;
-            let Some(info) = connect::running(cli)? else { return Ok(exit_code::OK) };
+        None if args.jobs && has_runner(global)? => {
+            terminate_owner(global)?;
+            connect::connect(global)?;
+            let Some(info) = connect::running(global)? else { return Ok(exit_code::OK) };
             info
         }
         None => {
-            match terminate_owner(cli)? {
+            match terminate_owner(global)? {
                 Some(pid) => output::talk(&format!("stopped the server (pid {pid}), which did not answer")),
                 None => output::talk("no server is running"),
             }
@@ -43,15 +52,15 @@ pub fn run(cli: &Cli, args: &StopArgs) -> Result<u8, CliError> {
 }
 
 /// Whether a runner left its record, and so may have jobs.
-fn has_runner(cli: &Cli) -> Result<bool, CliError> {
-    let state = StateDir::open(&connect::workspace(cli)?)
+fn has_runner(global: &GlobalArgs) -> Result<bool, CliError> {
+    let state = StateDir::open(&connect::workspace(global)?)
         .map_err(|error| CliError::new(error.code(), error.to_string()))?;
     Ok(state.is_some_and(|state| state.spool().join("runner.json").exists()))
 }
 
 /// Ends a server that owns the workspace and does not answer: one that hangs while it starts, for example.
-fn terminate_owner(cli: &Cli) -> Result<Option<u32>, CliError> {
-    let state = StateDir::open(&connect::workspace(cli)?)
+fn terminate_owner(global: &GlobalArgs) -> Result<Option<u32>, CliError> {
+    let state = StateDir::open(&connect::workspace(global)?)
         .map_err(|error| CliError::new(error.code(), error.to_string()))?;
     let Some(state) = state else { return Ok(None) };
     let Some(process) = owner(&state)? else {

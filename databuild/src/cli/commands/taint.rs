@@ -1,32 +1,61 @@
 //! `taint` and `untaint`: declare data bad, and take that back.
 
-use super::super::args::{Cli, TaintArgs, UntaintArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use crate::api::{TaintReply, TaintRequest};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
+use clap::Args;
+
+/// Arguments of `taint`.
+#[derive(Debug, Args)]
+pub struct TaintArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Why; kept, and shown by `why`
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Arguments of `untaint`.
+#[derive(Debug, Args)]
+pub struct UntaintArgs {
+    /// References (can be repeated)
+    #[arg(required = true, value_name = "REF")]
+    pub targets: Vec<String>,
+    /// Why; kept
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+}
 
 /// Runs `taint`.
 ///
 /// # Errors
 /// Nothing of that is there.
-pub fn run(cli: &Cli, args: &TaintArgs) -> Result<u8, CliError> {
-    send(cli, "/api/v1/taint", false, &args.targets, &args.reason)
+pub fn run(global: &GlobalArgs, args: &TaintArgs) -> Result<u8, CliError> {
+    send(global, "/api/v1/taint", false, &args.targets, &args.reason)
 }
 
 /// Runs `untaint`.
 ///
 /// # Errors
 /// Nothing of that is tainted.
-pub fn run_untaint(cli: &Cli, args: &UntaintArgs) -> Result<u8, CliError> {
-    send(cli, "/api/v1/untaint", true, &args.targets, &args.reason)
+pub fn run_untaint(global: &GlobalArgs, args: &UntaintArgs) -> Result<u8, CliError> {
+    send(global, "/api/v1/untaint", true, &args.targets, &args.reason)
 }
 
-fn send(cli: &Cli, path: &str, removes: bool, targets: &[String], reason: &str) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+fn send(
+    global: &GlobalArgs,
+    path: &str,
+    removes: bool,
+    targets: &[String],
+    reason: &str,
+) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let body = TaintRequest { targets: targets.to_vec(), reason: reason.to_owned(), by: Some(user()) };
     let reply: TaintReply = client.post(path, &body)?;
-    if cli.json {
+    if global.json {
         output::json(&reply)?;
         return Ok(exit_code::OK);
     }

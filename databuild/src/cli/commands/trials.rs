@@ -1,39 +1,100 @@
 //! `compare`, `verify`, `rerun` and `trials`: work repeated, and what came of it.
 
-use super::super::args::{Cli, CompareArgs, RerunArgs, TrialsArgs, VerifyArgs};
-use super::super::client::Client;
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::output::{self, Table};
-use super::super::steady::Steady;
-use super::super::{exit_code, interrupt};
 use super::taint::user;
 use crate::api::{CreateTrial, Page, RerunTrial, SampleTrial, TrialDetail, TrialRow};
+use crate::cli::client::Client;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Table};
+use crate::cli::paths;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::steady::Steady;
+use crate::cli::{exit_code, interrupt};
+use clap::Args;
+use std::path::PathBuf;
 
 /// How long one request for the end waits on the server.
 const POLL_MS: u64 = 1000;
 /// Digits of a data version that are shown.
 const SHORT: usize = 15;
 
+/// How much a trial repeats.
+#[derive(Debug, Args)]
+pub struct SampleArgs {
+    /// How many partitions, spread evenly; at most 100
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub sample: usize,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The job: its label, or a name that only one has
+    pub job: String,
+    /// Choose only among these references (can be repeated)
+    #[arg(value_name = "REF")]
+    pub targets: Vec<String>,
+    /// How much
+    #[command(flatten)]
+    pub sample: SampleArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// References of what one job makes (can be repeated); or the label of a job, such as //:ingest
+    #[arg(required = true, value_name = "REF|JOB")]
+    pub what: Vec<String>,
+    /// How much
+    #[command(flatten)]
+    pub sample: SampleArgs,
+}
+
+/// Arguments of `rerun`.
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// Such as r12
+    pub run: String,
+    /// With its own code, arguments and parameters, publishing nothing
+    #[arg(long)]
+    pub exact: bool,
+    /// Copy what it makes to this folder, to look at
+    #[arg(long, value_name = "FOLDER", value_parser = paths::parser())]
+    pub keep: Option<PathBuf>,
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Arguments of `trials`.
+#[derive(Debug, Args)]
+pub struct TrialsArgs {
+    /// Show this trial, such as t3
+    pub id: Option<String>,
+}
+
 /// Runs `compare`.
 ///
 /// # Errors
 /// It is refused, or cannot be followed.
-pub fn compare(cli: &Cli, args: &CompareArgs) -> Result<u8, CliError> {
+pub fn compare(global: &GlobalArgs, args: &CompareArgs) -> Result<u8, CliError> {
     let asked = SampleTrial {
         job: Some(args.job.clone()),
         targets: args.targets.clone(),
         sample: Some(args.sample.sample),
         by: Some(user()),
     };
-    run(cli, &CreateTrial::Compare(asked), args.sample.detach)
+    run(global, &CreateTrial::Compare(asked), args.sample.detach)
 }
 
 /// Runs `verify`.
 ///
 /// # Errors
 /// As [`compare`].
-pub fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, CliError> {
+pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8, CliError> {
     // A label has a colon before any `=`, and no reference has; a name alone is a job's if one has it.
     let is_label = |text: &str| text.starts_with("//") || text.starts_with(':');
     let (job, targets) = match args.what.as_slice() {
@@ -41,14 +102,14 @@ pub fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, CliError> {
         targets => (None, targets.to_vec()),
     };
     let asked = SampleTrial { job, targets, sample: Some(args.sample.sample), by: Some(user()) };
-    run(cli, &CreateTrial::Verify(asked), args.sample.detach)
+    run(global, &CreateTrial::Verify(asked), args.sample.detach)
 }
 
 /// Runs `rerun`.
 ///
 /// # Errors
 /// As [`compare`]; it must be exact.
-pub fn rerun(cli: &Cli, args: &RerunArgs) -> Result<u8, CliError> {
+pub fn rerun(global: &GlobalArgs, args: &RerunArgs) -> Result<u8, CliError> {
     if !args.exact {
         let message =
             "`rerun` only repeats a run exactly as it was, and publishes nothing: give it `--exact`";
@@ -64,22 +125,22 @@ pub fn rerun(cli: &Cli, args: &RerunArgs) -> Result<u8, CliError> {
         }
     };
     let asked = RerunTrial { run: args.run.clone(), keep, by: Some(user()) };
-    run(cli, &CreateTrial::Rerun(asked), args.detach)
+    run(global, &CreateTrial::Rerun(asked), args.detach)
 }
 
 /// Runs `trials`.
 ///
 /// # Errors
 /// No such trial.
-pub fn list(cli: &Cli, args: &TrialsArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn list(global: &GlobalArgs, args: &TrialsArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     if let Some(id) = &args.id {
         let trial: TrialDetail = client.get(&format!("/api/v1/trials/{}", output::segment(id)))?;
-        print(cli, &trial)?;
+        print(global, &trial)?;
         return Ok(exit_code::OK);
     }
     let page: Page<TrialRow> = client.get("/api/v1/trials")?;
-    if cli.json {
+    if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);
     }
@@ -93,21 +154,21 @@ pub fn list(cli: &Cli, args: &TrialsArgs) -> Result<u8, CliError> {
     Ok(exit_code::OK)
 }
 
-fn run(cli: &Cli, request: &CreateTrial, detach: bool) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+fn run(global: &GlobalArgs, request: &CreateTrial, detach: bool) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let trial: TrialDetail = client.post("/api/v1/trials", request)?;
     if detach {
-        print(cli, &trial)?;
+        print(global, &trial)?;
         return Ok(exit_code::OK);
     }
-    follow(cli, &client, trial)
+    follow(global, &client, trial)
 }
 
 /// Waits for a trial's end and shows what it found.
-fn follow(cli: &Cli, client: &Client, mut trial: TrialDetail) -> Result<u8, CliError> {
+fn follow(global: &GlobalArgs, client: &Client, mut trial: TrialDetail) -> Result<u8, CliError> {
     interrupt::on_ctrl_c()?;
     let id = trial.trial.id.clone();
-    let mut server = Steady::new(cli, client, &id);
+    let mut server = Steady::new(global, client, &id);
     let mut told = None;
     while trial.trial.state == "running" {
         if interrupt::happened() {
@@ -117,18 +178,18 @@ fn follow(cli: &Cli, client: &Client, mut trial: TrialDetail) -> Result<u8, CliE
             return Ok(exit_code::INTERRUPTED);
         }
         let at = (trial.trial.done, trial.trial.runs);
-        if told != Some(at) && !cli.json {
+        if told != Some(at) && !global.json {
             output::talk(&format!("{id}: {} of {} runs are over", at.0, at.1));
             told = Some(at);
         }
         trial = server.get(&format!("/api/v1/trials/{id}?wait_ms={POLL_MS}"))?;
     }
-    print(cli, &trial)?;
+    print(global, &trial)?;
     Ok(if trial.trial.state == "equal" { exit_code::OK } else { exit_code::WORK_FAILED })
 }
 
-fn print(cli: &Cli, detail: &TrialDetail) -> Result<(), CliError> {
-    if cli.json {
+fn print(global: &GlobalArgs, detail: &TrialDetail) -> Result<(), CliError> {
+    if global.json {
         return output::json(detail);
     }
     let trial = &detail.trial;

@@ -1,31 +1,89 @@
 //! `want`: create, list, get, cancel, pause, resume, priority.
 
-use super::super::args::{Cli, WantArgs, WantCommand};
-use super::super::client::Client;
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::exit_code;
-use super::super::output::{self, Table};
-use super::super::wants::{create, print, standing};
+use super::build::BuildArgs;
 use crate::api::{Page, PrioritizeWant, WantDetail, WantRow};
+use crate::cli::client::Client;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::exit_code;
+use crate::cli::output::{self, Table};
+use crate::cli::shared_args::{word, GlobalArgs};
+use crate::cli::steady::post_once;
+use crate::cli::wants::{print, standing, SOURCE, WANTS};
+use clap::{Args, Subcommand};
+use databuild_core::event::PriorityClass;
 use databuild_core::word::Word as _;
 use serde::Serialize;
+
+/// Arguments of `want`.
+#[derive(Debug, Args)]
+pub struct WantArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: WantCommand,
+}
+
+/// What to do with wants.
+#[derive(Debug, Subcommand)]
+pub enum WantCommand {
+    /// Ask for partitions and do not wait
+    Create(BuildArgs),
+    /// List wants, newest first
+    List {
+        /// Only wants in this state: open, satisfied, failed, canceled, expired
+        #[arg(long)]
+        state: Option<String>,
+        /// Most rows
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show one want
+    Get {
+        /// Such as w3
+        id: String,
+    },
+    /// Cancel one want; runs that nobody else wants stop
+    Cancel {
+        /// Such as w3
+        id: String,
+    },
+    /// Begin nothing more for one want; what runs goes on
+    Pause {
+        /// Such as w3
+        id: String,
+    },
+    /// Go on with a paused want
+    Resume {
+        /// Such as w3
+        id: String,
+    },
+    /// Let one want go before or after others
+    Priority {
+        /// Such as w3
+        id: String,
+        /// Its class from now on
+        #[arg(value_parser = word::<PriorityClass>())]
+        class: PriorityClass,
+    },
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// The server refuses.
-pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     match &args.command {
-        WantCommand::Create(args) => print(cli, &create(cli, &client, args)?.0)?,
+        WantCommand::Create(args) => {
+            print(global, &post_once(global, &client, WANTS, &args.request(SOURCE))?.0)?
+        }
         WantCommand::List { state, limit } => {
             let mut path = format!("/api/v1/wants?limit={limit}");
             if let Some(state) = state {
                 path.push_str(&format!("&state={}", output::encode(state)));
             }
             let page: Page<WantRow> = client.get(&path)?;
-            if cli.json {
+            if global.json {
                 output::json(&page)?;
             } else {
                 let mut table = Table::new(&["WANT", "STATE", "CREATED", "TARGETS"]);
@@ -42,16 +100,16 @@ pub fn run(cli: &Cli, args: &WantArgs) -> Result<u8, CliError> {
             }
         }
         WantCommand::Get { id } => {
-            print(cli, &client.get(&format!("/api/v1/wants/{}", output::segment(id)))?)?
+            print(global, &client.get(&format!("/api/v1/wants/{}", output::segment(id)))?)?
         }
         WantCommand::Cancel { id } => {
-            print(cli, &client.delete(&format!("/api/v1/wants/{}", output::segment(id)))?)?
+            print(global, &client.delete(&format!("/api/v1/wants/{}", output::segment(id)))?)?
         }
-        WantCommand::Pause { id } => print(cli, &act(&client, id, "pause", &serde_json::json!({}))?)?,
-        WantCommand::Resume { id } => print(cli, &act(&client, id, "resume", &serde_json::json!({}))?)?,
+        WantCommand::Pause { id } => print(global, &act(&client, id, "pause", &serde_json::json!({}))?)?,
+        WantCommand::Resume { id } => print(global, &act(&client, id, "resume", &serde_json::json!({}))?)?,
         WantCommand::Priority { id, class } => {
             let body = PrioritizeWant { class: class.word().to_owned() };
-            print(cli, &act(&client, id, "priority", &body)?)?;
+            print(global, &act(&client, id, "priority", &body)?)?;
         }
     }
     Ok(exit_code::OK)

@@ -1,10 +1,11 @@
 //! `why`: the reason for a partition's state, or what a want or a run waits for.
 
-use super::super::args::{Cli, WhyArgs};
-use super::super::connect;
-use super::super::error::CliError;
-use super::super::{exit_code, output};
 use crate::api::{InputUsed, Why, WhyCause, WhyWork};
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::shared_args::GlobalArgs;
+use crate::cli::{exit_code, output};
+use clap::Args;
 use databuild_core::ids::{PlanId, RunId, TrialId, WantId};
 use serde_json::{Map, Value};
 
@@ -13,22 +14,30 @@ const SHOWN: usize = 10;
 /// Characters shown of such a fact.
 const MOST_OF_FACT: usize = 100;
 
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// Reference of one partition; or a want or a run, such as w3 or r12
+    #[arg(value_name = "REF|ID")]
+    pub what: String,
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// The reference means none or many partitions, or there is no such want or run.
-pub fn run(cli: &Cli, args: &WhyArgs) -> Result<u8, CliError> {
-    let client = connect::connect(cli)?;
+pub fn run(global: &GlobalArgs, args: &WhyArgs) -> Result<u8, CliError> {
+    let client = connect::connect(global)?;
     let what = &args.what;
     if what.parse::<WantId>().is_ok() || what.parse::<RunId>().is_ok() {
         let noun = if what.starts_with('w') { "wants" } else { "runs" };
         let why: WhyWork = client.get(&format!("/api/v1/{noun}/{what}/why"))?;
-        return print_work(cli, &why);
+        return print_work(global, &why);
     }
     let why: Why = client
         .get(&format!("/api/v1/why?partition={}", output::encode(what)))
         .map_err(|error| elsewhere(error, what))?;
-    if cli.json {
+    if global.json {
         output::json(&why)?;
         return Ok(exit_code::OK);
     }
@@ -125,8 +134,8 @@ fn print_more(listed: usize, total: u64, indent: &str) {
     }
 }
 
-fn print_work(cli: &Cli, why: &WhyWork) -> Result<u8, CliError> {
-    if cli.json {
+fn print_work(global: &GlobalArgs, why: &WhyWork) -> Result<u8, CliError> {
+    if global.json {
         return output::json(why).map(|()| exit_code::OK);
     }
     output::line(&standing(why));

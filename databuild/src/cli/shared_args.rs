@@ -1,0 +1,90 @@
+//! Arguments that several commands have.
+
+use super::paths;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use databuild_core::word::Word;
+use std::path::PathBuf;
+
+/// What every command can be told.
+#[derive(Debug, Args)]
+pub struct GlobalArgs {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Workspace folder (default: the one around the current folder)
+    // The script of `shim` names one, which whoever calls it may overrule.
+    #[arg(long, global = true, value_name = "DIR", overrides_with = "workspace", value_parser = paths::parser())]
+    pub workspace: Option<PathBuf>,
+    /// When to use colors and progress bars
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+}
+
+/// When to use colors and progress bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What a want is for, and until when.
+#[derive(Debug, Args)]
+pub struct PurposeArgs {
+    /// What it is for
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub comment: String,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl: Option<u64>,
+    /// Late after so many seconds: `want` says so, nothing stops
+    #[arg(long, value_name = "SECONDS")]
+    pub sla: Option<u64>,
+}
+
+/// Whether to wait for the end of a want, and what to print of it.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// Do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
+    /// Print only the result, and what failed
+    #[arg(long, short, conflicts_with = "detach")]
+    pub quiet: bool,
+}
+
+/// Parses a word, and says in the help which there are.
+pub fn word<W: Word + Send + Sync>() -> impl TypedValueParser<Value = W> {
+    let words = W::ALL
+        .iter()
+        .map(|value| PossibleValue::new(value.word()).help(value.meaning().trim_end_matches('.')));
+    // Others were refused before.
+    PossibleValuesParser::new(words).try_map(|word| W::of_word(&word).ok_or_else(|| W::unknown(&word)))
+}
+
+/// A length of time with its unit, in seconds.
+pub fn seconds(text: &str) -> Result<u64, String> {
+    match age(text)? {
+        0 => Err(format!("`{text}` is no time at all")),
+        seconds => Ok(seconds),
+    }
+}
+
+/// The same, of which none is enough.
+pub fn age(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is no length of time such as 90s, 30m, 2h or 3d");
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let factor = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(bad()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
+    count.checked_mul(factor).ok_or_else(bad)
+}
