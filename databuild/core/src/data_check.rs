@@ -14,6 +14,7 @@
 
 use crate::event::{CheckFindings, CheckOutcome, CheckResult, OutputRecord};
 use crate::report::{self, ReportError};
+use crate::text::and_more_aside;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -180,10 +181,7 @@ fn complaints<'c>(
 /// The first of some texts, and how many more there are.
 fn first_of(mut texts: impl Iterator<Item = String>) -> Option<String> {
     let first = texts.next()?;
-    Some(match texts.count() {
-        0 => first,
-        more => format!("{first} (and {more} more)"),
-    })
+    Some(first + &and_more_aside(texts.count()))
 }
 
 /// The findings of an attempt's checks, held against what the attempt made.

@@ -4,17 +4,13 @@
 //! Invariant: the functions here never change their results. Their values stand in event logs and
 //! checkpoints; another function needs another name and a new format version.
 
+use base16ct::lower;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// Lower-case hex SHA-256 of `bytes`.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    lower::encode_string(&Sha256::digest(bytes))
 }
 
 /// A SHA-256 over a list of texts, each with its length before it, so that no two lists collide by
@@ -26,11 +22,7 @@ pub fn sha256_of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
-    let mut out = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    lower::encode_string(&hasher.finalize())
 }
 
 /// 64 bits of a text's SHA-256: how data versions and names are kept in memory. Two versions *of one

@@ -4,10 +4,12 @@
 //! out as data. Read [`decide`] first: it is the door; then [`state`], [`planner`] and [`graph`].
 
 // The vocabulary.
+pub mod amounts;
 pub mod data_check;
 pub mod digest;
 pub mod event;
 pub mod ids;
+pub mod line_field;
 pub mod observation;
 pub mod report;
 pub mod template;

@@ -5,6 +5,7 @@
 //! attempt fail, with the line's number, since what it was meant to say is not known.
 
 use crate::keys::new_key_fault;
+use crate::text::first_of;
 use crate::text::shown;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -253,11 +254,7 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
 const MOST_NAMED: usize = 10;
 
 fn named(expected: &[Expected]) -> String {
-    let mut names: Vec<_> = expected.iter().take(MOST_NAMED).map(|o| format!("`{}`", o.partition)).collect();
-    if let Some(more) = expected.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
-        names.push(format!("and {more} more"));
-    }
-    names.join(", ")
+    first_of(expected.iter().map(|output| format!("`{}`", output.partition)), MOST_NAMED)
 }
 
 /// The lines of a report that say something, with their numbers.
@@ -377,7 +374,7 @@ mod tests {
         let error = parse(br#"{"type":"done","dataset":"a"}"#, &batch, &[]).unwrap_err().to_string();
         assert!(error.contains("name `partition`, or `dataset` if the run makes one partition"), "{error}");
         let error = parse(br#"{"type":"done","partition":"a/d=99"}"#, &batch, &[]).unwrap_err().to_string();
-        assert!(error.ends_with("`a/d=9`, and 2 more"), "{error}");
+        assert!(error.ends_with("`a/d=9` and 2 more"), "{error}");
         let million = b"{}\n".repeat(1_000_000);
         assert!(parse(&million, &two, &[]).is_err());
         assert_eq!(parse(&b"\n".repeat(MAX_LINES + 2), &two, &[]), Err(ReportError::TooLong));

@@ -48,6 +48,33 @@ pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// The first `most` of some texts, and how many more there are: `a, b and 3 more`.
+pub fn first_of(texts: impl IntoIterator<Item = String>, most: usize) -> String {
+    let mut texts = texts.into_iter();
+    let first = texts.by_ref().take(most).collect::<Vec<_>>().join(", ");
+    first + &and_more(texts.count())
+}
+
+/// What follows the first of many: ` and 3 more`; nothing if there are no more.
+#[must_use]
+pub fn and_more(more: usize) -> String {
+    if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    }
+}
+
+/// The same as an aside, where what is said of the first goes on: ` (and 3 more)`.
+#[must_use]
+pub fn and_more_aside(more: usize) -> String {
+    if more == 0 {
+        String::new()
+    } else {
+        format!(" (and {more} more)")
+    }
+}
+
 /// Up to five of `known` that look like `text`, the most alike first: few edits, or a common beginning
 /// or end.
 pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -93,9 +120,20 @@ pub(crate) fn known(near: &[String], some: &[String], count: usize) -> String {
     if !near.is_empty() {
         return format!("did you mean {}?", quote(near).join(" or "));
     }
-    match (count, count.saturating_sub(some.len())) {
-        (0, _) => "there are none".to_owned(),
-        (_, 0) => format!("there are {}", quote(some).join(", ")),
-        (_, more) => format!("there are {} and {more} more", quote(some).join(", ")),
+    match count {
+        0 => "there are none".to_owned(),
+        _ => format!("there are {}{}", quote(some).join(", "), and_more(count.saturating_sub(some.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_the_first_are_named_and_the_others_counted() {
+        let first = |count: usize| first_of((0..count).map(|number| number.to_string()), 2);
+        assert_eq!([0, 2, 3, 9].map(first), ["", "0, 1", "0, 1 and 1 more", "0, 1 and 7 more"]);
+        assert_eq!([0, 4].map(and_more_aside), ["", " (and 4 more)"]);
     }
 }

@@ -9,7 +9,7 @@ use databuild_core::symbols::Symbols;
 use databuild_core::time::{Granularity, TimeSpace, Zone};
 use jiff::civil::{date, Date};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, ToSpan, Unit, Zoned};
+use jiff::{Timestamp, ToSpan, Unit, ZonedDateTime};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -364,7 +364,7 @@ fn periods_nest_as_calendars_and_clocks_say() {
         let tz = zone(name);
         let hourly = TimeSpace::new(Hour, 0, None, Zone::named(name).unwrap()).unwrap();
         let daily = TimeSpace::new(Day, 0, None, Zone::named(name).unwrap()).unwrap();
-        let begin = |day: Date| Hours::of(name).at(day.to_zoned(tz.clone()).unwrap().timestamp());
+        let begin = |day: Date| Hours::of(name).at(day.to_zoned_datetime(tz.clone()).unwrap().timestamp());
         let (first_day, last_day) = (date(2009, 12, 20), date(2011, 1, 12));
         let (from, to) = (begin(first_day), begin(last_day));
         let mut seen: BTreeMap<(Granularity, i64), (i64, i64)> = BTreeMap::new();
@@ -470,20 +470,20 @@ fn hours_are_what_clocks_show_in_all_zones() {
 }
 
 /// The begin of the period after the one that contains `at`.
-fn next_begin(granularity: Granularity, at: &Zoned) -> Zoned {
+fn next_begin(granularity: Granularity, at: &ZonedDateTime) -> ZonedDateTime {
     let today = at.date();
     let next = match granularity {
         Granularity::Hour => {
             let from = Timestamp::from_second(at.timestamp().as_second().div_euclid(900) * 900).unwrap();
             let to = from + jiff::SignedDuration::from_hours(3);
-            return hour_begins(at.time_zone(), from, to, 900)[0].to_zoned(at.time_zone().clone());
+            return hour_begins(at.time_zone(), from, to, 900)[0].to_zoned_datetime(at.time_zone().clone());
         }
         Granularity::Day => today + 1.day(),
         Granularity::Week => today.iso_week_date().first_of_week().unwrap().date() + 7.days(),
         Granularity::Month => today.first_of_month() + 1.month(),
         Granularity::Year => today.first_of_year() + 1.year(),
     };
-    next.to_zoned(at.time_zone().clone()).unwrap()
+    next.to_zoned_datetime(at.time_zone().clone()).unwrap()
 }
 
 proptest! {
@@ -500,14 +500,14 @@ proptest! {
         let mut at = Timestamp::from_second(seconds).unwrap();
         if near {
             // The last second before a period ends, or the first after it.
-            let turn = next_begin(granularity, &at.to_zoned(tz.clone())).timestamp();
+            let turn = next_begin(granularity, &at.to_zoned_datetime(tz.clone())).timestamp();
             at = turn - jiff::SignedDuration::from_secs(seconds % 2);
         }
         let running = i64::from(space.extent(at).last().unwrap()) + 1;
         if granularity != Hour {
-            prop_assert_eq!(running, of_day(granularity, at.to_zoned(tz.clone()).date()));
+            prop_assert_eq!(running, of_day(granularity, at.to_zoned_datetime(tz.clone()).date()));
         }
-        let ends = next_begin(granularity, &at.to_zoned(tz)).timestamp();
+        let ends = next_begin(granularity, &at.to_zoned_datetime(tz)).timestamp();
         prop_assert_eq!(space.ends_at(running as Key), Some(ends));
     }
 }
@@ -545,7 +545,7 @@ fn time_space(
     let middle = match granularity {
         Granularity::Hour => {
             let space = TimeSpace::new(granularity, 0, None, Zone::named(name).unwrap()).unwrap();
-            let midnight = anchor.to_zoned(zone(name)).unwrap().timestamp();
+            let midnight = anchor.to_zoned_datetime(zone(name)).unwrap().timestamp();
             space.extent(midnight).last().map_or(0, |last| i64::from(last) + 1)
         }
         other => of_day(other, anchor),
@@ -639,8 +639,8 @@ impl Scenario {
             1 => i64::from(c.below(20)) * 24 - 120,
             _ => i64::from(c.below(2_000)),
         };
-        let as_of =
-            anchor.to_zoned(tz.clone()).unwrap().timestamp() + jiff::SignedDuration::from_hours(hours);
+        let as_of = anchor.to_zoned_datetime(tz.clone()).unwrap().timestamp()
+            + jiff::SignedDuration::from_hours(hours);
         Scenario { zone: name, tz, out_spaces, in_spaces, mapping, as_of, known: RefCell::default() }
     }
 

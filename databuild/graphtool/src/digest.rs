@@ -1,8 +1,8 @@
 //! SHA-256 of files, read as a stream.
 
 use crate::error::ToolError;
+use base16ct::lower;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -40,12 +40,7 @@ pub fn hash_file(path: &Path) -> Result<Content, ToolError> {
             Err(error) => return Err(failed(error)),
         }
     }
-    let mut sha256 = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        // Writing to a String cannot fail.
-        let _ = write!(sha256, "{byte:02x}");
-    }
-    Ok(Content { sha256, size })
+    Ok(Content { sha256: lower::encode_string(&hasher.finalize()), size })
 }
 
 #[cfg(test)]

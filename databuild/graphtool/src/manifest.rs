@@ -9,6 +9,7 @@
 use crate::digest::Content;
 use crate::error::ToolError;
 use crate::params::{unknown_directive, write_output, Params};
+use databuild_core::line_field;
 use std::collections::btree_map::Entry as Slot;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -55,7 +56,7 @@ impl Manifest {
                     let mark = if *executable { 'x' } else { '-' };
                     writeln!(out, "F {} {} {mark} {path}", content.sha256, content.size)
                 }
-                Entry::Link { target } => writeln!(out, "L {} {path}", percent_encode(target)),
+                Entry::Link { target } => writeln!(out, "L {} {path}", line_field::encode(target)),
                 Entry::Empty => writeln!(out, "E {path}"),
             };
         }
@@ -124,40 +125,11 @@ fn parse_line(line: &str) -> Option<(&str, Entry)> {
         }
         ("L", rest) => {
             let (target, path) = rest.split_once(' ')?;
-            Some((path, Entry::Link { target: percent_decode(target)? }))
+            Some((path, Entry::Link { target: line_field::decode(target)? }))
         }
         ("E", path) => Some((path, Entry::Empty)),
         _ => None,
     }
-}
-
-/// Encodes what would break a line into fields: spaces, control characters, and `%` itself.
-fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii_control() || matches!(c, ' ' | '%') {
-            let _ = write!(out, "%{:02X}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
-        out.push_str(before);
-        let byte = u8::from_str_radix(after.get(..2)?, 16).ok()?;
-        if !byte.is_ascii() {
-            return None;
-        }
-        out.push(char::from(byte));
-        rest = &after[2..];
-    }
-    out.push_str(rest);
-    Some(out)
 }
 
 /// `merge`: `--out=FILE` and directives `manifest<TAB>FILE`; writes the union.

@@ -1,28 +1,27 @@
 //! The HTTP client: one small request at a time, over loopback.
+//!
+//! Each request has a connection of its own, so that none meets one that a server left behind which is gone.
 
 use super::error::CliError;
 use crate::api::ErrorBody;
 use crate::daemon::ServerInfo;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::runtime::Runtime;
+use ureq::http::request::Builder;
+use ureq::http::{Method, Request, Response};
+use ureq::{Agent, AsSendBody, Body};
 
 /// How long connecting may take; it is the same machine.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a probe may take.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// A connection to one server.
+/// Asks one server.
+#[derive(Clone)]
 pub struct Client {
-    runtime: Runtime,
+    agent: Agent,
     address: SocketAddr,
     token: String,
 }
@@ -30,7 +29,7 @@ pub struct Client {
 /// A part of a log.
 pub struct LogPart {
     /// As the job wrote them.
-    pub bytes: Bytes,
+    pub bytes: Vec<u8>,
     /// Where they begin.
     pub offset: u64,
     /// The size of the whole log, as it was when they were read.
@@ -39,13 +38,44 @@ pub struct LogPart {
     pub ended: bool,
 }
 
+/// What is asked of a server.
+struct Question<'a> {
+    method: Method,
+    path: &'a str,
+    /// JSON.
+    body: Option<&'a [u8]>,
+    /// The name of the request, under which it is carried out once.
+    key: Option<&'a str>,
+    /// How long it may take.
+    limit: Option<Duration>,
+}
+
+impl<'a> Question<'a> {
+    fn new(method: Method, path: &'a str) -> Question<'a> {
+        Question { method, path, body: None, key: None, limit: None }
+    }
+}
+
+/// Why there is no answer.
+enum Silence {
+    /// It took too long.
+    Slow,
+    /// The server is not there, or went.
+    Gone(String),
+}
+
 impl Client {
     /// A client of the server that `info` describes.
-    ///
-    /// # Errors
-    /// The process cannot have a runtime.
-    pub fn new(info: &ServerInfo) -> Result<Client, CliError> {
-        Ok(Client { runtime: runtime()?, address: info.address, token: info.token.expose().to_owned() })
+    pub fn new(info: &ServerInfo) -> Client {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .proxy(None)
+            .timeout_connect(Some(CONNECT))
+            .build()
+            .into();
+        Client { agent, address: info.address, token: info.token.expose().to_owned() }
     }
 
     /// Where the server listens.
@@ -53,42 +83,28 @@ impl Client {
         self.address
     }
 
-    /// A further client of the same server, for another thread.
-    ///
-    /// # Errors
-    /// As [`Client::new`].
-    pub fn another(&self) -> Result<Client, CliError> {
-        Ok(Client { runtime: runtime()?, address: self.address, token: self.token.clone() })
-    }
-
     /// Asks a server whether it is well.
     pub fn probe(info: &ServerInfo) -> Result<(), String> {
-        let client = Client::new(info).map_err(|_| "no runtime".to_owned())?;
-        client.runtime.block_on(async {
-            let request = tokio::time::timeout(PROBE, client.send(Method::GET, "/ready", None));
-            match request.await {
-                Ok(Ok(response)) if response.status().is_success() => Ok(()),
-                Ok(Ok(response)) => Err(format!("it answered {}", response.status())),
-                Ok(Err(error)) => Err(error),
-                Err(_) => Err("it did not answer in time".to_owned()),
-            }
-        })
+        let question = Question { limit: Some(PROBE), ..Question::new(Method::GET, "/ready") };
+        match Client::new(info).send(&question) {
+            Ok(response) if response.status().is_success() => Ok(()),
+            Ok(response) => Err(format!("it answered {}", response.status())),
+            Err(Silence::Gone(reason)) => Err(reason),
+            Err(Silence::Slow) => Err("it did not answer in time".to_owned()),
+        }
     }
 
     /// Asks a server to go.
     pub fn ask_shutdown(info: &ServerInfo) -> Result<(), String> {
-        let client = Client::new(info).map_err(|_| "no runtime".to_owned())?;
-        client.runtime.block_on(async {
-            let body = Bytes::from_static(b"{}");
-            let request = client.send(Method::POST, "/api/v1/server/shutdown", Some(body));
-            match tokio::time::timeout(PROBE, request).await {
-                Ok(Ok(response)) if response.status().is_success() => Ok(()),
-                Ok(Ok(response)) => Err(format!("it answered {}", response.status())),
-                // It may be gone before its answer.
-                Ok(Err(_)) => Ok(()),
-                Err(_) => Err("it did not answer in time".to_owned()),
-            }
-        })
+        let order = Question::new(Method::POST, "/api/v1/server/shutdown");
+        let order = Question { body: Some(b"{}"), limit: Some(PROBE), ..order };
+        match Client::new(info).send(&order) {
+            Ok(response) if response.status().is_success() => Ok(()),
+            Ok(response) => Err(format!("it answered {}", response.status())),
+            // It may be gone before its answer.
+            Err(Silence::Gone(_)) => Ok(()),
+            Err(Silence::Slow) => Err("it did not answer in time".to_owned()),
+        }
     }
 
     /// `GET`.
@@ -96,7 +112,7 @@ impl Client {
     /// # Errors
     /// The server is gone, or answered with an error.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.request(Method::GET, path, None)
+        decode(path, &self.bytes(path)?)
     }
 
     /// `DELETE`.
@@ -104,7 +120,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.request(Method::DELETE, path, None)
+        decode(path, &self.ask(&Question::new(Method::DELETE, path))?)
     }
 
     /// `POST` with a JSON body.
@@ -112,7 +128,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, CliError> {
-        self.request(Method::POST, path, Some(encode(body)?))
+        decode(path, &self.tell(Method::POST, path, body, None)?)
     }
 
     /// `POST` with a JSON body of a request with this name: with the same name and body it is carried out once.
@@ -125,11 +141,7 @@ impl Client {
         key: &str,
         body: &B,
     ) -> Result<T, CliError> {
-        let body = encode(body)?;
-        self.runtime.block_on(async {
-            let response = self.send_with(Method::POST, path, Some(body), Some(key)).await.map_err(gone)?;
-            decode(path, &read(response).await?)
-        })
+        decode(path, &self.tell(Method::POST, path, body, Some(key))?)
     }
 
     /// `PUT` with a JSON body and no answer.
@@ -137,11 +149,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn put<B: Serialize>(&self, path: &str, body: &B) -> Result<(), CliError> {
-        let body = encode(body)?;
-        self.runtime.block_on(async {
-            let response = self.send(Method::PUT, path, Some(body)).await.map_err(gone)?;
-            read(response).await.map(drop)
-        })
+        self.tell(Method::PUT, path, body, None).map(drop)
     }
 
     /// `PUT` with a JSON body.
@@ -149,7 +157,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn replace<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, CliError> {
-        self.request(Method::PUT, path, Some(encode(body)?))
+        decode(path, &self.tell(Method::PUT, path, body, None)?)
     }
 
     /// `POST` whose answer is only a status.
@@ -157,22 +165,15 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn order<B: Serialize>(&self, path: &str, body: &B) -> Result<(), CliError> {
-        let body = encode(body)?;
-        self.runtime.block_on(async {
-            let response = self.send(Method::POST, path, Some(body)).await.map_err(gone)?;
-            read(response).await.map(drop)
-        })
+        self.tell(Method::POST, path, body, None).map(drop)
     }
 
     /// `GET` of plain bytes.
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub fn bytes(&self, path: &str) -> Result<Bytes, CliError> {
-        self.runtime.block_on(async {
-            let response = self.send(Method::GET, path, None).await.map_err(gone)?;
-            read(response).await
-        })
+    pub fn bytes(&self, path: &str) -> Result<Vec<u8>, CliError> {
+        self.ask(&Question::new(Method::GET, path))
     }
 
     /// `GET` of a part of a log.
@@ -180,71 +181,86 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn log(&self, path: &str) -> Result<LogPart, CliError> {
-        self.runtime.block_on(async {
-            let response = self.send(Method::GET, path, None).await.map_err(gone)?;
-            let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-            let number = |name: &str| header(name).and_then(|text| text.parse().ok()).unwrap_or_default();
-            let (size, offset) = (number("x-log-size"), number("x-log-offset"));
-            let ended = header("x-log-ended").is_some_and(|text| text == "true");
-            Ok(LogPart { bytes: read(response).await?, offset, size, ended })
-        })
+        let response = self.send(&Question::new(Method::GET, path)).map_err(|silence| self.gone(silence))?;
+        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let number = |name: &str| header(name).and_then(|text| text.parse().ok()).unwrap_or_default();
+        let (size, offset) = (number("x-log-size"), number("x-log-offset"));
+        let ended = header("x-log-ended").is_some_and(|text| text == "true");
+        Ok(LogPart { bytes: self.read(response)?, offset, size, ended })
     }
 
-    fn request<T: DeserializeOwned>(
+    /// Sends `body` as JSON; returns the answer.
+    fn tell<B: Serialize>(
         &self,
         method: Method,
         path: &str,
-        body: Option<Bytes>,
-    ) -> Result<T, CliError> {
-        self.runtime.block_on(async {
-            let response = self.send(method, path, body).await.map_err(gone)?;
-            decode(path, &read(response).await?)
-        })
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-    ) -> Result<Response<Incoming>, String> {
-        self.send_with(method, path, body, None).await
-    }
-
-    async fn send_with(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
+        body: &B,
         key: Option<&str>,
-    ) -> Result<Response<Incoming>, String> {
-        let stream = tokio::time::timeout(CONNECT, TcpStream::connect(self.address))
-            .await
-            .map_err(|_| format!("{} does not accept a connection", self.address))?
-            .map_err(|error| format!("{}: {error}", self.address))?;
-        let _ = stream.set_nodelay(true);
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(key) = key {
+    ) -> Result<Vec<u8>, CliError> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| CliError::new("bad_request", error.to_string()))?;
+        self.ask(&Question { body: Some(&body), key, ..Question::new(method, path) })
+    }
+
+    fn ask(&self, question: &Question<'_>) -> Result<Vec<u8>, CliError> {
+        let response = self.send(question).map_err(|silence| self.gone(silence))?;
+        self.read(response)
+    }
+
+    fn send(&self, question: &Question<'_>) -> Result<Response<Body>, Silence> {
+        let mut request = Request::builder()
+            .method(&question.method)
+            .uri(format!("http://{}{}", self.address, question.path))
+            .header("authorization", format!("Bearer {}", self.token));
+        if let Some(key) = question.key {
             request = request.header("idempotency-key", key);
         }
-        let request = request
-            .header("host", self.address.to_string())
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .body(Full::new(body.unwrap_or_default()))
-            .map_err(|error| error.to_string())?;
-        sender.send_request(request).await.map_err(|error| error.to_string())
+        let answer = match question.body {
+            Some(body) => self.run(request.header("content-type", "application/json"), body, question.limit),
+            None => self.run(request, (), question.limit),
+        };
+        answer.map_err(silence)
+    }
+
+    fn run(
+        &self,
+        request: Builder,
+        body: impl AsSendBody,
+        limit: Option<Duration>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let request = self.agent.configure_request(request.body(body)?).timeout_global(limit).build();
+        self.agent.run(request)
+    }
+
+    fn read(&self, mut response: Response<Body>) -> Result<Vec<u8>, CliError> {
+        let status = response.status();
+        let bytes = response.body_mut().with_config().limit(u64::MAX).read_to_vec();
+        let bytes = bytes.map_err(|error| self.gone(silence(error)))?;
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        match serde_json::from_slice::<ErrorBody>(&bytes) {
+            Ok(body) => Err(CliError::from_server(status.as_u16(), body)),
+            Err(_) => Err(CliError::new("bad_answer", format!("the server answered {status}"))),
+        }
+    }
+
+    fn gone(&self, silence: Silence) -> CliError {
+        let reason = match silence {
+            Silence::Slow => "it does not accept a connection".to_owned(),
+            Silence::Gone(reason) => reason,
+        };
+        let message = format!("the server cannot be reached: {}: {reason}", self.address);
+        CliError::new("server_unreachable", message).hint("look at .databuild/server.log")
     }
 }
 
-fn runtime() -> Result<Runtime, CliError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::new("no_runtime", error.to_string()))
+fn silence(error: ureq::Error) -> Silence {
+    match error {
+        ureq::Error::Timeout(_) => Silence::Slow,
+        ureq::Error::Io(error) => Silence::Gone(error.to_string()),
+        other => Silence::Gone(other.to_string()),
+    }
 }
 
 fn decode<T: DeserializeOwned>(path: &str, answer: &[u8]) -> Result<T, CliError> {
@@ -252,25 +268,4 @@ fn decode<T: DeserializeOwned>(path: &str, answer: &[u8]) -> Result<T, CliError>
         let message = format!("the server's answer to {path} cannot be read: {error}");
         CliError::new("bad_answer", message)
     })
-}
-
-fn encode<B: Serialize>(body: &B) -> Result<Bytes, CliError> {
-    serde_json::to_vec(body).map(Bytes::from).map_err(|error| CliError::new("bad_request", error.to_string()))
-}
-
-async fn read(response: Response<Incoming>) -> Result<Bytes, CliError> {
-    let status = response.status();
-    let bytes = response.into_body().collect().await.map_err(|error| gone(error.to_string()))?.to_bytes();
-    if status.is_success() {
-        return Ok(bytes);
-    }
-    match serde_json::from_slice::<ErrorBody>(&bytes) {
-        Ok(body) => Err(CliError::from_server(status.as_u16(), body)),
-        Err(_) => Err(CliError::new("bad_answer", format!("the server answered {status}"))),
-    }
-}
-
-fn gone(reason: String) -> CliError {
-    CliError::new("server_unreachable", format!("the server cannot be reached: {reason}"))
-        .hint("look at .databuild/server.log")
 }

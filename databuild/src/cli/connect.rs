@@ -59,7 +59,7 @@ pub fn connect(global: &GlobalArgs) -> Result<Client, CliError> {
     let state = state_dir(global)?;
     let store = store()?;
     let info = start(&state, &store)?;
-    let client = Client::new(&info)?;
+    let client = Client::new(&info);
     if let Some(built) = graph::find()? {
         graph::register(&client, &store_of(&info, store)?, &built)?;
     }
@@ -85,7 +85,7 @@ fn store_of(info: &ServerInfo, own: snapshot::Store) -> Result<snapshot::Store, 
 
 /// A client of the workspace's server, started if there was none, that learns of no graph.
 pub fn attach(global: &GlobalArgs) -> Result<Client, CliError> {
-    Client::new(&start(&state_dir(global)?, &store()?)?)
+    Ok(Client::new(&start(&state_dir(global)?, &store()?)?))
 }
 
 /// A server that is this process's child and goes with it: for machines that are thrown away or that
@@ -168,7 +168,7 @@ pub fn connect_privately(global: &GlobalArgs) -> Result<PrivateServer, CliError>
             _ => std::thread::sleep(LOOK_AGAIN),
         }
     };
-    let client = Client::new(&info)?;
+    let client = Client::new(&info);
     if let Some(built) = graph::find()? {
         graph::register(&client, &store, &built)?;
     }

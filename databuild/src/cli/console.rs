@@ -10,6 +10,7 @@ use super::output;
 use super::shared_args::ColorChoice;
 use super::tally::Tally;
 use crate::api::{ProgressLine, WantDetail, WhyWork};
+use databuild_core::text::and_more;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
@@ -220,11 +221,7 @@ impl Bars {
             Some(waiting) => waiting.clone(),
             None => {
                 let names: Vec<&str> = self.running.iter().take(MOST_RUNNING).map(String::as_str).collect();
-                let more = match self.running.len().saturating_sub(MOST_RUNNING) {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
-                };
-                names.join("  ") + &more
+                names.join("  ") + &and_more(self.running.len().saturating_sub(MOST_RUNNING))
             }
         };
         self.running_line.set_message(output::shown(&text).into_owned());

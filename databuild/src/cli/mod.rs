@@ -16,6 +16,7 @@ mod shared_args;
 mod steady;
 mod tally;
 mod upload;
+mod url;
 mod wants;
 
 pub mod exit_code;

@@ -19,6 +19,9 @@ use std::borrow::Cow;
 use std::io::IsTerminal as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
+use unicode_width::UnicodeWidthStr as _;
+
+pub use databuild_core::amounts::{are, bytes, clock, count, duration, number};
 
 /// Bars that are on the terminal now.
 static BARS: Mutex<Option<MultiProgress>> = Mutex::new(None);
@@ -158,12 +161,13 @@ fn write(text: &str) {
     raw(format!("{text}\n").as_bytes());
 }
 
-/// Characters of the last column that are shown. It is the one that has long texts; `--json` has all of them.
+/// Columns of the terminal that the last column of a table takes at most. It is the one that has long texts; `--json` has
+/// all of them.
 const WIDEST: usize = 100;
 
 /// Columns of a terminal that does not say how many it has.
 const NARROW: usize = 80;
-/// Characters to which a column is cut at most.
+/// Columns of the terminal that a column is cut to at most.
 const LEAST: usize = 8;
 
 /// Columns of text, as wide as they must be, or as the terminal lets them be.
@@ -190,9 +194,8 @@ impl Table {
         let one_line = |text: String| shown(&text).replace('\n', "\\n").replace('\t', "\\t");
         let mut cells: Vec<String> = cells.into_iter().map(one_line).collect();
         if let Some(last) = cells.get_mut(columns - 1) {
-            if let Some((at, _)) = last.char_indices().nth(WIDEST) {
-                last.truncate(at);
-                last.push('…');
+            if last.width() > WIDEST {
+                *last = format!("{}…", beginning(last, WIDEST));
             }
         }
         self.rows.push(cells);
@@ -212,12 +215,7 @@ impl Table {
     fn lines(&self, room: Option<usize>) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
+            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
         };
         let mut widths: Vec<usize> = (0..columns).map(width).collect();
         let numeric = |column: usize| {
@@ -240,16 +238,12 @@ impl Table {
         let line = |row: &Vec<String>| {
             let mut text = String::new();
             for (column, cell) in row.iter().enumerate() {
-                let width = widths[column];
-                let cell = &cut(cell, width, column + 1 < columns);
-                if column > 0 {
-                    text.push_str("  ");
-                }
-                if right[column] {
-                    text.push_str(&format!("{cell:>width$}"));
-                } else {
-                    text.push_str(&format!("{cell:<width$}"));
-                }
+                let cell = cut(cell, widths[column], column + 1 < columns);
+                let blanks = " ".repeat(widths[column].saturating_sub(cell.width()));
+                let (before, after) =
+                    if right[column] { (blanks, String::new()) } else { (String::new(), blanks) };
+                let gap = if column > 0 { "  " } else { "" };
+                text.push_str(&format!("{gap}{before}{cell}{after}"));
             }
             text.trim_end().to_owned()
         };
@@ -257,97 +251,34 @@ impl Table {
     }
 }
 
-/// A cell in so many columns. Of a reference both ends say something, of a message the beginning.
+/// A cell in so many columns of the terminal. Of a reference both ends say something, of a message the beginning.
 fn cut(cell: &str, width: usize, in_the_middle: bool) -> String {
-    let length = cell.chars().count();
-    if length <= width {
+    if cell.width() <= width {
         return cell.to_owned();
     }
     let end = if in_the_middle { width.saturating_sub(1) / 2 } else { 0 };
     let begin = width.saturating_sub(1 + end);
-    cell.chars().take(begin).chain(['…']).chain(cell.chars().skip(length - end)).collect()
+    format!("{}…{}", beginning(cell, begin), ending(cell, end))
 }
 
-/// `350 ms`, `1.2 s`, `2m 05s`, `1h 02m`.
-pub fn duration(ms: u64) -> String {
-    match ms {
-        0..=999 => format!("{ms} ms"),
-        1000..=59_999 => format!("{:.1} s", ms as f64 / 1000.0),
-        _ => clock(ms / 1000),
-    }
+/// As much of the beginning of a text as so many columns of a terminal show.
+fn beginning(text: &str, width: usize) -> &str {
+    // Width of a text is not the sum of what its characters have: some change the one before.
+    let fits = |at: &usize| text[..*at].width() <= width;
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    &text[..ends.take_while(fits).last().unwrap_or(0)]
 }
 
-/// `7s`, `2m 05s`, `1h 02m`.
-pub fn clock(seconds: u64) -> String {
-    match seconds {
-        0..=59 => format!("{seconds}s"),
-        60..=3599 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// `1,095`.
-pub fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `512 MiB`, `1.5 GiB`; with one digit after the point at most.
-pub fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut amount = bytes as f64;
-    while amount >= 1024.0 && unit + 1 < UNITS.len() {
-        amount /= 1024.0;
-        unit += 1;
-    }
-    let text = format!("{amount:.1}");
-    format!("{} {}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
-}
-
-/// `1 partition`, `2 partitions`.
-pub fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// The verb that goes with a count.
-pub fn are(count: u64) -> &'static str {
-    if count == 1 {
-        "is"
-    } else {
-        "are"
-    }
+/// As much of the end.
+fn ending(text: &str, width: usize) -> &str {
+    let fits = |at: &usize| text[*at..].width() <= width;
+    let begins = text.char_indices().rev().map(|(at, _)| at);
+    &text[begins.take_while(fits).last().unwrap_or(text.len())..]
 }
 
 /// A time of day for a table, in UTC and to the second.
 pub fn time(text: &str) -> String {
     text.get(..19).map_or_else(|| text.to_owned(), |head| format!("{}Z", head.replace('T', " ")))
-}
-
-/// Percent-encodes a value of a query.
-pub fn encode(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
-                out.push(byte as char)
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-/// The same for one segment of a path, such as an id that somebody typed: a slash in it parts nothing.
-pub fn segment(text: &str) -> String {
-    encode(text).replace('/', "%2F")
 }
 
 #[cfg(test)]
@@ -361,20 +292,8 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_in_an_id_parts_no_path() {
-        assert_eq!((segment("a/b"), encode("a/b c")), ("a%2Fb".to_owned(), "a/b%20c".to_owned()));
-    }
-
-    #[test]
-    fn small_formats() {
-        assert_eq!(duration(350), "350 ms");
-        assert_eq!(duration(1250), "1.2 s");
-        assert_eq!((duration(125_000), duration(3_720_000)), ("2m 05s".to_owned(), "1h 02m".to_owned()));
-        assert_eq!(clock(7), "7s");
-        assert_eq!([7, 999, 1095, 1_234_567].map(number), ["7", "999", "1,095", "1,234,567"]);
-        assert_eq!((bytes(0), bytes(1536 << 20)), ("0 B".to_owned(), "1.5 GiB".to_owned()));
+    fn a_time_is_shown_to_the_second() {
         assert_eq!(time("2026-01-02T03:04:05.678Z"), "2026-01-02 03:04:05Z");
-        assert_eq!(encode("a/b=c d+é"), "a/b%3Dc%20d%2B%C3%A9");
     }
 
     #[test]
@@ -427,6 +346,18 @@ mod tests {
         );
         assert_eq!(table.lines(Some(400)), table.lines(None));
         assert!(table.lines(Some(10))[1].contains("2026-11-21 00:48:20Z"), "what cannot be cut stays");
+    }
+
+    #[test]
+    fn columns_stand_one_below_the_other_whatever_the_script() {
+        let mut table = Table::new(&["KEY", "STATE", "SIZE"]);
+        table.row(["city=東京都新宿区", "current", "7"].map(str::to_owned).to_vec());
+        table.row(["city=e\u{301}vry", "missing", "12"].map(str::to_owned).to_vec());
+        let lines = table.lines(None);
+        assert_eq!(lines[1], "city=東京都新宿区  current     7");
+        assert_eq!(lines[2], "city=e\u{301}vry          missing    12");
+        assert_eq!(cut("city=東京都新宿区", 12, true), "city=…宿区");
+        assert_eq!(cut("東京都新宿区", 8, false), "東京都…");
     }
 
     #[test]

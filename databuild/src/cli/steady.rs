@@ -120,7 +120,7 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
                 if info.address != client.address() {
                     gone();
                 }
-                return Client::new(&info);
+                return Ok(Client::new(&info));
             }
             Found::NotAnswering { .. } if !deadline.expired() => std::thread::sleep(LOOK_AGAIN),
             Found::None(NotRunning::Absent) => {
@@ -198,7 +198,7 @@ mod tests {
             "binary_sha256": "", "protocol": 1, "workspace": "/w", "state_dir": {"dev": 1, "ino": 1},
             "started_at_ms": 0,
         });
-        Client::new(&serde_json::from_value::<ServerInfo>(info).unwrap()).unwrap()
+        Client::new(&serde_json::from_value::<ServerInfo>(info).unwrap())
     }
 
     #[test]

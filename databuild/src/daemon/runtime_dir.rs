@@ -5,8 +5,8 @@
 //! server had it.
 
 use super::state_dir::StateDir;
-use super::token::hex;
 use crate::os::replace_file;
+use base16ct::lower;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
@@ -125,7 +125,7 @@ fn short_id(state: &StateDir) -> String {
     hash.update(state.workspace().path().as_os_str().as_bytes());
     hash.update([0]);
     hash.update(state.id().to_string().as_bytes());
-    hex(&hash.finalize()[..6])
+    lower::encode_string(&hash.finalize()[..6])
 }
 
 /// The folder written down by an earlier server of this very state folder.

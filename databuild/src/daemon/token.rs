@@ -1,5 +1,6 @@
 //! The secret that every request to the server carries.
 
+use base16ct::lower;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
@@ -18,7 +19,7 @@ impl Token {
         while filled < bytes.len() {
             filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
         }
-        Ok(Token(hex(&bytes)))
+        Ok(Token(lower::encode_string(&bytes)))
     }
 
     /// The digits, to put into a header.
@@ -47,16 +48,6 @@ pub(super) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     }
     let difference = a.iter().zip(b).fold(0u8, |acc, (x, y)| acc | (x ^ y));
     std::hint::black_box(difference) == 0
-}
-
-/// Lower-case hexadecimal digits of `bytes`.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
-        .map(char::from)
-        .collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! it GET, of which nothing but the head is read if there is one of them. A conditional GET would save no more.
 
 use super::{shown, Answer};
+use base16ct::HexDisplay;
 use databuild_core::observation::version_fault;
 use rustls::crypto::ring;
 use sha2::{Digest as _, Sha256};
@@ -165,9 +166,7 @@ impl Asking<'_> {
         if length > MOST_BYTES {
             return Err(HttpError::TooLarge { url: self.shown() });
         }
-        let digest = hasher.finalize();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Answer::Version(format!("sha256:{hex}")))
+        Ok(Answer::Version(format!("sha256:{:x}", HexDisplay(&hasher.finalize()))))
     }
 
     fn failed(&self, error: ureq::Error) -> HttpError {

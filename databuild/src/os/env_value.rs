@@ -1,5 +1,6 @@
 //! The value of an environment variable.
 
+use base16ct::lower;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -58,10 +59,7 @@ impl Serialize for EnvValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(&self.0) {
             Ok(text) => serializer.serialize_str(text),
-            Err(_) => {
-                let hex = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-                Stored::Bytes { hex }.serialize(serializer)
-            }
+            Err(_) => Stored::Bytes { hex: lower::encode_string(&self.0) }.serialize(serializer),
         }
     }
 }
@@ -72,9 +70,8 @@ impl<'de> Deserialize<'de> for EnvValue {
             Stored::Text(text) => return Ok(text.into()),
             Stored::Bytes { hex } => hex,
         };
-        let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
-        let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
-        bytes.map(EnvValue).ok_or_else(|| serde::de::Error::custom("not pairs of hexadecimal digits"))
+        let bytes = lower::decode_vec(hex);
+        bytes.map(EnvValue).map_err(|_| serde::de::Error::custom("not pairs of hexadecimal digits"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The content hash of an output: its data version.
 
+use base16ct::{lower, HexDisplay};
 use std::fmt;
 use std::str::FromStr;
 
@@ -24,8 +25,7 @@ impl ContentHash {
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(PREFIX)?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{PREFIX}{:x}", HexDisplay(&self.0))
     }
 }
 
@@ -39,21 +39,9 @@ impl FromStr for ContentHash {
     type Err = BadHash;
 
     fn from_str(text: &str) -> Result<Self, BadHash> {
-        let bad = || BadHash(text.to_owned());
-        let hex = text.strip_prefix(PREFIX).ok_or_else(bad)?.as_bytes();
-        if hex.len() != 64 {
-            return Err(bad());
-        }
-        let digit = |c: u8| match c {
-            b'0'..=b'9' => Ok(c - b'0'),
-            b'a'..=b'f' => Ok(c - b'a' + 10),
-            _ => Err(bad()),
-        };
-        let mut out = [0; 32];
-        for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Ok(Self(out))
+        let mut digest = [0; 32];
+        let decoded = text.strip_prefix(PREFIX).and_then(|hex| lower::decode(hex, &mut digest).ok());
+        decoded.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(|| BadHash(text.to_owned()))
     }
 }
 

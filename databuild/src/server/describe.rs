@@ -3,6 +3,7 @@
 use databuild_core::event::{
     AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, TrialCreated, TrialOutcome,
 };
+use databuild_core::text::first_of;
 use databuild_core::word::Word as _;
 
 /// The line. Never names a secret: events hold none.
@@ -98,9 +99,5 @@ fn found(findings: &CheckFindings) -> String {
 /// A few of many.
 fn some_keys(keys: &[String]) -> String {
     const FIRST: usize = 5;
-    let first = keys.iter().take(FIRST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match keys.len().saturating_sub(FIRST) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+    first_of(keys.iter().cloned(), FIRST)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base16ct::{lower, HexDisplay};
 use serde::{Deserialize, Serialize};
 
 /// A text that is not 64 lower-case hex digits.
@@ -73,27 +74,12 @@ digest_type! {
 }
 
 fn write_hex(bytes: &[u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    write!(f, "{:x}", HexDisplay(bytes))
 }
 
 fn parse_hex(text: &str) -> Result<[u8; 32], BadDigest> {
-    let nibble = |c: u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
-    let bad = || BadDigest(text.to_owned());
-    let text_bytes = text.as_bytes();
-    if text_bytes.len() != 64 {
-        return Err(bad());
-    }
-    let mut out = [0; 32];
-    for (byte, pair) in out.iter_mut().zip(text_bytes.chunks_exact(2)) {
-        let high = nibble(pair[0]).ok_or_else(bad)?;
-        let low = nibble(pair[1]).ok_or_else(bad)?;
-        *byte = high << 4 | low;
-    }
-    Ok(out)
+    let decoded = lower::decode(text, &mut [0; 32]).ok().and_then(|bytes| bytes.try_into().ok());
+    decoded.ok_or_else(|| BadDigest(text.to_owned()))
 }
 
 #[cfg(test)]

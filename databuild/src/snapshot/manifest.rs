@@ -14,6 +14,7 @@
 
 use std::collections::HashSet;
 
+use databuild_core::line_field;
 use sha2::{Digest as _, Sha256};
 
 use super::digest::{CodeDigest, FileDigest};
@@ -256,7 +257,8 @@ fn parse_line(number: usize, line: &str) -> Result<Entry, ManifestError> {
         }
         "L" => {
             let (target, path) = rest.split_once(' ').ok_or_else(|| bad("expected `L <target> <path>`"))?;
-            let target = decode(target).ok_or_else(|| bad("the link target has a bad percent escape"))?;
+            let target =
+                line_field::decode(target).ok_or_else(|| bad("the link target has a bad percent escape"))?;
             if target.is_empty() || target.contains('\0') {
                 return Err(bad("the link target is empty or has a zero byte"));
             }
@@ -348,38 +350,11 @@ fn serialize(entries: &[Entry]) -> String {
             Entry::File { path, digest, size, executable } => {
                 writeln!(out, "F {digest} {size} {} {path}", if *executable { 'x' } else { '-' })
             }
-            Entry::Link { path, target } => writeln!(out, "L {} {path}", encode(target)),
+            Entry::Link { path, target } => writeln!(out, "L {} {path}", line_field::encode(target)),
             Entry::Empty { path } => writeln!(out, "E {path}"),
         };
     }
     out
-}
-
-fn encode(target: &str) -> String {
-    use std::fmt::Write as _;
-    target.chars().fold(String::new(), |mut out, c| {
-        if c == ' ' || c == '%' || c.is_ascii_control() {
-            let _ = write!(out, "%{:02X}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-        out
-    })
-}
-
-fn decode(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let mut digit = || bytes.next().and_then(|c| char::from(c).to_digit(16));
-            let code = digit()? << 4 | digit()?;
-            out.push(u8::try_from(code).ok()?);
-        } else {
-            out.push(byte);
-        }
-    }
-    String::from_utf8(out).ok()
 }
 
 #[cfg(test)]

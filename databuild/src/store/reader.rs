@@ -508,14 +508,12 @@ impl Drop for Turn<'_> {
 }
 
 fn open_lane(path: &Path, log: &str) -> Result<Lane, StoreError> {
-    let connection = open_reader(path, log)?;
+    let mut connection = open_reader(path, log)?;
     let start = Instant::now();
     let deadline = Arc::new(AtomicU64::new(u64::MAX));
     let seen = Arc::clone(&deadline);
-    connection.progress_handler(
-        STEPS_PER_LOOK,
-        Some(move || start.elapsed().as_millis() as u64 > seen.load(Ordering::Relaxed)),
-    );
+    let is_late = move || start.elapsed().as_millis() as u64 > seen.load(Ordering::Relaxed);
+    connection.progress_handler(STEPS_PER_LOOK, Some(is_late)).map_err(|error| failure(log, &error))?;
     Ok(Lane { connection, start, deadline })
 }
 

@@ -8,10 +8,14 @@ use super::problem::{GraphProblem, ProblemCode as Code};
 use super::{Dataset, Graph, Observe, Observer};
 use crate::partition_set::PartitionKey;
 use crate::symbols::Symbols;
+use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 use std::time::Duration;
 
 /// Longest time limit of an observation: an hour. Whoever wants something waits for it.
 pub const MOST_OBSERVE_MS: u64 = 3_600_000;
+
+/// Characters that mean something in a URL, or cannot stand in one.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Resolves what a dataset says of its observation.
 pub(super) fn resolve_observe(
@@ -169,14 +173,7 @@ impl Dataset {
     #[must_use]
     pub fn partition_url(&self, key: &PartitionKey, symbols: &Symbols) -> Option<String> {
         let Some(Observe::Http { url, .. }) = &self.observe else { return None };
-        Some(self.fill(url, key, symbols, |text| {
-            let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            let encode = |byte: u8| match unreserved(byte) {
-                true => char::from(byte).to_string(),
-                false => format!("%{byte:02X}"),
-            };
-            text.bytes().map(encode).collect()
-        }))
+        Some(self.fill(url, key, symbols, |text| utf8_percent_encode(&text, RESERVED).to_string()))
     }
 }
 

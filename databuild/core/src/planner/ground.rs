@@ -13,6 +13,7 @@ use crate::event::{DatasetGround, Grounds, JobGround};
 use crate::graph::{DatasetIx, JobIx};
 use crate::partition_set::PartitionSet;
 use crate::state::State;
+use crate::text::and_more;
 
 /// Digests of all datasets of a plan, at most (but one for each dataset in any case).
 const MOST_DIGESTS: usize = 4096;
@@ -132,7 +133,7 @@ fn changed_text(state: &State, ix: DatasetIx, changed: &PartitionSet, exact: boo
     let mut texts = state.set_text(ix, changed);
     let more = texts.len().saturating_sub(MOST_NAMED);
     texts.truncate(MOST_NAMED);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let more = and_more(more);
     let within = if exact { "" } else { "something in " };
     let verb = if exact && changed.len() > 1 { "are not as they were" } else { "is not as it was" };
     format!("{within}`{}`{more} {verb}", texts.join("`, `"))

@@ -5,8 +5,9 @@ use crate::cli::error::CliError;
 use crate::cli::follow::{follow, Following};
 use crate::cli::shared_args::{word, GlobalArgs, PurposeArgs, WaitArgs};
 use crate::cli::steady::post_once;
+use crate::cli::url;
 use crate::cli::wants::{print, SOURCE};
-use crate::cli::{connect, exit_code, interrupt, output};
+use crate::cli::{connect, exit_code, interrupt};
 use clap::Args;
 use databuild_core::event::PriorityClass;
 use databuild_core::word::Word as _;
@@ -46,7 +47,7 @@ pub fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<u8, CliError> {
         comment: args.purpose.comment.clone(),
         source: Some(SOURCE.to_owned()),
     };
-    let path = format!("/api/v1/plans/{}/apply", output::segment(&args.plan));
+    let path = format!("/api/v1/plans/{}/apply", url::segment(&args.plan));
     // Before anything can begin that somebody might want to interrupt.
     interrupt::on_ctrl_c()?;
     let (want, later): (WantDetail, _) = post_once(global, &client, &path, &request)?;

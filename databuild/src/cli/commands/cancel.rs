@@ -4,6 +4,7 @@ use crate::api::{RunDetail, TrialDetail, WantDetail};
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use crate::cli::wants::print;
 use crate::cli::{exit_code, output};
 use clap::Args;
@@ -29,17 +30,17 @@ pub fn run(global: &GlobalArgs, args: &CancelArgs) -> Result<u8, CliError> {
     }
     let client = connect::connect(global)?;
     if is_want {
-        let want: WantDetail = client.delete(&format!("/api/v1/wants/{}", output::segment(&args.id)))?;
+        let want: WantDetail = client.delete(&format!("/api/v1/wants/{}", url::segment(&args.id)))?;
         print(global, &want)?;
     } else if is_trial {
-        let trial: TrialDetail = client.delete(&format!("/api/v1/trials/{}", output::segment(&args.id)))?;
+        let trial: TrialDetail = client.delete(&format!("/api/v1/trials/{}", url::segment(&args.id)))?;
         if global.json {
             output::json(&trial)?;
         } else {
             output::line(&format!("{} is canceled", trial.trial.id));
         }
     } else {
-        let run: RunDetail = client.delete(&format!("/api/v1/runs/{}", output::segment(&args.id)))?;
+        let run: RunDetail = client.delete(&format!("/api/v1/runs/{}", url::segment(&args.id)))?;
         if global.json {
             output::json(&run)?;
         } else {

@@ -5,6 +5,7 @@ use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use crate::cli::{connect, exit_code};
 use clap::Args;
 
@@ -64,7 +65,7 @@ fn list(client: &Client, args: &ChecksArgs, reference: Option<&str>) -> Result<P
         let limit = (wanted - rows.len()).min(PAGE);
         let mut path = format!("/api/v1/checks?limit={limit}&failed={}", args.failed);
         if let Some(reference) = reference {
-            path.push_str(&format!("&ref={}", output::encode(reference)));
+            path.push_str(&format!("&ref={}", url::query_value(reference)));
         }
         if let Some(cursor) = &cursor {
             path.push_str(&format!("&cursor={cursor}"));

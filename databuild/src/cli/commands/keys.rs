@@ -9,6 +9,7 @@ use crate::cli::exit_code;
 use crate::cli::output::{self, Table};
 use crate::cli::paths;
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use clap::{Args, Subcommand};
 use std::io::Read as _;
 use std::path::Path;
@@ -92,7 +93,7 @@ fn spaces(global: &GlobalArgs) -> Result<u8, CliError> {
 
 /// The path of a key space, whose name may have slashes in it.
 fn path(space: &str) -> String {
-    format!("/api/v1/keys/{}", output::segment(space))
+    format!("/api/v1/keys/{}", url::segment(space))
 }
 
 fn list(global: &GlobalArgs, space: &str, retired: bool, limit: usize) -> Result<u8, CliError> {

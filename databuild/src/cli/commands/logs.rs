@@ -5,6 +5,7 @@ use crate::cli::client::Client;
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use crate::cli::{exit_code, output};
 use clap::Args;
 
@@ -45,7 +46,7 @@ pub struct LogsArgs {
 /// No such run or attempt.
 pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
-    let id = output::segment(&args.run);
+    let id = url::segment(&args.run);
     let run: RunDetail = client.get(&format!("/api/v1/runs/{id}"))?;
     let attempt = args.attempt.unwrap_or(run.run.attempts);
     let streams: &[&str] = match (args.stdout, args.stderr) {
@@ -107,7 +108,7 @@ fn follow_all(
     // One connection follows one stream.
     let mut followers = Vec::new();
     for stream in streams {
-        followers.push((client.another()?, *stream, path(stream), sink(stream)));
+        followers.push((client.clone(), *stream, path(stream), sink(stream)));
     }
     let ends: Vec<Result<(), CliError>> = std::thread::scope(|scope| {
         let threads: Vec<_> = followers
@@ -154,9 +155,6 @@ fn follow(client: &Client, path: &str, name: &str, sink: Sink) -> Result<(), Cli
 fn shown(bytes: &[u8]) -> serde_json::Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
-        Err(_) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            serde_json::json!({"hex": hex})
-        }
+        Err(_) => serde_json::json!({"hex": base16ct::lower::encode_string(bytes)}),
     }
 }

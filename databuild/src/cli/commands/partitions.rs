@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_code;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use clap::Args;
 use databuild_core::word::Word as _;
 
@@ -52,9 +53,9 @@ pub fn run(global: &GlobalArgs, args: &PartitionsArgs) -> Result<u8, CliError> {
     let mut cursor = None;
     let page = loop {
         let limit = (wanted - rows.len()).min(PAGE);
-        let mut path = format!("/api/v1/partitions?ref={}&limit={limit}", output::encode(reference));
+        let mut path = format!("/api/v1/partitions?ref={}&limit={limit}", url::query_value(reference));
         if let Some(state) = &args.state {
-            path.push_str(&format!("&state={}", output::encode(state)));
+            path.push_str(&format!("&state={}", url::query_value(state)));
         }
         if let Some(cursor) = &cursor {
             path.push_str(&format!("&cursor={cursor}"));

@@ -4,6 +4,7 @@ use crate::api::{Page, PlanSummary, PlanView};
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use crate::cli::{connect, exit_code};
 use clap::Args;
 
@@ -21,7 +22,7 @@ pub struct PlansArgs {
 pub fn run(global: &GlobalArgs, args: &PlansArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     if let Some(id) = &args.id {
-        let plan: PlanView = client.get(&format!("/api/v1/plans/{}", output::segment(id)))?;
+        let plan: PlanView = client.get(&format!("/api/v1/plans/{}", url::segment(id)))?;
         return super::plan::print(global, &plan).map(|()| exit_code::OK);
     }
     let page: Page<PlanSummary> = client.get("/api/v1/plans")?;

@@ -6,6 +6,7 @@ use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{connect, exit_code};
 use clap::{Args, Subcommand};
+use databuild_core::text::first_of;
 
 /// Arguments of `pools`.
 #[derive(Debug, Args)]
@@ -89,10 +90,5 @@ fn print(list: &PoolList) {
 /// The first holders, with what they take.
 fn runs(pool: &PoolRow) -> String {
     const FIRST: usize = 5;
-    let named = pool.holders.iter().take(FIRST).map(|holder| format!("{} ({})", holder.run, holder.slots));
-    let mut text = named.collect::<Vec<_>>().join(", ");
-    if pool.holders.len() > FIRST {
-        text.push_str(&format!(" and {} more", pool.holders.len() - FIRST));
-    }
-    text
+    first_of(pool.holders.iter().map(|holder| format!("{} ({})", holder.run, holder.slots)), FIRST)
 }

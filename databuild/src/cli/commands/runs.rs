@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_code;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use clap::Args;
 
 /// Arguments of `runs`.
@@ -34,7 +35,7 @@ pub struct RunsArgs {
 pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     if let Some(id) = &args.id {
-        let run: RunDetail = client.get(&format!("/api/v1/runs/{}", output::segment(id)))?;
+        let run: RunDetail = client.get(&format!("/api/v1/runs/{}", url::segment(id)))?;
         if global.json {
             output::json(&run)?;
         } else {
@@ -45,7 +46,7 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<u8, CliError> {
     let mut path = format!("/api/v1/runs?limit={}", args.limit);
     for (name, value) in [("job", &args.job), ("state", &args.state), ("partition", &args.partition)] {
         if let Some(value) = value {
-            path.push_str(&format!("&{name}={}", output::encode(value)));
+            path.push_str(&format!("&{name}={}", url::query_value(value)));
         }
     }
     let page: Page<RunRow> = client.get(&path)?;

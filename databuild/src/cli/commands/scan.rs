@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{exit_code, output};
 use clap::Args;
+use databuild_core::text::and_more;
 use std::io::IsTerminal as _;
 
 /// References shown of each kind.
@@ -83,8 +84,7 @@ pub fn run(global: &GlobalArgs, args: &ScanArgs) -> Result<u8, CliError> {
 /// A line for each reason, up to some.
 pub(super) fn show_not_observed(looks: &[NotObserved]) {
     for look in looks.iter().take(SHOWN) {
-        let more = look.partitions.count.saturating_sub(1);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = and_more(look.partitions.count.saturating_sub(1) as usize);
         let first = look.partitions.partitions.first().map(String::as_str).unwrap_or_default();
         output::line(&format!("  not observed {first}{more}: {}", look.message));
     }

@@ -45,7 +45,7 @@ pub fn run(global: &GlobalArgs, args: &StopArgs) -> Result<u8, CliError> {
             return Ok(exit_code::OK);
         }
     };
-    let client = Client::new(&info)?;
+    let client = Client::new(&info);
     stop(&client, &info, args.jobs)?;
     output::talk(&format!("stopped the server (pid {})", info.pid));
     Ok(exit_code::OK)

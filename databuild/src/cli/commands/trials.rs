@@ -9,6 +9,7 @@ use crate::cli::output::{self, Table};
 use crate::cli::paths;
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::steady::Steady;
+use crate::cli::url;
 use crate::cli::{exit_code, interrupt};
 use clap::Args;
 use std::path::PathBuf;
@@ -135,7 +136,7 @@ pub fn rerun(global: &GlobalArgs, args: &RerunArgs) -> Result<u8, CliError> {
 pub fn list(global: &GlobalArgs, args: &TrialsArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     if let Some(id) = &args.id {
-        let trial: TrialDetail = client.get(&format!("/api/v1/trials/{}", output::segment(id)))?;
+        let trial: TrialDetail = client.get(&format!("/api/v1/trials/{}", url::segment(id)))?;
         print(global, &trial)?;
         return Ok(exit_code::OK);
     }

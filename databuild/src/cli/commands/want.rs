@@ -9,6 +9,7 @@ use crate::cli::exit_code;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::{word, GlobalArgs};
 use crate::cli::steady::post_once;
+use crate::cli::url;
 use crate::cli::wants::{print, standing, SOURCE, WANTS};
 use clap::{Args, Subcommand};
 use databuild_core::event::PriorityClass;
@@ -80,7 +81,7 @@ pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
         WantCommand::List { state, limit } => {
             let mut path = format!("/api/v1/wants?limit={limit}");
             if let Some(state) = state {
-                path.push_str(&format!("&state={}", output::encode(state)));
+                path.push_str(&format!("&state={}", url::query_value(state)));
             }
             let page: Page<WantRow> = client.get(&path)?;
             if global.json {
@@ -100,10 +101,10 @@ pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
             }
         }
         WantCommand::Get { id } => {
-            print(global, &client.get(&format!("/api/v1/wants/{}", output::segment(id)))?)?
+            print(global, &client.get(&format!("/api/v1/wants/{}", url::segment(id)))?)?
         }
         WantCommand::Cancel { id } => {
-            print(global, &client.delete(&format!("/api/v1/wants/{}", output::segment(id)))?)?
+            print(global, &client.delete(&format!("/api/v1/wants/{}", url::segment(id)))?)?
         }
         WantCommand::Pause { id } => print(global, &act(&client, id, "pause", &serde_json::json!({}))?)?,
         WantCommand::Resume { id } => print(global, &act(&client, id, "resume", &serde_json::json!({}))?)?,
@@ -116,5 +117,5 @@ pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
 }
 
 fn act(client: &Client, id: &str, what: &str, body: &impl Serialize) -> Result<WantDetail, CliError> {
-    client.post(&format!("/api/v1/wants/{}/{what}", output::segment(id)), body)
+    client.post(&format!("/api/v1/wants/{}/{what}", url::segment(id)), body)
 }

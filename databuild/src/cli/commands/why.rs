@@ -4,9 +4,11 @@ use crate::api::{InputUsed, Why, WhyCause, WhyWork};
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::url;
 use crate::cli::{exit_code, output};
 use clap::Args;
 use databuild_core::ids::{PlanId, RunId, TrialId, WantId};
+use databuild_core::text::{and_more_aside, first_of};
 use serde_json::{Map, Value};
 
 /// Inputs shown, and facts that a job reported.
@@ -35,7 +37,7 @@ pub fn run(global: &GlobalArgs, args: &WhyArgs) -> Result<u8, CliError> {
         return print_work(global, &why);
     }
     let why: Why = client
-        .get(&format!("/api/v1/why?partition={}", output::encode(what)))
+        .get(&format!("/api/v1/why?partition={}", url::query_value(what)))
         .map_err(|error| elsewhere(error, what))?;
     if global.json {
         output::json(&why)?;
@@ -63,7 +65,7 @@ pub fn run(global: &GlobalArgs, args: &WhyArgs) -> Result<u8, CliError> {
         print_cause(cause, "  ");
     }
     for step in &why.upstream {
-        let more = if step.count > 1 { format!(" (and {} more)", step.count - 1) } else { String::new() };
+        let more = and_more_aside(step.count.saturating_sub(1) as usize);
         output::line(&format!("  upstream {}{more}: {}", step.partition, step.cause.message));
         print_cause(&step.cause, "    ");
     }
@@ -87,21 +89,14 @@ pub fn run(global: &GlobalArgs, args: &WhyArgs) -> Result<u8, CliError> {
 
 /// What a job reported, on one line.
 fn facts(metadata: &Map<String, Value>) -> String {
-    let mut facts: Vec<String> = metadata
-        .iter()
-        .take(SHOWN)
-        .map(|(name, value)| {
-            let fact = format!("{name} {value}");
-            match fact.char_indices().nth(MOST_OF_FACT) {
-                Some((end, _)) => format!("{}...", &fact[..end]),
-                None => fact,
-            }
-        })
-        .collect();
-    if metadata.len() > SHOWN {
-        facts.push(format!("and {} more", metadata.len() - SHOWN));
-    }
-    facts.join(", ")
+    let fact = |(name, value): (&String, &Value)| {
+        let fact = format!("{name} {value}");
+        match fact.char_indices().nth(MOST_OF_FACT) {
+            Some((end, _)) => format!("{}...", &fact[..end]),
+            None => fact,
+        }
+    };
+    first_of(metadata.iter().map(fact), SHOWN)
 }
 
 /// Plans and trials are shown by commands of their own.
@@ -198,7 +193,7 @@ mod tests {
         let long = of(serde_json::json!({"é": "é".repeat(1000)}));
         assert_eq!((long.chars().count(), long.ends_with("é...")), (MOST_OF_FACT + 3, true));
         let many: Map<String, Value> = (0..12).map(|at| (format!("f{at:02}"), at.into())).collect();
-        assert!(facts(&many).ends_with("f09 9, and 2 more"));
+        assert!(facts(&many).ends_with("f09 9 and 2 more"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::engine::attempt::request::{InputFile, Request};
 use crate::publish::{self, FileState, Imprint, Since, StatMark};
 use databuild_core::decide::AttemptReport;
 use databuild_core::event::AttemptOutcome;
+use databuild_core::text::and_more;
 use std::path::PathBuf;
 
 /// An input whose files are not as they were when its request was written.
@@ -58,7 +59,7 @@ pub(in crate::engine) fn moved_files(request: &Request) -> Vec<Moved> {
 /// What to say of an attempt whose inputs moved, if any did.
 pub(in crate::engine) fn report(moved: &[Moved]) -> Option<AttemptReport> {
     let (first, more) = moved.split_first()?;
-    let rest = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let rest = and_more(more.len());
     let how = if first.touched {
         "was touched while it ran: its size and time of modification are as before, but something wrote to it and put \
          the time back, changed its mode or owner, or made and removed a link to it"

@@ -18,6 +18,7 @@ use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
 use databuild_core::report::{self, Said};
+use databuild_core::text::and_more;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -217,8 +218,7 @@ fn missing_input(kept: &Kept, request: &Request) -> Option<AttemptReport> {
         return failure::<()>(message, true).err();
     }
     let message = match partitions.as_slice() {
-        [one] => format!("it needs {one}"),
-        [first, rest @ ..] => format!("it needs {first} and {} more", rest.len()),
+        [first, rest @ ..] => format!("it needs {first}{}", and_more(rest.len())),
         [] => return None,
     };
     Some(AttemptReport::new(AttemptOutcome::MissingInput { partitions }, message))

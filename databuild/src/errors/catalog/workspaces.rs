@@ -172,12 +172,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Check that `getrandom` works on this machine, then run the command again.",
     },
     Entry {
-        code: "no_runtime",
-        kind: Kind::Bug,
-        cause: "The command could not set up what it needs to talk to the server, as when the process may open no more files.",
-        cure: "Raise the limit of open files (`ulimit -n`), then run the command again.",
-    },
-    Entry {
         code: "no_signal_handler",
         kind: Kind::Bug,
         cause: "The system did not let the command handle Ctrl-C, so the command stopped watching. What it began goes on in the server, except with `--no-daemon`.",

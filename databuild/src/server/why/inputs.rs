@@ -13,6 +13,7 @@ use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::range_set::RangeSet;
 use databuild_core::state::{State, Verdict};
 use databuild_core::symbols::Symbols;
+use databuild_core::text::and_more_aside;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -47,7 +48,7 @@ impl Used {
             Some((first, found.len() - 1))
         };
         let name = |(first, more): (&InputUsed, usize)| {
-            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            let more = and_more_aside(more);
             match first.kind.as_deref() {
                 Some("discovered") => {
                     format!("input {}{more}, found by its run,", first.partition)

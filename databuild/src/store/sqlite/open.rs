@@ -14,6 +14,7 @@ use super::schema::{APPLICATION_ID, FORMAT, LOG, PROJECTED_TABLES, PROJECTIONS, 
 use super::sums::BEGIN_CHAIN;
 use crate::os::sync;
 use databuild_core::ids::Seq;
+use percent_encoding::{percent_encode, AsciiSet, NON_ALPHANUMERIC};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -234,19 +235,12 @@ pub(super) fn open_read_only(path: &Path, immutable: bool) -> rusqlite::Result<C
     Connection::open_with_flags(uri(path, if immutable { "immutable=1" } else { "mode=ro" }), flags)
 }
 
+/// Characters that cannot stand in the path of a URI as they are.
+const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+
 /// A path as SQLite takes it together with parameters.
 pub(super) fn uri(path: &Path, parameters: &str) -> String {
-    let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            uri.push_str(&format!("%{byte:02x}"));
-        }
-    }
-    uri.push('?');
-    uri.push_str(parameters);
-    uri
+    format!("file:{}?{parameters}", percent_encode(path.as_os_str().as_bytes(), IN_URI))
 }
 
 /// A process that was killed may have left commits that did not wait for the disk. Whoever opens the log tells of them.

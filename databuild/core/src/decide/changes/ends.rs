@@ -9,6 +9,7 @@ use crate::graph::{Extents, Input, JobIx};
 use crate::ids::{RunId, WantId};
 use crate::partition_set::PartitionSet;
 use crate::state::{Phase, Run, State, Want};
+use crate::text::first_of;
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -144,9 +145,5 @@ pub(crate) fn want_over(out: &mut Out, want: &Want, outcome: WantOutcome) {
 /// A few of many references.
 pub(crate) fn some(texts: &[String]) -> String {
     const FIRST: usize = 3;
-    let first = texts.iter().take(FIRST).map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
-    match texts.len().saturating_sub(FIRST) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+    first_of(texts.iter().map(|text| format!("`{text}`")), FIRST)
 }
