@@ -6,11 +6,13 @@ use super::history;
 use crate::api::{Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
 use crate::store::{Reader, StoreError};
+use databuild_core::amounts::{are, clock, count};
 use databuild_core::decide::blocker::{of_run, of_want};
 use databuild_core::decide::Blocker as Found;
 use databuild_core::graph::Resource;
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Phase;
+use databuild_core::text::{and_more, first_of};
 use databuild_core::word::Word as _;
 use jiff::Timestamp;
 
@@ -82,123 +84,91 @@ fn over(state: &str, at: Option<Timestamp>, cause: Option<&String>) -> Blocker {
 }
 
 fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> Result<Blocker, StoreError> {
-    let state = &snapshot.state;
-    let partition = |id: &RunId| state.runs.get(id).map(|run| run.partition.clone()).unwrap_or_default();
     Ok(match found {
-        Found::Ready if snapshot.held => Blocker {
-            kind: "no_runner".to_owned(),
-            message: "the runner cannot be started; retrying every 10 s (see .databuild/server.log)"
-                .to_owned(),
-            ..Blocker::default()
-        },
+        Found::Ready if snapshot.held => blocker(
+            "no_runner",
+            "the runner cannot be started; retrying every 10 s (see .databuild/server.log)".to_owned(),
+        ),
         Found::UnderWay { run: id, more } => under_way(snapshot, reader, now, *id, *more)?,
-        Found::Ready => {
-            Blocker { kind: "ready".to_owned(), message: "about to start".to_owned(), ..Blocker::default() }
-        }
-        Found::Slots { slots, ready, holders } => {
-            let named: Vec<Holder> =
-                holders.iter().take(MOST_HOLDERS).map(|id| holder(snapshot, *id)).collect();
-            let who = named.iter().take(MOST_PLACED).map(|holder| {
-                let wants = match holder.wants.as_slice() {
-                    [] => String::new(),
-                    wants => format!(", for {}", wants.join(" and ")),
-                };
-                format!("{} ({}{wants})", holder.run, holder.partition)
-            });
-            let who = who.collect::<Vec<_>>().join(", ");
-            let more = match holders.len().saturating_sub(MOST_PLACED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            let by = if who.is_empty() { String::new() } else { format!(" by {who}{more}") };
-            let places =
-                if *slots == 1 { "the only place is".to_owned() } else { format!("all {slots} places are") };
-            Blocker {
-                kind: "slots".to_owned(),
-                message: format!("{places} taken{by}; {}", ready_text(*ready)),
-                holders: named,
-                ..Blocker::default()
-            }
-        }
+        Found::Ready => blocker("ready", "about to start".to_owned()),
+        Found::Slots { slots, ready, holders } => no_place(snapshot, *slots, *ready, holders),
         Found::Limit { resource, size, needs, ready, holders, set_aside } => {
             limit(snapshot, resource, (*size, *needs), *ready, holders, *set_aside)
         }
         Found::Rate { job, until, ready } => {
-            let left = u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0);
-            Blocker {
-                kind: "rate".to_owned(),
-                message: format!(
-                    "{job} has started as often as its rate allows; its next start is in {}; {}",
-                    span(left),
-                    ready_text(*ready)
-                ),
-                until: Some(until.to_string()),
-                ..Blocker::default()
-            }
+            let message = format!(
+                "{job} has started as often as its rate allows; its next start is in {}; {}",
+                span_until(*until, now),
+                ready_text(*ready)
+            );
+            Blocker { until: Some(until.to_string()), ..blocker("rate", message) }
         }
         Found::Backoff { run, until } => {
             let made = reader.run(*run)?.value;
             let message = made.map(|found| found.run.message).filter(|message| !message.is_empty());
             let failed = message.map(|message| format!(": {message}")).unwrap_or_default();
-            let left = until.duration_since(now).as_millis();
-            let left = span(u64::try_from(left).unwrap_or(0));
-            Blocker {
-                kind: "backoff".to_owned(),
-                message: format!("{run} ({}) failed{failed}; its next attempt is in {left}", partition(run)),
-                partition: Some(partition(run)),
-                run: Some(run.to_string()),
-                until: Some(until.to_string()),
-                ..Blocker::default()
-            }
+            let message = |of: &str| {
+                format!("{run} ({of}) failed{failed}; its next attempt is in {}", span_until(*until, now))
+            };
+            Blocker { until: Some(until.to_string()), ..by_run(snapshot, "backoff", *run, message) }
         }
-        Found::Paused { want } => Blocker {
-            kind: "paused".to_owned(),
-            message: format!("{want} is paused; to go on: databuild want resume {want}"),
-            ..Blocker::default()
-        },
-        Found::Suspended { run, want } => {
+        Found::Paused { want } => {
+            blocker("paused", format!("{want} is paused; to go on: databuild want resume {want}"))
+        }
+        Found::Suspended { run, want } => by_run(snapshot, "suspended", *run, |of| {
             let targets = snapshot.state.wants.get(want).map(|want| want.targets.join(", "));
-            Blocker {
-                kind: "suspended".to_owned(),
-                message: format!(
-                    "{run} ({}) found that it needs {}, which {want} builds",
-                    partition(run),
-                    targets.unwrap_or_default()
-                ),
-                partition: Some(partition(run)),
-                run: Some(run.to_string()),
-                ..Blocker::default()
-            }
-        }
-        Found::Canceling { run } => Blocker {
-            kind: "canceling".to_owned(),
-            message: format!("{run} ({}) was told to stop and is still running", partition(run)),
-            partition: Some(partition(run)),
-            run: Some(run.to_string()),
-            ..Blocker::default()
-        },
-        Found::Behind { run } => Blocker {
-            kind: "behind".to_owned(),
-            message: format!(
-                "{run} makes {} from older code or inputs; when it has ended, a new run follows",
-                partition(run)
-            ),
-            partition: Some(partition(run)),
-            run: Some(run.to_string()),
-            ..Blocker::default()
-        },
+            let targets = targets.unwrap_or_default();
+            format!("{run} ({of}) found that it needs {targets}, which {want} builds")
+        }),
+        Found::Canceling { run } => by_run(snapshot, "canceling", *run, |of| {
+            format!("{run} ({of}) was told to stop and is still running")
+        }),
+        Found::Behind { run } => by_run(snapshot, "behind", *run, |of| {
+            format!("{run} makes {of} from older code or inputs; when it has ended, a new run follows")
+        }),
         Found::Upstream { waiting, partition, because } => {
             let because = told(snapshot, reader, now, because)?;
+            let message = format!("{waiting} needs {partition}: {}", because.message);
             Blocker {
-                kind: "upstream".to_owned(),
-                message: format!("{waiting} needs {partition}: {}", because.message),
                 partition: Some(partition.clone()),
                 run: because.run.clone(),
                 because: Some(Box::new(because)),
-                ..Blocker::default()
+                ..blocker("upstream", message)
             }
         }
     })
+}
+
+fn blocker(kind: &str, message: String) -> Blocker {
+    Blocker { kind: kind.to_owned(), message, ..Blocker::default() }
+}
+
+/// Of a run that is alive; `message` is given its partition.
+fn by_run(snapshot: &Snapshot, kind: &str, run: RunId, message: impl Fn(&str) -> String) -> Blocker {
+    let of = snapshot.state.runs.get(&run).map(|run| run.partition.clone()).unwrap_or_default();
+    let message = message(&of);
+    Blocker { partition: Some(of), run: Some(run.to_string()), ..blocker(kind, message) }
+}
+
+fn span_until(until: Timestamp, now: Timestamp) -> String {
+    span(u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0))
+}
+
+/// Of places to run, none is free.
+fn no_place(snapshot: &Snapshot, slots: usize, ready: u64, holders: &[RunId]) -> Blocker {
+    let named: Vec<Holder> = holders.iter().take(MOST_HOLDERS).map(|id| holder(snapshot, *id)).collect();
+    let who = named.iter().take(MOST_PLACED).map(|holder| {
+        let wants = match holder.wants.as_slice() {
+            [] => String::new(),
+            wants => format!(", for {}", wants.join(" and ")),
+        };
+        format!("{} ({}{wants})", holder.run, holder.partition)
+    });
+    let who = who.collect::<Vec<_>>().join(", ");
+    let more = and_more(holders.len().saturating_sub(MOST_PLACED));
+    let by = if who.is_empty() { String::new() } else { format!(" by {who}{more}") };
+    let places = if slots == 1 { "the only place is".to_owned() } else { format!("all {slots} places are") };
+    Blocker { holders: named, ..blocker("slots", format!("{places} taken{by}; {}", ready_text(ready))) }
 }
 
 /// Of something that runs share, too little is free.
@@ -230,12 +200,7 @@ fn limit(
         Resource::Memory => format!("{} MiB", amount.div_ceil(1 << 20)),
         _ => amount.to_string(),
     };
-    let mut who: Vec<String> =
-        holders.iter().take(MOST_NAMED).map(|(run, has)| format!("{run} ({})", amount(*has))).collect();
-    if holders.len() > MOST_NAMED {
-        who.push(format!("and {} more", holders.len() - MOST_NAMED));
-    }
-    let who = who.join(", ");
+    let who = first_of(holders.iter().map(|(run, has)| format!("{run} ({})", amount(*has))), MOST_NAMED);
     let used: u64 = holders.iter().map(|(_, has)| has).sum();
     let state = match (used, set_aside) {
         _ if needs > size => "is too small; to make it larger: databuild pools set".to_owned(),
@@ -308,10 +273,7 @@ fn holder(snapshot: &Snapshot, id: RunId) -> Holder {
 
 /// `2 partitions are ready`.
 fn ready_text(ready: u64) -> String {
-    match ready {
-        1 => "1 partition is ready".to_owned(),
-        ready => format!("{ready} partitions are ready"),
-    }
+    format!("{} {} ready", count(ready, "partition"), are(ready))
 }
 
 /// A length of time for people, to the second.
@@ -319,8 +281,7 @@ fn span(ms: u64) -> String {
     match ms / 1000 {
         0 => "<1 s".to_owned(),
         seconds @ 1..=59 => format!("{seconds} s"),
-        seconds @ 60..=3599 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        seconds => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        seconds => clock(seconds),
     }
 }
 

@@ -7,7 +7,7 @@ mod needs;
 
 use super::lineage::files_changed_since;
 use super::views;
-use crate::api::{AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
+use crate::api::{AcceptedSaid, AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
 use crate::store::{MaterializationRow, Reader, RunRow, StoreError, TaintRow};
 use acceptance::acceptances;
 use databuild_core::decide::Sightings;
@@ -17,6 +17,7 @@ use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
+use databuild_core::text::and_more;
 use failure::last_failure;
 use inputs::{inputs_used, Used};
 use jiff::Timestamp;
@@ -101,12 +102,7 @@ pub(super) fn why(
         inputs_total = used.inputs.len() as u64;
         used.inputs.truncate(MOST_INPUTS);
     } else if verdict != Verdict::Current {
-        let mut cause = match verdict {
-            Verdict::Tainted => plain(verdict.code(), verdict.phrase()),
-            _ => absence(),
-        };
-        blame_taint(state, reader, ix, key, verdict, &mut cause)?;
-        causes.push(cause);
+        causes.push(cause_outside(state, reader, ix, key, verdict)?);
     }
     let unseen = unseen(plan, ix, &PartitionSet::single(shape, key));
     if let Some((_, message)) = &unseen {
@@ -123,22 +119,7 @@ pub(super) fn why(
             summary(&partition, standing, origin, &causes, &upstream)
         }
     };
-    if let Some(cause) = blocked.filter(|_| standing != PartitionState::Missing) {
-        summary.push_str(&format!("; {}", cause.message));
-    }
-    if let Some(said) = accepted.last() {
-        summary.push_str(&format!(
-            "; {} accepted that an older version of its job made it: {}",
-            said.by, said.reason
-        ));
-    }
-    if let Some(RunRow { id, message, .. }) = &failed_since {
-        let how = match standing {
-            PartitionState::Current | PartitionState::Empty => "failed and changed nothing",
-            _ => "failed with another version of the job",
-        };
-        summary.push_str(&format!("; a later run, {id}, {how}: {message}"));
-    }
+    summary.push_str(&asides(standing, blocked.as_ref(), accepted.last(), failed_since.as_ref()));
     // The job may have had another label then, or it was another job.
     let run_job = match made.as_ref().and_then(|made| made.run) {
         Some(run) => reader.run(run)?.value.map(|found| found.run.job),
@@ -167,6 +148,49 @@ pub(super) fn why(
         path: dataset.partition_path(key, &state.symbols),
         seq: state.seq.0,
     })
+}
+
+/// What else is worth knowing of a partition, as the end of its summary.
+fn asides(
+    standing: PartitionState,
+    blocked: Option<&WhyCause>,
+    accepted: Option<&AcceptedSaid>,
+    failed_since: Option<&RunRow>,
+) -> String {
+    let mut text = String::new();
+    if let Some(cause) = blocked.filter(|_| standing != PartitionState::Missing) {
+        text.push_str(&format!("; {}", cause.message));
+    }
+    if let Some(said) = accepted {
+        text.push_str(&format!(
+            "; {} accepted that an older version of its job made it: {}",
+            said.by, said.reason
+        ));
+    }
+    if let Some(RunRow { id, message, .. }) = failed_since {
+        let how = match standing {
+            PartitionState::Current | PartitionState::Empty => "failed and changed nothing",
+            _ => "failed with another version of the job",
+        };
+        text.push_str(&format!("; a later run, {id}, {how}: {message}"));
+    }
+    text
+}
+
+/// What is the matter with external data.
+fn cause_outside(
+    state: &State,
+    reader: &Reader,
+    ix: DatasetIx,
+    key: &PartitionKey,
+    verdict: Verdict,
+) -> Result<WhyCause, StoreError> {
+    let mut cause = match verdict {
+        Verdict::Tainted => plain(verdict.code(), verdict.phrase()),
+        _ => absence(),
+    };
+    blame_taint(state, reader, ix, key, verdict, &mut cause)?;
+    Ok(cause)
 }
 
 /// Where the data of a partition comes from.
@@ -421,7 +445,7 @@ fn cause(
                     state.graph().job(job).label
                 ),
                 [first, rest @ ..] => {
-                    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                    let more = and_more(rest.len());
                     let via = if first.via.len() > 1 { format!(", via {}", first.via.join(" -> ")) } else { String::new() };
                     format!("{} {}{more}{via}", first.path, first.change)
                 }
@@ -533,7 +557,7 @@ fn blame_taint(
     let what = match (verdict, taint.partitions.as_slice()) {
         (Verdict::Tainted, _) | (_, []) => cause.message.clone(),
         (_, [first, rest @ ..]) => {
-            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let more = and_more(rest.len());
             format!("it was made from {first}{more}, which was tainted")
         }
     };

@@ -74,17 +74,6 @@ impl Store {
         write_atomically(&WorkDir::new(self.root())?, &path, &bytes)
     }
 
-    /// Forgets a workspace's roots, if it has any.
-    pub fn remove_roots(&self, workspace: &Path) -> Result<(), SnapshotError> {
-        let path = self.roots_path(&WorkspaceId::of(workspace));
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(SnapshotError::io("remove", &path, error))
-            }
-            _ => Ok(()),
-        }
-    }
-
     pub(super) fn roots_path(&self, id: &WorkspaceId) -> PathBuf {
         self.root().join("roots").join(format!("{id}.json"))
     }

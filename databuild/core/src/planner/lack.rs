@@ -1,12 +1,70 @@
 //! Says for people what keeps a partition from being made.
 
-use crate::graph::{JobIx, Lack, Lacking};
+use super::closure::{FoundInput, Unreadable};
+use super::unseen::Unseen;
+use crate::graph::{DatasetIx, JobIx, Lack, Lacking, TooManyInputs};
 use crate::mapping::HoleSide;
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::State;
 
+/// Why nobody can tell what partitions read.
+pub(super) fn unreadable_reason(state: &State, job: JobIx, set: &PartitionSet, why: Unreadable) -> String {
+    let graph = state.graph();
+    let entry = graph.job(job);
+    let first = set.first().map(|key| state.partition_text(entry.outputs[0], &key)).unwrap_or_default();
+    let rest = set.len().saturating_sub(1);
+    if let Unreadable::TooMany(TooManyInputs { dataset }) = why {
+        let what = if rest == 0 { first + " reads" } else { format!("{first} and {rest} more read") };
+        let name = &graph.dataset(dataset).name;
+        return format!(
+            "{what} more partitions of `{name}` than DataBuild can plan at once; build fewer partitions at once, or let {} read less of `{name}`",
+            entry.label
+        );
+    }
+    failing_reason(state, job, set)
+}
+
+/// Says what was not seen, and why.
+pub(super) fn unseen_reason(state: &State, look: &Unseen) -> String {
+    let partitions = state.set_text(look.dataset, &look.set).join(", ");
+    format!("`{partitions}` could not be observed: {}", look.message)
+}
+
+/// Says why an input that a run found is not known.
+pub(super) fn found_reason(state: &State, unseen: &[Unseen], found: &FoundInput) -> String {
+    let input = state.partition_text(found.dataset, &found.input);
+    let look = unseen.iter().find(|look| look.dataset == found.dataset && look.set.contains(&found.input));
+    match look {
+        Some(look) => format!("input {}, which its run found that it needs", unseen_reason(state, look)),
+        None => format!(
+            "input `{input}`, which its run found that it needs, rests on external data that could not be observed"
+        ),
+    }
+}
+
+/// Why `set` of an input cannot be read.
+pub(super) fn lost_reason(state: &State, ix: DatasetIx, set: &PartitionSet) -> String {
+    let facts = state.dataset(ix);
+    let text = |set: &PartitionSet| state.set_text(ix, set).join(", ");
+    if !state.graph().dataset(ix).external {
+        return format!("input `{}` cannot be built", text(set));
+    }
+    let gone = set.subtract(&facts.present);
+    if gone.is_empty() {
+        return format!("input `{}` is tainted; untaint it or bring other data", text(set));
+    }
+    format!("input `{}` is not there{}", text(&gone), path_hint(state, ix, &gone))
+}
+
+fn path_hint(state: &State, ix: DatasetIx, set: &PartitionSet) -> String {
+    set.first()
+        .and_then(|key| state.graph().dataset(ix).partition_path(&key, &state.symbols))
+        .map(|path| format!(" (no file `{path}`)"))
+        .unwrap_or_default()
+}
+
 /// Why `job` fails to make `set`, by its first partition, and what to do.
-pub(super) fn failing_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
+fn failing_reason(state: &State, job: JobIx, set: &PartitionSet) -> String {
     let Some((key, lack)) = first(state, job, set) else { return String::new() };
     let entry = state.graph().job(job);
     let rule = lack.side.rule_name();

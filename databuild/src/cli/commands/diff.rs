@@ -146,7 +146,7 @@ fn base(global: &GlobalArgs, text: Option<&str>) -> Result<Base, CliError> {
         }
     };
     let client = connect::attach(global)?;
-    let content = String::from_utf8(client.bytes(&path)?.to_vec())
+    let content = String::from_utf8(client.bytes(&path)?)
         .map_err(|error| CliError::new("bad_answer", error.to_string()))?;
     Ok(Base::Server(client, content))
 }
@@ -218,44 +218,26 @@ fn moved(MovedDifference { entry, change }: &MovedDifference) -> MovedDiff {
 }
 
 fn print(view: &DiffView, same: bool) {
-    let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
-    let from = |from: &Option<String>| from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
     if same {
+        let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
         output::line(&format!(
             "{} and {} have the same jobs, datasets, checks and pools",
             short(&view.base),
             short(&view.head)
         ));
     }
-    for job in &view.jobs {
-        let what = if job.what.is_empty() { String::new() } else { format!("  {}", job.what.join(", ")) };
-        output::line(&format!("{:<8} {}{}{what}", job.change, job.job, from(&job.from)));
-        let Some(files) = &job.files else { continue };
-        if files.is_empty() {
-            output::line("           no source file explains it: a tool, a toolchain or a generated file");
-        }
-        for file in files.iter().take(MOST_FILES) {
-            let via =
-                if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
-            output::line(&format!("           {} {}{via}", file.change, file.path));
-        }
-        if files.len() > MOST_FILES {
-            output::line(&format!("           and {} more files", files.len() - MOST_FILES));
-        }
-    }
+    view.jobs.iter().for_each(print_job);
+    let what = |what: &[String]| match what {
+        [] => String::new(),
+        what => format!("  {}", what.join(", ")),
+    };
     for dataset in &view.datasets {
-        let what =
-            if dataset.what.is_empty() { String::new() } else { format!("  {}", dataset.what.join(", ")) };
-        output::line(&format!(
-            "{:<8} dataset {}{}{what}",
-            dataset.change,
-            dataset.dataset,
-            from(&dataset.from)
-        ));
+        let from = from(dataset.from.as_deref());
+        let what = what(&dataset.what);
+        output::line(&format!("{:<8} dataset {}{from}{what}", dataset.change, dataset.dataset));
     }
     for check in &view.checks {
-        let what = if check.what.is_empty() { String::new() } else { format!("  {}", check.what.join(", ")) };
-        output::line(&format!("{:<8} check {}{what}", check.change, check.check));
+        output::line(&format!("{:<8} check {}{}", check.change, check.check, what(&check.what)));
     }
     for pool in &view.pools {
         let slots = match (pool.before, pool.now) {
@@ -271,32 +253,57 @@ fn print(view: &DiffView, same: bool) {
             moved.change, moved.kind, moved.from, moved.to
         ));
     }
-    if let Some(stale) = &view.stale {
-        let downstream: u64 = stale.datasets.iter().map(|dataset| dataset.downstream).sum();
-        let more = match downstream {
+    view.stale.iter().for_each(print_stale);
+}
+
+/// What something was called.
+fn from(name: Option<&str>) -> String {
+    name.map(|name| format!(" from {name}")).unwrap_or_default()
+}
+
+/// Prints how a job differs, and the files that explain it.
+fn print_job(job: &JobDiff) {
+    let what = if job.what.is_empty() { String::new() } else { format!("  {}", job.what.join(", ")) };
+    output::line(&format!("{:<8} {}{}{what}", job.change, job.job, from(job.from.as_deref())));
+    let Some(files) = &job.files else { return };
+    if files.is_empty() {
+        output::line("           no source file explains it: a tool, a toolchain or a generated file");
+    }
+    for file in files.iter().take(MOST_FILES) {
+        let via = if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
+        output::line(&format!("           {} {}{via}", file.change, file.path));
+    }
+    if files.len() > MOST_FILES {
+        output::line(&format!("           and {} more files", files.len() - MOST_FILES));
+    }
+}
+
+/// Prints what would be stale.
+fn print_stale(stale: &StaleView) {
+    let downstream: u64 = stale.datasets.iter().map(|dataset| dataset.downstream).sum();
+    let more = match downstream {
+        0 => String::new(),
+        more => format!(", {more} more if upstream changes"),
+    };
+    let certain = output::count(stale.partitions - downstream, "partition");
+    output::line(&format!(
+        "{certain} that {} current would be stale{more}",
+        output::are(stale.partitions - downstream)
+    ));
+    for dataset in stale.datasets.iter().filter(|dataset| dataset.stale + dataset.downstream > 0) {
+        let downstream = match dataset.downstream {
             0 => String::new(),
-            more => format!(", {more} more if upstream changes"),
+            count => format!(", {count} more if upstream changes"),
         };
-        let certain = output::count(stale.partitions - downstream, "partition");
+        output::line(&format!("  {}: {}{downstream}", dataset.dataset, dataset.stale));
+    }
+    if stale.lost > 0 {
         output::line(&format!(
-            "{certain} that {} current would be stale{more}",
-            output::are(stale.partitions - downstream)
+            "{} would lose their history; declare `moved` for what was renamed",
+            output::count(stale.lost, "built partition")
         ));
-        for dataset in stale.datasets.iter().filter(|dataset| dataset.stale + dataset.downstream > 0) {
-            let downstream = match dataset.downstream {
-                0 => String::new(),
-                count => format!(", {count} more if upstream changes"),
-            };
-            output::line(&format!("  {}: {}{downstream}", dataset.dataset, dataset.stale));
-        }
-        if stale.lost > 0 {
-            output::line(&format!(
-                "{} would lose their history; declare `moved` for what was renamed",
-                output::count(stale.lost, "built partition")
-            ));
-            for dataset in stale.datasets.iter().filter(|dataset| dataset.lost > 0) {
-                output::line(&format!("  {}: {}", dataset.dataset, dataset.lost));
-            }
+        for dataset in stale.datasets.iter().filter(|dataset| dataset.lost > 0) {
+            output::line(&format!("  {}: {}", dataset.dataset, dataset.lost));
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::engine::attempt::request::{InputFile, OutputFile, Request, FORMAT};
 use crate::engine::attempt::staging::{self, Staging};
 use crate::engine::history::History;
-use crate::publish::{self, PublishError, StatMark};
+use crate::publish::{self, Imprint, PublishError, StatMark};
 use databuild_core::decide::AttemptSpec;
 use databuild_core::digest::hash64;
 use databuild_core::graph::{Dataset, DatasetIx};
@@ -11,7 +11,6 @@ use databuild_core::observation::Blind;
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
 use databuild_core::symbols::Symbols;
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -47,64 +46,112 @@ pub(in crate::engine) fn build(
     marks: &Marks,
 ) -> Result<Request, BuildError> {
     let (graph, symbols) = (&spec.graph.graph, &state.symbols);
-    let attempt = spec.attempt.to_string();
     let job = graph.job(spec.job);
-    let output = |index: usize, ix: DatasetIx, key: &PartitionKey| {
+    let keys = graph.home(spec.job).in_order(&spec.set, symbols);
+    let outputs_of = |key: &PartitionKey| -> Vec<OutputFile> {
+        let outputs = job.outputs.iter().enumerate();
+        outputs.map(|(index, ix)| output(spec, symbols, workspace, staging, index, *ix, key)).collect()
+    };
+    let outputs = keys.iter().flat_map(outputs_of).collect();
+    let mut read = Inputs { spec, state, workspace, history, marks, changed_at: None };
+    let mut inputs = BTreeMap::new();
+    for (name, ix, set) in &spec.inputs {
+        let set = graph.dataset(*ix).in_order(set, symbols);
+        let files = set.iter().map(|key| read.input(*ix, key)).collect::<Result<_, _>>()?;
+        inputs.insert(name.clone(), files);
+    }
+    let discovered =
+        spec.discovered.iter().map(|(ix, key)| read.input(*ix, key)).collect::<Result<_, _>>()?;
+    Ok(Request {
+        format: FORMAT,
+        run: spec.attempt.run.to_string(),
+        attempt: spec.attempt.number,
+        job: job.label.clone(),
+        as_of: spec.as_of.to_string(),
+        params: spec.params.clone(),
+        batch: job.batch.is_some(),
+        outputs,
+        inputs,
+        discovered,
+        wants: spec.wants.iter().map(ToString::to_string).collect(),
+        adds_keys: job.adds_keys.clone(),
+        changed_at: read.changed_at,
+    })
+}
+
+/// Where the job is to put one partition of its output at `index`.
+fn output(
+    spec: &AttemptSpec,
+    symbols: &Symbols,
+    workspace: &Path,
+    staging: &Staging,
+    index: usize,
+    ix: DatasetIx,
+    key: &PartitionKey,
+) -> OutputFile {
+    let graph = &spec.graph.graph;
+    let dataset = graph.dataset(ix);
+    let partition = dataset.partition_text(key, symbols);
+    let final_path = dataset.partition_path(key, symbols).map(|path| workspace.join(path));
+    let slot = staging::slot(graph.job(spec.job), index, &partition);
+    let attempt = spec.attempt.to_string();
+    OutputFile {
+        dataset: dataset.name.clone(),
+        keys: keys(dataset, key, symbols),
+        path: final_path.as_ref().map(|path| staging.path(&attempt, &slot, path)),
+        final_path,
+        partition,
+    }
+}
+
+/// Looks at what an attempt is about to read.
+struct Inputs<'a> {
+    spec: &'a AttemptSpec,
+    state: &'a State,
+    workspace: &'a Path,
+    history: History<'a>,
+    marks: &'a Marks,
+    /// When the file of an input was changed last.
+    changed_at: Option<i64>,
+}
+
+/// The files of an input as they are now.
+struct InputNow {
+    imprint: Imprint,
+    /// By which it was known before.
+    mark: StatMark,
+    /// Of a pattern: the folder of all that match, and they.
+    matching: Option<(PathBuf, Vec<PathBuf>)>,
+}
+
+impl Inputs<'_> {
+    /// One partition, which must be what the state says.
+    fn input(&mut self, ix: DatasetIx, key: &PartitionKey) -> Result<InputFile, BuildError> {
+        let (graph, symbols) = (&self.spec.graph.graph, &self.state.symbols);
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
-        let final_path = dataset.partition_path(key, symbols).map(|path| workspace.join(path));
-        let slot = staging::slot(job, index, &partition);
-        OutputFile {
-            dataset: dataset.name.clone(),
-            keys: keys(dataset, key, symbols),
-            path: final_path.as_ref().map(|path| staging.path(&attempt, &slot, path)),
-            final_path,
-            partition,
-        }
-    };
-    let outputs_of = |key: PartitionKey| -> Vec<OutputFile> {
-        job.outputs.iter().enumerate().map(|(index, ix)| output(index, *ix, &key)).collect()
-    };
-    let outputs =
-        graph.home(spec.job).in_order(&spec.set, symbols).into_iter().flat_map(outputs_of).collect();
-    let changed_at = Cell::new(None);
-    let input = |ix: DatasetIx, key: &PartitionKey| -> Result<InputFile, BuildError> {
-        let dataset = graph.dataset(ix);
-        let partition = dataset.partition_text(key, symbols);
-        let made = history.newest(&state.texts_in(graph, ix, key))?;
+        let made = self.history.newest(&self.state.texts_in(graph, ix, key))?;
         if let Some(made) = &made {
             // The history may know more by now than the state.
-            let now = state.same_place(&spec.graph, ix).map(|now| state.dataset(now));
+            let now = self.state.same_place(&self.spec.graph, ix).map(|now| self.state.dataset(now));
             let held = now.and_then(|facts| facts.entries.get(key));
             if held.is_some_and(|held| held.version != hash64(&made.version)) {
                 return Err(BuildError::Moved(partition));
             }
         }
-        let known = marks.get(&(ix, key.clone())).copied();
-        let path = dataset.partition_path(key, symbols).map(|path| workspace.join(path));
+        let path = dataset.partition_path(key, symbols).map(|path| self.workspace.join(path));
         let empty = made.as_ref().is_some_and(|made| made.empty);
-        let unknown = |error: PublishError| BuildError::Unknown {
-            partition: partition.clone(),
-            message: Blind::from(error).message,
-        };
         let found = match (&path, dataset.partition_pattern(key, symbols)) {
-            (Some(path), _) if !empty => {
-                let found = publish::imprint(path)
-                    .map_err(|error| unknown(PublishError::io("look at", path, error)))?;
-                let imprint = found.ok_or_else(|| BuildError::Moved(partition.clone()))?;
-                Some((imprint, imprint.mark, None))
-            }
-            (_, Some(pattern)) => {
-                let found = publish::matching(workspace, &pattern).map_err(unknown)?;
-                Some((found.imprint, found.mark, Some((found.base, found.paths))))
-            }
+            (Some(path), _) if !empty => Some(at_path(path, &partition)?),
+            (_, Some(pattern)) => Some(self.matching(&pattern, &partition)?),
             _ => None,
         };
-        let (base, paths) = found.as_ref().and_then(|(_, _, files)| files.clone()).unzip();
         // What the graph of today has elsewhere was not looked at.
-        let touched = found.as_ref().zip(known).is_some_and(|((_, mark, _), known)| *mark != known);
-        let imprint = found.map(|(imprint, ..)| imprint);
-        changed_at.set(changed_at.get().max(imprint.map(|imprint| imprint.changed_at)));
+        let known = self.marks.get(&(ix, key.clone())).copied();
+        let touched = found.as_ref().zip(known).is_some_and(|(found, known)| found.mark != known);
+        let imprint = found.as_ref().map(|found| found.imprint);
+        self.changed_at = self.changed_at.max(imprint.map(|imprint| imprint.changed_at));
+        let (base, paths) = found.and_then(|found| found.matching).unzip();
         let file = InputFile {
             dataset: dataset.name.clone(),
             keys: keys(dataset, key, symbols),
@@ -126,29 +173,23 @@ pub(in crate::engine) fn build(
             return Err(BuildError::Moved(file.partition));
         }
         Ok(file)
-    };
-    let mut inputs = BTreeMap::new();
-    for (name, ix, set) in &spec.inputs {
-        let set = graph.dataset(*ix).in_order(set, symbols);
-        let files = set.iter().map(|key| input(*ix, key)).collect::<Result<_, _>>()?;
-        inputs.insert(name.clone(), files);
     }
-    let discovered = spec.discovered.iter().map(|(ix, key)| input(*ix, key)).collect::<Result<_, _>>()?;
-    Ok(Request {
-        format: FORMAT,
-        run: spec.attempt.run.to_string(),
-        attempt: spec.attempt.number,
-        job: job.label.clone(),
-        as_of: spec.as_of.to_string(),
-        params: spec.params.clone(),
-        batch: job.batch.is_some(),
-        outputs,
-        inputs,
-        discovered,
-        wants: spec.wants.iter().map(ToString::to_string).collect(),
-        adds_keys: graph.job(spec.job).adds_keys.clone(),
-        changed_at: changed_at.get(),
-    })
+
+    fn matching(&self, pattern: &str, partition: &str) -> Result<InputNow, BuildError> {
+        let found = publish::matching(self.workspace, pattern).map_err(|error| unknown(partition, error))?;
+        Ok(InputNow { imprint: found.imprint, mark: found.mark, matching: Some((found.base, found.paths)) })
+    }
+}
+
+fn at_path(path: &Path, partition: &str) -> Result<InputNow, BuildError> {
+    let found = publish::imprint(path)
+        .map_err(|error| unknown(partition, PublishError::io("look at", path, error)))?;
+    let imprint = found.ok_or_else(|| BuildError::Moved(partition.to_owned()))?;
+    Ok(InputNow { imprint, mark: imprint.mark, matching: None })
+}
+
+fn unknown(partition: &str, error: PublishError) -> BuildError {
+    BuildError::Unknown { partition: partition.to_owned(), message: Blind::from(error).message }
 }
 
 fn keys(dataset: &Dataset, key: &PartitionKey, symbols: &Symbols) -> BTreeMap<String, String> {

@@ -1,6 +1,9 @@
 //! Taking a dump up again.
 
-use super::{DatasetDump, Misfit, RunDump, SetColumns, StateDump, TrialDump, WantDump, WorkDump};
+use super::{
+    DatasetDump, GraphDump, KeySpaceDump, Misfit, RunDump, SetColumns, StateDump, TrialDump, WantDump,
+    WorkDump,
+};
 use crate::graph::{Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
 use crate::partition_set::{Axis, PartitionKey, PartitionSet, Shape};
@@ -77,34 +80,8 @@ impl State {
             last_trial,
             trials,
         } = dump;
-        let mut symbols = Symbols::new();
-        for (number, text) in texts.iter().enumerate() {
-            if symbols.intern(text) as usize != number {
-                return Err(RestoreError::Index("a static key"));
-            }
-        }
-        for (name, order, retired) in &key_spaces {
-            let all = RangeSet::from_ranges(order.iter().copied());
-            if all.last().is_some_and(|last| last as usize >= symbols.len()) || !retired.is_subset(&all) {
-                return Err(RestoreError::Index("a dynamic key"));
-            }
-            symbols.add_keys(name, order.iter().flat_map(|(lo, hi)| *lo..=*hi));
-            symbols.retire_keys(name, retired);
-        }
-        let mut parsed: BTreeMap<GraphId, Graph> = BTreeMap::new();
-        let mut registered = Vec::with_capacity(graphs.len());
-        for dump in graphs {
-            let graph = match parsed.get(&dump.id) {
-                Some(graph) => graph.clone(),
-                None => {
-                    let graph = parse(&dump.id, &content, &mut symbols)?;
-                    parsed.insert(dump.id.clone(), graph.clone());
-                    graph
-                }
-            };
-            registered.push(Arc::new(Registered::new(dump.id, graph, dump.inherited)));
-        }
-
+        let mut symbols = key_texts(&texts, &key_spaces)?;
+        let registered = registered_graphs(graphs, content, &mut symbols)?;
         let reader = Reader { symbols: symbols.len(), provenances: provenances.len() };
         let mut retired_states = BTreeMap::new();
         for dump in retired {
@@ -154,29 +131,75 @@ impl State {
         state.work = reader.work(graph, &jobs, work)?;
         for dump in wants {
             let want = reader.want(graph, &jobs, dump)?;
-            if state.wants.insert(want.id, Arc::new(want)).is_some() {
-                return Err(RestoreError::Index("a want"));
-            }
+            put(&mut state.wants, want.id, want, "a want")?;
         }
         for dump in runs {
             let run = reader.run(&registered, dump)?;
-            if state.runs.insert(run.id, Arc::new(run)).is_some() {
-                return Err(RestoreError::Index("a run"));
-            }
+            put(&mut state.runs, run.id, run, "a run")?;
         }
         for dump in trials {
             let trial = trial(&registered, dump)?;
-            if state.trials.insert(trial.spec.trial, Arc::new(trial)).is_some() {
-                return Err(RestoreError::Index("a trial"));
-            }
+            put(&mut state.trials, trial.spec.trial, trial, "a trial")?;
         }
         for saved in plans {
-            if state.plans.insert(saved.plan.plan, Arc::new(saved)).is_some() {
-                return Err(RestoreError::Index("a plan"));
-            }
+            put(&mut state.plans, saved.plan.plan, saved, "a plan")?;
         }
         Ok(state)
     }
+}
+
+/// Adds what is there once.
+fn put<K: Ord, V>(
+    all: &mut BTreeMap<K, Arc<V>>,
+    key: K,
+    value: V,
+    what: &'static str,
+) -> Result<(), RestoreError> {
+    match all.insert(key, Arc::new(value)) {
+        None => Ok(()),
+        Some(_) => Err(RestoreError::Index(what)),
+    }
+}
+
+/// The table of key texts, with the dynamic keys.
+fn key_texts(texts: &[String], spaces: &[KeySpaceDump]) -> Result<Symbols, RestoreError> {
+    let mut symbols = Symbols::new();
+    for (number, text) in texts.iter().enumerate() {
+        if symbols.intern(text) as usize != number {
+            return Err(RestoreError::Index("a static key"));
+        }
+    }
+    for (name, order, retired) in spaces {
+        let all = RangeSet::from_ranges(order.iter().copied());
+        if all.last().is_some_and(|last| last as usize >= symbols.len()) || !retired.is_subset(&all) {
+            return Err(RestoreError::Index("a dynamic key"));
+        }
+        symbols.add_keys(name, order.iter().flat_map(|(lo, hi)| *lo..=*hi));
+        symbols.retire_keys(name, retired);
+    }
+    Ok(symbols)
+}
+
+/// The graphs that the state knows, today's first. Each file is parsed once.
+fn registered_graphs(
+    dumps: Vec<GraphDump>,
+    content: impl Fn(&GraphId) -> Option<Arc<str>>,
+    symbols: &mut Symbols,
+) -> Result<Vec<Arc<Registered>>, RestoreError> {
+    let mut parsed: BTreeMap<GraphId, Graph> = BTreeMap::new();
+    let mut registered = Vec::with_capacity(dumps.len());
+    for dump in dumps {
+        let graph = match parsed.get(&dump.id) {
+            Some(graph) => graph.clone(),
+            None => {
+                let graph = parse(&dump.id, &content, symbols)?;
+                parsed.insert(dump.id.clone(), graph.clone());
+                graph
+            }
+        };
+        registered.push(Arc::new(Registered::new(dump.id, graph, dump.inherited)));
+    }
+    Ok(registered)
 }
 
 fn parse(
