@@ -3,12 +3,11 @@
 load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildDatasetInfo")
 load(":attributes.bzl", "fail_with", "split_attributes", "unfilled_problems")
 load(":duration.bzl", "duration_or_problem")
+load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":paths.bzl", "display_label", "runfiles_path")
 load(":program.bzl", "hidden_env_problems", "program_code", "program_environment")
 load(":sources.bzl", "sources_aspect")
 load(":transitions.bzl", "fixed_transition")
-
-_EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 def _check_impl(ctx):
     label = display_label(ctx.label)
@@ -24,7 +23,7 @@ def _check_impl(ctx):
     grace = duration_or_problem("grace", ctx.attr.grace, problems)
     fail_with(label, problems)
 
-    graphtool = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool
+    graphtool = ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool
     manifest, code = program_code(ctx, graphtool, binary)
     env, env_inherit = program_environment(ctx, binary)
     return [
@@ -75,7 +74,7 @@ _databuild_check = rule(
         "time_limit": attr.string(),
     },
     provides = [DatabuildCheckInfo],
-    toolchains = [_EXEC_TOOLCHAIN],
+    toolchains = [EXEC_TOOLCHAIN],
 )
 
 def databuild_check(

@@ -2,14 +2,13 @@
 
 load("//rules:providers.bzl", "DatabuildDatasetInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
+load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":key_spaces.bzl", "is_key_space")
 load(":limits.bzl", "limit_or_zero")
 load(":observe.bzl", "is_observation")
 load(":paths.bzl", "dataset_name", "display_label", "runfiles_path")
 load(":program.bzl", "program_code", "program_environment")
 load(":transitions.bzl", "fixed_transition")
-
-_EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 # Names of dimensions are keyword arguments of `dep` and holes in arguments of jobs, where these mean something else or
 # cannot be written.
@@ -67,7 +66,7 @@ def _observer(ctx, observe):
     # A label with a Starlark transition comes as a list.
     binary = ctx.attr.probe[0]
     executable = binary[DefaultInfo].files_to_run.executable
-    manifest, code = program_code(ctx, ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool, binary)
+    manifest, code = program_code(ctx, ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool, binary)
     env, env_inherit = program_environment(ctx, binary)
     entry = observe | {
         "env": env,
@@ -141,7 +140,7 @@ _databuild_dataset = rule(
         "problems": attr.string_list(doc = "What the macro found wrong."),
     },
     provides = [DatabuildDatasetInfo],
-    toolchains = [_EXEC_TOOLCHAIN],
+    toolchains = [EXEC_TOOLCHAIN],
 )
 
 def databuild_dataset(name, dims = {}, path = None, external = False, observe = None, max_running = None, **kwargs):

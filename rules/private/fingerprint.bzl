@@ -7,6 +7,9 @@ that an edit in the main repository does not read thousands of external files ag
 
 load(":paths.bzl", "MAIN_REPO", "runfiles_path")
 
+# Whose tool the actions run: Bazel has to be told, so that it can choose where each action runs.
+EXEC_TOOLCHAIN = Label("//rules:exec_toolchain_type")
+
 def _is_external(file):
     return file.short_path.startswith("../")
 
@@ -90,6 +93,7 @@ def _part(ctx, graphtool, part, executable, runfiles):
         execution_requirements = {"no-sandbox": "1"},
         mnemonic = "DatabuildFingerprint",
         progress_message = "Fingerprinting %{label} (" + part + ")",
+        toolchain = EXEC_TOOLCHAIN,
     )
     return out
 
@@ -119,5 +123,6 @@ def code_manifest(ctx, graphtool, executable, runfiles):
         outputs = [out],
         mnemonic = "DatabuildFingerprintMerge",
         progress_message = "Fingerprinting %{label}",
+        toolchain = EXEC_TOOLCHAIN,
     )
     return out

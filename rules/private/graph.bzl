@@ -3,13 +3,12 @@
 load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildGraphInfo", "DatabuildJobInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":duration.bzl", "parse_duration")
-load(":fingerprint.bzl", "tool_params")
+load(":fingerprint.bzl", "EXEC_TOOLCHAIN", "tool_params")
 load(":moved.bzl", "moved_entries")
 load(":paths.bzl", "display_label")
 
 _FORMAT = 1
 _TOOLCHAIN = "//rules:toolchain_type"
-_EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 # As in the core's check.
 _SHORTEST_KEPT = 3600000
@@ -64,12 +63,13 @@ def _graph_impl(ctx):
     for kind, name, info in programs:
         args.add(info.code_manifest, format = "%s\t%s\t%%s" % (kind, name.replace("%", "%%")))
     ctx.actions.run(
-        executable = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool,
+        executable = ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool,
         arguments = [args],
         inputs = [spec] + [info.code_manifest for _, _, info in programs],
         outputs = [graph],
         mnemonic = "DatabuildGraph",
         progress_message = "Checking job graph %{label}",
+        toolchain = EXEC_TOOLCHAIN,
     )
 
     # The program finds the graph and the runfiles beside its own path, also without `bazel run`.
@@ -108,7 +108,7 @@ _databuild_graph = rule(
     },
     executable = True,
     provides = [DatabuildGraphInfo],
-    toolchains = [_TOOLCHAIN, _EXEC_TOOLCHAIN],
+    toolchains = [_TOOLCHAIN, EXEC_TOOLCHAIN],
 )
 
 def databuild_graph(name, jobs, checks = [], moved = [], keep_events = None, **kwargs):

@@ -4,14 +4,13 @@ load("//rules:providers.bzl", "DatabuildDatasetInfo", "DatabuildJobInfo", "Datab
 load(":attributes.bzl", "fail_with", "split_attributes", "unfilled_problems")
 load(":dep.bzl", "is_dep")
 load(":duration.bzl", "duration_or_problem")
+load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":inputs.bzl", "input_entry")
 load(":limits.bzl", "limit_or_zero", "run_limits")
 load(":paths.bzl", "display_label", "runfiles_path")
 load(":program.bzl", "hidden_env_problems", "program_code", "program_environment")
 load(":sources.bzl", "source_manifest", "sources_aspect")
 load(":transitions.bzl", "fixed_transition")
-
-_EXEC_TOOLCHAIN = "//rules:exec_toolchain_type"
 
 # As in the core's check: the request of a run names each of its partitions.
 _MAX_BATCH = 10000
@@ -60,7 +59,7 @@ def _job_impl(ctx):
         problems.append("backoff = \"%s\" is longer than backoff_max = \"%s\"; make backoff_max at least as long" % (ctx.attr.backoff, ctx.attr.backoff_max))
     fail_with(label, problems)
 
-    graphtool = ctx.toolchains[_EXEC_TOOLCHAIN].databuild_exec.graphtool
+    graphtool = ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool
     manifest, code = program_code(ctx, graphtool, binary)
     sources = source_manifest(ctx, graphtool, binary)
     env, env_inherit = program_environment(ctx, binary)
@@ -138,7 +137,7 @@ _databuild_job = rule(
         "time_limit": attr.string(),
     },
     provides = [DatabuildJobInfo],
-    toolchains = [_EXEC_TOOLCHAIN],
+    toolchains = [EXEC_TOOLCHAIN],
 )
 
 def databuild_job(

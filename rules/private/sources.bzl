@@ -5,7 +5,7 @@ manifest names the library and the file.
 """
 
 load("//rules:providers.bzl", "DatabuildSourcesInfo")
-load(":fingerprint.bzl", "tool_params")
+load(":fingerprint.bzl", "EXEC_TOOLCHAIN", "tool_params")
 load(":paths.bzl", "display_label")
 
 # Attributes by which the rules of the usual languages name their sources and dependencies.
@@ -112,5 +112,6 @@ def source_manifest(ctx, graphtool, binary):
         execution_requirements = {"no-sandbox": "1"},
         mnemonic = "DatabuildSources",
         progress_message = "Listing the sources of %{label}",
+        toolchain = EXEC_TOOLCHAIN,
     )
     return out
