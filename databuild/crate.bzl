@@ -16,6 +16,7 @@ _INCLUDED = [
     "src/**/*.js",
     "src/**/*.json",
     "src/**/*.proto",
+    "src/**/*.repo_mapping",
     "src/**/*.sql",
     "src/**/*.svg",
 ]

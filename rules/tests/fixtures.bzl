@@ -18,6 +18,8 @@ def _fixture_binary_impl(ctx):
     )
     for target in ctx.attr.deps:
         runfiles = runfiles.merge(target[DefaultInfo].default_runfiles)
+    for target in ctx.attr.data:
+        runfiles = runfiles.merge(target[DefaultInfo].data_runfiles)
     return [
         DefaultInfo(executable = executable, runfiles = runfiles),
         RunEnvironmentInfo(
@@ -47,6 +49,18 @@ fixture_library = rule(
         "deps": attr.label_list(),
         "srcs": attr.label_list(allow_files = True),
     },
+)
+
+def _fixture_group_impl(ctx):
+    runfiles = ctx.runfiles(files = ctx.files.srcs)
+    for target in ctx.attr.srcs:
+        runfiles = runfiles.merge(target[DefaultInfo].data_runfiles)
+    return [DefaultInfo(files = depset(ctx.files.srcs), data_runfiles = runfiles)]
+
+fixture_group = rule(
+    implementation = _fixture_group_impl,
+    doc = "Has what a `filegroup` has since Bazel 9: the runfiles of its `srcs` come along where it stands in `data`.",
+    attrs = {"srcs": attr.label_list(allow_files = True)},
 )
 
 def _update_golden_impl(ctx):

@@ -143,6 +143,16 @@ def _fingerprint_actions_impl(ctx):
 
 fingerprint_actions_test = analysistest.make(_fingerprint_actions_impl)
 
+def _grouped_impl(ctx):
+    env = analysistest.begin(ctx)
+    runfiles = analysistest.target_under_test(env)[DatabuildJobInfo].runfiles
+    paths = [file.short_path for file in runfiles.files.to_list()]
+    for name in ["grouped_bin", "tool_bin", "tool_bin.tree", "tool_bin.link"]:
+        asserts.true(env, "%s/%s" % (_PACKAGE, name) in paths, "%s in %s" % (name, paths))
+    return analysistest.end(env)
+
+grouped_test = analysistest.make(_grouped_impl)
+
 def _fixed_configuration_impl(ctx):
     env = analysistest.begin(ctx)
     executable = analysistest.target_under_test(env)[DatabuildJobInfo].executable
@@ -215,6 +225,7 @@ def provider_test_suite(name):
         fingerprint_actions_test: "ingest",
         fixed_configuration_test: "ingest",
         graph_test: "graph",
+        grouped_test: "grouped",
         job_defaults_test: "trend",
         job_test: "ingest",
         pathless_dataset_test: "report",

@@ -108,6 +108,33 @@ fn a_manifest_is_exact_and_does_not_depend_on_order_mode_or_time() {
     assert_eq!(sandbox.manifest(&directives).unwrap(), text);
 }
 
+/// Bazel 7 separates the parts of repository names by `~`, later ones by `+`. Bazel 9 has entries for a prefix of names in
+/// repository mappings. Both are content like any other: another form is another fingerprint.
+#[test]
+fn repositories_and_their_mapping_are_taken_as_bazel_has_them() {
+    let sandbox = Sandbox::new();
+    let job = sandbox.file("job.sh", "abc");
+    let dep = sandbox.file("dep", "22");
+    let manifest = |repository: &str, mapping: &str| {
+        let mapping = sandbox.file("mapping", mapping);
+        let directives = [
+            file("_main/job", &job),
+            file("_main/job.repo_mapping", &mapping),
+            file(&format!("{repository}/dep"), &dep),
+        ];
+        sandbox.manifest(&directives).unwrap()
+    };
+    let of_7 = manifest("_main~deps~dep1", ",dep,_main~deps~dep1\n_main~deps~dep1,dep,_main~deps~dep1\n");
+    assert_eq!(
+        shape(&of_7),
+        ["F 3 x _main/job", "F 57 - _main/job.repo_mapping", "F 2 - _main~deps~dep1/dep"]
+    );
+    let exact = manifest("+deps+dep1", ",dep,+deps+dep1\n+deps+dep1,dep,+deps+dep1\n");
+    let compact = manifest("+deps+dep1", ",dep,+deps+dep1\n+deps+*,dep,+deps+dep1\n");
+    assert_eq!(shape(&exact), ["F 2 - +deps+dep1/dep", "F 3 x _main/job", "F 42 - _main/job.repo_mapping"]);
+    assert_eq!(shape(&compact), ["F 2 - +deps+dep1/dep", "F 3 x _main/job", "F 39 - _main/job.repo_mapping"]);
+}
+
 #[test]
 fn directories_are_walked_and_links_in_them_followed() {
     let sandbox = Sandbox::new();

@@ -597,12 +597,49 @@ fn a_full_disk_is_named_and_nothing_is_left_half_written() {
     );
 }
 
+/// The repository that `source` knows as `name`: an entry of its own, or else the one with the longest prefix.
+fn mapped<'a>(mapping: &'a str, source: &str, name: &str) -> Option<&'a str> {
+    let fits = |entry: &str| match entry.strip_suffix('*') {
+        Some(prefix) => source.starts_with(prefix).then_some(prefix.len()),
+        None => (entry == source).then_some(usize::MAX),
+    };
+    mapping
+        .lines()
+        .filter_map(|line| {
+            let [entry, apparent, canonical] = line.split(',').collect::<Vec<_>>()[..] else {
+                panic!("not an entry: {line}");
+            };
+            (apparent == name).then(|| fits(entry)).flatten().map(|length| (length, canonical))
+        })
+        .max_by_key(|(length, _)| *length)
+        .map(|(_, canonical)| canonical)
+}
+
+/// Bazel 9 writes one entry for all repositories of a module extension; those before it one for each.
 #[test]
 fn the_jobs_own_repo_mapping_stands_where_runfiles_libraries_look() {
-    let lab = Lab::new();
-    lab.write("_main/job.repo_mapping", ",tool,tool~1.0\n");
-    let manifest =
-        CodeManifest::new(vec![lab.file("_main/job"), lab.file("_main/job.repo_mapping")]).unwrap();
-    let taken = lab.take(&manifest).unwrap();
-    assert_eq!(fs::read_to_string(taken.file("_repo_mapping")).unwrap(), ",tool,tool~1.0\n");
+    for golden in [include_str!("testdata/exact.repo_mapping"), include_str!("testdata/compact.repo_mapping")]
+    {
+        let lab = Lab::new();
+        lab.write("_main/job.repo_mapping", golden);
+        lab.write("+deps+dep1/table.txt", "of dep1\n");
+        lab.write("+deps+dep2/table.txt", "of dep2\n");
+        let files = ["_main/job", "_main/job.repo_mapping", "+deps+dep1/table.txt", "+deps+dep2/table.txt"];
+        let manifest = CodeManifest::new(files.map(|path| lab.file(path)).to_vec()).unwrap();
+        let taken = lab.take(&manifest).unwrap();
+
+        let mapping = fs::read_to_string(taken.file("_repo_mapping")).unwrap();
+        assert_eq!(mapping, golden);
+        for (source, name, content) in [
+            ("", "dep", "of dep1\n"),
+            ("+deps+dep1", "dep2", "of dep2\n"),
+            ("+deps+dep2", "dep", "of dep1\n"),
+        ] {
+            let repository = mapped(&mapping, source, name).unwrap();
+            let table = taken.file(&format!("{repository}/table.txt"));
+            assert_eq!(fs::read_to_string(table).unwrap(), content);
+        }
+        assert_eq!(mapped(&mapping, "+deps+dep2", "work"), Some("_main"));
+        assert_eq!(mapped(&mapping, "", "dep2"), None);
+    }
 }
