@@ -1,8 +1,4 @@
-"""Repositories of prebuilt DataBuild programs.
-
-There is one repository a platform and a hub with nothing but `toolchain` targets, so that programs are
-fetched only for the platforms that a build uses.
-"""
+"""Which built programs a workspace has chosen, and the repositories that hold them: one for each platform."""
 
 PLATFORMS = {
     "linux_aarch64": ["@platforms//os:linux", "@platforms//cpu:aarch64"],
@@ -13,27 +9,54 @@ PLATFORMS = {
 
 _PROGRAMS = ["databuild", "databuild-graphtool"]
 
-def prebuilt_problem(tag, seen):
-    """What is wrong with a `prebuilt` tag.
+def _chosen(tag, archives):
+    """What one tag chooses, by platform, and what is wrong with it."""
+    at = "platform \"%s\": " % tag.platform if tag.platform else ""
+    if tag.platform and tag.platform not in PLATFORMS:
+        return {}, "unknown platform \"%s\"; write one of %s" % (tag.platform, ", ".join(sorted(PLATFORMS)))
+    if not tag.urls and not tag.path:
+        if tag.sha256 or tag.strip_prefix:
+            return {}, at + "`sha256` and `strip_prefix` belong to `urls`; add them, or leave all three out to take the programs of the release"
+        if not archives:
+            return {}, at + "this copy of DataBuild is no release, so no programs belong to it; give `urls` or `path`"
+        released = {platform: archives[platform] for platform in archives if tag.platform in ("", platform)}
+        if not released:
+            return {}, at + "the release has programs for %s only; build them from source, or give `urls` or `path`" % ", ".join(sorted(archives))
+        return {
+            platform: struct(path = "", sha256 = archive["sha256"], strip_prefix = "", urls = archive["urls"])
+            for platform, archive in released.items()
+        }, None
+    if not tag.platform:
+        return {}, "`urls` and `path` are of one platform; write which: one of %s" % ", ".join(sorted(PLATFORMS))
+    if tag.urls and tag.path:
+        return {}, at + "give either `urls` or `path`"
+    if tag.urls and not tag.sha256:
+        return {}, at + "`urls` needs `sha256`, so that the programs are those you mean"
+    return {tag.platform: tag}, None
+
+def prebuilt_programs(tags, archives):
+    """The built programs that a workspace has chosen.
 
     Args:
-        tag: the tag, or a struct with its attributes.
-        seen: dictionary of the platforms that had a tag before.
+        tags: its `prebuilt` tags, or structs with their attributes.
+        archives: the archives of the release, as in release.bzl.
 
     Returns:
-        A text, or None.
+        A pair: a dictionary from platforms to structs of `path`, `sha256`, `strip_prefix` and `urls`; and a text of
+        what is wrong, or None.
     """
-    if tag.platform not in PLATFORMS:
-        return "unknown platform \"%s\"; write one of %s" % (tag.platform, ", ".join(sorted(PLATFORMS)))
-    if tag.platform in seen:
-        return "platform \"%s\" is given twice; keep one" % tag.platform
-    if bool(tag.urls) == bool(tag.path):
-        return "platform \"%s\": give either `urls` or `path`" % tag.platform
-    if tag.urls and not tag.sha256:
-        return "platform \"%s\": `urls` needs `sha256`, so that the programs are those you mean" % tag.platform
-    return None
+    programs = {}
+    for tag in tags:
+        chosen, problem = _chosen(tag, archives)
+        if problem:
+            return {}, problem
+        for platform, choice in chosen.items():
+            if platform in programs:
+                return {}, "platform \"%s\" is given twice; keep one" % platform
+            programs[platform] = choice
+    return programs, None
 
-_PREBUILT_BUILD = """\
+_BUILD = """\
 load("@databuild//rules:toolchain.bzl", "databuild_exec_toolchain", "databuild_toolchain")
 
 databuild_toolchain(
@@ -65,47 +88,15 @@ def _prebuilt_repository_impl(repository_ctx):
     for program in _PROGRAMS:
         if not repository_ctx.path("bin/" + program).exists:
             fail("databuild.prebuilt: there is no `%s` in %s" % (program, attr.urls or attr.path))
-    repository_ctx.file("BUILD.bazel", _PREBUILT_BUILD)
+    repository_ctx.file("BUILD.bazel", _BUILD)
 
 prebuilt_repository = repository_rule(
     implementation = _prebuilt_repository_impl,
-    doc = "The programs for one platform.",
+    doc = "The programs for one platform; fetched only if a build uses them.",
     attrs = {
         "path": attr.string(),
         "sha256": attr.string(),
         "strip_prefix": attr.string(),
         "urls": attr.string_list(),
     },
-)
-
-_HUB_ENTRY = """\
-toolchain(
-    name = "{platform}",
-    target_compatible_with = {constraints},
-    toolchain = "@{repository}//:toolchain",
-    toolchain_type = "@databuild//rules:toolchain_type",
-)
-
-toolchain(
-    name = "{platform}_exec",
-    exec_compatible_with = {constraints},
-    toolchain = "@{repository}//:exec_toolchain",
-    toolchain_type = "@databuild//rules:exec_toolchain_type",
-)
-"""
-
-def _prebuilt_hub_impl(repository_ctx):
-    repository_ctx.file("BUILD.bazel", "\n".join([
-        _HUB_ENTRY.format(
-            constraints = json.encode(PLATFORMS[platform]),
-            platform = platform,
-            repository = repository,
-        )
-        for platform, repository in repository_ctx.attr.platforms.items()
-    ]))
-
-prebuilt_hub = repository_rule(
-    implementation = _prebuilt_hub_impl,
-    doc = "Toolchains that refer to the platforms' repositories.",
-    attrs = {"platforms": attr.string_dict()},
 )

@@ -42,7 +42,7 @@ bazel_dep(name = "databuild")
 local_path_override(module_name = "databuild", path = "$repo")
 bazel_dep(name = "other")
 local_path_override(module_name = "other", path = "$lab/other")
-bazel_dep(name = "rules_shell", version = "0.2.0")
+bazel_dep(name = "rules_shell", version = "0.6.1")
 databuild = use_extension("@databuild//rules:extensions.bzl", "databuild")
 databuild.prebuilt(path = "programs", platform = "linux_$(uname -m)")
 END

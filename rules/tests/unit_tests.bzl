@@ -8,7 +8,7 @@ load("//rules/private:limits.bzl", "parse_memory", "parse_rate")
 load("//rules/private:mappings.bzl", "unit_problem")
 load("//rules/private:moved.bzl", "moved_entries")
 load("//rules/private:paths.bzl", "dataset_name", "display_label", "runfiles_path")
-load("//rules/private:prebuilt.bzl", "prebuilt_problem")
+load("//rules/private:prebuilt.bzl", "prebuilt_programs")
 
 def _durations_impl(ctx):
     env = unittest.begin(ctx)
@@ -167,19 +167,40 @@ attributes_test = unittest.make(_attributes_impl)
 def _prebuilt_impl(ctx):
     env = unittest.begin(ctx)
 
-    def tag(platform = "linux_x86_64", urls = [], sha256 = "", path = ""):
-        return struct(path = path, platform = platform, sha256 = sha256, urls = urls)
+    def tag(platform = "", urls = [], sha256 = "", path = "", strip_prefix = ""):
+        return struct(path = path, platform = platform, sha256 = sha256, strip_prefix = strip_prefix, urls = urls)
 
-    asserts.equals(env, None, prebuilt_problem(tag(path = "bin"), {}))
-    asserts.equals(env, None, prebuilt_problem(tag(urls = ["https://x"], sha256 = "0"), {"macos_x86_64": ""}))
-    for wrong, seen, expected in [
-        (tag(platform = "beos"), {}, "unknown platform \"beos\"; write one of linux_aarch64, "),
-        (tag(path = "bin"), {"linux_x86_64": ""}, "is given twice"),
-        (tag(), {}, "give either `urls` or `path`"),
-        (tag(urls = ["https://x"], sha256 = "0", path = "bin"), {}, "give either `urls` or `path`"),
-        (tag(urls = ["https://x"]), {}, "`urls` needs `sha256`"),
+    archives = {
+        "linux_aarch64": {"sha256": "a", "urls": ["https://x/arm"]},
+        "linux_x86_64": {"sha256": "b", "urls": ["https://x/intel"]},
+    }
+
+    def chosen(*tags):
+        programs, problem = prebuilt_programs(tags, archives)
+        asserts.equals(env, None, problem)
+        return {platform: program.path or program.urls[0] for platform, program in programs.items()}
+
+    asserts.equals(env, {}, chosen())
+    asserts.equals(env, {"linux_aarch64": "https://x/arm", "linux_x86_64": "https://x/intel"}, chosen(tag()))
+    asserts.equals(env, {"linux_x86_64": "https://x/intel"}, chosen(tag("linux_x86_64")))
+    asserts.equals(
+        env,
+        {"linux_aarch64": "https://y", "linux_x86_64": "bin"},
+        chosen(tag("linux_x86_64", path = "bin"), tag("linux_aarch64", urls = ["https://y"], sha256 = "0")),
+    )
+    for tags, released, expected in [
+        ([tag("beos")], archives, "unknown platform \"beos\"; write one of linux_aarch64, "),
+        ([tag(), tag("linux_x86_64", path = "bin")], archives, "platform \"linux_x86_64\" is given twice"),
+        ([tag()], {}, "this copy of DataBuild is no release"),
+        ([tag("linux_x86_64")], {}, "platform \"linux_x86_64\": this copy of DataBuild is no release"),
+        ([tag("macos_aarch64")], archives, "the release has programs for linux_aarch64, linux_x86_64 only"),
+        ([tag("linux_x86_64", sha256 = "0")], archives, "`sha256` and `strip_prefix` belong to `urls`"),
+        ([tag(path = "bin")], archives, "`urls` and `path` are of one platform"),
+        ([tag("linux_x86_64", urls = ["https://x"], sha256 = "0", path = "bin")], archives, "give either `urls` or `path`"),
+        ([tag("linux_x86_64", urls = ["https://x"])], archives, "`urls` needs `sha256`"),
     ]:
-        problem = prebuilt_problem(wrong, seen)
+        programs, problem = prebuilt_programs(tags, released)
+        asserts.equals(env, {}, programs)
         asserts.true(env, problem and expected in problem, "%r in %r" % (expected, problem))
     return unittest.end(env)
 

@@ -392,12 +392,18 @@ def fill(path: str, programs: Optional[str]) -> None:
     """Copies the template to `path` and tells the copy where the repository is."""
     shutil.copytree(TEMPLATE, path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bazel-*", ".databuild", "out", "control"))
     module = os.path.join(path, "MODULE.bazel")
-    edit(module, '"../../.."', json.dumps(REPOSITORY))
+    place(module, "../../..")
     if os.path.realpath(REPOSITORY).startswith("/tmp/"):
         # Bazel's sandbox has a /tmp of its own, without a repository that is there by its path.
         write(os.path.join(path, ".bazelrc"), "build --sandbox_add_mount_pair=/tmp\n")
     if programs:
         use_prebuilt(path, programs)
+
+
+def place(module: str, there: str) -> None:
+    """Tells a MODULE.bazel where the repository is, in the place of a relative path to it."""
+    edit(module, f'"{there}"', json.dumps(REPOSITORY))
+    edit(module, f'"{there}/source"', json.dumps(os.path.join(REPOSITORY, "source")))
 
 
 def use_prebuilt(path: str, programs: str) -> None:

@@ -201,7 +201,7 @@ class Prebuilt(Scenario):
         """prebuilt programs are used: nothing of DataBuild is compiled"""
         built = self.world.bazel_run("build", "sums/city=eu/date=2024-02-26", workspace=self.ws).expect(0)
         self.assertSays(built, "2 partitions built")
-        self.assertFalse(os.path.exists(self.ws.at("bazel-bin", "external", "databuild~")))
+        self.assertFalse(os.path.exists(self.ws.at("bazel-bin", "external", "databuild_source~")))
 
     def test_expunge(self):
         """kill -9 of the server and bazel clean --expunge: the job goes on, once, with its log"""

@@ -163,7 +163,7 @@ make_rules() {
   mkdir "$new/rust_toolchains/lib"
   ln -s /usr/lib/rustlib "$new/rust_toolchains/lib/rustlib"
   sed -i "s/@TRIPLE@/$triple/; s/@CPU@/$cpu/" "$new/rust_toolchains/BUILD.bazel"
-  sed -i "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|" "$new/bazelrc" "$new/rust_host_tools/bin/cargo"
+  sed -i "s|@RULES@|$rules|; s|@GENERATOR@|$generator|; s|@CACHE@|$cache|" "$new/bazelrc" "$new/rules_rust.bazelrc" "$new/rust_host_tools/bin/cargo"
   # Independent of this repository, for what is started outside it.
   cp "$tools/enter.sh" "$new/enter.sh"
   printf '#!/bin/sh\nexec bash "%s/enter.sh" "%s" "$@"\n' "$rules" "$root" >"$new/enter"
