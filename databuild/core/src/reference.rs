@@ -22,6 +22,14 @@ pub struct ReferenceText {
     pub dims: Vec<(String, String)>,
 }
 
+/// The dataset that the text of a partition or a set of partitions begins with, as it is written there.
+#[must_use]
+pub fn dataset_of(text: &str) -> &str {
+    let dims: usize =
+        text.split('/').skip_while(|segment| !segment.contains('=')).map(|segment| segment.len() + 1).sum();
+    &text[..text.len().saturating_sub(dims)]
+}
+
 /// Why a text refers to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -367,6 +375,15 @@ mod tests {
         for (text, dataset) in [("//:raw", "raw"), (":raw", "raw"), ("raw", "raw"), ("//a/b:c/d", "a/b/c/d")]
         {
             assert_eq!(ReferenceText::parse(text).unwrap().dataset, dataset);
+        }
+    }
+
+    #[test]
+    fn a_text_begins_with_its_dataset() {
+        for (text, dataset) in
+            [("a/b/x=1/y=2..3", "a/b"), ("a/b", "a/b"), ("a/x=", "a"), ("a/", "a/"), ("x=1", ""), ("", "")]
+        {
+            assert_eq!(dataset_of(text), dataset, "{text}");
         }
     }
 

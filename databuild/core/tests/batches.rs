@@ -4,7 +4,8 @@ mod support;
 
 use databuild_core::decide::Input;
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
-use databuild_core::state::{Making, State, Verdict};
+use databuild_core::reference::dataset_of;
+use databuild_core::state::{Making, Named, State, Verdict};
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -349,7 +350,14 @@ fn runs_are_asked_for_by_what_they_make() {
     workspace.register(&renamed);
     let found = |asked: &str, partitions: &str| {
         let making = Making::of(&workspace.core.state, asked);
-        making.prefixes().iter().any(|prefix| partitions.starts_with(prefix)) && making.has(partitions)
+        let is_batch = partitions.contains("..");
+        let dataset = dataset_of(partitions).to_owned();
+        let named = match making.named() {
+            Named::Partitions { texts, .. } if !is_batch => texts.iter().any(|text| text == partitions),
+            Named::Partitions { datasets, .. } | Named::Datasets(datasets) => datasets.contains(&dataset),
+            Named::Beginnings(beginnings) => beginnings.iter().any(|begin| partitions.starts_with(begin)),
+        };
+        named && making.has(partitions)
     };
     let batch = "sales/date=2010-01-02..2010-01-04+2010-01-07";
     for (asked, expected) in [

@@ -3,7 +3,7 @@
 //! Each request has a connection of its own, so that none meets one that a server left behind which is gone.
 
 use super::error::CliError;
-use crate::api::ErrorBody;
+use crate::api::{ErrorBody, Page};
 use crate::daemon::ServerInfo;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -17,6 +17,9 @@ use ureq::{Agent, AsSendBody, Body};
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a probe may take.
 const PROBE: Duration = Duration::from_secs(2);
+
+/// Rows of a list that are asked for at once.
+const PAGE: usize = 1000;
 
 /// Asks one server.
 #[derive(Clone)]
@@ -113,6 +116,25 @@ impl Client {
     /// The server is gone, or answered with an error.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         decode(path, &self.bytes(path)?)
+    }
+
+    /// Rows of a list, page by page until there are as many as `wanted` or no more. `path` has a query.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn list<T: DeserializeOwned>(&self, path: &str, wanted: usize) -> Result<Page<T>, CliError> {
+        let mut rows: Vec<T> = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let limit = (wanted - rows.len()).min(PAGE);
+            let page: Page<T> = self.get(&format!("{path}&limit={limit}{cursor}"))?;
+            rows.extend(page.data);
+            match page.next {
+                // A page may have fewer rows than there are.
+                Some(next) if rows.len() < wanted => cursor = format!("&cursor={next}"),
+                next => return Ok(Page { data: rows, next, seq: page.seq }),
+            }
+        }
     }
 
     /// `DELETE`.

@@ -5,7 +5,7 @@
 //! by the server if that is still there, else by the next one.
 
 use crate::engine::Handle;
-use crate::store::{Reader, StoreError, WantFilter, WantState};
+use crate::store::{Listed, Reader, StoreError, WantFilter, WantState};
 use databuild_core::decide::Input;
 use databuild_core::ids::WantId;
 use std::io::Read as _;
@@ -38,11 +38,11 @@ pub(super) fn left_over(reader: &Reader) -> Result<Vec<WantId>, StoreError> {
     let mut before = None;
     loop {
         let page = WantFilter { state: Some(WantState::Open), before, limit: PAGE };
-        let page = reader.wants(&page)?.value;
-        found.extend(page.iter().filter(|want| want.source == SOURCE).map(|want| want.id));
-        match page.last() {
-            Some(last) if page.len() == PAGE => before = Some(last.id),
-            _ => return Ok(found),
+        let Listed { rows, next } = reader.wants(&page)?.value;
+        found.extend(rows.iter().filter(|want| want.source == SOURCE).map(|want| want.id));
+        match next {
+            Some(next) => before = Some(WantId(next)),
+            None => return Ok(found),
         }
     }
 }

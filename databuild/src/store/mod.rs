@@ -30,8 +30,8 @@ pub use error::StoreError;
 pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
 pub use memory::MemoryLog;
 pub use reader::{
-    Answer, CheckFilter, Counts, Durations, Events, Filed, Reader, RunFilter, RunWithChecks, WantFilter,
-    WantWork, LONGEST_QUERY, MAX_ROWS,
+    Answer, CheckFilter, CheckedSet, Counts, Durations, Events, Filed, Listed, Reader, RunFilter,
+    RunWithChecks, WantFilter, WantWork, LONGEST_QUERY, MAX_ROWS,
 };
 pub use rows::{
     AttemptRow, AttemptState, CheckRow, GraphRow, MadeBy, MaterializationRow, PastMaterialization, RunRow,

@@ -15,20 +15,23 @@
 mod archived;
 mod checks;
 mod columns;
+mod newest;
 mod past;
+mod runs;
 mod work;
 
 use super::convert::kind;
 use super::error::StoreError;
 use super::pieces;
 use super::rows::{
-    AttemptRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
+    AttemptRow, GraphRow, MaterializationRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
 };
 use super::sqlite::{failure, open_reader, position, read, Archives, ARCHIVED};
-use columns::{attempt_row, graph_row, materialization_row, run_row, taint_row, want_row};
+use columns::{attempt_row, graph_row, materialization_row, run_row, seqs, taint_row, want_row};
 use databuild_core::event::{Event, KeysAdded, KeysRetired, Record};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use databuild_core::word::Word;
+use newest::{newest, Part, Walk};
 use rusqlite::{params, Connection, OptionalExtension};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +40,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use archived::{Filed, RunWithChecks};
-pub use checks::CheckFilter;
+pub use checks::{CheckFilter, CheckedSet};
+pub use newest::Listed;
+pub use runs::RunFilter;
 pub use work::WantWork;
 
 /// No answer has more rows than this, whatever limit was asked for.
@@ -68,21 +73,6 @@ pub struct WantFilter {
     pub state: Option<WantState>,
     /// Only those before this one: how a list goes on.
     pub before: Option<WantId>,
-    /// At most so many, up to [`MAX_ROWS`].
-    pub limit: usize,
-}
-
-/// Which runs, newest first.
-#[derive(Debug, Clone, Default)]
-pub struct RunFilter {
-    /// Only those of the job with any of these labels; of any job if there are none.
-    pub jobs: Vec<String>,
-    /// Only those in this state.
-    pub state: Option<RunState>,
-    /// Only those whose first partition's text begins in one of these ways; whatever it is if there are none.
-    pub partition_prefixes: Vec<String>,
-    /// Only those before this one: how a list goes on.
-    pub before: Option<RunId>,
     /// At most so many, up to [`MAX_ROWS`].
     pub limit: usize,
 }
@@ -150,52 +140,18 @@ impl Reader {
     }
 
     /// Wants, newest first.
-    pub fn wants(&self, filter: &WantFilter) -> Result<Answer<Vec<WantRow>>, StoreError> {
-        self.answer(|connection| {
-            // Two texts, so that SQLite can use the index of states for the one with a state.
-            let mut statement = connection.prepare_cached(match filter.state {
-                None => "SELECT * FROM wants WHERE id < ?2 ORDER BY id DESC LIMIT ?3",
-                Some(_) => "SELECT * FROM wants WHERE state = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
-            })?;
-            let rows = statement.query_map(
-                params![
-                    filter.state.map(Word::word),
-                    before(filter.before.map(|id| id.0)),
-                    rows_limit(filter.limit)
-                ],
-                want_row,
-            )?;
-            rows.collect()
-        })
+    pub fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
+        let walk = match filter.state {
+            None => Walk::of("wants", "true", []),
+            Some(state) => Walk::of("wants", "state = ?2", [state.word().to_owned().into()]),
+        };
+        let part = Part { before: filter.before.map(|want| want.0), limit: filter.limit };
+        self.answer(|connection| newest(connection, &[walk], part, |row| want_row(row).map(Some)))
     }
 
     /// One want.
     pub fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError> {
         self.answer(|connection| want_of(connection, id))
-    }
-
-    /// Runs, newest first: of those that the filter lets through, the ones that `fits`.
-    pub fn runs(
-        &self,
-        filter: &RunFilter,
-        fits: impl Fn(&RunRow) -> bool,
-    ) -> Result<Answer<Vec<RunRow>>, StoreError> {
-        // What is asked for under several names is asked for one by one: so each uses its index.
-        let any = |texts: &[String]| match texts {
-            [] => vec![None],
-            texts => texts.iter().cloned().map(Some).collect(),
-        };
-        self.answer(|connection| {
-            let mut found = BTreeMap::new();
-            for job in any(&filter.jobs) {
-                for prefix in any(&filter.partition_prefixes) {
-                    let rows = runs_of(connection, filter, job.as_deref(), prefix.as_deref(), &fits)?;
-                    found.extend(rows.into_iter().map(|row| (row.id, row)));
-                }
-            }
-            let most = filter.limit.min(MAX_ROWS);
-            Ok(found.into_values().rev().take(most).collect())
-        })
     }
 
     /// One run with its attempts.
@@ -213,27 +169,33 @@ impl Reader {
         })
     }
 
-    /// Milliseconds and partitions of the last successful attempts of each of `jobs`, at most `each`. A job
-    /// has all its labels, that of now first, under which it is in the answer.
+    /// Milliseconds and partitions of the last successful attempts of each of `jobs`, at most `each`, among ten
+    /// times as many of its last runs. A job has all its labels, that of now first, under which it is in the answer.
     pub fn last_durations(&self, jobs: &[Vec<&str>], each: usize) -> Result<Answer<Durations>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT runs.id, attempts.wall_ms * 1.0, max(runs.partitions, 1) FROM runs JOIN attempts ON attempts.run = runs.id
-                 WHERE runs.job = ?1 AND attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
-                 ORDER BY runs.id DESC LIMIT ?2",
+                "SELECT newest.id, attempts.wall_ms * 1.0, max(newest.partitions, 1)
+                 FROM (SELECT id, partitions FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT ?3) AS newest
+                 JOIN attempts ON attempts.run = newest.id
+                 WHERE attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
+                 ORDER BY newest.id DESC LIMIT ?2",
             )?;
             let mut found = BTreeMap::new();
             for labels in jobs.iter().filter(|labels| !labels.is_empty()) {
                 let mut all: Vec<(i64, f64, u64)> = Vec::new();
                 for label in labels {
-                    let rows = statement.query_map(params![label, rows_limit(each)], |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
-                    })?;
+                    let rows = statement
+                        .query_map(params![label, rows_limit(each), rows_limit(10 * each)], |row| {
+                            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
+                        })?;
                     all.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
                 }
                 all.sort_by_key(|(run, ..)| std::cmp::Reverse(*run));
                 all.truncate(each);
-                found.insert(labels[0].to_owned(), all.into_iter().map(|(_, ms, partitions)| (ms, partitions)).collect());
+                found.insert(
+                    labels[0].to_owned(),
+                    all.into_iter().map(|(_, ms, partitions)| (ms, partitions)).collect(),
+                );
             }
             Ok(found)
         })
@@ -362,30 +324,38 @@ impl Reader {
         Ok(Some(whole))
     }
 
-    /// Those of some contents that are not there.
+    /// Those of some contents that are not there, in the order in which they are named.
     pub fn missing(&self, digests: &[String]) -> Result<Vec<String>, StoreError> {
+        let asked = serde_json::Value::from(digests).to_string();
         let found = self.answer(|connection| {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM blobs WHERE digest = ?1")?;
-            let mut missing = Vec::new();
-            for digest in digests {
-                if !statement.exists([digest])? {
-                    missing.push(digest.clone());
-                }
-            }
-            Ok(missing)
+            let mut statement = connection.prepare_cached(
+                "SELECT value FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value)",
+            )?;
+            let missing = statement.query_map([&asked], |row| row.get(0))?;
+            missing.collect()
         })?;
         Ok(found.value)
     }
 
-    /// How many wants there are by state, and how many runs by job and state.
+    /// How many wants there are by state, and how many runs by job and state; what is archived is counted, too. Only what
+    /// is not over is counted one by one.
     pub fn counts(&self) -> Result<Answer<Counts>, StoreError> {
         self.answer(|connection| {
             let wants = connection
-                .prepare_cached("SELECT state, count(*) FROM wants GROUP BY state")?
+                .prepare_cached(
+                    "SELECT state, count(*) FROM wants WHERE state = 'open' GROUP BY state
+                     UNION ALL SELECT state, count FROM want_ends",
+                )?
                 .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
                 .collect::<Result<_, _>>()?;
+            let live = RunState::ALL.iter().filter(|state| !state.is_over());
+            let live: Vec<_> = live.map(|state| format!("'{}'", state.word())).collect();
             let runs = connection
-                .prepare_cached("SELECT job, state, count(*) FROM runs GROUP BY job, state")?
+                .prepare_cached(&format!(
+                    "SELECT job, state, count(*) FROM runs WHERE state IN ({}) GROUP BY job, state
+                     UNION ALL SELECT job, state, count FROM run_ends",
+                    live.join(", ")
+                ))?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())))?
                 .collect::<Result<_, _>>()?;
             Ok(Counts { wants, runs })
@@ -437,7 +407,15 @@ impl Reader {
         self.checked_answer(|connection| {
             let archived = position(connection, &self.log, ARCHIVED)?;
             let (kinds, most) = ([added, retired], MAX_ROWS + 1);
-            let found = self.archives.of_kinds_through(connection, archived, after, kinds, most)?;
+            let mut found = self.archives.of_kinds(archived, after, kinds, most)?;
+            let later = || {
+                connection
+                    .prepare_cached("SELECT seq FROM key_changes WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+                    .query_map([after.max(archived).0 as i64, most as i64], seqs)?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            };
+            let later = later().map_err(|e| failure(&self.log, &e))?;
+            found.extend(read::records_at(connection, &self.log, &later)?);
             let events = found.into_iter().map(|(_, record)| record.event).collect::<Vec<_>>();
             Ok(Some(events).filter(|events| events.len() <= MAX_ROWS))
         })
@@ -521,10 +499,6 @@ fn rows_limit(limit: usize) -> i64 {
     limit.min(MAX_ROWS) as i64
 }
 
-fn before(id: Option<u64>) -> i64 {
-    id.and_then(|id| i64::try_from(id).ok()).unwrap_or(i64::MAX)
-}
-
 fn want_of(connection: &Connection, id: WantId) -> rusqlite::Result<Option<WantRow>> {
     let mut statement = connection.prepare_cached("SELECT * FROM wants WHERE id = ?1")?;
     statement.query_row([id.0 as i64], want_row).optional()
@@ -543,36 +517,7 @@ fn run_of(connection: &Connection, id: RunId) -> rusqlite::Result<Option<RunWith
     Ok(Some(RunWithAttempts { run, attempts }))
 }
 
-fn runs_of(
-    connection: &Connection,
-    filter: &RunFilter,
-    job: Option<&str>,
-    prefix: Option<&str>,
-    fits: impl Fn(&RunRow) -> bool,
-) -> rusqlite::Result<Vec<RunRow>> {
-    // Only the conditions that are asked for, so that SQLite can choose the index for them;
-    // there are eight such texts, and each stays prepared.
-    let mut sql = String::from("SELECT * FROM runs WHERE id < ?1");
-    for (asked, condition) in [
-        (job.is_some(), " AND job = ?2"),
-        (filter.state.is_some(), " AND state = ?3"),
-        (
-            prefix.is_some(),
-            // The largest character ends the range of all texts with the prefix.
-            " AND partition >= ?4 AND partition < ?4 || char(1114111)",
-        ),
-    ] {
-        if asked {
-            sql.push_str(condition);
-        }
-    }
-    // Named last, so that all five are there whichever conditions are. Those that fit are counted below.
-    sql.push_str(" ORDER BY id DESC LIMIT ?5");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let (before, state) = (before(filter.before.map(|id| id.0)), filter.state.map(Word::word));
-    let rows = statement.query_map(params![before, job, state, prefix, -1], run_row)?;
-    rows.filter(|row| row.as_ref().map_or(true, &fits)).take(filter.limit.min(MAX_ROWS)).collect()
-}
-
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 mod tests;

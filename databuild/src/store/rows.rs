@@ -56,6 +56,14 @@ words! {
     }
 }
 
+impl RunState {
+    /// Whether nothing more happens to the run.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, RunState::Completed | RunState::Failed | RunState::Canceled)
+    }
+}
+
 impl From<WantOutcome> for WantState {
     fn from(outcome: WantOutcome) -> WantState {
         match outcome {

@@ -7,6 +7,7 @@ use super::dataset::Alias;
 use super::State;
 use crate::graph::{DatasetIx, Graph};
 use crate::partition_set::PartitionKey;
+use crate::reference::dataset_of;
 
 impl State {
     /// All texts under which the history may know a partition, that of now first.
@@ -33,14 +34,21 @@ impl State {
         }
     }
 
+    /// All names under which the history may know a dataset, that of now first.
+    #[must_use]
+    pub fn names(&self, ix: DatasetIx) -> Vec<String> {
+        let earlier = self.dataset(ix).aliases.iter().map(|alias| alias.dataset.clone());
+        std::iter::once(self.graph().dataset(ix).name.clone()).chain(earlier).collect()
+    }
+
     /// What the texts of partitions began with, under earlier names, that begin with `prefix` now; `prefix`
     /// itself first.
     #[must_use]
     pub fn prefixes(&self, prefix: &str) -> Vec<String> {
         let segments: Vec<&str> = prefix.split('/').collect();
         let first = segments.iter().position(|segment| segment.contains('=')).unwrap_or(segments.len());
-        let name = segments[..first].join("/");
-        let found = self.graph.as_ref().and_then(|now| now.graph.dataset_named(name.trim_end_matches('/')));
+        let name = dataset_of(prefix).trim_end_matches('/');
+        let found = self.graph.as_ref().and_then(|now| now.graph.dataset_named(name));
         let earlier = found.into_iter().flat_map(|ix| {
             let dataset = self.graph().dataset(ix);
             let in_words_of = |alias: &Alias| {

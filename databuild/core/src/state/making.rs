@@ -4,14 +4,32 @@ use super::State;
 use crate::graph::DatasetIx;
 use crate::partition_set::PartitionSet;
 
+/// Partitions that are looked for one by one, at most; what is in more of them is found among all of their dataset.
+const SOME: u64 = 100;
+
 /// Partitions that somebody names, or, if the graph does not know them, what the texts of partitions begin with.
 #[derive(Debug)]
 pub struct Making<'s> {
     state: &'s State,
     /// The first output of the job that makes them, and they.
     wanted: Option<(DatasetIx, PartitionSet)>,
-    /// What the texts of such runs begin with, by the names of now and earlier ones.
-    prefixes: Vec<String>,
+    named: Named,
+}
+
+/// How the history names the partitions of such runs, by the names of now and earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// A run of one partition has one of these texts; a batch is one of these datasets.
+    Partitions {
+        /// Texts of partitions.
+        texts: Vec<String>,
+        /// Names of datasets.
+        datasets: Vec<String>,
+    },
+    /// They are of these datasets.
+    Datasets(Vec<String>),
+    /// Their texts begin so.
+    Beginnings(Vec<String>),
 }
 
 impl<'s> Making<'s> {
@@ -21,20 +39,27 @@ impl<'s> Making<'s> {
         let graph = state.graph.as_ref().map(|registered| &registered.graph);
         let located = graph.and_then(|graph| Some((graph, graph.locate_set(text, &state.symbols)?)));
         let Some((graph, (ix, set))) = located else {
-            return Making { state, wanted: None, prefixes: state.prefixes(text) };
+            return Making { state, wanted: None, named: Named::Beginnings(state.prefixes(text)) };
         };
         // Runs are named after the first output of their job; the others have the same keys.
         let home = graph.dataset(ix).producer.map_or(ix, |job| graph.job(job).outputs[0]);
-        Making { state, wanted: Some((home, set)), prefixes: state.prefixes(&graph.dataset(home).name) }
+        let datasets = state.names(home);
+        let named = if set.len() > SOME {
+            Named::Datasets(datasets)
+        } else {
+            let texts = state.in_order(home, &set).iter().flat_map(|key| state.texts(home, key)).collect();
+            Named::Partitions { texts, datasets }
+        };
+        Making { state, wanted: Some((home, set)), named }
     }
 
-    /// The partitions of such a run, as a text, begin with one of these.
+    /// How the history names their partitions.
     #[must_use]
-    pub fn prefixes(&self) -> &[String] {
-        &self.prefixes
+    pub fn named(&self) -> &Named {
+        &self.named
     }
 
-    /// Whether a run with these partitions, whose text begins with one of the prefixes, is one of them.
+    /// Whether a run that is named so, with these partitions, is one of them.
     #[must_use]
     pub fn has(&self, partitions: &str) -> bool {
         let Some((home, wanted)) = &self.wanted else { return true };

@@ -36,7 +36,7 @@ mod work;
 pub use dataset::{Alias, DatasetState, Discovered, ProvenanceIx};
 pub use entries::{Entries, Entry};
 pub use error::FoldError;
-pub use making::Making;
+pub use making::{Making, Named};
 pub use marks::Marks;
 pub use requests::{Answered, Requests};
 pub use root::State;

@@ -9,9 +9,6 @@ use crate::cli::url;
 use crate::cli::{connect, exit_code};
 use clap::Args;
 
-/// Most rows the server gives at once.
-const PAGE: usize = 1000;
-
 /// Arguments of `checks`.
 #[derive(Debug, Args)]
 pub struct ChecksArgs {
@@ -59,24 +56,11 @@ pub fn run(global: &GlobalArgs, args: &ChecksArgs) -> Result<u8, CliError> {
 /// Findings within a reference, as many as are asked for.
 fn list(client: &Client, args: &ChecksArgs, reference: Option<&str>) -> Result<Page<CheckRow>, CliError> {
     let wanted = if args.limit == 0 { usize::MAX } else { args.limit };
-    let mut rows: Vec<CheckRow> = Vec::new();
-    let mut cursor = None;
-    loop {
-        let limit = (wanted - rows.len()).min(PAGE);
-        let mut path = format!("/api/v1/checks?limit={limit}&failed={}", args.failed);
-        if let Some(reference) = reference {
-            path.push_str(&format!("&ref={}", url::query_value(reference)));
-        }
-        if let Some(cursor) = &cursor {
-            path.push_str(&format!("&cursor={cursor}"));
-        }
-        let page: Page<CheckRow> = client.get(&path)?;
-        rows.extend(page.data);
-        if rows.len() >= wanted || page.next.is_none() {
-            return Ok(Page { data: rows, next: page.next, seq: page.seq });
-        }
-        cursor = page.next;
+    let mut path = format!("/api/v1/checks?failed={}", args.failed);
+    if let Some(reference) = reference {
+        path.push_str(&format!("&ref={}", url::query_value(reference)));
     }
+    client.list(&path, wanted)
 }
 
 /// Prints findings; `of_run` leaves out whose they are.

@@ -2,7 +2,6 @@
 
 use super::taint::user;
 use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
-use crate::cli::client::Client;
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::exit_code;
@@ -14,9 +13,6 @@ use clap::{Args, Subcommand};
 use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
-
-/// Most rows the server gives at once.
-const PAGE: usize = 1000;
 
 /// Arguments of `keys`.
 #[derive(Debug, Args)]
@@ -98,7 +94,8 @@ fn path(space: &str) -> String {
 
 fn list(global: &GlobalArgs, space: &str, retired: bool, limit: usize) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
-    let page = pages(&client, space, retired, if limit == 0 { usize::MAX } else { limit })?;
+    let listed = format!("{}?retired={retired}", path(space));
+    let page: Page<KeyRow> = client.list(&listed, if limit == 0 { usize::MAX } else { limit })?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);
@@ -110,24 +107,6 @@ fn list(global: &GlobalArgs, space: &str, retired: bool, limit: usize) -> Result
         output::talk("there are more; say --limit 0 for all");
     }
     Ok(exit_code::OK)
-}
-
-fn pages(client: &Client, space: &str, retired: bool, wanted: usize) -> Result<Page<KeyRow>, CliError> {
-    let mut rows: Vec<KeyRow> = Vec::new();
-    let mut cursor = None;
-    loop {
-        let limit = (wanted - rows.len()).min(PAGE);
-        let mut path = format!("{}?retired={retired}&limit={limit}", path(space));
-        if let Some(cursor) = &cursor {
-            path.push_str(&format!("&cursor={cursor}"));
-        }
-        let page: Page<KeyRow> = client.get(&path)?;
-        rows.extend(page.data);
-        if rows.len() >= wanted || page.next.is_none() {
-            return Ok(Page { data: rows, next: page.next, seq: page.seq });
-        }
-        cursor = page.next;
-    }
 }
 
 fn change(global: &GlobalArgs, args: &ChangeKeysArgs, verb: &str) -> Result<u8, CliError> {

@@ -10,9 +10,6 @@ use crate::cli::url;
 use clap::Args;
 use databuild_core::word::Word as _;
 
-/// Most rows the server gives at once.
-const PAGE: usize = 1000;
-
 /// Arguments of `partitions`.
 #[derive(Debug, Args)]
 pub struct PartitionsArgs {
@@ -49,24 +46,11 @@ pub fn run(global: &GlobalArgs, args: &PartitionsArgs) -> Result<u8, CliError> {
         return Ok(exit_code::OK);
     };
     let wanted = if args.limit == 0 { usize::MAX } else { args.limit };
-    let mut rows: Vec<PartitionRow> = Vec::new();
-    let mut cursor = None;
-    let page = loop {
-        let limit = (wanted - rows.len()).min(PAGE);
-        let mut path = format!("/api/v1/partitions?ref={}&limit={limit}", url::query_value(reference));
-        if let Some(state) = &args.state {
-            path.push_str(&format!("&state={}", url::query_value(state)));
-        }
-        if let Some(cursor) = &cursor {
-            path.push_str(&format!("&cursor={cursor}"));
-        }
-        let page: Page<PartitionRow> = client.get(&path)?;
-        rows.extend(page.data);
-        if rows.len() >= wanted || page.next.is_none() {
-            break Page { data: rows, next: page.next, seq: page.seq };
-        }
-        cursor = page.next;
-    };
+    let mut path = format!("/api/v1/partitions?ref={}", url::query_value(reference));
+    if let Some(state) = &args.state {
+        path.push_str(&format!("&state={}", url::query_value(state)));
+    }
+    let page: Page<PartitionRow> = client.list(&path, wanted)?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

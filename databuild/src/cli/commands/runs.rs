@@ -43,13 +43,13 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<u8, CliError> {
         }
         return Ok(exit_code::OK);
     }
-    let mut path = format!("/api/v1/runs?limit={}", args.limit);
+    let mut path = "/api/v1/runs?".to_owned();
     for (name, value) in [("job", &args.job), ("state", &args.state), ("partition", &args.partition)] {
         if let Some(value) = value {
             path.push_str(&format!("&{name}={}", url::query_value(value)));
         }
     }
-    let page: Page<RunRow> = client.get(&path)?;
+    let page: Page<RunRow> = client.list(&path, args.limit.max(1))?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

@@ -79,11 +79,11 @@ pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
             print(global, &post_once(global, &client, WANTS, &args.request(SOURCE))?.0)?
         }
         WantCommand::List { state, limit } => {
-            let mut path = format!("/api/v1/wants?limit={limit}");
+            let mut path = "/api/v1/wants?".to_owned();
             if let Some(state) = state {
                 path.push_str(&format!("&state={}", url::query_value(state)));
             }
-            let page: Page<WantRow> = client.get(&path)?;
+            let page: Page<WantRow> = client.list(&path, (*limit).max(1))?;
             if global.json {
                 output::json(&page)?;
             } else {

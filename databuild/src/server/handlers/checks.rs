@@ -2,14 +2,17 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::{cursor, limit};
+use super::{cursor, limit, page};
 use crate::api::{CheckRow, Page};
-use crate::store::{CheckFilter, Reader, StoreError, MAX_ROWS};
+use crate::store::{CheckFilter, CheckedSet};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::Json;
 use databuild_core::word::Word as _;
 use serde::Deserialize;
+
+/// Partitions whose findings are looked for one by one, at most.
+const SOME: u64 = 100;
 
 /// Query of [`list`].
 #[derive(Debug, Deserialize)]
@@ -33,50 +36,25 @@ pub async fn list(
     let Query(ListQuery { reference, failed, limit: asked, cursor: before }) = query?;
     let before = cursor(before.as_deref())?;
     let limit = limit(asked);
-    let Some(reference) = reference else {
-        let filter = CheckFilter { dataset: None, failed, before, limit };
-        let list = app.slow(move |_, reader| Ok(page(reader, filter, |_| true)?));
-        return Ok(Json(list.await?));
-    };
-    let state = super::partitions::state_now(&app)?;
-    let (ix, set) = state.resolve_readable(&reference)?;
-    let list = app.slow(move |_, reader| {
+    let list = app.slow(move |app, reader| {
+        let filter = CheckFilter { of: CheckedSet::All, failed, before, limit };
+        let Some(reference) = reference else { return Ok(reader.checks(&filter, &|_| true)?) };
+        let state = super::partitions::state_now(app)?;
+        let (ix, set) = state.resolve_readable(&reference)?;
         let graph = state.graph();
-        let filter = CheckFilter { dataset: Some(graph.dataset(ix).name.clone()), failed, before, limit };
+        let of = if set.len() > SOME {
+            CheckedSet::Dataset(graph.dataset(ix).name.clone())
+        } else {
+            let keys = state.in_order(ix, &set);
+            CheckedSet::Partitions(keys.iter().map(|key| state.partition_text(ix, key)).collect())
+        };
         let wanted = |partition: &str| {
             let found = graph.locate(partition, &state.symbols);
             found.is_some_and(|(of, key)| of == ix && set.contains(&key))
         };
-        Ok(page(reader, filter, wanted)?)
+        Ok(reader.checks(&CheckFilter { of, ..filter }, &wanted)?)
     });
-    Ok(Json(list.await?))
-}
-
-/// Rows for wanted partitions, as many as the filter says.
-fn page(
-    reader: &Reader,
-    mut filter: CheckFilter,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Page<CheckRow>, StoreError> {
-    let limit = std::mem::replace(&mut filter.limit, MAX_ROWS);
-    let mut data = Vec::new();
-    loop {
-        let found = reader.checks(&filter)?;
-        let more = found.value.len() == MAX_ROWS;
-        for finding in found.value {
-            filter.before = Some(finding.id);
-            if wanted(&finding.partition) {
-                data.push(row(finding));
-            }
-            if data.len() == limit {
-                let next = filter.before.map(|id| id.to_string());
-                return Ok(Page { data, next, seq: found.last_seq.0 });
-            }
-        }
-        if !more {
-            return Ok(Page { data, next: None, seq: found.last_seq.0 });
-        }
-    }
+    Ok(Json(page(list.await?, row, |id| id)))
 }
 
 /// A finding as the API tells it.

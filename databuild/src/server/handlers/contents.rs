@@ -49,16 +49,15 @@ pub(super) async fn all_there(
     sources: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, ApiError> {
     app.slow(move |_, reader| {
-        let (mut seen, mut lacking) = (BTreeSet::new(), 0);
+        let (mut pieces, mut lacking) = (BTreeSet::new(), 0);
         for digest in sources.values().collect::<BTreeSet<_>>() {
-            let Some(content) = reader.blob(digest)?.value else {
-                lacking += 1;
-                continue;
-            };
-            let pieces = listed(&content).unwrap_or_default();
-            let new: Vec<String> = pieces.into_iter().filter(|piece| seen.insert(piece.clone())).collect();
-            lacking += reader.missing(&new)?.len();
+            match reader.blob(digest)?.value {
+                Some(content) => pieces.extend(listed(&content).unwrap_or_default()),
+                None => lacking += 1,
+            }
         }
+        let pieces: Vec<String> = pieces.into_iter().collect();
+        lacking += reader.missing(&pieces)?.len();
         match lacking {
             0 => Ok(sources),
             _ => Err(ApiError::new(

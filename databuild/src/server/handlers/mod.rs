@@ -18,6 +18,8 @@ pub mod trials;
 pub mod wants;
 
 use super::error::ApiError;
+use crate::api::Page;
+use crate::store::{Answer, Listed};
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word;
 use jiff::Timestamp;
@@ -34,6 +36,17 @@ fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, ApiErro
             .map_err(|_| ApiError::new("bad_cursor", "the cursor is not one of ours; take it from `next`"))
     })
     .transpose()
+}
+
+/// A part of a list of the history, as the API has it; `cursor` writes the number that the list goes on before.
+fn page<R, T, C: ToString>(
+    found: Answer<Listed<R>>,
+    row: impl Fn(R) -> T,
+    cursor: impl Fn(u64) -> C,
+) -> Page<T> {
+    let Listed { rows, next } = found.value;
+    let next = next.map(|id| cursor(id).to_string());
+    Page { data: rows.into_iter().map(row).collect(), next, seq: found.last_seq.0 }
 }
 
 fn limit(asked: Option<usize>) -> usize {

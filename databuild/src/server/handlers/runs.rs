@@ -5,7 +5,7 @@ use super::super::error::ApiError;
 use super::super::history;
 use super::super::logs;
 use super::super::waits;
-use super::{cursor, limit, word};
+use super::{cursor, limit, page, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
 use crate::engine::CommandError;
 use crate::executor::LogFrom;
@@ -106,8 +106,8 @@ fn labels(app: &App, reader: &Reader, text: &str) -> Result<Vec<String>, ApiErro
         Err(refusal) => refusal,
     };
     let jobs = vec![text.to_owned()];
-    let ran = reader.runs(&RunFilter { jobs: jobs.clone(), limit: 1, ..RunFilter::default() }, |_| true)?;
-    if ran.value.is_empty() {
+    let ran = reader.newest_run(&RunFilter { jobs: jobs.clone(), ..RunFilter::default() }, &|_| true)?;
+    if ran.is_none() {
         return Err(CommandError::Refused(refusal).into());
     }
     Ok(jobs)
@@ -129,16 +129,12 @@ pub async fn list(
         let snapshot = app.engine.snapshot();
         let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(app, reader, &text))?;
         let making = query.partition.map(|text| Making::of(&snapshot.state, &text));
-        let partition_prefixes = making.as_ref().map_or_else(Vec::new, |making| making.prefixes().to_vec());
-        let filter = RunFilter { jobs, state, partition_prefixes, before, limit };
-        let makes =
-            |run: &crate::store::RunRow| making.as_ref().is_none_or(|making| making.has(&run.partition));
-        Ok(reader.runs(&filter, makes)?)
+        let of = making.as_ref().map(|making| making.named().clone());
+        let filter = RunFilter { jobs, state, of, before, limit };
+        let makes = |partitions: &str| making.as_ref().is_none_or(|making| making.has(partitions));
+        Ok(reader.runs(&filter, &makes)?)
     });
-    let found = found.await?;
-    let next =
-        (found.value.len() == limit).then(|| found.value.last().map(|run| run.id.to_string())).flatten();
-    Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
+    Ok(Json(page(found.await?, row, RunId)))
 }
 
 /// `GET /runs/{id}`.

@@ -7,7 +7,7 @@ use super::super::keyed::Keyed;
 use super::super::progress::Lines;
 use super::super::scope::{by_job, Scope};
 use super::super::{views, waits};
-use super::{class, cursor, instant, limit, refresh, word};
+use super::{class, cursor, instant, limit, page, refresh, word};
 use crate::api::{CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, WantDetail, WantRow, WhyWork};
 use crate::engine::Created;
 use crate::store::{self, Reader, StoreError, WantFilter, WantState};
@@ -160,9 +160,7 @@ pub async fn list(
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit);
     let found = app.slow(move |_, reader| Ok(reader.wants(&WantFilter { state, before, limit })?)).await?;
-    let next =
-        (found.value.len() == limit).then(|| found.value.last().map(|want| want.id.to_string())).flatten();
-    Ok(Json(Page { data: found.value.into_iter().map(row).collect(), next, seq: found.last_seq.0 }))
+    Ok(Json(page(found, row, WantId)))
 }
 
 /// `GET /wants/{id}`.

@@ -5,7 +5,7 @@ use crate::store::{Reader, RunFilter, RunRow, RunState, StoreError};
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::Plan;
-use databuild_core::state::State;
+use databuild_core::state::{Named, State};
 use std::collections::BTreeSet;
 
 /// The last run for a partition that failed.
@@ -18,23 +18,15 @@ pub(super) fn last_failure(
     job: JobIx,
     key: &PartitionKey,
 ) -> Result<Option<RunRow>, StoreError> {
-    let texts = state.texts(state.graph().job(job).outputs[0], key);
-    let failed = RunFilter { state: Some(RunState::Failed), limit: 1, ..RunFilter::default() };
-    let mut run: Option<RunRow> = None;
-    for text in texts {
-        let alone = RunFilter { partition_prefixes: vec![text.clone()], ..failed.clone() };
-        let found = reader.runs(&alone, |run| run.partition == text)?.value;
-        run = run.into_iter().chain(found).max_by_key(|run| run.id);
-    }
+    let home = state.graph().job(job).outputs[0];
+    let of = Named::Partitions { texts: state.texts(home, key), datasets: state.names(home) };
+    let failed = RunFilter { state: Some(RunState::Failed), of: Some(of), ..RunFilter::default() };
     // A batch goes by the name of its set.
-    let jobs = state.graph().job(job).labels().map(str::to_owned).collect();
-    let batches = RunFilter { jobs, ..failed };
-    let among = |text: &str| {
-        let found = state.graph().locate_set(text, &state.symbols);
+    let among = |partitions: &str| {
+        let found = state.graph().locate_set(partitions, &state.symbols);
         found.is_some_and(|(_, set)| set.contains(key))
     };
-    let batch = reader.runs(&batches, |run| run.partitions > 1 && among(&run.partition))?.value;
-    Ok(run.into_iter().chain(batch).max_by_key(|run| run.id))
+    reader.newest_run(&failed, &among)
 }
 
 /// A partition on the way up to one whose run failed.

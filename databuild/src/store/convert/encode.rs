@@ -26,13 +26,6 @@ pub(in super::super) fn encode(record: &Record) -> Vec<u8> {
         .unwrap_or_else(|e| unreachable!("a message always encodes: {e}"))
 }
 
-/// That of [`Event::WantCreated`].
-pub(in super::super) const WANT_CREATED: u32 = 14;
-/// That of [`Event::WantEnded`].
-pub(in super::super) const WANT_ENDED: u32 = 15;
-/// That of [`Event::WantReplanned`].
-pub(in super::super) const WANT_REPLANNED: u32 = 25;
-
 /// The number of an event's kind: its field in the stored record.
 pub(in super::super) fn kind(event: &Event) -> u32 {
     match event {
@@ -40,8 +33,8 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::Observed(_) => 11,
         Event::FilesVanished(_) => 12,
         Event::FilesAltered(_) => 13,
-        Event::WantCreated(_) => WANT_CREATED,
-        Event::WantEnded(_) => WANT_ENDED,
+        Event::WantCreated(_) => 14,
+        Event::WantEnded(_) => 15,
         Event::WorkCutOff(_) => 16,
         Event::WorkAbandoned(_) => 17,
         Event::AttemptLeased(_) => 18,
@@ -51,7 +44,7 @@ pub(in super::super) fn kind(event: &Event) -> u32 {
         Event::PublishIntended(_) => 22,
         Event::Materialized(_) => 23,
         Event::RunEnded(_) => 24,
-        Event::WantReplanned(_) => WANT_REPLANNED,
+        Event::WantReplanned(_) => 25,
         Event::PartitionsFailed(_) => 26,
         Event::WantPaused(_) => 27,
         Event::WantResumed(_) => 28,

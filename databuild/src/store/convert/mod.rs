@@ -24,5 +24,5 @@ mod fuzz;
 mod tests;
 
 pub(super) use decode::decode;
-pub(super) use encode::{encode, kind, WANT_CREATED, WANT_ENDED, WANT_REPLANNED};
+pub(super) use encode::{encode, kind};
 pub use error::ConvertError;

@@ -1,23 +1,58 @@
 //! What checks found.
 
 use super::columns::check_row;
-use super::{before, rows_limit, Answer, Reader, MAX_ROWS};
+use super::newest::{newest, Listed, Part, Walk};
+use super::{rows_limit, Answer, Reader, MAX_ROWS};
 use crate::store::error::StoreError;
 use crate::store::rows::CheckRow;
+use databuild_core::event::CheckOutcome;
 use databuild_core::ids::RunId;
-use rusqlite::{params, Connection, OptionalExtension};
+use databuild_core::word::Word as _;
+use rusqlite::{Connection, OptionalExtension};
 
 /// Which findings, newest first: of each check of each partition the newest.
 #[derive(Debug, Clone, Default)]
 pub struct CheckFilter {
-    /// Only those of this dataset, or of one whose name begins with it and a `/`.
-    pub dataset: Option<String>,
+    /// Only those of these partitions.
+    pub of: CheckedSet,
     /// Only those that are not passed.
     pub failed: bool,
     /// Only those before this one: how a list goes on.
     pub before: Option<u64>,
     /// At most so many, up to [`MAX_ROWS`].
     pub limit: usize,
+}
+
+/// The partitions that findings are asked for.
+#[derive(Debug, Clone, Default)]
+pub enum CheckedSet {
+    /// All.
+    #[default]
+    All,
+    /// Those of the dataset of this name.
+    Dataset(String),
+    /// Those with these texts.
+    Partitions(Vec<String>),
+}
+
+impl CheckFilter {
+    /// Along which indexes these findings are found.
+    fn walks(&self) -> Vec<Walk> {
+        let one = |condition, key: &str| Walk::of("checks", condition, [key.to_owned().into()]);
+        match &self.of {
+            CheckedSet::Partitions(texts) => {
+                texts.iter().map(|text| one("partition = ?2 AND newest = 1", text)).collect()
+            }
+            CheckedSet::Dataset(name) if self.failed => {
+                vec![one("dataset = ?2 AND newest = 1 AND outcome <> 'passed'", name)]
+            }
+            CheckedSet::Dataset(name) => vec![one("dataset = ?2 AND newest = 1", name)],
+            CheckedSet::All if self.failed => {
+                vec![Walk::of("checks", "newest = 1 AND outcome <> 'passed'", [])]
+            }
+            CheckedSet::All => vec![Walk::of("checks", "true", [])],
+        }
+    }
 }
 
 pub(super) fn of_run(connection: &Connection, run: RunId, most: i64) -> rusqlite::Result<Vec<CheckRow>> {
@@ -28,29 +63,26 @@ pub(super) fn of_run(connection: &Connection, run: RunId, most: i64) -> rusqlite
 }
 
 impl Reader {
-    /// The newest finding of each check for each partition, newest first.
-    pub fn checks(&self, filter: &CheckFilter) -> Result<Answer<Vec<CheckRow>>, StoreError> {
+    /// The newest finding of each check for each partition, newest first: of those that the filter lets through, the ones
+    /// whose partition, as a text, `fits`.
+    pub fn checks(
+        &self,
+        filter: &CheckFilter,
+        fits: &dyn Fn(&str) -> bool,
+    ) -> Result<Answer<Listed<CheckRow>>, StoreError> {
+        let passed = CheckOutcome::Passed.word();
+        let part = Part { before: filter.before, limit: filter.limit };
         self.answer(|connection| {
-            let mut sql = String::from(
-                "SELECT * FROM checks WHERE id < ?1 AND NOT EXISTS (
-                     SELECT 1 FROM checks AS newer
-                     WHERE newer.partition = checks.partition AND newer.name = checks.name
-                         AND newer.id > checks.id)",
-            );
-            if filter.failed {
-                sql.push_str(" AND outcome <> 'passed'");
-            }
-            if filter.dataset.is_some() {
-                // `0` is the character after `/`.
-                sql.push_str(" AND (partition = ?2 OR (partition >= ?2 || '/' AND partition < ?2 || '0'))");
-            }
-            sql.push_str(" ORDER BY id DESC LIMIT ?3");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(
-                params![before(filter.before), filter.dataset, rows_limit(filter.limit)],
-                check_row,
-            )?;
-            rows.collect()
+            newest(connection, &filter.walks(), part, |row| {
+                let is_asked_for = row.get::<_, bool>("newest")?
+                    && !(filter.failed && row.get_ref("outcome")?.as_str()? == passed)
+                    && fits(row.get_ref("partition")?.as_str()?);
+                if is_asked_for {
+                    check_row(row).map(Some)
+                } else {
+                    Ok(None)
+                }
+            })
         })
     }
 

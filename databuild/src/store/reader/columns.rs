@@ -122,6 +122,11 @@ pub(super) fn unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|bits| bits as u64)
 }
 
+/// Of a row that has only a position.
+pub(super) fn seqs(row: &Row<'_>) -> rusqlite::Result<Seq> {
+    row.get::<_, i64>(0).map(|seq| Seq(seq as u64))
+}
+
 fn optional_unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(|bits| bits as u64))
 }

@@ -1,10 +1,12 @@
 use super::super::log::{Batch, EventLog};
-use super::super::rows::{AttemptState, CheckRow};
+use super::super::rows::{AttemptState, CheckRow, RunRow};
 use super::super::sqlite::SqliteLog;
 use super::super::testing::{at, attempt, example_records, findings, graph, output, texts, time};
+use super::newest::MOST_LOOKED;
 use super::*;
 use databuild_core::event::*;
 use databuild_core::ids::{PlanId, TrialId};
+use databuild_core::state::Named;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -209,38 +211,81 @@ fn runs_are_filtered_and_paged_newest_first() {
     records.push(at(1, start(4, 1)));
     records.push(at(1, start(5, 1)));
     let f = fixture(records);
-    let ids = |filter: RunFilter| -> Vec<u64> {
-        f.reader.runs(&filter, |_| true).unwrap().value.iter().map(|run| run.id.0).collect()
-    };
+    let list = |filter: RunFilter| f.reader.runs(&filter, &|_| true).unwrap().value;
+    let ids = |filter: RunFilter| -> Vec<u64> { list(filter).rows.iter().map(|run| run.id.0).collect() };
     let all = || RunFilter { limit: 3, ..RunFilter::default() };
     let none: [u64; 0] = [];
     assert_eq!(ids(all()), [20, 19, 18]);
+    assert_eq!(list(all()).next, Some(18));
+    assert_eq!(list(RunFilter { limit: 20, ..all() }).next, None);
     assert_eq!(ids(RunFilter { before: Some(RunId(18)), ..all() }), [17, 16, 15]);
     assert_eq!(ids(RunFilter { jobs: vec!["//a:odd".into()], ..all() }), [19, 17, 15]);
     assert_eq!(ids(RunFilter { jobs: vec!["//a:od".into()], ..all() }), none);
     assert_eq!(ids(RunFilter { state: Some(RunState::Running), ..all() }), [5, 4]);
-    let prefix = |text: &str| vec![text.to_owned()];
-    assert_eq!(ids(RunFilter { partition_prefixes: prefix("daily/n=1"), ..all() }), [19, 18, 17]);
-    assert_eq!(ids(RunFilter { partition_prefixes: prefix("daily/n=20"), ..all() }), [20]);
-    assert_eq!(ids(RunFilter { partition_prefixes: prefix(""), ..all() }), [20, 19, 18]);
-    assert_eq!(ids(RunFilter { partition_prefixes: prefix("weekly"), ..all() }), none);
+    let of = |named| RunFilter { of: Some(named), ..all() };
+    let beginning = |text: &str| Named::Beginnings(vec![text.to_owned()]);
+    assert_eq!(ids(of(beginning("daily/n=1"))), [19, 18, 17]);
+    assert_eq!(ids(of(beginning("daily/n=20"))), [20]);
+    assert_eq!(ids(of(beginning(""))), [20, 19, 18]);
+    assert_eq!(ids(of(beginning("weekly"))), none);
+    let datasets = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(ids(of(Named::Datasets(datasets(&["daily", "none"])))), [20, 19, 18]);
     // Under several names, each run once.
     let odd_and_even = || vec!["//a:odd".to_owned(), "//a:even".to_owned()];
     assert_eq!(ids(RunFilter { jobs: odd_and_even(), ..all() }), [20, 19, 18]);
-    let overlapping = vec!["daily/n=2".to_owned(), "daily/n=20".to_owned(), "daily/n=7".to_owned()];
-    let found = ids(RunFilter { partition_prefixes: overlapping, jobs: odd_and_even(), ..all() });
-    assert_eq!(found, [20, 7, 2]);
+    let some = || vec!["daily/n=2".to_owned(), "daily/n=20".to_owned(), "daily/n=7".to_owned()];
+    let alone = Named::Partitions { texts: some(), datasets: vec![] };
+    assert_eq!(ids(RunFilter { jobs: odd_and_even(), ..of(alone) }), [20, 7, 2]);
     let both = RunFilter {
         jobs: vec!["//a:even".into()],
         state: Some(RunState::Running),
-        partition_prefixes: prefix("daily/"),
+        of: Some(beginning("daily/")),
         before: Some(RunId(20)),
         limit: usize::MAX,
     };
     assert_eq!(ids(both), [4]);
-    let fives = f.reader.runs(&all(), |run| run.id.0 % 5 == 0).unwrap().value;
-    assert_eq!(fives.iter().map(|run| run.id.0).collect::<Vec<_>>(), [20, 15, 10], "three that fit");
+    let fives = f.reader.runs(&all(), &|text| text.ends_with('5') || text.ends_with('0')).unwrap().value;
+    assert_eq!(fives.rows.iter().map(|run| run.id.0).collect::<Vec<_>>(), [20, 15, 10], "three that fit");
     assert_eq!(ids(RunFilter { limit: 0, ..all() }), none);
+}
+
+#[test]
+fn a_run_of_a_batch_is_found_by_each_of_its_partitions() {
+    let batch = |run, partitions: &str| match lease(run, 1, "//:j", partitions) {
+        Event::AttemptLeased(lease) => Event::AttemptLeased(AttemptLeased { inputs: vec![1, 2], ..lease }),
+        other => other,
+    };
+    let f = fixture(vec![
+        at(0, batch(1, "daily/n=1..2")),
+        at(0, lease(2, 1, "//:j", "daily/n=1")),
+        at(0, batch(3, "daily/n=3..4")),
+        at(0, batch(4, "daily/n=1..2")),
+        at(0, lease(5, 1, "//:j", "daily/n=3")),
+    ]);
+    let (texts, datasets) = (vec!["daily/n=1".to_owned()], vec!["daily".to_owned()]);
+    let filter =
+        RunFilter { of: Some(Named::Partitions { texts, datasets }), limit: 10, ..RunFilter::default() };
+    let found = f.reader.runs(&filter, &|text| text.starts_with("daily/n=1")).unwrap().value;
+    assert_eq!(found.rows.iter().map(|run| run.id.0).collect::<Vec<_>>(), [4, 2, 1]);
+}
+
+#[test]
+fn what_is_rare_is_found_by_asking_on() {
+    let runs = 2 * MOST_LOOKED as u64 + 10;
+    let f = fixture((1..=runs).map(|run| at(0, lease(run, 1, "//:j", &format!("daily/n={run}")))).collect());
+    let rare = |text: &str| ["daily/n=7", "daily/n=3"].contains(&text);
+    let mut filter = RunFilter { limit: 2, ..RunFilter::default() };
+    let mut pages = Vec::new();
+    loop {
+        let Listed { rows, next } = f.reader.runs(&filter, &rare).unwrap().value;
+        pages.push(rows.iter().map(|run| run.id.0).collect::<Vec<_>>());
+        let Some(next) = next else { break };
+        filter.before = Some(RunId(next));
+    }
+    // Those before the third one were not looked at yet.
+    assert_eq!(pages, [vec![], vec![], vec![7, 3], vec![]]);
+    let found = f.reader.newest_run(&RunFilter::default(), &rare).unwrap();
+    assert_eq!(found.map(|run| run.id), Some(RunId(7)));
 }
 
 #[test]
@@ -272,7 +317,7 @@ fn wants_are_followed_filtered_and_paged() {
     assert_eq!(f.reader.want(WantId(2)).unwrap(), Answer { last_seq: Seq(4), value: Some(row) });
     assert_eq!(f.reader.want(WantId(9)).unwrap().value, None);
     let ids = |filter: WantFilter| -> Vec<u64> {
-        f.reader.wants(&filter).unwrap().value.iter().map(|want| want.id.0).collect()
+        f.reader.wants(&filter).unwrap().value.rows.iter().map(|want| want.id.0).collect()
     };
     let all = || WantFilter { limit: 10, ..WantFilter::default() };
     assert_eq!(ids(all()), [3, 2, 1]);
@@ -389,7 +434,7 @@ fn no_answer_is_longer_than_the_longest() {
     let records = (1..=1100).map(|id| at(0, want(id))).collect();
     let f = fixture(records);
     let filter = WantFilter { limit: usize::MAX, ..WantFilter::default() };
-    assert_eq!(f.reader.wants(&filter).unwrap().value.len(), MAX_ROWS);
+    assert_eq!(f.reader.wants(&filter).unwrap().value.rows.len(), MAX_ROWS);
     assert_eq!(f.reader.events(None, usize::MAX).unwrap().value.records.len(), MAX_ROWS);
 }
 
@@ -431,8 +476,8 @@ fn readers_take_turns_and_see_whole_batches_while_the_log_grows() {
                     assert_eq!(value.len() as u64, last_seq.0);
                     assert_eq!(last_seq.0 % 2, 0);
                     let filter = RunFilter { limit: MAX_ROWS, ..RunFilter::default() };
-                    let runs = reader.runs(&filter, |_| true).unwrap();
-                    assert_eq!(runs.value.len() as u64, runs.last_seq.0 / 2);
+                    let runs = reader.runs(&filter, &|_| true).unwrap();
+                    assert_eq!(runs.value.rows.len() as u64, runs.last_seq.0 / 2);
                     if last_seq.0 == 2 * batches {
                         break;
                     }
@@ -476,8 +521,8 @@ fn of_each_check_of_each_partition_the_newest_finding_counts() {
         at(4, checked(3, 2, vec![findings("//:a", true, [Failed, Passed])])),
     ]);
     let shown = |filter: CheckFilter| -> Vec<_> {
-        let rows =
-            f.reader.checks(&CheckFilter { limit: 10.min(filter.limit.max(1)), ..filter }).unwrap().value;
+        let filter = CheckFilter { limit: 10.min(filter.limit.max(1)), ..filter };
+        let rows = f.reader.checks(&filter, &|_| true).unwrap().value.rows;
         rows.into_iter().map(|row| (row.id, row.check, row.partition, row.outcome)).collect()
     };
     let row = |id, check: &str, n: u32, outcome| (id, check.to_owned(), format!("daily/n={n}"), outcome);
@@ -491,13 +536,12 @@ fn of_each_check_of_each_partition_the_newest_finding_counts() {
     assert_eq!(shown(all.clone()), newest);
     assert_eq!(shown(CheckFilter { failed: true, ..all.clone() }), newest[1..3]);
     assert_eq!(shown(CheckFilter { before: Some(8), limit: 1, ..all.clone() }), newest[1..2]);
-    for (dataset, count) in [("daily", 4), ("dail", 0), ("daily/n=1", 2)] {
-        assert_eq!(
-            shown(CheckFilter { dataset: Some(dataset.to_owned()), ..all.clone() }).len(),
-            count,
-            "{dataset}"
-        );
-    }
+    let of = |of| shown(CheckFilter { of, ..all.clone() }).len();
+    assert_eq!(["daily", "dail", "daily/n=1"].map(|name| of(CheckedSet::Dataset(name.into()))), [4, 0, 0]);
+    let both = ["daily/n=0", "daily/n=1"].map(str::to_owned);
+    assert_eq!([&both[1..], &both].map(|texts| of(CheckedSet::Partitions(texts.to_vec()))), [2, 4]);
+    let failed_of = CheckFilter { failed: true, of: CheckedSet::Dataset("daily".into()), ..all.clone() };
+    assert_eq!(shown(failed_of), newest[1..3]);
     let of_run = f.reader.checks_of_run(RunId(3)).unwrap().value;
     assert_eq!(of_run.len(), 2);
     let expected = CheckRow {

@@ -1,15 +1,12 @@
 //! What a want waits for, as its events say.
 
+use super::columns::seqs;
 use super::{Answer, Reader};
-use crate::store::convert::{WANT_CREATED, WANT_ENDED, WANT_REPLANNED};
 use crate::store::error::StoreError;
-use crate::store::sqlite::{position, read, ARCHIVED};
-use databuild_core::event::{Event, Record, SetText};
+use crate::store::sqlite::{failure, position, read, ARCHIVED};
+use databuild_core::event::{Event, SetText};
 use databuild_core::ids::{Seq, WantId};
-use std::ops::ControlFlow;
-
-/// Events read at once.
-const PIECE: usize = 1000;
+use rusqlite::{params, OptionalExtension};
 
 /// What the events of a want say about its work, up to some event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,50 +27,35 @@ impl Reader {
         want: WantId,
         known: Option<WantWork>,
     ) -> Result<Answer<WantWork>, StoreError> {
+        let mut work = known.unwrap_or_default();
         self.checked_answer(|connection| {
-            let mut work = match known {
-                Some(known) => known,
-                None => {
-                    let newest = |record: &Record| match &record.event {
-                        Event::WantCreated(created) if created.want < want => ControlFlow::Break(()),
-                        Event::WantCreated(created) => ControlFlow::Continue(created.want == want),
-                        _ => ControlFlow::Continue(false),
-                    };
-                    let created = read::newest_of_kind(connection, &self.log, WANT_CREATED, newest)?;
-                    match created.map(|(seq, record)| (seq, record.event)) {
-                        Some((seq, Event::WantCreated(created))) => {
-                            WantWork { said: vec![(seq, created.work)], ended: None, until: seq }
-                        }
-                        _ => return Ok(WantWork::default()),
-                    }
-                }
-            };
             let archived = position(connection, &self.log, ARCHIVED)?;
-            let last = read::last_seq(connection, &self.log)?;
-            let mut after = work.until.max(archived);
-            while work.ended.is_none() {
-                let found = read::records_of_kinds(
-                    connection,
-                    &self.log,
-                    after,
-                    [WANT_REPLANNED, WANT_ENDED],
-                    PIECE,
-                )?;
-                for (seq, record) in &found {
-                    after = *seq;
-                    match &record.event {
-                        Event::WantReplanned(event) if event.want == want => {
-                            work.said.push((*seq, event.work.clone()));
-                        }
-                        Event::WantEnded(event) if event.want == want => work.ended = Some(*seq),
-                        _ => {}
+            let look_up = || {
+                let saying = connection
+                    .prepare_cached("SELECT seq FROM want_work WHERE want = ?1 AND seq > ?2 ORDER BY seq")?
+                    .query_map(params![want.0 as i64, work.until.0 as i64], seqs)?
+                    .collect::<rusqlite::Result<Vec<_>>>()?;
+                let ended: Option<Option<i64>> = connection
+                    .prepare_cached("SELECT ended_seq FROM wants WHERE id = ?1")?
+                    .query_row([want.0 as i64], |row| row.get(0))
+                    .optional()?;
+                Ok((saying, ended.flatten().map(|seq| Seq(seq as u64))))
+            };
+            let (saying, ended) = look_up().map_err(|e| failure(&self.log, &e))?;
+            if saying.first().is_some_and(|first| *first <= archived) {
+                return Ok(WantWork::default());
+            }
+            for (seq, record) in read::records_at(connection, &self.log, &saying)? {
+                match record.event {
+                    Event::WantCreated(created) if created.want == want => {
+                        work.said.push((seq, created.work))
                     }
-                }
-                if found.len() < PIECE {
-                    break;
+                    Event::WantReplanned(event) if event.want == want => work.said.push((seq, event.work)),
+                    _ => {}
                 }
             }
-            work.until = last;
+            work.ended = work.ended.or(ended);
+            work.until = read::last_seq(connection, &self.log)?;
             Ok(work)
         })
     }

@@ -125,10 +125,9 @@ impl Archives {
         Ok(found)
     }
 
-    /// The same of events of some kinds only; at most `limit` of each archive.
-    pub(in super::super) fn of_kinds_through(
+    /// Events of some kinds after `after`, of the archives up to `archived`; at most `limit` of each.
+    pub(in super::super) fn of_kinds(
         &self,
-        log: &Connection,
         archived: Seq,
         after: Seq,
         kinds: [u32; 2],
@@ -146,7 +145,6 @@ impl Archives {
         if read < archived {
             return Err(self.missing(read.next()));
         }
-        found.extend(records_of_kinds(log, &self.log, after.max(archived), kinds, limit)?);
         Ok(found)
     }
 

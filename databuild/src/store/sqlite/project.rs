@@ -4,9 +4,9 @@ use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, CheckFindings, Checked, Event,
-    GraphRegistered, Materialized, Observed, OutputRecord, PartitionsFailed, PriorityClass, Record, RunEnded,
-    RunSuspended, SeenPartition, Tainted, TrialMade, WantCreated, WantEnded, WantPaused, WantReprioritized,
-    WantResumed,
+    GraphRegistered, KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed,
+    PriorityClass, Record, RunEnded, RunSuspended, SeenPartition, Tainted, TrialMade, WantCreated, WantEnded,
+    WantPaused, WantReplanned, WantReprioritized, WantResumed,
 };
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 
@@ -15,6 +15,8 @@ use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 pub(super) enum RowChange<'a> {
     /// A want is new.
     WantOpened { at: i64, want: &'a WantCreated },
+    /// The event at `seq` says what a want waits for.
+    WantWork { seq: Seq, want: WantId },
     /// A want is over.
     WantClosed { at: i64, seq: Seq, want: WantId, state: WantState, causes: &'a [String] },
     /// A want is paused, or is not.
@@ -45,6 +47,8 @@ pub(super) enum RowChange<'a> {
     GraphRegistered { at: i64, seq: Seq, graph: &'a GraphRegistered },
     /// The event at `seq` names the content of that graph.
     TrialGraph { seq: Seq, graph: &'a GraphId },
+    /// The event at `seq` changes which dynamic keys there are.
+    KeysChanged { seq: Seq, space: &'a str },
     /// Data is bad, somebody said.
     Tainted { at: i64, seq: Seq, taint: &'a Tainted },
 }
@@ -60,7 +64,10 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         Event::Adopted(Adopted { partitions, .. }) => {
             partitions.iter().map(|adopted| RowChange::Adopted { at, seq, adopted }).collect()
         }
-        Event::WantCreated(want) => vec![RowChange::WantOpened { at, want }],
+        Event::WantCreated(want) => {
+            vec![RowChange::WantOpened { at, want }, RowChange::WantWork { seq, want: want.want }]
+        }
+        Event::WantReplanned(WantReplanned { want, .. }) => vec![RowChange::WantWork { seq, want: *want }],
         Event::WantEnded(WantEnded { want, outcome, causes }) => {
             vec![RowChange::WantClosed { at, seq, want: *want, state: (*outcome).into(), causes }]
         }
@@ -136,20 +143,20 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
             let row = |findings| RowChange::Checked { at, attempt: *attempt, findings };
             checks.iter().map(row).collect()
         }
+        Event::KeysAdded(KeysAdded { space, .. }) | Event::KeysRetired(KeysRetired { space, .. }) => {
+            vec![RowChange::KeysChanged { seq, space }]
+        }
         // These speak of current state, which the core folds, and make no line in a history.
         Event::FilesVanished(_)
         | Event::FilesAltered(_)
         | Event::WorkCutOff(_)
         | Event::WorkAbandoned(_)
-        | Event::WantReplanned(_)
         | Event::RunCancelRequested(_)
         | Event::PlanCreated(_)
         | Event::PlansDropped(_)
         | Event::PublishIntended(_)
         | Event::Untainted(_)
         | Event::CodeAccepted(_)
-        | Event::KeysAdded(_)
-        | Event::KeysRetired(_)
         | Event::PoolResized(_)
         | Event::TrialEnded(_) => Vec::new(),
     }

@@ -9,7 +9,6 @@ use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
 use rusqlite::{params, Connection, OptionalExtension, Row};
-use std::ops::ControlFlow;
 
 /// Position of the newest event.
 pub(in super::super) fn last_seq(connection: &Connection, log: &str) -> Result<Seq, StoreError> {
@@ -96,6 +95,19 @@ pub(in super::super) fn records(
     Ok(found)
 }
 
+/// The events at some positions of the log.
+pub(in super::super) fn records_at(
+    connection: &Connection,
+    log: &str,
+    places: &[Seq],
+) -> Result<Vec<(Seq, Record)>, StoreError> {
+    let mut found = Vec::new();
+    for place in places {
+        found.extend(records(connection, log, Seq(place.0.saturating_sub(1)), 1)?);
+    }
+    Ok(found)
+}
+
 /// Events of some kinds after `after`, oldest first, at most `limit`.
 pub(in super::super) fn records_of_kinds(
     connection: &Connection,
@@ -119,30 +131,6 @@ pub(in super::super) fn records_of_kinds(
         found.push((reading.place(row)?.0, reading.record(row, None)?));
     }
     Ok(found)
-}
-
-/// The newest event of a kind that `fits`; `Break` ends the search.
-pub(in super::super) fn newest_of_kind(
-    connection: &Connection,
-    log: &str,
-    kind: u32,
-    fits: impl Fn(&Record) -> ControlFlow<(), bool>,
-) -> Result<Option<(Seq, Record)>, StoreError> {
-    let fail = |e| failure(log, &e);
-    let reading = Rows::of(connection, log)?;
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {} FROM events WHERE kind = ?1 ORDER BY seq DESC", columns("true")))
-        .map_err(fail)?;
-    let mut rows = statement.query([kind]).map_err(fail)?;
-    while let Some(row) = rows.next().map_err(fail)? {
-        let record = reading.record(row, None)?;
-        match fits(&record) {
-            ControlFlow::Break(()) => return Ok(None),
-            ControlFlow::Continue(true) => return Ok(Some((reading.place(row)?.0, record))),
-            ControlFlow::Continue(false) => {}
-        }
-    }
-    Ok(None)
 }
 
 /// See [`super::super::EventLog::blob`].

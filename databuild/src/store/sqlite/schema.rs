@@ -13,7 +13,7 @@ pub(super) const FORMAT: i64 = 3;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 7;
+pub(super) const PROJECTIONS_VERSION: i64 = 8;
 
 /// Name in `meta` of the position up to which events are in archives; absent = none are.
 pub(in super::super) const ARCHIVED: &str = "archived_until";
@@ -46,11 +46,23 @@ CREATE TABLE meta (
 ";
 
 /// Names of the tables in [`PROJECTIONS`], in an order in which they can be dropped.
-pub(super) const PROJECTED_TABLES: [&str; 8] =
-    ["attempts", "checks", "runs", "wants", "materializations", "graphs", "trial_graphs", "taints"];
+pub(super) const PROJECTED_TABLES: [&str; 12] = [
+    "attempts",
+    "checks",
+    "runs",
+    "want_work",
+    "wants",
+    "materializations",
+    "graphs",
+    "trial_graphs",
+    "taints",
+    "key_changes",
+    "run_ends",
+    "want_ends",
+];
 
-/// The tables from which rows move to archives, with their keys. Attempts and checks go with their runs; what a person
-/// said of data is little, and stays.
+/// The tables from which rows move to archives, with their keys. Attempts and checks go with their runs, the work of wants
+/// with its want; what a person said of data is little, and stays.
 pub(super) const MOVING_TABLES: [(&str, &[&str]); 5] = [
     ("runs", &["id"]),
     ("wants", &["id"]),
@@ -64,7 +76,12 @@ pub(super) const MOVING_TABLES: [(&str, &[&str]); 5] = [
 ///
 /// `attempts` and `checks` refer to `runs`, as they go together when history is archived; `materializations` does
 /// not, as it outlives the runs it came from. `ended_seq` is the event that ended a want or a run. `checks`
-/// are numbered in the order of their findings.
+/// are numbered in the order of their findings; `newest` are those after which the check has not looked at the
+/// partition again, of what is not archived.
+/// `dataset` is what the text of the partitions begins with. `want_work` has the events that say what a want waits for, and
+/// `key_changes` those by which dynamic keys come and go.
+///
+/// `run_ends` and `want_ends` count what is over, with all that is archived.
 pub(super) const PROJECTIONS: &str = "
 CREATE TABLE wants (
     id INTEGER PRIMARY KEY,
@@ -86,10 +103,20 @@ CREATE TABLE wants (
     params TEXT NOT NULL
 ) STRICT;
 CREATE INDEX wants_by_state ON wants (state);
+CREATE TABLE want_work (
+    want INTEGER NOT NULL REFERENCES wants (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (want, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE want_ends (
+    state TEXT PRIMARY KEY,
+    count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL,
     partition TEXT NOT NULL,
+    dataset TEXT NOT NULL,
     partitions INTEGER NOT NULL,
     graph TEXT NOT NULL,
     state TEXT NOT NULL,
@@ -104,6 +131,13 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_job ON runs (job);
 CREATE INDEX runs_by_partition ON runs (partition);
 CREATE INDEX runs_by_state ON runs (state);
+CREATE INDEX runs_by_dataset ON runs (dataset, partitions > 1);
+CREATE TABLE run_ends (
+    job TEXT NOT NULL,
+    state TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (job, state)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE attempts (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     number INTEGER NOT NULL,
@@ -146,6 +180,7 @@ CREATE INDEX graphs_by_id ON graphs (id);
 CREATE TABLE checks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     partition TEXT NOT NULL,
+    dataset TEXT NOT NULL,
     name TEXT NOT NULL,
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     attempt INTEGER NOT NULL,
@@ -153,15 +188,27 @@ CREATE TABLE checks (
     blocking INTEGER NOT NULL,
     message TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL,
+    newest INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX checks_by_partition ON checks (partition, name);
+CREATE INDEX checks_newest ON checks (dataset) WHERE newest = 1;
+CREATE INDEX checks_not_passed ON checks (newest) WHERE newest = 1 AND outcome <> 'passed';
+CREATE INDEX checks_not_passed_of ON checks (dataset) WHERE newest = 1 AND outcome <> 'passed';
 CREATE INDEX checks_by_run ON checks (run);
+CREATE TRIGGER checks_removed AFTER DELETE ON checks WHEN old.newest = 1 BEGIN
+    UPDATE checks SET newest = 1
+    WHERE id = (SELECT max(id) FROM checks WHERE partition = old.partition AND name = old.name);
+END;
 CREATE TABLE trial_graphs (
     seq INTEGER NOT NULL,
     id TEXT NOT NULL,
     PRIMARY KEY (seq, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE key_changes (
+    seq INTEGER PRIMARY KEY,
+    space TEXT NOT NULL
+) STRICT;
 CREATE TABLE taints (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
