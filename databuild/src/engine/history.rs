@@ -3,7 +3,7 @@
 //! Attempts are prepared while their leases go to the disk. What the same turn says of their inputs goes with the leases,
 //! since no reader of the log can see it yet.
 
-use crate::store::{Reader, StoreError};
+use crate::store::{History as _, Reader, StoreError};
 use databuild_core::event::{Event, Record};
 use databuild_core::ids::Seq;
 use std::collections::HashMap;

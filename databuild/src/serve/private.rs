@@ -5,7 +5,7 @@
 //! by the server if that is still there, else by the next one.
 
 use crate::engine::Handle;
-use crate::store::{Listed, Reader, StoreError, WantFilter, WantState};
+use crate::store::{History, Listed, StoreError, WantFilter, WantState};
 use databuild_core::decide::Input;
 use databuild_core::ids::WantId;
 use std::io::Read as _;
@@ -33,7 +33,7 @@ pub(super) fn watch(stop: UnboundedSender<bool>) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The history cannot be read.
-pub(super) fn left_over(reader: &Reader) -> Result<Vec<WantId>, StoreError> {
+pub(super) fn left_over(reader: &dyn History) -> Result<Vec<WantId>, StoreError> {
     let mut found = Vec::new();
     let mut before = None;
     loop {
@@ -48,7 +48,7 @@ pub(super) fn left_over(reader: &Reader) -> Result<Vec<WantId>, StoreError> {
 }
 
 /// Cancels what the command wanted, if that is not over.
-pub(super) async fn close_wants(handle: &Handle, reader: &Reader) {
+pub(super) async fn close_wants(handle: &Handle, reader: &dyn History) {
     let wants = match left_over(reader) {
         Ok(wants) => wants,
         Err(error) => {

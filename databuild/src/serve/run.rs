@@ -183,7 +183,7 @@ impl Server {
         let temporary_dir =
             base_env.iter().find(|(name, _)| name == "TMPDIR").map(|(_, value)| value.clone());
         // One server lives at a time, so whoever wanted these has ended.
-        let close = super::private::left_over(&reader)?;
+        let close = super::private::left_over(&*reader)?;
         let engine = Engine::start(EngineConfig {
             workspace: state.workspace().path().to_owned(),
             staging: state.staging(),
@@ -250,7 +250,7 @@ impl Server {
         let leave = self.wait(options.idle_timeout).await;
         archiving.abort();
         if options.private {
-            super::private::close_wants(&self.engine.handle(), &self.app.reader).await;
+            super::private::close_wants(&self.engine.handle(), &*self.app.reader).await;
         }
         let _ = stop.send(true);
         let _ = tokio::time::timeout(GOODBYE, serving).await;

@@ -5,7 +5,7 @@ use super::scope::Watched;
 use super::turns::Turns;
 use crate::engine::Handle;
 use crate::snapshot;
-use crate::store::Reader;
+use crate::store::History;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -38,7 +38,7 @@ pub struct App {
     /// The work of wants that somebody watches.
     pub watched: Arc<Watched>,
     /// The history, for requests whose turn it is.
-    pub reader: Arc<Reader>,
+    pub reader: Arc<dyn History>,
     /// Their turns.
     pub turns: Arc<Turns>,
 }

@@ -1,7 +1,7 @@
 //! How long a plan may take, from how long its jobs took the last times.
 
 use crate::api::Estimate;
-use crate::store::{Durations, Reader, StoreError};
+use crate::store::{Durations, History, StoreError};
 use databuild_core::decide::limits::{size, taken, Capacity};
 use databuild_core::event::{PlanCreated, PlanRowKind};
 use databuild_core::graph::{Graph, Resource};
@@ -20,7 +20,7 @@ pub(super) fn of(
     plan: &PlanCreated,
     state: &State,
     capacity: Capacity,
-    reader: &Reader,
+    reader: &dyn History,
 ) -> Result<Estimate, StoreError> {
     let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for row in &plan.rows {

@@ -1,7 +1,7 @@
 //! Wants and runs by their ids: in the lists, else in the archives.
 
 use super::error::ApiError;
-use crate::store::{Filed, Reader, RunWithChecks, StoreError, WantRow};
+use crate::store::{Filed, History, RunWithChecks, StoreError, WantRow};
 use databuild_core::ids::{RunId, Seq, WantId};
 
 /// Something that was found.
@@ -18,7 +18,7 @@ pub(super) struct Found<T> {
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub(super) fn want(reader: &Reader, id: WantId) -> Result<Found<WantRow>, ApiError> {
+pub(super) fn want(reader: &dyn History, id: WantId) -> Result<Found<WantRow>, ApiError> {
     let listed = reader.want(id)?;
     found(listed.value, listed.last_seq, || reader.archived_want(id))?
         .ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))
@@ -28,7 +28,7 @@ pub(super) fn want(reader: &Reader, id: WantId) -> Result<Found<WantRow>, ApiErr
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(super) fn run(reader: &Reader, id: RunId) -> Result<Found<RunWithChecks>, ApiError> {
+pub(super) fn run(reader: &dyn History, id: RunId) -> Result<Found<RunWithChecks>, ApiError> {
     let listed = reader.run(id)?;
     let value = match listed.value {
         Some(run) => Some((run, reader.checks_of_run(id)?.value)),

@@ -2,7 +2,7 @@
 
 use super::blame::{blame, SourceManifest};
 use crate::api::Blame;
-use crate::store::{GraphRow, Reader, StoreError};
+use crate::store::{GraphRow, History, StoreError};
 use databuild_core::graph::file::{GraphFile, JobEntry};
 use databuild_core::graph::{parse_file, Graph, JobDigests, JobIx, Params};
 use databuild_core::ids::GraphId;
@@ -18,7 +18,7 @@ const SEARCHED: usize = 200;
 /// # Errors
 /// The history cannot be read.
 pub(super) fn graph_with_code(
-    reader: &Reader,
+    reader: &dyn History,
     labels: &[&str],
     code: &str,
 ) -> Result<Option<(GraphRow, String)>, StoreError> {
@@ -31,7 +31,7 @@ pub(super) fn graph_with_code(
 /// # Errors
 /// The history cannot be read.
 pub(super) fn graph_with(
-    reader: &Reader,
+    reader: &dyn History,
     labels: &[&str],
     made_by: &JobDigests,
     inherited: &BTreeMap<String, String>,
@@ -54,7 +54,7 @@ fn job_with_code<'f>(file: &'f GraphFile, labels: &[&str], code: &str) -> Option
 
 /// The newest registered graph of which something is found, with that.
 fn graph_such_that<T>(
-    reader: &Reader,
+    reader: &dyn History,
     find: impl Fn(&str, &GraphFile) -> Option<T>,
 ) -> Result<Option<(GraphRow, T)>, StoreError> {
     let mut seen: BTreeSet<GraphId> = BTreeSet::new();
@@ -62,7 +62,7 @@ fn graph_such_that<T>(
         if !seen.insert(row.id.clone()) {
             continue;
         }
-        let Some(bytes) = reader.blob(&row.id.0)?.value else { continue };
+        let Some(bytes) = reader.content(&row.id.0)? else { continue };
         let Ok(content) = String::from_utf8(bytes) else { continue };
         // What this program cannot read any more explains nothing.
         let Ok(file) = parse_file(&content) else { continue };
@@ -79,7 +79,7 @@ fn graph_such_that<T>(
 /// The history cannot be read.
 pub(super) fn files_changed_since(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     job: JobIx,
     code: &str,
 ) -> Result<Vec<Blame>, StoreError> {

@@ -6,7 +6,7 @@
 use super::scope::{by_job, Scope};
 use crate::api::ProgressLine;
 use crate::engine::Snapshot;
-use crate::store::{Reader, RunWithAttempts, StoreError};
+use crate::store::{History, RunWithAttempts, StoreError};
 use databuild_core::data_check::warning;
 use databuild_core::event::{
     AttemptEnded, AttemptOutcome, CheckOutcome, Checked, Event, Materialized, Record, SetText,
@@ -25,7 +25,7 @@ const MOST_LOOKED_UP: usize = 1000;
 /// Makes lines of events that follow each other. What it looked up of runs it remembers: several events speak of one.
 pub(super) struct Lines<'r> {
     live: &'r Snapshot,
-    reader: &'r Reader,
+    reader: &'r dyn History,
     scope: &'r Scope,
     /// Runs of the history.
     over: HashMap<RunId, Option<RunWithAttempts>>,
@@ -48,7 +48,7 @@ struct RunFacts {
 
 impl<'r> Lines<'r> {
     /// Lines about the want of `scope`.
-    pub(super) fn new(live: &'r Snapshot, reader: &'r Reader, scope: &'r Scope) -> Lines<'r> {
+    pub(super) fn new(live: &'r Snapshot, reader: &'r dyn History, scope: &'r Scope) -> Lines<'r> {
         Lines { live, reader, scope, over: HashMap::new() }
     }
 

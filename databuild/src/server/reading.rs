@@ -8,7 +8,7 @@
 use super::app::App;
 use super::error::ApiError;
 use crate::engine::CommandError;
-use crate::store::Reader;
+use crate::store::History;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -16,7 +16,7 @@ impl App {
     /// Works out an answer about one thing: some look-ups by id.
     pub(super) async fn quick<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&App, &Reader) -> Result<T, ApiError> + Send + 'static,
+        work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.in_turn(&self.turns.quick, work).await
     }
@@ -24,7 +24,7 @@ impl App {
     /// Works out an answer that may take long, such as a list, a count or a plan.
     pub(super) async fn slow<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&App, &Reader) -> Result<T, ApiError> + Send + 'static,
+        work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.in_turn(&self.turns.slow, work).await
     }
@@ -32,7 +32,7 @@ impl App {
     async fn in_turn<T: Send + 'static>(
         &self,
         turns: &Arc<Semaphore>,
-        work: impl FnOnce(&App, &Reader) -> Result<T, ApiError> + Send + 'static,
+        work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let turn = tokio::time::timeout(self.turns.patience, Arc::clone(turns).acquire_owned());
         let Ok(Ok(turn)) = turn.await else {
@@ -43,7 +43,7 @@ impl App {
         };
         let app = self.clone();
         let work = move || {
-            let answer = work(&app, &app.reader);
+            let answer = work(&app, &*app.reader);
             drop(turn);
             answer
         };
@@ -69,7 +69,7 @@ mod tests {
             let (app, gate) = (app.clone(), Arc::clone(&gate));
             let (entered, begun) = tokio::sync::oneshot::channel();
             held.push(tokio::spawn(async move {
-                let work = move |_: &App, _: &Reader| {
+                let work = move |_: &App, _: &dyn History| {
                     let _ = entered.send(());
                     gate.lock().unwrap().recv().map_err(|_| ApiError::new("internal", "the test is over"))
                 };

@@ -1,7 +1,7 @@
 //! What is one want's: the work that it waits for, by the events that say so.
 
 use crate::engine::Snapshot;
-use crate::store::{Reader, StoreError, WantRow, WantWork};
+use crate::store::{History, StoreError, WantRow, WantWork};
 use databuild_core::event::Refresh;
 use databuild_core::graph::{Job, JobIx, Params};
 use databuild_core::ids::{Seq, WantId};
@@ -22,7 +22,7 @@ impl Watched {
     ///
     /// # Errors
     /// The log cannot be read.
-    pub(super) fn work(&self, reader: &Reader, want: WantId) -> Result<WantWork, StoreError> {
+    pub(super) fn work(&self, reader: &dyn History, want: WantId) -> Result<WantWork, StoreError> {
         let known = self.0.lock().ok().and_then(|known| known.get(&want).cloned());
         let work = reader.work_of_want(want, known)?.value;
         if let Ok(mut known) = self.0.lock() {

@@ -7,7 +7,7 @@ use super::history;
 use super::lineage::graph_with;
 use crate::api::{RerunTrial, SampleTrial};
 use crate::engine::CommandError;
-use crate::store::{MaterializationRow, Reader};
+use crate::store::{History, MaterializationRow};
 use databuild_core::decide::{self, Refusal, SampleRequest, TrialRequest, MOST_SAMPLES};
 use databuild_core::event::{AttemptLeased, Event, OutputRecord, TrialGraph, TrialKind};
 use databuild_core::graph::{Graph, JobDigests, JobIx, Params};
@@ -97,7 +97,7 @@ pub(super) async fn sampled(
 
 /// Partitions, each with how it is made the first time.
 fn choose(
-    (app, reader): (&App, &Reader),
+    (app, reader): (&App, &dyn History),
     state: &State,
     kind: TrialKind,
     job: JobIx,
@@ -144,7 +144,7 @@ fn choose(
 
 /// How what these digests say is made once more; or why that cannot be.
 fn way_of(
-    (app, reader): (&App, &Reader),
+    (app, reader): (&App, &dyn History),
     state: &State,
     job: JobIx,
     made_by: &JobDigests,
@@ -210,7 +210,7 @@ struct Past {
     lease_seq: Seq,
 }
 
-fn past_of(reader: &Reader, id: RunId) -> Result<Past, ApiError> {
+fn past_of(reader: &dyn History, id: RunId) -> Result<Past, ApiError> {
     let history::Found { value: (found, _), archive, .. } = history::run(reader, id)?;
     if let Some(archive) = archive {
         let message = format!("{id} is archived in {archive}, with what it was made from and made; there is nothing to compare with");
@@ -235,7 +235,7 @@ fn past_of(reader: &Reader, id: RunId) -> Result<Past, ApiError> {
 /// The request that repeats what a run did, after a look at its files.
 fn again(
     app: &App,
-    reader: &Reader,
+    reader: &dyn History,
     id: RunId,
     past: Past,
     keep: Option<String>,
@@ -318,7 +318,7 @@ fn kept(folder: &str) -> Result<String, ApiError> {
 /// Inputs that had other data when the run read them than they have now; the first ones.
 fn changed_inputs(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     (graph, job): (&Graph, JobIx),
     lease: &AttemptLeased,
     lease_seq: Seq,
@@ -370,7 +370,7 @@ async fn look(app: &App, partitions: Vec<String>) -> Result<(), ApiError> {
 
 /// Graphs by their digests, with contents.
 fn contents<'g>(
-    reader: &Reader,
+    reader: &dyn History,
     state: &State,
     graphs: impl IntoIterator<Item = &'g GraphId>,
 ) -> Result<Vec<TrialGraph>, ApiError> {
@@ -384,13 +384,13 @@ fn contents<'g>(
     distinct.into_iter().map(one).collect()
 }
 
-fn content_of(reader: &Reader, graph: &GraphId) -> Result<String, ApiError> {
+fn content_of(reader: &dyn History, graph: &GraphId) -> Result<String, ApiError> {
     let gone = || conflict("old_code_gone", format!("the graph {} of then is gone", graph.short()));
-    let bytes = reader.blob(&graph.0)?.value.ok_or_else(gone)?;
+    let bytes = reader.content(&graph.0)?.ok_or_else(gone)?;
     String::from_utf8(bytes).map_err(|_| gone())
 }
 
-fn lease_at(reader: &Reader, seq: Seq) -> Result<Option<AttemptLeased>, ApiError> {
+fn lease_at(reader: &dyn History, seq: Seq) -> Result<Option<AttemptLeased>, ApiError> {
     Ok(reader.event(seq)?.value.and_then(|record| match record.event {
         Event::AttemptLeased(lease) => Some(lease),
         _ => None,
@@ -398,6 +398,10 @@ fn lease_at(reader: &Reader, seq: Seq) -> Result<Option<AttemptLeased>, ApiError
 }
 
 /// Digests of inherited values under the registration of a graph that a lease followed.
-fn inherited_at(reader: &Reader, graph: &GraphId, lease: Seq) -> Result<BTreeMap<String, String>, ApiError> {
+fn inherited_at(
+    reader: &dyn History,
+    graph: &GraphId,
+    lease: Seq,
+) -> Result<BTreeMap<String, String>, ApiError> {
     Ok(reader.graph_before(graph, lease)?.value.map(|row| row.inherited).unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::history;
 use crate::api::{Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
-use crate::store::{Reader, StoreError};
+use crate::store::{History, StoreError};
 use databuild_core::amounts::{are, clock, count};
 use databuild_core::decide::blocker::{of_run, of_want};
 use databuild_core::decide::Blocker as Found;
@@ -27,7 +27,7 @@ const MOST_PLACED: usize = 3;
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub(super) fn want(app: &App, reader: &Reader, id: WantId) -> Result<WhyWork, ApiError> {
+pub(super) fn want(app: &App, reader: &dyn History, id: WantId) -> Result<WhyWork, ApiError> {
     let snapshot = app.engine.snapshot();
     if let Some(want) = snapshot.state.wants.get(&id) {
         let now = crate::os::now();
@@ -56,7 +56,7 @@ pub(super) fn want(app: &App, reader: &Reader, id: WantId) -> Result<WhyWork, Ap
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(super) fn run(app: &App, reader: &Reader, id: RunId) -> Result<WhyWork, ApiError> {
+pub(super) fn run(app: &App, reader: &dyn History, id: RunId) -> Result<WhyWork, ApiError> {
     let snapshot = app.engine.snapshot();
     let found = history::run(reader, id)?;
     let row = found.value.0.run;
@@ -83,7 +83,12 @@ fn over(state: &str, at: Option<Timestamp>, cause: Option<&String>) -> Blocker {
     }
 }
 
-fn told(snapshot: &Snapshot, reader: &Reader, now: Timestamp, found: &Found) -> Result<Blocker, StoreError> {
+fn told(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    now: Timestamp,
+    found: &Found,
+) -> Result<Blocker, StoreError> {
     Ok(match found {
         Found::Ready if snapshot.held => blocker(
             "no_runner",
@@ -226,7 +231,7 @@ fn limit(
 
 fn under_way(
     snapshot: &Snapshot,
-    reader: &Reader,
+    reader: &dyn History,
     now: Timestamp,
     id: RunId,
     more: u64,

@@ -8,7 +8,7 @@ mod needs;
 use super::lineage::files_changed_since;
 use super::views;
 use crate::api::{AcceptedSaid, AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
-use crate::store::{MaterializationRow, Reader, RunRow, StoreError, TaintRow};
+use crate::store::{History, MaterializationRow, RunRow, StoreError, TaintRow};
 use acceptance::acceptances;
 use databuild_core::decide::Sightings;
 use databuild_core::event::Event;
@@ -37,7 +37,7 @@ const MOST_INPUTS: usize = 100;
 /// The history cannot be read.
 pub(super) fn why(
     state: &mut State,
-    reader: &Reader,
+    reader: &dyn History,
     planned: (&Plan, &Sightings),
     ix: DatasetIx,
     key: &PartitionKey,
@@ -180,7 +180,7 @@ fn asides(
 /// What is the matter with external data.
 fn cause_outside(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     ix: DatasetIx,
     key: &PartitionKey,
     verdict: Verdict,
@@ -267,7 +267,7 @@ fn first_cause(step: &WhyStep) -> String {
 /// from is: at each step the first input that a build would make. Empty if there is none.
 fn upstream(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     planned: (&Plan, &Sightings),
     job: JobIx,
     key: &PartitionKey,
@@ -322,7 +322,7 @@ fn upstream(
 /// What is wrong with one partition that a build would make, and with how many of its dataset.
 fn step(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     (_, seen): (&Plan, &Sightings),
     (ix, key): (DatasetIx, &PartitionKey),
     count: u64,
@@ -410,7 +410,7 @@ fn failed(run: RunRow) -> WhyCause {
 }
 
 /// Who adopted what a partition holds.
-fn adoption(reader: &Reader, made: &MaterializationRow) -> AdoptedSaid {
+fn adoption(reader: &dyn History, made: &MaterializationRow) -> AdoptedSaid {
     // An archive that is not there costs only the name.
     let record = reader.event(made.seq).ok().and_then(|answer| answer.value);
     let by = record.and_then(|record| match record.event {
@@ -422,7 +422,7 @@ fn adoption(reader: &Reader, made: &MaterializationRow) -> AdoptedSaid {
 
 fn cause(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     job: JobIx,
     (ix, key): (DatasetIx, &PartitionKey),
     verdict: Verdict,
@@ -511,7 +511,7 @@ fn of_sibling(
 /// Values of parameters with which a partition was made and that are not the defaults of its job of then.
 fn given_by_hand(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     (ix, key): (DatasetIx, &PartitionKey),
 ) -> Result<Option<String>, StoreError> {
     let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
@@ -519,7 +519,7 @@ fn given_by_hand(
     let Some(run) = reader.run(run)?.value.map(|found| found.run).filter(|run| !run.params.is_empty()) else {
         return Ok(None);
     };
-    let Some(bytes) = reader.blob(&run.graph.0)?.value else { return Ok(None) };
+    let Some(bytes) = reader.content(&run.graph.0)? else { return Ok(None) };
     let file = String::from_utf8(bytes).ok().and_then(|content| parse_file(&content).ok());
     let job = file.and_then(|file| file.jobs.into_iter().find(|job| job.label == run.job));
     let Some(job) = job else { return Ok(None) };
@@ -540,7 +540,7 @@ fn given_by_hand(
 /// Who said of what that it is bad, if that is the matter with a partition.
 fn blame_taint(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     ix: DatasetIx,
     key: &PartitionKey,
     verdict: Verdict,

@@ -1,9 +1,12 @@
-//! An event log in memory: for simulations and tests.
+//! An event log in memory, and its history: for simulations and tests.
 //!
 //! What is archived stays in it, as archives.
 //!
 //! It keeps stored bytes, not records, so that a test with it also goes through the conversion that a
 //! real log goes through, and finds what does not survive it.
+
+mod history;
+mod lists;
 
 use super::convert::encode;
 use super::error::StoreError;
@@ -158,6 +161,8 @@ impl EventLog for MemoryLog {
 #[cfg(test)]
 mod tests {
     use super::super::contract::{contract, Subject};
+    use super::super::history::History;
+    use super::super::history_contract::{self, history_contract};
     use super::*;
 
     struct Memory(MemoryLog);
@@ -195,6 +200,26 @@ mod tests {
     }
 
     contract!(Memory);
+
+    impl history_contract::Subject for Memory {
+        type Log = MemoryLog;
+
+        fn new() -> Memory {
+            Memory(MemoryLog::new())
+        }
+
+        fn log(&mut self) -> &mut MemoryLog {
+            &mut self.0
+        }
+
+        fn history(&self) -> &dyn History {
+            &self.0
+        }
+
+        fn archive(&mut self, _until: Seq) {}
+    }
+
+    history_contract!(Memory);
 
     #[test]
     fn after_a_device_error_nothing_more_is_written() {

@@ -1,7 +1,8 @@
 //! Layer `store`: the build event log, in memory and in SQLite.
 //!
 //! Duty: to keep facts. This layer orders, encodes and keeps what the orchestrator decided; it decides
-//! nothing itself. [`log`] says what every log owes its caller, [`contract`] tests it on both.
+//! nothing itself. [`log`] says what every log owes its caller, [`history`] what whoever answers questions about it owes;
+//! [`contract`] and [`history_contract`] test that on both.
 //!
 //! Invariants:
 //! - One writer. Readers never wait for it and it never waits for them.
@@ -12,9 +13,11 @@
 
 mod convert;
 mod error;
+mod history;
 mod log;
 mod memory;
 pub mod pieces;
+mod project;
 mod reader;
 mod rows;
 mod sqlite;
@@ -23,16 +26,19 @@ mod time;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod history_contract;
+#[cfg(test)]
 mod testing;
 
 pub use convert::ConvertError;
 pub use error::StoreError;
+pub use history::{
+    Answer, CheckFilter, CheckedSet, Counts, Durations, Events, Filed, History, Listed, RunFilter,
+    RunWithChecks, WantFilter, WantWork, MAX_ROWS,
+};
 pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
 pub use memory::MemoryLog;
-pub use reader::{
-    Answer, CheckFilter, CheckedSet, Counts, Durations, Events, Filed, Listed, Reader, RunFilter,
-    RunWithChecks, WantFilter, WantWork, LONGEST_QUERY, MAX_ROWS,
-};
+pub use reader::{Reader, LONGEST_QUERY};
 pub use rows::{
     AttemptRow, AttemptState, CheckRow, GraphRow, MadeBy, MaterializationRow, PastMaterialization, RunRow,
     RunState, RunWithAttempts, TaintRow, WantRow, WantState,

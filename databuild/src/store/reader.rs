@@ -15,6 +15,7 @@
 mod archived;
 mod checks;
 mod columns;
+mod counts;
 mod newest;
 mod past;
 mod runs;
@@ -22,9 +23,13 @@ mod work;
 
 use super::convert::kind;
 use super::error::StoreError;
-use super::pieces;
+use super::history::{
+    Answer, CheckFilter, Counts, Durations, Events, Filed, History, Listed, RunFilter, RunWithChecks,
+    WantFilter, WantWork, MAX_ROWS,
+};
 use super::rows::{
-    AttemptRow, GraphRow, MaterializationRow, RunState, RunWithAttempts, TaintRow, WantRow, WantState,
+    AttemptRow, CheckRow, GraphRow, MaterializationRow, PastMaterialization, RunRow, RunWithAttempts,
+    TaintRow, WantRow,
 };
 use super::sqlite::{failure, open_reader, position, read, Archives, ARCHIVED};
 use columns::{attempt_row, graph_row, materialization_row, run_row, seqs, taint_row, want_row};
@@ -39,61 +44,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use archived::{Filed, RunWithChecks};
-pub use checks::{CheckFilter, CheckedSet};
-pub use newest::Listed;
-pub use runs::RunFilter;
-pub use work::WantWork;
-
-/// No answer has more rows than this, whatever limit was asked for.
-pub const MAX_ROWS: usize = 1000;
-
 /// A query that takes longer is stopped: `query_too_slow`.
 pub const LONGEST_QUERY: Duration = Duration::from_secs(2);
 
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const STEPS_PER_LOOK: i32 = 10_000;
-
-/// Milliseconds and partitions of attempts, by job.
-pub type Durations = BTreeMap<String, Vec<(f64, u64)>>;
-
-/// An answer and the state of the log it is of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer<T> {
-    /// Position of the newest event the answer knows of.
-    pub last_seq: Seq,
-    /// The answer.
-    pub value: T,
-}
-
-/// Which wants, newest first.
-#[derive(Debug, Clone, Default)]
-pub struct WantFilter {
-    /// Only those in this state.
-    pub state: Option<WantState>,
-    /// Only those before this one: how a list goes on.
-    pub before: Option<WantId>,
-    /// At most so many, up to [`MAX_ROWS`].
-    pub limit: usize,
-}
-
-/// Counts for metrics.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Counts {
-    /// Wants by state.
-    pub wants: Vec<(String, u64)>,
-    /// Runs by job and state.
-    pub runs: Vec<(String, String, u64)>,
-}
-
-/// Events of the log.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Events {
-    /// The last one that is archived; zero if none is.
-    pub archived: Seq,
-    /// They, in order.
-    pub records: Vec<(Seq, Record)>,
-}
 
 /// A pool of read-only connections; share it between threads.
 #[derive(Debug)]
@@ -137,288 +92,6 @@ impl Reader {
             pool: Mutex::default(),
             freed: Condvar::new(),
         }
-    }
-
-    /// Wants, newest first.
-    pub fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
-        let walk = match filter.state {
-            None => Walk::of("wants", "true", []),
-            Some(state) => Walk::of("wants", "state = ?2", [state.word().to_owned().into()]),
-        };
-        let part = Part { before: filter.before.map(|want| want.0), limit: filter.limit };
-        self.answer(|connection| newest(connection, &[walk], part, |row| want_row(row).map(Some)))
-    }
-
-    /// One want.
-    pub fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError> {
-        self.answer(|connection| want_of(connection, id))
-    }
-
-    /// One run with its attempts.
-    pub fn run(&self, id: RunId) -> Result<Answer<Option<RunWithAttempts>>, StoreError> {
-        self.answer(|connection| run_of(connection, id))
-    }
-
-    /// One attempt.
-    pub fn attempt(&self, id: AttemptId) -> Result<Answer<Option<AttemptRow>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached("SELECT * FROM attempts WHERE run = ?1 AND number = ?2")?
-                .query_row([id.run.0 as i64, i64::from(id.number)], attempt_row)
-                .optional()
-        })
-    }
-
-    /// Milliseconds and partitions of the last successful attempts of each of `jobs`, at most `each`, among ten
-    /// times as many of its last runs. A job has all its labels, that of now first, under which it is in the answer.
-    pub fn last_durations(&self, jobs: &[Vec<&str>], each: usize) -> Result<Answer<Durations>, StoreError> {
-        self.answer(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT newest.id, attempts.wall_ms * 1.0, max(newest.partitions, 1)
-                 FROM (SELECT id, partitions FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT ?3) AS newest
-                 JOIN attempts ON attempts.run = newest.id
-                 WHERE attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
-                 ORDER BY newest.id DESC LIMIT ?2",
-            )?;
-            let mut found = BTreeMap::new();
-            for labels in jobs.iter().filter(|labels| !labels.is_empty()) {
-                let mut all: Vec<(i64, f64, u64)> = Vec::new();
-                for label in labels {
-                    let rows = statement
-                        .query_map(params![label, rows_limit(each), rows_limit(10 * each)], |row| {
-                            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
-                        })?;
-                    all.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
-                }
-                all.sort_by_key(|(run, ..)| std::cmp::Reverse(*run));
-                all.truncate(each);
-                found.insert(
-                    labels[0].to_owned(),
-                    all.into_iter().map(|(_, ms, partitions)| (ms, partitions)).collect(),
-                );
-            }
-            Ok(found)
-        })
-    }
-
-    /// What a partition held, newest first.
-    pub fn materializations(
-        &self,
-        partition: &str,
-        limit: usize,
-    ) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
-        self.answer(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT * FROM materializations WHERE partition = ?1 ORDER BY seq DESC LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![partition, rows_limit(limit)], materialization_row)?;
-            rows.collect()
-        })
-    }
-
-    /// What a run made, by partition.
-    pub fn materializations_of_run(&self, run: RunId) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
-        self.answer(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT * FROM materializations WHERE run = ?1 ORDER BY partition, seq LIMIT ?2",
-            )?;
-            let rows = statement.query_map([run.0 as i64, rows_limit(MAX_ROWS)], materialization_row)?;
-            rows.collect()
-        })
-    }
-
-    /// What a partition held at a position of the log: its newest materialization up to `seq`, under any of
-    /// its texts.
-    pub fn materialization_at(
-        &self,
-        texts: &[String],
-        seq: Seq,
-    ) -> Result<Answer<Option<MaterializationRow>>, StoreError> {
-        self.answer(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
-                 ORDER BY seq DESC LIMIT 1",
-            )?;
-            let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
-            let mut newest: Option<MaterializationRow> = None;
-            for text in texts {
-                let row = statement.query_row(params![text, seq], materialization_row).optional()?;
-                newest = newest.into_iter().chain(row).max_by_key(|row| row.seq);
-            }
-            Ok(newest)
-        })
-    }
-
-    /// A partition that a run made this version of; the newest, of what is not archived. Reads all materializations if
-    /// there is none.
-    pub fn published_as(&self, version: &str) -> Result<Answer<Option<String>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT partition FROM materializations WHERE version = ?1 AND run IS NOT NULL
-                     ORDER BY seq DESC LIMIT 1",
-                )?
-                .query_row([version], |row| row.get(0))
-                .optional()
-        })
-    }
-
-    /// The newest registration of a graph.
-    pub fn graph(&self, id: &GraphId) -> Result<Answer<Option<GraphRow>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 ORDER BY seq DESC LIMIT 1")?
-                .query_row([&id.0], graph_row)
-                .optional()
-        })
-    }
-
-    /// The newest registration of a graph before an event.
-    pub fn graph_before(&self, id: &GraphId, seq: Seq) -> Result<Answer<Option<GraphRow>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1")?
-                .query_row(params![id.0, seq.0 as i64], graph_row)
-                .optional()
-        })
-    }
-
-    /// The newest registration of a graph whose id begins so.
-    pub fn graph_beginning(&self, id: &str) -> Result<Answer<Option<GraphRow>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached(
-                    // No digit of an id is beyond `f`.
-                    "SELECT * FROM graphs WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY seq DESC LIMIT 1",
-                )?
-                .query_row([id], graph_row)
-                .optional()
-        })
-    }
-
-    /// Registrations of graphs, newest first.
-    pub fn graphs(&self, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
-        self.answer(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT * FROM graphs ORDER BY seq DESC LIMIT ?1")?;
-            let rows = statement.query_map([rows_limit(limit)], graph_row)?;
-            rows.collect()
-        })
-    }
-
-    /// A content by its digest, such as a graph's or a source manifest.
-    pub fn blob(&self, digest: &str) -> Result<Answer<Option<Vec<u8>>>, StoreError> {
-        self.checked_answer(|connection| read::blob(connection, &self.log, digest))
-    }
-
-    /// A content that may be kept in pieces ([`super::pieces`]), whole.
-    pub fn text(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(content) = self.blob(digest)?.value else { return Ok(None) };
-        let Some(pieces) = pieces::listed(&content) else { return Ok(Some(content)) };
-        let mut whole = Vec::new();
-        for piece in pieces {
-            // Without one of its pieces there is no text.
-            let Some(bytes) = self.blob(&piece)?.value else { return Ok(None) };
-            whole.extend(bytes);
-        }
-        Ok(Some(whole))
-    }
-
-    /// Those of some contents that are not there, in the order in which they are named.
-    pub fn missing(&self, digests: &[String]) -> Result<Vec<String>, StoreError> {
-        let asked = serde_json::Value::from(digests).to_string();
-        let found = self.answer(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT value FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value)",
-            )?;
-            let missing = statement.query_map([&asked], |row| row.get(0))?;
-            missing.collect()
-        })?;
-        Ok(found.value)
-    }
-
-    /// How many wants there are by state, and how many runs by job and state; what is archived is counted, too. Only what
-    /// is not over is counted one by one.
-    pub fn counts(&self) -> Result<Answer<Counts>, StoreError> {
-        self.answer(|connection| {
-            let wants = connection
-                .prepare_cached(
-                    "SELECT state, count(*) FROM wants WHERE state = 'open' GROUP BY state
-                     UNION ALL SELECT state, count FROM want_ends",
-                )?
-                .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
-                .collect::<Result<_, _>>()?;
-            let live = RunState::ALL.iter().filter(|state| !state.is_over());
-            let live: Vec<_> = live.map(|state| format!("'{}'", state.word())).collect();
-            let runs = connection
-                .prepare_cached(&format!(
-                    "SELECT job, state, count(*) FROM runs WHERE state IN ({}) GROUP BY job, state
-                     UNION ALL SELECT job, state, count FROM run_ends",
-                    live.join(", ")
-                ))?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())))?
-                .collect::<Result<_, _>>()?;
-            Ok(Counts { wants, runs })
-        })
-    }
-
-    /// The taint that an event put.
-    pub fn taint(&self, seq: Seq) -> Result<Answer<Option<TaintRow>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached("SELECT * FROM taints WHERE seq = ?1")?
-                .query_row([seq.0 as i64], taint_row)
-                .optional()
-        })
-    }
-
-    /// Events from the one after `after` on; without it, from the first that is not archived.
-    ///
-    /// Errors: `events_archived` if some of them are archived.
-    pub fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError> {
-        self.checked_answer(|connection| {
-            let archived = position(connection, &self.log, ARCHIVED)?;
-            let after = after.unwrap_or(archived);
-            if after < archived {
-                return Err(StoreError::Archived { log: self.log.clone(), until: archived });
-            }
-            let records = read::records(connection, &self.log, after, limit.min(MAX_ROWS))?;
-            Ok(Events { archived, records })
-        })
-    }
-
-    /// The event at `seq`, be it in the log or in an archive; none if there is none yet.
-    pub fn event(&self, seq: Seq) -> Result<Answer<Option<Record>>, StoreError> {
-        let before = Seq(seq.0.saturating_sub(1));
-        self.checked_answer(|connection| {
-            let archived = position(connection, &self.log, ARCHIVED)?;
-            let found = self.archives.records_through(connection, archived, before, 1)?;
-            Ok(found.into_iter().find(|(found, _)| *found == seq).map(|(_, record)| record))
-        })
-    }
-
-    /// How dynamic keys came and went after `after`, oldest first, be it in the log or in archives; none if that is
-    /// more than [`MAX_ROWS`] events.
-    pub fn key_changes(&self, after: Seq) -> Result<Answer<Option<Vec<Event>>>, StoreError> {
-        let (space, keys, by) = Default::default();
-        let added = kind(&Event::KeysAdded(KeysAdded { space, keys, by }));
-        let (space, keys, by) = Default::default();
-        let retired = kind(&Event::KeysRetired(KeysRetired { space, keys, by }));
-        self.checked_answer(|connection| {
-            let archived = position(connection, &self.log, ARCHIVED)?;
-            let (kinds, most) = ([added, retired], MAX_ROWS + 1);
-            let mut found = self.archives.of_kinds(archived, after, kinds, most)?;
-            let later = || {
-                connection
-                    .prepare_cached("SELECT seq FROM key_changes WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
-                    .query_map([after.max(archived).0 as i64, most as i64], seqs)?
-                    .collect::<rusqlite::Result<Vec<_>>>()
-            };
-            let later = later().map_err(|e| failure(&self.log, &e))?;
-            found.extend(read::records_at(connection, &self.log, &later)?);
-            let events = found.into_iter().map(|(_, record)| record.event).collect::<Vec<_>>();
-            Ok(Some(events).filter(|events| events.len() <= MAX_ROWS))
-        })
     }
 
     fn answer<T>(
@@ -467,6 +140,278 @@ impl Reader {
     fn pool(&self) -> MutexGuard<'_, Pool> {
         // The pool is whole at every point where a thread could panic.
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl History for Reader {
+    fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
+        let walk = match filter.state {
+            None => Walk::of("wants", "true", []),
+            Some(state) => Walk::of("wants", "state = ?2", [state.word().to_owned().into()]),
+        };
+        let part = Part { before: filter.before.map(|want| want.0), limit: filter.limit };
+        self.answer(|connection| newest(connection, &[walk], part, |row| want_row(row).map(Some)))
+    }
+
+    fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError> {
+        self.answer(|connection| want_of(connection, id))
+    }
+
+    fn run(&self, id: RunId) -> Result<Answer<Option<RunWithAttempts>>, StoreError> {
+        self.answer(|connection| run_of(connection, id))
+    }
+
+    fn attempt(&self, id: AttemptId) -> Result<Answer<Option<AttemptRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM attempts WHERE run = ?1 AND number = ?2")?
+                .query_row([id.run.0 as i64, i64::from(id.number)], attempt_row)
+                .optional()
+        })
+    }
+
+    fn last_durations(&self, jobs: &[Vec<&str>], each: usize) -> Result<Answer<Durations>, StoreError> {
+        self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT newest.id, attempts.wall_ms * 1.0, max(newest.partitions, 1)
+                 FROM (SELECT id, partitions FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT ?3) AS newest
+                 JOIN attempts ON attempts.run = newest.id
+                 WHERE attempts.outcome = 'success' AND attempts.wall_ms IS NOT NULL
+                 ORDER BY newest.id DESC LIMIT ?2",
+            )?;
+            let mut found = BTreeMap::new();
+            for labels in jobs.iter().filter(|labels| !labels.is_empty()) {
+                let mut all: Vec<(i64, f64, u64)> = Vec::new();
+                for label in labels {
+                    let rows = statement
+                        .query_map(params![label, rows_limit(each), rows_limit(10 * each)], |row| {
+                            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
+                        })?;
+                    all.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+                }
+                all.sort_by_key(|(run, ..)| std::cmp::Reverse(*run));
+                all.truncate(each);
+                found.insert(
+                    labels[0].to_owned(),
+                    all.into_iter().map(|(_, ms, partitions)| (ms, partitions)).collect(),
+                );
+            }
+            Ok(found)
+        })
+    }
+
+    fn materializations(
+        &self,
+        partition: &str,
+        limit: usize,
+    ) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM materializations WHERE partition = ?1 ORDER BY seq DESC LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![partition, rows_limit(limit)], materialization_row)?;
+            rows.collect()
+        })
+    }
+
+    fn materializations_of_run(&self, run: RunId) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM materializations WHERE run = ?1 ORDER BY partition, seq LIMIT ?2",
+            )?;
+            let rows = statement.query_map([run.0 as i64, rows_limit(MAX_ROWS)], materialization_row)?;
+            rows.collect()
+        })
+    }
+
+    fn materialization_at(
+        &self,
+        texts: &[String],
+        seq: Seq,
+    ) -> Result<Answer<Option<MaterializationRow>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
+                 ORDER BY seq DESC LIMIT 1",
+            )?;
+            let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
+            let mut newest: Option<MaterializationRow> = None;
+            for text in texts {
+                let row = statement.query_row(params![text, seq], materialization_row).optional()?;
+                newest = newest.into_iter().chain(row).max_by_key(|row| row.seq);
+            }
+            Ok(newest)
+        })
+    }
+
+    fn published_as(&self, version: &str) -> Result<Answer<Option<String>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT partition FROM materializations WHERE version = ?1 AND run IS NOT NULL
+                     ORDER BY seq DESC LIMIT 1",
+                )?
+                .query_row([version], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    fn graph(&self, id: &GraphId) -> Result<Answer<Option<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 ORDER BY seq DESC LIMIT 1")?
+                .query_row([&id.0], graph_row)
+                .optional()
+        })
+    }
+
+    fn graph_before(&self, id: &GraphId, seq: Seq) -> Result<Answer<Option<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1")?
+                .query_row(params![id.0, seq.0 as i64], graph_row)
+                .optional()
+        })
+    }
+
+    fn graph_beginning(&self, id: &str) -> Result<Answer<Option<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached(
+                    // No digit of an id is beyond `f`.
+                    "SELECT * FROM graphs WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY seq DESC LIMIT 1",
+                )?
+                .query_row([id], graph_row)
+                .optional()
+        })
+    }
+
+    fn graphs(&self, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
+        self.answer(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT * FROM graphs ORDER BY seq DESC LIMIT ?1")?;
+            let rows = statement.query_map([rows_limit(limit)], graph_row)?;
+            rows.collect()
+        })
+    }
+
+    fn content(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.checked_answer(|connection| read::blob(connection, &self.log, digest))?.value)
+    }
+
+    fn missing(&self, digests: &[String]) -> Result<Vec<String>, StoreError> {
+        let asked = serde_json::Value::from(digests).to_string();
+        let found = self.answer(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT value FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value)",
+            )?;
+            let missing = statement.query_map([&asked], |row| row.get(0))?;
+            missing.collect()
+        })?;
+        Ok(found.value)
+    }
+
+    fn counts(&self) -> Result<Answer<Counts>, StoreError> {
+        self.answer(counts::all)
+    }
+
+    fn taint(&self, seq: Seq) -> Result<Answer<Option<TaintRow>>, StoreError> {
+        self.answer(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM taints WHERE seq = ?1")?
+                .query_row([seq.0 as i64], taint_row)
+                .optional()
+        })
+    }
+
+    fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError> {
+        self.checked_answer(|connection| {
+            let archived = position(connection, &self.log, ARCHIVED)?;
+            let after = after.unwrap_or(archived);
+            if after < archived {
+                return Err(StoreError::Archived { log: self.log.clone(), until: archived });
+            }
+            let records = read::records(connection, &self.log, after, limit.min(MAX_ROWS))?;
+            Ok(Events { archived, records })
+        })
+    }
+
+    fn event(&self, seq: Seq) -> Result<Answer<Option<Record>>, StoreError> {
+        let before = Seq(seq.0.saturating_sub(1));
+        self.checked_answer(|connection| {
+            let archived = position(connection, &self.log, ARCHIVED)?;
+            let found = self.archives.records_through(connection, archived, before, 1)?;
+            Ok(found.into_iter().find(|(found, _)| *found == seq).map(|(_, record)| record))
+        })
+    }
+
+    fn key_changes(&self, after: Seq) -> Result<Answer<Option<Vec<Event>>>, StoreError> {
+        let (space, keys, by) = Default::default();
+        let added = kind(&Event::KeysAdded(KeysAdded { space, keys, by }));
+        let (space, keys, by) = Default::default();
+        let retired = kind(&Event::KeysRetired(KeysRetired { space, keys, by }));
+        self.checked_answer(|connection| {
+            let archived = position(connection, &self.log, ARCHIVED)?;
+            let (kinds, most) = ([added, retired], MAX_ROWS + 1);
+            let mut found = self.archives.of_kinds(archived, after, kinds, most)?;
+            let later = || {
+                connection
+                    .prepare_cached("SELECT seq FROM key_changes WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+                    .query_map([after.max(archived).0 as i64, most as i64], seqs)?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            };
+            let later = later().map_err(|e| failure(&self.log, &e))?;
+            found.extend(read::records_at(connection, &self.log, &later)?);
+            let events = found.into_iter().map(|(_, record)| record.event).collect::<Vec<_>>();
+            Ok(Some(events).filter(|events| events.len() <= MAX_ROWS))
+        })
+    }
+
+    fn archived_want(&self, id: WantId) -> Result<Option<Filed<WantRow>>, StoreError> {
+        self.filed(|connection| want_of(connection, id))
+    }
+
+    fn archived_run(&self, id: RunId) -> Result<Option<Filed<RunWithChecks>>, StoreError> {
+        self.filed(|connection| {
+            let Some(run) = run_of(connection, id)? else { return Ok(None) };
+            Ok(Some((run, checks::of_run(connection, id, rows_limit(MAX_ROWS))?)))
+        })
+    }
+
+    fn work_of_want(&self, want: WantId, known: Option<WantWork>) -> Result<Answer<WantWork>, StoreError> {
+        self.checked_answer(|connection| work::of_want(connection, &self.log, want, known))
+    }
+
+    fn runs(
+        &self,
+        filter: &RunFilter,
+        fit: &dyn Fn(&str) -> bool,
+    ) -> Result<Answer<Listed<RunRow>>, StoreError> {
+        self.answer(|connection| runs::list(connection, filter, fit))
+    }
+
+    fn past_materializations(
+        &self,
+        texts: &[String],
+        limit: usize,
+    ) -> Result<Answer<Vec<PastMaterialization>>, StoreError> {
+        self.answer(|connection| past::list(connection, texts, limit))
+    }
+
+    fn checks(
+        &self,
+        filter: &CheckFilter,
+        fits: &dyn Fn(&str) -> bool,
+    ) -> Result<Answer<Listed<CheckRow>>, StoreError> {
+        self.answer(|connection| checks::list(connection, filter, fits))
+    }
+
+    fn checks_of_run(&self, run: RunId) -> Result<Answer<Vec<CheckRow>>, StoreError> {
+        self.answer(|connection| checks::of_run(connection, run, rows_limit(MAX_ROWS)))
+    }
+
+    fn warnings(&self, partitions: &[&str]) -> Result<Answer<Vec<u64>>, StoreError> {
+        self.answer(|connection| checks::warnings(connection, partitions))
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 words! {
     /// Where a want stands.
+    #[derive(PartialOrd, Ord)]
     pub enum WantState: "state of a want" {
         /// Being worked on.
         Open => "open",
@@ -26,6 +27,7 @@ words! {
 
 words! {
     /// Where a run stands.
+    #[derive(PartialOrd, Ord)]
     pub enum RunState: "state of a run" {
         /// An attempt was handed to an executor.
         Leased => "leased",

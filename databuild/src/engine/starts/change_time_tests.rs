@@ -1,6 +1,7 @@
 //! What times of change tell of the inputs of attempts at real files.
 
 use super::*;
+use crate::store::History as _;
 
 /// Writes as many other bytes to the same file, and puts the time of modification back.
 fn write_unseen(path: &Path, content: &str) {

@@ -51,7 +51,7 @@ pub(super) async fn all_there(
     app.slow(move |_, reader| {
         let (mut pieces, mut lacking) = (BTreeSet::new(), 0);
         for digest in sources.values().collect::<BTreeSet<_>>() {
-            match reader.blob(digest)?.value {
+            match reader.content(digest)? {
                 Some(content) => pieces.extend(listed(&content).unwrap_or_default()),
                 None => lacking += 1,
             }

@@ -6,7 +6,7 @@ use crate::api::{
     DatasetImpact, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::engine::Registration;
-use crate::store::Reader;
+use crate::store::History;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -59,7 +59,7 @@ fn is_ours(app: &App, root: &str) -> bool {
 pub async fn current(State(app): State<App>) -> Result<Response, ApiError> {
     let none = || ApiError::new("no_graph", "no graph is registered yet");
     let id = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.clone()).ok_or_else(none)?;
-    let content = app.quick(move |_, reader| reader.blob(&id.0)?.value.ok_or_else(none)).await?;
+    let content = app.quick(move |_, reader| reader.content(&id.0)?.ok_or_else(none)).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], content).into_response())
 }
 
@@ -70,7 +70,7 @@ pub async fn id(State(app): State<App>) -> Json<GraphId> {
 }
 
 /// A registered graph by the beginning of its digest.
-fn find(reader: &Reader, id: &str) -> Result<crate::store::GraphRow, ApiError> {
+fn find(reader: &dyn History, id: &str) -> Result<crate::store::GraphRow, ApiError> {
     let unknown = || ApiError::not_found("graph_not_found", "graph", id);
     let plausible = id.len() >= 4 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !plausible {
@@ -85,7 +85,7 @@ fn find(reader: &Reader, id: &str) -> Result<crate::store::GraphRow, ApiError> {
 /// No such graph.
 pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let content = app.quick(move |_, reader| {
-        let content = reader.blob(&find(reader, &id)?.id.0)?.value;
+        let content = reader.content(&find(reader, &id)?.id.0)?;
         content.ok_or_else(|| ApiError::not_found("graph_not_found", "graph", &id))
     });
     let content = content.await?;

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use databuild_core::state::State as BuildState;
+use databuild_core::word::Word as _;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// `GET /metrics`.
 ///
@@ -15,20 +17,24 @@ use std::fmt::Write as _;
 /// The history cannot be read.
 pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let snapshot = app.engine.snapshot();
-    let mut state = BuildState::clone(&snapshot.state);
-    let found = app.slow(move |_, reader| Ok((reader.counts()?.value, views::summaries(&mut state))));
+    let state = Arc::clone(&snapshot.state);
+    let found = app.slow(move |_, reader| {
+        let counts = reader.counts()?.value;
+        Ok((counts, views::summaries(&mut BuildState::clone(&state))))
+    });
     let (counts, datasets) = found.await?;
     let mut text = String::new();
     head(&mut text, "databuild_events_total", "counter", "Events in the build event log.");
     let _ = writeln!(text, "databuild_events_total {}", snapshot.state.seq);
     head(&mut text, "databuild_wants_total", "counter", "Wants by state.");
     for (state, count) in &counts.wants {
-        let _ = writeln!(text, "databuild_wants_total{{state=\"{state}\"}} {count}");
+        let _ = writeln!(text, "databuild_wants_total{{state=\"{}\"}} {count}", state.word());
     }
     head(&mut text, "databuild_job_runs_total", "counter", "Runs by job and state.");
-    for (job, state, count) in &counts.runs {
+    for ((job, state), count) in &counts.runs {
         let job = job.replace('\\', "\\\\").replace('"', "\\\"");
-        let _ = writeln!(text, "databuild_job_runs_total{{job=\"{job}\",state=\"{state}\"}} {count}");
+        let _ =
+            writeln!(text, "databuild_job_runs_total{{job=\"{job}\",state=\"{}\"}} {count}", state.word());
     }
     head(&mut text, "databuild_partitions", "gauge", "Partitions by dataset and state.");
     for dataset in &datasets {

@@ -9,7 +9,7 @@ use super::{cursor, limit, page, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
 use crate::engine::CommandError;
 use crate::executor::LogFrom;
-use crate::store::{Reader, RunFilter, RunState};
+use crate::store::{History, RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -69,7 +69,7 @@ fn wall_ms(attempt: &crate::store::AttemptRow) -> Option<u64> {
     attempt.wall_ms.filter(|ms| !nothing_ran && *ms < ended / 2)
 }
 
-fn detail(reader: &Reader, id: RunId) -> Result<RunDetail, ApiError> {
+fn detail(reader: &dyn History, id: RunId) -> Result<RunDetail, ApiError> {
     let history::Found { value: (run, checks), archive, seq } = history::run(reader, id)?;
     Ok(RunDetail {
         archive,
@@ -93,7 +93,7 @@ pub struct ListQuery {
 }
 
 /// Labels of the job that a text means: of one of now with those that it had, or of one that is gone but ran.
-fn labels(app: &App, reader: &Reader, text: &str) -> Result<Vec<String>, ApiError> {
+fn labels(app: &App, reader: &dyn History, text: &str) -> Result<Vec<String>, ApiError> {
     let known = &app.engine.snapshot().state;
     let Some(registered) = &known.graph else { return Ok(vec![text.to_owned()]) };
     let graph = &registered.graph;

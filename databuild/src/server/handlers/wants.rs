@@ -10,7 +10,7 @@ use super::super::{views, waits};
 use super::{class, cursor, instant, limit, page, refresh, word};
 use crate::api::{CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, WantDetail, WantRow, WhyWork};
 use crate::engine::Created;
-use crate::store::{self, Reader, StoreError, WantFilter, WantState};
+use crate::store::{self, History, StoreError, WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{header, StatusCode};
@@ -121,7 +121,7 @@ fn left_out(state: &BuildState, want: &store::WantRow) -> u64 {
     asked.map(left_out).sum()
 }
 
-fn detail(app: &App, reader: &Reader, id: WantId) -> Result<WantDetail, ApiError> {
+fn detail(app: &App, reader: &dyn History, id: WantId) -> Result<WantDetail, ApiError> {
     let snapshot = app.engine.snapshot();
     let history::Found { value: want, archive, seq } = history::want(reader, id)?;
     let live = snapshot.state.wants.get(&id);
@@ -270,7 +270,12 @@ pub async fn progress(
 }
 
 /// How far a want is, with lines of the events after `after`.
-fn progress_since(app: &App, reader: &Reader, id: WantId, after: Seq) -> Result<ProgressAnswer, ApiError> {
+fn progress_since(
+    app: &App,
+    reader: &dyn History,
+    id: WantId,
+    after: Seq,
+) -> Result<ProgressAnswer, ApiError> {
     let want = detail(app, reader, id)?;
     let until = Seq(want.seq);
     let live = app.engine.snapshot();

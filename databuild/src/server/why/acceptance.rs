@@ -1,7 +1,7 @@
 //! Acceptances, as the reason why something is current though other code made it.
 
 use crate::api::AcceptedSaid;
-use crate::store::Reader;
+use crate::store::History;
 use databuild_core::event::Event;
 use databuild_core::graph::DatasetIx;
 use databuild_core::partition_set::PartitionKey;
@@ -11,7 +11,7 @@ use databuild_core::state::{State, Verdict};
 /// an archive which is not there is left out.
 pub(super) fn acceptances(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     ix: DatasetIx,
     key: &PartitionKey,
 ) -> Vec<AcceptedSaid> {

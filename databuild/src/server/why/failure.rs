@@ -1,7 +1,7 @@
 //! Runs that failed, as the reason why something is not there.
 
 use super::needs::{first_reader, needs, work_of};
-use crate::store::{Reader, RunFilter, RunRow, RunState, StoreError};
+use crate::store::{History, RunFilter, RunRow, RunState, StoreError};
 use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::Plan;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// The history cannot be read.
 pub(super) fn last_failure(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     job: JobIx,
     key: &PartitionKey,
 ) -> Result<Option<RunRow>, StoreError> {

@@ -4,7 +4,7 @@
 //! and from the keys that there were then.
 
 use crate::api::InputUsed;
-use crate::store::{MaterializationRow, Reader, StoreError};
+use crate::store::{History, MaterializationRow, StoreError};
 use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::event::Event;
 use databuild_core::graph::{DatasetIx, Graph, JobIx};
@@ -87,7 +87,7 @@ impl Used {
 /// The history cannot be read.
 pub(super) fn inputs_used(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     seen: &Sightings,
     (job, ix, key): (JobIx, DatasetIx, &PartitionKey),
     made: &MaterializationRow,
@@ -169,7 +169,7 @@ fn inputs_of(
 }
 
 /// The position at which the inputs of a materialization were read: that of its run's lease, or of its adoption.
-fn read_at(reader: &Reader, made: &MaterializationRow) -> Result<Option<Seq>, StoreError> {
+fn read_at(reader: &dyn History, made: &MaterializationRow) -> Result<Option<Seq>, StoreError> {
     let Some(run) = made.run else { return Ok(Some(made.seq)) };
     let Some(found) = reader.run(run)?.value else { return Ok(None) };
     // A batch may have had further attempts after the one that made this partition.
@@ -186,7 +186,7 @@ struct Then {
 /// Works out what was read at `at`; none if the history does not tell.
 fn inputs_then(
     state: &State,
-    reader: &Reader,
+    reader: &dyn History,
     (job, ix, key): (JobIx, DatasetIx, &PartitionKey),
     made: &MaterializationRow,
     at: Seq,
@@ -207,7 +207,7 @@ fn inputs_then(
         let sets = inputs_of(state.graph(), &extents, job, key).into_iter().collect();
         return Ok(Some(Then { sets, declared_otherwise: false }));
     };
-    let Some(bytes) = reader.blob(&lease.graph.0)?.value else { return Ok(None) };
+    let Some(bytes) = reader.content(&lease.graph.0)? else { return Ok(None) };
     let Ok(content) = String::from_utf8(bytes) else { return Ok(None) };
     // What this program cannot read any more explains nothing.
     let Ok(graph) = Graph::parse(&content, &mut symbols) else { return Ok(None) };
@@ -234,7 +234,7 @@ fn inputs_then(
 }
 
 /// The instant for which key spaces were read.
-fn made_as_of(reader: &Reader, made: &MaterializationRow, at: Seq) -> Result<Timestamp, StoreError> {
+fn made_as_of(reader: &dyn History, made: &MaterializationRow, at: Seq) -> Result<Timestamp, StoreError> {
     Ok(match reader.event(at)?.value.map(|record| record.event) {
         Some(Event::AttemptLeased(lease)) => lease.as_of,
         _ => made.at,
@@ -242,7 +242,7 @@ fn made_as_of(reader: &Reader, made: &MaterializationRow, at: Seq) -> Result<Tim
 }
 
 /// The dynamic keys that there were at a position of the log.
-fn symbols_at(state: &State, reader: &Reader, at: Seq) -> Result<Option<Symbols>, StoreError> {
+fn symbols_at(state: &State, reader: &dyn History, at: Seq) -> Result<Option<Symbols>, StoreError> {
     let mut symbols = state.symbols.clone();
     if symbols.dynamic_spaces().len() == 0 {
         return Ok(Some(symbols));
@@ -263,7 +263,7 @@ fn symbols_at(state: &State, reader: &Reader, at: Seq) -> Result<Option<Symbols>
 /// Data versions of then and of now.
 struct Versions<'a> {
     state: &'a State,
-    reader: &'a Reader,
+    reader: &'a dyn History,
     seen: &'a Sightings,
     read_at: Option<Seq>,
 }

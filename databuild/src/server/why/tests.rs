@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::InputUsed;
 use crate::engine::testing::want_of;
-use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, SqliteLog};
+use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, Reader, SqliteLog};
 use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
     KeyRequest, Sighting, Step, Success, WantRequest,

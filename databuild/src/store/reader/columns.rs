@@ -143,7 +143,7 @@ fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
     optional_time(row, column)?.ok_or_else(|| unknown_word(column, "NULL"))
 }
 
-fn word<T: Word>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+pub(super) fn word<T: Word>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     T::of_word(&text).ok_or_else(|| unknown_word(column, &text))
 }

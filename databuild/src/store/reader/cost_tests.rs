@@ -1,6 +1,8 @@
 //! No list costs more because the history is longer.
 
+use super::super::history::CheckedSet;
 use super::super::log::{Batch, EventLog};
+use super::super::rows::{RunState, WantState};
 use super::super::sqlite::SqliteLog;
 use super::super::testing::{at, attempt, time};
 use super::newest::MOST_LOOKED;

@@ -5,22 +5,13 @@
 //! question costs more because the history is longer, and who asks for what is rare asks several times.
 
 use super::columns::unsigned;
-use super::MAX_ROWS;
+use crate::store::history::{Listed, MAX_ROWS};
 use rusqlite::types::Value;
 use rusqlite::{params_from_iter, Connection, Row};
 use std::collections::BTreeMap;
 
 /// Rows that one answer looks at, at most: some ten milliseconds.
 pub const MOST_LOOKED: usize = 5_000;
-
-/// A part of a list that begins with the newest.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listed<T> {
-    /// Its rows: as many as were asked for, or fewer though there are more.
-    pub rows: Vec<T>,
-    /// The list goes on with what is before this number; none if there is no more.
-    pub next: Option<u64>,
-}
 
 /// Rows that are together in an index, ordered by `id`.
 pub(super) struct Walk {

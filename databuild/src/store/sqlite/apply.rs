@@ -1,8 +1,9 @@
 //! Changes of rows as SQL.
 
+use super::super::project::{RowChange, ADOPTED_METADATA};
 use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
-use super::project::RowChange;
+
 use databuild_core::reference::dataset_of;
 use databuild_core::word::Word as _;
 use rusqlite::{params, Connection};
@@ -232,9 +233,6 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
     };
     Ok(())
 }
-
-/// What the history says of an adopted partition.
-const ADOPTED_METADATA: &str = r#"{"source":"adopted"}"#;
 
 const INSERT_MATERIALIZATION: &str =
     "INSERT OR REPLACE INTO materializations (partition, seq, run, version, empty, bytes, mark,

@@ -1,9 +1,10 @@
 //! Archives: nothing is lost at any point, and lists say the same.
 
 use super::super::contract::Subject;
+use super::super::history::{Events, History as _};
 use super::super::log::{Batch, Blob, Checkpoint, EventLog};
 use super::super::pieces;
-use super::super::reader::{Events, Reader};
+use super::super::reader::Reader;
 use super::super::testing::{at, example_records, graph, history, output};
 use super::archiver::{Archiver, Cut};
 use super::archives::Archives;

@@ -6,6 +6,7 @@ use super::super::log::{
     check_checkpoint, check_cut, checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog,
     FoundCheckpoint, StoredCheckpoint,
 };
+use super::super::project::project;
 use super::super::time::micros;
 use super::acknowledged::Acknowledged;
 use super::apply::apply;
@@ -14,7 +15,6 @@ use super::beside::beside;
 use super::failure::failure;
 use super::open::{open_writer, projections_version, SYNCED};
 use super::position::{position, set_position};
-use super::project::project;
 use super::read::{blob, last_seq};
 use super::schema::{ARCHIVED, MOVING_TABLES, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION, PURGED};
 use super::stage::Stage;

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - A batch is one transaction: events, contents and the rows of the history lists. So the lists always
 //!   show exactly the events up to the last one.
-//! - History lists are projections, a pure function of the events ([`project`]); they hold nothing of
+//! - History lists are projections, a pure function of the events ([`super::project`]); they hold nothing of
 //!   their own and can be dropped and made again ([`SqliteLog::rebuild_projections`]).
 //! - Events up to one position are in archives ([`archives`]), all later ones are here. That position moves in one
 //!   transaction, once the archive is on disk and was read back; what it has left behind is freed later, in pieces.
@@ -18,7 +18,6 @@ mod failure;
 mod log;
 mod open;
 mod position;
-mod project;
 mod purge;
 pub(super) mod read;
 mod schema;

@@ -1,7 +1,7 @@
 //! What an event changes in the history lists: a pure function.
 
-use super::super::rows::{AttemptState, RunState, WantState};
-use super::super::time::micros;
+use super::rows::{AttemptState, RunState, WantState};
+use super::time::micros;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, CheckFindings, Checked, Event,
     GraphRegistered, KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed,
@@ -161,3 +161,6 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::TrialEnded(_) => Vec::new(),
     }
 }
+
+/// What the history says of an adopted partition.
+pub(super) const ADOPTED_METADATA: &str = r#"{"source":"adopted"}"#;

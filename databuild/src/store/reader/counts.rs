@@ -1,0 +1,29 @@
+//! How many wants and runs there are: only what is not over is counted one by one.
+
+use super::columns::{unsigned, word};
+use crate::store::history::Counts;
+use crate::store::rows::RunState;
+use databuild_core::word::Word as _;
+use rusqlite::Connection;
+
+/// See [`crate::store::History::counts`].
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Counts> {
+    let wants = connection
+        .prepare_cached(
+            "SELECT state, count(*) AS count FROM wants WHERE state = 'open' GROUP BY state
+             UNION ALL SELECT state, count FROM want_ends",
+        )?
+        .query_map([], |row| Ok((word(row, "state")?, unsigned(row, "count")?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let live = RunState::ALL.iter().filter(|state| !state.is_over());
+    let live: Vec<_> = live.map(|state| format!("'{}'", state.word())).collect();
+    let runs = connection
+        .prepare_cached(&format!(
+            "SELECT job, state, count(*) AS count FROM runs WHERE state IN ({}) GROUP BY job, state
+             UNION ALL SELECT job, state, count FROM run_ends",
+            live.join(", ")
+        ))?
+        .query_map([], |row| Ok(((row.get("job")?, word(row, "state")?), unsigned(row, "count")?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Counts { wants, runs })
+}
