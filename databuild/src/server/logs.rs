@@ -56,16 +56,38 @@ impl Log {
         wait: Duration,
     ) -> Result<Response, ApiError> {
         let limit = limit.unwrap_or(MOST).min(MOST);
-        let until = Instant::now() + wait;
+        let (range, live) = self.more(app, from, limit, 0, Some(wait)).await?;
+        let ended = !live && range.offset + range.bytes.len() as u64 >= range.size;
+        let headers = [
+            ("content-type", "text/plain; charset=utf-8".to_owned()),
+            ("x-log-size", range.size.to_string()),
+            ("x-log-offset", range.offset.to_string()),
+            ("x-log-ended", ended.to_string()),
+        ];
+        Ok((headers, Body::from(range.bytes)).into_response())
+    }
+
+    /// The range as soon as it has more than `known` bytes, or the attempt is over, or `wait` is; without it there is no end to
+    /// waiting. Tells whether the attempt may still write.
+    async fn more(
+        &self,
+        app: &App,
+        from: LogFrom,
+        limit: u64,
+        known: usize,
+        wait: Option<Duration>,
+    ) -> Result<(LogPart, bool), ApiError> {
+        let until = wait.map(|wait| Instant::now() + wait);
+        let waits = wait.is_none_or(|wait| !wait.is_zero());
         let mut seq = app.engine.watch();
-        let (range, live) = loop {
+        loop {
             // Asked first: what is there after the end is all.
             let live = self.is_live(app);
             let range = match self.part(from, limit).await {
                 Ok(Some(range)) => range,
                 Ok(None) if self.ended_well => LogPart::default(),
                 // Not started yet, and whoever waits asks again.
-                _ if live && !wait.is_zero() => LogPart::default(),
+                _ if live && waits => LogPart::default(),
                 _ => {
                     return Err(ApiError::new(
                         "log_not_found",
@@ -76,20 +98,12 @@ impl Log {
                     ))
                 }
             };
-            let left = until.saturating_duration_since(Instant::now());
-            if !range.bytes.is_empty() || !live || left.is_zero() {
-                break (range, live);
+            let left = until.map_or(LOOK_AGAIN, |until| until.saturating_duration_since(Instant::now()));
+            if range.bytes.len() > known || !live || left.is_zero() {
+                return Ok((range, live));
             }
             let _ = tokio::time::timeout(LOOK_AGAIN.min(left), seq.changed()).await;
-        };
-        let ended = !live && range.offset + range.bytes.len() as u64 >= range.size;
-        let headers = [
-            ("content-type", "text/plain; charset=utf-8".to_owned()),
-            ("x-log-size", range.size.to_string()),
-            ("x-log-offset", range.offset.to_string()),
-            ("x-log-ended", ended.to_string()),
-        ];
-        Ok((headers, Body::from(range.bytes)).into_response())
+        }
     }
 
     /// A part of it; none if nothing is kept of the attempt.
@@ -110,24 +124,21 @@ impl Log {
         let (send, receive) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(16);
         let app = app.clone();
         tokio::spawn(async move {
-            let mut offset = offset;
-            let mut seq = app.engine.watch();
+            let (mut offset, mut held) = (offset, 0);
             loop {
-                let live = self.is_live(&app);
-                let bytes = match self.part(LogFrom::Begin(offset), CHUNK).await {
-                    Ok(Some(range)) => range.bytes,
-                    // Not started yet.
-                    _ if live => Vec::new(),
-                    _ => break,
+                let found = tokio::select! {
+                    found = self.more(&app, LogFrom::Begin(offset), CHUNK, held, None) => found,
+                    () = send.closed() => return,
                 };
-                let more = live || bytes.len() as u64 == CHUNK;
-                let (text, length) = text_of(&bytes, more);
+                let Ok((LogPart { bytes, .. }, live)) = found else { break };
+                let (text, length) = text_of(&bytes, live || bytes.len() as u64 == CHUNK);
+                // A character that is not whole waits for what comes.
+                held = bytes.len().saturating_sub(usize::try_from(length).unwrap_or(bytes.len()));
                 if text.is_empty() {
-                    if !live {
-                        break;
+                    if live {
+                        continue;
                     }
-                    let _ = tokio::time::timeout(LOOK_AGAIN, seq.changed()).await;
-                    continue;
+                    break;
                 }
                 offset += length;
                 let event = Event::default().event("log").id(offset.to_string());

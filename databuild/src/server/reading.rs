@@ -3,6 +3,7 @@
 //! Invariants:
 //! - A handler reaches the history only through [`App::quick`] and [`App::slow`], so SQLite never runs on an async thread.
 //! - However many ask for long lists, answers about one thing have turns of their own.
+//! - Nothing is begun for a client that has left.
 //! - Whoever waited for a turn for `Turns::patience` is told to come again: clients that give up leave no queue behind.
 
 use super::app::App;
@@ -11,6 +12,7 @@ use crate::engine::CommandError;
 use crate::store::History;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 impl App {
     /// Works out an answer about one thing: some look-ups by id.
@@ -47,7 +49,18 @@ impl App {
             drop(turn);
             answer
         };
-        tokio::task::spawn_blocking(work).await.map_err(CommandError::from)?
+        let mut begun = Begun(tokio::task::spawn_blocking(work));
+        (&mut begun.0).await.map_err(CommandError::from)?
+    }
+}
+
+/// Work that does not start any more if nobody waits for it.
+struct Begun<T>(JoinHandle<T>);
+
+impl<T> Drop for Begun<T> {
+    fn drop(&mut self) {
+        // What runs already goes on: its queries have their own limit.
+        self.0.abort();
     }
 }
 
@@ -55,6 +68,8 @@ impl App {
 mod tests {
     use super::super::turns::{Turns, SLOW};
     use super::*;
+    use std::future::Future as _;
+    use std::task::Poll;
     use std::time::Duration;
 
     /// With all turns for lists taken, others are told to come again, and requests about one thing are answered.
@@ -87,5 +102,30 @@ mod tests {
             held.await.unwrap().unwrap();
         }
         assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
+    }
+
+    #[test]
+    fn nothing_is_begun_for_whoever_has_left() {
+        let mut one_thread = tokio::runtime::Builder::new_current_thread();
+        let runtime = one_thread.max_blocking_threads(1).enable_all().build().unwrap();
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        runtime.block_on(async {
+            let (app, _folder) = super::super::fuzz::app();
+            // All threads for work are taken.
+            let held = tokio::task::spawn_blocking(move || gate.recv());
+            let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
+            let work = move |_: &App, _: &dyn History| {
+                begins.send(()).map_err(|_| ApiError::new("internal", "the test is over"))
+            };
+            let mut asked = Box::pin(app.quick(work));
+            // Its turn has come, and it waits for a thread.
+            let once = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
+            assert!(once.await.is_pending());
+            drop(asked);
+            go.send(()).unwrap();
+            held.await.unwrap().unwrap();
+            app.quick(|_, _| Ok(())).await.unwrap();
+            assert_eq!(begun.recv().await, None);
+        });
     }
 }
