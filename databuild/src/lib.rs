@@ -6,6 +6,7 @@
 //! cli                      what people type
 //! serve                    one life of a server process
 //! server                   HTTP
+//! app                      what is shown
 //! engine                   the loop that owns the truth, and its hands
 //! runner snapshot publish observe store daemon   processes, code, outputs, events, life cycle
 //! api                      the words of HTTP, as data
@@ -14,6 +15,7 @@
 //! ```
 
 pub mod api;
+pub mod app;
 pub mod cli;
 pub mod daemon;
 pub mod engine;

@@ -1,8 +1,8 @@
 //! What all handlers share.
 
 use super::guard::Guard;
-use super::scope::Watched;
 use super::turns::Turns;
+use crate::app::scope::Watched;
 use crate::engine::Handle;
 use crate::snapshot;
 use crate::store::History;

@@ -1,6 +1,7 @@
 //! From what went wrong to a status and the one error body.
 
 use crate::api::ErrorBody;
+use crate::app::ShowError;
 use crate::engine::CommandError;
 use crate::errors::{kind_of, status_of};
 use crate::store::StoreError;
@@ -96,6 +97,17 @@ impl From<CommandError> for ApiError {
                 answer.with("changes", changes.join("; "))
             }
             _ => answer,
+        }
+    }
+}
+
+impl From<ShowError> for ApiError {
+    fn from(error: ShowError) -> ApiError {
+        let answer = ApiError::new(error.code(), error.to_string());
+        match error {
+            ShowError::UnknownWant(want) => answer.with("want_id", want),
+            ShowError::UnknownRun(run) => answer.with("run_id", run),
+            ShowError::Store(error) => error.into(),
         }
     }
 }

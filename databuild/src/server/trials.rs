@@ -3,9 +3,9 @@
 
 use super::app::App;
 use super::error::ApiError;
-use super::history;
-use super::lineage::graph_with;
 use crate::api::{RerunTrial, SampleTrial};
+use crate::app::history;
+use crate::app::lineage::graph_with;
 use crate::engine::CommandError;
 use crate::store::{History, MaterializationRow};
 use databuild_core::decide::{self, Refusal, SampleRequest, TrialRequest, MOST_SAMPLES};

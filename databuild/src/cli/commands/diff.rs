@@ -6,12 +6,12 @@ use crate::api::{
     self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff, SourcesRequest,
     StaleView,
 };
+use crate::app::blame::{blame, SourceManifest};
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::graph::{self, BuiltGraph};
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{connect, exit_code, output, paths};
-use crate::server::blame::{blame, SourceManifest};
 use clap::Args;
 use databuild_core::graph::diff::{diff, Difference, MovedDifference};
 use databuild_core::graph::file::{GraphFile, JobEntry, MovedEntry};

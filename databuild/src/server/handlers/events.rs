@@ -37,7 +37,7 @@ pub async fn list(
             seq: seq.0,
             at: record.at.to_string(),
             kind: record.event.kind().to_owned(),
-            text: super::super::describe::describe(&record.event),
+            text: crate::app::describe::describe(&record.event),
         })
         .collect();
     Ok(Json(EventPage { data, next, seq: found.last_seq.0, first_seq: archived.0 + 1 }))

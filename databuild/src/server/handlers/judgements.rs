@@ -2,9 +2,9 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::lineage::files_changed_since;
-use super::super::views::shortened;
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};
+use crate::app::lineage::files_changed_since;
+use crate::app::views::shortened;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;
 use axum::Json;

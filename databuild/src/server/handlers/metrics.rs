@@ -2,7 +2,7 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::views;
+use crate::app::views;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};

@@ -2,9 +2,9 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::{views, why};
 use super::{cursor, limit, word};
 use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
+use crate::app::{views, why};
 use crate::engine::Planned;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};

@@ -2,12 +2,12 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::estimate;
 use super::super::keyed::Keyed;
-use super::super::views;
 use super::wants;
 use super::{class, instant, refresh};
 use crate::api::{ApplyPlan, Page, PlanRequest, PlanSummary, PlanView};
+use crate::app::estimate;
+use crate::app::views;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{header, StatusCode};

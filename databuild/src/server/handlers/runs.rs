@@ -2,11 +2,11 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::history;
 use super::super::logs;
-use super::super::waits;
 use super::{cursor, limit, page, word};
 use crate::api::{AttemptRow, Page, RunDetail, RunRow, WhyWork};
+use crate::app::history;
+use crate::app::waits;
 use crate::engine::CommandError;
 use crate::executor::LogFrom;
 use crate::store::{History, RunFilter, RunState};
@@ -169,7 +169,7 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
 /// No such run.
 pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
     let id = parse(&id)?;
-    Ok(Json(app.quick(move |app, reader| waits::run(app, reader, id)).await?))
+    Ok(Json(app.quick(move |app, reader| Ok(waits::run(&app.engine.snapshot(), reader, id)?)).await?))
 }
 
 /// Query of [`logs`].

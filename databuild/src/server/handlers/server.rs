@@ -2,8 +2,8 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::views;
 use crate::api::{GcReply, GcRequest, GraphInfo, ServerStatus, ShutdownRequest, SlotsRequest};
+use crate::app::views;
 use crate::executor::MemoryLimits;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::State;

@@ -2,13 +2,13 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::history;
 use super::super::keyed::Keyed;
-use super::super::progress::Lines;
-use super::super::scope::{by_job, Scope};
-use super::super::{views, waits};
 use super::{class, cursor, instant, limit, page, refresh, word};
 use crate::api::{CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, WantDetail, WantRow, WhyWork};
+use crate::app::history;
+use crate::app::progress::Lines;
+use crate::app::scope::{by_job, Scope};
+use crate::app::{views, waits};
 use crate::engine::Created;
 use crate::store::{self, History, StoreError, WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -233,7 +233,7 @@ async fn act(app: &App, id: WantId, input: Input) -> Result<Json<WantDetail>, Ap
 /// No such want.
 pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
     let id = parse(&id)?;
-    Ok(Json(app.quick(move |app, reader| waits::want(app, reader, id)).await?))
+    Ok(Json(app.quick(move |app, reader| Ok(waits::want(&app.engine.snapshot(), reader, id)?)).await?))
 }
 
 /// Query of [`progress`].

@@ -62,16 +62,16 @@ fn graph(external: &[(&str, &[&str])], jobs: &[Job<'_>], code: &str) -> Value {
     json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs})
 }
 
-pub(in crate::server) struct Workspace {
+pub(in crate::app) struct Workspace {
     folder: TempDir,
     log: SqliteLog,
-    pub(in crate::server) core: Core,
+    pub(in crate::app) core: Core,
     /// Attempts that were ordered and are not over.
-    pub(in crate::server) ordered: Vec<AttemptSpec>,
+    pub(in crate::app) ordered: Vec<AttemptSpec>,
 }
 
 impl Workspace {
-    pub(in crate::server) fn new(graph: &Value) -> Workspace {
+    pub(in crate::app) fn new(graph: &Value) -> Workspace {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(&folder.path().join("log.db")).unwrap();
         let mut workspace = Workspace { folder, log, core: Core::new(8), ordered: Vec::new() };
@@ -83,7 +83,7 @@ impl Workspace {
         "2024-12-31T00:00:00Z".parse().unwrap()
     }
 
-    pub(in crate::server) fn step(&mut self, input: Input) -> Step {
+    pub(in crate::app) fn step(&mut self, input: Input) -> Step {
         let step = self.core.step(input, self.now());
         step.reply.as_ref().unwrap();
         self.log.append(&Batch { records: step.records.clone(), blobs: vec![] }).unwrap();
@@ -99,7 +99,7 @@ impl Workspace {
         step
     }
 
-    pub(in crate::server) fn register(&mut self, graph: &Value) {
+    pub(in crate::app) fn register(&mut self, graph: &Value) {
         let content = graph.to_string();
         let graph = GraphId::of(&content);
         let (inherited, sources) = Default::default();
@@ -111,7 +111,7 @@ impl Workspace {
         }));
     }
 
-    pub(in crate::server) fn want(&mut self, target: &str, refresh: Refresh) {
+    pub(in crate::app) fn want(&mut self, target: &str, refresh: Refresh) {
         let request = WantRequest { class: PriorityClass::Interactive, refresh, ..want_of(target) };
         self.step(Input::CreateWant(request, Sightings::default()));
     }
@@ -121,13 +121,13 @@ impl Workspace {
         self.step(Input::Sightings(Sightings { graph, seen: vec![sighting], unseen: Vec::new() }));
     }
 
-    pub(in crate::server) fn observe(&mut self, partition: &str, version: &str) {
+    pub(in crate::app) fn observe(&mut self, partition: &str, version: &str) {
         let (dataset, key) = self.core.state.resolve_one(partition).unwrap();
         self.see(Sighting::Content { dataset, key, version: version.to_owned(), mark: 7 });
     }
 
     /// The attempt at a partition is over.
-    pub(in crate::server) fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
+    pub(in crate::app) fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
         let at = self.ordered.iter().position(|spec| spec.partition == partition).expect("it is being made");
         let attempt = self.ordered.remove(at).attempt;
         let end =
@@ -135,7 +135,7 @@ impl Workspace {
         self.step(Input::AttemptEnded { attempt, end });
     }
 
-    pub(in crate::server) fn finish(&mut self, partition: &str, version: &str) {
+    pub(in crate::app) fn finish(&mut self, partition: &str, version: &str) {
         let output = OutputRecord {
             partition: partition.to_owned(),
             version: version.to_owned(),
@@ -147,7 +147,7 @@ impl Workspace {
         self.end(partition, Ok(Success { outputs: vec![output], ..Success::default() }));
     }
 
-    pub(in crate::server) fn fail(&mut self, partition: &str, message: &str) {
+    pub(in crate::app) fn fail(&mut self, partition: &str, message: &str) {
         let outcome = AttemptOutcome::Failure { permanent: true };
         self.end(partition, Err(AttemptReport::new(outcome, message)));
     }
@@ -159,7 +159,7 @@ impl Workspace {
         }
     }
 
-    pub(in crate::server) fn reader(&self) -> Reader {
+    pub(in crate::app) fn reader(&self) -> Reader {
         Reader::new(&self.folder.path().join("log.db"), 1)
     }
 
@@ -190,7 +190,7 @@ impl Workspace {
 }
 
 /// `raw`, `text` made from it, `book` made from all of `text`.
-pub(in crate::server) fn chain(code: &str) -> Value {
+pub(in crate::app) fn chain(code: &str) -> Value {
     let text: Job<'_> = ("write", "text", &["name"], &[("raw", &[("name", "same")])]);
     let book: Job<'_> = ("bind", "book", &[], &[("text", &[("name", "all")])]);
     graph(&[("raw", &["name"])], &[text, book], code)

@@ -23,7 +23,7 @@ const LATEST: Seq = Seq(i64::MAX as u64);
 const MOST_LOOKED_UP: usize = 1000;
 
 /// Makes lines of events that follow each other. What it looked up of runs it remembers: several events speak of one.
-pub(super) struct Lines<'r> {
+pub(crate) struct Lines<'r> {
     live: &'r Snapshot,
     reader: &'r dyn History,
     scope: &'r Scope,
@@ -48,7 +48,7 @@ struct RunFacts {
 
 impl<'r> Lines<'r> {
     /// Lines about the want of `scope`.
-    pub(super) fn new(live: &'r Snapshot, reader: &'r dyn History, scope: &'r Scope) -> Lines<'r> {
+    pub(crate) fn new(live: &'r Snapshot, reader: &'r dyn History, scope: &'r Scope) -> Lines<'r> {
         Lines { live, reader, scope, over: HashMap::new() }
     }
 
@@ -56,7 +56,7 @@ impl<'r> Lines<'r> {
     ///
     /// # Errors
     /// The history cannot be read.
-    pub(super) fn of(&mut self, seq: Seq, record: &Record) -> Result<Vec<ProgressLine>, StoreError> {
+    pub(crate) fn of(&mut self, seq: Seq, record: &Record) -> Result<Vec<ProgressLine>, StoreError> {
         let line = match &record.event {
             Event::AttemptStarted(event) => self.of_attempt(seq, "started", event.attempt, "")?,
             Event::AttemptEnded(event) => self.of_end(seq, event)?,

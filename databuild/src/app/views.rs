@@ -13,7 +13,7 @@ use databuild_core::state::{Counts, Standing, State, Verdict, Want};
 const MOST_REFERENCES: usize = 20;
 
 /// State and reason of one partition.
-pub(super) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
+pub(crate) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
     let reason = at.reasons.iter().find(|(_, set)| set.contains(key)).map(|(verdict, _)| *verdict);
     let state = if at.building.contains(key) {
         PartitionState::Building
@@ -34,7 +34,7 @@ pub(super) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Op
 }
 
 /// Counts of all datasets, over all keys that exist now.
-pub(super) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
+pub(crate) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
     let counts = state.counts();
     let Some(registered) = &state.graph else { return Vec::new() };
     registered.graph.datasets().zip(counts).map(|((_, dataset), counts)| summary(dataset, counts)).collect()
@@ -58,7 +58,7 @@ fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
 }
 
 /// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on.
-pub(super) fn rows(
+pub(crate) fn rows(
     state: &mut State,
     ix: DatasetIx,
     set: &PartitionSet,
@@ -101,7 +101,7 @@ fn fails(state: &State, ix: DatasetIx, key: &PartitionKey) -> bool {
 }
 
 /// A plan, grouped by job and reason.
-pub(super) fn plan(shown: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanView {
+pub(crate) fn plan(shown: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanView {
     let (certain, if_changed) = plan_counts(&shown);
     let group = |row: PlanRow| PlanGroup {
         job: row.job,
@@ -132,13 +132,13 @@ pub(super) fn plan(shown: PlanCreated, kept: bool, estimate: Estimate, seq: u64)
 }
 
 /// Number of runs that a plan has for certain, and of those that depend on changes.
-pub(super) fn plan_counts(plan: &PlanCreated) -> (u64, u64) {
+pub(crate) fn plan_counts(plan: &PlanCreated) -> (u64, u64) {
     let count = |kind| plan.rows.iter().filter(|row| row.kind == kind).map(|row| row.count).sum();
     (count(PlanRowKind::Certain), count(PlanRowKind::IfChanged))
 }
 
 /// How far a live want is.
-pub(super) fn progress(state: &State, want: &Want) -> Progress {
+pub(crate) fn progress(state: &State, want: &Want) -> Progress {
     let graph = state.graph();
     let mut jobs = Vec::new();
     let mut running = 0;
@@ -157,7 +157,7 @@ pub(super) fn progress(state: &State, want: &Want) -> Progress {
     }
 }
 
-pub(super) fn shortened(mut texts: Vec<String>) -> Vec<String> {
+pub(crate) fn shortened(mut texts: Vec<String>) -> Vec<String> {
     if texts.len() > MOST_REFERENCES {
         let more = texts.len() - MOST_REFERENCES;
         texts.truncate(MOST_REFERENCES);

@@ -35,7 +35,7 @@ const MOST_INPUTS: usize = 100;
 ///
 /// # Errors
 /// The history cannot be read.
-pub(super) fn why(
+pub(crate) fn why(
     state: &mut State,
     reader: &dyn History,
     planned: (&Plan, &Sightings),
@@ -572,4 +572,4 @@ fn to_the_second(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -1,11 +1,11 @@
 //! Wants and runs by their ids: in the lists, else in the archives.
 
-use super::error::ApiError;
+use super::error::ShowError;
 use crate::store::{Filed, History, RunWithChecks, StoreError, WantRow};
 use databuild_core::ids::{RunId, Seq, WantId};
 
 /// Something that was found.
-pub(super) struct Found<T> {
+pub(crate) struct Found<T> {
     /// It.
     pub value: T,
     /// The name of the archive that has it; none if it is in the lists.
@@ -18,24 +18,22 @@ pub(super) struct Found<T> {
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub(super) fn want(reader: &dyn History, id: WantId) -> Result<Found<WantRow>, ApiError> {
+pub(crate) fn want(reader: &dyn History, id: WantId) -> Result<Found<WantRow>, ShowError> {
     let listed = reader.want(id)?;
-    found(listed.value, listed.last_seq, || reader.archived_want(id))?
-        .ok_or_else(|| ApiError::not_found("want_not_found", "want", &id.to_string()))
+    found(listed.value, listed.last_seq, || reader.archived_want(id))?.ok_or(ShowError::UnknownWant(id))
 }
 
 /// A run, and what checks found in what it made.
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(super) fn run(reader: &dyn History, id: RunId) -> Result<Found<RunWithChecks>, ApiError> {
+pub(crate) fn run(reader: &dyn History, id: RunId) -> Result<Found<RunWithChecks>, ShowError> {
     let listed = reader.run(id)?;
     let value = match listed.value {
         Some(run) => Some((run, reader.checks_of_run(id)?.value)),
         None => None,
     };
-    found(value, listed.last_seq, || reader.archived_run(id))?
-        .ok_or_else(|| ApiError::not_found("run_not_found", "run", &id.to_string()))
+    found(value, listed.last_seq, || reader.archived_run(id))?.ok_or(ShowError::UnknownRun(id))
 }
 
 fn found<T>(

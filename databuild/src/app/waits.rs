@@ -1,7 +1,6 @@
 //! What a want or a run waits for, in words.
 
-use super::app::App;
-use super::error::ApiError;
+use super::error::ShowError;
 use super::history;
 use crate::api::{Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
@@ -27,15 +26,14 @@ const MOST_PLACED: usize = 3;
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub(super) fn want(app: &App, reader: &dyn History, id: WantId) -> Result<WhyWork, ApiError> {
-    let snapshot = app.engine.snapshot();
+pub(crate) fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<WhyWork, ShowError> {
     if let Some(want) = snapshot.state.wants.get(&id) {
         let now = crate::os::now();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
         return Ok(WhyWork {
             id: id.to_string(),
             state: "open".to_owned(),
-            blocker: told(&snapshot, reader, now, &found)?,
+            blocker: told(snapshot, reader, now, &found)?,
             causes: want.causes.clone(),
             seq: snapshot.state.seq.0,
         });
@@ -56,8 +54,7 @@ pub(super) fn want(app: &App, reader: &dyn History, id: WantId) -> Result<WhyWor
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(super) fn run(app: &App, reader: &dyn History, id: RunId) -> Result<WhyWork, ApiError> {
-    let snapshot = app.engine.snapshot();
+pub(crate) fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWork, ShowError> {
     let found = history::run(reader, id)?;
     let row = found.value.0.run;
     let state = row.state.word();
@@ -66,7 +63,7 @@ pub(super) fn run(app: &App, reader: &dyn History, id: RunId) -> Result<WhyWork,
         Some(run) => {
             let now = crate::os::now();
             let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
-            (told(&snapshot, reader, now, &found)?, snapshot.state.seq)
+            (told(snapshot, reader, now, &found)?, snapshot.state.seq)
         }
         None => (over(state, row.ended_at, causes.first()), found.seq),
     };

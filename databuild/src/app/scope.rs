@@ -22,7 +22,7 @@ impl Watched {
     ///
     /// # Errors
     /// The log cannot be read.
-    pub(super) fn work(&self, reader: &dyn History, want: WantId) -> Result<WantWork, StoreError> {
+    pub(crate) fn work(&self, reader: &dyn History, want: WantId) -> Result<WantWork, StoreError> {
         let known = self.0.lock().ok().and_then(|known| known.get(&want).cloned());
         let work = reader.work_of_want(want, known)?.value;
         if let Ok(mut known) = self.0.lock() {
@@ -36,7 +36,7 @@ impl Watched {
 }
 
 /// What is one want's, in the graph of today.
-pub(super) struct Scope {
+pub(crate) struct Scope {
     /// Its work from an event on.
     said: Vec<(Seq, BTreeMap<JobIx, PartitionSet>)>,
     /// The event that ended it.
@@ -51,7 +51,7 @@ pub(super) struct Scope {
 
 impl Scope {
     /// That of `want`, of which the log says `work`.
-    pub(super) fn new(live: &Snapshot, want: &WantRow, work: &WantWork) -> Scope {
+    pub(crate) fn new(live: &Snapshot, want: &WantRow, work: &WantWork) -> Scope {
         let state = &live.state;
         let targets = by_job(state, &want.targets);
         let invoked = targets.first_key_value().filter(|_| !want.params.is_empty());
@@ -65,7 +65,7 @@ impl Scope {
     }
 
     /// What of `set` the want waits for at an event, and since which event.
-    pub(super) fn part(&self, seq: Seq, job: JobIx, set: &PartitionSet) -> Option<(Seq, PartitionSet)> {
+    pub(crate) fn part(&self, seq: Seq, job: JobIx, set: &PartitionSet) -> Option<(Seq, PartitionSet)> {
         if self.ended.is_some_and(|ended| seq > ended) {
             return None;
         }
@@ -75,13 +75,13 @@ impl Scope {
     }
 
     /// What of a job the want has made whatever its state, and since when: the event that created it.
-    pub(super) fn forced(&self, job: JobIx) -> Option<(Seq, &PartitionSet)> {
+    pub(crate) fn forced(&self, job: JobIx) -> Option<(Seq, &PartitionSet)> {
         let (created, _) = self.said.first()?;
         Some((*created, self.forced.get(&job)?))
     }
 
     /// The values of parameters of the runs that the want waits for.
-    pub(super) fn params(&self, job: &Job, ix: JobIx) -> Params {
+    pub(crate) fn params(&self, job: &Job, ix: JobIx) -> Params {
         match &self.invoked {
             Some((invoked, given)) if *invoked == ix => job.values(given),
             _ => job.params.clone(),
@@ -89,13 +89,13 @@ impl Scope {
     }
 
     /// Whether there are newer wants.
-    pub(super) fn has_rivals(&self) -> bool {
+    pub(crate) fn has_rivals(&self) -> bool {
         self.rivals
     }
 }
 
 /// What jobs of today make of partitions that the log names.
-pub(super) fn by_job(state: &State, texts: &[String]) -> BTreeMap<JobIx, PartitionSet> {
+pub(crate) fn by_job(state: &State, texts: &[String]) -> BTreeMap<JobIx, PartitionSet> {
     let Some(registered) = &state.graph else { return BTreeMap::new() };
     let graph = &registered.graph;
     let mut found: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();

@@ -7,7 +7,7 @@ use databuild_core::text::first_of;
 use databuild_core::word::Word as _;
 
 /// The line. Never names a secret: events hold none.
-pub(super) fn describe(event: &Event) -> String {
+pub(crate) fn describe(event: &Event) -> String {
     let outputs = |outputs: &[OutputRecord]| {
         outputs.iter().map(|output| output.partition.as_str()).collect::<Vec<_>>().join(", ")
     };

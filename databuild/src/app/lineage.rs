@@ -17,7 +17,7 @@ const SEARCHED: usize = 200;
 ///
 /// # Errors
 /// The history cannot be read.
-pub(super) fn graph_with_code(
+pub(crate) fn graph_with_code(
     reader: &dyn History,
     labels: &[&str],
     code: &str,
@@ -30,7 +30,7 @@ pub(super) fn graph_with_code(
 ///
 /// # Errors
 /// The history cannot be read.
-pub(super) fn graph_with(
+pub(crate) fn graph_with(
     reader: &dyn History,
     labels: &[&str],
     made_by: &JobDigests,
@@ -77,7 +77,7 @@ fn graph_such_that<T>(
 ///
 /// # Errors
 /// The history cannot be read.
-pub(super) fn files_changed_since(
+pub(crate) fn files_changed_since(
     state: &State,
     reader: &dyn History,
     job: JobIx,

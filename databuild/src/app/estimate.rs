@@ -16,7 +16,7 @@ const ATTEMPTS: usize = 21;
 /// spread over what its runs share with others: places, memory, pools and limits. The scarcest of these decides; nothing is
 /// faster than the longest run, or than the rate of a job allows. What waits for what is left out. Attempts under earlier
 /// labels of a job count as its own.
-pub(super) fn of(
+pub(crate) fn of(
     plan: &PlanCreated,
     state: &State,
     capacity: Capacity,
