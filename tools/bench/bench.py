@@ -3,7 +3,7 @@
 
     tools/bench/bench.py [--runs N] [--only NAME] [--write docs/bench.md]
 
-Needs: cargo (builds the release program) and ninja in PATH; luigid, if it is in PATH, for one row. Each pair of
+Needs: cargo (builds the release program) and ninja in PATH; luigid and wrk, if they are in PATH, for some rows. Each pair of
 commands is run in turn, A B A B …; medians and the ratio of medians are printed, wall time and CPU time. Nothing here
 passes or fails: the machine's speed is not the program's doing.
 """
@@ -17,13 +17,14 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools/lib"))
+import rows_http  # noqa: E402
 import rows_planning  # noqa: E402
 import rows_server  # noqa: E402
 import rows_work  # noqa: E402
 from measure import run, say  # noqa: E402
 from table import Table  # noqa: E402
 
-YARDSTICKS = ["spawn_loop", "chain_loop", "stat_loop", "read_rows"]
+YARDSTICKS = ["spawn_loop", "chain_loop", "stat_loop", "read_rows", "empty_http", "fill_log"]
 ROWS = {
     "current": rows_planning.current,
     "look": rows_planning.look,
@@ -38,6 +39,8 @@ ROWS = {
     "start": rows_server.start,
     "restart": rows_server.restart,
     "sources": rows_server.sources,
+    "requests": rows_http.requests,
+    "lists": rows_http.lists,
 }
 
 

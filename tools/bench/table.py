@@ -14,6 +14,7 @@ class Table:
         self.memory = None
         self.partition_bytes = None
         self.growth = []
+        self.rates = []
 
     def add(self, what, ours, theirs, peer, goal, note=""):
         """`ours` and `theirs` are lists of (wall, cpu)."""
@@ -25,6 +26,12 @@ class Table:
         self.rows.append((what, wall, cpu, peer, peer_wall, peer_cpu, ratio, goal, note))
         say(f"  {what}: {wall * 1000:.1f} ms wall, {cpu * 1000:.1f} ms CPU; {peer}: {peer_wall * 1000:.1f} ms, "
             f"{peer_cpu * 1000:.1f} ms; ratio {ratio:.2f} (goal {goal})")
+
+    def add_rate(self, what, ours, peer, theirs, goal):
+        """`ours` and `theirs` are numbers a second."""
+        rate, peer_rate = statistics.median(ours), statistics.median(theirs)
+        self.rates.append((what, rate, peer, peer_rate, rate / peer_rate, goal))
+        say(f"  {what}: {rate:,.0f} a second; {peer}: {peer_rate:,.0f}; ratio {rate / peer_rate:.2f} (goal {goal})")
 
     def markdown(self):
         """The table as text."""
@@ -38,6 +45,10 @@ class Table:
                 f"{peer_wall * 1000:.1f} ms | {peer_cpu * 1000:.1f} ms | {ratio:.2f} | {goal} |"
             )
         text = "\n".join(lines) + "\n"
+        if self.rates:
+            text += "\n| what | a second | peer | a second | ratio | goal |\n|---|---|---|---|---|---|\n"
+        for what, rate, peer, peer_rate, ratio, goal in self.rates:
+            text += f"| {what} | {rate:,.0f} | {peer} | {peer_rate:,.0f} | {ratio:.2f} | {goal} |\n"
         if self.memory:
             peer = f"{self.memory[1]:.1f} MiB" if self.memory[1] else "not measured"
             text += f"\nServer's resident memory when idle: {self.memory[0]:.1f} MiB; luigid: {peer}.\n"
