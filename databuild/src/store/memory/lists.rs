@@ -8,7 +8,7 @@ use super::super::rows::{
     WantState,
 };
 use super::super::time::{join, micros};
-use databuild_core::event::Record;
+use databuild_core::event::{AttemptLeased, Record, WantCreated};
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -44,25 +44,7 @@ impl Lists {
     fn apply(&mut self, change: RowChange<'_>) {
         match change {
             RowChange::WantOpened { at, want } => {
-                let row = WantRow {
-                    id: want.want,
-                    state: WantState::Open,
-                    class: want.class,
-                    refresh: want.refresh,
-                    targets: want.targets.clone(),
-                    comment: want.comment.clone(),
-                    source: want.source.clone(),
-                    as_of: rounded(want.as_of),
-                    expires_at: want.expires_at.map(rounded),
-                    due_at: want.due_at.map(rounded),
-                    created_at: instant(at),
-                    ended_at: None,
-                    causes: Vec::new(),
-                    plan: want.plan,
-                    paused: false,
-                    params: want.params.clone(),
-                };
-                self.wants.insert(want.want, row);
+                self.wants.insert(want.want, new_want(at, want));
             }
             RowChange::WantWork { seq, want } => self.want_work.entry(want).or_default().push(seq),
             RowChange::WantClosed { at, seq, want, state, causes } => {
@@ -78,20 +60,7 @@ impl Lists {
                 self.wants.entry(want).and_modify(|row| row.class = class);
             }
             RowChange::RunLeased { at, lease } => {
-                let row = self.runs.entry(lease.attempt.run).or_insert_with(|| RunRow {
-                    id: lease.attempt.run,
-                    job: lease.job.clone(),
-                    partition: lease.partition.clone(),
-                    partitions: lease.inputs.len() as u64,
-                    graph: lease.graph.clone(),
-                    state: RunState::Leased,
-                    attempts: 0,
-                    created_at: instant(at),
-                    ended_at: None,
-                    message: String::new(),
-                    params: lease.params.clone(),
-                    trial: lease.trial.map(|arm| arm.trial),
-                });
+                let row = self.runs.entry(lease.attempt.run).or_insert_with(|| new_run(at, lease));
                 row.graph = lease.graph.clone();
                 (row.state, row.attempts, row.ended_at) = (RunState::Leased, lease.attempt.number, None);
             }
@@ -107,23 +76,7 @@ impl Lists {
                 self.runs.entry(run).and_modify(|row| row.message = message.to_owned());
             }
             RowChange::AttemptLeased { at, seq, lease } => {
-                let row = AttemptRow {
-                    id: lease.attempt,
-                    state: AttemptState::Leased,
-                    outcome: None,
-                    pid: None,
-                    leased_at: instant(at),
-                    started_at: None,
-                    ended_at: None,
-                    exit_code: None,
-                    wall_ms: None,
-                    cpu_ms: None,
-                    max_rss_kb: None,
-                    message: String::new(),
-                    inputs: lease.inputs.iter().fold(0, |sum: u64, inputs| sum.wrapping_add(*inputs)),
-                    lease_seq: seq,
-                };
-                self.attempts.insert(lease.attempt, row);
+                self.attempts.insert(lease.attempt, new_attempt(at, seq, lease));
             }
             RowChange::AttemptStarted { at, attempt, pid, state } => {
                 if let Some(row) = self.attempts.get_mut(&attempt) {
@@ -208,6 +161,66 @@ impl Lists {
 
     fn hold(&mut self, row: MaterializationRow) {
         self.materializations.insert((row.partition.clone(), row.seq), row);
+    }
+}
+
+/// A want that is new.
+fn new_want(at: i64, want: &WantCreated) -> WantRow {
+    WantRow {
+        id: want.want,
+        state: WantState::Open,
+        class: want.class,
+        refresh: want.refresh,
+        targets: want.targets.clone(),
+        comment: want.comment.clone(),
+        source: want.source.clone(),
+        as_of: rounded(want.as_of),
+        expires_at: want.expires_at.map(rounded),
+        due_at: want.due_at.map(rounded),
+        created_at: instant(at),
+        ended_at: None,
+        causes: Vec::new(),
+        plan: want.plan,
+        paused: false,
+        params: want.params.clone(),
+    }
+}
+
+/// A run that is new.
+fn new_run(at: i64, lease: &AttemptLeased) -> RunRow {
+    RunRow {
+        id: lease.attempt.run,
+        job: lease.job.clone(),
+        partition: lease.partition.clone(),
+        partitions: lease.inputs.len() as u64,
+        graph: lease.graph.clone(),
+        state: RunState::Leased,
+        attempts: 0,
+        created_at: instant(at),
+        ended_at: None,
+        message: String::new(),
+        params: lease.params.clone(),
+        trial: lease.trial.map(|arm| arm.trial),
+    }
+}
+
+/// An attempt that is new.
+fn new_attempt(at: i64, seq: Seq, lease: &AttemptLeased) -> AttemptRow {
+    AttemptRow {
+        id: lease.attempt,
+        state: AttemptState::Leased,
+        outcome: None,
+        pid: None,
+        leased_at: instant(at),
+        started_at: None,
+        ended_at: None,
+        exit_code: None,
+        wall_ms: None,
+        cpu_ms: None,
+        max_rss_kb: None,
+        message: String::new(),
+        inputs: lease.inputs.iter().fold(0, |sum: u64, inputs| sum.wrapping_add(*inputs)),
+        lease_seq: seq,
     }
 }
 

@@ -141,15 +141,16 @@ fn steps(reader: &Reader, ask: fn(&Reader)) -> usize {
     let steps = Arc::new(AtomicUsize::new(0));
     // Statements are prepared by then.
     ask(reader);
-    let lane = reader.lane().unwrap();
+    let mut lane = reader.lane().unwrap();
     let counting = Arc::clone(&steps);
-    lane.connection.progress_handler(
+    let counted = lane.connection.progress_handler(
         1,
         Some(move || {
             counting.fetch_add(1, Ordering::Relaxed);
             false
         }),
     );
+    counted.unwrap();
     reader.pool().idle.push(lane);
     ask(reader);
     steps.load(Ordering::Relaxed)

@@ -3,7 +3,8 @@
 use super::super::project::{RowChange, ADOPTED_METADATA};
 use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
-
+use databuild_core::event::{AttemptEnded, AttemptLeased, CheckFindings, WantCreated};
+use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 use databuild_core::reference::dataset_of;
 use databuild_core::word::Word as _;
 use rusqlite::{params, Connection};
@@ -15,42 +16,12 @@ use serde::Serialize;
 /// nothing, and a second version of a partition in one event replaces the first.
 pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite::Result<()> {
     match change {
-        RowChange::WantOpened { at, want } => connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
-                     as_of, expires_at, due_at, created_at, ended_at, ended_seq, causes, plan, paused, params)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, '[]', ?12, 0, ?13)",
-            )?
-            .execute(params![
-                want.want.0 as i64,
-                WantState::Open.word(),
-                want.class.word(),
-                want.refresh.word(),
-                json(&want.targets),
-                want.comment,
-                want.source,
-                micros(want.as_of),
-                want.expires_at.map(micros),
-                want.due_at.map(micros),
-                at,
-                want.plan.map(|plan| plan.0 as i64),
-                json(&want.params),
-            ])?,
+        RowChange::WantOpened { at, want } => open_want(connection, *at, want)?,
         RowChange::WantWork { seq, want } => connection
             .prepare_cached("INSERT INTO want_work (want, seq) SELECT id, ?2 FROM wants WHERE id = ?1")?
             .execute([want.0 as i64, seq.0 as i64])?,
         RowChange::WantClosed { at, seq, want, state, causes } => {
-            connection
-                .prepare_cached(
-                    "INSERT INTO want_ends (state, count) SELECT ?2, 1 FROM wants WHERE id = ?1 AND ended_seq IS NULL
-                     ON CONFLICT DO UPDATE SET count = count + 1",
-                )?
-                .execute(params![want.0 as i64, state.word()])?;
-            connection
-                .prepare_cached(
-                    "UPDATE wants SET state = ?2, ended_at = ?3, ended_seq = ?4, causes = ?5 WHERE id = ?1",
-                )?
-                .execute(params![want.0 as i64, state.word(), at, seq.0 as i64, json(causes)])?
+            close_want(connection, (*at, *seq), *want, *state, causes)?
         }
         RowChange::WantPaused { want, paused } => connection
             .prepare_cached("UPDATE wants SET paused = ?2 WHERE id = ?1")?
@@ -58,156 +29,44 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::WantClass { want, class } => connection
             .prepare_cached("UPDATE wants SET class = ?2 WHERE id = ?1")?
             .execute(params![want.0 as i64, class.word()])?,
-        RowChange::RunLeased { at, lease } => connection
-            .prepare_cached(
-                "INSERT INTO runs (id, job, partition, dataset, partitions, graph, state, attempts, created_at,
-                     ended_at, ended_seq, message, params, trial)
-                 VALUES (?1, ?2, ?3, ?11, ?8, ?4, ?5, ?6, ?7, NULL, NULL, '', ?9, ?10)
-                 ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
-                     attempts = excluded.attempts, ended_at = NULL, ended_seq = NULL",
-            )?
-            .execute(params![
-                lease.attempt.run.0 as i64,
-                lease.job,
-                lease.partition,
-                lease.graph.0,
-                RunState::Leased.word(),
-                lease.attempt.number,
-                at,
-                lease.inputs.len() as i64,
-                json(&lease.params),
-                lease.trial.map(|arm| arm.trial.0 as i64),
-                dataset_of(&lease.partition),
-            ])?,
+        RowChange::RunLeased { at, lease } => lease_run(connection, *at, lease)?,
         RowChange::RunMoved { run, state, ended, message } => {
-            if ended.is_some() {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO run_ends (job, state, count)
-                         SELECT job, ?2, 1 FROM runs WHERE id = ?1 AND ended_seq IS NULL
-                         ON CONFLICT DO UPDATE SET count = count + 1",
-                    )?
-                    .execute(params![run.0 as i64, state.word()])?;
-            }
-            connection
-                .prepare_cached(
-                    "UPDATE runs SET state = ?2, ended_at = ?3, ended_seq = ?4, message = ifnull(?5, message)
-                     WHERE id = ?1",
-                )?
-                .execute(params![
-                    run.0 as i64,
-                    state.word(),
-                    ended.map(|(at, _)| at),
-                    ended.map(|(_, seq)| seq.0 as i64),
-                    message
-                ])?
+            move_run(connection, *run, *state, *ended, *message)?
         }
         RowChange::RunMessage { run, message } => connection
             .prepare_cached("UPDATE runs SET message = ?2 WHERE id = ?1")?
             .execute(params![run.0 as i64, message])?,
-        RowChange::AttemptLeased { at, seq, lease } => connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO attempts (run, number, state, leased_at, message, inputs,
-                     lease_seq)
-                 VALUES (?1, ?2, ?3, ?4, '', ?5, ?6)",
-            )?
-            .execute(params![
-                lease.attempt.run.0 as i64,
-                lease.attempt.number,
-                AttemptState::Leased.word(),
-                at,
-                lease.inputs.iter().fold(0, |sum: u64, inputs| sum.wrapping_add(*inputs)) as i64,
-                seq.0 as i64,
-            ])?,
+        RowChange::AttemptLeased { at, seq, lease } => lease_attempt(connection, *at, *seq, lease)?,
         RowChange::AttemptStarted { at, attempt, pid, state } => connection
             .prepare_cached(
                 "UPDATE attempts SET state = ?3, started_at = ?4, pid = ?5
                  WHERE run = ?1 AND number = ?2",
             )?
             .execute(params![attempt.run.0 as i64, attempt.number, state.word(), at, pid])?,
-        RowChange::AttemptEnded { at, end } => connection
-            .prepare_cached(
-                "UPDATE attempts SET state = ?3, outcome = ?4, ended_at = ?5, exit_code = ?6,
-                     wall_ms = ?7, cpu_ms = ?8, max_rss_kb = ?9, message = ?10
-                 WHERE run = ?1 AND number = ?2",
-            )?
-            .execute(params![
-                end.attempt.run.0 as i64,
-                end.attempt.number,
-                AttemptState::Ended.word(),
-                end.outcome.kind().word(),
-                at,
-                end.exit_code,
-                end.wall_ms as i64,
-                end.cpu_ms as i64,
-                end.max_rss_kb as i64,
-                end.message,
-            ])?,
-        RowChange::Materialized { at, seq, run, output } => {
-            connection.prepare_cached(INSERT_MATERIALIZATION)?.execute(params![
-                output.partition,
-                seq.0 as i64,
-                run.0 as i64,
-                output.version,
-                output.empty,
-                output.bytes as i64,
-                output.mark as i64,
-                output.metadata,
-                at,
-            ])?
-        }
+        RowChange::AttemptEnded { at, end } => end_attempt(connection, *at, end)?,
+        RowChange::Materialized { at, seq, run, output } => put_data(
+            connection,
+            *at,
+            *seq,
+            &Data {
+                partition: &output.partition,
+                run: Some(*run),
+                version: &output.version,
+                empty: output.empty,
+                bytes: output.bytes,
+                mark: output.mark,
+                metadata: &output.metadata,
+            },
+        )?,
         RowChange::Seen { at, seq, seen } => {
-            connection.prepare_cached(INSERT_MATERIALIZATION)?.execute(params![
-                seen.partition,
-                seq.0 as i64,
-                None::<i64>,
-                seen.version,
-                false,
-                0,
-                seen.mark as i64,
-                "{}",
-                at,
-            ])?
+            put_data(connection, *at, *seq, &Data::found(&seen.partition, &seen.version, seen.mark))?
         }
         RowChange::Adopted { at, seq, adopted } => {
-            connection.prepare_cached(INSERT_MATERIALIZATION)?.execute(params![
-                adopted.partition,
-                seq.0 as i64,
-                None::<i64>,
-                adopted.version,
-                false,
-                adopted.bytes as i64,
-                adopted.mark as i64,
-                ADOPTED_METADATA,
-                at,
-            ])?
+            let found = Data::found(&adopted.partition, &adopted.version, adopted.mark);
+            let data = Data { bytes: adopted.bytes, metadata: ADOPTED_METADATA, ..found };
+            put_data(connection, *at, *seq, &data)?
         }
-        RowChange::Checked { at, attempt, findings } => {
-            let mut earlier = connection.prepare_cached(
-                "UPDATE checks SET newest = 0 WHERE partition = ?1 AND name = ?2 AND newest = 1",
-            )?;
-            let mut statement = connection.prepare_cached(
-                "INSERT INTO checks (partition, name, run, attempt, outcome, blocking, message, metadata, at,
-                     dataset, newest)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)",
-            )?;
-            for result in &findings.results {
-                earlier.execute([&result.partition, &findings.check])?;
-                statement.execute(params![
-                    result.partition,
-                    findings.check,
-                    attempt.run.0 as i64,
-                    attempt.number,
-                    result.outcome.word(),
-                    findings.blocking,
-                    result.message,
-                    result.metadata,
-                    at,
-                    dataset_of(&result.partition),
-                ])?;
-            }
-            findings.results.len()
-        }
+        RowChange::Checked { at, attempt, findings } => put_findings(connection, *at, *attempt, findings)?,
         RowChange::GraphRegistered { at, seq, graph } => connection
             .prepare_cached(
                 "INSERT INTO graphs (seq, id, at, sources, inherited) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -234,10 +93,225 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
     Ok(())
 }
 
-const INSERT_MATERIALIZATION: &str =
-    "INSERT OR REPLACE INTO materializations (partition, seq, run, version, empty, bytes, mark,
-         metadata, at)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+/// A want is new.
+fn open_want(connection: &Connection, at: i64, want: &WantCreated) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
+                 as_of, expires_at, due_at, created_at, ended_at, ended_seq, causes, plan, paused, params)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, '[]', ?12, 0, ?13)",
+        )?
+        .execute(params![
+            want.want.0 as i64,
+            WantState::Open.word(),
+            want.class.word(),
+            want.refresh.word(),
+            json(&want.targets),
+            want.comment,
+            want.source,
+            micros(want.as_of),
+            want.expires_at.map(micros),
+            want.due_at.map(micros),
+            at,
+            want.plan.map(|plan| plan.0 as i64),
+            json(&want.params),
+        ])
+}
+
+/// A want is over, and counts among those that ended so.
+fn close_want(
+    connection: &Connection,
+    (at, seq): (i64, Seq),
+    want: WantId,
+    state: WantState,
+    causes: &[String],
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT INTO want_ends (state, count) SELECT ?2, 1 FROM wants WHERE id = ?1 AND ended_seq IS NULL
+             ON CONFLICT DO UPDATE SET count = count + 1",
+        )?
+        .execute(params![want.0 as i64, state.word()])?;
+    connection
+        .prepare_cached(
+            "UPDATE wants SET state = ?2, ended_at = ?3, ended_seq = ?4, causes = ?5 WHERE id = ?1",
+        )?
+        .execute(params![want.0 as i64, state.word(), at, seq.0 as i64, json(&causes)])
+}
+
+/// A run is in another state. One that is over counts among those of its job that ended so.
+fn move_run(
+    connection: &Connection,
+    run: RunId,
+    state: RunState,
+    ended: Option<(i64, Seq)>,
+    message: Option<&str>,
+) -> rusqlite::Result<usize> {
+    if ended.is_some() {
+        connection
+            .prepare_cached(
+                "INSERT INTO run_ends (job, state, count)
+                 SELECT job, ?2, 1 FROM runs WHERE id = ?1 AND ended_seq IS NULL
+                 ON CONFLICT DO UPDATE SET count = count + 1",
+            )?
+            .execute(params![run.0 as i64, state.word()])?;
+    }
+    connection
+        .prepare_cached(
+            "UPDATE runs SET state = ?2, ended_at = ?3, ended_seq = ?4, message = ifnull(?5, message)
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            run.0 as i64,
+            state.word(),
+            ended.map(|(at, _)| at),
+            ended.map(|(_, seq)| seq.0 as i64),
+            message
+        ])
+}
+
+/// A run has a further attempt; the first one makes the run.
+fn lease_run(connection: &Connection, at: i64, lease: &AttemptLeased) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT INTO runs (id, job, partition, dataset, partitions, graph, state, attempts, created_at,
+                 ended_at, ended_seq, message, params, trial)
+             VALUES (?1, ?2, ?3, ?11, ?8, ?4, ?5, ?6, ?7, NULL, NULL, '', ?9, ?10)
+             ON CONFLICT (id) DO UPDATE SET graph = excluded.graph, state = excluded.state,
+                 attempts = excluded.attempts, ended_at = NULL, ended_seq = NULL",
+        )?
+        .execute(params![
+            lease.attempt.run.0 as i64,
+            lease.job,
+            lease.partition,
+            lease.graph.0,
+            RunState::Leased.word(),
+            lease.attempt.number,
+            at,
+            lease.inputs.len() as i64,
+            json(&lease.params),
+            lease.trial.map(|arm| arm.trial.0 as i64),
+            dataset_of(&lease.partition),
+        ])
+}
+
+/// An attempt is new.
+fn lease_attempt(
+    connection: &Connection,
+    at: i64,
+    seq: Seq,
+    lease: &AttemptLeased,
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO attempts (run, number, state, leased_at, message, inputs,
+                 lease_seq)
+             VALUES (?1, ?2, ?3, ?4, '', ?5, ?6)",
+        )?
+        .execute(params![
+            lease.attempt.run.0 as i64,
+            lease.attempt.number,
+            AttemptState::Leased.word(),
+            at,
+            lease.inputs.iter().fold(0, |sum: u64, inputs| sum.wrapping_add(*inputs)) as i64,
+            seq.0 as i64,
+        ])
+}
+
+/// An attempt's process is over.
+fn end_attempt(connection: &Connection, at: i64, end: &AttemptEnded) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "UPDATE attempts SET state = ?3, outcome = ?4, ended_at = ?5, exit_code = ?6,
+                 wall_ms = ?7, cpu_ms = ?8, max_rss_kb = ?9, message = ?10
+             WHERE run = ?1 AND number = ?2",
+        )?
+        .execute(params![
+            end.attempt.run.0 as i64,
+            end.attempt.number,
+            AttemptState::Ended.word(),
+            end.outcome.kind().word(),
+            at,
+            end.exit_code,
+            end.wall_ms as i64,
+            end.cpu_ms as i64,
+            end.max_rss_kb as i64,
+            end.message,
+        ])
+}
+
+/// What a partition holds.
+struct Data<'a> {
+    partition: &'a str,
+    /// Who made it.
+    run: Option<RunId>,
+    version: &'a str,
+    empty: bool,
+    bytes: u64,
+    mark: u64,
+    /// JSON.
+    metadata: &'a str,
+}
+
+impl<'a> Data<'a> {
+    /// No run made it.
+    fn found(partition: &'a str, version: &'a str, mark: u64) -> Data<'a> {
+        Data { partition, run: None, version, empty: false, bytes: 0, mark, metadata: "{}" }
+    }
+}
+
+/// A partition holds this from now on.
+fn put_data(connection: &Connection, at: i64, seq: Seq, data: &Data<'_>) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO materializations (partition, seq, run, version, empty, bytes, mark,
+                 metadata, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            data.partition,
+            seq.0 as i64,
+            data.run.map(|run| run.0 as i64),
+            data.version,
+            data.empty,
+            data.bytes as i64,
+            data.mark as i64,
+            data.metadata,
+            at,
+        ])
+}
+
+/// A check looked at what an attempt made.
+fn put_findings(
+    connection: &Connection,
+    at: i64,
+    attempt: AttemptId,
+    findings: &CheckFindings,
+) -> rusqlite::Result<usize> {
+    let mut earlier = connection
+        .prepare_cached("UPDATE checks SET newest = 0 WHERE partition = ?1 AND name = ?2 AND newest = 1")?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO checks (partition, name, run, attempt, outcome, blocking, message, metadata, at,
+             dataset, newest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)",
+    )?;
+    for result in &findings.results {
+        earlier.execute([&result.partition, &findings.check])?;
+        statement.execute(params![
+            result.partition,
+            findings.check,
+            attempt.run.0 as i64,
+            attempt.number,
+            result.outcome.word(),
+            findings.blocking,
+            result.message,
+            result.metadata,
+            at,
+            dataset_of(&result.partition),
+        ])?;
+    }
+    Ok(findings.results.len())
+}
 
 fn json(value: &(impl Serialize + ?Sized)) -> String {
     // Lists and maps of texts have a JSON form, all of them.
