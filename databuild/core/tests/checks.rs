@@ -37,7 +37,7 @@ fn a_check_belongs_to_the_job_that_makes_its_dataset() {
 
 #[test]
 fn what_cannot_be_checked_is_named() {
-    let codes = |spec: GraphSpec| match Graph::parse(&spec.json(), &mut Symbols::new()) {
+    let codes = |spec: GraphSpec| match Graph::parse_new(&spec.json(), &mut Symbols::new()) {
         Ok(_) => Vec::new(),
         Err(problems) => {
             assert!(problems.iter().all(|problem| !problem.help.is_empty() && problem.label == "//:bad"));

@@ -2,10 +2,14 @@
 
 mod support;
 
+use databuild_core::decide::{Core, Input, Sightings};
+use databuild_core::event::{Event, GraphRegistered, Record, Refresh};
 use databuild_core::graph::file::{BatchEntry, EdgeName, GranularityName, RuleEntry};
 use databuild_core::graph::{Graph, ProblemCode as Code};
+use databuild_core::ids::GraphId;
 use databuild_core::symbols::Symbols;
 use support::graphs::{days, listed, months, reads, time, GraphSpec};
+use support::workspace::request;
 
 fn codes(content: &str) -> Vec<Code> {
     match Graph::parse_new(content, &mut Symbols::new()) {
@@ -263,6 +267,56 @@ fn every_problem_has_a_graph_that_shows_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let shown: std::collections::BTreeSet<String> = cases.iter().map(|(code, _)| code.to_string()).collect();
     assert_eq!(shown.len(), 30, "a code without a case? {shown:?}");
+
+    // Whatever later versions think of a graph, a log that has it is read, unless there is nothing to read.
+    let mut blocking = std::collections::BTreeSet::new();
+    for (code, content) in &cases {
+        let mut core = Core::new(1);
+        match Graph::parse(content, &mut Symbols::new()) {
+            Err(_) => drop(blocking.insert(*code)),
+            Ok(_) => fold_and_want_all(&mut core, content),
+        }
+    }
+    let expected = [
+        Code::Malformed,
+        Code::UnsupportedFormat,
+        Code::DuplicateDataset,
+        Code::DuplicateJob,
+        Code::DuplicateDimension,
+        Code::DuplicateInput,
+        Code::BadKey,
+        Code::BadTimeKey,
+        Code::EmptyKeySpace,
+        Code::UnknownTimezone,
+        Code::TimezoneMismatch,
+        Code::GranularityMismatch,
+        Code::UnknownDimension,
+        Code::UnknownDataset,
+        Code::UnmappedDimension,
+        Code::TwoProducers,
+        Code::NoProducer,
+        Code::Cycle,
+        Code::OutputDimsDiffer,
+        Code::NoOutputs,
+        Code::BadTemplate,
+        Code::BadRule,
+    ];
+    assert_eq!(blocking, std::collections::BTreeSet::from(expected), "a new rule must not be among these");
+}
+
+/// Goes on with a log that has this graph, and wants all that it makes.
+fn fold_and_want_all(core: &mut Core, content: &str) {
+    let content: std::sync::Arc<str> = content.into();
+    let (inherited, sources) = Default::default();
+    let graph = GraphRegistered { graph: GraphId::of(&content), content, inherited, sources };
+    let now = "2010-02-01T00:00:00Z".parse().unwrap();
+    core.replay(&Record { at: now, event: Event::GraphRegistered(graph) }).unwrap();
+    let graph = std::sync::Arc::clone(core.state.registered());
+    let made = graph.graph.datasets().filter(|(_, dataset)| dataset.producer.is_some());
+    let targets: Vec<&str> = made.map(|(_, dataset)| dataset.name.as_str()).collect();
+    // It may be refused, as nothing comes of some of these; that it is decided counts.
+    let want = Input::CreateWant(request(&targets, Refresh::Stale), Sightings::default());
+    drop(core.step(want, now));
 }
 
 #[test]

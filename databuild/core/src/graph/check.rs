@@ -1,7 +1,7 @@
 //! Checks of single pieces of a graph; each says what to write instead.
 
 use super::file::{DatasetEntry, JobEntry};
-use super::problem::{GraphProblem, ProblemCode as Code};
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::{BatchPolicy, Dataset, DatasetIx, Graph};
 use crate::keys::{key_fault, KeySpace};
 use crate::mapping::{HoleSide, MappingProblem};
@@ -10,12 +10,12 @@ use crate::template::Template;
 use crate::text::shown;
 
 /// Names must be spellable in a reference: path segments without `=`.
-pub(super) fn check_dataset_name(name: &str, label: &str, problems: &mut Vec<GraphProblem>) {
+pub(super) fn check_dataset_name(name: &str, label: &str, problems: &mut Problems) {
     let good_segment = |segment: &str| {
         !segment.is_empty() && segment != "." && segment != ".." && !segment.contains(['=', ' ', '+', ','])
     };
     if !name.split('/').all(good_segment) {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadName,
             label,
             format!("`{name}` cannot be written in a partition reference"),
@@ -25,9 +25,9 @@ pub(super) fn check_dataset_name(name: &str, label: &str, problems: &mut Vec<Gra
 }
 
 /// Static keys must survive a reference, a path and a shell.
-pub(super) fn check_static_key(key: &str, at: &str, label: &str, problems: &mut Vec<GraphProblem>) {
+pub(super) fn check_static_key(key: &str, at: &str, label: &str, problems: &mut Problems) {
     if key_fault(key).is_some() {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadKey,
             label,
             format!("{at}: `{}` cannot be a key", shown(key)),
@@ -37,12 +37,12 @@ pub(super) fn check_static_key(key: &str, at: &str, label: &str, problems: &mut 
 }
 
 /// POSIX names of environment variables.
-pub(super) fn check_env_name(name: &str, label: &str, problems: &mut Vec<GraphProblem>) {
+pub(super) fn check_env_name(name: &str, label: &str, problems: &mut Problems) {
     let good = !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !good {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadEnvName,
             label,
             format!("`{}` is no name of an environment variable", name.escape_debug()),
@@ -56,18 +56,21 @@ pub(super) fn check_path(
     text: &str,
     dims: &[String],
     entry: &DatasetEntry,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<Template> {
+    let before = problems.len();
     if text.is_empty()
         || text.split('/').any(|segment| segment == ".." || segment == ".")
         || text.ends_with('/')
     {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadTemplate,
             &entry.label,
             format!("path `{text}` is not plain"),
             "write a path relative to the workspace, without `.` and `..`",
         ));
+    }
+    if problems.len() > before {
         return None;
     }
     check_holes("path", text, dims, entry, problems)
@@ -79,38 +82,35 @@ pub(super) fn check_holes(
     text: &str,
     dims: &[String],
     entry: &DatasetEntry,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<Template> {
-    let mut problem = |message: String, help: &str| {
-        problems.push(GraphProblem::new(Code::BadTemplate, &entry.label, message, help));
-    };
+    let problem =
+        |message: String, help: &str| GraphProblem::new(Code::BadTemplate, &entry.label, message, help);
     let template = match Template::parse(text) {
         Ok(template) => template,
         Err(error) => {
-            problem(format!("{what} `{text}`: {error}"), "write holes as {dimension}");
+            problems.block(problem(format!("{what} `{text}`: {error}"), "write holes as {dimension}"));
             return None;
         }
     };
-    let mut good = true;
+    let before = problems.len();
     for (name, argument) in template.holes() {
         if argument.is_some() || !entry.dims.iter().any(|dim| dim.name == name) {
-            problem(
+            problems.block(problem(
                 format!("{what} `{text}`: `{name}` is no dimension of `{}`", entry.name),
                 "its holes are the dataset's dimensions",
-            );
-            good = false;
+            ));
         }
     }
     for dim in dims {
         if !template.holes().any(|(name, _)| name == dim) {
-            problem(
+            problems.rule(problem(
                 format!("{what} `{text}` does not name dimension `{dim}`, so partitions would share it"),
                 "put {dimension} for every dimension into it",
-            );
-            good = false;
+            ));
         }
     }
-    good.then_some(template)
+    (problems.len() == before).then_some(template)
 }
 
 /// Argument templates may name output keys, staging paths and single-partition inputs.
@@ -119,25 +119,26 @@ pub(super) fn check_job_templates(
     datasets: &[Dataset],
     outputs: &[DatasetIx],
     home: &Dataset,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Vec<Template> {
     let mut templates = Vec::new();
     for text in &entry.args {
-        let mut problem = |message: String| {
-            problems.push(GraphProblem::new(
+        let about = |message: String| {
+            GraphProblem::new(
                 Code::BadTemplate,
                 &entry.label,
                 format!("argument `{text}`: {message}"),
                 "holes are {dimension}, {path}, {path:DATASET}, {input:NAME} and {param:NAME}; write {{ and }} for braces",
-            ));
+            )
         };
         let template = match Template::parse(text) {
             Ok(template) => template,
             Err(error) => {
-                problem(error.to_string());
+                problems.block(about(error.to_string()));
                 continue;
             }
         };
+        let mut problem = |message| problems.rule(about(message));
         for (name, argument) in template.holes() {
             match (name, argument) {
                 ("path", None) if home.path.is_some() => {}
@@ -177,12 +178,10 @@ pub(super) fn check_batch(
     entry: &JobEntry,
     home: &Dataset,
     args: &[Template],
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<BatchPolicy> {
     let batch = entry.batch.as_ref()?;
-    let mut problem = |code, message: String, help: String| {
-        problems.push(GraphProblem::new(code, &entry.label, message, help));
-    };
+    let about = |code, message: String, help: String| GraphProblem::new(code, &entry.label, message, help);
     let dim = home.dims.iter().position(|dim| *dim == batch.dim);
     if dim.is_none() {
         let dims = home.dims.iter().map(|dim| format!("`{dim}`")).collect::<Vec<_>>().join(", ");
@@ -192,8 +191,9 @@ pub(super) fn check_batch(
         } else {
             format!("name one of {dims}")
         };
-        problem(Code::UnknownDimension, message, help);
+        problems.block(about(Code::UnknownDimension, message, help));
     }
+    let mut problem = |code, message, help| problems.rule(about(code, message, help));
     if !(2..=MAX_BATCH).contains(&batch.max) {
         let message = format!("batch: a run of at most {} partitions", batch.max);
         problem(
@@ -218,19 +218,21 @@ pub(super) fn check_batch(
 }
 
 /// Checks every mapping of a resolved graph: kinds, granularities, zones, holes.
-#[must_use]
-pub fn check_mappings(graph: &Graph, symbols: &Symbols) -> Vec<GraphProblem> {
-    let mut problems = Vec::new();
+pub(super) fn check_mappings(graph: &Graph, symbols: &Symbols, problems: &mut Problems) {
     for (ix, job) in graph.jobs() {
         let home = graph.home(ix);
         for input in &job.inputs {
             let read = graph.dataset(input.dataset);
             for problem in input.mapping.validate(&home.spaces, &read.spaces) {
-                problems.push(explain(&problem, &job.label, &input.name, home, read, symbols));
+                let told = explain(&problem, &job.label, &input.name, home, read, symbols);
+                match problem {
+                    MappingProblem::Hole { .. } | MappingProblem::OnlyOutside { .. } => problems.rule(told),
+                    // Nothing can be computed with these.
+                    _ => problems.block(told),
+                }
             }
         }
     }
-    problems
 }
 
 fn explain(

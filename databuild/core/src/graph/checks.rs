@@ -4,7 +4,7 @@
 
 use super::check::check_env_name;
 use super::file::{CheckEntry, GraphFile};
-use super::problem::{GraphProblem, ProblemCode as Code};
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::{Check, Dataset, DatasetIx, Graph, Job, JobIx};
 use crate::template::Template;
 use std::collections::HashMap;
@@ -29,27 +29,23 @@ pub(super) fn resolve_checks(
     datasets: &[Dataset],
     jobs: &[Job],
     by_name: &HashMap<String, DatasetIx>,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for entry in &file.checks {
-        let mut problem = |code, message: String, help: &str| {
-            problems.push(GraphProblem::new(code, &entry.label, message, help));
-        };
+        let about = |code, message: String, help: &str| GraphProblem::new(code, &entry.label, message, help);
         if checks.iter().any(|check| check.label == entry.label) {
             let message = format!("check `{}` is listed twice", entry.label);
-            problem(Code::DuplicateCheck, message, "list it once in the graph");
+            problems.block(about(Code::DuplicateCheck, message, "list it once in the graph"));
             continue;
         }
         let Some(ix) = by_name.get(&entry.dataset).copied() else {
             let message = format!("it checks `{}`, which no job of this graph makes or reads", entry.dataset);
-            problem(
-                Code::UnknownDataset,
-                message,
-                "add the job that makes it to the graph, or drop the check",
-            );
+            let help = "add the job that makes it to the graph, or drop the check";
+            problems.block(about(Code::UnknownDataset, message, help));
             continue;
         };
+        let mut problem = |code, message, help| problems.rule(about(code, message, help));
         let dataset = &datasets[ix.0];
         if dataset.external {
             let message =
@@ -87,22 +83,23 @@ fn templates(
     entry: &CheckEntry,
     dataset: &Dataset,
     batch: Option<&str>,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Vec<Template> {
     let mut templates = Vec::new();
     for text in &entry.args {
-        let mut problem = |code, message: String, help: &str| {
+        let about = |code, message: String, help: &str| {
             let message = format!("argument `{text}`: {message}");
-            problems.push(GraphProblem::new(code, &entry.label, message, help));
+            GraphProblem::new(code, &entry.label, message, help)
         };
         const HOLES: &str = "holes are {dimension} and {path}; write {{ and }} for braces";
         let template = match Template::parse(text) {
             Ok(template) => template,
             Err(error) => {
-                problem(Code::BadTemplate, error.to_string(), HOLES);
+                problems.block(about(Code::BadTemplate, error.to_string(), HOLES));
                 continue;
             }
         };
+        let mut problem = |code, message, help| problems.rule(about(code, message, help));
         for (name, argument) in template.holes() {
             let in_batch = batch.is_some_and(|dim| name == "path" || name == dim);
             let message = match (name, argument) {

@@ -4,7 +4,7 @@
 //! of the machine (places, memory), or was set by hand (the size of a pool).
 
 use super::file::{GraphFile, JobEntry, PoolEntry, RateEntry};
-use super::problem::{GraphProblem, ProblemCode as Code};
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use std::time::Duration;
 
 /// Something of which there is only so much.
@@ -50,20 +50,21 @@ const MOST_STARTS: u32 = 1_000;
 /// Longest period of a rate.
 const LONGEST_PERIOD: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// Pools of the file, without those that cannot be.
-pub(super) fn resolve_pools(file: &GraphFile, problems: &mut Vec<GraphProblem>) -> Vec<Pool> {
+/// Pools of the file.
+pub(super) fn resolve_pools(file: &GraphFile, problems: &mut Problems) -> Vec<Pool> {
     let mut pools: Vec<Pool> = Vec::new();
     for PoolEntry { label, slots } in &file.pools {
         if *slots == 0 {
-            problems.push(GraphProblem::new(
+            problems.rule(GraphProblem::new(
                 Code::BadPool,
                 label,
                 "a pool without slots lets nothing run",
                 "declare at least one; `databuild pools set` makes it smaller for a time",
             ));
-        } else if pools.iter().any(|pool| pool.label == *label) {
+        }
+        if pools.iter().any(|pool| pool.label == *label) {
             let message = format!("pool `{label}` is declared twice");
-            problems.push(GraphProblem::new(Code::BadPool, label, message, "declare it once"));
+            problems.block(GraphProblem::new(Code::BadPool, label, message, "declare it once"));
         } else {
             pools.push(Pool { label: label.clone(), name: name_of(label), slots: *slots });
         }
@@ -92,32 +93,31 @@ pub(super) fn resolve_takes(
     entry: &JobEntry,
     origins: &Origins,
     pools: &[Pool],
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Vec<(Resource, u64)> {
-    let mut problem = |code, message: String, help: &str| {
-        problems.push(GraphProblem::new(code, &entry.label, message, help));
-    };
+    let about = |code, message: String, help: &str| GraphProblem::new(code, &entry.label, message, help);
     let mut takes = vec![(Resource::Places, u64::from(entry.cpus.unwrap_or(1)))];
     takes.extend(entry.memory.map(|bytes| (Resource::Memory, bytes)));
     for (label, weight) in &entry.pools {
         let weight = *weight;
+        takes.push((Resource::Pool(label.clone()), u64::from(weight)));
         match pools.iter().find(|pool| pool.label == *label) {
-            _ if weight == 0 => problem(
+            _ if weight == 0 => problems.rule(about(
                 Code::BadPool,
                 format!("it takes 0 slots of pool `{label}`"),
                 "write a number of at least 1, or leave the pool out",
-            ),
-            None => problem(
+            )),
+            None => problems.block(about(
                 Code::UnknownPool,
                 format!("`{label}` is no pool of this graph"),
                 "name a databuild_pool target",
-            ),
-            Some(pool) if weight > pool.slots => problem(
+            )),
+            Some(pool) if weight > pool.slots => problems.rule(about(
                 Code::PoolTooSmall,
                 format!("it takes {weight} slots of pool `{label}`, which has {}", pool.slots),
                 "make the pool larger, or take less of it",
-            ),
-            Some(_) => takes.push((Resource::Pool(label.clone()), u64::from(weight))),
+            )),
+            Some(_) => {}
         }
     }
     takes.push((Resource::Job(origins.job.to_owned()), 1));
@@ -129,16 +129,17 @@ pub(super) fn resolve_takes(
     }
     for (what, zero) in [("cpus", entry.cpus == Some(0)), ("memory", entry.memory == Some(0))] {
         if zero {
-            problem(Code::BadLimit, format!("{what} of 0"), "write at least 1, or leave it out");
+            let message = format!("{what} of 0");
+            problems.rule(about(Code::BadLimit, message, "write at least 1, or leave it out"));
         }
     }
     takes
 }
 
 /// A limit on runs at once.
-pub(super) fn check_max_running(max: Option<u32>, label: &str, problems: &mut Vec<GraphProblem>) {
+pub(super) fn check_max_running(max: Option<u32>, label: &str, problems: &mut Problems) {
     if max == Some(0) {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadLimit,
             label,
             "max_running of 0 lets nothing run",
@@ -148,10 +149,10 @@ pub(super) fn check_max_running(max: Option<u32>, label: &str, problems: &mut Ve
 }
 
 /// How long events are kept in the log.
-pub(super) fn resolve_keep_events(file: &GraphFile, problems: &mut Vec<GraphProblem>) -> Option<Duration> {
+pub(super) fn resolve_keep_events(file: &GraphFile, problems: &mut Problems) -> Option<Duration> {
     let kept = file.keep_events_ms.map(Duration::from_millis);
     if kept.is_some_and(|kept| kept < SHORTEST_KEPT) {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadLimit,
             &file.label,
             "events are kept for less than an hour".to_owned(),
@@ -162,11 +163,11 @@ pub(super) fn resolve_keep_events(file: &GraphFile, problems: &mut Vec<GraphProb
 }
 
 /// A rate that can be kept.
-pub(super) fn resolve_rate(entry: &JobEntry, problems: &mut Vec<GraphProblem>) -> Option<RatePolicy> {
+pub(super) fn resolve_rate(entry: &JobEntry, problems: &mut Problems) -> Option<RatePolicy> {
     let RateEntry { count, period_ms } = *entry.rate.as_ref()?;
     let period = Duration::from_millis(period_ms);
     if !(1..=MOST_STARTS).contains(&count) || period.is_zero() || period > LONGEST_PERIOD {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadLimit,
             &entry.label,
             format!("rate: {count} starts in {period_ms} ms"),

@@ -20,7 +20,6 @@ mod problem;
 mod renames;
 mod resolve;
 
-pub use check::check_mappings;
 pub use limits::{Pool, RatePolicy, Resource};
 pub use model::{
     BatchPolicy, Check, Dataset, DatasetIx, Extents, Graph, Input, Job, JobDigests, JobIx, Observe, Observer,

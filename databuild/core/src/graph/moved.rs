@@ -5,7 +5,7 @@
 //! found by any of the names ([`Graph::counterpart`]), and so is what events say in old words.
 
 use super::file::{GraphFile, MovedEntry};
-use super::problem::{GraphProblem, ProblemCode as Code};
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::{Dataset, DatasetIx, Graph, Job, JobIx};
 use crate::partition_set::Axis;
 use crate::reference::ReferenceText;
@@ -25,7 +25,7 @@ pub(super) struct Moved {
 
 impl Moved {
     /// Follows the declarations of a file; what contradicts itself is told once and then left out.
-    pub(super) fn of(file: &GraphFile, problems: &mut Vec<GraphProblem>) -> Moved {
+    pub(super) fn of(file: &GraphFile, problems: &mut Problems) -> Moved {
         let mut datasets = Vec::new();
         let mut jobs = Vec::new();
         let mut dims: Vec<(&str, Link)> = Vec::new();
@@ -38,7 +38,7 @@ impl Moved {
         }
         let mut told = |message| {
             let help = "declare each rename once, from the old name to the new one; the old one is gone from the graph";
-            problems.push(GraphProblem::new(Code::BadMoved, &file.label, message, help));
+            problems.block(GraphProblem::new(Code::BadMoved, &file.label, message, help));
         };
         let names: HashSet<&str> = file.datasets.iter().map(|dataset| dataset.name.as_str()).collect();
         let labels: HashSet<&str> = file.jobs.iter().map(|job| job.label.as_str()).collect();

@@ -4,7 +4,7 @@
 
 use super::check::{check_env_name, check_holes};
 use super::file::{DatasetEntry, ObserveEntry, ObserverEntry};
-use super::problem::{GraphProblem, ProblemCode as Code};
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::{Dataset, Graph, Observe, Observer};
 use crate::partition_set::PartitionKey;
 use crate::symbols::Symbols;
@@ -21,13 +21,13 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 pub(super) fn resolve_observe(
     entry: &DatasetEntry,
     dims: &[String],
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<Observe> {
     let observe = entry.observe.as_ref()?;
     let before = problems.len();
     let mut problem = |message: &str, help: &str| {
         let message = format!("observe of `{}`: {message}", entry.name);
-        problems.push(GraphProblem::new(Code::BadObserver, &entry.label, message, help));
+        problems.rule(GraphProblem::new(Code::BadObserver, &entry.label, message, help));
     };
     if !entry.external {
         problem("only external data is observed", "write `external = True`, or leave `observe` out");

@@ -4,7 +4,7 @@
 //! what was made with others than the defaults of today is stale.
 
 use super::file::JobEntry;
-use super::problem::{GraphProblem, ProblemCode as Code};
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::{Graph, Job, JobDigests, JobIx, Params};
 use crate::digest::sha256_of_texts;
 use std::collections::BTreeMap;
@@ -31,9 +31,9 @@ fn is_name(name: &str) -> bool {
     begins && name.len() <= LONGEST_NAME && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-pub(super) fn check_params(entry: &JobEntry, problems: &mut Vec<GraphProblem>) {
+pub(super) fn check_params(entry: &JobEntry, problems: &mut Problems) {
     let mut problem = |message: String, help: &str| {
-        problems.push(GraphProblem::new(Code::BadParam, &entry.label, message, help));
+        problems.rule(GraphProblem::new(Code::BadParam, &entry.label, message, help));
     };
     if entry.params.len() > MOST_PARAMS {
         let count = entry.params.len();

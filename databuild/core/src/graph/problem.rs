@@ -117,6 +117,57 @@ problem_codes! {
     BadObserver = "bad_observer",
 }
 
+/// What is wrong with a graph file, as it is found.
+///
+/// Two kinds are told apart, so that a log can be read for as long as it exists, whatever later versions think of the
+/// graphs in it:
+///
+/// - A graph that breaks a *rule* means something all the same. Rules are for new graphs alone, so one may be added at
+///   any time.
+/// - What *blocks* leaves nothing to read. It must be asked of nothing that a graph of the past may have.
+#[derive(Debug)]
+pub(super) struct Problems {
+    found: Vec<GraphProblem>,
+    rules_count: bool,
+}
+
+impl Problems {
+    /// Of a graph that is to be followed from now on.
+    pub(super) fn of_new() -> Problems {
+        Problems { found: Vec::new(), rules_count: true }
+    }
+
+    /// Of a graph that was registered once: rules do not count.
+    pub(super) fn of_past() -> Problems {
+        Problems { found: Vec::new(), rules_count: false }
+    }
+
+    /// A new graph must not be like that.
+    pub(super) fn rule(&mut self, problem: GraphProblem) {
+        if self.rules_count {
+            self.found.push(problem);
+        }
+    }
+
+    /// There is no graph to be made of that.
+    pub(super) fn block(&mut self, problem: GraphProblem) {
+        self.found.push(problem);
+    }
+
+    /// How many count so far.
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether nothing was found, or else what.
+    pub(super) fn none(&mut self) -> Result<(), Vec<GraphProblem>> {
+        match std::mem::take(&mut self.found) {
+            found if found.is_empty() => Ok(()),
+            found => Err(found),
+        }
+    }
+}
+
 impl GraphProblem {
     /// A problem at `label`.
     #[must_use]

@@ -18,7 +18,7 @@ use super::limits::{
 use super::moved::Moved;
 use super::observe::resolve_observe;
 use super::params::check_params;
-use super::problem::{GraphProblem, ProblemCode as Code};
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, mix, sha256_of_texts};
 use crate::key_error::KeyError;
@@ -67,15 +67,18 @@ pub fn parse_file(content: &str) -> Result<GraphFile, Vec<GraphProblem>> {
     whole.map_err(malformed)
 }
 
-/// Resolves and checks a parsed file.
-pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, Vec<GraphProblem>> {
-    let mut problems = Vec::new();
+/// Resolves a parsed file. Whether rules for new graphs count is for `problems` to say.
+pub(super) fn resolve(
+    file: &GraphFile,
+    mut problems: Problems,
+    symbols: &mut Symbols,
+) -> Result<Graph, Vec<GraphProblem>> {
     let moved = Moved::of(file, &mut problems);
     let mut datasets: Vec<Dataset> = Vec::with_capacity(file.datasets.len());
     let mut by_name = HashMap::new();
     for entry in &file.datasets {
         if by_name.insert(entry.name.clone(), DatasetIx(datasets.len())).is_some() {
-            problems.push(GraphProblem::new(
+            problems.block(GraphProblem::new(
                 Code::DuplicateDataset,
                 &entry.label,
                 format!("dataset `{}` is declared twice", entry.name),
@@ -88,14 +91,12 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
     let pools = resolve_pools(file, &mut problems);
     let keep_events = resolve_keep_events(file, &mut problems);
     // Mappings cannot be read against key spaces that do not exist.
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    problems.none()?;
 
     let mut jobs = Vec::with_capacity(file.jobs.len());
     for entry in &file.jobs {
         if jobs.iter().any(|job: &Job| job.label == entry.label) {
-            problems.push(GraphProblem::new(
+            problems.block(GraphProblem::new(
                 Code::DuplicateJob,
                 &entry.label,
                 format!("job `{}` is declared twice", entry.label),
@@ -107,14 +108,10 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
             jobs.push(job);
         }
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    problems.none()?;
     check_producers(&datasets, &jobs, &mut problems);
     let checks = resolve_checks(file, &datasets, &jobs, &by_name, &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    problems.none()?;
     let jobs = in_dependency_order(jobs, &datasets).map_err(|problem| vec![problem])?;
     for (ix, job) in jobs.iter().enumerate() {
         for output in &job.outputs {
@@ -146,10 +143,8 @@ pub(super) fn resolve(file: &GraphFile, symbols: &mut Symbols) -> Result<Graph, 
         by_earlier_name,
         by_earlier_label,
     };
-    let problems = check_mappings(&graph, symbols);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    check_mappings(&graph, symbols, &mut problems);
+    problems.none()?;
     mark_time_dependence(&mut graph);
     Ok(graph)
 }
@@ -158,7 +153,7 @@ fn resolve_dataset(
     entry: &DatasetEntry,
     moved: &Moved,
     symbols: &mut Symbols,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Dataset {
     check_dataset_name(&entry.name, &entry.label, problems);
     let earlier = moved.of_dataset(&entry.name);
@@ -168,7 +163,7 @@ fn resolve_dataset(
     let mut spaces = Vec::new();
     for dim in &entry.dims {
         if dims.contains(&dim.name) {
-            problems.push(GraphProblem::new(
+            problems.block(GraphProblem::new(
                 Code::DuplicateDimension,
                 &entry.label,
                 format!("dimension `{}` of `{}` is declared twice", dim.name, entry.name),
@@ -239,7 +234,7 @@ fn resolve_keys(
     own: &str,
     entry: &DatasetEntry,
     symbols: &mut Symbols,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<KeySpace> {
     let at = format!("dimension `{dim}` of `{}`", entry.name);
     match keys {
@@ -248,26 +243,25 @@ fn resolve_keys(
             match TimeSpace::parse_stored(granularity, start, end.as_deref(), timezone) {
                 Ok(space) => Some(KeySpace::Time(space)),
                 Err(error) => {
-                    problems.push(bad_time_space(&at, entry, &error));
+                    problems.block(bad_time_space(&at, entry, &error));
                     None
                 }
             }
         }
         KeysEntry::Static { keys } => {
             if keys.is_empty() {
-                problems.push(GraphProblem::new(
+                problems.rule(GraphProblem::new(
                     Code::EmptyKeySpace,
                     &entry.label,
                     format!("{at} has no keys"),
                     "list at least one key",
                 ));
-                return None;
             }
             let before = problems.len();
             for (i, key) in keys.iter().enumerate() {
                 check_static_key(key, &at, &entry.label, problems);
                 if keys[..i].contains(key) {
-                    problems.push(GraphProblem::new(
+                    problems.block(GraphProblem::new(
                         Code::BadKey,
                         &entry.label,
                         format!("{at} lists key `{key}` twice"),
@@ -281,13 +275,12 @@ fn resolve_keys(
         KeysEntry::Dynamic { name: None } => Some(KeySpace::Dynamic(own.into())),
         KeysEntry::Dynamic { name: Some(name) } => {
             if name.contains(':') || key_fault(name).is_some() {
-                problems.push(GraphProblem::new(
+                problems.rule(GraphProblem::new(
                     Code::BadName,
                     &entry.label,
                     format!("{at}: `{}` cannot be the name of a key space", shown(name)),
                     "use letters, digits, `_` and `-`",
                 ));
-                return None;
             }
             Some(KeySpace::Dynamic(name.as_str().into()))
         }
@@ -301,43 +294,44 @@ fn resolve_job(
     pools: &[Pool],
     moved: &Moved,
     symbols: &mut Symbols,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<Job> {
     let before = problems.len();
-    let mut problem = |code, message: String, help: &str| {
-        problems.push(GraphProblem::new(code, &entry.label, message, help));
-    };
+    let about = |code, message: String, help: &str| GraphProblem::new(code, &entry.label, message, help);
     let unknown = |name: &str| format!("`{name}` is no dataset of this graph");
     let mut outputs = Vec::new();
     for name in &entry.outputs {
         match by_name.get(name) {
             Some(ix) => outputs.push(*ix),
-            None => problem(Code::UnknownDataset, unknown(name), "name a databuild_dataset target"),
+            None => {
+                let help = "name a databuild_dataset target";
+                problems.block(about(Code::UnknownDataset, unknown(name), help));
+            }
         }
     }
     if entry.outputs.is_empty() {
-        problem(
+        problems.block(about(
             Code::NoOutputs,
             "a job without outputs makes nothing".into(),
             "list at least one dataset in `outputs`",
-        );
+        ));
     }
     let first = outputs.first().map(|ix| &datasets[ix.0])?;
     for output in outputs.iter().map(|ix| &datasets[ix.0]) {
         if output.dims != first.dims || output.spaces != first.spaces {
-            problem(
+            problems.block(about(
                 Code::OutputDimsDiffer,
                 format!("outputs `{}` and `{}` have different dimensions", first.name, output.name),
                 "give all outputs of one job the same dims (dynamic keys: one name for both, such as keys.dynamic(\"customers\")), or split the job",
-            );
+            ));
         }
     }
     if entry.timeout_ms == Some(0) {
-        problem(
+        problems.rule(about(
             Code::BadTimeout,
             "a timeout of 0 stops every attempt".into(),
             "leave `timeout` out for no limit",
-        );
+        ));
     }
     for name in entry.env.keys().chain(&entry.env_inherit) {
         check_env_name(name, &entry.label, problems);
@@ -345,7 +339,7 @@ fn resolve_job(
     let mut inputs: Vec<Input> = Vec::new();
     for input in &entry.inputs {
         if inputs.iter().any(|other| other.name == input.name) {
-            problems.push(GraphProblem::new(
+            problems.block(GraphProblem::new(
                 Code::DuplicateInput,
                 &entry.label,
                 format!("input `{}` is declared twice", input.name),
@@ -354,7 +348,7 @@ fn resolve_job(
             continue;
         }
         match by_name.get(&input.dataset) {
-            None => problems.push(GraphProblem::new(
+            None => problems.block(GraphProblem::new(
                 Code::UnknownDataset,
                 &entry.label,
                 format!("input `{}`: {}", input.name, unknown(&input.dataset)),
@@ -376,7 +370,7 @@ fn resolve_job(
     for name in &entry.adds_keys {
         let is = |space: &KeySpace| space.dynamic() == Some(name);
         if !datasets.iter().any(|dataset| dataset.spaces.iter().any(is)) {
-            problems.push(GraphProblem::new(
+            problems.rule(GraphProblem::new(
                 Code::UnknownKeySpace,
                 &entry.label,
                 format!("adds_keys: no dataset of this graph has keys.dynamic(\"{}\")", shown(name)),
@@ -463,12 +457,12 @@ fn resolve_mapping(
     output: &Dataset,
     label: &str,
     symbols: &mut Symbols,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<Mapping> {
     let mut rules = Vec::new();
     for (dim_ix, dim) in read.dims.iter().enumerate() {
         let Some(entry) = input.dims.iter().find(|entry| entry.dim == *dim) else {
-            problems.push(GraphProblem::new(
+            problems.block(GraphProblem::new(
                 Code::UnmappedDimension,
                 label,
                 format!("input `{}` says nothing of dimension `{dim}` of `{}`", input.name, read.name),
@@ -479,7 +473,7 @@ fn resolve_mapping(
         rules.extend(resolve_rule(&entry.rule, dim_ix, input, read, output, label, symbols, problems));
     }
     for entry in input.dims.iter().filter(|entry| !read.dims.contains(&entry.dim)) {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::UnknownDimension,
             label,
             format!("input `{}`: `{}` has no dimension `{}`", input.name, read.name, entry.dim),
@@ -502,23 +496,22 @@ fn resolve_rule(
     output: &Dataset,
     label: &str,
     symbols: &mut Symbols,
-    problems: &mut Vec<GraphProblem>,
+    problems: &mut Problems,
 ) -> Option<DimRule> {
     let dim = &read.dims[dim_ix];
     let at = format!("input `{}`, dimension `{dim}`", input.name);
     if matches!(rule, RuleEntry::Offset { by: 0, .. }) {
-        problems.push(GraphProblem::new(
+        problems.rule(GraphProblem::new(
             Code::BadRule,
             label,
             format!("{at}: an offset of 0 is the same key"),
             "use keys.same(), or an offset that is not 0",
         ));
-        return None;
     }
     let mut of = |name: &str| {
         let found = output.dims.iter().position(|d| d == name);
         if found.is_none() {
-            problems.push(GraphProblem::new(
+            problems.block(GraphProblem::new(
                 Code::UnknownDimension,
                 label,
                 format!("{at}: the outputs have no dimension `{name}`"),
@@ -543,11 +536,7 @@ fn resolve_rule(
             for key in keys {
                 if read.spaces[dim_ix].dynamic().is_some() {
                     // It may come; that it can is all that is known.
-                    let before = problems.len();
                     check_static_key(key, &at, label, problems);
-                    if problems.len() > before {
-                        return None;
-                    }
                     set.insert(symbols.intern(key));
                     continue;
                 }
@@ -556,13 +545,12 @@ fn resolve_rule(
                         set.insert(key);
                     }
                     Err(error) => {
-                        problems.push(GraphProblem::new(
+                        problems.rule(GraphProblem::new(
                             Code::UnknownKey,
                             label,
                             format!("{at}: {error}"),
                             "name keys of that dimension",
                         ));
-                        return None;
                     }
                 }
             }
@@ -571,13 +559,13 @@ fn resolve_rule(
     })
 }
 
-fn check_producers(datasets: &[Dataset], jobs: &[Job], problems: &mut Vec<GraphProblem>) {
+fn check_producers(datasets: &[Dataset], jobs: &[Job], problems: &mut Problems) {
     let mut producers: HashMap<DatasetIx, &Job> = HashMap::new();
     for job in jobs {
         for output in &job.outputs {
             let dataset = &datasets[output.0];
             if dataset.external {
-                problems.push(GraphProblem::new(
+                problems.rule(GraphProblem::new(
                     Code::ExternalProduced,
                     &job.label,
                     format!("`{}` is declared external, yet this job makes it", dataset.name),
@@ -585,7 +573,7 @@ fn check_producers(datasets: &[Dataset], jobs: &[Job], problems: &mut Vec<GraphP
                 ));
             }
             if let Some(other) = producers.insert(*output, job) {
-                problems.push(GraphProblem::new(
+                problems.block(GraphProblem::new(
                     Code::TwoProducers,
                     &job.label,
                     format!("`{}` is made by {} and by {}", dataset.name, other.label, job.label),
@@ -598,7 +586,7 @@ fn check_producers(datasets: &[Dataset], jobs: &[Job], problems: &mut Vec<GraphP
         for input in &job.inputs {
             let dataset = &datasets[input.dataset.0];
             if !dataset.external && !producers.contains_key(&input.dataset) {
-                problems.push(GraphProblem::new(
+                problems.block(GraphProblem::new(
                     Code::NoProducer,
                     &job.label,
                     format!("input `{}`: no job in this graph makes `{}`", input.name, dataset.name),

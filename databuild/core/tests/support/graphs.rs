@@ -325,7 +325,7 @@ impl GraphSpec {
     }
 
     pub fn parse(&self) -> Result<Graph, Vec<GraphProblem>> {
-        Graph::parse(&self.json(), &mut Symbols::new())
+        Graph::parse_new(&self.json(), &mut Symbols::new())
     }
 }
 
