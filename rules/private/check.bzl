@@ -4,8 +4,8 @@ load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildDatasetInfo")
 load(":attributes.bzl", "fail_with", "split_attributes", "unfilled_problems")
 load(":duration.bzl", "duration_or_problem")
 load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
-load(":paths.bzl", "display_label", "runfiles_path")
-load(":program.bzl", "hidden_env_problems", "program_code", "program_environment")
+load(":paths.bzl", "display_label")
+load(":program.bzl", "hidden_env_problems", "program")
 load(":sources.bzl", "sources_aspect")
 load(":transitions.bzl", "fixed_transition")
 
@@ -24,29 +24,22 @@ def _check_impl(ctx):
     fail_with(label, problems)
 
     graphtool = ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool
-    manifest, code = program_code(ctx, graphtool, binary)
-    env, env_inherit = program_environment(ctx, binary)
+    run = program(ctx, graphtool, binary, ctx.attr.check_args, timeout, grace)
     return [
-        DefaultInfo(files = depset([manifest])),
+        DefaultInfo(files = depset([run.manifest])),
         DatabuildCheckInfo(
-            code_manifest = manifest,
+            code_manifest = run.manifest,
             dataset = dataset.name,
             label = label,
-            runfiles = code.merge(ctx.runfiles(files = [manifest])),
+            runfiles = run.runfiles,
             spec = json.encode({
-                "args": ctx.attr.check_args,
                 "blocking": ctx.attr.blocking,
                 "dataset": dataset.name,
-                "env": env,
-                "env_inherit": env_inherit,
-                "executable": runfiles_path(binary[DefaultInfo].files_to_run.executable),
-                "grace_ms": grace,
                 "label": label,
-                "manifest": runfiles_path(manifest),
-                "timeout_ms": timeout,
+                "program": run.entry,
             }),
         ),
-        OutputGroupInfo(code_manifest = depset([manifest])),
+        OutputGroupInfo(code_manifest = depset([run.manifest])),
     ]
 
 _databuild_check = rule(

@@ -6,8 +6,8 @@ load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":key_spaces.bzl", "is_key_space")
 load(":limits.bzl", "limit_or_zero")
 load(":observe.bzl", "is_observation")
-load(":paths.bzl", "dataset_name", "display_label", "runfiles_path")
-load(":program.bzl", "program_code", "program_environment")
+load(":paths.bzl", "dataset_name", "display_label")
+load(":program.bzl", "program")
 load(":transitions.bzl", "fixed_transition")
 
 # Names of dimensions are keyword arguments of `dep` and holes in arguments of jobs, where these mean something else or
@@ -65,17 +65,15 @@ def _observer(ctx, observe):
 
     # A label with a Starlark transition comes as a list.
     binary = ctx.attr.probe[0]
-    executable = binary[DefaultInfo].files_to_run.executable
-    manifest, code = program_code(ctx, ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool, binary)
-    env, env_inherit = program_environment(ctx, binary)
-    entry = observe | {
-        "env": env,
-        "env_inherit": env_inherit,
-        "executable": runfiles_path(executable),
+    graphtool = ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool
+    run = program(ctx, graphtool, binary, observe["args"], observe["timeout_ms"])
+    entry = {
+        "every_ms": observe["every_ms"],
+        "kind": observe["kind"],
         "label": display_label(binary.label),
-        "manifest": runfiles_path(manifest),
+        "program": run.entry,
     }
-    return entry, struct(code_manifest = manifest, runfiles = code.merge(ctx.runfiles(files = [manifest])))
+    return entry, struct(code_manifest = run.manifest, runfiles = run.runfiles)
 
 def _dataset_impl(ctx):
     label = display_label(ctx.label)

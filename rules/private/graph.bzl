@@ -7,7 +7,7 @@ load(":fingerprint.bzl", "EXEC_TOOLCHAIN", "tool_params")
 load(":moved.bzl", "moved_entries")
 load(":paths.bzl", "display_label")
 
-_FORMAT = 1
+_FORMAT = 2
 _TOOLCHAIN = "//rules:toolchain_type"
 
 # As in the core's check.

@@ -8,7 +8,7 @@ load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":inputs.bzl", "input_entry")
 load(":limits.bzl", "limit_or_zero", "run_limits")
 load(":paths.bzl", "display_label", "runfiles_path")
-load(":program.bzl", "hidden_env_problems", "program_code", "program_environment")
+load(":program.bzl", "hidden_env_problems", "program")
 load(":sources.bzl", "source_manifest", "sources_aspect")
 load(":transitions.bzl", "fixed_transition")
 
@@ -60,14 +60,13 @@ def _job_impl(ctx):
     fail_with(label, problems)
 
     graphtool = ctx.toolchains[EXEC_TOOLCHAIN].databuild_exec.graphtool
-    manifest, code = program_code(ctx, graphtool, binary)
+    run = program(ctx, graphtool, binary, ctx.attr.job_args, timeout, grace)
     sources = source_manifest(ctx, graphtool, binary)
-    env, env_inherit = program_environment(ctx, binary)
-    runfiles = code.merge(ctx.runfiles(files = [manifest, sources]))
+    runfiles = run.runfiles.merge(ctx.runfiles(files = [sources]))
     return [
-        DefaultInfo(files = depset([manifest, sources]), runfiles = runfiles),
+        DefaultInfo(files = depset([run.manifest, sources]), runfiles = runfiles),
         DatabuildJobInfo(
-            code_manifest = manifest,
+            code_manifest = run.manifest,
             datasets = depset(inputs + outputs),
             executable = executable,
             label = label,
@@ -76,24 +75,18 @@ def _job_impl(ctx):
             source_manifest = sources,
             # What is not declared is not in the graph file, as before there was such a thing.
             spec = json.encode(({"batch": batch} if batch else {}) | ({"params": ctx.attr.params} if ctx.attr.params else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | limits | {
-                "args": ctx.attr.job_args,
                 "backoff_max_ms": backoff_max,
                 "backoff_ms": backoff,
-                "env": env,
-                "env_inherit": env_inherit,
-                "executable": runfiles_path(executable),
-                "grace_ms": grace,
                 "inputs": entries,
                 "label": label,
-                "manifest": runfiles_path(manifest),
                 "on_code_change": ctx.attr.on_code_change,
                 "outputs": [dataset.name for dataset in outputs],
+                "program": run.entry,
                 "retries": ctx.attr.retries,
                 "sources": runfiles_path(sources),
-                "timeout_ms": timeout,
             }),
         ),
-        OutputGroupInfo(code_manifest = depset([manifest]), source_manifest = depset([sources])),
+        OutputGroupInfo(code_manifest = depset([run.manifest]), source_manifest = depset([sources])),
     ]
 
 _databuild_job = rule(

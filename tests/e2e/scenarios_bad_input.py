@@ -208,7 +208,7 @@ class BadInput(Scenario):
         graph = os.path.join(folder, "databuild.graph.json")
         content = read(graph)
         os.chmod(graph, 0o644)
-        for damage in (content[:1000], content.replace('"format": 1', '"format": 99', 1), "\0" * 100):
+        for damage in (content[:1000], content.replace('"format": 2', '"format": 99', 1), "\0" * 100):
             write(graph, damage)
             self.assertSays(broken.cli("build", "total", env=env).expect(3), graph)
         write(graph, content)

@@ -95,7 +95,7 @@ class Pipeline(Scenario):
         write(base, json.dumps(graph))
         for changed in graph["jobs"]:
             if changed["label"] == "//:sum":
-                changed["code"], changed["retries"] = "0" * 64, 7
+                changed["program"]["code"], changed["retries"] = "0" * 64, 7
         write(head, json.dumps(graph))
         files = run(self.ws.command("diff", "--base", base, "--head", head, "--json"), cwd=folder).expect(0).json()
         self.assertEqual([(job["job"], job["what"], job["files"]) for job in files["jobs"]], [("//:sum", ["code", "policy"], None)])

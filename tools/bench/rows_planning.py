@@ -147,7 +147,7 @@ def diff(bench):
     # Indented, as the rules write it.
     base.write_text(json.dumps(graph, indent=2))
     for entry in graph["jobs"][::10]:
-        entry["code"] = "0" * 64
+        entry["program"]["code"] = "0" * 64
     head.write_text(json.dumps(graph, indent=2))
     ours, theirs = [], []
     for _ in range(bench.runs):

@@ -35,7 +35,7 @@ class Workspace:
             "on_code_change": "stale",
         }
         jobs = [{**usual, **of_jobs, **entry} for entry in jobs]
-        self.graph = {"format": 1, "label": "//:databuild", "datasets": datasets, "jobs": jobs}
+        self.graph = {"format": 2, "label": "//:databuild", "datasets": datasets, "jobs": jobs}
         if checks:
             del usual["sources"]
             self.graph["checks"] = [{**usual, "timeout_ms": 60000, **entry} for entry in checks]
@@ -60,7 +60,8 @@ class Workspace:
 
     def write_graph(self):
         """Writes the graph file."""
-        (self.folder / "bin" / "databuild.graph.json").write_text(json.dumps(self.graph))
+        file = {name: [_nested(entry) for entry in part] if name in ("jobs", "checks") else part for name, part in self.graph.items()}
+        (self.folder / "bin" / "databuild.graph.json").write_text(json.dumps(file))
 
     def command(self, *args):
         """A command line of this workspace's databuild."""
@@ -87,6 +88,13 @@ class Workspace:
     def stop(self):
         """Stops the server."""
         self.databuild("stop", "--jobs")
+
+
+def _nested(entry):
+    """A job or check as the graph file has it, with what is run in a record of its own."""
+    names = ("executable", "args", "env", "env_inherit", "timeout_ms", "grace_ms", "manifest", "code")
+    rest = {name: value for name, value in entry.items() if name not in names}
+    return {**rest, "program": {name: entry[name] for name in names if name in entry}}
 
 
 def static(name, keys):

@@ -83,6 +83,12 @@ impl Template {
         Ok(Template { parts })
     }
 
+    /// A text that has no holes, whatever braces are in it.
+    #[must_use]
+    pub fn literal(text: &str) -> Template {
+        Template { parts: vec![Part::Text(text.to_owned())] }
+    }
+
     /// The pieces in order.
     #[must_use]
     pub fn parts(&self) -> &[Part] {

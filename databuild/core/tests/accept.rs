@@ -99,7 +99,8 @@ fn an_acceptance_makes_plans_outdated_that_were_made_before_it() {
 #[test]
 fn code_and_arguments_are_accepted_together_and_nothing_else_is_hidden() {
     let mut workspace = built();
-    let both = graph().code("make_a", "newer").change("make_a", |job| job.args = vec!["--fast".into()]);
+    let both =
+        graph().code("make_a", "newer").change("make_a", |job| job.program.args = vec!["--fast".into()]);
     let moved = both.clone().dataset("a", |d| d.path = Some("elsewhere/{city}".into()));
     workspace.register(&both);
     assert_eq!(accept(&mut workspace, &["a/city=oslo"]), ONE);

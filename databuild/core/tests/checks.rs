@@ -46,13 +46,17 @@ fn what_cannot_be_checked_is_named() {
     };
     let args = |dataset: &str, arg: &str| {
         let arg = arg.to_owned();
-        codes(graph().check_with("bad", dataset, |check| check.args = vec![arg]))
+        codes(graph().check_with("bad", dataset, |check| check.program.args = vec![arg]))
     };
     assert_eq!(codes(graph().check("bad", "nothing")), [Code::UnknownDataset]);
     assert_eq!(codes(graph().check("bad", "raw")), [Code::ExternalChecked]);
     assert_eq!(codes(graph().check("bad", "out").check("bad", "log")), [Code::DuplicateCheck]);
-    assert_eq!(codes(graph().check_with("bad", "out", |check| check.timeout_ms = 0)), [Code::BadTimeout]);
-    let env = |check: &mut databuild_core::graph::file::CheckEntry| check.env_inherit = vec!["A=B".into()];
+    assert_eq!(
+        codes(graph().check_with("bad", "out", |check| check.program.timeout_ms = Some(0))),
+        [Code::BadTimeout]
+    );
+    let env =
+        |check: &mut databuild_core::graph::file::CheckEntry| check.program.env_inherit = vec!["A=B".into()];
     assert_eq!(codes(graph().check_with("bad", "out", env)), [Code::BadEnvName]);
     assert_eq!(args("out", "--{city}={path} {{x}}"), []);
     for arg in ["{path", "{nothing}", "{input:raw}", "{path:out}"] {
@@ -70,7 +74,7 @@ fn a_check_of_a_batch_reads_what_differs_from_its_request() {
                 let dim = "date".to_owned();
                 job.batch = Some(databuild_core::graph::file::BatchEntry { dim, max: 5 });
             })
-            .check_with("bad", "out", |check| check.args = vec![arg]);
+            .check_with("bad", "out", |check| check.program.args = vec![arg]);
         graph.parse().map(drop).map_err(|problems| problems[0].code)
     };
     assert_eq!(codes("{path}"), Err(Code::BadBatch));
@@ -104,7 +108,7 @@ fn another_check_makes_nothing_stale() {
     let other = graph().check_with("new", "out", |check| check.blocking = false).check_with(
         "third",
         "log",
-        |check| check.code = Some("x".into()),
+        |check| check.program.code = Some("x".into()),
     );
     workspace.register(&other);
     let state = &workspace.core.state;

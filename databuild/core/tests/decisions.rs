@@ -369,7 +369,7 @@ fn reverting_the_code_makes_current_what_it_made() {
     // A job may keep what older code made.
     let keeps = chain().change("make_b", |job| {
         job.on_code_change = databuild_core::graph::file::OnCodeChange::Keep;
-        job.code = Some("other".to_owned());
+        job.program.code = Some("other".to_owned());
     });
     workspace.register(&keeps);
     let want = workspace.want(&["c"], Refresh::Stale);

@@ -35,14 +35,22 @@ fn each_respect_has_its_name() {
     type Case = (fn(GraphSpec) -> GraphSpec, &'static str, &'static str);
     let cases: [Case; 12] = [
         (|g| g.code("make_a", "other"), "//:make_a", "code"),
-        (|g| g.change("make_a", |job| job.executable = "other".into()), "//:make_a", "code"),
-        (|g| g.change("make_a", |job| job.args = vec!["-v".into()]), "//:make_a", "args"),
-        (|g| g.change("make_a", |job| drop(job.env.insert("A".into(), "1".into()))), "//:make_a", "args"),
-        (|g| g.change("make_a", |job| job.env_inherit = vec!["TZ".into()]), "//:make_a", "args"),
+        (|g| g.change("make_a", |job| job.program.executable = "other".into()), "//:make_a", "code"),
+        (|g| g.change("make_a", |job| job.program.args = vec!["-v".into()]), "//:make_a", "args"),
+        (
+            |g| g.change("make_a", |job| drop(job.program.env.insert("A".into(), "1".into()))),
+            "//:make_a",
+            "args",
+        ),
+        (|g| g.change("make_a", |job| job.program.env_inherit = vec!["TZ".into()]), "//:make_a", "args"),
         (|g| g.change("make_b", |job| job.inputs.clear()), "//:make_b", "inputs"),
         (|g| g.change("make_a", |job| job.retries = 9), "//:make_a", "policy"),
         (|g| g.change("make_a", |job| job.on_code_change = OnCodeChange::Keep), "//:make_a", "policy"),
-        (|g| g.code("make_a", "other").change("make_a", |job| job.grace_ms = 1), "//:make_a", "code,policy"),
+        (
+            |g| g.code("make_a", "other").change("make_a", |job| job.program.grace_ms = Some(1)),
+            "//:make_a",
+            "code,policy",
+        ),
         (|g| g.dataset("a", |dataset| dataset.path = Some("out/{date}".into())), "a", "path"),
         (|g| g.dataset("a", |dataset| dataset.external = true), "a", "external"),
         (|g| g.dataset("c", |dataset| dataset.dims.clear()), "c", "dims"),
@@ -51,7 +59,7 @@ fn each_respect_has_its_name() {
         assert_eq!(changes(&change(graph())), [(name.to_owned(), Change::Changed, what.to_owned())]);
     }
     // Where build outputs are says nothing.
-    assert_eq!(changes(&graph().change("make_a", |job| job.manifest = "elsewhere".into())), []);
+    assert_eq!(changes(&graph().change("make_a", |job| job.program.manifest = "elsewhere".into())), []);
     assert_eq!(changes(&graph()), []);
 }
 
@@ -80,14 +88,14 @@ fn a_check_that_differs_is_told() {
     };
     let cases: [Case; 4] = [
         (|check| check.dataset = "b".into(), "dataset"),
-        (|check| check.code = Some("other".into()), "code"),
-        (|check| check.args = vec!["-v".into()], "args"),
+        (|check| check.program.code = Some("other".into()), "code"),
+        (|check| check.program.args = vec!["-v".into()], "args"),
         (|check| check.blocking = false, "policy"),
     ];
     for (change, what) in cases {
         assert_eq!(other(change), [("//:sane".to_owned(), Change::Changed, what.to_owned())]);
     }
-    assert_eq!(other(|check| check.manifest = "elsewhere".into()), []);
+    assert_eq!(other(|check| check.program.manifest = "elsewhere".into()), []);
 }
 
 #[test]

@@ -23,8 +23,9 @@ fn sales(orders: &str, day: &str, ingest: &str) -> GraphSpec {
         .external("raw", &[city(), days_of("date")])
         .job(ingest, &[orders], &[city(), days_of(day)], vec![raw])
         .with(|job| {
-            job.args = vec![format!("--day={{{day}}}"), format!("{{path:{orders}}}"), "{{day}}".to_owned()];
-            job.code = Some("code of ingest".to_owned());
+            job.program.args =
+                vec![format!("--day={{{day}}}"), format!("{{path:{orders}}}"), "{{day}}".to_owned()];
+            job.program.code = Some("code of ingest".to_owned());
         })
         .dataset(orders, |dataset| dataset.path = Some(format!("out/{{city}}/{{{day}}}.csv")))
         .job("sum", &["report"], &[city()], vec![reads(orders).named("orders").all(day)])
@@ -504,7 +505,7 @@ fn a_diff_tells_what_was_moved() {
     };
     // Only where its code comes from differs, and that is in the job.
     let executable =
-        |graph: GraphSpec| graph.change("load", |job| job.executable = "_main/ingest".to_owned());
+        |graph: GraphSpec| graph.change("load", |job| job.program.executable = "_main/ingest".to_owned());
     let expected = [moved("//:load", "//:ingest", ""), moved("sales", "orders", "moved_dims")];
     assert_eq!(of(&executable(after())), expected);
     let expected = [moved("//:load", "//:ingest", "code"), moved("sales", "orders", "moved_dims")];

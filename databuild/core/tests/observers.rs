@@ -5,7 +5,7 @@ mod support;
 
 use databuild_core::decide::{AdoptRequest, FoundFile, Input, Refusal, Reply, Sighting, Sightings};
 use databuild_core::event::{PlanRowKind, Refresh, WantOutcome};
-use databuild_core::graph::file::{DatasetEntry, ObserveEntry, ObserverEntry};
+use databuild_core::graph::file::{DatasetEntry, ObserveEntry, ObserverEntry, ProgramEntry};
 use databuild_core::graph::Graph;
 use databuild_core::ids::{PlanId, WantId};
 use databuild_core::observation::Blindness;
@@ -220,14 +220,12 @@ fn http(url: &str) -> ObserveEntry {
 fn program() -> ObserverEntry {
     ObserverEntry {
         label: "//:probe".to_owned(),
-        executable: "_main/probe".to_owned(),
-        args: vec!["{literal}".to_owned()],
-        env: Default::default(),
-        env_inherit: vec!["TOKEN".to_owned()],
-        timeout_ms: 1_000,
+        program: ProgramEntry {
+            args: vec!["{literal}".to_owned()],
+            env_inherit: vec!["TOKEN".to_owned()],
+            ..support::graphs::program("probe", Some(1_000))
+        },
         every_ms: 60_000,
-        manifest: "_main/raw.code.manifest".to_owned(),
-        code: Some("code of probe".to_owned()),
     }
 }
 
@@ -252,7 +250,7 @@ fn each_way_to_observe_is_read_and_written() {
     let graph = spec.parse().unwrap();
     assert!(graph.codes().any(|code| code == "code of probe"));
     assert_eq!(graph.inherited_names().into_iter().collect::<Vec<_>>(), ["TOKEN"]);
-    let labels: Vec<_> = spec.file.programs().map(|program| program.label).collect();
+    let labels: Vec<_> = spec.file.programs().map(|(label, _)| label).collect();
     assert_eq!(labels.last(), Some(&"//:probe"));
 }
 
@@ -312,11 +310,13 @@ fn observations_that_make_no_sense_are_refused() {
         assert!(!found.contains("secret"), "{found}");
     }
     for timeout_ms in [0, 3_600_001] {
-        let entry = ObserverEntry { timeout_ms, ..program() };
+        let mut entry = program();
+        entry.program.timeout_ms = Some(timeout_ms);
         let found = problem(&|dataset| dataset.observe = Some(ObserveEntry::Program(entry.clone())));
         assert!(found.contains("the timeout is no time to wait"), "{found}");
     }
-    let entry = ObserverEntry { env_inherit: vec!["1X".to_owned()], ..program() };
+    let mut entry = program();
+    entry.program.env_inherit = vec!["1X".to_owned()];
     let found = problem(&|dataset| dataset.observe = Some(ObserveEntry::Program(entry.clone())));
     assert!(found.contains("no name of an environment variable"), "{found}");
     let found = problem(&|dataset| {

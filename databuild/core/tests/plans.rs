@@ -107,7 +107,7 @@ fn a_plan_of_something_else_is_refused_and_says_what() {
         ("other code", |w| w.register(&chain().code("make_b", "other")), &[ANOTHER_JOB]),
         (
             "other arguments",
-            |w| w.register(&chain().change("make_b", |job| job.args = vec!["-v".into()])),
+            |w| w.register(&chain().change("make_b", |job| job.program.args = vec!["-v".into()])),
             &[ANOTHER_JOB],
         ),
         ("other code elsewhere", |w| w.register(&chain().code("make_x", "other")), &[]),

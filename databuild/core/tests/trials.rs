@@ -122,7 +122,7 @@ fn equal_bytes_of_both_codes_are_equal_and_change_nothing() {
     let before = known(&workspace.core.state);
     let trial = compare(&mut workspace, OSLO);
     let codes: Vec<_> =
-        workspace.ordered.iter().map(|spec| spec.graph.graph.job(spec.job).code.clone()).collect();
+        workspace.ordered.iter().map(|spec| spec.graph.graph.job(spec.job).program.code.clone()).collect();
     assert_eq!(codes, ["code of make_a", "newer"]);
     assert!(workspace.ordered.iter().all(|spec| spec.wants.is_empty() && spec.partition == OSLO));
     finish(&mut workspace, ["v1", "v1"]);

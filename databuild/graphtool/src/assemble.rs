@@ -37,14 +37,14 @@ pub fn run(params: &Params) -> Result<(), ToolError> {
         hash_file(Path::new(manifest)).map(|file| Some(file.sha256))
     };
     for job in &mut file.jobs {
-        job.code = code("job", &job.label)?;
+        job.program.code = code("job", &job.label)?;
     }
     for check in &mut file.checks {
-        check.code = code("check", &check.label)?;
+        check.program.code = code("check", &check.label)?;
     }
     for dataset in &mut file.datasets {
         if let Some(ObserveEntry::Program(observer)) = &mut dataset.observe {
-            observer.code = code("observer", &dataset.name)?;
+            observer.program.code = code("observer", &dataset.name)?;
         }
     }
 

@@ -313,11 +313,11 @@ fn a_wrong_call_is_told_apart_from_a_wrong_graph() {
 
 fn spec(inputs: &str) -> String {
     format!(
-        r#"{{"format":1,"label":"//:databuild","datasets":[
+        r#"{{"format":2,"label":"//:databuild","datasets":[
         {{"name":"clean","label":"//:clean","external":false,"dims":[{{"name":"city","keys":{{"kind":"static","keys":["a"]}}}}],"path":"out/{{city}}"}},
         {{"name":"raw","label":"//:raw","external":true,"dims":[{{"name":"city","keys":{{"kind":"static","keys":["a"]}}}}],"path":"in/{{city}}"}}],
-        "jobs":[{{"label":"//:job","executable":"_main/job","args":[],"env":{{}},"env_inherit":[],"inputs":[{inputs}],"outputs":["clean"],
-        "retries":0,"backoff_ms":1,"backoff_max_ms":1,"timeout_ms":null,"grace_ms":1,"on_code_change":"stale","manifest":"m","sources":"s"}}]}}"#
+        "jobs":[{{"label":"//:job","program":{{"executable":"_main/job","args":[],"env":{{}},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m"}},"inputs":[{inputs}],"outputs":["clean"],
+        "retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"}}]}}"#
     )
 }
 
@@ -339,9 +339,9 @@ fn a_sound_graph_gets_the_jobs_fingerprints_and_canonical_form() {
     let sandbox = Sandbox::new();
     let graph = assemble(&sandbox, &spec(&input("raw")), &["//:job"]).unwrap();
     let json: serde_json::Value = serde_json::from_str(&graph).unwrap();
-    assert_eq!(json["jobs"][0]["code"], ABC);
+    assert_eq!(json["jobs"][0]["program"]["code"], ABC);
     assert!(
-        graph.starts_with("{\n  \"format\": 1,\n  \"label\": \"//:databuild\",\n") && graph.ends_with("}\n")
+        graph.starts_with("{\n  \"format\": 2,\n  \"label\": \"//:databuild\",\n") && graph.ends_with("}\n")
     );
     // What was assembled is its own canonical form.
     assert_eq!(assemble(&sandbox, &graph, &["//:job"]).unwrap(), graph);
@@ -377,7 +377,7 @@ fn a_check_gets_its_fingerprint_and_is_looked_at() {
     let sandbox = Sandbox::new();
     let with_check = |dataset: &str| {
         let check = format!(
-            r#","checks":[{{"label":"//:c","dataset":"{dataset}","blocking":true,"executable":"_main/c","args":[],"env":{{}},"env_inherit":[],"timeout_ms":1,"grace_ms":1,"manifest":"m"}}]}}"#
+            r#","checks":[{{"label":"//:c","dataset":"{dataset}","blocking":true,"program":{{"executable":"_main/c","args":[],"env":{{}},"env_inherit":[],"timeout_ms":1,"grace_ms":1,"manifest":"m"}}}}]}}"#
         );
         spec(&input("raw")).strip_suffix('}').unwrap().to_owned() + &check
     };
@@ -389,7 +389,7 @@ fn a_check_gets_its_fingerprint_and_is_looked_at() {
     };
     let graph = assemble(&with_check("clean"), &["job\t//:job", "check\t//:c"]).unwrap();
     let json: serde_json::Value = serde_json::from_str(&graph).unwrap();
-    assert_eq!(json["checks"][0]["code"], ABC);
+    assert_eq!(json["checks"][0]["program"]["code"], ABC);
     let error = assemble(&with_check("raw"), &["job\t//:job", "check\t//:c"]).unwrap_err();
     let report = error.report();
     assert!(

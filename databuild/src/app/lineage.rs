@@ -48,7 +48,8 @@ pub(crate) fn graph_with(
 }
 
 fn job_with_code<'f>(file: &'f GraphFile, labels: &[&str], code: &str) -> Option<&'f JobEntry> {
-    let has = |job: &&JobEntry| labels.contains(&job.label.as_str()) && job.code.as_deref() == Some(code);
+    let has =
+        |job: &&JobEntry| labels.contains(&job.label.as_str()) && job.program.code.as_deref() == Some(code);
     file.jobs.iter().find(has)
 }
 

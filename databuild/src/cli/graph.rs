@@ -104,7 +104,7 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
     let file = built.parse()?;
     let now: api::GraphId = client.get("/api/v1/graph/id")?;
     let known = now.graph == Some(GraphId::of(&built.content).0);
-    let inherits = file.programs().any(|program| !program.env_inherit.is_empty());
+    let inherits = file.programs().any(|(_, program)| !program.env_inherit.is_empty());
     if known && !inherits && is_stored(store, &file) {
         return Ok(());
     }
@@ -134,7 +134,7 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
 /// Whether the code of all jobs and checks is still in the store; a user may empty caches.
 fn is_stored(store: &Store, file: &GraphFile) -> bool {
     let stored = |code: &str| code.parse().is_ok_and(|code| matches!(store.find(&code), Ok(Some(_))));
-    file.programs().all(|program| program.code.is_some_and(stored))
+    file.programs().all(|(_, program)| program.code.as_deref().is_some_and(stored))
 }
 
 /// What a graph file says; `from` is where it is from.
@@ -151,7 +151,7 @@ pub fn parse_content(content: &str, from: &str) -> Result<GraphFile, CliError> {
 /// Values of the environment that programs of a graph inherit. A variable that is not set has none.
 pub fn inherited(file: &GraphFile) -> BTreeMap<String, EnvValue> {
     file.programs()
-        .flat_map(|program| program.env_inherit)
+        .flat_map(|(_, program)| &program.env_inherit)
         .filter_map(|name| Some((name.clone(), std::env::var_os(name)?.into())))
         .collect()
 }
@@ -193,9 +193,8 @@ fn read_runfile(built: &BuiltGraph, label: &str, runfile: &str) -> Result<Vec<u8
 /// Stores the code of every program.
 fn store_code(store: &Store, built: &BuiltGraph, file: &GraphFile) -> Result<(), CliError> {
     let mut copied = 0;
-    for program in file.programs() {
-        let label = program.label;
-        let manifest = CodeManifest::parse(&read_runfile(built, label, program.manifest)?)
+    for (label, program) in file.programs() {
+        let manifest = CodeManifest::parse(&read_runfile(built, label, &program.manifest)?)
             .map_err(|error| CliError::new(error.code(), format!("{label}: {error}")))?;
         let taken = store
             .materialize(&manifest, &|runfile: &str| built.runfiles.join(runfile))

@@ -188,7 +188,7 @@ fn graphs_to_keep(survey: &Survey, state: &State) -> Result<BTreeSet<GraphId>, S
         // What this program cannot read any more explains nothing.
         let Ok(file) = parse_file(&content) else { continue };
         let has = |(label, code): &(String, String)| {
-            file.jobs.iter().any(|job| job.label == *label && job.code.as_deref() == Some(code))
+            file.jobs.iter().any(|job| job.label == *label && job.program.code.as_deref() == Some(code))
         };
         let before = code.len();
         code.retain(|code| !has(code));

@@ -39,6 +39,14 @@ fn now() -> Timestamp {
 }
 
 /// `raw` is there for each city and day, `daily` is made from it, `report` from all of that.
+/// The program of a job that has this code, as graph files say it.
+pub(crate) fn program(code: &str) -> serde_json::Value {
+    json!({
+        "executable": "job", "args": [], "env": {}, "env_inherit": [], "timeout_ms": null, "grace_ms": 1,
+        "manifest": "m", "code": code,
+    })
+}
+
 fn graph_file(raw: &str) -> String {
     let city = json!({"name": "city", "keys": {"kind": "static", "keys": CITIES}});
     let date = json!({"name": "date", "keys": {
@@ -47,12 +55,12 @@ fn graph_file(raw: &str) -> String {
     let dataset = |name: &str, external: bool, dims: serde_json::Value, path: Option<&str>| json!({"name": name, "label": format!("//:{name}"), "external": external, "dims": dims, "path": path});
     let job = |name: &str, input: &str, dims: serde_json::Value| {
         json!({
-            "label": format!("//:make_{name}"), "executable": "job", "args": [], "env": {}, "env_inherit": [],
+            "label": format!("//:make_{name}"), "program": program("c"),
             "inputs": [{
                 "name": input, "dataset": input, "dims": dims, "before_start": "clip", "after_end": "clip",
             }],
-            "outputs": [name], "retries": 0, "backoff_ms": 1, "backoff_max_ms": 1, "timeout_ms": null,
-            "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": "c",
+            "outputs": [name], "retries": 0, "backoff_ms": 1, "backoff_max_ms": 1,
+            "on_code_change": "stale", "sources": "s",
         })
     };
     let same = |dim: &str| json!({"dim": dim, "rule": {"kind": "same", "of": dim}});
@@ -64,7 +72,7 @@ fn graph_file(raw: &str) -> String {
     ];
     datasets.sort_by_key(|dataset| dataset["name"].to_string());
     json!({
-        "format": 1,
+        "format": 2,
         "label": "//:graph",
         "datasets": datasets,
         "jobs": [
@@ -81,13 +89,13 @@ pub(super) fn days(start: &str) -> GraphRegistered {
         "kind": "time", "granularity": "day", "start": start, "end": null, "timezone": "UTC",
     }});
     let content: Arc<str> = json!({
-        "format": 1,
+        "format": 2,
         "label": "//:graph",
         "datasets": [{"name": "d", "label": "//:d", "external": false, "dims": [date], "path": null}],
         "jobs": [{
-            "label": "//:make_d", "executable": "job", "args": [], "env": {}, "env_inherit": [], "inputs": [],
-            "outputs": ["d"], "retries": 0, "backoff_ms": 1, "backoff_max_ms": 1, "timeout_ms": null,
-            "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": "c",
+            "label": "//:make_d", "program": program("c"), "inputs": [],
+            "outputs": ["d"], "retries": 0, "backoff_ms": 1, "backoff_max_ms": 1,
+            "on_code_change": "stale", "sources": "s",
         }],
     })
     .to_string()

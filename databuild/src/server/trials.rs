@@ -251,10 +251,11 @@ fn again(
         conflict("old_code_gone", format!("the graph of {id} cannot be read any more: {problem}"))
     })?;
     let job = graph.job_labeled(&lease.job).ok_or_else(unknown)?;
-    stored(app, &lease.job, &graph.job(job).code)?;
+    stored(app, &lease.job, &graph.job(job).program.code)?;
     let then = inherited_at(reader, &lease.graph, lease_seq)?;
     let inherited = &state.registered().inherited;
-    if let Some(name) = graph.job(job).env_inherit.iter().find(|name| then.get(*name) != inherited.get(*name))
+    if let Some(name) =
+        graph.job(job).program.env_inherit.iter().find(|name| then.get(*name) != inherited.get(*name))
     {
         let message = format!("{name} has another value now than {id} had, and values are not kept");
         return Err(conflict("old_code_gone", message));

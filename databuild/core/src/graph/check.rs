@@ -122,7 +122,7 @@ pub(super) fn check_job_templates(
     problems: &mut Problems,
 ) -> Vec<Template> {
     let mut templates = Vec::new();
-    for text in &entry.args {
+    for text in &entry.program.args {
         let about = |message: String| {
             GraphProblem::new(
                 Code::BadTemplate,
@@ -202,7 +202,7 @@ pub(super) fn check_batch(
             format!("write a number from 2 to {MAX_BATCH}, or leave `batch` out"),
         );
     }
-    for (template, text) in args.iter().zip(&entry.args) {
+    for (template, text) in args.iter().zip(&entry.program.args) {
         for (name, argument) in template.holes() {
             if matches!(name, "path" | "input") || name == batch.dim {
                 let argument = argument.map(|argument| format!(":{argument}")).unwrap_or_default();

@@ -2,13 +2,12 @@
 //!
 //! Invariant: a check is in no digest. What was published before it came, or was another, stays as good as it was.
 
-use super::check::check_env_name;
 use super::file::{CheckEntry, GraphFile};
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
+use super::program::Program;
 use super::{Check, Dataset, DatasetIx, Graph, Job, JobIx};
 use crate::template::Template;
 use std::collections::HashMap;
-use std::time::Duration;
 
 impl Graph {
     /// All checks, by label.
@@ -52,26 +51,17 @@ pub(super) fn resolve_checks(
                 format!("it checks `{}`, which is external: nothing is published there", dataset.name);
             problem(Code::ExternalChecked, message, "check a dataset that is made from it");
         }
-        if entry.timeout_ms == 0 {
+        if matches!(entry.program.timeout_ms, None | Some(0)) {
             problem(Code::BadTimeout, "a timeout of 0 stops every check".to_owned(), "write at least 1 ms");
-        }
-        for name in entry.env.keys().chain(&entry.env_inherit) {
-            check_env_name(name, &entry.label, problems);
         }
         let batch = jobs.iter().find(|job| job.outputs.contains(&ix)).and_then(|job| job.batch);
         let batch = batch.map(|batch| dataset.dims[batch.dim].as_str());
+        let args = templates(entry, dataset, batch, problems);
         checks.push(Check {
             label: entry.label.clone(),
             dataset: ix,
             blocking: entry.blocking,
-            executable: entry.executable.clone(),
-            args: templates(entry, dataset, batch, problems),
-            env: entry.env.clone(),
-            env_inherit: entry.env_inherit.clone(),
-            timeout: Duration::from_millis(entry.timeout_ms),
-            grace: Duration::from_millis(entry.grace_ms),
-            manifest: entry.manifest.clone(),
-            code: entry.code.clone().unwrap_or_default(),
+            program: Program::resolve(&entry.program, args, &entry.label, problems),
         });
     }
     checks
@@ -86,7 +76,7 @@ fn templates(
     problems: &mut Problems,
 ) -> Vec<Template> {
     let mut templates = Vec::new();
-    for text in &entry.args {
+    for text in &entry.program.args {
         let about = |code, message: String, help: &str| {
             let message = format!("argument `{text}`: {message}");
             GraphProblem::new(code, &entry.label, message, help)

@@ -3,7 +3,7 @@
 //! Only what the files say is compared, so nothing is resolved or checked, and order does not matter. What the head
 //! declares moved is held against what it was.
 
-use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry, MovedEntry};
+use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry, MovedEntry, ProgramEntry};
 use super::renames::Renames;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -196,14 +196,32 @@ fn pool_changes(base: &GraphFile, head: &GraphFile) -> Vec<PoolDifference> {
     differing.map(|(label, (before, now))| PoolDifference { label: label.to_owned(), before, now }).collect()
 }
 
-fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
-    // No `..`: what a job gains breaks the build here until it has a name.
-    let JobEntry {
-        label: _,
+/// Whether code, arguments and limits of a program differ.
+fn program_changes(before: &ProgramEntry, now: &ProgramEntry) -> [bool; 3] {
+    // No `..`: what a program gains breaks the build here until it has a name.
+    let ProgramEntry {
         executable,
         args,
         env,
         env_inherit,
+        timeout_ms,
+        grace_ms,
+        // The path of a build output; what it holds is in `code`.
+        manifest: _,
+        code,
+    } = before;
+    [
+        (code, executable) != (&now.code, &now.executable),
+        (args, env, env_inherit) != (&now.args, &now.env, &now.env_inherit),
+        (timeout_ms, grace_ms) != (&now.timeout_ms, &now.grace_ms),
+    ]
+}
+
+fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
+    // No `..`: what a job gains breaks the build here until it has a name.
+    let JobEntry {
+        label: _,
+        program,
         params,
         inputs,
         outputs,
@@ -216,35 +234,23 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         retries,
         backoff_ms,
         backoff_max_ms,
-        timeout_ms,
-        grace_ms,
         on_code_change,
         adds_keys,
-        // Paths of build outputs; what they hold is in `code`.
-        manifest: _,
+        // The path of a build output; what matters of it is in the program's `code`.
         sources: _,
-        code,
     } = before;
-    let policy =
-        (batch, retries, backoff_ms, backoff_max_ms, timeout_ms, grace_ms, on_code_change, adds_keys);
-    let policy_now = (
-        &now.batch,
-        &now.retries,
-        &now.backoff_ms,
-        &now.backoff_max_ms,
-        &now.timeout_ms,
-        &now.grace_ms,
-        &now.on_code_change,
-        &now.adds_keys,
-    );
+    let policy = (batch, retries, backoff_ms, backoff_max_ms, on_code_change, adds_keys);
+    let policy_now =
+        (&now.batch, &now.retries, &now.backoff_ms, &now.backoff_max_ms, &now.on_code_change, &now.adds_keys);
     let limits = (pools, cpus, memory, max_running, rate);
     let limits_now = (&now.pools, &now.cpus, &now.memory, &now.max_running, &now.rate);
+    let [code, args, process_limits] = program_changes(program, &now.program);
     let differs = [
-        ("code", *code != now.code || *executable != now.executable),
-        ("args", (args, env, env_inherit, params) != (&now.args, &now.env, &now.env_inherit, &now.params)),
+        ("code", code),
+        ("args", args || *params != now.params),
         ("inputs", *inputs != now.inputs),
         ("outputs", *outputs != now.outputs),
-        ("policy", policy != policy_now || limits != limits_now),
+        ("policy", policy != policy_now || limits != limits_now || process_limits),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
@@ -261,16 +267,12 @@ fn dataset_changes(before: &DatasetEntry, now: &DatasetEntry) -> Vec<&'static st
 }
 
 fn check_changes(before: &CheckEntry, now: &CheckEntry) -> Vec<&'static str> {
+    let [code, args, process_limits] = program_changes(&before.program, &now.program);
     let differs = [
         ("dataset", before.dataset != now.dataset),
-        ("code", before.code != now.code || before.executable != now.executable),
-        ("args", before.args != now.args || before.env != now.env || before.env_inherit != now.env_inherit),
-        (
-            "policy",
-            before.blocking != now.blocking
-                || before.timeout_ms != now.timeout_ms
-                || before.grace_ms != now.grace_ms,
-        ),
+        ("code", code),
+        ("args", args),
+        ("policy", before.blocking != now.blocking || process_limits),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

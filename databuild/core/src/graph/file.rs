@@ -1,14 +1,14 @@
-//! The graph file as it is written by the rules: one JSON document, format 1.
+//! The graph file as it is written by the rules: one JSON document, format 2.
 //!
 //! One schema stands between Starlark and Rust, pinned by `rules/tests/golden/graph.json`, which the
 //! rules' test generates and this module's test parses. Unknown fields are refused: a newer rule set
-//! never talks past an older server.
+//! never talks past an older server. Files of earlier formats are rewritten when they are read (`upgrade`).
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The format number this code reads and writes.
-pub const FORMAT: u32 = 1;
+/// The number of the format.
+pub const FORMAT: u32 = 2;
 
 /// A whole graph file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,18 +75,28 @@ pub struct CheckEntry {
     pub dataset: String,
     /// What it refuses is not published; else it only warns.
     pub blocking: bool,
-    /// Runfiles path of what is run.
+    /// What is run.
+    pub program: ProgramEntry,
+}
+
+/// A program: what is run for a job, a check or an observer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramEntry {
+    /// Runfiles path of the executable.
     pub executable: String,
-    /// Argument templates.
+    /// Arguments; templates for jobs and checks.
     pub args: Vec<String>,
     /// Environment.
     pub env: BTreeMap<String, String>,
     /// Names taken from the environment of whoever registers the graph.
     pub env_inherit: Vec<String>,
-    /// Time limit.
-    pub timeout_ms: u64,
+    /// Time limit of one process; absent for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
     /// Time between TERM and KILL.
-    pub grace_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
     /// Runfiles path of the code manifest.
     pub manifest: String,
     /// Digest of the code manifest; absent before assembly.
@@ -154,23 +164,10 @@ pub enum ObserveEntry {
 pub struct ObserverEntry {
     /// Its target.
     pub label: String,
-    /// Runfiles path of what is run.
-    pub executable: String,
-    /// Arguments.
-    pub args: Vec<String>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Names taken from the environment of whoever registers the graph.
-    pub env_inherit: Vec<String>,
-    /// Time limit of one process.
-    pub timeout_ms: u64,
+    /// What is run.
+    pub program: ProgramEntry,
     /// An answer younger than this is believed without asking again.
     pub every_ms: u64,
-    /// Runfiles path of the code manifest.
-    pub manifest: String,
-    /// Digest of the code manifest; absent before assembly.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
 }
 
 /// A dimension of a dataset.
@@ -229,14 +226,8 @@ pub enum GranularityName {
 pub struct JobEntry {
     /// Its target.
     pub label: String,
-    /// Runfiles path of what is run.
-    pub executable: String,
-    /// Argument templates.
-    pub args: Vec<String>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Names taken from the environment of whoever registers the graph.
-    pub env_inherit: Vec<String>,
+    /// What is run.
+    pub program: ProgramEntry,
     /// Parameters with their defaults; absent if it has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
@@ -268,22 +259,13 @@ pub struct JobEntry {
     pub backoff_ms: u64,
     /// Longest delay.
     pub backoff_max_ms: u64,
-    /// Time limit of an attempt.
-    pub timeout_ms: Option<u64>,
-    /// Time between TERM and KILL.
-    pub grace_ms: u64,
     /// What a code change does to existing partitions.
     pub on_code_change: OnCodeChange,
-    /// Runfiles path of the code manifest.
-    pub manifest: String,
     /// Runfiles path of the source manifest.
     pub sources: String,
     /// Names of dynamic key spaces that its runs may add keys to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adds_keys: Vec<String>,
-    /// Digest of the code manifest; absent before assembly.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
 }
 
 /// How many partitions one run makes.
@@ -401,42 +383,14 @@ pub enum EdgeName {
     Skip,
 }
 
-/// A program whose code a graph file speaks of: a job's or an observer's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ProgramEntry<'f> {
-    /// The job, or the observer.
-    pub label: &'f str,
-    /// Runfiles path of the code manifest.
-    pub manifest: &'f str,
-    /// Digest of the code manifest; absent before assembly.
-    pub code: Option<&'f str>,
-    /// Names taken from the environment of whoever registers the graph.
-    pub env_inherit: &'f [String],
-}
-
 impl GraphFile {
-    /// All programs: those of jobs, then those of checks, then those of observers.
-    pub fn programs(&self) -> impl Iterator<Item = ProgramEntry<'_>> {
-        let jobs = self.jobs.iter().map(|job| ProgramEntry {
-            label: &job.label,
-            manifest: &job.manifest,
-            code: job.code.as_deref(),
-            env_inherit: &job.env_inherit,
-        });
+    /// All programs with the labels of what they belong to: those of jobs, then those of checks, then those of observers.
+    pub fn programs(&self) -> impl Iterator<Item = (&str, &ProgramEntry)> {
+        let jobs = self.jobs.iter().map(|job| (job.label.as_str(), &job.program));
+        let checks = self.checks.iter().map(|check| (check.label.as_str(), &check.program));
         let observers = self.datasets.iter().filter_map(|dataset| match &dataset.observe {
-            Some(ObserveEntry::Program(observer)) => Some(ProgramEntry {
-                label: &observer.label,
-                manifest: &observer.manifest,
-                code: observer.code.as_deref(),
-                env_inherit: &observer.env_inherit,
-            }),
+            Some(ObserveEntry::Program(observer)) => Some((observer.label.as_str(), &observer.program)),
             _ => None,
-        });
-        let checks = self.checks.iter().map(|check| ProgramEntry {
-            label: &check.label,
-            manifest: &check.manifest,
-            code: check.code.as_deref(),
-            env_inherit: &check.env_inherit,
         });
         jobs.chain(checks).chain(observers)
     }

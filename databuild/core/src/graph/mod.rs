@@ -17,8 +17,10 @@ mod omission;
 mod params;
 mod parse;
 mod problem;
+mod program;
 mod renames;
 mod resolve;
+mod upgrade;
 
 pub use limits::{Pool, RatePolicy, Resource};
 pub use model::{
@@ -29,4 +31,5 @@ pub use observe::MOST_OBSERVE_MS;
 pub use omission::{Lack, Lacking, Omissions, TooManyInputs};
 pub use params::{value_fault, LONGEST_VALUE, MOST_PARAMS};
 pub use problem::{GraphProblem, ProblemCode};
+pub use program::Program;
 pub use resolve::parse_file;

@@ -2,6 +2,7 @@
 
 use super::file::OnCodeChange;
 use super::limits::{Pool, RatePolicy, Resource};
+use super::program::Program;
 use crate::ids::GraphId;
 use crate::keys::KeySpace;
 use crate::mapping::{Mapping, Side};
@@ -12,7 +13,7 @@ use crate::symbols::Symbols;
 use crate::template::Template;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Index of a dataset in its graph.
@@ -83,14 +84,8 @@ pub struct Job {
     pub label: String,
     /// What it was labeled before, the latest first.
     pub earlier: Vec<String>,
-    /// Runfiles path of the executable.
-    pub executable: String,
-    /// Arguments.
-    pub args: Vec<Template>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Names taken from the registering client's environment.
-    pub env_inherit: Vec<String>,
+    /// What is run.
+    pub program: Program,
     /// Parameters with their defaults.
     pub params: Params,
     /// What it reads.
@@ -107,20 +102,12 @@ pub struct Job {
     pub rate: Option<RatePolicy>,
     /// How failures are retried.
     pub retry: RetryPolicy,
-    /// Time limit of an attempt.
-    pub timeout: Option<Duration>,
-    /// Time between TERM and KILL.
-    pub grace: Duration,
     /// What a change of its code means.
     pub on_code_change: OnCodeChange,
-    /// Runfiles path of the code manifest.
-    pub manifest: String,
     /// Runfiles path of the source manifest.
     pub sources: String,
     /// Dynamic key spaces that its runs may add keys to.
     pub adds_keys: Vec<String>,
-    /// Digest of executable and runfiles; empty in a graph not yet assembled.
-    pub code: String,
     pub(super) args_digest: String,
     pub(super) template_digest: String,
 }
@@ -200,22 +187,6 @@ impl Graph {
     /// All pools, by label.
     pub fn pools(&self) -> impl ExactSizeIterator<Item = &Pool> {
         self.pools.iter()
-    }
-
-    /// Digests of all code that the graph runs: of jobs, checks and observers.
-    pub fn codes(&self) -> impl Iterator<Item = &str> {
-        let jobs = self.jobs.iter().map(|job| &job.code);
-        let checks = self.checks.iter().map(|check| &check.code);
-        jobs.chain(checks).chain(self.observers().map(|observer| &observer.code)).map(String::as_str)
-    }
-
-    /// Names of variables that programs take from the environment of whoever registers the graph.
-    #[must_use]
-    pub fn inherited_names(&self) -> BTreeSet<&str> {
-        let jobs = self.jobs.iter().flat_map(|job| &job.env_inherit);
-        let checks = self.checks.iter().flat_map(|check| &check.env_inherit);
-        let observers = self.observers().flat_map(|observer| &observer.env_inherit);
-        jobs.chain(checks).chain(observers).map(String::as_str).collect()
     }
 
     /// The pool of that label.
@@ -473,22 +444,8 @@ pub struct Check {
     pub dataset: DatasetIx,
     /// What it refuses is not published; else it only warns.
     pub blocking: bool,
-    /// Runfiles path of the executable.
-    pub executable: String,
-    /// Arguments.
-    pub args: Vec<Template>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Names taken from the registering client's environment.
-    pub env_inherit: Vec<String>,
-    /// Time limit.
-    pub timeout: Duration,
-    /// Time between TERM and KILL.
-    pub grace: Duration,
-    /// Runfiles path of the code manifest.
-    pub manifest: String,
-    /// Digest of executable and runfiles; empty in a graph not yet assembled.
-    pub code: String,
+    /// What is run.
+    pub program: Program,
 }
 
 /// How the data versions of a dataset are found out.
@@ -517,20 +474,10 @@ pub enum Observe {
 pub struct Observer {
     /// Its target.
     pub label: String,
-    /// Runfiles path of the executable.
-    pub executable: String,
-    /// Arguments.
-    pub args: Vec<String>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Names taken from the registering client's environment.
-    pub env_inherit: Vec<String>,
-    /// Time limit of one process.
-    pub timeout: Duration,
+    /// What is run.
+    pub program: Program,
     /// An answer younger than this is believed without asking again.
     pub every: Duration,
-    /// Digest of executable and runfiles; empty in a graph not yet assembled.
-    pub code: String,
 }
 
 /// Values by the parameters' names.

@@ -2,12 +2,14 @@
 //!
 //! What is written is checked here, once: whoever observes has a pattern, a URL or a program that makes sense.
 
-use super::check::{check_env_name, check_holes};
-use super::file::{DatasetEntry, ObserveEntry, ObserverEntry};
+use super::check::check_holes;
+use super::file::{DatasetEntry, ObserveEntry};
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
+use super::program::Program;
 use super::{Dataset, Graph, Observe, Observer};
 use crate::partition_set::PartitionKey;
 use crate::symbols::Symbols;
+use crate::template::Template;
 use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 use std::time::Duration;
 
@@ -32,10 +34,13 @@ pub(super) fn resolve_observe(
     if !entry.external {
         problem("only external data is observed", "write `external = True`, or leave `observe` out");
     }
-    if let ObserveEntry::Http { timeout_ms, .. } | ObserveEntry::Program(ObserverEntry { timeout_ms, .. }) =
-        observe
-    {
-        if !(1..=MOST_OBSERVE_MS).contains(timeout_ms) {
+    let timeout_ms = match observe {
+        ObserveEntry::Glob { .. } => None,
+        ObserveEntry::Http { timeout_ms, .. } => Some(*timeout_ms),
+        ObserveEntry::Program(observer) => Some(observer.program.timeout_ms.unwrap_or(0)),
+    };
+    if let Some(timeout_ms) = timeout_ms {
+        if !(1..=MOST_OBSERVE_MS).contains(&timeout_ms) {
             problem(
                 "the timeout is no time to wait",
                 "write a timeout of at least \"1ms\" and at most \"1h\"",
@@ -65,18 +70,11 @@ pub(super) fn resolve_observe(
             }
         }
         ObserveEntry::Program(observer) => {
-            for name in observer.env.keys().chain(&observer.env_inherit) {
-                check_env_name(name, &entry.label, problems);
-            }
+            let args = observer.program.args.iter().map(|text| Template::literal(text)).collect();
             Observe::Program(Box::new(Observer {
                 label: observer.label.clone(),
-                executable: observer.executable.clone(),
-                args: observer.args.clone(),
-                env: observer.env.clone(),
-                env_inherit: observer.env_inherit.clone(),
-                timeout: Duration::from_millis(observer.timeout_ms),
+                program: Program::resolve(&observer.program, args, &entry.label, problems),
                 every: Duration::from_millis(observer.every_ms),
-                code: observer.code.clone().unwrap_or_default(),
             }))
         }
     };

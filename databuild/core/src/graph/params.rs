@@ -69,14 +69,15 @@ impl Job {
             let texts = values.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
             args = sha256_of_texts(["params", args.as_str()].into_iter().chain(texts));
         }
-        if !self.env_inherit.is_empty() {
+        if !self.program.env_inherit.is_empty() {
             let values = self
+                .program
                 .env_inherit
                 .iter()
                 .flat_map(|name| [name.as_str(), inherited.get(name).map_or("unset", String::as_str)]);
             args = sha256_of_texts(std::iter::once(args.as_str()).chain(values));
         }
-        JobDigests { code: self.code.clone(), args, template: self.template_digest.clone() }
+        JobDigests { code: self.program.code.clone(), args, template: self.template_digest.clone() }
     }
 }
 

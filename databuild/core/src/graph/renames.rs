@@ -103,7 +103,7 @@ impl<'f> Renames<'f> {
             (dim, None) => Some(self.dim(&home, dim)),
             _ => None,
         };
-        now.args = entry.args.iter().map(|text| rename_holes(text, of_hole)).collect();
+        now.program.args = entry.program.args.iter().map(|text| rename_holes(text, of_hole)).collect();
         Cow::Owned(now)
     }
 }

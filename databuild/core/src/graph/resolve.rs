@@ -4,8 +4,7 @@
 //! them at once; only what would make later checks meaningless stops early.
 
 use super::check::{
-    check_batch, check_dataset_name, check_env_name, check_job_templates, check_mappings, check_path,
-    check_static_key,
+    check_batch, check_dataset_name, check_job_templates, check_mappings, check_path, check_static_key,
 };
 use super::checks::resolve_checks;
 use super::file::{
@@ -19,6 +18,8 @@ use super::moved::Moved;
 use super::observe::resolve_observe;
 use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
+use super::program::Program;
+use super::upgrade::upgrade;
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
 use crate::digest::{hash64, mix, sha256_of_texts};
 use crate::key_error::KeyError;
@@ -36,12 +37,8 @@ use std::time::Duration;
 /// Parses the JSON of a graph file.
 ///
 /// # Errors
-/// One problem: not JSON of the expected shape, or another format number.
+/// One problem: not JSON of the expected shape, or a format that is not known.
 pub fn parse_file(content: &str) -> Result<GraphFile, Vec<GraphProblem>> {
-    #[derive(serde::Deserialize)]
-    struct FormatOnly {
-        format: u32,
-    }
     let malformed = |error: serde_json::Error| {
         vec![GraphProblem::new(
             Code::Malformed,
@@ -50,21 +47,24 @@ pub fn parse_file(content: &str) -> Result<GraphFile, Vec<GraphProblem>> {
             "build it again with `bazel build`; it is never written by hand",
         )]
     };
-    // Once in the usual case; only what cannot be read is looked at again, for its format.
-    let whole = serde_json::from_str::<GraphFile>(content);
-    let format = match &whole {
-        Ok(file) => FormatOnly { format: file.format },
-        Err(_) => serde_json::from_str(content).map_err(malformed)?,
-    };
-    if format.format != FORMAT {
-        return Err(vec![GraphProblem::new(
+    let of_format = |format: u64| match format == u64::from(FORMAT) {
+        true => Ok(()),
+        false => Err(vec![GraphProblem::new(
             Code::UnsupportedFormat,
             "graph file",
-            format!("the graph file has format {}, this version reads format {FORMAT}", format.format),
+            format!("the graph file has format {format}, this version reads formats up to {FORMAT}"),
             "use the rules and the databuild binary of one release",
-        )]);
+        )]),
+    };
+    // Once in the usual case; only what cannot be read is looked at again, for its format.
+    if let Ok(file) = serde_json::from_str::<GraphFile>(content) {
+        return of_format(file.format.into()).map(|()| file);
     }
-    whole.map_err(malformed)
+    let mut file: serde_json::Value = serde_json::from_str(content).map_err(malformed)?;
+    let is_old = upgrade(&mut file);
+    of_format(file.get("format").and_then(serde_json::Value::as_u64).unwrap_or_default())?;
+    // Of a file that was not rewritten an error can say at which line.
+    if is_old { serde_json::from_value(file) } else { serde_json::from_str(content) }.map_err(malformed)
 }
 
 /// Resolves a parsed file. Whether rules for new graphs count is for `problems` to say.
@@ -326,15 +326,12 @@ fn resolve_job(
             ));
         }
     }
-    if entry.timeout_ms == Some(0) {
+    if entry.program.timeout_ms == Some(0) {
         problems.rule(about(
             Code::BadTimeout,
             "a timeout of 0 stops every attempt".into(),
             "leave `timeout` out for no limit",
         ));
-    }
-    for name in entry.env.keys().chain(&entry.env_inherit) {
-        check_env_name(name, &entry.label, problems);
     }
     let mut inputs: Vec<Input> = Vec::new();
     for input in &entry.inputs {
@@ -381,6 +378,7 @@ fn resolve_job(
     check_params(entry, problems);
     let args = check_job_templates(entry, datasets, &outputs, first, problems);
     let batch = check_batch(entry, first, &args, problems);
+    let program = Program::resolve(&entry.program, args, &entry.label, problems);
     let earlier = moved.of_job(&entry.label);
     let origins = Origins {
         job: earlier.last().unwrap_or(&entry.label),
@@ -392,10 +390,7 @@ fn resolve_job(
     (problems.len() == before).then(|| Job {
         label: entry.label.clone(),
         earlier,
-        executable: entry.executable.clone(),
-        args,
-        env: entry.env.clone(),
-        env_inherit: entry.env_inherit.clone(),
+        program,
         params: entry.params.clone(),
         inputs,
         batch,
@@ -407,14 +402,10 @@ fn resolve_job(
             backoff: Duration::from_millis(entry.backoff_ms),
             backoff_max: Duration::from_millis(entry.backoff_max_ms.max(entry.backoff_ms)),
         },
-        timeout: entry.timeout_ms.map(Duration::from_millis),
-        grace: Duration::from_millis(entry.grace_ms),
         on_code_change: entry.on_code_change,
-        manifest: entry.manifest.clone(),
         sources: entry.sources.clone(),
         adds_keys: entry.adds_keys.clone(),
-        code: entry.code.clone().unwrap_or_default(),
-        args_digest: args_digest(&first_args(entry, datasets, &outputs), &entry.env),
+        args_digest: args_digest(&first_args(entry, datasets, &outputs), &entry.program.env),
         template_digest: template_digest(datasets, &outputs),
         outputs,
     })
@@ -430,7 +421,7 @@ fn first_args(entry: &JobEntry, datasets: &[Dataset], outputs: &[DatasetIx]) -> 
         (dim, None) => datasets[outputs.first()?.0].origin_of_dim(dim).map(str::to_owned),
         _ => None,
     };
-    entry.args.iter().map(|text| rename_holes(text, of_hole)).collect()
+    entry.program.args.iter().map(|text| rename_holes(text, of_hole)).collect()
 }
 
 fn template_digest(datasets: &[Dataset], outputs: &[DatasetIx]) -> String {

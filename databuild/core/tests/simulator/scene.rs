@@ -55,9 +55,9 @@ impl Scene {
         let inputs =
             if rng.percent(8) { Vec::new() } else { random_inputs(rng, &self.spec, &upstream, &dims) };
         let mut spec = next.spec.job(&format!("job{number}"), &outputs, &dims, inputs).with(|job| {
-            job.code = Some((*rng.pick(&CODES)).to_owned());
+            job.program.code = Some((*rng.pick(&CODES)).to_owned());
             job.retries = rng.below(3) as u32;
-            job.timeout_ms = rng.percent(30).then_some(60_000);
+            job.program.timeout_ms = rng.percent(30).then_some(60_000);
             job.batch = random_batch(rng, &dims);
             if rng.percent(40) {
                 job.params = [(PARAM.to_owned(), "0".to_owned())].into();
@@ -145,8 +145,8 @@ impl Scene {
             return None;
         }
         let job = &mut next.spec.file.jobs[rng.below(count)];
-        let before = job.code.take().unwrap_or_default();
-        job.code = Some(format!("{}+{}", essence(&before), 3 + rng.below(3)));
+        let before = job.program.code.take().unwrap_or_default();
+        job.program.code = Some(format!("{}+{}", essence(&before), 3 + rng.below(3)));
         Some(next)
     }
 
@@ -194,12 +194,12 @@ impl Scene {
                 "a job more"
             }
             1..=3 if rng.percent(30) || file.jobs[job].on_code_change == OnCodeChange::Keep => {
-                let before = file.jobs[job].code.take().unwrap_or_default();
-                file.jobs[job].code = Some(format!("{}+{}", essence(&before), rng.below(3)));
+                let before = file.jobs[job].program.code.take().unwrap_or_default();
+                file.jobs[job].program.code = Some(format!("{}+{}", essence(&before), rng.below(3)));
                 "other code that does the same"
             }
             1..=3 => {
-                file.jobs[job].code = Some((*rng.pick(&CODES)).to_owned());
+                file.jobs[job].program.code = Some((*rng.pick(&CODES)).to_owned());
                 "other code"
             }
             4 if rng.percent(40) => {
@@ -210,7 +210,7 @@ impl Scene {
                 "other parameters"
             }
             4 => {
-                file.jobs[job].args = vec![format!("--level={}", rng.below(3))];
+                file.jobs[job].program.args = vec![format!("--level={}", rng.below(3))];
                 "other arguments"
             }
             5 => {

@@ -306,7 +306,7 @@ pub fn made_version(job: &Job, params: &Params, output: &str, read: &[(String, S
         read.iter().map(|(name, text, version)| format!("{name} {} {version}", first_text(text))).collect();
     read.sort();
     let inputs = hash64(&read.join("\n"));
-    let seen = match job.code.split('-').next() {
+    let seen = match job.program.code.split('-').next() {
         Some("const") => 0,
         Some("coarse") => inputs % 2,
         _ => inputs,

@@ -9,7 +9,7 @@
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
     BatchEntry, CheckEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry,
-    InputEntry, JobEntry, KeysEntry, MovedEntry, OnCodeChange, PoolEntry, RuleEntry, FORMAT,
+    InputEntry, JobEntry, KeysEntry, MovedEntry, OnCodeChange, PoolEntry, ProgramEntry, RuleEntry, FORMAT,
 };
 use databuild_core::graph::{Graph, GraphProblem};
 use databuild_core::ids::GraphId;
@@ -166,10 +166,7 @@ impl GraphSpec {
         let inputs = inputs.into_iter().map(|reads| self.input(reads)).collect();
         self.file.jobs.push(JobEntry {
             label: format!("//:{name}"),
-            executable: format!("_main/{name}"),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            env_inherit: Vec::new(),
+            program: program(name, None),
             params: BTreeMap::new(),
             inputs,
             outputs: outputs.iter().map(|output| (*output).to_owned()).collect(),
@@ -182,13 +179,9 @@ impl GraphSpec {
             retries: 0,
             backoff_ms: 1_000,
             backoff_max_ms: 60_000,
-            timeout_ms: None,
-            grace_ms: 5_000,
             on_code_change: OnCodeChange::Stale,
-            manifest: format!("_main/{name}.code.manifest"),
             sources: format!("_main/{name}.sources.json"),
             adds_keys: Vec::new(),
-            code: Some(format!("code of {name}")),
         });
         self
     }
@@ -270,14 +263,7 @@ impl GraphSpec {
             label: format!("//:{name}"),
             dataset: dataset.to_owned(),
             blocking: true,
-            executable: format!("_main/{name}"),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            env_inherit: Vec::new(),
-            timeout_ms: 300_000,
-            grace_ms: 5_000,
-            manifest: format!("_main/{name}.code.manifest"),
-            code: Some(format!("code of {name}")),
+            program: program(name, Some(300_000)),
         };
         change(&mut entry);
         self.file.checks.push(entry);
@@ -299,7 +285,7 @@ impl GraphSpec {
 
     /// The job's code is another.
     pub fn code(self, name: &str, code: &str) -> GraphSpec {
-        self.change(name, |job| job.code = Some(code.to_owned()))
+        self.change(name, |job| job.program.code = Some(code.to_owned()))
     }
 
     /// Partitions of all datasets are files.
@@ -326,6 +312,19 @@ impl GraphSpec {
 
     pub fn parse(&self) -> Result<Graph, Vec<GraphProblem>> {
         Graph::parse_new(&self.json(), &mut Symbols::new())
+    }
+}
+
+pub fn program(name: &str, timeout_ms: Option<u64>) -> ProgramEntry {
+    ProgramEntry {
+        executable: format!("_main/{name}"),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        env_inherit: Vec::new(),
+        timeout_ms,
+        grace_ms: Some(5_000),
+        manifest: format!("_main/{name}.code.manifest"),
+        code: Some(format!("code of {name}")),
     }
 }
 

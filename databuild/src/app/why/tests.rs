@@ -52,14 +52,14 @@ fn graph(external: &[(&str, &[&str])], jobs: &[Job<'_>], code: &str) -> Value {
     };
     let job = |(name, makes, _, reads): &Job<'_>| {
         json!({
-            "label": format!("//:{name}"), "executable": "job", "args": [], "env": {}, "env_inherit": [],
+            "label": format!("//:{name}"), "program": crate::engine::testing::program(code),
             "inputs": reads.iter().map(input).collect::<Value>(), "outputs": [makes], "retries": 0,
-            "backoff_ms": 1, "backoff_max_ms": 1, "timeout_ms": null, "grace_ms": 1,
-            "on_code_change": "stale", "manifest": "m", "sources": "s", "code": code,
+            "backoff_ms": 1, "backoff_max_ms": 1,
+            "on_code_change": "stale", "sources": "s",
         })
     };
     let jobs: Vec<Value> = jobs.iter().map(job).collect();
-    json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs})
+    json!({"format": 2, "label": "//:graph", "datasets": datasets, "jobs": jobs})
 }
 
 pub(in crate::app) struct Workspace {

@@ -62,7 +62,7 @@ impl CheckRequest {
             "path" => Some(first?.path.as_ref()?.to_string_lossy().into_owned().into()),
             dim => Some(first?.keys.get(dim)?.clone().into()),
         };
-        let rendered = check.args.iter().map(|template| template.render(hole));
+        let rendered = check.program.args.iter().map(|template| template.render(hole));
         rendered.map(|text| text.map_err(|hole| format!("{}: {hole} in `args`", check.label))).collect()
     }
 }

@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// A process is not waited for longer, whatever the graph says.
+const LONGEST_WAIT: Duration = Duration::from_millis(databuild_core::graph::MOST_OBSERVE_MS);
 /// Version of the request format, told to observers.
 const FORMAT: u32 = 1;
 /// Partitions that one process is asked about.
@@ -231,7 +233,8 @@ impl Observers {
     ) -> Result<Vec<Result<Answer, String>>, String> {
         let label = &observer.label;
         let Question { dataset, keys, .. } = question;
-        let code = observer.code.parse().map_err(|_| format!("the graph has no code digest for {label}"))?;
+        let code =
+            observer.program.code.parse().map_err(|_| format!("the graph has no code digest for {label}"))?;
         let found = self.snapshots.intact(&code).map_err(|error| format!("{label}: {error}"))?;
         let snapshot = found.ok_or_else(|| {
             format!("the code snapshot of {label} is gone from the cache; run `bazel run //:databuild -- status` to store it again")
@@ -244,15 +247,17 @@ impl Observers {
         });
         let request = Request { format: FORMAT, dataset: &dataset.name, partitions: asked.collect() };
         let request = serde_json::to_string(&request).map_err(|error| format!("{label}: {error}"))?;
+        let args = observer.program.args.iter().map(|arg| arg.render(|_, _| None));
+        let args: Vec<String> = args.collect::<Result<_, _>>().map_err(|hole| format!("{label}: {hole}"))?;
         let number = self.processes.fetch_add(1, Ordering::SeqCst);
         let order = Order {
-            program: &snapshot.file(&observer.executable),
-            args: &observer.args,
+            program: &snapshot.file(&observer.program.executable),
+            args: &args,
             env: &self.environment(observer, &snapshot.runfiles().to_string_lossy()),
             cwd: &self.workspace,
             request: &request,
             folder: &self.folder.join(number.to_string()),
-            limit: observer.timeout,
+            limit: observer.program.timeout.unwrap_or(LONGEST_WAIT),
             stop: &self.stop,
         };
         let said = observe::run(&order).map_err(|error| format!("{label}: {error}"))?;
@@ -273,10 +278,10 @@ impl Observers {
     fn environment(&self, observer: &Observer, runfiles: &str) -> Vec<(String, EnvValue)> {
         let mut env = usable(&self.base_env);
         let inherited = Inherited::load(&self.inherited);
-        for name in &observer.env_inherit {
+        for name in &observer.program.env_inherit {
             env.extend(inherited.get(name).map(|value| (name.clone(), value)));
         }
-        env.extend(observer.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        env.extend(observer.program.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         env.extend(runfiles_environment(runfiles).map(|(name, value)| (name, value.into())));
         env.into_iter().collect()
     }

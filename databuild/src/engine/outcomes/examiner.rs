@@ -221,8 +221,8 @@ pub(in crate::engine) fn code_is_intact(
     let Some(run) = state.runs.get(&attempt.run) else { return Ok(()) };
     let graph = &run.graph.graph;
     let job = graph.job(run.job);
-    let checks = graph.checks_of(run.job).map(|check| (&check.label, &check.code));
-    std::iter::once((&job.label, &job.code)).chain(checks).try_for_each(|(label, code)| {
+    let checks = graph.checks_of(run.job).map(|check| (&check.label, &check.program.code));
+    std::iter::once((&job.label, &job.program.code)).chain(checks).try_for_each(|(label, code)| {
         let code = code.parse().map_err(|_| format!("the graph has no code digest for {label}"))?;
         match snapshots.intact(&code) {
             Ok(Some(_)) => Ok(()),

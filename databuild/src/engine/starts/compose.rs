@@ -203,7 +203,8 @@ fn keys(dataset: &Dataset, key: &PartitionKey, symbols: &Symbols) -> BTreeMap<St
 pub(in crate::engine) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<String>, String> {
     let job = spec.graph.graph.job(spec.job);
     let path_text = |path: &PathBuf| path.to_string_lossy().into_owned();
-    job.args
+    job.program
+        .args
         .iter()
         .map(|template| {
             template

@@ -33,7 +33,7 @@ use crate::store::Reader;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::AttemptOutcome;
-use databuild_core::graph::{DatasetIx, Resource};
+use databuild_core::graph::{DatasetIx, Program, Resource};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::State;
 use std::collections::{BTreeMap, HashMap};
@@ -41,6 +41,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// Time limit of a check of which the graph says none. Graphs of today say one for each.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// All that preparing needs.
 pub(in crate::engine) struct Starter {
@@ -208,15 +211,15 @@ impl Starter {
             checked.map_err(|error| fault(error.to_string(), true))?;
         }
         let job = spec.graph.graph.job(spec.job);
-        let snapshot =
-            self.snapshot(&job.label, &job.code).map_err(|(message, permanent)| fault(message, permanent))?;
+        let snapshot = self
+            .snapshot(&job.label, &job.program.code)
+            .map_err(|(message, permanent)| fault(message, permanent))?;
         let arguments = compose::arguments(spec, &request).map_err(|message| fault(message, true))?;
-        let mut argv = vec![snapshot.file(&job.executable).to_string_lossy().into_owned()];
-        argv.extend(arguments);
+        let argv = argv(&snapshot, &job.program, arguments);
         let name =
             AttemptName::new(spec.attempt.to_string()).map_err(|error| fault(error.to_string(), true))?;
         let mut start = StartSpec::new(name, argv, self.workspace.to_string_lossy().into_owned());
-        start.env = self.environment(spec, &job.env, &job.env_inherit, &snapshot);
+        start.env = self.environment(spec, &job.program, &snapshot);
         if !trial {
             start.checks = self
                 .checks(spec, &request, &start.attempt)
@@ -234,8 +237,8 @@ impl Starter {
         }
         let memory = job.takes.iter().find(|(resource, _)| *resource == Resource::Memory);
         start.memory = memory.map(|(_, bytes)| *bytes);
-        start.timeout_ms = job.timeout.map(millis);
-        start.grace_ms = millis(job.grace);
+        start.timeout_ms = job.program.timeout.map(millis);
+        start.grace_ms = millis(job.program.grace);
         Ok(start)
     }
 
@@ -319,40 +322,45 @@ impl Starter {
             .map(|check| {
                 let dataset = &graph.dataset(check.dataset).name;
                 let request = CheckRequest::new(check, dataset, request, self.executor.report_path(attempt));
-                let snapshot = self.snapshot(&check.label, &check.code)?;
-                let mut argv = vec![snapshot.file(&check.executable).to_string_lossy().into_owned()];
-                argv.extend(request.arguments(check).map_err(|message| (message, true))?);
+                let snapshot = self.snapshot(&check.label, &check.program.code)?;
+                let arguments = request.arguments(check).map_err(|message| (message, true))?;
                 let request = serde_json::to_string(&request).map_err(|error| (error.to_string(), true))?;
                 Ok(CheckSpec {
                     name: check.label.clone(),
-                    argv,
-                    env: self.environment(spec, &check.env, &check.env_inherit, &snapshot),
+                    argv: argv(&snapshot, &check.program, arguments),
+                    env: self.environment(spec, &check.program, &snapshot),
                     request,
-                    timeout_ms: millis(check.timeout),
-                    grace_ms: millis(check.grace),
+                    timeout_ms: millis(check.program.timeout.unwrap_or(CHECK_TIMEOUT)),
+                    grace_ms: millis(check.program.grace),
                 })
             })
             .collect::<Result<_, _>>()?;
         Ok(checks)
     }
 
-    /// The environment of a process of an attempt, which has this of its own and runs from this code.
+    /// The environment of a process of an attempt, which runs from this code.
     fn environment(
         &self,
         spec: &AttemptSpec,
-        own: &BTreeMap<String, String>,
-        inherit: &[String],
+        program: &Program,
         snapshot: &snapshot::SnapshotRef,
     ) -> Vec<(String, EnvValue)> {
         let mut env = usable(&self.base_env);
-        env.extend(inherit.iter().filter_map(|name| Some((name.clone(), self.inherited.get(name)?))));
-        env.extend(own.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        let values = |name: &String| Some((name.clone(), self.inherited.get(name)?));
+        env.extend(program.env_inherit.iter().filter_map(values));
+        env.extend(program.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         let runfiles = runfiles_environment(&snapshot.runfiles().to_string_lossy());
         env.extend(runfiles.map(|(name, value)| (name, value.into())));
         env.insert("DATABUILD_RUN_ID".to_owned(), spec.attempt.run.to_string().into());
         env.insert("DATABUILD_ATTEMPT".to_owned(), spec.attempt.number.to_string().into());
         env.into_iter().collect()
     }
+}
+
+/// What is executed of a snapshot.
+fn argv(snapshot: &snapshot::SnapshotRef, program: &Program, arguments: Vec<String>) -> Vec<String> {
+    let executable = snapshot.file(&program.executable).to_string_lossy().into_owned();
+    std::iter::once(executable).chain(arguments).collect()
 }
 
 /// What to say of an attempt that would be told more than the executor takes.

@@ -106,9 +106,9 @@ fn job(makes: &str, reads: &[&str]) -> Value {
         .map(|name| json!({"name": name, "dataset": name, "dims": [], "before_start": "fail", "after_end": "fail"}))
         .collect();
     json!({
-        "label": format!("//:make_{makes}"), "executable": "job", "args": [], "env": {}, "env_inherit": [],
+        "label": format!("//:make_{makes}"), "program": super::super::testing::program(&code().digest().to_string()),
         "inputs": inputs, "outputs": [makes], "retries": 0, "backoff_ms": 1000, "backoff_max_ms": 1000,
-        "timeout_ms": null, "grace_ms": 1, "on_code_change": "stale", "manifest": "m", "sources": "s", "code": code().digest(),
+        "on_code_change": "stale", "sources": "s",
     })
 }
 
@@ -121,7 +121,7 @@ fn graph(raw: Value) -> String {
     ];
     datasets.sort_by_key(|dataset| dataset["name"].to_string());
     let jobs = [job("out", &["raw"]), job("top", &["out"])];
-    json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
+    json!({"format": 2, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
 }
 
 fn file() -> Value {
@@ -135,8 +135,11 @@ fn glob() -> Value {
 /// A program that says what `in/raw` holds; an answer younger than an hour is believed if `every`.
 fn program(every: bool) -> Value {
     let observe = json!({
-        "kind": "program", "label": "//:probe", "executable": "probe", "args": [], "env": {}, "env_inherit": [],
-        "timeout_ms": 30_000, "every_ms": if every { 3_600_000 } else { 0 }, "manifest": "m", "code": code().digest(),
+        "kind": "program", "label": "//:probe", "every_ms": if every { 3_600_000 } else { 0 },
+        "program": {
+            "executable": "probe", "args": [], "env": {}, "env_inherit": [], "timeout_ms": 30_000, "manifest": "m",
+            "code": code().digest(),
+        },
     });
     dataset("raw", true, None, observe)
 }

@@ -33,10 +33,13 @@ fn graph_file(variant: u64) -> String {
     let input = |name: &str, dims: Value| json!({"name": name, "dataset": name, "dims": dims, "before_start": "clip", "after_end": "clip"});
     let job = |label: &str, inputs: Vec<Value>, outputs: &[&str]| {
         json!({
-            "label": label, "executable": "job", "args": [], "env": {}, "env_inherit": ["WHO"],
+            "label": label,
+            "program": {
+                "executable": "job", "args": [], "env": {}, "env_inherit": ["WHO"], "timeout_ms": null,
+                "grace_ms": 1000, "manifest": "m", "code": if variant == 1 { "code-1" } else { "code-0" },
+            },
             "inputs": inputs, "outputs": outputs, "retries": 1, "backoff_ms": 1000, "backoff_max_ms": 4000,
-            "timeout_ms": null, "grace_ms": 1000, "on_code_change": "stale", "manifest": "m", "sources": "s",
-            "code": if variant == 1 { "code-1" } else { "code-0" },
+            "on_code_change": "stale", "sources": "s",
         })
     };
     let same = |dim: &str| json!({"dim": dim, "rule": {"kind": "same", "of": dim}});
@@ -60,7 +63,7 @@ fn graph_file(variant: u64) -> String {
         datasets.push(dataset("report", &[], Some("out/report")));
         jobs.push(job("//:report", vec![input("monthly", json!([all("month"), all("city")]))], &["report"]));
     }
-    json!({"format": 1, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
+    json!({"format": 2, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
 }
 
 /// A workspace in which things happen by chance.
