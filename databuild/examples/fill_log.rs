@@ -49,7 +49,7 @@ fn fill(path: &Path, job: &str) -> Result<(), Box<dyn Error>> {
         for line in lines.by_ref().take(PIECE) {
             run += 1;
             let events = run_of(run, job, &line?, &graph, at);
-            records.extend(events.into_iter().map(|event| Record { at, event }));
+            records.extend(events.into_iter().map(|event| Record { at, origin: Default::default(), event }));
         }
         if records.is_empty() {
             return Ok(());
@@ -131,7 +131,6 @@ fn want_for(want: WantId, partition: &str, at: Timestamp) -> WantCreated {
         expires_at: None,
         due_at: None,
         comment: String::new(),
-        source: "api".to_owned(),
         work: vec![partition.to_owned()],
         forced: Vec::new(),
         successors: Vec::new(),

@@ -9,10 +9,12 @@
 //!   renamed or reused; these Rust names are free to change.
 
 mod checked;
+mod origin;
 mod output;
 mod trial;
 
 pub use checked::*;
+pub use origin::*;
 pub use output::*;
 pub use trial::*;
 
@@ -24,11 +26,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A fact with the time at which it was recorded.
+/// A fact with the time at which it was recorded, and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// When the orchestrator recorded it (wall clock, for people and for timers; never for order).
     pub at: Timestamp,
+    /// Who brought it about, and on what occasion.
+    pub origin: Origin,
     /// The fact.
     pub event: Event,
 }
@@ -254,8 +258,6 @@ pub struct WantCreated {
     pub due_at: Option<Timestamp>,
     /// What it is for, in the user's words.
     pub comment: String,
-    /// Who asked: `cli`, `api`.
-    pub source: String,
     /// All work that may be needed for it, as sets of the jobs' first outputs.
     pub work: SetText,
     /// The part of `work` that is done whatever its state.
@@ -661,8 +663,6 @@ pub struct Tainted {
     pub partitions: SetText,
     /// Why, in the user's words.
     pub reason: String,
-    /// Who said so.
-    pub by: String,
 }
 
 /// See [`Event::Untainted`].
@@ -672,8 +672,6 @@ pub struct Untainted {
     pub partitions: SetText,
     /// Why, in the user's words; may be empty.
     pub reason: String,
-    /// Who said so.
-    pub by: String,
 }
 
 /// See [`Event::CodeAccepted`].
@@ -689,8 +687,6 @@ pub struct CodeAccepted {
     pub to: JobDigests,
     /// Why, in the user's words.
     pub reason: String,
-    /// Who said so.
-    pub by: String,
     /// What shows it, in the user's words; may be empty.
     pub evidence: String,
 }
@@ -700,8 +696,6 @@ pub struct CodeAccepted {
 pub struct Adopted {
     /// They, what is read before what reads it. They count as made by the jobs of today.
     pub partitions: Vec<AdoptedPartition>,
-    /// Who said so.
-    pub by: String,
 }
 
 /// One adopted partition.
@@ -726,8 +720,6 @@ pub struct KeysAdded {
     pub space: String,
     /// Keys that were not there; they get their numbers in this order.
     pub keys: Vec<String>,
-    /// Who added them: a user, or the run that found them.
-    pub by: String,
 }
 
 /// See [`Event::KeysRetired`].
@@ -737,8 +729,6 @@ pub struct KeysRetired {
     pub space: String,
     /// Keys that were there.
     pub keys: Vec<String>,
-    /// Who retired them.
-    pub by: String,
 }
 
 /// See [`Event::PoolResized`].
@@ -748,8 +738,6 @@ pub struct PoolResized {
     pub pool: String,
     /// How many slots it has from now on, whatever the graph declares; none = as the graph declares.
     pub slots: Option<u32>,
-    /// Who said so.
-    pub by: String,
 }
 
 /// See [`Event::RunSuspended`].

@@ -30,7 +30,6 @@ fn request(targets: &[&str]) -> AcceptRequest {
         targets: targets.iter().map(|text| (*text).to_owned()).collect(),
         job: None,
         reason: "a comment".to_owned(),
-        by: "ada".to_owned(),
         evidence: String::new(),
     }
 }

@@ -26,7 +26,7 @@ fn adopt(workspace: &mut Workspace, files: &[(&str, &str)]) -> (Vec<String>, Vec
         let (dataset, key) = workspace.core.state.resolve_one(text).unwrap();
         FoundFile { dataset, key, version: (*version).to_owned(), mark: 7, bytes: 1 }
     };
-    let request = AdoptRequest { files: files.iter().map(found).collect(), by: "ada".to_owned() };
+    let request = AdoptRequest { files: files.iter().map(found).collect() };
     match workspace.step(Input::Adopt(request, Sightings::default())).reply {
         Ok(Reply::Adopted { adopted, being_made }) => (adopted, being_made),
         other => panic!("{other:?}"),

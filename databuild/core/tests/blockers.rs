@@ -159,11 +159,7 @@ fn a_full_pool_is_named_with_those_who_hold_it() {
         set_aside: false,
     };
     assert_eq!(want_waits(&workspace, want), full);
-    workspace.step(Input::ResizePool(PoolRequest {
-        pool: "db".to_owned(),
-        slots: Some(1),
-        by: String::new(),
-    }));
+    workspace.step(Input::ResizePool(PoolRequest { pool: "db".to_owned(), slots: Some(1) }));
     workspace.finish("x/n=1", "v1");
     let small = Blocker::Limit {
         resource: Resource::Pool("//:db".to_owned()),

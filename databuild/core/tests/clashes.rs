@@ -3,7 +3,7 @@
 mod support;
 
 use databuild_core::decide::{Core, Input};
-use databuild_core::event::{Event, Record};
+use databuild_core::event::{Event, Origin, Record};
 use databuild_core::graph::file::{DimEntry, GranularityName};
 use databuild_core::graph::{Graph, ProblemCode};
 use databuild_core::state::State;
@@ -218,6 +218,6 @@ fn a_server_refuses_what_clashes_yet_reads_the_graphs_of_its_log() {
 
     let event = Event::GraphRegistered(clash.registration());
     let mut state = State::default();
-    state.apply(&Record { at: Timestamp::UNIX_EPOCH, event }).unwrap();
+    state.apply(&Record { at: Timestamp::UNIX_EPOCH, origin: Origin::default(), event }).unwrap();
     assert_eq!(state.graph().datasets().len(), 2);
 }

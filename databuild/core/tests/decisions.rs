@@ -520,8 +520,8 @@ fn what_was_seen_of_another_graph_is_refused_and_leaves_nothing_behind() {
     };
     workspace.register(&chain());
     let before = format!("{:?}", workspace.core.state);
-    let judgement = || Judgement { targets: vec!["c".into()], reason: "bad".into(), by: "ada".into() };
-    let adoption = AdoptRequest { files: Vec::new(), by: "ada".into() };
+    let judgement = || Judgement { targets: vec!["c".into()], reason: "bad".into() };
+    let adoption = AdoptRequest { files: Vec::new() };
     let invoked = InvokeRequest {
         job: "make_c".into(),
         params: Default::default(),

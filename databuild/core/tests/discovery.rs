@@ -200,7 +200,7 @@ fn a_taint_upstream_of_what_a_run_found_reaches_what_it_makes() {
     workspace.finish("text/name=b", "t1");
     assert_eq!(workspace.running(), ["page/name=a"]);
     let targets = vec!["raw".to_owned()];
-    let judgement = Judgement { targets, reason: "zeros".to_owned(), by: "ada".to_owned() };
+    let judgement = Judgement { targets, reason: "zeros".to_owned() };
     workspace.step(Input::Taint(judgement, Sightings::default())).reply.unwrap();
     workspace.finish("page/name=a", "p1");
     assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted);
@@ -309,7 +309,6 @@ fn taint_follows_what_was_found() {
     let judgement = databuild_core::decide::Judgement {
         targets: vec!["text/name=b".to_owned()],
         reason: "wrong".to_owned(),
-        by: "ada".to_owned(),
     };
     let sightings = databuild_core::decide::Sightings::default();
     workspace.step(databuild_core::decide::Input::Taint(judgement, sightings)).reply.unwrap();
@@ -322,11 +321,7 @@ fn untainting_looks_at_what_was_found_too() {
     workspace.want(&["book"], Refresh::Stale);
     missing(&mut workspace, "page/name=a", &["text/name=b", "raw"]);
     workspace.finish_all("v1");
-    let judge = |target: &str| Judgement {
-        targets: vec![target.to_owned()],
-        reason: "zeros".to_owned(),
-        by: "ada".to_owned(),
-    };
+    let judge = |target: &str| Judgement { targets: vec![target.to_owned()], reason: "zeros".to_owned() };
     workspace.step(Input::Taint(judge("text"), Sightings::default())).reply.unwrap();
     workspace.step(Input::Taint(judge("page/name=c"), Sightings::default())).reply.unwrap();
     assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted);
@@ -344,11 +339,7 @@ fn bad_data_that_a_run_found_keeps_bad_what_it_made() {
     workspace.want(&["page/name=a"], Refresh::Stale);
     missing(&mut workspace, "page/name=a", &["text/name=b", "text/name=c"]);
     workspace.finish_all("v1");
-    let judge = |target: &str| Judgement {
-        targets: vec![target.to_owned()],
-        reason: "zeros".to_owned(),
-        by: "ada".to_owned(),
-    };
+    let judge = |target: &str| Judgement { targets: vec![target.to_owned()], reason: "zeros".to_owned() };
     workspace.step(Input::Taint(judge("text/name=b+c"), Sightings::default())).reply.unwrap();
     workspace.step(Input::Untaint(judge("text/name=b"))).reply.unwrap();
     assert_eq!(verdict(&workspace, "page/name=a"), Verdict::MadeFromTainted, "`text/name=c` is bad still");

@@ -3,7 +3,7 @@
 mod support;
 
 use databuild_core::decide::{Core, Input, Sightings};
-use databuild_core::event::{Event, GraphRegistered, Record, Refresh};
+use databuild_core::event::{Event, GraphRegistered, Origin, Record, Refresh};
 use databuild_core::graph::file::{BatchEntry, EdgeName, GranularityName, RuleEntry};
 use databuild_core::graph::{Graph, ProblemCode as Code};
 use databuild_core::ids::GraphId;
@@ -332,7 +332,8 @@ fn fold_and_want_all(core: &mut Core, content: &str) {
     let (inherited, sources) = Default::default();
     let graph = GraphRegistered { graph: GraphId::of(&content), content, inherited, sources };
     let now = "2010-02-01T00:00:00Z".parse().unwrap();
-    core.replay(&Record { at: now, event: Event::GraphRegistered(graph) }).unwrap();
+    core.replay(&Record { at: now, origin: Origin::default(), event: Event::GraphRegistered(graph) })
+        .unwrap();
     let graph = std::sync::Arc::clone(core.state.registered());
     let made = graph.graph.datasets().filter(|(_, dataset)| dataset.producer.is_some());
     let targets: Vec<&str> = made.map(|(_, dataset)| dataset.name.as_str()).collect();

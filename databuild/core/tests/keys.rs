@@ -5,7 +5,7 @@ mod support;
 use databuild_core::decide::{
     preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Reply, Sighting, Sightings, Success,
 };
-use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
+use databuild_core::event::{AttemptOutcome, Cause, Event, Origin, Refresh, WantOutcome};
 use databuild_core::graph::file::EdgeName;
 use databuild_core::state::Verdict;
 use support::graphs::{dynamic, listed, reads, GraphSpec};
@@ -24,7 +24,7 @@ fn customers() -> GraphSpec {
 
 fn keys(names: &[&str]) -> KeyRequest {
     let keys = names.iter().map(|name| (*name).to_owned()).collect();
-    KeyRequest { space: "customers".to_owned(), keys, by: "ada".to_owned() }
+    KeyRequest { space: "customers".to_owned(), keys }
 }
 
 trait Keys {
@@ -203,10 +203,10 @@ fn runs_add_the_keys_that_they_find() {
         Success { outputs: vec![output("index", "v1")], keys: [("customers".to_owned(), found)].into() };
     workspace.step(Input::AttemptEnded { attempt, end: end_of(Ok(success)) }).reply.unwrap();
     let added = workspace.log.iter().find_map(|record| match &record.event {
-        Event::KeysAdded(added) => Some(added.clone()),
+        Event::KeysAdded(_) => Some(record.origin.clone()),
         _ => None,
     });
-    assert_eq!(added.unwrap().by, attempt.run.to_string());
+    assert_eq!(added, Some(Origin::because(Cause::Run(attempt.run))));
     assert_eq!(workspace.core.state.resolve("clean").unwrap().1.len(), 2);
 }
 
@@ -343,7 +343,7 @@ fn hostile_texts_are_refused_and_shown_escaped() {
 fn a_million_keys_are_one_event_and_one_range() {
     let mut workspace = Workspace::new(&customers(), 1);
     let names: Vec<String> = (0..1_000_000).map(|number| format!("k{number}")).collect();
-    let request = KeyRequest { space: "customers".to_owned(), keys: names, by: String::new() };
+    let request = KeyRequest { space: "customers".to_owned(), keys: names };
     let held = workspace.log.len();
     workspace.step(Input::AddKeys(request)).reply.unwrap();
     assert_eq!(workspace.kinds_since(held), ["keys_added"]);

@@ -23,7 +23,7 @@ fn graph() -> GraphSpec {
 }
 
 fn resize(workspace: &mut Workspace, pool: &str, slots: Option<u32>) -> Result<(), Refusal> {
-    let request = PoolRequest { pool: pool.to_owned(), slots, by: "test".to_owned() };
+    let request = PoolRequest { pool: pool.to_owned(), slots };
     workspace.step(Input::ResizePool(request)).reply.map(|_| ())
 }
 

@@ -150,7 +150,7 @@ fn observe(core: &mut Core, name: &str, number: u64) {
 fn adopt(core: &mut Core, name: &str) {
     let (dataset, key) = core.state.resolve_one(name).unwrap();
     let files = vec![FoundFile { dataset, key, version: "made elsewhere".to_owned(), mark: 7, bytes: 1 }];
-    let request = AdoptRequest { files, by: "ada".to_owned() };
+    let request = AdoptRequest { files };
     core.step(Input::Adopt(request, Sightings::default()), now()).reply.unwrap();
 }
 

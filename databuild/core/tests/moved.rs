@@ -253,18 +253,14 @@ fn an_open_want_goes_on_with_what_is_queued() {
 #[test]
 fn what_is_said_of_data_stays_said() {
     let mut workspace = built();
-    let taint = Judgement {
-        targets: vec!["orders/city=oslo/day=2010-01-01".to_owned()],
-        reason: "bad".to_owned(),
-        by: "ada".to_owned(),
-    };
+    let taint =
+        Judgement { targets: vec!["orders/city=oslo/day=2010-01-01".to_owned()], reason: "bad".to_owned() };
     workspace.step(Input::Taint(taint, Sightings::default())).reply.unwrap();
     workspace.register(&before().code("ingest", "newer"));
     let accepted = AcceptRequest {
         targets: Vec::new(),
         job: Some("//:ingest".to_owned()),
         reason: "a comment".to_owned(),
-        by: "ada".to_owned(),
         evidence: String::new(),
     };
     workspace.step(Input::Accept(accepted.clone())).reply.unwrap();
@@ -289,7 +285,6 @@ fn an_unnamed_set_of_dynamic_keys_keeps_its_name_and_keys() {
     let keys = |keys: &[&str]| KeyRequest {
         space: "orders:customer".to_owned(),
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        by: "ada".to_owned(),
     };
     workspace.step(Input::AddKeys(keys(&["acme", "bolt"]))).reply.unwrap();
     workspace.want(&["report"], Refresh::Stale);

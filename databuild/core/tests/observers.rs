@@ -188,7 +188,7 @@ fn nothing_is_adopted_whose_inputs_are_not_known() {
         let (dataset, key) = workspace.core.state.resolve_one(text).unwrap();
         let files = vec![FoundFile { dataset, key, version: "v".to_owned(), mark: 7, bytes: 1 }];
         let seen = blind(workspace, &["raw/city=oslo"]);
-        workspace.step(Input::Adopt(AdoptRequest { files, by: "ada".to_owned() }, seen)).reply
+        workspace.step(Input::Adopt(AdoptRequest { files }, seen)).reply
     };
     let from = workspace.log.len();
     let refused = adopt(&mut workspace, "mid/city=oslo").unwrap_err();

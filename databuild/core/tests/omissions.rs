@@ -105,7 +105,7 @@ fn keys_that_there_are_not_are_named() {
         vec![reads("a")],
     );
     let mut workspace = Workspace::new(&names, 1);
-    let keys = KeyRequest { space: "names".into(), keys: vec!["y".into()], by: "ada".into() };
+    let keys = KeyRequest { space: "names".into(), keys: vec!["y".into()] };
     workspace.step(Input::AddKeys(keys)).reply.unwrap();
     let plan = workspace.try_plan(planning(&["out/name=y"], Refresh::Stale)).0;
     let says = "`out/name=y` needs name=y of input `a`, which does not exist; say after_end = \"clip\"";

@@ -69,7 +69,6 @@ fn asking(kind: TrialKind, samples: Vec<SampleRequest>) -> TrialRequest {
         samples,
         as_of: None,
         keep: None,
-        by: "ada".to_owned(),
     }
 }
 
@@ -173,8 +172,7 @@ fn a_trial_goes_on_when_its_key_is_retired() {
     let dims = [dynamic("city", "cities")];
     let graph = GraphSpec::new().job("make_a", &["a", "also"], &dims, vec![]);
     let mut workspace = Workspace::new(&graph, 1);
-    let keys =
-        || KeyRequest { space: "cities".to_owned(), keys: vec!["oslo".to_owned()], by: "ada".to_owned() };
+    let keys = || KeyRequest { space: "cities".to_owned(), keys: vec!["oslo".to_owned()] };
     workspace.step(Input::AddKeys(keys())).reply.unwrap();
     let samples = vec![sample(OSLO, &[&graph, &graph])];
     let request = TrialRequest {
@@ -350,7 +348,6 @@ fn accept(workspace: &mut Workspace, targets: &[&str], evidence: &str) -> Result
             targets: targets.iter().map(|text| (*text).to_owned()).collect(),
             job: None,
             reason: "a comment".to_owned(),
-            by: "ada".to_owned(),
             evidence: evidence.to_owned(),
         }))
         .reply

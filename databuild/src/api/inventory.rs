@@ -72,9 +72,6 @@ pub struct CountedSet {
 pub struct AdoptRequest {
     /// References.
     pub targets: Vec<String>,
-    /// Who says so; `api` if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
     /// Only say what would be adopted.
     #[serde(default)]
     pub dry_run: bool,

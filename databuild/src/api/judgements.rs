@@ -11,9 +11,6 @@ pub struct TaintRequest {
     /// Why, for people; a taint needs one.
     #[serde(default)]
     pub reason: String,
-    /// Who says so; `api` if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }
 
 /// The answer.
@@ -40,9 +37,6 @@ pub struct AcceptRequest {
     /// Why, for people; needed unless `dry_run`.
     #[serde(default)]
     pub reason: String,
-    /// Who says so; `api` if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
     /// What shows it, in the user's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,

@@ -11,9 +11,6 @@ pub struct KeysRequest {
     /// Only count; nothing changes.
     #[serde(default)]
     pub dry_run: bool,
-    /// Who asks; `api` if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }
 
 /// The answer: what the request comes to.

@@ -20,6 +20,11 @@ mod trials;
 mod wants;
 mod work;
 
+/// Header of a request: the name of the person who asks, in UTF-8.
+pub const ACTOR_HEADER: &str = "x-databuild-actor";
+/// Header of a request: the program that asks.
+pub const CLIENT_HEADER: &str = "x-databuild-client";
+
 pub use checks::CheckRow;
 pub use contents::{KeepContents, KeptContents, MissingContents};
 pub use error::ErrorBody;
@@ -39,8 +44,8 @@ pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanVi
 pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 pub use runs::{AttemptRow, RunDetail, RunRow};
 pub use server::{
-    Archived, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, HeldBy, RegisterReply,
-    RegisterRequest, ServerStatus, ShutdownRequest, SlotsRequest,
+    Archived, EventActor, EventCause, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, HeldBy,
+    RegisterReply, RegisterRequest, ServerStatus, ShutdownRequest, SlotsRequest,
 };
 pub use trials::{CreateTrial, RerunTrial, SampleTrial, TrialArm, TrialDetail, TrialResult, TrialRow};
 pub use wants::{

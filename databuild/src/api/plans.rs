@@ -38,9 +38,6 @@ pub struct ApplyPlan {
     /// What it is for.
     #[serde(default)]
     pub comment: String,
-    /// Who asks; `api` if absent.
-    #[serde(default)]
-    pub source: Option<String>,
 }
 
 /// A plan in a list.

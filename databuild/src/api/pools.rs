@@ -63,7 +63,4 @@ pub struct ResizePool {
     /// How many slots it has from now on, 0 to let nothing of it run; as declared, if absent.
     #[serde(default)]
     pub slots: Option<u32>,
-    /// Who says so; `api` if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }

@@ -207,4 +207,30 @@ pub struct EventRow {
     pub kind: String,
     /// For people.
     pub text: String,
+    /// Who brought it about.
+    pub actor: EventActor,
+    /// What it follows from; none for what follows from time, or from several things at once.
+    pub cause: Option<EventCause>,
+}
+
+/// Who brought an event about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventActor {
+    /// `person` or `system`.
+    pub kind: String,
+    /// The person's name, as the client gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What an event follows from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventCause {
+    /// `request`, `run` or `want`.
+    pub kind: String,
+    /// Which one.
+    pub id: String,
+    /// The program that sent the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }

@@ -28,9 +28,6 @@ pub struct SampleTrial {
     /// How many partitions, 1 to 100; 5 if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
-    /// Who asks; `api` if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }
 
 /// A run to be repeated.
@@ -41,9 +38,6 @@ pub struct RerunTrial {
     /// A folder that is empty or not there, by its absolute path: outputs are copied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<String>,
-    /// Who asks; `api` if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
 }
 
 /// A trial in a list.

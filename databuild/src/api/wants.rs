@@ -27,9 +27,6 @@ pub struct CreateWant {
     /// What it is for.
     #[serde(default)]
     pub comment: String,
-    /// Who asks; `api` if absent.
-    #[serde(default)]
-    pub source: Option<String>,
     /// Refuse if another graph is registered.
     #[serde(default)]
     pub graph: Option<String>,
@@ -63,9 +60,6 @@ pub struct InvokeJob {
     pub comment: String,
     /// As there.
     #[serde(default)]
-    pub source: Option<String>,
-    /// As there.
-    #[serde(default)]
     pub graph: Option<String>,
 }
 
@@ -87,8 +81,10 @@ pub struct WantRow {
     pub paused: bool,
     /// What it is for.
     pub comment: String,
-    /// Who asked.
+    /// The program that asked, such as `cli`; empty if it was none.
     pub source: String,
+    /// Who asked: a person, or the run that needs it.
+    pub by: String,
     /// RFC 3339.
     pub created_at: String,
     /// RFC 3339; absent while open.

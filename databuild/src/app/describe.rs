@@ -1,17 +1,18 @@
 //! One line for people about each event.
 
 use databuild_core::event::{
-    AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, TrialCreated, TrialOutcome,
+    AttemptOutcome, CheckFindings, CheckOutcome, Event, OutputRecord, Record, TrialCreated, TrialOutcome,
 };
 use databuild_core::text::first_of;
 use databuild_core::word::Word as _;
 
 /// The line. Never names a secret: events hold none.
-pub(crate) fn describe(event: &Event) -> String {
+pub(crate) fn describe(record: &Record) -> String {
+    let who = &record.origin;
     let outputs = |outputs: &[OutputRecord]| {
         outputs.iter().map(|output| output.partition.as_str()).collect::<Vec<_>>().join(", ")
     };
-    match event {
+    match &record.event {
         Event::GraphRegistered(e) => format!("graph {} registered", e.graph.short()),
         Event::Observed(e) => format!("{} partitions observed", e.partitions.len()),
         Event::FilesVanished(e) => format!("files gone: {}", e.partitions.join(", ")),
@@ -42,24 +43,24 @@ pub(crate) fn describe(event: &Event) -> String {
         Event::RunCancelRequested(e) => format!("{} is to stop", e.run),
         Event::PublishIntended(e) => format!("{} publishes {}", e.attempt, outputs(&e.outputs)),
         Event::Materialized(e) => format!("{} made {}", e.attempt, outputs(&e.outputs)),
-        Event::Tainted(e) => format!("{} tainted {}: {}", e.by, e.partitions.join(", "), e.reason),
-        Event::Adopted(e) => format!("{} adopted {} partitions", e.by, e.partitions.len()),
+        Event::Tainted(e) => format!("{who} tainted {}: {}", e.partitions.join(", "), e.reason),
+        Event::Adopted(e) => format!("{who} adopted {} partitions", e.partitions.len()),
         Event::CodeAccepted(e) => {
-            format!("{} accepted the change of {} for {}: {}", e.by, e.job, e.partitions.join(", "), e.reason)
+            format!("{who} accepted the change of {} for {}: {}", e.job, e.partitions.join(", "), e.reason)
         }
-        Event::Untainted(e) => format!("{} untainted {}", e.by, e.partitions.join(", ")),
+        Event::Untainted(e) => format!("{who} untainted {}", e.partitions.join(", ")),
         Event::PartitionsFailed(e) => {
             format!("{} failed for {}: {}", e.attempt, e.partitions.join(", "), e.message)
         }
         Event::RunSuspended(e) => format!("{} waits for {}, by {}", e.run, some_keys(&e.inputs), e.want),
-        Event::KeysAdded(e) => format!("{} added {} to {}", e.by, some_keys(&e.keys), e.space),
-        Event::KeysRetired(e) => format!("{} retired {} of {}", e.by, some_keys(&e.keys), e.space),
+        Event::KeysAdded(e) => format!("{who} added {} to {}", some_keys(&e.keys), e.space),
+        Event::KeysRetired(e) => format!("{who} retired {} of {}", some_keys(&e.keys), e.space),
         Event::PoolResized(e) => match e.slots {
-            Some(slots) => format!("{} set pool {} to {slots}", e.by, e.pool),
-            None => format!("{} set pool {} back to what is declared", e.by, e.pool),
+            Some(slots) => format!("{who} set pool {} to {slots}", e.pool),
+            None => format!("{who} set pool {} back to what is declared", e.pool),
         },
         Event::TrialCreated(e) => {
-            format!("{} by {}: {} is repeated {} times", e.trial, e.by, e.job, runs_of(e))
+            format!("{} by {who}: {} is repeated {} times", e.trial, e.job, runs_of(e))
         }
         Event::TrialMade(e) => format!("{} made {} for a trial", e.attempt, outputs(&e.outputs)),
         Event::TrialEnded(e) => {

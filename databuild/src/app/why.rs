@@ -11,7 +11,6 @@ use crate::api::{AcceptedSaid, AdoptedSaid, PartitionState, TaintSaid, Why, WhyC
 use crate::store::{History, MaterializationRow, RunRow, StoreError, TaintRow};
 use acceptance::acceptances;
 use databuild_core::decide::Sightings;
-use databuild_core::event::Event;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
@@ -413,10 +412,7 @@ fn failed(run: RunRow) -> WhyCause {
 fn adoption(reader: &dyn History, made: &MaterializationRow) -> AdoptedSaid {
     // An archive that is not there costs only the name.
     let record = reader.event(made.seq).ok().and_then(|answer| answer.value);
-    let by = record.and_then(|record| match record.event {
-        Event::Adopted(adopted) => Some(adopted.by),
-        _ => None,
-    });
+    let by = record.map(|record| record.origin.to_string());
     AdoptedSaid { by, at: made.at.to_string() }
 }
 

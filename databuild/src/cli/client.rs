@@ -3,7 +3,7 @@
 //! Each request has a connection of its own, so that none meets one that a server left behind which is gone.
 
 use super::error::CliError;
-use crate::api::{ErrorBody, Page};
+use crate::api::{ErrorBody, Page, ACTOR_HEADER, CLIENT_HEADER};
 use crate::daemon::ServerInfo;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -21,12 +21,17 @@ const PROBE: Duration = Duration::from_secs(2);
 /// Rows of a list that are asked for at once.
 const PAGE: usize = 1000;
 
+/// What the log calls this program.
+const PROGRAM: &str = "cli";
+
 /// Asks one server.
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
     address: SocketAddr,
     token: String,
+    /// What the log is to call the program that asks.
+    program: &'static str,
 }
 
 /// A part of a log.
@@ -39,6 +44,13 @@ pub struct LogPart {
     pub size: u64,
     /// They end the log, and the attempt is over.
     pub ended: bool,
+}
+
+/// Who asks, as the log will say; empty if nobody knows.
+fn user() -> String {
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let name = name("USER").or_else(|| name("LOGNAME")).unwrap_or_default();
+    name.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
 /// What is asked of a server.
@@ -78,7 +90,13 @@ impl Client {
             .timeout_connect(Some(CONNECT))
             .build()
             .into();
-        Client { agent, address: info.address, token: info.token.expose().to_owned() }
+        Client { agent, address: info.address, token: info.token.expose().to_owned(), program: PROGRAM }
+    }
+
+    /// The same, for a program that the log is to call so.
+    #[must_use]
+    pub fn called(self, program: &'static str) -> Client {
+        Client { program, ..self }
     }
 
     /// Where the server listens.
@@ -233,7 +251,9 @@ impl Client {
         let mut request = Request::builder()
             .method(&question.method)
             .uri(format!("http://{}{}", self.address, question.path))
-            .header("authorization", format!("Bearer {}", self.token));
+            .header("authorization", format!("Bearer {}", self.token))
+            .header(ACTOR_HEADER, user().as_bytes())
+            .header(CLIENT_HEADER, self.program);
         if let Some(key) = question.key {
             request = request.header("idempotency-key", key);
         }

@@ -10,7 +10,7 @@ use crate::daemon::{
     Workspace,
 };
 use crate::os::Deadline;
-use crate::serve::{store_root, PROTOCOL};
+use crate::serve::{store_root, PRIVATE_CLIENT, PROTOCOL};
 use crate::snapshot;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -168,7 +168,7 @@ pub fn connect_privately(global: &GlobalArgs) -> Result<PrivateServer, CliError>
             _ => std::thread::sleep(LOOK_AGAIN),
         }
     };
-    let client = Client::new(&info);
+    let client = Client::new(&info).called(PRIVATE_CLIENT);
     if let Some(built) = graph::find()? {
         graph::register(&client, &store, &built)?;
     }

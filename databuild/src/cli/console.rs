@@ -338,7 +338,7 @@ mod tests {
                 .collect();
             let want: WantDetail = serde_json::from_value(serde_json::json!({
                 "id": "w1", "state": "open", "targets": [], "class": "interactive", "refresh": "stale", "comment": "",
-                "source": "cli", "created_at": "", "ended_at": null, "due_at": null, "late": false, "as_of": "",
+                "source": "cli", "by": "ada", "created_at": "", "ended_at": null, "due_at": null, "late": false, "as_of": "",
                 "plan": null, "causes": [], "seq": 1,
                 "progress": {"total": 12, "done": done, "unchanged": 0, "failed": failed, "running": 0, "jobs": jobs},
             }))

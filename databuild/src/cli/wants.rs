@@ -5,10 +5,17 @@ use super::output;
 use super::shared_args::GlobalArgs;
 use crate::api::{WantDetail, WantRow};
 
-/// The source of wants of the command line.
-pub const SOURCE: &str = "cli";
 /// Where wants are created.
 pub const WANTS: &str = "/api/v1/wants";
+
+/// Who asked for a want, and by which program.
+fn asked_by(want: &WantRow) -> String {
+    match want.source.as_str() {
+        "" => want.by.clone(),
+        program if program == want.by => want.by.clone(),
+        program => format!("{} ({program})", want.by),
+    }
+}
 
 /// Prints a want.
 ///
@@ -20,7 +27,7 @@ pub fn print(global: &GlobalArgs, detail: &WantDetail) -> Result<(), CliError> {
     }
     let want = &detail.want;
     output::line(&format!("{} {}  {}", want.id, standing(want), want.targets.join(" ")));
-    output::line(&format!("  {}, --refresh {}, by {}", want.class, want.refresh, want.source));
+    output::line(&format!("  {}, --refresh {}, by {}", want.class, want.refresh, asked_by(want)));
     if !want.comment.is_empty() {
         output::line(&format!("  for: {}", want.comment));
     }

@@ -12,7 +12,7 @@ use databuild_core::decide::{
     self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
     Sightings, WantRequest,
 };
-use databuild_core::event::{GraphRegistered, Grounds, PlanCreated, Refresh, RequestKey};
+use databuild_core::event::{GraphRegistered, Grounds, Origin, PlanCreated, Refresh, RequestKey};
 use databuild_core::graph::{DatasetIx, Graph};
 use databuild_core::ids::{GraphId, PlanId, RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -51,6 +51,8 @@ fn check_places(graph: &Graph, workspace: &Path) -> Result<(), String> {
 /// A cheap handle to a running engine.
 #[derive(Clone)]
 pub struct Handle {
+    /// For whom commands are carried out.
+    pub(super) origin: Origin,
     /// For commands that wait for their answers: the queue has an end.
     pub(super) commands: Arc<Semaphore>,
     pub(super) inbox: Arc<Mutex<Sender<Message>>>,
@@ -85,6 +87,12 @@ pub struct Registration {
 }
 
 impl Handle {
+    /// The same for somebody else: what is asked of it is done for them.
+    #[must_use]
+    pub fn on_behalf_of(&self, origin: Origin) -> Handle {
+        Handle { origin, ..self.clone() }
+    }
+
     /// The state after the last committed event.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -135,7 +143,8 @@ impl Handle {
             // Whoever asked may have gone; what was decided stands.
             let _ = send.send(reply);
         });
-        let message = Message::Command(Box::new(Command { input, inherited, answer }));
+        let message =
+            Message::Command(Box::new(Command { input, origin: self.origin.clone(), inherited, answer }));
         self.send(message)?;
         receive.await.map_err(|_| CommandError::ShuttingDown)?
     }
@@ -464,6 +473,7 @@ mod tests {
     fn handle(folder: &std::path::Path) -> Handle {
         let (orchestrator, inbox) = held_loop(folder, 1);
         let handle = Handle {
+            origin: Origin::default(),
             commands: Arc::new(Semaphore::new(8)),
             inbox: Arc::new(Mutex::new(inbox)),
             shared: Arc::clone(&orchestrator.shared),
@@ -482,6 +492,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (orchestrator, inbox) = held_loop(folder.path(), 1);
         let handle = Handle {
+            origin: Origin::default(),
             commands: Arc::new(Semaphore::new(2)),
             inbox: Arc::new(Mutex::new(inbox)),
             shared: Arc::clone(&orchestrator.shared),

@@ -106,12 +106,13 @@ impl History<'_> {
 mod tests {
     use super::*;
     use crate::store::{Batch, EventLog as _, SqliteLog};
+    use databuild_core::event::Origin;
     use databuild_core::event::{Materialized, Observed, OutputRecord, SeenPartition};
     use databuild_core::ids::{AttemptId, RunId};
     use jiff::Timestamp;
 
     fn record(event: Event) -> Record {
-        Record { at: Timestamp::UNIX_EPOCH, event }
+        Record { at: Timestamp::UNIX_EPOCH, origin: Origin::default(), event }
     }
 
     fn made(partition: &str, version: &str) -> Record {

@@ -209,15 +209,8 @@ impl Handle {
     ///
     /// # Errors
     /// A reference that cannot be resolved; it cannot be recorded.
-    pub async fn adopt(
-        &self,
-        targets: Vec<String>,
-        by: String,
-        dry_run: bool,
-    ) -> Result<AdoptedFiles, CommandError> {
-        let adopt = |files: &[FoundFile], seen| {
-            Input::Adopt(AdoptRequest { files: files.to_vec(), by: by.clone() }, seen)
-        };
+    pub async fn adopt(&self, targets: Vec<String>, dry_run: bool) -> Result<AdoptedFiles, CommandError> {
+        let adopt = |files: &[FoundFile], seen| Input::Adopt(AdoptRequest { files: files.to_vec() }, seen);
         let (reply, found) = if dry_run {
             let handle = self.clone();
             let looking = move || handle.look_for_adoption(&targets);

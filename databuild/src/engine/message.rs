@@ -9,7 +9,7 @@ use crate::os::EnvValue;
 use crate::publish::Output;
 use crate::store::{Checkpoint, EventLog, StoreError};
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Refusal, Reply};
-use databuild_core::event::AttemptOutcome;
+use databuild_core::event::{AttemptOutcome, Origin};
 use databuild_core::ids::AttemptId;
 use databuild_core::state::State;
 use std::collections::BTreeMap;
@@ -42,6 +42,8 @@ pub(super) type LogWork = Box<dyn FnOnce(&mut dyn EventLog) + Send>;
 /// A request with what belongs to it.
 pub(super) struct Command {
     pub(super) input: Input,
+    /// Who asks, and how.
+    pub(super) origin: Origin,
     /// Values of inherited environment variables, to be kept if the input is accepted.
     pub(super) inherited: Option<BTreeMap<String, EnvValue>>,
     pub(super) answer: Answer,

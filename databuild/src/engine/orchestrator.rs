@@ -10,6 +10,7 @@ use super::shared::{Shared, Snapshot};
 use crate::executor::News;
 use crate::store::{Batch, EventLog, StoreError};
 use databuild_core::decide::{Core, Effect, Input, Reply};
+use databuild_core::event::Origin;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
@@ -232,9 +233,9 @@ impl Orchestrator {
                 }
             }
             Message::Command(command) => {
-                let Command { input, inherited, answer } = *command;
+                let Command { input, origin, inherited, answer } = *command;
                 self.decide_late(turn);
-                let step = self.core.decide(input, crate::os::now());
+                let step = self.core.decide(input, origin, crate::os::now());
                 let mut answer = answer;
                 if let Some(values) = inherited.filter(|_| step.reply.is_ok()) {
                     turn.inherited = Some(values);
@@ -261,7 +262,7 @@ impl Orchestrator {
 
     fn decide_now(&mut self, input: Input, turn: &mut Turn) {
         let keep = !matches!(input, Input::Tick);
-        let step = self.core.decide(input.clone(), crate::os::now());
+        let step = self.core.decide(input.clone(), Origin::default(), crate::os::now());
         if let Err(refusal) = &step.reply {
             // For example the end of an attempt that a cancellation overtook.
             tracing::debug!(%refusal, "input without effect");
@@ -420,7 +421,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let command = |answer: Answer| {
             let input = Input::Tick;
-            Message::Command(Box::new(Command { input, inherited: None, answer }))
+            Message::Command(Box::new(Command { input, origin: Origin::default(), inherited: None, answer }))
         };
         // The first is answered in the turn in which starts begin to fail; only then there is a second one.
         let again = inbox.clone();
@@ -457,7 +458,14 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let answer = Box::new(move |reply| tell.send(reply).unwrap());
         let input = Input::CreateWant(want_of("d/date=2020-01-01"), Default::default());
-        inbox.send(Message::Command(Box::new(Command { input, inherited: None, answer }))).unwrap();
+        inbox
+            .send(Message::Command(Box::new(Command {
+                input,
+                origin: Origin::default(),
+                inherited: None,
+                answer,
+            })))
+            .unwrap();
         assert!(matches!(told.recv().unwrap(), Ok(Reply::Want(_))));
         let seen = shared.snapshot.load_full();
         assert!(seen.held && seen.state.last_run.0 == 0, "nothing begins");
@@ -486,7 +494,10 @@ mod tests {
         let answer = Box::new(move |reply| tell.send(reply).unwrap());
         let input = Input::RegisterGraph(days("2020-01-01"));
         let mut turn = Turn::default();
-        orchestrator.take(Message::Command(Box::new(Command { input, inherited, answer })), &mut turn);
+        orchestrator.take(
+            Message::Command(Box::new(Command { input, origin: Origin::default(), inherited, answer })),
+            &mut turn,
+        );
         assert_eq!(orchestrator.commit(turn).is_err(), fails);
         let reply = told.recv().unwrap();
         let held = orchestrator.performer.inherited.get("A");
@@ -672,7 +683,14 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let answer = Box::new(move |_| tell.send(()).unwrap());
         let input = Input::SetSlots(7);
-        inbox.send(Message::Command(Box::new(Command { input, inherited: None, answer }))).unwrap();
+        inbox
+            .send(Message::Command(Box::new(Command {
+                input,
+                origin: Origin::default(),
+                inherited: None,
+                answer,
+            })))
+            .unwrap();
         let running = std::thread::spawn(move || orchestrator.run());
         told.recv().unwrap();
         let seen = shared.snapshot.load();

@@ -25,7 +25,7 @@ use crate::snapshot;
 use crate::store::{Archiver, EventLog, Reader};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Input};
-use databuild_core::event::Refresh;
+use databuild_core::event::{Origin, Refresh};
 use databuild_core::ids::{AttemptId, WantId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -233,6 +233,7 @@ impl Engine {
             waiting: VecDeque::new(),
         };
         let handle = Handle {
+            origin: Origin::default(),
             commands: Arc::new(Semaphore::new(MOST_COMMANDS)),
             inbox: Arc::new(Mutex::new(inbox)),
             shared,
@@ -247,7 +248,7 @@ impl Engine {
             // It is waited for below.
             let _ = tell.send(());
         });
-        let tick = Command { input: Input::Tick, inherited: None, answer };
+        let tick = Command { input: Input::Tick, origin: Origin::default(), inherited: None, answer };
         handle.send(Message::Command(Box::new(tick))).ok();
         let loop_thread =
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;

@@ -136,7 +136,6 @@ pub(crate) fn want_of(target: &str) -> WantRequest {
         ttl_seconds: None,
         sla_seconds: None,
         comment: String::new(),
-        source: "api".to_owned(),
         graph: None,
         key: None,
     }

@@ -10,5 +10,5 @@ mod run;
 
 pub use memory::memory;
 pub use options::{job_environment, store_root, ServeOptions};
-pub use private::SOURCE as PRIVATE_SOURCE;
+pub use private::CLIENT as PRIVATE_CLIENT;
 pub use run::{serve, ServeError, PROTOCOL};

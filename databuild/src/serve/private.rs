@@ -11,8 +11,8 @@ use databuild_core::ids::WantId;
 use std::io::Read as _;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// The source of wants that end with the command that asked for them.
-pub const SOURCE: &str = "cli --no-daemon";
+/// What the log calls a program whose wants end with it.
+pub const CLIENT: &str = "cli --no-daemon";
 
 /// Asks the server to stop with its jobs once standard input ends.
 ///
@@ -39,7 +39,7 @@ pub(super) fn left_over(reader: &dyn History) -> Result<Vec<WantId>, StoreError>
     loop {
         let page = WantFilter { state: Some(WantState::Open), before, limit: PAGE };
         let Listed { rows, next } = reader.wants(&page)?.value;
-        found.extend(rows.iter().filter(|want| want.source == SOURCE).map(|want| want.id));
+        found.extend(rows.iter().filter(|want| want.source == CLIENT).map(|want| want.id));
         match next {
             Some(next) => before = Some(WantId(next)),
             None => return Ok(found),

@@ -1,6 +1,7 @@
 //! What each request and each answer passes.
 
 use super::app::App;
+use super::caller::{id_of, origin_of, REQUEST_ID};
 use super::error::ApiError;
 use super::guard::{Trusted, OPEN};
 use axum::extract::rejection::RawPathParamsRejection;
@@ -50,15 +51,29 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         if !open {
             app.touch();
         }
-        let mut response = next.run(request).await;
-        let seq = app.engine.snapshot().state.seq.0;
-        response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));
-        response
+        answered(&app, request, next).await
     };
     match foreign {
         Some(foreign) => with_cors(response, &foreign),
         None => response,
     }
+}
+
+/// The answer of a handler, which is told who asks.
+async fn answered(app: &App, mut request: Request, next: Next) -> Response {
+    let origin = match origin_of(request.headers()) {
+        Ok(origin) => origin,
+        Err(error) => return error.into_response(),
+    };
+    let id = id_of(&origin);
+    request.extensions_mut().insert(origin);
+    let mut response = next.run(request).await;
+    let seq = app.engine.snapshot().state.seq.0;
+    response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }
 
 fn with_cors(mut response: Response, origin: &str) -> Response {
@@ -73,10 +88,12 @@ fn with_cors(mut response: Response, origin: &str) -> Response {
     );
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, idempotency-key, last-event-id"),
+        HeaderValue::from_static("authorization, content-type, idempotency-key, last-event-id, x-databuild-actor, x-databuild-client, x-request-id"),
     );
-    headers
-        .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-databuild-seq, location"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("x-databuild-seq, x-request-id, location"),
+    );
     response
 }
 

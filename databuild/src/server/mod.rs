@@ -6,6 +6,7 @@
 //! - Nothing but `/health` and `/ready` answers without the token.
 
 mod app;
+mod caller;
 mod error;
 mod garbage;
 mod guard;

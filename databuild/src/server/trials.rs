@@ -53,7 +53,7 @@ pub(super) async fn sampled(
     if !(1..=MOST_SAMPLES).contains(&most) {
         return Err(ApiError::new("bad_sample", format!("`sample` is a number from 1 to {MOST_SAMPLES}")));
     }
-    let (job, targets, by) = (asked.job, asked.targets, asked.by);
+    let (job, targets) = (asked.job, asked.targets);
     let chosen = app.slow(move |app, reader| {
         let state = current(app)?;
         let now = crate::os::now();
@@ -91,7 +91,6 @@ pub(super) async fn sampled(
         samples,
         as_of: None,
         keep: None,
-        by: by.unwrap_or_else(|| "api".to_owned()),
     })
 }
 
@@ -199,8 +198,7 @@ pub(super) async fn rerun(app: &App, asked: RerunTrial) -> Result<TrialRequest, 
     current(app)?;
     let past = app.quick(move |_, reader| past_of(reader, id)).await?;
     look(app, past.made.iter().map(|made| made.partition.clone()).collect()).await?;
-    let by = asked.by.unwrap_or_else(|| "api".to_owned());
-    app.slow(move |app, reader| again(app, reader, id, past, keep, by)).await
+    app.slow(move |app, reader| again(app, reader, id, past, keep)).await
 }
 
 /// What a run was and made.
@@ -239,7 +237,6 @@ fn again(
     id: RunId,
     past: Past,
     keep: Option<String>,
-    by: String,
 ) -> Result<TrialRequest, ApiError> {
     let Past { made, lease, lease_seq } = past;
     let unknown = || ApiError::not_found("run_not_found", "run", &id.to_string());
@@ -296,7 +293,6 @@ fn again(
         samples: vec![sample],
         as_of: Some(lease.as_of),
         keep,
-        by,
     })
 }
 

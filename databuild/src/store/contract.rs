@@ -5,7 +5,7 @@
 use super::log::{Batch, Blob, Checkpoint, EventLog};
 use super::testing::{example_records, graph, history, time};
 use databuild_core::digest::sha256_hex;
-use databuild_core::event::{Event, Record};
+use databuild_core::event::{Event, Origin, Record};
 use databuild_core::ids::{GraphId, Seq};
 
 /// An implementation under test, with the handles by which a test breaks things under it.
@@ -146,7 +146,7 @@ pub(super) fn what_does_not_wait_for_the_disk_is_added_like_the_rest<S: Subject>
 pub(super) fn contents_are_kept_by_digest<S: Subject>(subject: &mut S) {
     let content = "{\"jobs\": [\"a job\"]}";
     let at = time("2024-03-14T00:00:00Z");
-    let record = Record { at, event: Event::GraphRegistered(graph(content)) };
+    let record = Record { at, origin: Origin::default(), event: Event::GraphRegistered(graph(content)) };
     let blob = Blob::of(vec![0, 255, 7]);
     let batch = Batch { records: vec![record.clone(), record], blobs: vec![blob.clone()] };
     subject.log().append(&batch).unwrap();
@@ -163,7 +163,7 @@ pub(super) fn a_content_under_a_wrong_digest_is_refused_whole<S: Subject>(subjec
     let mut wrong_graph = graph("one");
     wrong_graph.graph = GraphId::of("another");
     let at = time("2024-03-14T00:00:00Z");
-    let wrong_graph = Record { at, event: Event::GraphRegistered(wrong_graph) };
+    let wrong_graph = Record { at, origin: Origin::default(), event: Event::GraphRegistered(wrong_graph) };
     let wrong_blob = Blob { digest: sha256_hex(b"a"), bytes: b"b".to_vec() };
     for batch in [
         Batch { records: vec![example_records()[1].clone(), wrong_graph], blobs: vec![] },

@@ -113,7 +113,6 @@ pub(super) fn want(id: u64) -> Event {
         expires_at: Some(second(100)),
         due_at: None,
         comment: "for the report".into(),
-        source: "cli".into(),
         work: vec![],
         forced: vec![],
         successors: vec![],
@@ -331,7 +330,10 @@ pub(super) fn wants_are_followed_filtered_and_paged<S: Subject>() {
         outcome: WantOutcome::Expired,
         causes: texts(["first", "second"]),
     });
-    let f = filled::<S>(vec![at(1, want(1)), at(2, want(2)), at(3, want(3)), at(9, closed)]);
+    let asked = Cause::Request { id: "1".into(), client: "cli".into() };
+    let origin = Origin { actor: Actor::Person("ada".into()), cause: Some(asked) };
+    let second_want = Record { origin, ..at(2, want(2)) };
+    let f = filled::<S>(vec![at(1, want(1)), second_want, at(3, want(3)), at(9, closed)]);
     let row = WantRow {
         id: WantId(2),
         state: WantState::Expired,
@@ -340,6 +342,7 @@ pub(super) fn wants_are_followed_filtered_and_paged<S: Subject>() {
         targets: texts(["daily/date=2024-01-01", "a \"quoted\" one"]),
         comment: "for the report".into(),
         source: "cli".into(),
+        by: "ada".into(),
         as_of: second(-1),
         expires_at: Some(second(100)),
         due_at: None,
@@ -584,13 +587,9 @@ pub(super) fn what_is_archived_is_still_told<S: Subject>() {
         lease(1, 1, "//:a", "daily"),
         Event::RunEnded(RunEnded { run: RunId(1), canceled: true, message: "asked to".into() }),
         Event::WantEnded(closed),
-        Event::KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme"]), by: "ada".into() }),
+        Event::KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme"]) }),
         want(2),
-        Event::KeysRetired(KeysRetired {
-            space: "customers".into(),
-            keys: texts(["acme"]),
-            by: "ada".into(),
-        }),
+        Event::KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]) }),
     ];
     let records: Vec<Record> = (0..).zip(events).map(|(second, event)| at(second, event)).collect();
     let mut f = filled::<S>(records.clone());

@@ -4,7 +4,7 @@ use super::rows::{AttemptState, RunState, WantState};
 use super::time::micros;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, CheckFindings, Checked, Event,
-    GraphRegistered, KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed,
+    GraphRegistered, KeysAdded, KeysRetired, Materialized, Observed, Origin, OutputRecord, PartitionsFailed,
     PriorityClass, Record, RunEnded, RunSuspended, SeenPartition, Tainted, TrialMade, WantCreated, WantEnded,
     WantPaused, WantReplanned, WantReprioritized, WantResumed,
 };
@@ -14,7 +14,7 @@ use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum RowChange<'a> {
     /// A want is new.
-    WantOpened { at: i64, want: &'a WantCreated },
+    WantOpened { at: i64, want: &'a WantCreated, origin: &'a Origin },
     /// The event at `seq` says what a want waits for.
     WantWork { seq: Seq, want: WantId },
     /// A want is over.
@@ -50,7 +50,7 @@ pub(super) enum RowChange<'a> {
     /// The event at `seq` changes which dynamic keys there are.
     KeysChanged { seq: Seq, space: &'a str },
     /// Data is bad, somebody said.
-    Tainted { at: i64, seq: Seq, taint: &'a Tainted },
+    Tainted { at: i64, seq: Seq, taint: &'a Tainted, origin: &'a Origin },
 }
 
 /// The changes of the record at `seq`, in the order in which they are to be made.
@@ -65,7 +65,8 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
             partitions.iter().map(|adopted| RowChange::Adopted { at, seq, adopted }).collect()
         }
         Event::WantCreated(want) => {
-            vec![RowChange::WantOpened { at, want }, RowChange::WantWork { seq, want: want.want }]
+            let origin = &record.origin;
+            vec![RowChange::WantOpened { at, want, origin }, RowChange::WantWork { seq, want: want.want }]
         }
         Event::WantReplanned(WantReplanned { want, .. }) => vec![RowChange::WantWork { seq, want: *want }],
         Event::WantEnded(WantEnded { want, outcome, causes }) => {
@@ -134,7 +135,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         Event::RunSuspended(RunSuspended { run, .. }) => {
             vec![RowChange::RunMoved { run: *run, state: RunState::Suspended, ended: None, message: None }]
         }
-        Event::Tainted(taint) => vec![RowChange::Tainted { at, seq, taint }],
+        Event::Tainted(taint) => vec![RowChange::Tainted { at, seq, taint, origin: &record.origin }],
         Event::RunEnded(RunEnded { run, canceled, message }) => {
             let state = if *canceled { RunState::Canceled } else { RunState::Failed };
             vec![RowChange::RunMoved { run: *run, state, ended: Some((at, seq)), message: Some(message) }]

@@ -346,10 +346,10 @@ impl History for Reader {
     }
 
     fn key_changes(&self, after: Seq) -> Result<Answer<Option<Vec<Event>>>, StoreError> {
-        let (space, keys, by) = Default::default();
-        let added = kind(&Event::KeysAdded(KeysAdded { space, keys, by }));
-        let (space, keys, by) = Default::default();
-        let retired = kind(&Event::KeysRetired(KeysRetired { space, keys, by }));
+        let (space, keys) = Default::default();
+        let added = kind(&Event::KeysAdded(KeysAdded { space, keys }));
+        let (space, keys) = Default::default();
+        let retired = kind(&Event::KeysRetired(KeysRetired { space, keys }));
         self.checked_answer(|connection| {
             let archived = position(connection, &self.log, ARCHIVED)?;
             let (kinds, most) = ([added, retired], MAX_ROWS + 1);

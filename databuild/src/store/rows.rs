@@ -92,8 +92,10 @@ pub struct WantRow {
     pub targets: Vec<String>,
     /// What it is for.
     pub comment: String,
-    /// Who asked.
+    /// The program that asked; empty if it was none.
     pub source: String,
+    /// Who asked: a person, or the run that needs it.
+    pub by: String,
     /// The instant for which key spaces were read.
     pub as_of: Timestamp,
     /// It gives up after this instant.

@@ -43,7 +43,6 @@ one_example_of_each! {
         expires_at: Some(time("2024-03-15T00:00:00Z")),
         due_at: Some(time("1969-03-14T12:00:00.000000001Z")),
         comment: "für den Bericht".into(),
-        source: "cli".into(),
         work: texts(["daily/date=2024-01-01..2024-02-29"]),
         forced: texts(["report/month=2024-01"]),
         successors: texts(["daily/date=2024-01-05"]),
@@ -131,12 +130,10 @@ one_example_of_each! {
     Tainted(Tainted {
         partitions: texts(["daily/date=2024-01-01..2024-01-31"]),
         reason: "the source sent zeros".into(),
-        by: "ada".into(),
     }),
     Untainted(Untainted {
         partitions: texts(["daily/date=2024-01-05"]),
         reason: "they were real".into(),
-        by: "ada".into(),
     }),
     CodeAccepted(CodeAccepted {
         job: "//weather:daily".into(),
@@ -144,7 +141,6 @@ one_example_of_each! {
         from: vec![digests("1"), digests("2")],
         to: digests("3"),
         reason: "a comment".into(),
-        by: "ada".into(),
         evidence: "t3".into(),
     }),
     Adopted(Adopted {
@@ -155,11 +151,10 @@ one_example_of_each! {
             bytes: 6,
             inputs: u64::MAX,
         }],
-        by: "ada".into(),
     }),
-    KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme", "bølt"]), by: "r12".into() }),
-    KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]), by: "ada".into() }),
-    PoolResized(PoolResized { pool: "//sales:db".into(), slots: Some(0), by: "ada".into() }),
+    KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme", "bølt"]) }),
+    KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]) }),
+    PoolResized(PoolResized { pool: "//sales:db".into(), slots: Some(0) }),
     RunSuspended(RunSuspended { run: RunId(12), want: WantId(4), inputs: texts(["raw/city=oslo"]) }),
     Checked(Checked {
         attempt: attempt(12, 1),
@@ -191,7 +186,6 @@ one_example_of_each! {
         }],
         as_of: time("2024-03-14T01:02:03Z"),
         keep: Some("/tmp/kept".into()),
-        by: "ada".into(),
     }),
     TrialMade(TrialMade { attempt: attempt(14, 1), outputs: vec![output("daily/date=2024-01-01", 8)] }),
     TrialEnded(TrialEnded {
@@ -208,12 +202,27 @@ one_example_of_each! {
     }),
 }
 
+/// An example of each origin.
+pub(super) fn origins() -> Vec<Origin> {
+    let ada = || Actor::Person("ada".into());
+    let asked = Cause::Request { id: "4f-1".into(), client: "cli".into() };
+    vec![
+        Origin { actor: ada(), cause: Some(asked.clone()) },
+        Origin::default(),
+        Origin::because(asked),
+        Origin::because(Cause::Run(RunId(12))),
+        Origin::because(Cause::Want(WantId(3))),
+        Origin { actor: ada(), cause: None },
+    ]
+}
+
 /// An example of each event, a second apart.
 pub(super) fn example_records() -> Vec<Record> {
     let start = time("2024-03-14T00:00:00.000000999Z").as_second();
     (start..)
         .zip(examples())
-        .map(|(second, event)| Record { at: Timestamp::new(second, 999).unwrap(), event })
+        .zip(origins().into_iter().cycle())
+        .map(|((second, event), origin)| Record { at: Timestamp::new(second, 999).unwrap(), origin, event })
         .collect()
 }
 
@@ -267,7 +276,7 @@ pub(super) fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
 
 /// A record at a second of 2024-03-14.
 pub(super) fn at(second: i64, event: Event) -> Record {
-    Record { at: Timestamp::new(1_710_374_400 + second, 0).unwrap(), event }
+    Record { at: Timestamp::new(1_710_374_400 + second, 0).unwrap(), origin: Origin::default(), event }
 }
 
 /// A history that an orchestrator could have written: runs are leased before they start, end once,
@@ -339,7 +348,6 @@ impl History {
             expires_at: detail.is_multiple_of(2).then(|| time("2024-03-15T00:00:00Z")),
             due_at: None,
             comment: format!("comment {detail}"),
-            source: "api".into(),
             work: vec![],
             forced: vec![],
             successors: vec![],

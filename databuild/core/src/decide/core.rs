@@ -27,7 +27,7 @@ use crate::decide::messages::refusal::Refusal;
 use crate::decide::messages::step::{Reply, Step};
 use crate::decide::out::Out;
 use crate::decide::queries::limits::Capacity;
-use crate::event::Record;
+use crate::event::{Origin, Record};
 use crate::ids::WantId;
 use crate::state::{FoldError, State};
 use jiff::Timestamp;
@@ -80,19 +80,21 @@ impl Core {
 
     /// Decides what `input` means now, and what follows from it.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Step {
-        let mut step = self.decide(input, now);
+        let mut step = self.decide(input, Origin::default(), now);
         let more = self.follow(now);
         step.records.extend(more.records);
         step.effects.extend(more.effects);
         step
     }
 
-    /// Decides what `input` means now. What follows from it is for [`Core::follow`].
-    pub fn decide(&mut self, input: Input, now: Timestamp) -> Step {
+    /// Decides what `input` means now. What follows from it is for [`Core::follow`]. `origin` is that of a request; what
+    /// happened by itself says where it comes from.
+    pub fn decide(&mut self, input: Input, origin: Origin, now: Timestamp) -> Step {
         if let Err(refusal) = self.holds_for_the_graph(&input) {
             return Step { records: Vec::new(), effects: Vec::new(), reply: Err(refusal) };
         }
-        let mut out = Out::new(&mut self.state, now, &mut self.looking);
+        let origin = input.cause().map_or(origin, Origin::because);
+        let mut out = Out::new(&mut self.state, now, origin, &mut self.looking);
         let reply = match input {
             Input::RegisterGraph(registration) => register::register(&mut out, registration),
             Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
@@ -153,7 +155,7 @@ impl Core {
     /// What follows by itself from all that was decided: leases, cut-offs, retries, the ends of wants. To be called
     /// before the events of the inputs before it are appended.
     pub fn follow(&mut self, now: Timestamp) -> Step {
-        let mut out = Out::new(&mut self.state, now, &mut self.looking);
+        let mut out = Out::new(&mut self.state, now, Origin::default(), &mut self.looking);
         self.wake = None;
         expire_wants(&mut out);
         if !self.held {

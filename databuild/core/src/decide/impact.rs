@@ -4,7 +4,7 @@
 use crate::decide::core::Core;
 use crate::decide::messages::input::Input;
 use crate::decide::messages::sightings::Sightings;
-use crate::event::{Event, GraphRegistered, Record, Refresh};
+use crate::event::{Event, GraphRegistered, Origin, Record, Refresh};
 use crate::graph::DatasetIx;
 use crate::partition_set::PartitionSet;
 use crate::planner;
@@ -30,7 +30,7 @@ pub struct Impact {
 pub fn under(state: &State, graph: GraphRegistered, now: Timestamp) -> Result<State, FoldError> {
     let mut after = state.clone();
     after.advance(now);
-    after.apply(&Record { at: now, event: Event::GraphRegistered(graph) })?;
+    after.apply(&Record { at: now, origin: Origin::default(), event: Event::GraphRegistered(graph) })?;
     Ok(after)
 }
 
@@ -43,7 +43,7 @@ pub fn impact(before: &State, after: State, seen: Sightings, now: Timestamp) -> 
     let mut core = Core::new(0);
     core.state = after;
     // A copy of its own, of which nothing is recorded. What it refuses is not seen.
-    let _ = core.decide(Input::Sightings(seen), now);
+    let _ = core.decide(Input::Sightings(seen), Origin::default(), now);
     let mut after = core.state;
     let old = stale(&mut before);
     let new = stale(&mut after);

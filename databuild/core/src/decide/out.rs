@@ -1,7 +1,7 @@
 //! A step while it is being made.
 
 use crate::decide::messages::step::Effect;
-use crate::event::{Event, Record};
+use crate::event::{Actor, Cause, Event, Origin, Record};
 use crate::ids::WantId;
 use crate::state::State;
 use jiff::Timestamp;
@@ -11,20 +11,34 @@ use std::collections::BTreeSet;
 pub(crate) struct Out<'c> {
     pub(crate) state: &'c mut State,
     pub(crate) now: Timestamp,
+    /// Where the facts come from that are recorded next.
+    pub(crate) origin: Origin,
     pub(crate) records: Vec<Record>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) looking: &'c mut BTreeSet<WantId>,
 }
 
 impl<'c> Out<'c> {
-    pub(crate) fn new(state: &'c mut State, now: Timestamp, looking: &'c mut BTreeSet<WantId>) -> Out<'c> {
-        Out { state, now, records: Vec::new(), effects: Vec::new(), looking }
+    pub(crate) fn new(
+        state: &'c mut State,
+        now: Timestamp,
+        origin: Origin,
+        looking: &'c mut BTreeSet<WantId>,
+    ) -> Out<'c> {
+        Out { state, now, origin, records: Vec::new(), effects: Vec::new(), looking }
     }
 
     /// Records a fact and folds it.
     pub(crate) fn event(&mut self, event: Event) {
-        let record = Record { at: self.now, event };
+        let record = Record { at: self.now, origin: self.origin.clone(), event };
         self.state.apply(&record).expect("an event decided on a state follows from that state");
         self.records.push(record);
+    }
+
+    /// Records a fact that follows from that alone, whatever is decided in this step.
+    pub(crate) fn event_because(&mut self, cause: Option<Cause>, event: Event) {
+        let origin = std::mem::replace(&mut self.origin, Origin { actor: Actor::System, cause });
+        self.event(event);
+        self.origin = origin;
     }
 }

@@ -40,8 +40,6 @@ pub struct TrialCreated {
     pub as_of: Timestamp,
     /// The folder to which outputs are copied, for people to look at; none if they are not.
     pub keep: Option<String>,
-    /// Who asked.
-    pub by: String,
 }
 
 words! {

@@ -36,21 +36,6 @@ pub(super) fn check_static_key(key: &str, at: &str, label: &str, problems: &mut 
     }
 }
 
-/// POSIX names of environment variables.
-pub(super) fn check_env_name(name: &str, label: &str, problems: &mut Problems) {
-    let good = !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !good {
-        problems.rule(GraphProblem::new(
-            Code::BadEnvName,
-            label,
-            format!("`{}` is no name of an environment variable", name.escape_debug()),
-            "use letters, digits and `_`, not beginning with a digit",
-        ));
-    }
-}
-
 /// A path must name every dimension (else two partitions share a file) and nothing else.
 pub(super) fn check_path(
     text: &str,

@@ -13,7 +13,7 @@ use crate::symbols::Symbols;
 use crate::template::Template;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Index of a dataset in its graph.
@@ -187,6 +187,24 @@ impl Graph {
     /// All pools, by label.
     pub fn pools(&self) -> impl ExactSizeIterator<Item = &Pool> {
         self.pools.iter()
+    }
+
+    /// All programs: those of jobs, of checks and of observers.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        let jobs = self.jobs.iter().map(|job| &job.program);
+        let checks = self.checks.iter().map(|check| &check.program);
+        jobs.chain(checks).chain(self.observers().map(|observer| &observer.program))
+    }
+
+    /// Digests of all code that the graph runs.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        self.programs().map(|program| program.code.as_str())
+    }
+
+    /// Names of variables that programs take from the environment of whoever registers the graph.
+    #[must_use]
+    pub fn inherited_names(&self) -> BTreeSet<&str> {
+        self.programs().flat_map(|program| &program.env_inherit).map(String::as_str).collect()
     }
 
     /// The pool of that label.

@@ -1,11 +1,9 @@
 //! Programs that a graph runs: those of jobs, checks and observers.
 
-use super::check::check_env_name;
 use super::file::ProgramEntry;
-use super::problem::Problems;
-use super::Graph;
+use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use crate::template::Template;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Time between TERM and KILL, where nothing is said.
@@ -56,22 +54,17 @@ impl Program {
     }
 }
 
-impl Graph {
-    /// All programs: those of jobs, of checks and of observers.
-    pub fn programs(&self) -> impl Iterator<Item = &Program> {
-        let jobs = self.jobs.iter().map(|job| &job.program);
-        let checks = self.checks.iter().map(|check| &check.program);
-        jobs.chain(checks).chain(self.observers().map(|observer| &observer.program))
-    }
-
-    /// Digests of all code that the graph runs.
-    pub fn codes(&self) -> impl Iterator<Item = &str> {
-        self.programs().map(|program| program.code.as_str())
-    }
-
-    /// Names of variables that programs take from the environment of whoever registers the graph.
-    #[must_use]
-    pub fn inherited_names(&self) -> BTreeSet<&str> {
-        self.programs().flat_map(|program| &program.env_inherit).map(String::as_str).collect()
+/// POSIX names of environment variables.
+fn check_env_name(name: &str, label: &str, problems: &mut Problems) {
+    let good = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !good {
+        problems.rule(GraphProblem::new(
+            Code::BadEnvName,
+            label,
+            format!("`{}` is no name of an environment variable", name.escape_debug()),
+            "use letters, digits and `_`, not beginning with a digit",
+        ));
     }
 }

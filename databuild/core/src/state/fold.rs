@@ -107,7 +107,7 @@ impl State {
             }
             Event::KeysAdded(event) => self.add_keys(event),
             Event::KeysRetired(event) => self.retire_keys(event),
-            Event::TrialCreated(event) => self.create_trial(event, record.at, seq)?,
+            Event::TrialCreated(event) => self.create_trial(event, record, seq)?,
             Event::TrialMade(event) => self.arm_made(event, seq)?,
             Event::TrialEnded(event) => self.end_trial(event, record.at, seq)?,
             Event::PoolResized(event) => {

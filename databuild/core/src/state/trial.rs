@@ -24,6 +24,8 @@ pub struct Trial {
     pub spec: TrialCreated,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Who wanted it.
+    pub by: String,
     /// Graphs whose code it runs.
     pub graphs: Vec<Arc<Registered>>,
     /// What became of its arms so far, by sample and arm.

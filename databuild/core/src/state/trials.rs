@@ -4,7 +4,7 @@ use super::error::FoldError;
 use super::lease::leased;
 use super::trial::{read_graph, Arm, Trial, MOST_TRIALS};
 use super::{Discovered, Marks, Phase, Run, State};
-use crate::event::{ArmId, AttemptLeased, TrialCreated, TrialEnded, TrialMade};
+use crate::event::{ArmId, AttemptLeased, Record, TrialCreated, TrialEnded, TrialMade};
 use crate::graph::Registered;
 use crate::ids::{Seq, TrialId};
 use crate::partition_set::PartitionSet;
@@ -16,7 +16,7 @@ impl State {
     pub(super) fn create_trial(
         &mut self,
         event: &TrialCreated,
-        at: Timestamp,
+        record: &Record,
         seq: Seq,
     ) -> Result<(), FoldError> {
         self.last_trial = self.last_trial.max(event.trial);
@@ -27,7 +27,8 @@ impl State {
             graphs.push(read.map_err(|problem| FoldError::Graph { seq, problem })?);
         }
         let spec = TrialCreated { graphs: Vec::new(), ..event.clone() };
-        let trial = Trial { spec, created_at: at, graphs, arms: BTreeMap::new(), ended: None };
+        let (created_at, by) = (record.at, record.origin.to_string());
+        let trial = Trial { spec, created_at, by, graphs, arms: BTreeMap::new(), ended: None };
         self.trials.insert(event.trial, Arc::new(trial));
         self.drop_old_trials();
         Ok(())

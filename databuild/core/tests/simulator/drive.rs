@@ -185,7 +185,7 @@ impl Simulation {
     /// One step of the core with all that follows; none if a crash undid it. While inputs are gathered, nothing
     /// follows yet.
     pub(super) fn step(&mut self, input: Input) -> Option<Result<Reply, Refusal>> {
-        let step = self.core.decide(input, self.now);
+        let step = self.core.decide(input, Default::default(), self.now);
         let acknowledged = match &step.reply {
             Ok(Reply::Want(want)) => Some(*want),
             _ => None,
@@ -812,7 +812,7 @@ impl Simulation {
             files.push(FoundFile { dataset, key, version, mark, bytes: 1 });
         }
         let seen = self.look(&target, Refresh::Stale);
-        self.step(Input::Adopt(AdoptRequest { files, by: "test".to_owned() }, seen));
+        self.step(Input::Adopt(AdoptRequest { files }, seen));
     }
 
     /// Somebody accepts a change, if it is as harmless as they say.
@@ -822,7 +822,6 @@ impl Simulation {
             targets: vec![target.clone()],
             job: None,
             reason: "it does the same".to_owned(),
-            by: "test".to_owned(),
             evidence: String::new(),
         };
         let state = &self.core.state;
@@ -893,7 +892,6 @@ impl Simulation {
             }],
             as_of: None,
             keep: None,
-            by: "test".to_owned(),
         };
         self.note(format!("try {target}"));
         self.step(Input::CreateTrial(Box::new(request)));
@@ -903,7 +901,7 @@ impl Simulation {
     fn change_keys(&mut self) {
         let keys: Vec<String> =
             CITIES.iter().filter(|_| self.rng.percent(40)).map(|city| (*city).to_owned()).collect();
-        let request = KeyRequest { space: KEYS.to_owned(), keys: keys.clone(), by: "test".to_owned() };
+        let request = KeyRequest { space: KEYS.to_owned(), keys: keys.clone() };
         if self.rng.percent(60) {
             self.note(format!("keys {keys:?} come"));
             self.step(Input::AddKeys(request));
@@ -922,11 +920,7 @@ impl Simulation {
     /// Somebody says of data that it is bad, or takes that back.
     pub(super) fn judge(&mut self) {
         let Some(target) = self.random_target() else { return };
-        let judgement = Judgement {
-            targets: vec![target.clone()],
-            reason: "it is bad".to_owned(),
-            by: "test".to_owned(),
-        };
+        let judgement = Judgement { targets: vec![target.clone()], reason: "it is bad".to_owned() };
         if self.rng.percent(60) {
             self.note(format!("taint {target}"));
             self.step(Input::Taint(judgement, Sightings::default()));
@@ -943,8 +937,7 @@ impl Simulation {
             let pool = self.rng.pick(&pools).clone();
             let slots = self.rng.percent(80).then(|| self.rng.below(5) as u32);
             self.note(format!("pool {pool} has {slots:?}"));
-            let by = "test".to_owned();
-            self.step(Input::ResizePool(PoolRequest { pool, slots, by }));
+            self.step(Input::ResizePool(PoolRequest { pool, slots }));
         }
     }
 

@@ -25,8 +25,7 @@ impl Simulation {
             self.step(Input::ResumeWant(want));
         }
         for pool in self.core.state.pool_sizes.keys().cloned().collect::<Vec<_>>() {
-            let by = "test".to_owned();
-            self.step(Input::ResizePool(PoolRequest { pool, slots: None, by }));
+            self.step(Input::ResizePool(PoolRequest { pool, slots: None }));
         }
         for _ in 0..20_000 {
             if !self.world.looks.is_empty() {
@@ -108,8 +107,7 @@ impl Simulation {
                 |(ix, dataset): (DatasetIx, &Dataset)| (ix, dataset.external, dataset.name.clone());
             let datasets: Vec<_> = self.core.state.graph().datasets().map(external).collect();
             for (_, _, name) in datasets.into_iter().filter(|(_, external, _)| *external) {
-                let by = "test".to_owned();
-                let judgement = Judgement { targets: vec![name], reason: String::new(), by };
+                let judgement = Judgement { targets: vec![name], reason: String::new() };
                 self.step(Input::Untaint(judgement));
             }
         }

@@ -36,7 +36,6 @@ pub fn request(targets: &[&str], refresh: Refresh) -> WantRequest {
         ttl_seconds: None,
         sla_seconds: None,
         comment: String::new(),
-        source: "test".to_owned(),
         graph: None,
         key: None,
     }
@@ -56,7 +55,6 @@ pub fn applying(plan: PlanId) -> ApplyRequest {
         ttl_seconds: None,
         sla_seconds: None,
         comment: String::new(),
-        source: "test".to_owned(),
         key: None,
     }
 }

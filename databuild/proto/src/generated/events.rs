@@ -33,6 +33,10 @@ pub struct Record {
     pub at_us: i64,
     // @@protoc_insertion_point(field:databuild.v1.Record.at_ns)
     pub at_ns: u32,
+    // @@protoc_insertion_point(field:databuild.v1.Record.actor)
+    pub actor: ::protobuf::MessageField<Actor>,
+    // @@protoc_insertion_point(field:databuild.v1.Record.cause)
+    pub cause: ::protobuf::MessageField<Cause>,
     // message oneof groups
     pub event: ::std::option::Option<record::Event>,
     // special fields
@@ -1734,6 +1738,12 @@ impl ::protobuf::Message for Record {
                 16 => {
                     self.at_ns = is.read_uint32()?;
                 },
+                26 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.actor)?;
+                },
+                34 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.cause)?;
+                },
                 82 => {
                     self.event = ::std::option::Option::Some(record::Event::GraphRegistered(is.read_message()?));
                 },
@@ -1853,6 +1863,14 @@ impl ::protobuf::Message for Record {
         }
         if self.at_ns != 0 {
             my_size += ::protobuf::rt::uint32_size(2, self.at_ns);
+        }
+        if let Some(v) = self.actor.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.cause.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         }
         if let ::std::option::Option::Some(ref v) = self.event {
             match v {
@@ -2006,6 +2024,12 @@ impl ::protobuf::Message for Record {
         if self.at_ns != 0 {
             os.write_uint32(2, self.at_ns)?;
         }
+        if let Some(v) = self.actor.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        }
+        if let Some(v) = self.cause.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(4, v, os)?;
+        }
         if let ::std::option::Option::Some(ref v) = self.event {
             match v {
                 &record::Event::GraphRegistered(ref v) => {
@@ -2131,6 +2155,8 @@ impl ::protobuf::Message for Record {
     fn clear(&mut self) {
         self.at_us = 0;
         self.at_ns = 0;
+        self.actor.clear();
+        self.cause.clear();
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -2172,6 +2198,8 @@ impl ::protobuf::Message for Record {
         static instance: Record = Record {
             at_us: 0,
             at_ns: 0,
+            actor: ::protobuf::MessageField::none(),
+            cause: ::protobuf::MessageField::none(),
             event: ::std::option::Option::None,
             special_fields: ::protobuf::SpecialFields::new(),
         };
@@ -2259,6 +2287,510 @@ pub mod record {
     }
 
     impl Event {
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.Actor)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Actor {
+    // message oneof groups
+    pub actor: ::std::option::Option<actor::Actor>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Actor.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Actor {
+    fn default() -> &'a Actor {
+        <Actor as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Actor {
+    pub fn new() -> Actor {
+        ::std::default::Default::default()
+    }
+
+    // string person = 1;
+
+    pub fn person(&self) -> &str {
+        match self.actor {
+            ::std::option::Option::Some(actor::Actor::Person(ref v)) => v,
+            _ => "",
+        }
+    }
+
+    pub fn clear_person(&mut self) {
+        self.actor = ::std::option::Option::None;
+    }
+
+    pub fn has_person(&self) -> bool {
+        match self.actor {
+            ::std::option::Option::Some(actor::Actor::Person(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_person(&mut self, v: ::std::string::String) {
+        self.actor = ::std::option::Option::Some(actor::Actor::Person(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_person(&mut self) -> &mut ::std::string::String {
+        if let ::std::option::Option::Some(actor::Actor::Person(_)) = self.actor {
+        } else {
+            self.actor = ::std::option::Option::Some(actor::Actor::Person(::std::string::String::new()));
+        }
+        match self.actor {
+            ::std::option::Option::Some(actor::Actor::Person(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_person(&mut self) -> ::std::string::String {
+        if self.has_person() {
+            match self.actor.take() {
+                ::std::option::Option::Some(actor::Actor::Person(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            ::std::string::String::new()
+        }
+    }
+}
+
+impl ::protobuf::Message for Actor {
+    const NAME: &'static str = "Actor";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.actor = ::std::option::Option::Some(actor::Actor::Person(is.read_string()?));
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if let ::std::option::Option::Some(ref v) = self.actor {
+            match v {
+                &actor::Actor::Person(ref v) => {
+                    my_size += ::protobuf::rt::string_size(1, &v);
+                },
+            };
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if let ::std::option::Option::Some(ref v) = self.actor {
+            match v {
+                &actor::Actor::Person(ref v) => {
+                    os.write_string(1, v)?;
+                },
+            };
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Actor {
+        Actor::new()
+    }
+
+    fn clear(&mut self) {
+        self.actor = ::std::option::Option::None;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Actor {
+        static instance: Actor = Actor {
+            actor: ::std::option::Option::None,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+/// Nested message and enums of message `Actor`
+pub mod actor {
+
+    #[derive(Clone,PartialEq,Debug)]
+    // @@protoc_insertion_point(oneof:databuild.v1.Actor.actor)
+    pub enum Actor {
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Actor.person)
+        Person(::std::string::String),
+    }
+
+    impl ::protobuf::Oneof for Actor {
+    }
+
+    impl Actor {
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.Cause)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct Cause {
+    // message oneof groups
+    pub cause: ::std::option::Option<cause::Cause>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.Cause.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a Cause {
+    fn default() -> &'a Cause {
+        <Cause as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl Cause {
+    pub fn new() -> Cause {
+        ::std::default::Default::default()
+    }
+
+    // .databuild.v1.RequestCause request = 1;
+
+    pub fn request(&self) -> &RequestCause {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Request(ref v)) => v,
+            _ => <RequestCause as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_request(&mut self) {
+        self.cause = ::std::option::Option::None;
+    }
+
+    pub fn has_request(&self) -> bool {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Request(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_request(&mut self, v: RequestCause) {
+        self.cause = ::std::option::Option::Some(cause::Cause::Request(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_request(&mut self) -> &mut RequestCause {
+        if let ::std::option::Option::Some(cause::Cause::Request(_)) = self.cause {
+        } else {
+            self.cause = ::std::option::Option::Some(cause::Cause::Request(RequestCause::new()));
+        }
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Request(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_request(&mut self) -> RequestCause {
+        if self.has_request() {
+            match self.cause.take() {
+                ::std::option::Option::Some(cause::Cause::Request(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            RequestCause::new()
+        }
+    }
+
+    // uint64 run = 2;
+
+    pub fn run(&self) -> u64 {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Run(v)) => v,
+            _ => 0,
+        }
+    }
+
+    pub fn clear_run(&mut self) {
+        self.cause = ::std::option::Option::None;
+    }
+
+    pub fn has_run(&self) -> bool {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Run(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_run(&mut self, v: u64) {
+        self.cause = ::std::option::Option::Some(cause::Cause::Run(v))
+    }
+
+    // uint64 want = 3;
+
+    pub fn want(&self) -> u64 {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Want(v)) => v,
+            _ => 0,
+        }
+    }
+
+    pub fn clear_want(&mut self) {
+        self.cause = ::std::option::Option::None;
+    }
+
+    pub fn has_want(&self) -> bool {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Want(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_want(&mut self, v: u64) {
+        self.cause = ::std::option::Option::Some(cause::Cause::Want(v))
+    }
+}
+
+impl ::protobuf::Message for Cause {
+    const NAME: &'static str = "Cause";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.cause = ::std::option::Option::Some(cause::Cause::Request(is.read_message()?));
+                },
+                16 => {
+                    self.cause = ::std::option::Option::Some(cause::Cause::Run(is.read_uint64()?));
+                },
+                24 => {
+                    self.cause = ::std::option::Option::Some(cause::Cause::Want(is.read_uint64()?));
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if let ::std::option::Option::Some(ref v) = self.cause {
+            match v {
+                &cause::Cause::Request(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &cause::Cause::Run(v) => {
+                    my_size += ::protobuf::rt::uint64_size(2, v);
+                },
+                &cause::Cause::Want(v) => {
+                    my_size += ::protobuf::rt::uint64_size(3, v);
+                },
+            };
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if let ::std::option::Option::Some(ref v) = self.cause {
+            match v {
+                &cause::Cause::Request(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(1, v, os)?;
+                },
+                &cause::Cause::Run(v) => {
+                    os.write_uint64(2, v)?;
+                },
+                &cause::Cause::Want(v) => {
+                    os.write_uint64(3, v)?;
+                },
+            };
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> Cause {
+        Cause::new()
+    }
+
+    fn clear(&mut self) {
+        self.cause = ::std::option::Option::None;
+        self.cause = ::std::option::Option::None;
+        self.cause = ::std::option::Option::None;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static Cause {
+        static instance: Cause = Cause {
+            cause: ::std::option::Option::None,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+/// Nested message and enums of message `Cause`
+pub mod cause {
+
+    #[derive(Clone,PartialEq,Debug)]
+    // @@protoc_insertion_point(oneof:databuild.v1.Cause.cause)
+    pub enum Cause {
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Cause.request)
+        Request(super::RequestCause),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Cause.run)
+        Run(u64),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Cause.want)
+        Want(u64),
+    }
+
+    impl ::protobuf::Oneof for Cause {
+    }
+
+    impl Cause {
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.RequestCause)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct RequestCause {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.RequestCause.id)
+    pub id: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.RequestCause.client)
+    pub client: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.RequestCause.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a RequestCause {
+    fn default() -> &'a RequestCause {
+        <RequestCause as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl RequestCause {
+    pub fn new() -> RequestCause {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for RequestCause {
+    const NAME: &'static str = "RequestCause";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.id = is.read_string()?;
+                },
+                18 => {
+                    self.client = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.id.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.id);
+        }
+        if !self.client.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.client);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.id.is_empty() {
+            os.write_string(1, &self.id)?;
+        }
+        if !self.client.is_empty() {
+            os.write_string(2, &self.client)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> RequestCause {
+        RequestCause::new()
+    }
+
+    fn clear(&mut self) {
+        self.id.clear();
+        self.client.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static RequestCause {
+        static instance: RequestCause = RequestCause {
+            id: ::std::string::String::new(),
+            client: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn acceptances(
     let record = |((seq, _), _): (&(_, _), _)| reader.event(*seq).ok()?.value;
     let said = counts.filter_map(record).filter_map(|record| match record.event {
         Event::CodeAccepted(accepted) => Some(AcceptedSaid {
-            by: accepted.by,
+            by: record.origin.to_string(),
             at: record.at.to_string(),
             reason: accepted.reason,
             evidence: accepted.evidence,

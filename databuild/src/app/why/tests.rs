@@ -8,6 +8,7 @@ use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
     KeyRequest, Sighting, Step, Success, WantRequest,
 };
+use databuild_core::event;
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
 use databuild_core::ids::GraphId;
 use databuild_core::planner;
@@ -84,7 +85,12 @@ impl Workspace {
     }
 
     pub(in crate::app) fn step(&mut self, input: Input) -> Step {
-        let step = self.core.step(input, self.now());
+        let now = self.now();
+        let origin = event::Origin { actor: event::Actor::Person("ada".into()), cause: None };
+        let mut step = self.core.decide(input, origin, now);
+        let more = self.core.follow(now);
+        step.records.extend(more.records);
+        step.effects.extend(more.effects);
         step.reply.as_ref().unwrap();
         self.log.append(&Batch { records: step.records.clone(), blobs: vec![] }).unwrap();
         for effect in &step.effects {
@@ -315,7 +321,7 @@ fn inputs_that_are_not_listed_are_counted() {
         &[("write", "text", &["chapter"], &[]), ("bind", "book", &[], &[("text", &[("chapter", "all")])])];
     let mut workspace = Workspace::new(&graph(&[], jobs, "code"));
     let keys = (0..250).map(|number| format!("n{number:03}")).collect();
-    workspace.step(Input::AddKeys(KeyRequest { space: "chapter".to_owned(), keys, by: "ada".to_owned() }));
+    workspace.step(Input::AddKeys(KeyRequest { space: "chapter".to_owned(), keys }));
     workspace.want("book", Refresh::Stale);
     workspace.finish_all("v1");
     let why = workspace.why("book");
@@ -400,7 +406,6 @@ fn what_counts_for_an_acceptance_says_so() {
         targets: vec!["text/name=a".to_owned()],
         job: None,
         reason: "a comment".to_owned(),
-        by: "ada".to_owned(),
         evidence: String::new(),
     };
     workspace.step(Input::Accept(request));
@@ -526,7 +531,7 @@ fn who_adopted_a_partition_is_told() {
     workspace.observe("raw/name=a", "r1");
     let (dataset, key) = workspace.core.state.resolve_one("text/name=a").unwrap();
     let files = vec![FoundFile { dataset, key, version: "sha256:old".to_owned(), mark: 3, bytes: 4 }];
-    workspace.step(Input::Adopt(AdoptRequest { files, by: "ada".to_owned() }, Sightings::default()));
+    workspace.step(Input::Adopt(AdoptRequest { files }, Sightings::default()));
     let why = workspace.why("text/name=a");
     assert!(
         why.summary.starts_with(
@@ -699,7 +704,7 @@ fn what_edge_rules_leave_out_or_forbid_is_told_as_in_a_plan() {
 fn the_failure_of_a_partition_is_not_that_of_one_whose_text_begins_so() {
     let mut workspace = Workspace::new(&graph(&[], &[("write", "text", &["chapter"], &[])], "code"));
     let keys = ["n1", "n10"].map(str::to_owned).into();
-    workspace.step(Input::AddKeys(KeyRequest { space: "chapter".to_owned(), keys, by: "ada".to_owned() }));
+    workspace.step(Input::AddKeys(KeyRequest { space: "chapter".to_owned(), keys }));
     for (partition, message) in [("text/chapter=n1", "the first"), ("text/chapter=n10", "the tenth")] {
         workspace.want(partition, Refresh::Stale);
         workspace.fail(partition, message);
@@ -716,7 +721,6 @@ fn keys_that_came_and_went_are_told() {
     let keys = |keys: &[&str]| KeyRequest {
         space: "chapter".to_owned(),
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        by: "ada".to_owned(),
     };
     workspace.step(Input::AddKeys(keys(&["one", "two", "old"])));
     workspace.want("text", Refresh::Stale);

@@ -1,6 +1,5 @@
 //! `accept`: judges a change of a job's code or arguments harmless.
 
-use super::taint::user;
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange};
 use crate::cli::connect;
 use crate::cli::error::CliError;
@@ -41,7 +40,6 @@ pub fn run(global: &GlobalArgs, args: &AcceptArgs) -> Result<u8, CliError> {
         targets: args.targets.clone(),
         job: args.job.clone(),
         reason: args.reason.clone().unwrap_or_default(),
-        by: Some(user()),
         evidence: args.evidence.clone(),
         dry_run,
     };

@@ -1,6 +1,5 @@
 //! `adopt`: counts files that exist already as built.
 
-use super::taint::user;
 use crate::api::{AdoptReply, AdoptRequest};
 use crate::cli::connect;
 use crate::cli::error::CliError;
@@ -28,7 +27,7 @@ pub struct AdoptArgs {
 /// A reference to what is not made of files.
 pub fn run(global: &GlobalArgs, args: &AdoptArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
-    let body = AdoptRequest { targets: args.targets.clone(), by: Some(user()), dry_run: args.dry_run };
+    let body = AdoptRequest { targets: args.targets.clone(), dry_run: args.dry_run };
     let reply: AdoptReply = client.post("/api/v1/adopt", &body)?;
     if global.json {
         output::json(&reply)?;

@@ -7,9 +7,8 @@ use crate::cli::error::CliError;
 use crate::cli::follow::{follow, Following};
 use crate::cli::shared_args::{word, GlobalArgs, PurposeArgs, WaitArgs};
 use crate::cli::steady::post_once;
-use crate::cli::wants::{print, SOURCE, WANTS};
+use crate::cli::wants::{print, WANTS};
 use crate::cli::{exit_code, interrupt};
-use crate::serve::PRIVATE_SOURCE;
 use clap::Args;
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word as _;
@@ -45,7 +44,7 @@ pub struct BuildArgs {
 
 impl BuildArgs {
     /// The request for this want, by whom `source` names.
-    pub fn request(&self, source: &str) -> CreateWant {
+    pub fn request(&self) -> CreateWant {
         CreateWant {
             targets: self.targets.clone(),
             class: Some(self.class.word().to_owned()),
@@ -54,7 +53,6 @@ impl BuildArgs {
             ttl_seconds: self.purpose.ttl,
             sla_seconds: self.purpose.sla,
             comment: self.purpose.comment.clone(),
-            source: Some(source.to_owned()),
             graph: None,
         }
     }
@@ -82,9 +80,9 @@ fn build(global: &GlobalArgs, args: &BuildArgs, client: &Client) -> Result<u8, C
     interrupt::on_ctrl_c()?;
     let (want, later) = if args.no_daemon {
         // Nobody has another server like this one.
-        (client.post(WANTS, &args.request(PRIVATE_SOURCE))?, None)
+        (client.post(WANTS, &args.request())?, None)
     } else {
-        post_once(global, client, WANTS, &args.request(SOURCE))?
+        post_once(global, client, WANTS, &args.request())?
     };
     if args.wait.detach {
         return print(global, &want).map(|()| exit_code::OK);

@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::follow::{follow, Following};
 use crate::cli::shared_args::{word, GlobalArgs, PurposeArgs, WaitArgs};
 use crate::cli::steady::post_once;
-use crate::cli::wants::{print, SOURCE};
+use crate::cli::wants::print;
 use crate::cli::{connect, exit_code, interrupt};
 use clap::Args;
 use databuild_core::event::PriorityClass;
@@ -59,7 +59,6 @@ pub fn run(global: &GlobalArgs, args: &InvokeArgs) -> Result<u8, CliError> {
         ttl_seconds: args.purpose.ttl,
         sla_seconds: args.purpose.sla,
         comment: args.purpose.comment.clone(),
-        source: Some(SOURCE.to_owned()),
         graph: None,
     };
     // Before anything can begin that somebody might want to interrupt.

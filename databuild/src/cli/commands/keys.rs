@@ -1,6 +1,5 @@
 //! `keys`: dynamic keys are listed, added and retired.
 
-use super::taint::user;
 use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
 use crate::cli::connect;
 use crate::cli::error::CliError;
@@ -119,7 +118,7 @@ fn change(global: &GlobalArgs, args: &ChangeKeysArgs, verb: &str) -> Result<u8, 
         return Err(CliError::new("no_keys", message));
     }
     let client = connect::connect(global)?;
-    let body = KeysRequest { keys, dry_run: args.dry_run, by: Some(user()) };
+    let body = KeysRequest { keys, dry_run: args.dry_run };
     let reply: KeysReply = client.post(&format!("{}{verb}", path(&args.space)), &body)?;
     if global.json {
         output::json(&reply)?;

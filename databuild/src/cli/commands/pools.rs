@@ -40,7 +40,7 @@ pub enum PoolsCommand {
 pub fn run(global: &GlobalArgs, args: &PoolsArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     let resize = |pool: &str, slots: Option<u32>| -> Result<PoolList, CliError> {
-        let body = ResizePool { pool: pool.to_owned(), slots, by: Some(super::taint::user()) };
+        let body = ResizePool { pool: pool.to_owned(), slots };
         client.replace("/api/v1/pools", &body)
     };
     let list = match &args.command {

@@ -53,7 +53,7 @@ fn send(
     reason: &str,
 ) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
-    let body = TaintRequest { targets: targets.to_vec(), reason: reason.to_owned(), by: Some(user()) };
+    let body = TaintRequest { targets: targets.to_vec(), reason: reason.to_owned() };
     let reply: TaintReply = client.post(path, &body)?;
     if global.json {
         output::json(&reply)?;
@@ -74,12 +74,6 @@ fn told(removes: bool, partitions: u64, followers: u64) -> String {
             format!("{count} tainted; {followers} made from {it} {} stale with {it}", output::are(followers))
         }
     }
-}
-
-/// Who asks, as the log will say.
-pub(super) fn user() -> String {
-    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| "cli".to_owned())
 }
 
 #[cfg(test)]

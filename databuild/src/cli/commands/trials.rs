@@ -1,6 +1,5 @@
 //! `compare`, `verify`, `rerun` and `trials`: work repeated, and what came of it.
 
-use super::taint::user;
 use crate::api::{CreateTrial, Page, RerunTrial, SampleTrial, TrialDetail, TrialRow};
 use crate::cli::client::Client;
 use crate::cli::connect;
@@ -86,7 +85,6 @@ pub fn compare(global: &GlobalArgs, args: &CompareArgs) -> Result<u8, CliError> 
         job: Some(args.job.clone()),
         targets: args.targets.clone(),
         sample: Some(args.sample.sample),
-        by: Some(user()),
     };
     run(global, &CreateTrial::Compare(asked), args.sample.detach)
 }
@@ -102,7 +100,7 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8, CliError> {
         [job, targets @ ..] if is_label(job) => (Some(job.clone()), targets.to_vec()),
         targets => (None, targets.to_vec()),
     };
-    let asked = SampleTrial { job, targets, sample: Some(args.sample.sample), by: Some(user()) };
+    let asked = SampleTrial { job, targets, sample: Some(args.sample.sample) };
     run(global, &CreateTrial::Verify(asked), args.sample.detach)
 }
 
@@ -125,7 +123,7 @@ pub fn rerun(global: &GlobalArgs, args: &RerunArgs) -> Result<u8, CliError> {
             Some(absolute.to_string_lossy().into_owned())
         }
     };
-    let asked = RerunTrial { run: args.run.clone(), keep, by: Some(user()) };
+    let asked = RerunTrial { run: args.run.clone(), keep };
     run(global, &CreateTrial::Rerun(asked), args.detach)
 }
 

@@ -10,7 +10,7 @@ use crate::cli::output::{self, Table};
 use crate::cli::shared_args::{word, GlobalArgs};
 use crate::cli::steady::post_once;
 use crate::cli::url;
-use crate::cli::wants::{print, standing, SOURCE, WANTS};
+use crate::cli::wants::{print, standing, WANTS};
 use clap::{Args, Subcommand};
 use databuild_core::event::PriorityClass;
 use databuild_core::word::Word as _;
@@ -75,9 +75,7 @@ pub enum WantCommand {
 pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     match &args.command {
-        WantCommand::Create(args) => {
-            print(global, &post_once(global, &client, WANTS, &args.request(SOURCE))?.0)?
-        }
+        WantCommand::Create(args) => print(global, &post_once(global, &client, WANTS, &args.request())?.0)?,
         WantCommand::List { state, limit } => {
             let mut path = "/api/v1/wants?".to_owned();
             if let Some(state) = state {

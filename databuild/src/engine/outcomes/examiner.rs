@@ -17,7 +17,7 @@ use crate::executor::Executor;
 use crate::publish;
 use crate::snapshot;
 use databuild_core::decide::{AttemptReport, Input, Refusal, Sightings};
-use databuild_core::event::{AttemptOutcome, OutputRecord};
+use databuild_core::event::{AttemptOutcome, Origin, OutputRecord};
 use databuild_core::ids::AttemptId;
 use databuild_core::state::State;
 use std::collections::BTreeMap;
@@ -193,6 +193,7 @@ impl Examiner {
         let (tell, told) = mpsc::sync_channel(1);
         let command = Command {
             input: Input::Sightings(seen),
+            origin: Origin::default(),
             inherited: None,
             answer: Box::new(move |reply| drop(tell.send(reply))),
         };

@@ -44,7 +44,7 @@ fn a_folder_that_nobody_published_keeps_the_job_from_starting_until_it_is_adopte
     assert_eq!(bench.build("out"), ["Failure { permanent: true }"]);
     let found = bench.handle().look_for_adoption(&["out".to_owned()]).unwrap();
     let seen = bench.look(&["out"]);
-    let request = AdoptRequest { files: found.files, by: "me".to_owned() };
+    let request = AdoptRequest { files: found.files };
     bench.step(Input::Adopt(request, seen));
     assert_eq!([true, false].map(|makes_file| refusal_of(&bench, makes_file)), [None; 2]);
     fs::write(place.join("empty/note"), "more by hand").unwrap();
@@ -139,7 +139,7 @@ fn a_file_in_the_place_of_an_empty_partition_is_altered_and_can_be_adopted() {
     let found = bench.handle().look_for_adoption(&["out".to_owned()]).unwrap();
     assert_eq!((found.files.len(), found.recorded.count), (1, 0));
     let seen = bench.look(&["out"]);
-    bench.step(Input::Adopt(AdoptRequest { files: found.files, by: "me".to_owned() }, seen));
+    bench.step(Input::Adopt(AdoptRequest { files: found.files }, seen));
     assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 2]);
     assert!(bench.build("out").is_empty());
     assert_eq!(bench.made("out.txt"), "by hand");

@@ -15,7 +15,7 @@ use crate::snapshot::{CodeManifest, FileDigest};
 use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Core, Effect};
-use databuild_core::event::{Event, GraphRegistered, OutputRecord, Refresh, WantOutcome};
+use databuild_core::event::{Event, GraphRegistered, Origin, OutputRecord, Refresh, WantOutcome};
 use databuild_core::ids::{AttemptId, GraphId};
 use jiff::Timestamp;
 use serde_json::{json, Value};
@@ -106,7 +106,7 @@ fn job(makes: &str, reads: &[&str]) -> Value {
         .map(|name| json!({"name": name, "dataset": name, "dims": [], "before_start": "fail", "after_end": "fail"}))
         .collect();
     json!({
-        "label": format!("//:make_{makes}"), "program": super::super::testing::program(&code().digest().to_string()),
+        "label": format!("//:make_{makes}"), "program": crate::engine::testing::program(&code().digest().to_string()),
         "inputs": inputs, "outputs": [makes], "retries": 0, "backoff_ms": 1000, "backoff_max_ms": 1000,
         "on_code_change": "stale", "sources": "s",
     })
@@ -227,6 +227,7 @@ impl Bench {
 
     fn handle(&self) -> Handle {
         Handle {
+            origin: Origin::default(),
             commands: Arc::new(tokio::sync::Semaphore::new(8)),
             inbox: Arc::new(Mutex::new(mpsc::channel().0)),
             shared: Arc::clone(&self.starter.shared),

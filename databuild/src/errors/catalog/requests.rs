@@ -52,6 +52,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Name an empty folder, or one that does not exist yet. Send an absolute path to the API.",
     },
     Entry {
+        code: "bad_header",
+        kind: Kind::Invalid,
+        cause: "A header of the request that says who asks (`X-Databuild-Actor`, `X-Databuild-Client`, `X-Request-Id`) has control characters, \
+                is not UTF-8, or has more than 128 bytes.",
+        cure: "Send a short name in UTF-8, or leave the header out.",
+    },
+    Entry {
         code: "bad_host",
         kind: Kind::Forbidden,
         cause: "The `Host` header of the request does not name this server.",

@@ -6,7 +6,7 @@ use super::{cursor, limit, page};
 use crate::api::{CheckRow, Page};
 use crate::store::{CheckFilter, CheckedSet};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::Json;
 use databuild_core::word::Word as _;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ pub struct ListQuery {
 /// # Errors
 /// A bad query, or a reference that cannot be resolved.
 pub async fn list(
-    State(app): State<App>,
+    app: App,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page<CheckRow>>, ApiError> {
     let Query(ListQuery { reference, failed, limit: asked, cursor: before }) = query?;

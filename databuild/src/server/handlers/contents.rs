@@ -6,7 +6,6 @@ use crate::api::{KeepContents, KeptContents, MissingContents};
 use crate::store::pieces::listed;
 use crate::store::Blob;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::State;
 use axum::Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// # Errors
 /// The log cannot be read.
 pub async fn missing(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<MissingContents>, JsonRejection>,
 ) -> Result<Json<MissingContents>, ApiError> {
     let Json(MissingContents { digests }) = body?;
@@ -28,7 +27,7 @@ pub async fn missing(
 /// # Errors
 /// They cannot be written.
 pub async fn keep(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<KeepContents>, JsonRejection>,
 ) -> Result<Json<KeptContents>, ApiError> {
     let Json(KeepContents { contents }) = body?;

@@ -3,10 +3,10 @@
 use super::super::app::App;
 use super::super::error::ApiError;
 use super::limit;
-use crate::api::{EventPage, EventRow};
+use crate::api::{EventActor, EventCause, EventPage, EventRow};
 use crate::store::Events;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::Json;
 use databuild_core::ids::Seq;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub struct ListQuery {
 /// # Errors
 /// A bad query, or one for events that are archived.
 pub async fn list(
-    State(app): State<App>,
+    app: App,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<EventPage>, ApiError> {
     let Query(query) = query?;
@@ -37,7 +37,16 @@ pub async fn list(
             seq: seq.0,
             at: record.at.to_string(),
             kind: record.event.kind().to_owned(),
-            text: crate::app::describe::describe(&record.event),
+            text: crate::app::describe::describe(record),
+            actor: EventActor {
+                kind: record.origin.actor.kind().to_owned(),
+                name: record.origin.actor.name().map(str::to_owned),
+            },
+            cause: record.origin.cause.as_ref().map(|cause| EventCause {
+                kind: cause.kind().to_owned(),
+                id: cause.id(),
+                client: cause.client().map(str::to_owned),
+            }),
         })
         .collect();
     Ok(Json(EventPage { data, next, seq: found.last_seq.0, first_seq: archived.0 + 1 }))

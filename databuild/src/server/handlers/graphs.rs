@@ -8,7 +8,7 @@ use crate::api::{
 use crate::engine::Registration;
 use crate::store::History;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// The graph is invalid.
 pub async fn register(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<RegisterRequest>, JsonRejection>,
 ) -> Result<Json<RegisterReply>, ApiError> {
     let Json(RegisterRequest { content, sources, inherited, code_store }) = body?;
@@ -56,7 +56,7 @@ fn is_ours(app: &App, root: &str) -> bool {
 ///
 /// # Errors
 /// No graph.
-pub async fn current(State(app): State<App>) -> Result<Response, ApiError> {
+pub async fn current(app: App) -> Result<Response, ApiError> {
     let none = || ApiError::new("no_graph", "no graph is registered yet");
     let id = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.clone()).ok_or_else(none)?;
     let content = app.quick(move |_, reader| reader.content(&id.0)?.ok_or_else(none)).await?;
@@ -64,7 +64,7 @@ pub async fn current(State(app): State<App>) -> Result<Response, ApiError> {
 }
 
 /// `GET /graph/id`: what a client asks before it stores and registers its own.
-pub async fn id(State(app): State<App>) -> Json<GraphId> {
+pub async fn id(app: App) -> Json<GraphId> {
     let graph = app.engine.snapshot().state.graph.as_ref().map(|graph| graph.id.to_string());
     Json(GraphId { graph })
 }
@@ -83,7 +83,7 @@ fn find(reader: &dyn History, id: &str) -> Result<crate::store::GraphRow, ApiErr
 ///
 /// # Errors
 /// No such graph.
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn get(app: App, Path(id): Path<String>) -> Result<Response, ApiError> {
     let content = app.quick(move |_, reader| {
         let content = reader.content(&find(reader, &id)?.id.0)?;
         content.ok_or_else(|| ApiError::not_found("graph_not_found", "graph", &id))
@@ -97,7 +97,7 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 /// # Errors
 /// No such graph.
 pub async fn sources(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     body: Result<Json<SourcesRequest>, JsonRejection>,
 ) -> Result<Json<BTreeMap<String, String>>, ApiError> {
@@ -121,7 +121,7 @@ pub async fn sources(
 /// # Errors
 /// The graph is invalid, or none is registered.
 pub async fn impact(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<ImpactRequest>, JsonRejection>,
 ) -> Result<Json<StaleView>, ApiError> {
     let Json(ImpactRequest { content, inherited }) = body?;

@@ -6,7 +6,6 @@ use super::cursor;
 use crate::api::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
 use crate::engine::Found;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::State;
 use axum::Json;
 use databuild_core::observation::{Blind, Blindness};
 
@@ -33,7 +32,7 @@ fn not_observed(unseen: Vec<(Found, Blind)>) -> Vec<NotObserved> {
 /// # Errors
 /// A bad body, a reference that cannot be resolved, no graph.
 pub async fn scan(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<ScanRequest>, JsonRejection>,
 ) -> Result<Json<ScanReply>, ApiError> {
     let Json(body) = body?;
@@ -60,11 +59,11 @@ pub async fn scan(
 /// # Errors
 /// A bad body, a reference that cannot be resolved, no graph.
 pub async fn adopt(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<AdoptRequest>, JsonRejection>,
 ) -> Result<Json<AdoptReply>, ApiError> {
-    let Json(AdoptRequest { targets, by, dry_run }) = body?;
-    let done = app.engine.adopt(targets, by.unwrap_or_else(|| "api".to_owned()), dry_run).await?;
+    let Json(AdoptRequest { targets, dry_run }) = body?;
+    let done = app.engine.adopt(targets, dry_run).await?;
     Ok(Json(AdoptReply {
         dry_run,
         adopted: CountedSet { count: done.adopted.len() as u64, partitions: done.adopted },

@@ -6,14 +6,13 @@ use crate::api::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply
 use crate::app::lineage::files_changed_since;
 use crate::app::views::shortened;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::State;
 use axum::Json;
 use databuild_core::decide::{self, Input, Judgement, Refusal, Reply};
 use databuild_core::graph::JobDigests;
 
 fn judgement(body: TaintRequest) -> Judgement {
-    let TaintRequest { targets, reason, by } = body;
-    Judgement { targets, reason, by: by.unwrap_or_else(|| "api".to_owned()) }
+    let TaintRequest { targets, reason } = body;
+    Judgement { targets, reason }
 }
 
 fn reply(app: &App, reply: &Reply) -> Json<TaintReply> {
@@ -29,7 +28,7 @@ fn reply(app: &App, reply: &Reply) -> Json<TaintReply> {
 /// # Errors
 /// A bad body, a reference that cannot be resolved, no reason, nothing there.
 pub async fn taint(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<TaintRequest>, JsonRejection>,
 ) -> Result<Json<TaintReply>, ApiError> {
     let Json(body) = body?;
@@ -42,7 +41,7 @@ pub async fn taint(
 /// # Errors
 /// A bad body, a reference that cannot be resolved, nothing tainted.
 pub async fn untaint(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<TaintRequest>, JsonRejection>,
 ) -> Result<Json<TaintReply>, ApiError> {
     let Json(body) = body?;
@@ -55,7 +54,7 @@ pub async fn untaint(
 /// # Errors
 /// A bad body, a reference or label that leads nowhere, no reason, no change.
 pub async fn accept(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<AcceptRequest>, JsonRejection>,
 ) -> Result<Json<AcceptReply>, ApiError> {
     let Json(body) = body?;
@@ -64,7 +63,6 @@ pub async fn accept(
         targets: body.targets,
         job: body.job,
         reason: body.reason,
-        by: body.by.unwrap_or_else(|| "api".to_owned()),
         evidence: body.evidence.unwrap_or_default(),
     };
     let asked = request.clone();

@@ -6,7 +6,7 @@ use super::{cursor, limit};
 use crate::api::{KeyRow, KeySpaceRow, KeysReply, KeysRequest, Page};
 use crate::engine::CommandError;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::Json;
 use databuild_core::decide::{self, Input, KeyCounts, KeyRequest, Reply};
 use databuild_core::range_set::Key;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 ///
 /// # Errors
 /// No graph.
-pub async fn spaces(State(app): State<App>) -> Result<Json<Page<KeySpaceRow>>, ApiError> {
+pub async fn spaces(app: App) -> Result<Json<Page<KeySpaceRow>>, ApiError> {
     let state = &app.engine.snapshot().state;
     let Some(registered) = &state.graph else {
         return Err(ApiError::new("no_graph", "no graph is registered yet"));
@@ -53,14 +53,14 @@ pub struct ListQuery {
 /// # Errors
 /// No such key space, or a bad query.
 pub async fn list(
-    State(app): State<App>,
+    app: App,
     Path(space): Path<String>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page<KeyRow>>, ApiError> {
     let Query(query) = query?;
     let state = &app.engine.snapshot().state;
     // Nothing to add tells only whether there is such a key space.
-    let nothing = KeyRequest { space: space.clone(), keys: Vec::new(), by: String::new() };
+    let nothing = KeyRequest { space: space.clone(), keys: Vec::new() };
     decide::preview_added(state, &nothing).map_err(CommandError::from)?;
     // Keys keep their places when others are retired.
     let from: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
@@ -82,7 +82,7 @@ pub async fn list(
 /// # Errors
 /// A bad body, no such key space, a text that cannot be a key.
 pub async fn add(
-    State(app): State<App>,
+    app: App,
     Path(space): Path<String>,
     body: Result<Json<KeysRequest>, JsonRejection>,
 ) -> Result<Json<KeysReply>, ApiError> {
@@ -95,7 +95,7 @@ pub async fn add(
 /// # Errors
 /// A bad body, no such key space, a key that was never there.
 pub async fn retire(
-    State(app): State<App>,
+    app: App,
     Path(space): Path<String>,
     body: Result<Json<KeysRequest>, JsonRejection>,
 ) -> Result<Json<KeysReply>, ApiError> {
@@ -115,8 +115,8 @@ async fn change(
     input: fn(KeyRequest) -> Input,
     preview: Preview,
 ) -> Result<Json<KeysReply>, ApiError> {
-    let KeysRequest { keys, dry_run, by } = body;
-    let request = KeyRequest { space: space.clone(), keys, by: by.unwrap_or_else(|| "api".to_owned()) };
+    let KeysRequest { keys, dry_run } = body;
+    let request = KeyRequest { space: space.clone(), keys };
     let counts = if dry_run {
         let counts = app.slow(move |app, _| {
             let (counts, _) = preview(&app.engine.snapshot().state, &request).map_err(CommandError::from)?;

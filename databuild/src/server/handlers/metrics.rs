@@ -3,7 +3,6 @@
 use super::super::app::App;
 use super::super::error::ApiError;
 use crate::app::views;
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use databuild_core::state::State as BuildState;
@@ -15,7 +14,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// The history cannot be read.
-pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+pub async fn metrics(app: App) -> Result<Response, ApiError> {
     let snapshot = app.engine.snapshot();
     let state = Arc::clone(&snapshot.state);
     let found = app.slow(move |_, reader| {

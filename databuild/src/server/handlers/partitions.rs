@@ -7,7 +7,7 @@ use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, Why};
 use crate::app::{views, why};
 use crate::engine::Planned;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::Json;
 use databuild_core::state::State as BuildState;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub(super) fn state_now(app: &App) -> Result<BuildState, ApiError> {
 ///
 /// # Errors
 /// No graph.
-pub async fn datasets(State(app): State<App>) -> Result<Json<Page<DatasetSummary>>, ApiError> {
+pub async fn datasets(app: App) -> Result<Json<Page<DatasetSummary>>, ApiError> {
     let mut state = state_now(&app)?;
     let seq = state.seq.0;
     let data = app.slow(move |_, _| Ok(views::summaries(&mut state))).await?;
@@ -48,7 +48,7 @@ pub struct ListQuery {
 /// # Errors
 /// No reference, or one that cannot be resolved.
 pub async fn list(
-    State(app): State<App>,
+    app: App,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page<PartitionRow>>, ApiError> {
     let Query(query) = query?;
@@ -87,10 +87,7 @@ pub struct WhyQuery {
 ///
 /// # Errors
 /// A reference that is not exactly one partition.
-pub async fn why(
-    State(app): State<App>,
-    query: Result<Query<WhyQuery>, QueryRejection>,
-) -> Result<Json<Why>, ApiError> {
+pub async fn why(app: App, query: Result<Query<WhyQuery>, QueryRejection>) -> Result<Json<Why>, ApiError> {
     let Query(query) = query?;
     let answer = app
         .slow(move |app, reader| {

@@ -9,7 +9,7 @@ use crate::api::{ApplyPlan, Page, PlanRequest, PlanSummary, PlanView};
 use crate::app::estimate;
 use crate::app::views;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -25,10 +25,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// A bad body, a reference that cannot be resolved, no graph, a full disk.
-pub async fn create(
-    State(app): State<App>,
-    body: Result<Json<PlanRequest>, JsonRejection>,
-) -> Result<Response, ApiError> {
+pub async fn create(app: App, body: Result<Json<PlanRequest>, JsonRejection>) -> Result<Response, ApiError> {
     let Json(body) = body?;
     let refresh = refresh(body.refresh.as_deref())?;
     let as_of = instant(body.as_of.as_deref())?;
@@ -89,7 +86,7 @@ fn summary(saved: &SavedPlan, now: Timestamp) -> PlanSummary {
 ///
 /// # Errors
 /// None.
-pub async fn list(State(app): State<App>) -> Result<Json<Page<PlanSummary>>, ApiError> {
+pub async fn list(app: App) -> Result<Json<Page<PlanSummary>>, ApiError> {
     let snapshot = app.engine.snapshot();
     let now = crate::os::now();
     let data = snapshot.state.plans.values().rev().map(|saved| summary(saved, now)).collect();
@@ -106,7 +103,7 @@ fn find(app: &App, id: &str) -> Result<Arc<SavedPlan>, ApiError> {
 ///
 /// # Errors
 /// It is not kept.
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<PlanView>, ApiError> {
+pub async fn get(app: App, Path(id): Path<String>) -> Result<Json<PlanView>, ApiError> {
     let saved = find(&app, &id)?;
     Ok(Json(view(&app, saved.plan.clone(), true).await?))
 }
@@ -116,7 +113,7 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 /// # Errors
 /// It is not kept, has expired, or does not hold any more.
 pub async fn apply(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     Keyed { key, body }: Keyed<ApplyPlan>,
 ) -> Result<Response, ApiError> {
@@ -127,7 +124,6 @@ pub async fn apply(
         ttl_seconds: body.ttl_seconds,
         sla_seconds: body.sla_seconds,
         comment: body.comment,
-        source: body.source.unwrap_or_else(|| "api".to_owned()),
         key,
     };
     let made = app.engine.apply_plan(request).await;

@@ -4,7 +4,6 @@ use super::super::app::App;
 use super::super::error::ApiError;
 use crate::api::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::State;
 use axum::Json;
 use databuild_core::decide::limits::{holders, pools, PoolUse};
 use databuild_core::decide::{Input, PoolRequest};
@@ -14,7 +13,7 @@ use databuild_core::graph::Resource;
 ///
 /// # Errors
 /// None.
-pub async fn list(State(app): State<App>) -> Result<Json<PoolList>, ApiError> {
+pub async fn list(app: App) -> Result<Json<PoolList>, ApiError> {
     Ok(Json(all(&app)))
 }
 
@@ -23,12 +22,11 @@ pub async fn list(State(app): State<App>) -> Result<Json<PoolList>, ApiError> {
 /// # Errors
 /// A bad body, or no such pool.
 pub async fn resize(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<ResizePool>, JsonRejection>,
 ) -> Result<Json<PoolList>, ApiError> {
-    let Json(ResizePool { pool, slots, by }) = body?;
-    let by = by.unwrap_or_else(|| "api".to_owned());
-    app.engine.submit(Input::ResizePool(PoolRequest { pool, slots, by })).await?;
+    let Json(ResizePool { pool, slots }) = body?;
+    app.engine.submit(Input::ResizePool(PoolRequest { pool, slots })).await?;
     Ok(Json(all(&app)))
 }
 

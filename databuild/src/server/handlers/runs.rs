@@ -11,7 +11,7 @@ use crate::engine::CommandError;
 use crate::executor::LogFrom;
 use crate::store::{History, RunFilter, RunState};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::Json;
@@ -118,7 +118,7 @@ fn labels(app: &App, reader: &dyn History, text: &str) -> Result<Vec<String>, Ap
 /// # Errors
 /// A bad query.
 pub async fn list(
-    State(app): State<App>,
+    app: App,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page<RunRow>>, ApiError> {
     let Query(query) = query?;
@@ -141,7 +141,7 @@ pub async fn list(
 ///
 /// # Errors
 /// No such run.
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
+pub async fn get(app: App, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
     let id = parse(&id)?;
     Ok(Json(app.quick(move |_, reader| detail(reader, id)).await?))
 }
@@ -150,7 +150,7 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 ///
 /// # Errors
 /// No such run, or it is over.
-pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
+pub async fn cancel(app: App, Path(id): Path<String>) -> Result<Json<RunDetail>, ApiError> {
     let id = parse(&id)?;
     let done = app.engine.cancel_run(id).await;
     let answer = app.quick(move |_, reader| match done {
@@ -167,7 +167,7 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
 ///
 /// # Errors
 /// No such run.
-pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
+pub async fn why(app: App, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
     let id = parse(&id)?;
     Ok(Json(app.quick(move |app, reader| Ok(waits::run(&app.engine.snapshot(), reader, id)?)).await?))
 }
@@ -189,7 +189,7 @@ pub struct LogsQuery {
 /// # Errors
 /// No such run or attempt, no such stream, or the log is gone.
 pub async fn logs(
-    State(app): State<App>,
+    app: App,
     Path((id, stream)): Path<(String, String)>,
     headers: HeaderMap,
     query: Result<Query<LogsQuery>, QueryRejection>,

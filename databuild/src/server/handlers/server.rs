@@ -6,7 +6,6 @@ use crate::api::{GcReply, GcRequest, GraphInfo, ServerStatus, ShutdownRequest, S
 use crate::app::views;
 use crate::executor::MemoryLimits;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
 use databuild_core::decide::Input;
@@ -26,7 +25,7 @@ pub async fn ready() -> &'static str {
 ///
 /// # Errors
 /// The history cannot be read.
-pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiError> {
+pub async fn status(app: App) -> Result<Json<ServerStatus>, ApiError> {
     let snapshot = app.engine.snapshot();
     let mut state = BuildState::clone(&snapshot.state);
     state.advance(crate::os::now());
@@ -76,7 +75,7 @@ pub async fn status(State(app): State<App>) -> Result<Json<ServerStatus>, ApiErr
 /// # Errors
 /// A bad body, or zero.
 pub async fn set_slots(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<SlotsRequest>, JsonRejection>,
 ) -> Result<StatusCode, ApiError> {
     let Json(SlotsRequest { slots }) = body?;
@@ -92,7 +91,7 @@ pub async fn set_slots(
 /// # Errors
 /// A bad body.
 pub async fn shutdown(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<ShutdownRequest>, JsonRejection>,
 ) -> Result<StatusCode, ApiError> {
     let Json(ShutdownRequest { stop_jobs }) = body?;
@@ -107,7 +106,7 @@ pub async fn shutdown(
 /// # Errors
 /// A bad body, or a store that cannot be swept.
 pub async fn collect_garbage(
-    State(app): State<App>,
+    app: App,
     body: Result<Json<GcRequest>, JsonRejection>,
 ) -> Result<Json<GcReply>, ApiError> {
     let Json(request) = body?;

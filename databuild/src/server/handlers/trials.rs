@@ -7,7 +7,7 @@ use super::super::trials;
 use crate::api::{CreateTrial, Digests, Page, TrialArm, TrialDetail, TrialResult, TrialRow};
 use crate::engine::CommandError;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -30,10 +30,7 @@ fn parse(id: &str) -> Result<TrialId, ApiError> {
 ///
 /// # Errors
 /// A bad body; nothing to repeat; the code of then is gone.
-pub async fn create(
-    State(app): State<App>,
-    body: Result<Json<CreateTrial>, JsonRejection>,
-) -> Result<Response, ApiError> {
+pub async fn create(app: App, body: Result<Json<CreateTrial>, JsonRejection>) -> Result<Response, ApiError> {
     let Json(body) = body?;
     let request = match body {
         CreateTrial::Compare(asked) => trials::sampled(&app, TrialKind::Compare, asked).await?,
@@ -57,7 +54,7 @@ pub async fn create(
 ///
 /// # Errors
 /// None.
-pub async fn list(State(app): State<App>) -> Result<Json<Page<TrialRow>>, ApiError> {
+pub async fn list(app: App) -> Result<Json<Page<TrialRow>>, ApiError> {
     let state = app.engine.snapshot().state.clone();
     let data = state.trials.values().rev().map(|trial| row(trial)).collect();
     Ok(Json(Page { data, next: None, seq: state.seq.0 }))
@@ -74,7 +71,7 @@ pub struct GetQuery {
 /// # Errors
 /// No such trial.
 pub async fn get(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     query: Result<Query<GetQuery>, QueryRejection>,
 ) -> Result<Json<TrialDetail>, ApiError> {
@@ -91,7 +88,7 @@ pub async fn get(
 ///
 /// # Errors
 /// No such trial, or it is over.
-pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<TrialDetail>, ApiError> {
+pub async fn cancel(app: App, Path(id): Path<String>) -> Result<Json<TrialDetail>, ApiError> {
     let id = parse(&id)?;
     app.engine.submit(Input::CancelTrial(id)).await?;
     Ok(Json(detail(&app, id)?))
@@ -139,7 +136,7 @@ fn row(trial: &Trial) -> TrialRow {
         job: spec.job.clone(),
         run: spec.run.map(|run| run.to_string()),
         partitions: spec.samples.iter().map(|sample| sample.partition.clone()).collect(),
-        by: spec.by.clone(),
+        by: trial.by.clone(),
         created_at: trial.created_at.to_string(),
         ended_at: trial.ended.as_ref().map(|(at, _)| at.to_string()),
         runs,

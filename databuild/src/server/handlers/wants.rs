@@ -12,7 +12,7 @@ use crate::app::{views, waits};
 use crate::engine::Created;
 use crate::store::{self, History, StoreError, WantFilter, WantState};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -36,10 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// A bad body, a reference that cannot be resolved, no graph, a full disk.
-pub async fn create(
-    State(app): State<App>,
-    Keyed { key, body }: Keyed<CreateWant>,
-) -> Result<Response, ApiError> {
+pub async fn create(app: App, Keyed { key, body }: Keyed<CreateWant>) -> Result<Response, ApiError> {
     let request = WantRequest {
         targets: body.targets,
         class: class(body.class.as_deref())?,
@@ -48,7 +45,6 @@ pub async fn create(
         ttl_seconds: body.ttl_seconds,
         sla_seconds: body.sla_seconds,
         comment: body.comment,
-        source: body.source.unwrap_or_else(|| "api".to_owned()),
         graph: body.graph.map(GraphId),
         key,
     };
@@ -59,10 +55,7 @@ pub async fn create(
 ///
 /// # Errors
 /// As [`create`]; no such job or parameter, or a value that cannot be.
-pub async fn invoke(
-    State(app): State<App>,
-    Keyed { key, body }: Keyed<InvokeJob>,
-) -> Result<Response, ApiError> {
+pub async fn invoke(app: App, Keyed { key, body }: Keyed<InvokeJob>) -> Result<Response, ApiError> {
     let want = WantRequest {
         targets: body.targets,
         class: class(body.class.as_deref())?,
@@ -71,7 +64,6 @@ pub async fn invoke(
         ttl_seconds: body.ttl_seconds,
         sla_seconds: body.sla_seconds,
         comment: body.comment,
-        source: body.source.unwrap_or_else(|| "api".to_owned()),
         graph: body.graph.map(GraphId),
         key,
     };
@@ -102,6 +94,7 @@ fn row(want: crate::store::WantRow) -> WantRow {
         refresh: want.refresh.word().to_owned(),
         comment: want.comment,
         source: want.source,
+        by: want.by,
         created_at: want.created_at.to_string(),
         ended_at: want.ended_at.map(|at| at.to_string()),
         due_at: want.due_at.map(|at| at.to_string()),
@@ -152,7 +145,7 @@ pub struct ListQuery {
 /// # Errors
 /// A bad query.
 pub async fn list(
-    State(app): State<App>,
+    app: App,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page<WantRow>>, ApiError> {
     let Query(query) = query?;
@@ -167,7 +160,7 @@ pub async fn list(
 ///
 /// # Errors
 /// No such want.
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+pub async fn get(app: App, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
     let id = parse(&id)?;
     Ok(Json(app.quick(move |app, reader| detail(app, reader, id)).await?))
 }
@@ -176,7 +169,7 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
 ///
 /// # Errors
 /// No such want, or it is over.
-pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+pub async fn cancel(app: App, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
     let id = parse(&id)?;
     act(&app, id, Input::CancelWant(id)).await
 }
@@ -185,7 +178,7 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Js
 ///
 /// # Errors
 /// No such want, or it is over.
-pub async fn pause(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+pub async fn pause(app: App, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
     let id = parse(&id)?;
     act(&app, id, Input::PauseWant(id)).await
 }
@@ -194,7 +187,7 @@ pub async fn pause(State(app): State<App>, Path(id): Path<String>) -> Result<Jso
 ///
 /// # Errors
 /// No such want, or it is over.
-pub async fn resume(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
+pub async fn resume(app: App, Path(id): Path<String>) -> Result<Json<WantDetail>, ApiError> {
     let id = parse(&id)?;
     act(&app, id, Input::ResumeWant(id)).await
 }
@@ -204,7 +197,7 @@ pub async fn resume(State(app): State<App>, Path(id): Path<String>) -> Result<Js
 /// # Errors
 /// No such want, it is over, or no such class.
 pub async fn prioritize(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     body: Result<Json<PrioritizeWant>, JsonRejection>,
 ) -> Result<Json<WantDetail>, ApiError> {
@@ -231,7 +224,7 @@ async fn act(app: &App, id: WantId, input: Input) -> Result<Json<WantDetail>, Ap
 ///
 /// # Errors
 /// No such want.
-pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
+pub async fn why(app: App, Path(id): Path<String>) -> Result<Json<WhyWork>, ApiError> {
     let id = parse(&id)?;
     Ok(Json(app.quick(move |app, reader| Ok(waits::want(&app.engine.snapshot(), reader, id)?)).await?))
 }
@@ -248,7 +241,7 @@ pub struct ProgressQuery {
 /// # Errors
 /// No such want.
 pub async fn progress(
-    State(app): State<App>,
+    app: App,
     Path(id): Path<String>,
     query: Result<Query<ProgressQuery>, QueryRejection>,
 ) -> Result<Json<ProgressAnswer>, ApiError> {

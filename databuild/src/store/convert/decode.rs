@@ -2,7 +2,7 @@
 
 use super::super::time::join;
 use super::parts::{known, malformed, read_instant, read_optional_instant, read_output, value};
-use super::{checked, dynamic, judged, limited, trials, ConvertError};
+use super::{checked, dynamic, judged, limited, origin, trials, ConvertError};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, PartitionsFailed,
@@ -26,19 +26,20 @@ pub(in super::super) fn decode<E: From<ConvertError>>(
     // An event of an unknown kind is an unknown field of the record, so this comes first.
     known(&message, "a record")?;
     let at = join(message.at_us, message.at_ns).ok_or_else(|| malformed("has a time that does not exist"))?;
-    let event = match message.event {
-        None => return Err(malformed("says nothing").into()),
-        Some(StoredEvent::GraphRegistered(e)) => {
+    let Some(stored) = message.event else { return Err(malformed("says nothing").into()) };
+    let origin = origin::read(message.actor, message.cause, &stored)?;
+    let event = match stored {
+        StoredEvent::GraphRegistered(e) => {
             known(&e, "a graph registration")?;
             let stored::GraphRegistered { graph, inherited, sources, special_fields: _ } = e;
             let graph = GraphId(graph);
             let content = content(&graph)?;
             Event::GraphRegistered(GraphRegistered { graph, content, inherited, sources })
         }
-        Some(StoredEvent::TrialCreated(e)) => Event::TrialCreated(trials::read_trial_created(e, content)?),
-        Some(other) => event(other)?,
+        StoredEvent::TrialCreated(e) => Event::TrialCreated(trials::read_trial_created(e, content)?),
+        other => event(other)?,
     };
-    Ok(Record { at, event })
+    Ok(Record { at, origin, event })
 }
 
 /// Every event but those that need a graph's content from elsewhere.
@@ -164,7 +165,7 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         expires_at,
         due_at,
         comment,
-        source,
+        source: _,
         work,
         forced,
         blocked,
@@ -186,7 +187,6 @@ fn want_created(message: stored::WantCreated) -> Result<WantCreated, ConvertErro
         expires_at: read_optional_instant(expires_at)?,
         due_at: read_optional_instant(due_at)?,
         comment,
-        source,
         work,
         forced,
         successors,

@@ -7,25 +7,25 @@ use databuild_core::ids::{RunId, WantId};
 use databuild_proto::v1 as stored;
 
 pub(super) fn keys_added(event: &KeysAdded) -> stored::KeysAdded {
-    let KeysAdded { space, keys, by } = event;
-    stored::KeysAdded { space: space.clone(), keys: keys.clone(), by: by.clone(), ..Default::default() }
+    let KeysAdded { space, keys } = event;
+    stored::KeysAdded { space: space.clone(), keys: keys.clone(), ..Default::default() }
 }
 
 pub(super) fn read_keys_added(message: stored::KeysAdded) -> Result<KeysAdded, ConvertError> {
     known(&message, "added keys")?;
-    let stored::KeysAdded { space, keys, by, special_fields: _ } = message;
-    Ok(KeysAdded { space, keys, by })
+    let stored::KeysAdded { space, keys, by: _, special_fields: _ } = message;
+    Ok(KeysAdded { space, keys })
 }
 
 pub(super) fn keys_retired(event: &KeysRetired) -> stored::KeysRetired {
-    let KeysRetired { space, keys, by } = event;
-    stored::KeysRetired { space: space.clone(), keys: keys.clone(), by: by.clone(), ..Default::default() }
+    let KeysRetired { space, keys } = event;
+    stored::KeysRetired { space: space.clone(), keys: keys.clone(), ..Default::default() }
 }
 
 pub(super) fn read_keys_retired(message: stored::KeysRetired) -> Result<KeysRetired, ConvertError> {
     known(&message, "retired keys")?;
-    let stored::KeysRetired { space, keys, by, special_fields: _ } = message;
-    Ok(KeysRetired { space, keys, by })
+    let stored::KeysRetired { space, keys, by: _, special_fields: _ } = message;
+    Ok(KeysRetired { space, keys })
 }
 
 pub(super) fn run_suspended(event: &RunSuspended) -> stored::RunSuspended {

@@ -2,7 +2,7 @@
 
 use super::super::time::split;
 use super::parts::{instant, optional_instant, output};
-use super::{checked, dynamic, judged, limited, trials};
+use super::{checked, dynamic, judged, limited, origin, trials};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked, DatasetGround, Event, FilesAltered,
     FilesVanished, GraphRegistered, Grounds, JobGround, Materialized, Observed, PartitionsFailed,
@@ -19,7 +19,14 @@ use databuild_proto::v1::record::Event as StoredEvent;
 /// The stored bytes of a record; without a graph's content, which is a blob of its own.
 pub(in super::super) fn encode(record: &Record) -> Vec<u8> {
     let (at_us, at_ns) = split(record.at);
-    let message = stored::Record { at_us, at_ns, event: Some(event(&record.event)), ..Default::default() };
+    let message = stored::Record {
+        at_us,
+        at_ns,
+        actor: origin::actor(&record.origin.actor),
+        cause: origin::cause(record.origin.cause.as_ref()),
+        event: Some(event(&record.event)),
+        ..Default::default()
+    };
     message
         .write_to_bytes()
         // Writing to memory fails only for required fields left out, and proto3 has none.
@@ -209,7 +216,6 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         expires_at,
         due_at,
         comment,
-        source,
         work,
         forced,
         successors,
@@ -231,7 +237,6 @@ fn want_created(event: &WantCreated) -> stored::WantCreated {
         expires_at: optional_instant(*expires_at),
         due_at: optional_instant(*due_at),
         comment: comment.clone(),
-        source: source.clone(),
         work: work.clone(),
         forced: forced.clone(),
         successors: successors.clone(),

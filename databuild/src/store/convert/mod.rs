@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod judged;
 mod limited;
+mod origin;
 mod parts;
 mod trials;
 

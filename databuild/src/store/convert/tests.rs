@@ -38,7 +38,7 @@ fn each_event_comes_back() {
 #[test]
 fn every_value_of_every_enum_comes_back() {
     let round = |event: Event| {
-        let record = Record { at: time("2024-01-01T00:00:00Z"), event };
+        let record = Record { at: time("2024-01-01T00:00:00Z"), origin: Origin::default(), event };
         assert_eq!(decoded(&encode(&record)), Ok(record));
     };
     for example in examples() {
@@ -178,7 +178,11 @@ fn kind_numbers_never_change() {
 #[test]
 fn a_kind_is_the_field_number_of_its_event() {
     for event in examples() {
-        let bytes = encode(&Record { at: jiff::Timestamp::UNIX_EPOCH, event: event.clone() });
+        let bytes = encode(&Record {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            origin: Origin::default(),
+            event: event.clone(),
+        });
         // With both parts of the time zero, the event's tag comes first: field number and wire type 2.
         let tag = if bytes[0] & 0x80 == 0 {
             u32::from(bytes[0])
@@ -248,6 +252,6 @@ fn what_nobody_wrote_is_malformed() {
 fn zero_and_empty_fields_come_back() {
     let event =
         Event::WantEnded(WantEnded { want: WantId(0), outcome: WantOutcome::Satisfied, causes: vec![] });
-    let record = Record { at: jiff::Timestamp::MIN, event };
+    let record = Record { at: jiff::Timestamp::MIN, origin: Origin::default(), event };
     assert_eq!(decoded(&encode(&record)), Ok(record));
 }

@@ -24,7 +24,7 @@ pub(super) fn read_arm_id(message: stored::TrialArmId) -> Result<ArmId, ConvertE
 }
 
 pub(super) fn trial_created(event: &TrialCreated) -> stored::TrialCreated {
-    let TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep, by } = event;
+    let TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep } = event;
     let graph = |graph: &TrialGraph| {
         let TrialGraph { graph, content: _, inherited } = graph;
         stored::TrialGraph { graph: graph.0.clone(), inherited: inherited.clone(), ..Default::default() }
@@ -38,7 +38,6 @@ pub(super) fn trial_created(event: &TrialCreated) -> stored::TrialCreated {
         samples: samples.iter().map(sample).collect(),
         as_of: instant(*as_of),
         keep: keep.clone(),
-        by: by.clone(),
         ..Default::default()
     }
 }
@@ -49,8 +48,18 @@ pub(super) fn read_trial_created<E: From<ConvertError>>(
     content: impl FnMut(&GraphId) -> Result<Arc<str>, E>,
 ) -> Result<TrialCreated, E> {
     known(&message, "a trial")?;
-    let stored::TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep, by, special_fields: _ } =
-        message;
+    let stored::TrialCreated {
+        trial,
+        kind,
+        run,
+        job,
+        graphs,
+        samples,
+        as_of,
+        keep,
+        by: _,
+        special_fields: _,
+    } = message;
     let mut content = content;
     let mut read = Vec::with_capacity(graphs.len());
     for message in graphs {
@@ -70,7 +79,6 @@ pub(super) fn read_trial_created<E: From<ConvertError>>(
         samples: samples.into_iter().map(read_sample).collect::<Result<_, _>>()?,
         as_of: read_instant(as_of)?,
         keep,
-        by,
     })
 }
 

@@ -8,7 +8,7 @@ use super::super::rows::{
     WantState,
 };
 use super::super::time::{join, micros};
-use databuild_core::event::{AttemptLeased, Record, WantCreated};
+use databuild_core::event::{AttemptLeased, Origin, Record, WantCreated};
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -43,8 +43,8 @@ impl Lists {
 
     fn apply(&mut self, change: RowChange<'_>) {
         match change {
-            RowChange::WantOpened { at, want } => {
-                self.wants.insert(want.want, new_want(at, want));
+            RowChange::WantOpened { at, want, origin } => {
+                self.wants.insert(want.want, new_want(at, want, origin));
             }
             RowChange::WantWork { seq, want } => self.want_work.entry(want).or_default().push(seq),
             RowChange::WantClosed { at, seq, want, state, causes } => {
@@ -149,9 +149,9 @@ impl Lists {
                 self.graphs.insert(seq, row);
             }
             RowChange::KeysChanged { seq, .. } => self.key_changes.push(seq),
-            RowChange::Tainted { at, seq, taint } => {
+            RowChange::Tainted { at, seq, taint, origin } => {
                 let (partitions, reason, by) =
-                    (taint.partitions.clone(), taint.reason.clone(), taint.by.clone());
+                    (taint.partitions.clone(), taint.reason.clone(), origin.to_string());
                 self.taints.insert(seq, TaintRow { seq, at: instant(at), partitions, reason, by });
             }
             // Only who frees contents asks for these.
@@ -165,7 +165,7 @@ impl Lists {
 }
 
 /// A want that is new.
-fn new_want(at: i64, want: &WantCreated) -> WantRow {
+fn new_want(at: i64, want: &WantCreated, origin: &Origin) -> WantRow {
     WantRow {
         id: want.want,
         state: WantState::Open,
@@ -173,7 +173,8 @@ fn new_want(at: i64, want: &WantCreated) -> WantRow {
         refresh: want.refresh,
         targets: want.targets.clone(),
         comment: want.comment.clone(),
-        source: want.source.clone(),
+        source: origin.client().unwrap_or_default().to_owned(),
+        by: origin.to_string(),
         as_of: rounded(want.as_of),
         expires_at: want.expires_at.map(rounded),
         due_at: want.due_at.map(rounded),

@@ -18,6 +18,7 @@ pub(super) fn want_row(row: &Row<'_>) -> rusqlite::Result<WantRow> {
         targets: json(row, "targets")?,
         comment: row.get("comment")?,
         source: row.get("source")?,
+        by: row.get("by")?,
         as_of: time(row, "as_of")?,
         expires_at: optional_time(row, "expires_at")?,
         due_at: optional_time(row, "due_at")?,

@@ -3,7 +3,7 @@
 use super::super::project::{RowChange, ADOPTED_METADATA};
 use super::super::rows::{AttemptState, RunState, WantState};
 use super::super::time::micros;
-use databuild_core::event::{AttemptEnded, AttemptLeased, CheckFindings, WantCreated};
+use databuild_core::event::{AttemptEnded, AttemptLeased, CheckFindings, Origin, WantCreated};
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 use databuild_core::reference::dataset_of;
 use databuild_core::word::Word as _;
@@ -16,7 +16,7 @@ use serde::Serialize;
 /// nothing, and a second version of a partition in one event replaces the first.
 pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite::Result<()> {
     match change {
-        RowChange::WantOpened { at, want } => open_want(connection, *at, want)?,
+        RowChange::WantOpened { at, want, origin } => open_want(connection, *at, want, origin)?,
         RowChange::WantWork { seq, want } => connection
             .prepare_cached("INSERT INTO want_work (want, seq) SELECT id, ?2 FROM wants WHERE id = ?1")?
             .execute([want.0 as i64, seq.0 as i64])?,
@@ -84,22 +84,27 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
         RowChange::KeysChanged { seq, space } => connection
             .prepare_cached("INSERT INTO key_changes (seq, space) VALUES (?1, ?2)")?
             .execute(params![seq.0 as i64, space])?,
-        RowChange::Tainted { at, seq, taint } => connection
+        RowChange::Tainted { at, seq, taint, origin } => connection
             .prepare_cached(
                 "INSERT INTO taints (seq, at, partitions, reason, by) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![seq.0 as i64, at, json(&taint.partitions), taint.reason, taint.by])?,
+            .execute(params![seq.0 as i64, at, json(&taint.partitions), taint.reason, origin.to_string()])?,
     };
     Ok(())
 }
 
 /// A want is new.
-fn open_want(connection: &Connection, at: i64, want: &WantCreated) -> rusqlite::Result<usize> {
+fn open_want(
+    connection: &Connection,
+    at: i64,
+    want: &WantCreated,
+    origin: &Origin,
+) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source,
+            "INSERT OR REPLACE INTO wants (id, state, class, refresh, targets, comment, source, by,
                  as_of, expires_at, due_at, created_at, ended_at, ended_seq, causes, plan, paused, params)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, '[]', ?12, 0, ?13)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?14, ?8, ?9, ?10, ?11, NULL, NULL, '[]', ?12, 0, ?13)",
         )?
         .execute(params![
             want.want.0 as i64,
@@ -108,13 +113,14 @@ fn open_want(connection: &Connection, at: i64, want: &WantCreated) -> rusqlite::
             want.refresh.word(),
             json(&want.targets),
             want.comment,
-            want.source,
+            origin.client().unwrap_or_default(),
             micros(want.as_of),
             want.expires_at.map(micros),
             want.due_at.map(micros),
             at,
             want.plan.map(|plan| plan.0 as i64),
             json(&want.params),
+            origin.to_string(),
         ])
 }
 

@@ -30,6 +30,8 @@ mod archive_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod format_tests;
+#[cfg(test)]
 mod tests;
 
 pub use archiver::{Archiver, Cut};

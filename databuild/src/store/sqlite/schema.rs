@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i64 = 0x4442_454c;
 /// A program that raises the number of an existing log copies the write-ahead log into the main file
 /// right after it (`wal_checkpoint(TRUNCATE)`), so that an older program finds the number in the header
 /// without touching anything.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
@@ -91,6 +91,7 @@ CREATE TABLE wants (
     targets TEXT NOT NULL,
     comment TEXT NOT NULL,
     source TEXT NOT NULL,
+    by TEXT NOT NULL,
     as_of INTEGER NOT NULL,
     expires_at INTEGER,
     due_at INTEGER,

@@ -163,7 +163,6 @@ pub(crate) fn accept(out: &mut Out, request: AcceptRequest) -> Result<Reply, Ref
             from: of.from.into_iter().map(|(digests, _)| digests).collect(),
             to: registered.digests_of(of.job).clone(),
             reason: request.reason.clone(),
-            by: request.by.clone(),
             evidence: request.evidence.clone(),
         };
         out.event(Event::CodeAccepted(event));

@@ -58,8 +58,10 @@ pub(crate) fn adopt(out: &mut Out, request: AdoptRequest, seen: &Sightings) -> R
                     bytes: file.bytes,
                 })
                 .collect();
-            let event = Event::Adopted(Adopted { partitions: adopted.clone(), by: request.by.clone() });
-            ahead.apply(&Record { at: out.now, event }).expect("an adoption follows from any state");
+            let event = Event::Adopted(Adopted { partitions: adopted.clone() });
+            ahead
+                .apply(&Record { at: out.now, origin: out.origin.clone(), event })
+                .expect("an adoption follows from any state");
             partitions.extend(adopted);
         }
     }
@@ -69,7 +71,7 @@ pub(crate) fn adopt(out: &mut Out, request: AdoptRequest, seen: &Sightings) -> R
     let being_made = texts(out.state, &being_made);
     let adopted: Vec<String> = partitions.iter().map(|adopted| adopted.partition.clone()).collect();
     if !partitions.is_empty() {
-        out.event(Event::Adopted(Adopted { partitions, by: request.by }));
+        out.event(Event::Adopted(Adopted { partitions }));
     }
     Ok(Reply::Adopted { adopted, being_made })
 }

@@ -91,7 +91,7 @@ fn check_space(state: &State, space: &str) -> Result<(), Refusal> {
 pub(crate) fn add(out: &mut Out, request: KeyRequest) -> Result<Reply, Refusal> {
     let (counts, keys) = preview_added(out.state, &request)?;
     if !keys.is_empty() {
-        out.event(Event::KeysAdded(KeysAdded { space: request.space, keys, by: request.by }));
+        out.event(Event::KeysAdded(KeysAdded { space: request.space, keys }));
     }
     Ok(Reply::Keys(counts))
 }
@@ -101,7 +101,7 @@ pub(crate) fn retire(out: &mut Out, request: KeyRequest) -> Result<Reply, Refusa
     if !keys.is_empty() {
         let registered = out.state.registered().clone();
         let rests = rests(out.state);
-        out.event(Event::KeysRetired(KeysRetired { space: request.space, keys, by: request.by }));
+        out.event(Event::KeysRetired(KeysRetired { space: request.space, keys }));
         replan::replan(out, &registered.graph, rests, &[]);
     }
     Ok(Reply::Keys(counts))

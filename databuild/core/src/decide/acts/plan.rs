@@ -149,7 +149,7 @@ pub(crate) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     }
     // Held against a copy that knows what was just seen, for a refusal leaves no event.
     let mut copy = out.state.clone();
-    let mut trial = Out::new(&mut copy, out.now, out.looking);
+    let mut trial = Out::new(&mut copy, out.now, out.origin.clone(), out.looking);
     sight::sight(&mut trial, sightings);
     let (targets, fresh) = copy
         .at(plan.as_of, |state| still_holds(state, plan, &sightings.unseen))
@@ -163,7 +163,6 @@ pub(crate) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         ttl_seconds: request.ttl_seconds,
         sla_seconds: request.sla_seconds,
         comment: request.comment,
-        source: request.source,
         carries_out: Some(id),
         parent: None,
         params: Params::new(),

@@ -16,7 +16,7 @@ pub(crate) fn resize(out: &mut Out, request: PoolRequest) -> Result<Reply, Refus
         return Err(Refusal::UnknownPool { name: request.pool, known });
     };
     if out.state.pool_sizes.get(&label).copied() != request.slots {
-        out.event(Event::PoolResized(PoolResized { pool: label, slots: request.slots, by: request.by }));
+        out.event(Event::PoolResized(PoolResized { pool: label, slots: request.slots }));
     }
     Ok(Reply::Done)
 }

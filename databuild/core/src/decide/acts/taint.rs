@@ -34,7 +34,7 @@ pub(crate) fn taint(out: &mut Out, request: Judgement, sightings: &Sightings) ->
     let registered = out.state.registered().clone();
     let rests = rests(out.state);
     let partitions = texts(out.state, &there);
-    out.event(Event::Tainted(Tainted { partitions, reason: request.reason, by: request.by }));
+    out.event(Event::Tainted(Tainted { partitions, reason: request.reason }));
     let seq = out.state.seq;
     let follow = |state: &State| {
         let followers = |(ix, _)| {
@@ -64,7 +64,7 @@ pub(crate) fn untaint(out: &mut Out, request: Judgement) -> Result<Reply, Refusa
     }
     let before = unsound(out.state);
     let partitions = texts(out.state, &marked);
-    out.event(Event::Untainted(Untainted { partitions, reason: request.reason, by: request.by }));
+    out.event(Event::Untainted(Untainted { partitions, reason: request.reason }));
     let followers = before - unsound(out.state) - cleared;
     Ok(Reply::Judged { partitions: cleared, followers })
 }

@@ -70,7 +70,6 @@ pub(crate) fn create(out: &mut Out, request: TrialRequest) -> Result<Reply, Refu
         samples,
         as_of,
         keep: request.keep,
-        by: request.by,
     }));
     Ok(Reply::Trial(trial))
 }

@@ -55,7 +55,6 @@ pub(crate) fn create_with(
         ttl_seconds: request.ttl_seconds,
         sla_seconds: request.sla_seconds,
         comment: request.comment,
-        source: request.source,
         carries_out: None,
         parent: None,
         params,

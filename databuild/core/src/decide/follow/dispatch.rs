@@ -9,7 +9,7 @@ use crate::decide::out::Out;
 use crate::decide::queries::limits::{Capacity, Gate};
 use crate::decide::queries::needed::{awaiting_found, by_instant, lacking_inputs, to_build, Held};
 use crate::decide::queries::ready::{next_ready, Ready};
-use crate::event::{AttemptLeased, Event, WorkCutOff};
+use crate::event::{AttemptLeased, Cause, Event, WorkCutOff};
 use crate::graph::JobIx;
 use crate::ids::{AttemptId, RunId};
 use crate::partition_set::PartitionSet;
@@ -106,6 +106,7 @@ fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
         params: out.state.params_for(job, &first),
         trial: None,
     };
-    out.event(Event::AttemptLeased(event));
+    let want = out.state.holders_of(job, set).map(|want| want.id).min();
+    out.event_because(want.map(Cause::Want), Event::AttemptLeased(event));
     start(out, attempt.run);
 }

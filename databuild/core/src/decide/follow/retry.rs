@@ -6,7 +6,7 @@ use crate::decide::follow::start::start;
 use crate::decide::out::Out;
 use crate::decide::queries::limits::{Capacity, Gate};
 use crate::decide::queries::needed::lacking_inputs;
-use crate::event::{AttemptLeased, Event};
+use crate::event::{AttemptLeased, Cause, Event};
 use crate::graph::JobIx;
 use crate::ids::AttemptId;
 use crate::state::{Run, State};
@@ -45,7 +45,7 @@ pub(crate) fn retry(out: &mut Out, capacity: Capacity) {
             params: run.params.clone(),
             trial: run.trial,
         };
-        out.event(Event::AttemptLeased(event));
+        out.event_because(Some(Cause::Run(id)), Event::AttemptLeased(event));
         start(out, id);
     }
 }

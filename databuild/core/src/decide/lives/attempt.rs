@@ -69,7 +69,7 @@ pub(crate) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
         Ok(success) => &success.keys,
         Err(report) => &report.keys,
     };
-    let found = keys_found(&run, keys);
+    let found = keys_found(keys);
     if let Some(refusal) = found.iter().find_map(|request| preview_added(out.state, request).err()) {
         // Such as when another graph was registered meanwhile. Without its keys what it made is not whole.
         let message = format!("it found keys that cannot be added: {refusal}");
@@ -93,14 +93,8 @@ pub(crate) fn ended(out: &mut Out, attempt: AttemptId, end: AttemptEnd) -> Resul
 }
 
 /// Keys that an attempt found, as requests to add them.
-fn keys_found(run: &Run, found: &BTreeMap<String, Vec<String>>) -> Vec<KeyRequest> {
-    let by = run.id.to_string();
-    let request = |(space, keys): (&String, &Vec<String>)| KeyRequest {
-        space: space.clone(),
-        keys: keys.clone(),
-        by: by.clone(),
-    };
-    found.iter().map(request).collect()
+fn keys_found(found: &BTreeMap<String, Vec<String>>) -> Vec<KeyRequest> {
+    found.iter().map(|(space, keys)| KeyRequest { space: space.clone(), keys: keys.clone() }).collect()
 }
 
 fn add_keys(out: &mut Out, found: Vec<KeyRequest>) -> Result<(), Refusal> {

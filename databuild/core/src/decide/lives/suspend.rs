@@ -112,7 +112,6 @@ pub(crate) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
         ttl_seconds: None,
         sla_seconds: None,
         comment: format!("{} of {} found that it needs this", run.id, run.partition),
-        source: "run".to_owned(),
         carries_out: None,
         parent: Some(run.id),
         params: Params::new(),

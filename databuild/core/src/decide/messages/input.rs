@@ -6,7 +6,7 @@ use crate::decide::messages::requests::{
     PoolRequest, TrialRequest, WantRequest,
 };
 use crate::decide::messages::sightings::Sightings;
-use crate::event::{GraphRegistered, PriorityClass};
+use crate::event::{Cause, GraphRegistered, PriorityClass};
 use crate::ids::{AttemptId, RunId, TrialId, WantId};
 
 /// Something that happened or was asked for.
@@ -99,6 +99,18 @@ pub enum Input {
 }
 
 impl Input {
+    /// What made it happen, where nobody asked for it.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        match self {
+            Input::AttemptStarted { attempt, .. }
+            | Input::AttemptEnded { attempt, .. }
+            | Input::Published { attempt, .. }
+            | Input::PublishFailed { attempt, .. } => Some(Cause::Run(attempt.run)),
+            Input::Looked { want, .. } => Some(Cause::Want(*want)),
+            _ => None,
+        }
+    }
+
     /// What the caller saw of files.
     pub(crate) fn sightings(&self) -> Option<&Sightings> {
         match self {

@@ -23,8 +23,6 @@ pub struct WantRequest {
     pub sla_seconds: Option<u64>,
     /// What it is for.
     pub comment: String,
-    /// Who asks.
-    pub source: String,
     /// Refuse if another graph than this one is registered by now.
     pub graph: Option<GraphId>,
     /// The client's name for the request.
@@ -68,8 +66,6 @@ pub struct ApplyRequest {
     pub sla_seconds: Option<u64>,
     /// What it is for.
     pub comment: String,
-    /// Who asks.
-    pub source: String,
     /// The client's name for the request.
     pub key: Option<RequestKey>,
 }
@@ -79,8 +75,6 @@ pub struct ApplyRequest {
 pub struct AdoptRequest {
     /// What was found at places of partitions.
     pub files: Vec<FoundFile>,
-    /// Who.
-    pub by: String,
 }
 
 /// A change of jobs to be judged harmless.
@@ -92,8 +86,6 @@ pub struct AcceptRequest {
     pub job: Option<String>,
     /// Why.
     pub reason: String,
-    /// Who.
-    pub by: String,
     /// What shows it, in the user's words; may be empty.
     pub evidence: String,
 }
@@ -105,8 +97,6 @@ pub struct Judgement {
     pub targets: Vec<String>,
     /// Why.
     pub reason: String,
-    /// Who.
-    pub by: String,
 }
 
 /// What somebody wants a pool to be.
@@ -116,8 +106,6 @@ pub struct PoolRequest {
     pub pool: String,
     /// How many slots it has from now on; as declared, if absent.
     pub slots: Option<u32>,
-    /// Who says so.
-    pub by: String,
 }
 
 /// Keys that somebody adds to a key space, or retires.
@@ -127,8 +115,6 @@ pub struct KeyRequest {
     pub space: String,
     /// They.
     pub keys: Vec<String>,
-    /// Who.
-    pub by: String,
 }
 
 /// What a request about keys comes to.
@@ -163,8 +149,6 @@ pub struct TrialRequest {
     pub as_of: Option<Timestamp>,
     /// Where outputs are copied to.
     pub keep: Option<String>,
-    /// Who asks.
-    pub by: String,
 }
 
 /// One of the things to be repeated.

@@ -71,6 +71,8 @@ pub struct TrialDump {
     pub spec: TrialCreated,
     /// As in the state.
     pub created_at: Timestamp,
+    /// Who wanted it.
+    pub by: String,
     /// Indices in [`StateDump::graphs`].
     pub graphs: Vec<u32>,
     /// As in the state.
@@ -500,10 +502,11 @@ impl RunDump {
 
 impl TrialDump {
     fn of(trial: &Trial, graphs: &mut Graphs) -> TrialDump {
-        let Trial { spec, created_at, graphs: own, arms, ended } = trial;
+        let Trial { spec, created_at, by, graphs: own, arms, ended } = trial;
         TrialDump {
             spec: spec.clone(),
             created_at: *created_at,
+            by: by.clone(),
             graphs: own.iter().map(|graph| graphs.index_of(graph)).collect(),
             arms: arms.iter().map(|(at, arm)| (*at, arm.clone())).collect(),
             ended: ended.clone(),

@@ -220,12 +220,13 @@ fn parse(
 }
 
 fn trial(graphs: &[Arc<Registered>], dump: TrialDump) -> Result<Trial, RestoreError> {
-    let TrialDump { spec, created_at, graphs: own, arms, ended } = dump;
+    let TrialDump { spec, created_at, by, graphs: own, arms, ended } = dump;
     let graph = |ix: u32| graphs.get(ix as usize).cloned().ok_or(RestoreError::Index("a graph"));
     Ok(Trial {
         graphs: own.into_iter().map(graph).collect::<Result<_, _>>()?,
         spec,
         created_at,
+        by,
         arms: arms.into_iter().collect(),
         ended,
     })

@@ -167,7 +167,6 @@ impl World {
                     ttl_seconds: None,
                     sla_seconds: None,
                     comment: String::new(),
-                    source: "test".to_owned(),
                     key: None,
                 };
                 self.give(Input::ApplyPlan(request, Sightings::default()));
@@ -210,7 +209,6 @@ impl World {
             ttl_seconds: [None, Some(40_000)][self.roll(2) as usize],
             sla_seconds: None,
             comment: String::new(),
-            source: "api".to_owned(),
             graph: None,
             key: None,
         };

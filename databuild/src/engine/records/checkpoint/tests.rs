@@ -46,7 +46,6 @@ fn trials() -> Vec<TrialDump> {
         }],
         as_of: time("2024-03-14T01:02:03.5Z"),
         keep: Some("/kept".to_owned()),
-        by: "ada".to_owned(),
     };
     let output = OutputRecord {
         partition: "a/b=c".to_owned(),
@@ -75,11 +74,12 @@ fn trials() -> Vec<TrialDump> {
         TrialDump {
             spec: spec(8),
             created_at,
+            by: String::new(),
             graphs: vec![],
             arms: vec![],
             ended: Some((created_at, ended)),
         },
-        TrialDump { spec: spec(9), created_at, graphs: vec![0, 1], arms, ended: None },
+        TrialDump { spec: spec(9), created_at, by: "ada".into(), graphs: vec![0, 1], arms, ended: None },
     ]
 }
 
@@ -264,7 +264,7 @@ fn one_format_has_one_form() {
     let digest = databuild_core::digest::sha256_hex(&bytes_of(&full()));
     assert_eq!(
         (FORMAT, digest.as_str()),
-        (15, "4810d8f502f50a329d2e9a54d0dd6082f7c0390bf03fa3f6cb89bdbc2a297eb0")
+        (16, "e23eecefc8c8c6de76cbb26279d4d1fc979c37f331f4262e99813fa9cf2b6342")
     );
 }
 
