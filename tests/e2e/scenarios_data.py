@@ -14,7 +14,9 @@ class Data(Scenario):
 
     def built(self, result) -> list:
         """The partitions that a build with --json built."""
-        events = [line["event"] for line in result.json_lines() if "event" in line]
+        lines = result.json_lines()
+        self.assertEqual(lines[-1]["graph"], self.ws.api("GET", "/api/v1/graph/id")[1]["graph"], "also when all was current")
+        events = [line["event"] for line in lines if "event" in line]
         return sorted(event["partition"] for event in events if event["what"] in ("built", "empty"))
 
     def test_all(self):

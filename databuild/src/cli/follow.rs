@@ -7,7 +7,7 @@ use super::shared_args::GlobalArgs;
 use super::steady::Steady;
 use super::tally::Tally;
 use super::{exit_code, interrupt, output};
-use crate::api::{ProgressAnswer, ProgressLine, WantDetail, WhyWork};
+use crate::api::{GraphId, ProgressAnswer, ProgressLine, WantDetail, WhyWork};
 
 /// How long one progress request waits on the server.
 const POLL_MS: u64 = 1000;
@@ -89,6 +89,10 @@ pub fn follow(
     drop(console);
     if !global.json && !how.quiet {
         tally.summary().iter().for_each(|line| output::talk(line));
+    }
+    if global.json && graph.is_none() {
+        // It was over before it was looked at; then the graph of now is the one that it followed.
+        graph = server.client().get::<GraphId>("/api/v1/graph/id")?.graph;
     }
     finish(global, &last, &tally, graph.as_deref(), started.elapsed())
 }
