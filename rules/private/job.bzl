@@ -114,6 +114,7 @@ _databuild_job = rule(
         ),
         "inputs": attr.string(mandatory = True, doc = "JSON object of inputs by name."),
         "job_args": attr.string_list(),
+        "log_limit": attr.string(doc = "An amount with its unit; empty if it is not said."),
         "max_running": attr.int(doc = "0 for no limit."),
         "memory": attr.string(doc = "An amount with its unit; empty if it is not said."),
         "on_code_change": attr.string(),
@@ -155,6 +156,7 @@ def databuild_job(
         memory = None,
         max_running = None,
         rate = None,
+        log_limit = None,
         **kwargs):
     """Declares a job.
 
@@ -190,6 +192,8 @@ def databuild_job(
             default it is neither counted nor limited.
         max_running: most runs of the job at once; by default there is no limit.
         rate: how many attempts may start in some time, such as `"10/1m"`; by default there is no limit.
+        log_limit: how much is kept of what an attempt writes to stdout, and as much of stderr, such as `"256m"`; of more
+            than that its beginning and its end. By default 64 MiB.
         **kwargs: attributes of all rules, such as `visibility` and `tags`.
     """
     common, problems = split_attributes("databuild_job", kwargs)
@@ -244,6 +248,7 @@ def databuild_job(
         input_datasets = datasets.keys(),
         inputs = json.encode(entries),
         job_args = args,
+        log_limit = log_limit or "",
         max_running = limit_or_zero("max_running", max_running, problems),
         memory = memory or "",
         on_code_change = on_code_change,

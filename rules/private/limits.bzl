@@ -1,4 +1,4 @@
-"""How limits are written: numbers, amounts of memory, rates."""
+"""How limits are written: numbers, amounts of bytes, rates."""
 
 load("//rules:providers.bzl", "DatabuildPoolInfo")
 load(":duration.bzl", "parse_duration")
@@ -26,8 +26,8 @@ def limit_or_zero(name, value, problems):
         return 0
     return value
 
-def parse_memory(text):
-    """Reads an amount of memory.
+def parse_bytes(text):
+    """Reads an amount of memory or output.
 
     Args:
         text: such as `"512m"` or `"2g"`; units are powers of 1024.
@@ -83,10 +83,12 @@ def run_limits(attr, problems):
     for name in ["cpus", "max_running"]:
         if getattr(attr, name):
             limits[name] = getattr(attr, name)
-    if attr.memory:
-        limits["memory"] = parse_memory(attr.memory)
-        if not limits["memory"]:
-            problems.append("memory = \"%s\": write an amount with its unit, such as \"512m\" or \"2g\"" % attr.memory)
+    for name in ["memory", "log_limit"]:
+        text = getattr(attr, name)
+        if text:
+            limits[name] = parse_bytes(text)
+            if not limits[name]:
+                problems.append("%s = \"%s\": write an amount with its unit, such as \"512m\" or \"2g\"" % (name, text))
     if attr.rate:
         limits["rate"] = parse_rate(attr.rate)
         if not limits["rate"]:

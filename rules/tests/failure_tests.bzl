@@ -189,6 +189,10 @@ _JOBS = {
         dict(inputs = {"x": dep("//rules/tests:days", before_start = "stop")}),
         "inputs[\"x\"]: before_start = \"stop\" is no edge rule; write \"clip\", \"fail\" or \"skip\"",
     ),
+    "bad_log_limit": (
+        dict(log_limit = "much"),
+        "log_limit = \"much\": write an amount with its unit",
+    ),
     "bad_max_running": (
         dict(max_running = "2"),
         "max_running = \"2\": write a number of at least 1, or leave it out",

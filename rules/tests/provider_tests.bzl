@@ -63,7 +63,7 @@ def _job_impl(ctx):
         for name in ["backoff_ms", "backoff_max_ms", "grace_ms", "timeout_ms", "retries"]
     ]))
     asserts.equals(env, "keep", spec["on_code_change"])
-    for name in ["batch", "cpus", "max_running", "memory", "pools", "rate"]:
+    for name in ["batch", "cpus", "log_limit", "max_running", "memory", "pools", "rate"]:
         asserts.false(env, name in spec, name)
     asserts.equals(env, [], info.pools.to_list())
     asserts.equals(env, [info.code_manifest], target[OutputGroupInfo].code_manifest.to_list())
@@ -91,7 +91,7 @@ def _job_defaults_impl(ctx):
     asserts.equals(env, "clip", inputs["week"]["before_start"])
     asserts.equals(env, {"dim": "date", "max": 30}, spec["batch"])
     asserts.equals(env, {"//%s:db" % _PACKAGE: 2}, spec["pools"])
-    asserts.equals(env, (2, 2 << 30, 3), (spec["cpus"], spec["memory"], spec["max_running"]))
+    asserts.equals(env, (2, 2 << 30, 3, 256 << 20), (spec["cpus"], spec["memory"], spec["max_running"], spec["log_limit"]))
     asserts.equals(env, {"count": 10, "period_ms": 60000}, spec["rate"])
     return analysistest.end(env)
 

@@ -4,7 +4,7 @@ load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
 load("//rules:defs.bzl", "dep", "keys", "moved")
 load("//rules/private:attributes.bzl", "split_attributes")
 load("//rules/private:duration.bzl", "parse_duration")
-load("//rules/private:limits.bzl", "parse_memory", "parse_rate")
+load("//rules/private:limits.bzl", "parse_bytes", "parse_rate")
 load("//rules/private:mappings.bzl", "unit_problem")
 load("//rules/private:moved.bzl", "moved_entries")
 load("//rules/private:paths.bzl", "dataset_name", "display_label", "runfiles_path")
@@ -209,9 +209,9 @@ prebuilt_test = unittest.make(_prebuilt_impl)
 def _limits_impl(ctx):
     env = unittest.begin(ctx)
     for text, expected in {"1k": 1024, "2G": 2 << 30, "3t": 3 << 40, "512m": 512 << 20}.items():
-        asserts.equals(env, expected, parse_memory(text), text)
+        asserts.equals(env, expected, parse_bytes(text), text)
     for text in ["", "m", "2", "0g", "1.5g", "2gb", "-1m"]:
-        asserts.equals(env, None, parse_memory(text), text)
+        asserts.equals(env, None, parse_bytes(text), text)
     asserts.equals(env, {"count": 10, "period_ms": 60000}, parse_rate("10/1m"))
     for text in ["", "10", "10/", "/1m", "0/1m", "1001/1m", "10/0s", "10/x", "1/2/3s"]:
         asserts.equals(env, None, parse_rate(text), text)

@@ -52,7 +52,9 @@ fn the_golden_graph_of_the_rules_is_sound() {
 #[test]
 fn files_of_earlier_formats_say_what_they_said() {
     let file = |path: &str| std::fs::read_to_string(support::repository_file(path)).unwrap();
-    let now = databuild_core::graph::parse_file(&file("rules/tests/golden/graph.json")).unwrap();
+    let mut now = databuild_core::graph::parse_file(&file("rules/tests/golden/graph.json")).unwrap();
+    // Nobody could say that then.
+    now.jobs.iter_mut().for_each(|job| job.log_limit = None);
     let before =
         databuild_core::graph::parse_file(&file("databuild/core/tests/fixtures/graph-format-1.json"));
     assert_eq!(before.unwrap(), now);

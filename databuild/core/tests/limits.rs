@@ -325,6 +325,9 @@ fn what_cannot_be_is_refused_with_the_graph() {
     assert_eq!(code(graph().pool("db", 1).pool("db", 2)).0, ProblemCode::BadPool);
     assert_eq!(change(&|job| job.cpus = Some(0)), ProblemCode::BadLimit);
     assert_eq!(change(&|job| job.memory = Some(0)), ProblemCode::BadLimit);
+    for bytes in [0, 4095, (16 << 30) + 1] {
+        assert_eq!(change(&|job| job.log_limit = Some(bytes)), ProblemCode::BadLimit);
+    }
     assert_eq!(change(&|job| job.max_running = Some(0)), ProblemCode::BadLimit);
     for (count, period_ms) in [(0, 1_000), (1, 0), (1_001, 1_000), (1, u64::MAX)] {
         assert_eq!(change(&|job| job.rate = Some(RateEntry { count, period_ms })), ProblemCode::BadLimit);

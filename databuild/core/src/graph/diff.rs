@@ -230,6 +230,7 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         cpus,
         memory,
         max_running,
+        log_limit,
         rate,
         retries,
         backoff_ms,
@@ -242,8 +243,8 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
     let policy = (batch, retries, backoff_ms, backoff_max_ms, on_code_change, adds_keys);
     let policy_now =
         (&now.batch, &now.retries, &now.backoff_ms, &now.backoff_max_ms, &now.on_code_change, &now.adds_keys);
-    let limits = (pools, cpus, memory, max_running, rate);
-    let limits_now = (&now.pools, &now.cpus, &now.memory, &now.max_running, &now.rate);
+    let limits = (pools, cpus, memory, max_running, log_limit, rate);
+    let limits_now = (&now.pools, &now.cpus, &now.memory, &now.max_running, &now.log_limit, &now.rate);
     let [code, args, process_limits] = program_changes(program, &now.program);
     let differs = [
         ("code", code),

@@ -250,6 +250,9 @@ pub struct JobEntry {
     /// Most runs of it at once; absent for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
+    /// Bytes that are kept of what an attempt writes to stdout, and as many of stderr; absent for 64 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_limit: Option<u64>,
     /// How many attempts may start in some time; absent for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateEntry>,

@@ -45,6 +45,9 @@ pub struct RatePolicy {
 /// A standing rule for archiving lets everybody see at least this much of what happened.
 const SHORTEST_KEPT: Duration = Duration::from_secs(3600);
 
+/// Bytes of output that a job may want kept.
+const LOG_LIMITS: std::ops::RangeInclusive<u64> = 4 << 10..=16 << 30;
+
 /// Starts of one period that are remembered, at most.
 const MOST_STARTS: u32 = 1_000;
 /// Longest period of a rate.
@@ -144,6 +147,18 @@ pub(super) fn check_max_running(max: Option<u32>, label: &str, problems: &mut Pr
             label,
             "max_running of 0 lets nothing run",
             "write a number of at least 1, or leave max_running out",
+        ));
+    }
+}
+
+/// How much of its output is kept: some, and not so much that nobody could read it.
+pub(super) fn check_log_limit(entry: &JobEntry, problems: &mut Problems) {
+    if let Some(bytes) = entry.log_limit.filter(|bytes| !LOG_LIMITS.contains(bytes)) {
+        problems.rule(GraphProblem::new(
+            Code::BadLimit,
+            &entry.label,
+            format!("log_limit: {bytes} bytes are no amount of output to keep"),
+            "write an amount from \"4k\" to \"16g\", or leave log_limit out",
         ));
     }
 }

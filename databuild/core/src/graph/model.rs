@@ -100,6 +100,8 @@ pub struct Job {
     pub max_running: Option<u32>,
     /// How often its attempts may start.
     pub rate: Option<RatePolicy>,
+    /// Bytes that are kept of each of stdout and stderr, if it is not as much as usual.
+    pub log_limit: Option<u64>,
     /// How failures are retried.
     pub retry: RetryPolicy,
     /// What a change of its code means.

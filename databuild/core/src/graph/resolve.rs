@@ -12,7 +12,8 @@ use super::file::{
     FORMAT,
 };
 use super::limits::{
-    check_max_running, resolve_keep_events, resolve_pools, resolve_rate, resolve_takes, Origins,
+    check_log_limit, check_max_running, resolve_keep_events, resolve_pools, resolve_rate, resolve_takes,
+    Origins,
 };
 use super::moved::Moved;
 use super::observe::resolve_observe;
@@ -386,6 +387,7 @@ fn resolve_job(
     };
     let takes = resolve_takes(entry, &origins, pools, problems);
     let rate = resolve_rate(entry, problems);
+    check_log_limit(entry, problems);
     check_max_running(entry.max_running, &entry.label, problems);
     (problems.len() == before).then(|| Job {
         label: entry.label.clone(),
@@ -397,6 +399,7 @@ fn resolve_job(
         takes,
         max_running: entry.max_running,
         rate,
+        log_limit: entry.log_limit,
         retry: RetryPolicy {
             retries: entry.retries,
             backoff: Duration::from_millis(entry.backoff_ms),

@@ -175,6 +175,7 @@ impl GraphSpec {
             cpus: None,
             memory: None,
             max_running: None,
+            log_limit: None,
             rate: None,
             retries: 0,
             backoff_ms: 1_000,

@@ -26,6 +26,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::mpsc;
 
+#[path = "starter_graphs.rs"]
+mod graphs;
+use graphs::*;
+
 #[path = "change_time_tests.rs"]
 mod change_times;
 #[path = "ownership_tests.rs"]
@@ -88,60 +92,12 @@ struct Bench {
     now: Timestamp,
     starter: Starter,
     effects: VecDeque<Effect>,
-    /// Outcomes of attempts, in order.
     executor: Fake,
+    /// Outcomes of attempts, in order.
     ends: Vec<(String, String)>,
     wants: Vec<WantOutcome>,
-}
-
-fn dataset(name: &str, external: bool, path: Option<&str>, observe: Value) -> Value {
-    json!({
-        "name": name, "label": format!("//:{name}"), "external": external, "dims": [], "path": path, "observe": observe,
-    })
-}
-
-fn job(makes: &str, reads: &[&str]) -> Value {
-    let inputs: Vec<Value> = reads
-        .iter()
-        .map(|name| json!({"name": name, "dataset": name, "dims": [], "before_start": "fail", "after_end": "fail"}))
-        .collect();
-    json!({
-        "label": format!("//:make_{makes}"), "program": crate::engine::testing::program(&code().digest().to_string()),
-        "inputs": inputs, "outputs": [makes], "retries": 0, "backoff_ms": 1000, "backoff_max_ms": 1000,
-        "on_code_change": "stale", "sources": "s",
-    })
-}
-
-/// `out` is made from `raw`, and `top` from `out`.
-fn graph(raw: Value) -> String {
-    let mut datasets = [
-        raw,
-        dataset("out", false, Some("made/out.txt"), Value::Null),
-        dataset("top", false, Some("made/top.txt"), Value::Null),
-    ];
-    datasets.sort_by_key(|dataset| dataset["name"].to_string());
-    let jobs = [job("out", &["raw"]), job("top", &["out"])];
-    json!({"format": 2, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
-}
-
-fn file() -> Value {
-    dataset("raw", true, Some("in/raw"), Value::Null)
-}
-
-fn glob() -> Value {
-    dataset("raw", true, None, json!({"kind": "glob", "pattern": "in/*"}))
-}
-
-/// A program that says what `in/raw` holds; an answer younger than an hour is believed if `every`.
-fn program(every: bool) -> Value {
-    let observe = json!({
-        "kind": "program", "label": "//:probe", "every_ms": if every { 3_600_000 } else { 0 },
-        "program": {
-            "executable": "probe", "args": [], "env": {}, "env_inherit": [], "timeout_ms": 30_000, "manifest": "m",
-            "code": code().digest(),
-        },
-    });
-    dataset("raw", true, None, observe)
+    /// What the executor was told to keep of their output, in order.
+    log_limits: Vec<u64>,
 }
 
 impl Bench {
@@ -182,7 +138,8 @@ impl Bench {
         };
         let now = "2024-12-31T00:00:00Z".parse().unwrap();
         let (effects, ends, wants) = Default::default();
-        let mut bench = Bench { folder, log, core, now, executor, starter, effects, ends, wants };
+        let mut bench =
+            Bench { folder, log, core, now, executor, starter, effects, ends, wants, log_limits: Vec::new() };
         let content: Arc<str> = graph(raw).into();
         bench.step(Input::RegisterGraph(GraphRegistered {
             graph: GraphId::of(&content),
@@ -306,6 +263,7 @@ impl Bench {
                     for Prepared { attempt, start, .. } in prepared {
                         match start {
                             Ok(start) => {
+                                self.log_limits.push(start.max_log_bytes);
                                 self.step(Input::AttemptStarted { attempt: id, pid: 7 });
                                 self.run_job(&start, id, &makes, remote, hooks);
                             }
@@ -684,6 +642,14 @@ fn a_scan_counts_what_is_there_each_time() {
     assert_eq!(bench.scan(), [1, 1, 1, 2, 0, 3], "others have brought it back");
     assert_eq!(bench.build("top"), [SUCCESS, SUCCESS]);
     assert_eq!(bench.scan(), [0, 0, 0, 0, 0, 3]);
+}
+
+#[test]
+fn as_much_output_is_kept_as_the_job_says() {
+    let mut bench = Bench::new(file());
+    bench.write("A");
+    assert_eq!(bench.build("top"), [SUCCESS, SUCCESS]);
+    assert_eq!(bench.log_limits, [64 << 20, LOG_LIMIT]);
 }
 
 fn pipe(path: &Path) {
