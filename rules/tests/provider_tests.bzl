@@ -56,12 +56,11 @@ def _job_impl(ctx):
     spec = json.decode(info.spec)
 
     # The job's own environment goes over the binary's; what has a value is not inherited.
-    asserts.equals(env, {"FROM_BINARY": "binary", "MODE": "strict", "SHARED": "job"}, spec["env"])
-    asserts.equals(env, ["INHERITED_BY_BINARY", "SHARED_INHERITED", "TZ"], spec["env_inherit"])
-    asserts.equals(env, (500, 300000, 10000, 5400000, 3), tuple([
-        spec[name]
-        for name in ["backoff_ms", "backoff_max_ms", "grace_ms", "timeout_ms", "retries"]
-    ]))
+    program = spec["program"]
+    asserts.equals(env, {"FROM_BINARY": "binary", "MODE": "strict", "SHARED": "job"}, program["env"])
+    asserts.equals(env, ["INHERITED_BY_BINARY", "SHARED_INHERITED", "TZ"], program["env_inherit"])
+    asserts.equals(env, (10000, 5400000), (program["grace_ms"], program["timeout_ms"]))
+    asserts.equals(env, (500, 300000, 3), (spec["backoff_ms"], spec["backoff_max_ms"], spec["retries"]))
     asserts.equals(env, "keep", spec["on_code_change"])
     for name in ["batch", "cpus", "log_limit", "max_running", "memory", "pools", "rate"]:
         asserts.false(env, name in spec, name)
@@ -75,10 +74,11 @@ job_test = analysistest.make(_job_impl)
 def _job_defaults_impl(ctx):
     env = analysistest.begin(ctx)
     spec = json.decode(analysistest.target_under_test(env)[DatabuildJobInfo].spec)
-    asserts.equals(env, (1000, 60000, 5000, None, 0, "stale"), tuple([
+    asserts.equals(env, (1000, 60000, 0, "stale"), tuple([
         spec[name]
-        for name in ["backoff_ms", "backoff_max_ms", "grace_ms", "timeout_ms", "retries", "on_code_change"]
+        for name in ["backoff_ms", "backoff_max_ms", "retries", "on_code_change"]
     ]))
+    asserts.equals(env, (5000, None), (spec["program"]["grace_ms"], spec["program"].get("timeout_ms")))
     inputs = {entry["name"]: entry for entry in spec["inputs"]}
     asserts.equals(env, sorted(inputs), [entry["name"] for entry in spec["inputs"]])
 
@@ -109,11 +109,12 @@ def _check_impl(ctx):
     for name in ["ingest_bin", "data.txt", "lib data.txt", "no_negative_orders.code.manifest"]:
         asserts.true(env, "%s/%s" % (_PACKAGE, name) in files, "%s in %s" % (name, files))
     spec = json.decode(info.spec)
-    asserts.equals(env, (True, 90000, 1000), (spec["blocking"], spec["timeout_ms"], spec["grace_ms"]))
-    asserts.equals(env, ["--region={region}", "{path}"], spec["args"])
-    asserts.equals(env, {"FROM_BINARY": "binary", "MODE": "strict", "SHARED": "binary"}, spec["env"])
-    asserts.equals(env, ["INHERITED_BY_BINARY", "SHARED_INHERITED", "TZ"], spec["env_inherit"])
-    asserts.equals(env, "_main/%s/ingest_bin" % _PACKAGE, spec["executable"])
+    program = spec["program"]
+    asserts.equals(env, (True, 90000, 1000), (spec["blocking"], program["timeout_ms"], program["grace_ms"]))
+    asserts.equals(env, ["--region={region}", "{path}"], program["args"])
+    asserts.equals(env, {"FROM_BINARY": "binary", "MODE": "strict", "SHARED": "binary"}, program["env"])
+    asserts.equals(env, ["INHERITED_BY_BINARY", "SHARED_INHERITED", "TZ"], program["env_inherit"])
+    asserts.equals(env, "_main/%s/ingest_bin" % _PACKAGE, program["executable"])
     return analysistest.end(env)
 
 check_test = analysistest.make(_check_impl)
@@ -121,10 +122,8 @@ check_test = analysistest.make(_check_impl)
 def _check_defaults_impl(ctx):
     env = analysistest.begin(ctx)
     spec = json.decode(analysistest.target_under_test(env)[DatabuildCheckInfo].spec)
-    asserts.equals(env, (False, 300000, 5000, []), tuple([
-        spec[name]
-        for name in ["blocking", "timeout_ms", "grace_ms", "args"]
-    ]))
+    program = spec["program"]
+    asserts.equals(env, (False, 300000, 5000, []), (spec["blocking"], program["timeout_ms"], program["grace_ms"], program["args"]))
     return analysistest.end(env)
 
 check_defaults_test = analysistest.make(_check_defaults_impl)
