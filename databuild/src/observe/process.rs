@@ -1,7 +1,7 @@
 //! Running a program that answers within a time limit, and leaves nothing behind.
 
 use super::shown;
-use crate::os::{read_left, restore_open_files, restore_signals, EnvValue};
+use crate::os::{read_left, restore_open_files, restore_signals, stat, EnvValue};
 use databuild_core::observation::MAX_BYTES;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::ioctl_fionbio;
@@ -118,15 +118,17 @@ pub fn run(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
         _ => {}
     }
     fs::create_dir_all(order.folder).map_err(ProcessError::Start)?;
-    let answer = run_in_folder(order);
-    super::kill_strays(order.folder);
+    let mut since = None;
+    let answer = run_in_folder(order, &mut since);
+    super::kill_strays(order.folder, since);
     if let Err(error) = fs::remove_dir_all(order.folder) {
         tracing::warn!(%error, folder = %order.folder.display(), "an observer's folder cannot be removed");
     }
     answer
 }
 
-fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
+/// Runs it, and tells when its process began.
+fn run_in_folder(order: &Order<'_>, since: &mut Option<u64>) -> Result<Vec<u8>, ProcessError> {
     let (request, report) = (order.folder.join("request.json"), order.folder.join("report.jsonl"));
     fs::write(&request, order.request).map_err(ProcessError::Start)?;
     let mut command = Command::new(order.program);
@@ -147,6 +149,7 @@ fn run_in_folder(order: &Order<'_>) -> Result<Vec<u8>, ProcessError> {
         command.pre_exec(move || die_with(server));
     }
     let child = command.spawn().map_err(ProcessError::Start)?;
+    *since = stat(child.id()).ok().flatten().map(|stat| stat.start_time);
     let running = Running { group: Pid::from_child(&child), child, reaped: false };
     let (status, stdout, stderr) = running.follow(order)?;
     if !status.success() {

@@ -184,6 +184,20 @@ fn what_cannot_be_run_says_so() {
     assert!(run(&order).unwrap_err().to_string().starts_with("it cannot be run: Permission denied"));
 }
 
+/// While a process is given another program, nothing tells whose it is.
+#[test]
+fn what_left_its_group_goes_too_whatever_it_is_turning_into() {
+    let place = Place::new();
+    std::fs::write(place.at("again"), "exec /bin/sh ./again\n").unwrap();
+    let script = "mkfifo pipe\n\
+                  setsid sh -c 'echo $$ > first; echo > pipe; exec /bin/sh ./again' </dev/null >/dev/null 2>&1 &\n\
+                  read line < pipe; rm pipe; echo answer";
+    for _ in 0..20 {
+        assert_eq!(place.run(script, LONG).unwrap(), "answer\n");
+        place.wait_gone("first");
+    }
+}
+
 #[test]
 fn what_left_its_group_goes_too_when_it_has_answered_and_when_it_fails() {
     let place = Place::new();

@@ -646,7 +646,9 @@ pub(super) fn contents_are_told_from_those_that_are_missing<S: Subject>() {
     let [one, two] = blobs.clone().map(|blob| blob.digest);
     let list = Blob::of(serde_json::json!([one, two]).to_string().into_bytes());
     let mut f = filled::<S>(vec![]);
-    f.log().append(&Batch { records: vec![], blobs: [&blobs[..], &[list.clone()]].concat() }).unwrap();
+    f.log()
+        .append(&Batch { records: vec![], blobs: [&blobs[..], std::slice::from_ref(&list)].concat() })
+        .unwrap();
     let none = |n: u32| format!("{n:064}");
     let asked = [none(3), one.clone(), none(1), two, none(2)];
     assert_eq!(f.history().missing(&asked), Ok(vec![none(3), none(1), none(2)]));

@@ -116,7 +116,7 @@ impl Observers {
         inherited: PathBuf,
     ) -> std::io::Result<Observers> {
         // What observers of a server that was killed have left.
-        observe::kill_strays(&folder);
+        observe::kill_strays(&folder, None);
         Ok(Observers {
             workspace,
             folder,

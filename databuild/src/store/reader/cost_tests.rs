@@ -11,8 +11,10 @@ use databuild_core::event::*;
 use databuild_core::state::Named;
 use std::sync::atomic::AtomicUsize;
 
+type Query = fn(&Reader);
+
 /// Every query that a request can ask for, with what finds nothing or has to look longest.
-const ASKED: [(&str, fn(&Reader)); 24] = [
+const ASKED: [(&str, Query); 24] = [
     ("wants", |reader| drop(reader.wants(&WantFilter { limit: 10, ..WantFilter::default() }).unwrap())),
     ("open wants", |reader| {
         let state = Some(WantState::Open);
