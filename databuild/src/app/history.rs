@@ -28,12 +28,8 @@ pub(crate) fn want(reader: &dyn History, id: WantId) -> Result<Found<WantRow>, S
 /// # Errors
 /// No such run, or the history cannot be read.
 pub(crate) fn run(reader: &dyn History, id: RunId) -> Result<Found<RunWithChecks>, ShowError> {
-    let listed = reader.run(id)?;
-    let value = match listed.value {
-        Some(run) => Some((run, reader.checks_of_run(id)?.value)),
-        None => None,
-    };
-    found(value, listed.last_seq, || reader.archived_run(id))?.ok_or(ShowError::UnknownRun(id))
+    let listed = reader.run_with_checks(id)?;
+    found(listed.value, listed.last_seq, || reader.archived_run(id))?.ok_or(ShowError::UnknownRun(id))
 }
 
 fn found<T>(

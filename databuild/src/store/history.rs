@@ -75,6 +75,9 @@ pub trait History: Send + Sync {
     /// One run with its attempts.
     fn run(&self, id: RunId) -> Result<Answer<Option<RunWithAttempts>>, StoreError>;
 
+    /// The same, and what checks found in what it made, in the order in which they did.
+    fn run_with_checks(&self, id: RunId) -> Result<Answer<Option<RunWithChecks>>, StoreError>;
+
     /// A run that is in an archive, and what checks found in what it made.
     ///
     /// Errors: `archive_missing` if none has it that is there, and one is not.
@@ -177,9 +180,6 @@ pub trait History: Send + Sync {
         filter: &CheckFilter,
         fits: &dyn Fn(&str) -> bool,
     ) -> Result<Answer<Listed<CheckRow>>, StoreError>;
-
-    /// What checks found in what a run made, in the order in which they did.
-    fn checks_of_run(&self, run: RunId) -> Result<Answer<Vec<CheckRow>>, StoreError>;
 
     /// For each of these partitions: how many checks did not pass what it holds now. Since it is there, those
     /// only warn.

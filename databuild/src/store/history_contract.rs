@@ -518,7 +518,9 @@ pub(super) fn of_each_check_of_each_partition_the_newest_finding_counts<S: Subje
     assert_eq!([&both[1..], &both].map(|texts| of(CheckedSet::Partitions(texts.to_vec()))), [2, 4]);
     let failed_of = CheckFilter { failed: true, of: CheckedSet::Dataset("daily".into()), ..all.clone() };
     assert_eq!(shown(failed_of), newest[1..3]);
-    let of_run = f.history().checks_of_run(RunId(3)).unwrap().value;
+    let (run, of_run) = f.history().run_with_checks(RunId(3)).unwrap().value.unwrap();
+    assert_eq!(f.history().run(RunId(3)).unwrap().value, Some(run));
+    assert_eq!(f.history().run_with_checks(RunId(99)).unwrap().value, None);
     assert_eq!(of_run.len(), 2);
     let expected = CheckRow {
         id: 7,

@@ -32,7 +32,7 @@ use super::rows::{
     TaintRow, WantRow,
 };
 use super::sqlite::{failure, open_reader, position, read, Archives, ARCHIVED};
-use columns::{attempt_row, graph_row, materialization_row, run_row, seqs, taint_row, want_row};
+use columns::{attempt_row, graph_row, materialization_row, run_row, select, seqs, taint_row, want_row};
 use databuild_core::event::{Event, KeysAdded, KeysRetired, Record};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use databuild_core::word::Word;
@@ -111,10 +111,9 @@ impl Reader {
         let Some(lane) = &mut turn.lane else { unreachable!("a turn has its lane") };
         let deadline = lane.start.elapsed() + self.longest;
         lane.deadline.store(deadline.as_millis() as u64, Ordering::Relaxed);
-        // Dropping the transaction ends it; it has nothing to commit.
-        let transaction = lane.connection.transaction().map_err(|e| failure(&self.log, &e))?;
-        let last_seq = read::last_seq(&transaction, &self.log)?;
-        let value = ask(&transaction)?;
+        let transaction = Transaction::begin(&lane.connection).map_err(|e| failure(&self.log, &e))?;
+        let last_seq = read::last_seq(transaction.0, &self.log)?;
+        let value = ask(transaction.0)?;
         Ok(Answer { last_seq, value })
     }
 
@@ -146,8 +145,8 @@ impl Reader {
 impl History for Reader {
     fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
         let walk = match filter.state {
-            None => Walk::of("wants", "true", []),
-            Some(state) => Walk::of("wants", "state = ?2", [state.word().to_owned().into()]),
+            None => Walk::of_wants("true", []),
+            Some(state) => Walk::of_wants("state = ?2", [state.word().to_owned().into()]),
         };
         let part = Part { before: filter.before.map(|want| want.0), limit: filter.limit };
         self.answer(|connection| newest(connection, &[walk], part, |row| want_row(row).map(Some)))
@@ -164,7 +163,7 @@ impl History for Reader {
     fn attempt(&self, id: AttemptId) -> Result<Answer<Option<AttemptRow>>, StoreError> {
         self.answer(|connection| {
             connection
-                .prepare_cached("SELECT * FROM attempts WHERE run = ?1 AND number = ?2")?
+                .prepare_cached(select!(attempts "WHERE run = ?1 AND number = ?2"))?
                 .query_row([id.run.0 as i64, i64::from(id.number)], attempt_row)
                 .optional()
         })
@@ -207,7 +206,7 @@ impl History for Reader {
     ) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT * FROM materializations WHERE partition = ?1 ORDER BY seq DESC LIMIT ?2",
+                select!(materializations "WHERE partition = ?1 ORDER BY seq DESC LIMIT ?2"),
             )?;
             let rows = statement.query_map(params![partition, rows_limit(limit)], materialization_row)?;
             rows.collect()
@@ -217,7 +216,7 @@ impl History for Reader {
     fn materializations_of_run(&self, run: RunId) -> Result<Answer<Vec<MaterializationRow>>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT * FROM materializations WHERE run = ?1 ORDER BY partition, seq LIMIT ?2",
+                select!(materializations "WHERE run = ?1 ORDER BY partition, seq LIMIT ?2"),
             )?;
             let rows = statement.query_map([run.0 as i64, rows_limit(MAX_ROWS)], materialization_row)?;
             rows.collect()
@@ -230,10 +229,9 @@ impl History for Reader {
         seq: Seq,
     ) -> Result<Answer<Option<MaterializationRow>>, StoreError> {
         self.answer(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT * FROM materializations WHERE partition = ?1 AND seq <= ?2
-                 ORDER BY seq DESC LIMIT 1",
-            )?;
+            let mut statement = connection
+                .prepare_cached(select!(materializations "WHERE partition = ?1 AND seq <= ?2
+                 ORDER BY seq DESC LIMIT 1"))?;
             let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
             let mut newest: Option<MaterializationRow> = None;
             for text in texts {
@@ -259,7 +257,7 @@ impl History for Reader {
     fn graph(&self, id: &GraphId) -> Result<Answer<Option<GraphRow>>, StoreError> {
         self.answer(|connection| {
             connection
-                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 ORDER BY seq DESC LIMIT 1")?
+                .prepare_cached(select!(graphs "WHERE id = ?1 ORDER BY seq DESC LIMIT 1"))?
                 .query_row([&id.0], graph_row)
                 .optional()
         })
@@ -268,7 +266,7 @@ impl History for Reader {
     fn graph_before(&self, id: &GraphId, seq: Seq) -> Result<Answer<Option<GraphRow>>, StoreError> {
         self.answer(|connection| {
             connection
-                .prepare_cached("SELECT * FROM graphs WHERE id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1")?
+                .prepare_cached(select!(graphs "WHERE id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1"))?
                 .query_row(params![id.0, seq.0 as i64], graph_row)
                 .optional()
         })
@@ -279,7 +277,7 @@ impl History for Reader {
             connection
                 .prepare_cached(
                     // No digit of an id is beyond `f`.
-                    "SELECT * FROM graphs WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY seq DESC LIMIT 1",
+                    select!(graphs "WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY seq DESC LIMIT 1"),
                 )?
                 .query_row([id], graph_row)
                 .optional()
@@ -288,8 +286,7 @@ impl History for Reader {
 
     fn graphs(&self, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
         self.answer(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT * FROM graphs ORDER BY seq DESC LIMIT ?1")?;
+            let mut statement = connection.prepare_cached(select!(graphs "ORDER BY seq DESC LIMIT ?1"))?;
             let rows = statement.query_map([rows_limit(limit)], graph_row)?;
             rows.collect()
         })
@@ -318,7 +315,7 @@ impl History for Reader {
     fn taint(&self, seq: Seq) -> Result<Answer<Option<TaintRow>>, StoreError> {
         self.answer(|connection| {
             connection
-                .prepare_cached("SELECT * FROM taints WHERE seq = ?1")?
+                .prepare_cached(select!(taints "WHERE seq = ?1"))?
                 .query_row([seq.0 as i64], taint_row)
                 .optional()
         })
@@ -371,11 +368,12 @@ impl History for Reader {
         self.filed(|connection| want_of(connection, id))
     }
 
+    fn run_with_checks(&self, id: RunId) -> Result<Answer<Option<RunWithChecks>>, StoreError> {
+        self.answer(|connection| run_with_checks_of(connection, id))
+    }
+
     fn archived_run(&self, id: RunId) -> Result<Option<Filed<RunWithChecks>>, StoreError> {
-        self.filed(|connection| {
-            let Some(run) = run_of(connection, id)? else { return Ok(None) };
-            Ok(Some((run, checks::of_run(connection, id, rows_limit(MAX_ROWS))?)))
-        })
+        self.filed(|connection| run_with_checks_of(connection, id))
     }
 
     fn work_of_want(&self, want: WantId, known: Option<WantWork>) -> Result<Answer<WantWork>, StoreError> {
@@ -406,12 +404,30 @@ impl History for Reader {
         self.answer(|connection| checks::list(connection, filter, fits))
     }
 
-    fn checks_of_run(&self, run: RunId) -> Result<Answer<Vec<CheckRow>>, StoreError> {
-        self.answer(|connection| checks::of_run(connection, run, rows_limit(MAX_ROWS)))
-    }
-
     fn warnings(&self, partitions: &[&str]) -> Result<Answer<Vec<u64>>, StoreError> {
         self.answer(|connection| checks::warnings(connection, partitions))
+    }
+}
+
+/// A read transaction; dropping it ends it. SQLite's statements for both are prepared once for a connection, which rusqlite's
+/// own transactions do each time.
+struct Transaction<'a>(&'a Connection);
+
+impl Transaction<'_> {
+    fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Transaction(connection))
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        let end = || self.0.prepare_cached("COMMIT")?.execute([]);
+        if end().is_err() && !self.0.is_autocommit() {
+            // Some statement is not done yet. A connection that stays in its transaction would keep the write-ahead log from
+            // being copied.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
     }
 }
 
@@ -445,21 +461,26 @@ fn rows_limit(limit: usize) -> i64 {
 }
 
 fn want_of(connection: &Connection, id: WantId) -> rusqlite::Result<Option<WantRow>> {
-    let mut statement = connection.prepare_cached("SELECT * FROM wants WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached(select!(wants "WHERE id = ?1"))?;
     statement.query_row([id.0 as i64], want_row).optional()
 }
 
 fn run_of(connection: &Connection, id: RunId) -> rusqlite::Result<Option<RunWithAttempts>> {
     let run = connection
-        .prepare_cached("SELECT * FROM runs WHERE id = ?1")?
+        .prepare_cached(select!(runs "WHERE id = ?1"))?
         .query_row([id.0 as i64], run_row)
         .optional()?;
     let Some(run) = run else { return Ok(None) };
     let mut statement =
-        connection.prepare_cached("SELECT * FROM attempts WHERE run = ?1 ORDER BY number LIMIT ?2")?;
+        connection.prepare_cached(select!(attempts "WHERE run = ?1 ORDER BY number LIMIT ?2"))?;
     let attempts =
         statement.query_map([id.0 as i64, rows_limit(MAX_ROWS)], attempt_row)?.collect::<Result<_, _>>()?;
     Ok(Some(RunWithAttempts { run, attempts }))
+}
+
+fn run_with_checks_of(connection: &Connection, id: RunId) -> rusqlite::Result<Option<RunWithChecks>> {
+    let Some(run) = run_of(connection, id)? else { return Ok(None) };
+    Ok(Some((run, checks::of_run(connection, id, rows_limit(MAX_ROWS))?)))
 }
 
 #[cfg(test)]

@@ -114,6 +114,12 @@ impl History for MemoryLog {
         self.answer(runs.remove(&id).map(|run| RunWithAttempts { run, attempts }))
     }
 
+    fn run_with_checks(&self, id: RunId) -> Result<Answer<Option<RunWithChecks>>, StoreError> {
+        let checks = self.lists()?.checks.into_iter().filter(|check| check.attempt.run == id);
+        let checks = checks.take(MAX_ROWS).collect();
+        self.answer(self.run(id)?.value.map(|run| (run, checks)))
+    }
+
     fn archived_run(&self, _id: RunId) -> Result<Option<Filed<RunWithChecks>>, StoreError> {
         Ok(None)
     }
@@ -276,11 +282,6 @@ impl History for MemoryLog {
                 && fits(&check.partition)
         });
         self.answer(newest(asked_for.cloned(), |check| check.id, filter.before, filter.limit))
-    }
-
-    fn checks_of_run(&self, run: RunId) -> Result<Answer<Vec<CheckRow>>, StoreError> {
-        let checks = self.lists()?.checks.into_iter();
-        self.answer(checks.filter(|check| check.attempt.run == run).take(MAX_ROWS).collect())
     }
 
     fn warnings(&self, partitions: &[&str]) -> Result<Answer<Vec<u64>>, StoreError> {

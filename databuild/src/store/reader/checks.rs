@@ -1,6 +1,6 @@
 //! What checks found.
 
-use super::columns::check_row;
+use super::columns::{check, check_row, select};
 use super::newest::{newest, Part, Walk};
 use crate::store::history::{CheckFilter, CheckedSet, Listed};
 use crate::store::rows::CheckRow;
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 /// Along which indexes these findings are found.
 fn walks(filter: &CheckFilter) -> Vec<Walk> {
-    let one = |condition, key: &str| Walk::of("checks", condition, [key.to_owned().into()]);
+    let one = |condition, key: &str| Walk::of_checks(condition, [key.to_owned().into()]);
     match &filter.of {
         CheckedSet::Partitions(texts) => {
             texts.iter().map(|text| one("partition = ?2 AND newest = 1", text)).collect()
@@ -21,16 +21,15 @@ fn walks(filter: &CheckFilter) -> Vec<Walk> {
         }
         CheckedSet::Dataset(name) => vec![one("dataset = ?2 AND newest = 1", name)],
         CheckedSet::All if filter.failed => {
-            vec![Walk::of("checks", "newest = 1 AND outcome <> 'passed'", [])]
+            vec![Walk::of_checks("newest = 1 AND outcome <> 'passed'", [])]
         }
-        CheckedSet::All => vec![Walk::of("checks", "true", [])],
+        CheckedSet::All => vec![Walk::of_checks("true", [])],
     }
 }
 
-/// See [`crate::store::History::checks_of_run`].
+/// In the order in which they were found.
 pub(super) fn of_run(connection: &Connection, run: RunId, most: i64) -> rusqlite::Result<Vec<CheckRow>> {
-    let mut statement =
-        connection.prepare_cached("SELECT * FROM checks WHERE run = ?1 ORDER BY id LIMIT ?2")?;
+    let mut statement = connection.prepare_cached(select!(checks "WHERE run = ?1 ORDER BY id LIMIT ?2"))?;
     let rows = statement.query_map([run.0 as i64, most], check_row)?;
     rows.collect()
 }
@@ -44,9 +43,9 @@ pub(super) fn list(
     let passed = CheckOutcome::Passed.word();
     let part = Part { before: filter.before, limit: filter.limit };
     newest(connection, &walks(filter), part, |row| {
-        let is_asked_for = row.get::<_, bool>("newest")?
-            && !(filter.failed && row.get_ref("outcome")?.as_str()? == passed)
-            && fits(row.get_ref("partition")?.as_str()?);
+        let is_asked_for = row.get::<_, bool>(check::NEWEST)?
+            && !(filter.failed && row.get_ref(check::OUTCOME)?.as_str()? == passed)
+            && fits(row.get_ref(check::PARTITION)?.as_str()?);
         if is_asked_for {
             check_row(row).map(Some)
         } else {

@@ -1,6 +1,6 @@
 //! How many wants and runs there are: only what is not over is counted one by one.
 
-use super::columns::{unsigned, word};
+use super::columns::Cells;
 use crate::store::history::Counts;
 use crate::store::rows::RunState;
 use databuild_core::word::Word as _;
@@ -13,7 +13,10 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Counts> {
             "SELECT state, count(*) AS count FROM wants WHERE state = 'open' GROUP BY state
              UNION ALL SELECT state, count FROM want_ends",
         )?
-        .query_map([], |row| Ok((word(row, "state")?, unsigned(row, "count")?)))?
+        .query_map([], |row| {
+            let mut cells = Cells::from(row, 0);
+            Ok((cells.word()?, cells.unsigned()?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     let live = RunState::ALL.iter().filter(|state| !state.is_over());
     let live: Vec<_> = live.map(|state| format!("'{}'", state.word())).collect();
@@ -23,7 +26,10 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Counts> {
              UNION ALL SELECT job, state, count FROM run_ends",
             live.join(", ")
         ))?
-        .query_map([], |row| Ok(((row.get("job")?, word(row, "state")?), unsigned(row, "count")?)))?
+        .query_map([], |row| {
+            let mut cells = Cells::from(row, 0);
+            Ok(((cells.get()?, cells.word()?), cells.unsigned()?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Counts { wants, runs })
 }

@@ -4,7 +4,7 @@
 //! asked for looks at the row; an answer looks at [`MOST_LOOKED`] rows at most and says where the list goes on. So no
 //! question costs more because the history is longer, and who asks for what is rare asks several times.
 
-use super::columns::unsigned;
+use super::columns::{first, select};
 use crate::store::history::{Listed, MAX_ROWS};
 use rusqlite::types::Value;
 use rusqlite::{params_from_iter, Connection, Row};
@@ -20,9 +20,23 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Those of `table` that fulfil `condition`, in which `keys` are `?2` and so on.
-    pub(super) fn of(table: &str, condition: &str, keys: impl IntoIterator<Item = Value>) -> Walk {
-        let sql = format!("SELECT * FROM {table} WHERE {condition} AND id < ?1 ORDER BY id DESC");
+    /// Those of wants that fulfil `condition`, in which `keys` are `?2` and so on.
+    pub(super) fn of_wants(condition: &str, keys: impl IntoIterator<Item = Value>) -> Walk {
+        Walk::of(select!(wants ""), condition, keys)
+    }
+
+    /// The same of runs.
+    pub(super) fn of_runs(condition: &str, keys: impl IntoIterator<Item = Value>) -> Walk {
+        Walk::of(select!(runs ""), condition, keys)
+    }
+
+    /// The same of checks.
+    pub(super) fn of_checks(condition: &str, keys: impl IntoIterator<Item = Value>) -> Walk {
+        Walk::of(select!(checks ""), condition, keys)
+    }
+
+    fn of(rows: &str, condition: &str, keys: impl IntoIterator<Item = Value>) -> Walk {
+        let sql = format!("{rows}WHERE {condition} AND id < ?1 ORDER BY id DESC");
         Walk { sql, keys: keys.into_iter().collect() }
     }
 }
@@ -62,7 +76,7 @@ pub(super) fn newest<T>(
                 looked_until = looked_until.max(last);
                 break;
             }
-            last = unsigned(row, "id")?;
+            last = first(row)?;
             looked += 1;
             if let Some(value) = pick(row)? {
                 picked += 1;

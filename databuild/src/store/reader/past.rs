@@ -1,6 +1,6 @@
 //! What partitions held once: the last few materializations of each, as long as they are not archived.
 
-use super::columns::{json, materialization_row, unsigned};
+use super::columns::{materialization_row, Cells, OF_MATERIALIZATION};
 use crate::store::rows::{MadeBy, PastMaterialization};
 use databuild_core::ids::{GraphId, Seq};
 use rusqlite::{params, Connection, Row};
@@ -13,11 +13,11 @@ pub(super) fn list(
 ) -> rusqlite::Result<Vec<PastMaterialization>> {
     // A batch may have had further attempts after the one that made this partition.
     let mut statement = connection.prepare_cached(
-        "SELECT materializations.*, runs.job AS by_job, runs.graph AS by_graph, runs.params AS by_params,
-                (SELECT max(lease_seq) FROM attempts
-                 WHERE attempts.run = materializations.run AND lease_seq < materializations.seq) AS lease
-         FROM materializations LEFT JOIN runs ON runs.id = materializations.run
-         WHERE materializations.partition = ?1 ORDER BY materializations.seq DESC LIMIT ?2",
+        "SELECT made.partition, made.seq, made.run, made.version, made.empty, made.bytes, made.mark, made.metadata, made.at,
+                (SELECT max(lease_seq) FROM attempts WHERE attempts.run = made.run AND lease_seq < made.seq),
+                runs.job, runs.graph, runs.params
+         FROM materializations AS made LEFT JOIN runs ON runs.id = made.run
+         WHERE made.partition = ?1 ORDER BY made.seq DESC LIMIT ?2",
     )?;
     let mut found = Vec::new();
     for text in texts {
@@ -30,14 +30,14 @@ pub(super) fn list(
 }
 
 fn past(row: &Row<'_>) -> rusqlite::Result<PastMaterialization> {
-    let lease: Option<i64> = row.get("lease")?;
-    let job: Option<String> = row.get("by_job")?;
-    let by = match (job, lease) {
-        (Some(job), Some(_)) => Some(MadeBy {
+    let mut cells = Cells::from(row, OF_MATERIALIZATION);
+    let (lease, job): (Option<i64>, Option<String>) = (cells.get()?, cells.get()?);
+    let by = match (lease, job) {
+        (Some(lease), Some(job)) => Some(MadeBy {
             job,
-            graph: GraphId(row.get("by_graph")?),
-            params: json(row, "by_params")?,
-            lease_seq: Seq(unsigned(row, "lease")?),
+            graph: GraphId(cells.get()?),
+            params: cells.json()?,
+            lease_seq: Seq(lease as u64),
         }),
         _ => None,
     };

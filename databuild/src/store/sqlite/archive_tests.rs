@@ -444,11 +444,8 @@ fn readers_find_one_want_and_one_run_also_in_an_archive() {
         .map(|want| (want.id, want))
         .collect();
     let runs: Vec<_> = (0..100)
-        .filter_map(|id| reader.run(RunId(id)).unwrap().value)
-        .map(|run| {
-            let checks = reader.checks_of_run(run.run.id).unwrap().value;
-            (run.run.id, (run, checks))
-        })
+        .filter_map(|id| reader.run_with_checks(RunId(id)).unwrap().value)
+        .map(|found| (found.0.run.id, found))
         .collect();
     archive(&mut subject, &at_event(150));
     archive(&mut subject, &at_event(300));

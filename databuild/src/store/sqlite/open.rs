@@ -15,6 +15,7 @@ use super::sums::BEGIN_CHAIN;
 use crate::os::sync;
 use databuild_core::ids::Seq;
 use percent_encoding::{percent_encode, AsciiSet, NON_ALPHANUMERIC};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -97,24 +98,32 @@ fn raise_format(connection: &Connection) -> rusqlite::Result<()> {
 pub(in super::super) fn open_reader(path: &Path, log: &str) -> Result<Connection, StoreError> {
     let connection = open_read_only(path, false).map_err(|e| failure(log, &e))?;
     let set = || {
+        keep_plans(&connection)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "query_only", true)?;
         connection.pragma_update(None, "cache_size", -1000)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(())
     };
     set().map_err(|e| failure(log, &e))?;
     Ok(connection)
 }
 
+/// Keeps prepared statements and their plans. Without the guarantee SQLite parses and plans a statement again each time
+/// that another value is bound to its LIMIT, which took half the time of a look-up.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
 fn configure(connection: &Connection, wal_pages: i64) -> rusqlite::Result<()> {
+    keep_plans(connection)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", SYNCED)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", wal_pages)?;
     // A checkpoint of the caller's can make the file longer than it need stay.
     connection.pragma_update(None, "journal_size_limit", 2 * wal_pages * 4096)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 
