@@ -10,7 +10,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
 use crate::os::{raise_open_files, restore_open_files, Deadline};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
-use crate::server::{router, write_roots, App, Guard, MOST_READERS};
+use crate::server::{router, write_roots, App, Guard, Lanes, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -203,6 +203,7 @@ impl Server {
             close,
         })?;
 
+        let lanes = Lanes::start().map_err(|error| ServeError::System(error.to_string()))?;
         let token = Token::generate().map_err(|error| ServeError::System(error.to_string()))?;
         let binary = snapshots.binary_digest(&program);
         let (shutdown, told) = mpsc::unbounded_channel();
@@ -226,7 +227,7 @@ impl Server {
             shutdown,
             watched: Arc::default(),
             reader: of_requests,
-            turns: Arc::default(),
+            lanes: Arc::new(lanes),
         };
         write_roots(&app)?;
         guard.publish_info(Publication {

@@ -1,7 +1,7 @@
 //! What all handlers share.
 
 use super::guard::Guard;
-use super::turns::Turns;
+use super::lanes::Lanes;
 use crate::app::scope::Watched;
 use crate::engine::Handle;
 use crate::snapshot;
@@ -37,10 +37,10 @@ pub struct App {
     pub shutdown: mpsc::UnboundedSender<bool>,
     /// The work of wants that somebody watches.
     pub watched: Arc<Watched>,
-    /// The history, for requests whose turn it is.
+    /// The history, for the lanes' threads.
     pub reader: Arc<dyn History>,
-    /// Their turns.
-    pub turns: Arc<Turns>,
+    /// The threads that work out answers.
+    pub lanes: Arc<Lanes>,
 }
 
 impl App {

@@ -73,7 +73,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         temporary_dir: None,
         watched: Arc::default(),
         reader: Arc::new(Reader::new(&database, MOST_READERS)),
-        turns: Arc::default(),
+        lanes: Arc::new(super::Lanes::start().unwrap()),
     };
     (engine, app)
 }

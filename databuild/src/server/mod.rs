@@ -10,12 +10,12 @@ mod caller;
 mod error;
 mod garbage;
 mod guard;
+mod lanes;
 mod logs;
 mod middleware;
 mod reading;
 mod routes;
 mod trials;
-mod turns;
 
 pub mod handlers;
 mod keyed;
@@ -24,8 +24,8 @@ pub use app::App;
 pub use error::too_many_waiting;
 pub use garbage::write_roots;
 pub use guard::{Guard, Trusted};
+pub use lanes::{Lanes, MOST_READERS};
 pub use routes::router;
-pub use turns::{Turns, MOST_READERS};
 
 #[cfg(test)]
 mod fuzz;

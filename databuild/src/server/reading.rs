@@ -2,17 +2,15 @@
 //!
 //! Invariants:
 //! - A handler reaches the history only through [`App::quick`] and [`App::slow`], so SQLite never runs on an async thread.
-//! - However many ask for long lists, answers about one thing have turns of their own.
+//! - However many ask for long lists, answers about one thing have threads of their own.
 //! - Nothing is begun for a client that has left.
-//! - Whoever waited for a turn for `Turns::patience` is told to come again: clients that give up leave no queue behind.
+//! - Whoever waited for `Lanes::patience` is told to come again: clients that give up leave no queue behind.
 
 use super::app::App;
 use super::error::ApiError;
+use super::lanes::{Lane, NoAnswer};
 use crate::engine::CommandError;
 use crate::store::History;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 impl App {
     /// Works out an answer about one thing: some look-ups by id.
@@ -20,7 +18,7 @@ impl App {
         &self,
         work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.in_turn(&self.turns.quick, work).await
+        self.in_lane(&self.lanes.quick, work).await
     }
 
     /// Works out an answer that may take long, such as a list, a count or a plan.
@@ -28,55 +26,38 @@ impl App {
         &self,
         work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.in_turn(&self.turns.slow, work).await
+        self.in_lane(&self.lanes.slow, work).await
     }
 
-    async fn in_turn<T: Send + 'static>(
+    async fn in_lane<T: Send + 'static>(
         &self,
-        turns: &Arc<Semaphore>,
+        lane: &Lane,
         work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let turn = tokio::time::timeout(self.turns.patience, Arc::clone(turns).acquire_owned());
-        let Ok(Ok(turn)) = turn.await else {
-            return Err(ApiError::new(
-                "server_busy",
-                "the server answers as many requests as it can; ask again",
-            ));
-        };
         let app = self.clone();
-        let work = move || {
-            let answer = work(&app, &*app.reader);
-            drop(turn);
-            answer
-        };
-        let mut begun = Begun(tokio::task::spawn_blocking(work));
-        (&mut begun.0).await.map_err(CommandError::from)?
-    }
-}
-
-/// Work that does not start any more if nobody waits for it.
-struct Begun<T>(JoinHandle<T>);
-
-impl<T> Drop for Begun<T> {
-    fn drop(&mut self) {
-        // What runs already goes on: its queries have their own limit.
-        self.0.abort();
+        let work = move || work(&app, &*app.reader);
+        lane.answer(self.lanes.patience, work).await.unwrap_or_else(|none| {
+            Err(match none {
+                NoAnswer::Busy => {
+                    ApiError::new("server_busy", "the server answers as many requests as it can; ask again")
+                }
+                NoAnswer::Panicked => CommandError::Internal("the request's work panicked").into(),
+            })
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::turns::{Turns, SLOW};
+    use super::super::lanes::{Lanes, SLOW};
     use super::*;
     use std::future::Future as _;
+    use std::sync::Arc;
     use std::task::Poll;
     use std::time::Duration;
 
-    /// With all turns for lists taken, others are told to come again, and requests about one thing are answered.
-    #[tokio::test]
-    async fn lists_hold_up_nothing_but_lists() {
-        let (mut app, _folder) = super::super::fuzz::app();
-        app.turns = Arc::new(Turns { patience: Duration::from_millis(50), ..Turns::default() });
+    /// Takes all threads for lists, until each was told to go on.
+    async fn take_all(app: &App) -> (std::sync::mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>) {
         let (go, gate) = std::sync::mpsc::channel::<()>();
         let gate = Arc::new(std::sync::Mutex::new(gate));
         let mut held = Vec::new();
@@ -88,44 +69,60 @@ mod tests {
                     let _ = entered.send(());
                     gate.lock().unwrap().recv().map_err(|_| ApiError::new("internal", "the test is over"))
                 };
-                app.slow(work).await
+                app.slow(work).await.unwrap();
             }));
             begun.await.unwrap();
         }
-        let refused = app.slow(|_, _| Ok(())).await.unwrap_err();
-        assert_eq!(refused.body.error, "server_busy");
-        assert_eq!(app.quick(|_, _| Ok(7)).await.ok(), Some(7));
-        for _ in 0..SLOW {
+        (go, held)
+    }
+
+    async fn release((go, held): (std::sync::mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>)) {
+        for _ in &held {
             go.send(()).unwrap();
         }
         for held in held {
-            held.await.unwrap().unwrap();
+            held.await.unwrap();
         }
+    }
+
+    /// With all threads for lists taken, others are told to come again, and requests about one thing are answered.
+    #[tokio::test]
+    async fn lists_hold_up_nothing_but_lists() {
+        let (mut app, _folder) = super::super::fuzz::app();
+        app.lanes = Arc::new(Lanes { patience: Duration::from_millis(50), ..Lanes::start().unwrap() });
+        let held = take_all(&app).await;
+        let refused = app.slow(|_, _| Ok(())).await.unwrap_err();
+        assert_eq!(refused.body.error, "server_busy");
+        assert_eq!(app.quick(|_, _| Ok(7)).await.ok(), Some(7));
+        release(held).await;
         assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
     }
 
-    #[test]
-    fn nothing_is_begun_for_whoever_has_left() {
-        let mut one_thread = tokio::runtime::Builder::new_current_thread();
-        let runtime = one_thread.max_blocking_threads(1).enable_all().build().unwrap();
-        let (go, gate) = std::sync::mpsc::channel::<()>();
-        runtime.block_on(async {
-            let (app, _folder) = super::super::fuzz::app();
-            // All threads for work are taken.
-            let held = tokio::task::spawn_blocking(move || gate.recv());
-            let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
-            let work = move |_: &App, _: &dyn History| {
-                begins.send(()).map_err(|_| ApiError::new("internal", "the test is over"))
-            };
-            let mut asked = Box::pin(app.quick(work));
-            // Its turn has come, and it waits for a thread.
-            let once = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
-            assert!(once.await.is_pending());
-            drop(asked);
-            go.send(()).unwrap();
-            held.await.unwrap().unwrap();
-            app.quick(|_, _| Ok(())).await.unwrap();
-            assert_eq!(begun.recv().await, None);
-        });
+    #[tokio::test]
+    async fn nothing_is_begun_for_whoever_has_left() {
+        let (app, _folder) = super::super::fuzz::app();
+        let held = take_all(&app).await;
+        let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
+        let work = move |_: &App, _: &dyn History| {
+            begins.send(()).map_err(|_| ApiError::new("internal", "the test is over"))
+        };
+        let mut asked = Box::pin(app.slow(work));
+        // It is in the queue, and waits for a thread.
+        let once = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
+        assert!(once.await.is_pending());
+        drop(asked);
+        release(held).await;
+        app.slow(|_, _| Ok(())).await.unwrap();
+        assert_eq!(begun.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_gets_an_error_and_leaves_its_thread() {
+        let (app, _folder) = super::super::fuzz::app();
+        for _ in 0..2 * SLOW {
+            let error = app.slow::<()>(|_, _| panic!("as it must")).await.unwrap_err();
+            assert_eq!(error.body.error, "internal");
+        }
+        assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
     }
 }
