@@ -13,7 +13,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -60,13 +63,12 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
     run_from_store()?;
     // First of all, before there are threads.
     let ready = ReadyPipe::take();
-    let filter = EnvFilter::try_from_env("DATABUILD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| Stderr)
         .log_internal_errors(false)
         .with_ansi(false)
-        .init();
+        .with_filter(what_is_logged());
+    tracing_subscriber::registry().with(lines).init();
     let state = match connect::state_dir(global) {
         Ok(state) => state,
         Err(error) => {
@@ -86,6 +88,12 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
     serve(&state, &options, ready)
         .map(|()| exit_code::OK)
         .map_err(|error| CliError::new(error.code(), error.to_string()))
+}
+
+/// What `DATABUILD_LOG` says, such as `databuild::runner=debug,info`.
+fn what_is_logged() -> Targets {
+    let said = std::env::var("DATABUILD_LOG").ok().and_then(|said| said.parse().ok());
+    said.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
 
 /// Goes on as the stored copy of this program, which no build replaces or removes, and by whose digest
