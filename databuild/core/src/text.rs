@@ -38,6 +38,21 @@ pub fn shown(text: &str) -> String {
     format!("{}{more}", start.escape_debug())
 }
 
+/// A text with parts from anywhere as one line: what would begin another one, or is hostile, is escaped.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let hostile = |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if hostile(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
 /// A text as one word of a shell's command line.
 #[must_use]
 pub fn shell_word(text: &str) -> String {
@@ -129,6 +144,13 @@ pub(crate) fn known(near: &[String], some: &[String], count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_line_has_no_other_and_nothing_hidden() {
+        let hostile = "für \"a\"\nb\r\u{85}\u{2028}\u{1b}[2J\u{202e}\t";
+        let line = r#"für "a"\nb\r\u{85}\u{2028}\u{1b}[2J\u{202e}\t"#;
+        assert_eq!(one_line(hostile), line);
+    }
 
     #[test]
     fn of_many_the_first_are_named_and_the_others_counted() {

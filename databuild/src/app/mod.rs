@@ -6,7 +6,6 @@
 //! Invariant: nothing here changes anything.
 
 pub mod blame;
-pub(crate) mod describe;
 mod error;
 pub(crate) mod estimate;
 pub(crate) mod history;

@@ -21,7 +21,6 @@ mod past;
 mod runs;
 mod work;
 
-use super::convert::kind;
 use super::error::StoreError;
 use super::history::{
     Answer, CheckFilter, Counts, Durations, Events, Filed, History, Listed, RunFilter, RunWithChecks,
@@ -344,9 +343,9 @@ impl History for Reader {
 
     fn key_changes(&self, after: Seq) -> Result<Answer<Option<Vec<Event>>>, StoreError> {
         let (space, keys) = Default::default();
-        let added = kind(&Event::KeysAdded(KeysAdded { space, keys }));
+        let added = Event::KeysAdded(KeysAdded { space, keys }).number();
         let (space, keys) = Default::default();
-        let retired = kind(&Event::KeysRetired(KeysRetired { space, keys }));
+        let retired = Event::KeysRetired(KeysRetired { space, keys }).number();
         self.checked_answer(|connection| {
             let archived = position(connection, &self.log, ARCHIVED)?;
             let (kinds, most) = ([added, retired], MAX_ROWS + 1);

@@ -1,5 +1,6 @@
 //! Partitions in events, and what was made of them.
 
+use super::fact::listed;
 use serde::{Deserialize, Serialize};
 
 /// A reference text of one partition, `dataset/dim=key/…`.
@@ -20,7 +21,7 @@ pub struct OutputRecord {
     pub version: DataVersion,
     /// The job had nothing to produce for it; counts as present.
     pub empty: bool,
-    /// Of what is published: the cheap fingerprint of its file (see [`SeenPartition::mark`]); 0 if nobody knows it, so that
+    /// Of what is published: the cheap fingerprint of its file (see [`super::SeenPartition::mark`]); 0 if nobody knows it, so that
     /// the file is read. Of what is to be published: the part of it that a rename keeps, by which the publisher sees whether
     /// somebody has written to the file since it was hashed; 0 if nobody knows. 0 for non-files.
     pub mark: u64,
@@ -28,4 +29,22 @@ pub struct OutputRecord {
     pub bytes: u64,
     /// What the job said of it: a JSON object's text, `{}` if nothing.
     pub metadata: String,
+}
+
+/// Their partitions, for people.
+pub(super) fn made(outputs: &[OutputRecord]) -> String {
+    listed(outputs.iter().map(|output| &output.partition))
+}
+
+/// An example for tests. One that has the mark 8 is empty.
+#[must_use]
+pub fn example_output(partition: &str, mark: u64) -> OutputRecord {
+    OutputRecord {
+        partition: partition.into(),
+        version: format!("sha256:{mark}"),
+        empty: mark == 8,
+        mark,
+        bytes: 100 + mark,
+        metadata: "{\"rows\": 24}".into(),
+    }
 }

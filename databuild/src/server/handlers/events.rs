@@ -37,7 +37,7 @@ pub async fn list(
             seq: seq.0,
             at: record.at.to_string(),
             kind: record.event.kind().to_owned(),
-            text: crate::app::describe::describe(record),
+            text: record.text(),
             actor: EventActor {
                 kind: record.origin.actor.kind().to_owned(),
                 name: record.origin.actor.name().map(str::to_owned),

@@ -33,46 +33,6 @@ pub(in super::super) fn encode(record: &Record) -> Vec<u8> {
         .unwrap_or_else(|e| unreachable!("a message always encodes: {e}"))
 }
 
-/// The number of an event's kind: its field in the stored record.
-pub(in super::super) fn kind(event: &Event) -> u32 {
-    match event {
-        Event::GraphRegistered(_) => 10,
-        Event::Observed(_) => 11,
-        Event::FilesVanished(_) => 12,
-        Event::FilesAltered(_) => 13,
-        Event::WantCreated(_) => 14,
-        Event::WantEnded(_) => 15,
-        Event::WorkCutOff(_) => 16,
-        Event::WorkAbandoned(_) => 17,
-        Event::AttemptLeased(_) => 18,
-        Event::AttemptStarted(_) => 19,
-        Event::AttemptEnded(_) => 20,
-        Event::RunCancelRequested(_) => 21,
-        Event::PublishIntended(_) => 22,
-        Event::Materialized(_) => 23,
-        Event::RunEnded(_) => 24,
-        Event::WantReplanned(_) => 25,
-        Event::PartitionsFailed(_) => 26,
-        Event::WantPaused(_) => 27,
-        Event::WantResumed(_) => 28,
-        Event::WantReprioritized(_) => 29,
-        Event::PlanCreated(_) => 30,
-        Event::PlansDropped(_) => 31,
-        Event::Tainted(_) => 40,
-        Event::Untainted(_) => 41,
-        Event::CodeAccepted(_) => 42,
-        Event::Adopted(_) => 43,
-        Event::RunSuspended(_) => 52,
-        Event::KeysAdded(_) => 50,
-        Event::KeysRetired(_) => 51,
-        Event::PoolResized(_) => 60,
-        Event::Checked(_) => 70,
-        Event::TrialCreated(_) => 80,
-        Event::TrialMade(_) => 81,
-        Event::TrialEnded(_) => 82,
-    }
-}
-
 fn event(event: &Event) -> StoredEvent {
     match event {
         Event::GraphRegistered(e) => StoredEvent::GraphRegistered(graph_registered(e)),

@@ -25,5 +25,5 @@ mod fuzz;
 mod tests;
 
 pub(super) use decode::decode;
-pub(super) use encode::{encode, kind};
+pub(super) use encode::encode;
 pub use error::ConvertError;

@@ -101,10 +101,9 @@ fn an_event_of_another_log_is_found_though_it_is_whole() {
 
 #[test]
 fn searches_by_kind_compare_sums_too() {
-    use super::super::convert::kind;
     use super::read::records_of_kinds;
     let records = alike();
-    let kind = kind(&records[0].event);
+    let kind = records[0].event.number();
     for n in 1..=records.len() {
         let mut subject = log_of(&records);
         let connection = subject.log().connection();

@@ -95,11 +95,13 @@ fn logs_of_all_formats_are_read_and_go_on() {
         let found: Vec<Record> =
             log.read(Seq(0), usize::MAX).unwrap().into_iter().map(|(_, record)| record).collect();
         let now = example_records();
-        // What came later is not in earlier logs; what an event gained is left out in them.
-        assert_eq!(found.len(), now.len(), "format {format}");
+        assert!(found.len() <= now.len(), "format {format}");
         for (old, new) in found.iter().zip(&now) {
             assert_eq!(old.at, new.at);
-            assert_eq!(without_news(&old.event, format), without_news(&new.event, format), "format {format}");
+            // What came later is not in earlier logs; what an event gained is left out in them.
+            let example =
+                now.iter().map(|record| &record.event).find(|e| e.kind() == old.event.kind()).unwrap();
+            assert_eq!(without_news(&old.event, format), without_news(example, format), "format {format}");
             if format < 4 {
                 assert_eq!(
                     old.origin.to_string(),
@@ -115,7 +117,7 @@ fn logs_of_all_formats_are_read_and_go_on() {
         log.append(&Batch { records: vec![more], blobs: Vec::new() }).unwrap();
         drop(log);
         let log = SqliteLog::open(&path).unwrap();
-        assert_eq!(log.last(), Seq(now.len() as u64 + 1), "format {format}");
+        assert_eq!(log.last(), Seq(found.len() as u64 + 1), "format {format}");
         let raised: i64 = Connection::open(&path)
             .unwrap()
             .pragma_query_value(None, "user_version", |row| row.get(0))

@@ -1,6 +1,6 @@
 //! The writer.
 
-use super::super::convert::{encode, kind};
+use super::super::convert::encode;
 use super::super::error::StoreError;
 use super::super::log::{
     check_checkpoint, check_cut, checked_blobs, choose_checkpoint, Batch, Checkpoint, EventLog,
@@ -307,7 +307,7 @@ fn insert(
         let at = micros(record.at);
         last = last.next();
         last_sum = sum(last_sum, last, &payload);
-        statement.execute(params![last.0 as i64, at, kind(&record.event), last_sum, payload])?;
+        statement.execute(params![last.0 as i64, at, record.event.number(), last_sum, payload])?;
         apply_all(connection, last, record)?;
     }
     Ok(last_sum)

@@ -1,6 +1,5 @@
 //! Reading events and contents over any connection, the writer's or a reader's.
 
-use super::super::convert::kind;
 use super::super::error::StoreError;
 use super::super::log::decode_record;
 use super::failure::failure;
@@ -54,7 +53,7 @@ impl<'a> Rows<'a> {
         self.sums.check(self.log, seq, payload, sum, before)?;
         let record = decode_record(self.log, seq, payload, |digest| blob(self.connection, self.log, digest))?;
         // Searches by kind go by the column, which no sum covers.
-        if row.get::<_, i64>(1).map_err(fail)? != i64::from(kind(&record.event)) {
+        if row.get::<_, i64>(1).map_err(fail)? != i64::from(record.event.number()) {
             return Err(StoreError::corrupt(self.log, format!("event {seq} is filed under another kind")));
         }
         Ok(record)

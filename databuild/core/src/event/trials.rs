@@ -1,8 +1,13 @@
 //! What is said of trials: work that is repeated to compare what comes of it.
 
-use super::output::{DataVersion, OutputRecord, PartitionText, SetText};
+use super::examples::{attempt, digests, texts, time};
+use super::fact::Fact;
+use super::origin::Origin;
+use super::output::{example_output, made, DataVersion, OutputRecord, PartitionText, SetText};
+use crate::amounts::count;
 use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, RunId, TrialId};
+use crate::word::Word as _;
 use crate::words;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +45,43 @@ pub struct TrialCreated {
     pub as_of: Timestamp,
     /// The folder to which outputs are copied, for people to look at; none if they are not.
     pub keep: Option<String>,
+}
+
+impl Fact for TrialCreated {
+    fn text(&self, who: &Origin) -> String {
+        let TrialCreated { trial, job, .. } = self;
+        let repeated = self.run.map(|run| format!(" of {run}")).unwrap_or_default();
+        let runs: usize = self.samples.iter().map(|sample| sample.arms.len()).sum();
+        let (kind, runs) = (self.kind.word(), count(runs as u64, "run"));
+        format!("{who} started trial {trial} ({kind}{repeated}) with {runs} of {job}")
+    }
+
+    fn example() -> TrialCreated {
+        TrialCreated {
+            trial: TrialId(3),
+            kind: TrialKind::Rerun,
+            run: Some(RunId(12)),
+            job: "//weather:daily".into(),
+            graphs: vec![TrialGraph {
+                graph: GraphId::of("{\"jobs\": []}"),
+                content: "{\"jobs\": []}".into(),
+                inherited: [("HOME".to_owned(), "ab".to_owned())].into(),
+            }],
+            samples: vec![TrialSample {
+                partition: "daily/date=2024-01-01".into(),
+                arms: vec![TrialArm {
+                    graph: GraphId::of("{\"jobs\": []}"),
+                    params: [("full".to_owned(), "true".to_owned())].into(),
+                    digests: digests("4"),
+                }],
+                discovered: texts(["raw/city=oslo"]),
+                expected: vec![example_output("daily/date=2024-01-01", 9)],
+                changed_inputs: texts(["raw/city=rome"]),
+            }],
+            as_of: time("2024-03-14T01:02:03Z"),
+            keep: Some("/tmp/kept".into()),
+        }
+    }
 }
 
 words! {
@@ -100,6 +142,16 @@ pub struct TrialMade {
     pub outputs: Vec<OutputRecord>,
 }
 
+impl Fact for TrialMade {
+    fn text(&self, _: &Origin) -> String {
+        format!("{} made {} for a trial, which does not publish it", self.attempt, made(&self.outputs))
+    }
+
+    fn example() -> TrialMade {
+        TrialMade { attempt: attempt(14, 1), outputs: vec![example_output("daily/date=2024-01-01", 8)] }
+    }
+}
+
 /// See [`super::Event::TrialEnded`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialEnded {
@@ -109,6 +161,33 @@ pub struct TrialEnded {
     pub outcome: TrialOutcome,
     /// By output of each sample.
     pub results: Vec<TrialResult>,
+}
+
+impl Fact for TrialEnded {
+    fn text(&self, _: &Origin) -> String {
+        let how = match self.outcome {
+            TrialOutcome::Equal => "all outputs are identical",
+            TrialOutcome::Differs => "some outputs differ",
+            TrialOutcome::Unknown => "some outputs could not be compared",
+            TrialOutcome::Canceled => "it was canceled",
+        };
+        format!("trial {} ended: {how}", self.trial)
+    }
+
+    fn example() -> TrialEnded {
+        TrialEnded {
+            trial: TrialId(3),
+            outcome: TrialOutcome::Differs,
+            results: vec![TrialResult {
+                partition: "daily/date=2024-01-01".into(),
+                verdict: TrialVerdict::InputsChanged,
+                versions: ["sha256:1".into(), String::new()],
+                bytes: [1, 2],
+                runs: vec![RunId(14)],
+                message: "its inputs changed meanwhile".into(),
+            }],
+        }
+    }
 }
 
 words! {
