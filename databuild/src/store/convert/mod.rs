@@ -4,26 +4,32 @@
 //! that knew more are refused as a whole ([`ConvertError::NewerFormat`]): half a fact folds into a wrong
 //! state that nobody notices.
 //!
-//! Structs are taken apart field by field on the way out and built without `..` on the way in, so a
-//! field added on either side breaks the build here until somebody has thought of both directions and
-//! of the format number (`proto/events.proto`, rules).
+//! Each type stands with both directions in the file of its noun ([`form::Stored`]). Structs are taken apart field by
+//! field on the way out and built without `..` on the way in, so a field added on either side breaks the build here until
+//! somebody has thought of both directions and of the format number (`proto/events.proto`, rules). Which events there are
+//! is for the core to say ([`databuild_core::each_event!`]).
 
-mod checked;
-mod decode;
-mod dynamic;
-mod encode;
 mod error;
-mod judged;
-mod limited;
-mod origin;
+mod form;
 mod parts;
+mod record;
+
+mod checks;
+mod graphs;
+mod judgements;
+mod keys;
+mod origin;
+mod plans;
+mod pools;
+mod runs;
+mod sightings;
 mod trials;
+mod wants;
 
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod tests;
 
-pub(super) use decode::decode;
-pub(super) use encode::encode;
 pub use error::ConvertError;
+pub(super) use record::{decode, encode};

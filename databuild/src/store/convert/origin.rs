@@ -1,6 +1,6 @@
 //! Who brought a fact about and on what occasion, both ways.
 
-use super::parts::{known, malformed};
+use super::form::{known, malformed};
 use super::ConvertError;
 use databuild_core::event::{Actor, Cause, Origin};
 use databuild_core::ids::{RunId, WantId};

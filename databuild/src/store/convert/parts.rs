@@ -1,76 +1,85 @@
-//! What several records hold, both ways, and what refuses a record.
+//! What several events hold, both ways.
 
 use super::super::time::{join, split};
+use super::form::{malformed, read_some, Stored};
 use super::ConvertError;
 use databuild_core::event::OutputRecord;
-use databuild_core::word::Numbered;
-use databuild_proto::protobuf::{Message, MessageField};
+use databuild_core::graph::JobDigests;
+use databuild_core::ids::{AttemptId, RunId};
+use databuild_proto::protobuf::MessageField;
 use databuild_proto::v1 as stored;
 use jiff::Timestamp;
 
-pub(super) fn output(output: &OutputRecord) -> stored::OutputRecord {
-    let OutputRecord { partition, version, empty, mark, bytes, metadata } = output;
-    stored::OutputRecord {
-        partition: partition.clone(),
-        version: version.clone(),
-        empty: *empty,
-        mark: *mark,
-        bytes: *bytes,
-        metadata: metadata.clone(),
-        ..Default::default()
+impl Stored for Timestamp {
+    type Message = stored::Instant;
+    const WHAT: &'static str = "a time";
+
+    fn store(&self) -> stored::Instant {
+        let (us, ns) = split(*self);
+        stored::Instant { us, ns, ..Default::default() }
+    }
+
+    fn of_known(message: stored::Instant) -> Result<Timestamp, ConvertError> {
+        let stored::Instant { us, ns, special_fields: _ } = message;
+        join(us, ns).ok_or_else(|| malformed("has a time that does not exist"))
     }
 }
 
-pub(super) fn instant(at: Timestamp) -> MessageField<stored::Instant> {
-    let (us, ns) = split(at);
-    MessageField::some(stored::Instant { us, ns, ..Default::default() })
+/// An instant that is always there.
+pub(super) fn store_instant(at: Timestamp) -> MessageField<stored::Instant> {
+    MessageField::some(at.store())
 }
 
-pub(super) fn optional_instant(at: Option<Timestamp>) -> MessageField<stored::Instant> {
-    at.map_or_else(MessageField::none, instant)
-}
-
-pub(super) fn read_output(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
-    known(&message, "an output")?;
-    let stored::OutputRecord { partition, version, empty, mark, bytes, metadata, special_fields: _ } =
-        message;
-    Ok(OutputRecord { partition, version, empty, mark, bytes, metadata })
-}
-
+/// An instant that is always there.
 pub(super) fn read_instant(field: MessageField<stored::Instant>) -> Result<Timestamp, ConvertError> {
-    read_optional_instant(field)?.ok_or_else(|| malformed("lacks a time"))
+    read_some(field)?.ok_or_else(|| malformed("lacks a time"))
 }
 
-pub(super) fn read_optional_instant(
-    field: MessageField<stored::Instant>,
-) -> Result<Option<Timestamp>, ConvertError> {
-    let Some(message) = field.into_option() else {
-        return Ok(None);
-    };
-    known(&message, "a time")?;
-    match join(message.us, message.ns) {
-        Some(at) => Ok(Some(at)),
-        None => Err(malformed("has a time that does not exist")),
+/// An attempt is two fields of the message that is about it.
+pub(super) fn attempt(run: u64, number: u32) -> AttemptId {
+    AttemptId { run: RunId(run), number }
+}
+
+impl Stored for OutputRecord {
+    type Message = stored::OutputRecord;
+    const WHAT: &'static str = "an output";
+
+    fn store(&self) -> stored::OutputRecord {
+        let OutputRecord { partition, version, empty, mark, bytes, metadata } = self;
+        stored::OutputRecord {
+            partition: partition.clone(),
+            version: version.clone(),
+            empty: *empty,
+            mark: *mark,
+            bytes: *bytes,
+            metadata: metadata.clone(),
+            ..Default::default()
+        }
+    }
+
+    fn of_known(message: stored::OutputRecord) -> Result<OutputRecord, ConvertError> {
+        let stored::OutputRecord { partition, version, empty, mark, bytes, metadata, special_fields: _ } =
+            message;
+        Ok(OutputRecord { partition, version, empty, mark, bytes, metadata })
     }
 }
 
-/// Refuses a message with fields that this program's format does not have.
-pub(super) fn known(message: &impl Message, what: &str) -> Result<(), ConvertError> {
-    match message.special_fields().unknown_fields().iter().next() {
-        None => Ok(()),
-        Some((number, _)) => Err(ConvertError::NewerFormat { what: format!("{what} with field {number}") }),
-    }
-}
+impl Stored for JobDigests {
+    type Message = stored::Digests;
+    const WHAT: &'static str = "digests of a job";
 
-/// The value of a number in an event. Numbers count from 1; 0 is what nobody wrote.
-pub(super) fn value<W: Numbered>(number: i32) -> Result<W, ConvertError> {
-    match (W::of_number(number), number) {
-        (Some(value), _) => Ok(value),
-        (None, 0) => Err(malformed(format!("has no {}", W::KIND))),
-        (None, _) => Err(ConvertError::NewerFormat { what: format!("{} number {number}", W::KIND) }),
+    fn store(&self) -> stored::Digests {
+        let JobDigests { code, args, template } = self;
+        stored::Digests {
+            code: code.clone(),
+            args: args.clone(),
+            template: template.clone(),
+            ..Default::default()
+        }
     }
-}
 
-pub(super) fn malformed(reason: impl Into<String>) -> ConvertError {
-    ConvertError::Malformed { reason: reason.into() }
+    fn of_known(message: stored::Digests) -> Result<JobDigests, ConvertError> {
+        let stored::Digests { code, args, template, special_fields: _ } = message;
+        Ok(JobDigests { code, args, template })
+    }
 }
