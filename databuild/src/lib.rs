@@ -6,7 +6,7 @@
 //! cli                      what people type
 //! serve                    one life of a server process
 //! server                   HTTP
-//! app                      what is shown
+//! app                      commands and answers
 //! engine                   the loop that owns the truth, and its hands
 //! runner snapshot publish observe store daemon   processes, code, outputs, events, life cycle
 //! api                      the words of HTTP, as data

@@ -2,6 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Query of `GET /api/v1/checks`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ChecksQuery {
+    /// Only of this reference.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// Only what did not pass.
+    #[serde(default)]
+    pub failed: bool,
+    /// How many rows at most.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
 /// What a check found in a partition that a run made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckRow {

@@ -2,6 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Query of `GET /api/v1/keys/{space}`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct KeysQuery {
+    /// Retired keys, too.
+    #[serde(default)]
+    pub retired: bool,
+    /// How many rows at most.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
 /// Body of `POST /api/v1/keys/{space}` and `POST /api/v1/keys/{space}/retire`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,8 @@ mod checks;
 mod contents;
 mod error;
 mod errors;
-mod graph_diffs;
+mod events;
+mod graphs;
 mod inventory;
 mod judgements;
 mod keys;
@@ -25,34 +26,23 @@ pub const ACTOR_HEADER: &str = "x-databuild-actor";
 /// Header of a request: the program that asks.
 pub const CLIENT_HEADER: &str = "x-databuild-client";
 
-pub use checks::CheckRow;
-pub use contents::{KeepContents, KeptContents, MissingContents};
-pub use error::ErrorBody;
-pub use errors::ErrorCode;
-pub use graph_diffs::{
-    CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff,
-    SourcesRequest, StaleView,
-};
-pub use inventory::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
-pub use judgements::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};
-pub use keys::{KeyRow, KeySpaceRow, KeysReply, KeysRequest};
-pub use partitions::{
-    AcceptedSaid, AdoptedSaid, Blame, DatasetSummary, InputUsed, PartitionRow, PartitionState, TaintSaid,
-    Why, WhyCause, WhyStep,
-};
-pub use plans::{ApplyPlan, Estimate, PlanGroup, PlanRequest, PlanSummary, PlanView};
-pub use pools::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
-pub use runs::{AttemptRow, RunDetail, RunRow};
-pub use server::{
-    Archived, EventActor, EventCause, EventPage, EventRow, GcReply, GcRequest, GraphId, GraphInfo, HeldBy,
-    RegisterReply, RegisterRequest, ServerStatus, ShutdownRequest, SlotsRequest,
-};
-pub use trials::{CreateTrial, RerunTrial, SampleTrial, TrialArm, TrialDetail, TrialResult, TrialRow};
-pub use wants::{
-    CreateWant, InvokeJob, JobProgress, PrioritizeWant, Progress, ProgressAnswer, ProgressLine, WantDetail,
-    WantRow,
-};
-pub use work::{Blocker, Holder, WhyWork};
+pub use checks::*;
+pub use contents::*;
+pub use error::*;
+pub use errors::*;
+pub use events::*;
+pub use graphs::*;
+pub use inventory::*;
+pub use judgements::*;
+pub use keys::*;
+pub use partitions::*;
+pub use plans::*;
+pub use pools::*;
+pub use runs::*;
+pub use server::*;
+pub use trials::*;
+pub use wants::*;
+pub use work::*;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,27 @@
 use databuild_core::words;
 use serde::{Deserialize, Serialize};
 
+/// Query of `GET /api/v1/partitions`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PartitionsQuery {
+    /// Which partitions; a dataset's name for all of its.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// How many rows at most.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Query of `GET /api/v1/why`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyQuery {
+    /// Reference of one partition.
+    pub partition: String,
+}
+
 /// Counts of one dataset's partitions. Each is counted once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetSummary {

@@ -3,6 +3,21 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Query of `GET /api/v1/runs`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunsQuery {
+    /// Only of this job: its label, or a name that only one has.
+    pub job: Option<String>,
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those that make any of this reference.
+    pub partition: Option<String>,
+    /// How many rows at most.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {

@@ -1,9 +1,7 @@
-//! The server itself, and the graph it follows.
+//! The server itself.
 
 use super::partitions::DatasetSummary;
-use crate::os::EnvValue;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// `GET /api/v1/server`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,40 +55,6 @@ pub struct GraphInfo {
     pub registered_at: String,
     /// Labels of its jobs.
     pub jobs: Vec<String>,
-}
-
-/// `POST /api/v1/graphs`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RegisterRequest {
-    /// The graph file.
-    pub content: String,
-    /// Digests of source manifests by job label. Their contents were sent to `/api/v1/contents` before: a manifest, or a
-    /// JSON array of the digests of its pieces.
-    #[serde(default)]
-    pub sources: BTreeMap<String, String>,
-    /// Values of inherited environment variables.
-    #[serde(default)]
-    pub inherited: BTreeMap<String, EnvValue>,
-    /// Where the client stored the code of the jobs. Another place than the server's is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code_store: Option<String>,
-}
-
-/// Its answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RegisterReply {
-    /// Digest of the graph.
-    pub graph: String,
-    /// It differs from the one before.
-    pub changed: bool,
-}
-
-/// `GET /api/v1/graph/id`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GraphId {
-    /// Digest of the graph that new work follows; absent before the first registration.
-    pub graph: Option<String>,
 }
 
 /// `PUT /api/v1/server/slots`.
@@ -181,56 +145,4 @@ pub struct HeldBy {
     pub id: String,
     /// The event with which it began; all later ones stay.
     pub seq: u64,
-}
-
-/// `GET /api/v1/events`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventPage {
-    /// The events.
-    pub data: Vec<EventRow>,
-    /// Where the list goes on; absent at its end.
-    pub next: Option<String>,
-    /// The newest event.
-    pub seq: u64,
-    /// The first event that is not archived.
-    pub first_seq: u64,
-}
-
-/// An event in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventRow {
-    /// Position.
-    pub seq: u64,
-    /// RFC 3339.
-    pub at: String,
-    /// Stable name of its kind.
-    pub kind: String,
-    /// For people.
-    pub text: String,
-    /// Who brought it about.
-    pub actor: EventActor,
-    /// What it follows from; none for what follows from time, or from several things at once.
-    pub cause: Option<EventCause>,
-}
-
-/// Who brought an event about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventActor {
-    /// `person` or `system`.
-    pub kind: String,
-    /// The person's name, as the client gave it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// What an event follows from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventCause {
-    /// `request`, `run` or `want`.
-    pub kind: String,
-    /// Which one.
-    pub id: String,
-    /// The program that sent the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
 }

@@ -40,6 +40,13 @@ pub struct RerunTrial {
     pub keep: Option<String>,
 }
 
+/// Query of `GET /api/v1/trials/{id}`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TrialQuery {
+    /// How long to wait for its end, in milliseconds.
+    pub wait_ms: Option<u64>,
+}
+
 /// A trial in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialRow {

@@ -63,6 +63,26 @@ pub struct InvokeJob {
     pub graph: Option<String>,
 }
 
+/// Query of `GET /api/v1/wants`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct WantsQuery {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// How many rows at most.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Query of `GET /api/v1/wants/{id}/progress`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ProgressQuery {
+    /// Tell what happened after this event.
+    pub after: Option<u64>,
+    /// How long to wait until something happens, in milliseconds.
+    pub wait_ms: Option<u64>,
+}
+
 /// A want in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WantRow {

@@ -1,6 +1,6 @@
 //! Wants and runs by their ids: in the lists, else in the archives.
 
-use super::error::ShowError;
+use super::AppError;
 use crate::store::{Filed, History, RunWithChecks, StoreError, WantRow};
 use databuild_core::ids::{RunId, Seq, WantId};
 
@@ -18,18 +18,20 @@ pub(crate) struct Found<T> {
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub(crate) fn want(reader: &dyn History, id: WantId) -> Result<Found<WantRow>, ShowError> {
+pub(crate) fn want(reader: &dyn History, id: WantId) -> Result<Found<WantRow>, AppError> {
     let listed = reader.want(id)?;
-    found(listed.value, listed.last_seq, || reader.archived_want(id))?.ok_or(ShowError::UnknownWant(id))
+    found(listed.value, listed.last_seq, || reader.archived_want(id))?
+        .ok_or_else(|| AppError::not_found("want_not_found", "want", id))
 }
 
 /// A run, and what checks found in what it made.
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(crate) fn run(reader: &dyn History, id: RunId) -> Result<Found<RunWithChecks>, ShowError> {
+pub(crate) fn run(reader: &dyn History, id: RunId) -> Result<Found<RunWithChecks>, AppError> {
     let listed = reader.run_with_checks(id)?;
-    found(listed.value, listed.last_seq, || reader.archived_run(id))?.ok_or(ShowError::UnknownRun(id))
+    found(listed.value, listed.last_seq, || reader.archived_run(id))?
+        .ok_or_else(|| AppError::not_found("run_not_found", "run", id))
 }
 
 fn found<T>(

@@ -1,19 +1,42 @@
-//! Layer `app`: what is shown of the engine's state and of the history, for people and programs alike.
+//! Layer `app`: what DataBuild does for those who ask, in the words of [`crate::api`]. Commands and answers alike; whoever serves them,
+//! over HTTP or otherwise, only translates.
 //!
-//! Duty: to work out answers in the words of [`crate::api`], without requests, responses and threads. Whoever serves them, over
-//! HTTP or otherwise, passes a snapshot and a history.
+//! One file for each noun has its commands, its read model and its rows. Beside these are parts that several nouns use.
 //!
-//! Invariant: nothing here changes anything.
+//! Invariants:
+//! - Nothing here knows requests and responses of a protocol.
+//! - Nothing here decides what the core decides: commands become inputs of the engine.
+//! - An async function never blocks: what reads the history or a disk does so on the threads of its [`Context`].
 
 pub mod blame;
+pub(crate) mod checks;
+pub(crate) mod contents;
+mod context;
 mod error;
-pub(crate) mod estimate;
-pub(crate) mod history;
-pub(crate) mod lineage;
-pub(crate) mod progress;
-pub(crate) mod scope;
-pub(crate) mod views;
-pub(crate) mod waits;
+mod estimate;
+pub(crate) mod events;
+pub(crate) mod garbage;
+pub(crate) mod graphs;
+mod history;
+pub(crate) mod inventory;
+pub(crate) mod judgements;
+pub(crate) mod keys;
+mod lineage;
+pub(crate) mod metrics;
+pub(crate) mod partitions;
+pub(crate) mod plans;
+pub(crate) mod pools;
+mod progress;
+pub(crate) mod runs;
+mod scope;
+pub(crate) mod server;
+pub(crate) mod trials;
+mod waits;
+pub(crate) mod wants;
 pub(crate) mod why;
+mod words;
 
-pub use error::ShowError;
+pub use context::Backend;
+pub(crate) use context::Context;
+pub use error::AppError;
+pub use garbage::write_roots;

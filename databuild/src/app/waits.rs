@@ -1,7 +1,7 @@
 //! What a want or a run waits for, in words.
 
-use super::error::ShowError;
 use super::history;
+use super::AppError;
 use crate::api::{Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
 use crate::store::{History, StoreError};
@@ -26,7 +26,7 @@ const MOST_PLACED: usize = 3;
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub(crate) fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<WhyWork, ShowError> {
+pub(crate) fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<WhyWork, AppError> {
     if let Some(want) = snapshot.state.wants.get(&id) {
         let now = crate::os::now();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
@@ -54,7 +54,7 @@ pub(crate) fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Res
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub(crate) fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWork, ShowError> {
+pub(crate) fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWork, AppError> {
     let found = history::run(reader, id)?;
     let row = found.value.0.run;
     let state = row.state.word();

@@ -5,12 +5,15 @@ mod failure;
 mod inputs;
 mod needs;
 
+use super::context::Context;
 use super::lineage::files_changed_since;
-use super::views;
-use crate::api::{AcceptedSaid, AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyStep};
+use super::{partitions, AppError};
+use crate::api::{AcceptedSaid, AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyQuery, WhyStep};
+use crate::engine::Planned;
 use crate::store::{History, MaterializationRow, RunRow, StoreError, TaintRow};
 use acceptance::acceptances;
 use databuild_core::decide::Sightings;
+use databuild_core::event::Refresh;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
@@ -30,6 +33,21 @@ const LONGEST_SHOWN: usize = 100;
 /// Inputs listed in an answer.
 const MOST_INPUTS: usize = 100;
 
+/// Explains one partition, after a look at its files and those that it depends on: they may have changed behind our back.
+///
+/// # Errors
+/// The reference is not exactly one partition.
+pub(crate) async fn partition(context: &impl Context, query: WhyQuery) -> Result<Why, AppError> {
+    let answer = context.slow(move |backend, reader| {
+        let targets = std::slice::from_ref(&query.partition);
+        let planned = backend.engine.plan(targets, Refresh::Stale, crate::os::now())?;
+        let Planned { mut state, plan, sightings, .. } = planned;
+        let (ix, key) = state.resolve_one(&query.partition)?;
+        Ok(why(&mut state, reader, (&plan, &sightings), ix, &key)?)
+    });
+    answer.await
+}
+
 /// Explains one partition, given the plan to build it and what was just seen of files.
 ///
 /// # Errors
@@ -44,7 +62,7 @@ pub(crate) fn why(
     let (plan, seen) = planned;
     let shape = state.graph().dataset(ix).shape;
     let at = state.standing(ix, &PartitionSet::single(shape, key));
-    let (standing, verdict) = views::state_of(&at, key);
+    let (standing, verdict) = partitions::state_of(&at, key);
     let producer = state.graph().dataset(ix).producer;
     let upstream = match producer {
         Some(job) if standing != PartitionState::LeftOut => upstream(state, reader, (plan, seen), job, key)?,

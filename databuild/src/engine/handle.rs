@@ -66,11 +66,11 @@ pub struct Handle {
 /// Commands that wait for their answers at once, at most.
 pub(super) const MOST_COMMANDS: usize = 1000;
 
-/// The want that a request made.
+/// What a request made, such as a want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Created {
+pub struct Created<T> {
     /// It.
-    pub want: WantId,
+    pub made: T,
     /// An earlier request with the same key made it.
     pub repeated: bool,
 }
@@ -240,7 +240,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::submit`].
-    pub async fn want(&self, mut request: WantRequest) -> Result<Created, CommandError> {
+    pub async fn want(&self, mut request: WantRequest) -> Result<Created<WantId>, CommandError> {
         if let Some(known) = self.repeated(request.key.as_ref())? {
             return Ok(known);
         }
@@ -253,7 +253,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::submit`].
-    pub async fn invoke(&self, mut request: InvokeRequest) -> Result<Created, CommandError> {
+    pub async fn invoke(&self, mut request: InvokeRequest) -> Result<Created<WantId>, CommandError> {
         if let Some(known) = self.repeated(request.want.key.as_ref())? {
             return Ok(known);
         }
@@ -265,9 +265,9 @@ impl Handle {
 
     /// What came of an earlier request with this key; then there is nothing to look at. The core asks again, since
     /// two may come at once.
-    fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Created>, CommandError> {
+    fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Created<WantId>>, CommandError> {
         let known = decide::repeated(&self.snapshot().state, key, crate::os::now())?;
-        Ok(known.map(|want| Created { want, repeated: true }))
+        Ok(known.map(|want| Created { made: want, repeated: true }))
     }
 
     /// Makes a plan that is kept if there is anything to do, having looked at the files it is about.
@@ -293,7 +293,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::submit`]; and the plan is not there, expired or does not hold any more.
-    pub async fn apply_plan(&self, request: ApplyRequest) -> Result<Created, CommandError> {
+    pub async fn apply_plan(&self, request: ApplyRequest) -> Result<Created<WantId>, CommandError> {
         if let Some(known) = self.repeated(request.key.as_ref())? {
             return Ok(known);
         }
@@ -431,10 +431,10 @@ fn looking_for(
     move |handle| handle.look(&targets, refresh, as_of).map(|look| (look.sightings, ()))
 }
 
-fn created(reply: &Reply) -> Result<Created, CommandError> {
+fn created(reply: &Reply) -> Result<Created<WantId>, CommandError> {
     match reply {
-        Reply::Want(want) => Ok(Created { want: *want, repeated: false }),
-        Reply::Repeated(want) => Ok(Created { want: *want, repeated: true }),
+        Reply::Want(want) => Ok(Created { made: *want, repeated: false }),
+        Reply::Repeated(want) => Ok(Created { made: *want, repeated: true }),
         other => Err(CommandError::wrong_reply(other)),
     }
 }

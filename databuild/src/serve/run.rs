@@ -2,6 +2,7 @@
 
 use super::http;
 use super::options::{job_environment, store_root, ServeOptions};
+use crate::app::{write_roots, Backend};
 use crate::daemon::{
     network_filesystem, DaemonError, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
     RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
@@ -10,7 +11,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
 use crate::os::{raise_open_files, restore_open_files, Deadline};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
-use crate::server::{router, write_roots, App, Guard, Lanes, MOST_READERS};
+use crate::server::{router, App, Guard, Lanes, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -137,7 +138,7 @@ fn start_and_serve(
     let stopped = server.engine.stop(jobs);
     runtime.shutdown_timeout(GOODBYE);
     // The lock is still held.
-    RuntimeDir::remove_if_empty(&server.app.runtime_dir);
+    RuntimeDir::remove_if_empty(&server.app.backend.runtime_dir);
     match stopped {
         Ok(()) => {
             tracing::info!("shutdown complete");
@@ -211,32 +212,34 @@ impl Server {
             super::private::watch(shutdown.clone()).map_err(|error| ServeError::System(error.to_string()))?;
         }
         let app = App {
-            engine: engine.handle(),
+            backend: Backend {
+                engine: engine.handle(),
+                snapshots,
+                binary,
+                staging: state.staging(),
+                runtime_dir: runtime_dir.path().to_owned(),
+                temporary_dir,
+                started_at: crate::os::now(),
+                watched: Arc::default(),
+            },
             guard: Arc::new(Guard {
                 token: token.clone(),
                 port: address.port(),
                 allowed_origins: options.allowed_origins.clone(),
             }),
-            snapshots,
-            binary,
-            staging: state.staging(),
-            runtime_dir: runtime_dir.path().to_owned(),
-            temporary_dir,
-            started_at: crate::os::now(),
             last_request_ms: Arc::new(AtomicI64::new(0)),
             shutdown,
-            watched: Arc::default(),
             reader: of_requests,
             lanes: Arc::new(lanes),
         };
-        write_roots(&app)?;
+        write_roots(&app.backend)?;
         guard.publish_info(Publication {
             address,
             token,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             binary_sha256: binary.map(|digest| digest.to_string()).unwrap_or_default(),
             protocol: PROTOCOL,
-            code_store: app.snapshots.root().to_owned(),
+            code_store: app.backend.snapshots.root().to_owned(),
         })?;
         Ok(Server { guard, engine, app, listener: Some(listener), address, descriptors, told })
     }

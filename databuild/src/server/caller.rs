@@ -64,7 +64,9 @@ impl FromRequestParts<App> for App {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<App, Infallible> {
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-        Ok(App { engine: app.engine.on_behalf_of(origin), ..app.clone() })
+        let mut app = app.clone();
+        app.backend.engine = app.backend.engine.on_behalf_of(origin);
+        Ok(app)
     }
 }
 

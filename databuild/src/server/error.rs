@@ -1,15 +1,12 @@
 //! From what went wrong to a status and the one error body.
 
 use crate::api::ErrorBody;
-use crate::app::ShowError;
-use crate::engine::CommandError;
+use crate::app::AppError;
 use crate::errors::{kind_of, status_of};
-use crate::store::StoreError;
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
-use databuild_core::decide::Refusal;
 use std::collections::BTreeMap;
 
 /// The answer when all places for requests that wait or follow are taken.
@@ -53,26 +50,6 @@ impl ApiError {
     pub(super) fn not_found(code: &str, what: &str, id: &str) -> ApiError {
         ApiError::new(code, format!("there is no {what} `{id}`")).with(&format!("{what}_id"), id)
     }
-
-    /// Why a command about a want or a run, which `what` says, was not carried out. If it is not live, `state` looks up
-    /// how it ended. Any other error is told as it is.
-    pub(super) fn of_command(
-        error: CommandError,
-        what: &str,
-        id: impl std::fmt::Display,
-        state: impl FnOnce() -> Result<&'static str, ApiError>,
-    ) -> ApiError {
-        if !matches!(error, CommandError::Refused(Refusal::UnknownWant(_) | Refusal::UnknownRun(_))) {
-            return error.into();
-        }
-        match state() {
-            Ok(state) => {
-                let message = format!("{id} is {state} already");
-                ApiError::new(&format!("{what}_ended"), message).with(&format!("{what}_id"), id)
-            }
-            Err(unknown) => unknown,
-        }
-    }
 }
 
 impl IntoResponse for ApiError {
@@ -89,42 +66,10 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<CommandError> for ApiError {
-    fn from(error: CommandError) -> ApiError {
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> ApiError {
         let answer = ApiError::new(error.code(), error.to_string());
-        match error {
-            CommandError::Refused(Refusal::PlanOutdated { changes, .. }) => {
-                answer.with("changes", changes.join("; "))
-            }
-            _ => answer,
-        }
-    }
-}
-
-impl From<ShowError> for ApiError {
-    fn from(error: ShowError) -> ApiError {
-        let answer = ApiError::new(error.code(), error.to_string());
-        match error {
-            ShowError::UnknownWant(want) => answer.with("want_id", want),
-            ShowError::UnknownRun(run) => answer.with("run_id", run),
-            ShowError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> ApiError {
-        let answer = ApiError::new(error.code(), error.to_string());
-        match error {
-            StoreError::Archived { until, .. } => answer.with("first_seq", until.next()),
-            _ => answer,
-        }
-    }
-}
-
-impl From<databuild_core::reference::ReferenceError> for ApiError {
-    fn from(error: databuild_core::reference::ReferenceError) -> ApiError {
-        ApiError::new(error.code(), error.to_string())
+        error.details().into_iter().fold(answer, |answer, (name, value)| answer.with(&name, value))
     }
 }
 
@@ -161,35 +106,25 @@ impl From<QueryRejection> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use databuild_core::ids::{RunId, WantId};
+    use crate::engine::CommandError;
+    use databuild_core::decide::Refusal;
 
     #[test]
-    fn a_command_that_fails_says_why() {
-        let store = |code, message: &str| CommandError::Store { code, message: message.to_owned() };
-        let unknown = |id: &str| ApiError::not_found("want_not_found", "want", id);
-        let ended = || -> Result<&'static str, ApiError> { Ok("satisfied") };
-        let said = |error: ApiError| (error.status.as_u16(), error.body.error, error.body.message);
-        // Pausing, resuming, canceling and prioritizing a want, and canceling a run, can end in each of these ways.
-        let cases = [
-            (store("disk_full", "no space"), 507, "disk_full", "no space"),
-            (store("log_io_error", "read-only"), 500, "log_io_error", "read-only"),
-            (CommandError::ShuttingDown, 503, "shutting_down", "the server is shutting down; ask again"),
-            (Refusal::NoGraph.into(), 409, "no_graph", &*Refusal::NoGraph.to_string()),
-            (Refusal::UnknownWant(WantId(3)).into(), 409, "want_ended", "w3 is satisfied already"),
+    fn the_status_follows_from_the_code() {
+        let store = |code| CommandError::Store { code, message: "m".to_owned() }.into();
+        let cases: [(AppError, u16); 6] = [
+            (store("disk_full"), 507),
+            (store("log_io_error"), 500),
+            (CommandError::ShuttingDown.into(), 503),
+            (Refusal::NoGraph.into(), 409),
+            (AppError::not_found("want_not_found", "want", "w9"), 404),
+            (AppError::new("bad_cursor", "m"), 422),
         ];
-        for (error, status, code, message) in cases {
-            let answer = said(ApiError::of_command(error, "want", WantId(3), ended));
-            assert_eq!(answer, (status, code.to_owned(), message.to_owned()));
+        for (error, status) in cases {
+            let (code, message) = (error.code(), error.to_string());
+            let answer = ApiError::from(error);
+            let said = (answer.status.as_u16(), &*answer.body.error, answer.body.message);
+            assert_eq!(said, (status, code, message));
         }
-        let run =
-            ApiError::of_command(Refusal::UnknownRun(RunId(7)).into(), "run", RunId(7), || Ok("failed"));
-        assert_eq!(said(run), (409, "run_ended".to_owned(), "r7 is failed already".to_owned()));
-        let never = Refusal::UnknownWant(WantId(9)).into();
-        let never = said(ApiError::of_command(never, "want", WantId(9), || Err(unknown("w9"))));
-        assert_eq!((never.0, &*never.1), (404, "want_not_found"));
-        let unreadable = || Err(StoreError::DiskFull { log: "x".to_owned() }.into());
-        let unreadable =
-            ApiError::of_command(Refusal::UnknownWant(WantId(9)).into(), "want", WantId(9), unreadable);
-        assert_eq!(said(unreadable).1, "disk_full");
     }
 }

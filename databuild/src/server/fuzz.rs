@@ -1,6 +1,7 @@
 //! Random requests to a server that has no runner: nothing is ever made, and no job runs.
 
 use super::{router, App, Guard, MOST_READERS};
+use crate::app::Backend;
 use crate::daemon::Token;
 use crate::engine::{Engine, EngineConfig};
 use crate::executor::fake::Fake;
@@ -60,18 +61,20 @@ fn parts(folder: &TempDir) -> (Engine, App) {
     .unwrap();
     let token = Token::generate().unwrap();
     let app = App {
-        engine: engine.handle(),
+        backend: Backend {
+            engine: engine.handle(),
+            snapshots,
+            binary: None,
+            staging: at("staging"),
+            started_at: Timestamp::now(),
+            runtime_dir: at("runtime"),
+            temporary_dir: None,
+            watched: Arc::default(),
+        },
         guard: Arc::new(Guard { token: token.clone(), port: 0, allowed_origins: Vec::new() }),
-        snapshots,
-        binary: None,
-        staging: at("staging"),
-        started_at: Timestamp::now(),
         last_request_ms: Arc::default(),
         // Nobody hears that it is to stop.
         shutdown: tokio::sync::mpsc::unbounded_channel().0,
-        runtime_dir: at("runtime"),
-        temporary_dir: None,
-        watched: Arc::default(),
         reader: Arc::new(Reader::new(&database, MOST_READERS)),
         lanes: Arc::new(super::Lanes::start().unwrap()),
     };

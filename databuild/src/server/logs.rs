@@ -43,7 +43,7 @@ impl Log {
             "stderr" => Stream::Stderr,
             other => return Err(ApiError::not_found("stream_not_found", "stream", other)),
         };
-        Ok(Log { executor: Arc::clone(app.engine.executor()), attempt, name, stream, ended_well })
+        Ok(Log { executor: Arc::clone(app.backend.engine.executor()), attempt, name, stream, ended_well })
     }
 
     /// A byte range, as the job wrote it. Headers tell the log's size, where the range begins, and whether the attempt is over
@@ -79,7 +79,7 @@ impl Log {
     ) -> Result<(LogPart, bool), ApiError> {
         let until = wait.map(|wait| Instant::now() + wait);
         let waits = wait.is_none_or(|wait| !wait.is_zero());
-        let mut seq = app.engine.watch();
+        let mut seq = app.backend.engine.watch();
         loop {
             // Asked first: what is there after the end is all.
             let live = self.is_live(app);
@@ -114,7 +114,7 @@ impl Log {
 
     /// Whether its process may still write.
     fn is_live(&self, app: &App) -> bool {
-        let live = app.engine.snapshot();
+        let live = app.backend.engine.snapshot();
         let run = live.state.runs.get(&self.attempt.run);
         run.is_some_and(|run| run.attempt == self.attempt.number && run.occupies_slot())
     }

@@ -1,4 +1,6 @@
-//! The HTTP server: routes over an engine's handle, and what guards them.
+//! The HTTP server: routes over the commands of [`crate::app`], and what guards them.
+//!
+//! A handler reads path, query and body, calls a command, and wraps its answer in JSON with a status.
 //!
 //! Invariants:
 //! - A handler never waits for the orchestrator except to get the answer to a command.
@@ -8,21 +10,18 @@
 mod app;
 mod caller;
 mod error;
-mod garbage;
+mod extract;
 mod guard;
+mod handlers;
+mod keyed;
 mod lanes;
 mod logs;
 mod middleware;
 mod reading;
 mod routes;
-mod trials;
-
-pub mod handlers;
-mod keyed;
 
 pub use app::App;
 pub use error::too_many_waiting;
-pub use garbage::write_roots;
 pub use guard::{Guard, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use routes::router;

@@ -1,45 +1,50 @@
 //! How requests read the history and work out long answers: off the async threads, few at a time.
 //!
 //! Invariants:
-//! - A handler reaches the history only through [`App::quick`] and [`App::slow`], so SQLite never runs on an async thread.
+//! - A command reaches the history only through its [`Context`], so SQLite never runs on an async thread.
 //! - However many ask for long lists, answers about one thing have threads of their own.
 //! - Nothing is begun for a client that has left.
 //! - Whoever waited for `Lanes::patience` is told to come again: clients that give up leave no queue behind.
 
 use super::app::App;
-use super::error::ApiError;
 use super::lanes::{Lane, NoAnswer};
+use crate::app::{AppError, Backend, Context};
 use crate::engine::CommandError;
 use crate::store::History;
+use std::sync::Arc;
 
-impl App {
-    /// Works out an answer about one thing: some look-ups by id.
-    pub(super) async fn quick<T: Send + 'static>(
+impl Context for App {
+    fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    async fn quick<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
         self.in_lane(&self.lanes.quick, work).await
     }
 
-    /// Works out an answer that may take long, such as a list, a count or a plan.
-    pub(super) async fn slow<T: Send + 'static>(
+    async fn slow<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
         self.in_lane(&self.lanes.slow, work).await
     }
+}
 
+impl App {
     async fn in_lane<T: Send + 'static>(
         &self,
         lane: &Lane,
-        work: impl FnOnce(&App, &dyn History) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        let app = self.clone();
-        let work = move || work(&app, &*app.reader);
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let (backend, reader) = (self.backend.clone(), Arc::clone(&self.reader));
+        let work = move || work(&backend, &*reader);
         lane.answer(self.lanes.patience, work).await.unwrap_or_else(|none| {
             Err(match none {
                 NoAnswer::Busy => {
-                    ApiError::new("server_busy", "the server answers as many requests as it can; ask again")
+                    AppError::new("server_busy", "the server answers as many requests as it can; ask again")
                 }
                 NoAnswer::Panicked => CommandError::Internal("the request's work panicked").into(),
             })
@@ -52,7 +57,6 @@ mod tests {
     use super::super::lanes::{Lanes, SLOW};
     use super::*;
     use std::future::Future as _;
-    use std::sync::Arc;
     use std::task::Poll;
     use std::time::Duration;
 
@@ -65,9 +69,9 @@ mod tests {
             let (app, gate) = (app.clone(), Arc::clone(&gate));
             let (entered, begun) = tokio::sync::oneshot::channel();
             held.push(tokio::spawn(async move {
-                let work = move |_: &App, _: &dyn History| {
+                let work = move |_: &Backend, _: &dyn History| {
                     let _ = entered.send(());
-                    gate.lock().unwrap().recv().map_err(|_| ApiError::new("internal", "the test is over"))
+                    gate.lock().unwrap().recv().map_err(|_| AppError::new("internal", "the test is over"))
                 };
                 app.slow(work).await.unwrap();
             }));
@@ -92,7 +96,7 @@ mod tests {
         app.lanes = Arc::new(Lanes { patience: Duration::from_millis(50), ..Lanes::start().unwrap() });
         let held = take_all(&app).await;
         let refused = app.slow(|_, _| Ok(())).await.unwrap_err();
-        assert_eq!(refused.body.error, "server_busy");
+        assert_eq!(refused.code(), "server_busy");
         assert_eq!(app.quick(|_, _| Ok(7)).await.ok(), Some(7));
         release(held).await;
         assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
@@ -103,8 +107,8 @@ mod tests {
         let (app, _folder) = super::super::fuzz::app();
         let held = take_all(&app).await;
         let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
-        let work = move |_: &App, _: &dyn History| {
-            begins.send(()).map_err(|_| ApiError::new("internal", "the test is over"))
+        let work = move |_: &Backend, _: &dyn History| {
+            begins.send(()).map_err(|_| AppError::new("internal", "the test is over"))
         };
         let mut asked = Box::pin(app.slow(work));
         // It is in the queue, and waits for a thread.
@@ -121,7 +125,7 @@ mod tests {
         let (app, _folder) = super::super::fuzz::app();
         for _ in 0..2 * SLOW {
             let error = app.slow::<()>(|_, _| panic!("as it must")).await.unwrap_err();
-            assert_eq!(error.body.error, "internal");
+            assert_eq!(error.code(), "internal");
         }
         assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
     }

@@ -189,7 +189,7 @@ impl Workspace {
         let why = self.why(partition);
         let mut state = self.state();
         let (ix, set) = state.resolve(partition).unwrap();
-        let (rows, _) = views::rows(&mut state, ix, &set, None, 0, 1);
+        let (rows, _) = partitions::rows(&mut state, ix, &set, None, 0, 1);
         assert_eq!(rows[0].state, why.state, "a list says the same");
         (why.state, why.summary)
     }
@@ -283,7 +283,7 @@ fn what_is_current_is_not_failed_by_a_run_for_code_that_was_taken_back() {
          nothing: exit code 1"
     );
     let mut state = workspace.core.state.clone();
-    assert!(views::summaries(&mut state).iter().all(|dataset| dataset.failed == 0));
+    assert!(partitions::summaries(&mut state).iter().all(|dataset| dataset.failed == 0));
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn counts_do_not_overlap_and_tell_what_is_behind() {
     /// Current, behind, stale, missing, building, failed.
     fn counts(workspace: &Workspace, dataset: &str) -> [u64; 6] {
         let mut state = workspace.core.state.clone();
-        let all = views::summaries(&mut state);
+        let all = partitions::summaries(&mut state);
         let of = all.iter().find(|summary| summary.dataset == dataset).unwrap();
         let counts = [of.current, of.behind, of.stale, of.missing, of.building, of.failed];
         assert_eq!(counts.iter().sum::<u64>(), of.total);
@@ -685,14 +685,14 @@ fn what_edge_rules_leave_out_or_forbid_is_told_as_in_a_plan() {
     let mut state = workspace.state();
     let mut listed = |reference: &str| -> Vec<(PartitionState, Option<String>)> {
         let (ix, set) = state.resolve(reference).unwrap();
-        let (rows, _) = views::rows(&mut state, ix, &set, None, 0, 9);
+        let (rows, _) = partitions::rows(&mut state, ix, &set, None, 0, 9);
         rows.into_iter().map(|row| (row.state, row.reason)).collect()
     };
     let left_out = (PartitionState::LeftOut, None);
     let missing = |reason: &str| (PartitionState::Missing, Some(reason.to_owned()));
     assert_eq!(listed("mean/date=2024-12-26..2024-12-28"), [left_out.clone(), left_out, missing("missing")]);
     assert_eq!(listed("next/date=2024-12-29..2024-12-30"), [missing("missing"), missing("blocked")]);
-    let all = views::summaries(&mut state);
+    let all = partitions::summaries(&mut state);
     let counts = |name: &str| {
         let of = all.iter().find(|summary| summary.dataset == name).unwrap();
         (of.total, of.missing, of.left_out)

@@ -1,21 +1,24 @@
 //! Error codes and what they mean.
 
+use super::super::app::App;
 use super::super::error::ApiError;
+use super::Answer;
 use crate::api::ErrorCode;
 use crate::errors::{all, find};
 use axum::extract::Path;
-use axum::Json;
+use axum::routing::get;
+use axum::{Json, Router};
 
-/// `GET /errors`: all codes.
-pub async fn list() -> Json<Vec<ErrorCode>> {
+/// The routes of this noun.
+pub(in crate::server) fn routes() -> Router<App> {
+    Router::new().route("/errors", get(list)).route("/errors/{code}", get(one))
+}
+
+async fn list() -> Json<Vec<ErrorCode>> {
     Json(all().iter().map(ErrorCode::from).collect())
 }
 
-/// `GET /errors/{code}`.
-///
-/// # Errors
-/// Nobody ever says this code.
-pub async fn get(Path(code): Path<String>) -> Result<Json<ErrorCode>, ApiError> {
+async fn one(Path(code): Path<String>) -> Answer<ErrorCode> {
     let entry = find(&code)
         .ok_or_else(|| ApiError::new("unknown_error_code", format!("there is no error code `{code}`")))?;
     Ok(Json(ErrorCode::from(entry)))

@@ -1,76 +1,22 @@
 //! Looking at all files: scan and adopt.
 
 use super::super::app::App;
-use super::super::error::ApiError;
-use super::cursor;
-use crate::api::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
-use crate::engine::Found;
-use axum::extract::rejection::JsonRejection;
-use axum::Json;
-use databuild_core::observation::{Blind, Blindness};
+use super::super::extract::Body;
+use super::Answer;
+use crate::api::{AdoptReply, AdoptRequest, ScanReply, ScanRequest};
+use crate::app::inventory;
+use axum::routing::post;
+use axum::{Json, Router};
 
-/// Partitions of one answer, if the request does not say: about a second of looking.
-const LOOKS: u64 = 20_000;
-/// The same where all is read.
-const DEEP_LOOKS: u64 = 500;
-
-fn counted(found: Found) -> CountedSet {
-    CountedSet { count: found.count, partitions: found.partitions }
+/// The routes of this noun.
+pub(in crate::server) fn routes() -> Router<App> {
+    Router::new().route("/scan", post(scan)).route("/adopt", post(adopt))
 }
 
-fn not_observed(unseen: Vec<(Found, Blind)>) -> Vec<NotObserved> {
-    let row = |(partitions, Blind { kind, message })| NotObserved {
-        partitions: counted(partitions),
-        code: Blindness::code(kind).to_owned(),
-        message,
-    };
-    unseen.into_iter().map(row).collect()
+async fn scan(app: App, Body(body): Body<ScanRequest>) -> Answer<ScanReply> {
+    Ok(Json(inventory::scan(&app, body).await?))
 }
 
-/// `POST /scan`.
-///
-/// # Errors
-/// A bad body, a reference that cannot be resolved, no graph.
-pub async fn scan(
-    app: App,
-    body: Result<Json<ScanRequest>, JsonRejection>,
-) -> Result<Json<ScanReply>, ApiError> {
-    let Json(body) = body?;
-    let skip: u64 = cursor(body.cursor.as_deref())?.unwrap_or(0);
-    let most = if body.deep { DEEP_LOOKS } else { LOOKS };
-    let limit = body.limit.unwrap_or(most).clamp(1, LOOKS);
-    let found = app.engine.scan(body.targets, body.deep, skip, limit).await?;
-    let end = skip + found.looked;
-    Ok(Json(ScanReply {
-        looked: found.looked,
-        total: found.total,
-        missing: counted(found.missing),
-        altered: counted(found.altered),
-        changed: counted(found.changed),
-        known: found.known,
-        not_observed: not_observed(found.unseen),
-        next: (end < found.total && found.looked > 0).then(|| end.to_string()),
-        seq: app.engine.snapshot().state.seq.0,
-    }))
-}
-
-/// `POST /adopt`.
-///
-/// # Errors
-/// A bad body, a reference that cannot be resolved, no graph.
-pub async fn adopt(
-    app: App,
-    body: Result<Json<AdoptRequest>, JsonRejection>,
-) -> Result<Json<AdoptReply>, ApiError> {
-    let Json(AdoptRequest { targets, dry_run }) = body?;
-    let done = app.engine.adopt(targets, dry_run).await?;
-    Ok(Json(AdoptReply {
-        dry_run,
-        adopted: CountedSet { count: done.adopted.len() as u64, partitions: done.adopted },
-        missing: counted(done.missing),
-        recorded: counted(done.recorded),
-        being_made: done.being_made,
-        not_observed: not_observed(done.unseen),
-        seq: app.engine.snapshot().state.seq.0,
-    }))
+async fn adopt(app: App, Body(body): Body<AdoptRequest>) -> Answer<AdoptReply> {
+    Ok(Json(inventory::adopt(&app, body).await?))
 }

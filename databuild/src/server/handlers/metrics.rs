@@ -1,58 +1,19 @@
-//! Prometheus text. Labels are datasets and jobs, never partitions: their number has no bound.
+//! Prometheus text.
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use crate::app::views;
+use crate::app::metrics;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use databuild_core::state::State as BuildState;
-use databuild_core::word::Word as _;
-use std::fmt::Write as _;
-use std::sync::Arc;
+use axum::routing::get;
+use axum::Router;
 
-/// `GET /metrics`.
-///
-/// # Errors
-/// The history cannot be read.
-pub async fn metrics(app: App) -> Result<Response, ApiError> {
-    let snapshot = app.engine.snapshot();
-    let state = Arc::clone(&snapshot.state);
-    let found = app.slow(move |_, reader| {
-        let counts = reader.counts()?.value;
-        Ok((counts, views::summaries(&mut BuildState::clone(&state))))
-    });
-    let (counts, datasets) = found.await?;
-    let mut text = String::new();
-    head(&mut text, "databuild_events_total", "counter", "Events in the build event log.");
-    let _ = writeln!(text, "databuild_events_total {}", snapshot.state.seq);
-    head(&mut text, "databuild_wants_total", "counter", "Wants by state.");
-    for (state, count) in &counts.wants {
-        let _ = writeln!(text, "databuild_wants_total{{state=\"{}\"}} {count}", state.word());
-    }
-    head(&mut text, "databuild_job_runs_total", "counter", "Runs by job and state.");
-    for ((job, state), count) in &counts.runs {
-        let job = job.replace('\\', "\\\\").replace('"', "\\\"");
-        let _ =
-            writeln!(text, "databuild_job_runs_total{{job=\"{job}\",state=\"{}\"}} {count}", state.word());
-    }
-    head(&mut text, "databuild_partitions", "gauge", "Partitions by dataset and state.");
-    for dataset in &datasets {
-        for (state, count) in [
-            ("current", dataset.current),
-            ("behind", dataset.behind),
-            ("missing", dataset.missing),
-            ("stale", dataset.stale),
-            ("building", dataset.building),
-            ("failed", dataset.failed),
-            ("left_out", dataset.left_out),
-        ] {
-            let name = &dataset.dataset;
-            let _ = writeln!(text, "databuild_partitions{{dataset=\"{name}\",state=\"{state}\"}} {count}");
-        }
-    }
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+/// Its route, at the root of the server.
+pub(in crate::server) fn root_routes() -> Router<App> {
+    Router::new().route("/metrics", get(text))
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+async fn text(app: App) -> Result<Response, ApiError> {
+    let text = metrics::text(&app).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -1,64 +1,22 @@
 //! Pools.
 
 use super::super::app::App;
-use super::super::error::ApiError;
-use crate::api::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
-use axum::extract::rejection::JsonRejection;
-use axum::Json;
-use databuild_core::decide::limits::{holders, pools, PoolUse};
-use databuild_core::decide::{Input, PoolRequest};
-use databuild_core::graph::Resource;
+use super::super::extract::Body;
+use super::Answer;
+use crate::api::{PoolList, ResizePool};
+use crate::app::pools;
+use axum::routing::get;
+use axum::{Json, Router};
 
-/// `GET /pools`.
-///
-/// # Errors
-/// None.
-pub async fn list(app: App) -> Result<Json<PoolList>, ApiError> {
-    Ok(Json(all(&app)))
+/// The routes of this noun.
+pub(in crate::server) fn routes() -> Router<App> {
+    Router::new().route("/pools", get(list).put(resize))
 }
 
-/// `PUT /pools`.
-///
-/// # Errors
-/// A bad body, or no such pool.
-pub async fn resize(
-    app: App,
-    body: Result<Json<ResizePool>, JsonRejection>,
-) -> Result<Json<PoolList>, ApiError> {
-    let Json(ResizePool { pool, slots }) = body?;
-    app.engine.submit(Input::ResizePool(PoolRequest { pool, slots })).await?;
-    Ok(Json(all(&app)))
+async fn list(app: App) -> Json<PoolList> {
+    Json(pools::list(&app))
 }
 
-fn all(app: &App) -> PoolList {
-    let snapshot = app.engine.snapshot();
-    let (state, capacity) = (&snapshot.state, snapshot.capacity());
-    let used = |resource| holders(state, capacity, &resource).map(|(_, amount)| amount).sum();
-    let places = ("places", Some(capacity.slots as u64), used(Resource::Places));
-    let memory = ("memory", capacity.memory, used(Resource::Memory));
-    let machine = [places, memory]
-        .into_iter()
-        .filter_map(|(name, size, used)| Some(MachineRow { name: name.to_owned(), size: size?, used }));
-    let row = |pool: PoolUse| PoolRow {
-        name: pool.name,
-        label: pool.label,
-        slots: pool.slots,
-        declared: pool.declared,
-        used: pool.holders.iter().map(|(_, slots)| slots).sum(),
-        holders: pool
-            .holders
-            .iter()
-            .map(|(run, slots)| PoolHolder {
-                run: run.to_string(),
-                partition: state.runs.get(run).map(|run| run.partition.clone()).unwrap_or_default(),
-                slots: *slots,
-            })
-            .collect(),
-        too_small_for: pool.too_small_for,
-    };
-    PoolList {
-        data: pools(state, capacity).into_iter().map(row).collect(),
-        machine: machine.collect(),
-        seq: state.seq.0,
-    }
+async fn resize(app: App, Body(body): Body<ResizePool>) -> Answer<PoolList> {
+    Ok(Json(pools::resize(&app, body).await?))
 }

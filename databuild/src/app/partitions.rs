@@ -1,16 +1,74 @@
-//! Fills the API's types from the state: pure reading, no request and no response.
+//! Datasets and partitions: counts of all, rows of some.
 
-use crate::api::{
-    DatasetSummary, Estimate, JobProgress, PartitionRow, PartitionState, PlanGroup, PlanView, Progress,
-};
-use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind};
+use super::context::{Backend, Context};
+use super::words::{cursor, limit, word};
+use super::AppError;
+use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, PartitionsQuery};
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::mapping::Edge;
 use databuild_core::partition_set::{Order, PartitionKey, PartitionSet};
-use databuild_core::state::{Counts, Standing, State, Verdict, Want};
+use databuild_core::state::{Counts, Standing, State, Verdict};
 
 /// References shown for one group of a plan.
 const MOST_REFERENCES: usize = 20;
+
+/// The state as of now, to be settled at will.
+///
+/// # Errors
+/// No graph is registered.
+pub(crate) fn state_now(backend: &Backend) -> Result<State, AppError> {
+    let mut state = State::clone(&backend.engine.snapshot().state);
+    if state.graph.is_none() {
+        return Err(AppError::new("no_graph", "no graph is registered yet"));
+    }
+    state.advance(crate::os::now());
+    Ok(state)
+}
+
+/// Counts of all datasets.
+///
+/// # Errors
+/// No graph is registered.
+pub(crate) async fn datasets(context: &impl Context) -> Result<Page<DatasetSummary>, AppError> {
+    let counted = context.slow(|backend, _| {
+        let mut state = state_now(backend)?;
+        let seq = state.seq.0;
+        Ok(Page { data: summaries(&mut state), next: None, seq })
+    });
+    counted.await
+}
+
+/// Partitions of a reference, in the order of their keys.
+///
+/// # Errors
+/// There is no reference, or it cannot be resolved.
+pub(crate) async fn list(
+    context: &impl Context,
+    query: PartitionsQuery,
+) -> Result<Page<PartitionRow>, AppError> {
+    let listed = context.slow(move |backend, reader| {
+        let mut state = state_now(backend)?;
+        let reference = query.reference.ok_or_else(|| {
+            let message = "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets";
+            AppError::new("no_reference", message)
+        })?;
+        let wanted: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
+        let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
+        let limit = limit(query.limit);
+        let (ix, set) = state.resolve_readable(&reference)?;
+        let seq = state.seq.0;
+        let (mut data, more) = rows(&mut state, ix, &set, wanted, skip, limit);
+        let there: Vec<&mut PartitionRow> = data
+            .iter_mut()
+            .filter(|row| !matches!(row.state, PartitionState::Missing | PartitionState::LeftOut))
+            .collect();
+        let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
+        let warnings = reader.warnings(&names)?.value;
+        there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);
+        Ok(Page { data, next: more.then(|| (skip + limit).to_string()), seq })
+    });
+    listed.await
+}
 
 /// State and reason of one partition.
 pub(crate) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
@@ -100,64 +158,8 @@ fn fails(state: &State, ix: DatasetIx, key: &PartitionKey) -> bool {
     state.graph().dataset(ix).producer.and_then(lack).is_some_and(|lack| lack.rule == Edge::Fail)
 }
 
-/// A plan, grouped by job and reason.
-pub(crate) fn plan(shown: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanView {
-    let (certain, if_changed) = plan_counts(&shown);
-    let group = |row: PlanRow| PlanGroup {
-        job: row.job,
-        reason: row.reason,
-        message: row.message,
-        count: row.count,
-        partitions: shortened(row.partitions),
-    };
-    let (blocked, rows): (Vec<_>, Vec<_>) =
-        shown.rows.into_iter().partition(|row| row.kind == PlanRowKind::Blocked);
-    let (left_out, rows): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| row.kind == PlanRowKind::LeftOut);
-    PlanView {
-        id: kept.then(|| shown.plan.to_string()),
-        expires_at: kept.then(|| shown.expires_at.to_string()),
-        targets: shortened(shown.targets),
-        as_of: shown.as_of.to_string(),
-        graph: shown.graph.to_string(),
-        certain,
-        if_changed,
-        current: shown.current,
-        groups: rows.into_iter().map(group).collect(),
-        blocked: blocked.into_iter().map(group).collect(),
-        left_out: left_out.into_iter().map(group).collect(),
-        estimate,
-        seq,
-    }
-}
-
-/// Number of runs that a plan has for certain, and of those that depend on changes.
-pub(crate) fn plan_counts(plan: &PlanCreated) -> (u64, u64) {
-    let count = |kind| plan.rows.iter().filter(|row| row.kind == kind).map(|row| row.count).sum();
-    (count(PlanRowKind::Certain), count(PlanRowKind::IfChanged))
-}
-
-/// How far a live want is.
-pub(crate) fn progress(state: &State, want: &Want) -> Progress {
-    let graph = state.graph();
-    let mut jobs = Vec::new();
-    let mut running = 0;
-    for (job, set) in want.remaining.iter().filter(|(_, set)| !set.is_empty()) {
-        let live = set.intersect(&state.work(*job).live).len();
-        running += live;
-        jobs.push(JobProgress { job: graph.job(*job).label.clone(), remaining: set.len(), running: live });
-    }
-    Progress {
-        total: want.total,
-        done: want.done,
-        unchanged: want.unchanged,
-        failed: want.failed,
-        running,
-        jobs,
-    }
-}
-
-pub(crate) fn shortened(mut texts: Vec<String>) -> Vec<String> {
+/// References as an answer shows them: the first ones, and how many more there are.
+pub(super) fn shortened(mut texts: Vec<String>) -> Vec<String> {
     if texts.len() > MOST_REFERENCES {
         let more = texts.len() - MOST_REFERENCES;
         texts.truncate(MOST_REFERENCES);

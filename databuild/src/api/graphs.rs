@@ -1,9 +1,43 @@
-//! What differs between two graphs.
+//! Graphs: registered, and what differs between two of them.
 
 use super::partitions::Blame;
 use crate::os::EnvValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// `POST /api/v1/graphs`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// The graph file.
+    pub content: String,
+    /// Digests of source manifests by job label. Their contents were sent to `/api/v1/contents` before: a manifest, or a
+    /// JSON array of the digests of its pieces.
+    #[serde(default)]
+    pub sources: BTreeMap<String, String>,
+    /// Values of inherited environment variables.
+    #[serde(default)]
+    pub inherited: BTreeMap<String, EnvValue>,
+    /// Where the client stored the code of the jobs. Another place than the server's is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_store: Option<String>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegisterReply {
+    /// Digest of the graph.
+    pub graph: String,
+    /// It differs from the one before.
+    pub changed: bool,
+}
+
+/// `GET /api/v1/graph/id`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphId {
+    /// Digest of the graph that new work follows; absent before the first registration.
+    pub graph: Option<String>,
+}
 
 /// What `diff` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
