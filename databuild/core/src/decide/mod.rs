@@ -22,13 +22,9 @@ pub use acts::plan::{rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 pub use acts::trial::MOST_SAMPLES;
 pub use impact::{built, impact, under, Impact};
 pub use lives::suspend::MOST_DISCOVERED;
-pub use messages::input::Input;
+pub use messages::input::*;
 pub use messages::refusal::Refusal;
 pub use messages::report::{AttemptEnd, AttemptReport, Success};
-pub use messages::requests::{
-    AcceptRequest, AdoptRequest, ApplyRequest, InvokeRequest, Judgement, KeyCounts, KeyRequest, PlanRequest,
-    PoolRequest, SampleRequest, TrialRequest, WantRequest,
-};
 pub use messages::sightings::{FoundFile, Sighting, Sightings};
 pub use messages::step::{AttemptSpec, Effect, Reply, Step};
 pub use queries::blocker::{self, Blocker};

@@ -1,8 +1,8 @@
 //! A change of a job's code or arguments that somebody judges harmless.
 
 use crate::decide::acts::invoke::job_called;
+use crate::decide::messages::input::AcceptRequest;
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::AcceptRequest;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;
 use crate::decide::queries::targets::resolve_targets;

@@ -1,8 +1,8 @@
 //! Files that exist at the places of partitions become what these hold, without a run.
 
 use crate::decide::changes::sight;
+use crate::decide::messages::input::AdoptRequest;
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::AdoptRequest;
 use crate::decide::messages::sightings::{FoundFile, Sightings};
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;

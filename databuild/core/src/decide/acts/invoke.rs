@@ -2,8 +2,8 @@
 //! which values of parameters they are made.
 
 use crate::decide::acts::want::create_with;
+use crate::decide::messages::input::{InvokeRequest, WantRequest};
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::{InvokeRequest, WantRequest};
 use crate::decide::messages::sightings::Sightings;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;

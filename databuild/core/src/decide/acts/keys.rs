@@ -2,8 +2,8 @@
 
 use crate::decide::changes::replan;
 use crate::decide::changes::replan::rests;
+use crate::decide::messages::input::{KeyCounts, KeyRequest};
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::{KeyCounts, KeyRequest};
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;
 use crate::event::{Event, KeysAdded, KeysRetired};

@@ -2,8 +2,8 @@
 
 use crate::decide::changes::begin::Start;
 use crate::decide::changes::{begin, sight};
+use crate::decide::messages::input::{ApplyRequest, PlanRequest};
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::{ApplyRequest, PlanRequest};
 use crate::decide::messages::sightings::Sightings;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;

@@ -1,7 +1,7 @@
 //! Pools whose size is changed by hand.
 
+use crate::decide::messages::input::PoolRequest;
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::PoolRequest;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;
 use crate::event::{Event, PoolResized};

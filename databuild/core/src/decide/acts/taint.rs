@@ -2,8 +2,8 @@
 
 use crate::decide::changes::replan::rests;
 use crate::decide::changes::{replan, sight};
+use crate::decide::messages::input::Judgement;
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::Judgement;
 use crate::decide::messages::sightings::Sightings;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;

@@ -1,8 +1,8 @@
 //! Trials that people ask for, and give up.
 
 use crate::decide::changes::ends::stop;
+use crate::decide::messages::input::TrialRequest;
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::TrialRequest;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;
 use crate::decide::queries::trials::results;

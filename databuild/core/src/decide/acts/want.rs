@@ -3,8 +3,8 @@
 use crate::decide::changes::begin::{begin, Start};
 use crate::decide::changes::ends::end;
 use crate::decide::changes::sight::sight;
+use crate::decide::messages::input::WantRequest;
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::WantRequest;
 use crate::decide::messages::sightings::Sightings;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;

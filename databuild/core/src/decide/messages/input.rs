@@ -1,13 +1,13 @@
-//! All that can happen to the core.
+//! All that can happen to the core: what people and jobs ask for, and what became of its orders.
 
 use crate::decide::messages::report::AttemptEnd;
-use crate::decide::messages::requests::{
-    AcceptRequest, AdoptRequest, ApplyRequest, InvokeRequest, Judgement, KeyRequest, PlanRequest,
-    PoolRequest, TrialRequest, WantRequest,
+use crate::decide::messages::sightings::{FoundFile, Sightings};
+use crate::event::{
+    Cause, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestKey, TrialGraph, TrialKind,
 };
-use crate::decide::messages::sightings::Sightings;
-use crate::event::{Cause, GraphRegistered, PriorityClass};
-use crate::ids::{AttemptId, RunId, TrialId, WantId};
+use crate::graph::Params;
+use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
+use jiff::Timestamp;
 
 /// Something that happened or was asked for.
 #[derive(Debug, Clone)]
@@ -124,4 +124,164 @@ impl Input {
             _ => None,
         }
     }
+}
+
+/// Partitions that a client asks for.
+#[derive(Debug, Clone)]
+pub struct WantRequest {
+    /// Reference texts.
+    pub targets: Vec<String>,
+    /// Priority class.
+    pub class: PriorityClass,
+    /// What to refresh.
+    pub refresh: Refresh,
+    /// For which instant key spaces are read; now, if absent.
+    pub as_of: Option<Timestamp>,
+    /// Give up after so many seconds.
+    pub ttl_seconds: Option<u64>,
+    /// Late after so many seconds.
+    pub sla_seconds: Option<u64>,
+    /// What it is for.
+    pub comment: String,
+    /// Refuse if another graph than this one is registered by now.
+    pub graph: Option<GraphId>,
+    /// The client's name for the request.
+    pub key: Option<RequestKey>,
+}
+
+/// A job to be invoked by hand.
+#[derive(Debug, Clone)]
+pub struct InvokeRequest {
+    /// The job: its label, or a name that only one has.
+    pub job: String,
+    /// Values of its parameters; defaults hold for the others.
+    pub params: Params,
+    /// What is to be made, all of it by that job and whatever its state; `refresh` has no meaning.
+    pub want: WantRequest,
+}
+
+/// What a client asks to be planned.
+#[derive(Debug, Clone)]
+pub struct PlanRequest {
+    /// Reference texts.
+    pub targets: Vec<String>,
+    /// What to refresh.
+    pub refresh: Refresh,
+    /// For which instant key spaces are read; now, if absent or in the future.
+    pub as_of: Option<Timestamp>,
+    /// The plan cannot be applied after so many seconds.
+    pub expires_seconds: Option<u64>,
+}
+
+/// What a client asks for with a plan.
+#[derive(Debug, Clone)]
+pub struct ApplyRequest {
+    /// Which plan.
+    pub plan: PlanId,
+    /// Priority class.
+    pub class: PriorityClass,
+    /// Give up after so many seconds.
+    pub ttl_seconds: Option<u64>,
+    /// Late after so many seconds.
+    pub sla_seconds: Option<u64>,
+    /// What it is for.
+    pub comment: String,
+    /// The client's name for the request.
+    pub key: Option<RequestKey>,
+}
+
+/// Files to be adopted.
+#[derive(Debug, Clone)]
+pub struct AdoptRequest {
+    /// What was found at places of partitions.
+    pub files: Vec<FoundFile>,
+}
+
+/// A change of jobs to be judged harmless.
+#[derive(Debug, Clone)]
+pub struct AcceptRequest {
+    /// Reference texts; none for all that `job` made.
+    pub targets: Vec<String>,
+    /// Label of the only job that is meant.
+    pub job: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// What shows it, in the user's words; may be empty.
+    pub evidence: String,
+}
+
+/// What somebody says of partitions.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// Reference texts.
+    pub targets: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What somebody wants a pool to be.
+#[derive(Debug, Clone)]
+pub struct PoolRequest {
+    /// Its name or label.
+    pub pool: String,
+    /// How many slots it has from now on; as declared, if absent.
+    pub slots: Option<u32>,
+}
+
+/// Keys that somebody adds to a key space, or retires.
+#[derive(Debug, Clone)]
+pub struct KeyRequest {
+    /// Name of the key space.
+    pub space: String,
+    /// They.
+    pub keys: Vec<String>,
+}
+
+/// What a request about keys comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeyCounts {
+    /// Keys that were never there.
+    pub new: u64,
+    /// Keys that were retired before and come back.
+    pub back: u64,
+    /// Keys that go.
+    pub retired: u64,
+    /// Keys for which nothing changes.
+    pub unchanged: u64,
+}
+
+/// What is to be repeated, worked out by whoever can read the history.
+#[derive(Debug, Clone)]
+pub struct TrialRequest {
+    /// The graph that this was worked out with.
+    pub graph: GraphId,
+    /// What it is to find out.
+    pub kind: TrialKind,
+    /// The run that is repeated; only of [`TrialKind::Rerun`].
+    pub run: Option<RunId>,
+    /// Label of the job.
+    pub job: String,
+    /// Graphs whose code is to run, each once.
+    pub graphs: Vec<TrialGraph>,
+    /// What is repeated.
+    pub samples: Vec<SampleRequest>,
+    /// For which instant key spaces are read; now, if absent.
+    pub as_of: Option<Timestamp>,
+    /// Where outputs are copied to.
+    pub keep: Option<String>,
+}
+
+/// One of the things to be repeated.
+#[derive(Debug, Clone)]
+pub struct SampleRequest {
+    /// As the job's first output.
+    pub partition: String,
+    /// Graph and given values of parameters of each run.
+    pub arms: Vec<(GraphId, Params)>,
+    /// As in the event.
+    pub discovered: Vec<String>,
+    /// As in the event.
+    pub expected: Vec<OutputRecord>,
+    /// As in the event.
+    pub changed_inputs: Vec<String>,
 }

@@ -3,6 +3,5 @@
 pub(crate) mod input;
 pub(crate) mod refusal;
 pub(crate) mod report;
-pub(crate) mod requests;
 pub(crate) mod sightings;
 pub(crate) mod step;

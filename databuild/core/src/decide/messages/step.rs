@@ -1,7 +1,7 @@
 //! What comes of an input: facts, orders, an answer.
 
+use crate::decide::messages::input::KeyCounts;
 use crate::decide::messages::refusal::Refusal;
-use crate::decide::messages::requests::KeyCounts;
 use crate::event::{OutputRecord, PartitionText, PlanCreated, Record};
 use crate::graph::{DatasetIx, JobIx, Params, Registered};
 use crate::ids::{AttemptId, TrialId, WantId};
