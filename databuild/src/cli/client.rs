@@ -46,13 +46,6 @@ pub struct LogPart {
     pub ended: bool,
 }
 
-/// Who asks, as the log will say; empty if nobody knows.
-fn user() -> String {
-    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    let name = name("USER").or_else(|| name("LOGNAME")).unwrap_or_default();
-    name.chars().filter(|c| !c.is_control()).take(32).collect()
-}
-
 /// What is asked of a server.
 struct Question<'a> {
     method: Method,
@@ -252,7 +245,7 @@ impl Client {
             .method(&question.method)
             .uri(format!("http://{}{}", self.address, question.path))
             .header("authorization", format!("Bearer {}", self.token))
-            .header(ACTOR_HEADER, user().as_bytes())
+            .header(ACTOR_HEADER, crate::os::user().as_bytes())
             .header(CLIENT_HEADER, self.program);
         if let Some(key) = question.key {
             request = request.header("idempotency-key", key);

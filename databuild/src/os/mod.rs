@@ -1,6 +1,6 @@
 //! What DataBuild's processes need of the operating system, each thing once: telling processes and boots apart, locks,
 //! bringing files to disk, reading what others left, talking where a disk may be full, having enough descriptors, usual
-//! signals, deadlines and a clock.
+//! signals, deadlines, a clock and the user.
 
 mod clock;
 mod deadline;
@@ -12,6 +12,7 @@ mod open_files;
 mod process;
 mod signals;
 mod talk;
+mod user;
 
 pub use clock::now;
 pub use deadline::Deadline;
@@ -26,3 +27,4 @@ pub use process::{
 };
 pub use signals::{restore_signals, settle_signals};
 pub use talk::{say, Stderr};
+pub use user::user;

@@ -222,6 +222,7 @@ impl Server {
                 started_at: crate::os::now(),
                 watched: Arc::default(),
             },
+            owner: crate::os::user().into(),
             guard: Arc::new(Guard {
                 token: token.clone(),
                 port: address.port(),

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 pub struct App {
     /// What commands and answers are worked out with.
     pub backend: Backend,
+    /// Who asks if a request names nobody: the user that the server runs as. Nobody else can read its token.
+    pub owner: Arc<str>,
     /// What requests are held against.
     pub guard: Arc<Guard>,
     /// Last request in milliseconds since the epoch, for idle shutdown.

@@ -1,6 +1,7 @@
 //! Who sends a request, by what it says of itself.
 //!
-//! Nothing proves a name: whoever has the token is trusted to give the right one. Each request has an id, its own or one of
+//! Nothing proves a name: whoever has the token is trusted to give the right one. Who gives none is the owner, who alone can
+//! read the token. DataBuild itself sends no requests, so none is by the system. Each request has an id, its own or one of
 //! ours, which stands in the events that it brings about and in the answer.
 
 use super::app::App;
@@ -12,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use databuild_core::event::{Actor, Cause, Origin};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 const ACTOR: HeaderName = HeaderName::from_static(ACTOR_HEADER);
 const CLIENT: HeaderName = HeaderName::from_static(CLIENT_HEADER);
@@ -22,9 +24,9 @@ const NAMELESS: &str = "api";
 /// Longest value of these headers, in bytes.
 const LONGEST: usize = 128;
 
-/// The origin of what a request brings about.
-pub(super) fn origin_of(headers: &HeaderMap) -> Result<Origin, ApiError> {
-    let actor = text(headers, &ACTOR)?.map_or(Actor::System, |name| Actor::Person(name.into()));
+/// The origin of what a request brings about; `owner` asks if it names nobody.
+pub(super) fn origin_of(headers: &HeaderMap, owner: &Arc<str>) -> Result<Origin, ApiError> {
+    let actor = Actor::Person(text(headers, &ACTOR)?.map_or_else(|| Arc::clone(owner), Arc::from));
     let client = text(headers, &CLIENT)?.unwrap_or(NAMELESS).into();
     let id = match text(headers, &REQUEST_ID)? {
         Some(id) => id.into(),
@@ -80,7 +82,8 @@ mod tests {
     fn a_request_says_who_sends_it() {
         let origin = |pairs: &[(&HeaderName, &[u8])]| {
             let value = |value: &[u8]| HeaderValue::from_bytes(value).unwrap();
-            origin_of(&pairs.iter().map(|(name, bytes)| ((*name).clone(), value(bytes))).collect())
+            let headers = pairs.iter().map(|(name, bytes)| ((*name).clone(), value(bytes))).collect();
+            origin_of(&headers, &"owner".into())
         };
         let full = [(&ACTOR, "Åda".as_bytes()), (&CLIENT, b"cli"), (&REQUEST_ID, b"r-1")];
         let cause = |id: &str, client: &str| Some(Cause::Request { id: id.into(), client: client.into() });
@@ -88,8 +91,11 @@ mod tests {
         assert_eq!(said, Origin { actor: Actor::Person("Åda".into()), cause: cause("r-1", "cli") });
         assert_eq!(id_of(&said).unwrap(), "r-1");
         let (one, other) = (origin(&[]).unwrap(), origin(&[(&ACTOR, b" ")]).unwrap());
-        assert_eq!((one.actor.kind(), one.client()), ("system", Some("api")));
-        assert_eq!(other.actor, Actor::System);
+        assert_eq!(
+            (one.actor.kind(), one.actor.name(), one.client()),
+            ("person", Some("owner"), Some("api"))
+        );
+        assert_eq!(other.actor, one.actor);
         assert_ne!(one.cause, other.cause, "each request has an id of its own");
         for bad in [&b"a\tb"[..], b"\xff", &[b'a'; 129]] {
             let refused = origin(&[(&ACTOR, bad)]).unwrap_err().into_response();

@@ -71,6 +71,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
             temporary_dir: None,
             watched: Arc::default(),
         },
+        owner: "owner".into(),
         guard: Arc::new(Guard { token: token.clone(), port: 0, allowed_origins: Vec::new() }),
         last_request_ms: Arc::default(),
         // Nobody hears that it is to stop.

@@ -61,7 +61,7 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
 
 /// The answer of a handler, which is told who asks.
 async fn answered(app: &App, mut request: Request, next: Next) -> Response {
-    let origin = match origin_of(request.headers()) {
+    let origin = match origin_of(request.headers(), &app.owner) {
         Ok(origin) => origin,
         Err(error) => return error.into_response(),
     };
