@@ -2,9 +2,12 @@
 
 mod support;
 
-use databuild_core::decide::{Input, PlanRequest, Refusal, Sighting, Sightings, MOST_PLANS};
-use databuild_core::event::{AttemptOutcome, Event, PlanCreated, PlanRowKind, Refresh, WantOutcome};
+use databuild_core::decide::{Input, PlanRequest, Refusal, Reply, Sighting, Sightings, MOST_PLANS};
+use databuild_core::event::{
+    AttemptOutcome, Event, PlanCreated, PlanRowKind, Refresh, RequestKey, WantOutcome,
+};
 use databuild_core::ids::{PlanId, WantId};
+use databuild_core::state::{Made, State};
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{applying, planning, request, Workspace};
 
@@ -155,6 +158,35 @@ fn a_look_at_the_files_comes_before_the_decision() {
     // Touched, and the same bytes.
     workspace.step(Input::ApplyPlan(applying(plan.plan), same)).reply.unwrap();
     assert_eq!(workspace.kinds_since(from), ["observed", "want_created", "attempt_leased"]);
+}
+
+#[test]
+fn a_request_sent_again_under_its_key_makes_one_plan() {
+    let mut workspace = workspace();
+    let ask = |workspace: &mut Workspace, key: &str, digest: &str| {
+        let key = Some(RequestKey { key: key.to_owned(), digest: digest.to_owned() });
+        let request = PlanRequest { key, ..planning(&["c"], Refresh::Stale) };
+        workspace.step(Input::CreatePlan(request, Sightings::default())).reply
+    };
+    let Ok(Reply::Planned { plan, kept: true }) = ask(&mut workspace, "k", "d") else {
+        panic!("a plan is kept")
+    };
+    let made = Made::Plan(plan.plan);
+    let log = workspace.log.len();
+    assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(made)));
+    assert_eq!(workspace.log.len(), log, "nothing more was recorded");
+    let reused = Refusal::KeyReused { key: "k".to_owned(), made };
+    assert_eq!(ask(&mut workspace, "k", "another"), Err(reused));
+    // Also by a server that folded the log.
+    let mut folded = State::default();
+    workspace.log.iter().for_each(|record| folded.apply(record).unwrap());
+    assert_eq!(folded.dump(), workspace.core.state.dump());
+    workspace.core.state = folded;
+    assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(made)));
+    let Ok(Reply::Planned { plan: other, .. }) = ask(&mut workspace, "k2", "d") else {
+        panic!("a new key is new")
+    };
+    assert_ne!(other.plan, plan.plan);
 }
 
 #[test]

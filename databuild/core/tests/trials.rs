@@ -7,14 +7,14 @@ use databuild_core::decide::{
     Reply, SampleRequest, Success, TrialRequest,
 };
 use databuild_core::event::{
-    AttemptOutcome, Event, OutputRecord, PriorityClass, Refresh, TrialEnded, TrialGraph, TrialKind,
-    TrialOutcome, TrialVerdict, WantOutcome,
+    AttemptOutcome, Event, OutputRecord, PriorityClass, Refresh, RequestKey, TrialEnded, TrialGraph,
+    TrialKind, TrialOutcome, TrialVerdict, WantOutcome,
 };
 use databuild_core::graph::Params;
 use databuild_core::ids::{GraphId, RunId, TrialId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::retention::{begun_live, graphs_in_use};
-use databuild_core::state::State;
+use databuild_core::state::{Made, State};
 use support::graphs::{dynamic, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, output_texts, request, Workspace};
 
@@ -69,6 +69,7 @@ fn asking(kind: TrialKind, samples: Vec<SampleRequest>) -> TrialRequest {
         samples,
         as_of: None,
         keep: None,
+        key: None,
     }
 }
 
@@ -82,6 +83,28 @@ fn try_create(workspace: &mut Workspace, request: TrialRequest) -> Result<TrialI
 fn compare(workspace: &mut Workspace, partition: &str) -> TrialId {
     let request = asking(TrialKind::Compare, vec![sample(partition, &[&graph(), &newer()])]);
     try_create(workspace, request).unwrap()
+}
+
+#[test]
+fn a_request_sent_again_under_its_key_makes_one_trial() {
+    let mut workspace = changed(1);
+    let mut ask = |digest: &str| {
+        let key = Some(RequestKey { key: "k".to_owned(), digest: digest.to_owned() });
+        let sample = sample(OSLO, &[&graph(), &newer()]);
+        let request = TrialRequest { key, ..asking(TrialKind::Compare, vec![sample]) };
+        let reply = workspace.step(Input::CreateTrial(Box::new(request))).reply;
+        // Also by a server that folded the log.
+        let mut folded = State::default();
+        workspace.log.iter().for_each(|record| folded.apply(record).unwrap());
+        assert_eq!(folded.dump(), workspace.core.state.dump());
+        workspace.core.state = folded;
+        reply
+    };
+    let Ok(Reply::Trial(trial)) = ask("d") else { panic!("the first makes a trial") };
+    let made = Made::Trial(trial);
+    assert_eq!(ask("d"), Ok(Reply::Repeated(made)));
+    assert_eq!(ask("another"), Err(Refusal::KeyReused { key: "k".to_owned(), made }));
+    assert_eq!(workspace.core.state.trials.len(), 1);
 }
 
 /// The oldest attempt under way succeeds with these versions of its outputs.

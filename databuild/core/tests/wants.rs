@@ -6,6 +6,7 @@ use databuild_core::decide::blocker::of_want;
 use databuild_core::decide::{Blocker, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest};
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, RequestKey, WantOutcome};
 use databuild_core::ids::WantId;
+use databuild_core::state::Made;
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{planning, request, Workspace};
 
@@ -181,10 +182,10 @@ fn a_request_sent_again_under_its_key_makes_one_want() {
     let Ok(Reply::Want(first)) = ask(&mut workspace, "k", "d") else { panic!("the first makes a want") };
     let log = workspace.log.len();
     for _ in 0..50 {
-        assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(first)));
+        assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(Made::Want(first))));
     }
     assert_eq!(workspace.log.len(), log, "nothing more was recorded");
-    let reused = Refusal::KeyReused { key: "k".to_owned(), want: first };
+    let reused = Refusal::KeyReused { key: "k".to_owned(), made: Made::Want(first) };
     assert_eq!(ask(&mut workspace, "k", "another"), Err(reused));
     let Ok(Reply::Want(other)) = ask(&mut workspace, "k2", "d") else { panic!("another key makes another") };
     assert_ne!(other, first);
@@ -195,7 +196,7 @@ fn a_request_sent_again_under_its_key_makes_one_want() {
     workspace.log.iter().for_each(|record| folded.apply(record).unwrap());
     assert_eq!(folded.dump(), workspace.core.state.dump());
     workspace.core.state = folded;
-    assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(first)));
+    assert_eq!(ask(&mut workspace, "k", "d"), Ok(Reply::Repeated(Made::Want(first))));
     workspace.later(24 * 3600);
     assert!(matches!(ask(&mut workspace, "k", "d"), Ok(Reply::Want(_))), "a day later the key is new");
 }

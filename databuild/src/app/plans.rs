@@ -22,18 +22,23 @@ pub(crate) fn parse(id: &str) -> Result<PlanId, AppError> {
 ///
 /// # Errors
 /// A bad word, a reference that cannot be resolved, no graph, a full disk.
-pub(crate) async fn create(context: &impl Context, body: PlanRequest) -> Result<PlanView, AppError> {
+pub(crate) async fn create(
+    context: &impl Context,
+    body: PlanRequest,
+    key: Option<RequestKey>,
+) -> Result<Created<PlanView>, AppError> {
     let refresh = refresh(body.refresh.as_deref())?;
     let as_of = instant(body.as_of.as_deref())?;
     if body.expires_seconds == Some(0) {
         return Err(AppError::new("bad_expiry", "a plan cannot expire after 0 seconds"));
     }
-    let (plan, kept) = if body.save.unwrap_or(true) {
+    let (Created { made, repeated }, kept) = if body.save.unwrap_or(true) {
         let request = decide::PlanRequest {
             targets: body.targets,
             refresh,
             as_of,
             expires_seconds: body.expires_seconds,
+            key,
         };
         context.backend().engine.save_plan(request).await?
     } else {
@@ -42,9 +47,10 @@ pub(crate) async fn create(context: &impl Context, body: PlanRequest) -> Result<
             let as_of = as_of.map_or(now, |as_of| as_of.min(now));
             Ok(backend.engine.plan(&body.targets, refresh, as_of)?.shown(refresh))
         });
-        (plan.await?, false)
+        // What is not recorded is new each time.
+        (Created { made: plan.await?, repeated: false }, false)
     };
-    view(context, plan, kept).await
+    Ok(Created { made: view(context, made, kept).await?, repeated })
 }
 
 /// Plans that are kept, newest first.

@@ -7,9 +7,9 @@ mod sample;
 use super::context::Context;
 use super::{garbage, AppError};
 use crate::api::{CreateTrial, Digests, Page, TrialArm, TrialDetail, TrialQuery, TrialResult, TrialRow};
-use crate::engine::CommandError;
-use databuild_core::decide::{Input, Reply};
-use databuild_core::event::{self, TrialKind};
+use crate::engine::Created;
+use databuild_core::decide::{Input, TrialRequest};
+use databuild_core::event::{self, RequestKey, TrialKind};
 use databuild_core::ids::TrialId;
 use databuild_core::state::{Arm, State, Trial};
 use databuild_core::word::Word as _;
@@ -27,23 +27,28 @@ pub(crate) fn parse(id: &str) -> Result<TrialId, AppError> {
 ///
 /// # Errors
 /// There is nothing to repeat, or the code of then is gone.
-pub(crate) async fn create(context: &impl Context, asked: CreateTrial) -> Result<TrialDetail, AppError> {
+pub(crate) async fn create(
+    context: &impl Context,
+    asked: CreateTrial,
+    key: Option<RequestKey>,
+) -> Result<Created<TrialDetail>, AppError> {
+    let engine = &context.backend().engine;
+    if let Some(Created { made, repeated }) = engine.repeated_trial(key.as_ref())? {
+        return Ok(Created { made: get_now(context, made)?, repeated });
+    }
     let request = match asked {
         CreateTrial::Compare(asked) => sample::sampled(context, TrialKind::Compare, asked).await?,
         CreateTrial::Verify(asked) => sample::sampled(context, TrialKind::Verify, asked).await?,
         CreateTrial::Rerun(asked) => rerun::rerun(context, asked).await?,
     };
-    let id = match context.backend().engine.submit(Input::CreateTrial(Box::new(request))).await? {
-        Reply::Trial(id) => id,
-        other => return Err(CommandError::wrong_reply(&other).into()),
-    };
+    let Created { made, repeated } = engine.trial(TrialRequest { key, ..request }).await?;
     // From here on another workspace's collector spares the code of then. Until then its age did; what is gone
     // nevertheless makes the run fail, which says so.
     let marked = context.quick(|backend, _| Ok(garbage::write_roots(backend)?));
     if let Err(error) = marked.await {
         tracing::warn!(%error, "the code that a trial needs could not be marked as needed");
     }
-    get_now(context, id)
+    Ok(Created { made: get_now(context, made)?, repeated })
 }
 
 /// All trials that are kept, newest first.

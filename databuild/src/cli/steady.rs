@@ -131,7 +131,7 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
                     ),
                     WaitsFor::Answer => (
                         "the server was stopped before it answered".to_owned(),
-                        "see what it began by `databuild want list`, or give the command again",
+                        "see what it began by `databuild want list`, `databuild plans` or `databuild trials`, or give the command again",
                     ),
                 };
                 return Err(CliError::new("server_stopped", message).hint(hint));

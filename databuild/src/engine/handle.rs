@@ -10,14 +10,14 @@ use crate::publish;
 use crate::store::{Archiver, Batch, Blob, EventLog};
 use databuild_core::decide::{
     self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
-    Sightings, WantRequest,
+    Sightings, TrialRequest, WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, Origin, PlanCreated, Refresh, RequestKey};
 use databuild_core::graph::{DatasetIx, Graph};
-use databuild_core::ids::{GraphId, PlanId, RunId, WantId};
+use databuild_core::ids::{GraphId, PlanId, RunId, TrialId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner::{self, Plan};
-use databuild_core::state::State;
+use databuild_core::state::{Made, State};
 use databuild_core::symbols::Symbols;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -242,7 +242,7 @@ impl Handle {
     /// As [`Handle::submit`].
     pub async fn want(&self, mut request: WantRequest) -> Result<Created<WantId>, CommandError> {
         if let Some(known) = self.repeated(request.key.as_ref())? {
-            return Ok(known);
+            return created(&known);
         }
         let look = looking_for(&mut request);
         let (reply, ()) = self.submit_seen(look, |seen, ()| Input::CreateWant(request.clone(), seen)).await?;
@@ -255,7 +255,7 @@ impl Handle {
     /// As [`Handle::submit`].
     pub async fn invoke(&self, mut request: InvokeRequest) -> Result<Created<WantId>, CommandError> {
         if let Some(known) = self.repeated(request.want.key.as_ref())? {
-            return Ok(known);
+            return created(&known);
         }
         request.want.refresh = Refresh::All;
         let look = looking_for(&mut request.want);
@@ -263,19 +263,24 @@ impl Handle {
         created(&reply)
     }
 
-    /// What came of an earlier request with this key; then there is nothing to look at. The core asks again, since
+    /// The answer to an earlier request with this key; then there is nothing to look at. The core asks again, since
     /// two may come at once.
-    fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Created<WantId>>, CommandError> {
-        let known = decide::repeated(&self.snapshot().state, key, crate::os::now())?;
-        Ok(known.map(|want| Created { made: want, repeated: true }))
+    fn repeated(&self, key: Option<&RequestKey>) -> Result<Option<Reply>, CommandError> {
+        Ok(decide::repeated(&self.snapshot().state, key, crate::os::now())?.map(Reply::Repeated))
     }
 
     /// Makes a plan that is kept if there is anything to do, having looked at the files it is about.
     /// Returns whether it is kept.
     ///
     /// # Errors
-    /// As [`Handle::submit`].
-    pub async fn save_plan(&self, mut request: PlanRequest) -> Result<(PlanCreated, bool), CommandError> {
+    /// As [`Handle::submit`]; or an earlier request with its key made the plan, and it is not kept any more.
+    pub async fn save_plan(
+        &self,
+        mut request: PlanRequest,
+    ) -> Result<(Created<PlanCreated>, bool), CommandError> {
+        if let Some(known) = self.repeated(request.key.as_ref())? {
+            return self.planned(known);
+        }
         let now = crate::os::now();
         let as_of = request.as_of.map_or(now, |as_of| as_of.min(now));
         request.as_of = Some(as_of);
@@ -283,10 +288,34 @@ impl Handle {
         let look =
             move |handle: &Handle| handle.look(&targets, refresh, as_of).map(|look| (look.sightings, ()));
         let (reply, ()) = self.submit_seen(look, |seen, ()| Input::CreatePlan(request.clone(), seen)).await?;
+        self.planned(reply)
+    }
+
+    fn planned(&self, reply: Reply) -> Result<(Created<PlanCreated>, bool), CommandError> {
         match reply {
-            Reply::Planned { plan, kept } => Ok((*plan, kept)),
+            Reply::Planned { plan, kept } => Ok((Created { made: *plan, repeated: false }, kept)),
+            Reply::Repeated(Made::Plan(id)) => {
+                let saved = self.snapshot().state.plans.get(&id).cloned().ok_or(Refusal::UnknownPlan(id))?;
+                Ok((Created { made: saved.plan.clone(), repeated: true }, true))
+            }
             other => Err(CommandError::wrong_reply(&other)),
         }
+    }
+
+    /// The trial that an earlier request with this key made; then there is nothing to work out.
+    ///
+    /// # Errors
+    /// That request asked for something else.
+    pub fn repeated_trial(&self, key: Option<&RequestKey>) -> Result<Option<Created<TrialId>>, CommandError> {
+        self.repeated(key)?.map(|known| created_trial(&known)).transpose()
+    }
+
+    /// Begins a trial.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn trial(&self, request: TrialRequest) -> Result<Created<TrialId>, CommandError> {
+        created_trial(&self.submit(Input::CreateTrial(Box::new(request))).await?)
     }
 
     /// Creates a want that does what a plan says, having looked at the files it is about.
@@ -295,7 +324,7 @@ impl Handle {
     /// As [`Handle::submit`]; and the plan is not there, expired or does not hold any more.
     pub async fn apply_plan(&self, request: ApplyRequest) -> Result<Created<WantId>, CommandError> {
         if let Some(known) = self.repeated(request.key.as_ref())? {
-            return Ok(known);
+            return created(&known);
         }
         let id = request.plan;
         let look = move |handle: &Handle| {
@@ -401,6 +430,7 @@ impl Planned {
             rows: decide::plan_rows(state, plan, targets),
             current: plan.current,
             grounds: Grounds::default(),
+            request: None,
         }
     }
 }
@@ -434,7 +464,15 @@ fn looking_for(
 fn created(reply: &Reply) -> Result<Created<WantId>, CommandError> {
     match reply {
         Reply::Want(want) => Ok(Created { made: *want, repeated: false }),
-        Reply::Repeated(want) => Ok(Created { made: *want, repeated: true }),
+        Reply::Repeated(Made::Want(want)) => Ok(Created { made: *want, repeated: true }),
+        other => Err(CommandError::wrong_reply(other)),
+    }
+}
+
+fn created_trial(reply: &Reply) -> Result<Created<TrialId>, CommandError> {
+    match reply {
+        Reply::Trial(trial) => Ok(Created { made: *trial, repeated: false }),
+        Reply::Repeated(Made::Trial(trial)) => Ok(Created { made: *trial, repeated: true }),
         other => Err(CommandError::wrong_reply(other)),
     }
 }

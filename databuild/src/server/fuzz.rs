@@ -3,7 +3,7 @@
 use super::{router, App, Guard, MOST_READERS};
 use crate::app::Backend;
 use crate::daemon::Token;
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Registration};
 use crate::executor::fake::Fake;
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog};
@@ -87,6 +87,18 @@ pub(super) fn app() -> (App, (Engine, TempDir)) {
     let folder = tempfile::tempdir().unwrap();
     let (engine, app) = parts(&folder);
     (app, (engine, folder))
+}
+
+/// The same with the graph registered.
+pub(super) async fn app_with_graph() -> (App, (Engine, TempDir)) {
+    let (app, running) = app();
+    let registration = Registration {
+        content: GRAPH.to_owned(),
+        sources: Default::default(),
+        inherited: Default::default(),
+    };
+    app.backend.engine.register(registration).await.unwrap();
+    (app, running)
 }
 
 impl Server {

@@ -61,7 +61,9 @@ fn key(headers: &axum::http::HeaderMap) -> Result<Option<String>, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{plans, trials, wants};
     use axum::http::{HeaderMap, HeaderValue};
+    use databuild_core::ids::PlanId;
 
     #[test]
     fn a_key_is_short_printable_and_alone() {
@@ -80,6 +82,35 @@ mod tests {
             assert_eq!(of(&[&bad[0]]), Err(()), "{bad:?}");
         }
         assert_eq!(of(&["a", "b"]), Err(()));
+    }
+
+    /// Whatever a request makes, it makes once.
+    #[tokio::test]
+    async fn a_request_sent_again_makes_nothing_more() {
+        let (app, _running) = super::super::fuzz::app_with_graph().await;
+        let key = |of: &str| Some(RequestKey { key: of.to_owned(), digest: "d".to_owned() });
+        let day = r#"{"targets": ["daily/city=oslo/date=2024-01-01"]}"#;
+        let verify = r#"{"kind": "verify", "targets": ["daily/city=oslo/date=2024-01-01"]}"#;
+        let invoke = r#"{"job": "make", "targets": ["daily/city=oslo/date=2024-01-01"]}"#;
+        for repeated in [false, true] {
+            let want = wants::create(&app, serde_json::from_str(day).unwrap(), key("want")).await.unwrap();
+            assert_eq!((want.made.want.id.as_str(), want.repeated), ("w1", repeated));
+            let invoked =
+                wants::invoke(&app, serde_json::from_str(invoke).unwrap(), key("invoke")).await.unwrap();
+            assert_eq!((invoked.made.want.id.as_str(), invoked.repeated), ("w2", repeated));
+            let plan = plans::create(&app, serde_json::from_str(day).unwrap(), key("plan")).await.unwrap();
+            assert_eq!((plan.made.id.as_deref(), plan.repeated), (Some("p1"), repeated));
+            let apply = plans::apply(&app, PlanId(1), serde_json::from_str("{}").unwrap(), key("apply"));
+            let applied = apply.await.unwrap();
+            assert_eq!((applied.made.want.id.as_str(), applied.repeated), ("w3", repeated));
+            let trial =
+                trials::create(&app, serde_json::from_str(verify).unwrap(), key("trial")).await.unwrap();
+            assert_eq!((trial.made.trial.id.as_str(), trial.repeated), ("t1", repeated));
+        }
+        let other = Some(RequestKey { key: "trial".to_owned(), digest: "other".to_owned() });
+        let reused = trials::create(&app, serde_json::from_str(verify).unwrap(), other).await.unwrap_err();
+        assert_eq!(reused.code(), "idempotency_key_reused");
+        assert!(reused.to_string().contains("made t1"), "{reused}");
     }
 
     #[tokio::test]

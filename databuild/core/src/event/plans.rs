@@ -4,6 +4,7 @@ use super::examples::{texts, time};
 use super::fact::{listed, Fact};
 use super::origin::Origin;
 use super::output::SetText;
+use super::request::RequestKey;
 use super::wants::Refresh;
 use crate::ids::{GraphId, PlanId};
 use crate::words;
@@ -31,6 +32,9 @@ pub struct PlanCreated {
     pub current: u64,
     /// What it rests on: it is applied only as long as all of that is as it was.
     pub grounds: Grounds,
+    /// The key by which the client named its request, if it did. The state keeps it apart.
+    #[serde(skip)]
+    pub request: Option<RequestKey>,
 }
 
 impl Fact for PlanCreated {
@@ -63,6 +67,7 @@ impl Fact for PlanCreated {
                     digests: vec![0, 1],
                 }],
             },
+            request: Some(RequestKey { key: "nightly plan".into(), digest: "7c".into() }),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::examples::{attempt, digests, texts, time};
 use super::fact::Fact;
 use super::origin::Origin;
 use super::output::{example_output, made, DataVersion, OutputRecord, PartitionText, SetText};
+use super::request::RequestKey;
 use crate::amounts::count;
 use crate::graph::{JobDigests, Params};
 use crate::ids::{AttemptId, GraphId, RunId, TrialId};
@@ -45,6 +46,9 @@ pub struct TrialCreated {
     pub as_of: Timestamp,
     /// The folder to which outputs are copied, for people to look at; none if they are not.
     pub keep: Option<String>,
+    /// The key by which the client named its request, if it did. The state keeps it apart.
+    #[serde(skip)]
+    pub request: Option<RequestKey>,
 }
 
 impl Fact for TrialCreated {
@@ -80,6 +84,7 @@ impl Fact for TrialCreated {
             }],
             as_of: time("2024-03-14T01:02:03Z"),
             keep: Some("/tmp/kept".into()),
+            request: Some(RequestKey { key: "nightly trial".into(), digest: "7d".into() }),
         }
     }
 }

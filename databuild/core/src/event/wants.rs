@@ -101,15 +101,6 @@ impl Fact for WantCreated {
     }
 }
 
-/// The name that a client gave to a request, so that sending it again does nothing more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestKey {
-    /// Chosen by the client.
-    pub key: String,
-    /// SHA-256 over what was asked for: route and body.
-    pub digest: String,
-}
-
 /// Partitions that a want asked for and nobody can build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blocked {

@@ -4,12 +4,14 @@ use super::error::FoldError;
 use super::lease::leased;
 use super::release::{Ending, MAX_CAUSES};
 use super::{
-    Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Marks, Phase, Run, SavedPlan, State, Want,
+    Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Made, Marks, Phase, Run, SavedPlan, State,
+    Want,
 };
 use crate::digest::{hash64, mix};
 use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
-    Record, RunEnded, SetText, WantCreated, WantEnded, WantOutcome, WantReplanned, WorkAbandoned,
+    PlanCreated, Record, RunEnded, SetText, WantCreated, WantEnded, WantOutcome, WantReplanned,
+    WorkAbandoned,
 };
 use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{RunId, Seq, WantId};
@@ -89,7 +91,9 @@ impl State {
             Event::PlanCreated(plan) => {
                 self.last_plan = self.last_plan.max(plan.plan);
                 self.advance(plan.as_of);
-                let saved = SavedPlan { created_at: record.at, plan: plan.clone() };
+                self.requests.add(plan.request.as_ref(), Made::Plan(plan.plan), record.at);
+                let shown = PlanCreated { request: None, ..plan.clone() };
+                let saved = SavedPlan { created_at: record.at, plan: shown };
                 self.plans.insert(plan.plan, Arc::new(saved));
             }
             Event::PlansDropped(event) => self.plans.retain(|id, _| !event.plans.contains(id)),
@@ -155,9 +159,7 @@ impl State {
 
     fn create_want(&mut self, event: &WantCreated, at: Timestamp) {
         self.last_want = self.last_want.max(event.want);
-        if let Some(key) = &event.request {
-            self.requests.add(key, event.want, at);
-        }
+        self.requests.add(event.request.as_ref(), Made::Want(event.want), at);
         self.advance(event.as_of);
         let mut remaining = BTreeMap::new();
         let mut total = 0;

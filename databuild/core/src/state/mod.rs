@@ -38,7 +38,7 @@ pub use entries::{Entries, Entry};
 pub use error::FoldError;
 pub use making::{Making, Named};
 pub use marks::Marks;
-pub use requests::{Answered, Requests};
+pub use requests::{Answered, Made, Requests};
 pub use root::State;
 pub use staleness::Verdict;
 pub use standing::{Counts, Standing};

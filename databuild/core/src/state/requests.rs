@@ -1,16 +1,17 @@
-//! Requests that named themselves by a key, and the wants that came of them.
+//! Requests that named themselves by a key, and what they made.
 //!
-//! A client that got no answer sends its request again under the same key, and gets the want of the first one. Keys are
+//! A client that got no answer sends its request again under the same key, and gets what the first one made. Keys are
 //! facts of the log, so this holds through restarts.
 //!
 //! Invariant: a key is remembered for [`REMEMBERED`] after its request, unless some 65,000 newer ones came meanwhile.
 
 use crate::digest::hash64;
 use crate::event::RequestKey;
-use crate::ids::WantId;
+use crate::ids::{PlanId, TrialId, WantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// How long a key is remembered.
@@ -19,13 +20,34 @@ pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 const SHARDS: usize = 256;
 const MOST_IN_SHARD: usize = 256;
 
+/// What a request made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Made {
+    /// A want.
+    Want(WantId),
+    /// A plan, which may have been dropped since.
+    Plan(PlanId),
+    /// A trial, which may have been dropped since.
+    Trial(TrialId),
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Made::Want(id) => id.fmt(f),
+            Made::Plan(id) => id.fmt(f),
+            Made::Trial(id) => id.fmt(f),
+        }
+    }
+}
+
 /// A request that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// What it said, so that another request under the same key is noticed.
     pub digest: Arc<str>,
-    /// What came of it.
-    pub want: WantId,
+    /// What it made.
+    pub made: Made,
     /// When.
     pub at: Timestamp,
 }
@@ -38,7 +60,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// What came of the request with this key, if that is still remembered at `now`.
+    /// The request with this key, if that is still remembered at `now`.
     #[must_use]
     pub fn get(&self, key: &str, now: Timestamp) -> Option<&Answered> {
         let found = self.shards.get(shard_of(key))?.get(key)?;
@@ -46,8 +68,10 @@ impl Requests {
     }
 
     /// Remembers a request; forgets those of its shard that are too old or too many.
-    pub(super) fn add(&mut self, key: &RequestKey, want: WantId, at: Timestamp) {
-        self.put(&key.key, Answered { digest: key.digest.as_str().into(), want, at });
+    pub(super) fn add(&mut self, key: Option<&RequestKey>, made: Made, at: Timestamp) {
+        if let Some(key) = key {
+            self.put(&key.key, Answered { digest: key.digest.as_str().into(), made, at });
+        }
     }
 
     pub(super) fn put(&mut self, key: &str, answered: Answered) {
@@ -56,7 +80,7 @@ impl Requests {
         let now = answered.at;
         shard.retain(|_, known| is_remembered(known, now));
         if shard.len() >= MOST_IN_SHARD {
-            let oldest = shard.iter().min_by_key(|(_, known)| (known.at, known.want));
+            let oldest = shard.iter().min_by_key(|(_, known)| (known.at, known.made));
             if let Some(oldest) = oldest.map(|(key, _)| Arc::clone(key)) {
                 shard.remove(&oldest);
             }
@@ -91,19 +115,19 @@ mod tests {
 
     fn add(requests: &mut Requests, key: &str, want: u64, second: i64) {
         let key = RequestKey { key: key.to_owned(), digest: "d".to_owned() };
-        requests.add(&key, WantId(want), at(second));
+        requests.add(Some(&key), Made::Want(WantId(want)), at(second));
     }
 
     #[test]
     fn a_key_is_remembered_for_a_day() {
         let mut requests = Requests::default();
         add(&mut requests, "k", 7, 1000);
-        let want = |second| requests.get("k", at(second)).map(|answered| answered.want);
-        assert_eq!(want(1000), Some(WantId(7)));
-        assert_eq!(want(1000 + 86_399), Some(WantId(7)));
+        let want = |second| requests.get("k", at(second)).map(|answered| answered.made);
+        assert_eq!(want(1000), Some(Made::Want(WantId(7))));
+        assert_eq!(want(1000 + 86_399), Some(Made::Want(WantId(7))));
         assert_eq!(want(1000 + 86_400), None);
         // The clock was set back.
-        assert_eq!(want(0), Some(WantId(7)));
+        assert_eq!(want(0), Some(Made::Want(WantId(7))));
         assert!(requests.get("other", at(1000)).is_none());
     }
 

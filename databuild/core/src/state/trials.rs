@@ -2,6 +2,7 @@
 
 use super::error::FoldError;
 use super::lease::leased;
+use super::requests::Made;
 use super::trial::{read_graph, Arm, Trial, MOST_TRIALS};
 use super::{Discovered, Marks, Phase, Run, State};
 use crate::event::{ArmId, AttemptLeased, Record, TrialCreated, TrialEnded, TrialMade};
@@ -26,7 +27,8 @@ impl State {
             let read = read_graph(self.graph.as_ref(), graph, &mut self.symbols);
             graphs.push(read.map_err(|problem| FoldError::Graph { seq, problem })?);
         }
-        let spec = TrialCreated { graphs: Vec::new(), ..event.clone() };
+        self.requests.add(event.request.as_ref(), Made::Trial(event.trial), record.at);
+        let spec = TrialCreated { graphs: Vec::new(), request: None, ..event.clone() };
         let (created_at, by) = (record.at, record.origin.to_string());
         let trial = Trial { spec, created_at, by, graphs, arms: BTreeMap::new(), ended: None };
         self.trials.insert(event.trial, Arc::new(trial));

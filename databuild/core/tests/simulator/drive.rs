@@ -892,6 +892,7 @@ impl Simulation {
             }],
             as_of: None,
             keep: None,
+            key: None,
         };
         self.note(format!("try {target}"));
         self.step(Input::CreateTrial(Box::new(request)));

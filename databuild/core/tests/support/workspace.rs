@@ -44,7 +44,7 @@ pub fn request(targets: &[&str], refresh: Refresh) -> WantRequest {
 /// A request to plan `targets`.
 pub fn planning(targets: &[&str], refresh: Refresh) -> PlanRequest {
     let targets = targets.iter().map(|text| (*text).to_owned()).collect();
-    PlanRequest { targets, refresh, as_of: None, expires_seconds: None }
+    PlanRequest { targets, refresh, as_of: None, expires_seconds: None, key: None }
 }
 
 /// A request to do what a plan says.

@@ -6034,6 +6034,10 @@ pub struct PlanCreated {
     pub jobs: ::std::vec::Vec<JobGround>,
     // @@protoc_insertion_point(field:databuild.v1.PlanCreated.datasets)
     pub datasets: ::std::vec::Vec<DatasetGround>,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.request_key)
+    pub request_key: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.PlanCreated.request_digest)
+    pub request_digest: ::std::string::String,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.PlanCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -6091,6 +6095,12 @@ impl ::protobuf::Message for PlanCreated {
                 82 => {
                     self.datasets.push(is.read_message()?);
                 },
+                90 => {
+                    self.request_key = is.read_string()?;
+                },
+                98 => {
+                    self.request_digest = is.read_string()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -6138,6 +6148,12 @@ impl ::protobuf::Message for PlanCreated {
             let len = value.compute_size();
             my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
         };
+        if !self.request_key.is_empty() {
+            my_size += ::protobuf::rt::string_size(11, &self.request_key);
+        }
+        if !self.request_digest.is_empty() {
+            my_size += ::protobuf::rt::string_size(12, &self.request_digest);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -6174,6 +6190,12 @@ impl ::protobuf::Message for PlanCreated {
         for v in &self.datasets {
             ::protobuf::rt::write_message_field_with_cached_size(10, v, os)?;
         };
+        if !self.request_key.is_empty() {
+            os.write_string(11, &self.request_key)?;
+        }
+        if !self.request_digest.is_empty() {
+            os.write_string(12, &self.request_digest)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -6201,6 +6223,8 @@ impl ::protobuf::Message for PlanCreated {
         self.current = 0;
         self.jobs.clear();
         self.datasets.clear();
+        self.request_key.clear();
+        self.request_digest.clear();
         self.special_fields.clear();
     }
 
@@ -6216,6 +6240,8 @@ impl ::protobuf::Message for PlanCreated {
             current: 0,
             jobs: ::std::vec::Vec::new(),
             datasets: ::std::vec::Vec::new(),
+            request_key: ::std::string::String::new(),
+            request_digest: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -7934,6 +7960,10 @@ pub struct TrialCreated {
     pub keep: ::std::option::Option<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.TrialCreated.by)
     pub by: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.request_key)
+    pub request_key: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TrialCreated.request_digest)
+    pub request_digest: ::std::string::String,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.TrialCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -7988,6 +8018,12 @@ impl ::protobuf::Message for TrialCreated {
                 74 => {
                     self.by = is.read_string()?;
                 },
+                82 => {
+                    self.request_key = is.read_string()?;
+                },
+                90 => {
+                    self.request_digest = is.read_string()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -8030,6 +8066,12 @@ impl ::protobuf::Message for TrialCreated {
         if !self.by.is_empty() {
             my_size += ::protobuf::rt::string_size(9, &self.by);
         }
+        if !self.request_key.is_empty() {
+            my_size += ::protobuf::rt::string_size(10, &self.request_key);
+        }
+        if !self.request_digest.is_empty() {
+            my_size += ::protobuf::rt::string_size(11, &self.request_digest);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -8063,6 +8105,12 @@ impl ::protobuf::Message for TrialCreated {
         if !self.by.is_empty() {
             os.write_string(9, &self.by)?;
         }
+        if !self.request_key.is_empty() {
+            os.write_string(10, &self.request_key)?;
+        }
+        if !self.request_digest.is_empty() {
+            os.write_string(11, &self.request_digest)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -8089,6 +8137,8 @@ impl ::protobuf::Message for TrialCreated {
         self.as_of.clear();
         self.keep = ::std::option::Option::None;
         self.by.clear();
+        self.request_key.clear();
+        self.request_digest.clear();
         self.special_fields.clear();
     }
 
@@ -8103,6 +8153,8 @@ impl ::protobuf::Message for TrialCreated {
             as_of: ::protobuf::MessageField::none(),
             keep: ::std::option::Option::None,
             by: ::std::string::String::new(),
+            request_key: ::std::string::String::new(),
+            request_digest: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -125,6 +125,7 @@ fn again(
         samples: vec![sample],
         as_of: Some(lease.as_of),
         keep,
+        key: None,
     })
 }
 

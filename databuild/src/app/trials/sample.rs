@@ -75,6 +75,7 @@ pub(super) async fn sampled(
         samples,
         as_of: None,
         keep: None,
+        key: None,
     })
 }
 

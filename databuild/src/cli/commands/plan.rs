@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_code;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::{seconds, word, GlobalArgs};
+use crate::cli::steady::post_once;
 use clap::Args;
 use databuild_core::event::Refresh;
 use databuild_core::word::Word as _;
@@ -46,7 +47,7 @@ pub fn run(global: &GlobalArgs, args: &PlanArgs) -> Result<u8, CliError> {
         expires_seconds: Some(args.expires),
         save: Some(!args.no_save),
     };
-    let plan: PlanView = client.post("/api/v1/plans", &request)?;
+    let (plan, _): (PlanView, _) = post_once(global, &client, "/api/v1/plans", &request)?;
     print(global, &plan)?;
     Ok(if plan.blocked.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
 }

@@ -7,7 +7,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::{self, Table};
 use crate::cli::paths;
 use crate::cli::shared_args::GlobalArgs;
-use crate::cli::steady::Steady;
+use crate::cli::steady::{post_once, Steady};
 use crate::cli::url;
 use crate::cli::{exit_code, interrupt};
 use clap::Args;
@@ -155,12 +155,12 @@ pub fn list(global: &GlobalArgs, args: &TrialsArgs) -> Result<u8, CliError> {
 
 fn run(global: &GlobalArgs, request: &CreateTrial, detach: bool) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
-    let trial: TrialDetail = client.post("/api/v1/trials", request)?;
+    let (trial, later): (TrialDetail, _) = post_once(global, &client, "/api/v1/trials", request)?;
     if detach {
         print(global, &trial)?;
         return Ok(exit_code::OK);
     }
-    follow(global, &client, trial)
+    follow(global, later.as_ref().unwrap_or(&client), trial)
 }
 
 /// Waits for a trial's end and shows what it found.

@@ -2,12 +2,10 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::extract::Body;
 use super::super::keyed::Keyed;
 use super::{created, wants, Answer};
 use crate::api::{ApplyPlan, Page, PlanRequest, PlanSummary, PlanView};
 use crate::app::plans;
-use crate::engine::Created;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,11 +19,11 @@ pub(in crate::server) fn routes() -> Router<App> {
         .route("/plans/{id}/apply", post(apply))
 }
 
-async fn create(app: App, Body(body): Body<PlanRequest>) -> Result<Response, ApiError> {
-    let plan = plans::create(&app, body).await?;
-    Ok(match plan.id.clone() {
-        Some(id) => created("plans", &id, Created { made: plan, repeated: false }),
-        None => Json(plan).into_response(),
+async fn create(app: App, Keyed { key, body }: Keyed<PlanRequest>) -> Result<Response, ApiError> {
+    let plan = plans::create(&app, body, key).await?;
+    Ok(match plan.made.id.clone() {
+        Some(id) => created("plans", &id, plan),
+        None => Json(plan.made).into_response(),
     })
 }
 

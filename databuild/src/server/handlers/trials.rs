@@ -2,11 +2,11 @@
 
 use super::super::app::App;
 use super::super::error::ApiError;
-use super::super::extract::{Body, Query};
+use super::super::extract::Query;
+use super::super::keyed::Keyed;
 use super::{created, Answer};
 use crate::api::{CreateTrial, Page, TrialDetail, TrialQuery, TrialRow};
 use crate::app::trials;
-use crate::engine::Created;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
@@ -17,10 +17,10 @@ pub(in crate::server) fn routes() -> Router<App> {
     Router::new().route("/trials", get(list).post(create)).route("/trials/{id}", get(one).delete(cancel))
 }
 
-async fn create(app: App, Body(body): Body<CreateTrial>) -> Result<Response, ApiError> {
-    let trial = trials::create(&app, body).await?;
-    let id = trial.trial.id.clone();
-    Ok(created("trials", &id, Created { made: trial, repeated: false }))
+async fn create(app: App, Keyed { key, body }: Keyed<CreateTrial>) -> Result<Response, ApiError> {
+    let trial = trials::create(&app, body, key).await?;
+    let id = trial.made.trial.id.clone();
+    Ok(created("trials", &id, trial))
 }
 
 async fn list(app: App) -> Json<Page<TrialRow>> {

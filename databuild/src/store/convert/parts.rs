@@ -3,7 +3,7 @@
 use super::super::time::{join, split};
 use super::form::{malformed, read_some, Stored};
 use super::ConvertError;
-use databuild_core::event::OutputRecord;
+use databuild_core::event::{OutputRecord, RequestKey};
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::{AttemptId, RunId};
 use databuild_proto::protobuf::MessageField;
@@ -23,6 +23,15 @@ impl Stored for Timestamp {
         let stored::Instant { us, ns, special_fields: _ } = message;
         join(us, ns).ok_or_else(|| malformed("has a time that does not exist"))
     }
+}
+
+/// The key of a request and its digest; both empty if it had none.
+pub(super) fn request_key(request: Option<&RequestKey>) -> (String, String) {
+    request.map(|request| (request.key.clone(), request.digest.clone())).unwrap_or_default()
+}
+
+pub(super) fn read_request_key(key: String, digest: String) -> Option<RequestKey> {
+    (!key.is_empty()).then_some(RequestKey { key, digest })
 }
 
 /// An instant that is always there.

@@ -1,7 +1,7 @@
 //! Events of plans that are kept, both ways.
 
 use super::form::{read_all, store_all, value, Stored};
-use super::parts::{read_instant, store_instant};
+use super::parts::{read_instant, read_request_key, request_key, store_instant};
 use super::ConvertError;
 use databuild_core::event::{DatasetGround, Grounds, JobGround, PlanCreated, PlanRow, PlansDropped};
 use databuild_core::ids::{GraphId, PlanId};
@@ -13,7 +13,9 @@ impl Stored for PlanCreated {
     const WHAT: &'static str = "a plan";
 
     fn store(&self) -> stored::PlanCreated {
-        let PlanCreated { plan, graph, targets, refresh, as_of, expires_at, rows, current, grounds } = self;
+        let PlanCreated { plan, graph, targets, refresh, as_of, expires_at, rows, current, grounds, request } =
+            self;
+        let (request_key, request_digest) = request_key(request.as_ref());
         let Grounds { jobs, datasets } = grounds;
         stored::PlanCreated {
             plan: plan.0,
@@ -26,6 +28,8 @@ impl Stored for PlanCreated {
             current: *current,
             jobs: store_all(jobs),
             datasets: store_all(datasets),
+            request_key,
+            request_digest,
             ..Default::default()
         }
     }
@@ -42,6 +46,8 @@ impl Stored for PlanCreated {
             current,
             jobs,
             datasets,
+            request_key,
+            request_digest,
             special_fields: _,
         } = message;
         Ok(PlanCreated {
@@ -54,6 +60,7 @@ impl Stored for PlanCreated {
             rows: read_all(rows)?,
             current,
             grounds: Grounds { jobs: read_all(jobs)?, datasets: read_all(datasets)? },
+            request: read_request_key(request_key, request_digest),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Events of trials, both ways.
 
 use super::form::{malformed, read, read_all, store_all, value, Stored};
-use super::parts::{attempt, read_instant, store_instant};
+use super::parts::{attempt, read_instant, read_request_key, request_key, store_instant};
 use super::ConvertError;
 use databuild_core::event::{
     ArmId, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult, TrialSample,
@@ -31,7 +31,8 @@ impl Stored for TrialCreated {
     const WHAT: &'static str = "a trial";
 
     fn store(&self) -> stored::TrialCreated {
-        let TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep } = self;
+        let TrialCreated { trial, kind, run, job, graphs, samples, as_of, keep, request } = self;
+        let (request_key, request_digest) = request_key(request.as_ref());
         stored::TrialCreated {
             trial: trial.0,
             kind: kind.number(),
@@ -41,6 +42,8 @@ impl Stored for TrialCreated {
             samples: store_all(samples),
             as_of: store_instant(*as_of),
             keep: keep.clone(),
+            request_key,
+            request_digest,
             ..Default::default()
         }
     }
@@ -56,6 +59,8 @@ impl Stored for TrialCreated {
             as_of,
             keep,
             by: _,
+            request_key,
+            request_digest,
             special_fields: _,
         } = message;
         Ok(TrialCreated {
@@ -68,6 +73,7 @@ impl Stored for TrialCreated {
             samples: read_all(samples)?,
             as_of: read_instant(as_of)?,
             keep,
+            request: read_request_key(request_key, request_digest),
         })
     }
 }

@@ -1,10 +1,10 @@
 //! Events of wants and of their work, both ways.
 
 use super::form::{read_all, read_some, store_all, store_some, value, Stored};
-use super::parts::{read_instant, store_instant};
+use super::parts::{read_instant, read_request_key, request_key, store_instant};
 use super::ConvertError;
 use databuild_core::event::{
-    Blocked, RequestKey, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed,
+    Blocked, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed,
     WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{PlanId, RunId, WantId};
@@ -35,8 +35,7 @@ impl Stored for WantCreated {
             request,
             asked,
         } = self;
-        let (request_key, request_digest) =
-            request.as_ref().map(|request| (request.key.clone(), request.digest.clone())).unwrap_or_default();
+        let (request_key, request_digest) = request_key(request.as_ref());
         stored::WantCreated {
             want: want.0,
             targets: targets.clone(),
@@ -83,7 +82,6 @@ impl Stored for WantCreated {
             asked,
             special_fields: _,
         } = message;
-        let request = RequestKey { key: request_key, digest: request_digest };
         Ok(WantCreated {
             want: WantId(want),
             targets,
@@ -100,7 +98,7 @@ impl Stored for WantCreated {
             plan: (plan != 0).then_some(PlanId(plan)),
             parent: (parent != 0).then_some(RunId(parent)),
             params,
-            request: Some(request).filter(|request| !request.key.is_empty()),
+            request: read_request_key(request_key, request_digest),
             asked,
         })
     }

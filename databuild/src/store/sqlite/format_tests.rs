@@ -8,7 +8,7 @@ use super::super::log::{Batch, EventLog as _};
 use super::super::testing::{at, example_records};
 use super::log::SqliteLog;
 use super::schema::FORMAT;
-use databuild_core::event::{Event, FilesVanished, Record};
+use databuild_core::event::{Event, FilesVanished, PlanCreated, Record, TrialCreated};
 use databuild_core::ids::Seq;
 use rusqlite::types::ValueRef;
 use rusqlite::Connection;
@@ -133,6 +133,10 @@ fn without_news(event: &Event, format: i64) -> Event {
             want.request = None;
             want.asked = Vec::new();
             Event::WantCreated(want)
+        }
+        Event::PlanCreated(plan) if format < 4 => Event::PlanCreated(PlanCreated { request: None, ..plan }),
+        Event::TrialCreated(trial) if format < 4 => {
+            Event::TrialCreated(TrialCreated { request: None, ..trial })
         }
         Event::WantReplanned(mut want) if format < 2 => {
             (want.successors, want.whole) = (Vec::new(), false);

@@ -31,8 +31,8 @@ pub fn job_called(graph: &Graph, text: &str) -> Result<JobIx, Refusal> {
 }
 
 pub(crate) fn invoke(out: &mut Out, request: InvokeRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
-    if let Some(want) = repeated(out.state, request.want.key.as_ref(), out.now)? {
-        return Ok(Reply::Repeated(want));
+    if let Some(made) = repeated(out.state, request.want.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(made));
     }
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;

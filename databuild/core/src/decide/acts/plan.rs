@@ -28,6 +28,9 @@ pub const MOST_PLANS: usize = 100;
 
 /// A plan is made, and kept if there is anything to do.
 pub(crate) fn create(out: &mut Out, request: PlanRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
+    if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(made));
+    }
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     if request.targets.is_empty() {
         return Err(Refusal::NoTargets);
@@ -57,6 +60,7 @@ pub(crate) fn create(out: &mut Out, request: PlanRequest, sightings: &Sightings)
         rows: rows(out.state, &plan, &targets),
         current: plan.current,
         grounds,
+        request: request.key,
     };
     if !kept {
         return Ok(Reply::Planned { plan: Box::new(created), kept });
@@ -132,8 +136,8 @@ pub fn rows(state: &State, plan: &Plan, targets: &[(DatasetIx, PartitionSet)]) -
 
 /// A want comes into being that does what a plan says, and nothing else.
 pub(crate) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings) -> Result<Reply, Refusal> {
-    if let Some(want) = repeated(out.state, request.key.as_ref(), out.now)? {
-        return Ok(Reply::Repeated(want));
+    if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(made));
     }
     if out.state.graph.is_none() {
         return Err(Refusal::NoGraph);

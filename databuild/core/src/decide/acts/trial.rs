@@ -5,6 +5,7 @@ use crate::decide::messages::input::TrialRequest;
 use crate::decide::messages::refusal::Refusal;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;
+use crate::decide::queries::targets::repeated;
 use crate::decide::queries::trials::results;
 use crate::event::{
     Event, RunCancelRequested, TrialArm, TrialCreated, TrialEnded, TrialOutcome, TrialSample,
@@ -19,6 +20,9 @@ pub const MOST_SAMPLES: usize = 100;
 
 /// A trial comes into being.
 pub(crate) fn create(out: &mut Out, request: TrialRequest) -> Result<Reply, Refusal> {
+    if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(made));
+    }
     let current = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     if request.graph != current.id {
         return Err(Refusal::OtherGraph(current.id.short().to_owned()));
@@ -70,6 +74,7 @@ pub(crate) fn create(out: &mut Out, request: TrialRequest) -> Result<Reply, Refu
         samples,
         as_of,
         keep: request.keep,
+        request: request.key,
     }));
     Ok(Reply::Trial(trial))
 }

@@ -28,8 +28,8 @@ pub(crate) fn create_with(
     params: Params,
     sightings: &Sightings,
 ) -> Result<Reply, Refusal> {
-    if let Some(want) = repeated(out.state, request.key.as_ref(), out.now)? {
-        return Ok(Reply::Repeated(want));
+    if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
+        return Ok(Reply::Repeated(made));
     }
     let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
     if request.graph.as_ref().is_some_and(|graph| *graph != registered.id) {

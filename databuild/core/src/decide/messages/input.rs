@@ -171,6 +171,8 @@ pub struct PlanRequest {
     pub as_of: Option<Timestamp>,
     /// The plan cannot be applied after so many seconds.
     pub expires_seconds: Option<u64>,
+    /// The client's name for the request.
+    pub key: Option<RequestKey>,
 }
 
 /// What a client asks for with a plan.
@@ -269,6 +271,8 @@ pub struct TrialRequest {
     pub as_of: Option<Timestamp>,
     /// Where outputs are copied to.
     pub keep: Option<String>,
+    /// The client's name for the request.
+    pub key: Option<RequestKey>,
 }
 
 /// One of the things to be repeated.

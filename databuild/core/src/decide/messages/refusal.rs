@@ -2,6 +2,7 @@
 
 use crate::event::PartitionText;
 use crate::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
+use crate::state::Made;
 
 /// A request that cannot be met. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,12 +63,12 @@ pub enum Refusal {
         changes: Vec<String>,
     },
     /// A key names one request.
-    #[error("the idempotency key `{key}` was used for another request, which made {want}; send a new key")]
+    #[error("the idempotency key `{key}` was used for another request, which made {made}; send a new key")]
     KeyReused {
         /// The key.
         key: String,
-        /// What came of the request that had it first.
-        want: WantId,
+        /// What the request made that had it first.
+        made: Made,
     },
     /// Nothing was asked for.
     #[error("name at least one dataset or partition")]

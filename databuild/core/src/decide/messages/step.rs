@@ -6,7 +6,7 @@ use crate::event::{OutputRecord, PartitionText, PlanCreated, Record};
 use crate::graph::{DatasetIx, JobIx, Params, Registered};
 use crate::ids::{AttemptId, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::state::State;
+use crate::state::{Made, State};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ pub enum Reply {
     },
     /// A want was created.
     Want(WantId),
-    /// An earlier request with the same key created this want; nothing more was done.
-    Repeated(WantId),
+    /// An earlier request with the same key made this; nothing more was done.
+    Repeated(Made),
     /// A trial was created.
     Trial(TrialId),
     /// A plan was made.

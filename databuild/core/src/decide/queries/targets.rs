@@ -3,24 +3,23 @@
 use crate::decide::messages::refusal::Refusal;
 use crate::event::{Blocked, RequestKey, SetText};
 use crate::graph::DatasetIx;
-use crate::ids::WantId;
 use crate::partition_set::PartitionSet;
 use crate::planner::{Fault, Plan};
 use crate::reference::ReferenceText;
-use crate::state::{State, Want};
+use crate::state::{Made, State, Want};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// The want of an earlier request with this key, if there was one.
+/// What an earlier request with this key made, if there was one.
 ///
 /// # Errors
 /// That request asked for something else.
-pub fn repeated(state: &State, key: Option<&RequestKey>, now: Timestamp) -> Result<Option<WantId>, Refusal> {
+pub fn repeated(state: &State, key: Option<&RequestKey>, now: Timestamp) -> Result<Option<Made>, Refusal> {
     let known = key.and_then(|key| Some((key, state.requests.get(&key.key, now)?)));
     match known {
         None => Ok(None),
-        Some((key, known)) if *known.digest == *key.digest => Ok(Some(known.want)),
-        Some((key, known)) => Err(Refusal::KeyReused { key: key.key.clone(), want: known.want }),
+        Some((key, known)) if *known.digest == *key.digest => Ok(Some(known.made)),
+        Some((key, known)) => Err(Refusal::KeyReused { key: key.key.clone(), made: known.made }),
     }
 }
 

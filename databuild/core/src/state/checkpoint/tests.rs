@@ -156,8 +156,13 @@ impl World {
             9..=13 => self.publish(),
             15 => {
                 let targets = vec!["daily".to_owned()];
-                let request =
-                    PlanRequest { targets, refresh: Refresh::Stale, as_of: None, expires_seconds: None };
+                let request = PlanRequest {
+                    targets,
+                    refresh: Refresh::Stale,
+                    as_of: None,
+                    expires_seconds: None,
+                    key: None,
+                };
                 self.give(Input::CreatePlan(request, Sightings::default()));
             }
             16 => {

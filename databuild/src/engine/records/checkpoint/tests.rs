@@ -13,7 +13,7 @@ use databuild_core::range_set::RangeSet;
 use databuild_core::state::checkpoint::{
     DatasetDump, EntryColumns, GraphDump, RunDump, SetColumns, TrialDump, WantDump, WorkDump,
 };
-use databuild_core::state::{Alias, Answered, Arm, Phase, SavedPlan};
+use databuild_core::state::{Alias, Answered, Arm, Made, Phase, SavedPlan};
 use databuild_core::time::{Granularity, Zone};
 use jiff::Timestamp;
 
@@ -46,6 +46,7 @@ fn trials() -> Vec<TrialDump> {
         }],
         as_of: time("2024-03-14T01:02:03.5Z"),
         keep: Some("/kept".to_owned()),
+        request: None,
     };
     let output = OutputRecord {
         partition: "a/b=c".to_owned(),
@@ -196,6 +197,7 @@ fn full() -> StateDump {
             jobs: vec![JobGround { job: "//:job".to_owned(), digest: 6 }],
             datasets: vec![DatasetGround { dataset: "a".to_owned(), partitions: 2, digests: vec![7, 8] }],
         },
+        request: None,
     };
     StateDump {
         seq: Seq(77),
@@ -241,7 +243,7 @@ fn full() -> StateDump {
         plans: vec![SavedPlan { created_at: time("2024-03-14T01:02:03.25Z"), plan }],
         requests: vec![(
             "key".to_owned(),
-            Answered { digest: "1f".into(), want: WantId(3), at: time("2024-03-14T01:02:03.5Z") },
+            Answered { digest: "1f".into(), made: Made::Want(WantId(3)), at: time("2024-03-14T01:02:03.5Z") },
         )],
     }
 }
@@ -264,7 +266,7 @@ fn one_format_has_one_form() {
     let digest = databuild_core::digest::sha256_hex(&bytes_of(&full()));
     assert_eq!(
         (FORMAT, digest.as_str()),
-        (16, "e23eecefc8c8c6de76cbb26279d4d1fc979c37f331f4262e99813fa9cf2b6342")
+        (17, "0dabe6d501db0359e9420e019ea76d0758db93de585564344dd6c88800bb0df6")
     );
 }
 
