@@ -4,6 +4,7 @@ use super::examples::{texts, time};
 use super::fact::{listed, with, Fact};
 use super::origin::Origin;
 use super::output::SetText;
+use super::request::RequestKey;
 use crate::graph::Params;
 use crate::ids::{PlanId, RunId, WantId};
 use crate::word::Word as _;
