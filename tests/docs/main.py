@@ -17,7 +17,10 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 from document import Command, Step, Unclear, not_shown, steps, write_file  # noqa: E402
-from harness import BAZEL_PATIENCE, BAZELW, REPOSITORY, Result, Workspace, kill_all, run, use_prebuilt  # noqa: E402
+from harness import BAZEL_PATIENCE, BAZELW, LIBRARY, REPOSITORY, Result, Workspace, kill_all, run, use_prebuilt  # noqa: E402
+
+sys.path.insert(0, LIBRARY)
+from filters import chosen, refuse_unknown  # noqa: E402
 
 # The name of the clone in all documents, and ours for the workspace of the README, which has none there.
 CLONE, OWN = "databuild", "orders"
@@ -160,19 +163,27 @@ class Desk:
             run([BAZELW, "--yes", "shutdown"], workspace, patience=BAZEL_PATIENCE)
 
 
+def built_programs() -> str:
+    """The folder of the programs of this clone, built if they are not."""
+    words = [BAZELW, "--yes", "build", "--ui_event_filters=-info", "--noshow_progress", "//databuild:databuild", "//databuild/graphtool:graphtool"]
+    subprocess.run(words, cwd=REPOSITORY, check=True)
+    return os.path.join(REPOSITORY, "bazel-bin", "databuild")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/docs/run")
-    chosen = parser.add_mutually_exclusive_group(required=True)
-    chosen.add_argument("--programs", help="folder with the programs, instead of building them")
-    chosen.add_argument("--from-source", action="store_true", help="build the programs in each workspace")
+    programs = parser.add_mutually_exclusive_group()
+    programs.add_argument("--programs", help="folder with the programs, instead of those that Bazel has built in this clone")
+    programs.add_argument("--from-source", action="store_true", help="build the programs in each workspace")
     parser.add_argument("--keep", action="store_true", help="leave the folders")
     parser.add_argument("filters", nargs="*", metavar="FILTER")
     arguments = parser.parse_args()
-    desk = Desk(arguments.programs and os.path.realpath(arguments.programs))
+    refuse_unknown(arguments.filters, [document.title() for document in documents()])
+    programs = None if arguments.from_source else os.path.realpath(arguments.programs or built_programs())
+    desk = Desk(programs)
     failed = 0
     for document in documents():
-        asked_for = not arguments.filters or any(part in document.title() for part in arguments.filters)
-        if not asked_for and document.section != ORIGIN:
+        if not chosen(document.title(), arguments.filters) and document.section != ORIGIN:
             continue
         began = time.monotonic()
         try:

@@ -20,6 +20,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 TEMPLATE = os.path.join(HERE, "workspace")
 BAZELW = os.path.join(REPOSITORY, "bazelw")
+# Modules that the scripts of the repository share.
+LIBRARY = os.path.join(REPOSITORY, "tools", "lib")
 
 # Generous: the machine may be busy. Nothing waits so long unless it fails.
 PATIENCE = 60.0

@@ -9,7 +9,7 @@ import time
 import unittest
 
 import scenario
-from harness import World, processes_about
+from harness import LIBRARY, World, processes_about
 from scenarios_backfills import Backfills
 from scenarios_bad_input import BadInput
 from scenarios_checks import Checks
@@ -28,6 +28,9 @@ from scenarios_retention import Retention
 from scenarios_server import Server
 from scenarios_survival import Survival
 from scenarios_trials import Invoke, Repeats, Trials
+
+sys.path.insert(0, LIBRARY)
+from filters import chosen, refuse_unknown  # noqa: E402
 
 # Bazel's first: the others use what it built.
 CASES = [Pipeline, Acceptance, Renames, Trials, Data, Dynamic, Plans, Blame, Failures, Outcomes, Judgements, Files, Limits, Backfills, Observers, ObserversOfPages, Invoke, Repeats, Checks, Retention, Survival, Server, BadInput, Http, Prebuilt]
@@ -67,10 +70,15 @@ class Lines(unittest.TestResult):
             print(f"FAILED {scenario.title(test)}: {subtest._subDescription()}", flush=True)
 
 
+def scenarios(case) -> list:
+    """Those of a class, in the order in which they are written."""
+    return [case(name) for name in vars(case) if name.startswith("test_")]
+
+
 def selected(case, filters: list) -> list:
-    """Scenarios in the order in which they are written; steps build on those before them."""
-    tests = [case(name) for name in vars(case) if name.startswith("test_")]
-    hits = [index for index, test in enumerate(tests) if not filters or any(f in scenario.title(test) for f in filters)]
+    """Scenarios that the filters choose; steps build on those before them."""
+    tests = scenarios(case)
+    hits = [index for index, test in enumerate(tests) if chosen(scenario.title(test), filters)]
     if not hits:
         return []
     return tests[: hits[-1] + 1] if case.steps else [tests[index] for index in hits]
@@ -82,11 +90,9 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the copies of the workspace")
     parser.add_argument("filters", nargs="*", metavar="FILTER")
     arguments = parser.parse_args()
+    refuse_unknown(arguments.filters, [scenario.title(test) for case in CASES for test in scenarios(case)])
     began = time.monotonic()
     tests = unittest.TestSuite(test for case in CASES for test in selected(case, arguments.filters))
-    if not tests.countTestCases():
-        print("no scenario has such a name", file=sys.stderr)
-        return 2
     programs = arguments.programs and os.path.realpath(arguments.programs)
     world = scenario.Scenario.world = World(programs, arguments.keep)
     result = Lines()
