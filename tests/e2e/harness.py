@@ -395,11 +395,12 @@ def fill(path: str, programs: Optional[str]) -> None:
     shutil.copytree(TEMPLATE, path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bazel-*", ".databuild", "out", "control"))
     module = os.path.join(path, "MODULE.bazel")
     place(module, "../../..")
-    if os.path.realpath(REPOSITORY).startswith("/tmp/"):
-        # Bazel's sandbox has a /tmp of its own, without a repository that is there by its path.
-        write(os.path.join(path, ".bazelrc"), "build --sandbox_add_mount_pair=/tmp\n")
     if programs:
         use_prebuilt(path, programs)
+    if any(os.path.realpath(place).startswith("/tmp/") for place in (REPOSITORY, programs) if place):
+        # Bazel's sandbox has a /tmp of its own, in which neither is found by its path.
+        options = os.path.join(path, ".bazelrc")
+        write(options, read(options) + "build --sandbox_add_mount_pair=/tmp\n")
 
 
 def place(module: str, there: str) -> None:
