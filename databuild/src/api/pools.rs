@@ -50,8 +50,11 @@ pub struct MachineRow {
     pub name: String,
     /// How much there is.
     pub size: u64,
-    /// How much is taken.
+    /// How much is taken; more than `size` only by runs that began before it was made smaller.
     pub used: u64,
+    /// How many places the attempts need that were handed to the runner ahead and wait there.
+    #[serde(default, skip_serializing_if = "super::partitions::is_zero")]
+    pub queued: u64,
 }
 
 /// `PUT /api/v1/pools`.

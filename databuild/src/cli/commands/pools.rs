@@ -74,14 +74,17 @@ fn print(list: &PoolList) {
             amount(row.used),
             amount(row.size),
             String::new(),
-            String::new(),
+            match row.queued {
+                0 => String::new(),
+                queued => format!("{} queued at the runner", output::count(queued, "attempt")),
+            },
         ]);
     }
     table.print();
     for pool in list.data.iter().filter(|pool| !pool.too_small_for.is_empty()) {
         let jobs = pool.too_small_for.join(", ");
         output::line(&format!(
-            "pool {} is too small for {jobs}, which waits until it is set larger",
+            "pool {} is too small for {jobs}: runs wait until `databuild pools set` makes it larger",
             pool.name
         ));
     }
