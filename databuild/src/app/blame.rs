@@ -31,7 +31,20 @@ impl SourceManifest {
     }
 }
 
-/// Changed files in path order, each with the shortest chain of labels that leads to it.
+/// How much a file tells of a change, the most telling first: sources of the workspace, then code of other repositories,
+/// such as packages, then what describes a package.
+fn rank(path: &str) -> u8 {
+    let describes = [".dist-info/", ".egg-info/"].iter().any(|folder| path.contains(folder));
+    match (describes, path.starts_with("external/")) {
+        (false, false) => 0,
+        (false, true) => 1,
+        // The version of the package is in it.
+        (true, _) if path.ends_with("/METADATA") || path.ends_with("/PKG-INFO") => 2,
+        (true, _) => 3,
+    }
+}
+
+/// Changed files, each with the shortest chain of labels that leads to it. The most telling come first, in path order.
 #[must_use]
 pub fn blame(then: &SourceManifest, now: &SourceManifest) -> Vec<Blame> {
     let old: BTreeMap<&str, &SourceFile> = then.files.iter().map(|file| (file.path.as_str(), file)).collect();
@@ -50,7 +63,7 @@ pub fn blame(then: &SourceManifest, now: &SourceManifest) -> Vec<Blame> {
             found.push(entry(file, "removed", then));
         }
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.sort_by(|a, b| (rank(&a.path), &a.path).cmp(&(rank(&b.path), &b.path)));
     found
 }
 
@@ -129,5 +142,28 @@ mod tests {
             ("x/x.py", "removed", "//s:bin -> //x:x"),
         ];
         assert_eq!(found, expected.map(|(a, b, c)| (a.into(), b.into(), c.into())));
+    }
+
+    #[test]
+    fn what_tells_most_comes_first_after_an_upgrade_of_a_package() {
+        let package = |version: &str| {
+            let info = format!("external/pip_x/site-packages/x-{version}.dist-info");
+            [format!("{info}/INSTALLER"), format!("{info}/METADATA"), format!("{info}/RECORD")]
+        };
+        let files = |version: &str| {
+            let sha = version.to_owned();
+            let mut paths = package(version).to_vec();
+            paths.push("external/pip_x/site-packages/x/core.py".to_owned());
+            paths.push("jobs/z.py".to_owned());
+            let file = |path| SourceFile { path, owner: "//s:bin".into(), sha256: sha.clone() };
+            let files = paths.into_iter().map(file).collect();
+            SourceManifest { label: "//s:bin".into(), files, edges: Vec::new() }
+        };
+        let found: Vec<String> =
+            blame(&files("1.0"), &files("1.1")).into_iter().map(|blame| blame.path).collect();
+        let mut expected = vec!["jobs/z.py".to_owned(), "external/pip_x/site-packages/x/core.py".to_owned()];
+        let ([i0, m0, r0], [i1, m1, r1]) = (package("1.0"), package("1.1"));
+        expected.extend([m0, m1, i0, r0, i1, r1]);
+        assert_eq!(found, expected);
     }
 }

@@ -1,6 +1,7 @@
 //! What people type. Parses, talks to the server, prints: data to stdout, messages to stderr.
 
 mod args;
+mod blame;
 mod client;
 mod commands;
 mod connect;

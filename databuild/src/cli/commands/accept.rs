@@ -1,14 +1,12 @@
 //! `accept`: judges a change of a job's code or arguments harmless.
 
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange};
+use crate::cli::blame;
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{exit_code, output};
 use clap::Args;
-
-/// Files shown for one change.
-const SHOWN: usize = 10;
 
 /// Arguments of `accept`.
 #[derive(Debug, Args)]
@@ -75,10 +73,5 @@ fn show(change: &AcceptedChange) {
             output::line(&format!("  {what} {} -> {}", short(from), short(to)));
         }
     }
-    for file in change.files.iter().take(SHOWN) {
-        output::line(&format!("  {} {}", file.change, file.path));
-    }
-    if change.files.len() > SHOWN {
-        output::line(&format!("  and {} more files", change.files.len() - SHOWN));
-    }
+    blame::lines(&change.files, "  ").iter().for_each(|line| output::line(line));
 }

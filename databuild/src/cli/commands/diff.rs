@@ -6,7 +6,8 @@ use crate::api::{
     self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff, SourcesRequest,
     StaleView,
 };
-use crate::app::blame::{blame, SourceManifest};
+use crate::app::blame::{blame as changed_files, SourceManifest};
+use crate::cli::blame;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::graph::{self, BuiltGraph};
@@ -22,8 +23,8 @@ use std::path::PathBuf;
 
 /// Jobs whose files are told; after a change of a toolchain all jobs differ, and alike.
 const MOST_BLAMED: usize = 100;
-/// Files named for one job.
-const MOST_FILES: usize = 10;
+/// Indent of the lines below a job.
+const INDENT: &str = "           ";
 
 /// Where the base comes from.
 enum Base {
@@ -80,7 +81,7 @@ pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
         what: texts(&difference.what),
         files: manifests
             .get(difference.from.as_ref().unwrap_or(&difference.name))
-            .and_then(|then| Some(blame(then, &head_manifest(&head, &head_file, &difference.name)?))),
+            .and_then(|then| Some(changed_files(then, &head_manifest(&head, &head_file, &difference.name)?))),
     };
     let view = DiffView {
         head: head_id.0,
@@ -269,13 +270,7 @@ fn print_job(job: &JobDiff) {
     if files.is_empty() {
         output::line("           no source file explains it: a tool, a toolchain or a generated file");
     }
-    for file in files.iter().take(MOST_FILES) {
-        let via = if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
-        output::line(&format!("           {} {}{via}", file.change, file.path));
-    }
-    if files.len() > MOST_FILES {
-        output::line(&format!("           and {} more files", files.len() - MOST_FILES));
-    }
+    blame::lines(files, INDENT).iter().for_each(|line| output::line(line));
 }
 
 /// Prints what would be stale.

@@ -1,6 +1,7 @@
 //! `why`: the reason for a partition's state, or what a want or a run waits for.
 
 use crate::api::{InputUsed, Why, WhyCause, WhyWork};
+use crate::cli::blame;
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
@@ -111,10 +112,7 @@ fn elsewhere(error: CliError, what: &str) -> CliError {
 }
 
 fn print_cause(cause: &WhyCause, indent: &str) {
-    for file in &cause.files {
-        let via = if file.via.len() > 1 { format!("  ({})", file.via.join(" -> ")) } else { String::new() };
-        output::line(&format!("{indent}{} {}{via}", file.change, file.path));
-    }
+    blame::lines(&cause.files, indent).iter().for_each(|line| output::line(line));
     for input in cause.inputs.iter().take(SHOWN) {
         output::line(&format!("{indent}{}", versions(input)));
     }
