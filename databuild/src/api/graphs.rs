@@ -75,6 +75,9 @@ pub struct JobDiff {
     pub from: Option<String>,
     /// What changed: `code`, `args`, `inputs`, `outputs`, `policy`.
     pub what: Vec<String>,
+    /// For other arguments: which ones, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
     /// For another code: the source files to blame; absent if a source manifest is not at hand. None of
     /// them if no source file explains it (a tool, a toolchain, a generated file).
     pub files: Option<Vec<Blame>>,

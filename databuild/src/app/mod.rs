@@ -8,6 +8,7 @@
 //! - Nothing here decides what the core decides: commands become inputs of the engine.
 //! - An async function never blocks: what reads the history or a disk does so on the threads of its [`Context`].
 
+pub mod arguments;
 pub mod blame;
 pub(crate) mod checks;
 pub(crate) mod contents;

@@ -1,6 +1,7 @@
 //! Why a partition is as it is: the verdict, down to the changed file or the changed input.
 
 mod acceptance;
+mod arguments;
 mod failure;
 mod inputs;
 mod needs;
@@ -12,6 +13,7 @@ use crate::api::{AcceptedSaid, AdoptedSaid, PartitionState, TaintSaid, Why, WhyC
 use crate::engine::Planned;
 use crate::store::{History, MaterializationRow, RunRow, StoreError, TaintRow};
 use acceptance::acceptances;
+use arguments::arguments_changed;
 use databuild_core::decide::Sightings;
 use databuild_core::event::Refresh;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
@@ -473,6 +475,8 @@ fn cause(
         Verdict::ArgsChanged => {
             if let Some(given) = given_by_hand(state, reader, (ix, key))? {
                 cause.message = format!("somebody invoked its job with {given}");
+            } else if let Some(message) = arguments_changed(state, reader, (job, ix, key))? {
+                cause.message = message;
             }
         }
         Verdict::Missing => {

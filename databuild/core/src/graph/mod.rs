@@ -32,4 +32,5 @@ pub use omission::{Lack, Lacking, Omissions, TooManyInputs};
 pub use params::{value_fault, LONGEST_VALUE, MOST_PARAMS};
 pub use problem::{GraphProblem, ProblemCode};
 pub use program::Program;
+pub use renames::Renames;
 pub use resolve::parse_file;

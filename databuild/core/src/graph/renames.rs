@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a file says was moved. Nothing is checked: a chain is followed as far as it leads.
-pub(super) struct Renames<'f> {
+pub struct Renames<'f> {
     datasets: HashMap<&'f str, &'f str>,
     jobs: HashMap<&'f str, &'f str>,
     /// By dataset, under any of its names.
@@ -15,7 +15,8 @@ pub(super) struct Renames<'f> {
 
 impl<'f> Renames<'f> {
     /// Those that `file` declares.
-    pub(super) fn of(file: &'f GraphFile) -> Renames<'f> {
+    #[must_use]
+    pub fn of(file: &'f GraphFile) -> Renames<'f> {
         let mut renames = Renames { datasets: HashMap::new(), jobs: HashMap::new(), dims: HashMap::new() };
         for entry in &file.moved {
             match entry {
@@ -72,7 +73,8 @@ impl<'f> Renames<'f> {
     }
 
     /// A job of an earlier file.
-    pub(super) fn job<'e>(&self, entry: &'e JobEntry) -> Cow<'e, JobEntry> {
+    #[must_use]
+    pub fn job<'e>(&self, entry: &'e JobEntry) -> Cow<'e, JobEntry> {
         if self.is_empty() {
             return Cow::Borrowed(entry);
         }

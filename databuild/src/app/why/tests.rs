@@ -513,6 +513,30 @@ fn a_run_is_told_with_the_job_that_it_was_of() {
 }
 
 #[test]
+fn changed_arguments_are_told_as_they_were_and_as_they_are() {
+    let with = |args: &[&str], moved: bool| {
+        let write = if moved { "compose" } else { "write" };
+        let text: Job<'_> = (write, "text", &["name"], &[("raw", &[("name", "same")])]);
+        let mut graph = graph(&[("raw", &["name"])], &[text], "code");
+        graph["jobs"][0]["program"]["args"] = json!(args);
+        if moved {
+            graph["moved"] = json!([{"kind": "job", "from": "//:write", "to": "//:compose"}]);
+        }
+        graph
+    };
+    let mut workspace = Workspace::new(&with(&["--x=1", "{name}"], false));
+    workspace.observe("raw/name=a", "r1");
+    workspace.want("text/name=a", Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.register(&with(&["--x=2", "{name}"], false));
+    let summary = workspace.said("text/name=a").1;
+    assert_eq!(summary, "text/name=a is stale because the arguments of //:write changed: `--x=1` -> `--x=2`");
+    workspace.register(&with(&["--x=1", "{name}", "--y"], true));
+    let summary = workspace.said("text/name=a").1;
+    assert_eq!(summary, "text/name=a is stale because the arguments of //:compose changed: `--y` was added");
+}
+
+#[test]
 fn what_is_current_says_what_failed_upstream() {
     let mut workspace = written();
     workspace.observe("raw/name=a", "r2");

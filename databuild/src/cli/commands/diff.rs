@@ -6,6 +6,7 @@ use crate::api::{
     self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff, SourcesRequest,
     StaleView,
 };
+use crate::app::arguments;
 use crate::app::blame::{blame as changed_files, SourceManifest};
 use crate::cli::blame;
 use crate::cli::client::Client;
@@ -16,6 +17,7 @@ use crate::cli::{connect, exit_code, output, paths};
 use clap::Args;
 use databuild_core::graph::diff::{diff, Difference, MovedDifference};
 use databuild_core::graph::file::{GraphFile, JobEntry, MovedEntry};
+use databuild_core::graph::Renames;
 use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,6 +81,7 @@ pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
         change: difference.change.code().to_owned(),
         from: difference.from.clone(),
         what: texts(&difference.what),
+        args: changed_arguments(difference, &base_file, &head_file),
         files: manifests
             .get(difference.from.as_ref().unwrap_or(&difference.name))
             .and_then(|then| Some(changed_files(then, &head_manifest(&head, &head_file, &difference.name)?))),
@@ -150,6 +153,19 @@ fn base(global: &GlobalArgs, text: Option<&str>) -> Result<Base, CliError> {
     let content = String::from_utf8(client.bytes(&path)?)
         .map_err(|error| CliError::new("bad_answer", error.to_string()))?;
     Ok(Base::Server(client, content))
+}
+
+/// Arguments of a job that changed.
+fn changed_arguments(difference: &Difference, base: &GraphFile, head: &GraphFile) -> Vec<String> {
+    let Difference { name, from, what, .. } = difference;
+    if !what.contains(&"args") {
+        return Vec::new();
+    }
+    let job = |file: &GraphFile, label: &str| file.jobs.iter().find(|job| job.label == label).cloned();
+    match (job(base, from.as_ref().unwrap_or(name)), job(head, name)) {
+        (Some(then), Some(now)) => arguments::of_job(&Renames::of(head).job(&then), &now),
+        _ => Vec::new(),
+    }
 }
 
 /// Source manifests that the base has of jobs whose code changed.
@@ -266,6 +282,7 @@ fn from(name: Option<&str>) -> String {
 fn print_job(job: &JobDiff) {
     let what = if job.what.is_empty() { String::new() } else { format!("  {}", job.what.join(", ")) };
     output::line(&format!("{:<8} {}{}{what}", job.change, job.job, from(job.from.as_deref())));
+    job.args.iter().for_each(|change| output::line(&format!("{INDENT}{change}")));
     let Some(files) = &job.files else { return };
     if files.is_empty() {
         output::line("           no source file explains it: a tool, a toolchain or a generated file");
