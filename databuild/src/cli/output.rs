@@ -62,7 +62,7 @@ pub fn error(error: &CliError, json: bool) {
     }
 }
 
-/// The first line of what people read of an error; scripts look for the code in it.
+/// The first line of an error as people read it; scripts look for the code in it.
 fn headline(error: &CliError) -> String {
     format!("error[{}]: {}", error.code(), error.message())
 }
@@ -251,6 +251,11 @@ impl Table {
     }
 }
 
+/// References in at most 100 columns, outside of a table; the middle of a longer text is left out.
+pub fn shortened(references: &str) -> String {
+    cut(references, WIDEST, true)
+}
+
 /// A cell in so many columns of the terminal. Of a reference both ends say something, of a message the beginning.
 fn cut(cell: &str, width: usize, in_the_middle: bool) -> String {
     if cell.width() <= width {
@@ -320,6 +325,16 @@ mod tests {
             "{lines:?}"
         );
         assert_eq!(lines[2], format!("10  {}  {}…", "k".repeat(120), "é".repeat(100)));
+    }
+
+    #[test]
+    fn of_a_long_reference_both_ends_are_shown() {
+        let short = shortened(&format!("out/k={}z", "a+".repeat(3000)));
+        assert_eq!(
+            (short.width(), short.starts_with("out/k=a+"), short.ends_with("+z")),
+            (WIDEST, true, true)
+        );
+        assert_eq!(shortened("out/k=a"), "out/k=a");
     }
 
     #[test]

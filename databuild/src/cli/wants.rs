@@ -26,7 +26,8 @@ pub fn print(global: &GlobalArgs, detail: &WantDetail) -> Result<(), CliError> {
         return output::json(detail);
     }
     let want = &detail.want;
-    output::line(&format!("{} {}  {}", want.id, standing(want), want.targets.join(" ")));
+    let targets = output::shortened(&want.targets.join(" "));
+    output::line(&format!("{} {}  {targets}", want.id, standing(want)));
     output::line(&format!("  {}, --refresh {}, by {}", want.class, want.refresh, asked_by(want)));
     if !want.comment.is_empty() {
         output::line(&format!("  for: {}", want.comment));
