@@ -101,7 +101,7 @@ class Survival(Scenario):
         self.ws.cli("stop").expect(0)
         _, err = build.communicate(timeout=60)
         self.assertEqual(build.returncode, 4, err)
-        self.assertRegex(err, r"error\[server_stopped\]: the server was stopped; w\d+ goes on when one is started")
+        self.assertRegex(err, r"error\[server_stopped\]: the server was stopped; w\d+ goes on when a server is started")
         self.assertFalse(os.path.exists(self.ws.at(".databuild", "server.json")))
         self.ws.release("c")
         self.ws.cli("status").expect(0)

@@ -100,7 +100,7 @@ class Trials(Scenario):
         self.assertEqual(self.staged(), [])
         self.ws.cli("accept", "--job", "//:sum", "--reason", "a comment", "--evidence", "t999").expect(2)
         ambiguous = self.ws.cli("accept", "--job", "sum", "--reason", "a comment", "--evidence", trial["id"]).expect(2)
-        self.assertSays(ambiguous, "`sum` may be //:sum or //dynamic:sum; write the label")
+        self.assertSays(ambiguous, "`sum` may mean //:sum or //dynamic:sum; write the label")
         self.ws.cli("accept", "--job", "//:sum", "--reason", "a comment", "--evidence", trial["id"]).expect(0)
         self.assertSays(self.ws.cli("build", "total").expect(0), "nothing to build")
 

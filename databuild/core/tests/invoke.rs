@@ -262,14 +262,14 @@ fn what_cannot_be_invoked_is_refused() {
     assert_eq!((code, message.as_str()), ("unknown_param", "//:make_a has no parameter `all`; it has full"));
     assert_eq!(
         refused("make_b", &["b"], "all", "1").1,
-        "//:make_b has no parameter `all`; declare it by `params` of databuild_job"
+        "//:make_b has no parameter `all`; declare it in `params` of databuild_job"
     );
     assert_eq!(refused("make_a", &[OSLO], "full", &"x".repeat(4097)).0, "bad_param");
     let mut two = graph();
     two.file.jobs[0].label = "//x:make_b".to_owned();
     workspace.register(&two);
     let refusal = invoke(&mut workspace, "make_b", &["b"], Params::new()).unwrap_err();
-    assert_eq!(refusal.to_string(), "`make_b` may be //:make_b or //x:make_b; write the label");
+    assert_eq!(refusal.to_string(), "`make_b` may mean //:make_b or //x:make_b; write the label");
 }
 
 #[test]

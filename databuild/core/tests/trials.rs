@@ -322,7 +322,7 @@ fn what_a_run_had_made_is_compared_with_what_it_makes_now() {
     finish(&mut workspace, ["v2", "x"]);
     let ended = ended(&workspace, trial);
     assert_eq!(ended.results[0].verdict, TrialVerdict::InputsChanged);
-    assert_eq!(ended.results[0].message, "its inputs are not those of then: raw");
+    assert_eq!(ended.results[0].message, "its inputs have changed since: raw");
     let trial = try_create(&mut workspace, rerun(&[])).unwrap();
     finish(&mut workspace, ["v2", "x"]);
     assert_eq!(verdicts(&workspace, trial).0, TrialOutcome::Differs);

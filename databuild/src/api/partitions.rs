@@ -58,7 +58,7 @@ words! {
     pub enum PartitionState: "state of a partition" {
         /// As good as a fresh build.
         Current => "current",
-        /// The same, and empty by its job's word.
+        /// Current, and its job reported that there was nothing to produce.
         Empty => "empty",
         /// Never built, or gone.
         Missing => "missing",

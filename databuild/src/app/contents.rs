@@ -57,7 +57,7 @@ pub(super) async fn all_there(
             0 => Ok(sources),
             _ => Err(AppError::new(
                 "sources_missing",
-                format!("{lacking} contents of source manifests are not there; send them to /api/v1/contents first"),
+                format!("the server lacks {lacking} source manifests, or pieces of them; send them to /api/v1/contents first"),
             )),
         }
     })

@@ -20,7 +20,7 @@ pub enum AppError {
         id: String,
     },
     /// The request is about a want or a run that has ended.
-    #[error("{id} is {state} already")]
+    #[error("{id} is over already: {state}")]
     Ended {
         /// Stable code.
         code: &'static str,
@@ -134,7 +134,7 @@ mod tests {
             (store("log_io_error", "read-only"), "log_io_error", "read-only"),
             (CommandError::ShuttingDown, "shutting_down", "the server is shutting down; ask again"),
             (Refusal::NoGraph.into(), "no_graph", &*Refusal::NoGraph.to_string()),
-            (Refusal::UnknownWant(WantId(3)).into(), "want_ended", "w3 is satisfied already"),
+            (Refusal::UnknownWant(WantId(3)).into(), "want_ended", "w3 is over already: satisfied"),
         ];
         for (error, code, message) in cases {
             let answer = said(AppError::of_command(error, want, WantId(3), ended));
@@ -143,7 +143,7 @@ mod tests {
         let unknown = Refusal::UnknownRun(RunId(7)).into();
         let run = AppError::of_command(unknown, ("run_ended", "run"), RunId(7), || Ok("failed"));
         assert_eq!(run.details(), [("run_id".to_owned(), "r7".to_owned())]);
-        assert_eq!(said(run), ("run_ended", "r7 is failed already".to_owned()));
+        assert_eq!(said(run), ("run_ended", "r7 is over already: failed".to_owned()));
         let never = || Err(AppError::not_found("want_not_found", "want", "w9"));
         let never = AppError::of_command(Refusal::UnknownWant(WantId(9)).into(), want, WantId(9), never);
         assert_eq!(said(never), ("want_not_found", "there is no want `w9`".to_owned()));

@@ -258,14 +258,14 @@ fn summary(
             let why = causes.first().map(|cause| format!(": {}", cause.message)).unwrap_or_default();
             return format!("{partition} is left out{why}");
         }
-        PartitionState::Missing => "missing",
-        PartitionState::Building => "being built",
-        PartitionState::Stale => "stale",
-        PartitionState::Failed => "failed",
+        PartitionState::Missing => "is missing",
+        PartitionState::Building => "is being built",
+        PartitionState::Stale => "is stale",
+        PartitionState::Failed => "has failed",
     };
     let text = match causes.first() {
-        Some(cause) => format!("{partition} is {word} because {}", cause.message),
-        None => format!("{partition} is {word}"),
+        Some(cause) => format!("{partition} {word} because {}", cause.message),
+        None => format!("{partition} {word}"),
     };
     // Of what was never built, nobody asks why its inputs were not.
     match upstream.last().filter(|_| standing == PartitionState::Stale) {

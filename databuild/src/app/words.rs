@@ -14,7 +14,12 @@ const MAX_LIMIT: usize = 1000;
 
 /// Where a list goes on: the id of the last row of the page before.
 pub(super) fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, AppError> {
-    let ours = || AppError::new("bad_cursor", "the cursor is not one of ours; take it from `next`");
+    let ours = || {
+        AppError::new(
+            "bad_cursor",
+            "the server did not give out this cursor; send the `next` of the page before",
+        )
+    };
     text.map(|text| text.parse().map_err(|_| ours())).transpose()
 }
 
@@ -50,8 +55,9 @@ pub(super) fn word<W: Word>(code: &'static str, text: Option<&str>) -> Result<Op
 
 pub(super) fn instant(text: Option<&str>) -> Result<Option<Timestamp>, AppError> {
     let value = |text: &str| {
-        let bad =
-            || AppError::new("bad_time", format!("`{text}` is no instant such as 2026-01-31T08:00:00Z"));
+        let bad = || {
+            AppError::new("bad_time", format!("`{text}` is not an instant; write it as 2026-01-31T08:00:00Z"))
+        };
         text.parse().map_err(|_| bad())
     };
     text.map(value).transpose()

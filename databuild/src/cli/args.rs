@@ -26,7 +26,7 @@ pub enum Command {
     Build(build::BuildArgs),
     /// Run one job by hand for partitions, whatever their state, and wait
     Invoke(invoke::InvokeArgs),
-    /// Show what a build would run, and why; keep it, to be applied
+    /// Show what a build would run, and why; keep the plan for `apply`
     Plan(plan::PlanArgs),
     /// List kept plans, or show one
     Plans(plans::PlansArgs),
@@ -40,15 +40,15 @@ pub enum Command {
     Why(why::WhyArgs),
     /// Explain an error code, or list all
     Explain(explain::ExplainArgs),
-    /// Declare data bad: it and all that was made from it is stale
+    /// Declare data bad: it becomes stale, and so does all that was made from it
     Taint(taint::TaintArgs),
     /// Take a taint back
     Untaint(taint::UntaintArgs),
-    /// Judge a change of a job's code harmless: what it made before stays current
+    /// Declare a change of a job harmless: partitions that it made before stay current
     Accept(accept::AcceptArgs),
     /// Rebuild a sample with the old and the new code of a job, and compare the outputs
     Compare(trials::CompareArgs),
-    /// Rebuild a sample of what a job makes twice, and compare the outputs
+    /// Rebuild a sample of a job's partitions twice, and compare the outputs
     Verify(trials::VerifyArgs),
     /// Repeat a run as it was, and compare the outputs
     Rerun(trials::RerunArgs),
@@ -64,7 +64,7 @@ pub enum Command {
     Keys(keys::KeysArgs),
     /// List datasets, or the partitions of one
     Partitions(partitions::PartitionsArgs),
-    /// List what checks found in what was built
+    /// List what checks found in built partitions
     Checks(checks::ChecksArgs),
     /// List runs, or show one
     Runs(runs::RunsArgs),

@@ -2,8 +2,8 @@
 //!
 //! One subscriber of the server's progress answers among others; decides nothing.
 //!
-//! A large build is told in few lines: what goes well is named while there is little of it, and counted after that; what
-//! goes wrong is named longer. What was not named is in the [`summary`](Tally::summary) at the end.
+//! A large build prints few lines: the first partitions that go well are named, and the rest are counted; what goes
+//! wrong is named longer. What was not named is in the [`summary`](Tally::summary) at the end.
 
 use super::error::CliError;
 use super::output;
@@ -163,8 +163,7 @@ impl Console {
     /// As [`output::json_line`].
     pub fn graph(&mut self, want: &str, graph: &str) -> Result<(), CliError> {
         let short = graph.get(..8).unwrap_or(graph);
-        let text =
-            format!("another command registered graph {short}: what is left of {want} is built as that says");
+        let text = format!("another command registered graph {short}: the rest of {want} is built with it");
         match self {
             Console::Json => output::json_line(&serde_json::json!({"graph": graph}))?,
             Console::Lines(_) | Console::Bars(_) => output::talk(&text),

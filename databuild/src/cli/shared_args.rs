@@ -35,13 +35,13 @@ pub enum ColorChoice {
 /// What a want is for, and until when.
 #[derive(Debug, Args)]
 pub struct PurposeArgs {
-    /// What it is for
+    /// What the want is for; kept with it
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub comment: String,
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub ttl: Option<u64>,
-    /// Late after so many seconds: `want` says so, nothing stops
+    /// Mark the want as late after so many seconds; nothing stops
     #[arg(long, value_name = "SECONDS")]
     pub sla: Option<u64>,
 }
@@ -69,14 +69,14 @@ pub fn word<W: Word + Send + Sync>() -> impl TypedValueParser<Value = W> {
 /// A length of time with its unit, in seconds.
 pub fn seconds(text: &str) -> Result<u64, String> {
     match age(text)? {
-        0 => Err(format!("`{text}` is no time at all")),
+        0 => Err(format!("`{text}` is zero; give a longer time")),
         seconds => Ok(seconds),
     }
 }
 
-/// The same, of which none is enough.
+/// The same; 0 is allowed.
 pub fn age(text: &str) -> Result<u64, String> {
-    let bad = || format!("`{text}` is no length of time such as 90s, 30m, 2h or 3d");
+    let bad = || format!("`{text}` is not a length of time; write it as 90s, 30m, 2h or 3d");
     let unit = text.chars().last().ok_or_else(bad)?;
     let factor = match unit {
         's' => 1,

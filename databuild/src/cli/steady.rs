@@ -1,8 +1,9 @@
 //! Asking a server again and again while it may go away.
 //!
-//! What a server was asked to do stands in its log. So whoever waits for it need not give up when the server is killed: the
-//! next one goes on with it. A request that got no answer is sent again under the same idempotency key, so that it is
-//! carried out once. A server that was told to stop is not started again behind the back of who did that.
+//! A server keeps what it was asked to do in its log. So a command that waits need not give up when the server is
+//! killed: the next one goes on with it. A request that got no answer is sent again under the same idempotency key,
+//! so that it is carried out once. A server that was told to stop is not started again behind the back of the
+//! person who stopped it.
 
 use super::client::Client;
 use super::connect;
@@ -15,14 +16,14 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Servers that may go in a row, none of them having answered.
+/// How many servers in a row may disappear before they answered.
 const MOST_LOST: u32 = 3;
 /// Pause between two looks at a server that goes.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a server may take to go.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A client of whichever server the workspace has.
+/// A client of the workspace's server, also after another one took over.
 pub struct Steady<'c> {
     first: &'c Client,
     later: Option<Client>,
@@ -126,7 +127,7 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
             Found::None(NotRunning::Absent) => {
                 let (message, hint) = match waits_for {
                     WaitsFor::Work(what) => (
-                        format!("the server was stopped; {what} goes on when one is started"),
+                        format!("the server was stopped; {what} goes on when a server is started"),
                         "any command starts one, such as: databuild status",
                     ),
                     WaitsFor::Answer => (

@@ -89,7 +89,7 @@ pub enum DaemonError {
     },
     /// Another server owns the state folder.
     #[error(
-        "another server{} owns {}; use it, or stop it first",
+        "another server{} owns {}; use that server, or stop it first",
         .holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
         .lock.display()
     )]

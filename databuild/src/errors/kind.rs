@@ -11,27 +11,27 @@ words! {
         Unauthorized => "unauthorized",
         /// The request comes from where it must not.
         Forbidden => "forbidden",
-        /// What was named is not there.
+        /// Something that the request names does not exist.
         NotFound => "not_found",
-        /// The path is there and has no such method.
+        /// The path exists, and does not take this method.
         NotAllowed => "not_allowed",
-        /// It cannot be done as things stand.
+        /// It cannot be done in the present state.
         Conflict => "conflict",
-        /// It was there and was put away.
+        /// It was there, and is archived now.
         Gone => "gone",
         /// The request is too large.
         TooLarge => "too_large",
-        /// What was asked for makes no sense.
+        /// The request makes no sense.
         Invalid => "invalid",
-        /// The server is not there, or cannot serve that now.
+        /// The server does not run, or cannot do that now.
         Unavailable => "unavailable",
-        /// The workspace is not ready for that, or is not usable as it is.
+        /// The workspace is not ready for that, or cannot be used as it is.
         Configuration => "configuration",
         /// The graph, or a setting, has errors.
         BadConfiguration => "bad_configuration",
         /// There is no space.
         Full => "full",
-        /// A disk failed, or what is stored is damaged.
+        /// A disk failed, or stored data is damaged.
         Storage => "storage",
         /// It stands in a message: of a run, of a look at data, or of Bazel's check of the graph. No command or request fails with
         /// it alone.

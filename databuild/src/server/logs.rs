@@ -91,10 +91,7 @@ impl Log {
                 _ => {
                     return Err(ApiError::new(
                         "log_not_found",
-                        format!(
-                            "the log of {} is not there: it has not started, or gc removed it",
-                            self.attempt
-                        ),
+                        format!("{} has no log: it has not started, or gc removed the log", self.attempt),
                     ))
                 }
             };

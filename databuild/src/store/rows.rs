@@ -20,7 +20,7 @@ words! {
         Failed => "failed",
         /// Somebody canceled it.
         Canceled => "canceled",
-        /// Its time to live was over first.
+        /// Its time to live ended first.
         Expired => "expired",
     }
 }
@@ -39,7 +39,7 @@ words! {
         Suspended => "suspended",
         /// Its outputs are published.
         Completed => "completed",
-        /// Over without result.
+        /// Its last attempt failed, and no other is left.
         Failed => "failed",
         /// Somebody canceled it.
         Canceled => "canceled",

@@ -80,7 +80,7 @@ words! {
     pub enum CheckOutcome: "outcome of a check" {
         /// The data is as it should be.
         Passed = 1 => "passed",
-        /// It is not.
+        /// The data is not as it should be.
         Failed = 2 => "failed",
         /// The check did not come to a result: it was killed, ran out of time, or cannot be believed.
         Error = 3 => "error",

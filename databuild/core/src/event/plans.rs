@@ -94,7 +94,7 @@ words! {
     pub enum PlanRowKind: "kind of a plan's row" {
         /// It will be built.
         Certain = 1 => "certain",
-        /// It will be built if what it reads comes out changed.
+        /// It will be built if one of its inputs comes out changed.
         IfChanged = 2 => "if_changed",
         /// A run under way makes it.
         UnderWay = 3 => "under_way",

@@ -79,18 +79,18 @@ impl Fact for AttemptStarted {
 pub enum AttemptOutcome {
     /// The job did what it declares.
     Success,
-    /// It did not.
+    /// The job failed.
     Failure {
         /// The job itself says that trying again is useless.
         permanent: bool,
     },
-    /// Out of time.
+    /// The job ran out of time.
     Timeout,
     /// It took more memory than its job declares.
     OutOfMemory,
     /// Somebody canceled its run.
     Canceled,
-    /// Its supervisor died with it, or the machine did.
+    /// The runner or the machine stopped during the attempt.
     Lost,
     /// An input was changed between its lease and its end, or could not be observed then, so nobody knows which
     /// version it has read.
@@ -107,19 +107,19 @@ words! {
     pub enum OutcomeKind: "outcome of an attempt" {
         /// The job did what it declares.
         Success = 1 => "success",
-        /// It did not.
+        /// The job failed.
         Failure = 2 => "failure",
-        /// It did not, and says that trying again is useless.
+        /// The job failed, and says that trying again is useless.
         PermanentFailure = 3 => "permanent_failure",
-        /// Out of time.
+        /// The job ran out of time.
         Timeout = 4 => "timeout",
         /// It took more memory than its job declares.
         OutOfMemory = 110 => "out_of_memory",
         /// Somebody canceled its run.
         Canceled = 5 => "canceled",
-        /// Its supervisor died with it, or the machine did.
+        /// The runner or the machine stopped during the attempt.
         Lost = 6 => "lost",
-        /// An input was changed while it ran, or could not be observed then.
+        /// An input changed before or while the job ran, or could not be observed.
         InputsMoved = 130 => "inputs_moved",
         /// It found that it needs partitions that nobody declared; the run goes on when they are there.
         MissingInput = 50 => "missing_input",

@@ -92,11 +92,11 @@ impl Fact for TrialCreated {
 words! {
     /// What a trial is to find out.
     pub enum TrialKind: "kind of a trial" {
-        /// Whether the job of today makes the same as that which made it.
+        /// Compares the outputs of an older version of a job with those of today's.
         Compare = 1 => "compare",
-        /// Whether the job of today makes the same twice.
+        /// Runs the job of today twice, and compares the outputs.
         Verify = 2 => "verify",
-        /// Whether a run comes out as it did.
+        /// Repeats a run, and compares the outputs with those that it made.
         Rerun = 3 => "rerun",
     }
 }
@@ -202,7 +202,7 @@ words! {
         Equal = 1 => "equal",
         /// Some output has other bytes.
         Differs = 2 => "differs",
-        /// Nothing differs, and of some output it cannot be told: a run failed, or its inputs changed.
+        /// No output differs, but some could not be compared: a run failed, or its inputs changed.
         Unknown = 3 => "unknown",
         /// Somebody stopped it.
         Canceled = 4 => "canceled",
@@ -229,13 +229,13 @@ pub struct TrialResult {
 words! {
     /// What a trial says of one output.
     pub enum TrialVerdict: "verdict of a trial" {
-        /// The same bytes.
+        /// Both have the same bytes.
         Equal = 1 => "equal",
-        /// Other bytes.
+        /// They have different bytes.
         Differs = 2 => "differs",
-        /// Nothing to compare: it is no file, or only one of the runs makes it.
+        /// They cannot be compared: it is no file, or only one of the runs made it.
         Incomparable = 3 => "incomparable",
-        /// Other bytes, or not to be trusted, since the inputs are not the same.
+        /// The inputs were not the same, so the outputs show nothing about the job.
         InputsChanged = 4 => "inputs_changed",
         /// A run failed.
         Failed = 5 => "failed",

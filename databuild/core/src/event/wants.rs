@@ -17,7 +17,7 @@ words! {
     pub enum PriorityClass: "class" {
         /// Somebody waits for it.
         Interactive = 1 => "interactive",
-        /// History; goes when nothing interactive can.
+        /// Work on history; goes when nothing interactive can.
         Backfill = 2 => "backfill",
     }
 }
@@ -29,7 +29,7 @@ words! {
         Missing = 1 => "missing",
         /// Missing and stale partitions are built.
         Stale = 2 => "stale",
-        /// The wanted partitions are built whatever their state; of what they need, what is missing or stale.
+        /// The wanted partitions are built whatever their state, and their missing or stale inputs, too.
         All = 3 => "all",
     }
 }
@@ -154,7 +154,7 @@ words! {
         Failed = 2 => "failed",
         /// Somebody canceled it.
         Canceled = 3 => "canceled",
-        /// Its time to live was over first.
+        /// Its time to live ended first.
         Expired = 4 => "expired",
     }
 }

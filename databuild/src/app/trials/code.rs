@@ -20,7 +20,7 @@ pub(super) fn stored(backend: &Backend, label: &str, code: &str) -> Result<(), A
     if found.is_some() {
         return Ok(());
     }
-    let message = format!("the code snapshot of {label} of then is gone from the cache (`gc` removed it)");
+    let message = format!("the code that {label} had then is gone from the cache (`gc` removed it)");
     Err(AppError::new("old_code_gone", message))
 }
 

@@ -43,7 +43,7 @@ struct Past {
 fn past_of(reader: &dyn History, id: RunId) -> Result<Past, AppError> {
     let history::Found { value: (found, _), archive, .. } = history::run(reader, id)?;
     if let Some(archive) = archive {
-        let message = format!("{id} is archived in {archive}, with what it was made from and made; there is nothing to compare with");
+        let message = format!("{id} is archived in {archive}, and so are the records of its inputs and outputs: there is nothing to compare with");
         return Err(AppError::new("run_archived", message));
     }
     if found.run.trial.is_some() {
@@ -86,7 +86,7 @@ fn again(
     if let Some(name) =
         graph.job(job).program.env_inherit.iter().find(|name| then.get(*name) != inherited.get(*name))
     {
-        let message = format!("{name} has another value now than {id} had, and values are not kept");
+        let message = format!("the inherited variable {name} had another value when {id} ran, and DataBuild does not keep values");
         return Err(AppError::new("old_code_gone", message));
     }
     let mut expected: BTreeMap<String, OutputRecord> = BTreeMap::new();
@@ -133,7 +133,7 @@ fn again(
 fn kept(folder: &str) -> Result<String, AppError> {
     let path = std::path::Path::new(folder);
     if !path.is_absolute() {
-        return Err(AppError::new("bad_folder", format!("`{folder}` is no absolute path")));
+        return Err(AppError::new("bad_folder", format!("`{folder}` is not an absolute path")));
     }
     let free = match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),

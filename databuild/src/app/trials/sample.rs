@@ -93,7 +93,7 @@ fn choose(
     if kind == TrialKind::Verify {
         let set = decide::repeatable(state, job, targets, now)?;
         if set.is_empty() {
-            let message = format!("nothing of that can be made by {label} now: its inputs are not there");
+            let message = format!("{label} can make none of these partitions now: their inputs are missing");
             return Err(AppError::new("nothing_to_repeat", message));
         }
         let today = Way { graph: state.registered().id.clone(), params: Params::new() };
@@ -154,7 +154,7 @@ fn way_of(
     };
     let Some((graph, params)) = found else {
         let message = format!(
-            "no graph that was registered makes it as it was made: the graph of then is gone, or {label} inherits \
+            "no registered graph makes it in the same way: the earlier graph is gone, or {label} inherits \
              other values from the environment now"
         );
         return Ok(Err(AppError::new("old_code_gone", message)));

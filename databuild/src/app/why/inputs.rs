@@ -72,9 +72,9 @@ impl Used {
         match (parts.as_slice(), self.then) {
             ([], _) if self.declared_otherwise => "its job declares other inputs now".to_owned(),
             ([], Some(then)) => {
-                format!("its job reads other inputs than then: {} now, {then} then", self.now)
+                format!("its job reads other inputs now: {} instead of {then}", self.now)
             }
-            ([], None) => "its job reads other inputs than then".to_owned(),
+            ([], None) => "its job reads other inputs now than when it was built".to_owned(),
             _ => parts.join("; "),
         }
     }

@@ -14,13 +14,13 @@ pub struct AcceptArgs {
     /// References (can be repeated); all that the job made, if only --job is given
     #[arg(value_name = "REF", required_unless_present = "job")]
     pub targets: Vec<String>,
-    /// Only what this job makes
+    /// Only partitions that this job makes
     #[arg(long, value_name = "JOB")]
     pub job: Option<String>,
-    /// Why; kept
+    /// Reason; kept in the event log
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub reason: Option<String>,
-    /// What shows it: a trial such as t3, which is looked at, or words; kept
+    /// Evidence: a trial such as t3, which is checked, or any text; kept with the reason
     #[arg(long, value_name = "TEXT")]
     pub evidence: Option<String>,
     /// Only show what would be accepted

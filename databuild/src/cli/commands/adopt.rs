@@ -34,9 +34,10 @@ pub fn run(global: &GlobalArgs, args: &AdoptArgs) -> Result<u8, CliError> {
     } else {
         let verb = if reply.dry_run { "would adopt" } else { "adopted" };
         output::line(&format!(
-            "{verb} {}; {} have no file, {} recorded already",
+            "{verb} {}; {} {} no file, {} recorded already",
             output::count(reply.adopted.count, "partition"),
             reply.missing.count,
+            if reply.missing.count == 1 { "has" } else { "have" },
             reply.recorded.count
         ));
         for partition in reply.adopted.partitions.iter().take(SHOWN) {
@@ -46,7 +47,7 @@ pub fn run(global: &GlobalArgs, args: &AdoptArgs) -> Result<u8, CliError> {
             output::line(&format!("  and {} more", reply.adopted.partitions.len() - SHOWN));
         }
         for set in &reply.being_made {
-            output::line(&format!("  refused, as a run is making it: {set}"));
+            output::line(&format!("  not adopted, since a run is making it: {set}"));
         }
         super::scan::show_not_observed(&reply.not_observed);
     }

@@ -15,9 +15,9 @@ use databuild_core::word::Word as _;
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// Such as p7
+    /// The plan, such as p7
     pub plan: String,
-    /// Who goes first
+    /// Priority: backfill goes when nothing interactive can
     #[arg(long, value_parser = word::<PriorityClass>(), default_value = PriorityClass::Interactive.word())]
     pub class: PriorityClass,
     /// Attempts that may run at once, in this server from now on

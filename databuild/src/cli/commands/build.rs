@@ -22,7 +22,7 @@ pub struct BuildArgs {
     /// What to do with partitions that exist
     #[arg(long, value_parser = word::<Refresh>(), default_value = Refresh::Stale.word())]
     pub refresh: Refresh,
-    /// Who goes first
+    /// Priority: backfill goes when nothing interactive can
     #[arg(long, value_parser = word::<PriorityClass>(), default_value = PriorityClass::Interactive.word())]
     pub class: PriorityClass,
     /// Attempts that may run at once, in this server from now on
@@ -37,7 +37,7 @@ pub struct BuildArgs {
     /// Whether to wait
     #[command(flatten)]
     pub wait: WaitArgs,
-    /// Do all in this process tree and leave nothing running
+    /// Use a server of this command's own, and leave nothing running
     #[arg(long, conflicts_with = "detach")]
     pub no_daemon: bool,
 }

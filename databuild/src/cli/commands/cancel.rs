@@ -13,7 +13,7 @@ use databuild_core::ids::{RunId, TrialId, WantId};
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-    /// Such as w3, r12 or t3
+    /// The want, run or trial, such as w3, r12 or t3
     pub id: String,
 }
 

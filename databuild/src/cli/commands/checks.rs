@@ -15,10 +15,10 @@ pub struct ChecksArgs {
     /// References (can be repeated); everything, if left out
     #[arg(value_name = "REF")]
     pub targets: Vec<String>,
-    /// Only what did not pass
+    /// Only results that did not pass
     #[arg(long)]
     pub failed: bool,
-    /// Most rows for each reference; 0 for all
+    /// Show at most so many rows for each reference; 0 for all
     #[arg(long, default_value_t = 100)]
     pub limit: usize,
 }

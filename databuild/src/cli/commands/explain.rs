@@ -12,7 +12,7 @@ use databuild_core::word::Word as _;
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Such as graph_invalid; all are listed if it is left out
+    /// The code, such as graph_invalid; without it all codes are listed
     pub code: Option<String>,
     /// Print the page docs/errors.md
     #[arg(long, hide = true)]

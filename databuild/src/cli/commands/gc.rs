@@ -42,11 +42,11 @@ pub fn run(global: &GlobalArgs, args: &GcArgs) -> Result<u8, CliError> {
     }
     let verb = if reply.dry_run { "would remove" } else { "removed" };
     output::line(&format!(
-        "{verb} {} code snapshots, {} files ({} KiB) and {} attempts' folders",
-        reply.snapshots_removed,
-        reply.files_removed,
+        "{verb} {}, {} ({} KiB) and {}",
+        output::count(reply.snapshots_removed, "code snapshot"),
+        output::count(reply.files_removed, "file"),
         reply.bytes_freed / 1024,
-        reply.attempts_removed
+        output::count(reply.attempts_removed, "attempt folder")
     ));
     let events = output::count(reply.events_checked, "event");
     output::line(&format!("checked the event log: {events}, none damaged"));

@@ -23,7 +23,7 @@ pub struct InvokeArgs {
     /// Value of a parameter that the job declares (can be repeated)
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub params: Vec<(String, String)>,
-    /// Who goes first
+    /// Priority: backfill goes when nothing interactive can
     #[arg(long, value_parser = word::<PriorityClass>(), default_value = PriorityClass::Interactive.word())]
     pub class: PriorityClass,
     /// Read key spaces as of this instant

@@ -28,16 +28,16 @@ pub enum KeysCommand {
     List {
         /// A key space, such as customers
         space: Option<String>,
-        /// Retired keys as well
+        /// List retired keys, too
         #[arg(long, requires = "space")]
         retired: bool,
-        /// Most rows; 0 for all
+        /// Show at most so many rows; 0 for all
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
     /// Add keys; those that were retired come back
     Add(ChangeKeysArgs),
-    /// Retire keys; what was made for them stays, and nothing is made any more
+    /// Retire keys: their data stays, and nothing more is made for them
     Retire(ChangeKeysArgs),
 }
 

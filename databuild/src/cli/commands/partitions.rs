@@ -19,7 +19,7 @@ pub struct PartitionsArgs {
     /// Only partitions in this state: current, empty, missing, building, stale, failed
     #[arg(long)]
     pub state: Option<String>,
-    /// Most rows; 0 for all
+    /// Show at most so many rows; 0 for all
     #[arg(long, default_value_t = 100)]
     pub limit: usize,
 }

@@ -9,6 +9,7 @@ use crate::cli::shared_args::{seconds, word, GlobalArgs};
 use crate::cli::steady::post_once;
 use clap::Args;
 use databuild_core::event::Refresh;
+use databuild_core::planner::Reason;
 use databuild_core::word::Word as _;
 
 /// References shown of one group.
@@ -26,7 +27,7 @@ pub struct PlanArgs {
     /// Read key spaces as of this instant
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<String>,
-    /// It cannot be applied after so long: 90s, 30m, 2h, 3d
+    /// How long the plan can be applied: 90s, 30m, 2h, 3d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds)]
     pub expires: u64,
     /// Only show it; nothing is recorded, and it cannot be applied
@@ -103,7 +104,11 @@ fn headline(plan: &PlanView) -> String {
     let id = plan.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
     let mut text = format!("{id}{} to build", output::count(plan.certain, "partition"));
     let blocked = count(&plan.blocked);
-    for (count, what) in [(plan.if_changed, "more if upstream changes"), (blocked, "blocked")] {
+    let of_runs = plan.groups.iter().filter(|group| group.reason == Reason::UnderWay.code());
+    let under_way = of_runs.map(|group| group.count).sum();
+    for (count, what) in
+        [(plan.if_changed, "more if upstream changes"), (under_way, "under way"), (blocked, "blocked")]
+    {
         if count > 0 {
             text.push_str(&format!(", {count} {what}"));
         }
@@ -111,7 +116,7 @@ fn headline(plan: &PlanView) -> String {
     text + &format!("; {} {} current{left_out}", plan.current, output::are(plan.current))
 }
 
-/// How many partitions a group has, and of what.
+/// How many partitions a group has, and which job makes them.
 fn whose(group: &PlanGroup) -> String {
     match group.job.as_str() {
         "" => format!("{} external", group.count),
@@ -140,8 +145,8 @@ fn takes(estimate: &Estimate) -> String {
     };
     match unknown_jobs.as_slice() {
         [] => known,
-        [job] => format!("{known}, and {job}, which has never run"),
-        jobs => format!("{known}, and {} jobs that have never run", jobs.len()),
+        [job] => format!("{known}, plus {job}, which has never run"),
+        jobs => format!("{known}, plus {} jobs that have never run", jobs.len()),
     }
 }
 
@@ -158,8 +163,8 @@ mod tests {
         assert_eq!(text(2_000, 2_000, &[]), "takes about 2.0 s");
         assert_eq!(text(500, 61_000, &[]), "takes about 500 ms to 1m 01s");
         assert_eq!(text(0, 0, &["//:a"]), "no estimate yet: these jobs have never run");
-        assert_eq!(text(500, 500, &["//:a"]), "takes about 500 ms, and //:a, which has never run");
-        assert_eq!(text(500, 500, &["//:a", "//:b"]), "takes about 500 ms, and 2 jobs that have never run");
+        assert_eq!(text(500, 500, &["//:a"]), "takes about 500 ms, plus //:a, which has never run");
+        assert_eq!(text(500, 500, &["//:a", "//:b"]), "takes about 500 ms, plus 2 jobs that have never run");
     }
 
     #[test]
@@ -196,6 +201,9 @@ mod tests {
             headline(&plan(1, of(1), of(2))),
             "0 partitions to build, 1 blocked; 1 is current, 2 are left out"
         );
+        let mut joined = plan(0, vec![], vec![]);
+        joined.groups = vec![PlanGroup { reason: "under_way".to_owned(), ..group("//:a", 3) }];
+        assert_eq!(headline(&joined), "0 partitions to build, 3 under way; 0 are current");
         assert_eq!(
             (whose(&group("//:a", 2)), whose(&group("", 1))),
             ("2 of //:a".into(), "1 external".into())

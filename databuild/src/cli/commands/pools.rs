@@ -23,10 +23,10 @@ pub enum PoolsCommand {
     Set {
         /// Name or label, such as db
         pool: String,
-        /// Slots from now on; 0 lets nothing of it run
+        /// Slots from now on; with 0, no run that takes from the pool begins
         slots: u32,
     },
-    /// Give it the declared size again
+    /// Give a pool its declared size again
     Reset {
         /// Name or label
         pool: String,

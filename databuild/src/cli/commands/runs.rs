@@ -23,7 +23,7 @@ pub struct RunsArgs {
     /// Only runs that make any of these partitions
     #[arg(long, value_name = "REF")]
     pub partition: Option<String>,
-    /// Most rows
+    /// Show at most so many rows
     #[arg(long, default_value_t = 20)]
     pub limit: usize,
 }
@@ -79,7 +79,7 @@ fn detail(run: &RunDetail) {
     output::line(&format!("{} {}  {}", row.id, row.state, row.partition));
     output::line(&format!("  job {}, graph {}", row.job, run.graph.get(..8).unwrap_or_default()));
     if let Some(trial) = &row.trial {
-        output::line(&format!("  of trial {trial}; nothing is published"));
+        output::line(&format!("  part of trial {trial}; its outputs are not published"));
     }
     if let Some(archive) = &run.archive {
         output::line(&format!("  archived in {archive}"));

@@ -27,7 +27,7 @@ pub struct ServeArgs {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
-    /// Go away after so many seconds without use; 0 for never
+    /// End after so many seconds without use; 0 for never
     #[arg(long, value_name = "SECONDS", default_value_t = 3 * 3600)]
     pub idle_timeout: u64,
     /// Attempts that may run at once (default: the cores)

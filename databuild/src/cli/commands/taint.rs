@@ -13,7 +13,7 @@ pub struct TaintArgs {
     /// References (can be repeated)
     #[arg(required = true, value_name = "REF")]
     pub targets: Vec<String>,
-    /// Why; kept, and shown by `why`
+    /// Reason; kept in the event log, and shown by `why`
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
 }
@@ -24,7 +24,7 @@ pub struct UntaintArgs {
     /// References (can be repeated)
     #[arg(required = true, value_name = "REF")]
     pub targets: Vec<String>,
-    /// Why; kept
+    /// Reason; kept in the event log
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,
 }

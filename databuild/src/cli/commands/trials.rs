@@ -56,12 +56,12 @@ pub struct VerifyArgs {
 /// Arguments of `rerun`.
 #[derive(Debug, Args)]
 pub struct RerunArgs {
-    /// Such as r12
+    /// The run, such as r12
     pub run: String,
-    /// With its own code, arguments and parameters, publishing nothing
+    /// Use the code, arguments and parameters of that run; publish nothing
     #[arg(long)]
     pub exact: bool,
-    /// Copy what it makes to this folder, to look at
+    /// Copy the outputs to this folder
     #[arg(long, value_name = "FOLDER", value_parser = paths::parser())]
     pub keep: Option<PathBuf>,
     /// Do not wait for the end
@@ -221,7 +221,7 @@ fn print(global: &GlobalArgs, detail: &TrialDetail) -> Result<(), CliError> {
         }
     }
     if !detail.changed_inputs.is_empty() {
-        output::line(&format!("  inputs that are not those of then: {}", detail.changed_inputs.join(", ")));
+        output::line(&format!("  inputs that have changed since: {}", detail.changed_inputs.join(", ")));
     }
     if let Some(folder) = detail.keep.as_ref().filter(|_| trial.state != "running") {
         output::line(&format!("  outputs are in {folder}"));
@@ -249,8 +249,8 @@ fn summary(detail: &TrialDetail) -> String {
         ("canceled", _) => "canceled".to_owned(),
         ("equal", "verify") => format!("deterministic; {outputs}, the same bytes twice"),
         ("equal", _) => format!("equal; {outputs}, the same bytes"),
-        ("differs", "verify") => format!("not deterministic; not the same twice: {which}"),
-        ("differs", _) => format!("differs; not the same: {which}"),
-        _ => format!("unknown; it cannot be told of {which}"),
+        ("differs", "verify") => format!("not deterministic; the two outputs differ: {which}"),
+        ("differs", _) => format!("differs; the outputs are not the same: {which}"),
+        _ => format!("unknown; without a verdict: {which}"),
     }
 }

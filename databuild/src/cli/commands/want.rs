@@ -34,35 +34,35 @@ pub enum WantCommand {
         /// Only wants in this state: open, satisfied, failed, canceled, expired
         #[arg(long)]
         state: Option<String>,
-        /// Most rows
+        /// Show at most so many rows
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
     /// Show one want
     Get {
-        /// Such as w3
+        /// The want, such as w3
         id: String,
     },
     /// Cancel one want; runs that nobody else wants stop
     Cancel {
-        /// Such as w3
+        /// The want, such as w3
         id: String,
     },
-    /// Begin nothing more for one want; what runs goes on
+    /// Begin nothing more for one want; its runs under way go on
     Pause {
-        /// Such as w3
+        /// The want, such as w3
         id: String,
     },
     /// Go on with a paused want
     Resume {
-        /// Such as w3
+        /// The want, such as w3
         id: String,
     },
-    /// Let one want go before or after others
+    /// Change the priority of one want
     Priority {
-        /// Such as w3
+        /// The want, such as w3
         id: String,
-        /// Its class from now on
+        /// The new priority
         #[arg(value_parser = word::<PriorityClass>())]
         class: PriorityClass,
     },

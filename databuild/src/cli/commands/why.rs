@@ -143,7 +143,7 @@ fn standing(why: &WhyWork) -> String {
     let WhyWork { id, state, blocker, .. } = why;
     let word = match blocker.kind.as_str() {
         "running" | "starting" | "publishing" => format!("is {}", blocker.kind),
-        // Of what is over the state is the kind.
+        // For a want or run that is over, the state is the kind.
         kind if kind == state => state.replace('_', " "),
         _ => "is waiting".to_owned(),
     };

@@ -415,7 +415,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "run_archived",
         kind: Kind::Conflict,
-        cause: "`rerun` names a run whose events are in an archive, with what it was made from and made.",
+        cause: "`rerun` names a run whose events are in an archive, and so are the records of its inputs and outputs.",
         cure: "Name a newer run: `databuild runs`.",
     },
     Entry {

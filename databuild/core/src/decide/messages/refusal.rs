@@ -1,4 +1,4 @@
-//! Why a request is not granted, in words for whoever asked.
+//! Why a request is refused, in words for the person who asked.
 
 use crate::event::PartitionText;
 use crate::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
@@ -17,7 +17,7 @@ pub enum Refusal {
     #[error("another graph was registered meanwhile ({0}); ask again")]
     OtherGraph(String),
     /// Files were looked at for another graph than the one that is registered by now.
-    #[error("another graph was registered while files were looked at ({0}); ask again")]
+    #[error("another graph was registered while the server looked at files ({0}); ask again")]
     GraphReplaced(String),
     /// A reference that cannot be resolved.
     #[error(transparent)]
@@ -91,7 +91,7 @@ pub enum Refusal {
         to: String,
     },
     /// A name that several jobs have.
-    #[error("`{text}` may be {}; write the label", jobs.join(" or "))]
+    #[error("`{text}` may mean {}; write the label", jobs.join(" or "))]
     AmbiguousJob {
         /// What was given.
         text: String,
@@ -141,11 +141,11 @@ pub enum Refusal {
     },
     /// No change.
     #[error(
-        "nothing of that is stale because its job's code or arguments changed, so there is nothing to accept"
+        "none of these partitions is stale because its job's code or arguments changed, so there is nothing to accept"
     )]
     NothingToAccept,
     /// No taint.
-    #[error("nothing of that is tainted")]
+    #[error("none of these partitions is tainted")]
     NothingToUntaint,
     /// A dynamic key space that the graph does not have.
     #[error("there is no dynamic key space `{name}`; {}", crate::text::known(.near, .some, *.count))]
@@ -209,7 +209,7 @@ fn summary(changes: &[String]) -> String {
 
 fn parameters(known: &[String]) -> String {
     if known.is_empty() {
-        "declare it by `params` of databuild_job".to_owned()
+        "declare it in `params` of databuild_job".to_owned()
     } else {
         format!("it has {}", known.join(", "))
     }
@@ -217,7 +217,7 @@ fn parameters(known: &[String]) -> String {
 
 fn choice(known: &[String]) -> String {
     if known.is_empty() {
-        "declare it by databuild_pool, and let a job take of it".to_owned()
+        "declare one with databuild_pool, and name it in `pools` of a job".to_owned()
     } else {
         format!("it has {}", known.join(", "))
     }

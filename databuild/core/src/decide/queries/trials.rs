@@ -88,7 +88,7 @@ fn compare(
         }
         Some(_) if same => (TrialVerdict::Equal, String::new()),
         Some(_) if !changed.is_empty() => {
-            let message = format!("its inputs are not those of then: {}", changed.join(", "));
+            let message = format!("its inputs have changed since: {}", changed.join(", "));
             (TrialVerdict::InputsChanged, message)
         }
         Some(_) => (TrialVerdict::Differs, String::new()),
