@@ -59,7 +59,7 @@ DatabuildSourcesInfo = provider(
     fields = {
         "edges": "depset of struct(source, target): label edges, in display form.",
         "files": "depset of struct(file, owner): source Files and the target that names each, in display form.",
-        "hidden_env": "bool: the target has `env`, and its rule tells nobody what is in it.",
+        "hidden_env": "bool: the target has `env`, but its rule does not provide RunEnvironmentInfo.",
         "inputs": "depset of File: the same source files, as action inputs.",
     },
 )

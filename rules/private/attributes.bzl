@@ -63,7 +63,7 @@ _PATH_FUNCTIONS = [
 ]
 
 def unfilled_problems(at, texts):
-    """What texts for a program have in them that nobody fills in.
+    """Holes in the texts of a program, such as `$(location ...)`, that nothing would fill in.
 
     A path of the machine that builds means nothing where the program runs later, from a copy of its runfiles.
 

@@ -87,10 +87,10 @@ def databuild_check(
     nothing stale.
 
     Args:
-        name: name of the target. It is run only if a `databuild_graph` lists it in `checks`.
+        name: name of the target. The check runs only if a `databuild_graph` lists it in `checks`.
         dataset: label of the dataset.
         binary: an executable target. Its `args` are for `bazel run` of it only.
-        blocking: what it does not pass is not published, and the run fails. With `False` it only warns.
+        blocking: a partition that does not pass is not published, and its run fails. With `False` the check only warns.
         args: arguments; `{dimension}` and `{path}`, where the partition's file is staged, are filled in.
         env: environment. Checks do not see the environment of the terminal.
         env_inherit: names of variables that are taken from the terminal's environment nevertheless.

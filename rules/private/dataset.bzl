@@ -152,7 +152,7 @@ def databuild_dataset(name, dims = {}, path = None, external = False, observe = 
             in the order in which partitions are to be written. Without dimensions there is one partition.
         path: where the file or directory of a partition is, with `{dimension}` for each dimension; relative
             to the workspace, or absolute. Left out if partitions are not files.
-        external: the data comes from elsewhere: it is observed, no job makes it.
+        external: the data comes from elsewhere: DataBuild observes it, and no job makes it.
         observe: how its data versions are found out: `observe.glob(...)`, `observe.http(...)` or
             `observe.program(...)`. By default they are the content of the files at `path`.
         max_running: most runs that make it at once; by default there is no limit.

@@ -33,7 +33,7 @@ def _moved_dimension(dataset, old, to):
     """A dimension of a dataset has another name than before.
 
     Args:
-        dataset: label of the dataset; one that it had when the dimension was moved will do as well.
+        dataset: label of the dataset; the label that it had when the dimension was moved will do, too.
         old: name of the dimension before.
         to: its name now.
 

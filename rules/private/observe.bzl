@@ -44,7 +44,7 @@ def observe_program(binary, args = [], timeout = "30s", every = "0s", env = {}, 
         args: its arguments.
         timeout: time limit of one process.
         every: an answer younger than this is believed without asking again.
-        env: its environment. It does not see that of the terminal.
+        env: its environment. It does not see the environment of the terminal.
         env_inherit: names of variables that are taken from the terminal's environment nevertheless.
 
     Returns:

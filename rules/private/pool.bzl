@@ -27,7 +27,7 @@ def databuild_pool(name, slots, **kwargs):
 
     Args:
         name: name of the target.
-        slots: how much of it there is. What a run takes stands at its job: `pools = {":name": 1}`.
+        slots: how much of it there is. How much a run takes is declared at its job: `pools = {":name": 1}`.
         **kwargs: attributes of all rules, such as `visibility` (whose jobs may take of it) and `tags`.
     """
     common, problems = split_attributes("databuild_pool", kwargs)
