@@ -9,8 +9,8 @@
 //! | exits with 1 | failed, by the last line of stderr | the same; but an error if nothing failed at all |
 //! | ends otherwise, or its report cannot be believed | error | error |
 //!
-//! Whoever exits with 1 and says that all is well is not believed: that is a program that reports, and then runs into
-//! an error of its own.
+//! A check that exits with 1 and reports that all is well is not believed: that is a program that reports, and then
+//! runs into an error of its own.
 
 use crate::event::{CheckFindings, CheckOutcome, CheckResult, OutputRecord};
 use crate::report::{self, ReportError};

@@ -111,13 +111,13 @@ impl Waits {
             self.told = None;
             return None;
         }
-        // Who waits needs no other reason to wait than that it cannot be told.
+        // If the reason cannot be fetched, the command goes on waiting without it.
         let why: WhyWork = client.get(&format!("/api/v1/wants/{}/why", answer.want.want.id)).ok()?;
         let kind = why.blocker.kind.as_str();
         if matches!(kind, "running" | "starting" | "publishing" | "ready") || why.state != "open" {
             return None;
         }
-        // Who holds what it waits for may change many times a second.
+        // The runs that hold what it waits for may change many times a second.
         let same = format!("{kind} {:?}", why.blocker.run);
         if self.told.as_ref() == Some(&same) {
             return None;

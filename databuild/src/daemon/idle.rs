@@ -1,5 +1,4 @@
-//! When a server that nobody needs goes away. No clock is read here: the caller
-//! says what time it is.
+//! When a server that nobody needs ends. No clock is read here: the caller says what time it is.
 
 use std::time::{Duration, Instant};
 

@@ -85,7 +85,7 @@ impl ServerInfo {
 
     pub(super) fn parse(bytes: &[u8]) -> ReadInfo {
         match serde_json::from_slice::<ServerInfo>(bytes) {
-            // The token must not be sent to another machine, whoever wrote this.
+            // The token must not be sent to another machine, even if somebody else wrote this file.
             Ok(info) if !info.address.ip().is_loopback() => {
                 ReadInfo::Malformed(format!("{} is not a loopback address", info.address))
             }

@@ -2,11 +2,10 @@
 //! command line that finds or starts the server, and the server itself.
 //!
 //! Invariants kept here:
-//! - Whoever holds `.databuild/server.lock` is the server; nobody else is, no
-//!   matter what `server.json` says.
-//! - Whoever starts a server holds `.databuild/start.lock` from the look at
-//!   `server.json` until the new server answers, so any number of simultaneous
-//!   first starts end with one server.
+//! - The process that holds `.databuild/server.lock` is the server, and no other process is, no matter what
+//!   `server.json` says.
+//! - A process that starts a server holds `.databuild/start.lock` from the look at `server.json` until the new server
+//!   answers, so any number of simultaneous first starts end with one server.
 //! - `server.json` is believed only if its boot, state folder, process id *and*
 //!   process start time fit and the process answers. A process is told to end
 //!   only by a descriptor, after its start time was compared.

@@ -101,7 +101,7 @@ impl StateDir {
         let state = Self::checked(workspace, path)?;
         let ignore = state.path.join(".gitignore");
         if !ignore.exists() {
-            // Bytes that are right whoever of two writers comes last.
+            // The bytes are right whichever of two writers comes last.
             std::fs::write(&ignore, "*\n").map_err(unwritable(&ignore, "write a file"))?;
         }
         for dir in [state.spool(), state.path.join("staging"), state.staging()] {

@@ -66,7 +66,7 @@ impl Courier {
         }
     }
 
-    /// Gets in touch with the executor, or with another one, and finds out what became of what it was given.
+    /// Gets in touch with the executor, or with another one, and finds out what became of its attempts.
     pub(super) fn connect(&self, search: &Search) -> Reached {
         let (inbox, connection) = (self.inbox.clone(), search.connection);
         let news = move |news| drop(inbox.send(Message::News { connection, news }));

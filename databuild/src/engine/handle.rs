@@ -140,7 +140,7 @@ impl Handle {
         let _turn = self.commands.try_acquire().map_err(|_| CommandError::Busy)?;
         let (send, receive) = oneshot::channel();
         let answer = Box::new(move |reply| {
-            // Whoever asked may have gone; what was decided stands.
+            // The client may have left; the decision stands.
             let _ = send.send(reply);
         });
         let message =
@@ -158,7 +158,7 @@ impl Handle {
         let (send, receive) = oneshot::channel();
         let keep = move |log: &mut dyn EventLog| {
             let kept = log.append(&Batch { records: Vec::new(), blobs });
-            // Whoever asked may have gone.
+            // The client may have left.
             let _ = send.send(kept.map(drop));
         };
         self.send(Message::Log(Box::new(keep)))?;
@@ -547,7 +547,7 @@ mod tests {
         }
         let refused = handle.submit(Input::Tick).await.unwrap_err();
         assert_eq!(refused.code(), "server_busy");
-        // Whoever does not wait any more takes no place.
+        // A request whose client no longer waits takes no place.
         waiting.pop();
         let mut command = Box::pin(handle.submit(Input::Tick));
         assert!(futures_poll(&mut command).is_none());

@@ -1,6 +1,6 @@
 //! What the loop and its workers tell each other.
 //!
-//! The ground floor of the engine: whoever sends or takes a message needs to know only this file.
+//! The ground floor of the engine: code that sends or takes a message needs to know only this file.
 
 use super::history::Told;
 use super::orders::Reached;
@@ -49,7 +49,7 @@ pub(super) struct Command {
     pub(super) answer: Answer,
 }
 
-/// Gives the answer to whoever waits for it.
+/// Gives the answer to the thread that waits for it.
 pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;
 
 /// Why a command was not carried out.
@@ -147,7 +147,7 @@ pub(super) struct Prepared {
 pub(super) struct EndedAttempt {
     pub(super) attempt: AttemptId,
     pub(super) exit: ExitRecord,
-    /// What follows from what others said of its inputs, if it is not the job's own end.
+    /// The end that follows from the look at its inputs, if that is not the job's own end.
     pub(super) asked: Option<Asked>,
     /// Set when nobody wants its outputs any more.
     pub(super) stop: Arc<AtomicBool>,

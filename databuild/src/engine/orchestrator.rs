@@ -344,7 +344,7 @@ impl Orchestrator {
         for (answer, reply) in turn.answers {
             answer(reply);
         }
-        // Whoever asked is told first: an attempt that has started may bring down the server.
+        // Requests are answered first: an attempt that has started may bring down the server.
         self.begin_prepared();
         // Whatever an effect found out at once is decided in the next turn, together with messages that came meanwhile.
         self.postponed.extend(self.performer.perform(turn.effects, &self.core.state));

@@ -8,7 +8,7 @@ pub(super) const CANCELED: &str = "canceled";
 
 /// Something for the executor.
 pub(super) enum Order {
-    /// Get in touch, and find out what became of what it was given.
+    /// Get in touch with the executor, and find out what became of its attempts.
     Connect(Search),
     /// Begin these, in this order.
     Submit(Vec<StartSpec>),
@@ -38,7 +38,7 @@ pub(super) struct Reached {
     /// As in its [`Search`].
     pub(super) connection: u64,
     pub(super) access: Access,
-    /// Attempts that were handed over of which surely nothing runs, and nobody knows an end.
+    /// Attempts that were handed over, certainly do not run, and have no known end.
     pub(super) lost: Vec<AttemptId>,
     /// What happened while nobody listened, as if it happened now.
     pub(super) news: Vec<News>,

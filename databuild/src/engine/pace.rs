@@ -1,8 +1,8 @@
 //! Whether there is time to gather: each flush of the disk serves all that is done together.
 //!
-//! While the runner has a queue of short jobs nobody waits for one of them, and with jobs of a millisecond flushes are
-//! what takes the time. So the loop and its workers then wait a moment for more before they go to the disk. A job that
-//! somebody waits for meets no such wait.
+//! While the runner has a queue of short jobs, nobody waits for a single one of them, and with jobs of a millisecond
+//! flushes are what takes the time. So the loop and its workers then wait a moment for more before they go to the
+//! disk. A job that somebody waits for meets no such wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};

@@ -23,7 +23,7 @@ use std::sync::mpsc::Sender;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Between two tries to reach the executor, of which each may take seconds.
+/// Pause between two tries to reach the executor; each try may take seconds.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Where the loop stands with the executor.
@@ -263,7 +263,7 @@ impl Performer {
     pub(super) fn search(&mut self, live: &[AttemptId]) -> Search {
         self.connection += 1;
         self.link = Link::Searching { gone: false };
-        // Those that are being prepared are handed to whoever is there then.
+        // Attempts that are being prepared go to the executor that is there when they are ready.
         let submitted = live.iter().filter(|attempt| !self.starting.contains_key(attempt));
         Search { connection: self.connection, live: live.to_vec(), submitted: submitted.copied().collect() }
     }

@@ -119,7 +119,7 @@ impl Handle {
     ) -> Result<T, CommandError> {
         let (send, receive) = mpsc::channel();
         self.send(Message::Log(Box::new(move |log| {
-            // Whoever asked waits below.
+            // The client that asked is answered below.
             let _ = send.send(work(log));
         })))?;
         Ok(receive.recv().map_err(|_| CommandError::ShuttingDown)??)

@@ -1,4 +1,4 @@
-//! Data versions of what a server has: its ETag, else its time of modification, else the hash of its content.
+//! Data versions of content that a server has: its ETag, else its time of modification, else the hash of the content.
 //!
 //! The question is HEAD. Only if that is refused (405 or 501), or is answered without an ETag or a time, is
 //! it GET, of which nothing but the head is read if there is one of them. A conditional GET would save no more.

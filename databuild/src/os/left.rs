@@ -1,4 +1,4 @@
-//! Opening what a process nobody trusts has left: a report, a log, a record in a folder that it could write to.
+//! Opens files that an untrusted process has left: a report, a log, or a record in a folder that it could write to.
 //!
 //! Where a file should be, a job may leave a pipe, on which an open would wait for ever, a link to a device, or a folder.
 //! So only a regular file is opened, links are not followed, and no open waits. Only that nothing is there is no error.
@@ -19,7 +19,7 @@ pub fn open_left(path: &Path) -> io::Result<Option<File>> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            // A link or a socket cannot be opened so; what it is says more than the system does.
+            // A link or a socket cannot be opened in this way; its kind says more than the system's error.
             let found = path.symlink_metadata().ok().filter(|meta| !meta.is_file());
             return Err(found.map_or(error, |meta| not_a_file(meta.file_type())));
         }

@@ -1,6 +1,6 @@
 //! A file whose `flock` is a right. The lock goes when the process does, whatever way it goes.
 //!
-//! Whoever looks at the file of a lock is stopped by nothing that somebody put there, such as a pipe or a link.
+//! Nothing that somebody put at the path of a lock, such as a pipe or a link, makes a process hang that looks at it.
 
 use super::deadline::Deadline;
 use super::left::read_left;
@@ -118,7 +118,7 @@ impl LockFile {
     }
 }
 
-/// Who wrote last that it holds the lock at `path`; none if nobody holds it.
+/// The process that wrote last that it holds the lock at `path`; none if no process holds it.
 ///
 /// # Errors
 /// The file cannot be read, or is no regular file.
@@ -131,7 +131,7 @@ pub fn lock_holder(path: &Path) -> io::Result<Option<ProcessRecord>> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // Whoever put a pipe there must not stop those who look.
+    // A pipe at that path must not make a process hang that looks.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);

@@ -20,7 +20,7 @@ pub fn raise_open_files() -> u64 {
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &most) } != 0 {
         return found.rlim_cur;
     }
-    // Who raises twice keeps what was found first.
+    // A process that raises the limit twice keeps the limit that it found first.
     let _ = FOUND.set(found);
     most.rlim_cur
 }

@@ -1,4 +1,4 @@
-//! Signals whose disposition a program inherits from whoever starts it, and that decide whether it works at all.
+//! Signals whose disposition a program inherits from its parent, and that decide whether it works at all.
 //!
 //! Somebody may start us with SIGCHLD ignored, and then no child can be waited for. And a limit on the size of files ends
 //! a program by SIGXFSZ without a word, unless it ignores that; then a write fails, and the error says what happened.

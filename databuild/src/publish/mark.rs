@@ -289,7 +289,7 @@ pub(super) fn imprint_of_files(base: &Path, files: Vec<(PathBuf, Stat)>) -> Impr
     inodes.imprint()
 }
 
-/// What became of what is at `path`. What cannot be looked at counts as changed.
+/// Whether the data at `path` is as it was. Data that cannot be looked at counts as changed.
 #[must_use]
 pub fn since(path: &Path, then: &Imprint) -> Since {
     told(Inodes::at(path), |inodes| inodes.since(then))

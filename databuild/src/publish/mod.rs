@@ -1,10 +1,10 @@
 //! Publication of file and directory outputs: those of an attempt all together, or none.
 //!
-//! A job writes to a staging path; the caller then, for a batch of attempts at once:
-//! [`inspect`] (hash, refuse what cannot be published) → [`make_ready`] → [`sync`] (bytes on disk) → durably record the
-//! intent with the hash → [`Publication::first`], [`Publication::forward`] (renames) → [`sync_dirs`] → durably record
-//! what came of it → [`remove`] what is left in staging, which is the old outputs.
-//! After a crash it does the same from [`Publication::again`] on, for every intent of which nothing came yet.
+//! A job writes to a staging path; the caller then, for a batch of attempts at once: [`inspect`] (hash, refuse what
+//! cannot be published) → [`make_ready`] → [`sync`] (bytes on disk) → durably record the intent with the hash →
+//! [`Publication::first`], [`Publication::forward`] (renames) → [`sync_dirs`] → durably record what came of it →
+//! [`remove`] what is left in staging, which is the old outputs. After a crash it does the same from
+//! [`Publication::again`] on, for every recorded intent without a recorded result.
 //!
 //! Invariants:
 //! - A reader that opens the final path gets the old output or the new one, never a mixture, and a

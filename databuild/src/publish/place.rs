@@ -154,7 +154,7 @@ impl Publication {
             }
             let Output { place, content, .. } = &self.outputs[n].0;
             let folder = parent(place);
-            // Of what is empty there may never have been one.
+            // An empty partition may never have had a folder.
             if content.is_some() || exists(&folder) {
                 self.changed_dirs.insert(folder);
             }

@@ -140,7 +140,7 @@ struct Outside {
 }
 
 impl Outside {
-    /// Makes the entry of a link that leads outside that of what it leads to.
+    /// Replaces the entry of a link that leads outside by the entry of its target.
     fn follow(
         &mut self,
         root: &Path,

@@ -47,7 +47,7 @@ pub(super) fn left_over(reader: &dyn History) -> Result<Vec<WantId>, StoreError>
     }
 }
 
-/// Cancels what the command wanted, if that is not over.
+/// Cancels the want of the command if it is not over.
 pub(super) async fn close_wants(handle: &Handle, reader: &dyn History) {
     let wants = match left_over(reader) {
         Ok(wants) => wants,

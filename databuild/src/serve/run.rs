@@ -183,7 +183,7 @@ impl Server {
         let base_env = job_environment();
         let temporary_dir =
             base_env.iter().find(|(name, _)| name == "TMPDIR").map(|(_, value)| value.clone());
-        // One server lives at a time, so whoever wanted these has ended.
+        // Only one server lives at a time, so the commands that wanted these have ended.
         let close = super::private::left_over(&*reader)?;
         let engine = Engine::start(EngineConfig {
             workspace: state.workspace().path().to_owned(),

@@ -1,8 +1,8 @@
 //! Whether a snapshot is still what was taken.
 //!
-//! Programs run as the user who owns the store, so a job can write to its own code, and by hard links to that of other
-//! jobs and workspaces. Nothing prevents that; but every stored file is sealed, and whoever runs code looks at the seals
-//! before and afterwards. So nothing that was made by other code than its digest says is believed.
+//! Programs run as the user who owns the store, so a job can write to its own code, and by hard links to that of
+//! other jobs and workspaces. Nothing prevents that. But every stored file is sealed, and the server looks at the
+//! seals before and afterwards. So nothing that was made by other code than its digest says is believed.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -53,7 +53,7 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Events that somebody was told of are not in the log any more. Nothing was changed.
+    /// Events that were reported to somebody are no longer in the log. Nothing was changed.
     #[error(
         "{} acknowledged events are missing: event log {log} ends with event {last}, and event {acknowledged} was \
          acknowledged; restore the log together with its -wal, or remove {file} to go on with what is there \
@@ -65,7 +65,7 @@ pub enum StoreError {
         log: String,
         /// Its last event.
         last: Seq,
-        /// The last event that somebody was told of.
+        /// The last event that was reported to somebody.
         acknowledged: Seq,
         /// What says so.
         file: String,

@@ -116,7 +116,7 @@ pub trait History: Send + Sync {
         limit: usize,
     ) -> Result<Answer<Vec<PastMaterialization>>, StoreError>;
 
-    /// A partition that a run made this version of; the newest, of what is not archived. Looks at all materializations if
+    /// The newest partition of which a run made this version, except archived ones. Looks at all materializations if
     /// there is none.
     fn published_as(&self, version: &str) -> Result<Answer<Option<String>>, StoreError>;
 

@@ -73,7 +73,7 @@ pub trait EventLog: Send {
     /// event is among them, if more were archived already, or if no checkpoint is kept that is of `until` or later.
     fn cut_off(&mut self, until: Seq) -> Result<(), StoreError>;
 
-    /// Frees a bounded piece of what was cut off, and tells whether there may be more.
+    /// Frees a bounded piece of the archived events, and tells whether there may be more.
     ///
     /// Errors: as `append`. What is left then can be freed later.
     fn purge(&mut self) -> Result<bool, StoreError>;

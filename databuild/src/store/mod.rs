@@ -1,8 +1,8 @@
 //! Layer `store`: the build event log, in memory and in SQLite.
 //!
-//! Duty: to keep facts. This layer orders, encodes and keeps what the orchestrator decided; it decides
-//! nothing itself. [`log`] says what every log owes its caller, [`history`] what whoever answers questions about it owes;
-//! [`contract`] and [`history_contract`] test that on both.
+//! Duty: to keep facts. This layer orders, encodes and keeps what the orchestrator decided; it decides nothing
+//! itself. [`log`] states the duties of every log, [`history`] those of everything that answers questions about a
+//! log; [`contract`] and [`history_contract`] test that on both.
 //!
 //! Invariants:
 //! - One writer. Readers never wait for it and it never waits for them.

@@ -1,4 +1,4 @@
-//! Tables of what declarations say, with keys as people write them.
+//! Tables of declarations with the keys that follow from them, written as people write them.
 
 use super::*;
 use crate::keys::KeySpace;

@@ -1,4 +1,4 @@
-//! What a check of what an attempt made is told.
+//! The request of a check: what it is told about the outputs of the attempt that it looks at.
 
 use super::request::{OutputFile, Request};
 use databuild_core::graph::Check;

@@ -19,7 +19,7 @@ pub(in crate::engine) type Values = BTreeMap<String, EnvValue>;
 pub(in crate::engine) struct Inherited {
     path: PathBuf,
     values: Mutex<Values>,
-    /// What is in the file. Whoever writes it has this.
+    /// The content of the file. It is locked while the file is written.
     kept: Mutex<Values>,
 }
 

@@ -145,7 +145,7 @@ pub fn parse_request(text: &[u8]) -> Result<Request, serde_json::Error> {
     serde_json::from_slice(text)
 }
 
-/// The version of what is at `path`; none if nothing is, or if it cannot be read.
+/// The version of the data at `path`; none if there is none, or if it cannot be read.
 pub(in crate::engine) fn version_at(path: &Path) -> Option<String> {
     publish::observe(path).ok().flatten().map(|found| found.hash.to_string())
 }

@@ -116,7 +116,7 @@ impl Staging {
         }
     }
 
-    /// Attempts of which there is something here, and which are none of the `live` ones.
+    /// Attempts that left something here and are not among the `live` ones.
     pub(in crate::engine) fn left(&self, live: &BTreeSet<AttemptId>) -> Vec<AttemptId> {
         attempts(&self.root).into_iter().filter(|attempt| !live.contains(attempt)).collect()
     }

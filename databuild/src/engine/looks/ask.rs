@@ -1,4 +1,5 @@
-//! Asks what the inputs of an attempt that has ended are now, of which only others can tell.
+//! When an attempt has ended, asks servers and programs for the present versions of those of its inputs that they
+//! observe.
 
 use super::files::is_remote;
 use super::moved::{report, Moved};

@@ -1,6 +1,6 @@
-//! Looks at the files that a want is about: are published outputs and external data still what the
-//! state says? One cheap look at each; only what differs is read. What cannot be looked at is not gone: it comes back
-//! with the reason, for the core to judge.
+//! Looks at the files that a want is about: are published outputs and external data still what the state says? One
+//! cheap look at each; only what differs is read. A file that cannot be looked at does not count as gone: it comes
+//! back with the reason, for the core to judge.
 
 use super::blanks::Blanks;
 use super::observers::Observers;
@@ -60,7 +60,7 @@ pub(in crate::engine) fn look_at_files(
     let mut sightings = Sightings { graph: Some(state.registered().id.clone()), ..Sightings::default() };
     let mut looked: Vec<_> =
         graph.datasets().map(|(ix, dataset)| (ix, PartitionSet::empty(dataset.shape))).collect();
-    // What is found to be gone is missing, so with `Refresh::Missing` what it is made from matters as well.
+    // A file that is found to be gone makes its partition missing, so with `Refresh::Missing` its inputs matter, too.
     loop {
         let matters = planner::closure_with_gone(&state, &targets, refresh, &gone(graph, &sightings.seen));
         let next: Vec<_> =

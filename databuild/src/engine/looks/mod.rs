@@ -1,4 +1,4 @@
-//! Looks at what is outside of the log: files, and whoever has to be asked about data.
+//! Looks at data outside of the log: at files, and at answers of servers and programs that observe data.
 //!
 //! A look takes as long as disks, servers and programs do, so none is on the loop's thread.
 

@@ -1,9 +1,9 @@
 //! Whether what an attempt has read was changed while it ran: it is held against what its request says of it.
 //!
-//! A file counts as changed if its mark is another one, also if it has the same content again: nobody can say what the
-//! job has read in between. The exception is a file of several names of which only the time of change moved: jobs make
-//! hard links to their inputs, and so its content decides. Of what others have to be asked about only the version can
-//! be compared; an answer that is younger than the `every` of its dataset is believed.
+//! A file counts as changed if its mark is another one, also if it has the same content again: nobody can say what
+//! the job has read in between. The exception is a file of several names of which only the time of change moved: jobs
+//! make hard links to their inputs, and so its content decides. Of data that a server or a program has to be asked
+//! about, only the version can be compared; an answer that is younger than the `every` of its dataset is believed.
 
 use crate::engine::attempt::request::{InputFile, Request};
 use crate::publish::{self, FileState, Imprint, Since, StatMark};

@@ -1,7 +1,7 @@
 //! Whether outputs may take their places: what DataBuild did not publish is not deleted.
 //!
-//! A file is replaced by the output whose place it is at. A folder may hold a lot of work, and nobody reads through all of
-//! it before a build: with files in it, it is replaced only if it is what this workspace published.
+//! An output replaces a file at its place. A folder may hold a lot of work that nobody looks through before a build,
+//! so a folder with files in it is replaced only if this workspace published it.
 
 use crate::engine::attempt::request::{version_at, OutputFile};
 use crate::engine::history::History;
@@ -89,7 +89,7 @@ fn is_ours(state: &State, graph: &Registered, history: History<'_>, claim: &Clai
     held == Some(hash64(&version)) || history.published_as(&version).is_some()
 }
 
-/// The version of what is recorded to be at the place of a partition.
+/// The recorded version of the data at the place of a partition.
 fn held(state: &State, graph: &Registered, partition: &str) -> Option<u64> {
     let (then, key) = graph.graph.locate(partition, &state.symbols)?;
     let ix = state.same_place(graph, then)?;

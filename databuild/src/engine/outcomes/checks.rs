@@ -1,4 +1,4 @@
-//! What the checks of what an attempt made found.
+//! What the checks found in the outputs of an attempt.
 //!
 //! The executor runs them, right after the job and in its place ([`crate::executor`]). What follows from their
 //! ends is decided in [`databuild_core::data_check`]; this reads their files. All that the examiner needs
@@ -63,7 +63,7 @@ fn how_it_ended(check: &CheckExit, job: &str) -> data_check::CheckExit {
     }
 }
 
-/// The last line that says something in a part of what was printed to stderr.
+/// The last line with text in a part of stderr.
 pub(in crate::engine) fn last_line(kept: &Kept, from: LogFrom, most: u64) -> String {
     let bytes = match kept.stderr(from, most) {
         Ok(log) => log.bytes,

@@ -10,7 +10,7 @@ use databuild_core::report::{self, Expected, Said};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-/// Bytes of an output's metadata. Whoever reads the output gets it with all the others in one request.
+/// Bytes of an output's metadata. A job that reads the output gets it, with the metadata of all its inputs, in one request.
 pub(in crate::engine) const MOST_METADATA: usize = 64 << 10;
 
 pub(in crate::engine) fn failure<T>(message: String, permanent: bool) -> Result<T, AttemptReport> {
@@ -55,7 +55,8 @@ pub(in crate::engine) fn read_report(kept: &Kept, request: &Request) -> Result<r
     Ok(report::parse(&bytes.unwrap_or_default(), &expected(request), &request.adds_keys)?)
 }
 
-/// The data version of what is no file: what the job says, or the run's name. Fails with what is wrong with it.
+/// The data version of an output that is not a file: the one that the job reports, or the run's name. Fails with what is
+/// wrong with it.
 pub(in crate::engine) fn reported_version(
     version: Option<String>,
     run: &str,

@@ -28,7 +28,7 @@ const PASSING: [i32; 7] =
     [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EAGAIN, libc::EMFILE, libc::ENFILE];
 /// Bytes of a message of a job that are kept, as of a check's: it is in the log, and many look at it.
 const LONGEST_MESSAGE: usize = 1_000;
-/// Characters of what a job said last that its message has.
+/// How many of the last characters that a job printed its message has.
 const LONGEST_LINE: usize = 300;
 
 /// What is left of an attempt, before anybody looks at its outputs.
@@ -151,7 +151,7 @@ fn judge(
         }
         (Ended::Exited(code), Ok(request)) => {
             if let Some(report) = inputs_moved(ended, &request, moved) {
-                // Whatever the job made of that, nobody knows of which versions.
+                // Nobody knows which versions of its inputs the job has read.
                 return Err((report, Vec::new()));
             }
             let brought = by_exit_code(kept, &request, checks, code, &ended.stop);

@@ -136,7 +136,7 @@ impl Published {
     }
 }
 
-/// Brings names to disk, those of all attempts together. An attempt of which that fails has failed.
+/// Brings names to disk, those of all attempts together. An attempt whose names cannot be brought to disk has failed.
 fn sync(published: &mut [Published]) {
     let dirs: BTreeSet<PathBuf> =
         published.iter().flat_map(|one| one.publication.changed_dirs().iter().cloned()).collect();

@@ -1,4 +1,4 @@
-//! Prepares attempts that were leased: looks at what they read, and writes what the runner and the job are told.
+//! Prepares leased attempts: looks at their inputs, and writes the requests for the runner and the job.
 //!
 //! A lease is prepared while it is on its way to the disk; the loop has it started only once it is there. If it does not
 //! get there, the loop drops what was prepared.
@@ -42,7 +42,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Time limit of a check of which the graph says none. Graphs of today say one for each.
+/// Time limit of a check for which the graph has none. Graphs of today have one for each check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// All that preparing needs.
@@ -96,7 +96,7 @@ pub(in crate::engine) fn starter(
                 (LookOrder::Start(lease), Some(on))
                     if lease.spec.reads().iter().any(|(ix, _)| is_remote(&lease.spec.graph.graph, *ix)) =>
                 {
-                    // Whoever is gone goes down with the engine.
+                    // If the receiver is gone, the engine is going down.
                     let _ = on.send(LookOrder::Start(lease));
                 }
                 (LookOrder::Start(lease), _) => starts.push(lease),
@@ -109,7 +109,7 @@ pub(in crate::engine) fn starter(
     }
 }
 
-/// What was seen of what attempts are about to read.
+/// What was seen of the inputs that attempts are about to read.
 #[derive(Default)]
 struct Seen {
     sightings: HashMap<(DatasetIx, PartitionKey), Sighting>,
@@ -310,7 +310,7 @@ impl Starter {
         }
     }
 
-    /// The checks of what an attempt makes; or why they cannot be run, and whether for good.
+    /// The checks of an attempt's outputs; or why they cannot be run, and whether that is for good.
     fn checks(
         &self,
         spec: &AttemptSpec,

@@ -1,4 +1,4 @@
-//! Frees what is in archives, in pieces that keep nobody waiting.
+//! Frees the space of archived events and rows, in pieces so small that no other work waits long.
 //!
 //! Where the log is cut is one number in `meta`. All that is removed here is beyond use once that number is
 //! durable, so each piece can come at any time, any number of times.

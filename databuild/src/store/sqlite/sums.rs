@@ -108,7 +108,7 @@ pub(super) fn sum_of(connection: &Connection, log: &str, seq: Seq) -> Result<Opt
         .map_err(|error| failure(log, &error))
 }
 
-/// Keeps the sum of an event of which the log is about to keep nothing else.
+/// Keeps the sum of an event that is about to leave the log.
 pub(super) fn keep_sum(connection: &Connection, log: &str, seq: Seq) -> Result<(), StoreError> {
     connection
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! What whoever decides on an archive has to know of a log: all its old events and rows, in pieces.
+//! All old events and rows of a log, in pieces, for the decision what to archive.
 //!
 //! Each piece is a read transaction of its own, so that the write-ahead log stays short.
 

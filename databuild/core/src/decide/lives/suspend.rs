@@ -1,4 +1,4 @@
-//! Runs that find, while they run, that they need partitions nobody declared.
+//! Runs that find out, while they run, that they need partitions which their job does not declare.
 //!
 //! Such a run is suspended: what it needs is wanted on its behalf, and it is tried again when that is there.
 //! It fails if that cannot be made, and if it would wait for itself.
