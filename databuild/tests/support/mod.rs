@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod golden;
+
 use databuild_core::digest::sha256_hex;
 use serde_json::{json, Value};
 use std::fs;
