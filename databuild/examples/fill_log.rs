@@ -71,7 +71,7 @@ fn last_graph(log: &SqliteLog) -> Result<GraphId, Box<dyn Error>> {
 fn run_of(run: u64, job: &str, partition: &str, graph: &GraphId, at: Timestamp) -> Vec<Event> {
     let attempt = AttemptId { run: RunId(run), number: 1 };
     let mut events = Vec::new();
-    let wanted = run.is_multiple_of(WANTED).then(|| WantId(run / WANTED));
+    let wanted = run.is_multiple_of(WANTED).then_some(WantId(run / WANTED));
     events.extend(wanted.map(|want| Event::WantCreated(want_for(want, partition, at))));
     events.push(Event::AttemptLeased(AttemptLeased {
         attempt,
