@@ -1,8 +1,8 @@
 //! Reading the history lists while the log is being written.
 //!
 //! Duty: to answer the questions of HTTP handlers from read-only connections. No answer waits for the
-//! writer, holds more than [`MAX_ROWS`] rows, or keeps its read transaction open for more than
-//! [`LONGEST_QUERY`]: a reader that holds on to an old state keeps the write-ahead log from being
+//! writer, holds more than [`MAX_ROWS`] rows, or, but for one rare question of the engine, keeps its read transaction open for
+//! more than [`LONGEST_QUERY`]: a reader that holds on to an old state keeps the write-ahead log from being
 //! copied, and so from staying short.
 //!
 //! Invariant: every answer is of one state of the log, the one after its `last_seq`.
@@ -45,6 +45,9 @@ use std::time::{Duration, Instant};
 
 /// A query that takes longer is stopped: `query_too_slow`.
 pub const LONGEST_QUERY: Duration = Duration::from_secs(2);
+
+/// The same for a question of the engine that no index answers: a wrong answer would be worse than a late one.
+const LONGEST_SCAN: Duration = Duration::from_secs(60);
 
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const STEPS_PER_LOOK: i32 = 10_000;
@@ -105,10 +108,19 @@ impl Reader {
         &self,
         ask: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<Answer<T>, StoreError> {
+        self.answer_within(self.longest, ask)
+    }
+
+    /// The same, with another limit of time.
+    fn answer_within<T>(
+        &self,
+        longest: Duration,
+        ask: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<Answer<T>, StoreError> {
         let mut turn = Turn { reader: self, lane: Some(self.lane()?) };
         // Set just above, taken only by drop.
         let Some(lane) = &mut turn.lane else { unreachable!("a turn has its lane") };
-        let deadline = lane.start.elapsed() + self.longest;
+        let deadline = lane.start.elapsed() + longest;
         lane.deadline.store(deadline.as_millis() as u64, Ordering::Relaxed);
         let transaction = Transaction::begin(&lane.connection).map_err(|e| failure(&self.log, &e))?;
         let last_seq = read::last_seq(transaction.0, &self.log)?;
@@ -242,14 +254,17 @@ impl History for Reader {
     }
 
     fn published_as(&self, version: &str) -> Result<Answer<Option<String>>, StoreError> {
-        self.answer(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT partition FROM materializations WHERE version = ?1 AND run IS NOT NULL
-                     ORDER BY seq DESC LIMIT 1",
-                )?
-                .query_row([version], |row| row.get(0))
-                .optional()
+        self.answer_within(LONGEST_SCAN, |connection| {
+            let ask = || {
+                connection
+                    .prepare_cached(
+                        "SELECT partition FROM materializations WHERE version = ?1 AND run IS NOT NULL
+                         ORDER BY seq DESC LIMIT 1",
+                    )?
+                    .query_row([version], |row| row.get(0))
+                    .optional()
+            };
+            ask().map_err(|error| failure(&self.log, &error))
         })
     }
 

@@ -1,8 +1,9 @@
 use super::super::history_contract::{history_contract, lease, want, Subject};
 use super::super::log::{Batch, EventLog};
 use super::super::sqlite::{Archiver, Cut, SqliteLog};
-use super::super::testing::{at, example_records};
+use super::super::testing::{at, attempt, example_records};
 use super::*;
+use databuild_core::event::{Materialized, OutputRecord};
 use tempfile::TempDir;
 
 struct Fixture {
@@ -56,6 +57,27 @@ fn a_query_that_takes_too_long_is_stopped_and_its_connection_works_on() {
         .unwrap_err();
     assert_eq!(error.code(), "query_too_slow");
     assert!(f.reader.want(WantId(3)).unwrap().value.is_some());
+}
+
+#[test]
+fn whether_a_run_published_something_is_answered_however_long_that_takes() {
+    let output = |n: u64| OutputRecord {
+        partition: format!("daily/n={n}"),
+        version: format!("sha256:{n}"),
+        empty: false,
+        mark: n,
+        bytes: 1,
+        metadata: "{}".into(),
+    };
+    let outputs = (0..5_000).map(output).collect();
+    let made = Materialized { attempt: attempt(1, 1), outputs, goes_on: false };
+    let mut f = fixture(vec![at(0, Event::Materialized(made))]);
+    f.reader.longest = Duration::ZERO;
+    let scan = "SELECT count(*) FROM materializations WHERE bytes = 2";
+    let error = f.reader.answer(|connection| connection.query_row(scan, [], |row| row.get::<_, i64>(0)));
+    assert_eq!(error.unwrap_err().code(), "query_too_slow");
+    assert_eq!(f.reader.published_as("sha256:17").unwrap().value.as_deref(), Some("daily/n=17"));
+    assert_eq!(f.reader.published_as("sha256:none").unwrap().value, None);
 }
 
 #[test]
