@@ -1,10 +1,11 @@
-//! What DataBuild's processes need of the operating system, each thing once: telling processes and boots apart, locks,
-//! bringing files to disk, reading what others left, talking where a disk may be full, having enough descriptors, usual
-//! signals, deadlines, a clock and the user.
+//! What DataBuild's processes need of the operating system, each thing once: telling processes and boots apart, their
+//! environments, locks, bringing files to disk, reading what others left, talking where a disk may be full, having enough
+//! descriptors, usual signals, deadlines, a clock and the user.
 
 mod clock;
 mod deadline;
 mod env_value;
+mod environment;
 mod flush;
 mod left;
 mod lock;
@@ -17,6 +18,7 @@ mod user;
 pub use clock::now;
 pub use deadline::Deadline;
 pub use env_value::EnvValue;
+pub use environment::{Environment, PROGRAM_CHANGE};
 pub use flush::{replace_file, sync, write_new};
 pub use left::{create_left, open_left, read_left};
 pub use lock::{lock_holder, LockFile};

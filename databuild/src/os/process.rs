@@ -58,13 +58,27 @@ pub struct ProcessStat {
     pub parent: u32,
     /// The process group.
     pub group: u32,
+    /// The kernel's flags (`PF_...`).
+    pub flags: u64,
     /// Its threads that are not gone.
     pub threads: u64,
     /// Start time in clock ticks since boot.
     pub start_time: u64,
+    /// Where its environment begins in its memory; 0 if it is not set up yet, or not ours to know.
+    pub env_start: u64,
+    /// Where its environment ends.
+    pub env_end: u64,
 }
 
 impl ProcessStat {
+    /// Whether it has an environment or is about to have one. The kernel's threads and what has ended never have.
+    pub fn may_have_environment(&self) -> bool {
+        const KERNEL_THREAD: u64 = 0x0020_0000;
+        let is_empty = self.env_start == self.env_end && self.env_start != 0;
+        let has_ended = matches!(self.state, b'Z' | b'X' | b'x');
+        !is_empty && !has_ended && self.flags & KERNEL_THREAD == 0
+    }
+
     /// Whether the process still runs: neither zombie nor dead.
     pub fn is_alive(&self) -> bool {
         // The first thread may be over while others still hold memory and files.
@@ -229,15 +243,22 @@ pub fn parse_stat(bytes: &[u8]) -> Option<ProcessStat> {
     let state = *fields.next()?.first()?;
     let parent = number(fields.next()?)?;
     let group = number(fields.next()?)?;
-    // Fields so far: 3 (state), 4 (parent), 5 (group); the number of threads is 20, the start time 22.
-    let threads = number(fields.nth(14)?)?;
+    // Fields so far: 3 (state), 4 (parent), 5 (group). Flags are field 9, the number of threads is 20, the start time 22;
+    // begin and end of the environment are 50 and 51.
+    let flags = number(fields.nth(3)?)?;
+    let threads = number(fields.nth(10)?)?;
     let start_time = number(fields.nth(1)?)?;
+    let env_start = number(fields.nth(27)?)?;
+    let env_end = number(fields.next()?)?;
     Some(ProcessStat {
         state,
         parent: u32::try_from(parent).ok()?,
         group: u32::try_from(group).ok()?,
+        flags,
         threads,
         start_time,
+        env_start,
+        env_end,
     })
 }
 
@@ -278,11 +299,27 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_and_spaces_is_skipped() {
-        let line = b"42 (a) b (c)) S 7 42 42 0 -1 1 2 3 4 5 6 7 8 9 10 11 1 0 987654 13\n";
-        assert_eq!(
-            parse_stat(line),
-            Some(ProcessStat { state: b'S', parent: 7, group: 42, threads: 1, start_time: 987_654 })
-        );
+        let line = "42 (a) b (c)) S 7 42 42 0 -1 64 2 3 4 5 6 7 8 9 -10 11 1 0 987654 13".to_owned()
+            + &" 0".repeat(26)
+            + " 140000 140009 0\n";
+        let stat = parse_stat(line.as_bytes()).unwrap();
+        assert_eq!((stat.state, stat.parent, stat.group, stat.flags), (b'S', 7, 42, 64));
+        assert_eq!((stat.threads, stat.start_time), (1, 987_654));
+        assert_eq!((stat.env_start, stat.env_end), (140_000, 140_009));
+    }
+
+    #[test]
+    fn who_is_between_programs_is_about_to_have_an_environment() {
+        let of = |state, flags, env_start, env_end| {
+            ProcessStat { state, parent: 1, group: 1, flags, threads: 1, start_time: 1, env_start, env_end }
+                .may_have_environment()
+        };
+        let user = 0x0040_0000;
+        assert!(of(b'R', user, 0, 0));
+        assert!(of(b'S', user, 140_000, 140_009));
+        assert!(!of(b'S', user, 140_000, 140_000));
+        assert!(!of(b'S', user | 0x0020_0000, 0, 0));
+        assert!(!of(b'Z', user, 0, 0));
     }
 
     #[test]
