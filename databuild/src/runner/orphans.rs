@@ -5,25 +5,39 @@
 //! its group; it is recognized by the `DATABUILD_REQUEST` in its environment and
 //! killed when its attempt has ended. One that has emptied its environment too
 //! can only be of an attempt that was under way when it began, so it is killed
-//! when all of those have ended.
+//! when all of those have ended. One that is just being given another program
+//! cannot be told from either, so it is looked at again.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::protocol::AttemptName;
-use crate::os::{stat, ProcessId, ProcessStat};
+use crate::os::{stat, Environment, ProcessId, ProcessStat};
 
-/// The attempt a process works for, by its environment.
-pub(super) fn attempt_of(pid: u32, spool: &Path) -> Option<AttemptName> {
-    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let request =
-        environ.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(b"DATABUILD_REQUEST="))?;
-    let inside = Path::new(OsStr::from_bytes(request)).strip_prefix(spool).ok()?;
-    let folder = inside.parent()?.to_str()?;
-    AttemptName::new(folder).ok()
+/// What a process works for, by its environment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This attempt of the spool.
+    Attempt(AttemptName),
+    /// Something else, or it hides.
+    Other,
+    /// It is being given another program and can be asked again in a moment.
+    Unsure,
+}
+
+/// The attempt that a process works for.
+pub(super) fn origin(pid: u32, spool: &Path) -> Origin {
+    let environment = Environment::of(pid);
+    let attempt = environment.get("DATABUILD_REQUEST").and_then(|request| {
+        let folder = Path::new(request).strip_prefix(spool).ok()?.parent()?.to_str()?;
+        AttemptName::new(folder).ok()
+    });
+    match (attempt, environment) {
+        (Some(attempt), _) => Origin::Attempt(attempt),
+        (None, Environment::Changing { .. }) => Origin::Unsure,
+        (None, _) => Origin::Other,
+    }
 }
 
 /// Every process with its stat; those that vanish meanwhile are left out.
@@ -48,19 +62,32 @@ fn children(runner: u32) -> Vec<(u32, ProcessStat)> {
 }
 
 /// Kills orphans whose attempt has ended. `groups` and `live` are the running
-/// attempts, the latter with the start times of their processes.
-pub(super) fn sweep(runner: u32, spool: &Path, groups: &HashSet<u32>, live: &HashMap<&AttemptName, u64>) {
+/// attempts, the latter with the start times of their processes. True if it
+/// could not be seen of some whose they are, so that they have to be looked at
+/// again.
+#[must_use]
+pub(super) fn sweep(
+    runner: u32,
+    spool: &Path,
+    groups: &HashSet<u32>,
+    live: &HashMap<&AttemptName, u64>,
+) -> bool {
+    let mut unsure = false;
     for (pid, stat) in children(runner) {
         if !stat.is_alive() || groups.contains(&stat.group) {
             continue;
         }
-        let ended = match attempt_of(pid, spool) {
-            Some(attempt) => !live.contains_key(&attempt),
-            None => live.values().all(|start_time| *start_time > stat.start_time),
+        let origin = origin(pid, spool);
+        let ended = match &origin {
+            Origin::Attempt(attempt) => !live.contains_key(attempt),
+            Origin::Other | Origin::Unsure => live.values().all(|start_time| *start_time > stat.start_time),
         };
         if ended {
             // It may have ended meanwhile.
             let _ = ProcessId { pid, start_time: stat.start_time }.kill();
+        } else if origin == Origin::Unsure {
+            unsure = true;
         }
     }
+    unsure
 }

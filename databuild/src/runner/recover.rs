@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{kill_process_group, Signal};
 
 use super::error::RunnerError;
-use super::orphans::{attempt_of, processes};
+use super::orphans::{origin, processes, Origin};
 use super::protocol::{AttemptName, ExitRecord};
 use super::spool::{read_record, read_runner_record, AttemptFiles, PidRecord};
-use crate::os::{boot_id, stat, to_pid, ProcessId};
+use crate::os::{boot_id, stat, to_pid, ProcessId, PROGRAM_CHANGE};
 
 /// Longest that is waited for processes that were killed. A process lets go of its files and locks a while after it was
 /// killed: it first gives back its memory, and gets no sooner to a processor than others.
@@ -94,7 +94,7 @@ fn classify(spool: &Path, attempt: &AttemptName, boot_id: &str) -> Result<Found,
     }
     // The leader is who the record says, so its group is the record's too. But the record may be a copy:
     // in a copied workspace it names a process of the original, which lives on with its own runner.
-    let ours = attempt_of(pid, spool).as_ref() == Some(attempt);
+    let ours = matches!(origin(pid, spool), Origin::Attempt(of) if of == *attempt);
     if let Some(group) = to_pid(record.pgid).filter(|_| ours) {
         // ESRCH: it ended by itself just now.
         let _ = kill_process_group(group, Signal::KILL);
@@ -119,20 +119,29 @@ fn kill_leftovers(spool: &Path, attempts: &[AttemptName]) {
         return;
     }
     let record = |attempt| newest_record(&AttemptFiles::new(spool, attempt)).ok().flatten();
-    let groups: BTreeSet<u32> = attempts.iter().filter_map(record).map(|record| record.pgid).collect();
+    let records: Vec<PidRecord> = attempts.iter().filter_map(record).collect();
+    let groups: BTreeSet<u32> = records.iter().map(|record| record.pgid).collect();
+    // What began before all of them is of none of them.
+    let since = records.iter().map(|record| record.process.start_time).min();
     let deadline = Instant::now() + PATIENCE;
+    let unsure_until = Instant::now() + PROGRAM_CHANGE;
     loop {
-        let mut going = false;
+        let (mut going, mut unsure) = (false, false);
         for (pid, stat) in processes().filter(|(_, stat)| stat.is_alive()) {
-            if attempt_of(pid, spool).is_some_and(|of| attempts.contains(&of)) {
-                // It may have ended meanwhile.
-                let _ = ProcessId { pid, start_time: stat.start_time }.kill();
-                going = true;
-            } else if groups.contains(&stat.group) && is_dying(pid) {
-                going = true;
+            match origin(pid, spool) {
+                Origin::Attempt(of) if attempts.contains(&of) => {
+                    // It may have ended meanwhile.
+                    let _ = ProcessId { pid, start_time: stat.start_time }.kill();
+                    going = true;
+                }
+                _ if groups.contains(&stat.group) && is_dying(pid) => going = true,
+                Origin::Unsure => unsure |= since.is_some_and(|since| since <= stat.start_time),
+                Origin::Attempt(_) | Origin::Other => {}
             }
         }
-        if !going || Instant::now() >= deadline {
+        let now = Instant::now();
+        let wait = going && now < deadline || unsure && now < unsure_until;
+        if !wait {
             return;
         }
         std::thread::sleep(LOOK_AGAIN);

@@ -17,8 +17,7 @@ use super::protocol::{
 };
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
-use crate::os::say;
-use crate::os::ProcessRecord;
+use crate::os::{say, ProcessRecord, PROGRAM_CHANGE};
 
 /// Between two tries to start an executable that is open for writing.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -27,6 +26,8 @@ const BUSY_TRIES: u32 = 100;
 /// How often a lingering group is looked at; its members' ends are not always
 /// signalled to the runner.
 const LINGER_PAUSE: Duration = Duration::from_millis(20);
+/// Between two looks at a process that is being given another program.
+const CHANGE_PAUSE: Duration = Duration::from_millis(1);
 /// Forgotten folders are removed while nothing is live, or when there are more
 /// than this.
 const MAX_TRASH: usize = 4096;
@@ -412,8 +413,13 @@ impl Supervisor {
                 }
             }
         }
-        // Nothing of a job may go on writing while checks look at what it made.
         if fugitive || !following.is_empty() || (self.orphans_due && self.jobs.is_empty()) {
+            self.sweep_orphans();
+        }
+        // Nothing of a job may go on writing while checks look at what it made.
+        let until = Instant::now() + PROGRAM_CHANGE;
+        while !following.is_empty() && self.orphans_due && Instant::now() < until {
+            std::thread::sleep(CHANGE_PAUSE);
             self.sweep_orphans();
         }
         for prepared in following {
@@ -488,7 +494,7 @@ impl Supervisor {
         }
         let groups = self.jobs.iter().map(|job| job.pid).collect();
         let live = self.jobs.iter().map(|job| (&job.attempt, job.start_time)).collect();
-        orphans::sweep(self.runner, self.spool.path(), &groups, &live);
+        self.orphans_due = orphans::sweep(self.runner, self.spool.path(), &groups, &live);
     }
 
     /// Removes control groups that could not be removed at their attempt's end, or that a runner before left.
