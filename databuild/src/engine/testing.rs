@@ -122,6 +122,7 @@ pub(super) fn exited_well() -> ExitRecord {
         stderr: LogSize::default(),
         group_left: false,
         memory_exceeded: None,
+        log_times: Vec::new(),
         checks: Vec::new(),
     }
 }

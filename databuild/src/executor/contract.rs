@@ -4,6 +4,7 @@
 
 use super::{
     AttemptName, Executor, ExitRecord, LogFrom, LogPart, News, Outcome, Standing, StartSpec, Stream, Text,
+    Weave, Woven,
 };
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(super) trait Site {
     fn executor(&self) -> Arc<dyn Executor>;
     /// A job that prints this and exits with this code.
     fn ends(&self, attempt: &str, code: i32, output: &str) -> StartSpec;
+    /// A job that prints these words, one as soon as the one before has been kept, and exits with 0.
+    fn prints(&self, attempt: &str, pieces: &[(Stream, &str)]) -> StartSpec;
     /// A job that runs until it is released, and then exits with 0.
     fn waits(&self, attempt: &str) -> StartSpec;
     /// Lets that job end.
@@ -278,6 +281,39 @@ pub(super) fn logs_are_read_by_their_offsets(site: &impl Site) {
     assert_eq!(stderr, Some(LogPart::default()));
 }
 
+pub(super) fn output_is_read_in_the_order_in_which_it_came(site: &impl Site) {
+    use Stream::{Stderr, Stdout};
+    let server = Server::connect(site);
+    server.executor.set_slots(2).unwrap();
+    let all = Weave { from: [0, 0], only: None, most: 99, live: false };
+    let woven = |asked: &Weave| server.executor.woven(&name("r1-1"), asked).unwrap();
+    assert_eq!(woven(&all), None);
+    server.submit(&[site.prints("r1-1", &[(Stderr, "one"), (Stdout, "two"), (Stderr, "three")])]);
+    server.started("r1-1");
+    assert_eq!(server.ended("r1-1").outcome, Outcome::Code(0));
+    // Of the words that are asked for: the streams, lengths, and whether more follows.
+    let told = |asked: Weave| {
+        let Woven { parts, pieces, more } = woven(&asked).unwrap();
+        let times: Vec<u64> = pieces.iter().map(|piece| piece.at.expect("a time")).collect();
+        assert!(times.is_sorted());
+        let texts = parts.map(|part| String::from_utf8(part.bytes).unwrap());
+        (texts, pieces.iter().map(|piece| (piece.stream, piece.length)).collect::<Vec<_>>(), more)
+    };
+    let texts = |out: &str, err: &str| [out.to_owned(), err.to_owned()];
+    let whole = vec![(Stderr, 3), (Stdout, 3), (Stderr, 5)];
+    assert_eq!(told(all), (texts("two", "onethree"), whole.clone(), false));
+    // What has ended is the same for who believes that it goes on.
+    assert_eq!(told(Weave { live: true, ..all }), (texts("two", "onethree"), whole, false));
+    let rest = vec![(Stdout, 1), (Stderr, 4)];
+    assert_eq!(told(Weave { from: [2, 4], ..all }), (texts("o", "hree"), rest, false));
+    let stderr = vec![(Stderr, 3), (Stderr, 5)];
+    assert_eq!(told(Weave { only: Some(Stderr), ..all }), (texts("", "onethree"), stderr, false));
+    // Stdout follows what is cut off here.
+    let cut = vec![(Stderr, 2)];
+    assert_eq!(told(Weave { most: 2, ..all }), (texts("tw", "on"), cut, true));
+    assert_eq!(told(Weave { from: [9, 99], ..all }), (texts("", ""), vec![], false));
+}
+
 pub(super) fn an_executor_that_is_stopped_takes_its_attempts_along(site: &impl Site) {
     let server = Server::connect(site);
     server.executor.set_slots(2).unwrap();
@@ -302,6 +338,7 @@ macro_rules! suite {
             what_cannot_be_reached_is_unknown_and_not_lost
             what_is_forgotten_is_not_reported_any_more
             logs_are_read_by_their_offsets
+            output_is_read_in_the_order_in_which_it_came
             an_executor_that_is_stopped_takes_its_attempts_along
         );
     };

@@ -1,11 +1,12 @@
 //! An executor in memory, for tests of what is above, and of the suite itself.
 //!
-//! A job is what its arguments say: `["end", CODE, OUTPUT]` prints and exits at once, `["wait", ...]` runs until
-//! [`Fake::finish`]. Attempts live in a world that several servers may connect to, one after the other.
+//! A job is what its arguments say: `["end", CODE, OUTPUT]` prints and exits at once, and so does `["print", "stderr:TEXT",
+//! ...]`, `["wait", ...]` runs until [`Fake::finish`]. Attempts live in a world that several servers may connect to, one after the other.
 
+use super::weave::weave;
 use super::{
     AttemptName, Capabilities, Executor, ExitRecord, Holdings, LogFrom, LogPart, LogSize, MemoryLimits, News,
-    NewsSink, Outcome, ResourceUse, Standing, StartSpec, Stream, Text, Unreachable,
+    NewsSink, Outcome, ResourceUse, Standing, StartSpec, Stream, Text, TimedPiece, Unreachable, Weave, Woven,
 };
 use crate::publish::Swept;
 use std::collections::{BTreeMap, VecDeque};
@@ -32,6 +33,10 @@ struct World {
     /// Texts, or why they cannot be read.
     texts: BTreeMap<(AttemptName, Text), Result<Vec<u8>, String>>,
     logs: BTreeMap<AttemptName, [Vec<u8>; 2]>,
+    /// When what is in the logs came.
+    times: BTreeMap<AttemptName, [Vec<TimedPiece>; 2]>,
+    /// Microseconds since 1970: one for each piece of output.
+    clock: u64,
     /// Why logs cannot be read.
     spoilt_logs: BTreeMap<AttemptName, String>,
     begun: BTreeMap<AttemptName, usize>,
@@ -55,8 +60,19 @@ fn end(outcome: Outcome) -> Box<ExitRecord> {
         stderr: LogSize::default(),
         group_left: false,
         memory_exceeded: None,
+        log_times: Vec::new(),
         checks: Vec::new(),
     })
+}
+
+fn part(log: &[u8], from: LogFrom, most: u64) -> LogPart {
+    let size = log.len() as u64;
+    let offset = match from {
+        LogFrom::Begin(offset) => offset.min(size),
+        LogFrom::End(tail) => size.saturating_sub(tail),
+    };
+    let from = log.iter().skip(usize::try_from(offset).unwrap());
+    LogPart { bytes: from.take(usize::try_from(most).unwrap()).copied().collect(), offset, size }
 }
 
 fn gone() -> Unreachable {
@@ -90,12 +106,33 @@ impl World {
         let words: Vec<&str> = spec.argv.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["end", code, output] => {
-                self.logs.insert(attempt.clone(), [output.as_bytes().to_vec(), Vec::new()]);
+                self.print(&attempt, Stream::Stdout, output);
                 self.end(attempt, end(Outcome::Code(code.parse().unwrap())));
+            }
+            ["print", pieces @ ..] => {
+                for piece in pieces {
+                    match piece.split_once(':') {
+                        Some(("stdout", text)) => self.print(&attempt, Stream::Stdout, text),
+                        Some(("stderr", text)) => self.print(&attempt, Stream::Stderr, text),
+                        _ => panic!("no piece of the fake: {piece}"),
+                    };
+                }
+                self.end(attempt, end(Outcome::Code(0)));
             }
             ["wait", ..] => drop(self.logs.insert(attempt, Default::default())),
             other => panic!("no job of the fake: {other:?}"),
         }
+    }
+
+    /// Adds to what the attempt has printed; returns how much that is.
+    fn print(&mut self, attempt: &AttemptName, stream: Stream, text: &str) -> u64 {
+        let log = &mut self.logs.entry(attempt.clone()).or_default()[stream as usize];
+        log.extend(text.bytes());
+        let end = log.len() as u64;
+        self.clock += 1;
+        let times = &mut self.times.entry(attempt.clone()).or_default()[stream as usize];
+        times.push(TimedPiece { end, at: self.clock });
+        end
     }
 
     fn end(&mut self, attempt: AttemptName, exit: Box<ExitRecord>) {
@@ -167,10 +204,7 @@ impl Fake {
 
     /// Adds to what the attempt has printed; returns how much that is.
     pub(crate) fn print(&self, attempt: &AttemptName, stream: Stream, text: &str) -> u64 {
-        let mut world = self.world();
-        let log = &mut world.logs.entry(attempt.clone()).or_default()[stream as usize];
-        log.extend(text.bytes());
-        log.len() as u64
+        self.world().print(attempt, stream, text)
     }
 }
 
@@ -284,16 +318,27 @@ impl Executor for Fake {
         if let Some(why) = world.spoilt_logs.get(attempt) {
             return Err(io::Error::other(why.clone()));
         }
+        Ok(world.logs.get(attempt).map(|logs| part(&logs[stream as usize], from, most)))
+    }
+
+    fn woven(&self, attempt: &AttemptName, asked: &Weave) -> io::Result<Option<Woven>> {
+        let world = self.world();
+        if let Some(why) = world.spoilt_logs.get(attempt) {
+            return Err(io::Error::other(why.clone()));
+        }
         let Some(logs) = world.logs.get(attempt) else { return Ok(None) };
-        let log = &logs[stream as usize];
-        let size = log.len() as u64;
-        let offset = match from {
-            LogFrom::Begin(offset) => offset.min(size),
-            LogFrom::End(tail) => size.saturating_sub(tail),
-        };
-        let from = log.iter().skip(usize::try_from(offset).unwrap());
-        let bytes = from.take(usize::try_from(most).unwrap()).copied().collect();
-        Ok(Some(LogPart { bytes, offset, size }))
+        let parts = Stream::BOTH.map(|stream| {
+            let from = asked.from[stream as usize];
+            if asked.only.is_some_and(|only| only != stream) {
+                return LogPart { offset: from, size: from, ..LogPart::default() };
+            }
+            part(&logs[stream as usize], LogFrom::Begin(from), asked.most)
+        });
+        let mut times = world.times.get(attempt).cloned().unwrap_or_default();
+        for (times, part) in times.iter_mut().zip(&parts) {
+            times.retain(|piece| piece.end > part.offset);
+        }
+        Ok(Some(weave(parts, &times)))
     }
 
     fn sweep(&self, over: &dyn Fn(&AttemptName) -> bool, _age: Duration, dry_run: bool) -> Swept {
@@ -323,6 +368,12 @@ mod tests {
         fn ends(&self, attempt: &str, code: i32, output: &str) -> StartSpec {
             let words = ["end".to_owned(), code.to_string(), output.to_owned()];
             StartSpec::new(name(attempt), words.to_vec(), "/")
+        }
+
+        fn prints(&self, attempt: &str, pieces: &[(Stream, &str)]) -> StartSpec {
+            let mut words = vec!["print".to_owned()];
+            words.extend(pieces.iter().map(|(stream, text)| format!("{}:{text}", stream.name())));
+            StartSpec::new(name(attempt), words, "/")
         }
 
         fn waits(&self, attempt: &str) -> StartSpec {

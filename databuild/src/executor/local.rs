@@ -3,18 +3,20 @@
 //! What attempts were given and left is in the runner's spool, where it can be read whether or not there is a runner. So
 //! its folders are the fence as well: an attempt whose folder is there is not begun again.
 
+use super::weave::weave;
 use super::{
     AttemptName, Capabilities, Executor, Holdings, LogFrom, LogPart, MemoryLimits, News, NewsSink, Standing,
-    StartSpec, Stream, Text, Unreachable,
+    StartSpec, Stream, Text, Unreachable, Weave, Woven,
 };
 use crate::os::{boot_id, open_left, read_left};
 use crate::publish::{self, Swept};
 use crate::runner::{
-    self, AttemptFiles, AttemptReport, AttemptState, EventSink, Found, RunnerClient, RunnerError,
-    RunnerEvent, MAX_REQUESTS,
+    self, AttemptFiles, AttemptReport, AttemptState, EventSink, Found, OutputTimes, RunnerClient,
+    RunnerError, RunnerEvent, MAX_REQUESTS,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -180,24 +182,48 @@ impl Executor for Local {
         most: u64,
     ) -> io::Result<Option<LogPart>> {
         let files = self.files(attempt);
-        let path = match stream {
-            Stream::Stdout => files.stdout(),
-            Stream::Stderr => files.stderr(),
-        };
-        let mut file = match open_left(&path)? {
-            Some(file) => file,
+        match open_log(&files, stream)? {
+            Some((file, size)) => Ok(Some(part(file, size, from, most)?)),
             // A log comes into being with its first byte; its folder says that the attempt is known.
-            None => return Ok(files.dir().is_dir().then(LogPart::default)),
+            None => Ok(files.dir().is_dir().then(LogPart::default)),
+        }
+    }
+
+    fn woven(&self, attempt: &AttemptName, asked: &Weave) -> io::Result<Option<Woven>> {
+        let files = self.files(attempt);
+        // They say at one moment how long both logs were; the logs are asked one after the other.
+        let before = OutputTimes::open(&files);
+        let logs = [open_log(&files, Stream::Stdout)?, open_log(&files, Stream::Stderr)?];
+        if logs.iter().all(Option::is_none) {
+            return Ok(files.dir().is_dir().then(Woven::default));
+        }
+        let sizes = [0, 1].map(|at| logs[at].as_ref().map_or(0, |(_, size)| *size));
+        // What is in a log was told by the times before.
+        let times =
+            before.or_else(|| OutputTimes::open(&files)).map(|times| times.beside(sizes[0] + sizes[1]));
+        let known = match &times {
+            _ if !asked.live => [u64::MAX; 2],
+            Some(times) => times.lengths(),
+            // They come in a moment.
+            None => [0; 2],
         };
-        let size = file.metadata()?.len();
-        let offset = match from {
-            LogFrom::Begin(offset) => offset.min(size),
-            LogFrom::End(tail) => size.saturating_sub(tail),
-        };
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes)?;
-        Ok(Some(LogPart { bytes, offset, size }))
+        let (mut parts, mut pieces) = ([LogPart::default(), LogPart::default()], [Vec::new(), Vec::new()]);
+        for (stream, log) in Stream::BOTH.into_iter().zip(logs) {
+            let at = stream as usize;
+            // Whoever has been told of more knows it better.
+            let size = sizes[at].min(known[at].max(asked.from[at]));
+            let Some((file, _)) = log.filter(|_| asked.only.is_none_or(|only| only == stream)) else {
+                let offset = asked.from[at].min(size);
+                parts[at] = LogPart { offset, size: offset, ..LogPart::default() };
+                continue;
+            };
+            let from = LogFrom::Begin(asked.from[at]);
+            parts[at] = part(file, size, from, asked.most.min(size.saturating_sub(asked.from[at])))?;
+            let (begin, length) = (parts[at].offset, parts[at].bytes.len() as u64);
+            pieces[at] =
+                times.as_ref().map_or_else(Vec::new, |times| times.of(stream, begin, begin + length));
+        }
+        Ok(Some(weave(parts, &pieces)))
     }
 
     fn sweep(&self, over: &dyn Fn(&AttemptName) -> bool, age: Duration, dry_run: bool) -> Swept {
@@ -218,6 +244,29 @@ impl Executor for Local {
         }
         swept
     }
+}
+
+/// One of an attempt's logs and its size now.
+fn open_log(files: &AttemptFiles, stream: Stream) -> io::Result<Option<(File, u64)>> {
+    let path = match stream {
+        Stream::Stdout => files.stdout(),
+        Stream::Stderr => files.stderr(),
+    };
+    let Some(file) = open_left(&path)? else { return Ok(None) };
+    let size = file.metadata()?.len();
+    Ok(Some((file, size)))
+}
+
+/// A part of a log that has this size.
+fn part(mut file: File, size: u64, from: LogFrom, most: u64) -> io::Result<LogPart> {
+    let offset = match from {
+        LogFrom::Begin(offset) => offset.min(size),
+        LogFrom::End(tail) => size.saturating_sub(tail),
+    };
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(LogPart { bytes, offset, size })
 }
 
 /// What became of attempts that no runner has. What is left of those that are lost is killed.
@@ -323,6 +372,18 @@ pub(super) mod tests {
             self.script(attempt, &format!("printf %s '{output}'; exit {code}"))
         }
 
+        fn prints(&self, attempt: &str, pieces: &[(Stream, &str)]) -> StartSpec {
+            // Each piece waits until the one before has been kept.
+            let kept = self.at(&format!("spool/{attempt}"));
+            let print = |(stream, text): &(Stream, &str)| {
+                let (name, number) = (stream.name(), *stream as usize + 1);
+                let log = kept.join(name);
+                format!("printf '{text}' >&{number}; until grep -qs '{text}' {}; do :; done", log.display())
+            };
+            let all: Vec<String> = pieces.iter().map(print).collect();
+            self.script(attempt, &all.join("; "))
+        }
+
         fn waits(&self, attempt: &str) -> StartSpec {
             let gate = self.at(&format!("gate-{attempt}"));
             assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
@@ -378,7 +439,17 @@ pub(super) mod tests {
             std::fs::File::create(&path).unwrap().set_len(4 << 40).unwrap();
             assert_eq!(executor.read(&attempt, text, 3).unwrap().unwrap(), [0; 3], "{file}");
         }
+        let all = Weave { from: [0, 0], only: None, most: 9, live: false };
+        std::fs::write(folder.join("stdout"), "x").unwrap();
+        // Times that are none are no reason not to show the log.
+        std::os::unix::fs::symlink("/dev/zero", folder.join("log.times")).unwrap();
+        let woven = executor.woven(&attempt, &all).unwrap().unwrap();
+        assert_eq!((woven.parts[0].bytes.as_slice(), woven.pieces[0].at), (&b"x"[..], None));
+        std::fs::remove_file(folder.join("log.times")).unwrap();
+        std::fs::File::create(folder.join("log.times")).unwrap().set_len(4 << 40).unwrap();
+        assert_eq!(executor.woven(&attempt, &all).unwrap().unwrap().pieces, woven.pieces);
         std::os::unix::fs::symlink("/dev/zero", folder.join("stderr")).unwrap();
+        assert!(executor.woven(&attempt, &all).is_err());
         let error = executor.log(&attempt, Stream::Stderr, LogFrom::Begin(0), 9).unwrap_err().to_string();
         assert_eq!(error, "it is a symbolic link, not a regular file");
     }

@@ -30,6 +30,7 @@
 
 mod kept;
 mod local;
+mod weave;
 
 #[cfg(test)]
 mod contract;
@@ -38,9 +39,11 @@ pub(crate) mod fake;
 
 pub use crate::runner::{
     AttemptName, CheckExit, CheckSpec, ExitRecord, LogSize, MemoryLimits, Outcome, ResourceUse, StartSpec,
+    Stream, TimedPiece,
 };
 pub use kept::Kept;
 pub use local::{Connect, Local};
+pub use weave::{LogPart, Piece, Weave, Woven};
 
 #[cfg(test)]
 pub(crate) use local::tests::over_a_runner;
@@ -150,15 +153,6 @@ pub enum Text {
     CheckReport(usize),
 }
 
-/// What a job prints to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
 /// Where a part of a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFrom {
@@ -166,17 +160,6 @@ pub enum LogFrom {
     Begin(u64),
     /// So many bytes before its end as it is now.
     End(u64),
-}
-
-/// A part of a log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LogPart {
-    /// Its bytes, as the job wrote them.
-    pub bytes: Vec<u8>,
-    /// Where it begins.
-    pub offset: u64,
-    /// The size of the whole log as it is now.
-    pub size: u64,
 }
 
 /// Runs attempts. The duties stand [above](self).
@@ -247,6 +230,12 @@ pub trait Executor: Send + Sync {
         from: LogFrom,
         most: u64,
     ) -> io::Result<Option<LogPart>>;
+
+    /// The same of both streams, in the order in which it came, to a millisecond where the machine is not busier than that.
+    ///
+    /// # Errors
+    /// As [`Executor::log`].
+    fn woven(&self, attempt: &AttemptName, asked: &Weave) -> io::Result<Option<Woven>>;
 
     /// Removes what is kept of attempts that are `over` and were not touched for `age`; with `dry_run` it only counts.
     fn sweep(&self, over: &dyn Fn(&AttemptName) -> bool, age: Duration, dry_run: bool) -> Swept;

@@ -15,7 +15,8 @@ use super::cgroup::{Cgroup, Cgroups};
 use super::children::wait_for;
 use super::course::{without_process, After, Check, Course, PartEnd};
 use super::explain::explain;
-use super::job_log::{JobLog, Stream};
+use super::job_log::Output;
+use super::log_times::Stream;
 use super::protocol::{AttemptName, CheckSpec, ExitRecord, Outcome, ResourceUse, StartSpec};
 use super::spawn::{ChildFds, Program, Spawner, Step};
 use super::spool::{c_string, make_job_dir, Part, Spool};
@@ -128,7 +129,7 @@ impl Prepared {
 
     /// It does not come to a process.
     pub(super) fn not_started(self, outcome: Outcome, canceled: Option<String>) -> Next {
-        let end = without_process(outcome, canceled, self.course.logs());
+        let end = without_process(outcome, canceled, &self.course);
         Next::after(self.course.after(end), self.attempt, self.max_log_bytes)
     }
 }
@@ -236,14 +237,11 @@ pub(super) fn start(
     }
     let fds = (|| {
         let entrance = prepared.course.cgroup.as_ref().map(Cgroup::entrance).transpose()?;
-        let [before_out, before_err] = prepared.course.logs();
-        let (limit, name) = (prepared.max_log_bytes, prepared.course.name.as_deref());
-        let (out, stdout) = JobLog::open(Stream::Stdout, limit, before_out, name)?;
-        let (err, stderr) = JobLog::open(Stream::Stderr, limit, before_err, name)?;
+        let (output, ends) = Output::open(prepared.max_log_bytes, &prepared.course)?;
         let record = spool.open_pid_record(&prepared.attempt, prepared.part)?;
-        Ok::<_, io::Error>(([out, err], stdout, stderr, record, entrance))
+        Ok::<_, io::Error>((output, ends, record, entrance))
     })();
-    let (logs, stdout, stderr, record, entrance) = match fds {
+    let (output, [stdout, stderr], record, entrance) = match fds {
         Ok(fds) => fds,
         Err(e) => return setup_failed(prepared, "preparing the job's files", &e),
     };
@@ -265,7 +263,7 @@ pub(super) fn start(
                 start_time: process.start_time,
                 group,
                 started_at,
-                logs,
+                output,
                 deadline: prepared.timeout.and_then(|timeout| now.checked_add(timeout)),
                 grace: prepared.grace,
                 kill_at: None,
@@ -299,7 +297,7 @@ pub(super) struct Job {
     pub(super) start_time: u64,
     group: Pid,
     pub(super) started_at: u64,
-    pub(super) logs: [JobLog; 2],
+    pub(super) output: Output,
     deadline: Option<Instant>,
     grace: Duration,
     kill_at: Option<Instant>,
@@ -330,15 +328,16 @@ impl Job {
     pub(super) fn next_time(&self) -> Option<Instant> {
         match &self.end {
             Some(end) => Some(end.give_up_at),
-            None => [self.deadline, self.kill_at].into_iter().flatten().min(),
+            None => [self.deadline, self.kill_at, self.output.next_time()].into_iter().flatten().min(),
         }
     }
 
-    /// Does what is due: TERM at the deadline, KILL after the grace.
-    pub(super) fn on_time(&mut self, now: Instant) {
+    /// Does what is due: TERM at the deadline, KILL after the grace; and times of output are written.
+    pub(super) fn on_time(&mut self, now: Instant, spool: &Spool) {
         if self.end.is_some() {
             return;
         }
+        self.output.on_time(now, spool, &self.attempt);
         if self.deadline.is_some_and(|at| at <= now) {
             self.deadline = None;
             // A job that is being stopped for a cancel keeps that as its reason.
@@ -429,11 +428,11 @@ impl Job {
     /// outside the group still holds the job's output.
     pub(super) fn finish(mut self, spool: &Spool, buffer: &mut [u8]) -> Option<(AttemptName, Next, bool)> {
         self.last_words(spool, buffer);
-        let fugitive = self.logs.iter().any(|log| log.pipe().is_some());
+        let fugitive = self.output.pipes().next().is_some();
         let group_left = self.leaves_some();
         let end = self.end?;
-        self.logs.iter_mut().for_each(|log| log.finish(spool, &self.attempt));
-        let [stdout, stderr] = &self.logs;
+        self.output.finish(spool, &self.attempt);
+        let [stdout, stderr] = self.output.sizes();
         let end = PartEnd {
             outcome: end.outcome,
             timed_out: self.timed_out,
@@ -441,9 +440,10 @@ impl Job {
             started_at: self.started_at,
             ended_at: end.ended_at,
             rusage: end.rusage,
-            stdout: stdout.size(),
-            stderr: stderr.size(),
-            stderr_from: stderr.begin(),
+            stdout,
+            stderr,
+            log_times: self.output.held_times(),
+            stderr_from: self.output.begin(Stream::Stderr),
             group_left,
             memory_exceeded: self.course.cgroup.as_mut().and_then(Cgroup::exceeded),
         };
@@ -453,23 +453,20 @@ impl Job {
 
     fn last_words(&mut self, spool: &Spool, buffer: &mut [u8]) {
         for _ in 0..(LAST_WORDS / buffer.len().max(1)).max(1) {
-            let ready: Vec<bool> = {
-                let mut fds: Vec<PollFd<'_>> = self
-                    .logs
-                    .iter()
-                    .filter_map(JobLog::pipe)
-                    .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN))
-                    .collect();
+            let ready: Vec<Stream> = {
+                let (streams, mut fds): (Vec<Stream>, Vec<PollFd<'_>>) = self
+                    .output
+                    .pipes()
+                    .map(|(stream, pipe)| (stream, PollFd::from_borrowed_fd(pipe, PollFlags::IN)))
+                    .unzip();
                 if fds.is_empty() || !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
                     return;
                 }
-                fds.iter().map(|fd| !fd.revents().is_empty()).collect()
+                let ready = streams.into_iter().zip(fds).filter(|(_, fd)| !fd.revents().is_empty());
+                ready.map(|(stream, _)| stream).collect()
             };
-            let open = self.logs.iter_mut().filter(|log| log.pipe().is_some());
-            for (log, ready) in open.zip(ready) {
-                if ready {
-                    log.pump(spool, &self.attempt, buffer);
-                }
+            for stream in ready {
+                self.output.pump(stream, spool, &self.attempt, buffer);
             }
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct PartEnd {
     pub(super) rusage: ResourceUse,
     pub(super) stdout: LogSize,
     pub(super) stderr: LogSize,
+    /// As in [`ExitRecord`], with that of the parts before.
+    pub(super) log_times: Vec<[u64; 3]>,
     /// Where its part of stderr begins.
     pub(super) stderr_from: u64,
     pub(super) group_left: bool,
@@ -72,6 +74,11 @@ impl Course {
     /// What the logs hold of the parts before: stdout, stderr.
     pub(super) fn logs(&self) -> [LogSize; 2] {
         self.so_far.as_ref().map(|record| [record.stdout, record.stderr]).unwrap_or_default()
+    }
+
+    /// As in [`ExitRecord`], of the parts before.
+    pub(super) fn log_times(&self) -> &[[u64; 3]] {
+        self.so_far.as_ref().map_or(&[], |record| &record.log_times)
     }
 
     /// Whether something may follow.
@@ -114,6 +121,7 @@ fn of_job(end: PartEnd) -> ExitRecord {
         stderr: end.stderr,
         group_left: end.group_left,
         memory_exceeded: end.memory_exceeded,
+        log_times: end.log_times,
         checks: Vec::new(),
     }
 }
@@ -123,6 +131,7 @@ fn with_check(mut record: ExitRecord, name: String, end: PartEnd) -> ExitRecord 
     record.cancel_reason = end.canceled;
     record.stdout = end.stdout;
     record.stderr = end.stderr;
+    record.log_times = end.log_times;
     record.group_left |= end.group_left;
     record.checks.push(CheckExit {
         name,
@@ -137,9 +146,9 @@ fn with_check(mut record: ExitRecord, name: String, end: PartEnd) -> ExitRecord 
     record
 }
 
-/// The end of a part that had no process; the logs are as they were.
-pub(super) fn without_process(outcome: Outcome, canceled: Option<String>, logs: [LogSize; 2]) -> PartEnd {
-    let [stdout, stderr] = logs;
+/// The end of a part of this course that had no process; the logs are as they were.
+pub(super) fn without_process(outcome: Outcome, canceled: Option<String>, course: &Course) -> PartEnd {
+    let [stdout, stderr] = course.logs();
     PartEnd {
         outcome,
         timed_out: false,
@@ -149,6 +158,7 @@ pub(super) fn without_process(outcome: Outcome, canceled: Option<String>, logs: 
         rusage: ResourceUse::default(),
         stdout,
         stderr,
+        log_times: course.log_times().to_vec(),
         stderr_from: stderr.bytes,
         group_left: false,
         memory_exceeded: None,

@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use super::cgroup::Cgroups;
 use super::connection::{parse, Connection};
 use super::error::RunnerError;
+use super::log_times::Stream;
 use super::protocol::{
     CancelParams, CapacityParams, Fault, ForgetParams, Head, Hello, HelloParams, StartParams, WithParams,
     PROTOCOL,
@@ -140,7 +141,7 @@ enum Source {
     Listener,
     Stdin,
     Connection(usize),
-    Log((usize, usize)),
+    Log((usize, Stream)),
 }
 
 struct EventLoop {

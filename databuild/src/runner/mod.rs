@@ -40,8 +40,10 @@ mod event_loop;
 mod explain;
 mod job_log;
 mod launch;
+mod log_times;
 mod orphans;
 pub mod protocol;
+mod read_times;
 mod recover;
 mod signals;
 mod socket;
@@ -54,10 +56,12 @@ pub use client::{EventSink, RunnerClient};
 pub use error::RunnerError;
 pub use event_loop::{main, RunnerArgs};
 pub use launch::ConnectOptions;
+pub use log_times::Stream;
 pub use protocol::{
     AttemptName, AttemptReport, AttemptState, CheckExit, CheckSpec, ExitRecord, Hello, LogSize, MemoryLimits,
     Outcome, ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL,
 };
+pub use read_times::{OutputTimes, TimedPiece};
 pub use recover::{end_of, inspect, is_alive, Found};
 pub use spool::AttemptFiles;
 

@@ -266,6 +266,10 @@ pub struct ExitRecord {
     /// [`StartSpec::memory`], if something of the job was killed for taking more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_exceeded: Option<u64>,
+    /// When the output came, if there was so little of it that this is in no file of its own: the time in microseconds since
+    /// the Unix epoch, and how long stdout and stderr were then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_times: Vec<[u64; 3]>,
     /// In the order of [`StartSpec::checks`]. All of them, unless the job was not to be checked, or the attempt
     /// was cancelled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -536,6 +540,7 @@ mod tests {
             stderr: LogSize { bytes: 6, dropped: 7 },
             group_left: false,
             memory_exceeded: None,
+            log_times: Vec::new(),
             checks: Vec::new(),
         };
         assert_eq!(

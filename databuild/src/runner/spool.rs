@@ -6,6 +6,7 @@
 //! <spool>/<attempt>/request.json
 //!                   pid.json        written by the job process before exec
 //!                   stdout, stderr  made with the first byte; absent = empty
+//!                   log.times       when what is in these two came; absent = exit.json tells, or nobody knows
 //!                   report.jsonl    made by the job; absent = no report
 //!                   exit.json       ExitRecord
 //!                   check-<n>.request.json, check-<n>.pid.json, check-<n>.report.jsonl
@@ -36,6 +37,8 @@ use crate::os::{read_left, Deadline, LockFile, ProcessRecord};
 
 pub(super) const LOCK: &str = "runner.lock";
 const RECORD: &str = "runner.json";
+/// When an attempt's output came, in its folder: see [`super::log_times`].
+pub(super) const TIMES: &str = "log.times";
 /// The socket, if its own folder is gone.
 pub(super) const SOCKET_IN_SPOOL: &str = "runner.sock";
 /// Longest record that is read: that of an attempt with very many checks.
@@ -103,6 +106,11 @@ impl AttemptFiles {
     /// Standard error; absent while empty.
     pub fn stderr(&self) -> PathBuf {
         self.dir.join("stderr")
+    }
+
+    /// When the output came, see [`super::OutputTimes`]; absent while there is none.
+    pub(super) fn times(&self) -> PathBuf {
+        self.dir.join(TIMES)
     }
 
     /// The process record.
@@ -211,7 +219,7 @@ struct Spares {
 /// Folders kept for reuse, at most.
 const MOST_SPARES: usize = 512;
 /// What an attempt's folder may hold.
-const FILES: [&str; 6] = ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr"];
+const FILES: [&str; 7] = ["exit.json", "pid.json", "request.json", "report.jsonl", "stdout", "stderr", TIMES];
 /// Those that a folder used again keeps.
 const KEPT: [&str; 3] = ["exit.json", "pid.json", "request.json"];
 /// Bytes of a kept file that stay: too few for a record. Not 0: ext4 takes a file that was emptied for one that is being
@@ -308,6 +316,15 @@ impl Spool {
     /// Opens the process record for the process to fill.
     pub(super) fn open_pid_record(&self, attempt: &AttemptName, part: Part) -> io::Result<OwnedFd> {
         self.open_new(attempt, &part.file("pid.json"))
+    }
+
+    /// Opens a log of the attempt that has nothing yet. What is made here is surely a file, and needs no look.
+    pub(super) fn open_log(&self, attempt: &AttemptName, name: &str) -> io::Result<OwnedFd> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        match openat(&self.dir, format!("{attempt}/{name}"), flags, Mode::from_raw_mode(0o600)) {
+            Err(rustix::io::Errno::EXIST) => self.open_new(attempt, name),
+            opened => Ok(opened?),
+        }
     }
 
     /// Opens one of the attempt's files for writing at its end.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::attempt::{start, Job, Next, Prepared, Started};
 use super::cgroup::{remove_groups, Cgroups};
 use super::children::{has_children, next_ended_child, wait_for};
+use super::log_times::Stream;
 use super::orphans;
 use super::protocol::{
     AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, MemoryLimits, Outcome, RefusedParams,
@@ -312,21 +313,19 @@ impl Supervisor {
         }
     }
 
-    /// The pipes to wait on, with the job's and stream's index.
-    pub(super) fn pipes(&self) -> impl Iterator<Item = ((usize, usize), BorrowedFd<'_>)> {
-        self.jobs.iter().enumerate().flat_map(|(job_at, job)| {
-            let streams = job.logs.iter().enumerate();
-            streams.filter_map(move |(at, log)| Some(((job_at, at), log.pipe()?)))
-        })
+    /// The pipes to wait on, with the job's index and the stream.
+    pub(super) fn pipes(&self) -> impl Iterator<Item = ((usize, Stream), BorrowedFd<'_>)> {
+        self.jobs
+            .iter()
+            .enumerate()
+            .flat_map(|(job_at, job)| job.output.pipes().map(move |(stream, pipe)| ((job_at, stream), pipe)))
     }
 
     /// Moves output of a pipe that is ready. Indices are those of
     /// [`Supervisor::pipes`], valid until the next call that changes jobs.
-    pub(super) fn pump(&mut self, (job_at, stream_at): (usize, usize)) {
+    pub(super) fn pump(&mut self, (job_at, stream): (usize, Stream)) {
         if let Some(job) = self.jobs.get_mut(job_at) {
-            if let Some(log) = job.logs.get_mut(stream_at) {
-                log.pump(&self.spool, &job.attempt, &mut self.buffer);
-            }
+            job.output.pump(stream, &self.spool, &job.attempt, &mut self.buffer);
         }
     }
 
@@ -389,7 +388,7 @@ impl Supervisor {
         let mut settled = Vec::new();
         let mut at = 0;
         while let Some(job) = self.jobs.get_mut(at) {
-            job.on_time(now);
+            job.on_time(now, &self.spool);
             if job.is_settled(now) {
                 settled.push(self.jobs.swap_remove(at));
             } else {

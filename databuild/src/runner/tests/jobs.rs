@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::super::spool::{read_record, PidRecord};
-use super::super::{AttemptState, ExitRecord, Outcome};
+use super::super::{AttemptState, ExitRecord, Outcome, OutputTimes, Stream, TimedPiece};
 use super::harness::{meet, read, release, wait_dead, Place};
 use crate::os::stat;
 
@@ -42,6 +42,7 @@ fn a_quiet_job_makes_no_log_files() {
     assert!(server.run(place.job("r1-1", ":")).is_success());
     assert!(!place.files("r1-1").stdout().exists());
     assert!(!place.files("r1-1").stderr().exists());
+    assert!(!place.files("r1-1").times().exists());
 }
 
 #[test]
@@ -172,6 +173,60 @@ fn of_output_over_the_limit_the_beginning_and_the_end_are_kept_and_the_job_goes_
     assert!(tail.ends_with(why.as_bytes()), "the end is there");
     assert_eq!(exit.stdout.bytes, log.len() as u64);
     assert_eq!(place.files("r1-1").stderr().metadata().unwrap().len(), 5);
+}
+
+#[test]
+fn output_has_the_times_at_which_it_came() {
+    let mut place = Place::new();
+    let server = place.start();
+    let (first, second) = (place.fifo("first"), place.fifo("second"));
+    let script = "echo 1 >&2; read x < first; echo 2; read x < second; echo 3 >&2";
+    server.client.start(&[place.job("r1-1", script)]).unwrap();
+    let files = place.files("r1-1");
+    // As a reader has them while the job runs.
+    while OutputTimes::open(&files).is_none() {}
+    let pieces = |stream| OutputTimes::open(&files).unwrap().of(stream, 0, 99);
+    let ends = |pieces: &[TimedPiece]| pieces.iter().map(|piece| piece.end).collect::<Vec<_>>();
+    assert_eq!(ends(&pieces(Stream::Stderr)), [2]);
+    release(&first);
+    while read(&files.stdout()).is_empty() {}
+    assert_eq!(ends(&pieces(Stream::Stdout)), [2]);
+    release(&second);
+    let exit = server.end_of("r1-1");
+    let times = OutputTimes::open(&files).unwrap();
+    assert_eq!(times.lengths(), [2, 4]);
+    let (out, err) = (pieces(Stream::Stdout), pieces(Stream::Stderr));
+    assert_eq!((ends(&out), ends(&err)), (vec![2], vec![2, 4]));
+    let at = [err[0].at, out[0].at, err[1].at];
+    assert!(at.is_sorted(), "{at:?}");
+    assert!(exit.started_at * 1_000 <= at[0] && at[2] < (exit.ended_at + 1_000) * 1_000, "{exit:?} {at:?}");
+    // From the middle, and only so far.
+    assert_eq!(ends(&times.of(Stream::Stderr, 3, 99)), [4]);
+    assert_eq!(ends(&times.of(Stream::Stderr, 0, 3)), [2, 3]);
+    assert_eq!(times.of(Stream::Stderr, 4, 99), []);
+}
+
+#[test]
+fn the_times_of_a_short_job_and_its_checks_are_in_the_end_record() {
+    let mut place = Place::new();
+    let server = place.start();
+    let mut spec = place.job("r1-1", "echo 1 >&2");
+    // A check that prints, and one that cannot be started.
+    spec.checks = vec![place.check("//:sane", "echo 2; exit 1"), place.check("//:gone", "")];
+    spec.checks[1].argv = vec!["/nothing".to_owned()];
+    let exit = server.run(spec);
+    let out = "[databuild: check //:sane]\n2\n".len() as u64;
+    let lengths: Vec<_> = exit.log_times.iter().map(|[_, out, err]| (*out, *err)).collect();
+    let files = place.files("r1-1");
+    if lengths.is_empty() {
+        // On a machine so busy that the job took long.
+        assert!(files.times().exists());
+    } else {
+        assert_eq!(lengths, [(0, 2), (out, 2)]);
+    }
+    let times = OutputTimes::open(&files).unwrap();
+    assert_eq!(times.lengths(), [out, 2]);
+    assert_eq!(times.of(Stream::Stdout, 0, out).len(), 1);
 }
 
 #[test]
