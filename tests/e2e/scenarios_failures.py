@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -88,6 +89,12 @@ class Failures(Scenario):
         response = self.ws.request("GET", f"/api/v1/runs/{run}/logs/stdout")
         self.assertEqual((response.status, len(response.read())), (200, 4096))
         self.ws.cli("logs", run).expect(0)
+        lines = [json.loads(line) for line in self.ws.cli("logs", run, "--timestamps", "--json").expect(0).out.splitlines()]
+        self.assertEqual([line["at"] for line in lines[:-2]], sorted(line["at"] for line in lines[:-2]))
+        for stream in ("stdout", "stderr"):
+            own = [bytes.fromhex(line["hex"]) if "hex" in line else line["text"].encode() for line in lines if line["stream"] == stream]
+            wrote = self.ws.request("GET", f"/api/v1/runs/{run}/logs/{stream}").read()
+            self.assertEqual(b"\n".join(own), wrote[:-1] if wrote.endswith(b"\n") else wrote)
         self.assertEqual(self.ws.states("probe/case/case=empty"), {"empty": 1})
         self.assertEqual(self.ws.states("probe/after/case=empty"), {"empty": 1})
         self.assertSays(self.ws.cli("build", "probe/after/case=empty").expect(0), "nothing to build")

@@ -159,7 +159,7 @@ class Http(Scenario):
                 fields[name] = value.removeprefix(" ") if hasattr(value, "removeprefix") else value.lstrip(" ")
 
     def test_follow(self):
-        """a log is followed while the job writes it, resumed by Last-Event-ID, and ends with the job"""
+        """a log is followed while the job writes it, in bytes and in lines, resumed by Last-Event-ID, and ends with the job"""
         want = self.ws.detach("probe/ticks/case=a", "--jobs", "2")
         self.ws.ticking("a")
         run = self.ws.run_of("probe/ticks/case=a")["id"]
@@ -173,6 +173,14 @@ class Http(Scenario):
         resumed = self.ws.request("GET", path, headers={"Last-Event-ID": first["id"]})
         second = self.events(resumed)
         self.assertGreater(int(second["id"]), int(first["id"]))
+        lines = self.ws.api("GET", f"/api/v1/runs/{run}/logs?limit=1")[1]
+        (line,) = lines["lines"]
+        self.assertEqual(({**line, "at": None}, lines["ended"]), ({"at": None, "stream": "stdout", "text": "tick 1"}, False))
+        self.assertRegex(line["at"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$")
+        in_lines = self.ws.request("GET", f"/api/v1/runs/{run}/logs?follow=true", headers={"Last-Event-ID": lines["next"]})
+        self.assertEqual(json.loads(self.events(in_lines)["data"])["text"], "tick 2")
+        self.error(422, "bad_cursor", "GET", f"/api/v1/runs/{run}/logs?cursor=7")
+        self.error(404, "stream_not_found", "GET", f"/api/v1/runs/{run}/logs?stream=stdin")
         self.ws.release("a")
         for at, text in ((stream, said), (resumed, said + json.loads(second["data"]))):
             while True:
@@ -184,6 +192,12 @@ class Http(Scenario):
         self.ws.wait_want(want, "satisfied")
         followed = self.ws.cli("logs", "-f", run, "--stdout").expect(0)
         self.assertTrue(followed.out.startswith("tick 1\n"))
+        while self.events(in_lines)["event"] == "line":
+            pass
+        for flags in ((), ("-f",), ("--stdout",)):
+            timed = self.ws.cli("logs", "-t", run, *flags).expect(0).out
+            self.assertEqual([line.split(" ", 2)[1:] for line in timed.splitlines()], [["stdout", tick] for tick in text.splitlines()])
+        self.assertEqual(self.ws.cli("logs", "-t", run, "--stderr").expect(0).out, "")
 
     def test_progress(self):
         """progress is told by a long poll that ends when something happens"""

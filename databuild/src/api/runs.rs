@@ -97,3 +97,34 @@ pub struct AttemptRow {
     /// Why it failed.
     pub message: String,
 }
+
+/// `GET /api/v1/runs/r12/logs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogLines {
+    /// Of this attempt.
+    pub attempt: u32,
+    /// In the order in which they became whole.
+    pub lines: Vec<LogLine>,
+    /// Pass it as `cursor` to go on.
+    pub next: String,
+    /// The attempt is over, and nothing follows.
+    pub ended: bool,
+}
+
+/// A line that a job printed. It has `text`, or `hex` if it is no UTF-8.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// RFC 3339, to the millisecond: when its end came; null if nobody knows.
+    pub at: Option<String>,
+    /// `stdout`, `stderr`.
+    pub stream: String,
+    /// Without its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Its bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
+    /// It is the beginning of a long line, which goes on in the next one of its stream.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
+}

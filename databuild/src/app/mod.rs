@@ -41,3 +41,4 @@ pub use context::Backend;
 pub(crate) use context::Context;
 pub use error::AppError;
 pub use garbage::write_roots;
+pub(crate) use words::cursor;

@@ -13,7 +13,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 
 /// Where a list goes on: the id of the last row of the page before.
-pub(super) fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, AppError> {
+pub(crate) fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, AppError> {
     let ours = || {
         AppError::new(
             "bad_cursor",

@@ -213,6 +213,7 @@ fn no_request_is_answered_by_a_fault_of_the_server() {
         "GET /api/v1/runs?job=make&partition=daily&state=failed&limit=0\n",
         "GET /api/v1/runs/r1/logs/stdout?attempt=1&offset=0&limit=10\n",
         "GET /api/v1/runs/%ff/logs/stdout\n",
+        "GET /api/v1/runs/r1/logs?attempt=1&stream=stderr&cursor=0-0&limit=10\n",
         "GET /api/v1/events?after=0&limit=1000\n",
         "GET /api/v1/graphs/0123\n",
         "POST /api/v1/keys/customers\n{\"keys\":[\"acme\",\"b\"]}",

@@ -15,6 +15,7 @@ mod guard;
 mod handlers;
 mod keyed;
 mod lanes;
+mod log_lines;
 mod logs;
 mod middleware;
 mod reading;

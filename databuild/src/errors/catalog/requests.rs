@@ -464,7 +464,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "stream_not_found",
         kind: Kind::NotFound,
         cause: "The request asks for another log of an attempt than `stdout` or `stderr`.",
-        cure: "Ask for `/logs/stdout` or `/logs/stderr`.",
+        cure: "Ask for `/logs/stdout` or `/logs/stderr`. For lines of both, ask for `/logs` without `stream`.",
     },
     Entry {
         code: "too_many_partitions",

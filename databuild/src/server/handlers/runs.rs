@@ -6,11 +6,11 @@ use super::super::extract::Query;
 use super::super::logs;
 use super::Answer;
 use crate::api::{Page, RunDetail, RunRow, RunsQuery, WhyWork};
-use crate::app::runs;
+use crate::app::{cursor, runs};
 use crate::executor::LogFrom;
 use axum::extract::Path;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use databuild_core::ids::AttemptId;
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// Longest wait for more of a log.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Lines of an answer, if the request does not say.
+const LINES: usize = 1000;
 
 /// The routes of this noun.
 pub(in crate::server) fn routes() -> Router<App> {
@@ -26,6 +28,7 @@ pub(in crate::server) fn routes() -> Router<App> {
         .route("/runs", get(list))
         .route("/runs/{id}", get(one).delete(cancel))
         .route("/runs/{id}/why", get(why))
+        .route("/runs/{id}/logs", get(lines))
         .route("/runs/{id}/logs/{stream}", get(logs))
 }
 
@@ -34,6 +37,7 @@ pub(in crate::server) fn seed_routes() -> Router<App> {
     Router::new()
         .route("/job_runs", get(list))
         .route("/job_runs/{id}", get(one).delete(cancel))
+        .route("/job_runs/{id}/logs", get(lines))
         .route("/job_runs/{id}/logs/{stream}", get(logs))
 }
 
@@ -75,23 +79,68 @@ async fn logs(
     headers: HeaderMap,
     Query(query): Query<LogsQuery>,
 ) -> Result<Response, ApiError> {
-    let run_id = runs::parse(&id)?;
-    let run = runs::get(&app, run_id).await?;
-    let number = query.attempt.unwrap_or(run.run.attempts);
+    let log = printed(&app, &id, query.attempt).await?.log(logs::stream(&stream)?);
+    if query.follow {
+        Ok(log.follow(&app, last_event(&headers).or(query.offset).unwrap_or(0)))
+    } else {
+        let from = query.tail.map_or(LogFrom::Begin(query.offset.unwrap_or(0)), LogFrom::End);
+        log.read(&app, from, query.limit, patience(query.wait_ms)).await
+    }
+}
+
+/// Query of [`lines`].
+#[derive(Debug, Deserialize)]
+struct LinesQuery {
+    attempt: Option<u32>,
+    stream: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+    wait_ms: Option<u64>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// `GET /runs/{id}/logs`.
+///
+/// # Errors
+/// No such run or attempt, no such stream, a bad cursor, or the log is gone.
+async fn lines(
+    app: App,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Query(query): Query<LinesQuery>,
+) -> Result<Response, ApiError> {
+    let only = query.stream.as_deref().map(logs::stream).transpose()?;
+    let from = cursor(query.cursor.as_deref())?;
+    let lines = printed(&app, &id, query.attempt).await?.lines(only);
+    if query.follow {
+        Ok(lines.follow(&app, last_event(&headers).or(from).unwrap_or_default()))
+    } else {
+        let most = query.limit.unwrap_or(LINES).clamp(1, logs::LINES);
+        let found = lines.read(&app, from.unwrap_or_default(), most, patience(query.wait_ms)).await?;
+        Ok(Json(found).into_response())
+    }
+}
+
+/// What an attempt of a run printed, the last one if none is named.
+async fn printed(app: &App, id: &str, attempt: Option<u32>) -> Result<logs::Printed, ApiError> {
+    let run_id = runs::parse(id)?;
+    let run = runs::get(app, run_id).await?;
+    let number = attempt.unwrap_or(run.run.attempts);
     if number == 0 || number > run.run.attempts {
         return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
     }
-    let attempt = AttemptId { run: run_id, number };
     let mut attempts = run.attempts_detail.iter();
     let ended_well = attempts.any(|row| row.number == number && row.outcome.as_deref() == Some("success"));
-    let log = logs::Log::find(&app, attempt, ended_well, &stream)?;
-    if query.follow {
-        let resumed =
-            headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-        Ok(log.follow(&app, resumed.or(query.offset).unwrap_or(0)))
-    } else {
-        let from = query.tail.map_or(LogFrom::Begin(query.offset.unwrap_or(0)), LogFrom::End);
-        let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
-        log.read(&app, from, query.limit, wait).await
-    }
+    logs::Printed::by(app, AttemptId { run: run_id, number }, ended_well)
+}
+
+/// Where a client that follows something was, when it comes again.
+fn last_event<T: std::str::FromStr>(headers: &HeaderMap) -> Option<T> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+}
+
+/// How long a client waits for more of a log.
+fn patience(wait_ms: Option<u64>) -> Duration {
+    Duration::from_millis(wait_ms.unwrap_or(0)).min(LONGEST_WAIT)
 }
