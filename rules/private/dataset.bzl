@@ -4,9 +4,9 @@ load("//rules:providers.bzl", "DatabuildDatasetInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":key_spaces.bzl", "is_key_space")
-load(":limits.bzl", "limit_or_zero")
 load(":observe.bzl", "is_observation")
 load(":paths.bzl", "dataset_name", "display_label")
+load(":policy.bzl", "COUNT", "policy_attributes", "policy_entry", "policy_values")
 load(":program.bzl", "program")
 load(":transitions.bzl", "fixed_transition")
 
@@ -55,6 +55,11 @@ _RESERVED = [
     "yield",
 ]
 
+# How runs that make a dataset are treated. In the core these are the fields of `DatasetPolicy`.
+_POLICY = {
+    "max_running": COUNT,
+}
+
 def _is_identifier(text):
     if not text or not (text[0].islower() and text[0].isalpha()):
         return False
@@ -91,9 +96,8 @@ def _dataset_impl(ctx):
         problems.append("observe: only external data is observed; write external = True, or leave observe out")
     if observe and observe["kind"] == "glob" and ctx.attr.path:
         problems.append("path = \"%s\": the files of a partition are what observe.glob(...) matches; leave path out" % ctx.attr.path)
-    if ctx.attr.max_running < 0:
-        problems.append("max_running = %d: write a number of at least 1, or leave it out" % ctx.attr.max_running)
-    if ctx.attr.external and ctx.attr.max_running:
+    policy = policy_entry(_POLICY, ctx.attr, problems)
+    if ctx.attr.external and "max_running" in policy:
         problems.append("max_running: an external dataset has no runs that make it; leave it out")
     fail_with(label, problems)
     name = dataset_name(ctx.label)
@@ -109,7 +113,7 @@ def _dataset_impl(ctx):
             name = name,
             observer = observer,
             # What is not said does not stand in the graph file.
-            spec = json.encode(({"max_running": ctx.attr.max_running} if ctx.attr.max_running else {}) | ({"observe": observe} if observe else {}) | {
+            spec = json.encode(policy | ({"observe": observe} if observe else {}) | {
                 "dims": dims,
                 "external": ctx.attr.external,
                 "label": label,
@@ -122,12 +126,11 @@ def _dataset_impl(ctx):
 _databuild_dataset = rule(
     implementation = _dataset_impl,
     doc = "A dataset; use the macro `databuild_dataset`.",
-    attrs = {
+    attrs = policy_attributes(_POLICY) | {
         "dims": attr.string(mandatory = True, doc = "JSON list of dimensions in their declared order."),
         "external": attr.bool(doc = "Observed, not built."),
         "env": attr.string_dict(doc = "Of the probe."),
         "env_inherit": attr.string_list(doc = "Of the probe."),
-        "max_running": attr.int(doc = "Most runs that make it at once; 0 for no limit."),
         "observe": attr.string(default = "null", doc = "JSON of how it is observed, without what is known of the probe; or null."),
         "path": attr.string(doc = "Path template of a partition."),
         "probe": attr.label(
@@ -177,16 +180,16 @@ def databuild_dataset(name, dims = {}, path = None, external = False, observe = 
         problems += observe.problems
         if not observe.problems:
             entry = dict(observe.fields, kind = observe.kind)
+    policy = policy_values(_POLICY, dict(max_running = max_running), problems)
     _databuild_dataset(
         name = name,
         dims = json.encode(entries),
         env = observe.env if entry else {},
         env_inherit = observe.env_inherit if entry else [],
         external = external,
-        max_running = limit_or_zero("max_running", max_running, problems),
         observe = json.encode(entry),
         path = path or "",
         probe = observe.probe if entry else None,
         problems = problems,
-        **common
+        **(policy | common)
     )

@@ -1,5 +1,8 @@
 """Durations as texts: "500ms", "90s", "20m", "1h30m", "2d"."""
 
+# What is said after a text that is none.
+NO_DURATION = " is no duration; write numbers with a unit, such as \"500ms\", \"90s\", \"20m\" or \"1h30m\""
+
 _UNITS = {"d": 86400000, "h": 3600000, "m": 60000, "ms": 1, "s": 1000}
 
 def parse_duration(text):
@@ -44,5 +47,5 @@ def duration_or_problem(name, text, problems):
     """
     parsed = parse_duration(text)
     if parsed == None:
-        problems.append("%s = \"%s\" is no duration; write numbers with a unit, such as \"500ms\", \"90s\", \"20m\" or \"1h30m\"" % (name, text))
+        problems.append("%s = \"%s\"%s" % (name, text, NO_DURATION))
     return parsed or 0

@@ -6,14 +6,31 @@ load(":dep.bzl", "is_dep")
 load(":duration.bzl", "duration_or_problem")
 load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":inputs.bzl", "input_entry")
-load(":limits.bzl", "limit_or_zero", "run_limits")
+load(":limits.bzl", "pool_weights")
 load(":paths.bzl", "display_label", "runfiles_path")
+load(":policy.bzl", "BYTES", "COUNT", "RATE", "duration", "number", "policy_attributes", "policy_entry", "policy_values", "word")
 load(":program.bzl", "hidden_env_problems", "program")
 load(":sources.bzl", "source_manifest", "sources_aspect")
 load(":transitions.bzl", "fixed_transition")
 
 # As in the core's check: the request of a run names each of its partitions.
 _MAX_BATCH = 10000
+
+# How runs are treated. In the core these are the fields of `JobPolicy`.
+_POLICY = {
+    "backoff": duration(optional = False),
+    "backoff_max": duration(optional = False),
+    "cpus": COUNT,
+    "log_limit": BYTES,
+    "max_running": COUNT,
+    "memory": BYTES,
+    "on_code_change": word("stale", "keep"),
+    "rate": RATE,
+    "retries": number(0, optional = False),
+}
+
+def _said(fields):
+    return {name: value for name, value in fields.items() if value}
 
 def _job_impl(ctx):
     label = display_label(ctx.label)
@@ -35,10 +52,7 @@ def _job_impl(ctx):
     problems += unfilled_problems("args", ctx.attr.job_args) + unfilled_problems("env", ctx.attr.env.values())
     if not outputs:
         problems.append("outputs is empty; name at least one dataset, such as outputs = [\":clean\"]")
-    if ctx.attr.retries < 0:
-        problems.append("retries = %d: write 0 or more" % ctx.attr.retries)
-    backoff = duration_or_problem("backoff", ctx.attr.backoff, problems)
-    backoff_max = duration_or_problem("backoff_max", ctx.attr.backoff_max, problems)
+    policy = policy_entry(_POLICY, ctx.attr, problems)
     grace = duration_or_problem("grace", ctx.attr.grace, problems)
     timeout = duration_or_problem("timeout", ctx.attr.time_limit, problems) if ctx.attr.time_limit else None
     batch = json.decode(ctx.attr.batch)
@@ -52,10 +66,9 @@ def _job_impl(ctx):
             ))
         if batch["max"] < 2 or batch["max"] > _MAX_BATCH:
             problems.append("batch = {\"%s\": %d}: write a number from 2 to %d, or leave batch out" % (batch["dim"], batch["max"], _MAX_BATCH))
-    limits, pools = run_limits(ctx.attr, problems)
-    if ctx.attr.on_code_change not in ("stale", "keep"):
-        problems.append("on_code_change = \"%s\": write \"stale\" or \"keep\"" % ctx.attr.on_code_change)
-    if backoff > backoff_max:
+    weights, pools = pool_weights(ctx.attr.pools, problems)
+    backoffs = [policy["backoff_ms"], policy["backoff_max_ms"]]
+    if None not in backoffs and backoffs[0] > backoffs[1]:
         problems.append("backoff = \"%s\" is longer than backoff_max = \"%s\"; make backoff_max at least as long" % (ctx.attr.backoff, ctx.attr.backoff_max))
     fail_with(label, problems)
 
@@ -74,15 +87,16 @@ def _job_impl(ctx):
             runfiles = runfiles,
             source_manifest = sources,
             # What is not declared is not in the graph file, as before there was such a thing.
-            spec = json.encode(({"batch": batch} if batch else {}) | ({"params": ctx.attr.params} if ctx.attr.params else {}) | ({"adds_keys": ctx.attr.adds_keys} if ctx.attr.adds_keys else {}) | limits | {
-                "backoff_max_ms": backoff_max,
-                "backoff_ms": backoff,
+            spec = json.encode(policy | _said({
+                "adds_keys": ctx.attr.adds_keys,
+                "batch": batch,
+                "params": ctx.attr.params,
+                "pools": weights,
+            }) | {
                 "inputs": entries,
                 "label": label,
-                "on_code_change": ctx.attr.on_code_change,
                 "outputs": [dataset.name for dataset in outputs],
                 "program": run.entry,
-                "retries": ctx.attr.retries,
                 "sources": runfiles_path(sources),
             }),
         ),
@@ -92,10 +106,8 @@ def _job_impl(ctx):
 _databuild_job = rule(
     implementation = _job_impl,
     doc = "A job; use the macro `databuild_job`.",
-    attrs = {
+    attrs = policy_attributes(_POLICY) | {
         "adds_keys": attr.string_list(doc = "Names of dynamic key spaces."),
-        "backoff": attr.string(),
-        "backoff_max": attr.string(),
         "batch": attr.string(default = "null", doc = "JSON object with `dim` and `max`, or null."),
         "binary": attr.label(
             aspects = [sources_aspect],
@@ -104,7 +116,6 @@ _databuild_job = rule(
             executable = True,
             mandatory = True,
         ),
-        "cpus": attr.int(doc = "0 if it is not said."),
         "env": attr.string_dict(),
         "env_inherit": attr.string_list(),
         "grace": attr.string(),
@@ -114,10 +125,6 @@ _databuild_job = rule(
         ),
         "inputs": attr.string(mandatory = True, doc = "JSON object of inputs by name."),
         "job_args": attr.string_list(),
-        "log_limit": attr.string(doc = "An amount with its unit; empty if it is not said."),
-        "max_running": attr.int(doc = "0 for no limit."),
-        "memory": attr.string(doc = "An amount with its unit; empty if it is not said."),
-        "on_code_change": attr.string(),
         "outputs": attr.label_list(providers = [DatabuildDatasetInfo]),
         "params": attr.string_dict(doc = "Parameters with their defaults."),
         "pools": attr.label_keyed_string_dict(
@@ -125,8 +132,6 @@ _databuild_job = rule(
             providers = [DatabuildPoolInfo],
         ),
         "problems": attr.string_list(doc = "What the macro found wrong."),
-        "rate": attr.string(doc = "A count and a length of time; empty for no limit."),
-        "retries": attr.int(),
         # Not `timeout`: Bazel takes an attribute of that name for a test's.
         "time_limit": attr.string(),
     },
@@ -234,30 +239,32 @@ def databuild_job(
             "dataset": datasets[dataset],
             "dims": value.dims,
         }
+    policy = policy_values(_POLICY, dict(
+        backoff = backoff,
+        backoff_max = backoff_max,
+        cpus = cpus,
+        log_limit = log_limit,
+        max_running = max_running,
+        memory = memory,
+        on_code_change = on_code_change,
+        rate = rate,
+        retries = retries,
+    ), problems)
     _databuild_job(
         name = name,
         adds_keys = adds_keys,
-        backoff = backoff,
-        backoff_max = backoff_max,
         batch = json.encode(batch_entry),
         binary = binary,
-        cpus = limit_or_zero("cpus", cpus, problems),
         env = env,
         env_inherit = env_inherit,
         grace = grace,
         input_datasets = datasets.keys(),
         inputs = json.encode(entries),
         job_args = args,
-        log_limit = log_limit or "",
-        max_running = limit_or_zero("max_running", max_running, problems),
-        memory = memory or "",
-        on_code_change = on_code_change,
         outputs = outputs,
         params = params,
         pools = weights,
         problems = problems,
-        rate = rate or "",
-        retries = retries,
         time_limit = timeout or "",
-        **common
+        **(policy | common)
     )

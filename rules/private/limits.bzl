@@ -1,4 +1,4 @@
-"""How limits are written: numbers, amounts of bytes, rates."""
+"""How limits are written: amounts of bytes, rates, weights of pools."""
 
 load("//rules:providers.bzl", "DatabuildPoolInfo")
 load(":duration.bzl", "parse_duration")
@@ -7,24 +7,6 @@ _UNITS = {"g": 1 << 30, "k": 1 << 10, "m": 1 << 20, "t": 1 << 40}
 
 # As in the core's check: so many starts are remembered.
 _MOST_STARTS = 1000
-
-def limit_or_zero(name, value, problems):
-    """A number of at least 1, or none, as an attribute that has no none.
-
-    Args:
-        name: what it is called, for messages.
-        value: what was written.
-        problems: list that gains what is wrong.
-
-    Returns:
-        The number; 0 for none.
-    """
-    if value == None:
-        return 0
-    if type(value) != "int" or value < 1:
-        problems.append("%s = %r: write a number of at least 1, or leave it out" % (name, value))
-        return 0
-    return value
 
 def parse_bytes(text):
     """Reads an amount of memory or output.
@@ -56,20 +38,19 @@ def parse_rate(text):
         return None
     return {"count": int(count), "period_ms": milliseconds}
 
-def run_limits(attr, problems):
-    """What a job's runs take, and how many of them there may be.
+def pool_weights(given, problems):
+    """What each run of a job takes of pools.
 
     Args:
-        attr: the attributes of the job.
+        given: dictionary from the targets of pools to numbers as texts.
         problems: list that gains what is wrong.
 
     Returns:
-        A pair: the fields of the graph file, without those of which nothing is said; and the pools.
+        A pair: numbers by the pools' labels, and the pools.
     """
-    limits = {}
     pools = []
     weights = {}
-    for target, text in attr.pools.items():
+    for target, text in given.items():
         pool = target[DatabuildPoolInfo]
         weight = int(text)
         if weight < 1:
@@ -78,19 +59,4 @@ def run_limits(attr, problems):
             problems.append("pools: %d of %s, which has %d: make the pool larger, or take less of it" % (weight, pool.label, pool.slots))
         weights[pool.label] = weight
         pools.append(pool)
-    if weights:
-        limits["pools"] = weights
-    for name in ["cpus", "max_running"]:
-        if getattr(attr, name):
-            limits[name] = getattr(attr, name)
-    for name in ["memory", "log_limit"]:
-        text = getattr(attr, name)
-        if text:
-            limits[name] = parse_bytes(text)
-            if not limits[name]:
-                problems.append("%s = \"%s\": write an amount with its unit, such as \"512m\" or \"2g\"" % (name, text))
-    if attr.rate:
-        limits["rate"] = parse_rate(attr.rate)
-        if not limits["rate"]:
-            problems.append("rate = \"%s\": write how many starts, 1 to 1000, in how much time, such as \"10/1m\"" % attr.rate)
-    return limits, pools
+    return weights, pools

@@ -247,7 +247,7 @@ _JOBS = {
     ),
     "negative_retries": (
         dict(retries = -1),
-        "retries = -1: write 0 or more",
+        "retries = -1: write a number of at least 0, or leave it out",
     ),
     "no_outputs": (
         dict(outputs = []),

@@ -8,6 +8,7 @@ load("//rules/private:limits.bzl", "parse_bytes", "parse_rate")
 load("//rules/private:mappings.bzl", "unit_problem")
 load("//rules/private:moved.bzl", "moved_entries")
 load("//rules/private:paths.bzl", "dataset_name", "display_label", "runfiles_path")
+load("//rules/private:policy.bzl", "BYTES", "COUNT", "RATE", "duration", "number", "policy_entry", "policy_values", "word")
 load("//rules/private:prebuilt.bzl", "prebuilt_programs")
 
 def _durations_impl(ctx):
@@ -219,6 +220,53 @@ def _limits_impl(ctx):
 
 limits_test = unittest.make(_limits_impl)
 
+def _policies_impl(ctx):
+    env = unittest.begin(ctx)
+    kinds = {
+        "backoff": duration(optional = False),
+        "cpus": COUNT,
+        "memory": BYTES,
+        "nice": number(-5, 19),
+        "on_code_change": word("stale", "keep"),
+        "rate": RATE,
+        "wait": duration(),
+    }
+    said = {"backoff": "1s", "on_code_change": "stale"}
+    for given, entry, problem in [
+        ({}, {}, None),
+        ({"backoff": "1m"}, {"backoff_ms": 60000}, None),
+        ({"backoff": None}, None, "backoff = \"\" is no duration"),
+        ({"backoff": "1"}, None, "backoff = \"1\" is no duration"),
+        ({"cpus": 2}, {"cpus": 2}, None),
+        ({"cpus": 0}, None, "cpus = 0: write a number of at least 1, or leave it out"),
+        ({"cpus": "2"}, None, "cpus = \"2\": write a number of at least 1"),
+        ({"memory": "2k"}, {"memory": 2048}, None),
+        ({"memory": "2"}, None, "memory = \"2\": write an amount with its unit"),
+        ({"nice": 0}, {"nice": 0}, None),
+        ({"nice": -5}, {"nice": -5}, None),
+        ({"nice": -6}, None, "nice = -6: write a number from -5 to 19, or leave it out"),
+        ({"nice": 20}, None, "nice = 20: write a number from -5 to 19, or leave it out"),
+        ({"on_code_change": "ignore"}, None, "on_code_change = \"ignore\": write \"stale\" or \"keep\""),
+        ({"rate": "1/1s"}, {"rate": {"count": 1, "period_ms": 1000}}, None),
+        ({"wait": "0s"}, {"wait_ms": 0}, None),
+    ]:
+        problems = []
+        values = policy_values(kinds, {name: None for name in kinds} | said | given, problems)
+        found = policy_entry(kinds, struct(**values), problems)
+        if problem:
+            asserts.true(env, len(problems) == 1 and problem in problems[0], "%r in %r" % (problem, problems))
+        else:
+            asserts.equals(env, [], problems)
+            asserts.equals(env, {"backoff_ms": 1000, "on_code_change": "stale"} | entry, found)
+
+    # What `select` chose is looked at by the rule.
+    problems = []
+    policy_entry({"cpus": COUNT}, struct(cpus = -1), problems)
+    asserts.equals(env, ["cpus = -1: write a number of at least 1, or leave it out"], problems)
+    return unittest.end(env)
+
+policies_test = unittest.make(_policies_impl)
+
 def unit_test_suite(name):
     """All unit tests.
 
@@ -235,5 +283,6 @@ def unit_test_suite(name):
         mappings_test,
         moved_test,
         paths_test,
+        policies_test,
         prebuilt_test,
     )

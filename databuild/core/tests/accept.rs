@@ -4,7 +4,7 @@ mod support;
 
 use databuild_core::decide::{AcceptRequest, Input, Refusal, Reply};
 use databuild_core::event::{Event, Refresh};
-use databuild_core::graph::file::OnCodeChange;
+use databuild_core::graph::OnCodeChange;
 use support::graphs::{listed, reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -151,7 +151,8 @@ fn what_makes_no_sense_is_refused() {
 #[test]
 fn a_job_that_keeps_what_older_code_made_needs_no_acceptance() {
     let mut workspace = built();
-    let keeps = |job: &mut databuild_core::graph::file::JobEntry| job.on_code_change = OnCodeChange::Keep;
+    let keeps =
+        |job: &mut databuild_core::graph::file::JobEntry| job.policy.on_code_change = OnCodeChange::Keep;
     workspace.register(&graph().code("make_a", "newer").change("make_a", keeps));
     assert_eq!(workspace.verdict("a/city=oslo"), "current");
     assert_eq!(accept(&mut workspace, &["a"]), Err(Refusal::NothingToAccept));

@@ -191,7 +191,7 @@ fn four_days(retries: u32, files: bool) -> Workspace {
         .external("raw", &[])
         .job("make_day", &["day"], &dims, vec![reads("raw")])
         .batch("date", 9)
-        .change("make_day", |job| job.retries = retries)
+        .change("make_day", |job| job.policy.retries = retries)
         .job("make_copy", &["copy"], &dims, vec![reads("day")])
         .job("make_report", &["report"], &[], vec![reads("day").all("date")]);
     let graph = if files { graph.files() } else { graph };
@@ -290,7 +290,7 @@ fn a_partition_is_done_only_with_all_its_outputs() {
     let graph = GraphSpec::new()
         .job("make", &["a", "b"], &dims, vec![])
         .batch("date", 9)
-        .change("make", |job| job.retries = 1);
+        .change("make", |job| job.policy.retries = 1);
     let mut workspace = Workspace::new(&graph, 1);
     let want = workspace.want(&["a"], Refresh::Stale);
     let done = ["a/date=2010-01-01", "a/date=2010-01-02", "b/date=2010-01-02", "c/date=2010-01-01"];

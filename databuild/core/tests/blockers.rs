@@ -5,10 +5,11 @@ mod support;
 use databuild_core::decide::blocker::{of_run, of_want};
 use databuild_core::decide::{AttemptEnd, Blocker, Input, PoolRequest, Success};
 use databuild_core::event::{AttemptOutcome, Refresh};
-use databuild_core::graph::file::{JobEntry, RateEntry};
-use databuild_core::graph::Resource;
+use databuild_core::graph::file::JobEntry;
+use databuild_core::graph::{Rate, Resource};
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Phase;
+use std::time::Duration;
 use support::graphs::{listed, reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -16,7 +17,7 @@ use support::workspace::Workspace;
 fn graph() -> GraphSpec {
     GraphSpec::new()
         .job("make_a", &["a"], &[], vec![])
-        .with(|job| job.retries = 3)
+        .with(|job| job.policy.retries = 3)
         .job("make_b", &["b"], &[], vec![reads("a")])
         .job("make_c", &["c"], &[], vec![reads("b")])
         .job("make_x", &["x"], &[listed("n", &["1", "2"])], vec![])
@@ -100,7 +101,7 @@ fn a_plan_that_waits_for_others_names_what_they_make_and_what_that_waits_for() {
 
 #[test]
 fn a_retry_whose_input_is_made_anew_names_it() {
-    let retried = graph().change("make_b", |job| job.retries = 3);
+    let retried = graph().change("make_b", |job| job.policy.retries = 3);
     let mut workspace = Workspace::new(&retried, 4);
     workspace.want(&["b"], Refresh::Stale);
     workspace.finish("a", "v1");
@@ -141,10 +142,10 @@ fn what_is_handed_out_ahead_waits_for_a_place_too() {
 #[test]
 fn a_full_pool_is_named_with_those_who_hold_it() {
     let spec = graph().pool("db", 3).change("make_a", |job| {
-        job.pools.insert("//:db".to_owned(), 2);
+        job.policy.pools.insert("//:db".to_owned(), 2);
     });
     let spec = spec.change("make_x", |job| {
-        job.pools.insert("//:db".to_owned(), 2);
+        job.policy.pools.insert("//:db".to_owned(), 2);
     });
     let mut workspace = Workspace::new(&spec, 8);
     workspace.want(&["x/n=1"], Refresh::Stale);
@@ -176,7 +177,7 @@ fn a_full_pool_is_named_with_those_who_hold_it() {
 fn what_is_set_aside_for_older_work_is_said_to_be() {
     let in_pool = |weight| {
         move |job: &mut JobEntry| {
-            job.pools.insert("//:db".to_owned(), weight);
+            job.policy.pools.insert("//:db".to_owned(), weight);
         }
     };
     let spec = graph().pool("db", 3).change("make_a", in_pool(3)).change("make_x", in_pool(1));
@@ -192,8 +193,8 @@ fn what_is_set_aside_for_older_work_is_said_to_be() {
 
 #[test]
 fn a_rate_says_until_when() {
-    let rate = RateEntry { count: 1, period_ms: 60_000 };
-    let mut workspace = Workspace::new(&graph().change("make_x", |job| job.rate = Some(rate)), 8);
+    let rate = Rate { count: 1, period: Duration::from_secs(60) };
+    let mut workspace = Workspace::new(&graph().change("make_x", |job| job.policy.rate = Some(rate)), 8);
     let want = workspace.want(&["x"], Refresh::Stale);
     let until = workspace.now + jiff::SignedDuration::from_secs(60);
     workspace.finish("x/n=1", "v1");

@@ -10,6 +10,7 @@ use databuild_core::observation::Blindness;
 use databuild_core::planner::Unseen;
 use databuild_core::state::Phase;
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 use support::graphs::{days, listed, reads, time, GraphSpec};
 use support::workspace::{applying, planning, request, Workspace};
 
@@ -68,7 +69,7 @@ fn the_end_of_an_attempt_decides_what_becomes_of_its_run() {
     ];
     for (retries, ends, stop, then, outcome) in cases {
         let case = format!("{retries} retries, {ends:?}, told to stop: {stop}");
-        let mut workspace = workspace(&chain().change("make_a", |job| job.retries = retries));
+        let mut workspace = workspace(&chain().change("make_a", |job| job.policy.retries = retries));
         let want = workspace.want(&["a"], Refresh::Stale);
         if stop {
             let run = workspace.run("a");
@@ -128,7 +129,8 @@ fn delays_double_up_to_a_limit_and_half_of_each_is_noise() {
     let mut shortest = [f64::MAX; 8];
     let mut longest = [0f64; 8];
     let retries = |job: &mut databuild_core::graph::file::JobEntry| {
-        (job.retries, job.backoff_ms, job.backoff_max_ms) = (7, 1_000, 20_000);
+        (job.policy.retries, job.policy.backoff, job.policy.backoff_max) =
+            (7, Duration::from_secs(1), Duration::from_secs(20));
     };
     let graph =
         GraphSpec::new().job("make", &["a"], &[listed("city", &CITIES)], vec![]).change("make", retries);
@@ -156,7 +158,8 @@ fn delays_double_up_to_a_limit_and_half_of_each_is_noise() {
 #[test]
 fn a_clock_that_is_set_back_delays_no_retry_for_longer_than_its_backoff() {
     let retries = |job: &mut databuild_core::graph::file::JobEntry| {
-        (job.retries, job.backoff_ms, job.backoff_max_ms) = (3, 2_000, 60_000);
+        (job.policy.retries, job.policy.backoff, job.policy.backoff_max) =
+            (3, Duration::from_secs(2), Duration::from_secs(60));
     };
     let graph = GraphSpec::new().job("make", &["a"], &[], vec![]).change("make", retries);
     for back in [10, 60, 3_600, 86_400] {
@@ -177,7 +180,7 @@ fn a_clock_that_is_set_back_delays_no_retry_for_longer_than_its_backoff() {
 #[test]
 fn a_retry_that_is_due_after_the_last_year_of_the_calendar_is_not_dropped() {
     let retries = |job: &mut databuild_core::graph::file::JobEntry| {
-        (job.retries, job.backoff_ms, job.backoff_max_ms) = (3, u64::MAX, u64::MAX);
+        (job.policy.retries, job.policy.backoff, job.policy.backoff_max) = (3, Duration::MAX, Duration::MAX);
     };
     let graph = GraphSpec::new().job("make", &["a"], &[], vec![]).change("make", retries);
     let mut workspace = workspace(&graph);
@@ -233,7 +236,7 @@ fn a_run_from_older_data_or_code_gets_a_successor() {
 
 #[test]
 fn a_run_that_waits_to_be_tried_again_gives_way_to_newer_work() {
-    let graph = chain().change("make_a", |job| job.retries = 5);
+    let graph = chain().change("make_a", |job| job.policy.retries = 5);
     let mut workspace = workspace(&graph);
     let want = workspace.want(&["a"], Refresh::Stale);
     let old = workspace.end("a", AttemptOutcome::Failure { permanent: false }).run;
@@ -368,7 +371,7 @@ fn reverting_the_code_makes_current_what_it_made() {
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
     // A job may keep what older code made.
     let keeps = chain().change("make_b", |job| {
-        job.on_code_change = databuild_core::graph::file::OnCodeChange::Keep;
+        job.policy.on_code_change = databuild_core::graph::OnCodeChange::Keep;
         job.program.code = Some("other".to_owned());
     });
     workspace.register(&keeps);
@@ -439,7 +442,7 @@ fn interactive_work_goes_first_and_older_wants_before_younger() {
 #[test]
 fn retries_wait_for_a_place_like_all_others() {
     let city = [listed("city", &["oslo", "rome"])];
-    let graph = GraphSpec::new().job("make", &["a"], &city, vec![]).with(|job| job.retries = 1);
+    let graph = GraphSpec::new().job("make", &["a"], &city, vec![]).with(|job| job.policy.retries = 1);
     let mut workspace = Workspace::new(&graph, 1);
     workspace.want(&["a"], Refresh::Stale);
     workspace.end("a/city=oslo", AttemptOutcome::Failure { permanent: false });

@@ -5,9 +5,8 @@ mod support;
 use databuild_core::decide::Impact;
 use databuild_core::event::Refresh;
 use databuild_core::graph::diff::{diff, Change};
-use databuild_core::graph::file::{
-    CheckEntry, DatasetEntry, GranularityName, KeysEntry, OnCodeChange, PoolEntry,
-};
+use databuild_core::graph::file::{CheckEntry, DatasetEntry, GranularityName, KeysEntry, PoolEntry};
+use databuild_core::graph::OnCodeChange;
 use std::collections::BTreeMap;
 use support::graphs::{days, reads, GraphSpec};
 use support::impact_of;
@@ -44,8 +43,8 @@ fn each_respect_has_its_name() {
         ),
         (|g| g.change("make_a", |job| job.program.env_inherit = vec!["TZ".into()]), "//:make_a", "args"),
         (|g| g.change("make_b", |job| job.inputs.clear()), "//:make_b", "inputs"),
-        (|g| g.change("make_a", |job| job.retries = 9), "//:make_a", "policy"),
-        (|g| g.change("make_a", |job| job.on_code_change = OnCodeChange::Keep), "//:make_a", "policy"),
+        (|g| g.change("make_a", |job| job.policy.retries = 9), "//:make_a", "policy"),
+        (|g| g.change("make_a", |job| job.policy.on_code_change = OnCodeChange::Keep), "//:make_a", "policy"),
         (
             |g| g.code("make_a", "other").change("make_a", |job| job.program.grace_ms = Some(1)),
             "//:make_a",
@@ -146,7 +145,8 @@ fn what_would_be_stale_is_counted_downstream_included_and_nothing_is_registered(
     assert_eq!(of(graph().code("make_a", "other")), expected(&[("a", (5, 0, 0)), ("b", (0, 5, 0))]));
     assert_eq!(of(graph().code("make_b", "other")), expected(&[("b", (5, 0, 0))]));
     assert_eq!(of(graph().code("make_c", "other")), expected(&[("c", (10, 0, 0))]));
-    let kept = |job: &mut databuild_core::graph::file::JobEntry| job.on_code_change = OnCodeChange::Keep;
+    let kept =
+        |job: &mut databuild_core::graph::file::JobEntry| job.policy.on_code_change = OnCodeChange::Keep;
     assert_eq!(of(graph().code("make_c", "other").change("make_c", kept)), expected(&[]));
     // A rename that is not declared loses what was built; so does another meaning of keys.
     let renamed = |head: GraphSpec| {

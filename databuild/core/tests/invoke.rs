@@ -18,7 +18,7 @@ fn graph() -> GraphSpec {
         .job("make_a", &["a", "also"], &dims, vec![reads("raw")])
         .with(|job| {
             job.params = params("full", "false");
-            job.retries = 1;
+            job.policy.retries = 1;
         })
         .job("make_b", &["b"], &dims, vec![reads("a")])
 }

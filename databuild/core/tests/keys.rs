@@ -451,7 +451,7 @@ fn a_retry_leaves_out_what_a_new_key_made_impossible() {
         .external("raw", &customer)
         .job("wash", &["clean"], &home, vec![reads("raw").edges(EdgeName::Clip, EdgeName::Clip)])
         .batch("customer", 4)
-        .with(|job| job.retries = 1);
+        .with(|job| job.policy.retries = 1);
     let mut workspace = Workspace::new(&graph, 1);
     let want = workspace.want(&["clean"], Refresh::Stale);
     workspace.add(&["bolt"]).unwrap();

@@ -5,9 +5,10 @@ mod support;
 use databuild_core::decide::limits::holders;
 use databuild_core::decide::{AttemptEnd, Input, PoolRequest, Refusal, Success};
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, WantOutcome};
-use databuild_core::graph::file::{GranularityName, JobEntry, RateEntry};
-use databuild_core::graph::{ProblemCode, Resource};
+use databuild_core::graph::file::{GranularityName, JobEntry};
+use databuild_core::graph::{ProblemCode, Rate, Resource};
 use databuild_core::state::Phase;
+use std::time::Duration;
 use support::graphs::{listed, time, GraphSpec};
 use support::workspace::{output, request, Workspace};
 
@@ -30,7 +31,7 @@ fn resize(workspace: &mut Workspace, pool: &str, slots: Option<u32>) -> Result<(
 fn with_pool(slots: u32) -> GraphSpec {
     let in_pool = |weight| {
         move |job: &mut databuild_core::graph::file::JobEntry| {
-            job.pools.insert("//:db".to_owned(), weight);
+            job.policy.pools.insert("//:db".to_owned(), weight);
         }
     };
     graph()
@@ -52,7 +53,7 @@ fn runs_of_several_jobs_share_a_pool() {
 
 #[test]
 fn what_takes_nothing_of_a_full_pool_goes_on() {
-    let spec = with_pool(1).change("make_y", |job| job.pools.clear());
+    let spec = with_pool(1).change("make_y", |job| job.policy.pools.clear());
     let mut workspace = Workspace::new(&spec, 3);
     workspace.want(&["x"], Refresh::Stale);
     workspace.want(&["y"], Refresh::Stale);
@@ -77,9 +78,9 @@ fn the_big_is_not_overtaken_for_ever_by_the_small() {
 #[test]
 fn two_resources_are_not_taken_away_in_turns() {
     let spec = with_pool(1)
-        .change("make_x", |job| job.memory = Some(2))
-        .change("make_x", |job| job.pools.clear())
-        .change("make_big", |job| job.memory = Some(4));
+        .change("make_x", |job| job.policy.memory = Some(2))
+        .change("make_x", |job| job.policy.pools.clear())
+        .change("make_big", |job| job.policy.memory = Some(4));
     let mut workspace = Workspace::new(&spec, 8);
     workspace.core.memory = Some(4);
     workspace.want(&["y/n=1"], Refresh::Stale);
@@ -149,7 +150,7 @@ fn a_pool_that_is_not_there_is_named_with_those_that_are() {
 
 #[test]
 fn a_wide_job_takes_several_places_and_at_most_all() {
-    let spec = graph().change("make_big", |job| job.cpus = Some(3));
+    let spec = graph().change("make_big", |job| job.policy.cpus = Some(3));
     let mut workspace = Workspace::new(&spec, 4);
     workspace.want(&["x/n=1", "x/n=2"], Refresh::Stale);
     workspace.want(&["big"], Refresh::Stale);
@@ -170,8 +171,9 @@ fn a_wide_job_takes_several_places_and_at_most_all() {
 
 #[test]
 fn memory_is_packed_and_what_asks_for_more_than_there_is_gets_all() {
-    let spec =
-        graph().change("make_x", |job| job.memory = Some(3)).change("make_big", |job| job.memory = Some(100));
+    let spec = graph()
+        .change("make_x", |job| job.policy.memory = Some(3))
+        .change("make_big", |job| job.policy.memory = Some(100));
     let mut workspace = Workspace::new(&spec, 8);
     workspace.core.memory = Some(8);
     workspace.want(&["x/n=1", "x/n=2", "x/n=3"], Refresh::Stale);
@@ -186,15 +188,15 @@ fn memory_is_packed_and_what_asks_for_more_than_there_is_gets_all() {
 #[test]
 fn jobs_and_datasets_limit_the_runs_at_once() {
     let spec = graph()
-        .change("make_x", |job| job.max_running = Some(2))
-        .dataset("y", |dataset| dataset.max_running = Some(1));
+        .change("make_x", |job| job.policy.max_running = Some(2))
+        .dataset("y", |dataset| dataset.policy.max_running = Some(1));
     let mut workspace = Workspace::new(&spec, 8);
     workspace.want(&["x", "y"], Refresh::Stale);
     let mut running = workspace.running();
     running.sort_unstable();
     assert_eq!(running, ["x/n=1", "x/n=2", "y/n=1"]);
     // Runs that an older graph began count.
-    workspace.register(&spec.clone().change("make_x", |job| job.max_running = Some(3)));
+    workspace.register(&spec.clone().change("make_x", |job| job.policy.max_running = Some(3)));
     assert_eq!(workspace.running().iter().filter(|text| text.starts_with('x')).count(), 3);
     workspace.register(&spec);
     workspace.finish("x/n=1", "v1");
@@ -203,7 +205,7 @@ fn jobs_and_datasets_limit_the_runs_at_once() {
 
 #[test]
 fn a_retry_waits_for_its_pool_and_goes_first() {
-    let spec = with_pool(1).change("make_x", |job| job.retries = 2);
+    let spec = with_pool(1).change("make_x", |job| job.policy.retries = 2);
     let mut workspace = Workspace::new(&spec, 8);
     workspace.want(&["x/n=1"], Refresh::Stale);
     workspace.want(&["y"], Refresh::Stale);
@@ -218,10 +220,10 @@ fn a_retry_waits_for_its_pool_and_goes_first() {
 
 #[test]
 fn a_rate_spreads_starts_over_time() {
-    let rate = RateEntry { count: 2, period_ms: 60_000 };
+    let rate = Rate { count: 2, period: Duration::from_secs(60) };
     let spec = graph().change("make_x", |job| {
-        job.rate = Some(rate);
-        job.retries = 5;
+        job.policy.rate = Some(rate);
+        job.policy.retries = 5;
     });
     let mut workspace = Workspace::new(&spec, 8);
     let begin = workspace.now;
@@ -252,7 +254,8 @@ fn a_rate_spreads_starts_over_time() {
 
 #[test]
 fn a_rate_wakes_nobody_while_places_are_taken() {
-    let spec = graph().change("make_x", |job| job.rate = Some(RateEntry { count: 1, period_ms: 60_000 }));
+    let spec = graph()
+        .change("make_x", |job| job.policy.rate = Some(Rate { count: 1, period: Duration::from_secs(60) }));
     let mut workspace = Workspace::new(&spec, 2);
     workspace.want(&["x"], Refresh::Stale);
     workspace.want(&["y"], Refresh::Stale);
@@ -263,9 +266,9 @@ fn a_rate_wakes_nobody_while_places_are_taken() {
 #[test]
 fn leases_ahead_of_places_stay_within_pools_and_leave_room_for_wide_jobs() {
     let spec = with_pool(3)
-        .change("make_y", |job| job.pools.clear())
-        .change("make_big", |job| job.pools.clear())
-        .change("make_big", |job| job.cpus = Some(2));
+        .change("make_y", |job| job.policy.pools.clear())
+        .change("make_big", |job| job.policy.pools.clear())
+        .change("make_big", |job| job.policy.cpus = Some(2));
     let mut workspace = Workspace::new(&spec, 2);
     // Attempts take a millisecond.
     workspace.want(&["y/n=1"], Refresh::Stale);
@@ -305,7 +308,7 @@ fn what_cannot_be_is_refused_with_the_graph() {
         (problems[0].code, problems[0].message.clone())
     };
     let small = with_pool(2).change("make_x", |job| {
-        job.pools.insert("//:db".to_owned(), 3);
+        job.policy.pools.insert("//:db".to_owned(), 3);
     });
     let (found, message) = code(small);
     assert_eq!(found, ProblemCode::PoolTooSmall);
@@ -316,47 +319,48 @@ fn what_cannot_be_is_refused_with_the_graph() {
     let takes = |label: &str, weight| {
         let label = label.to_owned();
         change(&|job| {
-            job.pools.insert(label.clone(), weight);
+            job.policy.pools.insert(label.clone(), weight);
         })
     };
     assert_eq!(takes("//:disk", 1), ProblemCode::UnknownPool);
     assert_eq!(takes("//:db", 0), ProblemCode::BadPool);
     assert_eq!(code(graph().pool("db", 0)).0, ProblemCode::BadPool);
     assert_eq!(code(graph().pool("db", 1).pool("db", 2)).0, ProblemCode::BadPool);
-    assert_eq!(change(&|job| job.cpus = Some(0)), ProblemCode::BadLimit);
-    assert_eq!(change(&|job| job.memory = Some(0)), ProblemCode::BadLimit);
-    for bytes in [0, 4095, (16 << 30) + 1] {
-        assert_eq!(change(&|job| job.log_limit = Some(bytes)), ProblemCode::BadLimit);
-    }
-    assert_eq!(change(&|job| job.max_running = Some(0)), ProblemCode::BadLimit);
+    assert_eq!(change(&|job| job.policy.max_running = Some(0)), ProblemCode::BadLimit);
     for (count, period_ms) in [(0, 1_000), (1, 0), (1_001, 1_000), (1, u64::MAX)] {
-        assert_eq!(change(&|job| job.rate = Some(RateEntry { count, period_ms })), ProblemCode::BadLimit);
+        let rate = Rate { count, period: Duration::from_millis(period_ms) };
+        assert_eq!(change(&|job| job.policy.rate = Some(rate)), ProblemCode::BadLimit);
     }
-    assert_eq!(code(graph().dataset("x", |x| x.max_running = Some(0))).0, ProblemCode::BadLimit);
+    assert_eq!(code(graph().dataset("x", |x| x.policy.max_running = Some(0))).0, ProblemCode::BadLimit);
 }
 
 #[test]
 fn a_run_that_waits_to_be_tried_again_holds_nothing() {
     type Limit = fn(GraphSpec) -> GraphSpec;
     let retried = || {
-        let tried = |job: &mut JobEntry| (job.retries, job.backoff_ms) = (3, 60_000);
+        let tried =
+            |job: &mut JobEntry| (job.policy.retries, job.policy.backoff) = (3, Duration::from_secs(60));
         graph().change("make_x", tried).change("make_big", tried)
     };
     // Each lets `x/n=1` run or another, and not both.
     let limits: [(&str, usize, Limit); 6] = [
         ("a place", 1, |spec| spec),
         ("cpus", 4, |spec| {
-            spec.change("make_x", |job| job.cpus = Some(3)).change("make_y", |job| job.cpus = Some(3))
+            spec.change("make_x", |job| job.policy.cpus = Some(3))
+                .change("make_y", |job| job.policy.cpus = Some(3))
         }),
         ("memory", 8, |spec| {
-            spec.change("make_x", |job| job.memory = Some(3)).change("make_y", |job| job.memory = Some(3))
+            spec.change("make_x", |job| job.policy.memory = Some(3))
+                .change("make_y", |job| job.policy.memory = Some(3))
         }),
         ("a pool", 8, |spec| {
-            let takes = |job: &mut JobEntry| job.pools = [("//:db".to_owned(), 2)].into();
+            let takes = |job: &mut JobEntry| job.policy.pools = [("//:db".to_owned(), 2)].into();
             spec.pool("db", 3).change("make_x", takes).change("make_y", takes)
         }),
-        ("max_running of the job", 8, |spec| spec.change("make_x", |job| job.max_running = Some(1))),
-        ("max_running of the dataset", 8, |spec| spec.dataset("x", |dataset| dataset.max_running = Some(1))),
+        ("max_running of the job", 8, |spec| spec.change("make_x", |job| job.policy.max_running = Some(1))),
+        ("max_running of the dataset", 8, |spec| {
+            spec.dataset("x", |dataset| dataset.policy.max_running = Some(1))
+        }),
     ];
     for (what, slots, limit) in limits {
         let mut workspace = Workspace::new(&limit(retried()), slots);

@@ -7,9 +7,11 @@ use databuild_core::decide::{
 };
 use databuild_core::event::{AttemptOutcome, Event, Refresh, WantOutcome};
 use databuild_core::graph::diff::{diff, Change};
-use databuild_core::graph::file::{DimEntry, KeysEntry, RateEntry, RuleEntry};
+use databuild_core::graph::file::{DimEntry, KeysEntry, RuleEntry};
+use databuild_core::graph::Rate;
 use databuild_core::ids::GraphId;
 use databuild_core::state::State;
+use std::time::Duration;
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, request, Workspace};
 
@@ -340,11 +342,11 @@ fn inputs_that_a_run_found_are_found_under_their_new_names() {
 #[test]
 fn limits_and_rates_count_across_the_rename() {
     let limited = |graph: GraphSpec, job: &str, dataset: &str| {
-        let rate = RateEntry { count: 3, period_ms: 60_000 };
-        graph.change(job, |job| (job.max_running, job.rate) = (Some(2), Some(rate))).dataset(
+        let rate = Rate { count: 3, period: Duration::from_secs(60) };
+        graph.change(job, |job| (job.policy.max_running, job.policy.rate) = (Some(2), Some(rate))).dataset(
             dataset,
             |dataset| {
-                dataset.max_running = Some(2);
+                dataset.policy.max_running = Some(2);
             },
         )
     };

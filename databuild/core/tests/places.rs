@@ -16,7 +16,7 @@ fn files(folder: &str) -> GraphSpec {
         .external("raw", &[])
         .job("make_a", &["a"], &[], vec![reads("raw")])
         .job("make_b", &["b"], &[], vec![reads("a")])
-        .change("make_b", |job| job.retries = 1);
+        .change("make_b", |job| job.policy.retries = 1);
     ["raw", "a", "b"].into_iter().fold(graph, placed)
 }
 
@@ -26,7 +26,7 @@ fn with_a_external() -> GraphSpec {
         .external("raw", &[])
         .external("a", &[])
         .job("make_b", &["b"], &[], vec![reads("a")])
-        .change("make_b", |job| job.retries = 1)
+        .change("make_b", |job| job.policy.retries = 1)
         .dataset("raw", |dataset| dataset.path = Some("raw".to_owned()))
         .dataset("a", |dataset| dataset.path = Some("elsewhere/a".to_owned()))
         .dataset("b", |dataset| dataset.path = Some("b".to_owned()))

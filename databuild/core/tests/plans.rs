@@ -114,7 +114,11 @@ fn a_plan_of_something_else_is_refused_and_says_what() {
             &[ANOTHER_JOB],
         ),
         ("other code elsewhere", |w| w.register(&chain().code("make_x", "other")), &[]),
-        ("another number of retries", |w| w.register(&chain().change("make_b", |job| job.retries = 4)), &[]),
+        (
+            "another number of retries",
+            |w| w.register(&chain().change("make_b", |job| job.policy.retries = 4)),
+            &[],
+        ),
         (
             "a graph without it",
             |w| w.register(&GraphSpec::new().job("make_x", &["x"], &[], vec![])),

@@ -238,7 +238,7 @@ fn what_was_made_from_bad_data_that_was_replaced_meanwhile_is_not_cleared_by_unt
 #[test]
 fn a_retry_reads_what_is_there_then() {
     let mut workspace = built();
-    workspace.register(&graph().code("make_b", "newer").change("make_b", |job| job.retries = 1));
+    workspace.register(&graph().code("make_b", "newer").change("make_b", |job| job.policy.retries = 1));
     workspace.want(&["b"], Refresh::Stale);
     taint(&mut workspace, "a").unwrap();
     untaint(&mut workspace, "a").unwrap();

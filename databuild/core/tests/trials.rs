@@ -25,7 +25,7 @@ fn graph() -> GraphSpec {
     GraphSpec::new()
         .external("raw", &[])
         .job("make_a", &["a", "also"], &dims, vec![reads("raw")])
-        .with(|job| job.retries = 3)
+        .with(|job| job.policy.retries = 3)
         .job("make_b", &["b"], &dims, vec![reads("a")])
         .files()
 }

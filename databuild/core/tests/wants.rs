@@ -62,7 +62,7 @@ fn what_another_want_holds_too_is_begun() {
 
 #[test]
 fn a_pause_survives_a_restart_and_holds_back_retries() {
-    let mut workspace = Workspace::new(&graph().change("make_a", |job| job.retries = 1), 1);
+    let mut workspace = Workspace::new(&graph().change("make_a", |job| job.policy.retries = 1), 1);
     let want = workspace.want(&["a/city=oslo/date=2010-01-01"], Refresh::Stale);
     workspace.end("a/city=oslo/date=2010-01-01", AttemptOutcome::Failure { permanent: false });
     workspace.step(Input::PauseWant(want)).reply.unwrap();

@@ -80,7 +80,7 @@ fn work<'p>(
         if_changed,
         batch: job.batch.map_or(1, |batch| u64::from(batch.max)),
         takes: takes.collect(),
-        rate: job.rate.map(|rate| (u64::from(rate.count), rate.period)),
+        rate: job.policy.rate.map(|rate| (u64::from(rate.count), rate.period)),
     }
 }
 

@@ -226,32 +226,19 @@ fn job_changes(before: &JobEntry, now: &JobEntry) -> Vec<&'static str> {
         inputs,
         outputs,
         batch,
-        pools,
-        cpus,
-        memory,
-        max_running,
-        log_limit,
-        rate,
-        retries,
-        backoff_ms,
-        backoff_max_ms,
-        on_code_change,
+        policy,
         adds_keys,
         // The path of a build output; what matters of it is in the program's `code`.
         sources: _,
     } = before;
-    let policy = (batch, retries, backoff_ms, backoff_max_ms, on_code_change, adds_keys);
-    let policy_now =
-        (&now.batch, &now.retries, &now.backoff_ms, &now.backoff_max_ms, &now.on_code_change, &now.adds_keys);
-    let limits = (pools, cpus, memory, max_running, log_limit, rate);
-    let limits_now = (&now.pools, &now.cpus, &now.memory, &now.max_running, &now.log_limit, &now.rate);
+    let rest = (policy, batch, adds_keys);
     let [code, args, process_limits] = program_changes(program, &now.program);
     let differs = [
         ("code", code),
         ("args", args || *params != now.params),
         ("inputs", *inputs != now.inputs),
         ("outputs", *outputs != now.outputs),
-        ("policy", policy != policy_now || limits != limits_now || process_limits),
+        ("policy", rest != (&now.policy, &now.batch, &now.adds_keys) || process_limits),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
@@ -262,7 +249,7 @@ fn dataset_changes(before: &DatasetEntry, now: &DatasetEntry) -> Vec<&'static st
         ("dims", before.dims != now.dims),
         ("path", before.path != now.path),
         ("observe", before.observe != now.observe),
-        ("policy", before.max_running != now.max_running),
+        ("policy", before.policy != now.policy),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

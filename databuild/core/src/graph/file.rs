@@ -3,7 +3,12 @@
 //! One schema stands between Starlark and Rust, pinned by `rules/tests/golden/graph.json`, which the
 //! rules' test generates and this module's test parses. Unknown fields are refused: a newer rule set
 //! never talks past an older server. Files of earlier formats are rewritten when they are read (`upgrade`).
+//!
+//! The fields of a policy stand among the others of its entry (`serde(flatten)`), and `deny_unknown_fields` refuses what
+//! neither has. Serde's manual does not promise that the two work together, so `graph::an_unknown_field_is_refused_at_each_level`
+//! holds it.
 
+use super::policy::{DatasetPolicy, JobPolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -128,9 +133,9 @@ pub struct DatasetEntry {
     pub dims: Vec<DimEntry>,
     /// Where its partitions are files; absent if they are not.
     pub path: Option<String>,
-    /// Most runs that make it at once; absent for no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_running: Option<u32>,
+    /// How runs that make it are treated.
+    #[serde(flatten)]
+    pub policy: DatasetPolicy,
     /// How its data versions are found out; by the file at `path` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<ObserveEntry>,
@@ -238,32 +243,9 @@ pub struct JobEntry {
     /// One run makes several partitions; absent if it makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchEntry>,
-    /// What a run takes of pools, by label.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub pools: BTreeMap<String, u32>,
-    /// Places that a run takes; 1 if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpus: Option<u32>,
-    /// Bytes of memory that a run takes; absent if it is not counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<u64>,
-    /// Most runs of it at once; absent for no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_running: Option<u32>,
-    /// Bytes that are kept of what an attempt writes to stdout, and as many of stderr; absent for 64 MiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_limit: Option<u64>,
-    /// How many attempts may start in some time; absent for no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<RateEntry>,
-    /// Further attempts after a failure.
-    pub retries: u32,
-    /// Delay before the second attempt; doubles from there.
-    pub backoff_ms: u64,
-    /// Longest delay.
-    pub backoff_max_ms: u64,
-    /// What a code change does to existing partitions.
-    pub on_code_change: OnCodeChange,
+    /// How its runs are treated.
+    #[serde(flatten)]
+    pub policy: JobPolicy,
     /// Runfiles path of the source manifest.
     pub sources: String,
     /// Names of dynamic key spaces that its runs may add keys to.
@@ -279,26 +261,6 @@ pub struct BatchEntry {
     pub dim: String,
     /// How many there may be: 2 to 10,000.
     pub max: u32,
-}
-
-/// How often attempts of a job may start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateEntry {
-    /// So many: 1 to 1,000.
-    pub count: u32,
-    /// In any time of this length.
-    pub period_ms: u64,
-}
-
-/// What a change of a job's code does to partitions it made before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnCodeChange {
-    /// They are stale.
-    Stale,
-    /// They stay as good as they were.
-    Keep,
 }
 
 /// An input of a job.

@@ -1,9 +1,9 @@
-//! What runs share and there is only so much of; and how often a job may start.
+//! What runs share and there is only so much of.
 //!
 //! A job says what each of its runs takes. How much there is stands in the graph (pools, limits), is known
 //! of the machine (places, memory), or was set by hand (the size of a pool).
 
-use super::file::{GraphFile, JobEntry, PoolEntry, RateEntry};
+use super::file::{GraphFile, JobEntry, PoolEntry};
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use std::time::Duration;
 
@@ -33,25 +33,8 @@ pub struct Pool {
     pub slots: u32,
 }
 
-/// How often attempts of a job may start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RatePolicy {
-    /// So many, at least 1.
-    pub count: u32,
-    /// In any time of this length.
-    pub period: Duration,
-}
-
 /// A standing rule for archiving lets everybody see at least this much of what happened.
 const SHORTEST_KEPT: Duration = Duration::from_secs(3600);
-
-/// Bytes of output that a job may want kept.
-const LOG_LIMITS: std::ops::RangeInclusive<u64> = 4 << 10..=16 << 30;
-
-/// Starts of one period that are remembered, at most.
-const MOST_STARTS: u32 = 1_000;
-/// Longest period of a rate.
-const LONGEST_PERIOD: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Pools of the file.
 pub(super) fn resolve_pools(file: &GraphFile, problems: &mut Problems) -> Vec<Pool> {
@@ -99,9 +82,9 @@ pub(super) fn resolve_takes(
     problems: &mut Problems,
 ) -> Vec<(Resource, u64)> {
     let about = |code, message: String, help: &str| GraphProblem::new(code, &entry.label, message, help);
-    let mut takes = vec![(Resource::Places, u64::from(entry.cpus.unwrap_or(1)))];
-    takes.extend(entry.memory.map(|bytes| (Resource::Memory, bytes)));
-    for (label, weight) in &entry.pools {
+    let mut takes = vec![(Resource::Places, u64::from(entry.policy.cpus.unwrap_or(1)))];
+    takes.extend(entry.policy.memory.map(|bytes| (Resource::Memory, bytes)));
+    for (label, weight) in &entry.policy.pools {
         let weight = *weight;
         takes.push((Resource::Pool(label.clone()), u64::from(weight)));
         match pools.iter().find(|pool| pool.label == *label) {
@@ -130,37 +113,7 @@ pub(super) fn resolve_takes(
             takes.push(dataset);
         }
     }
-    for (what, zero) in [("cpus", entry.cpus == Some(0)), ("memory", entry.memory == Some(0))] {
-        if zero {
-            let message = format!("{what} of 0");
-            problems.rule(about(Code::BadLimit, message, "write at least 1, or leave it out"));
-        }
-    }
     takes
-}
-
-/// A limit on runs at once.
-pub(super) fn check_max_running(max: Option<u32>, label: &str, problems: &mut Problems) {
-    if max == Some(0) {
-        problems.rule(GraphProblem::new(
-            Code::BadLimit,
-            label,
-            "max_running of 0 lets nothing run",
-            "write a number of at least 1, or leave max_running out",
-        ));
-    }
-}
-
-/// How much of its output is kept: some, and not so much that nobody could read it.
-pub(super) fn check_log_limit(entry: &JobEntry, problems: &mut Problems) {
-    if let Some(bytes) = entry.log_limit.filter(|bytes| !LOG_LIMITS.contains(bytes)) {
-        problems.rule(GraphProblem::new(
-            Code::BadLimit,
-            &entry.label,
-            format!("log_limit: {bytes} bytes are no amount of output to keep"),
-            "write an amount from \"4k\" to \"16g\", or leave log_limit out",
-        ));
-    }
 }
 
 /// How long events are kept in the log.
@@ -175,19 +128,4 @@ pub(super) fn resolve_keep_events(file: &GraphFile, problems: &mut Problems) -> 
         ));
     }
     kept
-}
-
-/// A rate that can be kept.
-pub(super) fn resolve_rate(entry: &JobEntry, problems: &mut Problems) -> Option<RatePolicy> {
-    let RateEntry { count, period_ms } = *entry.rate.as_ref()?;
-    let period = Duration::from_millis(period_ms);
-    if !(1..=MOST_STARTS).contains(&count) || period.is_zero() || period > LONGEST_PERIOD {
-        problems.rule(GraphProblem::new(
-            Code::BadLimit,
-            &entry.label,
-            format!("rate: {count} starts in {period_ms} ms"),
-            "write 1 to 1000 starts in a period of at most 31 days, such as \"10/1m\"; a higher rate has a shorter period",
-        ));
-    }
-    Some(RatePolicy { count, period })
 }

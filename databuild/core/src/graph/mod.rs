@@ -16,20 +16,22 @@ mod observe;
 mod omission;
 mod params;
 mod parse;
+mod policy;
 mod problem;
 mod program;
 mod renames;
 mod resolve;
 mod upgrade;
 
-pub use limits::{Pool, RatePolicy, Resource};
+pub use limits::{Pool, Resource};
 pub use model::{
     BatchPolicy, Check, Dataset, DatasetIx, Extents, Graph, Input, Job, JobDigests, JobIx, Observe, Observer,
-    Params, Registered, RetryPolicy,
+    Params, Registered,
 };
 pub use observe::MOST_OBSERVE_MS;
 pub use omission::{Lack, Lacking, Omissions, TooManyInputs};
 pub use params::{value_fault, LONGEST_VALUE, MOST_PARAMS};
+pub use policy::{DatasetPolicy, JobPolicy, OnCodeChange, Rate};
 pub use problem::{GraphProblem, ProblemCode};
 pub use program::Program;
 pub use renames::Renames;

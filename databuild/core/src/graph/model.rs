@@ -1,7 +1,7 @@
 //! Datasets, jobs, checks and observers as all other code knows them.
 
-use super::file::OnCodeChange;
-use super::limits::{Pool, RatePolicy, Resource};
+use super::limits::{Pool, Resource};
+use super::policy::{DatasetPolicy, JobPolicy};
 use super::program::Program;
 use crate::ids::GraphId;
 use crate::keys::KeySpace;
@@ -69,8 +69,8 @@ pub struct Dataset {
     pub path_text: Option<String>,
     /// How its data versions are found out; by the file at `path` if none.
     pub observe: Option<Observe>,
-    /// Most runs that make it at once.
-    pub max_running: Option<u32>,
+    /// How runs that make it are treated.
+    pub policy: DatasetPolicy,
     /// Who makes it; none for external ones.
     pub producer: Option<JobIx>,
     /// Who reads it: a job and the index of its input.
@@ -96,16 +96,8 @@ pub struct Job {
     pub batch: Option<BatchPolicy>,
     /// What each run takes while it is at the executor; each resource once.
     pub takes: Vec<(Resource, u64)>,
-    /// Most runs of it at once.
-    pub max_running: Option<u32>,
-    /// How often its attempts may start.
-    pub rate: Option<RatePolicy>,
-    /// Bytes that are kept of each of stdout and stderr, if it is not as much as usual.
-    pub log_limit: Option<u64>,
-    /// How failures are retried.
-    pub retry: RetryPolicy,
-    /// What a change of its code means.
-    pub on_code_change: OnCodeChange,
+    /// How its runs are treated.
+    pub policy: JobPolicy,
     /// Runfiles path of the source manifest.
     pub sources: String,
     /// Dynamic key spaces that its runs may add keys to.
@@ -139,17 +131,6 @@ pub struct BatchPolicy {
     pub dim: usize,
     /// How many there may be; at least 2.
     pub max: u32,
-}
-
-/// When a failed attempt is followed by another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Further attempts after the first failure.
-    pub retries: u32,
-    /// Delay before the first of them; doubles from there.
-    pub backoff: Duration,
-    /// Longest delay.
-    pub backoff_max: Duration,
 }
 
 /// The digests of a job that a materialization records, kept apart so that a change can be named.

@@ -11,17 +11,14 @@ use super::file::{
     DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputEntry, JobEntry, KeysEntry, RuleEntry,
     FORMAT,
 };
-use super::limits::{
-    check_log_limit, check_max_running, resolve_keep_events, resolve_pools, resolve_rate, resolve_takes,
-    Origins,
-};
+use super::limits::{resolve_keep_events, resolve_pools, resolve_takes, Origins};
 use super::moved::Moved;
 use super::observe::resolve_observe;
 use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::program::Program;
 use super::upgrade::upgrade;
-use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool, RetryPolicy};
+use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool};
 use crate::digest::{hash64, mix, sha256_of_texts};
 use crate::key_error::KeyError;
 use crate::keys::{key_fault, KeySpace};
@@ -33,7 +30,6 @@ use crate::template::rename_holes;
 use crate::text::shown;
 use crate::time::{Granularity, TimeSpace};
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 /// Parses the JSON of a graph file.
 ///
@@ -183,7 +179,7 @@ fn resolve_dataset(
     }
     let path = entry.path.as_ref().and_then(|text| check_path(text, &dims, entry, problems));
     let observe = resolve_observe(entry, &dims, problems);
-    check_max_running(entry.max_running, &entry.label, problems);
+    entry.policy.check(&entry.label, problems);
     let shape = Shape::of(&spaces);
     Dataset {
         name: entry.name.clone(),
@@ -198,7 +194,7 @@ fn resolve_dataset(
         path,
         path_text: entry.path.clone(),
         observe,
-        max_running: entry.max_running,
+        policy: entry.policy.clone(),
         producer: None,
         consumers: Vec::new(),
     }
@@ -386,9 +382,7 @@ fn resolve_job(
         outputs: outputs.iter().map(|ix| datasets[ix.0].origin()).collect(),
     };
     let takes = resolve_takes(entry, &origins, pools, problems);
-    let rate = resolve_rate(entry, problems);
-    check_log_limit(entry, problems);
-    check_max_running(entry.max_running, &entry.label, problems);
+    entry.policy.check(&entry.label, problems);
     (problems.len() == before).then(|| Job {
         label: entry.label.clone(),
         earlier,
@@ -397,15 +391,7 @@ fn resolve_job(
         inputs,
         batch,
         takes,
-        max_running: entry.max_running,
-        rate,
-        log_limit: entry.log_limit,
-        retry: RetryPolicy {
-            retries: entry.retries,
-            backoff: Duration::from_millis(entry.backoff_ms),
-            backoff_max: Duration::from_millis(entry.backoff_max_ms.max(entry.backoff_ms)),
-        },
-        on_code_change: entry.on_code_change,
+        policy: entry.policy.clone(),
         sources: entry.sources.clone(),
         adds_keys: entry.adds_keys.clone(),
         args_digest: args_digest(&first_args(entry, datasets, &outputs), &entry.program.env),

@@ -176,7 +176,7 @@ fn job_digest(state: &State, ix: JobIx) -> u64 {
     let job = graph.job(ix);
     let digests = registered.digests_of(ix);
     let mut texts = vec![digests.code.clone(), digests.args.clone(), digests.template.clone()];
-    texts.push(format!("{:?}", job.on_code_change));
+    texts.push(format!("{:?}", job.policy.on_code_change));
     texts.extend(job.outputs.iter().map(|output| graph.dataset(*output).origin().to_owned()));
     for input in &job.inputs {
         texts.push(input.name.clone());

@@ -351,7 +351,7 @@ impl State {
     fn note_start(&mut self, label: &str, at: Timestamp) {
         let graph = self.graph();
         let job = graph.job_once_labeled(label).map(|job| graph.job(job));
-        if let Some((job, rate)) = job.and_then(|job| Some((job.origin().to_owned(), job.rate?))) {
+        if let Some((job, rate)) = job.and_then(|job| Some((job.origin().to_owned(), job.policy.rate?))) {
             let starts = Arc::make_mut(self.starts.entry(job).or_default());
             starts.push_back(at);
             let over = starts.len().saturating_sub(rate.count as usize);

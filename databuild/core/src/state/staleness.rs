@@ -2,7 +2,7 @@
 
 use super::{DatasetState, ProvenanceIx, Run, State};
 use crate::digest::mix;
-use crate::graph::file::OnCodeChange;
+use crate::graph::OnCodeChange;
 use crate::graph::{DatasetIx, Extents, Graph, JobIx, Registered};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use jiff::Timestamp;
@@ -242,7 +242,7 @@ impl State {
         let registered = self.registered();
         let now = registered.digests_of(job);
         let then = self.provenance(made_by);
-        let keep = registered.graph.job(job).on_code_change == OnCodeChange::Keep;
+        let keep = registered.graph.job(job).policy.on_code_change == OnCodeChange::Keep;
         if then.code != now.code && !keep {
             Verdict::CodeChanged
         } else if then.args != now.args {

@@ -29,7 +29,8 @@ impl State {
             self.tell_failed(job);
         }
 
-        self.starts.retain(|label, _| graph.job_first_labeled(label).is_some_and(|job| job.rate.is_some()));
+        self.starts
+            .retain(|label, _| graph.job_first_labeled(label).is_some_and(|job| job.policy.rate.is_some()));
         self.index_discovered();
         let old_work = std::mem::take(&mut self.work);
         self.work = graph.jobs().map(|(ix, _)| Arc::new(JobWork::new(graph.home(ix).shape))).collect();

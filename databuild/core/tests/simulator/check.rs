@@ -243,7 +243,7 @@ pub fn within_limits(state: &State, capacity: Capacity, started: &[&AttemptSpec]
                 ));
             }
         }
-        if let Some(rate) = started.rate {
+        if let Some(rate) = started.policy.rate {
             // Those of this step are the last ones. What the graph of then limited and that of now does not has none.
             let Some(starts) = state.starts.get(started.origin()) else { continue };
             if spec.graph.id == state.registered().id && starts.len() > rate.count as usize {

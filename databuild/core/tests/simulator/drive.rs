@@ -18,8 +18,7 @@ use databuild_core::event::{
     AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, GraphRegistered, OutputRecord,
     PriorityClass, Record, Refresh, TrialGraph, TrialKind, WantOutcome,
 };
-use databuild_core::graph::file::OnCodeChange;
-use databuild_core::graph::DatasetIx;
+use databuild_core::graph::{DatasetIx, OnCodeChange};
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::observation::Blindness;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
@@ -490,8 +489,9 @@ impl Simulation {
     /// Another graph is registered: a new one, or one that was there before, as when somebody goes back to another branch.
     pub(super) fn change_graph(&mut self) {
         // What other code made and is kept has to do the same, which that of earlier graphs may not.
-        let keeps =
-            |spec: &GraphSpec| spec.file.jobs.iter().any(|job| job.on_code_change == OnCodeChange::Keep);
+        let keeps = |spec: &GraphSpec| {
+            spec.file.jobs.iter().any(|job| job.policy.on_code_change == OnCodeChange::Keep)
+        };
         let back = !self.earlier.is_empty() && !self.earlier.iter().chain([&self.scene.spec]).any(keeps);
         let (next, what) = if back && self.rng.percent(30) {
             let back = self.rng.pick(&self.earlier).clone();

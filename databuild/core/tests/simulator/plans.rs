@@ -2,8 +2,7 @@
 
 use super::oracle::{made, Made};
 use databuild_core::event::Refresh;
-use databuild_core::graph::file::OnCodeChange;
-use databuild_core::graph::{DatasetIx, Graph, JobIx};
+use databuild_core::graph::{DatasetIx, Graph, JobIx, OnCodeChange};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{self, Plan, Unseen};
 use databuild_core::state::State;
@@ -203,7 +202,7 @@ fn outdated_otherwise(state: &State, job: JobIx, key: &PartitionKey) -> bool {
         let facts = state.dataset(*output);
         let made_alike = facts.counted_as().filter(|(_, set)| set.contains(key)).any(|(made_by, _)| {
             let then = state.provenance(made_by);
-            let code = then.code == now.code || entry.on_code_change == OnCodeChange::Keep;
+            let code = then.code == now.code || entry.policy.on_code_change == OnCodeChange::Keep;
             code && then.args == now.args && then.template == now.template
         });
         facts.altered.contains(key) || unsound(state, *output, key) || !made_alike

@@ -4,9 +4,10 @@ use super::world::essence;
 use crate::support::graphs::{days, dynamic, listed, months, path_of, reads, GraphSpec, Reads};
 use crate::support::rng::Rng;
 use databuild_core::graph::file::{
-    BatchEntry, DimEntry, EdgeName, GranularityName, JobEntry, KeysEntry, MovedEntry, OnCodeChange,
-    PoolEntry, RateEntry, RuleEntry,
+    BatchEntry, DimEntry, EdgeName, GranularityName, JobEntry, KeysEntry, MovedEntry, PoolEntry, RuleEntry,
 };
+use databuild_core::graph::{OnCodeChange, Rate};
+use std::time::Duration;
 
 /// The parameter of those jobs that have one.
 pub const PARAM: &str = "level";
@@ -56,14 +57,14 @@ impl Scene {
             if rng.percent(8) { Vec::new() } else { random_inputs(rng, &self.spec, &upstream, &dims) };
         let mut spec = next.spec.job(&format!("job{number}"), &outputs, &dims, inputs).with(|job| {
             job.program.code = Some((*rng.pick(&CODES)).to_owned());
-            job.retries = rng.below(3) as u32;
+            job.policy.retries = rng.below(3) as u32;
             job.program.timeout_ms = rng.percent(30).then_some(60_000);
             job.batch = random_batch(rng, &dims);
             if rng.percent(40) {
                 job.params = [(PARAM.to_owned(), "0".to_owned())].into();
             }
             if rng.percent(15) {
-                job.on_code_change = OnCodeChange::Keep;
+                job.policy.on_code_change = OnCodeChange::Keep;
             }
         });
         let pools = spec.file.pools.clone();
@@ -179,11 +180,11 @@ impl Scene {
                 match (file.pools.pop(), rng.percent(50)) {
                     (Some(pool), true) => {
                         for job in &mut file.jobs {
-                            job.pools.remove(&pool.label);
+                            job.policy.pools.remove(&pool.label);
                         }
                     }
                     (Some(pool), false) => file.pools.push(PoolEntry { slots: pool.slots + 1, ..pool }),
-                    (None, _) => file.datasets[dataset].max_running = Some(1 + rng.below(3) as u32),
+                    (None, _) => file.datasets[dataset].policy.max_running = Some(1 + rng.below(3) as u32),
                 }
                 "other pools or limits of a dataset"
             }
@@ -193,7 +194,7 @@ impl Scene {
                 }
                 "a job more"
             }
-            1..=3 if rng.percent(30) || file.jobs[job].on_code_change == OnCodeChange::Keep => {
+            1..=3 if rng.percent(30) || file.jobs[job].policy.on_code_change == OnCodeChange::Keep => {
                 let before = file.jobs[job].program.code.take().unwrap_or_default();
                 file.jobs[job].program.code = Some(format!("{}+{}", essence(&before), rng.below(3)));
                 "other code that does the same"
@@ -284,7 +285,7 @@ impl Scene {
                 "another path"
             }
             13 => {
-                file.jobs[job].retries = rng.below(4) as u32;
+                file.jobs[job].policy.retries = rng.below(4) as u32;
                 "other retries"
             }
             17 => {
@@ -378,18 +379,19 @@ fn random_batch(rng: &mut Rng, dims: &[DimEntry]) -> Option<BatchEntry> {
 
 /// What a job takes, and how much of it there may be.
 fn limit(rng: &mut Rng, job: &mut JobEntry, pools: &[PoolEntry]) {
-    job.pools.clear();
+    job.policy.pools.clear();
     for pool in pools {
         if rng.percent(40) {
-            job.pools.insert(pool.label.clone(), 1 + rng.below(pool.slots as usize) as u32);
+            job.policy.pools.insert(pool.label.clone(), 1 + rng.below(pool.slots as usize) as u32);
         }
     }
-    job.cpus = rng.percent(20).then(|| 1 + rng.below(4) as u32);
-    job.memory = rng.percent(30).then(|| 1 + rng.below(10) as u64);
-    job.max_running = rng.percent(15).then(|| 1 + rng.below(3) as u32);
-    job.rate = rng
-        .percent(15)
-        .then(|| RateEntry { count: 1 + rng.below(3) as u32, period_ms: 1_000 * (1 + rng.below(60) as u64) });
+    job.policy.cpus = rng.percent(20).then(|| 1 + rng.below(4) as u32);
+    job.policy.memory = rng.percent(30).then(|| 1 + rng.below(10) as u64);
+    job.policy.max_running = rng.percent(15).then(|| 1 + rng.below(3) as u32);
+    job.policy.rate = rng.percent(15).then(|| Rate {
+        count: 1 + rng.below(3) as u32,
+        period: Duration::from_secs(1 + rng.below(60) as u64),
+    });
 }
 
 fn random_inputs(rng: &mut Rng, spec: &GraphSpec, upstream: &[String], dims: &[DimEntry]) -> Vec<Reads> {

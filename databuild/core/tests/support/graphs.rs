@@ -9,12 +9,13 @@
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
     BatchEntry, CheckEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry,
-    InputEntry, JobEntry, KeysEntry, MovedEntry, OnCodeChange, PoolEntry, ProgramEntry, RuleEntry, FORMAT,
+    InputEntry, JobEntry, KeysEntry, MovedEntry, PoolEntry, ProgramEntry, RuleEntry, FORMAT,
 };
-use databuild_core::graph::{Graph, GraphProblem};
+use databuild_core::graph::{DatasetPolicy, Graph, GraphProblem, JobPolicy};
 use databuild_core::ids::GraphId;
 use databuild_core::symbols::Symbols;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub fn listed(name: &str, keys: &[&str]) -> DimEntry {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
@@ -142,7 +143,7 @@ impl GraphSpec {
             external,
             dims: dims.to_vec(),
             path: None,
-            max_running: None,
+            policy: DatasetPolicy::default(),
             observe: None,
         });
     }
@@ -171,16 +172,11 @@ impl GraphSpec {
             inputs,
             outputs: outputs.iter().map(|output| (*output).to_owned()).collect(),
             batch: None,
-            pools: BTreeMap::new(),
-            cpus: None,
-            memory: None,
-            max_running: None,
-            log_limit: None,
-            rate: None,
-            retries: 0,
-            backoff_ms: 1_000,
-            backoff_max_ms: 60_000,
-            on_code_change: OnCodeChange::Stale,
+            policy: JobPolicy {
+                backoff: Duration::from_secs(1),
+                backoff_max: Duration::from_secs(60),
+                ..JobPolicy::default()
+            },
             sources: format!("_main/{name}.sources.json"),
             adds_keys: Vec::new(),
         });
@@ -225,7 +221,7 @@ impl GraphSpec {
     /// Runs of the job declared last take so much of a pool.
     pub fn takes(self, pool: &str, slots: u32) -> GraphSpec {
         self.with(|job| {
-            job.pools.insert(format!("//:{pool}"), slots);
+            job.policy.pools.insert(format!("//:{pool}"), slots);
         })
     }
 

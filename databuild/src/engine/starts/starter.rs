@@ -239,7 +239,7 @@ impl Starter {
         start.memory = memory.map(|(_, bytes)| *bytes);
         start.timeout_ms = job.program.timeout.map(millis);
         start.grace_ms = millis(job.program.grace);
-        start.max_log_bytes = job.log_limit.unwrap_or(start.max_log_bytes);
+        start.max_log_bytes = job.policy.log_limit.unwrap_or(start.max_log_bytes);
         Ok(start)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::digest::mix;
 use crate::event::AttemptOutcome;
-use crate::graph::RetryPolicy;
+use crate::graph::JobPolicy;
 use crate::state::{Phase, Run};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> O
     if run.cancel_requested {
         return None;
     }
-    let policy = run.graph.graph.job(run.job).retry;
+    let policy = &run.graph.graph.job(run.job).policy;
     match outcome {
         AttemptOutcome::Success
         | AttemptOutcome::Canceled
@@ -29,7 +29,7 @@ pub(crate) fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> O
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
         AttemptOutcome::InputsMoved => {
             let before = run.moves.checked_sub(1);
-            let delay = before.map_or(Duration::ZERO, |before| backoff(&policy, before, noise(run)));
+            let delay = before.map_or(Duration::ZERO, |before| backoff(policy, before, noise(run)));
             (run.moves < MAX_MOVES).then(|| later(now, delay))
         }
         AttemptOutcome::Failure { permanent: false }
@@ -38,7 +38,7 @@ pub(crate) fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> O
             if run.failures >= policy.retries {
                 return None;
             }
-            Some(later(now, backoff(&policy, run.failures, noise(run))))
+            Some(later(now, backoff(policy, run.failures, noise(run))))
         }
     }
 }
@@ -58,20 +58,20 @@ fn later(at: Timestamp, by: Duration) -> Timestamp {
 #[must_use]
 pub(crate) fn waits_until(run: &Run, now: Timestamp) -> Option<Timestamp> {
     let Phase::RetryWait(at) = run.phase else { return None };
-    let policy = run.graph.graph.job(run.job).retry;
-    let longest = full_backoff(&policy, run.failures.saturating_sub(1));
+    let policy = &run.graph.graph.job(run.job).policy;
+    let longest = full_backoff(policy, run.failures.saturating_sub(1));
     (at > now && at <= later(now, longest)).then_some(at)
 }
 
 /// Exponential backoff with "equal jitter": half of the delay is fixed, half depends on `noise`, so that
 /// many runs that failed together do not come back together. `failures` counts those before this one.
 #[must_use]
-pub(crate) fn backoff(policy: &RetryPolicy, failures: u32, noise: u64) -> Duration {
+pub(crate) fn backoff(policy: &JobPolicy, failures: u32, noise: u64) -> Duration {
     let half = full_backoff(policy, failures) / 2;
     // 53 bits make an exact f64 in [0, 1).
     half + half.mul_f64((noise >> 11) as f64 / (1u64 << 53) as f64)
 }
 
-fn full_backoff(policy: &RetryPolicy, failures: u32) -> Duration {
-    policy.backoff.saturating_mul(2u32.saturating_pow(failures)).min(policy.backoff_max)
+fn full_backoff(policy: &JobPolicy, failures: u32) -> Duration {
+    policy.backoff.saturating_mul(2u32.saturating_pow(failures)).min(policy.backoff_max.max(policy.backoff))
 }

@@ -12,7 +12,7 @@
 
 use crate::decide::queries::backoff::waits_until;
 use crate::decide::queries::needed::inputs_pending;
-use crate::graph::{Graph, Job, RatePolicy, Resource};
+use crate::graph::{Graph, Job, Rate, Resource};
 use crate::ids::RunId;
 use crate::state::{Phase, Run, State};
 use jiff::{SignedDuration, Timestamp};
@@ -55,8 +55,8 @@ pub fn size(state: &State, capacity: Capacity, resource: &Resource) -> Option<u6
             let declared = graph.pool_labeled(label)?.slots;
             Some(u64::from(state.pool_sizes.get(label).copied().unwrap_or(declared)))
         }
-        Resource::Job(label) => graph.job_first_labeled(label)?.max_running.map(u64::from),
-        Resource::Dataset(name) => graph.dataset_first_named(name)?.max_running.map(u64::from),
+        Resource::Job(label) => graph.job_first_labeled(label)?.policy.max_running.map(u64::from),
+        Resource::Dataset(name) => graph.dataset_first_named(name)?.policy.max_running.map(u64::from),
     }
 }
 
@@ -144,7 +144,7 @@ impl<'s> Gate<'s> {
             self.set_aside(job);
             return 0;
         }
-        let Some(rate) = job.rate else { return usize::try_from(fit).unwrap_or(usize::MAX) };
+        let Some(rate) = job.policy.rate else { return usize::try_from(fit).unwrap_or(usize::MAX) };
         let begun = self.begun.get(job.origin()).copied().unwrap_or(0);
         let starts = u64::from(rate.count).saturating_sub(self.recent(job, rate) + begun);
         if starts == 0 {
@@ -156,7 +156,7 @@ impl<'s> Gate<'s> {
     }
 
     /// Attempts of the job that started within the last period.
-    fn recent(&self, job: &Job, rate: RatePolicy) -> u64 {
+    fn recent(&self, job: &Job, rate: Rate) -> u64 {
         recent_starts(self.state, job, rate, self.now).count() as u64
     }
 
@@ -238,14 +238,14 @@ impl<'s> Gate<'s> {
 fn recent_starts<'s>(
     state: &'s State,
     job: &Job,
-    rate: RatePolicy,
+    rate: Rate,
     now: Timestamp,
 ) -> impl Iterator<Item = Timestamp> + 's {
     let starts = state.starts.get(job.origin()).map(|starts| starts.iter().copied());
     starts.into_iter().flatten().filter(move |at| *at <= now && after(*at, rate) > now)
 }
 
-fn after(start: Timestamp, rate: RatePolicy) -> Timestamp {
+fn after(start: Timestamp, rate: Rate) -> Timestamp {
     let period = SignedDuration::try_from(rate.period).unwrap_or(SignedDuration::MAX);
     start.checked_add(period).unwrap_or(Timestamp::MAX)
 }
@@ -253,7 +253,7 @@ fn after(start: Timestamp, rate: RatePolicy) -> Timestamp {
 /// When the rate of a job allows another start; none if it does now.
 #[must_use]
 pub fn opens_at(state: &State, job: &Job, now: Timestamp) -> Option<Timestamp> {
-    let rate = job.rate?;
+    let rate = job.policy.rate?;
     let mut starts: Vec<_> = recent_starts(state, job, rate, now).collect();
     starts.sort_unstable();
     let over = starts.len().checked_sub(rate.count as usize)?;
