@@ -10,7 +10,7 @@ use databuild_core::decide::Refusal;
 use databuild_core::event::*;
 use databuild_core::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
 use databuild_core::planner::Reason;
-use databuild_core::state::Verdict;
+use databuild_core::state::{Made, Verdict};
 use databuild_core::word::Word;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -133,7 +133,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::NoEvidence { trial: TrialId(3), reason: text("REASON") },
         Refusal::PlanExpired(PlanId(7)),
         Refusal::PlanOutdated { plan: PlanId(7), changes: ["A", "B", "C", "D", "E"].map(text).to_vec() },
-        Refusal::KeyReused { key: text("KEY"), want: WantId(3) },
+        Refusal::KeyReused { key: text("KEY"), made: Made::Want(WantId(3)) },
         Refusal::NoTargets,
         Refusal::NoReason,
         Refusal::NothingToTaint,

@@ -39,13 +39,13 @@ impl fmt::Display for Live {
 #[must_use]
 pub fn begun_live(state: &State, event: &Event) -> Option<Live> {
     match event {
-        Event::WantCreated(e) => state.wants.contains_key(&e.want).then_some(Live::Want(e.want)),
+        Event::WantCreated(e) => state.wants().contains_key(&e.want).then_some(Live::Want(e.want)),
         Event::AttemptLeased(e) => {
-            state.runs.contains_key(&e.attempt.run).then_some(Live::Run(e.attempt.run))
+            state.runs().contains_key(&e.attempt.run).then_some(Live::Run(e.attempt.run))
         }
-        Event::PlanCreated(e) => state.plans.contains_key(&e.plan).then_some(Live::Plan(e.plan)),
+        Event::PlanCreated(e) => state.plans().contains_key(&e.plan).then_some(Live::Plan(e.plan)),
         Event::TrialCreated(e) => {
-            let live = state.trials.get(&e.trial).is_some_and(|trial| trial.ended.is_none());
+            let live = state.trials().get(&e.trial).is_some_and(|trial| trial.ended.is_none());
             live.then_some(Live::Trial(e.trial))
         }
         _ => None,
@@ -81,11 +81,11 @@ pub fn last_failures<'a>(
     state: &State,
     failed: impl IntoIterator<Item = &'a (RunId, String)>,
 ) -> BTreeSet<RunId> {
-    let Some(registered) = &state.graph else { return BTreeSet::new() };
+    let Some(registered) = state.followed() else { return BTreeSet::new() };
     let mut told: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     let mut found = BTreeSet::new();
     for (run, partition) in failed {
-        let Some((ix, set)) = registered.graph.locate_set(partition, &state.symbols) else { continue };
+        let Some((ix, set)) = registered.graph.locate_set(partition, state.symbols()) else { continue };
         let told = told.entry(ix).or_insert_with(|| PartitionSet::empty(set.shape()));
         let tells = state.dataset(ix).failed.intersect(&set).subtract(told);
         if !tells.is_empty() {
@@ -99,15 +99,15 @@ pub fn last_failures<'a>(
 /// Graphs that new work or a live run follows, or whose code a trial runs or ran.
 #[must_use]
 pub fn graphs_in_use(state: &State) -> BTreeSet<GraphId> {
-    let runs = state.runs.values().map(|run| &run.graph);
-    let trials = state.trials.values().flat_map(|trial| &trial.graphs);
-    state.graph.iter().chain(runs).chain(trials).map(|registered| registered.id.clone()).collect()
+    let runs = state.runs().values().map(|run| &run.graph);
+    let trials = state.trials().values().flat_map(|trial| &trial.graphs);
+    state.followed().into_iter().chain(runs).chain(trials).map(|registered| registered.id.clone()).collect()
 }
 
 /// The code that present data counts as made by: label of the job and fingerprint.
 #[must_use]
 pub fn code_in_use(state: &State) -> BTreeSet<(String, String)> {
-    let Some(registered) = &state.graph else { return BTreeSet::new() };
+    let Some(registered) = state.followed() else { return BTreeSet::new() };
     let graph = &registered.graph;
     let mut found = BTreeSet::new();
     for (ix, dataset) in graph.datasets() {
@@ -121,5 +121,5 @@ pub fn code_in_use(state: &State) -> BTreeSet<(String, String)> {
 }
 
 fn located(state: &State, partition: &str) -> Option<(DatasetIx, PartitionKey)> {
-    state.graph.as_ref()?.graph.locate(partition, &state.symbols)
+    state.followed()?.graph.locate(partition, state.symbols())
 }

@@ -148,7 +148,7 @@ fn a_want_joins_those_partitions_of_a_batch_that_it_asks_for() {
     assert_eq!(workspace.running(), runs);
     workspace.step(Input::CancelWant(first)).reply.unwrap();
     assert!(
-        workspace.core.state.runs.values().all(|run| !run.cancel_requested),
+        workspace.core.state.runs().values().all(|run| !run.cancel_requested),
         "somebody wants two of its four partitions"
     );
     workspace.finish_all("v1");
@@ -179,7 +179,7 @@ fn a_lease_is_one_event_and_replay_gives_the_same_run() {
         replayed.apply(record).unwrap();
     }
     assert_eq!(leases(&workspace).len(), 1);
-    let run = |state: &State| state.runs.values().next().map(|run| (run.set.clone(), run.inputs.clone()));
+    let run = |state: &State| state.runs().values().next().map(|run| (run.set.clone(), run.inputs.clone()));
     assert_eq!(run(&replayed), run(&workspace.core.state));
     assert_eq!(run(&replayed).map(|(set, inputs)| (set.len(), inputs.len())), Some((10, 10)));
 }
@@ -261,7 +261,7 @@ fn without_a_retry_left_what_is_not_done_fails() {
     assert_eq!(workspace.finish_all("v1"), ["copy/date=2010-01-01", "copy/date=2010-01-02"]);
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
     assert_eq!(workspace.causes(want), ["day/date=2010-01-03..2010-01-04 failed: as told"]);
-    assert!(workspace.core.state.runs.is_empty());
+    assert!(workspace.core.state.runs().is_empty());
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_job_that_did_all_and_then_failed_has_done_all() {
     let step = workspace.finish_some(ALL, FAILURE, &all, &[]);
     workspace.publish(&step);
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
-    assert!(workspace.core.state.runs.is_empty());
+    assert!(workspace.core.state.runs().is_empty());
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn a_cancel_while_some_is_published_lets_that_through_and_stops_the_rest() {
     let step = workspace.finish_some(ALL, FAILURE, &FIRST_TWO, &[]);
     workspace.step(Input::CancelRun(run)).reply.unwrap();
     workspace.publish(&step);
-    assert!(workspace.core.state.runs.is_empty());
+    assert!(workspace.core.state.runs().is_empty());
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
     let state = &workspace.core.state;
     assert_eq!(state.dataset(state.graph().dataset_named("day").unwrap()).present.len(), 2);

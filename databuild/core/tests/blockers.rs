@@ -25,12 +25,12 @@ fn graph() -> GraphSpec {
 
 fn want_waits(workspace: &Workspace, want: WantId) -> Blocker {
     let core = &workspace.core;
-    of_want(&core.state, core.capacity(), workspace.now, &core.state.wants[&want])
+    of_want(&core.state, core.capacity(), workspace.now, &core.state.wants()[&want])
 }
 
 fn run_waits(workspace: &Workspace, run: RunId) -> Blocker {
     let core = &workspace.core;
-    of_run(&core.state, core.capacity(), workspace.now, &core.state.runs[&run])
+    of_run(&core.state, core.capacity(), workspace.now, &core.state.runs()[&run])
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_failed_attempt_waits_for_its_time_and_then_for_a_place() {
     let mut workspace = Workspace::new(&graph(), 1);
     let want = workspace.want(&["c"], Refresh::Stale);
     let run = workspace.end("a", AttemptOutcome::Failure { permanent: false }).run;
-    let Phase::RetryWait(until) = workspace.core.state.runs[&run].phase else { panic!("no retry") };
+    let Phase::RetryWait(until) = workspace.core.state.runs()[&run].phase else { panic!("no retry") };
     assert_eq!(want_waits(&workspace, want), Blocker::Backoff { run, until });
     assert_eq!(run_waits(&workspace, run), Blocker::Backoff { run, until });
     workspace.want(&["x/n=1"], Refresh::Stale);

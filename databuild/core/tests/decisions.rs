@@ -32,7 +32,7 @@ fn workspace(graph: &GraphSpec) -> Workspace {
 }
 
 fn phase(workspace: &Workspace) -> String {
-    match workspace.core.state.runs.values().next().map(|run| &run.phase) {
+    match workspace.core.state.runs().values().next().map(|run| &run.phase) {
         None => "none".to_owned(),
         Some(Phase::RetryWait(_)) => "retry_wait".to_owned(),
         Some(phase) => format!("{phase:?}").to_lowercase(),
@@ -139,7 +139,7 @@ fn delays_double_up_to_a_limit_and_half_of_each_is_noise() {
     for failures in 0..7 {
         while let Some(spec) = workspace.ordered.first().cloned() {
             workspace.end(&spec.partition, AttemptOutcome::Failure { permanent: false });
-            let run = &workspace.core.state.runs[&spec.attempt.run];
+            let run = &workspace.core.state.runs()[&spec.attempt.run];
             let Phase::RetryWait(at) = run.phase else { panic!("{run:?}") };
             let delay = at.duration_since(workspace.now).as_secs_f64();
             shortest[failures] = shortest[failures].min(delay);
@@ -186,7 +186,7 @@ fn a_retry_that_is_due_after_the_last_year_of_the_calendar_is_not_dropped() {
     let mut workspace = workspace(&graph);
     let want = workspace.want(&["a"], Refresh::Stale);
     workspace.end("a", AttemptOutcome::Failure { permanent: false });
-    let phases: Vec<Phase> = workspace.core.state.runs.values().map(|run| run.phase.clone()).collect();
+    let phases: Vec<Phase> = workspace.core.state.runs().values().map(|run| run.phase.clone()).collect();
     assert_eq!(phases, [Phase::RetryWait(Timestamp::MAX)]);
     assert_eq!(workspace.outcome(want), None);
 }
@@ -245,7 +245,7 @@ fn a_run_that_waits_to_be_tried_again_gives_way_to_newer_work() {
     assert_ne!(workspace.run("a"), old);
     workspace.finish("a", "v1");
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
-    assert!(workspace.core.state.runs.is_empty());
+    assert!(workspace.core.state.runs().is_empty());
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn stopping_a_run_fails_those_who_want_it() {
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
     assert_eq!(workspace.causes(want)[0], "a was canceled");
     workspace.end("a", AttemptOutcome::Canceled);
-    assert!(workspace.ordered.is_empty() && workspace.core.state.runs.is_empty());
+    assert!(workspace.ordered.is_empty() && workspace.core.state.runs().is_empty());
     assert_eq!(workspace.step(Input::CancelRun(run)).reply, Err(Refusal::UnknownRun(run)));
 }
 
@@ -871,6 +871,6 @@ fn a_log_with_hours_of_utc_in_another_zone_is_read() {
         state.apply(&record).unwrap();
     }
     let a = state.graph().dataset_named("a").unwrap();
-    assert!(state.dataset(a).present.is_empty() && state.runs.is_empty() && state.wants.is_empty());
+    assert!(state.dataset(a).present.is_empty() && state.runs().is_empty() && state.wants().is_empty());
     assert_eq!(state.resolve_at("a", workspace.now).unwrap().1.len(), 6);
 }

@@ -34,7 +34,7 @@ fn missing(workspace: &mut Workspace, partition: &str, needs: &[&str]) {
 }
 
 fn suspended_on(workspace: &Workspace, run: RunId) -> Option<WantId> {
-    workspace.core.state.runs.get(&run).and_then(|run| run.suspended)
+    workspace.core.state.runs().get(&run).and_then(|run| run.suspended)
 }
 
 fn last_failure(workspace: &Workspace) -> String {
@@ -63,7 +63,7 @@ fn a_run_waits_for_what_it_finds_it_needs_and_then_goes_on() {
     let kinds = ["attempt_ended", "want_created", "run_suspended", "attempt_leased"];
     assert_eq!(workspace.kinds_since(held), kinds);
     let child = suspended_on(&workspace, run).expect("it waits");
-    assert_eq!(workspace.core.state.wants[&child].parent, Some(run));
+    assert_eq!(workspace.core.state.wants()[&child].parent, Some(run));
     assert_eq!(workspace.running(), ["text/name=b"]);
 
     workspace.finish("text/name=b", "t1");
@@ -73,7 +73,7 @@ fn a_run_waits_for_what_it_finds_it_needs_and_then_goes_on() {
     let given: Vec<_> =
         spec.discovered.iter().map(|(ix, key)| workspace.core.state.partition_text(*ix, key)).collect();
     assert_eq!(given, ["text/name=b"]);
-    assert_eq!(workspace.core.state.runs[&run].failures, 0, "it is no failure");
+    assert_eq!(workspace.core.state.runs()[&run].failures, 0, "it is no failure");
     workspace.finish("page/name=a", "p1");
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
     assert_eq!(verdict(&workspace, "page/name=a"), Verdict::Current);
@@ -165,7 +165,7 @@ fn nonsense_fails_the_run_and_says_what_is_wrong() {
         let mut workspace = workspace();
         workspace.want(&["page/name=a"], Refresh::Stale);
         missing(&mut workspace, "page/name=a", &needs);
-        assert!(workspace.core.state.runs.is_empty());
+        assert!(workspace.core.state.runs().is_empty());
         assert!(last_failure(&workspace).contains(told), "{needs:?}: {}", last_failure(&workspace));
     }
 }
@@ -179,7 +179,7 @@ fn runs_that_wait_for_each_other_fail_and_are_named() {
     let held = workspace.log.len();
     missing(&mut workspace, "page/name=c", &["page/name=a"]);
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
-    assert!(workspace.core.state.runs.is_empty() && workspace.core.state.wants.is_empty());
+    assert!(workspace.core.state.runs().is_empty() && workspace.core.state.wants().is_empty());
     let told = last_failure(&workspace);
     for part in [
         "runs wait for each other: page/name=c (r3) needs `page/name=a`",
@@ -210,7 +210,7 @@ fn a_taint_upstream_of_what_a_run_found_reaches_what_it_makes() {
 fn a_run_that_cannot_wait_moves_no_clock() {
     let mut workspace = workspace();
     workspace.want(&["page/name=a"], Refresh::Stale);
-    let planned = workspace.core.state.as_of;
+    let planned = workspace.core.state.as_of();
     workspace.later(3_600);
     missing(&mut workspace, "page/name=a", &["book"]);
     assert!(
@@ -219,7 +219,7 @@ fn a_run_that_cannot_wait_moves_no_clock() {
         last_failure(&workspace)
     );
     // No event says that time went on, so after a crash it has not.
-    assert_eq!(workspace.core.state.as_of, planned);
+    assert_eq!(workspace.core.state.as_of(), planned);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_circle_through_declared_inputs_is_found() {
     missing(&mut workspace, "z/name=a", &["y/name=a"]);
     missing(&mut workspace, "x/name=a", &["z/name=a"]);
     assert!(last_failure(&workspace).contains("wait for each other"), "{}", last_failure(&workspace));
-    assert!(workspace.core.state.runs.is_empty() && workspace.core.state.wants.is_empty());
+    assert!(workspace.core.state.runs().is_empty() && workspace.core.state.wants().is_empty());
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn whoever_cancels_cancels_what_was_wanted_on_behalf() {
     let child = suspended_on(&workspace, run).unwrap();
     workspace.step(databuild_core::decide::Input::CancelWant(want)).reply.unwrap();
     assert_eq!(workspace.outcome(child), Some(WantOutcome::Canceled));
-    assert!(workspace.core.state.wants.is_empty());
+    assert!(workspace.core.state.wants().is_empty());
 
     // And the other way round: the run fails with it.
     workspace.finish_all("t1");
@@ -421,7 +421,7 @@ fn it_does_not_count_against_retries() {
     let run = workspace.run("page/name=a");
     for needs in ["text/name=a", "text/name=b", "text/name=c"] {
         missing(&mut workspace, "page/name=a", &[needs]);
-        assert!(matches!(workspace.core.state.runs[&run].phase, Phase::RetryWait(_)));
+        assert!(matches!(workspace.core.state.runs()[&run].phase, Phase::RetryWait(_)));
         workspace.finish(needs, "t1");
     }
     let spec = workspace.attempt("page/name=a");

@@ -45,7 +45,7 @@ impl Keys for Workspace {
     fn observe_later(&mut self, name: &str) {
         self.add(&[name]).unwrap();
         // It was not looked at yet, so nobody says that it is not there.
-        assert_eq!(self.core.state.wants.values().map(|want| want.failed).sum::<u64>(), 0);
+        assert_eq!(self.core.state.wants().values().map(|want| want.failed).sum::<u64>(), 0);
         let (dataset, key) = self.core.state.resolve_one(&format!("raw/customer={name}")).unwrap();
         let seen = vec![Sighting::Content { dataset, key, version: "r1".to_owned(), mark: 0 }];
         let graph = Some(self.core.state.registered().id.clone());
@@ -329,7 +329,7 @@ fn hostile_texts_are_refused_and_shown_escaped() {
         assert!(refusal.to_string().contains(told), "{refusal}");
         assert!(refusal.to_string().len() < 300);
     }
-    assert!(workspace.core.state.symbols.dynamic("customers").current.is_empty(), "all or none");
+    assert!(workspace.core.state.symbols().dynamic("customers").current.is_empty(), "all or none");
     let mut elsewhere = keys(&["a"]);
     elsewhere.space = "costumers".to_owned();
     let refusal = workspace.step(Input::AddKeys(elsewhere)).reply.unwrap_err();
@@ -359,7 +359,7 @@ fn keys_survive_a_restart_and_another_graph() {
     let without = GraphSpec::new().external("raw", &[listed("customer", &["acme"])]);
     workspace.register(&without);
     workspace.register(&customers());
-    let own = workspace.core.state.symbols.dynamic("customers");
+    let own = workspace.core.state.symbols().dynamic("customers");
     assert_eq!((own.current.len(), own.retired.len()), (1, 1));
     assert_eq!(workspace.add(&["bolt"]).unwrap().back, 1);
     assert!(workspace.core.state.resolve("clean/customer=bolt").is_ok());

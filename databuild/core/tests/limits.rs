@@ -166,7 +166,7 @@ fn a_wide_job_takes_several_places_and_at_most_all() {
     workspace.want(&["big"], Refresh::All);
     workspace.step(Input::SetSlots(1)).reply.unwrap();
     workspace.finish_all("v2");
-    assert!(workspace.core.state.wants.is_empty(), "one place is all there is, and enough");
+    assert!(workspace.core.state.wants().is_empty(), "one place is all there is, and enough");
 }
 
 #[test]
@@ -370,13 +370,14 @@ fn a_run_that_waits_to_be_tried_again_holds_nothing() {
         workspace.want(&[other], Refresh::Stale);
         assert_eq!(workspace.running(), ["x/n=1"], "{what} is for one");
         let failed = workspace.end("x/n=1", AttemptOutcome::Failure { permanent: false }).run;
-        assert!(matches!(workspace.core.state.runs[&failed].phase, Phase::RetryWait(_)), "{what}");
+        assert!(matches!(workspace.core.state.runs()[&failed].phase, Phase::RetryWait(_)), "{what}");
         assert_eq!(workspace.running(), [other], "{what} is free while {failed} waits for its time");
         let holds = |resource: &Resource| {
             let held = holders(&workspace.core.state, workspace.core.capacity(), resource);
             held.map(|(run, _)| run).collect::<Vec<_>>()
         };
-        let job = workspace.core.state.runs[&failed].graph.graph.job(workspace.core.state.runs[&failed].job);
+        let job =
+            workspace.core.state.runs()[&failed].graph.graph.job(workspace.core.state.runs()[&failed].job);
         for (resource, _) in &job.takes {
             assert!(!holds(resource).contains(&failed), "{what}: {resource:?}");
         }

@@ -240,10 +240,10 @@ fn an_open_want_goes_on_with_what_is_queued() {
     let mut workspace = fresh(&before(), 1);
     let want = workspace.want(&["orders/city=oslo", "report/city=oslo"], Refresh::All);
     workspace.finish("orders/city=oslo/day=2010-01-01", "v1");
-    let (total, done) = (workspace.core.state.wants[&want].total, workspace.core.state.wants[&want].done);
+    let (total, done) = (workspace.core.state.wants()[&want].total, workspace.core.state.wants()[&want].done);
     workspace.register(&after());
     workspace.restart(&workspace.ordered.iter().map(|spec| spec.attempt).collect::<Vec<_>>());
-    let now = &workspace.core.state.wants[&want];
+    let now = &workspace.core.state.wants()[&want];
     assert_eq!((now.total, now.done), (total, done));
     workspace.want(&["sales/city=oslo/date=2010-01-03"], Refresh::Stale);
     let made = workspace.finish_all("v1");
@@ -332,7 +332,7 @@ fn inputs_that_a_run_found_are_found_under_their_new_names() {
     assert_eq!(workspace.attempt("page/name=b").discovered.len(), 1);
     // It was given that, so it cannot wait for it again.
     let attempt = missing(&mut workspace, "page/name=b", "text/name=a");
-    assert!(!workspace.core.state.runs.contains_key(&attempt.run));
+    assert!(!workspace.core.state.runs().contains_key(&attempt.run));
     assert_eq!(undone_after_restart(&mut workspace), ["page/name=b"]);
     workspace.want(&["prose/title=b"], Refresh::All);
     workspace.finish("prose/title=b", "t2");

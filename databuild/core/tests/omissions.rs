@@ -162,8 +162,8 @@ fn what_is_left_out_is_counted_without_listing_all_keys() {
     };
     for (first, last) in [(Skip, Skip), (Skip, Clip), (Clip, Skip), (Skip, Fail)] {
         let Ok(graph) = edges(first, last).parse() else { continue };
-        let symbols = &Workspace::new(&edges(first, last), 1).core.state.symbols;
-        let extents = graph.extents("2010-02-01T00:00:00Z".parse().unwrap(), symbols);
+        let workspace = Workspace::new(&edges(first, last), 1);
+        let extents = graph.extents("2010-02-01T00:00:00Z".parse().unwrap(), workspace.core.state.symbols());
         for (ix, dataset) in graph.datasets() {
             let full = PartitionSet::full(dataset.shape, extents.of(ix));
             let listed = graph.left_out(&extents, ix, &full).unwrap().len();

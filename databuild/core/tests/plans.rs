@@ -199,11 +199,11 @@ fn plans_expire_and_make_room() {
     let request = PlanRequest { expires_seconds: Some(60), ..planning(&["c"], Refresh::Stale) };
     let (plan, _) = workspace.try_plan(request);
     workspace.later(59);
-    assert!(workspace.core.state.plans.contains_key(&plan.plan));
+    assert!(workspace.core.state.plans().contains_key(&plan.plan));
     workspace.later(1);
     assert_eq!(workspace.apply(plan.plan), Err(Refusal::PlanExpired(plan.plan)));
     let next = workspace.plan(&["c"], Refresh::Stale);
-    assert_eq!(workspace.core.state.plans.keys().collect::<Vec<_>>(), [&next.plan]);
+    assert_eq!(workspace.core.state.plans().keys().collect::<Vec<_>>(), [&next.plan]);
     assert_eq!(workspace.apply(plan.plan), Err(Refusal::PlanExpired(plan.plan)), "its id is remembered");
     let unknown = PlanId(next.plan.0 + 1);
     assert_eq!(workspace.apply(unknown), Err(Refusal::UnknownPlan(unknown)));
@@ -212,7 +212,7 @@ fn plans_expire_and_make_room() {
     for _ in 0..MOST_PLANS {
         workspace.plan(&["c"], Refresh::Stale);
     }
-    assert_eq!(workspace.core.state.plans.len(), MOST_PLANS);
+    assert_eq!(workspace.core.state.plans().len(), MOST_PLANS);
     assert_eq!(workspace.apply(next.plan), Err(Refusal::PlanExpired(next.plan)), "the oldest went");
 }
 

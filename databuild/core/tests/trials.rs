@@ -104,7 +104,7 @@ fn a_request_sent_again_under_its_key_makes_one_trial() {
     let made = Made::Trial(trial);
     assert_eq!(ask("d"), Ok(Reply::Repeated(made)));
     assert_eq!(ask("another"), Err(Refusal::KeyReused { key: "k".to_owned(), made }));
-    assert_eq!(workspace.core.state.trials.len(), 1);
+    assert_eq!(workspace.core.state.trials().len(), 1);
 }
 
 /// The oldest attempt under way succeeds with these versions of its outputs.
@@ -123,7 +123,7 @@ fn end(workspace: &mut Workspace, outcome: AttemptOutcome) {
 }
 
 fn ended(workspace: &Workspace, trial: TrialId) -> TrialEnded {
-    let ended = &workspace.core.state.trials[&trial].ended;
+    let ended = &workspace.core.state.trials()[&trial].ended;
     ended.as_ref().unwrap_or_else(|| panic!("{trial} is under way")).1.clone()
 }
 
@@ -148,14 +148,14 @@ fn equal_bytes_of_both_codes_are_equal_and_change_nothing() {
     assert_eq!(codes, ["code of make_a", "newer"]);
     assert!(workspace.ordered.iter().all(|spec| spec.wants.is_empty() && spec.partition == OSLO));
     finish(&mut workspace, ["v1", "v1"]);
-    assert!(workspace.core.state.trials[&trial].is_live());
+    assert!(workspace.core.state.trials()[&trial].is_live());
     finish(&mut workspace, ["v1", "v1"]);
     let equal = |name: &str| (name.to_owned(), TrialVerdict::Equal);
     let found = vec![equal(OSLO), equal("also/city=oslo")];
     assert_eq!(verdicts(&workspace, trial), (TrialOutcome::Equal, found));
     assert_eq!(ended(&workspace, trial).results[0].runs.len(), 2);
     assert_eq!(known(&workspace.core.state), before);
-    assert!(workspace.core.state.runs.is_empty());
+    assert!(workspace.core.state.runs().is_empty());
     // Nothing was published, and what was staged is cleared away.
     let kinds = workspace.kinds_since(0);
     assert!(kinds.iter().filter(|kind| **kind == "trial_made").count() == 2);
@@ -183,7 +183,7 @@ fn an_arm_that_fails_is_not_tried_again_and_ends_its_sample() {
     assert_eq!((outcome, found), (TrialOutcome::Unknown, vec![(OSLO.to_owned(), TrialVerdict::Failed)]));
     assert_eq!(
         ended(&workspace, trial).results[0].message,
-        format!("r{} failed: as told", workspace.core.state.last_run.0)
+        format!("r{} failed: as told", workspace.core.state.last_run().0)
     );
     assert!(workspace.ordered.is_empty());
     let job = workspace.core.state.graph().job_labeled("//:make_a").unwrap();
@@ -252,7 +252,7 @@ fn trials_go_after_what_somebody_waits_for_and_before_history() {
     workspace.want(&[OSLO], Refresh::All);
     let mut order = Vec::new();
     while let Some(spec) = workspace.ordered.first().cloned() {
-        let trial = workspace.core.state.runs[&spec.attempt.run].trial.is_some();
+        let trial = workspace.core.state.runs()[&spec.attempt.run].trial.is_some();
         order.push((spec.partition.clone(), trial));
         if trial {
             finish(&mut workspace, ["v1", "v1"]);
@@ -285,7 +285,7 @@ fn a_canceled_trial_stops_its_runs() {
     end(&mut workspace, AttemptOutcome::Canceled);
     // What ends well in spite of that is nobody's.
     finish(&mut workspace, ["v1", "v1"]);
-    assert!(workspace.core.state.runs.is_empty());
+    assert!(workspace.core.state.runs().is_empty());
     let again = workspace.step(Input::CancelTrial(trial)).reply.unwrap_err();
     assert_eq!(again.code(), "trial_ended");
     assert_eq!(workspace.step(Input::CancelTrial(TrialId(9))).reply.unwrap_err().code(), "trial_not_found");
@@ -440,14 +440,14 @@ fn those_that_a_change_made_stale_are_chosen_and_spread_evenly() {
     let job = state.graph().job_labeled("//:make_a").unwrap();
     let chosen = |state: &State, targets: &[&str]| -> Vec<String> {
         let targets: Vec<String> = targets.iter().map(|text| (*text).to_owned()).collect();
-        let found = made_otherwise(state, job, &targets, state.as_of).unwrap();
+        let found = made_otherwise(state, job, &targets, state.as_of()).unwrap();
         found.values().flat_map(|set| state.work_text(job, set)).collect()
     };
     assert_eq!(chosen(state, &[]), ["a/city=oslo+rome"]);
     assert_eq!(chosen(state, &["also/city=rome"]), ["a/city=rome"]);
-    assert_eq!(maker_of(state, &["also".to_owned(), "a".to_owned()], state.as_of), Ok(job));
-    assert_eq!(maker_of(state, &["raw".to_owned()], state.as_of).unwrap_err().code(), "not_repeatable");
-    assert_eq!(repeatable(state, job, &[], state.as_of).unwrap().len(), 2);
+    assert_eq!(maker_of(state, &["also".to_owned(), "a".to_owned()], state.as_of()), Ok(job));
+    assert_eq!(maker_of(state, &["raw".to_owned()], state.as_of()).unwrap_err().code(), "not_repeatable");
+    assert_eq!(repeatable(state, job, &[], state.as_of()).unwrap().len(), 2);
     workspace.lose("raw");
     assert_eq!(chosen(&workspace.core.state, &[]), [""; 0], "its inputs are not there");
     workspace.register(&graph());
@@ -481,7 +481,7 @@ fn old_trials_make_room_for_new_ones() {
         finish(&mut workspace, ["v1", "v1"]);
         finish(&mut workspace, ["v1", "v1"]);
     }
-    let kept: Vec<TrialId> = workspace.core.state.trials.keys().copied().collect();
+    let kept: Vec<TrialId> = workspace.core.state.trials().keys().copied().collect();
     assert_eq!((kept.len(), kept[0]), (databuild_core::state::MOST_TRIALS, TrialId(6)));
     let events = workspace.log.iter().filter(|record| matches!(record.event, Event::TrialEnded(_))).count();
     assert_eq!(events, databuild_core::state::MOST_TRIALS + 5);

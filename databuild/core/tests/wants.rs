@@ -34,7 +34,7 @@ fn nothing_is_begun_for_a_paused_want_and_what_runs_goes_on() {
     assert_eq!(workspace.finish_all("v1"), running, "and nothing follows");
     let state = &workspace.core.state;
     assert_eq!(
-        of_want(state, workspace.core.capacity(), workspace.now, &state.wants[&want]),
+        of_want(state, workspace.core.capacity(), workspace.now, &state.wants()[&want]),
         Blocker::Paused { want }
     );
 
@@ -57,7 +57,7 @@ fn what_another_want_holds_too_is_begun() {
     assert_eq!(workspace.finish_all("v1").len(), 3);
     assert_eq!(workspace.outcome(other), Some(WantOutcome::Satisfied));
     assert_eq!(workspace.outcome(paused), None);
-    assert_eq!(workspace.core.state.wants[&paused].done, 3);
+    assert_eq!(workspace.core.state.wants()[&paused].done, 3);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_pause_survives_a_restart_and_holds_back_retries() {
     workspace.later(3_600);
     assert!(workspace.running().is_empty() && workspace.core.next_timer().is_none());
     workspace.restart(&[]);
-    assert!(workspace.running().is_empty() && workspace.core.state.wants[&want].paused);
+    assert!(workspace.running().is_empty() && workspace.core.state.wants()[&want].paused);
     workspace.step(Input::ResumeWant(want)).reply.unwrap();
     assert_eq!(workspace.running(), ["a/city=oslo/date=2010-01-01"]);
 }
@@ -81,7 +81,7 @@ fn the_time_to_live_of_a_paused_want_goes_on() {
         databuild_core::decide::WantRequest { ttl_seconds: Some(60), ..request(&["a"], Refresh::Stale) };
     let want = workspace.try_want(asked).unwrap();
     workspace.step(Input::PauseWant(want)).reply.unwrap();
-    assert_eq!(workspace.core.next_timer(), workspace.core.state.wants[&want].expires_at);
+    assert_eq!(workspace.core.next_timer(), workspace.core.state.wants()[&want].expires_at);
     workspace.later(61);
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Expired));
 }
@@ -147,7 +147,7 @@ fn a_want_for_a_hundred_thousand_partitions_stays_one_object() {
     let mut workspace =
         Workspace::new(&GraphSpec::new().job("make", &["a"], &dims, vec![]).batch("date", 30), 2);
     let want = backfill(&mut workspace, "a");
-    assert_eq!(workspace.core.state.wants[&want].total, 100_000);
+    assert_eq!(workspace.core.state.wants()[&want].total, 100_000);
     for input in [
         Input::PauseWant(want),
         Input::PrioritizeWant(want, PriorityClass::Interactive),

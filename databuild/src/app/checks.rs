@@ -32,7 +32,7 @@ pub(crate) async fn list(context: &impl Context, query: ChecksQuery) -> Result<P
             CheckedSet::Partitions(keys.iter().map(|key| state.partition_text(ix, key)).collect())
         };
         let wanted = |partition: &str| {
-            let found = graph.locate(partition, &state.symbols);
+            let found = graph.locate(partition, state.symbols());
             found.is_some_and(|(of, key)| of == ix && set.contains(&key))
         };
         Ok(reader.checks(&CheckFilter { of, ..filter }, &wanted)?)

@@ -32,7 +32,7 @@ pub(crate) fn of(
             PlanRowKind::Blocked | PlanRowKind::LeftOut => {}
         }
     }
-    let graph = state.graph.as_ref().map(|registered| &registered.graph);
+    let graph = state.followed().map(|registered| &registered.graph);
     let works: Vec<Work> = counts
         .into_iter()
         .map(|(label, (certain, if_changed))| work(label, certain, if_changed, graph, capacity))

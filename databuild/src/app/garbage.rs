@@ -43,14 +43,14 @@ fn sweep(backend: &Backend, request: &GcRequest) -> Result<GcReply, AppError> {
     let reachable: HashSet<CodeDigest> = roots.codes.into_iter().collect();
     let report = backend.snapshots.collect(&reachable, MIN_AGE, request.dry_run)?;
     let state = std::sync::Arc::clone(&backend.engine.snapshot().state);
-    let live: BTreeSet<AttemptId> = state.runs.values().map(|run| run.attempt_id()).collect();
+    let live: BTreeSet<AttemptId> = state.runs().values().map(|run| run.attempt_id()).collect();
     let is_over =
         |name: &AttemptName| name.as_str().parse().is_ok_and(|attempt: AttemptId| !live.contains(&attempt));
     let keep = Duration::from_secs(u64::from(request.keep_days.unwrap_or(30)) * 24 * 3600);
     let attempts = backend.engine.executor().sweep(&is_over, keep, request.dry_run);
     let in_staging = || {
         let state = std::sync::Arc::clone(&backend.engine.snapshot().state);
-        state.runs.values().map(|run| run.attempt_id()).collect()
+        state.runs().values().map(|run| run.attempt_id()).collect()
     };
     let staging = engine::sweep_staging(&backend.staging, in_staging, request.dry_run);
     let archived =

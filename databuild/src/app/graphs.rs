@@ -48,14 +48,14 @@ fn is_ours(backend: &Backend, root: &str) -> bool {
 /// No graph is registered.
 pub(crate) async fn current(context: &impl Context) -> Result<Vec<u8>, AppError> {
     let none = || AppError::new("no_graph", "no graph is registered yet");
-    let registered = context.backend().engine.snapshot().state.graph.as_ref().map(|graph| graph.id.clone());
+    let registered = context.backend().engine.snapshot().state.followed().map(|graph| graph.id.clone());
     let id = registered.ok_or_else(none)?;
     context.quick(move |_, reader| reader.content(&id.0)?.ok_or_else(none)).await
 }
 
 /// What a client asks before it stores and registers its own.
 pub(crate) fn id(context: &impl Context) -> GraphId {
-    let graph = context.backend().engine.snapshot().state.graph.as_ref().map(|graph| graph.id.to_string());
+    let graph = context.backend().engine.snapshot().state.followed().map(|graph| graph.id.to_string());
     GraphId { graph }
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn scan(context: &impl Context, body: ScanRequest) -> Result<Sc
         known: found.known,
         not_observed: not_observed(found.unseen),
         next: (end < found.total && found.looked > 0).then(|| end.to_string()),
-        seq: engine.snapshot().state.seq.0,
+        seq: engine.snapshot().state.seq().0,
     })
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn adopt(context: &impl Context, body: AdoptRequest) -> Result<
         recorded: counted(done.recorded),
         being_made: done.being_made,
         not_observed: not_observed(done.unseen),
-        seq: engine.snapshot().state.seq.0,
+        seq: engine.snapshot().state.seq().0,
     })
 }
 

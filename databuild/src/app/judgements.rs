@@ -36,7 +36,7 @@ fn reply(context: &impl Context, reply: &Reply) -> Result<TaintReply, AppError> 
     let Reply::Judged { partitions, followers } = *reply else {
         return Err(CommandError::wrong_reply(reply).into());
     };
-    Ok(TaintReply { partitions, followers, seq: context.backend().engine.snapshot().state.seq.0 })
+    Ok(TaintReply { partitions, followers, seq: context.backend().engine.snapshot().state.seq().0 })
 }
 
 /// Judges changes of code and arguments harmless, or shows which these would be.
@@ -57,7 +57,7 @@ pub(crate) async fn accept(context: &impl Context, body: AcceptRequest) -> Resul
             other => return Err(CommandError::wrong_reply(&other).into()),
         }
     };
-    let seq = engine.snapshot().state.seq.0;
+    let seq = engine.snapshot().state.seq().0;
     Ok(AcceptReply { dry_run, changes, partitions, seq })
 }
 

@@ -15,12 +15,12 @@ use databuild_core::state::State;
 /// No graph is registered.
 pub(crate) fn spaces(context: &impl Context) -> Result<Page<KeySpaceRow>, AppError> {
     let state = &context.backend().engine.snapshot().state;
-    let Some(registered) = &state.graph else {
+    let Some(registered) = state.followed() else {
         return Err(AppError::new("no_graph", "no graph is registered yet"));
     };
     let graph = &registered.graph;
     let row = |(space, holders): (&str, Vec<_>)| {
-        let own = state.symbols.dynamic(space);
+        let own = state.symbols().dynamic(space);
         let dimension = |(ix, dim): (_, usize)| {
             let dataset = graph.dataset(ix);
             format!("{}/{}", dataset.name, dataset.dims[dim])
@@ -33,7 +33,7 @@ pub(crate) fn spaces(context: &impl Context) -> Result<Page<KeySpaceRow>, AppErr
         }
     };
     let data = graph.dynamic_spaces().into_iter().map(row).collect();
-    Ok(Page { data, next: None, seq: state.seq.0 })
+    Ok(Page { data, next: None, seq: state.seq().0 })
 }
 
 /// The keys of one space, in the order in which they first came.
@@ -52,16 +52,16 @@ pub(crate) fn list(
     // Keys keep their places when others are retired.
     let from: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
     let limit = limit(query.limit);
-    let own = state.symbols.dynamic(&space);
+    let own = state.symbols().dynamic(&space);
     let listed = |(_, key): &(usize, Key)| query.retired || own.current.contains(*key);
     let mut places = own.in_order().enumerate().skip(from).filter(listed);
     let row = |(_, key): (usize, Key)| KeyRow {
-        key: state.symbols.text(key).to_owned(),
+        key: state.symbols().text(key).to_owned(),
         retired: own.retired.contains(key),
     };
     let data = places.by_ref().take(limit).map(row).collect();
     let next = places.next().map(|(place, _)| place.to_string());
-    Ok(Page { data, next, seq: state.seq.0 })
+    Ok(Page { data, next, seq: state.seq().0 })
 }
 
 /// Adds keys, or says what adding them would come to.
@@ -112,6 +112,6 @@ async fn change(
         }
     };
     let KeyCounts { new, back, retired, unchanged } = counts;
-    let seq = context.backend().engine.snapshot().state.seq.0;
+    let seq = context.backend().engine.snapshot().state.seq().0;
     Ok(KeysReply { space, new, back, retired, unchanged, dry_run, seq })
 }

@@ -21,7 +21,7 @@ pub(crate) async fn text(context: &impl Context) -> Result<String, AppError> {
     let (counts, datasets) = found.await?;
     let mut text = String::new();
     head(&mut text, "databuild_events_total", "counter", "Events in the build event log.");
-    let _ = writeln!(text, "databuild_events_total {}", snapshot.state.seq);
+    let _ = writeln!(text, "databuild_events_total {}", snapshot.state.seq());
     head(&mut text, "databuild_wants_total", "counter", "Wants by state.");
     for (state, count) in &counts.wants {
         let _ = writeln!(text, "databuild_wants_total{{state=\"{}\"}} {count}", state.word());

@@ -18,7 +18,7 @@ const MOST_REFERENCES: usize = 20;
 /// No graph is registered.
 pub(crate) fn state_now(backend: &Backend) -> Result<State, AppError> {
     let mut state = State::clone(&backend.engine.snapshot().state);
-    if state.graph.is_none() {
+    if state.followed().is_none() {
         return Err(AppError::new("no_graph", "no graph is registered yet"));
     }
     state.advance(crate::os::now());
@@ -32,7 +32,7 @@ pub(crate) fn state_now(backend: &Backend) -> Result<State, AppError> {
 pub(crate) async fn datasets(context: &impl Context) -> Result<Page<DatasetSummary>, AppError> {
     let counted = context.slow(|backend, _| {
         let mut state = state_now(backend)?;
-        let seq = state.seq.0;
+        let seq = state.seq().0;
         Ok(Page { data: summaries(&mut state), next: None, seq })
     });
     counted.await
@@ -56,7 +56,7 @@ pub(crate) async fn list(
         let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
         let limit = limit(query.limit);
         let (ix, set) = state.resolve_readable(&reference)?;
-        let seq = state.seq.0;
+        let seq = state.seq().0;
         let (mut data, more) = rows(&mut state, ix, &set, wanted, skip, limit);
         let there: Vec<&mut PartitionRow> = data
             .iter_mut()
@@ -94,7 +94,7 @@ pub(crate) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Op
 /// Counts of all datasets, over all keys that exist now.
 pub(crate) fn summaries(state: &mut State) -> Vec<DatasetSummary> {
     let counts = state.counts();
-    let Some(registered) = &state.graph else { return Vec::new() };
+    let Some(registered) = state.followed() else { return Vec::new() };
     registered.graph.datasets().zip(counts).map(|((_, dataset), counts)| summary(dataset, counts)).collect()
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn rows(
     limit: usize,
 ) -> (Vec<PartitionRow>, bool) {
     let at = state.standing(ix, set);
-    let order = Order::of(&state.graph().dataset(ix).spaces, &state.symbols);
+    let order = Order::of(&state.graph().dataset(ix).spaces, state.symbols());
     let mut matching = order
         .partitions(set)
         .map(|key| {

@@ -57,8 +57,8 @@ pub(crate) async fn create(
 pub(crate) fn list(context: &impl Context) -> Page<PlanSummary> {
     let state = &context.backend().engine.snapshot().state;
     let now = crate::os::now();
-    let data = state.plans.values().rev().map(|saved| summary(saved, now)).collect();
-    Page { data, next: None, seq: state.seq.0 }
+    let data = state.plans().values().rev().map(|saved| summary(saved, now)).collect();
+    Page { data, next: None, seq: state.seq().0 }
 }
 
 /// A plan that is kept, as it was shown.
@@ -66,7 +66,7 @@ pub(crate) fn list(context: &impl Context) -> Page<PlanSummary> {
 /// # Errors
 /// It is not kept.
 pub(crate) async fn get(context: &impl Context, id: PlanId) -> Result<PlanView, AppError> {
-    let saved = context.backend().engine.snapshot().state.plans.get(&id).cloned();
+    let saved = context.backend().engine.snapshot().state.plans().get(&id).cloned();
     let saved = saved.ok_or_else(|| AppError::not_found("plan_not_found", "plan", id))?;
     view(context, saved.plan.clone(), true).await
 }
@@ -97,7 +97,7 @@ async fn view(context: &impl Context, plan: PlanCreated, kept: bool) -> Result<P
     let viewed = context.slow(move |backend, reader| {
         let snapshot = backend.engine.snapshot();
         let estimate = estimate::of(&plan, &snapshot.state, snapshot.capacity(), reader)?;
-        Ok(shown(plan, kept, estimate, snapshot.state.seq.0))
+        Ok(shown(plan, kept, estimate, snapshot.state.seq().0))
     });
     viewed.await
 }

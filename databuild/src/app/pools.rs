@@ -26,7 +26,7 @@ pub(crate) fn list(context: &impl Context) -> PoolList {
         let (mut asked, mut started) = (0, 0);
         for (run, amount) in holders(state, capacity, &resource) {
             asked += amount;
-            let is_started = state.runs.get(&run).is_some_and(|run| run.phase == Phase::Running);
+            let is_started = state.runs().get(&run).is_some_and(|run| run.phase == Phase::Running);
             started += if is_started { amount } else { 0 };
         }
         (asked, started)
@@ -47,7 +47,7 @@ pub(crate) fn list(context: &impl Context) -> PoolList {
             .iter()
             .map(|(run, slots)| PoolHolder {
                 run: run.to_string(),
-                partition: state.runs.get(run).map(|run| run.partition.clone()).unwrap_or_default(),
+                partition: state.runs().get(run).map(|run| run.partition.clone()).unwrap_or_default(),
                 slots: *slots,
             })
             .collect(),
@@ -56,7 +56,7 @@ pub(crate) fn list(context: &impl Context) -> PoolList {
     PoolList {
         data: pools(state, capacity).into_iter().map(row).collect(),
         machine: machine.collect(),
-        seq: state.seq.0,
+        seq: state.seq().0,
     }
 }
 

@@ -199,7 +199,7 @@ impl<'r> Lines<'r> {
 
     fn located_one(&self, text: &str) -> Option<(DatasetIx, PartitionKey)> {
         let state = &self.live.state;
-        state.graph.as_ref()?.graph.locate(text, &state.symbols)
+        state.followed()?.graph.locate(text, state.symbols())
     }
 
     /// What of `part`, which an attempt makes, the want waits for.
@@ -276,7 +276,7 @@ impl<'r> Lines<'r> {
     }
 
     fn facts(&mut self, id: RunId) -> Result<Option<RunFacts>, StoreError> {
-        if let Some(run) = self.live.state.runs.get(&id) {
+        if let Some(run) = self.live.state.runs().get(&id) {
             return Ok(Some(RunFacts {
                 partition: run.partition.clone(),
                 graph: run.graph_id().clone(),

@@ -70,7 +70,7 @@ pub(crate) async fn why(context: &impl Context, id: RunId) -> Result<WhyWork, Ap
 /// Labels of the job that a text means: of one of now with those that it had, or of one that is gone but ran.
 fn labels(backend: &Backend, reader: &dyn History, text: &str) -> Result<Vec<String>, AppError> {
     let known = &backend.engine.snapshot().state;
-    let Some(registered) = &known.graph else { return Ok(vec![text.to_owned()]) };
+    let Some(registered) = known.followed() else { return Ok(vec![text.to_owned()]) };
     let graph = &registered.graph;
     let found = match (job_called(graph, text), graph.job_once_labeled(text)) {
         (Ok(job), _) | (Err(_), Some(job)) => Ok(job),

@@ -60,7 +60,7 @@ impl Scope {
             ended: work.ended,
             invoked: invoked.map(|(job, _)| (*job, want.params.clone())),
             forced: if want.refresh == Refresh::All { targets } else { BTreeMap::new() },
-            rivals: state.last_want > want.id,
+            rivals: state.last_want() > want.id,
         }
     }
 
@@ -96,10 +96,10 @@ impl Scope {
 
 /// What jobs of today make of partitions that the log names.
 pub(crate) fn by_job(state: &State, texts: &[String]) -> BTreeMap<JobIx, PartitionSet> {
-    let Some(registered) = &state.graph else { return BTreeMap::new() };
+    let Some(registered) = state.followed() else { return BTreeMap::new() };
     let graph = &registered.graph;
     let mut found: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
-    for (dataset, set) in texts.iter().filter_map(|text| graph.locate_set(text, &state.symbols)) {
+    for (dataset, set) in texts.iter().filter_map(|text| graph.locate_set(text, state.symbols())) {
         let Some(job) = graph.dataset(dataset).producer else { continue };
         match found.get_mut(&job) {
             Some(all) => all.union_with(&set),

@@ -20,9 +20,9 @@ pub(crate) async fn status(context: &impl Context) -> Result<ServerStatus, AppEr
         MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
         MemoryLimits::Accounting { why } => ("accounting".to_owned(), why),
     };
-    let (open_wants, live_runs, seq) = (state.wants.len(), state.runs.len(), state.seq.0);
+    let (open_wants, live_runs, seq) = (state.wants().len(), state.runs().len(), state.seq().0);
     let found = context.slow(move |_, reader| {
-        let graph = match &state.graph {
+        let graph = match state.followed() {
             None => None,
             Some(registered) => {
                 let row = reader.graph(&registered.id)?.value;

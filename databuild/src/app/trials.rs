@@ -54,8 +54,8 @@ pub(crate) async fn create(
 /// All trials that are kept, newest first.
 pub(crate) fn list(context: &impl Context) -> Page<TrialRow> {
     let state = &context.backend().engine.snapshot().state;
-    let data = state.trials.values().rev().map(|trial| row(trial)).collect();
-    Page { data, next: None, seq: state.seq.0 }
+    let data = state.trials().values().rev().map(|trial| row(trial)).collect();
+    Page { data, next: None, seq: state.seq().0 }
 }
 
 /// A trial, at its end if that comes as soon as the query says.
@@ -70,7 +70,7 @@ pub(crate) async fn get(
     let engine = &context.backend().engine;
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
     let mut seq = engine.watch();
-    let live = || engine.snapshot().state.trials.get(&id).is_some_and(|trial| trial.is_live());
+    let live = || engine.snapshot().state.trials().get(&id).is_some_and(|trial| trial.is_live());
     let _ = tokio::time::timeout(wait, seq.wait_for(|_| !live())).await;
     get_now(context, id)
 }
@@ -86,7 +86,7 @@ pub(crate) async fn cancel(context: &impl Context, id: TrialId) -> Result<TrialD
 
 fn get_now(context: &impl Context, id: TrialId) -> Result<TrialDetail, AppError> {
     let state = context.backend().engine.snapshot().state.clone();
-    let trial = state.trials.get(&id).ok_or_else(|| AppError::not_found("trial_not_found", "trial", id))?;
+    let trial = state.trials().get(&id).ok_or_else(|| AppError::not_found("trial_not_found", "trial", id))?;
     Ok(detail(&state, trial))
 }
 
@@ -113,7 +113,7 @@ fn detail(state: &State, trial: &Trial) -> TrialDetail {
         results,
         changed_inputs: spec.samples.iter().flat_map(|sample| sample.changed_inputs.clone()).collect(),
         keep: spec.keep.clone(),
-        seq: state.seq.0,
+        seq: state.seq().0,
     }
 }
 

@@ -27,7 +27,7 @@ const MOST_PLACED: usize = 3;
 /// # Errors
 /// No such want, or the history cannot be read.
 pub(crate) fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<WhyWork, AppError> {
-    if let Some(want) = snapshot.state.wants.get(&id) {
+    if let Some(want) = snapshot.state.wants().get(&id) {
         let now = crate::os::now();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
         return Ok(WhyWork {
@@ -35,7 +35,7 @@ pub(crate) fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Res
             state: "open".to_owned(),
             blocker: told(snapshot, reader, now, &found)?,
             causes: want.causes.clone(),
-            seq: snapshot.state.seq.0,
+            seq: snapshot.state.seq().0,
         });
     }
     let found = history::want(reader, id)?;
@@ -59,11 +59,11 @@ pub(crate) fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Resul
     let row = found.value.0.run;
     let state = row.state.word();
     let causes = Some(row.message).filter(|message| !message.is_empty()).into_iter().collect::<Vec<_>>();
-    let (blocker, seq) = match snapshot.state.runs.get(&id) {
+    let (blocker, seq) = match snapshot.state.runs().get(&id) {
         Some(run) => {
             let now = crate::os::now();
             let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
-            (told(snapshot, reader, now, &found)?, snapshot.state.seq)
+            (told(snapshot, reader, now, &found)?, snapshot.state.seq())
         }
         None => (over(state, row.ended_at, causes.first()), found.seq),
     };
@@ -118,7 +118,7 @@ fn told(
             blocker("paused", format!("{want} is paused; to go on: databuild want resume {want}"))
         }
         Found::Suspended { run, want } => by_run(snapshot, "suspended", *run, |of| {
-            let targets = snapshot.state.wants.get(want).map(|want| want.targets.join(", "));
+            let targets = snapshot.state.wants().get(want).map(|want| want.targets.join(", "));
             let targets = targets.unwrap_or_default();
             format!("{run} ({of}) found that it needs {targets}, which {want} builds")
         }),
@@ -147,7 +147,7 @@ fn blocker(kind: &str, message: String) -> Blocker {
 
 /// Of a run that is alive; `message` is given its partition.
 fn by_run(snapshot: &Snapshot, kind: &str, run: RunId, message: impl Fn(&str) -> String) -> Blocker {
-    let of = snapshot.state.runs.get(&run).map(|run| run.partition.clone()).unwrap_or_default();
+    let of = snapshot.state.runs().get(&run).map(|run| run.partition.clone()).unwrap_or_default();
     let message = message(&of);
     Blocker { partition: Some(of), run: Some(run.to_string()), ..blocker(kind, message) }
 }
@@ -233,7 +233,7 @@ fn under_way(
     id: RunId,
     more: u64,
 ) -> Result<Blocker, StoreError> {
-    let Some(run) = snapshot.state.runs.get(&id) else { return Ok(Blocker::default()) };
+    let Some(run) = snapshot.state.runs().get(&id) else { return Ok(Blocker::default()) };
     let attempt = reader.attempt(run.attempt_id())?.value;
     let started = attempt.as_ref().and_then(|attempt| attempt.started_at);
     let since = started.or_else(|| attempt.map(|attempt| attempt.leased_at));
@@ -261,7 +261,7 @@ fn under_way(
 
 fn holder(snapshot: &Snapshot, id: RunId) -> Holder {
     let state = &snapshot.state;
-    let run = state.runs.get(&id);
+    let run = state.runs().get(&id);
     let wants = run
         .and_then(|run| state.current_job(run).map(|job| (job, run)))
         .map(|(job, run)| state.holders_of(job, &run.set).map(|want| want.id.to_string()).collect());
@@ -299,7 +299,7 @@ mod tests {
     fn waits(workspace: &Workspace, want: u64) -> (String, String) {
         let state = Arc::new(workspace.core.state.clone());
         let snapshot = Snapshot { state, slots: 1, memory: None, held: workspace.core.held };
-        let want = &snapshot.state.wants[&WantId(want)];
+        let want = &snapshot.state.wants()[&WantId(want)];
         // As of when the log says.
         let now = "2024-12-31T00:02:05Z".parse().unwrap();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);

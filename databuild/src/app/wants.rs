@@ -179,7 +179,7 @@ pub(crate) async fn progress(
     let after = query.after.unwrap_or(0);
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
     let mut seq = engine.watch();
-    let over = || !engine.snapshot().state.wants.contains_key(&id);
+    let over = || !engine.snapshot().state.wants().contains_key(&id);
     // A want that is over has nothing to wait for.
     if !over() {
         let changed = seq.wait_for(|seq| *seq > after);
@@ -244,9 +244,9 @@ fn row(want: store::WantRow) -> WantRow {
 
 /// How many of a want's partitions edge rules of the graph of today leave out.
 fn left_out(state: &State, want: &store::WantRow) -> u64 {
-    let Some(registered) = &state.graph else { return 0 };
+    let Some(registered) = state.followed() else { return 0 };
     let graph = &registered.graph;
-    let extents = graph.extents(want.as_of, &state.symbols);
+    let extents = graph.extents(want.as_of, state.symbols());
     let asked = by_job(state, &want.targets).into_iter();
     let left_out = |(job, set)| {
         graph.left_out(&extents, graph.job(job).outputs[0], &set).map_or(0, |left_out| left_out.len())
@@ -257,13 +257,13 @@ fn left_out(state: &State, want: &store::WantRow) -> u64 {
 fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDetail, AppError> {
     let snapshot = backend.engine.snapshot();
     let history::Found { value: want, archive, seq } = history::want(reader, id)?;
-    let live = snapshot.state.wants.get(&id);
+    let live = snapshot.state.wants().get(&id);
     Ok(WantDetail {
         as_of: want.as_of.to_string(),
         plan: want.plan.map(|plan| plan.to_string()),
         params: want.params.clone(),
         progress: live.map(|live| progress_of(&snapshot.state, live)),
-        graph: live.and(snapshot.state.graph.as_ref()).map(|graph| graph.id.0.clone()),
+        graph: live.and(snapshot.state.followed()).map(|graph| graph.id.0.clone()),
         causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
         left_out: if live.is_none() { left_out(&snapshot.state, &want) } else { 0 },
         want: row(want),

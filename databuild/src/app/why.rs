@@ -164,8 +164,8 @@ pub(crate) fn why(
         upstream,
         inputs: used.inputs,
         inputs_total,
-        path: dataset.partition_path(key, &state.symbols),
-        seq: state.seq.0,
+        path: dataset.partition_path(key, state.symbols()),
+        seq: state.seq().0,
     })
 }
 

@@ -195,7 +195,7 @@ impl Handle {
         inherited: &BTreeMap<String, EnvValue>,
     ) -> Result<(BTreeMap<String, Impact>, u64), CommandError> {
         let state = Arc::clone(&self.snapshot().state);
-        if state.graph.is_none() {
+        if state.followed().is_none() {
             return Err(Refusal::NoGraph.into());
         }
         let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
@@ -211,7 +211,7 @@ impl Handle {
         let after =
             decide::under(&state, event, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
         let seen = super::looks::files::look_at_new(&after, state.registered(), &self.observers);
-        Ok((decide::impact(&state, after, seen, now), state.seq.0))
+        Ok((decide::impact(&state, after, seen, now), state.seq().0))
     }
 
     /// Looks at files, and submits what follows from what was seen. If another graph was registered meanwhile, it looks
@@ -295,7 +295,8 @@ impl Handle {
         match reply {
             Reply::Planned { plan, kept } => Ok((Created { made: *plan, repeated: false }, kept)),
             Reply::Repeated(Made::Plan(id)) => {
-                let saved = self.snapshot().state.plans.get(&id).cloned().ok_or(Refusal::UnknownPlan(id))?;
+                let saved =
+                    self.snapshot().state.plans().get(&id).cloned().ok_or(Refusal::UnknownPlan(id))?;
                 Ok((Created { made: saved.plan.clone(), repeated: true }, true))
             }
             other => Err(CommandError::wrong_reply(&other)),
@@ -328,7 +329,7 @@ impl Handle {
         }
         let id = request.plan;
         let look = move |handle: &Handle| {
-            let saved = handle.snapshot().state.plans.get(&id).cloned();
+            let saved = handle.snapshot().state.plans().get(&id).cloned();
             // Without the plan, or with targets that the graph does not have any more, the core says what is wrong.
             let seen = saved.filter(|saved| saved.plan.expires_at > crate::os::now()).and_then(|saved| {
                 let plan = &saved.plan;
@@ -383,7 +384,7 @@ impl Handle {
         refresh: Refresh,
         as_of: Timestamp,
     ) -> Result<super::looks::files::FileLook, CommandError> {
-        if self.snapshot().state.graph.is_none() {
+        if self.snapshot().state.followed().is_none() {
             return Err(Refusal::NoGraph.into());
         }
         if targets.is_empty() {
@@ -425,8 +426,8 @@ impl Planned {
             graph: state.registered().id.clone(),
             targets: targets.iter().flat_map(|(ix, set)| state.set_text(*ix, set)).collect(),
             refresh,
-            as_of: state.as_of,
-            expires_at: state.as_of,
+            as_of: state.as_of(),
+            expires_at: state.as_of(),
             rows: decide::plan_rows(state, plan, targets),
             current: plan.current,
             grounds: Grounds::default(),
@@ -646,7 +647,7 @@ mod tests {
         .unwrap();
         assert_eq!(look.targets[0].1.len(), 2 * 3, "three days of two cities");
         let planned = plan_after(look, Refresh::Stale, past).unwrap();
-        assert_eq!(planned.state.as_of, past);
+        assert_eq!(planned.state.as_of(), past);
         let absent: u64 = planned.plan.absent.iter().map(|(_, set)| set.len()).sum();
         assert_eq!(absent, 2 * 3, "and what they read");
         assert_eq!(planned.shown(Refresh::Stale).as_of, past);

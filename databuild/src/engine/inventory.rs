@@ -122,7 +122,7 @@ impl Handle {
         limit: u64,
     ) -> Result<(Scanned, Sightings), CommandError> {
         let mut state = State::clone(&self.snapshot().state);
-        if state.graph.is_none() {
+        if state.followed().is_none() {
             return Err(Refusal::NoGraph.into());
         }
         state.advance(crate::os::now());
@@ -267,7 +267,7 @@ impl Handle {
                     add(&mut recorded, *ix, &key, state);
                     continue;
                 }
-                let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
+                let Some(path) = dataset.partition_path(&key, state.symbols()) else { continue };
                 match publish::look(&self.workspace.join(path)) {
                     Look::Present { version, mark, bytes } => {
                         files.push(FoundFile { dataset: *ix, key, version, mark, bytes });

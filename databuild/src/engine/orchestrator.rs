@@ -166,7 +166,7 @@ impl Orchestrator {
 
     /// Whether the runner has enough to do for a moment.
     fn has_a_queue(&self) -> bool {
-        self.core.state.runs.values().filter(|run| run.occupies_slot()).count() > 2 * self.core.slots
+        self.core.state.runs().values().filter(|run| run.occupies_slot()).count() > 2 * self.core.slots
     }
 
     fn next_message(&mut self, until: Option<Instant>) -> Option<Message> {
@@ -416,7 +416,7 @@ mod tests {
         ];
         let begun = {
             let shared = Arc::clone(&shared);
-            move || shared.snapshot.load().state.last_run.0
+            move || shared.snapshot.load().state.last_run().0
         };
         let (tell, told) = mpsc::channel();
         let command = |answer: Answer| {
@@ -436,11 +436,11 @@ mod tests {
         assert!(begun < 200, "{begun} runs had begun before a command was answered");
         let mut seq = shared.seq.subscribe();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let over = |state: &databuild_core::state::State| state.last_run.0 > 0 && state.wants.is_empty();
+        let over = |state: &databuild_core::state::State| state.last_run().0 > 0 && state.wants().is_empty();
         runtime.block_on(seq.wait_for(|_| over(&shared.snapshot.load().state))).unwrap();
         inbox.send(Message::Stop { jobs: false }).unwrap();
         assert!(matches!(running.join().unwrap(), Ended::Stopped));
-        let begun = shared.snapshot.load().state.last_run.0;
+        let begun = shared.snapshot.load().state.last_run().0;
         assert!(begun > many, "{begun}");
     }
 
@@ -468,14 +468,14 @@ mod tests {
             .unwrap();
         assert!(matches!(told.recv().unwrap(), Ok(Reply::Want(_))));
         let seen = shared.snapshot.load_full();
-        assert!(seen.held && seen.state.last_run.0 == 0, "nothing begins");
+        assert!(seen.held && seen.state.last_run().0 == 0, "nothing begins");
         let_in.send(()).unwrap();
         let mut seq = shared.seq.subscribe();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let over = |_: &u64| shared.snapshot.load().state.wants.is_empty();
+        let over = |_: &u64| shared.snapshot.load().state.wants().is_empty();
         runtime.block_on(seq.wait_for(over)).unwrap();
         let seen = shared.snapshot.load_full();
-        assert!(!seen.held && seen.state.last_run.0 == 1);
+        assert!(!seen.held && seen.state.last_run().0 == 1);
         inbox.send(Message::Stop { jobs: false }).unwrap();
         assert!(matches!(running.join().unwrap(), Ended::Stopped));
     }
@@ -550,14 +550,14 @@ mod tests {
         let (mut orchestrator, turn, orders) = wanting(folder.path());
         let committed = |orchestrator: &mut Orchestrator, turn| {
             assert!(orchestrator.commit(turn).is_ok());
-            let told = orchestrator.shared.snapshot.load().state.seq;
+            let told = orchestrator.shared.snapshot.load().state.seq();
             (told, orchestrator.log.last())
         };
         let (leased, last) = committed(&mut orchestrator, turn);
         assert_eq!(leased, last);
         let lease = lease(&orders);
         let attempt = lease.spec.attempt;
-        assert_eq!(lease.state.seq, leased);
+        assert_eq!(lease.state.seq(), leased);
 
         let name = AttemptName::new(attempt.to_string()).unwrap();
         let started = News::Started { attempt: name, process: 7 };
@@ -607,7 +607,7 @@ mod tests {
         assert!(orchestrator.commit(turn).is_ok());
         assert!(!orchestrator.late.is_due());
         let told = Arc::clone(&orchestrator.shared.snapshot.load().state);
-        assert!(told.runs.values().any(|run| run.phase == Phase::Running));
+        assert!(told.runs().values().any(|run| run.phase == Phase::Running));
     }
 
     #[test]
@@ -694,7 +694,7 @@ mod tests {
         let running = std::thread::spawn(move || orchestrator.run());
         told.recv().unwrap();
         let seen = shared.snapshot.load();
-        assert_eq!((seen.slots, seen.held, seen.state.seq.0), (7, true, 0));
+        assert_eq!((seen.slots, seen.held, seen.state.seq().0), (7, true, 0));
         inbox.send(Message::Stop { jobs: false }).unwrap();
         assert!(matches!(running.join().unwrap(), Ended::Stopped));
     }

@@ -77,7 +77,7 @@ impl Performer {
         if !effects.iter().any(|effect| matches!(effect, Effect::Start(_))) {
             return effects;
         }
-        let told = Arc::new(Told::by(records, state.seq));
+        let told = Arc::new(Told::by(records, state.seq()));
         let mut others = Vec::with_capacity(effects.len());
         for effect in effects {
             if let Effect::Start(spec) = effect {
@@ -159,7 +159,7 @@ impl Performer {
                     continue;
                 }
             };
-            let run = state.runs.get(&attempt.run);
+            let run = state.runs().get(&attempt.run);
             let run = run.filter(|run| run.attempt == attempt.number && run.phase == Phase::Leased);
             let end = |outcome, message: &str| {
                 let report = AttemptReport::new(outcome, message);
@@ -185,14 +185,14 @@ impl Performer {
     /// runner may tell of its end twice.
     pub(super) fn ended(&self, attempt: AttemptId, exit: ExitRecord, state: &State) {
         let Some(stop) = self.examinations.begin(attempt) else { return };
-        let run = state.runs.get(&attempt.run);
+        let run = state.runs().get(&attempt.run);
         // The order to cancel may have come before its end.
         if run.is_some_and(|run| run.cancel_requested) {
             self.examinations.cancel(attempt);
         }
         let asks = run.is_some_and(|run| {
             let graph = &run.graph.graph;
-            let found = run.discovered.iter().filter_map(|text| graph.locate(text, &state.symbols));
+            let found = run.discovered.iter().filter_map(|text| graph.locate(text, state.symbols()));
             let declared = graph.job(run.job).inputs.iter().map(|input| input.dataset);
             declared.chain(found.map(|(ix, _)| ix)).any(|ix| is_remote(graph, ix))
         });
@@ -223,11 +223,11 @@ impl Performer {
         outputs: &[OutputRecord],
         state: &State,
     ) -> Result<Vec<(String, Option<Output>)>, String> {
-        let Some(run) = state.runs.get(&attempt.run) else { return Err(format!("{attempt} is not known")) };
+        let Some(run) = state.runs().get(&attempt.run) else { return Err(format!("{attempt} is not known")) };
         let graph = &run.graph.graph;
         let place = |output: &OutputRecord| -> Result<Option<Output>, String> {
             let (ix, key) = graph
-                .locate(&output.partition, &state.symbols)
+                .locate(&output.partition, state.symbols())
                 .ok_or_else(|| format!("{} is not in the graph", output.partition))?;
             let job = graph.job(run.job);
             let index = job
@@ -235,7 +235,9 @@ impl Performer {
                 .iter()
                 .position(|output| *output == ix)
                 .ok_or_else(|| format!("{} does not make {}", job.label, output.partition))?;
-            let Some(place) = graph.dataset(ix).partition_path(&key, &state.symbols) else { return Ok(None) };
+            let Some(place) = graph.dataset(ix).partition_path(&key, state.symbols()) else {
+                return Ok(None);
+            };
             let place = self.workspace.join(place);
             let slot = staging::slot(job, index, &output.partition);
             let staging = self.staging.path(&attempt.to_string(), &slot, &place);
@@ -345,7 +347,7 @@ impl Performer {
 
 /// Attempts that the executor should know.
 pub(super) fn live_attempts(state: &State) -> Vec<AttemptId> {
-    state.runs.values().filter(|run| run.occupies_slot()).map(|run| run.attempt_id()).collect()
+    state.runs().values().filter(|run| run.occupies_slot()).map(|run| run.attempt_id()).collect()
 }
 
 #[cfg(test)]

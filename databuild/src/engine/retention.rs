@@ -137,7 +137,7 @@ fn last_to_go(
     let mut until = after;
     let mut held_by = None;
     survey.events(after, |seq, record| {
-        if seq >= state.seq || record.at >= before {
+        if seq >= state.seq() || record.at >= before {
             return false;
         }
         if let Some(live) = begun_live(state, &record.event) {
@@ -315,9 +315,10 @@ mod tests {
         let first_live = live.next().expect("a want is open");
         assert_eq!(go(state, late), (Seq(first_live.1 .0 - 1), Some(first_live)));
         // Were nothing live, all would go but the newest.
-        let mut over = state.clone();
-        over.wants.clear();
-        over.runs.clear();
+        let over = testing::changed(state, |dump| {
+            dump.wants.clear();
+            dump.runs.clear();
+        });
         assert_eq!(go(&over, late), (Seq(fixture.log.last().0 - 1), None));
         assert_eq!(last_to_go(&survey, &over, Seq(40), early).unwrap(), (Seq(40), None));
     }

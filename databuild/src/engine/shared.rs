@@ -49,7 +49,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn publish(&self, snapshot: Snapshot) {
-        let seq = snapshot.state.seq.0;
+        let seq = snapshot.state.seq().0;
         self.snapshot.store(Arc::new(snapshot));
         self.seq.send_replace(seq);
     }

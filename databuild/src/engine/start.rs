@@ -100,7 +100,7 @@ impl Engine {
         let (inbox, messages) = mpsc::channel();
         let (examine_send, examine_receive) = mpsc::channel();
         let (publish_send, publish_receive) = mpsc::channel();
-        let seq = core.state.seq.0;
+        let seq = core.state.seq().0;
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
             seq: tokio::sync::watch::channel(seq).0,
@@ -115,7 +115,7 @@ impl Engine {
         let staging = Arc::new(Staging::new(config.staging));
         let reserved = Arc::new(Reserved::new(&config.workspace, &config.workspace.join(STATE_DIR_NAME)));
         // A crash came before this was cleared. Attempts that begin from now on are not among them.
-        let live = core.state.runs.values().map(|run| run.attempt_id()).collect();
+        let live = core.state.runs().values().map(|run| run.attempt_id()).collect();
         for attempt in staging.left(&live) {
             let _ = publish_send.send(PublishOrder::Clear { attempt });
         }
@@ -198,7 +198,7 @@ impl Engine {
                 let state = &seen.snapshot.load_full().state;
                 // What is published is on record.
                 let history = History { reader: &reader, told: &Told::default() };
-                match state.runs.get(&attempt.run) {
+                match state.runs().get(&attempt.run) {
                     Some(run) => ownership::check(state, &run.graph, history, claims),
                     None => Ok(()),
                 }

@@ -24,6 +24,8 @@ use databuild_core::event::{GraphRegistered, OutputRecord, PriorityClass, Record
 use databuild_core::ids::GraphId;
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::range_set::Key;
+use databuild_core::state::checkpoint::StateDump;
+use databuild_core::state::State;
 use jiff::civil::date;
 use jiff::{Span, Timestamp};
 use serde_json::json;
@@ -240,6 +242,13 @@ pub(super) fn register(core: &mut Core, raw: &str) -> Vec<Record> {
     let step = core.step(Input::RegisterGraph(event), now());
     step.reply.unwrap();
     step.records
+}
+
+/// A state that no log adds up to: that of a graph of `raw`, with a change.
+pub(super) fn changed(state: &State, change: impl FnOnce(&mut StateDump)) -> State {
+    let mut dump = state.dump();
+    change(&mut dump);
+    State::restore(dump, |_| Some(graph_file("raw").into())).unwrap()
 }
 
 /// What happens until nearly all of `daily` is made of so many days; the last runs are under way.

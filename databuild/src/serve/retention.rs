@@ -25,7 +25,7 @@ pub(super) async fn keep_events(engine: Handle) {
 }
 
 fn apply(engine: &Handle) -> Result<(), CommandError> {
-    let rule = engine.snapshot().state.graph.as_ref().and_then(|registered| registered.graph.keep_events);
+    let rule = engine.snapshot().state.followed().and_then(|registered| registered.graph.keep_events);
     let Some(kept) = rule else { return engine.finish_archiving() };
     let older_than = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
     let archived = engine.archive(ArchiveRequest { older_than, at_least: AT_LEAST, dry_run: false })?;

@@ -300,9 +300,9 @@ impl Server {
         let handle: Handle = self.engine.handle();
         let snapshot = handle.snapshot();
         Work {
-            live_runs: snapshot.state.runs.len(),
-            due_wants: snapshot.state.wants.values().filter(|want| !want.paused).count()
-                + snapshot.state.trials.values().filter(|trial| trial.is_live()).count(),
+            live_runs: snapshot.state.runs().len(),
+            due_wants: snapshot.state.wants().values().filter(|want| !want.paused).count()
+                + snapshot.state.trials().values().filter(|trial| trial.is_live()).count(),
         }
     }
 }

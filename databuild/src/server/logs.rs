@@ -87,7 +87,7 @@ impl Printed {
     /// Whether its process may still write.
     fn is_live(&self, app: &App) -> bool {
         let live = app.backend.engine.snapshot();
-        let run = live.state.runs.get(&self.attempt.run);
+        let run = live.state.runs().get(&self.attempt.run);
         run.is_some_and(|run| run.attempt == self.attempt.number && run.occupies_slot())
     }
 

@@ -68,7 +68,7 @@ async fn answered(app: &App, mut request: Request, next: Next) -> Response {
     let id = id_of(&origin);
     request.extensions_mut().insert(origin);
     let mut response = next.run(request).await;
-    let seq = app.backend.engine.snapshot().state.seq.0;
+    let seq = app.backend.engine.snapshot().state.seq().0;
     response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);

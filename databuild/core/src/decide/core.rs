@@ -143,7 +143,7 @@ impl Core {
 
     /// Refuses what was seen with the indices of another graph, which mean something else in this one.
     fn holds_for_the_graph(&self, input: &Input) -> Result<(), Refusal> {
-        let registered = self.state.graph.as_ref().map(|registered| &registered.id);
+        let registered = self.state.followed().map(|registered| &registered.id);
         match input.sightings() {
             Some(seen) if !seen.are_of(registered) => {
                 Err(Refusal::GraphReplaced(registered.map_or_else(String::new, |id| id.short().to_owned())))

@@ -61,7 +61,7 @@ pub fn impact(before: &State, after: State, seen: Sightings, now: Timestamp) -> 
             found.insert(dataset.name.clone(), impact);
         }
     }
-    if before.graph.is_some() {
+    if before.followed().is_some() {
         for (ix, dataset) in before.graph().datasets().filter(|(_, dataset)| dataset.producer.is_some()) {
             let lost = before.dataset(ix).present.len();
             if lost > 0 && before.graph().counterpart(ix, after.graph()).is_none() {
@@ -74,10 +74,10 @@ pub fn impact(before: &State, after: State, seen: Sightings, now: Timestamp) -> 
 
 /// All built partitions that are there.
 pub fn built(state: &State) -> Vec<(DatasetIx, PartitionSet)> {
-    let Some(registered) = &state.graph else { return Vec::new() };
+    let Some(registered) = state.followed() else { return Vec::new() };
     let built = registered.graph.datasets().filter(|(_, dataset)| !dataset.external);
     built
-        .map(|(ix, dataset)| (ix, state.dataset(ix).present.within(&dataset.bounds(&state.symbols))))
+        .map(|(ix, dataset)| (ix, state.dataset(ix).present.within(&dataset.bounds(state.symbols()))))
         .filter(|(_, set)| !set.is_empty())
         .collect()
 }
@@ -85,7 +85,7 @@ pub fn built(state: &State) -> Vec<(DatasetIx, PartitionSet)> {
 /// Of all built partitions that are there: those that a build would make for certain, and those that it
 /// would make if upstream data changes.
 fn stale(state: &mut State) -> BTreeMap<DatasetIx, (PartitionSet, PartitionSet)> {
-    let Some(registered) = state.graph.clone() else { return BTreeMap::new() };
+    let Some(registered) = state.followed().cloned() else { return BTreeMap::new() };
     let targets = built(state);
     let plan = planner::plan(state, &targets, Refresh::Stale);
     let mut found = BTreeMap::new();

@@ -58,7 +58,7 @@ pub(super) fn lost_reason(state: &State, ix: DatasetIx, set: &PartitionSet) -> S
 
 fn path_hint(state: &State, ix: DatasetIx, set: &PartitionSet) -> String {
     set.first()
-        .and_then(|key| state.graph().dataset(ix).partition_path(&key, &state.symbols))
+        .and_then(|key| state.graph().dataset(ix).partition_path(&key, state.symbols()))
         .map(|path| format!(" (no file `{path}`)"))
         .unwrap_or_default()
 }
@@ -106,7 +106,7 @@ fn needs(state: &State, job: JobIx, lack: &Lack) -> String {
     let (what, count, how) = match &lack.what {
         Lacking::Keys { dim, keys } => {
             let space = &dataset.spaces[*dim];
-            let what = format!("{}={}", dataset.dims[*dim], space.format_set(keys, &state.symbols));
+            let what = format!("{}={}", dataset.dims[*dim], space.format_set(keys, state.symbols()));
             let end = space.time().map(|space| space.end());
             let to_come =
                 end.is_some_and(|end| end.is_none_or(|end| keys.first().is_some_and(|key| key <= end)));

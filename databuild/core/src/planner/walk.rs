@@ -366,7 +366,7 @@ fn joinable(state: &State, job: JobIx, set: &PartitionSet, forced: &PartitionSet
     if state.work(job).live.is_empty() {
         return joined;
     }
-    for run in state.runs.values().filter(|run| state.current_job(run) == Some(job)) {
+    for run in state.runs().values().filter(|run| state.current_job(run) == Some(job)) {
         if run.cancel_requested || state.provenance(run.made_by) != state.registered().digests_of(job) {
             continue;
         }

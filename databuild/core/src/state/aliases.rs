@@ -48,7 +48,7 @@ impl State {
         let segments: Vec<&str> = prefix.split('/').collect();
         let first = segments.iter().position(|segment| segment.contains('=')).unwrap_or(segments.len());
         let name = dataset_of(prefix).trim_end_matches('/');
-        let found = self.graph.as_ref().and_then(|now| now.graph.dataset_named(name));
+        let found = self.env.graph.as_ref().and_then(|now| now.graph.dataset_named(name));
         let earlier = found.into_iter().flat_map(|ix| {
             let dataset = self.graph().dataset(ix);
             let in_words_of = |alias: &Alias| {

@@ -58,7 +58,7 @@ impl State {
     #[must_use]
     pub fn params_for(&self, job: JobIx, key: &PartitionKey) -> Params {
         let entry = self.graph().job(job);
-        if entry.params.is_empty() || !self.wants.values().any(|want| want.invokes(job).is_some()) {
+        if entry.params.is_empty() || !self.env.wants.values().any(|want| want.invokes(job).is_some()) {
             return entry.params.clone();
         }
         let first =
@@ -83,7 +83,7 @@ impl State {
         let mut others = held.clone();
         let mut forced = held.clone();
         let queued = &self.work(job).todo;
-        for want in self.wants.values() {
+        for want in self.env.wants.values() {
             let Some(waits) = want.remaining.get(&job).map(|waits| waits.intersect(set)) else { continue };
             held.union_with(&waits);
             if want.invokes(job).is_some() {
@@ -112,7 +112,7 @@ impl State {
     /// no other.
     pub(super) fn queued_for_others(&self, job: JobIx, set: &PartitionSet) -> PartitionSet {
         let mut needed = PartitionSet::empty(set.shape());
-        for want in self.wants.values() {
+        for want in self.env.wants.values() {
             let Some(mut waits) = want.remaining.get(&job).map(|waits| waits.intersect(set)) else {
                 continue;
             };
@@ -121,7 +121,7 @@ impl State {
             } else if !waits.is_empty() {
                 let serves =
                     |run: &&Arc<Run>| self.occupied_by(run).contains(&job) && want.is_served_by(run, job);
-                self.runs.values().filter(serves).for_each(|run| waits.subtract_with(&run.set));
+                self.env.runs.values().filter(serves).for_each(|run| waits.subtract_with(&run.set));
             }
             needed.union_with(&waits);
         }

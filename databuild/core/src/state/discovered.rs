@@ -57,7 +57,7 @@ impl State {
         }
         for text in before.iter().flat_map(|before| before.iter()) {
             if let Some((up, from)) = self.located_one(text) {
-                let readers = Arc::make_mut(&mut self.readers);
+                let readers = Arc::make_mut(&mut self.env.readers);
                 if let Some(all) = readers.get_mut(&up) {
                     if let Some(set) = all.get_mut(&from) {
                         set.remove(&(ix, key.clone()));
@@ -75,14 +75,14 @@ impl State {
 
     fn add_reader(&mut self, text: &str, ix: DatasetIx, key: &PartitionKey) {
         if let Some((up, from)) = self.located_one(text) {
-            let readers = Arc::make_mut(&mut self.readers);
+            let readers = Arc::make_mut(&mut self.env.readers);
             readers.entry(up).or_default().entry(from).or_default().insert((ix, key.clone()));
         }
     }
 
     /// Finds the way back for the current graph.
     pub(super) fn index_discovered(&mut self) {
-        self.readers = Arc::default();
+        self.env.readers = Arc::default();
         let found: Vec<(DatasetIx, Arc<BTreeMap<PartitionKey, Discovered>>)> = self
             .graph()
             .datasets()
@@ -104,7 +104,7 @@ impl State {
         ix: DatasetIx,
         set: &PartitionSet,
     ) -> BTreeSet<(DatasetIx, PartitionKey)> {
-        let Some(all) = self.readers.get(&ix) else { return BTreeSet::new() };
+        let Some(all) = self.env.readers.get(&ix) else { return BTreeSet::new() };
         if set.len() < all.len() as u64 {
             set.iter().filter_map(|key| all.get(&key)).flatten().cloned().collect()
         } else {

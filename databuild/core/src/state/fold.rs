@@ -35,7 +35,7 @@ impl State {
         self.seq = self.seq.next();
         let seq = self.seq;
         if comes_from_outside(&record.event) {
-            for want in self.wants.values_mut().filter(|want| want.rounds > 0) {
+            for want in self.env.wants.values_mut().filter(|want| want.rounds > 0) {
                 Arc::make_mut(want).rounds = 0;
             }
         }
@@ -94,9 +94,9 @@ impl State {
                 self.requests.add(plan.request.as_ref(), Made::Plan(plan.plan), record.at);
                 let shown = PlanCreated { request: None, ..plan.clone() };
                 let saved = SavedPlan { created_at: record.at, plan: shown };
-                self.plans.insert(plan.plan, Arc::new(saved));
+                self.env.plans.insert(plan.plan, Arc::new(saved));
             }
-            Event::PlansDropped(event) => self.plans.retain(|id, _| !event.plans.contains(id)),
+            Event::PlansDropped(event) => self.env.plans.retain(|id, _| !event.plans.contains(id)),
             Event::Tainted(event) => self.taint(event, seq),
             Event::Untainted(event) => self.untaint(event),
             Event::CodeAccepted(event) => self.accept(event, seq),
@@ -201,14 +201,15 @@ impl State {
             planned: self.seq,
             rounds: 0,
         };
-        self.wants.insert(event.want, Arc::new(want));
+        self.env.wants.insert(event.want, Arc::new(want));
         self.refresh_ready();
     }
 
     fn replan_want(&mut self, event: &WantReplanned, seq: Seq) -> Result<(), FoldError> {
         let work: BTreeMap<JobIx, PartitionSet> = self.located_work(&event.work).into_iter().collect();
         let blocked = self.count_blocked(&event.blocked);
-        let want = self.wants.get_mut(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
+        let want =
+            self.env.wants.get_mut(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
         let want = Arc::make_mut(want);
         if event.whole {
             want.rounds += u32::from(want.is_done());
@@ -227,7 +228,7 @@ impl State {
         let room = MAX_CAUSES.saturating_sub(want.causes.len());
         want.causes.extend(event.blocked.iter().map(|blocked| blocked.reason.clone()).take(room));
         self.drop_orphans(&before);
-        let invoked = self.wants.get(&event.want).and_then(|want| want.invoked.as_ref()).map(|by| by.job);
+        let invoked = self.env.wants.get(&event.want).and_then(|want| want.invoked.as_ref()).map(|by| by.job);
         for (job, set) in &work {
             let queued = set.subtract(&self.work(*job).live);
             self.queue(*job, &queued, invoked == Some(*job));
@@ -253,8 +254,9 @@ impl State {
     }
 
     fn end_want(&mut self, event: &WantEnded, seq: Seq) -> Result<(), FoldError> {
-        let want = self.wants.remove(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
-        let parent = want.parent.and_then(|run| self.runs.get_mut(&run));
+        let want =
+            self.env.wants.remove(&event.want).ok_or(FoldError::UnknownWant { seq, want: event.want })?;
+        let parent = want.parent.and_then(|run| self.env.runs.get_mut(&run));
         if let Some(run) = parent.filter(|run| run.suspended == Some(event.want)) {
             if event.outcome == WantOutcome::Satisfied {
                 // It goes on as soon as there is a place.
@@ -282,7 +284,7 @@ impl State {
             run.as_of = event.as_of;
             run.intended.clear();
             run.spoiled = PartitionSet::empty(run.set.shape());
-            let run = Arc::clone(&self.runs[&id]);
+            let run = Arc::clone(&self.env.runs[&id]);
             if run.trial.is_none() {
                 self.run_mut(id, seq)?.tainted = self.taint_read_by(&run);
             }
@@ -293,7 +295,8 @@ impl State {
         }
         self.last_run = self.last_run.max(id);
         let graph = Arc::clone(
-            self.graph
+            self.env
+                .graph
                 .as_ref()
                 .filter(|graph| graph.id == event.graph)
                 .ok_or(FoldError::UnknownGraph { seq })?,
@@ -343,7 +346,7 @@ impl State {
         }
         self.unqueue(job, &run.set);
         self.work_mut(job).live.union_with(&run.set);
-        self.runs.insert(id, Arc::new(run));
+        self.env.runs.insert(id, Arc::new(run));
         Ok(())
     }
 
@@ -398,7 +401,7 @@ impl State {
             if let Some(at) = rest.rest_due.take() {
                 rest.phase = Phase::RetryWait(at);
             }
-            self.runs.insert(run.id, run);
+            self.env.runs.insert(run.id, run);
         }
         self.wake(&left);
         Ok(())
@@ -417,7 +420,7 @@ impl State {
         let rest = Arc::make_mut(&mut run);
         rest.narrow(&gone, &self.symbols);
         rest.given_up.get_or_insert_with(|| event.message.clone());
-        self.runs.insert(run.id, run);
+        self.env.runs.insert(run.id, run);
         self.wake(&left);
         Ok(())
     }
@@ -478,13 +481,13 @@ impl State {
     /// Attempts under way read what is replaced. Nobody can say which of both they have read, and what was there may come
     /// back while they run, so what they make counts as made from neither.
     fn unsettle_readers(&mut self, ix: DatasetIx, set: &PartitionSet) {
-        let runs = self.runs.values().filter(|run| run.trial.is_none() && run.occupies_slot());
+        let runs = self.env.runs.values().filter(|run| run.trial.is_none() && run.occupies_slot());
         let readers: Vec<(RunId, PartitionSet)> = runs
             .map(|run| (run.id, self.reads_any(run, ix, set)))
             .filter(|(_, made)| !made.is_empty())
             .collect();
         for (id, made) in readers {
-            let Some(run) = self.runs.get_mut(&id).map(Arc::make_mut) else { continue };
+            let Some(run) = self.env.runs.get_mut(&id).map(Arc::make_mut) else { continue };
             let keys = run.set.clone();
             for (key, inputs) in keys.iter().zip(&mut run.inputs) {
                 if made.contains(&key) {
@@ -515,7 +518,7 @@ impl State {
 
     fn request_cancel(&mut self, id: RunId, seq: Seq) -> Result<(), FoldError> {
         self.run_mut(id, seq)?.cancel_requested = true;
-        let run = Arc::clone(&self.runs[&id]);
+        let run = Arc::clone(&self.env.runs[&id]);
         // What is being published is as good as done.
         let unmade = run.unmade(&self.symbols);
         let occupied: Vec<_> = self.occupied_by(&run).into_iter().map(|job| (job, unmade.clone())).collect();
@@ -529,7 +532,7 @@ impl State {
             self.unqueue(job, &set);
             // Whoever waits for a run under way goes on waiting for that.
             let over = set.subtract(&self.work(job).live);
-            for want in self.wants.values_mut() {
+            for want in self.env.wants.values_mut() {
                 let holds = want.remaining.get(&job).is_some_and(|held| held.intersects(&over));
                 if holds && want.causes.is_empty() {
                     Arc::make_mut(want).causes.push(format!("{} failed", event.cause));
@@ -550,23 +553,23 @@ impl State {
     }
 
     pub(super) fn dataset_mut(&mut self, ix: DatasetIx) -> &mut DatasetState {
-        Arc::make_mut(&mut self.datasets[ix.0])
+        Arc::make_mut(&mut self.env.datasets[ix.0])
     }
 
     pub(super) fn work_mut(&mut self, ix: JobIx) -> &mut JobWork {
-        Arc::make_mut(&mut self.work[ix.0])
+        Arc::make_mut(&mut self.env.work[ix.0])
     }
 
     fn run_mut(&mut self, run: RunId, seq: Seq) -> Result<&mut Run, FoldError> {
-        self.runs.get_mut(&run).map(Arc::make_mut).ok_or(FoldError::UnknownRun { seq, run })
+        self.env.runs.get_mut(&run).map(Arc::make_mut).ok_or(FoldError::UnknownRun { seq, run })
     }
 
     fn want_mut(&mut self, want: WantId, seq: Seq) -> Result<&mut Want, FoldError> {
-        self.wants.get_mut(&want).map(Arc::make_mut).ok_or(FoldError::UnknownWant { seq, want })
+        self.env.wants.get_mut(&want).map(Arc::make_mut).ok_or(FoldError::UnknownWant { seq, want })
     }
 
     pub(super) fn take_run(&mut self, run: RunId, seq: Seq) -> Result<Arc<Run>, FoldError> {
-        self.runs.remove(&run).ok_or(FoldError::UnknownRun { seq, run })
+        self.env.runs.remove(&run).ok_or(FoldError::UnknownRun { seq, run })
     }
 
     /// Partitions of an event that the current graph still has; others are history only.

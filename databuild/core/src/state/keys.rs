@@ -18,7 +18,7 @@ impl State {
         self.symbols.add_keys(&event.space, in_order.iter().copied());
         let keys: RangeSet = in_order.into_iter().collect();
         self.read_keys();
-        let Some(registered) = self.graph.clone() else { return };
+        let Some(registered) = self.env.graph.clone() else { return };
         let graph = &registered.graph;
         let mut touched = BTreeSet::new();
         for (ix, dim) in self.with_space(&event.space) {
@@ -54,7 +54,7 @@ impl State {
             let mut targets = want.targets.iter().filter_map(|text| graph.locate_set(text, &self.symbols));
             targets.any(|(ix, _)| concerned[ix.0])
         };
-        for want in self.wants.values_mut().filter(is_concerned) {
+        for want in self.env.wants.values_mut().filter(is_concerned) {
             Arc::make_mut(want).planned = Seq(0);
         }
     }
@@ -70,7 +70,7 @@ impl State {
         self.suspect_left_out(&event.space);
         self.symbols.retire_keys(&event.space, &keys);
         self.read_keys();
-        if self.graph.is_some() {
+        if self.env.graph.is_some() {
             self.drop_retired_work(&holders, &keys);
             self.refresh_ready();
         }
@@ -78,13 +78,13 @@ impl State {
 
     /// Key spaces of all datasets are read anew.
     fn read_keys(&mut self) {
-        if let Some(registered) = &self.graph {
-            self.extents = Some(Arc::new(registered.graph.extents(self.as_of, &self.symbols)));
+        if let Some(registered) = &self.env.graph {
+            self.env.extents = Some(Arc::new(registered.graph.extents(self.env.as_of, &self.symbols)));
         }
     }
 
     fn with_space(&self, space: &str) -> Vec<(DatasetIx, usize)> {
-        let Some(registered) = &self.graph else { return Vec::new() };
+        let Some(registered) = &self.env.graph else { return Vec::new() };
         registered.graph.dynamic_spaces().remove(space).unwrap_or_default()
     }
 
@@ -96,7 +96,7 @@ impl State {
     /// Where edge rules leave out what reads this key space, readers at second hand may read another set
     /// of partitions, though none of those changed.
     fn suspect_left_out(&mut self, space: &str) {
-        let Some(registered) = self.graph.clone() else { return };
+        let Some(registered) = self.env.graph.clone() else { return };
         let graph = &registered.graph;
         if self.with_space(space).is_empty() {
             return;
@@ -123,7 +123,7 @@ impl State {
                 let gone = set.within_dim(*dim, keys);
                 set.subtract_with(&gone);
             }
-            for want in self.wants.values_mut() {
+            for want in self.env.wants.values_mut() {
                 let Some(held) = want.remaining.get(&job) else { continue };
                 let gone = held.within_dim(*dim, keys);
                 if gone.is_empty() {

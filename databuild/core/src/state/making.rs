@@ -36,7 +36,7 @@ impl<'s> Making<'s> {
     /// Those that make any of what `text` names.
     #[must_use]
     pub fn of(state: &'s State, text: &str) -> Making<'s> {
-        let graph = state.graph.as_ref().map(|registered| &registered.graph);
+        let graph = state.env.graph.as_ref().map(|registered| &registered.graph);
         let located = graph.and_then(|graph| Some((graph, graph.locate_set(text, &state.symbols)?)));
         let Some((graph, (ix, set))) = located else {
             return Making { state, wanted: None, named: Named::Beginnings(state.prefixes(text)) };
@@ -63,7 +63,7 @@ impl<'s> Making<'s> {
     #[must_use]
     pub fn has(&self, partitions: &str) -> bool {
         let Some((home, wanted)) = &self.wanted else { return true };
-        let Some(registered) = &self.state.graph else { return false };
+        let Some(registered) = &self.state.env.graph else { return false };
         let Some((ix, set)) = registered.graph.locate_set(partitions, &self.state.symbols) else {
             return false;
         };

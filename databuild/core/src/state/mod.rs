@@ -3,6 +3,7 @@
 //! Invariants:
 //! - State changes only by [`State::apply`], one fold over events, and by [`State::settle`], which
 //!   compares suspects and changes no verdict. Replaying a log gives the same state.
+//! - It is one environment and what environments share; `root` says what is which, and why. Nobody writes a field from outside.
 //! - It holds what is live and what staleness needs; history (ended wants and runs, versions as text,
 //!   metadata) is on disk.
 //! - A clone is cheap: parts are shared until they are written.
@@ -14,6 +15,7 @@ pub mod checkpoint;
 mod dataset;
 mod discovered;
 mod entries;
+mod env;
 mod error;
 mod fold;
 mod keys;

@@ -40,7 +40,7 @@ impl State {
 
     /// Decides anew what is ready, for all jobs.
     pub(super) fn refresh_ready(&mut self) {
-        for ix in (0..self.work.len()).map(JobIx) {
+        for ix in (0..self.env.work.len()).map(JobIx) {
             let todo = self.work(ix).todo.clone();
             if todo.is_empty() && self.work(ix).ready.is_empty() {
                 continue;

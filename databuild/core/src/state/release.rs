@@ -47,7 +47,7 @@ impl State {
     /// A run leaves `set`, which frees what no other run is making. Returns what that is.
     pub(super) fn leave(&mut self, run: &Run, set: &PartitionSet) -> Vec<(JobIx, PartitionSet)> {
         let mut freed: Vec<_> = self.occupied_by(run).into_iter().map(|job| (job, set.clone())).collect();
-        for other in self.runs.values().filter(|other| other.id != run.id && other.set.intersects(set)) {
+        for other in self.env.runs.values().filter(|other| other.id != run.id && other.set.intersects(set)) {
             let occupied = self.occupied_by(other);
             for (_, set) in freed.iter_mut().filter(|(job, _)| occupied.contains(job)) {
                 set.subtract_with(&other.set);
@@ -94,7 +94,7 @@ impl State {
         ending: Ending,
         meant: impl Fn(&Want) -> bool,
     ) {
-        for want in self.wants.values_mut().filter(|want| meant(want)) {
+        for want in self.env.wants.values_mut().filter(|want| meant(want)) {
             let Some(held) = want.remaining.get(&job) else { continue };
             let gone = held.intersect(set);
             if gone.is_empty() {
@@ -120,7 +120,7 @@ impl State {
         for (job, set) in left {
             let over = self.over_for_others(*job, set);
             let whole = self.makes_all_of(run, *job);
-            for want in self.wants.values_mut().filter(|want| want.is_served_by(run, *job)) {
+            for want in self.env.wants.values_mut().filter(|want| want.is_served_by(run, *job)) {
                 let by_hand = want.invokes(*job).is_some();
                 let ends = if by_hand { set } else { &over };
                 if (whole || !by_hand) && want.holds_any(*job, ends) && want.causes.len() < MAX_CAUSES {

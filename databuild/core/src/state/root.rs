@@ -1,12 +1,29 @@
 //! The state as a whole: its parts, and how texts name what it holds.
+//!
+//! The state is one environment ([`Env`]) and what all environments share once there are several:
+//!
+//! | shared | since |
+//! |---|---|
+//! | `seq` | there is one log |
+//! | `symbols` | a key has one number wherever it is used, so that sets of two environments can be compared |
+//! | `provenances` | code that made a partition in one environment makes the same one in another |
+//! | `last_want`, `last_run`, `last_plan`, `last_trial` | ids name one thing in the whole log |
+//! | `requests` | a key names a request, whatever that is about |
+//! | `pool_sizes`, `starts` | pools and rates protect what is outside, and that is there once |
+//! | `attempt_ms` | there is one executor |
+//!
+//! All fields are private to the fold; others read them by the methods below. Whoever asks what would be takes a clone and
+//! has these ways in: [`State::apply`] for events that may come, [`State::at`] and [`State::read_as_of`] for another
+//! instant, and [`State::settle`].
 
-use super::dataset::{DatasetState, ProvenanceIx, Readers};
+use super::dataset::{DatasetState, ProvenanceIx};
+use super::env::Env;
 use super::requests::Requests;
 use super::trial::Trial;
 use super::work::{JobWork, Run, SavedPlan, Want};
 use crate::graph::{DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
 use crate::ids::{PlanId, RunId, Seq, TrialId, WantId};
-use crate::partition_set::{Axis, PartitionKey, PartitionSet};
+use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::{self, ReferenceError, ReferenceText, Retired};
 use crate::symbols::Symbols;
 use jiff::Timestamp;
@@ -16,49 +33,118 @@ use std::sync::Arc;
 /// The fold of an event log.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// The last event folded in.
-    pub seq: Seq,
-    /// Texts of listed and dynamic keys, and which dynamic keys there are.
-    pub symbols: Symbols,
-    /// The graph that new work follows; none before the first registration.
-    pub graph: Option<Arc<Registered>>,
-    /// Latest instant for which anything read key spaces.
-    pub as_of: Timestamp,
-    /// Live wants.
-    pub wants: BTreeMap<WantId, Arc<Want>>,
-    /// Live runs.
-    pub runs: BTreeMap<RunId, Arc<Run>>,
-    /// The number of the last want.
-    pub last_want: WantId,
-    /// The number of the last run.
-    pub last_run: RunId,
-    /// Plans that are kept.
-    pub plans: BTreeMap<PlanId, Arc<SavedPlan>>,
-    /// The number of the last plan.
-    pub last_plan: PlanId,
-    /// Trials, the newest of those that are over among them.
-    pub trials: BTreeMap<TrialId, Arc<Trial>>,
-    /// The number of the last trial.
-    pub last_trial: TrialId,
-    /// Moving average of attempts' wall time in milliseconds.
-    pub attempt_ms: f64,
-    /// Sizes that pools were given by hand, by label.
-    pub pool_sizes: BTreeMap<String, u32>,
-    /// For each job that has a rate, by its first label: when its last attempts were leased, oldest first; as many as
-    /// the rate allows in a period.
-    pub starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
-    /// Requests that named themselves.
-    pub requests: Requests,
-    pub(super) extents: Option<Arc<Extents>>,
-    pub(super) datasets: Vec<Arc<DatasetState>>,
-    /// Datasets that the current graph does not have (or has with other keys), by name and keys.
-    pub(super) retired: BTreeMap<(String, Vec<Axis>), Arc<DatasetState>>,
-    pub(super) work: Vec<Arc<JobWork>>,
-    pub(super) readers: Arc<Readers>,
+    pub(super) seq: Seq,
+    pub(super) symbols: Symbols,
     pub(super) provenances: Arc<Vec<JobDigests>>,
+    pub(super) last_want: WantId,
+    pub(super) last_run: RunId,
+    pub(super) last_plan: PlanId,
+    pub(super) last_trial: TrialId,
+    pub(super) requests: Requests,
+    pub(super) pool_sizes: BTreeMap<String, u32>,
+    pub(super) starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
+    pub(super) attempt_ms: f64,
+    pub(super) env: Env,
 }
 
 impl State {
+    /// The last event folded in.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Texts of listed and dynamic keys, and which dynamic keys there are.
+    #[must_use]
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// The number of the last want.
+    #[must_use]
+    pub fn last_want(&self) -> WantId {
+        self.last_want
+    }
+
+    /// The number of the last run.
+    #[must_use]
+    pub fn last_run(&self) -> RunId {
+        self.last_run
+    }
+
+    /// The number of the last plan.
+    #[must_use]
+    pub fn last_plan(&self) -> PlanId {
+        self.last_plan
+    }
+
+    /// The number of the last trial.
+    #[must_use]
+    pub fn last_trial(&self) -> TrialId {
+        self.last_trial
+    }
+
+    /// Requests that named themselves.
+    #[must_use]
+    pub fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Sizes that pools were given by hand, by label.
+    #[must_use]
+    pub fn pool_sizes(&self) -> &BTreeMap<String, u32> {
+        &self.pool_sizes
+    }
+
+    /// For each job that has a rate, by its first label: when its last attempts were leased, oldest first; as many as
+    /// the rate allows in a period.
+    #[must_use]
+    pub fn starts(&self) -> &BTreeMap<String, Arc<VecDeque<Timestamp>>> {
+        &self.starts
+    }
+
+    /// Moving average of attempts' wall time in milliseconds.
+    #[must_use]
+    pub fn attempt_ms(&self) -> f64 {
+        self.attempt_ms
+    }
+
+    /// Latest instant for which anything read key spaces.
+    #[must_use]
+    pub fn as_of(&self) -> Timestamp {
+        self.env.as_of
+    }
+
+    /// Live wants.
+    #[must_use]
+    pub fn wants(&self) -> &BTreeMap<WantId, Arc<Want>> {
+        &self.env.wants
+    }
+
+    /// Live runs.
+    #[must_use]
+    pub fn runs(&self) -> &BTreeMap<RunId, Arc<Run>> {
+        &self.env.runs
+    }
+
+    /// Plans that are kept.
+    #[must_use]
+    pub fn plans(&self) -> &BTreeMap<PlanId, Arc<SavedPlan>> {
+        &self.env.plans
+    }
+
+    /// Trials, the newest of those that are over among them.
+    #[must_use]
+    pub fn trials(&self) -> &BTreeMap<TrialId, Arc<Trial>> {
+        &self.env.trials
+    }
+
+    /// The graph that new work follows, with its registration; none before the first.
+    #[must_use]
+    pub fn followed(&self) -> Option<&Arc<Registered>> {
+        self.env.graph.as_ref()
+    }
+
     /// The graph that new work follows, for code that runs only once there is one.
     ///
     /// # Panics
@@ -74,7 +160,7 @@ impl State {
     /// As [`State::graph`].
     #[must_use]
     pub fn registered(&self) -> &Arc<Registered> {
-        self.graph.as_ref().expect("indices exist only once a graph is registered")
+        self.env.graph.as_ref().expect("indices exist only once a graph is registered")
     }
 
     /// Key spaces as of [`State::as_of`].
@@ -83,52 +169,54 @@ impl State {
     /// As [`State::graph`].
     #[must_use]
     pub fn extents(&self) -> &Extents {
-        self.extents.as_ref().expect("set whenever a graph is registered")
+        self.env.extents.as_ref().expect("set whenever a graph is registered")
     }
 
     /// Reads key spaces at a later instant from now on; an earlier one changes nothing.
     pub fn advance(&mut self, as_of: Timestamp) {
-        if as_of > self.as_of {
+        if as_of > self.env.as_of {
             self.read_as_of(as_of);
         }
     }
 
     /// Reads key spaces at another instant from now on, be it earlier: for copies that answer questions.
     pub fn read_as_of(&mut self, as_of: Timestamp) {
-        self.as_of = as_of;
-        if let Some(registered) = &self.graph {
-            self.extents = Some(Arc::new(registered.graph.extents(as_of, &self.symbols)));
+        self.env.as_of = as_of;
+        if let Some(registered) = &self.env.graph {
+            self.env.extents = Some(Arc::new(registered.graph.extents(as_of, &self.symbols)));
         }
     }
 
     /// Runs `ask` with key spaces read at another instant, be it earlier. What was compared then is forgotten, for it
     /// may differ now.
     pub fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
-        let Some(registered) = self.graph.clone().filter(|_| as_of != self.as_of) else { return ask(self) };
+        let Some(registered) = self.env.graph.clone().filter(|_| as_of != self.env.as_of) else {
+            return ask(self);
+        };
         let extents = registered.graph.extents(as_of, &self.symbols);
-        let own = (self.as_of, self.extents.replace(Arc::new(extents)), self.datasets.clone());
-        self.as_of = as_of;
+        let own = (self.env.as_of, self.env.extents.replace(Arc::new(extents)), self.env.datasets.clone());
+        self.env.as_of = as_of;
         let answer = ask(self);
-        (self.as_of, self.extents, self.datasets) = own;
+        (self.env.as_of, self.env.extents, self.env.datasets) = own;
         answer
     }
 
     /// The instant for which a new run reads key spaces: that of the want which looks furthest.
     #[must_use]
     pub fn as_of_for(&self, job: JobIx, key: &PartitionKey) -> Timestamp {
-        self.holders(job, key).map(|want| want.as_of).max().unwrap_or(self.as_of)
+        self.holders(job, key).map(|want| want.as_of).max().unwrap_or(self.env.as_of)
     }
 
     /// State of a dataset of the current graph.
     #[must_use]
     pub fn dataset(&self, ix: DatasetIx) -> &DatasetState {
-        &self.datasets[ix.0]
+        &self.env.datasets[ix.0]
     }
 
     /// Undone work of a job of the current graph.
     #[must_use]
     pub fn work(&self, ix: JobIx) -> &JobWork {
-        &self.work[ix.0]
+        &self.env.work[ix.0]
     }
 
     /// Digests by their index.
@@ -142,7 +230,7 @@ impl State {
     /// # Errors
     /// Unknown dataset, dimension or key, with what exists instead.
     pub fn resolve(&self, text: &str) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
-        self.resolve_at(text, self.as_of)
+        self.resolve_at(text, self.env.as_of)
     }
 
     /// The same with key spaces read at another instant.
@@ -162,7 +250,7 @@ impl State {
     /// # Errors
     /// As [`State::resolve`].
     pub fn resolve_readable(&self, text: &str) -> Result<(DatasetIx, PartitionSet), ReferenceError> {
-        self.resolve_as(text, self.as_of, Retired::Readable)
+        self.resolve_as(text, self.env.as_of, Retired::Readable)
     }
 
     fn resolve_as(
@@ -200,7 +288,7 @@ impl State {
     /// graph does not have it any more.
     #[must_use]
     pub(crate) fn resolve_recorded(&self, text: &str) -> Option<(DatasetIx, PartitionSet)> {
-        self.graph.as_ref()?.graph.locate_set(text, &self.symbols)
+        self.env.graph.as_ref()?.graph.locate_set(text, &self.symbols)
     }
 
     /// Parses the reference of exactly one partition.
@@ -243,7 +331,7 @@ impl State {
     /// Live wants that wait for that partition.
     pub fn holders(&self, job: JobIx, key: &PartitionKey) -> impl Iterator<Item = &Arc<Want>> {
         let key = key.clone();
-        self.wants.values().filter(move |want| want.holds(job, &key))
+        self.env.wants.values().filter(move |want| want.holds(job, &key))
     }
 
     /// Live wants that wait for any of these partitions.
@@ -252,7 +340,7 @@ impl State {
         job: JobIx,
         set: &'s PartitionSet,
     ) -> impl Iterator<Item = &'s Arc<Want>> {
-        self.wants.values().filter(move |want| want.holds_any(job, set))
+        self.env.wants.values().filter(move |want| want.holds_any(job, set))
     }
 
     /// Whether a run is for paused wants alone, so that it is not tried again for now.

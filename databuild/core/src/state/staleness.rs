@@ -88,7 +88,7 @@ impl State {
     #[must_use]
     pub fn inputs_digest_at(&self, job: JobIx, key: &PartitionKey, as_of: Timestamp) -> u64 {
         let graph = self.graph();
-        if as_of == self.as_of || graph.job(job).inputs.iter().all(|input| !input.time_dependent) {
+        if as_of == self.env.as_of || graph.job(job).inputs.iter().all(|input| !input.time_dependent) {
             return self.inputs_digest(job, key);
         }
         self.digest_in(graph, &graph.extents(as_of, &self.symbols), job, key, |ix| Some(self.dataset(ix)))
@@ -207,7 +207,7 @@ impl State {
             let (same, changed) = self.compare(job, *output, &suspects);
             // What a run is making stays suspect: its lease may have read other inputs than those of now.
             let settled = suspects.subtract(&self.work(job).live);
-            let state = Arc::make_mut(&mut self.datasets[output.0]);
+            let state = Arc::make_mut(&mut self.env.datasets[output.0]);
             state.suspect.subtract_with(&settled);
             state.inputs_changed.subtract_with(&same);
             state.inputs_changed.union_with(&changed);

@@ -133,7 +133,7 @@ impl State {
 
     /// Counts of each dataset, in the graph's order, over all keys that exist now.
     pub fn counts(&mut self) -> Vec<Counts> {
-        let Some(registered) = self.graph.clone() else { return Vec::new() };
+        let Some(registered) = self.env.graph.clone() else { return Vec::new() };
         let graph = &registered.graph;
         let mut known: Vec<Known> = Vec::new();
         for (ix, _) in graph.datasets() {

@@ -20,9 +20,9 @@ impl State {
             problem: problems.first().map(ToString::to_string).unwrap_or_default(),
         })?;
         let registered = Arc::new(Registered::new(event.graph.clone(), graph, event.inherited.clone()));
-        let before = self.graph.replace(Arc::clone(&registered));
+        let before = self.env.graph.replace(Arc::clone(&registered));
         let graph = &registered.graph;
-        self.extents = Some(Arc::new(graph.extents(self.as_of, &self.symbols)));
+        self.env.extents = Some(Arc::new(graph.extents(self.env.as_of, &self.symbols)));
 
         let back = self.carry_datasets(before.as_deref().map(|before| &before.graph));
         for (job, _) in registered.graph.jobs() {
@@ -32,8 +32,8 @@ impl State {
         self.starts
             .retain(|label, _| graph.job_first_labeled(label).is_some_and(|job| job.policy.rate.is_some()));
         self.index_discovered();
-        let old_work = std::mem::take(&mut self.work);
-        self.work = graph.jobs().map(|(ix, _)| Arc::new(JobWork::new(graph.home(ix).shape))).collect();
+        let old_work = std::mem::take(&mut self.env.work);
+        self.env.work = graph.jobs().map(|(ix, _)| Arc::new(JobWork::new(graph.home(ix).shape))).collect();
         if let Some(before) = before {
             self.carry_work(&before.graph, &old_work);
             self.suspect_changed_inputs(&before.graph, &back);
@@ -48,7 +48,7 @@ impl State {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
         let mut leaving: Vec<Option<Arc<DatasetState>>> =
-            std::mem::take(&mut self.datasets).into_iter().map(Some).collect();
+            std::mem::take(&mut self.env.datasets).into_iter().map(Some).collect();
         for (ix, dataset) in graph.datasets() {
             let old = before.and_then(|before| Some(before.dataset(graph.counterpart(ix, before)?)));
             let known = before.and_then(|before| {
@@ -64,7 +64,7 @@ impl State {
                     dataset: name.clone(),
                     dims: axes.iter().map(|axis| axis.name.clone()).collect(),
                 };
-                Some((alias, self.retired.remove(&(name, axes))?))
+                Some((alias, self.env.retired.remove(&(name, axes))?))
             });
             let stays = stays && found.is_none();
             back.extend(found.is_some().then_some(ix));
@@ -82,11 +82,11 @@ impl State {
                     state
                 }
             };
-            self.datasets.push(state);
+            self.env.datasets.push(state);
         }
         let left = before.into_iter().flat_map(Graph::datasets).zip(leaving);
         for ((_, dataset), state) in left {
-            self.retired.extend(state.map(|state| ((dataset.name.clone(), state.axes.clone()), state)));
+            self.env.retired.extend(state.map(|state| ((dataset.name.clone(), state.axes.clone()), state)));
         }
         back
     }
@@ -94,12 +94,12 @@ impl State {
     /// What is known of a dataset from graphs before the last: under its own name or an earlier one.
     fn waiting_for(&self, dataset: &Dataset) -> Option<(String, Vec<Axis>)> {
         let of = |name: &str| {
-            let all = self.retired.range((name.to_owned(), Vec::new())..);
+            let all = self.env.retired.range((name.to_owned(), Vec::new())..);
             let all = all.take_while(|((other, _), _)| other == name).map(|(key, _)| key);
             all.filter(|(_, axes)| dataset.has_axes(axes)).cloned().collect::<Vec<_>>()
         };
         let found: Vec<_> = dataset.names().flat_map(of).collect();
-        let made = found.iter().find(|key| !self.retired[*key].entries.is_empty());
+        let made = found.iter().find(|key| !self.env.retired[*key].entries.is_empty());
         made.or(found.first()).cloned()
     }
 
@@ -110,7 +110,7 @@ impl State {
         let dataset = self.graph().dataset(ix);
         let now = dataset.axes();
         let earlier = |name: &str| {
-            let all = self.retired.range((name.to_owned(), Vec::new())..);
+            let all = self.env.retired.range((name.to_owned(), Vec::new())..);
             all.take_while(|((other, _), _)| other == name).find(|(_, state)| !state.entries.is_empty())
         };
         let ((_, then), _) = dataset.names().find_map(earlier)?;
@@ -136,7 +136,7 @@ impl State {
             self.work_mut(new).by_hand.subtract_with(&others.within(&bounds));
         }
         let symbols = self.symbols.clone();
-        for want in self.wants.values_mut().map(Arc::make_mut) {
+        for want in self.env.wants.values_mut().map(Arc::make_mut) {
             let mut remaining: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
             for (old, set) in std::mem::take(&mut want.remaining) {
                 let Some((new, _)) = heir(old) else { continue };
@@ -151,7 +151,7 @@ impl State {
             want.total =
                 want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
         }
-        for run in self.runs.values().cloned().collect::<Vec<_>>() {
+        for run in self.env.runs.values().cloned().collect::<Vec<_>>() {
             for job in self.occupied_by(&run) {
                 self.work_mut(job).live.union_with(&run.set);
             }
@@ -227,7 +227,7 @@ impl State {
     pub(super) fn retired_mut(&mut self, dataset: &Dataset) -> &mut DatasetState {
         let key = self.waiting_for(dataset).unwrap_or_else(|| (dataset.name.clone(), dataset.axes()));
         let fresh = || Arc::new(DatasetState::new(dataset.axes(), dataset.shape));
-        Arc::make_mut(self.retired.entry(key).or_insert_with(fresh))
+        Arc::make_mut(self.env.retired.entry(key).or_insert_with(fresh))
     }
 
     /// The dataset of the current graph that has the partitions of one of an earlier graph.

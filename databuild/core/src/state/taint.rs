@@ -55,6 +55,7 @@ impl State {
         let registered = Arc::clone(self.registered());
         let graph = &registered.graph;
         let seqs: BTreeSet<Seq> = self
+            .env
             .datasets
             .iter()
             .flat_map(|state| state.tainted.iter().chain(state.follows.iter()).map(|(seq, _)| seq))
@@ -91,9 +92,9 @@ impl State {
 
     /// Marks what runs are making from what is `reached`.
     fn taint_runs(&mut self, seq: Seq, reached: &[PartitionSet]) {
-        for run in self.runs.values().filter(|run| run.trial.is_none()).cloned().collect::<Vec<_>>() {
+        for run in self.env.runs.values().filter(|run| run.trial.is_none()).cloned().collect::<Vec<_>>() {
             let making = self.made_from(&run, reached);
-            if let Some(run) = self.runs.get_mut(&run.id).filter(|_| !making.is_empty()) {
+            if let Some(run) = self.env.runs.get_mut(&run.id).filter(|_| !making.is_empty()) {
                 Arc::make_mut(run).tainted.mark(seq, &making);
             }
         }
@@ -101,7 +102,7 @@ impl State {
 
     /// What was found by a run stands in no order, so marks go on until nothing new is reached.
     fn spread_by_discovery(&mut self, seq: Seq, reached: Vec<PartitionSet>) {
-        if self.readers.is_empty() {
+        if self.env.readers.is_empty() {
             return;
         }
         let mut more = none_of(self.graph());
@@ -189,10 +190,10 @@ impl State {
     /// What runs are making from what is `cleared` is as good, unless they read other bad data too.
     fn clear_runs(&mut self, cleared: &[PartitionSet]) {
         let tainted = |run: &&Arc<Run>| run.trial.is_none() && !run.tainted.is_empty();
-        for run in self.runs.values().filter(tainted).cloned().collect::<Vec<_>>() {
+        for run in self.env.runs.values().filter(tainted).cloned().collect::<Vec<_>>() {
             let bad = self.taint_read_by(&run).set(run.set.shape()).union(&run.spoiled);
             let good = self.made_from(&run, cleared).subtract(&bad);
-            if let Some(run) = self.runs.get_mut(&run.id).filter(|_| !good.is_empty()) {
+            if let Some(run) = self.env.runs.get_mut(&run.id).filter(|_| !good.is_empty()) {
                 Arc::make_mut(run).tainted.clear(&good);
             }
         }
@@ -221,9 +222,9 @@ impl State {
         let mut replaced = none_of(graph);
         replaced[ix.0].union_with(set);
         let tainted = |run: &&Arc<Run>| run.trial.is_none() && !run.tainted.is_empty();
-        for run in self.runs.values().filter(tainted).cloned().collect::<Vec<_>>() {
+        for run in self.env.runs.values().filter(tainted).cloned().collect::<Vec<_>>() {
             let spoiled = self.made_from(&run, &replaced).intersect(&run.tainted.set(run.set.shape()));
-            if let Some(run) = self.runs.get_mut(&run.id).filter(|_| !spoiled.is_empty()) {
+            if let Some(run) = self.env.runs.get_mut(&run.id).filter(|_| !spoiled.is_empty()) {
                 Arc::make_mut(run).spoiled.union_with(&spoiled);
             }
         }
@@ -248,7 +249,7 @@ impl State {
     /// Of what a run is about to make from its inputs as they are: that which is made from bad data.
     pub(super) fn taint_read_by(&self, run: &Run) -> Marks {
         let mut read = Marks::default();
-        if self.datasets.iter().all(|state| state.is_clean()) {
+        if self.env.datasets.iter().all(|state| state.is_clean()) {
             return read;
         }
         let extents = run.graph.graph.extents(run.as_of, &self.symbols);
@@ -345,7 +346,7 @@ impl State {
         let mut all = PartitionSet::empty(graph.home(job).shape);
         entry.outputs.iter().for_each(|output| all.union_with(&among(self.dataset(*output))));
         let mut found = self.readers_now(job, sets, &all);
-        let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.as_of, &self.symbols);
+        let ever = |ix: DatasetIx| graph.dataset(ix).extents_with_retired(self.env.as_of, &self.symbols);
         let mut once = PartitionSet::empty(graph.home(job).shape);
         for input in entry.inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
             let (made, read) = (ever(entry.outputs[0]), ever(input.dataset));
@@ -368,7 +369,7 @@ impl State {
         let home = entry.outputs[0];
         let mut found = PartitionSet::empty(graph.home(job).shape);
         for input in entry.inputs.iter().filter(|input| !sets[input.dataset.0].is_empty()) {
-            let ever = graph.dataset(home).extents_with_retired(self.as_of, &self.symbols);
+            let ever = graph.dataset(home).extents_with_retired(self.env.as_of, &self.symbols);
             let made = Side { extents: &ever, ..graph.side(home, self.extents()) };
             let read = graph.side(input.dataset, self.extents());
             found.union_with(&input.mapping.dependents_of(&made, &read, &sets[input.dataset.0], among));

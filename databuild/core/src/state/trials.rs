@@ -24,23 +24,29 @@ impl State {
         self.advance(event.as_of);
         let mut graphs = Vec::new();
         for graph in &event.graphs {
-            let read = read_graph(self.graph.as_ref(), graph, &mut self.symbols);
+            let read = read_graph(self.env.graph.as_ref(), graph, &mut self.symbols);
             graphs.push(read.map_err(|problem| FoldError::Graph { seq, problem })?);
         }
         self.requests.add(event.request.as_ref(), Made::Trial(event.trial), record.at);
         let spec = TrialCreated { graphs: Vec::new(), request: None, ..event.clone() };
         let (created_at, by) = (record.at, record.origin.to_string());
         let trial = Trial { spec, created_at, by, graphs, arms: BTreeMap::new(), ended: None };
-        self.trials.insert(event.trial, Arc::new(trial));
+        self.env.trials.insert(event.trial, Arc::new(trial));
         self.drop_old_trials();
         Ok(())
     }
 
     fn drop_old_trials(&mut self) {
-        let over = self.trials.len().saturating_sub(MOST_TRIALS);
-        let old: Vec<TrialId> =
-            self.trials.values().filter(|trial| !trial.is_live()).map(|t| t.spec.trial).take(over).collect();
-        self.trials.retain(|id, _| !old.contains(id));
+        let over = self.env.trials.len().saturating_sub(MOST_TRIALS);
+        let old: Vec<TrialId> = self
+            .env
+            .trials
+            .values()
+            .filter(|trial| !trial.is_live())
+            .map(|t| t.spec.trial)
+            .take(over)
+            .collect();
+        self.env.trials.retain(|id, _| !old.contains(id));
     }
 
     /// The run of an arm comes into being.
@@ -48,7 +54,7 @@ impl State {
         let id = event.attempt.run;
         self.last_run = self.last_run.max(id);
         let unknown = FoldError::UnknownTrial { seq, trial: arm.trial };
-        let trial = self.trials.get(&arm.trial).cloned().ok_or(unknown.clone())?;
+        let trial = self.env.trials.get(&arm.trial).cloned().ok_or(unknown.clone())?;
         let sample = trial.spec.samples.get(arm.sample as usize).ok_or(unknown.clone())?;
         let (graph, job) = trial.code_of(sample, arm.arm as usize).ok_or(unknown)?;
         let located = graph.graph.locate_set(&event.partition, &self.symbols).map(|(_, set)| set);
@@ -79,7 +85,7 @@ impl State {
             given_up: None,
             trial: Some(arm),
         };
-        self.runs.insert(id, Arc::new(run));
+        self.env.runs.insert(id, Arc::new(run));
         self.note_arm(arm, Arm::Live { run: id });
         Ok(())
     }
@@ -95,7 +101,7 @@ impl State {
     }
 
     pub(super) fn note_arm(&mut self, arm: ArmId, what: Arm) {
-        let trial = self.trials.get_mut(&arm.trial).filter(|trial| trial.is_live());
+        let trial = self.env.trials.get_mut(&arm.trial).filter(|trial| trial.is_live());
         if let Some(trial) = trial {
             Arc::make_mut(trial).arms.insert((arm.sample, arm.arm), what);
         }
@@ -103,7 +109,7 @@ impl State {
 
     pub(super) fn end_trial(&mut self, event: &TrialEnded, at: Timestamp, seq: Seq) -> Result<(), FoldError> {
         let unknown = FoldError::UnknownTrial { seq, trial: event.trial };
-        let trial = Arc::make_mut(self.trials.get_mut(&event.trial).ok_or(unknown)?);
+        let trial = Arc::make_mut(self.env.trials.get_mut(&event.trial).ok_or(unknown)?);
         trial.graphs.clear();
         trial.arms.clear();
         trial.ended = Some((at, event.clone()));
@@ -113,7 +119,7 @@ impl State {
 
     /// Graphs whose code something that is live runs, or may yet.
     pub fn graphs_in_use(&self) -> impl Iterator<Item = &Arc<Registered>> {
-        let trials = self.trials.values().flat_map(|trial| &trial.graphs);
-        self.graph.iter().chain(self.runs.values().map(|run| &run.graph)).chain(trials)
+        let trials = self.env.trials.values().flat_map(|trial| &trial.graphs);
+        self.env.graph.iter().chain(self.env.runs.values().map(|run| &run.graph)).chain(trials)
     }
 }

@@ -15,9 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The state as lines, with everything compared that can be: two states of one log have equal ones.
 pub fn fingerprint(state: &State) -> Vec<String> {
     let mut state = state.clone();
-    let mut lines =
-        vec![format!("{} as of {}, {:?} {:?}", state.seq, state.as_of, state.last_want, state.last_run)];
-    let Some(registered) = state.graph.clone() else { return lines };
+    let mut lines = vec![format!(
+        "{} as of {}, {:?} {:?}",
+        state.seq(),
+        state.as_of(),
+        state.last_want(),
+        state.last_run()
+    )];
+    let Some(registered) = state.followed().cloned() else { return lines };
     let graph = &registered.graph;
     for (ix, job) in graph.jobs() {
         let mut all = PartitionSet::empty(graph.home(ix).shape);
@@ -34,7 +39,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         if dataset.producer.is_some() {
             inputs_changed = facts.inputs_changed.intersect(&facts.present);
             // Nor of what has a retired key: it is compared when that comes back.
-            inputs_changed = inputs_changed.within(&dataset.bounds(&state.symbols));
+            inputs_changed = inputs_changed.within(&dataset.bounds(state.symbols()));
             suspect = facts.suspect.intersect(&being_made(&state, ix));
             // A lease does not tell whether these were compared before it; they are once it is over.
             facts.discovered.keys().for_each(|key| _ = suspect.remove(key));
@@ -84,12 +89,12 @@ pub fn fingerprint(state: &State) -> Vec<String> {
             lines.push(format!("{} {what}: {:?}", job.label, set.iter().collect::<Vec<_>>()));
         }
     }
-    for trial in state.trials.values() {
+    for trial in state.trials().values() {
         let graphs: Vec<_> = trial.graphs.iter().map(|graph| &graph.id).collect();
         lines.push(format!("{:?} {graphs:?} {:?} {:?}", trial.spec, trial.arms, trial.ended));
     }
-    lines.push(format!("last trial {}", state.last_trial));
-    for want in state.wants.values() {
+    lines.push(format!("last trial {}", state.last_trial()));
+    for want in state.wants().values() {
         let remaining = want.remaining.iter().filter(|(_, set)| !set.is_empty());
         let remaining: Vec<_> = remaining.map(|(job, set)| (job.0, set.iter().collect::<Vec<_>>())).collect();
         let counts = (want.total, want.done, want.unchanged, want.failed);
@@ -97,10 +102,10 @@ pub fn fingerprint(state: &State) -> Vec<String> {
         let how = (want.plan, want.class, want.paused, &want.invoked, &want.asked, want.planned, want.rounds);
         lines.push(format!("{} {how:?} {counts:?} {causes:?} waits for {remaining:?}", want.id));
     }
-    lines.push(format!("last plan {}", state.last_plan));
-    lines.push(format!("pools {:?}, starts {:?}", state.pool_sizes, state.starts));
-    lines.extend(state.plans.values().map(|saved| format!("{saved:?}")));
-    for run in state.runs.values() {
+    lines.push(format!("last plan {}", state.last_plan()));
+    lines.push(format!("pools {:?}, starts {:?}", state.pool_sizes(), state.starts()));
+    lines.extend(state.plans().values().map(|saved| format!("{saved:?}")));
+    for run in state.runs().values() {
         lines.push(format!(
             "{} {} {:?} {:?} {} {} {:x?} {:?} {} {:?} {:?} {:?} {:?}",
             run.id,
@@ -125,7 +130,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
 /// others, which were compared before or are compared now.
 fn being_made(state: &State, ix: DatasetIx) -> PartitionSet {
     let mut making = PartitionSet::empty(state.graph().dataset(ix).shape);
-    for run in state.runs.values().filter(|run| run.trial.is_none()) {
+    for run in state.runs().values().filter(|run| run.trial.is_none()) {
         let graph = &run.graph.graph;
         let mut outputs = graph.job(run.job).outputs.iter();
         if outputs.any(|output| state.successor_of(graph, *output) == Some(ix)) {
@@ -155,11 +160,11 @@ pub fn same(live: &[String], replayed: &[String]) -> Result<(), String> {
 
 /// What holds in any state; external data is to be looked at for the wants in `looks`.
 pub fn sound(state: &State, looks: &BTreeSet<WantId>) -> Result<(), String> {
-    let Some(registered) = &state.graph else { return Ok(()) };
+    let Some(registered) = state.followed() else { return Ok(()) };
     let graph = &registered.graph;
     let mut held: Vec<PartitionSet> =
         graph.jobs().map(|(ix, _)| PartitionSet::empty(graph.home(ix).shape)).collect();
-    for want in state.wants.values() {
+    for want in state.wants().values() {
         if want.is_done() && !looks.contains(&want.id) {
             return Err(format!("{} waits for nothing and has not ended", want.id));
         }
@@ -173,7 +178,7 @@ pub fn sound(state: &State, looks: &BTreeSet<WantId>) -> Result<(), String> {
     }
     let mut live = held.iter().map(|set| PartitionSet::empty(set.shape())).collect::<Vec<_>>();
     let mut made = BTreeSet::new();
-    for run in state.runs.values() {
+    for run in state.runs().values() {
         for job in state.occupied_by(run) {
             live[job.0].union_with(&run.set);
         }
@@ -185,7 +190,7 @@ pub fn sound(state: &State, looks: &BTreeSet<WantId>) -> Result<(), String> {
         // What is only tried is made by nobody.
         for output in graph.job(run.job).outputs.iter().filter(|_| run.trial.is_none()) {
             for key in run.set.iter() {
-                let text = first_text(&graph.dataset(*output).partition_text(&key, &state.symbols));
+                let text = first_text(&graph.dataset(*output).partition_text(&key, state.symbols()));
                 if !made.insert(text.clone()) {
                     return Err(format!("two live runs make {text}"));
                 }
@@ -227,7 +232,7 @@ pub fn within_limits(state: &State, capacity: Capacity, started: &[&AttemptSpec]
         for (resource, _) in &started.takes {
             let Some(size) = size(state, capacity, resource) else { continue };
             let mut used = 0;
-            for run in state.runs.values().filter(|run| run.occupies_slot()) {
+            for run in state.runs().values().filter(|run| run.occupies_slot()) {
                 let takes = &run.graph.graph.job(run.job).takes;
                 let amount =
                     takes.iter().find(|(other, _)| other == resource).map_or(0, |(_, amount)| *amount);
@@ -245,7 +250,7 @@ pub fn within_limits(state: &State, capacity: Capacity, started: &[&AttemptSpec]
         }
         if let Some(rate) = started.policy.rate {
             // Those of this step are the last ones. What the graph of then limited and that of now does not has none.
-            let Some(starts) = state.starts.get(started.origin()) else { continue };
+            let Some(starts) = state.starts().get(started.origin()) else { continue };
             if spec.graph.id == state.registered().id && starts.len() > rate.count as usize {
                 return Err(format!("{}: {} starts are remembered", started.label, starts.len()));
             }
@@ -261,7 +266,7 @@ fn awaits_found(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     for output in &state.graph().job(job).outputs {
         for (key, found) in state.dataset(*output).discovered.iter().filter(|(key, _)| set.contains(key)) {
             let pending = |text: &String| {
-                let Some((ix, set)) = state.graph().locate_set(text, &state.symbols) else { return false };
+                let Some((ix, set)) = state.graph().locate_set(text, state.symbols()) else { return false };
                 let work = state.graph().dataset(ix).producer.map(|producer| state.work(producer));
                 work.is_some_and(|work| work.todo.intersects(&set) || work.live.intersects(&set))
             };
@@ -276,7 +281,7 @@ fn awaits_found(state: &State, job: JobIx, set: &PartitionSet) -> PartitionSet {
 /// Whether what is ready and fits is leased: only what waits and is looked at before, for something of which
 /// there is too little, may hold up what needs the same.
 pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) -> Result<(), String> {
-    let Some(registered) = &state.graph else { return Ok(()) };
+    let Some(registered) = state.followed() else { return Ok(()) };
     let used =
         |resource: &Resource| holders(state, capacity, resource).map(|(_, amount)| amount).sum::<u64>();
     let lacking = |job: &Job| {
@@ -295,7 +300,7 @@ pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) 
     let mut later: Vec<(&Job, Vec<Resource>)> = Vec::new();
     for (ix, job) in registered.graph.jobs() {
         let ready = &state.work(ix).ready;
-        let wants = state.wants.values().filter(|want| !want.paused);
+        let wants = state.wants().values().filter(|want| !want.paused);
         let held = wants.filter_map(|want| want.remaining.get(&ix));
         let awaits = awaits_found(state, ix, ready);
         let held: Vec<PartitionSet> = held.map(|held| held.intersect(ready)).collect();
@@ -305,7 +310,7 @@ pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) 
             later.push((job, lacking(job)));
         }
     }
-    for run in state.runs.values() {
+    for run in state.runs().values() {
         let due = matches!(run.phase, Phase::RetryWait(at) if at <= now);
         let pending = state.current_job(run).is_some_and(|job| !state.waiting(job, &run.set).is_empty());
         if due && run.suspended.is_none() && !pending && !state.is_held_back(run) {
@@ -314,7 +319,7 @@ pub fn nothing_waits_in_vain(state: &State, capacity: Capacity, now: Timestamp) 
         }
     }
     // Trials wait for each other.
-    let arm = state.trials.values().find_map(|trial| Some((trial, trial.next_arm()?)));
+    let arm = state.trials().values().find_map(|trial| Some((trial, trial.next_arm()?)));
     if let Some((trial, arm)) = arm {
         let sample = &trial.spec.samples[arm.sample as usize];
         if let Some((graph, job)) = trial.code_of(sample, arm.arm as usize) {
@@ -343,7 +348,7 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
     let sets = |texts: &[String]| {
         let mut found: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for text in texts {
-            let located = state.graph().locate_set(text, &state.symbols);
+            let located = state.graph().locate_set(text, state.symbols());
             let (ix, set) = located.ok_or_else(|| format!("{text} is not in the graph"))?;
             found.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
         }
@@ -352,14 +357,14 @@ pub fn within_plan(state: &State, event: &Event) -> Result<(), String> {
     let (want, work, most) = match event {
         Event::WantCreated(created) => {
             let Some(plan) = created.plan else { return Ok(()) };
-            let rows = &state.plans[&plan].plan.rows;
+            let rows = &state.plans()[&plan].plan.rows;
             let rows =
                 rows.iter().filter(|row| !matches!(row.kind, PlanRowKind::Blocked | PlanRowKind::LeftOut));
             let shown: Vec<String> = rows.flat_map(|row| row.partitions.clone()).collect();
             (created.want, sets(&created.work)?, sets(&shown)?)
         }
         Event::WantReplanned(replanned) => {
-            let want = &state.wants[&replanned.want];
+            let want = &state.wants()[&replanned.want];
             if want.plan.is_none() {
                 return Ok(());
             }
@@ -387,8 +392,8 @@ pub fn nothing_left(state: &State, want: &Want) -> Result<(), String> {
     let registered = state.registered().clone();
     let graph = &registered.graph;
     let mut targets = Vec::new();
-    for (ix, set) in want.targets.iter().filter_map(|text| graph.locate_set(text, &state.symbols)) {
-        targets.push((ix, set.within(&graph.dataset(ix).bounds(&state.symbols))));
+    for (ix, set) in want.targets.iter().filter_map(|text| graph.locate_set(text, state.symbols())) {
+        targets.push((ix, set.within(&graph.dataset(ix).bounds(state.symbols()))));
     }
     targets.extend(want.asked.iter().filter_map(|text| state.resolve_at(text, want.as_of).ok()));
     let refresh = if want.refresh == Refresh::Missing { Refresh::Missing } else { Refresh::Stale };
@@ -414,9 +419,9 @@ pub fn inputs_settled(state: &State, lease: &AttemptLeased) -> Result<(), String
         return Ok(());
     }
     let graph = &registered.graph;
-    let extents = graph.extents(lease.as_of, &state.symbols);
+    let extents = graph.extents(lease.as_of, state.symbols());
     let job = graph.job_labeled(&lease.job).expect("it is in the graph");
-    let (_, made) = graph.locate_set(&lease.partition, &state.symbols).expect("it is in the graph");
+    let (_, made) = graph.locate_set(&lease.partition, state.symbols()).expect("it is in the graph");
     for (at, input) in graph.job(job).inputs.iter().enumerate() {
         let (name, ix, set) =
             (&input.name, &input.dataset, graph.inputs_of(&extents, job, at, &made).unwrap());

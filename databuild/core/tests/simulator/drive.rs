@@ -244,8 +244,8 @@ impl Simulation {
         for record in records {
             self.trace.push(Line::Event(Box::new(record.event.clone())));
             if let Event::Materialized(made) = &record.event {
-                let graph = Arc::clone(&self.replayed.runs[&made.attempt.run].graph);
-                self.world.keep_values(&graph.graph, &made.outputs, &self.replayed.symbols);
+                let graph = Arc::clone(&self.replayed.runs()[&made.attempt.run].graph);
+                self.world.keep_values(&graph.graph, &made.outputs, self.replayed.symbols());
             }
             assert_eq!(check::within_plan(&self.replayed, &record.event), Ok(()));
             if let Event::AttemptLeased(lease) = &record.event {
@@ -254,7 +254,7 @@ impl Simulation {
             let before = is_of_trial(&record.event).then(|| check::known(&self.replayed));
             let satisfied = match &record.event {
                 Event::WantEnded(ended) if ended.outcome == WantOutcome::Satisfied => {
-                    self.replayed.wants.get(&ended.want).cloned()
+                    self.replayed.wants().get(&ended.want).cloned()
                 }
                 _ => None,
             };
@@ -302,7 +302,7 @@ impl Simulation {
             verdict = verdict.and_then(|()| check::nothing_waits_in_vain(state, capacity, self.now));
         }
         for spec in starts {
-            let paused = |want: &WantId| state.wants.get(want).is_some_and(|want| want.paused);
+            let paused = |want: &WantId| state.wants().get(want).is_some_and(|want| want.paused);
             if !spec.wants.is_empty() && spec.wants.iter().all(paused) {
                 verdict = Err(format!("{} starts for {:?}, which are paused", spec.attempt, spec.wants));
             }
@@ -311,7 +311,7 @@ impl Simulation {
             }
         }
         for want in &self.acknowledged {
-            if !state.wants.contains_key(want) && !self.ended.contains_key(want) {
+            if !state.wants().contains_key(want) && !self.ended.contains_key(want) {
                 verdict = Err(format!("{want} was acknowledged and is gone"));
             }
         }
@@ -338,7 +338,7 @@ impl Simulation {
             }
             match effect {
                 Effect::Start(spec) => {
-                    let process = Process::new(*spec, &self.core.state.symbols);
+                    let process = Process::new(*spec, self.core.state.symbols());
                     self.world.processes.insert(process.spec.attempt, process);
                 }
                 Effect::Look { want, sets } => self.world.looks.push((want, sets)),
@@ -546,7 +546,7 @@ impl Simulation {
             ProcessPhase::Waiting | ProcessPhase::Running => {
                 self.read(attempt, 100);
                 let Some(process) = self.world.processes.get_mut(&attempt) else { return };
-                let staged = staged(process, &self.core.state.symbols);
+                let staged = staged(process, self.core.state.symbols());
                 let lacks = staged.is_none();
                 let staged = staged.unwrap_or_default();
                 let mut report = AttemptReport::new(AttemptOutcome::Lost, "simulated");
@@ -658,7 +658,7 @@ impl Simulation {
     fn read(&mut self, attempt: AttemptId, chance: u64) {
         let Some(mut process) = self.world.processes.remove(&attempt) else { return };
         let rng = &mut self.rng;
-        self.world.read(&mut process, &self.core.state.symbols, || rng.percent(chance));
+        self.world.read(&mut process, self.core.state.symbols(), || rng.percent(chance));
         self.world.processes.insert(attempt, process);
     }
 
@@ -677,7 +677,7 @@ impl Simulation {
             return;
         }
         self.note(format!("{attempt} is published"));
-        let marks = self.world.publish(&publication, &self.core.state.symbols);
+        let marks = self.world.publish(&publication, self.core.state.symbols());
         self.step(Input::Published { attempt, marks });
     }
 
@@ -711,7 +711,7 @@ impl Simulation {
         if keys.is_empty() {
             return None;
         }
-        Some(dataset.partition_text(self.rng.pick(&keys), &state.symbols))
+        Some(dataset.partition_text(self.rng.pick(&keys), state.symbols()))
     }
 
     fn want(&mut self) {
@@ -758,7 +758,7 @@ impl Simulation {
         if self.rng.percent(60) {
             self.plan();
         }
-        let all: Vec<_> = self.core.state.plans.values().cloned().collect();
+        let all: Vec<_> = self.core.state.plans().values().cloned().collect();
         if all.is_empty() {
             return;
         }
@@ -800,7 +800,7 @@ impl Simulation {
             made(state, dataset, key) == Made::Yes && self.world.is_known(state, job, key)
         };
         for key in set.iter().filter(makeable) {
-            let path = graph.dataset(dataset).partition_path(&key, &state.symbols);
+            let path = graph.dataset(dataset).partition_path(&key, state.symbols());
             if let (Some(path), Some(version)) = (path, self.world.would_make(state, job, dataset, &key)) {
                 found.push((key, path, version));
             }
@@ -855,7 +855,7 @@ impl Simulation {
 
     /// Work is repeated, or a trial is given up.
     fn try_out(&mut self) {
-        let live = self.core.state.trials.values().find(|trial| trial.is_live()).map(|t| t.spec.trial);
+        let live = self.core.state.trials().values().find(|trial| trial.is_live()).map(|t| t.spec.trial);
         if let Some(trial) = live.filter(|_| self.rng.percent(30)) {
             self.note(format!("cancel {trial}"));
             self.step(Input::CancelTrial(trial));
@@ -907,9 +907,9 @@ impl Simulation {
             self.note(format!("keys {keys:?} come"));
             self.step(Input::AddKeys(request));
         } else {
-            let own = self.core.state.symbols.dynamic(KEYS);
+            let own = self.core.state.symbols().dynamic(KEYS);
             let known = |key: &String| {
-                let key = self.core.state.symbols.get(key);
+                let key = self.core.state.symbols().get(key);
                 key.is_some_and(|key| own.current.contains(key) || own.retired.contains(key))
             };
             let keys: Vec<String> = keys.into_iter().filter(known).collect();
@@ -981,7 +981,7 @@ impl Simulation {
     }
 
     fn cancel_want(&mut self) {
-        let all: Vec<WantId> = self.core.state.wants.keys().copied().collect();
+        let all: Vec<WantId> = self.core.state.wants().keys().copied().collect();
         if !all.is_empty() {
             let want = *self.rng.pick(&all);
             self.note(format!("cancel {want}"));
@@ -991,7 +991,7 @@ impl Simulation {
 
     /// Somebody pauses a want, lets it go on, or changes its class.
     fn control_want(&mut self) {
-        let all: Vec<WantId> = self.core.state.wants.keys().copied().collect();
+        let all: Vec<WantId> = self.core.state.wants().keys().copied().collect();
         if !all.is_empty() {
             let want = *self.rng.pick(&all);
             let input = match self.rng.below(5) {
@@ -1008,7 +1008,7 @@ impl Simulation {
     }
 
     fn cancel_run(&mut self) {
-        let all: Vec<_> = self.core.state.runs.keys().copied().collect();
+        let all: Vec<_> = self.core.state.runs().keys().copied().collect();
         if !all.is_empty() {
             let run = *self.rng.pick(&all);
             self.note(format!("cancel {run}"));
@@ -1022,11 +1022,11 @@ impl Simulation {
         external: bool,
     ) -> Vec<(DatasetIx, databuild_core::partition_set::PartitionKey, String)> {
         let state = &self.core.state;
-        let extents = state.graph().extents(self.now, &state.symbols);
+        let extents = state.graph().extents(self.now, state.symbols());
         let mut found = Vec::new();
         for (ix, dataset) in state.graph().datasets().filter(|(_, dataset)| dataset.external == external) {
             for key in PartitionSet::full(dataset.shape, extents.of(ix)).iter() {
-                if let Some(path) = dataset.partition_path(&key, &state.symbols) {
+                if let Some(path) = dataset.partition_path(&key, state.symbols()) {
                     found.push((ix, key, path));
                 }
             }

@@ -34,9 +34,9 @@ impl Lineage {
     pub fn follow(&mut self, record: &Record, state: &State) {
         match &record.event {
             Event::AttemptLeased(lease) if lease.trial.is_none() => {
-                let run = &state.runs[&lease.attempt.run];
+                let run = &state.runs()[&lease.attempt.run];
                 let graph = &run.graph.graph;
-                let extents = graph.extents(run.as_of, &state.symbols);
+                let extents = graph.extents(run.as_of, state.symbols());
                 let home = graph.home(run.job);
                 let mut all = BTreeMap::new();
                 for key in run.set.iter() {
@@ -45,11 +45,11 @@ impl Lineage {
                     let read = inputs.flat_map(|(at, input)| {
                         let keys: Vec<_> =
                             graph.inputs_of(&extents, run.job, at, &single).unwrap().iter().collect();
-                        let text = |key| graph.dataset(input.dataset).partition_text(&key, &state.symbols);
+                        let text = |key| graph.dataset(input.dataset).partition_text(&key, state.symbols());
                         keys.into_iter().map(text).collect::<Vec<_>>()
                     });
                     let read = read.filter_map(|text| self.held.get(&first_text(&text)).copied()).collect();
-                    all.insert(keys_of(&home.partition_text(&key, &state.symbols)).to_owned(), read);
+                    all.insert(keys_of(&home.partition_text(&key, state.symbols())).to_owned(), read);
                 }
                 self.read.insert(lease.attempt.run, all);
             }
@@ -57,7 +57,7 @@ impl Lineage {
                 let read = self.read.remove(&made.attempt.run).unwrap_or_default();
                 // What is external by now holds what is observed there.
                 let external = |text: &String| {
-                    let located = state.graph().locate_set(text, &state.symbols);
+                    let located = state.graph().locate_set(text, state.symbols());
                     located.is_some_and(|(ix, _)| state.graph().dataset(ix).external)
                 };
                 for output in made.outputs.iter().filter(|output| !external(&output.partition)) {
@@ -108,7 +108,7 @@ impl Lineage {
         }
         let mut read = std::mem::take(&mut self.read);
         for (run, all) in &mut read {
-            let Some(run) = state.runs.get(run) else { continue };
+            let Some(run) = state.runs().get(run) else { continue };
             let graph = &run.graph.graph;
             let mut outputs = graph.job(run.job).outputs.iter();
             if outputs.any(|output| changed.contains(&first_text(&graph.dataset(*output).name))) {
@@ -190,7 +190,7 @@ impl Lineage {
     pub fn check(&self, state: &State) -> Result<(), String> {
         let mut state = state.clone();
         let mut known = BTreeMap::new();
-        let Some(registered) = state.graph.clone() else { return Ok(()) };
+        let Some(registered) = state.followed().cloned() else { return Ok(()) };
         for (ix, job) in registered.graph.jobs() {
             for output in &job.outputs {
                 // What the key space does not have now nobody is told of; when it comes back, it is compared.

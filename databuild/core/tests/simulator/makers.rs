@@ -16,11 +16,12 @@ impl Makers {
     pub fn follow(&mut self, record: &Record, state: &State) {
         match &record.event {
             Event::Materialized(made) => {
-                let run = &state.runs[&made.attempt.run];
+                let run = &state.runs()[&made.attempt.run];
                 let digests = state.provenance(run.made_by);
                 for output in &made.outputs {
                     // What is external by now is what is observed there.
-                    let (ix, _) = run.graph.graph.locate(&output.partition, &state.symbols).expect("its own");
+                    let (ix, _) =
+                        run.graph.graph.locate(&output.partition, state.symbols()).expect("its own");
                     let now = state.successor_of(&run.graph.graph, ix);
                     if now.is_some_and(|now| state.graph().dataset(now).external) {
                         continue;
@@ -67,7 +68,7 @@ impl Makers {
 
     /// What the job of today made, or was accepted for, is not stale for its code, its arguments or its path.
     pub fn check(&self, state: &State) -> Result<(), String> {
-        let Some(registered) = &state.graph else { return Ok(()) };
+        let Some(registered) = state.followed() else { return Ok(()) };
         for (ix, job) in registered.graph.jobs() {
             let now = registered.digests_of(ix);
             let set = &state.dataset(job.outputs[0]).present;
@@ -91,5 +92,5 @@ impl Makers {
 }
 
 fn located(state: &State, texts: &SetText) -> Vec<(DatasetIx, PartitionSet)> {
-    texts.iter().filter_map(|text| state.graph().locate_set(text, &state.symbols)).collect()
+    texts.iter().filter_map(|text| state.graph().locate_set(text, state.symbols())).collect()
 }

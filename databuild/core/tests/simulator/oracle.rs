@@ -51,7 +51,7 @@ impl<'w> Oracle<'w> {
         let graph: &Graph = state.graph();
         let dataset = graph.dataset(ix);
         if dataset.external || self.stuck.get(&ix).is_some_and(|stuck| stuck.contains(key)) {
-            return self.world.version(graph, ix, key, &state.symbols);
+            return self.world.version(graph, ix, key, state.symbols());
         }
         if made(state, ix, key) != Made::Yes {
             return None;
@@ -65,11 +65,11 @@ impl<'w> Oracle<'w> {
                 if made(state, input.dataset, &needed) == Made::Skipped {
                     continue;
                 }
-                let text = graph.dataset(input.dataset).partition_text(&needed, &state.symbols);
+                let text = graph.dataset(input.dataset).partition_text(&needed, state.symbols());
                 read.push((input.name.clone(), text, self.value(input.dataset, &needed)?));
             }
         }
-        Some(made_version(job, &job.params, &dataset.partition_text(key, &state.symbols), &read))
+        Some(made_version(job, &job.params, &dataset.partition_text(key, state.symbols()), &read))
     }
 }
 

@@ -222,7 +222,7 @@ fn unsound(state: &State, ix: DatasetIx, key: &PartitionKey) -> bool {
 }
 
 fn joinable(state: &State, job: JobIx, key: &PartitionKey) -> bool {
-    state.runs.values().any(|run| {
+    state.runs().values().any(|run| {
         run.partitions().any(|(made, inputs)| made == *key && inputs == state.inputs_digest(job, key))
             && state.current_job(run) == Some(job)
             && !run.cancel_requested

@@ -21,10 +21,10 @@ impl Simulation {
             self.slots = 2;
             self.step(Input::SetSlots(2));
         }
-        for want in self.core.state.wants.keys().copied().collect::<Vec<_>>() {
+        for want in self.core.state.wants().keys().copied().collect::<Vec<_>>() {
             self.step(Input::ResumeWant(want));
         }
-        for pool in self.core.state.pool_sizes.keys().cloned().collect::<Vec<_>>() {
+        for pool in self.core.state.pool_sizes().keys().cloned().collect::<Vec<_>>() {
             self.step(Input::ResizePool(PoolRequest { pool, slots: None }));
         }
         for _ in 0..20_000 {
@@ -39,7 +39,7 @@ impl Simulation {
                 self.note(format!("{}", self.now));
                 self.step(Input::Tick);
             } else if let Some(trial) =
-                self.core.state.trials.values().find(|trial| trial.is_live()).map(|trial| trial.spec.trial)
+                self.core.state.trials().values().find(|trial| trial.is_live()).map(|trial| trial.spec.trial)
             {
                 // Code of then may take more of a pool than there is now. That nothing else holds it up is checked
                 // after each step.
@@ -53,13 +53,17 @@ impl Simulation {
         let replay = check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed));
         assert_eq!(replay, Ok(()));
         assert!(
-            state.wants.is_empty(),
+            state.wants().is_empty(),
             "all is quiet, and somebody waits: {:?}",
-            state.wants.values().next()
+            state.wants().values().next()
         );
-        let live = state.trials.values().find(|trial| trial.is_live());
+        let live = state.trials().values().find(|trial| trial.is_live());
         assert!(live.is_none(), "all is quiet, and a trial is not over: {live:?}");
-        assert!(state.runs.is_empty(), "all is quiet, and a run is live: {:?}", state.runs.values().next());
+        assert!(
+            state.runs().is_empty(),
+            "all is quiet, and a run is live: {:?}",
+            state.runs().values().next()
+        );
     }
 
     pub(super) fn conclude(&mut self) {
@@ -199,11 +203,11 @@ impl Simulation {
             _ => None,
         });
         for output in made.flatten() {
-            let (ix, set) = graph.locate_set(&output.partition, &state.symbols).expect("it is in the graph");
+            let (ix, set) = graph.locate_set(&output.partition, state.symbols()).expect("it is in the graph");
             built.entry(ix).and_modify(|all| all.union_with(&set)).or_insert(set);
         }
         for row in &plan.rows {
-            let sets = row.partitions.iter().filter_map(|text| graph.locate_set(text, &state.symbols));
+            let sets = row.partitions.iter().filter_map(|text| graph.locate_set(text, state.symbols()));
             for (ix, set) in sets {
                 let left = built.get(&ix).map_or_else(|| set.clone(), |built| set.subtract(built));
                 match row.kind {
@@ -271,7 +275,7 @@ impl Simulation {
             blocked.for_each(|(_, set, _)| keys.subtract_with(set));
             for (output, key) in job.outputs.iter().flat_map(|ix| keys.iter().map(move |key| (ix, key))) {
                 let Some(expected) = oracle.value(*output, &key) else { continue };
-                let found = self.world.version(&graph.graph, *output, &key, &state.symbols);
+                let found = self.world.version(&graph.graph, *output, &key, state.symbols());
                 let text = state.partition_text(*output, &key);
                 assert_eq!(found, Some(expected), "{text} is not what a build from scratch gives");
             }

@@ -146,7 +146,7 @@ impl World {
         let mut marks = BTreeMap::new();
         for (ix, set) in &reads {
             let dataset = spec.graph.graph.dataset(*ix);
-            for path in set.iter().filter_map(|key| dataset.partition_path(&key, &state.symbols)) {
+            for path in set.iter().filter_map(|key| dataset.partition_path(&key, state.symbols())) {
                 let Some(file) = self.files.get(&path) else { return (sightings, None) };
                 marks.insert(path, file.mark);
             }
@@ -185,15 +185,15 @@ impl World {
         let mut read = Vec::new();
         for (at, input) in entry.inputs.iter().enumerate() {
             for key in graph.inputs_of(state.extents(), job, at, &single).unwrap().iter() {
-                let text = graph.dataset(input.dataset).partition_text(&key, &state.symbols);
+                let text = graph.dataset(input.dataset).partition_text(&key, state.symbols());
                 read.push((
                     input.name.clone(),
                     text,
-                    self.version(graph, input.dataset, &key, &state.symbols)?,
+                    self.version(graph, input.dataset, &key, state.symbols())?,
                 ));
             }
         }
-        let text = graph.dataset(ix).partition_text(key, &state.symbols);
+        let text = graph.dataset(ix).partition_text(key, state.symbols());
         Some(made_version(entry, &entry.params, &text, &read))
     }
 
@@ -204,7 +204,7 @@ impl World {
         graph.job(job).inputs.iter().enumerate().all(|(at, input)| {
             let needed = graph.inputs_of(state.extents(), job, at, &single).unwrap();
             let known = needed.iter().all(|key| {
-                let held = self.version(graph, input.dataset, &key, &state.symbols);
+                let held = self.version(graph, input.dataset, &key, state.symbols());
                 let entry = state.dataset(input.dataset).entries.get(&key);
                 entry.map(|entry| entry.version) == held.map(|version| hash64(&version))
             });
@@ -256,7 +256,7 @@ impl World {
             // What was made for another place still lies there.
             for key in relevant.subtract(&state.misplaced(ix)).iter() {
                 let here = facts.present.contains(&key);
-                let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
+                let Some(path) = dataset.partition_path(&key, state.symbols()) else { continue };
                 match self.files.get(&path) {
                     None if here => seen.push(Sighting::Gone(ix, key)),
                     Some(file)

@@ -81,7 +81,7 @@ pub fn output_texts(spec: &AttemptSpec, state: &State) -> Vec<String> {
     let graph = &spec.graph.graph;
     let outputs = |key| {
         let outputs = graph.job(spec.job).outputs.iter();
-        outputs.map(move |ix| graph.dataset(*ix).partition_text(&key, &state.symbols))
+        outputs.map(move |ix| graph.dataset(*ix).partition_text(&key, state.symbols()))
     };
     spec.set.iter().flat_map(outputs).collect()
 }

@@ -26,7 +26,7 @@ pub(super) fn stored(backend: &Backend, label: &str, code: &str) -> Result<(), A
 
 pub(super) fn current(backend: &Backend) -> Result<Arc<State>, AppError> {
     let state = Arc::clone(&backend.engine.snapshot().state);
-    if state.graph.is_none() {
+    if state.followed().is_none() {
         return Err(Refusal::NoGraph.into());
     }
     Ok(state)

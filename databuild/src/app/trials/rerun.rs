@@ -73,7 +73,7 @@ fn again(
     let Past { made, lease, lease_seq } = past;
     let unknown = || AppError::not_found("run_not_found", "run", id);
     let state = current(backend)?;
-    let mut symbols = state.symbols.clone();
+    let mut symbols = state.symbols().clone();
     let content = content_of(reader, &lease.graph)?;
     let graph = Graph::parse(&content, &mut symbols).map_err(|problems| {
         let problem = problems.first().map(ToString::to_string).unwrap_or_default();
@@ -153,8 +153,8 @@ fn changed_inputs(
     lease: &AttemptLeased,
     lease_seq: Seq,
 ) -> Result<Vec<String>, AppError> {
-    let Some((_, set)) = graph.locate_set(&lease.partition, &state.symbols) else { return Ok(Vec::new()) };
-    let extents = graph.extents(lease.as_of, &state.symbols);
+    let Some((_, set)) = graph.locate_set(&lease.partition, state.symbols()) else { return Ok(Vec::new()) };
+    let extents = graph.extents(lease.as_of, state.symbols());
     let mut changed = Vec::new();
     for (at, input) in graph.job(job).inputs.iter().enumerate() {
         let dataset = graph.dataset(input.dataset);
@@ -171,7 +171,7 @@ fn changed_inputs(
             });
             let now = if there { version(LATEST)? } else { None };
             if version(lease_seq)? != now {
-                changed.push(dataset.partition_text(&key, &state.symbols));
+                changed.push(dataset.partition_text(&key, state.symbols()));
             }
             if changed.len() == MOST_CHANGED {
                 return Ok(changed);

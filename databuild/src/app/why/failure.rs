@@ -23,7 +23,7 @@ pub(super) fn last_failure(
     let failed = RunFilter { state: Some(RunState::Failed), of: Some(of), ..RunFilter::default() };
     // A batch goes by the name of its set.
     let among = |partitions: &str| {
-        let found = state.graph().locate_set(partitions, &state.symbols);
+        let found = state.graph().locate_set(partitions, state.symbols());
         found.is_some_and(|(_, set)| set.contains(key))
     };
     reader.newest_run(&failed, &among)

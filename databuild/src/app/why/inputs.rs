@@ -136,7 +136,7 @@ pub(super) fn inputs_used(
         }
     }
     for text in state.discovered(ix, key) {
-        let (partition, then, now) = match state.graph().locate(text, &state.symbols) {
+        let (partition, then, now) = match state.graph().locate(text, state.symbols()) {
             Some((dataset, key)) => {
                 let partition = state.partition_text(dataset, &key);
                 (partition, versions.then(dataset, &key)?, versions.now(dataset, &key)?)
@@ -243,14 +243,15 @@ fn made_as_of(reader: &dyn History, made: &MaterializationRow, at: Seq) -> Resul
 
 /// The dynamic keys that there were at a position of the log.
 fn symbols_at(state: &State, reader: &dyn History, at: Seq) -> Result<Option<Symbols>, StoreError> {
-    let mut symbols = state.symbols.clone();
+    let mut symbols = state.symbols().clone();
     if symbols.dynamic_spaces().len() == 0 {
         return Ok(Some(symbols));
     }
     let Some(changes) = reader.key_changes(at)?.value else { return Ok(None) };
     for change in changes.iter().rev() {
-        let numbers =
-            |keys: &[String]| -> RangeSet { keys.iter().filter_map(|key| state.symbols.get(key)).collect() };
+        let numbers = |keys: &[String]| -> RangeSet {
+            keys.iter().filter_map(|key| state.symbols().get(key)).collect()
+        };
         match change {
             Event::KeysAdded(added) => symbols.retire_keys(&added.space, &numbers(&added.keys)),
             Event::KeysRetired(retired) => symbols.add_keys(&retired.space, numbers(&retired.keys).iter()),

@@ -62,7 +62,7 @@ fn found_by(state: &State, job: JobIx, set: &PartitionSet) -> Vec<(PartitionKey,
         let there =
             facts.discovered.iter().filter(|(key, _)| set.contains(key) && facts.present.contains(key));
         for (key, texts) in there {
-            let inputs = texts.iter().filter_map(|text| graph.locate(text, &state.symbols));
+            let inputs = texts.iter().filter_map(|text| graph.locate(text, state.symbols()));
             found.extend(inputs.map(|(dataset, input)| (key.clone(), dataset, input)));
         }
     }

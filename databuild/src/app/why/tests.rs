@@ -773,7 +773,7 @@ fn keys_that_came_and_went_are_told() {
     // And the same where all that is told by an archive.
     let path = workspace.folder.path().join("log.db");
     let (archiver, until) = (Archiver::new(&path), workspace.log.last());
-    let seq = workspace.core.state.seq;
+    let seq = workspace.core.state.seq();
     workspace.log.save_checkpoint(&Checkpoint { seq, format: 1, bytes: vec![1] }).unwrap();
     let until = Seq(until.0 - 1);
     archiver.write(&Cut { until, ..Cut::default() }).unwrap();

@@ -45,11 +45,11 @@ fn asked(asker: &Asker, ended: &EndedAttempt, to_loop: &Sender<Message>) -> Opti
     // What cannot be read back the examiner tells.
     let request = Kept::of(asker.executor, name).request(Text::Request).ok()??;
     let request = parse_request(&request).ok()?;
-    let graph = &state.runs.get(&ended.attempt.run)?.graph;
+    let graph = &state.runs().get(&ended.attempt.run)?.graph;
     let mut files: BTreeMap<(DatasetIx, PartitionKey), &InputFile> = BTreeMap::new();
     let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for file in request.inputs.values().flatten().chain(&request.discovered) {
-        let Some((ix, key)) = graph.graph.locate(&file.partition, &state.symbols) else { continue };
+        let Some((ix, key)) = graph.graph.locate(&file.partition, state.symbols()) else { continue };
         let Some(now) = state.same_place(graph, ix).filter(|_| is_remote(&graph.graph, ix)) else { continue };
         let shape = state.graph().dataset(now).shape;
         sets.entry(now).or_insert_with(|| PartitionSet::empty(shape)).insert(&key);

@@ -85,7 +85,7 @@ pub(in crate::engine) fn look_at_named(
 ) -> Sightings {
     let graph = state.graph();
     let mut sets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
-    for (ix, key) in partitions.iter().filter_map(|text| graph.locate(text, &state.symbols)) {
+    for (ix, key) in partitions.iter().filter_map(|text| graph.locate(text, state.symbols())) {
         sets.entry(ix).or_insert_with(|| PartitionSet::empty(graph.dataset(ix).shape)).insert(&key);
     }
     look_at(state, &sets.into_iter().collect::<Vec<_>>(), observers, false)
@@ -159,7 +159,7 @@ fn look_at_paths(
             if !present && !dataset.external || misplaced.contains(&key) {
                 continue;
             }
-            let Some(path) = dataset.partition_path(&key, &state.symbols) else { continue };
+            let Some(path) = dataset.partition_path(&key, state.symbols()) else { continue };
             let path = workspace.join(path);
             match facts.entries.get(&key).filter(|_| present) {
                 // Empty partitions have no file, and so no mark.

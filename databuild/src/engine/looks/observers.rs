@@ -152,7 +152,7 @@ impl Observers {
             let way = hash64(&format!("{observe:?}"));
             let mut keys = Vec::new();
             for key in set.iter() {
-                match self.recall(way, &dataset.partition_text(&key, &state.symbols)).filter(|_| !deep) {
+                match self.recall(way, &dataset.partition_text(&key, state.symbols())).filter(|_| !deep) {
                     Some(answer) => found.push((*ix, key, said(answer))),
                     None => keys.push(key),
                 }
@@ -195,11 +195,11 @@ impl Observers {
                 let facts = state.dataset(question.ix);
                 let entry = facts.entries.get(key).filter(|_| facts.present.contains(key) && !deep);
                 let known = entry.map(|entry| StatMark(entry.mark));
-                let pattern = dataset.partition_pattern(key, &state.symbols).unwrap_or_default();
+                let pattern = dataset.partition_pattern(key, state.symbols()).unwrap_or_default();
                 return vec![publish::look_matching(&self.workspace, &pattern, known)];
             }
             Observe::Http { timeout, .. } => {
-                let url = dataset.partition_url(&keys[0], &state.symbols).unwrap_or_default();
+                let url = dataset.partition_url(&keys[0], state.symbols()).unwrap_or_default();
                 vec![self.http.look(&url, *timeout).map_err(|error| {
                     if error.is_silence() {
                         silence.note(1, &error.to_string());
@@ -218,7 +218,7 @@ impl Observers {
         };
         for (key, answer) in keys.iter().zip(&answers) {
             if let Ok(answer) = answer {
-                self.remember(*way, &dataset.partition_text(key, &state.symbols), answer, observe.every());
+                self.remember(*way, &dataset.partition_text(key, state.symbols()), answer, observe.every());
             }
         }
         answers.into_iter().map(|answer| answer.map_or_else(silent, said)).collect()
@@ -240,10 +240,10 @@ impl Observers {
             format!("the code snapshot of {label} is gone from the cache; run `bazel run //:databuild -- status` to store it again")
         })?;
         let partitions: Vec<String> =
-            keys.iter().map(|key| dataset.partition_text(key, &state.symbols)).collect();
+            keys.iter().map(|key| dataset.partition_text(key, state.symbols())).collect();
         let asked = partitions.iter().zip(keys).map(|(partition, key)| Asked {
             partition: partition.clone(),
-            keys: dataset.key_texts(key, &state.symbols).into_iter().collect(),
+            keys: dataset.key_texts(key, state.symbols()).into_iter().collect(),
         });
         let request = Request { format: FORMAT, dataset: &dataset.name, partitions: asked.collect() };
         let request = serde_json::to_string(&request).map_err(|error| format!("{label}: {error}"))?;

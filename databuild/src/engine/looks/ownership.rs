@@ -91,7 +91,7 @@ fn is_ours(state: &State, graph: &Registered, history: History<'_>, claim: &Clai
 
 /// The recorded version of the data at the place of a partition.
 fn held(state: &State, graph: &Registered, partition: &str) -> Option<u64> {
-    let (then, key) = graph.graph.locate(partition, &state.symbols)?;
+    let (then, key) = graph.graph.locate(partition, state.symbols())?;
     let ix = state.same_place(graph, then)?;
     let facts = state.dataset(ix);
     let here = facts.present.contains(&key) && !facts.empty.contains(&key);

@@ -205,8 +205,8 @@ impl Examiner {
     /// Copies what an arm of a trial made to the folder where people look at it, if there is one.
     fn keep(&self, attempt: AttemptId, request: &Request, outputs: &[OutputRecord]) -> Result<(), String> {
         let state = &self.shared.snapshot.load().state;
-        let arm = state.runs.get(&attempt.run).and_then(|run| run.trial);
-        let trial = arm.and_then(|arm| state.trials.get(&arm.trial));
+        let arm = state.runs().get(&attempt.run).and_then(|run| run.trial);
+        let trial = arm.and_then(|arm| state.trials().get(&arm.trial));
         let Some(folder) = trial.and_then(|trial| trial.spec.keep.as_ref()) else { return Ok(()) };
         let kept = keep::keep(Path::new(folder), &self.workspace, request, outputs);
         kept.map_err(|error| format!("its outputs cannot be copied to {folder}: {error}"))
@@ -219,7 +219,7 @@ pub(in crate::engine) fn code_is_intact(
     state: &State,
     attempt: AttemptId,
 ) -> Result<(), String> {
-    let Some(run) = state.runs.get(&attempt.run) else { return Ok(()) };
+    let Some(run) = state.runs().get(&attempt.run) else { return Ok(()) };
     let graph = &run.graph.graph;
     let job = graph.job(run.job);
     let checks = graph.checks_of(run.job).map(|check| (&check.label, &check.program.code));

@@ -36,7 +36,7 @@ pub(in crate::engine) enum Unusable {
 /// A bug: a state can always be written.
 pub(in crate::engine) fn encode(state: &State) -> Result<Checkpoint, postcard::Error> {
     let bytes = postcard::to_allocvec(&state.dump())?;
-    Ok(Checkpoint { seq: state.seq, format: FORMAT, bytes })
+    Ok(Checkpoint { seq: state.seq(), format: FORMAT, bytes })
 }
 
 /// The state of a checkpoint; `content` finds a graph file by its digest.

@@ -50,7 +50,7 @@ impl Keeper {
         if self.encoding || events_between(self.begun, state) < self.interval() {
             return;
         }
-        self.begun = state.seq;
+        self.begun = state.seq();
         let (state, inbox) = (Arc::clone(state), self.inbox.clone());
         let encode = move || {
             // The loop may have ended meanwhile, and with it the need.
@@ -94,7 +94,7 @@ impl Keeper {
 }
 
 fn events_between(seq: Seq, state: &State) -> u64 {
-    state.seq.0.saturating_sub(seq.0)
+    state.seq().0.saturating_sub(seq.0)
 }
 
 fn encode(state: &State) -> Option<Checkpoint> {
@@ -128,8 +128,7 @@ mod tests {
     fn state(seq: u64) -> Arc<State> {
         let mut core = Core::new(1);
         testing::register(&mut core, "raw");
-        core.state.seq = Seq(seq);
-        Arc::new(core.state)
+        Arc::new(testing::changed(&core.state, |dump| dump.seq = Seq(seq)))
     }
 
     fn keeper(saved: Base) -> (Keeper, Receiver<Message>) {

@@ -99,7 +99,7 @@ fn resume(log: &dyn EventLog, checkpoint: &Checkpoint) -> Result<State, Dropped>
 /// Folds all events after the state's.
 fn fold(state: &mut State, log: &dyn EventLog) -> Result<(), ReplayError> {
     loop {
-        let records = log.read(state.seq, CHUNK)?;
+        let records = log.read(state.seq(), CHUNK)?;
         let last = records.len() < CHUNK;
         for (_, record) in &records {
             state.apply(record)?;
@@ -136,8 +136,8 @@ mod tests {
     fn checkpoint_and_tail_are_the_whole_log() {
         let log = log_of_history();
         let (whole, base) = load(&log).unwrap();
-        assert_eq!((whole.seq, base), (log.last(), Base::default()));
-        assert!(whole.seq > Seq(150), "{}", whole.seq);
+        assert_eq!((whole.seq(), base), (log.last(), Base::default()));
+        assert!(whole.seq() > Seq(150), "{}", whole.seq());
         for seq in 0..=log.last().0 {
             let mut log = log.clone();
             let checkpoint = checkpoint::encode(&state_at(&log, seq)).unwrap();
@@ -158,8 +158,7 @@ mod tests {
             testing::register(&mut core, "elsewhere");
             checkpoint::encode(&core.state).unwrap()
         };
-        let mut early = state_at(&log, 20);
-        early.seq = Seq(50);
+        let early = testing::changed(&state_at(&log, 20), |dump| dump.seq = Seq(50));
         let cut = good.bytes[..good.bytes.len() - 1].to_vec();
         let mut unknown_field = good.bytes.clone();
         unknown_field.extend([0xf8, 0x07, 0x01]);

@@ -45,7 +45,7 @@ pub(in crate::engine) fn build(
     history: History<'_>,
     marks: &Marks,
 ) -> Result<Request, BuildError> {
-    let (graph, symbols) = (&spec.graph.graph, &state.symbols);
+    let (graph, symbols) = (&spec.graph.graph, state.symbols());
     let job = graph.job(spec.job);
     let keys = graph.home(spec.job).in_order(&spec.set, symbols);
     let outputs_of = |key: &PartitionKey| -> Vec<OutputFile> {
@@ -127,7 +127,7 @@ struct InputNow {
 impl Inputs<'_> {
     /// One partition, which must be what the state says.
     fn input(&mut self, ix: DatasetIx, key: &PartitionKey) -> Result<InputFile, BuildError> {
-        let (graph, symbols) = (&self.spec.graph.graph, &self.state.symbols);
+        let (graph, symbols) = (&self.spec.graph.graph, self.state.symbols());
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
         let made = self.history.newest(&self.state.texts_in(graph, ix, key))?;

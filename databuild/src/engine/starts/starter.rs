@@ -144,7 +144,7 @@ impl Starter {
         let Some(newest) = leases.last() else { return Ok(()) };
         // The newest that there is: it has all of their leases, and what was seen since.
         let told = Arc::clone(&self.shared.snapshot.load_full().state);
-        let state = if told.seq > newest.state.seq { told } else { Arc::clone(&newest.state) };
+        let state = if told.seq() > newest.state.seq() { told } else { Arc::clone(&newest.state) };
         let sightings = self.look(&leases, &state);
         let of = |sighting: &Sighting| match sighting {
             Sighting::Gone(ix, key) | Sighting::Content { dataset: ix, key, .. } => (*ix, key.clone()),
@@ -204,7 +204,7 @@ impl Starter {
         let places = request.outputs.iter().filter_map(|output| output.final_path.as_deref());
         self.reserved.check(places).map_err(|error| fault(error.to_string(), true))?;
         // What is only tried is published by nobody.
-        let trial = state.runs.get(&spec.attempt.run).is_some_and(|run| run.trial.is_some());
+        let trial = state.runs().get(&spec.attempt.run).is_some_and(|run| run.trial.is_some());
         if !trial {
             let claims = request.outputs.iter().filter_map(Claim::of_request);
             let checked = ownership::check(state, &spec.graph, history, claims);
@@ -250,7 +250,8 @@ impl Starter {
         let reads = spec.reads();
         for (ix, set) in &reads {
             let now = state.same_place(&spec.graph, *ix);
-            let text = |key: &PartitionKey| spec.graph.graph.dataset(*ix).partition_text(key, &state.symbols);
+            let text =
+                |key: &PartitionKey| spec.graph.graph.dataset(*ix).partition_text(key, state.symbols());
             let Some(now) = now else { continue };
             if let Some((look, key)) = seen.unseen.iter().find_map(|look| {
                 let lost = if look.dataset == now { look.set.intersect(set) } else { return None };

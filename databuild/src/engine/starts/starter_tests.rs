@@ -749,7 +749,7 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
                 let request = want_of("out");
                 let mut seen = handle.watch();
                 let want = handle.want(request).await.unwrap();
-                while handle.snapshot().state.wants.contains_key(&want.made) {
+                while handle.snapshot().state.wants().contains_key(&want.made) {
                     let change = tokio::time::timeout(Duration::from_secs(60), seen.changed());
                     change.await.expect("something goes on").unwrap();
                 }

@@ -34,7 +34,7 @@ pub fn acceptable(
     request: &AcceptRequest,
     now: Timestamp,
 ) -> Result<Vec<Acceptable>, Refusal> {
-    let registered = state.graph.as_ref().ok_or(Refusal::NoGraph)?;
+    let registered = state.followed().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;
     let only = request.job.as_ref().map(|text| job_called(graph, text)).transpose()?;
     if request.targets.is_empty() && only.is_none() {
@@ -47,7 +47,7 @@ pub fn acceptable(
             asked.entry(job).and_modify(|set| set.union_with(present)).or_insert_with(|| present.clone());
         }
     }
-    for (ix, set) in resolve_targets(state, &request.targets, now.max(state.as_of))? {
+    for (ix, set) in resolve_targets(state, &request.targets, now.max(state.as_of()))? {
         let producer = graph.dataset(ix).producer;
         if only.is_some() && producer != only {
             let label = only.map_or_else(String::new, |job| graph.job(job).label.clone());
@@ -73,7 +73,7 @@ pub fn acceptable(
 
 /// Whether a trial compared all that is to be accepted, and found it equal. Other evidence is the user's to judge.
 fn shown_by(state: &State, id: TrialId, found: &[Acceptable]) -> Result<(), Refusal> {
-    let trial = state.trials.get(&id).ok_or(Refusal::UnknownTrial(id))?;
+    let trial = state.trials().get(&id).ok_or(Refusal::UnknownTrial(id))?;
     let lacks = |reason: String| Err(Refusal::NoEvidence { trial: id, reason });
     let spec = &trial.spec;
     if spec.kind != TrialKind::Compare {

@@ -26,7 +26,7 @@ impl State {
 }
 
 pub(crate) fn adopt(out: &mut Out, request: AdoptRequest, seen: &Sightings) -> Result<Reply, Refusal> {
-    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let registered = out.state.followed().cloned().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;
     check_inputs(out.state, &request.files, &seen.unseen)?;
     sight::sight(out, seen);

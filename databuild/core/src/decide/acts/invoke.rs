@@ -34,7 +34,7 @@ pub(crate) fn invoke(out: &mut Out, request: InvokeRequest, sightings: &Sighting
     if let Some(made) = repeated(out.state, request.want.key.as_ref(), out.now)? {
         return Ok(Reply::Repeated(made));
     }
-    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let registered = out.state.followed().cloned().ok_or(Refusal::NoGraph)?;
     let graph = &registered.graph;
     let job = job_called(graph, &request.job)?;
     check(graph, job, &request.params)?;

@@ -22,11 +22,11 @@ pub fn preview_added(state: &State, request: &KeyRequest) -> Result<(KeyCounts, 
         let count = request.keys.iter().filter(|key| new_key_fault(key).is_some()).count();
         return Err(Refusal::BadKey { key: shown(key), fault, more: count - 1 });
     }
-    let own = state.symbols.dynamic(&request.space);
+    let own = state.symbols().dynamic(&request.space);
     let mut counts = KeyCounts::default();
     let mut changed = Vec::new();
     for key in distinct(&request.keys) {
-        match state.symbols.get(key) {
+        match state.symbols().get(key) {
             Some(number) if own.current.contains(number) => counts.unchanged += 1,
             number => {
                 let back = number.is_some_and(|number| own.retired.contains(number));
@@ -44,12 +44,12 @@ pub fn preview_added(state: &State, request: &KeyRequest) -> Result<(KeyCounts, 
 /// No such key space, or a key that was never in it.
 pub fn preview_retired(state: &State, request: &KeyRequest) -> Result<(KeyCounts, Vec<String>), Refusal> {
     check_space(state, &request.space)?;
-    let own = state.symbols.dynamic(&request.space);
+    let own = state.symbols().dynamic(&request.space);
     let mut counts = KeyCounts::default();
     let mut changed = Vec::new();
     let mut unknown = Vec::new();
     for key in distinct(&request.keys) {
-        match state.symbols.get(key) {
+        match state.symbols().get(key) {
             Some(number) if own.current.contains(number) => {
                 counts.retired += 1;
                 changed.push(key.to_owned());
@@ -75,7 +75,7 @@ fn distinct(keys: &[String]) -> Vec<&str> {
 }
 
 fn check_space(state: &State, space: &str) -> Result<(), Refusal> {
-    let registered = state.graph.as_ref().ok_or(Refusal::NoGraph)?;
+    let registered = state.followed().ok_or(Refusal::NoGraph)?;
     let spaces = registered.graph.dynamic_spaces();
     if spaces.contains_key(space) {
         return Ok(());

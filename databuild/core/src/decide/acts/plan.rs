@@ -31,7 +31,7 @@ pub(crate) fn create(out: &mut Out, request: PlanRequest, sightings: &Sightings)
     if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
         return Ok(Reply::Repeated(made));
     }
-    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let registered = out.state.followed().cloned().ok_or(Refusal::NoGraph)?;
     if request.targets.is_empty() {
         return Err(Refusal::NoTargets);
     }
@@ -51,7 +51,7 @@ pub(crate) fn create(out: &mut Out, request: PlanRequest, sightings: &Sightings)
         .unwrap_or(Timestamp::MAX);
     let kept = !plan.jobs.is_empty();
     let created = PlanCreated {
-        plan: PlanId(if kept { out.state.last_plan.0 + 1 } else { 0 }),
+        plan: PlanId(if kept { out.state.last_plan().0 + 1 } else { 0 }),
         graph: registered.id.clone(),
         targets: target_texts(out.state, &targets),
         refresh,
@@ -75,12 +75,12 @@ fn drop_old(out: &mut Out) {
     let now = out.now;
     let mut plans: Vec<PlanId> = out
         .state
-        .plans
+        .plans()
         .values()
         .filter(|saved| saved.plan.expires_at <= now)
         .map(|saved| saved.plan.plan)
         .collect();
-    let left = out.state.plans.keys().filter(|id| !plans.contains(id)).copied().collect::<Vec<_>>();
+    let left = out.state.plans().keys().filter(|id| !plans.contains(id)).copied().collect::<Vec<_>>();
     let surplus = (left.len() + 1).saturating_sub(MOST_PLANS);
     plans.extend(&left[..surplus]);
     plans.sort_unstable();
@@ -139,12 +139,12 @@ pub(crate) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
         return Ok(Reply::Repeated(made));
     }
-    if out.state.graph.is_none() {
+    if out.state.followed().is_none() {
         return Err(Refusal::NoGraph);
     }
     let id = request.plan;
-    let Some(saved) = out.state.plans.get(&id).cloned() else {
-        let was_there = id.0 >= 1 && id <= out.state.last_plan;
+    let Some(saved) = out.state.plans().get(&id).cloned() else {
+        let was_there = id.0 >= 1 && id <= out.state.last_plan();
         return Err(if was_there { Refusal::PlanExpired(id) } else { Refusal::UnknownPlan(id) });
     };
     let plan = &saved.plan;

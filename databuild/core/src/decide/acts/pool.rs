@@ -8,14 +8,14 @@ use crate::event::{Event, PoolResized};
 
 /// Gives a pool another size than it is declared to have, or that again.
 pub(crate) fn resize(out: &mut Out, request: PoolRequest) -> Result<Reply, Refusal> {
-    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let registered = out.state.followed().cloned().ok_or(Refusal::NoGraph)?;
     let mut pools = registered.graph.pools();
     let found = pools.find(|pool| pool.label == request.pool || pool.name == request.pool);
     let Some(label) = found.map(|pool| pool.label.clone()) else {
         let known = registered.graph.pools().map(|pool| pool.name.clone()).collect();
         return Err(Refusal::UnknownPool { name: request.pool, known });
     };
-    if out.state.pool_sizes.get(&label).copied() != request.slots {
+    if out.state.pool_sizes().get(&label).copied() != request.slots {
         out.event(Event::PoolResized(PoolResized { pool: label, slots: request.slots }));
     }
     Ok(Reply::Done)

@@ -8,9 +8,9 @@ use crate::event::{Event, RunCancelRequested};
 use crate::ids::RunId;
 
 pub(crate) fn cancel_run(out: &mut Out, id: RunId) -> Result<Reply, Refusal> {
-    let run = out.state.runs.get(&id).cloned().ok_or(Refusal::UnknownRun(id))?;
+    let run = out.state.runs().get(&id).cloned().ok_or(Refusal::UnknownRun(id))?;
     // What is being published is as good as done.
-    let unmade = run.unmade(&out.state.symbols);
+    let unmade = run.unmade(out.state.symbols());
     if !run.cancel_requested && !unmade.is_empty() {
         out.event(Event::RunCancelRequested(RunCancelRequested { run: id }));
         stop(out, id);

@@ -35,7 +35,7 @@ pub(crate) fn taint(out: &mut Out, request: Judgement, sightings: &Sightings) ->
     let rests = rests(out.state);
     let partitions = texts(out.state, &there);
     out.event(Event::Tainted(Tainted { partitions, reason: request.reason }));
-    let seq = out.state.seq;
+    let seq = out.state.seq();
     let follow = |state: &State| {
         let followers = |(ix, _)| {
             state
@@ -74,13 +74,13 @@ fn unsound(state: &State) -> u64 {
 }
 
 fn resolve(out: &mut Out, request: &Judgement) -> Result<Vec<(DatasetIx, PartitionSet)>, Refusal> {
-    if out.state.graph.is_none() {
+    if out.state.followed().is_none() {
         return Err(Refusal::NoGraph);
     }
     if request.targets.is_empty() {
         return Err(Refusal::NoTargets);
     }
-    resolve_targets(out.state, &request.targets, out.now.max(out.state.as_of))
+    resolve_targets(out.state, &request.targets, out.now.max(out.state.as_of()))
 }
 
 fn count(sets: &[(DatasetIx, PartitionSet)]) -> u64 {

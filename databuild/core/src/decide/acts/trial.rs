@@ -23,12 +23,12 @@ pub(crate) fn create(out: &mut Out, request: TrialRequest) -> Result<Reply, Refu
     if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
         return Ok(Reply::Repeated(made));
     }
-    let current = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let current = out.state.followed().cloned().ok_or(Refusal::NoGraph)?;
     if request.graph != current.id {
         return Err(Refusal::OtherGraph(current.id.short().to_owned()));
     }
     // Read on a copy: what is refused must leave no trace.
-    let mut symbols = out.state.symbols.clone();
+    let mut symbols = out.state.symbols().clone();
     let mut known: Vec<Arc<Registered>> = Vec::new();
     for graph in &request.graphs {
         known.push(read_graph(Some(&current), graph, &mut symbols).map_err(Refusal::BadGraph)?);
@@ -63,7 +63,7 @@ pub(crate) fn create(out: &mut Out, request: TrialRequest) -> Result<Reply, Refu
     if samples.is_empty() {
         return Err(Refusal::NoTargets);
     }
-    let trial = TrialId(out.state.last_trial.0 + 1);
+    let trial = TrialId(out.state.last_trial().0 + 1);
     let as_of = request.as_of.unwrap_or(out.now).min(out.now);
     out.event(Event::TrialCreated(TrialCreated {
         trial,
@@ -81,14 +81,14 @@ pub(crate) fn create(out: &mut Out, request: TrialRequest) -> Result<Reply, Refu
 
 /// A trial is given up, with its runs.
 pub(crate) fn cancel(out: &mut Out, id: TrialId) -> Result<Reply, Refusal> {
-    let trial = out.state.trials.get(&id).cloned().ok_or(Refusal::UnknownTrial(id))?;
+    let trial = out.state.trials().get(&id).cloned().ok_or(Refusal::UnknownTrial(id))?;
     if !trial.is_live() {
         return Err(Refusal::TrialEnded(id));
     }
     let results = results(out.state, &trial);
     out.event(Event::TrialEnded(TrialEnded { trial: id, outcome: TrialOutcome::Canceled, results }));
     for run in trial.arms.values().filter(|arm| matches!(arm, Arm::Live { .. })).map(Arm::run) {
-        if out.state.runs.get(&run).is_some_and(|run| !run.cancel_requested) {
+        if out.state.runs().get(&run).is_some_and(|run| !run.cancel_requested) {
             out.event(Event::RunCancelRequested(RunCancelRequested { run }));
             stop(out, run);
         }

@@ -31,7 +31,7 @@ pub(crate) fn create_with(
     if let Some(made) = repeated(out.state, request.key.as_ref(), out.now)? {
         return Ok(Reply::Repeated(made));
     }
-    let registered = out.state.graph.clone().ok_or(Refusal::NoGraph)?;
+    let registered = out.state.followed().cloned().ok_or(Refusal::NoGraph)?;
     if request.graph.as_ref().is_some_and(|graph| *graph != registered.id) {
         return Err(Refusal::OtherGraph(registered.id.short().to_owned()));
     }
@@ -66,7 +66,7 @@ pub(crate) fn create_with(
 
 /// A want is over as one act; runs that nobody else wants stop.
 pub(crate) fn cancel(out: &mut Out, id: WantId) -> Result<Reply, Refusal> {
-    if !out.state.wants.contains_key(&id) {
+    if !out.state.wants().contains_key(&id) {
         return Err(Refusal::UnknownWant(id));
     }
     end(out, id, WantOutcome::Canceled);
@@ -74,7 +74,7 @@ pub(crate) fn cancel(out: &mut Out, id: WantId) -> Result<Reply, Refusal> {
 }
 
 fn live(out: &Out, id: WantId) -> Result<Arc<Want>, Refusal> {
-    out.state.wants.get(&id).cloned().ok_or(Refusal::UnknownWant(id))
+    out.state.wants().get(&id).cloned().ok_or(Refusal::UnknownWant(id))
 }
 
 /// Nothing more is begun for a want; what is under way goes on, and its time to live too.

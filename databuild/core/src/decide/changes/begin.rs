@@ -35,7 +35,7 @@ pub(crate) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         let seconds = i64::try_from(seconds?).ok()?;
         out.now.checked_add(SignedDuration::from_secs(seconds)).ok()
     };
-    let want = WantId(out.state.last_want.0 + 1);
+    let want = WantId(out.state.last_want().0 + 1);
     let event = WantCreated {
         want,
         targets: target_texts(out.state, start.targets),
@@ -64,7 +64,7 @@ pub(crate) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
 pub(crate) fn supersede(out: &mut Out) {
     let older: Vec<RunId> = out
         .state
-        .runs
+        .runs()
         .values()
         .filter(|run| matches!(run.phase, Phase::RetryWait(_)))
         .filter(|run| {

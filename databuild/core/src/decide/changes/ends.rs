@@ -26,7 +26,7 @@ pub(crate) fn end_run(out: &mut Out, run: &Run, canceled: bool, message: String)
 /// Some partitions of a run failed for good, and so does all that waits for them.
 pub(crate) fn give_up(out: &mut Out, run: &Run, gone: &PartitionSet, message: String) {
     let attempt = run.attempt_id();
-    let partitions = run.graph.graph.home(run.job).set_text(gone, &out.state.symbols);
+    let partitions = run.graph.graph.home(run.job).set_text(gone, out.state.symbols());
     out.event(Event::PartitionsFailed(PartitionsFailed { attempt, partitions, message }));
     abandon_downstream(out, run, gone);
 }
@@ -77,15 +77,15 @@ fn instants<'s>(state: &'s State, job: JobIx, input: &Input) -> Vec<Cow<'s, Exte
     if !input.time_dependent {
         return vec![Cow::Borrowed(state.extents())];
     }
-    let holders = state.wants.values().filter(|want| want.remaining.contains_key(&job));
+    let holders = state.wants().values().filter(|want| want.remaining.contains_key(&job));
     let instants: BTreeSet<Timestamp> = holders.map(|want| want.as_of).collect();
-    instants.into_iter().map(|as_of| Cow::Owned(state.graph().extents(as_of, &state.symbols))).collect()
+    instants.into_iter().map(|as_of| Cow::Owned(state.graph().extents(as_of, state.symbols()))).collect()
 }
 
 /// Carries out a requested cancellation: a process is stopped, a waiting run ends at once. What is being
 /// published is let through: half a publication is worse than one too many.
 pub(crate) fn stop(out: &mut Out, id: RunId) {
-    let Some(run) = out.state.runs.get(&id).cloned() else { return };
+    let Some(run) = out.state.runs().get(&id).cloned() else { return };
     match run.phase {
         Phase::Leased | Phase::Running => out.effects.push(Effect::Cancel(run.attempt_id())),
         Phase::RetryWait(_) => end_run(out, &run, true, "canceled while waiting to retry".to_owned()),
@@ -95,7 +95,7 @@ pub(crate) fn stop(out: &mut Out, id: RunId) {
 
 /// Ends a want before its time and stops what only it held.
 pub(crate) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
-    let want = out.state.wants.get(&id).cloned();
+    let want = out.state.wants().get(&id).cloned();
     let mut causes = want.as_ref().map(|want| want.causes.clone()).unwrap_or_default();
     if let (WantOutcome::Expired, Some(want)) = (outcome, &want) {
         causes.extend(want.expires_at.map(|at| {
@@ -114,7 +114,7 @@ pub(crate) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
 pub(crate) fn stop_orphans(out: &mut Out) {
     let orphans: Vec<_> = out
         .state
-        .runs
+        .runs()
         .values()
         .filter(|run| !run.cancel_requested && run.trial.is_none())
         .filter(|run| out.state.served_by(run).next().is_none() && !out.state.is_left_behind(run))
@@ -128,7 +128,7 @@ pub(crate) fn stop_orphans(out: &mut Out) {
 
 /// A want is over: the run on whose behalf it was goes on or fails with it.
 pub(crate) fn want_over(out: &mut Out, want: &Want, outcome: WantOutcome) {
-    let Some(run) = want.parent.and_then(|run| out.state.runs.get(&run)).cloned() else { return };
+    let Some(run) = want.parent.and_then(|run| out.state.runs().get(&run)).cloned() else { return };
     if outcome == WantOutcome::Satisfied || run.suspended != Some(want.id) {
         return;
     }

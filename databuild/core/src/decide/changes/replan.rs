@@ -29,13 +29,13 @@ pub(crate) struct Rest {
 
 /// What is left of all wants.
 pub(crate) fn rests(state: &State) -> Vec<Rest> {
-    let Some(registered) = &state.graph else { return Vec::new() };
+    let Some(registered) = state.followed() else { return Vec::new() };
     let graph = &registered.graph;
     let outputs_of = |(job, set): (&JobIx, &PartitionSet)| -> Vec<(DatasetIx, PartitionSet)> {
         graph.job(*job).outputs.iter().map(|output| (*output, set.clone())).collect()
     };
     state
-        .wants
+        .wants()
         .values()
         .map(|want| Rest {
             want: want.id,
@@ -51,7 +51,7 @@ pub(crate) fn retire_retries(out: &mut Out) {
     let registered = Arc::clone(out.state.registered());
     let outdated: Vec<RunId> = out
         .state
-        .runs
+        .runs()
         .values()
         .filter(|run| matches!(run.phase, Phase::RetryWait(_)) && run.trial.is_none())
         .filter(|run| {
@@ -84,13 +84,13 @@ pub(crate) fn replan(out: &mut Out, before: &Graph, rests: Vec<Rest>, lacking: &
 
 /// The same for all wants, when inputs turned out to be missing.
 pub(crate) fn replan_all(out: &mut Out, lacking: &[(JobIx, PartitionSet)]) {
-    let Some(registered) = out.state.graph.clone() else { return };
+    let Some(registered) = out.state.followed().cloned() else { return };
     let rests = rests(out.state);
     replan(out, &registered.graph, rests, lacking);
 }
 
 fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, PartitionSet)]) {
-    let Some(want) = out.state.wants.get(&rest.want).cloned() else { return };
+    let Some(want) = out.state.wants().get(&rest.want).cloned() else { return };
     let registered = Arc::clone(out.state.registered());
     let graph = &registered.graph;
     let mut blocked = Vec::new();
@@ -100,7 +100,7 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
         let now = out.state.successor_of(before, *ix).and_then(|ix| Some((ix, graph.dataset(ix).producer?)));
         let mut lost = set.clone();
         if let Some((ix, job)) = now {
-            let kept = set.within(&graph.dataset(ix).bounds(&out.state.symbols));
+            let kept = set.within(&graph.dataset(ix).bounds(out.state.symbols()));
             lost.subtract_with(&kept);
             targets.push((ix, kept.subtract(&under_way(out.state, job))));
         }
@@ -112,7 +112,7 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
             if !lost.is_empty() {
                 let (dims, spaces) = (&earlier.dims, &earlier.spaces);
                 let partitions =
-                    reference::format_set(&earlier.name, dims, spaces, &lost, &out.state.symbols);
+                    reference::format_set(&earlier.name, dims, spaces, &lost, out.state.symbols());
                 let how = if retired { "has a key that is retired" } else { "is not in the graph any more" };
                 let reason = format!("`{}` {how}", partitions.join(", "));
                 blocked.push(Blocked { partitions, reason });
@@ -179,7 +179,8 @@ fn replan_one(out: &mut Out, before: &Graph, rest: &Rest, lacking: &[(JobIx, Par
 
 /// Ends the wait of wants for runs with values that their job does not take any more.
 pub(crate) fn give_up_undeclared(out: &mut Out) {
-    let invoked = out.state.wants.values().filter(|want| want.invoked.is_some()).cloned().collect::<Vec<_>>();
+    let invoked =
+        out.state.wants().values().filter(|want| want.invoked.is_some()).cloned().collect::<Vec<_>>();
     for want in invoked {
         let mut work = want.remaining.clone();
         if let Some(blocked) = undeclared(out.state, &want, &mut work) {
@@ -208,7 +209,7 @@ fn undeclared(state: &State, want: &Want, work: &mut BTreeMap<JobIx, PartitionSe
 /// Partitions that an attempt is making and no successor is queued for.
 fn under_way(state: &State, job: JobIx) -> PartitionSet {
     let mut set = PartitionSet::empty(state.graph().home(job).shape);
-    for run in state.runs.values().filter(|run| !matches!(run.phase, Phase::RetryWait(_))) {
+    for run in state.runs().values().filter(|run| !matches!(run.phase, Phase::RetryWait(_))) {
         if state.occupied_by(run).contains(&job) {
             set.union_with(&run.set.subtract(&state.work(job).todo));
         }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Files that are not as recorded become facts. What is stale news by now is dropped.
 pub(crate) fn sight(out: &mut Out, sightings: &Sightings) {
-    let Some(registered) = out.state.graph.clone() else { return };
+    let Some(registered) = out.state.followed().cloned() else { return };
     let graph = &registered.graph;
     let mut gone: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     let mut altered: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();

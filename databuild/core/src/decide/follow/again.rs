@@ -38,7 +38,7 @@ struct Again {
 
 /// Adds to a want that waits for nothing whatever there is to do by now. False if that is nothing.
 pub(crate) fn goes_on(out: &mut Out, want: &Want) -> bool {
-    if is_settled(want) || want.planned == out.state.seq {
+    if is_settled(want) || want.planned == out.state.seq() {
         return false;
     }
     if out.looking.contains(&want.id) {
@@ -66,7 +66,7 @@ pub(crate) fn goes_on(out: &mut Out, want: &Want) -> bool {
 /// Adds to open wants what there is to do for keys that have come: it can be begun beside what is under way.
 pub(crate) fn follow_keys(out: &mut Out) {
     let asked = |want: &&Arc<Want>| want.planned == Seq(0) && !is_settled(want) && !want.is_done();
-    for want in out.state.wants.values().filter(asked).cloned().collect::<Vec<_>>() {
+    for want in out.state.wants().values().filter(asked).cloned().collect::<Vec<_>>() {
         if out.looking.contains(&want.id) {
             continue;
         }
@@ -80,12 +80,12 @@ pub(crate) fn follow_keys(out: &mut Out) {
 /// External data that a want came to need was looked at: what is not there now is not there.
 pub(crate) fn looked(out: &mut Out, id: WantId, sightings: &Sightings) -> Result<Reply, Refusal> {
     out.looking.remove(&id);
-    if !sightings.are_of(out.state.graph.as_ref().map(|registered| &registered.id)) {
+    if !sightings.are_of(out.state.followed().map(|registered| &registered.id)) {
         // Another graph was registered meanwhile, under which the want is planned once more in any case.
         return Ok(Reply::Done);
     }
     sight::sight(out, sightings);
-    let open = out.state.wants.get(&id).filter(|want| !is_settled(want)).cloned();
+    let open = out.state.wants().get(&id).filter(|want| !is_settled(want)).cloned();
     if let Some(want) = open {
         let again = plan(out.state, &want, &sightings.unseen);
         if !again.work.is_empty() || !again.blocked.is_empty() {
@@ -149,7 +149,7 @@ fn left_to_do(
     let mut plan = state.at(want.as_of, planned);
     let graph = state.graph();
     let depends_on_time = || graph.jobs().any(|(_, job)| job.inputs.iter().any(|input| input.time_dependent));
-    if plan.jobs.is_empty() || want.as_of == state.as_of || !depends_on_time() {
+    if plan.jobs.is_empty() || want.as_of == state.as_of() || !depends_on_time() {
         return plan;
     }
     let latest = planned(state);

@@ -25,7 +25,7 @@ pub(crate) fn dispatch(out: &mut Out, capacity: Capacity) -> Option<Timestamp> {
     let mut held = Held::new();
     let mut waits = true;
     loop {
-        out.state.graph.as_ref()?;
+        out.state.followed()?;
         let mut gate = Gate::new(out.state, capacity, out.now);
         if gate.is_full() {
             return None;
@@ -94,12 +94,12 @@ fn cut_off(out: &mut Out, job: JobIx, unchanged: &PartitionSet) {
 fn lease_first(out: &mut Out, job: JobIx, set: &PartitionSet) {
     let Some(first) = set.first() else { return };
     let registered = Arc::clone(out.state.registered());
-    let attempt = AttemptId { run: RunId(out.state.last_run.0 + 1), number: 1 };
+    let attempt = AttemptId { run: RunId(out.state.last_run().0 + 1), number: 1 };
     let as_of = out.state.as_of_for(job, &first);
     let event = AttemptLeased {
         attempt,
         job: registered.graph.job(job).label.clone(),
-        partition: registered.graph.home(job).batch_text(set, &out.state.symbols),
+        partition: registered.graph.home(job).batch_text(set, out.state.symbols()),
         graph: registered.id.clone(),
         as_of,
         inputs: set.iter().map(|key| out.state.inputs_digest_at(job, &key, as_of)).collect(),

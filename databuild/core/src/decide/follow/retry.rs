@@ -38,7 +38,7 @@ pub(crate) fn retry(out: &mut Out, capacity: Capacity) {
         let event = AttemptLeased {
             attempt,
             job: run.graph.graph.job(run.job).label.clone(),
-            partition: run.graph.graph.home(run.job).batch_text(&run.set, &out.state.symbols),
+            partition: run.graph.graph.home(run.job).batch_text(&run.set, out.state.symbols()),
             graph: run.graph.id.clone(),
             as_of,
             inputs,
@@ -65,7 +65,7 @@ fn give_up_lacking(out: &mut Out, run: Arc<Run>, as_of: Timestamp) -> Option<Arc
         return None;
     }
     give_up(out, &run, &lacking, message);
-    out.state.runs.get(&run.id).cloned()
+    out.state.runs().get(&run.id).cloned()
 }
 
 /// The instant for which a run's next attempt reads key spaces. Partitions of a batch for which wants look

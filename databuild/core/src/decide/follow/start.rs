@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 /// Orders the start of a run's current attempt.
 pub(crate) fn start(out: &mut Out, id: RunId) {
-    let Some(run) = out.state.runs.get(&id) else { return };
+    let Some(run) = out.state.runs().get(&id) else { return };
     let graph = &run.graph.graph;
-    let extents = graph.extents(run.as_of, &out.state.symbols);
+    let extents = graph.extents(run.as_of, out.state.symbols());
     let inputs = graph
         .job(run.job)
         .inputs

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 /// The first attempt of an arm.
 pub(crate) fn lease(out: &mut Out, arm: ArmId) {
-    let Some(trial) = out.state.trials.get(&arm.trial).cloned() else { return };
+    let Some(trial) = out.state.trials().get(&arm.trial).cloned() else { return };
     let Some(sample) = trial.spec.samples.get(arm.sample as usize) else { return };
     let Some((graph, job)) = trial.code_of(sample, arm.arm as usize) else { return };
-    let Some((_, set)) = graph.graph.locate_set(&sample.partition, &out.state.symbols) else { return };
+    let Some((_, set)) = graph.graph.locate_set(&sample.partition, out.state.symbols()) else { return };
     let as_of = trial.spec.as_of;
-    let attempt = AttemptId { run: RunId(out.state.last_run.0 + 1), number: 1 };
+    let attempt = AttemptId { run: RunId(out.state.last_run().0 + 1), number: 1 };
     let event = AttemptLeased {
         attempt,
         job: trial.spec.job.clone(),
@@ -36,7 +36,7 @@ pub(crate) fn end_trials(out: &mut Out) {
     let over = |trial: &&Arc<Trial>| {
         trial.next_arm().is_none() && !trial.arms.values().any(|arm| matches!(arm, Arm::Live { .. }))
     };
-    let done: Vec<Arc<Trial>> = out.state.trials.values().filter(live).filter(over).cloned().collect();
+    let done: Vec<Arc<Trial>> = out.state.trials().values().filter(live).filter(over).cloned().collect();
     for trial in done {
         let results = results(out.state, &trial);
         let has = |verdict| results.iter().any(|result: &TrialResult| result.verdict == verdict);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 pub(crate) fn expire_wants(out: &mut Out) {
     let expired: Vec<WantId> = out
         .state
-        .wants
+        .wants()
         .values()
         .filter(|want| want.expires_at.is_some_and(|at| at <= out.now))
         .map(|want| want.id)
@@ -25,7 +25,7 @@ pub(crate) fn expire_wants(out: &mut Out) {
 
 /// Ends wants that wait for nothing any more.
 pub(crate) fn end_wants(out: &mut Out) {
-    let done: Vec<_> = out.state.wants.values().filter(|want| want.is_done()).cloned().collect();
+    let done: Vec<_> = out.state.wants().values().filter(|want| want.is_done()).cloned().collect();
     for want in done {
         if goes_on(out, &want) {
             continue;
@@ -38,5 +38,5 @@ pub(crate) fn end_wants(out: &mut Out) {
 
 /// When the next want's time is over.
 pub(crate) fn next_expiry(state: &State) -> Option<Timestamp> {
-    state.wants.values().filter_map(|want| want.expires_at).min()
+    state.wants().values().filter_map(|want| want.expires_at).min()
 }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// The live run whose current attempt this is.
 fn current(out: &Out, attempt: AttemptId) -> Result<Arc<Run>, Refusal> {
     out.state
-        .runs
+        .runs()
         .get(&attempt.run)
         .filter(|run| run.attempt == attempt.number)
         .cloned()
@@ -163,7 +163,7 @@ fn failed(
         out.effects.push(Effect::Forget(run.attempt_id()));
     } else {
         let is_done = |output: &OutputRecord| {
-            let found = run.graph.graph.locate(&output.partition, &out.state.symbols);
+            let found = run.graph.graph.locate(&output.partition, out.state.symbols());
             found.is_some_and(|(_, key)| done.contains(&key))
         };
         let outputs = outputs.into_iter().filter(is_done).collect();
@@ -184,7 +184,7 @@ fn done_of(state: &State, run: &Run, outcome: &AttemptOutcome, outputs: &[Output
         AttemptOutcome::Failure { .. } | AttemptOutcome::Timeout | AttemptOutcome::OutOfMemory
     );
     if counts && !run.cancel_requested {
-        run.made_whole(outputs, &state.symbols)
+        run.made_whole(outputs, state.symbols())
     } else {
         PartitionSet::empty(run.set.shape())
     }
@@ -193,7 +193,7 @@ fn done_of(state: &State, run: &Run, outcome: &AttemptOutcome, outputs: &[Output
 /// Those of a run's partitions that `texts` name.
 fn located(state: &State, run: &Run, texts: &[PartitionText]) -> PartitionSet {
     let mut set = PartitionSet::empty(run.set.shape());
-    for (_, key) in texts.iter().filter_map(|text| run.graph.graph.locate(text, &state.symbols)) {
+    for (_, key) in texts.iter().filter_map(|text| run.graph.graph.locate(text, state.symbols())) {
         set.insert(&key);
     }
     set
@@ -216,12 +216,12 @@ fn publish(out: &mut Out, run: &Run, outputs: Vec<OutputRecord>) {
 /// Outputs are what their partitions hold from now on. A run of which something failed is over with that, or
 /// goes on.
 fn materialize(out: &mut Out, attempt: AttemptId, outputs: Vec<OutputRecord>) {
-    let Some(run) = out.state.runs.get(&attempt.run) else { return };
-    let made = run.made_whole(&outputs, &out.state.symbols);
+    let Some(run) = out.state.runs().get(&attempt.run) else { return };
+    let made = run.made_whole(&outputs, out.state.symbols());
     let goes_on = run.given_up.is_some() || !run.set.is_subset(&made);
     out.event(Event::Materialized(Materialized { attempt, outputs, goes_on }));
     out.effects.push(Effect::Forget(attempt));
-    let Some(run) = out.state.runs.get(&attempt.run).cloned() else { return };
+    let Some(run) = out.state.runs().get(&attempt.run).cloned() else { return };
     if run.cancel_requested {
         end_run(out, &run, true, "canceled before the rest of its batch was made".to_owned());
     } else if !matches!(run.phase, Phase::RetryWait(_)) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Attempts that nobody knows are lost; publications that were intended are done again; cancellations
 /// that were asked for are ordered again.
 pub(crate) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusal> {
-    let runs: Vec<_> = out.state.runs.values().cloned().collect();
+    let runs: Vec<_> = out.state.runs().values().cloned().collect();
     for run in runs {
         let attempt = run.attempt_id();
         match &run.phase {

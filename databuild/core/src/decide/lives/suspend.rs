@@ -32,7 +32,7 @@ pub(crate) struct Needed {
 
 /// Whether a run can wait for what it says it needs; if not, why it fails.
 pub(crate) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Result<Needed, String> {
-    let as_of = out.now.max(out.state.as_of);
+    let as_of = out.now.max(out.state.as_of());
     // It speaks the words of the graph that it was begun under.
     let partitions: Vec<String> =
         partitions.iter().map(|text| out.state.in_current_words(run, text)).collect();
@@ -91,7 +91,7 @@ pub(crate) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
 fn given(state: &State, run: &Run, ix: DatasetIx, among: &PartitionSet) -> PartitionSet {
     let graph = &run.graph.graph;
     let mut given = PartitionSet::empty(state.graph().dataset(ix).shape);
-    let extents = graph.extents(run.as_of, &state.symbols);
+    let extents = graph.extents(run.as_of, state.symbols());
     for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
         if state.successor_of(graph, input.dataset) == Some(ix) {
             given.union_with(&graph.inputs_among(&extents, run.job, at, &run.set, among));
@@ -119,7 +119,7 @@ pub(crate) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
         asked: Vec::new(),
     };
     let child = begin::begin(out, &plan, start);
-    if !out.state.runs.contains_key(&run.id) {
+    if !out.state.runs().contains_key(&run.id) {
         // Newer work on the same partition took its place, and finds for itself what it needs.
         return;
     }
@@ -132,17 +132,17 @@ pub(crate) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
 /// Ends wants on behalf of runs that do not wait for them any more.
 pub(crate) fn end_orphans(out: &mut Out) {
     let waits = |want: &Want, run: &RunId| {
-        out.state.runs.get(run).is_some_and(|run| run.suspended == Some(want.id) && !run.cancel_requested)
+        out.state.runs().get(run).is_some_and(|run| run.suspended == Some(want.id) && !run.cancel_requested)
     };
     let orphans: Vec<WantId> = out
         .state
-        .wants
+        .wants()
         .values()
         .filter(|want| want.parent.as_ref().is_some_and(|run| !waits(want, run)))
         .map(|want| want.id)
         .collect();
     for id in orphans {
-        if out.state.wants.contains_key(&id) {
+        if out.state.wants().contains_key(&id) {
             ends::end(out, id, WantOutcome::Canceled);
         }
     }
@@ -150,20 +150,20 @@ pub(crate) fn end_orphans(out: &mut Out) {
 
 /// Whether some run goes on by itself, now or when its time has come.
 pub(crate) fn anything_moves(state: &State) -> bool {
-    state.runs.values().any(|run| run.suspended.is_none() || !matches!(run.phase, Phase::RetryWait(_)))
+    state.runs().values().any(|run| run.suspended.is_none() || !matches!(run.phase, Phase::RetryWait(_)))
 }
 
 /// When nothing moves any more and runs are suspended, they may wait for each other: what they wait for can
 /// have changed since they were suspended.
 pub(crate) fn break_circles(out: &mut Out) {
-    if !out.state.runs.values().any(|run| run.suspended.is_some()) {
+    if !out.state.runs().values().any(|run| run.suspended.is_some()) {
         return;
     }
     let ready = out.state.graph().jobs().any(|(job, _)| !out.state.work(job).ready.is_empty());
     if ready || anything_moves(out.state) {
         return;
     }
-    let suspended: Vec<RunId> = out.state.runs.keys().copied().collect();
+    let suspended: Vec<RunId> = out.state.runs().keys().copied().collect();
     for id in suspended {
         if let Some(circle) = circle(out.state, id) {
             fail_circle(out, &circle);
@@ -197,7 +197,7 @@ fn search(state: &State, start: RunId, path: &mut Vec<RunId>, seen: &mut BTreeSe
 
 /// Suspended runs that a suspended run waits for, directly or through work that is queued.
 fn waits_for(state: &State, id: RunId) -> Vec<RunId> {
-    let want = state.runs.get(&id).and_then(|run| run.suspended).and_then(|want| state.wants.get(&want));
+    let want = state.runs().get(&id).and_then(|run| run.suspended).and_then(|want| state.wants().get(&want));
     let Some(want) = want else { return Vec::new() };
     let graph = state.graph();
     let mut undone: Vec<PartitionSet> =
@@ -209,7 +209,7 @@ fn waits_for(state: &State, id: RunId) -> Vec<RunId> {
         let work = state.work(ix);
         // What runs needs nothing more; what is queued, or waits to be tried again, needs its inputs.
         let mut needs = undone[ix.0].intersect(&work.todo);
-        for run in state.runs.values().filter(|run| matches!(run.phase, Phase::RetryWait(_))) {
+        for run in state.runs().values().filter(|run| matches!(run.phase, Phase::RetryWait(_))) {
             if run.suspended.is_none() && state.occupied_by(run).contains(&ix) {
                 needs.union_with(&run.set.intersect(&undone[ix.0]));
             }
@@ -228,21 +228,21 @@ fn waits_for(state: &State, id: RunId) -> Vec<RunId> {
     let reached = |run: &&Arc<Run>| {
         run.suspended.is_some() && state.occupied_by(run).iter().any(|job| undone[job.0].intersects(&run.set))
     };
-    state.runs.values().filter(reached).map(|run| run.id).collect()
+    state.runs().values().filter(reached).map(|run| run.id).collect()
 }
 
 fn fail_circle(out: &mut Out, circle: &[RunId]) {
     let told: Vec<String> = circle
         .iter()
         .filter_map(|id| {
-            let run = out.state.runs.get(id)?;
-            let want = out.state.wants.get(&run.suspended?)?;
+            let run = out.state.runs().get(id)?;
+            let want = out.state.wants().get(&run.suspended?)?;
             Some(format!("{} ({id}) needs {}", run.partition, some(&want.targets)))
         })
         .collect();
     let message = format!("runs wait for each other: {}", told.join("; "));
     for id in circle {
-        if let Some(run) = out.state.runs.get(id).cloned() {
+        if let Some(run) = out.state.runs().get(id).cloned() {
             end_run(out, &run, false, message.clone());
         }
     }

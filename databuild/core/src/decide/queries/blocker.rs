@@ -102,7 +102,7 @@ pub enum Blocker {
 #[must_use]
 pub fn of_want(state: &State, capacity: Capacity, now: Timestamp, want: &Want) -> Blocker {
     let runs: Vec<&Arc<Run>> = state
-        .runs
+        .runs()
         .values()
         .filter(|run| state.current_job(run).is_some_and(|job| want.holds_any(job, &run.set)))
         .collect();
@@ -249,7 +249,7 @@ fn paused(state: &State, job: JobIx, key: &PartitionKey) -> Option<Blocker> {
 /// The live run that makes a partition.
 fn making<'s>(state: &'s State, job: JobIx, key: &PartitionKey) -> Option<&'s Arc<Run>> {
     // Runs of other jobs may have keys of other dimensions.
-    state.runs.values().find(|run| state.occupied_by(run).contains(&job) && run.set.contains(key))
+    state.runs().values().find(|run| state.occupied_by(run).contains(&job) && run.set.contains(key))
 }
 
 /// The first partition that `key` of `job` is made from and that is not done, with who makes it.
@@ -287,7 +287,8 @@ fn all_taken(state: &State, capacity: Capacity, ready: u64) -> Blocker {
 
 /// Runs that have the places: those that run, then those that were handed out first.
 fn holders(state: &State, slots: usize) -> Vec<RunId> {
-    let in_phase = |phase: Phase| state.runs.values().filter(move |run| run.phase == phase).map(|run| run.id);
+    let in_phase =
+        |phase: Phase| state.runs().values().filter(move |run| run.phase == phase).map(|run| run.id);
     let running: Vec<RunId> = in_phase(Phase::Running).collect();
     let free = slots.saturating_sub(running.len());
     running.into_iter().chain(in_phase(Phase::Leased).take(free)).collect()

@@ -28,10 +28,10 @@ const MAX_AHEAD: usize = 64;
 
 /// How many attempts beyond the places are worth handing out.
 pub(crate) fn ahead(state: &State, slots: usize) -> usize {
-    if state.attempt_ms <= 0.0 || state.attempt_ms >= SHORT_MS {
+    if state.attempt_ms() <= 0.0 || state.attempt_ms() >= SHORT_MS {
         return 0;
     }
-    let each = (SHORT_MS / state.attempt_ms.max(1.0)).ceil() as usize;
+    let each = (SHORT_MS / state.attempt_ms().max(1.0)).ceil() as usize;
     slots * each.min(MAX_AHEAD)
 }
 
@@ -47,13 +47,13 @@ pub struct Capacity {
 /// How much of a resource there is for new work; none if it has no limit.
 #[must_use]
 pub fn size(state: &State, capacity: Capacity, resource: &Resource) -> Option<u64> {
-    let graph = state.graph.as_ref().map(|registered| &registered.graph)?;
+    let graph = state.followed().map(|registered| &registered.graph)?;
     match resource {
         Resource::Places => Some(capacity.slots as u64),
         Resource::Memory => capacity.memory,
         Resource::Pool(label) => {
             let declared = graph.pool_labeled(label)?.slots;
-            Some(u64::from(state.pool_sizes.get(label).copied().unwrap_or(declared)))
+            Some(u64::from(state.pool_sizes().get(label).copied().unwrap_or(declared)))
         }
         Resource::Job(label) => graph.job_first_labeled(label)?.policy.max_running.map(u64::from),
         Resource::Dataset(name) => graph.dataset_first_named(name)?.policy.max_running.map(u64::from),
@@ -81,7 +81,7 @@ pub fn holders<'s>(
     capacity: Capacity,
     resource: &'s Resource,
 ) -> impl Iterator<Item = (RunId, u64)> + 's {
-    state.runs.values().filter(|run| run.occupies_slot()).filter_map(move |run| {
+    state.runs().values().filter(|run| run.occupies_slot()).filter_map(move |run| {
         let found = takes_of(run).iter().find(|(other, _)| other == resource)?;
         Some((run.id, taken(capacity, resource, found.1)))
     })
@@ -109,7 +109,7 @@ impl<'s> Gate<'s> {
     pub(crate) fn new(state: &'s State, capacity: Capacity, now: Timestamp) -> Gate<'s> {
         let mut used: BTreeMap<&Resource, u64> = BTreeMap::new();
         let mut wide = false;
-        for run in state.runs.values().filter(|run| run.occupies_slot()) {
+        for run in state.runs().values().filter(|run| run.occupies_slot()) {
             for (resource, amount) in takes_of(run) {
                 let amount = taken(capacity, resource, *amount);
                 wide |= *resource == Resource::Places && amount > 1;
@@ -182,7 +182,7 @@ impl<'s> Gate<'s> {
         }
         let others = |resource: &Resource| {
             let of_other = |run: &&Arc<Run>| run.graph.graph.job(run.job).origin() != job.origin();
-            let live = self.state.runs.values().filter(|run| run.occupies_slot()).filter(of_other);
+            let live = self.state.runs().values().filter(|run| run.occupies_slot()).filter(of_other);
             live.flat_map(|run| takes_of(run)).any(|(other, _)| other == resource)
         };
         // Runs of the same job leave, when they end, all that the next one needs.
@@ -206,7 +206,7 @@ impl<'s> Gate<'s> {
     /// Runs to be tried again now, the oldest first. For those whose time has not come yet the time is noted.
     pub(crate) fn due_retries(&mut self) -> Vec<Arc<Run>> {
         let mut due = Vec::new();
-        for run in self.state.runs.values() {
+        for run in self.state.runs().values() {
             if !matches!(run.phase, Phase::RetryWait(_)) {
                 continue;
             }
@@ -241,7 +241,7 @@ fn recent_starts<'s>(
     rate: Rate,
     now: Timestamp,
 ) -> impl Iterator<Item = Timestamp> + 's {
-    let starts = state.starts.get(job.origin()).map(|starts| starts.iter().copied());
+    let starts = state.starts().get(job.origin()).map(|starts| starts.iter().copied());
     starts.into_iter().flatten().filter(move |at| *at <= now && after(*at, rate) > now)
 }
 
@@ -280,7 +280,7 @@ pub struct PoolUse {
 /// All pools of the graph, by label.
 #[must_use]
 pub fn pools(state: &State, capacity: Capacity) -> Vec<PoolUse> {
-    let Some(registered) = &state.graph else { return Vec::new() };
+    let Some(registered) = state.followed() else { return Vec::new() };
     let graph: &Graph = &registered.graph;
     let use_of = |pool: &crate::graph::Pool| {
         let resource = Resource::Pool(pool.label.clone());

@@ -16,7 +16,7 @@ pub(crate) type Held = BTreeMap<JobIx, PartitionSet>;
 pub(crate) fn to_build(state: &mut State, job: JobIx, set: &PartitionSet) -> PartitionSet {
     state.settle(job, set);
     let mut fresh = PartitionSet::empty(set.shape());
-    for want in state.wants.values().filter(|want| want.refresh != Refresh::Missing) {
+    for want in state.wants().values().filter(|want| want.refresh != Refresh::Missing) {
         if let Some(held) = want.remaining.get(&job) {
             fresh.union_with(held);
         }
@@ -53,7 +53,7 @@ pub(crate) fn by_instant(state: &State, job: JobIx, set: &PartitionSet) -> Vec<(
         }
     }
     if !left.is_empty() {
-        found.push((state.as_of, left));
+        found.push((state.as_of(), left));
     }
     found
 }

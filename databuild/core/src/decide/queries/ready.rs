@@ -42,7 +42,7 @@ fn next_work<'s>(
     but: &Held,
 ) -> Option<(JobIx, Vec<PartitionSet>)> {
     // They stand in the order of their age.
-    for want in state.wants.values().filter(|want| !want.paused && want.class == class) {
+    for want in state.wants().values().filter(|want| !want.paused && want.class == class) {
         let newest = want.class == PriorityClass::Backfill;
         // A batch that may still grow lets other work of its want go first, such as that which it waits for.
         let mut growing = None;
@@ -85,7 +85,7 @@ fn next_work<'s>(
 
 /// The next arm of any trial that may begin; none before one that has to wait.
 pub(crate) fn next_arm<'s>(state: &'s State, gate: &mut Gate<'s>) -> Option<ArmId> {
-    let next = state.trials.values().find_map(|trial| Some((trial, trial.next_arm()?)))?;
+    let next = state.trials().values().find_map(|trial| Some((trial, trial.next_arm()?)))?;
     let (trial, arm) = next;
     let sample = trial.spec.samples.get(arm.sample as usize)?;
     let (graph, job) = trial.code_of(sample, arm.arm as usize)?;

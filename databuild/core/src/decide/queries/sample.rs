@@ -77,7 +77,7 @@ fn asked(state: &State, job: JobIx, targets: &[String], now: Timestamp) -> Resul
     if targets.is_empty() {
         graph.job(job).outputs.iter().for_each(|output| asked.union_with(&state.dataset(*output).present));
     }
-    for (ix, set) in resolve_targets(state, targets, now.max(state.as_of))? {
+    for (ix, set) in resolve_targets(state, targets, now.max(state.as_of()))? {
         if graph.dataset(ix).producer != Some(job) {
             let (job, dataset) = (graph.job(job).label.clone(), graph.dataset(ix).name.clone());
             return Err(Refusal::NotOfJob { job, dataset });
@@ -93,7 +93,7 @@ fn asked(state: &State, job: JobIx, targets: &[String], now: Timestamp) -> Resul
 /// A reference that leads nowhere, or nothing or several jobs that make it.
 pub fn maker_of(state: &State, targets: &[String], now: Timestamp) -> Result<JobIx, Refusal> {
     let mut found = None;
-    for (ix, _) in resolve_targets(state, targets, now.max(state.as_of))? {
+    for (ix, _) in resolve_targets(state, targets, now.max(state.as_of()))? {
         let dataset = state.graph().dataset(ix);
         let job = dataset.producer.ok_or_else(|| Refusal::NotRepeatable(dataset.name.clone()))?;
         if found.is_some_and(|other| other != job) {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// That request asked for something else.
 pub fn repeated(state: &State, key: Option<&RequestKey>, now: Timestamp) -> Result<Option<Made>, Refusal> {
-    let known = key.and_then(|key| Some((key, state.requests.get(&key.key, now)?)));
+    let known = key.and_then(|key| Some((key, state.requests().get(&key.key, now)?)));
     match known {
         None => Ok(None),
         Some((key, known)) if *known.digest == *key.digest => Ok(Some(known.made)),
@@ -47,7 +47,7 @@ pub(crate) fn targets_now(state: &State, want: &Want) -> Vec<(DatasetIx, Partiti
     let graph = state.graph();
     let mut targets: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
     for (ix, set) in state.located(&want.targets) {
-        targets.insert(ix, set.within(&graph.dataset(ix).bounds(&state.symbols)));
+        targets.insert(ix, set.within(&graph.dataset(ix).bounds(state.symbols())));
     }
     let asked = want.asked.iter().map(|text| graph.in_current_words(text));
     for (ix, set) in asked.filter_map(|text| state.resolve_at(&text, want.as_of).ok()) {

@@ -27,7 +27,7 @@ fn of_sample(state: &State, trial: &Trial, sample: &TrialSample, number: u32) ->
             }
         };
         if let Some((graph, job)) = trial.code_of(sample, at) {
-            let set = graph.graph.locate_set(&sample.partition, &state.symbols);
+            let set = graph.graph.locate_set(&sample.partition, state.symbols());
             let now = set.map(|(_, set)| {
                 state.inputs_digests_in(graph, job, &set, &sample.discovered, trial.spec.as_of)
             });

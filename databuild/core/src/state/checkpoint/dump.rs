@@ -6,6 +6,7 @@ use crate::graph::{JobDigests, JobIx, Params, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::{Axis, PartitionSet};
 use crate::range_set::{Key, RangeSet};
+use crate::state::env::Env;
 use crate::state::{
     Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Trial, Want,
 };
@@ -254,28 +255,31 @@ impl State {
         let State {
             seq,
             symbols,
-            graph,
-            as_of,
-            wants,
-            runs,
             last_want,
             last_run,
-            plans,
             last_plan,
-            trials,
             last_trial,
             attempt_ms,
             pool_sizes,
             starts,
             requests,
-            // Follows from the graph and `as_of`.
-            extents: _,
-            // Follows from what is discovered.
-            readers: _,
-            datasets,
-            retired,
-            work,
             provenances,
+            env:
+                Env {
+                    graph,
+                    as_of,
+                    wants,
+                    runs,
+                    plans,
+                    trials,
+                    // Follows from the graph and `as_of`.
+                    extents: _,
+                    // Follows from what is discovered.
+                    readers: _,
+                    datasets,
+                    retired,
+                    work,
+                },
         } = self;
         let mut graphs = Graphs::default();
         if let Some(graph) = graph {

@@ -8,6 +8,7 @@ use crate::graph::{Graph, JobIx, Registered};
 use crate::ids::{GraphId, Seq};
 use crate::partition_set::{Axis, PartitionKey, PartitionSet, Shape};
 use crate::range_set::{Key, RangeSet};
+use crate::state::env::Env;
 use crate::state::{
     DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Requests, Run, State, Trial, Want,
 };
@@ -92,29 +93,26 @@ impl State {
         }
         let extents = registered.first();
         let extents = extents.map(|registered| Arc::new(registered.graph.extents(as_of, &symbols)));
+        let env = Env {
+            graph: registered.first().cloned(),
+            as_of,
+            extents,
+            retired: retired_states,
+            ..Env::default()
+        };
         let mut state = State {
             seq,
             symbols,
-            graph: registered.first().cloned(),
-            as_of,
-            wants: BTreeMap::new(),
-            runs: BTreeMap::new(),
+            provenances: Arc::new(provenances),
             last_want,
             last_run,
-            plans: BTreeMap::new(),
             last_plan,
-            trials: BTreeMap::new(),
             last_trial,
-            attempt_ms,
+            requests: Requests::default(),
             pool_sizes,
             starts: starts.into_iter().map(|(job, at)| (job, Arc::new(at.into()))).collect(),
-            requests: Requests::default(),
-            extents,
-            datasets: Vec::new(),
-            retired: retired_states,
-            work: Vec::new(),
-            readers: Arc::default(),
-            provenances: Arc::new(provenances),
+            attempt_ms,
+            env,
         };
         for (key, answered) in requests {
             state.requests.put(&key, answered);
@@ -125,24 +123,24 @@ impl State {
             return if nothing { Ok(state) } else { Err(RestoreError::Index("a graph")) };
         };
         let graph = &current.graph;
-        state.datasets = reader.datasets(graph, datasets)?;
+        state.env.datasets = reader.datasets(graph, datasets)?;
         state.index_discovered();
         let jobs = job_indices(graph, &work)?;
-        state.work = reader.work(graph, &jobs, work)?;
+        state.env.work = reader.work(graph, &jobs, work)?;
         for dump in wants {
             let want = reader.want(graph, &jobs, dump)?;
-            put(&mut state.wants, want.id, want, "a want")?;
+            put(&mut state.env.wants, want.id, want, "a want")?;
         }
         for dump in runs {
             let run = reader.run(&registered, dump)?;
-            put(&mut state.runs, run.id, run, "a run")?;
+            put(&mut state.env.runs, run.id, run, "a run")?;
         }
         for dump in trials {
             let trial = trial(&registered, dump)?;
-            put(&mut state.trials, trial.spec.trial, trial, "a trial")?;
+            put(&mut state.env.trials, trial.spec.trial, trial, "a trial")?;
         }
         for saved in plans {
-            put(&mut state.plans, saved.plan.plan, saved, "a plan")?;
+            put(&mut state.env.plans, saved.plan.plan, saved, "a plan")?;
         }
         Ok(state)
     }

@@ -130,7 +130,7 @@ impl World {
         self.now = self.now.checked_add(SignedDuration::from_millis(300)).unwrap();
         match self.roll(28) {
             26 => {
-                let paused = self.core.state.wants.values().find(|want| want.paused).map(|want| want.id);
+                let paused = self.core.state.env.wants.values().find(|want| want.paused).map(|want| want.id);
                 let newest = self.core.state.last_want;
                 self.give(paused.map_or(Input::PauseWant(newest), Input::ResumeWant));
             }
@@ -222,7 +222,7 @@ impl World {
 
     /// Files of some days are there, or gone, or other ones.
     fn look(&mut self) {
-        let Some(registered) = self.core.state.graph.clone() else {
+        let Some(registered) = self.core.state.env.graph.clone() else {
             return;
         };
         let name = ["raw", "raw", "daily"][self.roll(3) as usize];
