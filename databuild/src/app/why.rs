@@ -40,7 +40,7 @@ const MOST_INPUTS: usize = 100;
 /// # Errors
 /// The reference is not exactly one partition.
 pub(crate) async fn partition(context: &impl Context, query: WhyQuery) -> Result<Why, AppError> {
-    let answer = context.slow(move |backend, reader| {
+    let answer = context.looking(move |backend, reader| {
         let targets = std::slice::from_ref(&query.partition);
         let planned = backend.engine.plan(targets, Refresh::Stale, crate::os::now())?;
         let Planned { mut state, plan, sightings, .. } = planned;
@@ -296,8 +296,12 @@ fn upstream(
     let mut steps = Vec::new();
     let single = PartitionSet::single(graph.home(job).shape, key);
     if let Some(way) = failure::way_to_failure(state, plan, job, &single, &mut BTreeSet::from([job])) {
-        for at in way.into_iter().take(MOST_STEPS) {
-            steps.push(step(state, reader, planned, (at.dataset, &at.key), at.count)?);
+        // What failed is the last one, so it is the middle of a long way that is left out.
+        let (left_out, kept) = (way.len().saturating_sub(MOST_STEPS), MOST_STEPS - 1);
+        for (number, at) in way.into_iter().enumerate() {
+            if number < kept || number >= kept + left_out {
+                steps.push(step(state, reader, planned, (at.dataset, &at.key), at.count)?);
+            }
         }
         return Ok(steps);
     }

@@ -9,11 +9,10 @@ use super::looks::observers::Observers;
 use super::looks::ownership::{self, Claim};
 use super::message::{Command, Message, PublishOrder};
 use super::orchestrator::{Ended, Late, Orchestrator};
-use super::orders::Reached;
 use super::outcomes::examiner::{Examinations, Examiner};
 use super::outcomes::publisher;
 use super::pace::Pace;
-use super::perform::{live_attempts, Link, Performer};
+use super::perform::{Link, Performer};
 use super::records::keeper::Keeper;
 use super::records::replay::{self, ReplayError};
 use super::shared::{Shared, Snapshot};
@@ -208,16 +207,10 @@ impl Engine {
         let examinations = performer.examinations.clone();
         let courier =
             Courier { executor: Arc::clone(&config.executor), staging: of_courier, inbox: inbox.clone() };
-        // Nobody can ask for anything yet, so this is waited for.
-        let search = performer.search(&live_attempts(&core.state));
-        let Reached { connection, access, lost, news } = courier.connect(&search);
-        let resume = performer.reached(access, &lost, &core.state);
-        for news in news {
-            let _ = inbox.send(Message::News { connection, news });
-        }
+        // Until the executor is found nothing begins, and all else is answered: it may be stopped, or take its time to start.
+        let hold = performer.look_for_executor(&core.state);
         // All of these are decided before anything is leased.
-        let first = config.close.into_iter().map(Input::CancelWant).chain([resume]).collect();
-        performer.set_slots(config.slots);
+        let first = config.close.into_iter().map(Input::CancelWant).chain(hold).collect();
         let courier = spawn("courier", move || courier.run(&order_receive))?;
         let orchestrator = Orchestrator {
             core,

@@ -1,9 +1,14 @@
 //! Talk of long-lived processes: to stderr, which is a log on some disk.
 //!
-//! A disk that is full, one that fails, and a pipe whose reader has left take no talk. What a process does matters more
-//! than what it says of it, so a line that cannot be written is dropped; `eprintln!` would end the process instead.
+//! A disk that is full, one that fails, and a pipe whose reader has left take no talk; a pipe that nobody reads and a
+//! terminal that was stopped take none for now. What a process does matters more than what it says of it, so what cannot be
+//! written at once is dropped; `eprintln!` would end the process, or wait.
 
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::io::{self, Write};
+
+/// A pipe that takes anything takes so much without waiting (`PIPE_BUF`).
+const AT_ONCE: usize = 4096;
 
 /// Says a line to stderr if it can.
 pub fn say(line: impl std::fmt::Display) {
@@ -16,7 +21,13 @@ pub struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = io::stderr().write_all(bytes);
+        // Held, so that no other thread fills what is free.
+        let mut stderr = io::stderr().lock();
+        for part in bytes.chunks(AT_ONCE) {
+            if !takes_something(&stderr) || stderr.write_all(part).is_err() {
+                break;
+            }
+        }
         Ok(bytes.len())
     }
 
@@ -24,6 +35,12 @@ impl Write for Stderr {
         let _ = io::stderr().flush();
         Ok(())
     }
+}
+
+/// Whether a write would not wait. What is broken does not wait either.
+fn takes_something(stderr: &io::StderrLock<'_>) -> bool {
+    let mut asked = [PollFd::new(stderr, PollFlags::OUT)];
+    !matches!(poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0))
 }
 
 #[cfg(test)]
@@ -50,7 +67,12 @@ mod tests {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let (reader, gone) = std::io::pipe().unwrap();
         drop(reader);
-        for stderr in [Stdio::from(full), Stdio::from(gone)] {
+        // The other end is there, and reads nothing.
+        let (_silent, mut filled) = std::io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&filled, true).unwrap();
+        while filled.write(&[b'x'; 4096]).is_ok() {}
+        rustix::io::ioctl_fionbio(&filled, false).unwrap();
+        for stderr in [Stdio::from(full), Stdio::from(gone), Stdio::from(filled)] {
             let module = module_path!().split_once("::").unwrap().1;
             let status = Command::new(std::env::current_exe().unwrap())
                 .args([&format!("{module}::speaker"), "--exact", "--nocapture", "--test-threads=1"])

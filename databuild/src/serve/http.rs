@@ -12,6 +12,7 @@ use hyper::service::{service_fn, Service as _};
 use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -153,7 +154,9 @@ struct Served {
 /// Whether a request may take as long as somebody likes: it waits for something to happen, or follows a log.
 fn waits(uri: &Uri) -> bool {
     let parameters = uri.query().unwrap_or_default().split('&');
-    parameters.map(|one| one.split('=').next()).any(|name| matches!(name, Some("wait_ms" | "follow")))
+    // As handlers read them, who know a name by whatever bytes it is written with.
+    let names = parameters.map(|one| percent_decode_str(one.split('=').next().unwrap_or_default()));
+    names.map(|name| name.collect::<Vec<u8>>()).any(|name| matches!(&*name, b"wait_ms" | b"follow"))
 }
 
 async fn connection(

@@ -44,6 +44,8 @@ pub struct Core {
     pub memory: Option<u64>,
     /// No attempt is leased: there is no executor, or this is a copy that shows what would be.
     pub held: bool,
+    /// What an earlier process left under way was taken up.
+    taken_up: bool,
     /// When time alone lets something begin, as of the last step.
     wake: Option<Timestamp>,
     /// Wants for which a look is under way; lost with the process, and then asked for again.
@@ -59,6 +61,7 @@ impl Core {
             slots,
             memory: None,
             held: false,
+            taken_up: false,
             wake: None,
             looking: BTreeSet::new(),
         }
@@ -126,11 +129,11 @@ impl Core {
             Input::CancelTrial(id) => trial::cancel(&mut out, id),
             Input::Resume(known) => {
                 self.held = false;
-                resume::resume(&mut out, &known)
+                resume::resume(&mut out, &known, !std::mem::replace(&mut self.taken_up, true))
             }
             Input::Hold(known) => {
                 self.held = true;
-                resume::resume(&mut out, &known)
+                resume::resume(&mut out, &known, !std::mem::replace(&mut self.taken_up, true))
             }
             Input::SetSlots(slots) => {
                 self.slots = slots;

@@ -29,7 +29,7 @@ use crate::symbols::Symbols;
 use crate::template::rename_holes;
 use crate::text::shown;
 use crate::time::{Granularity, TimeSpace};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Parses the JSON of a graph file.
 ///
@@ -255,9 +255,10 @@ fn resolve_keys(
                 ));
             }
             let before = problems.len();
-            for (i, key) in keys.iter().enumerate() {
+            let mut seen = HashSet::with_capacity(keys.len());
+            for key in keys {
                 check_static_key(key, &at, &entry.label, problems);
-                if keys[..i].contains(key) {
+                if !seen.insert(key) {
                     problems.block(GraphProblem::new(
                         Code::BadKey,
                         &entry.label,

@@ -469,6 +469,34 @@ fn a_failure_further_up_is_found_past_what_was_merely_never_built() {
     assert_eq!(workspace.why("book/name=a").summary, "book/name=a is missing because it was never built");
 }
 
+/// It is worked out on a thread like any other.
+#[test]
+fn why_of_a_chain_of_thousands_is_told_on_a_small_stack() {
+    const LENGTH: usize = 3_000;
+    let same: &[(&str, &str)] = &[("name", "same")];
+    let names: Vec<String> = (0..LENGTH).map(|number| format!("d{number:04}")).collect();
+    let reads: Vec<[Reads<'_>; 1]> = names.iter().map(|name| [(name.as_str(), same)]).collect();
+    let jobs: Vec<Job<'_>> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| {
+            let reads: &[Reads<'_>] = number.checked_sub(1).map_or(&[], |before| &reads[before]);
+            (name.as_str(), name.as_str(), ["name"].as_slice(), reads)
+        })
+        .collect();
+    let mut workspace = Workspace::new(&graph(&[], &jobs, "code"));
+    workspace.want("d0000/name=b", Refresh::Stale);
+    workspace.fail("d0000/name=b", "no answer");
+    let last = format!("d{:04}/name=b", LENGTH - 1);
+    let asked = last.clone();
+    let ask = move || workspace.why(&asked).summary;
+    let summary = std::thread::Builder::new().stack_size(512 << 10).spawn(ask).unwrap().join().unwrap();
+    assert_eq!(
+        summary,
+        format!("{last} is missing because it needs d0000/name=b, and //:d0000 failed in r1: no answer")
+    );
+}
+
 /// Another name of a zone changes nothing. With another zone the same texts name other data.
 #[test]
 fn what_was_built_for_other_keys_says_so() {

@@ -279,7 +279,7 @@ mod tests {
         connection.execute_batch(tables).unwrap();
         let names = |sql: &str| {
             let statement = connection.prepare(sql).unwrap();
-            statement.column_names().into_iter().map(str::to_owned).collect::<Vec<_>>()
+            statement.column_names().map(str::to_owned).collect::<Vec<_>>()
         };
         let runs = names(select!(runs ""));
         assert_eq!(

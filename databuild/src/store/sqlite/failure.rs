@@ -23,6 +23,12 @@ pub(in super::super) fn failure(log: &str, error: &rusqlite::Error) -> StoreErro
         ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
             StoreError::DiskFull { log }
         }
+        // So says a write beyond the largest size that this process may give a file (`ulimit -f`).
+        ErrorCode::SystemIoFailure
+            if code.extended_code == ffi::SQLITE_IOERR_WRITE && files_have_a_limit() =>
+        {
+            StoreError::DiskFull { log }
+        }
         ErrorCode::SystemIoFailure => StoreError::Io { log, reason },
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::CorruptLog { log, reason },
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
@@ -32,6 +38,10 @@ pub(in super::super) fn failure(log: &str, error: &rusqlite::Error) -> StoreErro
         ErrorCode::OperationInterrupted => StoreError::TooSlow { log },
         _ => StoreError::Database { log, reason },
     }
+}
+
+fn files_have_a_limit() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_some()
 }
 
 #[cfg(test)]

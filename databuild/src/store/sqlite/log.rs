@@ -13,7 +13,7 @@ use super::apply::apply;
 use super::archives::{remove, Archives};
 use super::beside::beside;
 use super::failure::failure;
-use super::open::{open_writer, projections_version, SYNCED};
+use super::open::{has_older_format, into_main_file, open_writer, projections_version, raise_format, SYNCED};
 use super::position::{position, set_position};
 use super::read::{blob, last_seq};
 use super::schema::{ARCHIVED, MOVING_TABLES, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION, PURGED};
@@ -46,6 +46,9 @@ pub struct SqliteLog {
     acknowledged: Acknowledged,
     /// Whether commits wait for the disk, as the connection is set now.
     synced: bool,
+    /// An older program wrote it last. It can go back to that program until the first event is added: by then all
+    /// events were read.
+    older: bool,
 }
 
 impl SqliteLog {
@@ -65,6 +68,7 @@ impl SqliteLog {
         let archives = Archives::of(path);
         let acknowledged = Acknowledged::of(path);
         let (broken, synced) = (None, true);
+        let older = has_older_format(&connection).map_err(|e| failure(&log, &e))?;
         let mut opened = SqliteLog {
             connection,
             log,
@@ -76,6 +80,7 @@ impl SqliteLog {
             broken,
             acknowledged,
             synced,
+            older,
         };
         if projections_version(&opened.connection, &opened.log)? != Some(PROJECTIONS_VERSION) {
             opened.rebuild_projections()?;
@@ -93,7 +98,8 @@ impl SqliteLog {
     /// went to archives stay there.
     pub fn rebuild_projections(&mut self) -> Result<(), StoreError> {
         let (last, archived, archives) = (self.last, self.archived, self.archives.clone());
-        self.write(|connection, log| {
+        // Every program makes lists of another version again, so the format can stay.
+        self.transact(Commit { synced: true, raises: false }, |connection, log| {
             let fail = |e| failure(log, &e);
             for table in PROJECTED_TABLES {
                 connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}")).map_err(fail)?;
@@ -133,7 +139,7 @@ impl SqliteLog {
             return Ok(false);
         }
         let end = (self.last, self.last_sum);
-        self.last_sum = self.transact(synced, |connection, log| {
+        self.last_sum = self.transact(Commit { synced, raises: true }, |connection, log| {
             insert(connection, end, &batch.records, &blobs).map_err(|e| failure(log, &e))
         })?;
         self.last = Seq(self.last.0 + batch.records.len() as u64);
@@ -151,13 +157,13 @@ impl SqliteLog {
         &mut self,
         work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.transact(true, work)
+        self.transact(Commit { synced: true, raises: true }, work)
     }
 
-    /// Runs `work` as one transaction. Unless `synced`, it does not wait for the disk.
+    /// Runs `work` as one transaction.
     fn transact<T>(
         &mut self,
-        synced: bool,
+        Commit { synced, raises }: Commit,
         work: impl FnOnce(&Connection, &str) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if let Some(error) = &self.broken {
@@ -166,6 +172,7 @@ impl SqliteLog {
         let (log, last) = (&self.log, self.last);
         let connection = &mut self.connection;
         let set = &mut self.synced;
+        let raises = raises && self.older;
         let attempt = || {
             let fail = |e| failure(log, &e);
             if *set != synced {
@@ -179,8 +186,15 @@ impl SqliteLog {
             if last_seq(&transaction, log)? != last {
                 return Err(StoreError::OtherWriter { log: log.clone() });
             }
+            if raises {
+                raise_format(&transaction).map_err(fail)?;
+            }
             let value = work(&transaction, log)?;
             transaction.commit().map_err(fail)?;
+            if raises {
+                self.older = false;
+                into_main_file(connection).map_err(fail)?;
+            }
             Ok(value)
         };
         // `work` runs once; the closure is only there to collect the errors of all steps.
@@ -190,6 +204,14 @@ impl SqliteLog {
         }
         result
     }
+}
+
+/// How a transaction is committed.
+struct Commit {
+    /// It waits for the disk.
+    synced: bool,
+    /// It may write what older programs do not read.
+    raises: bool,
 }
 
 impl EventLog for SqliteLog {

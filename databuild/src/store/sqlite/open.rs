@@ -77,20 +77,23 @@ pub(super) fn open_writer(path: &Path, log: &str) -> Result<Connection, StoreErr
     }
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(fail)?;
     drop(inspector);
-    raise_format(&connection).map_err(fail)?;
     Ok(connection)
 }
 
-/// Marks a log of an older format as one of this program's, before anything is written that the older program would
-/// not read in full.
-fn raise_format(connection: &Connection) -> rusqlite::Result<()> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == FORMAT {
-        return Ok(());
-    }
-    connection
-        .execute_batch(&format!("BEGIN IMMEDIATE; {BEGIN_CHAIN} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
-    // Into the main file, so that the older program finds the number in the header without touching anything.
+/// Whether an older program wrote a log last.
+pub(super) fn has_older_format(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? < FORMAT)
+}
+
+/// Marks a log of an older format as one of this program's, in a transaction that writes what the older program would not
+/// read in full.
+pub(super) fn raise_format(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("{BEGIN_CHAIN} PRAGMA user_version = {FORMAT};"))
+}
+
+/// Brings all that was committed into the main file, so that an older program finds the number of a raised format in the
+/// header without touching anything.
+pub(super) fn into_main_file(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 

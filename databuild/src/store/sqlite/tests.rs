@@ -4,6 +4,7 @@ use super::super::log::{Batch, EventLog};
 use super::super::testing::{at, example_records, history};
 use super::archiver::{Archiver, Cut};
 use super::log::SqliteLog;
+use super::open::into_main_file;
 use super::schema::{FORMAT, PROJECTED_TABLES, PROJECTIONS_VERSION};
 use databuild_core::event::{Event, FilesVanished, Record};
 use databuild_core::ids::Seq;
@@ -354,11 +355,20 @@ fn a_log_of_an_older_format_is_read_and_marked_in_its_main_file() {
     };
     let connection = Connection::open(subject.path()).unwrap();
     connection.pragma_update(None, "user_version", 1).unwrap();
+    // Lists of another version, which are made again.
+    connection.execute_batch("UPDATE meta SET value = 0 WHERE name = 'projections'").unwrap();
+    into_main_file(&connection).unwrap();
     drop(connection);
-    assert_eq!(header(&subject.path()), 1);
-    let log = SqliteLog::open(&subject.path()).unwrap();
-    assert_eq!(header(&subject.path()), FORMAT);
+    let mut log = SqliteLog::open(&subject.path()).unwrap();
     assert_eq!(log.read(Seq(0), 1000).unwrap().len(), example_records().len());
+    into_main_file(log.connection()).unwrap();
+    assert_eq!(
+        header(&subject.path()),
+        1,
+        "as long as nothing was added the older program can go on with it"
+    );
+    log.append(&Batch { records: example_records()[..1].to_vec(), blobs: Vec::new() }).unwrap();
+    assert_eq!(header(&subject.path()), FORMAT);
 }
 
 /// The files of a crashed newer program, whose change of the number is still in the write-ahead log.

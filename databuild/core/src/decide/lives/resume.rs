@@ -10,9 +10,9 @@ use crate::ids::AttemptId;
 use crate::state::Phase;
 use std::sync::Arc;
 
-/// Attempts that nobody knows are lost; publications that were intended are done again; cancellations
-/// that were asked for are ordered again.
-pub(crate) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusal> {
+/// Attempts that nobody knows are lost, and cancellations that were asked for are ordered again. After a restart
+/// publications that were intended are done again, too; later the publisher has them.
+pub(crate) fn resume(out: &mut Out, known: &[AttemptId], after_restart: bool) -> Result<Reply, Refusal> {
     let runs: Vec<_> = out.state.runs().values().cloned().collect();
     for run in runs {
         let attempt = run.attempt_id();
@@ -31,13 +31,13 @@ pub(crate) fn resume(out: &mut Out, known: &[AttemptId]) -> Result<Reply, Refusa
             Phase::Leased | Phase::Running if run.cancel_requested => {
                 out.effects.push(Effect::Cancel(attempt))
             }
-            Phase::Publishing => out.effects.push(Effect::Publish {
+            Phase::Publishing if after_restart => out.effects.push(Effect::Publish {
                 attempt,
                 graph: Arc::clone(&run.graph),
                 outputs: run.intended.clone(),
                 again: true,
             }),
-            Phase::Leased | Phase::Running | Phase::RetryWait(_) => {}
+            Phase::Leased | Phase::Running | Phase::Publishing | Phase::RetryWait(_) => {}
         }
     }
     Ok(Reply::Done)
