@@ -10,6 +10,9 @@ pub struct MissingContents {
     pub digests: Vec<String>,
 }
 
+/// Texts of one request, at most: the log is written in one go.
+pub const MOST_CONTENTS: usize = 10_000;
+
 /// Body of `POST /api/v1/contents`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

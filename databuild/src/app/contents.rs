@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::AppError;
-use crate::api::{KeepContents, KeptContents, MissingContents};
+use crate::api::{KeepContents, KeptContents, MissingContents, MOST_CONTENTS};
 use crate::store::pieces::listed;
 use crate::store::Blob;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,12 +26,17 @@ pub(crate) async fn missing(
 /// They cannot be written.
 pub(crate) async fn keep(context: &impl Context, body: KeepContents) -> Result<KeptContents, AppError> {
     let KeepContents { contents } = body;
+    if contents.len() > MOST_CONTENTS {
+        let message = format!("{} contents at once; send at most {MOST_CONTENTS}", contents.len());
+        return Err(AppError::new("body_too_large", message));
+    }
     let blobs = context.quick(move |_, _| {
         Ok(contents.into_iter().map(|text| Blob::of(text.into_bytes())).collect::<Vec<_>>())
     });
     let blobs = blobs.await?;
     let digests = blobs.iter().map(|blob| blob.digest.clone()).collect();
-    context.backend().engine.keep(blobs).await?;
+    let once: BTreeMap<String, Blob> = blobs.into_iter().map(|blob| (blob.digest.clone(), blob)).collect();
+    context.backend().engine.keep(once.into_values().collect()).await?;
     Ok(KeptContents { digests })
 }
 

@@ -33,8 +33,8 @@ pub struct Backend {
 
 /// Who carries out commands: the backend, and threads for what would block an async one.
 ///
-/// A command is an async function over a context. It reads the history and looks at disks only in `quick` and `slow`, so whoever
-/// serves it says which threads do that, how many there are, and how long a command waits for one.
+/// A command is an async function over a context. It reads the history and looks at disks only in `quick`, `slow` and
+/// `looking`, so whoever serves it says which threads do that, how many there are, and how long a command waits for one.
 pub(crate) trait Context: Sync {
     /// What there is besides the history.
     fn backend(&self) -> &Backend;
@@ -48,11 +48,21 @@ pub(crate) trait Context: Sync {
         work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
     ) -> impl Future<Output = Result<T, AppError>> + Send;
 
-    /// Works out something that may take long, such as a list, a count or a plan.
+    /// Works out something that may take long, such as a list or a count.
     ///
     /// # Errors
     /// As [`Context::quick`].
     fn slow<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, AppError>> + Send;
+
+    /// Works out something for which external data is looked at: a server or a program that is asked may take as long as it
+    /// is given, which is up to an hour.
+    ///
+    /// # Errors
+    /// As [`Context::quick`].
+    fn looking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
     ) -> impl Future<Output = Result<T, AppError>> + Send;

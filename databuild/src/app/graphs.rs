@@ -111,7 +111,7 @@ pub(crate) async fn sources(
 /// The graph is invalid, or none is registered.
 pub(crate) async fn impact(context: &impl Context, body: ImpactRequest) -> Result<StaleView, AppError> {
     let ImpactRequest { content, inherited } = body;
-    let view = context.slow(move |backend, _| {
+    let view = context.looking(move |backend, _| {
         let (found, seq) = backend.engine.impact(content, &inherited)?;
         let datasets: Vec<DatasetImpact> = found
             .into_iter()

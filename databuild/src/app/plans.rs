@@ -42,7 +42,7 @@ pub(crate) async fn create(
         };
         context.backend().engine.save_plan(request).await?
     } else {
-        let plan = context.slow(move |backend, _| {
+        let plan = context.looking(move |backend, _| {
             let now = crate::os::now();
             let as_of = as_of.map_or(now, |as_of| as_of.min(now));
             Ok(backend.engine.plan(&body.targets, refresh, as_of)?.shown(refresh))

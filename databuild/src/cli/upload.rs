@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::error::CliError;
-use crate::api::{KeepContents, KeptContents, MissingContents};
+use crate::api::{KeepContents, KeptContents, MissingContents, MOST_CONTENTS};
 use crate::store::pieces::{cut, index};
 use databuild_core::digest::sha256_hex;
 use std::collections::{HashMap, HashSet};
@@ -70,7 +70,7 @@ impl<'c> Upload<'c> {
         let MissingContents { digests } = self.client.post("/api/v1/contents/missing", &asked)?;
         let (mut contents, mut bytes) = (Vec::new(), 0);
         for text in digests.iter().filter_map(|digest| waiting.remove(digest)) {
-            if bytes > 0 && bytes + text.len() > REQUEST {
+            if bytes > 0 && (bytes + text.len() > REQUEST || contents.len() == MOST_CONTENTS) {
                 self.send(std::mem::take(&mut contents))?;
                 bytes = 0;
             }

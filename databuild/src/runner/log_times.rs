@@ -295,8 +295,8 @@ mod tests {
         assert_eq!(records.last().unwrap().ends, [20_000, 20_000]);
         // Whoever writes whole lines again has a time for each.
         let mut series = Series { count: records.len() as u64, last: *records.last().unwrap(), only: None };
-        let lines =
-            (1..=100).filter(|line| series.add(Stream::Stdout, 20_000 + 80 * line, 1 << 40 | line * SAME));
+        let lines = (1..=100)
+            .filter(|line| series.add(Stream::Stdout, 20_000 + 80 * line, (1 << 40) | (line * SAME)));
         assert!(lines.count() > 98);
     }
 

@@ -75,25 +75,23 @@ impl From<AppError> for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> ApiError {
-        match rejection.status() {
+        match (rejection.status(), rejection) {
+            (_, JsonRejection::BytesRejection(rejection)) => rejection.into(),
             // Well-formed JSON with other fields than ours.
-            StatusCode::UNPROCESSABLE_ENTITY => ApiError::new("invalid_body", rejection.body_text()),
-            status => unreadable(status, rejection.body_text()),
+            (StatusCode::UNPROCESSABLE_ENTITY, rejection) => {
+                ApiError::new("invalid_body", rejection.body_text())
+            }
+            (_, rejection) => ApiError::new("bad_json", rejection.body_text()),
         }
     }
 }
 
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> ApiError {
-        unreadable(rejection.status(), rejection.body_text())
-    }
-}
-
-/// Of a body that is no JSON, or did not come whole.
-fn unreadable(status: StatusCode, message: String) -> ApiError {
-    match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new("body_too_large", "the body is too large"),
-        _ => ApiError::new("bad_json", message),
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::new("body_too_large", "the body is too large"),
+            _ => ApiError::new("body_incomplete", rejection.body_text()),
+        }
     }
 }
 

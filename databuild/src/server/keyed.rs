@@ -1,9 +1,8 @@
 //! JSON bodies of requests that may name themselves by the header `Idempotency-Key`.
 
 use super::error::ApiError;
-use axum::body::{Body, Bytes};
+use super::extract::{json, whole};
 use axum::extract::{FromRequest, Request};
-use axum::Json;
 use databuild_core::digest::sha256_of_texts;
 use databuild_core::event::RequestKey;
 use serde::de::DeserializeOwned;
@@ -26,18 +25,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Keyed<T>, ApiError> {
-        let (parts, body) = request.into_parts();
-        let name = key(&parts.headers)?;
-        let whole = Request::from_parts(parts.clone(), body);
-        let bytes = Bytes::from_request(whole, state).await?;
+        let name = key(request.headers())?;
+        let (parts, bytes) = whole(request, state).await?;
         let key = name.map(|key| {
             let text = String::from_utf8_lossy(&bytes);
             let digest = sha256_of_texts([parts.method.as_str(), parts.uri.path(), &text]);
             RequestKey { key, digest }
         });
-        let again = Request::from_parts(parts, Body::from(bytes));
-        let Json(body) = Json::<T>::from_request(again, state).await?;
-        Ok(Keyed { key, body })
+        Ok(Keyed { key, body: json(parts, bytes, state).await? })
     }
 }
 
@@ -119,7 +114,7 @@ mod tests {
             let request = Request::post(path)
                 .header(HEADER, "k")
                 .header("content-type", "application/json")
-                .body(Body::from(body.to_owned()))
+                .body(axum::body::Body::from(body.to_owned()))
                 .unwrap();
             async move {
                 let found = Keyed::<serde_json::Value>::from_request(request, &()).await;

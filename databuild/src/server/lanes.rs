@@ -18,10 +18,12 @@ use tokio::sync::oneshot;
 
 /// Threads for answers about one thing, at most: as many as there are cores, since more would take turns for each request.
 const MOST_QUICK: usize = 8;
-/// Threads for lists, counts and plans.
+/// Threads for lists and counts.
 pub(super) const SLOW: usize = 3;
+/// Threads for answers for which external data is looked at. Mostly they wait for whoever was asked.
+const LOOKING: usize = 8;
 /// Connections to the log that requests need at once, at most.
-pub const MOST_READERS: usize = MOST_QUICK + SLOW;
+pub const MOST_READERS: usize = MOST_QUICK + SLOW + LOOKING;
 /// How long a request waits until its work is begun.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -30,8 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Lanes {
     /// For answers about one thing.
     pub(super) quick: Lane,
-    /// For lists, counts and plans.
+    /// For lists and counts.
     pub(super) slow: Lane,
+    /// For answers for which external data is looked at.
+    pub(super) looking: Lane,
     /// How long a request waits until its work is begun.
     pub(super) patience: Duration,
 }
@@ -45,7 +49,8 @@ impl Lanes {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let quick = Lane::start("quick-reads", cores.clamp(2, MOST_QUICK))?;
         let slow = Lane::start("slow-reads", SLOW)?;
-        Ok(Lanes { quick, slow, patience: PATIENCE })
+        let looking = Lane::start("looks", LOOKING)?;
+        Ok(Lanes { quick, slow, looking, patience: PATIENCE })
     }
 }
 

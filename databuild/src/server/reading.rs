@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - A command reaches the history only through its [`Context`], so SQLite never runs on an async thread.
-//! - However many ask for long lists, answers about one thing have threads of their own.
+//! - However many ask for long lists, answers about one thing have threads of their own. However long others take to say what
+//!   external data there is, lists have.
 //! - Nothing is begun for a client that has left.
 //! - Whoever waited for `Lanes::patience` is told to come again: clients that give up leave no queue behind.
 
@@ -30,6 +31,13 @@ impl Context for App {
         work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, AppError> {
         self.in_lane(&self.lanes.slow, work).await
+    }
+
+    async fn looking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        self.in_lane(&self.lanes.looking, work).await
     }
 }
 

@@ -97,6 +97,8 @@ impl Workspace {
     /// The command with these arguments.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(self.at("bin/databuild"));
+        // What it does is by nobody of this machine.
+        command.env("USER", "ada");
         command
             .args(args)
             .current_dir(self.path())

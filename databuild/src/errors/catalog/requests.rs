@@ -161,9 +161,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Write an hour as `2010-06-01T13`, a day as `2010-06-01`, a week as `2010-W22`, a month as `2010-06`, a year as `2010`.",
     },
     Entry {
+        code: "body_incomplete",
+        kind: Kind::Unreadable,
+        cause: "The body of the request did not arrive within 30 seconds, or the connection broke or was used wrongly before it was there.",
+        cure: "Send the request again. A client that sends chunks must end them as HTTP says.",
+    },
+    Entry {
         code: "body_too_large",
         kind: Kind::TooLarge,
-        cause: "The body of the request has more than 1 MiB, or more than 64 MiB where a graph or keys are sent.",
+        cause: "The body of the request has more than 1 MiB, or more than 64 MiB where a graph or keys are sent; or it has more than 10,000 contents.",
         cure: "Send less at once: split a long list of references or keys into several requests.",
     },
     Entry {
