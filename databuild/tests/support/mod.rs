@@ -97,8 +97,6 @@ impl Workspace {
     /// The command with these arguments.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(self.at("bin/databuild"));
-        // What it does is by nobody of this machine.
-        command.env("USER", "ada");
         command
             .args(args)
             .current_dir(self.path())
@@ -106,6 +104,8 @@ impl Workspace {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.folder.path())
             .env("XDG_CACHE_HOME", self.at("cache"))
+            // Texts are the same whoever runs the tests.
+            .env("USER", "ada")
             .stdin(Stdio::null());
         command
     }
