@@ -5,9 +5,9 @@
 
 use crate::event::Event;
 use crate::graph::DatasetIx;
-use crate::ids::{GraphId, PlanId, RunId, TrialId, WantId};
+use crate::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
-use crate::state::State;
+use crate::state::{Holding, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -52,9 +52,36 @@ pub fn begun_live(state: &State, event: &Event) -> Option<Live> {
     }
 }
 
-/// Present partitions of all outputs that are made from a partition, declared or found so. None of one that the graph does not have.
+/// What partitions hold by the state, that of datasets which only another graph has included: data whose run and metadata
+/// are asked for, whatever the same texts were used for since.
+#[derive(Debug)]
+pub struct InUse<'s> {
+    state: &'s State,
+    /// Events of data that no text of today leads to.
+    others: BTreeSet<Seq>,
+}
+
+impl InUse<'_> {
+    /// By a state.
+    #[must_use]
+    pub fn of(state: &State) -> InUse<'_> {
+        InUse { state, others: state.held_under_other_names() }
+    }
+
+    /// Whether it is what the event at `seq` said that this partition holds. May be true of a few more.
+    #[must_use]
+    pub fn has(&self, partition: &str, seq: Seq) -> bool {
+        let held = located(self.state, partition)
+            .and_then(|(ix, key)| self.state.dataset(ix).entries.get(&key))
+            .is_some_and(|entry| entry.seq == seq);
+        held || self.others.contains(&seq)
+    }
+}
+
+/// What present partitions hold of all outputs that are made from a partition, declared or found so. None of one that the graph does
+/// not have.
 #[must_use]
-pub fn made_from(state: &State, partition: &str) -> Vec<String> {
+pub fn made_from(state: &State, partition: &str) -> Vec<Holding> {
     let Some((ix, key)) = located(state, partition) else { return Vec::new() };
     let graph = state.graph();
     let read = graph.side(ix, state.extents());
@@ -66,12 +93,12 @@ pub fn made_from(state: &State, partition: &str) -> Vec<String> {
         let mapping = &job.inputs[input].mapping;
         for output in &job.outputs {
             let present = mapping.dependents_of(&home, &read, &one, &state.dataset(*output).present);
-            found.extend(present.iter().map(|key| state.partition_text(*output, &key)));
+            found.extend(present.iter().filter_map(|key| state.holding(*output, &key)));
         }
     }
     let by_discovery = state.readers_by_discovery(ix, &one);
     let present = by_discovery.iter().filter(|(reader, key)| state.dataset(*reader).present.contains(key));
-    found.extend(present.map(|(reader, key)| state.partition_text(*reader, key)));
+    found.extend(present.filter_map(|(reader, key)| state.holding(*reader, key)));
     found
 }
 

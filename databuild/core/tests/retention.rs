@@ -3,9 +3,10 @@
 mod support;
 
 use databuild_core::event::{AttemptOutcome, Event, Refresh};
-use databuild_core::ids::RunId;
-use databuild_core::retention::{begun_live, code_in_use, graphs_in_use, last_failures, made_from};
-use support::graphs::{days, reads, GraphSpec};
+use databuild_core::ids::{RunId, Seq};
+use databuild_core::retention::{begun_live, code_in_use, graphs_in_use, last_failures, made_from, InUse};
+use databuild_core::state::Holding;
+use support::graphs::{days, reads, time, GraphSpec};
 use support::workspace::{planning, Workspace};
 
 /// `raw` -> `clean` -> `week`, which reads three days.
@@ -24,6 +25,11 @@ fn workspace() -> Workspace {
         workspace.observe(&format!("raw/date=2010-01-0{day}"), "r1");
     }
     workspace
+}
+
+/// What partitions are called now.
+fn texts(holdings: Vec<Holding>) -> Vec<String> {
+    holdings.into_iter().map(|holding| holding.texts[0].clone()).collect()
 }
 
 /// Kinds of the events with which something live began.
@@ -51,7 +57,7 @@ fn what_is_live_is_kept_from_its_beginning_on() {
 #[test]
 fn what_was_made_from_a_partition_is_found_by_the_graph() {
     let mut workspace = workspace();
-    let of = |workspace: &Workspace, partition: &str| made_from(&workspace.core.state, partition);
+    let of = |workspace: &Workspace, partition: &str| texts(made_from(&workspace.core.state, partition));
     assert_eq!(of(&workspace, "raw/date=2010-01-02"), [""; 0], "nothing is there yet");
     workspace.want(&["week/date=2010-01-02..2010-01-05"], Refresh::Stale);
     workspace.finish_all("v1");
@@ -69,7 +75,7 @@ fn what_was_made_from_a_partition_that_nobody_declared_is_found_too() {
     let partitions = vec!["raw/date=2010-01-05".to_owned(), "week/date=2010-01-05".to_owned()];
     workspace.end("clean/date=2010-01-01", AttemptOutcome::MissingInput { partitions });
     workspace.finish_all("v1");
-    let of = |partition: &str| made_from(&workspace.core.state, partition);
+    let of = |partition: &str| texts(made_from(&workspace.core.state, partition));
     assert_eq!(of("week/date=2010-01-05"), ["clean/date=2010-01-01", "log/date=2010-01-01"]);
 }
 
@@ -116,4 +122,29 @@ fn graphs_and_code_are_in_use_as_long_as_something_follows_them() {
     assert!(!stale[0].ends_with(" other"), "{stale:?}");
     workspace.finish_all("v2");
     assert_eq!(code(&workspace), ["//:make_clean other"]);
+}
+
+#[test]
+fn what_is_held_is_in_use_whoever_has_its_text_now() {
+    use databuild_core::graph::file::GranularityName::Day;
+    let daily = |zone: &str| {
+        GraphSpec::new().job("make", &["v"], &[time("date", Day, "2010-01-01", "2010-01-03", zone)], vec![])
+    };
+    let mut workspace = Workspace::new(&daily("UTC"), 4);
+    let v = "v/date=2010-01-02";
+    let build = |workspace: &mut Workspace, version: &str| {
+        workspace.want(&[v], Refresh::All);
+        workspace.finish_all(version);
+        let (ix, key) = workspace.core.state.resolve_one(v).unwrap();
+        workspace.core.state.holding(ix, &key).unwrap().entry.seq
+    };
+    let replaced = build(&mut workspace, "v1");
+    let here = build(&mut workspace, "v2");
+    workspace.register(&daily("Europe/Oslo"));
+    let there = build(&mut workspace, "v3");
+    let has = |workspace: &Workspace, seq: Seq| InUse::of(&workspace.core.state).has(v, seq);
+    assert_eq!([replaced, here, there].map(|seq| has(&workspace, seq)), [false, true, true]);
+    workspace.register(&daily("UTC"));
+    assert_eq!([replaced, here, there].map(|seq| has(&workspace, seq)), [false, true, true]);
+    assert!(!InUse::of(&workspace.core.state).has("v/date=2010-01-03", here));
 }

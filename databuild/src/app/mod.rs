@@ -18,6 +18,7 @@ mod estimate;
 pub(crate) mod events;
 pub(crate) mod garbage;
 pub(crate) mod graphs;
+mod held;
 mod history;
 pub(crate) mod inventory;
 pub(crate) mod judgements;

@@ -1,6 +1,7 @@
 //! Datasets and partitions: counts of all, rows of some.
 
 use super::context::{Backend, Context};
+use super::held;
 use super::words::{cursor, limit, word};
 use super::AppError;
 use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, PartitionsQuery};
@@ -63,7 +64,7 @@ pub(crate) async fn list(
             .filter(|row| !matches!(row.state, PartitionState::Missing | PartitionState::LeftOut))
             .collect();
         let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
-        let warnings = reader.warnings(&names)?.value;
+        let warnings = held::warnings(&state, reader, &names)?;
         there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);
         Ok(Page { data, next: more.then(|| (skip + limit).to_string()), seq })
     });

@@ -3,6 +3,7 @@
 //! Invariant: each line is about work of that want alone. Of a run that also makes partitions for others, a line
 //! names and counts only those of the want.
 
+use super::held::held_at;
 use super::scope::{by_job, Scope};
 use crate::api::ProgressLine;
 use crate::engine::Snapshot;
@@ -259,8 +260,8 @@ impl<'r> Lines<'r> {
         let home = self.live.state.graph().job(job).outputs[0];
         let keys: Vec<PartitionKey> = set.iter().take(MOST_LOOKED_UP).collect();
         for key in keys {
-            let texts = self.live.state.texts(home, &key);
-            let before = self.reader.materialization_at(&texts, leased)?.value;
+            let state = &self.live.state;
+            let before = held_at(state, self.reader, state.graph(), (home, &key), leased)?;
             let Some(maker) = before.filter(|row| row.seq > since).and_then(|row| row.run) else { continue };
             if maker != run && self.leased_at(maker)?.is_some_and(|leased| leased > since) {
                 set.remove(&key);

@@ -7,6 +7,7 @@ mod inputs;
 mod needs;
 
 use super::context::Context;
+use super::held::held;
 use super::lineage::files_changed_since;
 use super::{partitions, AppError};
 use crate::api::{AcceptedSaid, AdoptedSaid, PartitionState, TaintSaid, Why, WhyCause, WhyQuery, WhyStep};
@@ -28,6 +29,8 @@ use jiff::Timestamp;
 use needs::{needs, work_of};
 use std::collections::BTreeSet;
 
+/// Later than any event.
+const LATEST: Seq = Seq(i64::MAX as u64);
 /// Steps to a first cause, at most; pipelines are not that deep.
 const MOST_STEPS: usize = 50;
 /// Characters of a parameter's value that are shown.
@@ -76,10 +79,7 @@ pub(crate) fn why(
     let graph = state.graph();
     let dataset = graph.dataset(ix);
     let partition = state.partition_text(ix, key);
-    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
-    // What a run made under these texts when their keys meant something else is another partition's.
-    let is_own = |_: &MaterializationRow| dataset.producer.is_none() || verdict != Some(Verdict::Missing);
-    let made = made.filter(is_own);
+    let made = held(state, reader, ix, key)?;
     let adopted = match &made {
         Some(made) if state.dataset(ix).adopted.contains(key) => Some(adoption(reader, made)),
         _ => None,
@@ -360,7 +360,7 @@ fn step(
             return Ok(WhyStep { partition, job: Some(label), count, cause });
         }
     }
-    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let made = held(state, reader, ix, key)?;
     let verdict = state.verdict(producer, key);
     let used = match made.as_ref().filter(|_| verdict == Verdict::InputsChanged) {
         Some(made) => inputs_used(state, reader, seen, (producer, ix, key), made, verdict)?,
@@ -484,14 +484,13 @@ fn cause(
             }
         }
         Verdict::Missing => {
-            if let Some((dim, then, now)) = state.meant_otherwise(ix) {
-                let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
-                if let Some(run) = made.and_then(|made| made.run) {
-                    cause.run = Some(run.to_string());
-                    cause.message = format!(
-                        "{run} built it when `{dim}` was {then}; now `{dim}` is {now}, so the same key means other data"
-                    );
-                }
+            let made = reader.materialization_at(&state.texts(ix, key), LATEST)?.value;
+            let made = made.and_then(|made| Some((made.run?, state.meant_otherwise(ix, made.seq)?)));
+            if let Some((run, (dim, then, now))) = made {
+                cause.run = Some(run.to_string());
+                cause.message = format!(
+                    "{run} built it when `{dim}` was {then}; now `{dim}` is {now}, so the same key means other data"
+                );
             }
         }
         _ => {}
@@ -536,7 +535,7 @@ fn given_by_hand(
     reader: &dyn History,
     (ix, key): (DatasetIx, &PartitionKey),
 ) -> Result<Option<String>, StoreError> {
-    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let made = held(state, reader, ix, key)?;
     let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
     let Some(run) = reader.run(run)?.value.map(|found| found.run).filter(|run| !run.params.is_empty()) else {
         return Ok(None);

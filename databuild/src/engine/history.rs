@@ -6,10 +6,8 @@
 use crate::store::{History as _, Reader, StoreError};
 use databuild_core::event::{Event, Record};
 use databuild_core::ids::Seq;
+use databuild_core::state::Holding;
 use std::collections::HashMap;
-
-/// Later than any event.
-const LATEST: Seq = Seq(i64::MAX as u64);
 
 /// What a partition holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +23,7 @@ pub(super) struct Held {
 /// What the events of one turn say of data.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    partitions: HashMap<String, ToldOf>,
+    partitions: HashMap<String, Vec<ToldOf>>,
 }
 
 #[derive(Debug)]
@@ -45,8 +43,8 @@ impl Told {
             let looked_at =
                 |version: &str| Held { version: version.to_owned(), empty: false, metadata: "{}".to_owned() };
             let mut add = |partition: &str, held: Held, made: bool| {
-                // The newest comes first.
-                told.partitions.entry(partition.to_owned()).or_insert(ToldOf { seq, held, made });
+                let of = told.partitions.entry(partition.to_owned()).or_default();
+                of.push(ToldOf { seq, held, made });
             };
             match &record.event {
                 Event::Materialized(event) => {
@@ -72,6 +70,11 @@ impl Told {
         }
         told
     }
+
+    fn of(&self, holding: &Holding) -> Option<&Held> {
+        let mut all = holding.texts.iter().filter_map(|text| self.partitions.get(text)).flatten();
+        all.find(|told| holding.is(told.seq, &told.held.version)).map(|told| &told.held)
+    }
 }
 
 /// The log with what is about to be appended to it.
@@ -82,21 +85,19 @@ pub(super) struct History<'h> {
 }
 
 impl History<'_> {
-    /// What a partition holds, under any of its texts; none if nobody ever said.
-    pub(super) fn newest(&self, texts: &[String]) -> Result<Option<Held>, StoreError> {
-        let recorded = self.reader.materialization_at(texts, LATEST)?.value;
-        let told = texts.iter().filter_map(|text| self.told.partitions.get(text)).max_by_key(|told| told.seq);
-        Ok(match (recorded, told) {
-            (Some(row), told) if told.is_none_or(|told| told.seq <= row.seq) => {
-                Some(Held { version: row.version, empty: row.empty, metadata: row.metadata })
-            }
-            (_, told) => told.map(|told| told.held.clone()),
-        })
+    /// What is recorded of the data that a partition holds by the state.
+    pub(super) fn held(&self, holding: &Holding) -> Result<Option<Held>, StoreError> {
+        if let Some(held) = self.told.of(holding) {
+            return Ok(Some(held.clone()));
+        }
+        let row = self.reader.held(holding)?;
+        Ok(row.map(|row| Held { version: row.version, empty: row.empty, metadata: row.metadata }))
     }
 
     /// A partition as which a run published this version.
     pub(super) fn published_as(&self, version: &str) -> Option<String> {
-        let told = || self.told.partitions.iter().find(|(_, told)| told.made && told.held.version == version);
+        let is_it = |told: &ToldOf| told.made && told.held.version == version;
+        let told = || self.told.partitions.iter().find(|(_, told)| told.iter().any(is_it));
         let recorded = self.reader.published_as(version).ok().and_then(|answer| answer.value);
         recorded.or_else(|| Some(told()?.0.clone()))
     }
@@ -106,9 +107,11 @@ impl History<'_> {
 mod tests {
     use super::*;
     use crate::store::{Batch, EventLog as _, SqliteLog};
+    use databuild_core::digest::hash64;
     use databuild_core::event::Origin;
     use databuild_core::event::{Materialized, Observed, OutputRecord, SeenPartition};
     use databuild_core::ids::{AttemptId, RunId};
+    use databuild_core::state::Entry;
     use jiff::Timestamp;
 
     fn record(event: Event) -> Record {
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_counts_whether_the_log_has_it_or_is_about_to() {
+    fn what_the_state_knows_is_found_whether_the_log_has_it_or_is_about_to() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("log.db");
         let mut log = SqliteLog::open(&database).unwrap();
@@ -142,27 +145,35 @@ mod tests {
             log.append(&Batch { records: records.to_vec(), ..Batch::default() }).unwrap();
         };
         append(&mut log, &[seen("a", "a1"), seen("b", "b1"), seen("old", "c1")]);
-        let turn = [seen("a", "a2"), made("b", "b2"), made("new", "c2"), seen("a", "a3")];
-        let told = Told::by(&turn, Seq(7));
+        let turn = [seen("a", "a2"), made("b", "b2"), made("new", "c2"), seen("a", "a3"), seen("b", "b2")];
+        let told = Told::by(&turn, Seq(8));
         let reader = Reader::new(&database, 1);
         let history = History { reader: &reader, told: &told };
-        let version = |history: &History<'_>, texts: &[&str]| {
+        let held = |texts: &[&str], seq: u64, version: &str| {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-            history.newest(&texts).unwrap().map(|held| held.version)
+            let entry = Entry { version: hash64(version), inputs: 0, mark: 0, seq: Seq(seq) };
+            history.held(&Holding { texts, entry }).unwrap()
         };
+        let version = |texts: &[&str], seq, version| held(texts, seq, version).map(|held| held.version);
         let some = |version: &str| Some(version.to_owned());
-        assert_eq!(version(&history, &["a"]), some("a3"), "the last of the turn");
-        assert_eq!(version(&history, &["old"]), some("c1"), "the turn says nothing of it");
-        assert_eq!(version(&history, &["nobody"]), None);
-        assert_eq!(version(&history, &["old", "new"]), some("c2"), "the newest of its names");
-        let held = Held { version: "b2".to_owned(), empty: true, metadata: r#"{"rows":1}"#.to_owned() };
-        assert_eq!(history.newest(&["b".to_owned()]).unwrap(), Some(held));
+        let check = || {
+            assert_eq!(version(&["a"], 7, "a3"), some("a3"));
+            assert_eq!(version(&["a"], 4, "a2"), some("a2"), "whatever came after it");
+            assert_eq!(version(&["a"], 1, "a1"), some("a1"));
+            assert_eq!(version(&["new", "old"], 3, "c1"), some("c1"), "under an earlier name");
+            assert_eq!(version(&["new", "old"], 6, "c2"), some("c2"));
+            assert_eq!(version(&["a"], 4, "a3"), None, "the event says another version");
+            assert_eq!(version(&["nobody"], 4, "a2"), None);
+            // That somebody saw it again hides nothing.
+            let made = Held { version: "b2".to_owned(), empty: true, metadata: r#"{"rows":1}"#.to_owned() };
+            assert_eq!(held(&["b"], 5, "b2"), Some(made));
+        };
+        check();
         assert_eq!(history.published_as("b2"), some("b"));
         assert_eq!(history.published_as("a3"), None, "no run made it");
         // By the time somebody reads it, the turn may be in the log, and others after it.
         append(&mut log, &turn);
-        assert_eq!(version(&history, &["a"]), some("a3"));
         append(&mut log, &[seen("a", "a4")]);
-        assert_eq!(version(&history, &["a"]), some("a4"));
+        check();
     }
 }

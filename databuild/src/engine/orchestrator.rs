@@ -670,7 +670,8 @@ mod tests {
         drop(SqliteLog::open(&database).unwrap());
         let reader = Reader::new(&database, 1);
         let history = History { reader: &reader, told: &lease.told };
-        let held = history.newest(&["raw/date=2020-01-01".to_owned()]).unwrap();
+        let (raw, key) = lease.state.resolve_one("raw/date=2020-01-01").unwrap();
+        let held = history.held(&lease.state.holding(raw, &key).unwrap()).unwrap();
         assert_eq!(held.map(|held| held.version), Some("v1".to_owned()));
     }
 

@@ -11,7 +11,9 @@ use super::records::checkpoint;
 use crate::store::{Cut, EventLog, StoreError, Survey};
 use databuild_core::graph::parse_file;
 use databuild_core::ids::{GraphId, Seq};
-use databuild_core::retention::{begun_live, code_in_use, graphs_in_use, last_failures, made_from, Live};
+use databuild_core::retention::{
+    begun_live, code_in_use, graphs_in_use, last_failures, made_from, InUse, Live,
+};
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,9 +162,11 @@ fn cut(survey: &Survey, state: &State, until: Seq) -> Result<Cut, StoreError> {
     })
 }
 
-/// Data that was replaced, and that something which is still there was made from.
+/// Data that was replaced under its text, and that a partition holds all the same, or that something which is still there was
+/// made from.
 fn data_in_use(survey: &Survey, state: &State, until: Seq) -> Result<BTreeSet<(String, Seq)>, StoreError> {
     let mut found = BTreeSet::new();
+    let in_use = InUse::of(state);
     let mut leases: BTreeMap<String, Vec<Seq>> = BTreeMap::new();
     for old in survey.superseded(until)? {
         if !leases.contains_key(&old.partition) {
@@ -172,7 +176,8 @@ fn data_in_use(survey: &Survey, state: &State, until: Seq) -> Result<BTreeSet<(S
             let read = readers.iter().filter_map(|reader| survey.lease_of(reader).transpose());
             leases.insert(old.partition.clone(), read.collect::<Result<_, _>>()?);
         }
-        if leases[&old.partition].iter().any(|lease| old.since <= *lease && *lease < old.until) {
+        let read = leases[&old.partition].iter().any(|lease| old.since <= *lease && *lease < old.until);
+        if read || in_use.has(&old.partition, old.since) {
             found.insert((old.partition, old.since));
         }
     }
@@ -206,7 +211,7 @@ mod tests {
     use super::*;
     use crate::store::{Archiver, Batch, Checkpoint, SqliteLog};
     use databuild_core::decide::{Core, Input, Sighting, Sightings};
-    use databuild_core::event::Record;
+    use databuild_core::event::{Event, OutputRecord, Record};
     use tempfile::TempDir;
 
     struct Fixture {
@@ -247,8 +252,11 @@ mod tests {
 
         /// `raw` of that city has other data for a day from now on.
         fn observe(&mut self, city: &str, version: &str) {
-            let partition = format!("raw/city={city}/date=1990-01-07");
-            let (dataset, key) = self.core.state.resolve_one(&partition).unwrap();
+            self.see(&format!("raw/city={city}/date=1990-01-07"), version);
+        }
+
+        fn see(&mut self, partition: &str, version: &str) {
+            let (dataset, key) = self.core.state.resolve_one(partition).unwrap();
             let seen = vec![Sighting::Content { dataset, key, version: version.to_owned(), mark: 77 }];
             let graph = Some(self.core.state.registered().id.clone());
             let now = "2024-12-31T01:00:00Z".parse().unwrap();
@@ -337,6 +345,23 @@ mod tests {
         let used = data_in_use(&fixture.survey(), &fixture.core.state, fixture.log.last()).unwrap();
         let expected = [&old[0], &old[2]].map(|old| (old.partition.clone(), old.since));
         assert_eq!(used, expected.into());
+    }
+
+    #[test]
+    fn data_that_a_partition_holds_stays_though_its_file_was_touched() {
+        let records = testing::history(12);
+        let made = records.iter().find_map(|record| match &record.event {
+            Event::Materialized(made) => made.outputs.first().cloned(),
+            _ => None,
+        });
+        let OutputRecord { partition, version, .. } = made.unwrap();
+        let mut fixture = Fixture::new(records);
+        fixture.see(&partition, &version);
+        let survey = fixture.survey();
+        let old = survey.superseded(fixture.log.last()).unwrap();
+        assert_eq!(old.iter().map(|old| &old.partition).collect::<Vec<_>>(), [&partition]);
+        let used = data_in_use(&survey, &fixture.core.state, fixture.log.last()).unwrap();
+        assert_eq!(used, [(partition, old[0].since)].into());
     }
 
     #[test]

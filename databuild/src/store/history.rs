@@ -2,13 +2,14 @@
 
 use super::error::StoreError;
 use super::pieces;
+use super::project::project;
 use super::rows::{
     AttemptRow, CheckRow, GraphRow, MaterializationRow, PastMaterialization, RunRow, RunState,
     RunWithAttempts, TaintRow, WantRow, WantState,
 };
 use databuild_core::event::{Event, Record, SetText};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
-use databuild_core::state::Named;
+use databuild_core::state::{Holding, Named};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -30,6 +31,8 @@ pub const MAX_ROWS: usize = 1000;
 ///    place of, may be gone from the lists once their events are archived; then `archived_want` and `archived_run` tell
 ///    them. Positions and ids stay what they were.
 /// 5. **By texts.** Partitions, jobs and datasets are named as the events name them. Who knows several names asks with all of them.
+///    A text may have been that of other partitions, so what one holds now is asked for by the event that the state knows of
+///    ([`Holding`]), and not as the newest of its text.
 ///
 /// Any question can fail with `log_io_error`, `corrupt_log`, `log_busy` and `query_too_slow`; what it can fail with besides
 /// is said with it.
@@ -109,6 +112,23 @@ pub trait History: Send + Sync {
         seq: Seq,
     ) -> Result<Answer<Option<MaterializationRow>>, StoreError>;
 
+    /// What the history has of the data that a partition holds by the state. Where the lists have it no more, its event is
+    /// read, which may be archived.
+    ///
+    /// Errors: `archive_missing`.
+    fn held(&self, holding: &Holding) -> Result<Option<MaterializationRow>, StoreError> {
+        let seq = holding.entry.seq;
+        for text in &holding.texts {
+            let row = self.materialization_at(std::slice::from_ref(text), seq)?.value;
+            if let Some(row) = row.filter(|row| holding.is(row.seq, &row.version)) {
+                return Ok(Some(row));
+            }
+        }
+        let Some(record) = self.event(seq)?.value else { return Ok(None) };
+        let mut rows = project(seq, &record).into_iter().filter_map(|change| change.materialization());
+        Ok(rows.find(|row| holding.texts.contains(&row.partition) && holding.is(seq, &row.version)))
+    }
+
     /// The last `limit` materializations of a partition, newest first, which may be known by several texts.
     fn past_materializations(
         &self,
@@ -181,9 +201,8 @@ pub trait History: Send + Sync {
         fits: &dyn Fn(&str) -> bool,
     ) -> Result<Answer<Listed<CheckRow>>, StoreError>;
 
-    /// For each of these partitions: how many checks did not pass what it holds now. Since it is there, those
-    /// only warn.
-    fn warnings(&self, partitions: &[&str]) -> Result<Answer<Vec<u64>>, StoreError>;
+    /// For each partition that holds this: how many checks did not pass it. Since it is there, those only warn.
+    fn warnings(&self, held: &[Holding]) -> Result<Answer<Vec<u64>>, StoreError>;
 }
 
 /// An answer and the state of the log it is of.

@@ -10,7 +10,7 @@ use super::rows::{
     AttemptRow, AttemptState, CheckRow, GraphRow, MaterializationRow, RunRow, RunState, RunWithAttempts,
     WantRow, WantState,
 };
-use super::testing::{at, attempt, example_records, findings, graph, output, texts, time};
+use super::testing::{at, attempt, example_records, findings, graph, holding, output, texts, time};
 use databuild_core::event::*;
 use databuild_core::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use databuild_core::state::Named;
@@ -39,6 +39,7 @@ macro_rules! history_contract {
             what_is_rare_is_found_by_asking_on,
             wants_are_followed_filtered_and_paged,
             a_partitions_history_tells_what_it_held_when,
+            what_a_partition_holds_is_told_by_its_event_whatever_its_text_was_used_for_since,
             what_a_partition_held_once_is_told_with_what_it_was_made_from,
             a_graph_is_found_by_its_newest_registration,
             events_are_read_like_from_the_log,
@@ -409,6 +410,30 @@ pub(super) fn a_partitions_history_tells_what_it_held_when<S: Subject>() {
     assert_eq!(under(3).as_deref(), Some("raw"));
 }
 
+pub(super) fn what_a_partition_holds_is_told_by_its_event_whatever_its_text_was_used_for_since<S: Subject>() {
+    let made = |run, mark| {
+        let outputs = vec![output("daily", mark)];
+        Event::Materialized(Materialized { attempt: attempt(run, 1), outputs, goes_on: false })
+    };
+    let seen = |version: &str| {
+        let (partition, version) = ("daily".to_owned(), version.to_owned());
+        Event::Observed(Observed { partitions: vec![SeenPartition { partition, version, mark: 5 }] })
+    };
+    let events = [made(1, 8), seen("sha256:8"), made(2, 8), made(3, 9)];
+    let f = filled::<S>((1..).zip(events).map(|(second, event)| at(second, event)).collect());
+    let run = |partition: [&str; 2], seq, version| {
+        let row = f.history().held(&holding(&partition, seq, version)).unwrap();
+        row.map(|row| (row.run.map(|run| run.0), row.metadata, row.empty))
+    };
+    let told = |run, metadata: &str, empty| Some((run, metadata.to_owned(), empty));
+    assert_eq!(run(["new", "daily"], 1, "sha256:8"), told(Some(1), "{\"rows\": 24}", true));
+    assert_eq!(run(["daily", "old"], 2, "sha256:8"), told(None, "{}", false));
+    assert_eq!(run(["daily", "old"], 3, "sha256:8"), told(Some(2), "{\"rows\": 24}", true));
+    assert_eq!(run(["daily", "old"], 4, "sha256:8"), None, "that event says another version");
+    assert_eq!(run(["new", "old"], 4, "sha256:9"), None, "it speaks of another partition");
+    assert_eq!(run(["daily", "old"], 99, "sha256:9"), None, "there is no such event");
+}
+
 pub(super) fn what_a_partition_held_once_is_told_with_what_it_was_made_from<S: Subject>() {
     let made = |run, number, version| {
         let outputs = vec![output("daily", version)];
@@ -535,8 +560,13 @@ pub(super) fn of_each_check_of_each_partition_the_newest_finding_counts<S: Subje
     };
     assert_eq!(of_run[0], expected);
     // What holds now was made by runs 1 and 2; run 3 was refused.
-    let warnings = f.history().warnings(&["daily/n=0", "daily/n=1", "daily/n=2"]).unwrap().value;
-    assert_eq!(warnings, [1, 1, 0]);
+    let held = [
+        holding(&["daily/n=0"], 5, "sha256:1"),
+        holding(&["other/n=1", "daily/n=1"], 7, "sha256:2"),
+        holding(&["daily/n=2"], 7, "sha256:2"),
+        holding(&["daily/n=1"], 7, "sha256:3"),
+    ];
+    assert_eq!(f.history().warnings(&held).unwrap().value, [1, 1, 0, 0]);
 }
 
 pub(super) fn what_is_over_is_counted_with_what_is_archived<S: Subject>() {

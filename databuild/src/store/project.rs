@@ -1,7 +1,7 @@
 //! What an event changes in the history lists: a pure function.
 
-use super::rows::{AttemptState, RunState, WantState};
-use super::time::micros;
+use super::rows::{AttemptState, MaterializationRow, RunState, WantState};
+use super::time::{instant, micros};
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptStarted, CheckFindings, Checked, Event,
     GraphRegistered, KeysAdded, KeysRetired, Materialized, Observed, Origin, OutputRecord, PartitionsFailed,
@@ -51,6 +51,41 @@ pub(super) enum RowChange<'a> {
     KeysChanged { seq: Seq, space: &'a str },
     /// Data is bad, somebody said.
     Tainted { at: i64, seq: Seq, taint: &'a Tainted, origin: &'a Origin },
+}
+
+impl RowChange<'_> {
+    /// The row by which a partition holds other data from now on, if the change is one.
+    pub(super) fn materialization(&self) -> Option<MaterializationRow> {
+        let found = |at, seq, partition: &str, version: &str, mark| MaterializationRow {
+            partition: partition.to_owned(),
+            seq,
+            run: None,
+            version: version.to_owned(),
+            empty: false,
+            bytes: 0,
+            mark,
+            metadata: "{}".to_owned(),
+            at: instant(at),
+        };
+        match self {
+            RowChange::Materialized { at, seq, run, output } => Some(MaterializationRow {
+                run: Some(*run),
+                empty: output.empty,
+                bytes: output.bytes,
+                metadata: output.metadata.clone(),
+                ..found(*at, *seq, &output.partition, &output.version, output.mark)
+            }),
+            RowChange::Seen { at, seq, seen } => {
+                Some(found(*at, *seq, &seen.partition, &seen.version, seen.mark))
+            }
+            RowChange::Adopted { at, seq, adopted } => Some(MaterializationRow {
+                bytes: adopted.bytes,
+                metadata: ADOPTED_METADATA.to_owned(),
+                ..found(*at, *seq, &adopted.partition, &adopted.version, adopted.mark)
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// The changes of the record at `seq`, in the order in which they are to be made.
@@ -164,4 +199,4 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
 }
 
 /// What the history says of an adopted partition.
-pub(super) const ADOPTED_METADATA: &str = r#"{"source":"adopted"}"#;
+const ADOPTED_METADATA: &str = r#"{"source":"adopted"}"#;

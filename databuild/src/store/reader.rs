@@ -8,8 +8,8 @@
 //! Invariant: every answer is of one state of the log, the one after its `last_seq`.
 //!
 //! Lists begin where history begins: rows of wants and runs that are over, and data that other data took the place
-//! of, go to archives with their events. What is current stays, and with it all that explains it: the newest data
-//! of each partition, the run and the graph that it was made by, the data that it was made from, the last failure,
+//! of, go to archives with their events. What is current stays, and with it all that explains it: the data that
+//! each partition holds, the run and the graph that it was made by, the data that it was made from, the last failure,
 //! and who tainted it ([`super::Cut`]).
 
 mod archived;
@@ -34,6 +34,7 @@ use super::sqlite::{failure, open_reader, position, read, Archives, ARCHIVED};
 use columns::{attempt_row, graph_row, materialization_row, run_row, select, seqs, taint_row, want_row};
 use databuild_core::event::{Event, KeysAdded, KeysRetired, Record};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use databuild_core::state::Holding;
 use databuild_core::word::Word;
 use newest::{newest, Part, Walk};
 use rusqlite::{params, Connection, OptionalExtension};
@@ -418,8 +419,8 @@ impl History for Reader {
         self.answer(|connection| checks::list(connection, filter, fits))
     }
 
-    fn warnings(&self, partitions: &[&str]) -> Result<Answer<Vec<u64>>, StoreError> {
-        self.answer(|connection| checks::warnings(connection, partitions))
+    fn warnings(&self, held: &[Holding]) -> Result<Answer<Vec<u64>>, StoreError> {
+        self.answer(|connection| checks::warnings(connection, held))
     }
 }
 

@@ -5,8 +5,10 @@ pub(super) use databuild_core::event::{
     example_findings as findings, example_graph as graph, example_output as output,
 };
 
+use databuild_core::digest::hash64;
 use databuild_core::event::*;
-use databuild_core::ids::{AttemptId, GraphId, RunId, WantId};
+use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use databuild_core::state::{Entry, Holding};
 use jiff::Timestamp;
 
 /// An example of each origin.
@@ -233,4 +235,10 @@ impl History {
         }
         events
     }
+}
+
+/// What the state knows of a partition with these texts, after the event at `seq`.
+pub(super) fn holding(texts: &[&str], seq: u64, version: &str) -> Holding {
+    let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+    Holding { texts, entry: Entry { version: hash64(version), inputs: 0, mark: 0, seq: Seq(seq) } }
 }

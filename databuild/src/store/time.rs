@@ -24,6 +24,14 @@ pub(super) fn join(us: i64, ns: u32) -> Option<Timestamp> {
     Timestamp::from_nanosecond(i128::from(us) * 1000 + i128::from(ns)).ok()
 }
 
+/// The point in time of microseconds that the log has.
+///
+/// # Panics
+/// If they are those of no point in time; [`micros`] gave none of these.
+pub(super) fn instant(us: i64) -> Timestamp {
+    join(us, 0).unwrap_or_else(|| unreachable!("{us} microseconds are an instant"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

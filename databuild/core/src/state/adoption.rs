@@ -15,8 +15,8 @@ impl State {
             // What nobody makes any more is observed, if at all.
             let Some(job) = self.graph().dataset(ix).producer else { continue };
             let made_by = self.intern(job);
-            let entry =
-                Entry { version: hash64(&adopted.version), inputs: adopted.inputs, mark: adopted.mark };
+            let version = hash64(&adopted.version);
+            let entry = Entry { version, inputs: adopted.inputs, mark: adopted.mark, seq: self.seq };
             let state = self.dataset_mut(ix);
             let changed = state.set(&key, entry, Some(made_by), false);
             state.adopted.insert(&key);

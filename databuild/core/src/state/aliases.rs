@@ -15,10 +15,7 @@ impl State {
     pub fn texts(&self, ix: DatasetIx, key: &PartitionKey) -> Vec<String> {
         let dataset = self.graph().dataset(ix);
         let keys = dataset.key_texts(key, &self.symbols);
-        let earlier = self.dataset(ix).aliases.iter().map(|alias| {
-            let dims = alias.dims.iter().zip(&keys);
-            dims.fold(alias.dataset.clone(), |text, (dim, (_, key))| format!("{text}/{dim}={key}"))
-        });
+        let earlier = self.dataset(ix).aliases.iter().map(|alias| text_of(alias, &keys));
         std::iter::once(dataset.partition_text(key, &self.symbols)).chain(earlier).collect()
     }
 
@@ -26,7 +23,16 @@ impl State {
     #[must_use]
     pub fn texts_in(&self, graph: &Graph, ix: DatasetIx, key: &PartitionKey) -> Vec<String> {
         let own = graph.dataset(ix).partition_text(key, &self.symbols);
-        let now = self.successor_of(graph, ix).map_or_else(Vec::new, |ix| self.texts(ix, key));
+        let now = match self.successor_of(graph, ix) {
+            Some(ix) => self.texts(ix, key),
+            None => {
+                let keys = graph.dataset(ix).key_texts(key, &self.symbols);
+                let retired = self.retired_of(graph.dataset(ix));
+                let names =
+                    retired.iter().flat_map(|(alias, state)| std::iter::once(alias).chain(&state.aliases));
+                names.map(|alias| text_of(alias, &keys)).collect()
+            }
+        };
         if now.contains(&own) {
             now
         } else {
@@ -70,4 +76,10 @@ impl State {
         });
         std::iter::once(prefix.to_owned()).chain(earlier).collect()
     }
+}
+
+/// The text of a partition with these keys under an earlier name.
+fn text_of(alias: &Alias, keys: &[(String, String)]) -> String {
+    let dims = alias.dims.iter().zip(keys);
+    dims.fold(alias.dataset.clone(), |text, (dim, (_, key))| format!("{text}/{dim}={key}"))
 }

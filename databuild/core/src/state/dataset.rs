@@ -32,6 +32,12 @@ impl Alias {
     }
 }
 
+impl From<(String, Vec<Axis>)> for Alias {
+    fn from((dataset, axes): (String, Vec<Axis>)) -> Alias {
+        Alias { dataset, dims: axes.into_iter().map(|axis| axis.name).collect() }
+    }
+}
+
 /// Index into the state's table of job digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProvenanceIx(pub u32);
@@ -182,6 +188,13 @@ impl DatasetState {
             all.remove(key);
         } else {
             all.insert(key.clone(), Arc::clone(discovered));
+        }
+    }
+
+    /// An event speaks of it by this name.
+    pub(super) fn add_alias(&mut self, alias: Alias) {
+        if !self.aliases.contains(&alias) {
+            self.aliases.push(alias);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: entries are kept in pages of at most [`PAGE`] neighbouring keys behind an [`Arc`], so a
 //! clone of a million entries copies some ten thousand pointers and a write copies one page.
 
+use crate::ids::Seq;
 use crate::partition_set::{PartitionKey, PartitionSet, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub struct Entry {
     pub inputs: u64,
     /// Cheap fingerprint of its file; 0 = none.
     pub mark: u64,
+    /// The event at which the history has this data: who made it, and what was said of it.
+    pub seq: Seq,
 }
 
 /// Neighbouring keys with their entries, by key divided by [`PAGE`].
@@ -147,7 +150,7 @@ mod tests {
     #[test]
     fn a_row_gives_the_entries_of_just_the_keys_asked_for() {
         let mut entries = Entries::new(Shape::with_long(1, 0));
-        let entry = |long: Key| Entry { version: u64::from(long), inputs: 0, mark: 0 };
+        let entry = |long: Key| Entry { version: u64::from(long), inputs: 0, mark: 0, seq: Seq(1) };
         let there: Vec<Key> = (0..1000).filter(|long| long % 3 != 0).collect();
         for long in &there {
             entries.insert(&PartitionKey::new([*long]), entry(*long));

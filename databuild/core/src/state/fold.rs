@@ -4,8 +4,8 @@ use super::error::FoldError;
 use super::lease::leased;
 use super::release::{Ending, MAX_CAUSES};
 use super::{
-    Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Made, Marks, Phase, Run, SavedPlan, State,
-    Want,
+    Alias, Arm, DatasetState, Discovered, Entry, Invocation, JobWork, Made, Marks, Phase, Run, SavedPlan,
+    State, Want,
 };
 use crate::digest::{hash64, mix};
 use crate::event::{
@@ -130,10 +130,13 @@ impl State {
         let mut changed: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
         for seen in &event.partitions {
             let Some((ix, key)) = self.located_one(&seen.partition) else { continue };
-            let entry = Entry { version: hash64(&seen.version), inputs: 0, mark: seen.mark };
+            let (version, seq) = (hash64(&seen.version), self.seq);
             let external = self.graph().dataset(ix).external;
             let state = self.dataset_mut(ix);
             let old = state.entries.get(&key);
+            // A look that finds the version that was there says nothing new of who made it.
+            let seq = old.filter(|old| old.version == version).map_or(seq, |old| old.seq);
+            let entry = Entry { version, inputs: 0, mark: seen.mark, seq };
             let differs = if external {
                 state.set(&key, entry, None, false)
             } else {
@@ -455,7 +458,8 @@ impl State {
             key.and_then(|key| inputs.get_key_value(&key))
         };
         let Some((key, inputs)) = known else { return };
-        let entry = Entry { version: hash64(&output.version), inputs: *inputs, mark: output.mark };
+        let version = hash64(&output.version);
+        let entry = Entry { version, inputs: *inputs, mark: output.mark, seq: self.seq };
         let Some(ix) = self.successor_of(graph, made) else {
             // Whoever goes back to the graph that has it finds it.
             let state = self.retired_mut(graph.dataset(made));
@@ -463,8 +467,15 @@ impl State {
             return state.remember_lineage(key, &run.tainted, spoiled.contains(key), &run.discovered);
         };
         // What is not to be built any more is history only.
-        if self.graph().dataset(ix).external {
+        let now = self.graph().dataset(ix);
+        if now.external {
             return;
+        }
+        if run.graph.id != self.registered().id {
+            let (name, name_now) = (Alias::of(graph.dataset(made)), Alias::of(now));
+            if name != name_now {
+                self.dataset_mut(ix).add_alias(name);
+            }
         }
         let single = PartitionSet::single(self.dataset(ix).present.shape(), key);
         self.remember_discovered(ix, key, &run.discovered);

@@ -8,6 +8,7 @@ use super::error::FoldError;
 use super::{Alias, DatasetState, Invocation, JobWork, Phase, Run, State};
 use crate::event::GraphRegistered;
 use crate::graph::{Dataset, DatasetIx, Graph, JobIx, Registered};
+use crate::ids::Seq;
 use crate::partition_set::{Axis, PartitionSet};
 use crate::reference::ReferenceText;
 use std::collections::BTreeMap;
@@ -59,12 +60,9 @@ impl State {
             // What was built under a name before anybody said that it was moved is what there is.
             let is_blank = known.as_ref().is_none_or(|(_, state)| state.entries.is_empty());
             let waits = is_blank.then(|| self.waiting_for(dataset)).flatten();
-            let found = waits.and_then(|(name, axes)| {
-                let alias = Alias {
-                    dataset: name.clone(),
-                    dims: axes.iter().map(|axis| axis.name.clone()).collect(),
-                };
-                Some((alias, self.env.retired.remove(&(name, axes))?))
+            let found = waits.and_then(|key| {
+                let state = self.env.retired.remove(&key)?;
+                Some((Alias::from(key), state))
             });
             let stays = stays && found.is_none();
             back.extend(found.is_some().then_some(ix));
@@ -103,15 +101,16 @@ impl State {
         made.or(found.first()).cloned()
     }
 
-    /// The first dimension whose keys meant something else when earlier data of a dataset was made, which therefore is not
-    /// its data any more: its name, and what the keys were and are, as `day in Europe/Oslo`.
+    /// The first dimension whose keys meant something else when earlier data of a dataset was made by the event at `made`,
+    /// which therefore is not its data any more: its name, and what the keys were and are, as `day in Europe/Oslo`.
     #[must_use]
-    pub fn meant_otherwise(&self, ix: DatasetIx) -> Option<(&str, String, String)> {
+    pub fn meant_otherwise(&self, ix: DatasetIx, made: Seq) -> Option<(&str, String, String)> {
         let dataset = self.graph().dataset(ix);
         let now = dataset.axes();
+        let has_it = |state: &DatasetState| state.entries.iter().any(|(_, entry)| entry.seq == made);
         let earlier = |name: &str| {
             let all = self.env.retired.range((name.to_owned(), Vec::new())..);
-            all.take_while(|((other, _), _)| other == name).find(|(_, state)| !state.entries.is_empty())
+            all.take_while(|((other, _), _)| other == name).find(|(_, state)| has_it(state))
         };
         let ((_, then), _) = dataset.names().find_map(earlier)?;
         let differs = then.iter().zip(&now).position(|(then, now)| then.calendar != now.calendar)?;
@@ -223,11 +222,23 @@ impl State {
             && outputs.all(|output| self.successor_of(graph, *output).is_none())
     }
 
-    /// What is known of a dataset that the current graph does not have.
+    /// What is known of a dataset that the current graph does not have, and its last name.
+    pub(super) fn retired_of(&self, dataset: &Dataset) -> Option<(Alias, &DatasetState)> {
+        let key = self.waiting_for(dataset)?;
+        let state = self.env.retired.get(&key)?;
+        Some((Alias::from(key), state))
+    }
+
+    /// What is known of a dataset that the current graph does not have, to be changed.
     pub(super) fn retired_mut(&mut self, dataset: &Dataset) -> &mut DatasetState {
         let key = self.waiting_for(dataset).unwrap_or_else(|| (dataset.name.clone(), dataset.axes()));
         let fresh = || Arc::new(DatasetState::new(dataset.axes(), dataset.shape));
-        Arc::make_mut(self.env.retired.entry(key).or_insert_with(fresh))
+        let (name, last) = (Alias::of(dataset), Alias::from(key.clone()));
+        let state = Arc::make_mut(self.env.retired.entry(key).or_insert_with(fresh));
+        if name != last {
+            state.add_alias(name);
+        }
+        state
     }
 
     /// The dataset of the current graph that has the partitions of one of an earlier graph.

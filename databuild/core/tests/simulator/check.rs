@@ -3,7 +3,7 @@
 use super::world::first_text;
 use databuild_core::decide::limits::{holders, opens_at, size, taken};
 use databuild_core::decide::{AttemptSpec, Capacity};
-use databuild_core::event::{AttemptLeased, Event, PlanRowKind, Refresh};
+use databuild_core::event::{AttemptLeased, Event, PlanRowKind, Record, Refresh};
 use databuild_core::graph::{DatasetIx, Job, JobIx, Resource};
 use databuild_core::ids::WantId;
 use databuild_core::partition_set::PartitionSet;
@@ -434,6 +434,36 @@ pub fn inputs_settled(state: &State, lease: &AttemptLeased) -> Result<(), String
                     "{} ({}) starts, and its input {name} {text} is {what}",
                     lease.attempt, lease.partition
                 ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whatever a partition holds, the event that the state names for it says so, under a text that the state knows.
+pub fn history_has_what_is_held(state: &State, log: &[Record]) -> Result<(), String> {
+    let Some(registered) = state.followed() else { return Ok(()) };
+    for (ix, _) in registered.graph.datasets() {
+        for (key, entry) in state.dataset(ix).entries.iter() {
+            let holding = state.holding(ix, &key).expect("it has an entry");
+            let record = usize::try_from(entry.seq.0).ok().and_then(|seq| log.get(seq.checked_sub(1)?));
+            let told: Vec<(&str, &str)> = match record.map(|record| &record.event) {
+                Some(Event::Materialized(e)) => {
+                    e.outputs.iter().map(|one| (one.partition.as_str(), one.version.as_str())).collect()
+                }
+                Some(Event::Observed(e)) => {
+                    e.partitions.iter().map(|one| (one.partition.as_str(), one.version.as_str())).collect()
+                }
+                Some(Event::Adopted(e)) => {
+                    e.partitions.iter().map(|one| (one.partition.as_str(), one.version.as_str())).collect()
+                }
+                _ => Vec::new(),
+            };
+            let is_it = |(text, version): &(&str, &str)| {
+                holding.texts.iter().any(|known| known == text) && holding.is(entry.seq, version)
+            };
+            if !told.iter().any(is_it) {
+                return Err(format!("{} holds what {} does not say", holding.texts.join(" or "), entry.seq));
             }
         }
     }

@@ -322,6 +322,7 @@ impl Simulation {
         if self.log.len().is_multiple_of(16) || alone() {
             verdict = verdict
                 .and_then(|()| check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed)))
+                .and_then(|()| check::history_has_what_is_held(state, &self.log))
                 .and_then(|()| self.makers.check(state))
                 .and_then(|()| self.lineage.check(state));
         }

@@ -6,13 +6,10 @@ use crate::engine::CommandError;
 use crate::store::History;
 use databuild_core::decide::Refusal;
 use databuild_core::event::TrialGraph;
-use databuild_core::ids::{GraphId, Seq};
+use databuild_core::ids::GraphId;
 use databuild_core::state::State;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Later than any event.
-pub(super) const LATEST: Seq = Seq(i64::MAX as u64);
 
 /// Whether the code store still has some code.
 pub(super) fn stored(backend: &Backend, label: &str, code: &str) -> Result<(), AppError> {

@@ -1,8 +1,9 @@
 //! What `rerun` repeats: a run as it was, and the inputs that are not those of then.
 
-use super::code::{content_of, contents, current, look, stored, LATEST};
+use super::code::{content_of, contents, current, look, stored};
 use crate::api::RerunTrial;
 use crate::app::context::{Backend, Context};
+use crate::app::held::{held, held_at};
 use crate::app::{history, AppError};
 use crate::store::{History, MaterializationRow};
 use databuild_core::decide::{SampleRequest, TrialRequest};
@@ -161,16 +162,13 @@ fn changed_inputs(
         let today = state.successor_of(graph, input.dataset);
         let Ok(needed) = graph.inputs_of(&extents, job, at, &set) else { continue };
         for key in needed.iter() {
-            let texts = state.texts_in(graph, input.dataset, &key);
-            let version = |seq| -> Result<Option<String>, AppError> {
-                Ok(reader.materialization_at(&texts, seq)?.value.map(|made| made.version))
-            };
-            let there = today.is_some_and(|ix| {
-                let facts = state.dataset(ix);
+            let there = today.filter(|ix| {
+                let facts = state.dataset(*ix);
                 facts.present.contains(&key) && !facts.altered.contains(&key)
             });
-            let now = if there { version(LATEST)? } else { None };
-            if version(lease_seq)? != now {
+            let now = there.map(|ix| held(state, reader, ix, &key)).transpose()?.flatten();
+            let then = held_at(state, reader, graph, (input.dataset, &key), lease_seq)?;
+            if then.map(|made| made.version) != now.map(|made| made.version) {
                 changed.push(dataset.partition_text(&key, state.symbols()));
             }
             if changed.len() == MOST_CHANGED {

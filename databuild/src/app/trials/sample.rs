@@ -1,8 +1,9 @@
 //! What `compare` and `verify` repeat: which partitions, with which graphs of then and of today.
 
-use super::code::{contents, current, look, stored, LATEST};
+use super::code::{contents, current, look, stored};
 use crate::api::SampleTrial;
 use crate::app::context::{Backend, Context};
+use crate::app::held::held;
 use crate::app::lineage::graph_with;
 use crate::app::AppError;
 use crate::store::History;
@@ -139,7 +140,7 @@ fn way_of(
     let labels: Vec<&str> = entry.labels().collect();
     let mut params = Params::new();
     for output in &entry.outputs {
-        let made = reader.materialization_at(&state.texts(*output, key), LATEST)?.value;
+        let made = held(state, reader, *output, key)?;
         if let Some(run) = made.and_then(|made| made.run) {
             params = reader.run(run)?.value.map(|found| found.run.params).unwrap_or_default();
             break;

@@ -1,10 +1,11 @@
 //! Which arguments of its job changed since a partition was made.
 
 use crate::app::arguments::{of_inherited, of_job};
+use crate::app::held::held;
 use crate::store::{History, StoreError};
 use databuild_core::graph::file::GraphFile;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx, Renames};
-use databuild_core::ids::{GraphId, Seq};
+use databuild_core::ids::GraphId;
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
 use databuild_core::text::first_of;
@@ -26,7 +27,7 @@ pub(super) fn arguments_changed(
     if facts.counts_as(key) != facts.maker_of(key) {
         return Ok(None);
     }
-    let made = reader.materialization_at(&state.texts(ix, key), Seq(i64::MAX as u64))?.value;
+    let made = held(state, reader, ix, key)?;
     let Some((made, run)) = made.and_then(|made| made.run.map(|run| (made, run))) else { return Ok(None) };
     let Some(run) = reader.run(run)?.value.map(|found| found.run) else { return Ok(None) };
     let now_id = &state.registered().id;

@@ -4,6 +4,7 @@
 //! and from the keys that there were then.
 
 use crate::api::InputUsed;
+use crate::app::held::{held, held_at};
 use crate::store::{History, MaterializationRow, StoreError};
 use databuild_core::decide::{Sighting, Sightings};
 use databuild_core::event::Event;
@@ -16,9 +17,6 @@ use databuild_core::symbols::Symbols;
 use databuild_core::text::and_more_aside;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-
-/// Later than any event.
-const LATEST: Seq = Seq(i64::MAX as u64);
 
 /// Inputs of one partition.
 #[derive(Debug, Default)]
@@ -141,7 +139,7 @@ pub(super) fn inputs_used(
                 let partition = state.partition_text(dataset, &key);
                 (partition, versions.then(dataset, &key)?, versions.now(dataset, &key)?)
             }
-            None => (text.clone(), versions.held(std::slice::from_ref(text), read_at)?, None),
+            None => (text.clone(), versions.named(text)?, None),
         };
         used.inputs.push(InputUsed { partition, then, now, kind: Some("discovered".to_owned()) });
     }
@@ -270,14 +268,17 @@ struct Versions<'a> {
 }
 
 impl Versions<'_> {
-    /// What a partition held at a position, under any of its texts.
-    fn held(&self, texts: &[String], at: Option<Seq>) -> Result<Option<String>, StoreError> {
-        let Some(at) = at else { return Ok(None) };
-        Ok(self.reader.materialization_at(texts, at)?.value.map(|row| row.version))
+    fn then(&self, dataset: DatasetIx, key: &PartitionKey) -> Result<Option<String>, StoreError> {
+        let Some(at) = self.read_at else { return Ok(None) };
+        let held = held_at(self.state, self.reader, self.state.graph(), (dataset, key), at)?;
+        Ok(held.map(|row| row.version))
     }
 
-    fn then(&self, dataset: DatasetIx, key: &PartitionKey) -> Result<Option<String>, StoreError> {
-        self.held(&self.state.texts(dataset, key), self.read_at)
+    /// What a partition held then that the graph of now does not have.
+    fn named(&self, text: &String) -> Result<Option<String>, StoreError> {
+        let Some(at) = self.read_at else { return Ok(None) };
+        let row = self.reader.materialization_at(std::slice::from_ref(text), at)?.value;
+        Ok(row.map(|row| row.version))
     }
 
     fn now(&self, dataset: DatasetIx, key: &PartitionKey) -> Result<Option<String>, StoreError> {
@@ -291,7 +292,7 @@ impl Versions<'_> {
         match just_seen {
             Some(version) => Ok(Some(version)),
             None if self.state.dataset(dataset).present.contains(key) => {
-                self.held(&self.state.texts(dataset, key), Some(LATEST))
+                Ok(held(self.state, self.reader, dataset, key)?.map(|row| row.version))
             }
             None => Ok(None),
         }

@@ -529,6 +529,47 @@ fn what_was_built_for_other_keys_says_so() {
     assert_eq!(workspace.why("page/date=2010-01-01").run.as_deref(), Some("r1"));
 }
 
+/// The same texts may have been built in another zone since.
+#[test]
+fn what_was_built_in_this_zone_is_told_whatever_was_built_in_another() {
+    let daily = |zone: &str| {
+        let jobs: &[Job<'_>] =
+            &[("fetch", "page", &["name"], &[]), ("bind", "book", &[], &[("page", &[("date", "all")])])];
+        let mut graph = graph(&[], jobs, "code");
+        graph["datasets"][1]["dims"] = json!([{"name": "date", "keys": {
+            "kind": "time", "granularity": "day", "start": "2010-01-01", "end": "2010-01-01", "timezone": zone,
+        }}]);
+        graph
+    };
+    let mut workspace = Workspace::new(&daily("UTC"));
+    workspace.want("book", Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.register(&daily("Europe/Berlin"));
+    workspace.want("page", Refresh::Stale);
+    workspace.finish_all("v2");
+    let page = |workspace: &Workspace| {
+        let why = workspace.why("page/date=2010-01-01");
+        (why.run.unwrap(), why.version.unwrap())
+    };
+    assert_eq!(page(&workspace), ("r3".to_owned(), "v2".to_owned()));
+    workspace.register(&daily("UTC"));
+    assert_eq!(page(&workspace), ("r1".to_owned(), "v1".to_owned()));
+    let book = workspace.why("book");
+    let used = |input: &InputUsed| (input.then.clone(), input.now.clone());
+    let v1 = || Some("v1".to_owned());
+    assert_eq!(book.inputs.iter().map(used).collect::<Vec<_>>(), [(v1(), v1())]);
+}
+
+#[test]
+fn a_file_that_was_touched_keeps_its_run_and_what_that_said_of_it() {
+    let mut workspace = written();
+    let before = workspace.why("text/name=a");
+    workspace.observe("text/name=a", "v1");
+    let after = workspace.why("text/name=a");
+    assert_eq!((after.run.as_deref(), after.metadata), (Some("r1"), before.metadata));
+    assert_eq!(after.built_at, before.built_at);
+}
+
 #[test]
 fn a_run_is_told_with_the_job_that_it_was_of() {
     let mut workspace = written();

@@ -5,7 +5,6 @@ use crate::engine::attempt::staging::{self, Staging};
 use crate::engine::history::History;
 use crate::publish::{self, Imprint, PublishError, StatMark};
 use databuild_core::decide::AttemptSpec;
-use databuild_core::digest::hash64;
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::observation::Blind;
 use databuild_core::partition_set::PartitionKey;
@@ -130,15 +129,15 @@ impl Inputs<'_> {
         let (graph, symbols) = (&self.spec.graph.graph, self.state.symbols());
         let dataset = graph.dataset(ix);
         let partition = dataset.partition_text(key, symbols);
-        let made = self.history.newest(&self.state.texts_in(graph, ix, key))?;
-        if let Some(made) = &made {
-            // The history may know more by now than the state.
-            let now = self.state.same_place(&self.spec.graph, ix).map(|now| self.state.dataset(now));
-            let held = now.and_then(|facts| facts.entries.get(key));
-            if held.is_some_and(|held| held.version != hash64(&made.version)) {
-                return Err(BuildError::Moved(partition));
-            }
-        }
+        // What the state says is what the attempt was leased for; others may have had the text since.
+        let made = match self.state.holding_in(graph, ix, key) {
+            None => None,
+            // The state may know of a later turn, which is not in the log yet.
+            Some(holding) => match self.history.held(&holding)? {
+                None => return Err(BuildError::Moved(partition)),
+                held => held,
+            },
+        };
         let path = dataset.partition_path(key, symbols).map(|path| self.workspace.join(path));
         let empty = made.as_ref().is_some_and(|made| made.empty);
         let found = match (&path, dataset.partition_pattern(key, symbols)) {

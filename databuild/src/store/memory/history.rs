@@ -15,7 +15,7 @@ use super::{MemoryLog, PLACE};
 use databuild_core::event::{CheckOutcome, Event, OutcomeKind, Record};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use databuild_core::reference::dataset_of;
-use databuild_core::state::Named;
+use databuild_core::state::{Holding, Named};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -284,18 +284,21 @@ impl History for MemoryLog {
         self.answer(newest(asked_for.cloned(), |check| check.id, filter.before, filter.limit))
     }
 
-    fn warnings(&self, partitions: &[&str]) -> Result<Answer<Vec<u64>>, StoreError> {
+    fn warnings(&self, held: &[Holding]) -> Result<Answer<Vec<u64>>, StoreError> {
         let Lists { materializations, checks, .. } = self.lists()?;
-        let count = |partition: &&str| {
-            let rows = materializations.values().filter(|row| row.partition == **partition);
-            let made_by = rows.max_by_key(|row| row.seq).and_then(|row| row.run);
+        let count = |holding: &Holding| {
+            let rows = holding.texts.iter().filter_map(|text| {
+                let row = materializations.get(&(text.clone(), holding.entry.seq))?;
+                Some(row).filter(|row| holding.is(row.seq, &row.version))
+            });
+            let made: Option<(&str, RunId)> =
+                rows.map(|row| Some((row.partition.as_str(), row.run?))).next().flatten();
             let bad = checks.iter().filter(|check| {
-                check.partition == **partition
-                    && check.outcome != CheckOutcome::Passed
-                    && made_by == Some(check.attempt.run)
+                check.outcome != CheckOutcome::Passed
+                    && made == Some((check.partition.as_str(), check.attempt.run))
             });
             bad.count() as u64
         };
-        self.answer(partitions.iter().map(count).collect())
+        self.answer(held.iter().map(count).collect())
     }
 }

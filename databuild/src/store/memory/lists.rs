@@ -2,12 +2,12 @@
 //!
 //! Duty: to be simple. Every question folds all events again, so that what it answers is what the events say.
 
-use super::super::project::{project, RowChange, ADOPTED_METADATA};
+use super::super::project::{project, RowChange};
 use super::super::rows::{
     AttemptRow, AttemptState, CheckRow, GraphRow, MaterializationRow, RunRow, RunState, TaintRow, WantRow,
     WantState,
 };
-use super::super::time::{join, micros};
+use super::super::time::{instant, micros};
 use databuild_core::event::{AttemptLeased, Origin, Record, WantCreated};
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
 use jiff::Timestamp;
@@ -95,39 +95,10 @@ impl Lists {
                     row.message = end.message.clone();
                 }
             }
-            RowChange::Materialized { at, seq, run, output } => self.hold(MaterializationRow {
-                partition: output.partition.clone(),
-                seq,
-                run: Some(run),
-                version: output.version.clone(),
-                empty: output.empty,
-                bytes: output.bytes,
-                mark: output.mark,
-                metadata: output.metadata.clone(),
-                at: instant(at),
-            }),
-            RowChange::Seen { at, seq, seen } => self.hold(MaterializationRow {
-                partition: seen.partition.clone(),
-                seq,
-                run: None,
-                version: seen.version.clone(),
-                empty: false,
-                bytes: 0,
-                mark: seen.mark,
-                metadata: "{}".to_owned(),
-                at: instant(at),
-            }),
-            RowChange::Adopted { at, seq, adopted } => self.hold(MaterializationRow {
-                partition: adopted.partition.clone(),
-                seq,
-                run: None,
-                version: adopted.version.clone(),
-                empty: false,
-                bytes: adopted.bytes,
-                mark: adopted.mark,
-                metadata: ADOPTED_METADATA.to_owned(),
-                at: instant(at),
-            }),
+            RowChange::Materialized { .. } | RowChange::Seen { .. } | RowChange::Adopted { .. } => {
+                let row = change.materialization();
+                self.materializations.extend(row.map(|row| ((row.partition.clone(), row.seq), row)));
+            }
             RowChange::Checked { at, attempt, findings } => {
                 for result in &findings.results {
                     self.checks.push(CheckRow {
@@ -157,10 +128,6 @@ impl Lists {
             // Only who frees contents asks for these.
             RowChange::TrialGraph { .. } => {}
         }
-    }
-
-    fn hold(&mut self, row: MaterializationRow) {
-        self.materializations.insert((row.partition.clone(), row.seq), row);
     }
 }
 
@@ -228,9 +195,4 @@ fn new_attempt(at: i64, seq: Seq, lease: &AttemptLeased) -> AttemptRow {
 /// Rows have their times to the microsecond.
 fn rounded(at: Timestamp) -> Timestamp {
     instant(micros(at))
-}
-
-fn instant(us: i64) -> Timestamp {
-    // These are microseconds of an instant.
-    join(us, 0).unwrap_or_else(|| unreachable!("{us} microseconds are an instant"))
 }

@@ -6,8 +6,9 @@ use crate::store::history::{CheckFilter, CheckedSet, Listed};
 use crate::store::rows::CheckRow;
 use databuild_core::event::CheckOutcome;
 use databuild_core::ids::RunId;
+use databuild_core::state::Holding;
 use databuild_core::word::Word as _;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{params, Connection, OptionalExtension, Row};
 
 /// Along which indexes these findings are found.
 fn walks(filter: &CheckFilter) -> Vec<Walk> {
@@ -55,16 +56,25 @@ pub(super) fn list(
 }
 
 /// See [`crate::store::History::warnings`].
-pub(super) fn warnings(connection: &Connection, partitions: &[&str]) -> rusqlite::Result<Vec<u64>> {
-    // A run makes a partition once, so what was found in it by then was found in what it holds.
-    let mut statement = connection.prepare_cached(
-        "SELECT count(*) FROM checks
-         WHERE partition = ?1 AND outcome <> 'passed' AND run = (
-             SELECT run FROM materializations WHERE partition = ?1 ORDER BY seq DESC LIMIT 1)",
+pub(super) fn warnings(connection: &Connection, held: &[Holding]) -> rusqlite::Result<Vec<u64>> {
+    let mut made = connection.prepare_cached(
+        "SELECT run, version FROM materializations WHERE partition = ?1 AND seq = ?2 AND run IS NOT NULL",
     )?;
-    let count = |partition: &&str| -> rusqlite::Result<u64> {
-        let count = statement.query_row([partition], |row| row.get::<_, i64>(0)).optional()?;
-        Ok(count.unwrap_or_default().unsigned_abs())
+    // A run makes a partition once, so what was found in it by then was found in what it holds.
+    let mut not_passed = connection.prepare_cached(
+        "SELECT count(*) FROM checks WHERE partition = ?1 AND outcome <> 'passed' AND run = ?2",
+    )?;
+    let mut count = |holding: &Holding| -> rusqlite::Result<u64> {
+        let seq = holding.entry.seq;
+        for text in &holding.texts {
+            let columns = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+            let row = made.query_row(params![text, seq.0 as i64], columns).optional()?;
+            if let Some((run, _)) = row.filter(|(_, version)| holding.is(seq, version)) {
+                return not_passed
+                    .query_row(params![text, run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()));
+            }
+        }
+        Ok(0)
     };
-    partitions.iter().map(count).collect()
+    held.iter().map(&mut count).collect()
 }

@@ -4,7 +4,7 @@ use super::super::history::CheckedSet;
 use super::super::log::{Batch, EventLog};
 use super::super::rows::{RunState, WantState};
 use super::super::sqlite::SqliteLog;
-use super::super::testing::{at, attempt, time};
+use super::super::testing::{at, attempt, holding, time};
 use super::newest::MOST_LOOKED;
 use super::*;
 use databuild_core::event::*;
@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicUsize;
 type Query = fn(&Reader);
 
 /// Every query that a request can ask for, with what finds nothing or has to look longest.
-const ASKED: [(&str, Query); 24] = [
+const ASKED: [(&str, Query); 25] = [
     ("wants", |reader| drop(reader.wants(&WantFilter { limit: 10, ..WantFilter::default() }).unwrap())),
     ("open wants", |reader| {
         let state = Some(WantState::Open);
@@ -64,7 +64,12 @@ const ASKED: [(&str, Query); 24] = [
         let of = CheckedSet::Partitions(vec!["daily/n=1".into()]);
         checks(reader, CheckFilter { of, ..CheckFilter::default() });
     }),
-    ("warnings", |reader| drop(reader.warnings(&["daily/n=1"]).unwrap())),
+    ("warnings", |reader| {
+        drop(reader.warnings(&[holding(&["none", "daily/n=1"], 2, "sha256:1")]).unwrap());
+    }),
+    ("what it holds", |reader| {
+        drop(reader.held(&holding(&["none", "daily/n=1"], 2, "sha256:1")).unwrap());
+    }),
     ("events", |reader| drop(reader.events(None, 100).unwrap())),
     ("changes of keys", |reader| drop(reader.key_changes(Seq(0)).unwrap())),
 ];

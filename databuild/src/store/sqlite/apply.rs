@@ -1,7 +1,7 @@
 //! Changes of rows as SQL.
 
-use super::super::project::{RowChange, ADOPTED_METADATA};
-use super::super::rows::{AttemptState, RunState, WantState};
+use super::super::project::RowChange;
+use super::super::rows::{AttemptState, MaterializationRow, RunState, WantState};
 use super::super::time::micros;
 use databuild_core::event::{AttemptEnded, AttemptLeased, CheckFindings, Origin, WantCreated};
 use databuild_core::ids::{AttemptId, RunId, Seq, WantId};
@@ -44,27 +44,8 @@ pub(super) fn apply(connection: &Connection, change: &RowChange<'_>) -> rusqlite
             )?
             .execute(params![attempt.run.0 as i64, attempt.number, state.word(), at, pid])?,
         RowChange::AttemptEnded { at, end } => end_attempt(connection, *at, end)?,
-        RowChange::Materialized { at, seq, run, output } => put_data(
-            connection,
-            *at,
-            *seq,
-            &Data {
-                partition: &output.partition,
-                run: Some(*run),
-                version: &output.version,
-                empty: output.empty,
-                bytes: output.bytes,
-                mark: output.mark,
-                metadata: &output.metadata,
-            },
-        )?,
-        RowChange::Seen { at, seq, seen } => {
-            put_data(connection, *at, *seq, &Data::found(&seen.partition, &seen.version, seen.mark))?
-        }
-        RowChange::Adopted { at, seq, adopted } => {
-            let found = Data::found(&adopted.partition, &adopted.version, adopted.mark);
-            let data = Data { bytes: adopted.bytes, metadata: ADOPTED_METADATA, ..found };
-            put_data(connection, *at, *seq, &data)?
+        RowChange::Materialized { .. } | RowChange::Seen { .. } | RowChange::Adopted { .. } => {
+            change.materialization().map_or(Ok(0), |row| put_data(connection, &row))?
         }
         RowChange::Checked { at, attempt, findings } => put_findings(connection, *at, *attempt, findings)?,
         RowChange::GraphRegistered { at, seq, graph } => connection
@@ -246,28 +227,8 @@ fn end_attempt(connection: &Connection, at: i64, end: &AttemptEnded) -> rusqlite
         ])
 }
 
-/// What a partition holds.
-struct Data<'a> {
-    partition: &'a str,
-    /// Who made it.
-    run: Option<RunId>,
-    version: &'a str,
-    empty: bool,
-    bytes: u64,
-    mark: u64,
-    /// JSON.
-    metadata: &'a str,
-}
-
-impl<'a> Data<'a> {
-    /// No run made it.
-    fn found(partition: &'a str, version: &'a str, mark: u64) -> Data<'a> {
-        Data { partition, run: None, version, empty: false, bytes: 0, mark, metadata: "{}" }
-    }
-}
-
 /// A partition holds this from now on.
-fn put_data(connection: &Connection, at: i64, seq: Seq, data: &Data<'_>) -> rusqlite::Result<usize> {
+fn put_data(connection: &Connection, row: &MaterializationRow) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO materializations (partition, seq, run, version, empty, bytes, mark,
@@ -275,15 +236,15 @@ fn put_data(connection: &Connection, at: i64, seq: Seq, data: &Data<'_>) -> rusq
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
-            data.partition,
-            seq.0 as i64,
-            data.run.map(|run| run.0 as i64),
-            data.version,
-            data.empty,
-            data.bytes as i64,
-            data.mark as i64,
-            data.metadata,
-            at,
+            row.partition,
+            row.seq.0 as i64,
+            row.run.map(|run| run.0 as i64),
+            row.version,
+            row.empty,
+            row.bytes as i64,
+            row.mark as i64,
+            row.metadata,
+            micros(row.at),
         ])
 }
 

@@ -5,7 +5,7 @@ use super::super::history::{Events, History as _};
 use super::super::log::{Batch, Blob, Checkpoint, EventLog};
 use super::super::pieces;
 use super::super::reader::Reader;
-use super::super::testing::{at, example_records, graph, history, output};
+use super::super::testing::{at, attempt, example_records, graph, history, holding, output};
 use super::archiver::{Archiver, Cut};
 use super::archives::Archives;
 use super::log::SqliteLog;
@@ -87,6 +87,25 @@ fn moved(subject: &Sqlite) -> Tables {
         }
     }
     found
+}
+
+#[test]
+fn what_a_partition_holds_is_told_though_its_row_is_archived() {
+    let made = |run, mark| {
+        let outputs = vec![output("daily", mark)];
+        Event::Materialized(Materialized { attempt: attempt(run, 1), outputs, goes_on: false })
+    };
+    let mut subject = log_of(&[at(1, made(1, 1)), at(2, made(2, 2)), at(3, made(3, 3))]);
+    let held = |subject: &Sqlite| {
+        let reader = Reader::new(&subject.path(), 1);
+        reader.held(&holding(&["old", "daily"], 1, "sha256:1")).unwrap().unwrap()
+    };
+    let before = held(&subject);
+    assert_eq!(before.run, Some(RunId(1)));
+    archive(&mut subject, &at_event(2));
+    let reader = Reader::new(&subject.path(), 1);
+    assert_eq!(reader.materialization_at(&["daily".to_owned()], Seq(1)).unwrap().value, None);
+    assert_eq!(held(&subject), before);
 }
 
 #[test]

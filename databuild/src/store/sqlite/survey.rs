@@ -11,6 +11,7 @@ use super::read::{blob, records};
 use super::schema::ARCHIVED;
 use databuild_core::event::Record;
 use databuild_core::ids::{GraphId, RunId, Seq};
+use databuild_core::state::Holding;
 use rusqlite::{params, Connection};
 use std::path::Path;
 
@@ -146,16 +147,19 @@ impl Survey {
     }
 
     /// The lease of the attempt that made what a partition holds.
-    pub fn lease_of(&self, partition: &str) -> Result<Option<Seq>, StoreError> {
-        self.connection
-            .prepare_cached(
-                "SELECT max(attempts.lease_seq) FROM attempts JOIN
-                 (SELECT run, seq FROM materializations WHERE partition = ?1 ORDER BY seq DESC LIMIT 1) AS made
-                 ON attempts.run = made.run AND attempts.lease_seq < made.seq",
-            )
-            .and_then(|mut statement| statement.query_row([partition], |row| row.get::<_, Option<i64>>(0)))
-            .map(|seq| seq.map(|seq| Seq(seq as u64)))
-            .map_err(|e| self.fail(&e))
+    pub fn lease_of(&self, holding: &Holding) -> Result<Option<Seq>, StoreError> {
+        let of = |text: &String| -> rusqlite::Result<Option<i64>> {
+            self.connection
+                .prepare_cached(
+                    "SELECT max(attempts.lease_seq) FROM attempts JOIN materializations AS made
+                     ON made.partition = ?1 AND made.seq = ?2
+                     WHERE attempts.run = made.run AND attempts.lease_seq < made.seq",
+                )?
+                .query_row(params![text, holding.entry.seq.0 as i64], |row| row.get(0))
+        };
+        let mut leases = holding.texts.iter().map(of).filter_map(Result::transpose);
+        let first = leases.next().transpose().map_err(|e| self.fail(&e))?;
+        Ok(first.map(|seq| Seq(seq as u64)))
     }
 
     /// Failed runs that were over by `until`, newest first, with their partitions.

@@ -1,5 +1,6 @@
 //! Sets and entries as a few long columns of numbers, which is small and quick to write and to read.
 
+use crate::ids::Seq;
 use crate::partition_set::{PartitionSet, Shape, Tuple};
 use crate::range_set::{Key, RangeSet};
 use crate::state::{Entries, Entry};
@@ -37,6 +38,8 @@ pub struct EntryColumns {
     /// Fingerprints of their files; none at all if each is 0.
     #[serde(with = "packed")]
     pub marks: Vec<u64>,
+    /// Their events, each as its distance from that of the entry before: mostly small numbers.
+    pub seqs: Vec<i64>,
 }
 
 /// Hashes as bytes: they are as long as numbers of any length written for size, and are read at once.
@@ -203,15 +206,19 @@ impl EntryColumns {
             versions: Vec::with_capacity(count),
             inputs: Vec::with_capacity(count),
             marks: Vec::with_capacity(count),
+            seqs: Vec::with_capacity(count),
         };
+        let mut last = Seq(0);
         for (tuple, row) in entries.rows() {
             columns.keys.begin_row(tuple);
             for (key, entry) in row {
-                let Entry { version, inputs, mark } = *entry;
+                let Entry { version, inputs, mark, seq } = *entry;
                 columns.keys.push_key(*key);
                 columns.versions.push(version);
                 columns.inputs.push(inputs);
                 columns.marks.push(mark);
+                columns.seqs.push(seq.0.wrapping_sub(last.0) as i64);
+                last = seq;
             }
         }
         columns.keys.finish();
@@ -229,11 +236,12 @@ impl EntryColumns {
     /// These are not the columns of entries of this shape.
     pub fn entries(&self, shape: Shape) -> Result<Entries, Misfit> {
         let full = |column: &[u64]| column.is_empty() || column.len() == self.versions.len();
-        if !full(&self.inputs) || !full(&self.marks) {
+        if !full(&self.inputs) || !full(&self.marks) || self.seqs.len() != self.versions.len() {
             return Err(Misfit::Lengths);
         }
         let mut entries = Entries::new(shape);
         let mut at = 0;
+        let mut seq = Seq(0);
         let word = |column: &[u64], at: usize| column.get(at).copied().unwrap_or(0);
         self.keys.each_row(shape, |tuple, runs| {
             let count: u64 = runs.iter().map(|(lo, hi)| u64::from(hi - lo) + 1).sum();
@@ -242,10 +250,12 @@ impl EntryColumns {
                 return Err(Misfit::Lengths);
             }
             let row = runs.iter().flat_map(|(lo, hi)| *lo..=*hi).map(|key| {
+                seq = Seq(seq.0.wrapping_add(self.seqs[at] as u64));
                 let entry = Entry {
                     version: self.versions[at],
                     inputs: word(&self.inputs, at),
                     mark: word(&self.marks, at),
+                    seq,
                 };
                 at += 1;
                 (key, entry)

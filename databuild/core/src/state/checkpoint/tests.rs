@@ -520,8 +520,9 @@ fn columns_of_no_set_are_refused() {
     assert_eq!(columns(&[], &[1], &[0, 1]).set(Shape::with_long(0, 0)), Err(Misfit::Range));
 
     let entries = |keys: SetColumns, versions: &[u64], marks: &[u64]| {
+        let seqs = vec![1; versions.len()];
         let columns =
-            EntryColumns { keys, versions: versions.to_vec(), inputs: vec![], marks: marks.to_vec() };
+            EntryColumns { keys, versions: versions.to_vec(), inputs: vec![], marks: marks.to_vec(), seqs };
         columns.entries(two).map(|entries| entries.len())
     };
     let three = || columns(&[0], &[1], &[4, 2]);
