@@ -211,6 +211,46 @@ fn what_was_built_before_it_was_declared_is_what_there_is() {
 }
 
 #[test]
+fn what_was_built_before_it_was_declared_stays_so_whatever_graph_was_there_in_between() {
+    let renamed = || sales("sales", "day", "ingest");
+    let dated = || sales("orders", "date", "ingest");
+    let cases = [
+        ("a dataset", renamed(), renamed().moved("orders", "sales"), "sales/city=oslo/day=2010-01-01"),
+        (
+            "a dimension",
+            dated(),
+            dated().moved_dim("orders", "day", "date"),
+            "orders/city=oslo/date=2010-01-01",
+        ),
+    ];
+    for (case, unsaid, said, partition) in cases {
+        let mut workspace = built();
+        let old = "orders/city=oslo/day=2010-01-01";
+        let held = |workspace: &Workspace, partition: &str| {
+            let (ix, key) = workspace.core.state.resolve_one(partition).unwrap();
+            (
+                workspace.core.state.holding(ix, &key).unwrap().entry,
+                workspace.core.state.dataset(ix).entries.len(),
+            )
+        };
+        let first = held(&workspace, old);
+        workspace.register(&unsaid);
+        workspace.want(&[partition], Refresh::Stale);
+        workspace.finish_all("v9");
+        let own = held(&workspace, partition);
+        assert_eq!(own.1, 1, "{case}");
+        // Back to the main branch, and to one that says it.
+        for _ in 0..2 {
+            workspace.register(&before());
+            assert_eq!(held(&workspace, old), first, "{case}: what was built under the old name waits there");
+            workspace.register(&said);
+            assert_eq!(held(&workspace, partition), own, "{case}: the two are not mixed");
+            undone_after_restart(&mut workspace);
+        }
+    }
+}
+
+#[test]
 fn a_run_under_way_makes_what_has_another_name_now() {
     let mut workspace = fresh(&before(), 10);
     let want = workspace.want(&["report/city=oslo"], Refresh::Stale);

@@ -51,21 +51,26 @@ impl State {
         let mut leaving: Vec<Option<Arc<DatasetState>>> =
             std::mem::take(&mut self.env.datasets).into_iter().map(Some).collect();
         for (ix, dataset) in graph.datasets() {
-            let old = before.and_then(|before| Some(before.dataset(graph.counterpart(ix, before)?)));
-            let known = before.and_then(|before| {
-                let old = graph.counterpart(ix, before)?;
-                Some((Alias::of(before.dataset(old)), leaving[old.0].take()?))
-            });
-            let stays = known.is_some() && old.is_some_and(|old| dataset.is_at_the_place_of(old));
-            // What was built under a name before anybody said that it was moved is what there is.
-            let is_blank = known.as_ref().is_none_or(|(_, state)| state.entries.is_empty());
-            let waits = is_blank.then(|| self.waiting_for(dataset)).flatten();
+            let counterpart = before.and_then(|before| Some((before, graph.counterpart(ix, before)?)));
+            let old = counterpart.map(|(before, old)| before.dataset(old));
+            let is_blank = counterpart
+                .is_none_or(|(_, old)| leaving[old.0].as_ref().is_none_or(|state| state.entries.is_empty()));
+            let waits = match old {
+                _ if is_blank => self.waiting_for(dataset),
+                // What was built under a name before anybody said that it was moved is what there is.
+                Some(old) if Alias::of(old) != Alias::of(dataset) => self.built_as(dataset),
+                _ => None,
+            };
             let found = waits.and_then(|key| {
                 let state = self.env.retired.remove(&key)?;
                 Some((Alias::from(key), state))
             });
-            let stays = stays && found.is_none();
+            let stays = found.is_none() && old.is_some_and(|old| dataset.is_at_the_place_of(old));
             back.extend(found.is_some().then_some(ix));
+            // What it does not take over waits under its own name.
+            let known = counterpart
+                .filter(|_| is_blank || found.is_none())
+                .and_then(|(before, old)| Some((Alias::of(before.dataset(old)), leaving[old.0].take()?)));
             let state = match found.or(known) {
                 None => Arc::new(DatasetState::new(dataset.axes(), dataset.shape)),
                 Some((alias, mut state)) => {
@@ -87,6 +92,12 @@ impl State {
             self.env.retired.extend(state.map(|state| ((dataset.name.clone(), state.axes.clone()), state)));
         }
         back
+    }
+
+    /// What a graph before the last built under the very name of a dataset.
+    fn built_as(&self, dataset: &Dataset) -> Option<(String, Vec<Axis>)> {
+        let key = (dataset.name.clone(), dataset.axes());
+        self.retired.get(&key).is_some_and(|state| !state.entries.is_empty()).then_some(key)
     }
 
     /// What is known of a dataset from graphs before the last: under its own name or an earlier one.
