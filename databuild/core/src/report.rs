@@ -3,6 +3,8 @@
 //! A report is data from a process nobody trusts: it is limited in size, every line must be understood,
 //! and it may only speak of the run's own outputs and of what the job declares. One bad line makes the
 //! attempt fail, with the line's number, since what it was meant to say is not known.
+//! Of several lines about one output the first that fails it counts, else the last: nothing is published
+//! of which the job itself says that it could not be made.
 
 use crate::keys::new_key_fault;
 use crate::text::first_of;
@@ -201,6 +203,13 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
     };
     let places: Places =
         expected.iter().enumerate().map(|(ix, output)| (output.partition.as_str(), ix)).collect();
+    let say = |which: &Which, line: usize, said: Said, outputs: &mut [Said]| {
+        let output = &mut outputs[find(which, expected, &places, line)?];
+        if !matches!(output, Said::Failed { .. }) {
+            *output = said;
+        }
+        Ok::<(), ReportError>(())
+    };
     for line in lines(bytes) {
         let (number, text) = line?;
         let line: Line = serde_json::from_str(text).map_err(|error| match error.classify() {
@@ -231,8 +240,7 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
                 report.failure.get_or_insert((message, permanent));
             }
             Line::Failed { which, message, permanent } => {
-                report.outputs[find(&which, expected, &places, number)?] =
-                    Said::Failed { message, permanent };
+                say(&which, number, Said::Failed { message, permanent }, &mut report.outputs)?;
             }
             Line::Done { which, version, rows, bytes, mut metadata } => {
                 for (name, value) in [("rows", rows), ("bytes", bytes)] {
@@ -240,10 +248,10 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
                         metadata.insert(name.to_owned(), value.into());
                     }
                 }
-                report.outputs[find(&which, expected, &places, number)?] = Said::Done { version, metadata };
+                say(&which, number, Said::Done { version, metadata }, &mut report.outputs)?;
             }
             Line::Empty { which, metadata } => {
-                report.outputs[find(&which, expected, &places, number)?] = Said::Empty { metadata };
+                say(&which, number, Said::Empty { metadata }, &mut report.outputs)?;
             }
         }
     }
@@ -321,6 +329,27 @@ mod tests {
             parse(br#"{"type":"failed","message":"no","permanent":true}"#, &expected(&["a"]), &[]).unwrap();
         assert_eq!(report.failure, Some(("no".into(), true)));
         assert_eq!(report.outputs, [Said::Nothing]);
+    }
+
+    #[test]
+    fn of_several_lines_about_an_output_the_first_that_fails_it_counts_else_the_last() {
+        let first = |lines: &[&str]| {
+            let outputs = parse(lines.join("\n").as_bytes(), &expected(&["a"]), &[]).unwrap().outputs;
+            outputs.into_iter().next().unwrap()
+        };
+        let (done, empty) = (r#"{"type":"done"}"#, r#"{"type":"empty"}"#);
+        let (failed, again) = (
+            r#"{"type":"failed","dataset":"a","message":"no","permanent":true}"#,
+            r#"{"type":"failed","dataset":"a","message":"again"}"#,
+        );
+        let no = Said::Failed { message: "no".to_owned(), permanent: true };
+        for lines in
+            [&[failed, done][..], &[failed, empty], &[done, failed], &[empty, failed, done], &[failed, again]]
+        {
+            assert_eq!(first(lines), no, "{lines:?}");
+        }
+        assert!(matches!(first(&[empty, done]), Said::Done { .. }));
+        assert!(matches!(first(&[done, empty]), Said::Empty { .. }));
     }
 
     #[test]

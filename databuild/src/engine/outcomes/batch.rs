@@ -7,13 +7,12 @@
 //!
 //! A partition is done only if all outputs of its keys are, and no blocking check refuses one of them.
 
-use super::collect::{collect_one, read_report, Brought, Outputs, ReportFault};
+use super::collect::{collect_one, Brought, Outputs};
 use crate::engine::attempt::request::{OutputFile, Request};
-use crate::executor::Kept;
 use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptReport, Success};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
-use databuild_core::report::Said;
+use databuild_core::report::{Report, Said};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -25,28 +24,15 @@ struct Failed {
     permanent: bool,
 }
 
-/// The outputs of a batch, or why not all of them are there. `checks` are held against them; `cause` tells why the
+/// The outputs of a batch by its report, or why not all of them are there. `checks` are held against them; `cause` tells why the
 /// process did not succeed.
 pub(in crate::engine) fn collect(
-    kept: &Kept,
+    report: Report,
     request: &Request,
     checks: &mut Inspection,
     cause: Option<AttemptReport>,
     stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    let report = match (read_report(kept, request), &cause) {
-        (Ok(report), _) => report,
-        (Err(fault @ ReportFault::Unreadable(_)), Some(cause)) => {
-            let message = format!("{}; {fault}", cause.message);
-            return Err((AttemptReport::new(cause.outcome.clone(), message), Vec::new()));
-        }
-        // What a job that did not get to its end has written of its report need not be whole.
-        (Err(ReportFault::Wrong(_)), Some(cause)) => return Err((cause.clone(), Vec::new())),
-        (Err(fault), None) => {
-            let outcome = AttemptOutcome::Failure { permanent: fault.is_permanent() };
-            return Err((AttemptReport::new(outcome, fault.to_string()), Vec::new()));
-        }
-    };
     let cause = match (report.failure, cause) {
         (Some((message, permanent)), None) => {
             Some(AttemptReport::new(AttemptOutcome::Failure { permanent }, message))
@@ -146,10 +132,10 @@ fn verdict(
 
 #[cfg(test)]
 mod tests {
+    use super::super::collect::expected;
     use super::*;
     use crate::engine::attempt::request::parse_request;
-    use crate::executor::fake::Fake;
-    use crate::executor::{AttemptName, Text};
+    use databuild_core::report::parse;
     use std::path::Path;
 
     /// An attempt at three days, each with a file `a` and data `b`.
@@ -177,14 +163,13 @@ mod tests {
     /// What a job brought that wrote the files of `written` days and this report, and ended with `cause`.
     fn brought(written: &[u8], report: &str, cause: Option<AttemptReport>) -> Brought {
         let folder = tempfile::tempdir().unwrap();
-        let (fake, name) = (Fake::default(), AttemptName::new("r1-1").unwrap());
-        fake.leave(&name, Text::Report, report);
         for day in written {
             std::fs::write(folder.path().join(format!("a{day}")), "x").unwrap();
         }
+        let request = request(folder.path());
         match collect(
-            &Kept::of(&fake.shared(), name),
-            &request(folder.path()),
+            parse(report.as_bytes(), &expected(&request), &[]).unwrap(),
+            &request,
             &mut Inspection::default(),
             cause,
             &AtomicBool::new(false),
@@ -271,13 +256,5 @@ mod tests {
         let whole = "{\"type\": \"failed\", \"message\": \"no license\"}\n";
         let message = "2 of 3 partitions failed: no license";
         assert_eq!(brought(&[1, 2, 3], &(done(&[1]) + whole), None), some(&[1], &[], message));
-    }
-
-    #[test]
-    fn a_report_that_cannot_be_believed_makes_nothing_done() {
-        let report = done(&[1]) + "nonsense\n";
-        let (made, _, message) = brought(&[1, 2, 3], &report, None).unwrap();
-        assert!(made.is_empty() && message.starts_with("line 3 of the report"), "{message}");
-        assert_eq!(brought(&[1], &report, exit_code()), some(&[], &[], "exit code 3"));
     }
 }

@@ -23,7 +23,7 @@ pub(in crate::engine) type Outputs = (Vec<OutputRecord>, Vec<PathBuf>);
 /// What an attempt brought, with those files.
 pub(in crate::engine) type Brought = (Success, Vec<PathBuf>);
 
-fn expected(request: &Request) -> Vec<Expected> {
+pub(super) fn expected(request: &Request) -> Vec<Expected> {
     request
         .outputs
         .iter()

@@ -6,7 +6,7 @@
 
 use super::batch;
 use super::checks;
-use super::collect::{collect_one, failure, read_report, Brought, ReportFault};
+use super::collect::{collect_one, failure, read_report, Brought};
 use crate::engine::attempt::request::{parse_request, Request};
 use crate::engine::attempt::wording::{out_of_memory, signal_name};
 use crate::engine::looks::moved::moved_files;
@@ -17,7 +17,7 @@ use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
 use databuild_core::ids::AttemptId;
-use databuild_core::report::{self, Said};
+use databuild_core::report::{Report, Said};
 use databuild_core::text::and_more;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,7 +141,14 @@ fn judge(
         (Ended::Cut(report), Ok(request)) if request.batch => {
             match inputs_moved(ended, &request, moved).is_some() || ended.asked.is_some() {
                 true => Err((report, Vec::new())),
-                false => batch::collect(kept, &request, checks, Some(report), &ended.stop),
+                false => match read_report(kept, &request) {
+                    Ok(said) => batch::collect(said, &request, checks, Some(report), &ended.stop),
+                    // It was stopped, perhaps in the middle of a line, so that says nothing of another attempt.
+                    Err(fault) => Err((
+                        AttemptReport { message: format!("{}; {fault}", report.message), ..report },
+                        Vec::new(),
+                    )),
+                },
             }
         }
         (Ended::Cut(report), _) => Err((report, Vec::new())),
@@ -187,24 +194,34 @@ fn by_exit_code(
     code: i32,
     stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    if let Some(report) = missing_input(kept, request) {
+    let report = match read_report(kept, request) {
+        Ok(report) => report,
+        Err(fault) => {
+            let message = match code {
+                0 => fault.to_string(),
+                code => format!("{}; {fault}", exit_message(kept, code)),
+            };
+            return failure(message, fault.is_permanent()).map_err(|report| (report, Vec::new()));
+        }
+    };
+    if let Some(report) = missing_input(&report) {
         return Err((report, Vec::new()));
     }
     let whole = match code {
         _ if request.batch => {
             let outcome = AttemptOutcome::Failure { permanent: false };
             let cause = (code != 0).then(|| AttemptReport::new(outcome, exit_message(kept, code)));
-            return batch::collect(kept, request, checks, cause, stop);
+            return batch::collect(report, request, checks, cause, stop);
         }
-        0 => collect_outputs(kept, request, checks, stop),
-        code => explain_failure(kept, request, code),
+        0 => collect_outputs(report, request, checks, stop),
+        code => explain_failure(kept, report, request, code),
     };
     whole.map_err(|report| (report, Vec::new()))
 }
 
 /// A job that found that it needs more says so, whatever its exit code.
-fn missing_input(kept: &Kept, request: &Request) -> Option<AttemptReport> {
-    let mut partitions = read_report(kept, request).ok()?.missing;
+fn missing_input(report: &Report) -> Option<AttemptReport> {
+    let mut partitions = report.missing.clone();
     if partitions.is_empty() {
         return None;
     }
@@ -268,15 +285,12 @@ fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
 }
 
 /// A job that fails may have said why, and whether trying again is useless: of the run, or of an output.
-fn explain_failure(kept: &Kept, request: &Request, code: i32) -> Result<Brought, AttemptReport> {
-    let report = match read_report(kept, request) {
-        Ok(report) => report,
-        Err(fault @ ReportFault::Unreadable(_)) => {
-            return failure(format!("exit code {code}; {fault}"), false)
-        }
-        // What a job that failed has written of its report need not be whole.
-        Err(ReportFault::Wrong(_)) => report::Report::default(),
-    };
+fn explain_failure(
+    kept: &Kept,
+    report: Report,
+    request: &Request,
+    code: i32,
+) -> Result<Brought, AttemptReport> {
     let of_output = report.outputs.into_iter().zip(&request.outputs).find_map(|(said, output)| match said {
         Said::Failed { message, permanent } => Some((format!("{}: {message}", output.partition), permanent)),
         _ => None,
@@ -295,15 +309,11 @@ fn exit_message(kept: &Kept, code: i32) -> String {
 }
 
 fn collect_outputs(
-    kept: &Kept,
+    report: Report,
     request: &Request,
     checks: &mut Inspection,
     stop: &AtomicBool,
 ) -> Result<Brought, AttemptReport> {
-    let report = match read_report(kept, request) {
-        Ok(report) => report,
-        Err(fault) => return failure(fault.to_string(), fault.is_permanent()),
-    };
     if let Some((message, permanent)) = report.failure {
         return failure(message, permanent);
     }
@@ -370,13 +380,18 @@ mod tests {
         assert_eq!(examine(left(&executor, ended), |_, _, _| Ok(()), |_| Ok(())).end.wall_ms, 0);
     }
 
-    /// The end of an attempt at `x`, in a batch or not, that exited with this code and left this report.
+    /// The end of an attempt at `x`, in a batch or not, that exited with this code and left a report of this line.
     fn end(batch: bool, code: i32, report: &serde_json::Value) -> AttemptEnd {
+        end_of(batch, exit(Outcome::Code(code)), format!("{report}\n"))
+    }
+
+    /// The same of an attempt that ended like this and left these bytes as its report.
+    fn end_of(batch: bool, exit: ExitRecord, report: impl Into<Vec<u8>>) -> AttemptEnd {
         let folder = tempfile::tempdir().unwrap();
         let (fake, name) = (Fake::default(), AttemptName::new("r1-1").unwrap());
         let path = folder.path().join("x");
         std::fs::write(&path, "x").unwrap();
-        fake.leave(&name, Text::Report, format!("{report}\n"));
+        fake.leave(&name, Text::Report, report);
         let request = serde_json::json!({
             "format": 1, "run": "r1", "attempt": 1, "job": "//:j", "as_of": "2010-02-01T00:00:00Z", "batch": batch,
             "outputs": [{"dataset": "x", "partition": "x", "keys": {}, "path": path, "final_path": path}],
@@ -384,7 +399,7 @@ mod tests {
         });
         fake.leave(&name, Text::Request, request.to_string());
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
-        let ended = EndedAttempt::new(attempt, exit(Outcome::Code(code)));
+        let ended = EndedAttempt::new(attempt, exit);
         examine(left(&fake.shared(), ended), |_, _, _| Ok(()), |_| Ok(())).end
     }
 
