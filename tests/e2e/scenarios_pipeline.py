@@ -187,6 +187,19 @@ class Pipeline(Scenario):
         self.assertSays(failed, "complaint 30")
         wait_until("nothing is left", lambda: not list(processes_about(self.ws.path)), 10)
 
+    def test_no_daemon_interrupted(self):
+        """Ctrl-C on build --no-daemon stops its jobs and returns when nothing of them goes on"""
+        self.ws.stop()
+        for name in ("pids-b", "release-b"):
+            if os.path.exists(self.ws.at("control", name)):
+                os.unlink(self.ws.at("control", name))
+        build = self.ws.start("build", "probe/ticks/case=b", "--refresh", "all", "--no-daemon")
+        processes = self.ws.ticking("b")
+        build.send_signal(signal.SIGINT)
+        self.assertIn("interrupted", build.communicate()[1])
+        self.assertEqual(build.returncode, 130)
+        self.assertFalse([process for process in processes if alive(process)])
+
 
 class Prebuilt(Scenario):
     """A workspace with prebuilt programs, so that losing its output base costs little."""

@@ -64,8 +64,10 @@ fn the_end_of_an_attempt_decides_what_becomes_of_its_run() {
         (3, vec![failure.clone()], true, "none", Some(WantOutcome::Failed)),
         (3, vec![Lost], true, "none", Some(WantOutcome::Failed)),
         (3, vec![Canceled], true, "none", Some(WantOutcome::Failed)),
-        // Nobody asked: somebody stopped the process, and it is still wanted.
-        (0, vec![Canceled], false, "leased", None),
+        // Nobody asked: somebody stopped the process, and it is still wanted. That costs no attempt, however often.
+        (0, vec![Canceled; 9], false, "leased", None),
+        (1, vec![Canceled, Canceled, failure.clone()], false, "retry_wait", None),
+        (0, vec![Canceled, Lost, Lost, Lost, Canceled], false, "leased", None),
     ];
     for (retries, ends, stop, then, outcome) in cases {
         let case = format!("{retries} retries, {ends:?}, told to stop: {stop}");

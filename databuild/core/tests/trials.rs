@@ -292,6 +292,18 @@ fn a_canceled_trial_stops_its_runs() {
 }
 
 #[test]
+fn runs_of_a_trial_that_are_stopped_with_all_others_are_tried_again() {
+    let mut workspace = changed(1);
+    let trial = compare(&mut workspace, OSLO);
+    for _ in 0..9 {
+        end(&mut workspace, AttemptOutcome::Canceled);
+    }
+    finish(&mut workspace, ["v1", "v1"]);
+    finish(&mut workspace, ["v1", "v1"]);
+    assert_eq!(ended(&workspace, trial).outcome, TrialOutcome::Equal);
+}
+
+#[test]
 fn a_canceled_run_of_a_trial_is_no_result() {
     let mut workspace = changed(1);
     let trial = compare(&mut workspace, OSLO);

@@ -10,6 +10,7 @@ use crate::daemon::{
     Workspace,
 };
 use crate::os::Deadline;
+use crate::runner;
 use crate::serve::{store_root, PRIVATE_CLIENT, PROTOCOL};
 use crate::snapshot;
 use std::ffi::OsString;
@@ -21,6 +22,8 @@ use std::time::Duration;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long finding or starting a server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a runner is waited for at a time.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// The workspace of this command.
 pub fn workspace(global: &GlobalArgs) -> Result<Workspace, CliError> {
@@ -93,6 +96,8 @@ pub fn attach(global: &GlobalArgs) -> Result<Client, CliError> {
 pub struct PrivateServer {
     client: Client,
     info: ServerInfo,
+    /// Of its runner.
+    spool: PathBuf,
     process: OwnChild,
 }
 
@@ -102,14 +107,28 @@ impl PrivateServer {
         &self.client
     }
 
-    /// Stops it and its jobs and waits until both are gone.
+    /// Stops it and its jobs, which have the grace that they declare, and waits until all are gone.
     pub fn stop(mut self) -> Result<(), CliError> {
-        self.client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs: true })?;
-        self.process
-            .0
-            .wait()
-            .map(drop)
-            .map_err(|error| CliError::new("server_stays", format!("pid {}: {error}", self.info.pid)))
+        // Waiting for the process would close it, by which the runner sees that nobody waits for the jobs any more.
+        let lifeline = self.process.0.stdin.take();
+        let told = self.client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs: true });
+        if told.is_err() {
+            // It does not listen; the runner has the pipe.
+            drop(self.process.0.kill());
+            drop(lifeline);
+            self.wait()?;
+            return told;
+        }
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Result<(), CliError> {
+        let gone = self.process.0.wait().and_then(|_| {
+            // A runner knows how long its jobs may take; whoever does not want to wait presses Ctrl-C again.
+            while !runner::wait_exit(&self.spool, &Deadline::after(LONG))? {}
+            Ok(())
+        });
+        gone.map_err(|error| CliError::new("server_stays", format!("pid {}: {error}", self.info.pid)))
     }
 }
 
@@ -172,7 +191,7 @@ pub fn connect_privately(global: &GlobalArgs) -> Result<PrivateServer, CliError>
     if let Some(built) = graph::find()? {
         graph::register(&client, &store, &built)?;
     }
-    Ok(PrivateServer { client, info, process })
+    Ok(PrivateServer { client, info, spool: state.spool(), process })
 }
 
 /// The program to serve with. Bazel replaces and removes what it built; a server must not run from there.

@@ -75,7 +75,7 @@ pub fn follow(
         if interrupt::happened() {
             drop(console);
             if how.private {
-                output::talk(&format!("interrupted; stopping {id} with its server"));
+                output::talk(&format!("interrupted; stopping {id} and its jobs (Ctrl-C again kills them)"));
                 // Else the workspace's next server would go on with it.
                 let _: WantDetail = client.delete(&format!("/api/v1/wants/{id}"))?;
                 return Ok(exit_code::INTERRUPTED);

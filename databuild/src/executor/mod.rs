@@ -39,7 +39,7 @@ pub(crate) mod fake;
 
 pub use crate::runner::{
     AttemptName, CheckExit, CheckSpec, ExitRecord, LogSize, MemoryLimits, Outcome, ResourceUse, StartSpec,
-    Stream, TimedPiece,
+    Stream, TimedPiece, STOPPED,
 };
 pub use kept::Kept;
 pub use local::{Connect, Local};
@@ -203,7 +203,8 @@ pub trait Executor: Send + Sync {
     /// It may not have been told.
     fn set_slots(&self, slots: usize) -> Result<(), Unreachable>;
 
-    /// Ends all attempts and the executor itself.
+    /// Ends all attempts, those that wait among them, and the executor itself. The reason that their ends have is
+    /// [`STOPPED`].
     ///
     /// # Errors
     /// It may not have been told.

@@ -127,6 +127,11 @@ impl Prepared {
         Self { attempt, part, program, request, timeout, grace, max_log_bytes, mkdirs, memory, course }
     }
 
+    /// Makes the folder of an attempt whose end is to be recorded though it has not begun.
+    pub(super) fn make_folder(&self, spool: &mut Spool) -> std::io::Result<()> {
+        spool.create(&self.attempt, &self.request)
+    }
+
     /// It does not come to a process.
     pub(super) fn not_started(self, outcome: Outcome, canceled: Option<String>) -> Next {
         let end = without_process(outcome, canceled, &self.course);

@@ -142,8 +142,8 @@ impl RunnerClient {
         self.notify("set_capacity", CapacityParams { jobs })
     }
 
-    /// Gives the queue back as `Refused`, tells what runs to end, and then ends the runner. Until then it owns its
-    /// spool. Said again, it kills what still runs.
+    /// Gives the queue back as never started, tells what runs to end, and then ends the runner. Until then it owns its
+    /// spool. Said again, it kills what still runs. The reason that all have is [`super::STOPPED`].
     pub fn shutdown(&self) -> Result<(), RunnerError> {
         self.notify("shutdown", serde_json::json!({}))
     }

@@ -1,7 +1,7 @@
 //! The runner process: its start, its one loop, and its end.
 
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::error::RunnerError;
 use super::log_times::Stream;
 use super::protocol::{
     CancelParams, CapacityParams, Fault, ForgetParams, Head, Hello, HelloParams, StartParams, WithParams,
-    PROTOCOL,
+    PROTOCOL, STOPPED,
 };
 use super::signals::SignalPipe;
 use super::socket::Socket;
@@ -34,6 +34,8 @@ pub(super) const FAILED: &str = "databuild-runner failed: ";
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
 /// How long a runner that was told to shut down waits for killed jobs.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at what ended jobs left running, if no signal comes.
+const ORPHAN_PAUSE: Duration = Duration::from_millis(20);
 
 /// The arguments of `databuild runner`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,9 +159,19 @@ struct EventLoop {
     owner: Option<usize>,
     next_housekeeping: Instant,
     idle_since: Option<Instant>,
-    /// Set once the runner is to end; it then leaves as soon as nothing is
-    /// live, at the latest at this time (`None`: whenever that is).
-    leaving: Option<Option<Instant>>,
+    /// Standard input has not ended, and its end means something.
+    lifeline: bool,
+    /// Set once the runner is to end; it then leaves as soon as nothing is live.
+    leaving: Option<Leaving>,
+}
+
+/// How a runner leaves.
+#[derive(Debug, Clone, Copy)]
+struct Leaving {
+    /// Somebody asked for it by a request or a signal. Whoever asks again does not want to wait for the jobs.
+    asked: bool,
+    /// It goes by then, whatever is live (`None`: whenever nothing is).
+    latest: Option<Instant>,
 }
 
 impl EventLoop {
@@ -188,6 +200,7 @@ impl EventLoop {
         let supervisor = Supervisor::new(spool, cgroups, before, open_null()?, &identity, capacity);
         supervisor.sweep_cgroups();
         let now = Instant::now();
+        let lifeline = args.private;
         Ok(Self {
             args,
             identity,
@@ -199,6 +212,7 @@ impl EventLoop {
             owner: None,
             next_housekeeping: now + HOUSEKEEPING,
             idle_since: Some(now),
+            lifeline,
             leaving: None,
         })
     }
@@ -211,6 +225,7 @@ impl EventLoop {
         for connection in &mut self.connections {
             connection.hang_up();
         }
+        self.end_orphans();
         self.socket.close();
         self.supervisor.tidy_all();
         self.supervisor.sweep_cgroups();
@@ -218,10 +233,23 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Whoever waits for the runner's end may count on it that nothing of its jobs goes on. What has lost its parent by a
+    /// kill is the runner's child only then, so it takes several looks.
+    fn end_orphans(&mut self) {
+        let until = Instant::now() + SHUTDOWN_PATIENCE;
+        while !self.supervisor.is_live() && self.supervisor.sweep_all_orphans() && Instant::now() < until {
+            let signals = self.signals.fd();
+            // Woken by the end of a child.
+            let _ = poll(&mut [PollFd::new(&signals, PollFlags::IN)], Some(&timespec(ORPHAN_PAUSE)));
+            self.signals.take();
+            self.supervisor.reap(Instant::now());
+        }
+    }
+
     fn is_done(&self) -> bool {
         let now = Instant::now();
         let idle = self.idle_since.is_some_and(|since| now.duration_since(since) >= self.args.idle_exit);
-        let left = self.leaving.is_some_and(|latest| {
+        let left = self.leaving.is_some_and(|Leaving { latest, .. }| {
             let flushed = !self.connections.iter().any(Connection::has_unsent);
             (!self.supervisor.is_live() && flushed) || latest.is_some_and(|at| at <= now)
         });
@@ -235,7 +263,7 @@ impl EventLoop {
         let mut sources = vec![Source::Signals, Source::Listener];
         let mut fds = vec![PollFd::new(&signals, PollFlags::IN), PollFd::new(&listener, PollFlags::IN)];
         let stdin = rustix::stdio::stdin();
-        if self.args.private && self.leaving.is_none() {
+        if self.lifeline {
             sources.push(Source::Stdin);
             fds.push(PollFd::new(&stdin, PollFlags::IN));
         }
@@ -262,14 +290,12 @@ impl EventLoop {
     fn patience(&self) -> Timespec {
         let now = Instant::now();
         let idle = self.idle_since.map(|since| since + self.args.idle_exit);
+        let next = self.supervisor.next_time(now);
         let until =
-            [Some(self.next_housekeeping), idle, self.leaving.flatten(), self.supervisor.next_time(now)];
+            [Some(self.next_housekeeping), idle, self.leaving.and_then(|leaving| leaving.latest), next];
         let wait =
             until.into_iter().flatten().min().map_or(HOUSEKEEPING, |at| at.saturating_duration_since(now));
-        Timespec {
-            tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(wait.subsec_nanos()),
-        }
+        timespec(wait)
     }
 
     fn turn(&mut self, ready: &[Source]) {
@@ -289,9 +315,8 @@ impl EventLoop {
                 self.supervisor.reap(now);
             }
         }
-        // Nobody writes to it; it can be read when it has ended.
         if ready.iter().any(|source| matches!(source, Source::Stdin)) {
-            self.shut_down("the command that this runner belonged to has ended");
+            self.heed_lifeline();
         }
         self.supervisor.advance(now);
         for source in ready {
@@ -350,17 +375,40 @@ impl EventLoop {
         }
     }
 
-    /// Ends when its jobs have ended, for which they have as long as they declare; told again, at once.
+    /// Ends when its jobs have ended, for which they have as long as they declare; asked again, at once.
     fn shut_down(&mut self, reason: &str) {
+        match self.leaving {
+            Some(Leaving { asked: true, .. }) => self.hurry(reason),
+            // The server of a command that has ended asks for what the runner does already.
+            Some(Leaving { asked: false, latest }) => self.leaving = Some(Leaving { asked: true, latest }),
+            None => self.leave(reason, true),
+        }
+    }
+
+    /// Looks whether the command has ended that a private runner belongs to. Its jobs then have as long as they declare;
+    /// but a command that had its jobs stopped and ends before they have is one that was told not to wait.
+    fn heed_lifeline(&mut self) {
+        // Nobody writes to it; it can be read when it has ended.
+        if !self.lifeline || !is_readable(&rustix::stdio::stdin()) {
+            return;
+        }
+        self.lifeline = false;
+        let reason = "the command that this runner belonged to has ended";
+        match self.leaving {
+            Some(_) => self.hurry(reason),
+            None => self.leave(reason, false),
+        }
+    }
+
+    fn leave(&mut self, reason: &str, asked: bool) {
         let now = Instant::now();
-        let grace = match self.leaving {
-            Some(_) => {
-                self.supervisor.kill_all(reason);
-                Duration::ZERO
-            }
-            None => self.supervisor.stop_all(reason, now),
-        };
-        self.leaving = Some(now.checked_add(grace + SHUTDOWN_PATIENCE));
+        let grace = self.supervisor.stop_all(reason, now);
+        self.leaving = Some(Leaving { asked, latest: now.checked_add(grace + SHUTDOWN_PATIENCE) });
+    }
+
+    fn hurry(&mut self, reason: &str) {
+        self.supervisor.kill_all(reason);
+        self.leaving = Some(Leaving { asked: true, latest: Instant::now().checked_add(SHUTDOWN_PATIENCE) });
     }
 
     /// Sends the notices of this turn in one piece.
@@ -466,7 +514,11 @@ impl EventLoop {
                 let jobs = usize::try_from(capacity.jobs).unwrap_or(usize::MAX);
                 self.supervisor.set_capacity(jobs);
             }
-            "shutdown" => self.shut_down("the runner was shut down"),
+            "shutdown" => {
+                // Its end may be why the server asks; then it came first.
+                self.heed_lifeline();
+                self.shut_down(STOPPED);
+            }
             _ => {
                 let why = format!("there is no method {method:?}");
                 return Err(fault(Fault::METHOD, why));
@@ -499,6 +551,17 @@ impl EventLoop {
             attempts: self.supervisor.reports(),
             memory_limits: Some(self.supervisor.memory_limits()),
         })
+    }
+}
+
+fn is_readable(fd: &impl AsFd) -> bool {
+    poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timespec(Duration::ZERO))).is_ok_and(|ready| ready > 0)
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
     }
 }
 

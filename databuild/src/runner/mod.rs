@@ -59,10 +59,10 @@ pub use launch::ConnectOptions;
 pub use log_times::Stream;
 pub use protocol::{
     AttemptName, AttemptReport, AttemptState, CheckExit, CheckSpec, ExitRecord, Hello, LogSize, MemoryLimits,
-    Outcome, ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL,
+    Outcome, ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL, STOPPED,
 };
 pub use read_times::{OutputTimes, TimedPiece};
-pub use recover::{end_of, inspect, is_alive, Found};
+pub use recover::{end_of, inspect, is_alive, wait_exit, Found};
 pub use spool::AttemptFiles;
 
 #[cfg(test)]

@@ -236,6 +236,10 @@ pub struct CheckExit {
     pub memory_exceeded: Option<u64>,
 }
 
+/// Why attempts are cancelled when the server tells the runner to stop with its jobs, as `databuild stop --jobs` does:
+/// [`ExitRecord::cancel_reason`]. Never changed, since records with it are read by later versions.
+pub const STOPPED: &str = "stopped together with the server";
+
 /// The end of an attempt, as kept in `exit.json`: that of the job, and those of checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitRecord {

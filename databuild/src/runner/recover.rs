@@ -13,7 +13,7 @@ use super::error::RunnerError;
 use super::orphans::{origin, processes, Origin};
 use super::protocol::{AttemptName, ExitRecord};
 use super::spool::{read_record, read_runner_record, AttemptFiles, PidRecord};
-use crate::os::{boot_id, stat, to_pid, ProcessId, PROGRAM_CHANGE};
+use crate::os::{boot_id, stat, to_pid, Deadline, ProcessId, PROGRAM_CHANGE};
 
 /// Longest that is waited for processes that were killed. A process lets go of its files and locks a while after it was
 /// killed: it first gives back its memory, and gets no sooner to a processor than others.
@@ -39,6 +39,17 @@ pub enum Found {
 pub fn is_alive(spool: &Path) -> bool {
     let record = read_runner_record(spool).ok().flatten();
     record.is_some_and(|record| boot_id().is_ok_and(|boot| record.process.is_alive(&boot)))
+}
+
+/// Waits until the runner of the spool has ended, if there is one; false if it has not by then. Of its jobs nothing goes on
+/// when it has.
+///
+/// # Errors
+/// Its record cannot be read, or it cannot be waited for.
+pub fn wait_exit(spool: &Path, deadline: &Deadline) -> io::Result<bool> {
+    let boot = boot_id()?;
+    let runner = read_runner_record(spool)?.and_then(|record| record.process.in_boot(&boot));
+    runner.map_or(Ok(true), |runner| runner.wait_exit(deadline))
 }
 
 /// How an attempt ended, if that was recorded.

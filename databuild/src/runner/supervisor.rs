@@ -14,7 +14,7 @@ use super::log_times::Stream;
 use super::orphans;
 use super::protocol::{
     AttemptName, AttemptReport, AttemptState, EndedParams, ExitRecord, MemoryLimits, Outcome, RefusedParams,
-    StartSpec, StartedParams,
+    StartSpec, StartedParams, STOPPED,
 };
 use super::spawn::Spawner;
 use super::spool::{Part, Spool};
@@ -206,7 +206,8 @@ impl Supervisor {
         }
     }
 
-    /// The attempt is cancelled while it waits for another try to start something. Nothing follows that.
+    /// The attempt has a folder and will not be started: it is cancelled while it waits for another try, or the server has
+    /// all stopped. Nothing follows that.
     fn give_up(&mut self, prepared: Prepared, reason: String) {
         let attempt = prepared.attempt.clone();
         if let Next::Over(exit) = prepared.not_started(Outcome::NeverStarted {}, Some(reason)) {
@@ -301,10 +302,15 @@ impl Supervisor {
         }
     }
 
-    /// Takes and begins nothing more, and gives queued attempts back.
+    /// Takes and begins nothing more, and gives queued attempts back. A server that had all stopped does not listen any
+    /// more: the next one reads why these did not begin.
     fn leave(&mut self, reason: &str) {
         self.draining = true;
         for prepared in std::mem::take(&mut self.queue) {
+            if reason == STOPPED && prepared.make_folder(&mut self.spool).is_ok() {
+                self.give_up(*prepared, reason.to_owned());
+                continue;
+            }
             self.known.remove(&prepared.attempt);
             self.refuse(prepared.attempt, "draining", "the runner is leaving");
         }
@@ -494,6 +500,13 @@ impl Supervisor {
         let groups = self.jobs.iter().map(|job| job.pid).collect();
         let live = self.jobs.iter().map(|job| (&job.attempt, job.start_time)).collect();
         self.orphans_due = orphans::sweep(self.runner, self.spool.path(), &groups, &live);
+    }
+
+    /// Kills all that escaped; for when no attempt is live. True if there was any process.
+    pub(super) fn sweep_all_orphans(&mut self) -> bool {
+        self.orphans_due = true;
+        self.sweep_orphans();
+        has_children()
     }
 
     /// Removes control groups that could not be removed at their attempt's end, or that a runner before left.

@@ -12,7 +12,7 @@ use crate::engine::attempt::wording::{out_of_memory, signal_name};
 use crate::engine::looks::moved::moved_files;
 use crate::engine::message::{Asked, EndedAttempt};
 use crate::engine::orders::CANCELED;
-use crate::executor::{AttemptName, Executor, ExitRecord, Kept, LogFrom, Outcome, Text};
+use crate::executor::{AttemptName, Executor, ExitRecord, Kept, LogFrom, Outcome, Text, STOPPED};
 use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
@@ -253,8 +253,11 @@ enum Ended {
 fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
     if exit.canceled {
         let message = exit.cancel_reason.clone().unwrap_or_else(|| CANCELED.to_owned());
-        // A runner that ends takes its jobs with it, which nobody who wants their outputs asked for.
-        let outcome = if message == CANCELED { AttemptOutcome::Canceled } else { AttemptOutcome::Lost };
+        let outcome = match message.as_str() {
+            CANCELED | STOPPED => AttemptOutcome::Canceled,
+            // A runner that ends takes its jobs with it, which nobody asked for.
+            _ => AttemptOutcome::Lost,
+        };
         return Ended::Before(AttemptReport::new(outcome, message));
     }
     if let Some(bytes) = exit.memory_exceeded {
@@ -401,6 +404,46 @@ mod tests {
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
         let ended = EndedAttempt::new(attempt, exit);
         examine(left(&fake.shared(), ended), |_, _, _| Ok(()), |_| Ok(())).end
+    }
+
+    #[test]
+    fn an_attempt_that_somebody_stopped_is_not_lost() {
+        for (reason, outcome) in [
+            (CANCELED, AttemptOutcome::Canceled),
+            (STOPPED, AttemptOutcome::Canceled),
+            ("the runner was told to end", AttemptOutcome::Lost),
+        ] {
+            for ended in [Outcome::Signal(15), Outcome::Code(0), Outcome::NeverStarted {}] {
+                let exit =
+                    ExitRecord { canceled: true, cancel_reason: Some(reason.to_owned()), ..exit(ended) };
+                let report = end_of(false, exit, "").result.unwrap_err();
+                assert_eq!((report.outcome, &*report.message), (outcome.clone(), reason));
+            }
+        }
+    }
+
+    #[test]
+    fn a_report_with_a_line_that_cannot_be_read_fails_for_good_whatever_the_exit_code() {
+        let done = b"{\"type\":\"done\"}\n".to_vec();
+        for (bad, fault) in [
+            (&b"{\"type\":\"failed\",\"message\":\"bad \xff\"}\n"[..], "line 2 of the report is not UTF-8"),
+            (b"{\"type\":\"failed\",\"message\":\"cut", "line 2 of the report is no JSON"),
+        ] {
+            let text = [&done, bad].concat();
+            for batch in [false, true] {
+                for (code, before) in [(0, ""), (3, "exit code 3; ")] {
+                    let report = end_of(batch, exit(Outcome::Code(code)), text.clone()).result.unwrap_err();
+                    assert_eq!(report.outcome, AttemptOutcome::Failure { permanent: true });
+                    assert!(report.message.starts_with(&format!("{before}{fault}")), "{}", report.message);
+                    assert!(report.done.is_empty());
+                }
+            }
+            // Whoever was stopped may have been in the middle of a line.
+            let late = ExitRecord { timed_out: true, ..exit(Outcome::Signal(15)) };
+            let report = end_of(true, late, text).result.unwrap_err();
+            assert_eq!((report.outcome, report.done.len()), (AttemptOutcome::Timeout, 0));
+            assert!(report.message.starts_with("out of time") && report.message.contains(fault));
+        }
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! A runner process of its own for each test, and waits that end with an event.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{pidfd_open, PidfdFlags};
 
+use super::super::event_loop::READY;
 use super::super::*;
 use crate::os::{to_pid, ProcessId};
 
@@ -19,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SPOOL: &str = "DATABUILD_TEST_RUNNER_SPOOL";
 const SOCKET: &str = "DATABUILD_TEST_RUNNER_SOCKET";
 const IDLE: &str = "DATABUILD_TEST_RUNNER_IDLE_MS";
+const PRIVATE: &str = "DATABUILD_TEST_RUNNER_PRIVATE";
 
 /// This binary is also the runner of the other tests: they start it with only
 /// this test selected. By itself it tests that relative paths are refused.
@@ -33,6 +36,7 @@ fn runner_process() {
     };
     let mut args = RunnerArgs::new(spool, socket);
     args.idle_exit = Duration::from_millis(idle.parse().unwrap());
+    args.private = std::env::var(PRIVATE).is_ok();
     // The test harness has begun a line; what the runner says is one of its own.
     println!();
     match main(args) {
@@ -63,6 +67,8 @@ pub(super) struct Place {
     tmp: tempfile::TempDir,
     pub(super) idle_ms: u64,
     runner: Option<(u32, u64)>,
+    /// The same, if the test started it by itself.
+    child: Option<Child>,
 }
 
 /// A connected client and its events.
@@ -73,7 +79,7 @@ pub(super) struct Server {
 
 impl Place {
     pub(super) fn new() -> Self {
-        Self { tmp: tempfile::tempdir().unwrap(), idle_ms: 60_000, runner: None }
+        Self { tmp: tempfile::tempdir().unwrap(), idle_ms: 60_000, runner: None, child: None }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -107,6 +113,21 @@ impl Place {
         let hello = server.client.hello();
         self.runner = Some((hello.pid, hello.start_time));
         server
+    }
+
+    /// Starts a runner that ends when the pipe does.
+    pub(super) fn start_private(&mut self) -> (Server, ChildStdin) {
+        let mut command = self.command();
+        command.env(PRIVATE, "yes").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(said.map(Result::unwrap).any(|line| line.starts_with(READY)), "it is ready");
+        let server = self.reconnect();
+        let hello = server.client.hello();
+        self.runner = Some((hello.pid, hello.start_time));
+        let lifeline = child.stdin.take().unwrap();
+        self.child = Some(child);
+        (server, lifeline)
     }
 
     /// Connects to the runner that must be there.
@@ -186,6 +207,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         if let Some((pid, start_time)) = self.runner {
             let _ = ProcessId { pid, start_time }.kill();
+        }
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
         }
     }
 }
@@ -281,7 +305,7 @@ pub(super) fn wait_dead(pid: u32) {
 
 /// One line there, one line back.
 pub(super) fn ask(stream: &mut UnixStream, line: &str) -> serde_json::Value {
-    use std::io::{BufRead, BufReader, Write};
+    use std::io::Write;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(format!("{line}\n").as_bytes()).unwrap();
     let mut answer = String::new();

@@ -5,13 +5,15 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
+use std::time::Duration;
 
 use super::super::event_loop::READY;
 use super::super::{
-    AttemptState, Found, Outcome, RunnerClient, RunnerEvent, StartSpec, MAX_REQUESTS, PROTOCOL,
+    wait_exit, AttemptState, Found, Outcome, RunnerClient, RunnerEvent, StartSpec, MAX_REQUESTS, PROTOCOL,
+    STOPPED,
 };
 use super::harness::{ask, inspect_all, inspect_one, meet, name, read, release, wait_dead, Place};
-use crate::os::{boot_id, stat};
+use crate::os::{boot_id, stat, Deadline};
 
 #[test]
 fn a_server_that_comes_back_finds_the_same_process() {
@@ -259,7 +261,10 @@ fn a_runner_that_leaves_gives_back_what_waits_and_takes_nothing_new() {
     server.started("r1-1");
     server.client.forget(&[name("r0-1")], false).unwrap();
     server.client.shutdown().unwrap();
-    assert_eq!(server.refused("r2-1").0, "draining");
+    // Whoever reads its record sees that nobody can say that it has begun, and why.
+    let exit = server.end_of("r2-1");
+    assert_eq!((&exit.outcome, exit.cancel_reason.as_deref()), (&Outcome::NeverStarted {}, Some(STOPPED)));
+    assert_eq!(inspect_one(&place.spool(), "r2-1", "any boot").unwrap(), Found::Ended(Box::new(exit)));
     server.client.start(&[place.job("r3-1", ":")]).unwrap();
     assert_eq!(server.refused("r3-1").0, "draining");
     release(&go);
@@ -356,6 +361,58 @@ fn a_shutdown_gives_jobs_their_grace_and_a_second_one_none() {
     server.client.shutdown().unwrap();
     assert_eq!(server.end_of("r2-1").outcome, Outcome::Signal(libc::SIGKILL));
     wait_dead(server.client.hello().pid);
+}
+
+#[test]
+fn a_private_runner_that_is_told_twice_of_one_end_gives_jobs_their_grace() {
+    let mut place = Place::new();
+    let (server, lifeline) = place.start_private();
+    let ready = place.fifo("ready");
+    let script = "trap 'sleep 0.2; echo bye; exit 3' TERM; echo > ready; sleep 1000 & wait";
+    server.client.start(&[StartSpec { grace_ms: 1_000_000, ..place.job("r1-1", script) }]).unwrap();
+    meet(&ready);
+    // The command is gone, of which its server hears too.
+    drop(lifeline);
+    server.client.shutdown().unwrap();
+    let exit = server.end_of("r1-1");
+    assert_eq!((exit.outcome, exit.canceled), (Outcome::Code(3), true));
+    assert_eq!(place.stdout("r1-1"), "bye\n");
+    wait_dead(server.client.hello().pid);
+}
+
+#[test]
+fn a_command_that_does_not_wait_for_the_jobs_that_it_had_stopped_has_them_killed() {
+    let mut place = Place::new();
+    let (server, lifeline) = place.start_private();
+    let ready = place.fifo("ready");
+    let script = "trap '' TERM; echo > ready; sleep 1000 & wait";
+    server.client.start(&[StartSpec { grace_ms: 1_000_000, ..place.job("r1-1", script) }]).unwrap();
+    meet(&ready);
+    server.client.shutdown().unwrap();
+    // Answered after what was said before.
+    server.client.list().unwrap();
+    drop(lifeline);
+    assert_eq!(server.end_of("r1-1").outcome, Outcome::Signal(libc::SIGKILL));
+    wait_dead(server.client.hello().pid);
+}
+
+#[test]
+fn nothing_of_its_jobs_goes_on_when_a_runner_has_ended() {
+    let mut place = Place::new();
+    let server = place.start();
+    let ready = place.fifo("ready");
+    // What has a session of its own has a child that has another one.
+    let inner = "setsid sleep 1000 & echo $! >> left; echo $$ >> left; echo > ready; wait";
+    server.client.start(&[place.job("r1-1", &format!("setsid sh -c '{inner}' & wait"))]).unwrap();
+    meet(&ready);
+    server.client.shutdown().unwrap();
+    assert!(wait_exit(&place.spool(), &Deadline::after(Duration::from_secs(60))).unwrap());
+    let left = read(&place.path("left"));
+    let pids: Vec<u32> = left.lines().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(pids.len(), 2);
+    for pid in pids {
+        assert!(stat(pid).unwrap().is_none_or(|stat| !stat.is_alive()), "{pid} goes on");
+    }
 }
 
 #[test]

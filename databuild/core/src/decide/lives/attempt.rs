@@ -9,6 +9,7 @@
 //! | failure or timeout, none left or permanent | failed |
 //! | finds that it needs more inputs | retry_wait, suspended until they are there |
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
+//! | stopped though its run is wanted, as by `databuild stop --jobs` | retry_wait, due at once, however often |
 //! | an input moved or could not be observed, at most [`MAX_MOVES`] times | retry_wait, due at once and then after a backoff |
 //! | cancelled, or any end after a cancellation but success | canceled |
 
@@ -131,9 +132,6 @@ fn failed(
     found: Vec<KeyRequest>,
 ) -> Result<(), Refusal> {
     let AttemptReport { outcome, message, done: outputs, hopeless, .. } = report;
-    // Nobody asked for this run to stop, but its supervisor was told to go: it is wanted as before.
-    let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
-    let outcome = if unasked { AttemptOutcome::Lost } else { outcome };
     let done = done_of(out.state, run, &outcome, &outputs);
     let failed = run.set.subtract(&done);
     let again = failed.subtract(&located(out.state, run, &hopeless));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | success | has made its outputs |
 //! | lost, at most as often as that of any run | is tried again at once |
+//! | stopped, as by `databuild stop --jobs` | is tried again at once |
 //! | otherwise | has failed; of its sample nothing more is begun |
 
 use crate::decide::changes::ends::end_run;
@@ -33,9 +34,7 @@ pub(crate) fn ended(out: &mut Out, run: &Run, end: AttemptEnd) {
             end_run(out, run, true, message);
         }
         Err(AttemptReport { outcome, message, .. }) => {
-            let unasked = outcome == AttemptOutcome::Canceled && !run.cancel_requested;
             let (outcome, message) = match outcome {
-                _ if unasked => (AttemptOutcome::Lost, message),
                 AttemptOutcome::MissingInput { .. } => {
                     let message = format!("{message}, and a trial makes nothing that it needs");
                     (AttemptOutcome::Failure { permanent: true }, message)
@@ -43,13 +42,14 @@ pub(crate) fn ended(out: &mut Out, run: &Run, end: AttemptEnd) {
                 outcome => (outcome, message),
             };
             let again = match outcome {
+                AttemptOutcome::Canceled => true,
                 AttemptOutcome::Lost => run.losses < MAX_LOSSES,
                 AttemptOutcome::InputsMoved => run.moves < MAX_MOVES,
                 _ => false,
             };
             let again = again && !run.cancel_requested;
             let retry_at = again.then_some(out.now);
-            let canceled = run.cancel_requested || outcome == AttemptOutcome::Canceled;
+            let canceled = run.cancel_requested;
             out.event(measured.end(outcome, message.clone(), retry_at, 0));
             out.effects.push(Effect::Forget(attempt));
             if retry_at.is_none() {

@@ -23,9 +23,10 @@ pub(crate) fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> O
     let policy = &run.graph.graph.job(run.job).policy;
     match outcome {
         AttemptOutcome::Success
-        | AttemptOutcome::Canceled
         | AttemptOutcome::MissingInput { .. }
         | AttemptOutcome::Failure { permanent: true } => None,
+        // Somebody had all jobs stopped, and nobody this run, which is wanted as before. It costs no attempt.
+        AttemptOutcome::Canceled => Some(now),
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
         AttemptOutcome::InputsMoved => {
             let before = run.moves.checked_sub(1);
