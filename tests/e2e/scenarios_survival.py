@@ -205,15 +205,26 @@ class Survival(Scenario):
         self.assertEqual(self.ws.states("sums"), {"current": 12})
 
     def test_stop_jobs(self):
-        """stop --jobs ends the jobs as well; the want is still there and goes on with the next server"""
-        want, process, _ = self.begin("a")
-        self.ws.cli("stop", "--jobs").expect(0)
-        wait_until("the job is gone", lambda: not alive(process))
-        self.ws.cli("status").expect(0)
-        self.assertEqual(self.ws.want(want)["state"], "open")
-        self.ws.ticking("a", attempts=2)
+        """stop --jobs ends the jobs as well, whoever follows a log; the want goes on with the next server, and no attempt is lost"""
+        want, _, run = self.begin("a")
+        stops = 5
+        for attempt in range(1, stops + 1):
+            process, _ = self.ws.ticking("a", attempts=attempt)
+            followed = self.ws.request("GET", f"/api/v1/runs/{run}/logs/stdout?follow=true")
+            follower = self.ws.start("logs", "-f", run)
+            follower.stdout.readline()
+            self.ws.cli("stop", "--jobs").expect(0)
+            # The stream ends; it is not cut off.
+            followed.read()
+            out, err = follower.communicate()
+            self.assertIn("server_stopped", out + err)
+            wait_until("the job is gone", lambda pid=process: not alive(pid))
+            self.ws.cli("status").expect(0)
+            self.assertEqual(self.ws.want(want)["state"], "open")
+        self.ws.ticking("a", attempts=stops + 1)
         self.ws.release("a")
         self.ws.wait_want(want, "satisfied")
+        self.assertEqual(self.attempts(run), ["canceled"] * stops + ["success"])
 
     def test_stop_jobs_alone(self):
         """stop --jobs ends the jobs of a server that is dead, too"""

@@ -5,7 +5,7 @@
 //! so that it is carried out once. A server that was told to stop is not started again behind the back of the
 //! person who stopped it.
 
-use super::client::Client;
+use super::client::{Client, LogPart};
 use super::connect;
 use super::error::CliError;
 use super::output;
@@ -38,6 +38,8 @@ type Another<'c> = Box<dyn Fn(&Client) -> Result<Client, CliError> + 'c>;
 enum WaitsFor<'c> {
     /// The end of this want or trial.
     Work(&'c str),
+    /// What this run prints.
+    Log(&'c str),
     /// The answer to its request.
     Answer,
 }
@@ -64,6 +66,11 @@ impl<'c> Steady<'c> {
         Steady::of(global, client, WaitsFor::Work(what))
     }
 
+    /// One that begins with `client`, to follow the log of a run.
+    pub fn of_log(global: &'c GlobalArgs, client: &'c Client, run: &'c str) -> Steady<'c> {
+        Steady::of(global, client, WaitsFor::Log(run))
+    }
+
     fn of(global: &'c GlobalArgs, first: &'c Client, waits_for: WaitsFor<'c>) -> Steady<'c> {
         let another = Box::new(move |gone: &Client| another(global, gone, waits_for));
         Steady { first, later: None, another }
@@ -80,6 +87,14 @@ impl<'c> Steady<'c> {
     /// The server was stopped, cannot be started, or answered with an error.
     pub fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, CliError> {
         self.ask(|client| client.get(path))
+    }
+
+    /// A part of a log, from another server if this one was killed.
+    ///
+    /// # Errors
+    /// As [`Steady::get`].
+    pub fn log(&mut self, path: &str) -> Result<LogPart, CliError> {
+        self.ask(|client| client.log(path))
     }
 
     fn post_once<B: Serialize, T: DeserializeOwned>(&mut self, path: &str, body: &B) -> Result<T, CliError> {
@@ -109,8 +124,9 @@ impl<'c> Steady<'c> {
 fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Result<Client, CliError> {
     let state = connect::state_dir(global)?;
     let what = match waits_for {
-        WaitsFor::Work(what) => what,
-        WaitsFor::Answer => "this command",
+        WaitsFor::Work(what) => what.to_owned(),
+        WaitsFor::Log(run) => format!("the log of {run}"),
+        WaitsFor::Answer => "this command".to_owned(),
     };
     let gone = || output::talk(&format!("the server is gone; {what} goes on with another one"));
     let deadline = Deadline::after(PATIENCE);
@@ -128,11 +144,15 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
                 let (message, hint) = match waits_for {
                     WaitsFor::Work(what) => (
                         format!("the server was stopped; {what} goes on when a server is started"),
-                        "any command starts one, such as: databuild status",
+                        "any command starts one, such as: databuild status".to_owned(),
+                    ),
+                    WaitsFor::Log(run) => (
+                        format!("the server was stopped, and with it this look at the log of {run}"),
+                        format!("follow it again, which starts a server: databuild logs -f {run}"),
                     ),
                     WaitsFor::Answer => (
                         "the server was stopped before it answered".to_owned(),
-                        "see what it began by `databuild want list`, `databuild plans` or `databuild trials`, or give the command again",
+                        "see what it began by `databuild want list`, `databuild plans` or `databuild trials`, or give the command again".to_owned(),
                     ),
                 };
                 return Err(CliError::new("server_stopped", message).hint(hint));

@@ -4,18 +4,22 @@
 //! of a request in time, there are fewer connections than descriptors, and when all places are taken, the oldest one that has
 //! not shown the token gives way. Who has it is not turned away for those who have not.
 
-use crate::server::{too_many_waiting, Trusted};
+use crate::server::{shutting_down, too_many_waiting, Trusted};
+use axum::body::{Body, Bytes};
 use axum::Router;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{service_fn, Service as _};
-use hyper::{Request, Uri};
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, OwnedSemaphorePermit, Semaphore};
@@ -152,11 +156,52 @@ struct Served {
 }
 
 /// Whether a request may take as long as somebody likes: it waits for something to happen, or follows a log.
-fn waits(uri: &Uri) -> bool {
-    let parameters = uri.query().unwrap_or_default().split('&');
+fn waits<B>(request: &Request<B>) -> bool {
+    let parameters = request.uri().query().unwrap_or_default().split('&');
     // As handlers read them, who know a name by whatever bytes it is written with.
     let names = parameters.map(|one| percent_decode_str(one.split('=').next().unwrap_or_default()));
-    names.map(|name| name.collect::<Vec<u8>>()).any(|name| matches!(&*name, b"wait_ms" | b"follow"))
+    let mut names = names.map(|name| name.collect::<Vec<u8>>());
+    request.method() == Method::GET && names.any(|name| matches!(&*name, b"wait_ms" | b"follow"))
+}
+
+/// Ready when the server goes.
+type Goes = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn goes(mut stop: watch::Receiver<bool>) -> Goes {
+    Box::pin(async move {
+        // A sender that is gone has nothing more to say.
+        let _ = stop.wait_for(|stop| *stop).await;
+    })
+}
+
+/// An answer that ends when there is nothing more of it and the server goes.
+struct UntilItGoes {
+    body: Body,
+    goes: Goes,
+}
+
+impl hyper::body::Body for UntilItGoes {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Pending if this.goes.as_mut().poll(context).is_ready() => Poll::Ready(None),
+            polled => polled,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 async fn connection(
@@ -170,18 +215,27 @@ async fn connection(
     let routes = TowerToHyperService::new(router);
     // The place of the last request, which is over when the next one comes or the connection goes.
     let held: Mutex<Option<OwnedSemaphorePermit>> = Mutex::new(None);
+    let stopping = stop.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(trusted.clone());
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         *held = None;
-        if waits(request.uri()) {
+        let waits = waits(&request);
+        if waits {
             *held = Arc::clone(&waiting).try_acquire_owned().ok();
         }
-        let answer = (held.is_some() || !waits(request.uri())).then(|| routes.call(request));
+        let answer = (held.is_some() || !waits).then(|| routes.call(request));
+        let stop = stopping.clone();
         async move {
-            match answer {
-                Some(answer) => answer.await,
-                None => Ok(too_many_waiting()),
+            let Some(answer) = answer else { return Ok(too_many_waiting()) };
+            if !waits {
+                return answer.await;
+            }
+            tokio::select! {
+                answer = answer => {
+                    answer.map(|answer| answer.map(|body| Body::new(UntilItGoes { body, goes: goes(stop) })))
+                }
+                () = goes(stop.clone()) => Ok(shutting_down()),
             }
         }
     });
@@ -246,6 +300,7 @@ mod tests {
             };
             let (stop, stopped) = watch::channel(false);
             let (begun, slow) = std::sync::mpsc::channel();
+            let silent = begun.clone();
             // It answers once the server is told to stop.
             let told = stopped.clone();
             let answer_slowly = move || {
@@ -256,9 +311,19 @@ mod tests {
                     "slow"
                 }
             };
+            let endless = || async {
+                let first = tokio_stream::once(Ok::<_, io::Error>("first"));
+                Body::from_stream(tokio_stream::StreamExt::chain(first, tokio_stream::pending()))
+            };
+            let never = move || {
+                silent.send(()).unwrap();
+                std::future::pending::<&str>()
+            };
             let router = Router::new()
                 .route("/", get(|| async { "fine" }))
                 .route("/trusted", get(trust))
+                .route("/endless", get(endless))
+                .route("/never", get(never))
                 .route("/slow", get(answer_slowly));
             let serving = Some(runtime.spawn(serve(listener, router, most, head, stopped)));
             Bench { address, stop, slow, serving, runtime }
@@ -377,6 +442,30 @@ mod tests {
         closed(idle);
         bench.runtime.block_on(bench.serving.take().unwrap()).unwrap();
         assert!(Client::connect(bench.address).is_err());
+    }
+
+    #[test]
+    fn whoever_waits_is_told_at_once_that_the_server_goes() {
+        let mut bench = Bench::new(8, LONG);
+        let mut waiting = bench.connect();
+        send(&mut waiting, "/never?wait_ms=30000");
+        bench.slow.recv().unwrap();
+        let mut follower = bench.connect();
+        send(&mut follower, "/endless?follow=true");
+        let mut text = String::new();
+        while !text.contains("first") {
+            let mut bytes = [0; 4096];
+            let read = follower.read(&mut bytes).unwrap();
+            text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        bench.stop.send(true).unwrap();
+        let mut answer = String::new();
+        waiting.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting_down"), "{answer}");
+        // It ends as a stream does that is over, and is not cut off.
+        follower.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("0\r\n\r\n"), "{text}");
+        bench.runtime.block_on(bench.serving.take().unwrap()).unwrap();
     }
 
     #[test]

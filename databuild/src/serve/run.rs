@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Version of what client and server say to each other.
 pub const PROTOCOL: u32 = 1;
@@ -131,12 +132,16 @@ fn start_and_serve(
         ready.ready();
     }
     tracing::info!(address = %server.address, pid = std::process::id(), "listening");
-    let leave = runtime.block_on(server.serve_until_told(options));
+    let (leave, connections) = runtime.block_on(server.serve_until_told(options));
     tracing::info!(?leave, "going down");
     // An idle server has no jobs, and its runner nothing to wait for.
     let jobs = options.private || matches!(leave, Leave::Lost | Leave::Idle | Leave::Asked { jobs: true });
+    // Before requests under way have ended: however long those take, no job begins meanwhile.
     let stopped = server.engine.stop(jobs);
-    runtime.shutdown_timeout(GOODBYE);
+    let goodbye = Deadline::after(GOODBYE);
+    let ended = async { tokio::time::timeout(GOODBYE, connections).await };
+    let _ = runtime.block_on(ended);
+    runtime.shutdown_timeout(goodbye.remaining());
     // The lock is still held.
     RuntimeDir::remove_if_empty(&server.app.backend.runtime_dir);
     match stopped {
@@ -245,8 +250,10 @@ impl Server {
         Ok(Server { guard, engine, app, listener: Some(listener), address, descriptors, told })
     }
 
-    async fn serve_until_told(&mut self, options: &ServeOptions) -> Leave {
-        let Some(listener) = self.listener.take() else { return Leave::Failed };
+    /// Serves until it is to go. Returns why, and what ends when the connections have: nothing is taken any more, and who
+    /// waits for something to happen is answered.
+    async fn serve_until_told(&mut self, options: &ServeOptions) -> (Leave, JoinHandle<()>) {
+        let Some(listener) = self.listener.take() else { return (Leave::Failed, tokio::spawn(async {})) };
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let most = http::most_connections(self.descriptors);
         let serving =
@@ -258,8 +265,7 @@ impl Server {
             super::private::close_wants(&self.engine.handle(), &*self.app.reader).await;
         }
         let _ = stop.send(true);
-        let _ = tokio::time::timeout(GOODBYE, serving).await;
-        leave
+        (leave, serving)
     }
 
     async fn wait(&mut self, idle: Option<Duration>) -> Leave {

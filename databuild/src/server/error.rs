@@ -14,6 +14,11 @@ pub fn too_many_waiting() -> Response {
     ApiError::too_many_waiting().into_response()
 }
 
+/// The answer to a request that waits, of a server that goes.
+pub fn shutting_down() -> Response {
+    ApiError::from(CommandError::ShuttingDown).into_response()
+}
+
 /// An error answer.
 #[derive(Debug)]
 pub struct ApiError {

@@ -22,7 +22,7 @@ mod reading;
 mod routes;
 
 pub use app::App;
-pub use error::too_many_waiting;
+pub use error::{shutting_down, too_many_waiting};
 pub use guard::{Guard, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use routes::router;

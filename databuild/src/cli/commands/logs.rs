@@ -5,6 +5,7 @@ use crate::cli::client::Client;
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
+use crate::cli::steady::Steady;
 use crate::cli::url;
 use crate::cli::{exit_code, output};
 use crate::os::now;
@@ -68,7 +69,7 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
         return lines(&client, global.json, args.follow, &path);
     }
     if args.follow {
-        return follow_all(&client, global.json, streams, path);
+        return follow_all(global, &client, &run.run.id, streams, path);
     }
     let mut told = serde_json::json!({"run": run.run.id, "attempt": attempt});
     for stream in streams {
@@ -144,13 +145,14 @@ fn as_text(line: &LogLine) -> Vec<u8> {
 
 /// Follows streams until the attempt is over: one of them to stdout, both each to its own.
 fn follow_all(
+    global: &GlobalArgs,
     client: &Client,
-    json: bool,
+    run: &str,
     streams: &[&str],
     path: impl Fn(&str) -> String,
 ) -> Result<u8, CliError> {
     let sink = |stream: &str| match stream {
-        _ if json => Sink::Json,
+        _ if global.json => Sink::Json,
         "stderr" if streams.len() > 1 => Sink::Stderr,
         _ => Sink::Stdout,
     };
@@ -162,7 +164,9 @@ fn follow_all(
     let ends: Vec<Result<(), CliError>> = std::thread::scope(|scope| {
         let threads: Vec<_> = followers
             .into_iter()
-            .map(|(client, stream, path, sink)| scope.spawn(move || follow(&client, &path, stream, sink)))
+            .map(|(client, stream, path, sink)| {
+                scope.spawn(move || follow(Steady::of_log(global, &client, run), &path, stream, sink))
+            })
             .collect();
         let panicked = || CliError::new("panicked", "following a log panicked");
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
@@ -171,11 +175,11 @@ fn follow_all(
     Ok(exit_code::OK)
 }
 
-fn follow(client: &Client, path: &str, name: &str, sink: Sink) -> Result<(), CliError> {
+fn follow(mut server: Steady<'_>, path: &str, name: &str, sink: Sink) -> Result<(), CliError> {
     let mut offset = 0;
     let mut open: Vec<u8> = Vec::new();
     loop {
-        let part = client.log(&format!("{path}&offset={offset}&wait_ms={WAIT_MS}"))?;
+        let part = server.log(&format!("{path}&offset={offset}&wait_ms={WAIT_MS}"))?;
         offset = part.offset + part.bytes.len() as u64;
         match sink {
             Sink::Stdout => output::raw(&part.bytes),
