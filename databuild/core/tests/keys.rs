@@ -75,6 +75,31 @@ fn with_report() -> Workspace {
 }
 
 #[test]
+fn a_want_that_names_no_partition_fails_and_keeps_what_was_asked_for() {
+    let mut workspace = Workspace::new(&customers(), 1);
+    let want = workspace.want(&["clean"], Refresh::Stale);
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Failed));
+    let [cause] = &workspace.causes(want)[..] else { panic!("one cause") };
+    assert!(cause.starts_with("nothing is selected: `clean` names no partition as of 20"), "{cause}");
+    let created = workspace.log.iter().find_map(|record| match &record.event {
+        Event::WantCreated(created) => Some(created.shown_targets().clone()),
+        _ => None,
+    });
+    assert_eq!(created, Some(vec!["clean".to_owned()]));
+
+    // Of several references some may name nothing yet.
+    let want = workspace.want(&["clean", "report"], Refresh::Stale);
+    workspace.finish("report", "v1");
+    assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
+
+    // It is about the keys of the instant that was asked about.
+    workspace.add(&["acme"]).unwrap();
+    let open = workspace.want(&["clean"], Refresh::Missing);
+    workspace.retire(&["acme"]).unwrap();
+    assert_ne!(workspace.outcome(open), Some(WantOutcome::Satisfied));
+}
+
+#[test]
 fn keys_are_counted_before_and_after() {
     let mut workspace = Workspace::new(&customers(), 4);
     let first = workspace.add(&["acme", "bolt", "acme"]).unwrap();

@@ -41,7 +41,8 @@ pub struct WantCreated {
     pub want: WantId,
     /// What was asked for.
     pub targets: SetText,
-    /// References of the request that leave out a dimension: they mean all keys that exist, whenever those come.
+    /// References of the request that leave out a dimension: they mean all keys that exist, whenever those come. If there
+    /// are no targets, since no partition is named, all references of the request.
     pub asked: SetText,
     /// Its class.
     pub class: PriorityClass,
@@ -74,9 +75,21 @@ pub struct WantCreated {
     pub request: Option<RequestKey>,
 }
 
+impl WantCreated {
+    /// What was asked for, as people are shown it: references as they were given if they name no partition.
+    #[must_use]
+    pub fn shown_targets(&self) -> &SetText {
+        if self.targets.is_empty() {
+            &self.asked
+        } else {
+            &self.targets
+        }
+    }
+}
+
 impl Fact for WantCreated {
     fn text(&self, _: &Origin) -> String {
-        format!("{} was created for {}", self.want, listed(&self.targets))
+        format!("{} was created for {}", self.want, listed(self.shown_targets()))
     }
 
     fn example() -> WantCreated {

@@ -240,12 +240,14 @@ impl Simulation {
         self.note(format!("--- build {name}, {} seen", seen.seen.len()));
         let reply = self.step(Input::CreateWant(request(&[name], Refresh::Stale), seen));
         let Some(Ok(Reply::Want(want))) = reply else { panic!("{name}: {reply:?}") };
-        let blocked = self.log.iter().rev().find_map(|record| match &record.event {
-            Event::WantCreated(created) if created.want == want => Some(!created.blocked.is_empty()),
+        let fails = self.log.iter().rev().find_map(|record| match &record.event {
+            Event::WantCreated(created) if created.want == want => {
+                Some(!created.blocked.is_empty() || created.targets.is_empty())
+            }
             _ => None,
         });
         self.quiesce();
-        let expected = if blocked == Some(true) { WantOutcome::Failed } else { WantOutcome::Satisfied };
+        let expected = if fails == Some(true) { WantOutcome::Failed } else { WantOutcome::Satisfied };
         assert_eq!(self.ended[&want], expected, "{want} for {name}");
 
         let mut state = self.core.state.clone();

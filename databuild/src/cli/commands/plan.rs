@@ -50,7 +50,8 @@ pub fn run(global: &GlobalArgs, args: &PlanArgs) -> Result<u8, CliError> {
     };
     let (plan, _): (PlanView, _) = post_once(global, &client, "/api/v1/plans", &request)?;
     print(global, &plan)?;
-    Ok(if plan.blocked.is_empty() { exit_code::OK } else { exit_code::WORK_FAILED })
+    let is_good = plan.blocked.is_empty() && !plan.targets.is_empty();
+    Ok(if is_good { exit_code::OK } else { exit_code::WORK_FAILED })
 }
 
 /// Prints a plan.
@@ -92,6 +93,9 @@ pub fn print(global: &GlobalArgs, plan: &PlanView) -> Result<(), CliError> {
 
 /// What a plan comes to.
 fn headline(plan: &PlanView) -> String {
+    if plan.targets.is_empty() {
+        return format!("nothing is selected: no partition is named as of {}", output::time(&plan.as_of));
+    }
     let current = output::count(plan.current, "partition");
     let count = |groups: &[PlanGroup]| groups.iter().map(|group| group.count).sum::<u64>();
     let left_out = match count(&plan.left_out) {
@@ -179,8 +183,8 @@ mod tests {
         let plan = |current, blocked, left_out| PlanView {
             id: None,
             expires_at: None,
-            targets: Vec::new(),
-            as_of: String::new(),
+            targets: vec!["a".to_owned()],
+            as_of: "2026-11-01T00:00:00Z".to_owned(),
             graph: String::new(),
             certain: 0,
             if_changed: 0,
@@ -204,6 +208,8 @@ mod tests {
         let mut joined = plan(0, vec![], vec![]);
         joined.groups = vec![PlanGroup { reason: "under_way".to_owned(), ..group("//:a", 3) }];
         assert_eq!(headline(&joined), "0 partitions to build, 3 under way; 0 are current");
+        let nothing = headline(&PlanView { targets: Vec::new(), ..plan(0, vec![], vec![]) });
+        assert!(nothing.starts_with("nothing is selected: no partition is named as of 2026-"), "{nothing}");
         assert_eq!(
             (whose(&group("//:a", 2)), whose(&group("", 1))),
             ("2 of //:a".into(), "1 external".into())

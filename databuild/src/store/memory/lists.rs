@@ -138,7 +138,7 @@ fn new_want(at: i64, want: &WantCreated, origin: &Origin) -> WantRow {
         state: WantState::Open,
         class: want.class,
         refresh: want.refresh,
-        targets: want.targets.clone(),
+        targets: want.shown_targets().clone(),
         comment: want.comment.clone(),
         source: origin.client().unwrap_or_default().to_owned(),
         by: origin.to_string(),

@@ -92,7 +92,7 @@ fn open_want(
             WantState::Open.word(),
             want.class.word(),
             want.refresh.word(),
-            json(&want.targets),
+            json(want.shown_targets()),
             want.comment,
             origin.client().unwrap_or_default(),
             micros(want.as_of),

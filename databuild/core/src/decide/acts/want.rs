@@ -47,6 +47,11 @@ pub(crate) fn create_with(
     let plan = out
         .state
         .at(as_of, |state| planner::plan_despite(state, &targets, request.refresh, &sightings.unseen));
+    // What names nothing is kept as it was asked for: keys may come while the want is open, and people see what it was.
+    let asked = match targets.iter().all(|(_, set)| set.is_empty()) {
+        true => request.targets,
+        false => open_references(out.state, &request.targets),
+    };
     let start = Start {
         targets: &targets,
         refresh: request.refresh,
@@ -59,7 +64,7 @@ pub(crate) fn create_with(
         parent: None,
         params,
         request: request.key,
-        asked: open_references(out.state, &request.targets),
+        asked,
     };
     Ok(Reply::Want(begin(out, &plan, start)))
 }
