@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Query of `GET /api/v1/partitions`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PartitionsQuery {
     /// Which partitions; a dataset's name for all of its.
     #[serde(rename = "ref")]
@@ -19,6 +20,7 @@ pub struct PartitionsQuery {
 
 /// Query of `GET /api/v1/why`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WhyQuery {
     /// Reference of one partition.
     pub partition: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// Query of `GET /api/v1/runs`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunsQuery {
     /// Only of this job: its label, or a name that only one has.
     pub job: Option<String>,

@@ -42,6 +42,7 @@ pub struct RerunTrial {
 
 /// Query of `GET /api/v1/trials/{id}`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrialQuery {
     /// How long to wait for its end, in milliseconds.
     pub wait_ms: Option<u64>,

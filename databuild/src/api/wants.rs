@@ -65,6 +65,7 @@ pub struct InvokeJob {
 
 /// Query of `GET /api/v1/wants`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WantsQuery {
     /// Only those in this state.
     pub state: Option<String>,
@@ -76,6 +77,7 @@ pub struct WantsQuery {
 
 /// Query of `GET /api/v1/wants/{id}/progress`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProgressQuery {
     /// Tell what happened after this event.
     pub after: Option<u64>,

@@ -18,7 +18,7 @@ const SOME: u64 = 100;
 pub(crate) async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<CheckRow>, AppError> {
     let ChecksQuery { reference, failed, limit: asked, cursor: before } = query;
     let before = cursor(before.as_deref())?;
-    let limit = limit(asked);
+    let limit = limit(asked)?;
     let list = context.slow(move |backend, reader| {
         let filter = CheckFilter { of: CheckedSet::All, failed, before, limit };
         let Some(reference) = reference else { return Ok(reader.checks(&filter, &|_| true)?) };

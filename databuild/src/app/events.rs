@@ -13,7 +13,7 @@ use databuild_core::ids::Seq;
 /// # Errors
 /// The events are archived.
 pub(crate) async fn list(context: &impl Context, query: EventsQuery) -> Result<EventPage, AppError> {
-    let limit = limit(query.limit);
+    let limit = limit(query.limit)?;
     let found = context.slow(move |_, reader| Ok(reader.events(query.after.map(Seq), limit)?)).await?;
     let Events { archived, records: events } = found.value;
     let next = (events.len() == limit).then(|| events.last().map(|(seq, _)| seq.to_string())).flatten();

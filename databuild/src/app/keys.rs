@@ -51,7 +51,7 @@ pub(crate) fn list(
     decide::preview_added(state, &nothing)?;
     // Keys keep their places when others are retired.
     let from: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
-    let limit = limit(query.limit);
+    let limit = limit(query.limit)?;
     let own = state.symbols().dynamic(&space);
     let listed = |(_, key): &(usize, Key)| query.retired || own.current.contains(*key);
     let mut places = own.in_order().enumerate().skip(from).filter(listed);

@@ -55,7 +55,7 @@ pub(crate) async fn list(
         })?;
         let wanted: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
         let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
-        let limit = limit(query.limit);
+        let limit = limit(query.limit)?;
         let (ix, set) = state.resolve_readable(&reference)?;
         let seq = state.seq().0;
         let (mut data, more) = rows(&mut state, ix, &set, wanted, skip, limit);

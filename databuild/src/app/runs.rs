@@ -22,7 +22,7 @@ pub(crate) fn parse(id: &str) -> Result<RunId, AppError> {
 pub(crate) async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRow>, AppError> {
     let state: Option<RunState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
-    let limit = limit(query.limit);
+    let limit = limit(query.limit)?;
     let found = context.slow(move |backend, reader| {
         let snapshot = backend.engine.snapshot();
         let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(backend, reader, &text))?;

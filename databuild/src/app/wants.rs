@@ -95,7 +95,7 @@ pub(super) async fn created(
 pub(crate) async fn list(context: &impl Context, query: WantsQuery) -> Result<Page<WantRow>, AppError> {
     let state: Option<WantState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
-    let limit = limit(query.limit);
+    let limit = limit(query.limit)?;
     let found = context.slow(move |_, reader| Ok(reader.wants(&WantFilter { state, before, limit })?));
     Ok(page(found.await?, row, WantId))
 }

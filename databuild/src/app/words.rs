@@ -35,8 +35,16 @@ pub(super) fn page<R, T, C: ToString>(
 }
 
 /// How many rows a list has at most.
-pub(super) fn limit(asked: Option<usize>) -> usize {
-    asked.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
+///
+/// # Errors
+/// None are asked for.
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, AppError> {
+    match asked {
+        Some(0) => {
+            Err(AppError::new("bad_query", format!("`limit` is 0: say how many rows, at most {MAX_LIMIT}")))
+        }
+        asked => Ok(asked.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)),
+    }
 }
 
 pub(super) fn refresh(text: Option<&str>) -> Result<Refresh, AppError> {

@@ -129,11 +129,12 @@ impl Client {
         decode(path, &self.bytes(path)?)
     }
 
-    /// Rows of a list, page by page until there are as many as `wanted` or no more. `path` has a query.
+    /// Rows of a list, page by page until there are as many as `wanted` (0 for all) or no more. `path` has a query.
     ///
     /// # Errors
     /// As [`Client::get`].
     pub fn list<T: DeserializeOwned>(&self, path: &str, wanted: usize) -> Result<Page<T>, CliError> {
+        let wanted = if wanted == 0 { usize::MAX } else { wanted };
         let mut rows: Vec<T> = Vec::new();
         let mut cursor = String::new();
         loop {

@@ -2,11 +2,13 @@
 
 use crate::api::ErrorBody;
 use crate::app::AppError;
+use crate::engine::CommandError;
 use crate::errors::{kind_of, status_of};
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
+use databuild_core::text::{nearest, shown};
 use std::collections::BTreeMap;
 
 /// The answer when all places for requests that wait or follow are taken.
@@ -16,7 +18,7 @@ pub fn too_many_waiting() -> Response {
 
 /// The answer to a request that waits, of a server that goes.
 pub fn shutting_down() -> Response {
-    ApiError::from(CommandError::ShuttingDown).into_response()
+    ApiError::from(AppError::from(CommandError::ShuttingDown)).into_response()
 }
 
 /// An error answer.
@@ -102,15 +104,55 @@ impl From<BytesRejection> for ApiError {
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> ApiError {
-        ApiError::new("bad_query", rejection.body_text())
+        let text = rejection.body_text();
+        ApiError::new("bad_query", unknown_parameter(&text).unwrap_or(text))
     }
+}
+
+/// What serde says of a parameter that a route does not have, with what was probably meant.
+fn unknown_parameter(text: &str) -> Option<String> {
+    let (_, told) = text.split_once("unknown field `")?;
+    let (name, rest) = told.split_once("`, expected")?;
+    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let near = nearest(name, known.iter().copied());
+    let quoted = |names: Vec<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    let instead = match near.is_empty() {
+        false => format!("did you mean {}?", quoted(near).join(" or ")),
+        true => format!("it takes {}", quoted(known.iter().map(ToString::to_string).collect()).join(", ")),
+    };
+    Some(format!("this route has no parameter `{}`; {instead}", shown(name)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::CommandError;
     use databuild_core::decide::Refusal;
+
+    #[test]
+    fn a_parameter_that_a_route_does_not_have_is_refused_with_what_was_meant() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Two {
+            _job: Option<String>,
+            _state: Option<String>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct One {
+            _wait_ms: Option<u64>,
+        }
+        fn refused<T: serde::de::DeserializeOwned + std::fmt::Debug>(query: &str) -> String {
+            let uri = format!("/x?{query}").parse().unwrap();
+            let error = ApiError::from(axum::extract::Query::<T>::try_from_uri(&uri).unwrap_err());
+            assert_eq!(error.body.error, "bad_query");
+            error.body.message
+        }
+        let told = "this route has no parameter `_jobs`; did you mean `_job`?";
+        assert_eq!(refused::<Two>("_state=x&_jobs=rare"), told);
+        assert_eq!(refused::<Two>("zzz=1"), "this route has no parameter `zzz`; it takes `_job`, `_state`");
+        assert_eq!(refused::<One>("zzz=1"), "this route has no parameter `zzz`; it takes `_wait_ms`");
+        assert!(refused::<One>("_wait_ms=soon").contains("_wait_ms"), "what is wrong is told");
+    }
 
     #[test]
     fn the_status_follows_from_the_code() {

@@ -97,7 +97,7 @@ impl State {
     /// What a graph before the last built under the very name of a dataset.
     fn built_as(&self, dataset: &Dataset) -> Option<(String, Vec<Axis>)> {
         let key = (dataset.name.clone(), dataset.axes());
-        self.retired.get(&key).is_some_and(|state| !state.entries.is_empty()).then_some(key)
+        self.env.retired.get(&key).is_some_and(|state| !state.entries.is_empty()).then_some(key)
     }
 
     /// What is known of a dataset from graphs before the last: under its own name or an earlier one.

@@ -55,12 +55,11 @@ pub fn run(global: &GlobalArgs, args: &ChecksArgs) -> Result<u8, CliError> {
 
 /// Findings within a reference, as many as are asked for.
 fn list(client: &Client, args: &ChecksArgs, reference: Option<&str>) -> Result<Page<CheckRow>, CliError> {
-    let wanted = if args.limit == 0 { usize::MAX } else { args.limit };
     let mut path = format!("/api/v1/checks?failed={}", args.failed);
     if let Some(reference) = reference {
         path.push_str(&format!("&ref={}", url::query_value(reference)));
     }
-    client.list(&path, wanted)
+    client.list(&path, args.limit)
 }
 
 /// Prints findings; `of_run` leaves out whose they are.

@@ -94,7 +94,7 @@ fn path(space: &str) -> String {
 fn list(global: &GlobalArgs, space: &str, retired: bool, limit: usize) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     let listed = format!("{}?retired={retired}", path(space));
-    let page: Page<KeyRow> = client.list(&listed, if limit == 0 { usize::MAX } else { limit })?;
+    let page: Page<KeyRow> = client.list(&listed, limit)?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

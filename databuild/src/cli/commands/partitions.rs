@@ -45,12 +45,11 @@ pub fn run(global: &GlobalArgs, args: &PartitionsArgs) -> Result<u8, CliError> {
         }
         return Ok(exit_code::OK);
     };
-    let wanted = if args.limit == 0 { usize::MAX } else { args.limit };
     let mut path = format!("/api/v1/partitions?ref={}", url::query_value(reference));
     if let Some(state) = &args.state {
         path.push_str(&format!("&state={}", url::query_value(state)));
     }
-    let page: Page<PartitionRow> = client.list(&path, wanted)?;
+    let page: Page<PartitionRow> = client.list(&path, args.limit)?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

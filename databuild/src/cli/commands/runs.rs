@@ -23,7 +23,7 @@ pub struct RunsArgs {
     /// Only runs that make any of these partitions
     #[arg(long, value_name = "REF")]
     pub partition: Option<String>,
-    /// Show at most so many rows
+    /// Show at most so many rows; 0 shows all
     #[arg(long, default_value_t = 20)]
     pub limit: usize,
 }
@@ -49,7 +49,7 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<u8, CliError> {
             path.push_str(&format!("&{name}={}", url::query_value(value)));
         }
     }
-    let page: Page<RunRow> = client.list(&path, args.limit.max(1))?;
+    let page: Page<RunRow> = client.list(&path, args.limit)?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

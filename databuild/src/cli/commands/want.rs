@@ -34,7 +34,7 @@ pub enum WantCommand {
         /// Only wants in this state: open, satisfied, failed, canceled, expired
         #[arg(long)]
         state: Option<String>,
-        /// Show at most so many rows
+        /// Show at most so many rows; 0 shows all
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
@@ -81,7 +81,7 @@ pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
             if let Some(state) = state {
                 path.push_str(&format!("&state={}", url::query_value(state)));
             }
-            let page: Page<WantRow> = client.list(&path, (*limit).max(1))?;
+            let page: Page<WantRow> = client.list(&path, *limit)?;
             if global.json {
                 output::json(&page)?;
             } else {

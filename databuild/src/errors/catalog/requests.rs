@@ -115,7 +115,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "bad_query",
         kind: Kind::Unreadable,
-        cause: "A parameter in the query of the request is missing, or has a value of another type.",
+        cause: "A parameter in the query of the request is missing, is none that the route has, or has a value that it cannot have.",
         cure: "Send the parameters that `docs/api.md` lists for this route.",
     },
     Entry {

@@ -59,6 +59,7 @@ async fn why(app: App, Path(id): Path<String>) -> Answer<WhyWork> {
 
 /// Query of [`logs`].
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct LogsQuery {
     attempt: Option<u32>,
     offset: Option<u64>,
@@ -90,6 +91,7 @@ async fn logs(
 
 /// Query of [`lines`].
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct LinesQuery {
     attempt: Option<u32>,
     stream: Option<String>,
