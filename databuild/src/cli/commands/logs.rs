@@ -66,7 +66,7 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
     if args.timestamps {
         let only = if streams.len() == 1 { format!("&stream={}", streams[0]) } else { String::new() };
         let path = format!("/api/v1/runs/{id}/logs?attempt={attempt}&limit={PAGE}{only}");
-        return lines(&client, global.json, args.follow, &path);
+        return lines(Steady::of_log(global, &client, &run.run.id), global.json, args.follow, &path);
     }
     if args.follow {
         return follow_all(global, &client, &run.run.id, streams, path);
@@ -107,12 +107,12 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
 }
 
 /// Prints lines with their times and streams: those that are there now, or until the attempt is over.
-fn lines(client: &Client, json: bool, follow: bool, path: &str) -> Result<u8, CliError> {
+fn lines(mut server: Steady<'_>, json: bool, follow: bool, path: &str) -> Result<u8, CliError> {
     let begun = format!("{:.3}", now());
     let wait_ms = if follow { WAIT_MS } else { 0 };
     let mut cursor = String::new();
     loop {
-        let part: LogLines = client.get(&format!("{path}&wait_ms={wait_ms}{cursor}"))?;
+        let part: LogLines = server.get(&format!("{path}&wait_ms={wait_ms}{cursor}"))?;
         let mut shown = Vec::new();
         for line in &part.lines {
             shown.extend(if json { as_json(line)? } else { as_text(line) });
