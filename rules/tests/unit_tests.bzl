@@ -220,17 +220,19 @@ def _limits_impl(ctx):
 
 limits_test = unittest.make(_limits_impl)
 
+# Attributes can be made only while this file is read.
+_KINDS = {
+    "backoff": duration(optional = False),
+    "cpus": COUNT,
+    "memory": BYTES,
+    "nice": number(-5, 19),
+    "on_code_change": word("stale", "keep"),
+    "rate": RATE,
+    "wait": duration(),
+}
+
 def _policies_impl(ctx):
     env = unittest.begin(ctx)
-    kinds = {
-        "backoff": duration(optional = False),
-        "cpus": COUNT,
-        "memory": BYTES,
-        "nice": number(-5, 19),
-        "on_code_change": word("stale", "keep"),
-        "rate": RATE,
-        "wait": duration(),
-    }
     said = {"backoff": "1s", "on_code_change": "stale"}
     for given, entry, problem in [
         ({}, {}, None),
@@ -251,8 +253,8 @@ def _policies_impl(ctx):
         ({"wait": "0s"}, {"wait_ms": 0}, None),
     ]:
         problems = []
-        values = policy_values(kinds, {name: None for name in kinds} | said | given, problems)
-        found = policy_entry(kinds, struct(**values), problems)
+        values = policy_values(_KINDS, {name: None for name in _KINDS} | said | given, problems)
+        found = policy_entry(_KINDS, struct(**values), problems)
         if problem:
             asserts.true(env, len(problems) == 1 and problem in problems[0], "%r in %r" % (problem, problems))
         else:
