@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 /// Build data from jobs, and know exactly why
 #[derive(Debug, Parser)]
-#[command(name = "databuild", version, about, max_term_width = 100)]
+#[command(name = "databuild", version, max_term_width = 100)]
 pub struct Cli {
     /// What every command can be told.
     #[command(flatten)]

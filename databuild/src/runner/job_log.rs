@@ -185,7 +185,7 @@ impl JobLog {
                 *end += *length as u64;
                 Some((*end, *at))
             });
-            let gap_end = Some((begin, *first_at)).filter(|_| left_out > 0);
+            let gap_end = (left_out > 0).then_some((begin, *first_at));
             place.times.note(place.spool, place.attempt, self.stream, gap_end.into_iter().chain(ends));
             let (first, second) = bytes.as_slices();
             let mut left = bytes.len() as u64;

@@ -29,8 +29,8 @@ pub(super) struct Printed {
     executor: Arc<dyn Executor>,
     attempt: AttemptId,
     name: AttemptName,
-    /// It ended well: then a folder that is not there means that nothing was printed (or that `gc` came by).
-    ended_well: bool,
+    /// Its process ended: then a folder that is not there means that nothing was printed (or that `gc` came by).
+    ended: bool,
 }
 
 /// The stream of this name.
@@ -40,11 +40,11 @@ pub(super) fn stream(name: &str) -> Result<Stream, ApiError> {
 }
 
 impl Printed {
-    /// That of an attempt, which may have `ended_well`: then it may have had nothing to say.
-    pub(super) fn by(app: &App, attempt: AttemptId, ended_well: bool) -> Result<Printed, ApiError> {
+    /// That of an attempt, whose process may have `ended`: then it may have had nothing to say.
+    pub(super) fn by(app: &App, attempt: AttemptId, ended: bool) -> Result<Printed, ApiError> {
         let name = AttemptName::new(attempt.to_string())
             .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
-        Ok(Printed { executor: Arc::clone(app.backend.engine.executor()), attempt, name, ended_well })
+        Ok(Printed { executor: Arc::clone(app.backend.engine.executor()), attempt, name, ended })
     }
 
     /// Looks until there is enough, or the attempt is over, or `wait` is; without it there is no end to waiting. Tells
@@ -66,7 +66,7 @@ impl Printed {
             let looked = tokio::task::spawn_blocking(move || look(&*executor, &name, live)).await;
             let found = match looked.map_err(std::io::Error::from).and_then(|found| found) {
                 Ok(Some(found)) => found,
-                Ok(None) if self.ended_well => T::default(),
+                Ok(None) if self.ended => T::default(),
                 // Not started yet, and whoever waits asks again.
                 _ if live && waits => T::default(),
                 _ => {

@@ -71,6 +71,7 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
     if args.follow {
         return follow_all(global, &client, &run.run.id, streams, path);
     }
+    let mut printed = false;
     let mut told = serde_json::json!({"run": run.run.id, "attempt": attempt});
     for stream in streams {
         let mut whole = Vec::new();
@@ -85,6 +86,7 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
             if part.bytes.is_empty() {
                 break;
             }
+            printed = true;
             offset = part.offset + part.bytes.len() as u64;
             if global.json {
                 whole.extend_from_slice(&part.bytes);
@@ -102,6 +104,8 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
     }
     if global.json {
         output::json(&told)?;
+    } else if !printed {
+        output::talk(&format!("{}-{attempt} printed nothing, or gc removed its log", run.run.id));
     }
     Ok(exit_code::OK)
 }

@@ -3,6 +3,7 @@
 use crate::engine::attempt::request::{InputFile, OutputFile, Request, FORMAT};
 use crate::engine::attempt::staging::{self, Staging};
 use crate::engine::history::History;
+use crate::engine::looks::files::is_remote;
 use crate::publish::{self, Imprint, PublishError, StatMark};
 use databuild_core::decide::AttemptSpec;
 use databuild_core::graph::{Dataset, DatasetIx};
@@ -145,8 +146,9 @@ impl Inputs<'_> {
             (_, Some(pattern)) => Some(self.matching(&pattern, &partition)?),
             _ => None,
         };
-        // What the graph of today has elsewhere was not looked at.
-        let known = self.marks.get(&(ix, key.clone())).copied();
+        // What the graph of today has elsewhere was not looked at. The mark of what others tell is that of their answer,
+        // whatever file is beside it.
+        let known = self.marks.get(&(ix, key.clone())).copied().filter(|_| !is_remote(graph, ix));
         let touched = found.as_ref().zip(known).is_some_and(|(found, known)| found.mark != known);
         let imprint = found.as_ref().map(|found| found.imprint);
         self.changed_at = self.changed_at.max(imprint.map(|imprint| imprint.changed_at));

@@ -59,3 +59,10 @@ pub(super) fn program(every: bool) -> Value {
     });
     dataset("raw", true, None, observe)
 }
+
+/// The same, and the file stands beside it, so that jobs get its path.
+pub(super) fn program_beside_file() -> Value {
+    let mut raw = program(false);
+    raw["path"] = json!("in/raw");
+    raw
+}

@@ -419,6 +419,19 @@ fn an_input_that_changed_before_the_lease_or_after_it_is_read_and_recorded_as_it
     }
 }
 
+/// Its mark is that of the program's answer, and not of the file.
+#[test]
+fn a_file_beside_what_a_program_tells_is_read() {
+    let mut bench = Bench::new(program_beside_file());
+    bench.write("A");
+    assert_eq!(bench.build("out"), [SUCCESS]);
+    assert_eq!(bench.made("out.txt"), "out of A");
+    assert!(bench.build("out").is_empty());
+    bench.write("B");
+    assert_eq!(bench.build("out"), [SUCCESS]);
+    assert_eq!(bench.made("out.txt"), "out of B");
+}
+
 #[test]
 fn an_input_that_changes_while_it_is_read_makes_the_attempt_worth_nothing() {
     for (kind, raw) in kinds() {

@@ -133,8 +133,9 @@ async fn printed(app: &App, id: &str, attempt: Option<u32>) -> Result<logs::Prin
         return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
     }
     let mut attempts = run.attempts_detail.iter();
-    let ended_well = attempts.any(|row| row.number == number && row.outcome.as_deref() == Some("success"));
-    logs::Printed::by(app, AttemptId { run: run_id, number }, ended_well)
+    // What has no exit code had no process, or nobody knows what became of it.
+    let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
+    logs::Printed::by(app, AttemptId { run: run_id, number }, ended)
 }
 
 /// Where a client that follows something was, when it comes again.
