@@ -26,7 +26,7 @@ use databuild_core::text::and_more;
 use failure::last_failure;
 use inputs::{inputs_used, Used};
 use jiff::Timestamp;
-use needs::{needs, work_of};
+use needs::{nearest_gap, needs, work_of};
 use std::collections::BTreeSet;
 
 /// Later than any event.
@@ -339,7 +339,30 @@ fn upstream(
             last.cause = cause;
         }
     }
+    // A build makes nothing, yet something further up is not there: what is between is as it was made from that.
+    if steps.is_empty() {
+        let gap = nearest_gap(state, plan, job, &single);
+        steps.extend(gap.map(|gap| step_of_gap(state, reader, planned, gap)).transpose()?);
+    }
     Ok(steps)
+}
+
+/// What is wrong with something that nobody makes.
+fn step_of_gap(
+    state: &State,
+    reader: &dyn History,
+    planned: (&Plan, &Sightings),
+    (dataset, key, count): (DatasetIx, PartitionKey, u64),
+) -> Result<WhyStep, StoreError> {
+    let Some(producer) = state.graph().dataset(dataset).producer else {
+        let partition = state.partition_text(dataset, &key);
+        return Ok(WhyStep { partition, job: None, count, cause: absence() });
+    };
+    let mut found = step(state, reader, planned, (dataset, &key), count)?;
+    if let Some(cause) = blocked(planned.0, producer, &key) {
+        found.cause = cause;
+    }
+    Ok(found)
 }
 
 /// What is wrong with one partition that a build would make, and with how many of its dataset.

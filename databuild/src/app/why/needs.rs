@@ -4,7 +4,7 @@ use databuild_core::graph::{DatasetIx, JobIx};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::Plan;
 use databuild_core::state::State;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Partitions of one dataset that others are made from.
 #[derive(Debug)]
@@ -81,4 +81,36 @@ pub(super) fn work_of(plan: &Plan, job: JobIx, needed: &PartitionSet) -> (Partit
         all.union_with(&set.intersect(needed));
     }
     (outdated, all)
+}
+
+/// What is nearest upstream of `set` of `job`, at whatever distance, that a build would make, that nobody can make, or that is
+/// external and not there: its dataset, the first of it, and how many there are.
+pub(super) fn nearest_gap(
+    state: &State,
+    plan: &Plan,
+    job: JobIx,
+    set: &PartitionSet,
+) -> Option<(DatasetIx, PartitionKey, u64)> {
+    let mut seen = BTreeSet::from([job]);
+    let mut ahead = VecDeque::from([(job, set.clone())]);
+    while let Some((job, set)) = ahead.pop_front() {
+        for need in needs(state, job, &set) {
+            let gap = match state.graph().dataset(need.dataset).producer {
+                Some(producer) => {
+                    let (_, work) = work_of(plan, producer, &need.set);
+                    if work.is_empty() && seen.insert(producer) {
+                        ahead.push_back((producer, need.set));
+                    }
+                    work
+                }
+                // A run finds anew what it needs.
+                None if need.found => continue,
+                None => need.set.subtract(&state.dataset(need.dataset).present),
+            };
+            if let Some(first) = gap.first() {
+                return Some((need.dataset, first, gap.len()));
+            }
+        }
+    }
+    None
 }

@@ -469,6 +469,43 @@ fn a_failure_further_up_is_found_past_what_was_merely_never_built() {
     assert_eq!(workspace.why("book/name=a").summary, "book/name=a is missing because it was never built");
 }
 
+/// As counts say that it is behind.
+#[test]
+fn what_is_gone_far_upstream_of_what_is_current_is_told() {
+    let same: &[(&str, &str)] = &[("name", "same")];
+    let jobs: &[Job<'_>] = &[
+        ("clean", "text", &["name"], &[("raw", same)]),
+        ("bind", "book", &["name"], &[("text", same)]),
+        ("stack", "shelf", &["name"], &[("book", same)]),
+    ];
+    let graph = || {
+        let mut graph = graph(&[("raw", &["name"])], jobs, "code");
+        for dataset in graph["datasets"].as_array_mut().unwrap() {
+            let name = dataset["name"].as_str().unwrap().to_owned();
+            dataset["path"] = format!("out/{name}/{{name}}").into();
+        }
+        graph
+    };
+    let mut workspace = Workspace::new(&graph());
+    workspace.observe("raw/name=a", "r1");
+    workspace.want("shelf/name=a", Refresh::Stale);
+    let version = format!("sha256:{}", "0".repeat(64));
+    for dataset in ["text", "book", "shelf"] {
+        workspace.finish(&format!("{dataset}/name=a"), &version);
+    }
+    assert_eq!(workspace.why("shelf/name=a").upstream.len(), 0);
+    for gone in ["raw/name=a", "text/name=a"] {
+        let (dataset, key) = workspace.core.state.resolve_one(gone).unwrap();
+        workspace.see(Sighting::Gone(dataset, key));
+        for told in ["shelf/name=a", "book/name=a"] {
+            let why = workspace.why(told);
+            assert_eq!(why.state, PartitionState::Current);
+            let last = why.upstream.last().unwrap_or_else(|| panic!("{told} without {gone}"));
+            assert!(last.partition == gone || last.partition == "raw/name=a", "{told}: {}", last.partition);
+        }
+    }
+}
+
 /// It is worked out on a thread like any other.
 #[test]
 fn why_of_a_chain_of_thousands_is_told_on_a_small_stack() {

@@ -144,8 +144,10 @@ fn takes(estimate: &Estimate) -> String {
         (0, 0) if !unknown_jobs.is_empty() => {
             return "no estimate yet: these jobs have never run".to_owned();
         }
-        (low, high) if low == high => format!("takes about {}", output::duration(low)),
-        (low, high) => format!("takes about {} to {}", output::duration(low), output::duration(high)),
+        (low, high) => match (output::duration(low), output::duration(high)) {
+            (least, most) if least == most => format!("takes about {least}"),
+            (least, most) => format!("takes about {least} to {most}"),
+        },
     };
     match unknown_jobs.as_slice() {
         [] => known,
@@ -165,6 +167,7 @@ mod tests {
             takes(&Estimate { low_ms, high_ms, unknown_jobs })
         };
         assert_eq!(text(2_000, 2_000, &[]), "takes about 2.0 s");
+        assert_eq!(text(2_001, 2_004, &[]), "takes about 2.0 s");
         assert_eq!(text(500, 61_000, &[]), "takes about 500 ms to 1m 01s");
         assert_eq!(text(0, 0, &["//:a"]), "no estimate yet: these jobs have never run");
         assert_eq!(text(500, 500, &["//:a"]), "takes about 500 ms, plus //:a, which has never run");
