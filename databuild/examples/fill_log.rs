@@ -3,13 +3,13 @@
 //! `fill_log LOG JOB` reads texts of partitions from its standard input, a line each. The last graph of the log has to be one
 //! in which JOB makes them.
 
-use databuild::store::{Batch, EventLog, SqliteLog};
 use databuild_core::event::{
     AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, CheckFindings, CheckOutcome, CheckResult,
     Checked, Event, Materialized, OutputRecord, PriorityClass, Record, Refresh, WantCreated, WantEnded,
     WantOutcome,
 };
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
+use databuild_store::{Batch, EventLog, SqliteLog};
 use jiff::Timestamp;
 use std::error::Error;
 use std::io::BufRead as _;

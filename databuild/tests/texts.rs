@@ -4,14 +4,14 @@
 
 mod support;
 
-use databuild::errors::all;
-use databuild::publish::PublishError;
+use databuild_base::errors::all;
 use databuild_core::decide::Refusal;
 use databuild_core::event::*;
 use databuild_core::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
 use databuild_core::planner::Reason;
 use databuild_core::state::{Made, Verdict};
 use databuild_core::word::Word;
+use databuild_execution::publish::PublishError;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::Command;
@@ -78,11 +78,11 @@ fn words<W: Word>(all: &mut String) {
 fn words_mean_what_their_file_says() {
     use Verdict::*;
     let mut all = String::new();
-    words::<databuild::store::WantState>(&mut all);
-    words::<databuild::store::RunState>(&mut all);
-    words::<databuild::store::AttemptState>(&mut all);
-    words::<databuild::api::PartitionState>(&mut all);
-    words::<databuild::errors::Kind>(&mut all);
+    words::<databuild_store::WantState>(&mut all);
+    words::<databuild_store::RunState>(&mut all);
+    words::<databuild_store::AttemptState>(&mut all);
+    words::<databuild_base::api::PartitionState>(&mut all);
+    words::<databuild_base::errors::Kind>(&mut all);
     words::<PriorityClass>(&mut all);
     words::<Refresh>(&mut all);
     words::<WantOutcome>(&mut all);

@@ -2,7 +2,7 @@
 //! rules.
 //!
 //! Duty: to hold generated types and nothing else; what they mean to the program is decided where they
-//! are converted (`databuild::store::convert`). The generated code is checked in, so that neither Cargo nor Bazel needs a
+//! are converted (`databuild_store::convert`). The generated code is checked in, so that neither Cargo nor Bazel needs a
 //! protobuf compiler to build; a test holds it equal to the `.proto` file.
 
 // Lints are not for the generator's code to satisfy: the file is replaced as a whole.

@@ -90,7 +90,7 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
         .map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
-/// What `DATABUILD_LOG` says, such as `databuild::runner=debug,info`.
+/// What `DATABUILD_LOG` says, such as `databuild_execution::runner=debug,info`.
 fn what_is_logged() -> Targets {
     let said = std::env::var("DATABUILD_LOG").ok().and_then(|said| said.parse().ok());
     said.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))

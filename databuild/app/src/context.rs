@@ -1,0 +1,69 @@
+//! What commands and answers are worked out with.
+
+use super::error::AppError;
+use super::scope::Watched;
+use crate::engine::Handle;
+use crate::snapshot;
+use crate::store::History;
+use jiff::Timestamp;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What all commands and answers have at hand, save the history.
+#[derive(Clone)]
+pub struct Backend {
+    /// The engine, which acts for whoever sent the request.
+    pub engine: Handle,
+    /// Code snapshots.
+    pub snapshots: Arc<snapshot::Store>,
+    /// The stored copy of the program that runs, if it runs from one.
+    pub binary: Option<snapshot::FileDigest>,
+    /// Where attempts stage their outputs.
+    pub staging: PathBuf,
+    /// Where sockets are.
+    pub runtime_dir: PathBuf,
+    /// What jobs get as `TMPDIR`.
+    pub temporary_dir: Option<String>,
+    /// When the server started.
+    pub started_at: Timestamp,
+    /// The work of wants that somebody watches.
+    pub watched: Arc<Watched>,
+}
+
+/// Who carries out commands: the backend, and threads for what would block an async one.
+///
+/// A command is an async function over a context. It reads the history and looks at disks only in `quick`, `slow` and
+/// `looking`, so whoever serves it says which threads do that, how many there are, and how long a command waits for one.
+pub trait Context: Sync {
+    /// What there is besides the history.
+    fn backend(&self) -> &Backend;
+
+    /// Works out something about one thing: some look-ups by id.
+    ///
+    /// # Errors
+    /// What `work` says; or no thread was free in time.
+    fn quick<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, AppError>> + Send;
+
+    /// Works out something that may take long, such as a list or a count.
+    ///
+    /// # Errors
+    /// As [`Context::quick`].
+    fn slow<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, AppError>> + Send;
+
+    /// Works out something for which external data is looked at: a server or a program that is asked may take as long as it
+    /// is given, which is up to an hour.
+    ///
+    /// # Errors
+    /// As [`Context::quick`].
+    fn looking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, AppError>> + Send;
+}

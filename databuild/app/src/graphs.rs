@@ -1,0 +1,127 @@
+//! The job graph: registered, read, and tried out.
+
+use super::context::{Backend, Context};
+use super::{contents, garbage, AppError};
+use crate::api::{
+    DatasetImpact, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
+};
+use crate::engine::Registration;
+use crate::store::{GraphRow, History};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Registers a graph.
+///
+/// # Errors
+/// The graph is invalid; what it names is not there; the client stored code in another place.
+pub async fn register(context: &impl Context, body: RegisterRequest) -> Result<RegisterReply, AppError> {
+    let RegisterRequest { content, sources, inherited, code_store } = body;
+    let backend = context.backend();
+    if let Some(other) = code_store.filter(|root| !is_ours(backend, root)) {
+        let message = format!(
+            "the code was stored in {other}, and the server looks for it in {}: set XDG_CACHE_HOME and HOME as for \
+             the server, or start it anew (databuild stop)",
+            backend.snapshots.root().display()
+        );
+        return Err(AppError::new("code_store_differs", message));
+    }
+    let sources = contents::all_there(context, sources).await?;
+    let (graph, changed) = backend.engine.register(Registration { content, sources, inherited }).await?;
+    // Before anything relies on the new snapshots: another workspace's gc must not take them.
+    context.slow(|backend, _| Ok(garbage::write_roots(backend)?)).await?;
+    Ok(RegisterReply { graph: graph.to_string(), changed })
+}
+
+/// Whether a folder is the server's code store, by whatever path.
+fn is_ours(backend: &Backend, root: &str) -> bool {
+    let ours = backend.snapshots.root();
+    let real = |path: &Path| path.canonicalize().ok();
+    Path::new(root) == ours || real(root.as_ref()).is_some_and(|other| Some(other) == real(ours))
+}
+
+/// The graph file as it was registered.
+///
+/// # Errors
+/// No graph is registered.
+pub async fn current(context: &impl Context) -> Result<Vec<u8>, AppError> {
+    let none = || AppError::new("no_graph", "no graph is registered yet");
+    let registered = context.backend().engine.snapshot().state.followed().map(|graph| graph.id.clone());
+    let id = registered.ok_or_else(none)?;
+    context.quick(move |_, reader| reader.content(&id.0)?.ok_or_else(none)).await
+}
+
+/// What a client asks before it stores and registers its own.
+pub fn id(context: &impl Context) -> GraphId {
+    let graph = context.backend().engine.snapshot().state.followed().map(|graph| graph.id.to_string());
+    GraphId { graph }
+}
+
+/// A registered graph by the beginning of its digest.
+fn find(reader: &dyn History, id: &str) -> Result<GraphRow, AppError> {
+    let unknown = || AppError::not_found("graph_not_found", "graph", id);
+    let plausible = id.len() >= 4 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if !plausible {
+        return Err(unknown());
+    }
+    reader.graph_beginning(id)?.value.ok_or_else(unknown)
+}
+
+/// A graph file that was registered once, by at least four digits of its digest.
+///
+/// # Errors
+/// No such graph.
+pub async fn get(context: &impl Context, id: String) -> Result<Vec<u8>, AppError> {
+    let content = context.quick(move |_, reader| {
+        let content = reader.content(&find(reader, &id)?.id.0)?;
+        content.ok_or_else(|| AppError::not_found("graph_not_found", "graph", &id))
+    });
+    content.await
+}
+
+/// Source manifests of some jobs of a graph, by label.
+///
+/// # Errors
+/// No such graph.
+pub async fn sources(
+    context: &impl Context,
+    id: String,
+    body: SourcesRequest,
+) -> Result<BTreeMap<String, String>, AppError> {
+    let SourcesRequest { jobs } = body;
+    let found = context.slow(move |_, reader| {
+        let row = find(reader, &id)?;
+        let mut found = BTreeMap::new();
+        for job in jobs {
+            let Some(digest) = row.sources.get(&job) else { continue };
+            if let Some(bytes) = reader.text(digest)? {
+                found.insert(job, String::from_utf8_lossy(&bytes).into_owned());
+            }
+        }
+        Ok(found)
+    });
+    found.await
+}
+
+/// What a graph would make stale. It is not registered.
+///
+/// # Errors
+/// The graph is invalid, or none is registered.
+pub async fn impact(context: &impl Context, body: ImpactRequest) -> Result<StaleView, AppError> {
+    let ImpactRequest { content, inherited } = body;
+    let view = context.looking(move |backend, _| {
+        let (found, seq) = backend.engine.impact(content, &inherited)?;
+        let datasets: Vec<DatasetImpact> = found
+            .into_iter()
+            .map(|(dataset, impact)| DatasetImpact {
+                dataset,
+                stale: impact.stale,
+                downstream: impact.downstream,
+                lost: impact.lost,
+            })
+            .collect();
+        let partitions = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
+        let lost = datasets.iter().map(|dataset| dataset.lost).sum();
+        Ok(StaleView { partitions, lost, datasets, seq })
+    });
+    view.await
+}

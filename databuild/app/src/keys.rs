@@ -1,0 +1,105 @@
+//! Dynamic keys.
+
+use super::context::Context;
+use super::words::{cursor, limit};
+use super::AppError;
+use crate::api::{KeyRow, KeySpaceRow, KeysQuery, KeysReply, KeysRequest, Page};
+use crate::engine::CommandError;
+use databuild_core::decide::{self, Input, KeyCounts, KeyRequest, Refusal, Reply};
+use databuild_core::range_set::Key;
+use databuild_core::state::State;
+
+/// All dynamic key spaces.
+///
+/// # Errors
+/// No graph is registered.
+pub fn spaces(context: &impl Context) -> Result<Page<KeySpaceRow>, AppError> {
+    let state = &context.backend().engine.snapshot().state;
+    let Some(registered) = state.followed() else {
+        return Err(AppError::new("no_graph", "no graph is registered yet"));
+    };
+    let graph = &registered.graph;
+    let row = |(space, holders): (&str, Vec<_>)| {
+        let own = state.symbols().dynamic(space);
+        let dimension = |(ix, dim): (_, usize)| {
+            let dataset = graph.dataset(ix);
+            format!("{}/{}", dataset.name, dataset.dims[dim])
+        };
+        KeySpaceRow {
+            space: space.to_owned(),
+            keys: own.current.len(),
+            retired: own.retired.len(),
+            dimensions: holders.into_iter().map(dimension).collect(),
+        }
+    };
+    let data = graph.dynamic_spaces().into_iter().map(row).collect();
+    Ok(Page { data, next: None, seq: state.seq().0 })
+}
+
+/// The keys of one space, in the order in which they first came.
+///
+/// # Errors
+/// No such key space, or a bad cursor.
+pub fn list(context: &impl Context, space: String, query: &KeysQuery) -> Result<Page<KeyRow>, AppError> {
+    let state = &context.backend().engine.snapshot().state;
+    // Nothing to add tells only whether there is such a key space.
+    let nothing = KeyRequest { space: space.clone(), keys: Vec::new() };
+    decide::preview_added(state, &nothing)?;
+    // Keys keep their places when others are retired.
+    let from: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
+    let limit = limit(query.limit)?;
+    let own = state.symbols().dynamic(&space);
+    let listed = |(_, key): &(usize, Key)| query.retired || own.current.contains(*key);
+    let mut places = own.in_order().enumerate().skip(from).filter(listed);
+    let row = |(_, key): (usize, Key)| KeyRow {
+        key: state.symbols().text(key).to_owned(),
+        retired: own.retired.contains(key),
+    };
+    let data = places.by_ref().take(limit).map(row).collect();
+    let next = places.next().map(|(place, _)| place.to_string());
+    Ok(Page { data, next, seq: state.seq().0 })
+}
+
+/// Adds keys, or says what adding them would come to.
+///
+/// # Errors
+/// No such key space, or a text that cannot be a key.
+pub async fn add(context: &impl Context, space: String, body: KeysRequest) -> Result<KeysReply, AppError> {
+    change(context, space, body, Input::AddKeys, decide::preview_added).await
+}
+
+/// Retires keys, or says what retiring them would come to.
+///
+/// # Errors
+/// No such key space, or a key that was never there.
+pub async fn retire(context: &impl Context, space: String, body: KeysRequest) -> Result<KeysReply, AppError> {
+    change(context, space, body, Input::RetireKeys, decide::preview_retired).await
+}
+
+type Preview = fn(&State, &KeyRequest) -> Result<(KeyCounts, Vec<String>), Refusal>;
+
+async fn change(
+    context: &impl Context,
+    space: String,
+    body: KeysRequest,
+    input: fn(KeyRequest) -> Input,
+    preview: Preview,
+) -> Result<KeysReply, AppError> {
+    let KeysRequest { keys, dry_run } = body;
+    let request = KeyRequest { space: space.clone(), keys };
+    let counts = if dry_run {
+        let counts = context.slow(move |backend, _| {
+            let (counts, _) = preview(&backend.engine.snapshot().state, &request)?;
+            Ok(counts)
+        });
+        counts.await?
+    } else {
+        match context.backend().engine.submit(input(request)).await? {
+            Reply::Keys(counts) => counts,
+            other => return Err(CommandError::wrong_reply(&other).into()),
+        }
+    };
+    let KeyCounts { new, back, retired, unchanged } = counts;
+    let seq = context.backend().engine.snapshot().state.seq().0;
+    Ok(KeysReply { space, new, back, retired, unchanged, dry_run, seq })
+}

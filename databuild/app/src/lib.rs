@@ -1,0 +1,50 @@
+//! Layer `app`: what DataBuild does for those who ask, in the words of [`crate::api`]. Commands and answers alike; whoever serves them,
+//! over HTTP or otherwise, only translates.
+//!
+//! One file for each noun has its commands, its read model and its rows. Beside these are parts that several nouns use.
+//!
+//! Invariants:
+//! - Nothing here knows requests and responses of a protocol.
+//! - Nothing here decides what the core decides: commands become inputs of the engine.
+//! - An async function never blocks: what reads the history or a disk does so on the threads of its [`Context`].
+
+use databuild_base::{api, os};
+use databuild_engine as engine;
+use databuild_execution::{executor, snapshot};
+use databuild_store as store;
+
+pub mod arguments;
+pub mod blame;
+pub mod checks;
+pub mod contents;
+mod context;
+mod error;
+mod estimate;
+pub mod events;
+pub mod garbage;
+pub mod graphs;
+mod held;
+mod history;
+pub mod inventory;
+pub mod judgements;
+pub mod keys;
+mod lineage;
+pub mod metrics;
+pub mod partitions;
+pub mod plans;
+pub mod pools;
+mod progress;
+pub mod runs;
+mod scope;
+pub mod server;
+pub mod trials;
+mod waits;
+pub mod wants;
+pub mod why;
+mod words;
+
+pub use context::Backend;
+pub use context::Context;
+pub use error::AppError;
+pub use garbage::write_roots;
+pub use words::cursor;

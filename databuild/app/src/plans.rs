@@ -1,0 +1,156 @@
+//! Plans: what would happen, and having exactly that done.
+
+use super::context::Context;
+use super::partitions::shortened;
+use super::words::{class, instant, refresh};
+use super::{estimate, wants, AppError};
+use crate::api::{ApplyPlan, Estimate, Page, PlanGroup, PlanRequest, PlanSummary, PlanView, WantDetail};
+use crate::engine::Created;
+use databuild_core::decide::{self, ApplyRequest};
+use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind, RequestKey};
+use databuild_core::ids::PlanId;
+use databuild_core::state::SavedPlan;
+use databuild_core::word::Word as _;
+use jiff::Timestamp;
+
+/// The id of a plan as people write it.
+pub fn parse(id: &str) -> Result<PlanId, AppError> {
+    id.parse().map_err(|_| AppError::not_found("plan_not_found", "plan", id))
+}
+
+/// Plans, and keeps the plan if the request says so and there is anything to do.
+///
+/// # Errors
+/// A bad word, a reference that cannot be resolved, no graph, a full disk.
+pub async fn create(
+    context: &impl Context,
+    body: PlanRequest,
+    key: Option<RequestKey>,
+) -> Result<Created<PlanView>, AppError> {
+    let refresh = refresh(body.refresh.as_deref())?;
+    let as_of = instant(body.as_of.as_deref())?;
+    if body.expires_seconds == Some(0) {
+        return Err(AppError::new("bad_expiry", "a plan cannot expire after 0 seconds"));
+    }
+    let (Created { made, repeated }, kept) = if body.save.unwrap_or(true) {
+        let request = decide::PlanRequest {
+            targets: body.targets,
+            refresh,
+            as_of,
+            expires_seconds: body.expires_seconds,
+            key,
+        };
+        context.backend().engine.save_plan(request).await?
+    } else {
+        let plan = context.looking(move |backend, _| {
+            let now = crate::os::now();
+            let as_of = as_of.map_or(now, |as_of| as_of.min(now));
+            Ok(backend.engine.plan(&body.targets, refresh, as_of)?.shown(refresh))
+        });
+        // What is not recorded is new each time.
+        (Created { made: plan.await?, repeated: false }, false)
+    };
+    Ok(Created { made: view(context, made, kept).await?, repeated })
+}
+
+/// Plans that are kept, newest first.
+pub fn list(context: &impl Context) -> Page<PlanSummary> {
+    let state = &context.backend().engine.snapshot().state;
+    let now = crate::os::now();
+    let data = state.plans().values().rev().map(|saved| summary(saved, now)).collect();
+    Page { data, next: None, seq: state.seq().0 }
+}
+
+/// A plan that is kept, as it was shown.
+///
+/// # Errors
+/// It is not kept.
+pub async fn get(context: &impl Context, id: PlanId) -> Result<PlanView, AppError> {
+    let saved = context.backend().engine.snapshot().state.plans().get(&id).cloned();
+    let saved = saved.ok_or_else(|| AppError::not_found("plan_not_found", "plan", id))?;
+    view(context, saved.plan.clone(), true).await
+}
+
+/// Has done what a plan says, and nothing else.
+///
+/// # Errors
+/// It is not kept, has expired, or does not hold any more.
+pub async fn apply(
+    context: &impl Context,
+    plan: PlanId,
+    body: ApplyPlan,
+    key: Option<RequestKey>,
+) -> Result<Created<WantDetail>, AppError> {
+    let request = ApplyRequest {
+        plan,
+        class: class(body.class.as_deref())?,
+        ttl_seconds: body.ttl_seconds,
+        sla_seconds: body.sla_seconds,
+        comment: body.comment,
+        key,
+    };
+    let made = context.backend().engine.apply_plan(request).await?;
+    wants::created(context, made).await
+}
+
+async fn view(context: &impl Context, plan: PlanCreated, kept: bool) -> Result<PlanView, AppError> {
+    let viewed = context.slow(move |backend, reader| {
+        let snapshot = backend.engine.snapshot();
+        let estimate = estimate::of(&plan, &snapshot.state, snapshot.capacity(), reader)?;
+        Ok(shown(plan, kept, estimate, snapshot.state.seq().0))
+    });
+    viewed.await
+}
+
+fn summary(saved: &SavedPlan, now: Timestamp) -> PlanSummary {
+    let plan = &saved.plan;
+    let (certain, if_changed) = counts(plan);
+    PlanSummary {
+        id: plan.plan.to_string(),
+        state: if plan.expires_at <= now { "expired" } else { "open" }.to_owned(),
+        targets: plan.targets.clone(),
+        refresh: plan.refresh.word().to_owned(),
+        certain,
+        if_changed,
+        graph: plan.graph.to_string(),
+        created_at: saved.created_at.to_string(),
+        expires_at: plan.expires_at.to_string(),
+    }
+}
+
+/// A plan, grouped by job and reason.
+fn shown(plan: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanView {
+    let (certain, if_changed) = counts(&plan);
+    let group = |row: PlanRow| PlanGroup {
+        job: row.job,
+        reason: row.reason,
+        message: row.message,
+        count: row.count,
+        partitions: shortened(row.partitions),
+    };
+    let (blocked, rows): (Vec<_>, Vec<_>) =
+        plan.rows.into_iter().partition(|row| row.kind == PlanRowKind::Blocked);
+    let (left_out, rows): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.kind == PlanRowKind::LeftOut);
+    PlanView {
+        id: kept.then(|| plan.plan.to_string()),
+        expires_at: kept.then(|| plan.expires_at.to_string()),
+        targets: shortened(plan.targets),
+        as_of: plan.as_of.to_string(),
+        graph: plan.graph.to_string(),
+        certain,
+        if_changed,
+        current: plan.current,
+        groups: rows.into_iter().map(group).collect(),
+        blocked: blocked.into_iter().map(group).collect(),
+        left_out: left_out.into_iter().map(group).collect(),
+        estimate,
+        seq,
+    }
+}
+
+/// Number of runs that a plan has for certain, and of those that depend on changes.
+fn counts(plan: &PlanCreated) -> (u64, u64) {
+    let count = |kind| plan.rows.iter().filter(|row| row.kind == kind).map(|row| row.count).sum();
+    (count(PlanRowKind::Certain), count(PlanRowKind::IfChanged))
+}

@@ -1,0 +1,70 @@
+//! The server itself.
+
+use super::context::Context;
+use super::{partitions, AppError};
+use crate::api::{GraphInfo, ServerStatus, SlotsRequest};
+use crate::executor::MemoryLimits;
+use databuild_core::decide::Input;
+use databuild_core::state::State;
+
+/// What the server is, has and does.
+///
+/// # Errors
+/// The history cannot be read.
+pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
+    let backend = context.backend();
+    let snapshot = backend.engine.snapshot();
+    let mut state = State::clone(&snapshot.state);
+    state.advance(crate::os::now());
+    let (memory_limits, memory_limits_reason) = match backend.engine.memory_limits() {
+        MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
+        MemoryLimits::Accounting { why } => ("accounting".to_owned(), why),
+    };
+    let (open_wants, live_runs, seq) = (state.wants().len(), state.runs().len(), state.seq().0);
+    let found = context.slow(move |_, reader| {
+        let graph = match state.followed() {
+            None => None,
+            Some(registered) => {
+                let row = reader.graph(&registered.id)?.value;
+                Some(GraphInfo {
+                    id: registered.id.to_string(),
+                    label: registered.graph.label.clone(),
+                    registered_at: row.map(|row| row.at.to_string()).unwrap_or_default(),
+                    jobs: registered.graph.jobs().map(|(_, job)| job.label.clone()).collect(),
+                })
+            }
+        };
+        Ok((graph, partitions::summaries(&mut state)))
+    });
+    let (graph, datasets) = found.await?;
+    Ok(ServerStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        workspace: backend.engine.workspace().display().to_string(),
+        started_at: backend.started_at.to_string(),
+        code_store: backend.snapshots.root().display().to_string(),
+        runtime_dir: backend.runtime_dir.display().to_string(),
+        temporary_dir: backend.temporary_dir.clone().filter(|folder| std::path::Path::new(folder).is_dir()),
+        slots: snapshot.slots,
+        memory: snapshot.memory,
+        memory_limits,
+        memory_limits_reason,
+        open_wants,
+        live_runs,
+        graph,
+        datasets,
+        seq,
+    })
+}
+
+/// How many attempts may run at once.
+///
+/// # Errors
+/// Zero.
+pub async fn set_slots(context: &impl Context, body: &SlotsRequest) -> Result<(), AppError> {
+    if body.slots == 0 {
+        return Err(AppError::new("bad_slots", "at least one attempt must be able to run"));
+    }
+    context.backend().engine.submit(Input::SetSlots(body.slots)).await?;
+    Ok(())
+}

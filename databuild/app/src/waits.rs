@@ -1,0 +1,342 @@
+//! What a want or a run waits for, in words.
+
+use super::history;
+use super::AppError;
+use crate::api::{Blocker, Holder, WhyWork};
+use crate::engine::Snapshot;
+use crate::store::{History, StoreError};
+use databuild_core::amounts::{are, clock, count};
+use databuild_core::decide::blocker::{of_run, of_want};
+use databuild_core::decide::Blocker as Found;
+use databuild_core::graph::Resource;
+use databuild_core::ids::{RunId, WantId};
+use databuild_core::state::Phase;
+use databuild_core::text::{and_more, first_of};
+use databuild_core::word::Word as _;
+use jiff::Timestamp;
+
+/// Holders of places that an answer names.
+const MOST_HOLDERS: usize = 20;
+/// Holders that a message names.
+const MOST_NAMED: usize = 5;
+/// Holders of places that a message names, with what they make.
+const MOST_PLACED: usize = 3;
+
+/// What a want waits for.
+///
+/// # Errors
+/// No such want, or the history cannot be read.
+pub fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<WhyWork, AppError> {
+    if let Some(want) = snapshot.state.wants().get(&id) {
+        let now = crate::os::now();
+        let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
+        return Ok(WhyWork {
+            id: id.to_string(),
+            state: "open".to_owned(),
+            blocker: told(snapshot, reader, now, &found)?,
+            causes: want.causes.clone(),
+            seq: snapshot.state.seq().0,
+        });
+    }
+    let found = history::want(reader, id)?;
+    let want = found.value;
+    let state = want.state.word();
+    Ok(WhyWork {
+        id: id.to_string(),
+        state: state.to_owned(),
+        blocker: over(state, want.ended_at, want.causes.first()),
+        causes: want.causes,
+        seq: found.seq.0,
+    })
+}
+
+/// What a run waits for.
+///
+/// # Errors
+/// No such run, or the history cannot be read.
+pub fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWork, AppError> {
+    let found = history::run(reader, id)?;
+    let row = found.value.0.run;
+    let state = row.state.word();
+    let causes = Some(row.message).filter(|message| !message.is_empty()).into_iter().collect::<Vec<_>>();
+    let (blocker, seq) = match snapshot.state.runs().get(&id) {
+        Some(run) => {
+            let now = crate::os::now();
+            let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
+            (told(snapshot, reader, now, &found)?, snapshot.state.seq())
+        }
+        None => (over(state, row.ended_at, causes.first()), found.seq),
+    };
+    Ok(WhyWork { id: id.to_string(), state: state.to_owned(), blocker, causes, seq: seq.0 })
+}
+
+/// Of what has ended.
+fn over(state: &str, at: Option<Timestamp>, cause: Option<&String>) -> Blocker {
+    Blocker {
+        kind: state.to_owned(),
+        message: cause.cloned().unwrap_or_default(),
+        since: at.map(|at| at.to_string()),
+        ..Blocker::default()
+    }
+}
+
+fn told(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    now: Timestamp,
+    found: &Found,
+) -> Result<Blocker, StoreError> {
+    Ok(match found {
+        Found::Ready if snapshot.held => blocker(
+            "no_runner",
+            "the runner cannot be started; retrying every 10 s (see .databuild/server.log)".to_owned(),
+        ),
+        Found::UnderWay { run: id, more } => under_way(snapshot, reader, now, *id, *more)?,
+        Found::Ready => blocker("ready", "about to start".to_owned()),
+        Found::Slots { slots, ready, holders } => no_place(snapshot, *slots, *ready, holders),
+        Found::Limit { resource, size, needs, ready, holders, set_aside } => {
+            limit(snapshot, resource, (*size, *needs), *ready, holders, *set_aside)
+        }
+        Found::Rate { job, until, ready } => {
+            let message = format!(
+                "{job} has started as often as its rate allows; its next start is in {}; {}",
+                span_until(*until, now),
+                ready_text(*ready)
+            );
+            Blocker { until: Some(until.to_string()), ..blocker("rate", message) }
+        }
+        Found::Backoff { run, until } => {
+            let made = reader.run(*run)?.value;
+            let message = made.map(|found| found.run.message).filter(|message| !message.is_empty());
+            let failed = message.map(|message| format!(": {message}")).unwrap_or_default();
+            let message = |of: &str| {
+                format!("{run} ({of}) failed{failed}; its next attempt is in {}", span_until(*until, now))
+            };
+            Blocker { until: Some(until.to_string()), ..by_run(snapshot, "backoff", *run, message) }
+        }
+        Found::Paused { want } => {
+            blocker("paused", format!("{want} is paused; to go on: databuild want resume {want}"))
+        }
+        Found::Suspended { run, want } => by_run(snapshot, "suspended", *run, |of| {
+            let targets = snapshot.state.wants().get(want).map(|want| want.targets.join(", "));
+            let targets = targets.unwrap_or_default();
+            format!("{run} ({of}) found that it needs {targets}, which {want} builds")
+        }),
+        Found::Canceling { run } => by_run(snapshot, "canceling", *run, |of| {
+            format!("{run} ({of}) was told to stop and is still running")
+        }),
+        Found::Behind { run } => by_run(snapshot, "behind", *run, |of| {
+            format!("{run} makes {of} from older code or inputs; when it has ended, a new run follows")
+        }),
+        Found::Upstream { waiting, partition, because } => {
+            let because = told(snapshot, reader, now, because)?;
+            let message = format!("{waiting} needs {partition}: {}", because.message);
+            Blocker {
+                partition: Some(partition.clone()),
+                run: because.run.clone(),
+                because: Some(Box::new(because)),
+                ..blocker("upstream", message)
+            }
+        }
+    })
+}
+
+fn blocker(kind: &str, message: String) -> Blocker {
+    Blocker { kind: kind.to_owned(), message, ..Blocker::default() }
+}
+
+/// Of a run that is alive; `message` is given its partition.
+fn by_run(snapshot: &Snapshot, kind: &str, run: RunId, message: impl Fn(&str) -> String) -> Blocker {
+    let of = snapshot.state.runs().get(&run).map(|run| run.partition.clone()).unwrap_or_default();
+    let message = message(&of);
+    Blocker { partition: Some(of), run: Some(run.to_string()), ..blocker(kind, message) }
+}
+
+fn span_until(until: Timestamp, now: Timestamp) -> String {
+    span(u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0))
+}
+
+/// Of places to run, none is free.
+fn no_place(snapshot: &Snapshot, slots: usize, ready: u64, holders: &[RunId]) -> Blocker {
+    let named: Vec<Holder> = holders.iter().take(MOST_HOLDERS).map(|id| holder(snapshot, *id)).collect();
+    let who = named.iter().take(MOST_PLACED).map(|holder| {
+        let wants = match holder.wants.as_slice() {
+            [] => String::new(),
+            wants => format!(", for {}", wants.join(" and ")),
+        };
+        format!("{} ({}{wants})", holder.run, holder.partition)
+    });
+    let who = who.collect::<Vec<_>>().join(", ");
+    let more = and_more(holders.len().saturating_sub(MOST_PLACED));
+    let by = if who.is_empty() { String::new() } else { format!(" by {who}{more}") };
+    let places = if slots == 1 { "the only place is".to_owned() } else { format!("all {slots} places are") };
+    Blocker { holders: named, ..blocker("slots", format!("{places} taken{by}; {}", ready_text(ready))) }
+}
+
+/// Of something that runs share, too little is free.
+fn limit(
+    snapshot: &Snapshot,
+    resource: &Resource,
+    (size, needs): (u64, u64),
+    ready: u64,
+    holders: &[(RunId, u64)],
+    set_aside: bool,
+) -> Blocker {
+    let graph = snapshot.state.graph();
+    let pool =
+        |label: &str| graph.pool_labeled(label).map_or_else(|| label.to_owned(), |pool| pool.name.clone());
+    let (kind, what) = match resource {
+        Resource::Places => ("slots", "places".to_owned()),
+        Resource::Memory => ("memory", "memory".to_owned()),
+        Resource::Pool(label) => ("pool", format!("pool {}", pool(label))),
+        Resource::Job(label) => {
+            let label = graph.job_first_labeled(label).map_or(label, |job| &job.label);
+            ("limit", format!("max_running of {label}"))
+        }
+        Resource::Dataset(name) => {
+            let name = graph.dataset_first_named(name).map_or(name, |dataset| &dataset.name);
+            ("limit", format!("max_running of {name}"))
+        }
+    };
+    let amount = |amount: u64| match resource {
+        Resource::Memory => format!("{} MiB", amount.div_ceil(1 << 20)),
+        _ => amount.to_string(),
+    };
+    let who = first_of(holders.iter().map(|(run, has)| format!("{run} ({})", amount(*has))), MOST_NAMED);
+    let used: u64 = holders.iter().map(|(_, has)| has).sum();
+    let state = match (used, set_aside) {
+        _ if needs > size => "is too small; to make it larger: databuild pools set".to_owned(),
+        (_, true) => format!("is kept for a run that has waited longer: {who}"),
+        (used, _) if used >= size => format!("is full: {who}"),
+        (used, _) => format!("has {} free: {who}", amount(size - used)),
+    };
+    let state = state.strip_suffix(": ").unwrap_or(&state).to_owned();
+    let named =
+        holders.iter().take(MOST_HOLDERS).map(|(run, has)| Holder { amount: *has, ..holder(snapshot, *run) });
+    Blocker {
+        kind: kind.to_owned(),
+        message: format!(
+            "{what} {state}; its size is {}, a run takes {}; {}",
+            amount(size),
+            amount(needs),
+            ready_text(ready)
+        ),
+        holders: named.collect(),
+        ..Blocker::default()
+    }
+}
+
+fn under_way(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    now: Timestamp,
+    id: RunId,
+    more: u64,
+) -> Result<Blocker, StoreError> {
+    let Some(run) = snapshot.state.runs().get(&id) else { return Ok(Blocker::default()) };
+    let attempt = reader.attempt(run.attempt_id())?.value;
+    let started = attempt.as_ref().and_then(|attempt| attempt.started_at);
+    let since = started.or_else(|| attempt.map(|attempt| attempt.leased_at));
+    let kind = match run.phase {
+        Phase::Leased => "starting",
+        Phase::Publishing => "publishing",
+        Phase::Running | Phase::RetryWait(_) => "running",
+    };
+    let took = since.map(|at| u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0));
+    let took = took.map(|ms| format!(", {}", span(ms))).unwrap_or_default();
+    let more = match more {
+        0 => String::new(),
+        1 => " and 1 other run".to_owned(),
+        more => format!(" and {more} other runs"),
+    };
+    Ok(Blocker {
+        kind: kind.to_owned(),
+        message: format!("{id} ({}{took}){more}", run.partition),
+        partition: Some(run.partition.clone()),
+        run: Some(id.to_string()),
+        since: since.map(|at| at.to_string()),
+        ..Blocker::default()
+    })
+}
+
+fn holder(snapshot: &Snapshot, id: RunId) -> Holder {
+    let state = &snapshot.state;
+    let run = state.runs().get(&id);
+    let wants = run
+        .and_then(|run| state.current_job(run).map(|job| (job, run)))
+        .map(|(job, run)| state.holders_of(job, &run.set).map(|want| want.id.to_string()).collect());
+    Holder {
+        run: id.to_string(),
+        partition: run.map(|run| run.partition.clone()).unwrap_or_default(),
+        wants: wants.unwrap_or_default(),
+        amount: 1,
+    }
+}
+
+/// `2 partitions are ready`.
+fn ready_text(ready: u64) -> String {
+    format!("{} {} ready", count(ready, "partition"), are(ready))
+}
+
+/// A length of time for people, to the second.
+fn span(ms: u64) -> String {
+    match ms / 1000 {
+        0 => "<1 s".to_owned(),
+        seconds @ 1..=59 => format!("{seconds} s"),
+        seconds => clock(seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::why::tests::{chain, Workspace};
+    use super::*;
+    use databuild_core::decide::Input;
+    use databuild_core::event::{AttemptOutcome, Refresh};
+    use std::sync::Arc;
+
+    /// Kind and message of what a want waits for, in a workspace of one place.
+    fn waits(workspace: &Workspace, want: u64) -> (String, String) {
+        let state = Arc::new(workspace.core.state.clone());
+        let snapshot = Snapshot { state, slots: 1, memory: None, held: workspace.core.held };
+        let want = &snapshot.state.wants()[&WantId(want)];
+        // As of when the log says.
+        let now = "2024-12-31T00:02:05Z".parse().unwrap();
+        let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
+        let told = told(&snapshot, &workspace.reader(), now, &found).unwrap();
+        (told.kind, told.message)
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said_in_plain_words() {
+        let mut workspace = Workspace::new(&chain("code"));
+        for name in ["a", "b", "c"] {
+            workspace.observe(&format!("raw/name={name}"), "r1");
+        }
+        workspace.step(Input::SetSlots(1));
+        workspace.want("text/name=a", Refresh::Stale);
+        workspace.want("text/name=b+c", Refresh::Stale);
+        let said = |kind: &str, message: &str| (kind.to_owned(), message.to_owned());
+        assert_eq!(waits(&workspace, 1), said("starting", "r1 (text/name=a, 2m 05s)"));
+        let attempt = workspace.ordered[0].attempt;
+        workspace.step(Input::AttemptStarted { attempt, pid: 7 });
+        assert_eq!(waits(&workspace, 1), said("running", "r1 (text/name=a, 2m 05s)"));
+        let taken = "the only place is taken by r1 (text/name=a, for w1); 2 partitions are ready";
+        assert_eq!(waits(&workspace, 2), said("slots", taken));
+        workspace.step(Input::PauseWant(WantId(2)));
+        assert_eq!(waits(&workspace, 2), said("paused", "w2 is paused; to go on: databuild want resume w2"));
+        workspace.step(Input::ResumeWant(WantId(2)));
+        workspace.step(Input::CancelRun(RunId(1)));
+        let end = databuild_core::decide::AttemptReport::new(AttemptOutcome::Canceled, "canceled");
+        workspace.end("text/name=a", Err(end));
+        assert_eq!(waits(&workspace, 2).0, "starting");
+    }
+
+    #[test]
+    fn times_are_short() {
+        let cases = [(0, "<1 s"), (59_999, "59 s"), (125_000, "2m 05s"), (3_720_000, "1h 02m")];
+        for (ms, text) in cases {
+            assert_eq!(span(ms), text);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Wants: asked for, looked at, followed, changed and given up.
+
+use super::context::{Backend, Context};
+use super::progress::Lines;
+use super::scope::{by_job, Scope};
+use super::words::{class, cursor, instant, limit, page, refresh, word};
+use super::{history, waits, AppError};
+use crate::api::{
+    CreateWant, InvokeJob, JobProgress, Page, PrioritizeWant, Progress, ProgressAnswer, ProgressQuery,
+    WantDetail, WantRow, WantsQuery, WhyWork,
+};
+use crate::engine::Created;
+use crate::store::{self, History, StoreError, WantFilter, WantState};
+use databuild_core::decide::{Input, InvokeRequest, WantRequest};
+use databuild_core::event::{Refresh, RequestKey};
+use databuild_core::ids::{GraphId, Seq, WantId};
+use databuild_core::state::{State, Want};
+use databuild_core::word::Word as _;
+use std::time::Duration;
+
+/// Lines of one progress answer, at most.
+const MOST_LINES: usize = 500;
+/// After something happened, more of it is waited for this long, so that a busy want is told of in a few answers a
+/// second and not in one for each event.
+const PACE: Duration = Duration::from_millis(50);
+/// Longest wait of a progress request.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The id of a want as people write it.
+pub fn parse(id: &str) -> Result<WantId, AppError> {
+    id.parse().map_err(|_| AppError::not_found("want_not_found", "want", id))
+}
+
+/// Asks for partitions.
+///
+/// # Errors
+/// A bad word, a reference that cannot be resolved, no graph, a full disk.
+pub async fn create(
+    context: &impl Context,
+    body: CreateWant,
+    key: Option<RequestKey>,
+) -> Result<Created<WantDetail>, AppError> {
+    let request = WantRequest {
+        targets: body.targets,
+        class: class(body.class.as_deref())?,
+        refresh: refresh(body.refresh.as_deref())?,
+        as_of: instant(body.as_of.as_deref())?,
+        ttl_seconds: body.ttl_seconds,
+        sla_seconds: body.sla_seconds,
+        comment: body.comment,
+        graph: body.graph.map(GraphId),
+        key,
+    };
+    let made = context.backend().engine.want(request).await?;
+    created(context, made).await
+}
+
+/// Has a job make partitions whatever their state, with values for its parameters.
+///
+/// # Errors
+/// As [`create`]; no such job or parameter, or a value that cannot be.
+pub async fn invoke(
+    context: &impl Context,
+    body: InvokeJob,
+    key: Option<RequestKey>,
+) -> Result<Created<WantDetail>, AppError> {
+    let want = WantRequest {
+        targets: body.targets,
+        class: class(body.class.as_deref())?,
+        refresh: Refresh::All,
+        as_of: instant(body.as_of.as_deref())?,
+        ttl_seconds: body.ttl_seconds,
+        sla_seconds: body.sla_seconds,
+        comment: body.comment,
+        graph: body.graph.map(GraphId),
+        key,
+    };
+    let request = InvokeRequest { job: body.job, params: body.params, want };
+    let made = context.backend().engine.invoke(request).await?;
+    created(context, made).await
+}
+
+/// The want that a request made.
+pub(super) async fn created(
+    context: &impl Context,
+    Created { made, repeated }: Created<WantId>,
+) -> Result<Created<WantDetail>, AppError> {
+    Ok(Created { made: get(context, made).await?, repeated })
+}
+
+/// Wants, newest first.
+///
+/// # Errors
+/// A bad query.
+pub async fn list(context: &impl Context, query: WantsQuery) -> Result<Page<WantRow>, AppError> {
+    let state: Option<WantState> = word("bad_state", query.state.as_deref())?;
+    let before = cursor(query.cursor.as_deref())?;
+    let limit = limit(query.limit)?;
+    let found = context.slow(move |_, reader| Ok(reader.wants(&WantFilter { state, before, limit })?));
+    Ok(page(found.await?, row, WantId))
+}
+
+/// One want.
+///
+/// # Errors
+/// No such want.
+pub async fn get(context: &impl Context, id: WantId) -> Result<WantDetail, AppError> {
+    context.quick(move |backend, reader| detail(backend, reader, id)).await
+}
+
+/// Gives a want up.
+///
+/// # Errors
+/// No such want, or it has ended.
+pub async fn cancel(context: &impl Context, id: WantId) -> Result<WantDetail, AppError> {
+    act(context, id, Input::CancelWant(id)).await
+}
+
+/// Begins nothing more for a want.
+///
+/// # Errors
+/// As [`cancel`].
+pub async fn pause(context: &impl Context, id: WantId) -> Result<WantDetail, AppError> {
+    act(context, id, Input::PauseWant(id)).await
+}
+
+/// Goes on with a paused want.
+///
+/// # Errors
+/// As [`cancel`].
+pub async fn resume(context: &impl Context, id: WantId) -> Result<WantDetail, AppError> {
+    act(context, id, Input::ResumeWant(id)).await
+}
+
+/// Puts a want before or after others.
+///
+/// # Errors
+/// As [`cancel`]; or no such class.
+pub async fn prioritize(
+    context: &impl Context,
+    id: WantId,
+    body: &PrioritizeWant,
+) -> Result<WantDetail, AppError> {
+    let class = class(Some(&body.class))?;
+    act(context, id, Input::PrioritizeWant(id, class)).await
+}
+
+/// Does something with a want that has not ended.
+async fn act(context: &impl Context, id: WantId, input: Input) -> Result<WantDetail, AppError> {
+    let done = context.backend().engine.submit(input).await;
+    let answer = context.quick(move |backend, reader| match done {
+        Ok(_) => detail(backend, reader, id),
+        Err(error) => {
+            let state = || Ok(history::want(reader, id)?.value.state.word());
+            Err(AppError::of_command(error, ("want_ended", "want"), id, state))
+        }
+    });
+    answer.await
+}
+
+/// What a want waits for.
+///
+/// # Errors
+/// No such want.
+pub async fn why(context: &impl Context, id: WantId) -> Result<WhyWork, AppError> {
+    context.quick(move |backend, reader| waits::want(&backend.engine.snapshot(), reader, id)).await
+}
+
+/// How far a want is, as soon as something has happened after an event, or after a wait.
+///
+/// # Errors
+/// No such want.
+pub async fn progress(
+    context: &impl Context,
+    id: WantId,
+    query: &ProgressQuery,
+) -> Result<ProgressAnswer, AppError> {
+    let engine = &context.backend().engine;
+    let after = query.after.unwrap_or(0);
+    let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
+    let mut seq = engine.watch();
+    let over = || !engine.snapshot().state.wants().contains_key(&id);
+    // A want that is over has nothing to wait for.
+    if !over() {
+        let changed = seq.wait_for(|seq| *seq > after);
+        if matches!(tokio::time::timeout(wait, changed).await, Ok(Ok(_))) {
+            let ended = seq.wait_for(|_| over());
+            let _ = tokio::time::timeout(PACE.min(wait), ended).await;
+        }
+    }
+    context.quick(move |backend, reader| progress_since(backend, reader, id, Seq(after))).await
+}
+
+/// How far a want is, with lines of the events after `after`.
+fn progress_since(
+    backend: &Backend,
+    reader: &dyn History,
+    id: WantId,
+    after: Seq,
+) -> Result<ProgressAnswer, AppError> {
+    let want = detail(backend, reader, id)?;
+    let until = Seq(want.seq);
+    let live = backend.engine.snapshot();
+    let row = history::want(reader, id)?.value;
+    let scope = Scope::new(&live, &row, &backend.watched.work(reader, id)?);
+    let (after, found) = match reader.events(Some(after), MOST_LINES) {
+        Ok(found) => (after, found.value.records),
+        // Somebody who was away for long goes on where history begins now.
+        Err(StoreError::Archived { until, .. }) => {
+            (until, reader.events(Some(until), MOST_LINES)?.value.records)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut making = Lines::new(&live, reader, &scope);
+    let mut lines = Vec::new();
+    let mut last = after;
+    for (seq, record) in &found {
+        if *seq > until {
+            break;
+        }
+        last = *seq;
+        lines.extend(making.of(*seq, record)?);
+    }
+    Ok(ProgressAnswer { want, lines, seq: last.0, truncated: last < until })
+}
+
+fn row(want: store::WantRow) -> WantRow {
+    WantRow {
+        id: want.id.to_string(),
+        state: want.state.word().to_owned(),
+        targets: want.targets,
+        class: want.class.word().to_owned(),
+        paused: want.paused && want.ended_at.is_none(),
+        refresh: want.refresh.word().to_owned(),
+        comment: want.comment,
+        source: want.source,
+        by: want.by,
+        created_at: want.created_at.to_string(),
+        ended_at: want.ended_at.map(|at| at.to_string()),
+        due_at: want.due_at.map(|at| at.to_string()),
+        late: want.due_at.is_some_and(|due| due < want.ended_at.unwrap_or_else(crate::os::now)),
+    }
+}
+
+/// How many of a want's partitions edge rules of the graph of today leave out.
+fn left_out(state: &State, want: &store::WantRow) -> u64 {
+    let Some(registered) = state.followed() else { return 0 };
+    let graph = &registered.graph;
+    let extents = graph.extents(want.as_of, state.symbols());
+    let asked = by_job(state, &want.targets).into_iter();
+    let left_out = |(job, set)| {
+        graph.left_out(&extents, graph.job(job).outputs[0], &set).map_or(0, |left_out| left_out.len())
+    };
+    asked.map(left_out).sum()
+}
+
+fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDetail, AppError> {
+    let snapshot = backend.engine.snapshot();
+    let history::Found { value: want, archive, seq } = history::want(reader, id)?;
+    let live = snapshot.state.wants().get(&id);
+    Ok(WantDetail {
+        as_of: want.as_of.to_string(),
+        plan: want.plan.map(|plan| plan.to_string()),
+        params: want.params.clone(),
+        progress: live.map(|live| progress_of(&snapshot.state, live)),
+        graph: live.and(snapshot.state.followed()).map(|graph| graph.id.0.clone()),
+        causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
+        left_out: if live.is_none() { left_out(&snapshot.state, &want) } else { 0 },
+        want: row(want),
+        archive,
+        seq: seq.0,
+    })
+}
+
+/// How far a live want is.
+fn progress_of(state: &State, want: &Want) -> Progress {
+    let graph = state.graph();
+    let mut jobs = Vec::new();
+    let mut running = 0;
+    for (job, set) in want.remaining.iter().filter(|(_, set)| !set.is_empty()) {
+        let live = set.intersect(&state.work(*job).live).len();
+        running += live;
+        jobs.push(JobProgress { job: graph.job(*job).label.clone(), remaining: set.len(), running: live });
+    }
+    Progress {
+        total: want.total,
+        done: want.done,
+        unchanged: want.unchanged,
+        failed: want.failed,
+        running,
+        jobs,
+    }
+}

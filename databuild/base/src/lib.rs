@@ -1,0 +1,6 @@
+//! What every process of DataBuild needs: the operating system, the words of HTTP, the catalog of errors, the state folder.
+
+pub mod api;
+pub mod daemon;
+pub mod errors;
+pub mod os;

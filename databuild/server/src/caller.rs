@@ -1,0 +1,105 @@
+//! Who sends a request, by what it says of itself.
+//!
+//! Nothing proves a name: whoever has the token is trusted to give the right one. Who gives none is the owner, who alone can
+//! read the token. DataBuild itself sends no requests, so none is by the system. Each request has an id, its own or one of
+//! ours, which stands in the events that it brings about and in the answer.
+
+use super::error::ApiError;
+use super::state::App;
+use crate::api::{ACTOR_HEADER, CLIENT_HEADER};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use databuild_core::event::{Actor, Cause, Origin};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+const ACTOR: HeaderName = HeaderName::from_static(ACTOR_HEADER);
+const CLIENT: HeaderName = HeaderName::from_static(CLIENT_HEADER);
+/// Names a request.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What a program is called that does not say.
+const NAMELESS: &str = "api";
+/// Longest value of these headers, in bytes.
+const LONGEST: usize = 128;
+
+/// The origin of what a request brings about; `owner` asks if it names nobody.
+pub(super) fn origin_of(headers: &HeaderMap, owner: &Arc<str>) -> Result<Origin, ApiError> {
+    let actor = Actor::Person(text(headers, &ACTOR)?.map_or_else(|| Arc::clone(owner), Arc::from));
+    let client = text(headers, &CLIENT)?.unwrap_or(NAMELESS).into();
+    let id = match text(headers, &REQUEST_ID)? {
+        Some(id) => id.into(),
+        None => next_id().into(),
+    };
+    Ok(Origin { actor, cause: Some(Cause::Request { id, client }) })
+}
+
+/// The id of a request, for its answer.
+pub(super) fn id_of(origin: &Origin) -> Option<HeaderValue> {
+    match &origin.cause {
+        Some(Cause::Request { id, .. }) => HeaderValue::from_bytes(id.as_bytes()).ok(),
+        _ => None,
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, ApiError> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).map(str::trim).unwrap_or("\0");
+    if text.len() > LONGEST || text.chars().any(char::is_control) {
+        let message = format!("the value of {name} is not text of at most {LONGEST} bytes");
+        return Err(ApiError::new("bad_header", message));
+    }
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// Unlike those of other requests to this server.
+fn next_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let started = std::process::id();
+    format!("{started:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What a handler needs, with an engine that acts for whoever sent the request.
+impl FromRequestParts<App> for App {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<App, Infallible> {
+        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
+        let mut app = app.clone();
+        app.backend.engine = app.backend.engine.on_behalf_of(origin);
+        Ok(app)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+
+    #[test]
+    fn a_request_says_who_sends_it() {
+        let origin = |pairs: &[(&HeaderName, &[u8])]| {
+            let value = |value: &[u8]| HeaderValue::from_bytes(value).unwrap();
+            let headers = pairs.iter().map(|(name, bytes)| ((*name).clone(), value(bytes))).collect();
+            origin_of(&headers, &"owner".into())
+        };
+        let full = [(&ACTOR, "Åda".as_bytes()), (&CLIENT, b"cli"), (&REQUEST_ID, b"r-1")];
+        let cause = |id: &str, client: &str| Some(Cause::Request { id: id.into(), client: client.into() });
+        let said = origin(&full).unwrap();
+        assert_eq!(said, Origin { actor: Actor::Person("Åda".into()), cause: cause("r-1", "cli") });
+        assert_eq!(id_of(&said).unwrap(), "r-1");
+        let (one, other) = (origin(&[]).unwrap(), origin(&[(&ACTOR, b" ")]).unwrap());
+        assert_eq!(
+            (one.actor.kind(), one.actor.name(), one.client()),
+            ("person", Some("owner"), Some("api"))
+        );
+        assert_eq!(other.actor, one.actor);
+        assert_ne!(one.cause, other.cause, "each request has an id of its own");
+        for bad in [&b"a\tb"[..], b"\xff", &[b'a'; 129]] {
+            let refused = origin(&[(&ACTOR, bad)]).unwrap_err().into_response();
+            assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        }
+    }
+}

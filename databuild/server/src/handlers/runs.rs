@@ -1,0 +1,149 @@
+//! Runs, attempts and their logs.
+
+use super::super::error::ApiError;
+use super::super::extract::Query;
+use super::super::logs;
+use super::Answer;
+use crate::api::{Page, RunDetail, RunRow, RunsQuery, WhyWork};
+use crate::app::{cursor, runs};
+use crate::executor::LogFrom;
+use crate::state::App;
+use axum::extract::Path;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use databuild_core::ids::AttemptId;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Longest wait for more of a log.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Lines of an answer, if the request does not say.
+const LINES: usize = 1000;
+
+/// The routes of this noun.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/runs", get(list))
+        .route("/runs/{id}", get(one).delete(cancel))
+        .route("/runs/{id}/why", get(why))
+        .route("/runs/{id}/logs", get(lines))
+        .route("/runs/{id}/logs/{stream}", get(logs))
+}
+
+/// Those of the first plan for this API, below `/api`.
+pub(crate) fn seed_routes() -> Router<App> {
+    Router::new()
+        .route("/job_runs", get(list))
+        .route("/job_runs/{id}", get(one).delete(cancel))
+        .route("/job_runs/{id}/logs", get(lines))
+        .route("/job_runs/{id}/logs/{stream}", get(logs))
+}
+
+async fn list(app: App, Query(query): Query<RunsQuery>) -> Answer<Page<RunRow>> {
+    Ok(Json(runs::list(&app, query).await?))
+}
+
+async fn one(app: App, Path(id): Path<String>) -> Answer<RunDetail> {
+    Ok(Json(runs::get(&app, runs::parse(&id)?).await?))
+}
+
+async fn cancel(app: App, Path(id): Path<String>) -> Answer<RunDetail> {
+    Ok(Json(runs::cancel(&app, runs::parse(&id)?).await?))
+}
+
+async fn why(app: App, Path(id): Path<String>) -> Answer<WhyWork> {
+    Ok(Json(runs::why(&app, runs::parse(&id)?).await?))
+}
+
+/// Query of [`logs`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogsQuery {
+    attempt: Option<u32>,
+    offset: Option<u64>,
+    limit: Option<u64>,
+    tail: Option<u64>,
+    wait_ms: Option<u64>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// `GET /runs/{id}/logs/{stream}`.
+///
+/// # Errors
+/// No such run or attempt, no such stream, or the log is gone.
+async fn logs(
+    app: App,
+    Path((id, stream)): Path<(String, String)>,
+    headers: HeaderMap,
+    Query(query): Query<LogsQuery>,
+) -> Result<Response, ApiError> {
+    let log = printed(&app, &id, query.attempt).await?.log(logs::stream(&stream)?);
+    if query.follow {
+        Ok(log.follow(&app, last_event(&headers).or(query.offset).unwrap_or(0)))
+    } else {
+        let from = query.tail.map_or(LogFrom::Begin(query.offset.unwrap_or(0)), LogFrom::End);
+        log.read(&app, from, query.limit, patience(query.wait_ms)).await
+    }
+}
+
+/// Query of [`lines`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinesQuery {
+    attempt: Option<u32>,
+    stream: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+    wait_ms: Option<u64>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// `GET /runs/{id}/logs`.
+///
+/// # Errors
+/// No such run or attempt, no such stream, a bad cursor, or the log is gone.
+async fn lines(
+    app: App,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Query(query): Query<LinesQuery>,
+) -> Result<Response, ApiError> {
+    let only = query.stream.as_deref().map(logs::stream).transpose()?;
+    let from = cursor(query.cursor.as_deref())?;
+    let lines = printed(&app, &id, query.attempt).await?.lines(only);
+    if query.follow {
+        Ok(lines.follow(&app, last_event(&headers).or(from).unwrap_or_default()))
+    } else {
+        let most = query.limit.unwrap_or(LINES).clamp(1, logs::LINES);
+        let found = lines.read(&app, from.unwrap_or_default(), most, patience(query.wait_ms)).await?;
+        Ok(Json(found).into_response())
+    }
+}
+
+/// What an attempt of a run printed, the last one if none is named.
+async fn printed(app: &App, id: &str, attempt: Option<u32>) -> Result<logs::Printed, ApiError> {
+    let run_id = runs::parse(id)?;
+    let run = runs::get(app, run_id).await?;
+    let number = attempt.unwrap_or(run.run.attempts);
+    if number == 0 || number > run.run.attempts {
+        return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
+    }
+    let mut attempts = run.attempts_detail.iter();
+    // What has no exit code had no process, or nobody knows what became of it.
+    let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
+    logs::Printed::by(app, AttemptId { run: run_id, number }, ended)
+}
+
+/// Where a client that follows something was, when it comes again.
+fn last_event<T: std::str::FromStr>(headers: &HeaderMap) -> Option<T> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+}
+
+/// How long a client waits for more of a log.
+fn patience(wait_ms: Option<u64>) -> Duration {
+    Duration::from_millis(wait_ms.unwrap_or(0)).min(LONGEST_WAIT)
+}

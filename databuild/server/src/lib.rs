@@ -1,0 +1,44 @@
+//! The HTTP server: routes over the commands of [`crate::app`], and what guards them.
+//!
+//! A handler reads path, query and body, calls a command, and wraps its answer in JSON with a status.
+//!
+//! Invariants:
+//! - A handler never waits for the orchestrator except to get the answer to a command.
+//! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`].
+//! - Nothing but `/health` and `/ready` answers without the token.
+
+use databuild_app as app;
+use databuild_base::{api, daemon, errors, os};
+use databuild_engine as engine;
+use databuild_execution::executor;
+#[cfg(test)]
+use databuild_execution::snapshot;
+use databuild_store as store;
+
+mod caller;
+mod error;
+mod extract;
+mod guard;
+mod handlers;
+mod keyed;
+mod lanes;
+mod log_lines;
+mod logs;
+mod middleware;
+mod reading;
+mod routes;
+mod state;
+
+pub use error::{shutting_down, too_many_waiting};
+pub use guard::{Guard, Trusted};
+pub use lanes::{Lanes, MOST_READERS};
+pub use routes::router;
+pub use state::App;
+
+#[cfg(test)]
+mod fuzz;
+
+// Fuzz targets hold what they take of memory; see `databuild_fuzz`.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: databuild_fuzz::Counting = databuild_fuzz::Counting;

@@ -1,0 +1,282 @@
+//! Logs of attempts: a byte range of one stream, or lines of both; or a stream of server-sent events while the job runs.
+
+use super::error::ApiError;
+use super::log_lines::{lines, Line, Lines, Place};
+use super::state::App;
+use crate::api::LogLines;
+use crate::executor::{AttemptName, Executor, LogFrom, LogPart, Stream, Weave};
+use axum::body::Body;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use databuild_core::ids::AttemptId;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Bytes read at once.
+const CHUNK: u64 = 256 << 10;
+/// Bytes of one plain answer, at most.
+const MOST: u64 = 16 << 20;
+/// Bytes of each stream that lines are taken from at once; more than the longest line.
+const WINDOW: u64 = 1 << 20;
+/// Lines of one answer, at most.
+pub(super) const LINES: usize = 10_000;
+/// How soon new output is looked for; the end of an attempt is noticed by its event.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What one attempt printed.
+pub(super) struct Printed {
+    executor: Arc<dyn Executor>,
+    attempt: AttemptId,
+    name: AttemptName,
+    /// Its process ended: then a folder that is not there means that nothing was printed (or that `gc` came by).
+    ended: bool,
+}
+
+/// The stream of this name.
+pub(super) fn stream(name: &str) -> Result<Stream, ApiError> {
+    let found = Stream::BOTH.into_iter().find(|stream| stream.name() == name);
+    found.ok_or_else(|| ApiError::not_found("stream_not_found", "stream", name))
+}
+
+impl Printed {
+    /// That of an attempt, whose process may have `ended`: then it may have had nothing to say.
+    pub(super) fn by(app: &App, attempt: AttemptId, ended: bool) -> Result<Printed, ApiError> {
+        let name = AttemptName::new(attempt.to_string())
+            .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
+        Ok(Printed { executor: Arc::clone(app.backend.engine.executor()), attempt, name, ended })
+    }
+
+    /// Looks until there is enough, or the attempt is over, or `wait` is; without it there is no end to waiting. Tells
+    /// whether the attempt may still write. `look` is told whether it may, and finds none if nothing is kept of the attempt.
+    async fn until<T: Default + Send + 'static>(
+        &self,
+        app: &App,
+        wait: Option<Duration>,
+        look: impl Fn(&dyn Executor, &AttemptName, bool) -> std::io::Result<Option<T>> + Clone + Send + 'static,
+        is_enough: impl Fn(&T) -> bool,
+    ) -> Result<(T, bool), ApiError> {
+        let until = wait.map(|wait| Instant::now() + wait);
+        let waits = wait.is_none_or(|wait| !wait.is_zero());
+        let mut seq = app.backend.engine.watch();
+        loop {
+            // Asked first: what is there after the end is all.
+            let live = self.is_live(app);
+            let (executor, name, look) = (Arc::clone(&self.executor), self.name.clone(), look.clone());
+            let looked = tokio::task::spawn_blocking(move || look(&*executor, &name, live)).await;
+            let found = match looked.map_err(std::io::Error::from).and_then(|found| found) {
+                Ok(Some(found)) => found,
+                Ok(None) if self.ended => T::default(),
+                // Not started yet, and whoever waits asks again.
+                _ if live && waits => T::default(),
+                _ => {
+                    return Err(ApiError::new(
+                        "log_not_found",
+                        format!("{} has no log: it has not started, or gc removed the log", self.attempt),
+                    ))
+                }
+            };
+            let left = until.map_or(LOOK_AGAIN, |until| until.saturating_duration_since(Instant::now()));
+            if is_enough(&found) || !live || left.is_zero() {
+                return Ok((found, live));
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN.min(left), seq.changed()).await;
+        }
+    }
+
+    /// Whether its process may still write.
+    fn is_live(&self, app: &App) -> bool {
+        let live = app.backend.engine.snapshot();
+        let run = live.state.runs().get(&self.attempt.run);
+        run.is_some_and(|run| run.attempt == self.attempt.number && run.occupies_slot())
+    }
+
+    /// The bytes of one stream.
+    pub(super) fn log(self, stream: Stream) -> Log {
+        Log { printed: self, stream }
+    }
+
+    /// Lines of both streams, or of one.
+    pub(super) fn lines(self, only: Option<Stream>) -> LogInLines {
+        LogInLines { printed: self, only }
+    }
+}
+
+/// One stream of one attempt, in bytes.
+pub(super) struct Log {
+    printed: Printed,
+    stream: Stream,
+}
+
+impl Log {
+    /// A byte range, as the job wrote it. Headers tell the log's size, where the range begins, and whether the attempt is over
+    /// and the range ends its log. If there is nothing yet, it waits for more of a live attempt.
+    pub(super) async fn read(
+        self,
+        app: &App,
+        from: LogFrom,
+        limit: Option<u64>,
+        wait: Duration,
+    ) -> Result<Response, ApiError> {
+        let limit = limit.unwrap_or(MOST).min(MOST);
+        let (range, live) = self.more(app, from, limit, 0, Some(wait)).await?;
+        let ended = !live && range.offset + range.bytes.len() as u64 >= range.size;
+        let headers = [
+            ("content-type", "text/plain; charset=utf-8".to_owned()),
+            ("x-log-size", range.size.to_string()),
+            ("x-log-offset", range.offset.to_string()),
+            ("x-log-ended", ended.to_string()),
+        ];
+        Ok((headers, Body::from(range.bytes)).into_response())
+    }
+
+    /// The range as soon as it has more than `known` bytes; else as [`Printed::until`].
+    async fn more(
+        &self,
+        app: &App,
+        from: LogFrom,
+        limit: u64,
+        known: usize,
+        wait: Option<Duration>,
+    ) -> Result<(LogPart, bool), ApiError> {
+        let stream = self.stream;
+        let look =
+            move |executor: &dyn Executor, name: &AttemptName, _| executor.log(name, stream, from, limit);
+        self.printed.until(app, wait, look, |range: &LogPart| range.bytes.len() > known).await
+    }
+
+    /// Chunks as they come; the event's id is the offset after it, by which a client resumes.
+    pub(super) fn follow(self, app: &App, offset: u64) -> Response {
+        let (send, receive) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(16);
+        let app = app.clone();
+        tokio::spawn(async move {
+            let (mut offset, mut held) = (offset, 0);
+            loop {
+                let found = tokio::select! {
+                    found = self.more(&app, LogFrom::Begin(offset), CHUNK, held, None) => found,
+                    () = send.closed() => return,
+                };
+                let Ok((LogPart { bytes, .. }, live)) = found else { break };
+                let (text, length) = text_of(&bytes, live || bytes.len() as u64 == CHUNK);
+                // A character that is not whole waits for what comes.
+                held = bytes.len().saturating_sub(usize::try_from(length).unwrap_or(bytes.len()));
+                if text.is_empty() {
+                    if live {
+                        continue;
+                    }
+                    break;
+                }
+                offset += length;
+                let event = Event::default().event("log").id(offset.to_string());
+                let Ok(event) = event.json_data(text) else { break };
+                if send.send(Ok(event)).await.is_err() {
+                    return;
+                }
+            }
+            let _ = send.send(Ok(Event::default().event("end").data("{}"))).await;
+        });
+        Sse::new(tokio_stream::wrappers::ReceiverStream::new(receive))
+            .keep_alive(KeepAlive::default())
+            .into_response()
+    }
+}
+
+/// Both streams of one attempt, or one of them, in lines.
+pub(super) struct LogInLines {
+    printed: Printed,
+    only: Option<Stream>,
+}
+
+impl LogInLines {
+    /// Lines from a place on, at most so many. If there is none yet, it waits for one of a live attempt.
+    pub(super) async fn read(
+        self,
+        app: &App,
+        from: Place,
+        most: usize,
+        wait: Duration,
+    ) -> Result<LogLines, ApiError> {
+        let Lines { lines, next, ended } = self.more(app, from, most, Some(wait)).await?;
+        let lines = lines.iter().map(Line::row).collect();
+        Ok(LogLines { attempt: self.printed.attempt.number, lines, next: next.to_string(), ended })
+    }
+
+    async fn more(
+        &self,
+        app: &App,
+        from: Place,
+        most: usize,
+        wait: Option<Duration>,
+    ) -> Result<Lines, ApiError> {
+        let only = self.only;
+        let look = move |executor: &dyn Executor, name: &AttemptName, live| {
+            let woven = executor.woven(name, &Weave { from: from.0, only, most: WINDOW, live })?;
+            Ok(woven.map(|woven| lines(&woven, !live, most)))
+        };
+        let (found, live) =
+            self.printed.until(app, wait, look, |found: &Lines| !found.lines.is_empty()).await?;
+        // Of an attempt of which nothing is kept nothing comes any more.
+        Ok(if found == Lines::default() { Lines { next: from, ended: !live, ..found } } else { found })
+    }
+
+    /// Lines as they come; the event's id is the place after it, by which a client resumes.
+    pub(super) fn follow(self, app: &App, from: Place) -> Response {
+        let (send, receive) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(16);
+        let app = app.clone();
+        tokio::spawn(async move {
+            let mut from = from;
+            loop {
+                let found = tokio::select! {
+                    found = self.more(&app, from, LINES, None) => found,
+                    () = send.closed() => return,
+                };
+                let Ok(found) = found else { break };
+                for line in &found.lines {
+                    let event = Event::default().event("line").id(line.next.to_string());
+                    let Ok(event) = event.json_data(line.row()) else { continue };
+                    if send.send(Ok(event)).await.is_err() {
+                        return;
+                    }
+                }
+                from = found.next;
+                if found.ended {
+                    break;
+                }
+            }
+            let _ = send.send(Ok(Event::default().event("end").data("{}"))).await;
+        });
+        Sse::new(tokio_stream::wrappers::ReceiverStream::new(receive))
+            .keep_alive(KeepAlive::default())
+            .into_response()
+    }
+}
+
+/// The text of some bytes, for a client that takes text alone, and how many of the bytes it is of. If `more` may come, a
+/// character that is not whole yet is left for then.
+fn text_of(bytes: &[u8], more: bool) -> (String, u64) {
+    let open = bytes.utf8_chunks().last().map_or(&[][..], |last| last.invalid());
+    let is_cut = std::str::from_utf8(open).is_err_and(|error| error.error_len().is_none());
+    let whole = if more && is_cut { bytes.len() - open.len() } else { bytes.len() };
+    (String::from_utf8_lossy(&bytes[..whole]).into_owned(), whole as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_come_whole() {
+        let text = "a\u{e9}\u{20ac}\u{1f600}z";
+        let bytes = text.as_bytes();
+        for cut in 0..=bytes.len() {
+            let (first, length) = text_of(&bytes[..cut], true);
+            let (rest, _) = text_of(&bytes[usize::try_from(length).unwrap()..], false);
+            assert_eq!(format!("{first}{rest}"), text, "cut at {cut}");
+        }
+        // What is no text at all does not wait for ever.
+        assert_eq!(text_of(b"a\xff\xffb", true), ("a\u{fffd}\u{fffd}b".to_owned(), 4));
+        assert_eq!(text_of(b"\xff\xe2\x82", true), ("\u{fffd}".to_owned(), 1));
+        assert_eq!(text_of(b"\xe2\x82", false), ("\u{fffd}".to_owned(), 2));
+        assert_eq!(text_of(b"", true), (String::new(), 0));
+    }
+}

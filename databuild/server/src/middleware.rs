@@ -1,0 +1,113 @@
+//! What each request and each answer passes.
+
+use super::caller::{id_of, origin_of, REQUEST_ID};
+use super::error::ApiError;
+use super::guard::{Trusted, OPEN};
+use super::state::App;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{header, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Lets through who may talk to the server.
+pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let guard = &app.guard;
+    let headers = request.headers();
+    if !guard.host_is_ours(request.uri(), headers) {
+        return ApiError::new(
+            "bad_host",
+            "the Host header is not this server's; call it as 127.0.0.1 or localhost",
+        )
+        .into_response();
+    }
+    let origin = headers.get(header::ORIGIN).cloned();
+    let foreign = origin
+        .as_ref()
+        .map(|origin| origin.to_str().unwrap_or_default().to_owned())
+        .filter(|origin| !guard.origin_is_ours(origin));
+    if let Some(foreign) = &foreign {
+        if !guard.allowed_origins.contains(foreign) {
+            return ApiError::new("bad_origin", "pages of this origin may not call the server")
+                .with("origin", foreign)
+                .into_response();
+        }
+        if request.method() == Method::OPTIONS {
+            return with_cors(StatusCode::NO_CONTENT.into_response(), foreign);
+        }
+    }
+    let open = OPEN.contains(&request.uri().path());
+    let fits = guard.token_fits(headers);
+    if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| fits) {
+        trusted.set();
+    }
+    let response = if !open && !fits {
+        ApiError::new(
+            "unauthorized",
+            "send `Authorization: Bearer TOKEN` with the token of .databuild/server.json",
+        )
+        .into_response()
+    } else {
+        if !open {
+            app.touch();
+        }
+        answered(&app, request, next).await
+    };
+    match foreign {
+        Some(foreign) => with_cors(response, &foreign),
+        None => response,
+    }
+}
+
+/// The answer of a handler, which is told who asks.
+async fn answered(app: &App, mut request: Request, next: Next) -> Response {
+    let origin = match origin_of(request.headers(), &app.owner) {
+        Ok(origin) => origin,
+        Err(error) => return error.into_response(),
+    };
+    let id = id_of(&origin);
+    request.extensions_mut().insert(origin);
+    let mut response = next.run(request).await;
+    let seq = app.backend.engine.snapshot().state.seq().0;
+    response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn with_cors(mut response: Response, origin: &str) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(origin) = HeaderValue::from_str(origin) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, content-type, idempotency-key, last-event-id, x-databuild-actor, x-databuild-client, x-request-id"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("x-databuild-seq, x-request-id, location"),
+    );
+    response
+}
+
+/// Handlers have the parts of a path as text, and axum would refuse what is none in words of its own.
+pub(super) async fn with_readable_path(
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match params {
+        Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
+            ApiError::new("bad_path", error.body_text()).into_response()
+        }
+        // Most paths have no such parts.
+        _ => next.run(request).await,
+    }
+}

@@ -1,0 +1,140 @@
+//! How requests read the history and work out long answers: off the async threads, few at a time.
+//!
+//! Invariants:
+//! - A command reaches the history only through its [`Context`], so SQLite never runs on an async thread.
+//! - However many ask for long lists, answers about one thing have threads of their own. However long others take to say what
+//!   external data there is, lists have.
+//! - Nothing is begun for a client that has left.
+//! - Whoever waited for `Lanes::patience` is told to come again: clients that give up leave no queue behind.
+
+use super::lanes::{Lane, NoAnswer};
+use super::state::App;
+use crate::app::{AppError, Backend, Context};
+use crate::engine::CommandError;
+use crate::store::History;
+use std::sync::Arc;
+
+impl Context for App {
+    fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    async fn quick<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        self.in_lane(&self.lanes.quick, work).await
+    }
+
+    async fn slow<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        self.in_lane(&self.lanes.slow, work).await
+    }
+
+    async fn looking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        self.in_lane(&self.lanes.looking, work).await
+    }
+}
+
+impl App {
+    async fn in_lane<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let (backend, reader) = (self.backend.clone(), Arc::clone(&self.reader));
+        let work = move || work(&backend, &*reader);
+        lane.answer(self.lanes.patience, work).await.unwrap_or_else(|none| {
+            Err(match none {
+                NoAnswer::Busy => {
+                    AppError::new("server_busy", "the server answers as many requests as it can; ask again")
+                }
+                NoAnswer::Panicked => CommandError::Internal("the request's work panicked").into(),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::{Lanes, SLOW};
+    use super::*;
+    use std::future::Future as _;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    /// Takes all threads for lists, until each was told to go on.
+    async fn take_all(app: &App) -> (std::sync::mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>) {
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let mut held = Vec::new();
+        for _ in 0..SLOW {
+            let (app, gate) = (app.clone(), Arc::clone(&gate));
+            let (entered, begun) = tokio::sync::oneshot::channel();
+            held.push(tokio::spawn(async move {
+                let work = move |_: &Backend, _: &dyn History| {
+                    let _ = entered.send(());
+                    gate.lock().unwrap().recv().map_err(|_| AppError::new("internal", "the test is over"))
+                };
+                app.slow(work).await.unwrap();
+            }));
+            begun.await.unwrap();
+        }
+        (go, held)
+    }
+
+    async fn release((go, held): (std::sync::mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>)) {
+        for _ in &held {
+            go.send(()).unwrap();
+        }
+        for held in held {
+            held.await.unwrap();
+        }
+    }
+
+    /// With all threads for lists taken, others are told to come again, and requests about one thing are answered.
+    #[tokio::test]
+    async fn lists_hold_up_nothing_but_lists() {
+        let (mut app, _folder) = super::super::fuzz::app();
+        app.lanes = Arc::new(Lanes { patience: Duration::from_millis(50), ..Lanes::start().unwrap() });
+        let held = take_all(&app).await;
+        let refused = app.slow(|_, _| Ok(())).await.unwrap_err();
+        assert_eq!(refused.code(), "server_busy");
+        assert_eq!(app.quick(|_, _| Ok(7)).await.ok(), Some(7));
+        release(held).await;
+        assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_begun_for_whoever_has_left() {
+        let (app, _folder) = super::super::fuzz::app();
+        let held = take_all(&app).await;
+        let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
+        let work = move |_: &Backend, _: &dyn History| {
+            begins.send(()).map_err(|_| AppError::new("internal", "the test is over"))
+        };
+        let mut asked = Box::pin(app.slow(work));
+        // It is in the queue, and waits for a thread.
+        let once = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
+        assert!(once.await.is_pending());
+        drop(asked);
+        release(held).await;
+        app.slow(|_, _| Ok(())).await.unwrap();
+        assert_eq!(begun.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_gets_an_error_and_leaves_its_thread() {
+        let (app, _folder) = super::super::fuzz::app();
+        for _ in 0..2 * SLOW {
+            let error = app.slow::<()>(|_, _| panic!("as it must")).await.unwrap_err();
+            assert_eq!(error.code(), "internal");
+        }
+        assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
+    }
+}

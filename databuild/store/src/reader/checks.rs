@@ -1,0 +1,80 @@
+//! What checks found.
+
+use super::columns::{check, check_row, select};
+use super::newest::{newest, Part, Walk};
+use crate::history::{CheckFilter, CheckedSet, Listed};
+use crate::rows::CheckRow;
+use databuild_core::event::CheckOutcome;
+use databuild_core::ids::RunId;
+use databuild_core::state::Holding;
+use databuild_core::word::Word as _;
+use rusqlite::{params, Connection, OptionalExtension, Row};
+
+/// Along which indexes these findings are found.
+fn walks(filter: &CheckFilter) -> Vec<Walk> {
+    let one = |condition, key: &str| Walk::of_checks(condition, [key.to_owned().into()]);
+    match &filter.of {
+        CheckedSet::Partitions(texts) => {
+            texts.iter().map(|text| one("partition = ?2 AND newest = 1", text)).collect()
+        }
+        CheckedSet::Dataset(name) if filter.failed => {
+            vec![one("dataset = ?2 AND newest = 1 AND outcome <> 'passed'", name)]
+        }
+        CheckedSet::Dataset(name) => vec![one("dataset = ?2 AND newest = 1", name)],
+        CheckedSet::All if filter.failed => {
+            vec![Walk::of_checks("newest = 1 AND outcome <> 'passed'", [])]
+        }
+        CheckedSet::All => vec![Walk::of_checks("true", [])],
+    }
+}
+
+/// In the order in which they were found.
+pub(super) fn of_run(connection: &Connection, run: RunId, most: i64) -> rusqlite::Result<Vec<CheckRow>> {
+    let mut statement = connection.prepare_cached(select!(checks "WHERE run = ?1 ORDER BY id LIMIT ?2"))?;
+    let rows = statement.query_map([run.0 as i64, most], check_row)?;
+    rows.collect()
+}
+
+/// See [`crate::History::checks`].
+pub(super) fn list(
+    connection: &Connection,
+    filter: &CheckFilter,
+    fits: &dyn Fn(&str) -> bool,
+) -> rusqlite::Result<Listed<CheckRow>> {
+    let passed = CheckOutcome::Passed.word();
+    let part = Part { before: filter.before, limit: filter.limit };
+    newest(connection, &walks(filter), part, |row| {
+        let is_asked_for = row.get::<_, bool>(check::NEWEST)?
+            && !(filter.failed && row.get_ref(check::OUTCOME)?.as_str()? == passed)
+            && fits(row.get_ref(check::PARTITION)?.as_str()?);
+        if is_asked_for {
+            check_row(row).map(Some)
+        } else {
+            Ok(None)
+        }
+    })
+}
+
+/// See [`crate::History::warnings`].
+pub(super) fn warnings(connection: &Connection, held: &[Holding]) -> rusqlite::Result<Vec<u64>> {
+    let mut made = connection.prepare_cached(
+        "SELECT run, version FROM materializations WHERE partition = ?1 AND seq = ?2 AND run IS NOT NULL",
+    )?;
+    // A run makes a partition once, so what was found in it by then was found in what it holds.
+    let mut not_passed = connection.prepare_cached(
+        "SELECT count(*) FROM checks WHERE partition = ?1 AND outcome <> 'passed' AND run = ?2",
+    )?;
+    let mut count = |holding: &Holding| -> rusqlite::Result<u64> {
+        let seq = holding.entry.seq;
+        for text in &holding.texts {
+            let columns = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+            let row = made.query_row(params![text, seq.0 as i64], columns).optional()?;
+            if let Some((run, _)) = row.filter(|(_, version)| holding.is(seq, version)) {
+                return not_passed
+                    .query_row(params![text, run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()));
+            }
+        }
+        Ok(0)
+    };
+    held.iter().map(&mut count).collect()
+}
