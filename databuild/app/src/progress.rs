@@ -18,8 +18,6 @@ use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 
-/// Later than any event.
-const LATEST: Seq = Seq(i64::MAX as u64);
 /// Partitions of one event that are looked up one by one.
 const MOST_LOOKED_UP: usize = 1000;
 
@@ -233,7 +231,7 @@ impl<'r> Lines<'r> {
     fn leave_out_made(&mut self, part: &mut Part, attempt: AttemptId) -> Result<(), StoreError> {
         let Some(run) = self.of_history(attempt.run)? else { return Ok(()) };
         let next = run.attempts.iter().find(|other| other.id.number > attempt.number);
-        let until = next.map_or(LATEST, |next| next.lease_seq);
+        let until = next.map_or(Seq::LATEST, |next| next.lease_seq);
         let made = self.reader.materializations_of_run(attempt.run)?.value;
         let mut rest = part.set.clone();
         for row in made.iter().filter(|row| row.seq < until) {

@@ -12,7 +12,7 @@ use crate::api::{
 use crate::engine::Created;
 use crate::store::{self, History, StoreError, WantFilter, WantState};
 use databuild_core::decide::{Input, InvokeRequest, WantRequest};
-use databuild_core::event::{Refresh, RequestKey};
+use databuild_core::event::RequestKey;
 use databuild_core::ids::{GraphId, Seq, WantId};
 use databuild_core::state::{State, Want};
 use databuild_core::word::Word as _;
@@ -31,16 +31,9 @@ pub fn parse(id: &str) -> Result<WantId, AppError> {
     id.parse().map_err(|_| AppError::not_found("want_not_found", "want", id))
 }
 
-/// Asks for partitions.
-///
-/// # Errors
-/// A bad word, a reference that cannot be resolved, no graph, a full disk.
-pub async fn create(
-    context: &impl Context,
-    body: CreateWant,
-    key: Option<RequestKey>,
-) -> Result<Created<WantDetail>, AppError> {
-    let request = WantRequest {
+/// What a body asks for.
+fn request(body: CreateWant, key: Option<RequestKey>) -> Result<WantRequest, AppError> {
+    Ok(WantRequest {
         targets: body.targets,
         class: class(body.class.as_deref())?,
         refresh: refresh(body.refresh.as_deref())?,
@@ -50,7 +43,19 @@ pub async fn create(
         comment: body.comment,
         graph: body.graph.map(GraphId),
         key,
-    };
+    })
+}
+
+/// Asks for partitions.
+///
+/// # Errors
+/// A bad word, a reference that cannot be resolved, no graph, a full disk.
+pub async fn create(
+    context: &impl Context,
+    body: CreateWant,
+    key: Option<RequestKey>,
+) -> Result<Created<WantDetail>, AppError> {
+    let request = request(body, key)?;
     let made = context.backend().engine.want(request).await?;
     created(context, made).await
 }
@@ -64,18 +69,8 @@ pub async fn invoke(
     body: InvokeJob,
     key: Option<RequestKey>,
 ) -> Result<Created<WantDetail>, AppError> {
-    let want = WantRequest {
-        targets: body.targets,
-        class: class(body.class.as_deref())?,
-        refresh: Refresh::All,
-        as_of: instant(body.as_of.as_deref())?,
-        ttl_seconds: body.ttl_seconds,
-        sla_seconds: body.sla_seconds,
-        comment: body.comment,
-        graph: body.graph.map(GraphId),
-        key,
-    };
-    let request = InvokeRequest { job: body.job, params: body.params, want };
+    let (job, params, want) = body.into_want();
+    let request = InvokeRequest { job, params, want: request(want, key)? };
     let made = context.backend().engine.invoke(request).await?;
     created(context, made).await
 }

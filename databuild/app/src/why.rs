@@ -29,8 +29,6 @@ use jiff::Timestamp;
 use needs::{nearest_gap, needs, work_of};
 use std::collections::BTreeSet;
 
-/// Later than any event.
-const LATEST: Seq = Seq(i64::MAX as u64);
 /// Steps to a first cause, at most; pipelines are not that deep.
 const MOST_STEPS: usize = 50;
 /// Characters of a parameter's value that are shown.
@@ -507,7 +505,7 @@ fn cause(
             }
         }
         Verdict::Missing => {
-            let made = reader.materialization_at(&state.texts(ix, key), LATEST)?.value;
+            let made = reader.materialization_at(&state.texts(ix, key), Seq::LATEST)?.value;
             let made = made.and_then(|made| Some((made.run?, state.meant_otherwise(ix, made.seq)?)));
             if let Some((run, (dim, then, now))) = made {
                 cause.run = Some(run.to_string());

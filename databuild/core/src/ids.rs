@@ -99,6 +99,9 @@ impl FromStr for AttemptId {
 pub struct Seq(pub u64);
 
 impl Seq {
+    /// Later than any event: logs count in signed numbers of 64 bits.
+    pub const LATEST: Seq = Seq(i64::MAX as u64);
+
     /// The position after this one.
     #[must_use]
     pub fn next(self) -> Seq {

@@ -1,5 +1,7 @@
 //! Wants and their progress.
 
+use databuild_core::event::Refresh;
+use databuild_core::word::Word as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -61,6 +63,17 @@ pub struct InvokeJob {
     /// As there.
     #[serde(default)]
     pub graph: Option<String>,
+}
+
+impl InvokeJob {
+    /// The job, the values of its parameters, and what else is asked as for a want.
+    #[must_use]
+    pub fn into_want(self) -> (String, BTreeMap<String, String>, CreateWant) {
+        let InvokeJob { job, targets, params, class, as_of, ttl_seconds, sla_seconds, comment, graph } = self;
+        let refresh = Some(Refresh::All.word().to_owned());
+        let want = CreateWant { targets, class, refresh, as_of, ttl_seconds, sla_seconds, comment, graph };
+        (job, params, want)
+    }
 }
 
 /// Query of `GET /api/v1/wants`.
