@@ -57,8 +57,8 @@ pub trait Context: Sync {
         work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
     ) -> impl Future<Output = Result<T, AppError>> + Send;
 
-    /// Works out something for which external data is looked at: a server or a program that is asked may take as long as it
-    /// is given, which is up to an hour.
+    /// Works out something for which others are asked, such as a server or a program that looks at external data, which may
+    /// take up to an hour, or the executor for a log.
     ///
     /// # Errors
     /// As [`Context::quick`].

@@ -1,7 +1,7 @@
 //! Looking at all files: scan and adopt.
 
 use super::context::Context;
-use super::words::cursor;
+use super::words::{cursor, limit_of};
 use super::AppError;
 use crate::api::{AdoptReply, AdoptRequest, CountedSet, NotObserved, ScanReply, ScanRequest};
 use crate::engine::Found;
@@ -19,7 +19,7 @@ const DEEP_LOOKS: u64 = 500;
 pub async fn scan(context: &impl Context, body: ScanRequest) -> Result<ScanReply, AppError> {
     let skip: u64 = cursor(body.cursor.as_deref())?.unwrap_or(0);
     let most = if body.deep { DEEP_LOOKS } else { LOOKS };
-    let limit = body.limit.unwrap_or(most).clamp(1, LOOKS);
+    let limit = limit_of("partitions", body.limit, most, LOOKS)?;
     let engine = &context.backend().engine;
     let found = engine.scan(body.targets, body.deep, skip, limit).await?;
     let end = skip + found.looked;

@@ -47,4 +47,4 @@ pub use context::Backend;
 pub use context::Context;
 pub use error::AppError;
 pub use garbage::write_roots;
-pub use words::cursor;
+pub use words::{cursor, limit_of};

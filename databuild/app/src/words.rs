@@ -6,6 +6,7 @@ use crate::store::{Answer, Listed};
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word;
 use jiff::Timestamp;
+use std::fmt::Display;
 
 /// Rows of a list, if the request does not say.
 const DEFAULT_LIMIT: usize = 100;
@@ -39,11 +40,24 @@ pub(super) fn page<R, T, C: ToString>(
 /// # Errors
 /// None are asked for.
 pub(super) fn limit(asked: Option<usize>) -> Result<usize, AppError> {
+    limit_of("rows", asked, DEFAULT_LIMIT, MAX_LIMIT)
+}
+
+/// How many of something an answer has at most: what was asked for, or else `default`, but no more than `most`.
+///
+/// # Errors
+/// None are asked for.
+pub fn limit_of<N: Ord + Default + Display>(
+    what: &str,
+    asked: Option<N>,
+    default: N,
+    most: N,
+) -> Result<N, AppError> {
     match asked {
-        Some(0) => {
-            Err(AppError::new("bad_query", format!("`limit` is 0: say how many rows, at most {MAX_LIMIT}")))
+        Some(asked) if asked == N::default() => {
+            Err(AppError::new("bad_query", format!("`limit` is 0: say how many {what}, at most {most}")))
         }
-        asked => Ok(asked.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)),
+        asked => Ok(asked.unwrap_or(default).min(most)),
     }
 }
 

@@ -46,6 +46,11 @@ impl ApiError {
         self
     }
 
+    /// No thread was free in time, which says nothing of what was asked.
+    pub(super) fn is_busy(&self) -> bool {
+        self.body.error == "server_busy"
+    }
+
     /// All places for requests that wait or follow are taken.
     fn too_many_waiting() -> ApiError {
         ApiError::new(

@@ -20,8 +20,9 @@ use tokio::sync::oneshot;
 const MOST_QUICK: usize = 8;
 /// Threads for lists and counts.
 pub(super) const SLOW: usize = 3;
-/// Threads for answers for which external data is looked at. Mostly they wait for whoever was asked.
-const LOOKING: usize = 8;
+/// Threads for answers for which external data or the logs of an executor are looked at. Mostly they wait for whoever was
+/// asked.
+pub(super) const LOOKING: usize = 8;
 /// Connections to the log that requests need at once, at most.
 pub const MOST_READERS: usize = MOST_QUICK + SLOW + LOOKING;
 /// How long a request waits until its work is begun.
@@ -34,7 +35,7 @@ pub struct Lanes {
     pub(super) quick: Lane,
     /// For lists and counts.
     pub(super) slow: Lane,
-    /// For answers for which external data is looked at.
+    /// For answers for which external data or the logs of an executor are looked at.
     pub(super) looking: Lane,
     /// How long a request waits until its work is begun.
     pub(super) patience: Duration,

@@ -4,6 +4,7 @@ use super::error::ApiError;
 use super::log_lines::{lines, Line, Lines, Place};
 use super::state::App;
 use crate::api::LogLines;
+use crate::app::Context as _;
 use crate::executor::{AttemptName, Executor, LogFrom, LogPart, Stream, Weave};
 use axum::body::Body;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Bytes read at once.
 const CHUNK: u64 = 256 << 10;
 /// Bytes of one plain answer, at most.
-const MOST: u64 = 16 << 20;
+pub(super) const MOST: u64 = 16 << 20;
 /// Bytes of each stream that lines are taken from at once; more than the longest line.
 const WINDOW: u64 = 1 << 20;
 /// Lines of one answer, at most.
@@ -63,8 +64,8 @@ impl Printed {
             // Asked first: what is there after the end is all.
             let live = self.is_live(app);
             let (executor, name, look) = (Arc::clone(&self.executor), self.name.clone(), look.clone());
-            let looked = tokio::task::spawn_blocking(move || look(&*executor, &name, live)).await;
-            let found = match looked.map_err(std::io::Error::from).and_then(|found| found) {
+            // An executor may take as long as it likes to find a log.
+            let found = match app.looking(move |_, _| Ok(look(&*executor, &name, live))).await? {
                 Ok(Some(found)) => found,
                 Ok(None) if self.ended => T::default(),
                 // Not started yet, and whoever waits asks again.
@@ -115,10 +116,9 @@ impl Log {
         self,
         app: &App,
         from: LogFrom,
-        limit: Option<u64>,
+        limit: u64,
         wait: Duration,
     ) -> Result<Response, ApiError> {
-        let limit = limit.unwrap_or(MOST).min(MOST);
         let (range, live) = self.more(app, from, limit, 0, Some(wait)).await?;
         let ended = !live && range.offset + range.bytes.len() as u64 >= range.size;
         let headers = [
@@ -156,7 +156,11 @@ impl Log {
                     found = self.more(&app, LogFrom::Begin(offset), CHUNK, held, None) => found,
                     () = send.closed() => return,
                 };
-                let Ok((LogPart { bytes, .. }, live)) = found else { break };
+                let (LogPart { bytes, .. }, live) = match found {
+                    Err(error) if error.is_busy() => continue,
+                    Err(_) => break,
+                    Ok(found) => found,
+                };
                 let (text, length) = text_of(&bytes, live || bytes.len() as u64 == CHUNK);
                 // A character that is not whole waits for what comes.
                 held = bytes.len().saturating_sub(usize::try_from(length).unwrap_or(bytes.len()));
@@ -230,7 +234,11 @@ impl LogInLines {
                     found = self.more(&app, from, LINES, None) => found,
                     () = send.closed() => return,
                 };
-                let Ok(found) = found else { break };
+                let found = match found {
+                    Err(error) if error.is_busy() => continue,
+                    Err(_) => break,
+                    Ok(found) => found,
+                };
                 for line in &found.lines {
                     let event = Event::default().event("line").id(line.next.to_string());
                     let Ok(event) = event.json_data(line.row()) else { continue };

@@ -62,18 +62,24 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lanes::{Lanes, SLOW};
+    use super::super::lanes::{Lanes, LOOKING, SLOW};
+    use super::super::logs::Printed;
     use super::*;
+    use crate::executor::{LogFrom, Stream};
+    use databuild_core::ids::{AttemptId, RunId};
     use std::future::Future as _;
     use std::task::Poll;
     use std::time::Duration;
 
-    /// Takes all threads for lists, until each was told to go on.
-    async fn take_all(app: &App) -> (std::sync::mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>) {
+    /// Threads that were taken, and how they are told to go on.
+    type Held = (std::sync::mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>);
+
+    /// Takes so many threads of a lane, until each was told to go on.
+    async fn take(app: &App, lane: fn(&Lanes) -> &Lane, threads: usize) -> Held {
         let (go, gate) = std::sync::mpsc::channel::<()>();
         let gate = Arc::new(std::sync::Mutex::new(gate));
         let mut held = Vec::new();
-        for _ in 0..SLOW {
+        for _ in 0..threads {
             let (app, gate) = (app.clone(), Arc::clone(&gate));
             let (entered, begun) = tokio::sync::oneshot::channel();
             held.push(tokio::spawn(async move {
@@ -81,14 +87,19 @@ mod tests {
                     let _ = entered.send(());
                     gate.lock().unwrap().recv().map_err(|_| AppError::new("internal", "the test is over"))
                 };
-                app.slow(work).await.unwrap();
+                app.in_lane(lane(&app.lanes), work).await.unwrap();
             }));
             begun.await.unwrap();
         }
         (go, held)
     }
 
-    async fn release((go, held): (std::sync::mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>)) {
+    /// Takes all threads for lists.
+    async fn take_all(app: &App) -> Held {
+        take(app, |lanes| &lanes.slow, SLOW).await
+    }
+
+    async fn release((go, held): Held) {
         for _ in &held {
             go.send(()).unwrap();
         }
@@ -108,6 +119,24 @@ mod tests {
         assert_eq!(app.quick(|_, _| Ok(7)).await.ok(), Some(7));
         release(held).await;
         assert_eq!(app.slow(|_, _| Ok(8)).await.ok(), Some(8));
+    }
+
+    /// With all threads taken by those who ask others, lists and answers about one thing are as quick as ever, and a log is
+    /// not asked for, as its executor may be who keeps them.
+    #[tokio::test]
+    async fn whoever_is_asked_and_does_not_answer_holds_up_no_lists() {
+        let (mut app, _folder) = super::super::fuzz::app();
+        app.lanes = Arc::new(Lanes { patience: Duration::from_millis(50), ..Lanes::start().unwrap() });
+        let held = take(&app, |lanes| &lanes.looking, LOOKING).await;
+        assert_eq!(app.looking(|_, _| Ok(())).await.unwrap_err().code(), "server_busy");
+        let attempt = AttemptId { run: RunId(1), number: 1 };
+        let log = Printed::by(&app, attempt, true).unwrap().log(Stream::Stdout);
+        let log = log.read(&app, LogFrom::Begin(0), 1, Duration::ZERO).await;
+        assert!(log.unwrap_err().is_busy());
+        assert_eq!(app.slow(|_, _| Ok(6)).await.ok(), Some(6));
+        assert_eq!(app.quick(|_, _| Ok(7)).await.ok(), Some(7));
+        release(held).await;
+        assert_eq!(app.looking(|_, _| Ok(8)).await.ok(), Some(8));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use super::super::extract::Query;
 use super::super::logs;
 use super::Answer;
 use crate::api::{Page, RunDetail, RunRow, RunsQuery, WhyWork};
-use crate::app::{cursor, runs};
+use crate::app::{cursor, limit_of, runs};
 use crate::executor::LogFrom;
 use crate::state::App;
 use axum::extract::Path;
@@ -80,12 +80,13 @@ async fn logs(
     headers: HeaderMap,
     Query(query): Query<LogsQuery>,
 ) -> Result<Response, ApiError> {
+    let limit = limit_of("bytes", query.limit, logs::MOST, logs::MOST)?;
     let log = printed(&app, &id, query.attempt).await?.log(logs::stream(&stream)?);
     if query.follow {
         Ok(log.follow(&app, last_event(&headers).or(query.offset).unwrap_or(0)))
     } else {
         let from = query.tail.map_or(LogFrom::Begin(query.offset.unwrap_or(0)), LogFrom::End);
-        log.read(&app, from, query.limit, patience(query.wait_ms)).await
+        log.read(&app, from, limit, patience(query.wait_ms)).await
     }
 }
 
@@ -114,11 +115,11 @@ async fn lines(
 ) -> Result<Response, ApiError> {
     let only = query.stream.as_deref().map(logs::stream).transpose()?;
     let from = cursor(query.cursor.as_deref())?;
+    let most = limit_of("lines", query.limit, LINES, logs::LINES)?;
     let lines = printed(&app, &id, query.attempt).await?.lines(only);
     if query.follow {
         Ok(lines.follow(&app, last_event(&headers).or(from).unwrap_or_default()))
     } else {
-        let most = query.limit.unwrap_or(LINES).clamp(1, logs::LINES);
         let found = lines.read(&app, from.unwrap_or_default(), most, patience(query.wait_ms)).await?;
         Ok(Json(found).into_response())
     }
@@ -146,4 +147,27 @@ fn last_event<T: std::str::FromStr>(headers: &HeaderMap) -> Option<T> {
 /// How long a client waits for more of a log.
 fn patience(wait_ms: Option<u64>) -> Duration {
     Duration::from_millis(wait_ms.unwrap_or(0)).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fuzz::app;
+    use super::*;
+
+    #[tokio::test]
+    async fn none_of_a_log_cannot_be_asked_for() {
+        let (app, _running) = app();
+        let no_headers = HeaderMap::new;
+        let refused = |answer: Result<Response, ApiError>| answer.unwrap_err().body;
+        for path in ["/?limit=0", "/?limit=0&follow=true"] {
+            let uri = axum::http::Uri::from_static(path);
+            let query = axum::extract::Query::<LinesQuery>::try_from_uri(&uri).unwrap().0;
+            let body = refused(lines(app.clone(), Path("r1".to_owned()), no_headers(), Query(query)).await);
+            assert_eq!(body.message, "`limit` is 0: say how many lines, at most 10000", "{path}");
+            let query = axum::extract::Query::<LogsQuery>::try_from_uri(&uri).unwrap().0;
+            let id = Path(("r1".to_owned(), "stdout".to_owned()));
+            let body = refused(logs(app.clone(), id, no_headers(), Query(query)).await);
+            assert_eq!(body.error, "bad_query", "{path}");
+        }
+    }
 }
