@@ -62,7 +62,7 @@ pub use protocol::{
     Outcome, ResourceUse, RunnerEvent, StartSpec, FIRST_WITH_CHECKS, MAX_REQUESTS, PROTOCOL, STOPPED,
 };
 pub use read_times::{OutputTimes, TimedPiece};
-pub use recover::{end_of, inspect, is_alive, wait_exit, Found};
+pub use recover::{end_of, inspect, is_alive, pid, wait_exit, Found};
 pub use spool::AttemptFiles;
 
 #[cfg(test)]

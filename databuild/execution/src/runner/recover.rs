@@ -37,8 +37,13 @@ pub enum Found {
 
 /// Whether the runner of the spool lives, as its record says. It may not answer.
 pub fn is_alive(spool: &Path) -> bool {
-    let record = read_runner_record(spool).ok().flatten();
-    record.is_some_and(|record| boot_id().is_ok_and(|boot| record.process.is_alive(&boot)))
+    pid(spool).is_some()
+}
+
+/// The process of the spool's runner, if there is one.
+pub fn pid(spool: &Path) -> Option<u32> {
+    let record = read_runner_record(spool).ok().flatten()?;
+    boot_id().is_ok_and(|boot| record.process.is_alive(&boot)).then_some(record.process.pid)
 }
 
 /// Waits until the runner of the spool has ended, if there is one; false if it has not by then. Of its jobs nothing goes on

@@ -8,10 +8,12 @@ use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{exit_code, output};
 use crate::daemon::{find, owner, DaemonError, Found, StateDir};
 use crate::os::Deadline;
+use crate::runner;
 use clap::Args;
+use std::path::Path;
 use std::time::Duration;
 
-/// How long the server may take to go.
+/// How long the server may take to go, and the runner with its jobs after it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Arguments of `stop`.
@@ -47,8 +49,35 @@ pub fn run(global: &GlobalArgs, args: &StopArgs) -> Result<u8, CliError> {
     };
     let client = Client::new(&info);
     stop(&client, &info, args.jobs)?;
-    output::talk(&format!("stopped the server (pid {})", info.pid));
+    if args.jobs {
+        jobs_have_ended(&connect::state_dir(global)?.spool(), info.pid, &Deadline::after(PATIENCE))?;
+        output::talk(&format!("stopped the server (pid {}) and its jobs", info.pid));
+    } else {
+        output::talk(&format!("stopped the server (pid {})", info.pid));
+    }
     Ok(exit_code::OK)
+}
+
+/// Waits until the runner has ended, and its jobs with it. The server has handed on the order to stop them; whether the runner
+/// heard it, only its end tells.
+fn jobs_have_ended(spool: &Path, server: u32, deadline: &Deadline) -> Result<(), CliError> {
+    let unknown = |why: String| {
+        CliError::new(
+            "jobs_stay",
+            format!("the server (pid {server}) is stopped, but its jobs may still be running: {why}"),
+        )
+    };
+    match runner::wait_exit(spool, deadline) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let pid = runner::pid(spool).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+            let waited = deadline.whole().as_secs();
+            Err(unknown(format!("their runner{pid} has not ended within {waited} s"))
+                .hint("jobs that declare a longer `grace` may take longer; to kill them now: databuild stop --jobs")
+                .hint("a runner that hangs, or that somebody stopped, ends with its jobs by `kill -KILL PID`"))
+        }
+        Err(error) => Err(unknown(format!("their runner cannot be looked at: {error}"))),
+    }
 }
 
 /// Whether a runner left its record, and so may have jobs.
@@ -98,5 +127,35 @@ pub fn stop(client: &Client, info: &crate::daemon::ServerInfo, stop_jobs: bool) 
             format!("the server (pid {}) did not stop within {} s", info.pid, PATIENCE.as_secs()),
         )
         .hint("look at .databuild/server.log")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::{boot_id, ProcessId};
+    use std::process::Command;
+
+    /// Whoever calls it learns what is not known, with an exit code that says so.
+    #[test]
+    fn jobs_of_a_runner_that_does_not_end_are_not_said_to_be_stopped() {
+        let spool = tempfile::tempdir().unwrap();
+        let ends = || jobs_have_ended(spool.path(), 7, &Deadline::after(Duration::from_millis(20)));
+        ends().unwrap();
+        // A runner that somebody has stopped looks like any process that goes on.
+        let mut runner = Command::new("sleep").arg("3600").spawn().unwrap();
+        let process = ProcessId::of(runner.id()).unwrap().unwrap();
+        let record = serde_json::json!({
+            "pid": process.pid, "start_time": process.start_time, "boot_id": boot_id().unwrap(), "socket": "/s",
+            "version": "0", "protocol": 1,
+        });
+        std::fs::write(spool.path().join("runner.json"), record.to_string()).unwrap();
+        let error = ends().unwrap_err();
+        assert_eq!((error.code(), error.exit_code()), ("jobs_stay", 4));
+        let said = format!("may still be running: their runner (pid {}) has not ended", process.pid);
+        assert!(error.message().contains(&said), "{error}");
+        runner.kill().unwrap();
+        runner.wait().unwrap();
+        ends().unwrap();
     }
 }

@@ -268,6 +268,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Read `.databuild/server.log.starting` and `.databuild/server.log`. Then run the command again.",
     },
     Entry {
+        code: "jobs_stay",
+        kind: Kind::Unavailable,
+        cause: "`databuild stop --jobs` stopped the server, and the runner had not ended 20 seconds later: jobs may still be running.",
+        cure: "Jobs that declare a longer `grace` may need more time; `databuild stop --jobs` once more kills them. A runner that hangs, or that somebody stopped, ends with its jobs by `kill -KILL PID`.",
+    },
+    Entry {
         code: "server_stays",
         kind: Kind::Unavailable,
         cause: "The server was told to stop and did not end within 20 seconds.",
