@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::output;
 use super::upload::Upload;
 use crate::api::{self, RegisterReply, RegisterRequest};
-use crate::os::EnvValue;
+use crate::os::{read_given, EnvValue};
 use crate::snapshot::{CodeManifest, SnapshotError, Store};
 use databuild_core::graph::file::GraphFile;
 use databuild_core::graph::parse_file;
@@ -13,6 +13,11 @@ use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Bytes of a graph file, at most: no request can be larger.
+const MOST_GRAPH: u64 = 64 << 20;
+/// Bytes of a manifest of code or sources, at most: some million files.
+pub const MOST_MANIFEST: u64 = 256 << 20;
 
 /// A graph file with the runfiles it speaks of.
 pub struct BuiltGraph {
@@ -28,8 +33,11 @@ impl BuiltGraph {
     /// # Errors
     /// It cannot be read.
     pub fn read(path: &Path) -> Result<BuiltGraph, CliError> {
-        let content = std::fs::read_to_string(path)
-            .map_err(|error| CliError::new("graph_unreadable", format!("{}: {error}", path.display())))?;
+        let unreadable =
+            |error: std::io::Error| CliError::new("graph_unreadable", format!("{}: {error}", path.display()));
+        let content = read_given(path, MOST_GRAPH).map_err(unreadable)?;
+        let content =
+            String::from_utf8(content).map_err(|_| unreadable(std::io::Error::other("it is not UTF-8")))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = name.strip_suffix(".graph.json").or_else(|| name.strip_suffix(".json")).unwrap_or(&name);
         let runfiles = runfiles_of(&path.with_file_name(stem));
@@ -184,7 +192,7 @@ fn send_sources(
 
 fn read_runfile(built: &BuiltGraph, label: &str, runfile: &str) -> Result<Vec<u8>, CliError> {
     let path = built.runfiles.join(runfile);
-    std::fs::read(&path).map_err(|error| {
+    read_given(&path, MOST_MANIFEST).map_err(|error| {
         CliError::new("missing_runfile", format!("{} of {label}: {error}", path.display()))
             .hint("build again: bazel run //:databuild")
     })
@@ -214,4 +222,32 @@ fn store_code(store: &Store, built: &BuiltGraph, file: &GraphFile) -> Result<(),
 fn snapshot_error(label: &str, error: &SnapshotError) -> CliError {
     CliError::new(error.code(), format!("{label}: {error}"))
         .hint("run the command through Bazel again, so that it builds what is there now")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn graphs_and_manifests_that_never_end_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink("/dev/zero", at("x.graph.json")).unwrap();
+        let refused = BuiltGraph::read(&at("x.graph.json")).err().unwrap();
+        assert_eq!(refused.code(), "graph_unreadable");
+        assert!(refused.message().ends_with("it is a device, not a regular file"), "{refused}");
+        let huge = std::fs::File::create(at("y.graph.json")).unwrap();
+        huge.set_len(MOST_GRAPH + 1).unwrap();
+        assert_eq!(BuiltGraph::read(&at("y.graph.json")).err().unwrap().code(), "graph_unreadable");
+        std::fs::write(at("z.graph.json"), "{}").unwrap();
+        std::fs::create_dir(at("z.runfiles")).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let pipe = at("z.runfiles/manifest");
+        rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let built = BuiltGraph::read(&at("z.graph.json")).unwrap();
+        let refused = read_runfile(&built, "//:job", "manifest").unwrap_err();
+        assert_eq!(refused.code(), "missing_runfile");
+        assert!(refused.message().ends_with("it is a pipe, not a regular file"), "{refused}");
+    }
 }

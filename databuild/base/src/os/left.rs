@@ -61,7 +61,7 @@ pub fn read_left(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-fn not_a_file(kind: FileType) -> io::Error {
+pub(super) fn not_a_file(kind: FileType) -> io::Error {
     let what = if kind.is_dir() {
         "a folder"
     } else if kind.is_symlink() {

@@ -1,5 +1,5 @@
 //! What DataBuild's processes need of the operating system, each thing once: telling processes and boots apart, their
-//! environments, locks, bringing files to disk, reading what others left, talking where a disk may be full, having enough
+//! environments, locks, bringing files to disk, reading what others left or hand over, talking where a disk may be full, having enough
 //! descriptors, usual signals, deadlines, a clock and the user.
 
 mod clock;
@@ -7,6 +7,7 @@ mod deadline;
 mod env_value;
 mod environment;
 mod flush;
+mod given;
 mod left;
 mod lock;
 mod open_files;
@@ -20,6 +21,7 @@ pub use deadline::Deadline;
 pub use env_value::EnvValue;
 pub use environment::{Environment, PROGRAM_CHANGE};
 pub use flush::{replace_file, sync, write_new};
+pub use given::{read_at_most, read_given};
 pub use left::{create_left, open_left, read_left};
 pub use lock::{lock_holder, LockFile};
 pub use open_files::{raise_open_files, restore_open_files};

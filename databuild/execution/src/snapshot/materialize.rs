@@ -258,6 +258,11 @@ fn fetch_one(item: &Wanted<'_>, tmp: &Path) -> Result<(), SnapshotError> {
             })
         }
     };
+    // One that has grown without end, say, is not copied to learn that.
+    let now = from.metadata().context("read", &item.file)?.len();
+    if now != item.size {
+        return Err(SnapshotError::ChangedSinceBuild { runfile: runfile(), file: file() });
+    }
     let (digest, size) = copy_sealed(&mut from, tmp).map_err(|error| match error {
         CopyError::Read(error) => SnapshotError::io("read", &item.file, error),
         CopyError::Write(error) => SnapshotError::io("write", tmp, error),

@@ -14,6 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::graph::{self, BuiltGraph};
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{connect, exit_code, output, paths};
+use crate::os::read_given;
 use clap::Args;
 use databuild_core::graph::diff::{diff, Difference, MovedDifference};
 use databuild_core::graph::file::{GraphFile, JobEntry, MovedEntry};
@@ -200,7 +201,7 @@ fn base_manifests(
 /// A job's source manifest among the runfiles beside a graph file, if it is there.
 fn head_manifest(built: &BuiltGraph, file: &GraphFile, label: &str) -> Option<SourceManifest> {
     let job: &JobEntry = file.jobs.iter().find(|job| job.label == label)?;
-    SourceManifest::parse(&std::fs::read(built.runfiles().join(&job.sources)).ok()?)
+    SourceManifest::parse(&read_given(&built.runfiles().join(&job.sources), graph::MOST_MANIFEST).ok()?)
 }
 
 /// What the head would make stale, if the base is what a server follows.

@@ -8,10 +8,13 @@ use crate::cli::output::{self, Table};
 use crate::cli::paths;
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::url;
+use crate::os::read_at_most;
 use clap::{Args, Subcommand};
-use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
+
+/// Bytes of a list of keys, at most: no request can be larger.
+const MOST_KEYS: u64 = 64 << 20;
 
 /// Arguments of `keys`.
 #[derive(Debug, Args)]
@@ -143,14 +146,14 @@ fn told(reply: &KeysReply) -> String {
 
 /// One key a line; empty lines are passed over, and so is the mark of UTF-8 at the beginning of a file.
 fn read_keys(file: &Path) -> Result<Vec<String>, CliError> {
-    let mut bytes = Vec::new();
     let read = if file == Path::new(paths::STDIN) {
-        std::io::stdin().lock().read_to_end(&mut bytes)
+        read_at_most(std::io::stdin().lock(), MOST_KEYS)
     } else {
-        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
+        // A pipe that a shell makes of a command is as good as a file.
+        std::fs::File::open(file).and_then(|file| read_at_most(file, MOST_KEYS))
     };
     let at = file.display();
-    read.map_err(|error| CliError::new("bad_key_file", format!("{at}: {error}")))?;
+    let bytes = read.map_err(|error| CliError::new("bad_key_file", format!("{at}: {error}")))?;
     let mut keys = Vec::new();
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     for (ix, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -189,6 +192,8 @@ mod tests {
         std::fs::write(&file, b"acme\n\xff\xfe\n").unwrap();
         let message = read_keys(&file).unwrap_err().to_string();
         assert!(message.contains("line 2: `\\\\xff\\\\xfe` cannot be a key: it is not UTF-8"), "{message}");
+        let endless = read_keys(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(endless.ends_with("it has more than 64 MiB, the most that is read"), "{endless}");
         assert!(read_keys(&folder.path().join("none")).unwrap_err().to_string().contains("No such file"));
     }
 }
