@@ -59,6 +59,13 @@ impl CliError {
     /// From a command line that makes no sense. What clap says in paragraphs becomes a message and hints.
     pub fn from_usage(error: &clap::Error) -> CliError {
         let text = error.render().to_string();
+        if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            // It is help and no message; clap has one for options without a subcommand after it.
+            let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or_default();
+            let command = usage.split(" [").next().unwrap_or_default();
+            let message = format!("'{command}' requires a subcommand but one was not provided");
+            return CliError::new("usage", message).hint(format!("usage: {usage}")).hint("try '--help'.");
+        }
         let one_line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut parts = text.split("\n\n").map(one_line).filter(|part| !part.is_empty());
         let message = parts.next().unwrap_or_default();
@@ -126,6 +133,22 @@ mod tests {
             message.starts_with("invalid value 'slow' for '--class <CLASS>' [possible values: "),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_command_without_its_verb_is_an_error_too() {
+        for (args, command) in [
+            (&["--json", "want"][..], "databuild want"),
+            (&["want", "--json"], "databuild want"),
+            (&["--json", "keys"], "databuild keys"),
+            (&["--json"], "databuild"),
+            (&[], "databuild"),
+        ] {
+            let (message, hints) = said(args);
+            let missing = format!("'{command}' requires a subcommand but one was not provided");
+            assert!(message.starts_with(&missing), "{args:?}: {message}");
+            assert_eq!(hints[0], format!("usage: {command} [OPTIONS] <COMMAND>"), "{args:?}");
+        }
     }
 
     #[test]

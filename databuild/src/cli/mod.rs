@@ -37,8 +37,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             use clap::error::ErrorKind;
-            // Help and version are data. Help that nobody asked for goes to stderr.
-            if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || !error.use_stderr() {
+            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+            // Help and version are data. Help that nobody asked for goes to stderr; a program gets an error.
+            let unasked = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if (unasked && !json) || !error.use_stderr() {
                 let code = if error.use_stderr() { exit_code_of(Kind::Invalid) } else { exit_code::OK };
                 let text = error.render();
                 if error.use_stderr() {
@@ -50,7 +52,6 @@ pub fn main() -> ExitCode {
                 }
                 return ExitCode::from(code);
             }
-            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
             let error = CliError::from_usage(&error);
             output::error(&error, json);
             return ExitCode::from(error.exit_code());
