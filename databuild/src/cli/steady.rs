@@ -167,6 +167,20 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
     }
 }
 
+/// Asks once more whenever the server disappears before it answers, a few times. `ask` finds or starts the server itself.
+///
+/// # Errors
+/// What `ask` says, save that a server is gone; or that, if several went in a row.
+pub fn ask_again<T>(ask: impl Fn() -> Result<T, CliError>) -> Result<T, CliError> {
+    let mut lost = 0;
+    loop {
+        match ask() {
+            Err(error) if is_gone(&error) && lost < MOST_LOST => lost += 1,
+            answer => return answer,
+        }
+    }
+}
+
 fn is_gone(error: &CliError) -> bool {
     matches!(error.code(), "server_unreachable" | "shutting_down")
 }
@@ -242,6 +256,30 @@ mod tests {
         let mut steady = Steady { first: &client(alive), later: None, another: Box::new(|_| unreachable!()) };
         let _: u32 = steady.post_once("/api/v1/wants", &["d"]).unwrap();
         assert_ne!(third.join().unwrap(), second);
+    }
+
+    #[test]
+    fn what_finds_the_server_itself_is_asked_again_when_the_server_was_killed() {
+        let asked = std::cell::Cell::new(0);
+        let ask = |lives_at: u32, error: &'static str| {
+            asked.set(0);
+            let answer = ask_again(|| {
+                asked.set(asked.get() + 1);
+                if asked.get() < lives_at {
+                    return Err(CliError::new(error, "gone"));
+                }
+                let (alive, request) = server(Some("7"));
+                let answer: u32 = client(alive).get("/api/v1/graph/id")?;
+                request.join().unwrap();
+                Ok(answer)
+            });
+            (answer.ok(), asked.get())
+        };
+        assert_eq!(ask(1, "server_unreachable"), (Some(7), 1));
+        assert_eq!(ask(3, "server_unreachable"), (Some(7), 3));
+        assert_eq!(ask(3, "shutting_down"), (Some(7), 3));
+        assert_eq!(ask(9, "server_unreachable"), (None, MOST_LOST + 1));
+        assert_eq!(ask(3, "graph_invalid"), (None, 1), "an answer is an answer");
     }
 
     #[test]

@@ -120,7 +120,11 @@ pub fn connect_or_start(options: &StartOptions<'_>) -> Result<Started, DaemonErr
             Found::None(reason) => break How::Started(reason),
         }
     };
-    start(options, how)
+    // One that was killed while it started is followed by another; two in a row are no accident.
+    match start(options, how.clone())? {
+        Ok(started) => Ok(started),
+        Err(_) => start(options, how)?.map_err(|message| start_failed(options.state, message)),
+    }
 }
 
 fn already_running(info: ServerInfo) -> Started {
@@ -150,8 +154,9 @@ fn hand_over(
     })
 }
 
-/// Starts a server; the caller holds `start.lock` and has seen none.
-fn start(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
+/// Starts a server; the caller holds `start.lock` and has seen none. The inner error is that it ended without a word, as one
+/// does that is killed.
+fn start(options: &StartOptions<'_>, how: How) -> Result<Result<Started, String>, DaemonError> {
     let state = options.state;
     let log = state.fresh_log().map_err(DaemonError::io("open", state.starting_log()))?;
     let ready = launch(Launch {
@@ -167,8 +172,8 @@ fn start(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
         .map_err(DaemonError::io("read the ready pipe of", options.program))?
     {
         Readiness::Ready => return answering(options, how),
-        Readiness::Failed(message) => message,
-        Readiness::Ended => "it ended before it was ready".to_owned(),
+        Readiness::Failed(message) => Err(message),
+        Readiness::Ended => Ok("it ended before it was ready".to_owned()),
         Readiness::TimedOut => {
             let (log, tail) = state.log_of_start(TAIL_LINES);
             return Err(DaemonError::StartTimeout { waited: options.deadline.whole(), log, tail });
@@ -176,17 +181,19 @@ fn start(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
     };
     // A server in the foreground takes no start.lock: it may have been first.
     match find(state, options.probe)? {
-        Found::Running(info) if options.constraints.mismatch(&info).is_none() => Ok(already_running(*info)),
-        _ => Err(start_failed(state, message)),
+        Found::Running(info) if options.constraints.mismatch(&info).is_none() => {
+            Ok(Ok(already_running(*info)))
+        }
+        _ => message.map(Err).map_err(|said| start_failed(state, said)),
     }
 }
 
 /// Waits for the first answer of a server that has said it is ready. Whatever it
-/// calls itself is accepted: it is the program that the caller wanted.
-fn answering(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonError> {
+/// calls itself is accepted: it is the program that the caller wanted. Errors are as of [`start`].
+fn answering(options: &StartOptions<'_>, how: How) -> Result<Result<Started, String>, DaemonError> {
     loop {
         match find(options.state, options.probe)? {
-            Found::Running(info) => return Ok(Started { info: *info, how }),
+            Found::Running(info) => return Ok(Ok(Started { info: *info, how })),
             Found::NotAnswering { info, error } => {
                 if options.deadline.expired() {
                     return Err(DaemonError::NotAnswering { info, error });
@@ -194,7 +201,7 @@ fn answering(options: &StartOptions<'_>, how: How) -> Result<Started, DaemonErro
                 options.deadline.pause(LOOK_AGAIN);
             }
             Found::Moved(_) | Found::OtherHost(_) | Found::None(_) => {
-                return Err(start_failed(options.state, "it was ready and ended at once".to_owned()))
+                return Ok(Err("it was ready and ended at once".to_owned()))
             }
         }
     }

@@ -20,6 +20,8 @@ const WORKSPACE: &str = "DATABUILD_TEST_WORKSPACE";
 pub(super) const VERSION: &str = "DATABUILD_TEST_VERSION";
 /// What the server says instead of becoming ready; empty: it just ends.
 pub(super) const FAIL: &str = "DATABUILD_TEST_FAIL";
+/// When the first server of a state folder dies: `before` or `after` it is ready.
+pub(super) const DIE: &str = "DATABUILD_TEST_DIE";
 /// The server does not mind losing its state folder.
 pub(super) const STAY: &str = "DATABUILD_TEST_STAY";
 /// How long the server waits for its lock, in milliseconds.
@@ -160,6 +162,11 @@ fn serve() {
         std::fs::OpenOptions::new().append(true).create(true).open(starts_file(&state)).expect("starts");
     writeln!(starts, "{} {}", me.pid, me.start_time).expect("write");
     drop(starts);
+    let started = std::fs::read_to_string(starts_file(&state)).expect("starts").lines().count();
+    let dies = |when: &str| started == 1 && std::env::var(DIE).is_ok_and(|at| at == when);
+    if dies("before") {
+        std::process::abort();
+    }
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let token = Token::generate().expect("token");
     guard
@@ -173,6 +180,9 @@ fn serve() {
         })
         .expect("published");
     ready.ready();
+    if dies("after") {
+        std::process::abort();
+    }
     listener.set_nonblocking(true).expect("non-blocking");
     let stay = std::env::var_os(STAY).is_some();
     // A server whose test was killed must not stay for ever.

@@ -303,6 +303,21 @@ fn a_start_that_fails_shows_the_reason_and_the_end_of_the_log() {
 }
 
 #[test]
+fn a_server_that_is_killed_while_it_starts_is_followed_by_another() {
+    for when in ["before", "after"] {
+        let fixture = Fixture::new();
+        let state = fixture.state();
+        let env = vec![(OsString::from(DIE), OsString::from(when))];
+        let started = connect(&state, "1", env, LONG).expect(when);
+        let starts = std::fs::read_to_string(starts_file(&state)).expect("starts");
+        let pids: Vec<_> = starts.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(pids.len(), 2, "{when}: {starts}");
+        assert_eq!(pids[1], started.info.pid.to_string(), "{when}");
+        ask(&started.info, "shutdown").expect("stops");
+    }
+}
+
+#[test]
 fn a_program_that_cannot_be_run_is_named() {
     let fixture = Fixture::new();
     let program = fixture.path("absent");
