@@ -84,16 +84,16 @@ fn want_of(target: &str) -> WantRequest {
     }
 }
 
-pub struct Workspace {
+pub(crate) struct Workspace {
     folder: TempDir,
     log: SqliteLog,
-    pub core: Core,
+    pub(crate) core: Core,
     /// Attempts that were ordered and are not over.
-    pub ordered: Vec<AttemptSpec>,
+    pub(crate) ordered: Vec<AttemptSpec>,
 }
 
 impl Workspace {
-    pub fn new(graph: &Value) -> Workspace {
+    pub(crate) fn new(graph: &Value) -> Workspace {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(&folder.path().join("log.db")).unwrap();
         let mut workspace = Workspace { folder, log, core: Core::new(8), ordered: Vec::new() };
@@ -105,7 +105,7 @@ impl Workspace {
         "2024-12-31T00:00:00Z".parse().unwrap()
     }
 
-    pub fn step(&mut self, input: Input) -> Step {
+    pub(crate) fn step(&mut self, input: Input) -> Step {
         let now = self.now();
         let origin = event::Origin { actor: event::Actor::Person("ada".into()), cause: None };
         let mut step = self.core.decide(input, origin, now);
@@ -126,7 +126,7 @@ impl Workspace {
         step
     }
 
-    pub fn register(&mut self, graph: &Value) {
+    pub(crate) fn register(&mut self, graph: &Value) {
         let content = graph.to_string();
         let graph = GraphId::of(&content);
         let (inherited, sources) = Default::default();
@@ -138,7 +138,7 @@ impl Workspace {
         }));
     }
 
-    pub fn want(&mut self, target: &str, refresh: Refresh) {
+    pub(crate) fn want(&mut self, target: &str, refresh: Refresh) {
         let request = WantRequest { class: PriorityClass::Interactive, refresh, ..want_of(target) };
         self.step(Input::CreateWant(request, Sightings::default()));
     }
@@ -148,13 +148,13 @@ impl Workspace {
         self.step(Input::Sightings(Sightings { graph, seen: vec![sighting], unseen: Vec::new() }));
     }
 
-    pub fn observe(&mut self, partition: &str, version: &str) {
+    pub(crate) fn observe(&mut self, partition: &str, version: &str) {
         let (dataset, key) = self.core.state.resolve_one(partition).unwrap();
         self.see(Sighting::Content { dataset, key, version: version.to_owned(), mark: 7 });
     }
 
     /// The attempt at a partition is over.
-    pub fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
+    pub(crate) fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
         let at = self.ordered.iter().position(|spec| spec.partition == partition).expect("it is being made");
         let attempt = self.ordered.remove(at).attempt;
         let end =
@@ -162,7 +162,7 @@ impl Workspace {
         self.step(Input::AttemptEnded { attempt, end });
     }
 
-    pub fn finish(&mut self, partition: &str, version: &str) {
+    pub(crate) fn finish(&mut self, partition: &str, version: &str) {
         let output = OutputRecord {
             partition: partition.to_owned(),
             version: version.to_owned(),
@@ -174,7 +174,7 @@ impl Workspace {
         self.end(partition, Ok(Success { outputs: vec![output], ..Success::default() }));
     }
 
-    pub fn fail(&mut self, partition: &str, message: &str) {
+    pub(crate) fn fail(&mut self, partition: &str, message: &str) {
         let outcome = AttemptOutcome::Failure { permanent: true };
         self.end(partition, Err(AttemptReport::new(outcome, message)));
     }
@@ -186,7 +186,7 @@ impl Workspace {
         }
     }
 
-    pub fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader::new(&self.folder.path().join("log.db"), 1)
     }
 
@@ -217,7 +217,7 @@ impl Workspace {
 }
 
 /// `raw`, `text` made from it, `book` made from all of `text`.
-pub fn chain(code: &str) -> Value {
+pub(crate) fn chain(code: &str) -> Value {
     let text: Job<'_> = ("write", "text", &["name"], &[("raw", &[("name", "same")])]);
     let book: Job<'_> = ("bind", "book", &[], &[("text", &[("name", "all")])]);
     graph(&[("raw", &["name"])], &[text, book], code)
