@@ -3,9 +3,9 @@
 mod support;
 
 use databuild_core::decide::blocker::of_want;
-use databuild_core::decide::{Blocker, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest};
+use databuild_core::decide::{Blocker, Effect, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest};
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, RequestKey, WantOutcome};
-use databuild_core::ids::WantId;
+use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::state::Made;
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{planning, request, Workspace};
@@ -46,6 +46,35 @@ fn nothing_is_begun_for_a_paused_want_and_what_runs_goes_on() {
     assert_eq!(workspace.finish_all("v1").len(), 18);
     assert_eq!(workspace.outcome(want), Some(WantOutcome::Satisfied));
     assert_eq!(workspace.step(Input::PauseWant(want)).reply, Err(Refusal::UnknownWant(want)));
+}
+
+#[test]
+fn what_was_handed_out_for_a_paused_want_is_taken_back_unless_it_has_begun_or_another_needs_it() {
+    let mut workspace = Workspace::new(&graph(), 3);
+    let want = workspace.want(&["a/city=oslo"], Refresh::Stale);
+    let other = workspace.want(&["a/city=oslo/date=2010-01-02"], Refresh::Stale);
+    let attempts: Vec<AttemptId> = workspace.ordered.iter().map(|spec| spec.attempt).collect();
+    workspace.step(Input::AttemptStarted { attempt: attempts[0], pid: 7 }).reply.unwrap();
+    let withdrawn = |workspace: &Workspace| {
+        let withdrawn = |effect: &Effect| match effect {
+            Effect::Withdraw(attempt) => Some(*attempt),
+            _ => None,
+        };
+        workspace.effects.iter().filter_map(withdrawn).collect::<Vec<_>>()
+    };
+    workspace.step(Input::PauseWant(want)).reply.unwrap();
+    assert_eq!(withdrawn(&workspace), [attempts[2]], "the first runs, and the second is another's, too");
+    workspace.restart(&attempts);
+    assert_eq!(withdrawn(&workspace), [attempts[2]], "the order may have been lost");
+
+    workspace.end("a/city=oslo/date=2010-01-03", AttemptOutcome::Canceled);
+    assert_eq!(workspace.running(), ["a/city=oslo/date=2010-01-01", "a/city=oslo/date=2010-01-02"]);
+    workspace.step(Input::CancelWant(other)).reply.unwrap();
+    assert_eq!(withdrawn(&workspace), [attempts[1]], "nobody else needs it any more");
+    workspace.end("a/city=oslo/date=2010-01-02", AttemptOutcome::Canceled);
+    workspace.step(Input::ResumeWant(want)).reply.unwrap();
+    let again = AttemptId { number: 2, ..attempts[2] };
+    assert!(workspace.ordered.iter().any(|spec| spec.attempt == again), "its run goes on");
 }
 
 #[test]

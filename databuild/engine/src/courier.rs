@@ -7,7 +7,7 @@
 use super::attempt::request::parse_request;
 use super::attempt::staging::Staging;
 use super::message::{attempt_id, Message};
-use super::orders::{Access, Order, Reached, Search, CANCELED};
+use super::orders::{Access, Order, Reached, Search, CANCELED, PAUSED};
 use crate::executor::{AttemptName, Executor, Holdings, Kept, News, Standing, StartSpec, Text, Unreachable};
 use databuild_core::decide::{AttemptEnd, AttemptReport, Input};
 use databuild_core::event::AttemptOutcome;
@@ -31,6 +31,7 @@ impl Courier {
                 Order::Connect(search) => self.tell(Message::Reached(self.connect(&search))),
                 Order::Submit(specs) => self.submit(specs),
                 Order::Cancel(attempt) => self.cancel(&names(&[attempt])),
+                Order::Withdraw(attempt) => self.withdraw(&names(&[attempt])),
                 Order::Forget(attempts) => report(self.executor.forget(&names(&attempts))),
                 Order::SetSlots(slots) => report(self.executor.set_slots(slots)),
                 Order::Stop => report(self.executor.stop()),
@@ -63,6 +64,12 @@ impl Courier {
     fn cancel(&self, attempts: &[AttemptName]) {
         for attempt in attempts {
             report(self.executor.cancel(attempt, CANCELED));
+        }
+    }
+
+    fn withdraw(&self, attempts: &[AttemptName]) {
+        for attempt in attempts {
+            report(self.executor.withdraw(attempt, PAUSED));
         }
     }
 

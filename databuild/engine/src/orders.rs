@@ -6,6 +6,9 @@ use databuild_core::ids::AttemptId;
 /// Why the executor ends an attempt whose run was canceled; whatever else it says is its own reason.
 pub(super) const CANCELED: &str = "canceled";
 
+/// Why it does not begin an attempt that it was given ahead, though its run is wanted.
+pub(super) const PAUSED: &str = "taken back before it began: nobody who wants it wants it now";
+
 /// Something for the executor.
 pub(super) enum Order {
     /// Get in touch with the executor, and find out what became of its attempts.
@@ -14,6 +17,8 @@ pub(super) enum Order {
     Submit(Vec<StartSpec>),
     /// End one, for nobody wants it any more.
     Cancel(AttemptId),
+    /// Do not begin this one, unless it has begun.
+    Withdraw(AttemptId),
     /// The ends of these are recorded.
     Forget(Vec<AttemptId>),
     /// So many may run at once.

@@ -7,7 +7,7 @@ use super::history::Told;
 use super::looks::files::{self, is_remote};
 use super::looks::observers::Observers;
 use super::message::{Answer, EndedAttempt, Lease, LookOrder, Message, Prepared, PublishOrder};
-use super::orders::{Access, Order, Search};
+use super::orders::{Access, Order, Search, PAUSED};
 use super::outcomes::examiner::Examinations;
 use crate::executor::ExitRecord;
 use crate::publish::{BadHash, Output};
@@ -115,6 +115,11 @@ impl Performer {
                         self.order(Order::Cancel(attempt));
                     }
                 }
+                Effect::Withdraw(attempt) => {
+                    if !self.is_away() {
+                        self.order(Order::Withdraw(attempt));
+                    }
+                }
                 Effect::Publish { attempt, outputs, again, .. } => {
                     match self.placed(attempt, &outputs, state) {
                         // A publisher that is gone means that the engine goes down; a restart publishes.
@@ -171,6 +176,8 @@ impl Performer {
                 Some(run) if run.cancel_requested => {
                     ends.push(end(AttemptOutcome::Canceled, "canceled before it started"));
                 }
+                // The order to take it back came before it was handed over.
+                Some(run) if state.is_held_back(run) => ends.push(end(AttemptOutcome::Canceled, PAUSED)),
                 Some(_) if self.is_away() => ends.push(end(AttemptOutcome::Lost, "there is no runner")),
                 Some(_) => starts.push(start),
             }
@@ -352,8 +359,15 @@ pub(super) fn live_attempts(state: &State) -> Vec<AttemptId> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::held_loop;
+    use super::super::testing::{days, held_loop, want_of};
     use super::*;
+    use crate::executor::{AttemptName, StartSpec};
+    use databuild_core::decide::{Core, Reply, Sightings};
+
+    fn seen_nothing(core: &Core) -> Sightings {
+        let graph = core.state.followed().map(|registered| registered.id.clone());
+        Sightings { graph, seen: Vec::new(), unseen: Vec::new() }
+    }
 
     fn performer(folder: &std::path::Path) -> Performer {
         held_loop(folder, 1).0.performer
@@ -373,6 +387,31 @@ mod tests {
         assert!(performer.look_for_executor(&state).is_none(), "it is held");
         assert!(matches!(performer.reached(Access::Open, &[], &state), Input::Resume(_)));
         assert!(!performer.gone(connection) && performer.gone(performer.connection));
+    }
+
+    #[test]
+    fn what_was_prepared_for_a_paused_want_is_not_handed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut performer = performer(folder.path());
+        let (orders, ordered) = std::sync::mpsc::channel();
+        performer.orders = orders;
+        let now = "2024-12-31T00:00:00Z".parse().unwrap();
+        let mut core = Core::new(1);
+        core.step(Input::RegisterGraph(days("2024-12-01")), now).reply.unwrap();
+        let step = core.step(Input::CreateWant(want_of("d/date=2024-12-01"), seen_nothing(&core)), now);
+        let Ok(Reply::Want(want)) = step.reply else { panic!("{:?}", step.reply) };
+        let attempt = live_attempts(&core.state)[0];
+        let prepared = || {
+            let name = AttemptName::new(attempt.to_string()).unwrap();
+            Prepared { attempt, turn: 1, start: Ok(StartSpec::new(name, vec!["/bin/true".to_owned()], "/")) }
+        };
+        assert!(performer.begin(vec![prepared()], &core.state).is_empty());
+        assert!(matches!(ordered.try_recv(), Ok(Order::Submit(_))));
+        core.step(Input::PauseWant(want), now).reply.unwrap();
+        let ends = performer.begin(vec![prepared()], &core.state);
+        let [Input::AttemptEnded { end, .. }] = ends.as_slice() else { panic!("{ends:?}") };
+        assert!(matches!(&end.result, Err(report) if report.outcome == AttemptOutcome::Canceled), "{end:?}");
+        assert!(ordered.try_recv().is_err(), "it is not handed over");
     }
 
     #[test]

@@ -88,7 +88,8 @@ pub enum AttemptOutcome {
     Timeout,
     /// It took more memory than its job declares.
     OutOfMemory,
-    /// Somebody canceled its run, or stopped it with all others: then the run goes on with another attempt.
+    /// Somebody canceled its run. Or it was stopped with all others, or taken back before it began since its want is
+    /// paused: then the run goes on with another attempt.
     Canceled,
     /// The runner or the machine stopped during the attempt.
     Lost,
@@ -115,7 +116,7 @@ words! {
         Timeout = 4 => "timeout",
         /// It took more memory than its job declares.
         OutOfMemory = 110 => "out_of_memory",
-        /// Somebody canceled its run, or stopped it with all others.
+        /// Somebody canceled its run, stopped it with all others, or paused its want before it began.
         Canceled = 5 => "canceled",
         /// The runner or the machine stopped during the attempt.
         Lost = 6 => "lost",

@@ -348,6 +348,14 @@ impl Simulation {
                         process.cancel = true;
                     }
                 }
+                Effect::Withdraw(attempt) => {
+                    let process = self.world.processes.get_mut(&attempt);
+                    if let Some(process) =
+                        process.filter(|process| matches!(process.phase, ProcessPhase::Waiting))
+                    {
+                        process.cancel = true;
+                    }
+                }
                 Effect::Publish { attempt, graph, outputs, .. } => {
                     // The publisher takes orders one after another: what is ordered again is done once.
                     if self.world.publications.iter().all(|other| other.attempt != attempt) {

@@ -114,7 +114,7 @@ impl Workspace {
                 Effect::Start(spec) => self.ordered.push(AttemptSpec::clone(spec)),
                 Effect::Forget(attempt) => self.ordered.retain(|spec| spec.attempt != *attempt),
                 Effect::Look { want, .. } => self.looks.push(*want),
-                Effect::Cancel(_) | Effect::Publish { .. } => {}
+                Effect::Cancel(_) | Effect::Withdraw(_) | Effect::Publish { .. } => {}
             }
         }
         step

@@ -9,10 +9,10 @@ use super::checks;
 use super::collect::{collect_one, failure, read_report, Brought};
 use crate::attempt::request::{parse_request, Request};
 use crate::attempt::wording::{out_of_memory, signal_name};
-use crate::executor::{AttemptName, Executor, ExitRecord, Kept, LogFrom, Outcome, Text, STOPPED};
 use crate::looks::moved::moved_files;
 use crate::message::{Asked, EndedAttempt};
-use crate::orders::CANCELED;
+use crate::orders::{CANCELED, PAUSED};
+use crate::executor::{AttemptName, Executor, ExitRecord, Kept, LogFrom, Outcome, Text, STOPPED};
 use databuild_core::data_check::Inspection;
 use databuild_core::decide::{AttemptEnd, AttemptReport, Success, MOST_DISCOVERED};
 use databuild_core::event::{AttemptOutcome, OutputRecord};
@@ -254,7 +254,7 @@ fn how_it_ended(exit: &ExitRecord, job: &str) -> Ended {
     if exit.canceled {
         let message = exit.cancel_reason.clone().unwrap_or_else(|| CANCELED.to_owned());
         let outcome = match message.as_str() {
-            CANCELED | STOPPED => AttemptOutcome::Canceled,
+            CANCELED | STOPPED | PAUSED => AttemptOutcome::Canceled,
             // A runner that ends takes its jobs with it, which nobody asked for.
             _ => AttemptOutcome::Lost,
         };
@@ -411,6 +411,7 @@ mod tests {
         for (reason, outcome) in [
             (CANCELED, AttemptOutcome::Canceled),
             (STOPPED, AttemptOutcome::Canceled),
+            (PAUSED, AttemptOutcome::Canceled),
             ("the runner was told to end", AttemptOutcome::Lost),
         ] {
             for ended in [Outcome::Signal(15), Outcome::Code(0), Outcome::NeverStarted {}] {

@@ -227,7 +227,7 @@ impl Bench {
                         let sightings = look_at(&self.core.state, &sets, &self.starter.observers, false);
                         self.step(Input::Looked { want, sightings });
                     }
-                    Effect::Cancel(_) | Effect::Forget(_) => {}
+                    Effect::Cancel(_) | Effect::Withdraw(_) | Effect::Forget(_) => {}
                 }
             }
             match self.core.next_timer() {

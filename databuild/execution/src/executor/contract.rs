@@ -190,6 +190,25 @@ pub(super) fn what_is_canceled_ends_with_the_reason(site: &impl Site) {
     server.started("r2-1");
 }
 
+pub(super) fn what_is_withdrawn_ends_if_it_has_not_begun(site: &impl Site) {
+    let server = Server::connect(site);
+    server.executor.set_slots(1).unwrap();
+    server.submit(&[site.waits("r1-1"), site.ends("r2-1", 0, ""), site.ends("r3-1", 0, "")]);
+    server.started("r1-1");
+    for attempt in ["r1-1", "r2-1", "r9-1"] {
+        server.executor.withdraw(&name(attempt), "nobody wants it now").unwrap();
+    }
+    let exit = server.ended("r2-1");
+    assert_eq!((&exit.outcome, exit.canceled), (&Outcome::NeverStarted {}, true));
+    assert_eq!(exit.cancel_reason.as_deref(), Some("nobody wants it now"));
+    site.release("r1-1");
+    server.ended_beside_others("r1-1");
+    server.ended_beside_others("r3-1");
+    let first = server.find("r1-1");
+    assert!(matches!(first, Standing::Ended(exit) if exit.outcome == Outcome::Code(0)), "it had begun");
+    assert_eq!((site.begun("r1-1"), site.begun("r2-1")), (1, 0));
+}
+
 pub(super) fn what_never_began_and_what_is_lost_are_told_apart(site: &impl Site) {
     let server = Server::connect(site);
     assert_eq!(server.find("r9-1"), Standing::NeverBegan);
@@ -334,6 +353,7 @@ macro_rules! suite {
             a_server_that_comes_back_finds_what_goes_on
             the_queue_waits_for_a_place
             what_is_canceled_ends_with_the_reason
+            what_is_withdrawn_ends_if_it_has_not_begun
             what_never_began_and_what_is_lost_are_told_apart
             what_cannot_be_reached_is_unknown_and_not_lost
             what_is_forgotten_is_not_reported_any_more

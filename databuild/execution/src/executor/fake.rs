@@ -277,6 +277,15 @@ impl Executor for Fake {
         Ok(())
     }
 
+    fn withdraw(&self, attempt: &AttemptName, reason: &str) -> Result<(), Unreachable> {
+        let queued = matches!(self.world().attempts.get(attempt), Some(Standing::Queued));
+        if queued {
+            self.cancel(attempt, reason)
+        } else {
+            Ok(())
+        }
+    }
+
     fn forget(&self, attempts: &[AttemptName]) -> Result<(), Unreachable> {
         let mut world = self.world();
         for attempt in attempts {

@@ -146,6 +146,10 @@ impl Executor for Local {
         self.tell(|client| client.cancel(attempt, reason))
     }
 
+    fn withdraw(&self, attempt: &AttemptName, reason: &str) -> Result<(), Unreachable> {
+        self.tell(|client| client.withdraw(attempt, reason))
+    }
+
     fn forget(&self, attempts: &[AttemptName]) -> Result<(), Unreachable> {
         // Logs are kept for people; a sweep removes old ones.
         self.tell(|client| client.forget(attempts, true))

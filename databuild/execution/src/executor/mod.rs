@@ -186,6 +186,13 @@ pub trait Executor: Send + Sync {
     /// It may not have been told.
     fn cancel(&self, attempt: &AttemptName, reason: &str) -> Result<(), Unreachable>;
 
+    /// Ends an attempt that waits for a place, for this reason; one that has begun goes on. Where an executor cannot tell
+    /// them apart it does nothing.
+    ///
+    /// # Errors
+    /// It may not have been told.
+    fn withdraw(&self, attempt: &AttemptName, reason: &str) -> Result<(), Unreachable>;
+
     /// Says that the ends of these attempts are durably recorded. Only what people may still read of them is kept, until
     /// it is [swept](Executor::sweep).
     ///

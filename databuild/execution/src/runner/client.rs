@@ -22,7 +22,7 @@ use super::launch::{reach, unreachable, ConnectOptions, RETRY_PAUSE};
 use super::protocol::{
     Answer, AttemptName, AttemptReport, Call, CancelParams, CapacityParams, EndedParams, ForgetParams, Head,
     Hello, HelloParams, MemoryLimits, RefusedParams, RunnerEvent, StartParamsRef, StartSpec, StartedParams,
-    WithParams, FIRST_WITH_CHECKS, MAX_LINE, PROTOCOL,
+    WithParams, FIRST_WITH_CHECKS, FIRST_WITH_WITHDRAW, MAX_LINE, PROTOCOL,
 };
 
 /// Attempts per line: the first of a large batch run while the rest is read.
@@ -127,6 +127,16 @@ impl RunnerClient {
     pub fn cancel(&self, attempt: &AttemptName, reason: &str) -> Result<(), RunnerError> {
         let params = CancelParams { attempt: attempt.clone(), reason: reason.to_owned() };
         self.notify("cancel", params)
+    }
+
+    /// Takes back a queued attempt; its end comes as an event. One that has begun goes on. A runner of an older version
+    /// is asked for nothing, and begins it.
+    pub fn withdraw(&self, attempt: &AttemptName, reason: &str) -> Result<(), RunnerError> {
+        if self.hello.protocol < FIRST_WITH_WITHDRAW {
+            return Ok(());
+        }
+        let params = CancelParams { attempt: attempt.clone(), reason: reason.to_owned() };
+        self.notify("withdraw", params)
     }
 
     /// Says that the ends of these attempts are durably recorded. Their spool

@@ -505,6 +505,10 @@ impl EventLoop {
                 let cancel: CancelParams = params(line)?;
                 self.supervisor.cancel(&cancel.attempt, cancel.reason, now);
             }
+            "withdraw" => {
+                let withdraw: CancelParams = params(line)?;
+                self.supervisor.withdraw(&withdraw.attempt, withdraw.reason);
+            }
             "forget" => {
                 let forget: ForgetParams = params(line)?;
                 self.supervisor.forget(&forget.attempts, forget.keep);

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 const START: &str = r#"{"jsonrpc":"2.0","id":7,"method":"start","params":{"attempts":[{"attempt":"r12-1","argv":["/bin/sh","-c","x"],"env":[["A","b"]],"cwd":"/","request":"{\"format\":1}","timeout_ms":5,"grace_ms":10,"max_log_bytes":99,"umask":18,"mkdirs":["/tmp/x"],"checks":[{"name":"//:sane","argv":["/bin/true"],"env":[],"request":"{}","timeout_ms":1,"grace_ms":1}],"check_failures":true,"memory":1048576}]}}"#;
 const EXIT: &str = r#"{"code":3,"timed_out":false,"canceled":true,"cancel_reason":"why","started_at":1,"ended_at":2,"rusage":{"user_ms":3,"sys_ms":4,"max_rss_kb":5},"stdout":{"bytes":0,"dropped":0},"stderr":{"bytes":6,"dropped":7},"memory_exceeded":9,"log_times":[[8,0,6]],"checks":[{"name":"//:sane","signal":9,"timed_out":true,"started_at":2,"ended_at":8,"rusage":{"user_ms":0,"sys_ms":0,"max_rss_kb":0},"stderr":[6,9]}]}"#;
 
-const WORDS: [&str; 33] = [
+const WORDS: [&str; 34] = [
     "\n",
     "\n\n",
     "{",
@@ -36,6 +36,7 @@ const WORDS: [&str; 33] = [
     "\"refused\"",
     "\"superseded\"",
     "\"cancel\"",
+    "\"withdraw\"",
     "\"forget\"",
     "\"attempt\":",
     "\"r1-1\"",
@@ -95,7 +96,7 @@ fn lines_are_taken_apart_and_refused_or_read() {
             match head.method.as_deref() {
                 Some("hello") => reads_back::<HelloParams>(line),
                 Some("set_capacity") => reads_back::<CapacityParams>(line),
-                Some("cancel") => reads_back::<CancelParams>(line),
+                Some("cancel" | "withdraw") => reads_back::<CancelParams>(line),
                 Some("forget") => reads_back::<ForgetParams>(line),
                 Some("start") => {
                     if let Ok(said) = parse::<WithParams<StartParams>>(line) {

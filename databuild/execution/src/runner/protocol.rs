@@ -2,7 +2,7 @@
 //! Unix socket, and the records kept in the spool.
 //!
 //! Methods (server to runner): `hello`, `set_capacity`, `start`, `cancel`,
-//! `forget`, `list`, `shutdown`. Notifications (runner to server):
+//! `withdraw`, `forget`, `list`, `shutdown`. Notifications (runner to server):
 //! `started`, `ended`, `refused`, `superseded`. Names and fields are stable
 //! within a [`PROTOCOL`] version; unknown fields are ignored by readers.
 
@@ -13,14 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RunnerError;
 
-/// The protocol's version, compared in `hello`. 2 brought checks.
+/// The protocol's version, compared in `hello`. 2 brought checks, 3 `withdraw`.
 ///
 /// Each side speaks all versions down to 1 as well, and both speak the lower of the two: so jobs of a server that
 /// was replaced go on, whichever of the two is newer. Nothing may be asked of a runner that its version lacks; it
 /// would do the rest and not say so.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 /// The first version with [`StartSpec::checks`].
 pub const FIRST_WITH_CHECKS: u32 = 2;
+/// The first version that takes back what is queued.
+pub(super) const FIRST_WITH_WITHDRAW: u32 = 3;
 
 /// The longest line either side accepts, in bytes.
 pub(super) const MAX_LINE: usize = 64 << 20;
@@ -475,7 +477,7 @@ pub(super) struct StartParamsRef<'a> {
     pub(super) attempts: &'a [StartSpec],
 }
 
-/// Parameters of `cancel`.
+/// Parameters of `cancel` and `withdraw`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct CancelParams {
     pub(super) attempt: AttemptName,

@@ -185,6 +185,15 @@ impl Supervisor {
 
     /// A queued attempt never starts, a running one is stopped; others are left.
     pub(super) fn cancel(&mut self, attempt: &AttemptName, reason: String, now: Instant) {
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.attempt == *attempt) {
+            job.cancel(reason, now);
+        } else {
+            self.withdraw(attempt, reason);
+        }
+    }
+
+    /// Ends an attempt that has not begun; one that has goes on.
+    pub(super) fn withdraw(&mut self, attempt: &AttemptName, reason: String) {
         if let Some(at) = self.queue.iter().position(|queued| queued.attempt == *attempt) {
             if let Some(prepared) = self.queue.remove(at) {
                 self.end_unstarted(*prepared, reason);
@@ -192,8 +201,6 @@ impl Supervisor {
         } else if let Some(at) = self.busy.iter().position(|busy| busy.prepared.attempt == *attempt) {
             let busy = self.busy.remove(at);
             self.give_up(*busy.prepared, reason);
-        } else if let Some(job) = self.jobs.iter_mut().find(|job| job.attempt == *attempt) {
-            job.cancel(reason, now);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Wants: created, canceled, paused, resumed, put before or after others.
 
 use crate::decide::changes::begin::{begin, Start};
-use crate::decide::changes::ends::end;
+use crate::decide::changes::ends::{end, withdraw_paused};
 use crate::decide::changes::sight::sight;
 use crate::decide::messages::input::WantRequest;
 use crate::decide::messages::refusal::Refusal;
@@ -82,10 +82,12 @@ fn live(out: &Out, id: WantId) -> Result<Arc<Want>, Refusal> {
     out.state.wants().get(&id).cloned().ok_or(Refusal::UnknownWant(id))
 }
 
-/// Nothing more is begun for a want; what is under way goes on, and its time to live too.
+/// Nothing more is begun for a want; what is under way goes on, and its time to live too. Attempts that were handed out
+/// ahead are not under way: they are taken back.
 pub(crate) fn pause(out: &mut Out, want: WantId) -> Result<Reply, Refusal> {
     if !live(out, want)?.paused {
         out.event(Event::WantPaused(WantPaused { want }));
+        withdraw_paused(out);
     }
     Ok(Reply::Done)
 }

@@ -108,6 +108,16 @@ pub(crate) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
         want_over(out, &want, outcome);
     }
     stop_orphans(out);
+    withdraw_paused(out);
+}
+
+/// Takes back attempts that are for paused wants alone and have not begun, as far as is known: whoever runs them knows
+/// better.
+pub(crate) fn withdraw_paused(out: &mut Out) {
+    let waiting = out.state.runs().values().filter(|run| run.phase == Phase::Leased && !run.cancel_requested);
+    let held: Vec<_> =
+        waiting.filter(|run| out.state.is_held_back(run)).map(|run| run.attempt_id()).collect();
+    out.effects.extend(held.into_iter().map(Effect::Withdraw));
 }
 
 /// Stops runs that nobody wants.

@@ -9,7 +9,7 @@
 //! | failure or timeout, none left or permanent | failed |
 //! | finds that it needs more inputs | retry_wait, suspended until they are there |
 //! | lost, at most [`MAX_LOSSES`] times | retry_wait, due at once |
-//! | stopped though its run is wanted, as by `databuild stop --jobs` | retry_wait, due at once, however often |
+//! | stopped though its run is wanted, as by `databuild stop --jobs`, or taken back before it began | retry_wait, due at once, however often |
 //! | an input moved or could not be observed, at most [`MAX_MOVES`] times | retry_wait, due at once and then after a backoff |
 //! | cancelled, or any end after a cancellation but success | canceled |
 

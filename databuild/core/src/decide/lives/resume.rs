@@ -10,7 +10,7 @@ use crate::ids::AttemptId;
 use crate::state::Phase;
 use std::sync::Arc;
 
-/// Attempts that nobody knows are lost, and cancellations that were asked for are ordered again. After a restart
+/// Attempts that nobody knows are lost, and what was asked for is ordered again: to stop, or to take back what has not begun. After a restart
 /// publications that were intended are done again, too; later the publisher has them.
 pub(crate) fn resume(out: &mut Out, known: &[AttemptId], after_restart: bool) -> Result<Reply, Refusal> {
     let runs: Vec<_> = out.state.runs().values().cloned().collect();
@@ -31,6 +31,7 @@ pub(crate) fn resume(out: &mut Out, known: &[AttemptId], after_restart: bool) ->
             Phase::Leased | Phase::Running if run.cancel_requested => {
                 out.effects.push(Effect::Cancel(attempt))
             }
+            Phase::Leased if out.state.is_held_back(&run) => out.effects.push(Effect::Withdraw(attempt)),
             Phase::Publishing if after_restart => out.effects.push(Effect::Publish {
                 attempt,
                 graph: Arc::clone(&run.graph),

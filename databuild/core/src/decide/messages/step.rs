@@ -70,6 +70,8 @@ pub enum Effect {
     Start(Box<AttemptSpec>),
     /// Stop an attempt.
     Cancel(AttemptId),
+    /// Take an attempt back if it has not begun; one that has begun goes on.
+    Withdraw(AttemptId),
     /// Move staged outputs to their places.
     Publish {
         /// Whose.

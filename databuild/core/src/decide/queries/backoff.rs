@@ -25,7 +25,8 @@ pub(crate) fn retry_at(run: &Run, outcome: &AttemptOutcome, now: Timestamp) -> O
         AttemptOutcome::Success
         | AttemptOutcome::MissingInput { .. }
         | AttemptOutcome::Failure { permanent: true } => None,
-        // Somebody had all jobs stopped, and nobody this run, which is wanted as before. It costs no attempt.
+        // Somebody had all jobs stopped, or paused its wants before it began, and nobody stopped this run, which is wanted
+        // as before. It costs no attempt.
         AttemptOutcome::Canceled => Some(now),
         AttemptOutcome::Lost => (run.losses < MAX_LOSSES).then_some(now),
         AttemptOutcome::InputsMoved => {

@@ -240,11 +240,16 @@ fn a_runner_of_an_older_protocol_is_spoken_to_in_that() {
             let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocol":1,"version":"0","pid":1,"boot_id":"b","start_time":1,"capacity":1,"draining":false,"attempts":[]}}"#;
             writeln!(stream, "{answer}").unwrap();
         }
-        asked
+        (asked, lines.next().unwrap().unwrap())
     });
     let server = place.reconnect();
-    assert_eq!(runner.join().unwrap(), [u64::from(PROTOCOL), 1]);
     assert!(!server.client.runs_checks());
+    // It does not know how to take anything back, so it is not asked to.
+    server.client.withdraw(&name("r1-1"), "nobody wants it now").unwrap();
+    server.client.cancel(&name("r2-1"), "nobody wants it").unwrap();
+    let (asked, next) = runner.join().unwrap();
+    assert_eq!(asked, [u64::from(PROTOCOL), 1]);
+    assert!(next.contains("r2-1") && next.contains("cancel"), "{next}");
 }
 
 #[test]
