@@ -114,7 +114,7 @@ class Survival(Scenario):
         self.ws.ticking("a")
         second = self.ws.cli("build", "probe/case/case=failing", "probe/case/case=good", "--refresh", "all").expect(1)
         self.assertNotIn("probe/ticks", second.out + second.err)
-        self.assertSays(second, "probe/case/case=good", "1 partition built, 1 run failed")
+        self.assertSays(second, "probe/case/case=good", "1 partition built, 1 partition failed")
         self.ws.release("a")
         out, err = first.communicate(timeout=60)
         self.assertEqual(first.returncode, 0, err)

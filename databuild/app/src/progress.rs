@@ -150,6 +150,7 @@ impl<'r> Lines<'r> {
         let Some(facts) = self.facts(attempt.run)? else { return Ok(None) };
         let Some(mut part) = self.located(std::slice::from_ref(&facts.partition)) else { return Ok(None) };
         if part.set.len() > 1 {
+            self.leave_out_given_up(&mut part, attempt)?;
             self.leave_out_made(&mut part, attempt)?;
         }
         let part = self.own(seq, attempt, Some(part))?;
@@ -225,6 +226,20 @@ impl<'r> Lines<'r> {
     fn serves(&self, job: JobIx, facts: &RunFacts) -> bool {
         let registered = self.live.state.registered();
         facts.graph != registered.id || facts.params == self.scope.params(registered.graph.job(job), job)
+    }
+
+    /// Takes out what was given up of a batch before this attempt: its lease names what was left.
+    fn leave_out_given_up(&mut self, part: &mut Part, attempt: AttemptId) -> Result<(), StoreError> {
+        let Some(run) = self.of_history(attempt.run)?.filter(|_| attempt.number > 1) else { return Ok(()) };
+        let lease = run.attempts.iter().find(|other| other.id == attempt).map(|found| found.lease_seq);
+        let Some(lease) = lease else { return Ok(()) };
+        if let Some(Event::AttemptLeased(lease)) = self.reader.event(lease)?.value.map(|record| record.event)
+        {
+            if let Some(left) = self.located(std::slice::from_ref(&lease.partition)) {
+                part.set = part.set.intersect(&left.set);
+            }
+        }
+        Ok(())
     }
 
     /// Takes out what attempts before this one of the same run made.
@@ -422,6 +437,28 @@ mod tests {
         workspace.end("text/name=a+b+c", Err(report));
         let lines = [line("failed", "text/name=b", 1), line("built", "text/name=a+c", 2)];
         assert_eq!(told(&workspace, 1), lines);
+    }
+
+    #[test]
+    fn what_failed_of_a_batch_is_counted_once_whatever_the_next_attempt_does() {
+        let mut graph = chain("code");
+        graph["jobs"][0]["batch"] = json!({"dim": "name", "max": 3});
+        graph["jobs"][0]["retries"] = json!(1);
+        graph["jobs"][0]["backoff_ms"] = json!(0);
+        graph["jobs"][0]["backoff_max_ms"] = json!(0);
+        let mut workspace = Workspace::new(&graph);
+        for name in ["a", "b", "c"] {
+            workspace.observe(&format!("raw/name={name}"), "r1");
+        }
+        wants_at_once(&mut workspace, &["text"]);
+        let failed = || AttemptReport::new(AttemptOutcome::Failure { permanent: false }, "broken");
+        let hopeless = vec!["text/name=b".to_owned()];
+        workspace.end("text/name=a+b+c", Err(AttemptReport { hopeless, ..failed() }));
+        workspace.step(Input::Tick);
+        workspace.end("text/name=a+c", Err(failed()));
+        let told = told(&workspace, 1);
+        let failed: u64 = told.iter().filter(|line| line.0 == "failed").map(|line| line.2).sum();
+        assert_eq!(failed, 3, "{told:?}");
     }
 
     #[test]

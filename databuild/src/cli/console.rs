@@ -244,8 +244,9 @@ fn not_done(failed: u64, skipped: u64) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// All of it counts partitions: a run may make many.
 fn how_far(done: u64, total: u64, failed: u64, running: u64) -> String {
-    let mut text = format!("{} of {} done", output::number(done), output::number(total));
+    let mut text = output::done(done, total);
     for (count, what) in [(failed, "failed or skipped"), (running, "running")] {
         if count > 0 {
             text.push_str(&format!(", {} {what}", output::number(count)));
@@ -310,8 +311,8 @@ mod tests {
         assert_eq!(not_done(0, 0), None);
         assert_eq!(not_done(3, 1_200).unwrap(), "3 failed, 1,200 skipped");
         assert_eq!(not_done(0, 1).unwrap(), "1 skipped");
-        assert_eq!(how_far(412, 1095, 3, 8), "412 of 1,095 done, 3 failed or skipped, 8 running");
-        assert_eq!(how_far(1, 2, 0, 0), "1 of 2 done");
+        assert_eq!(how_far(412, 1095, 3, 8), "412 of 1,095 partitions done, 3 failed or skipped, 8 running");
+        assert_eq!(how_far(1, 2, 0, 0), "1 of 2 partitions done");
     }
 
     #[test]

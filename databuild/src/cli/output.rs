@@ -26,6 +26,12 @@ pub use databuild_core::amounts::{are, bytes, clock, count, duration, number};
 /// Bars that are on the terminal now.
 static BARS: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
+/// How far something is: `412 of 1,095 partitions done`.
+pub fn done(done: u64, total: u64) -> String {
+    let partitions = if total == 1 { "partition" } else { "partitions" };
+    format!("{} of {} {partitions} done", number(done), number(total))
+}
+
 /// Prints `value` as one JSON document.
 ///
 /// # Errors

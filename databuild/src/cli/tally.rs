@@ -17,7 +17,7 @@ pub struct Tally {
     named: BTreeMap<(String, String), u64>,
     /// Events that were not, by kind.
     hidden: BTreeMap<String, u64>,
-    /// Runs that failed, by their ids. Parts of one run may fail one after another.
+    /// Runs of which something failed, by their ids: where to look.
     failed_runs: BTreeSet<String>,
 }
 
@@ -139,11 +139,10 @@ impl Tally {
             return format!("{nothing} (checked in {took})");
         }
         let mut text = format!("{} built", output::count(self.built(), "partition"));
-        if !self.failed_runs.is_empty() {
-            text.push_str(&format!(", {} failed", output::count(self.failed_runs.len() as u64, "run")));
-        }
-        if self.skipped(None) > 0 {
-            text.push_str(&format!(", {} skipped", output::count(self.skipped(None), "partition")));
+        for (count, what) in [(self.failed(None), "failed"), (self.skipped(None), "skipped")] {
+            if count > 0 {
+                text.push_str(&format!(", {} {what}", output::count(count, "partition")));
+            }
         }
         format!("{text}{left_out_too} in {took}")
     }
@@ -205,19 +204,23 @@ mod tests {
         let one = told(&[
             ("built", Some(3), "r1"),
             ("empty", None, "r2"),
-            ("failed", None, "r3"),
+            ("failed", Some(4), "r3"),
             ("failed", None, "r3"),
             ("given_up", Some(2), "r3"),
         ]);
         assert_eq!(
             one.result(false, "stale", 0, "1.0 s"),
-            "4 partitions built, 1 run failed, 2 partitions skipped in 1.0 s"
+            "4 partitions built, 5 partitions failed, 2 partitions skipped in 1.0 s",
+            "one run made five of them"
         );
         assert!(one.result(true, "stale", 2, "1.0 s").ends_with(", 2 partitions left out in 1.0 s"));
         assert_eq!(one.more("w1"), "databuild logs r3; fix the cause, then build again");
 
         let two = told(&[("failed", None, "r3"), ("retry", None, "r5"), ("failed", None, "r4")]);
-        assert_eq!(two.result(false, "stale", 0, "1.0 s"), "0 partitions built, 2 runs failed in 1.0 s");
+        assert_eq!(
+            two.result(false, "stale", 0, "1.0 s"),
+            "0 partitions built, 2 partitions failed in 1.0 s"
+        );
         assert_eq!(
             two.more("w1"),
             "databuild runs --state failed; databuild logs r3; fix the cause, then build again"

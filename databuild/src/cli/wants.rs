@@ -37,11 +37,14 @@ pub fn print(global: &GlobalArgs, detail: &WantDetail) -> Result<(), CliError> {
     }
     if let Some(progress) = &detail.progress {
         output::line(&format!(
-            "  {} of {} done, {} running, {} failed",
-            progress.done, progress.total, progress.running, progress.failed
+            "  {}, {} running, {} failed or skipped",
+            output::done(progress.done, progress.total),
+            output::number(progress.running),
+            output::number(progress.failed)
         ));
         for job in &progress.jobs {
-            output::line(&format!("  {}  {} to do, {} running", job.job, job.remaining, job.running));
+            let (remaining, running) = (output::number(job.remaining), output::number(job.running));
+            output::line(&format!("  {}  {remaining} to do, {running} running", job.job));
         }
     }
     for (name, value) in &detail.params {

@@ -179,7 +179,7 @@ pub struct Progress {
     pub unchanged: u64,
     /// Failed, or given up since something upstream failed.
     pub failed: u64,
-    /// Runs under way.
+    /// Partitions that runs under way make.
     pub running: u64,
     /// By job, upstream first.
     pub jobs: Vec<JobProgress>,
