@@ -1,12 +1,13 @@
 //! What a want or a run waits for, in words.
 
 use super::history;
+use super::why::assigned;
 use super::AppError;
 use crate::api::{Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
 use crate::store::{History, StoreError};
 use databuild_core::amounts::{are, clock, count};
-use databuild_core::decide::blocker::{of_run, of_want};
+use databuild_core::decide::blocker::{of_run, of_want, OtherValue, Unfit};
 use databuild_core::decide::Blocker as Found;
 use databuild_core::graph::Resource;
 use databuild_core::ids::{RunId, WantId};
@@ -125,9 +126,15 @@ fn told(
         Found::Canceling { run } => by_run(snapshot, "canceling", *run, |of| {
             format!("{run} ({of}) was told to stop and is still running")
         }),
-        Found::Behind { run } => by_run(snapshot, "behind", *run, |of| {
+        Found::Behind { run, unfit: Unfit::Older } => by_run(snapshot, "behind", *run, |of| {
             format!("{run} makes {of} from older code or inputs; when it has ended, a new run follows")
         }),
+        Found::Behind { run, unfit: Unfit::Earlier } => {
+            by_run(snapshot, "behind", *run, |of| {
+                format!("{run} began to make {of} before this was asked for; when it has ended, a new run follows")
+            })
+        }
+        Found::Behind { run, unfit: Unfit::Params(values) } => other_params(snapshot, *run, values),
         Found::Upstream { waiting, partition, because } => {
             let because = told(snapshot, reader, now, because)?;
             let message = format!("{waiting} needs {partition}: {}", because.message);
@@ -150,6 +157,22 @@ fn by_run(snapshot: &Snapshot, kind: &str, run: RunId, message: impl Fn(&str) ->
     let of = snapshot.state.runs().get(&run).map(|run| run.partition.clone()).unwrap_or_default();
     let message = message(&of);
     Blocker { partition: Some(of), run: Some(run.to_string()), ..blocker(kind, message) }
+}
+
+/// A run with other values of parameters is in the way. It is nothing that the want waits to see through, so it is only
+/// among those who hold the place.
+fn other_params(snapshot: &Snapshot, run: RunId, values: &[OtherValue]) -> Blocker {
+    let said = |of: fn(&OtherValue) -> &Option<String>| {
+        let known = values.iter().filter_map(|value| Some((&value.name, of(value).as_ref()?)));
+        first_of(known.map(|(name, value)| assigned(name, value)), MOST_NAMED)
+    };
+    let (has, wanted) = (said(|value| &value.has), said(|value| &value.wanted));
+    let has = if has.is_empty() { "without these parameters".to_owned() } else { format!("with {has}") };
+    let wanted = if wanted.is_empty() { String::new() } else { format!(", and {wanted} is asked for") };
+    let found = by_run(snapshot, "behind", run, |of| {
+        format!("{of} is being made {has}{wanted}; when that has ended, a new run follows")
+    });
+    Blocker { run: None, holders: vec![holder(snapshot, run)], ..found }
 }
 
 fn span_until(until: Timestamp, now: Timestamp) -> String {
@@ -262,9 +285,7 @@ fn under_way(
 fn holder(snapshot: &Snapshot, id: RunId) -> Holder {
     let state = &snapshot.state;
     let run = state.runs().get(&id);
-    let wants = run
-        .and_then(|run| state.current_job(run).map(|job| (job, run)))
-        .map(|(job, run)| state.holders_of(job, &run.set).map(|want| want.id.to_string()).collect());
+    let wants = run.map(|run| state.served_by(run).map(|want| want.id.to_string()).collect());
     Holder {
         run: id.to_string(),
         partition: run.map(|run| run.partition.clone()).unwrap_or_default(),
@@ -305,6 +326,18 @@ mod tests {
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
         let told = told(&snapshot, &workspace.reader(), now, &found).unwrap();
         (told.kind, told.message)
+    }
+
+    #[test]
+    fn values_of_parameters_that_differ_are_named_and_no_run_of_others_is() {
+        let mut graph = chain("code");
+        graph["jobs"][0]["params"] = serde_json::json!({"rows": "3"});
+        let mut workspace = Workspace::new(&graph);
+        workspace.observe("raw/name=a", "r1");
+        workspace.want("text/name=a", Refresh::Stale);
+        workspace.invoke("write", "text/name=a", "rows", "5");
+        let said = "text/name=a is being made with rows=3, and rows=5 is asked for; when that has ended, a new run follows";
+        assert_eq!(waits(&workspace, 2), ("behind".to_owned(), said.to_owned()));
     }
 
     #[test]

@@ -136,7 +136,8 @@ pub fn why(
             summary(&partition, standing, origin, &causes, &upstream)
         }
     };
-    summary.push_str(&asides(standing, blocked.as_ref(), accepted.last(), failed_since.as_ref()));
+    let later = failed_since.as_ref().map(|run| Ok((run, given_to(reader, run)?))).transpose()?;
+    summary.push_str(&asides(standing, blocked.as_ref(), accepted.last(), later));
     // The job may have had another label then, or it was another job.
     let run_job = match made.as_ref().and_then(|made| made.run) {
         Some(run) => reader.run(run)?.value.map(|found| found.run.job),
@@ -172,7 +173,7 @@ fn asides(
     standing: PartitionState,
     blocked: Option<&WhyCause>,
     accepted: Option<&AcceptedSaid>,
-    failed_since: Option<&RunRow>,
+    failed_since: Option<(&RunRow, Option<String>)>,
 ) -> String {
     let mut text = String::new();
     if let Some(cause) = blocked.filter(|_| standing != PartitionState::Missing) {
@@ -184,10 +185,13 @@ fn asides(
             said.by, said.reason
         ));
     }
-    if let Some(RunRow { id, message, .. }) = failed_since {
-        let how = match standing {
-            PartitionState::Current | PartitionState::Empty => "failed and changed nothing",
-            _ => "failed with another version of the job",
+    if let Some((RunRow { id, message, .. }, given)) = failed_since {
+        let how = match (standing, given) {
+            (_, Some(given)) => format!("which somebody invoked with {given}, failed and changed nothing"),
+            (PartitionState::Current | PartitionState::Empty, None) => {
+                "failed and changed nothing".to_owned()
+            }
+            _ => "failed with another version of the job".to_owned(),
         };
         text.push_str(&format!("; a later run, {id}, {how}: {message}"));
     }
@@ -558,25 +562,30 @@ fn given_by_hand(
 ) -> Result<Option<String>, StoreError> {
     let made = held(state, reader, ix, key)?;
     let Some(run) = made.and_then(|made| made.run) else { return Ok(None) };
-    let Some(run) = reader.run(run)?.value.map(|found| found.run).filter(|run| !run.params.is_empty()) else {
+    let run = reader.run(run)?.value.map(|found| found.run);
+    run.map_or(Ok(None), |run| given_to(reader, &run))
+}
+
+/// Values of parameters that a run had and that are not the defaults of its job of then.
+fn given_to(reader: &dyn History, run: &RunRow) -> Result<Option<String>, StoreError> {
+    if run.params.is_empty() {
         return Ok(None);
-    };
+    }
     let Some(bytes) = reader.content(&run.graph.0)? else { return Ok(None) };
     let file = String::from_utf8(bytes).ok().and_then(|content| parse_file(&content).ok());
     let job = file.and_then(|file| file.jobs.into_iter().find(|job| job.label == run.job));
     let Some(job) = job else { return Ok(None) };
     let differs = |(name, value): &(&String, &String)| job.params.get(*name) != Some(*value);
-    let given: Vec<String> = run
-        .params
-        .iter()
-        .filter(differs)
-        .map(|(name, value)| {
-            let short: String = value.chars().take(LONGEST_SHOWN).collect();
-            let more = if short.len() < value.len() { "…" } else { "" };
-            format!("{name}={short}{more}")
-        })
-        .collect();
+    let given: Vec<String> =
+        run.params.iter().filter(differs).map(|(name, value)| assigned(name, value)).collect();
     Ok((!given.is_empty()).then(|| given.join(" ")))
+}
+
+/// A parameter with the first part of its value.
+pub(super) fn assigned(name: &str, value: &str) -> String {
+    let short: String = value.chars().take(LONGEST_SHOWN).collect();
+    let more = if short.len() < value.len() { "…" } else { "" };
+    format!("{name}={short}{more}")
 }
 
 /// Who said of what that it is bad, if that is the matter with a partition.

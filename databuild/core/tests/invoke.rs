@@ -2,7 +2,8 @@
 
 mod support;
 
-use databuild_core::decide::{Input, InvokeRequest, Refusal, Reply, Sightings, WantRequest};
+use databuild_core::decide::blocker::{of_want, OtherValue, Unfit};
+use databuild_core::decide::{Blocker, Input, InvokeRequest, Refusal, Reply, Sightings, WantRequest};
 use databuild_core::event::{AttemptOutcome, Event, PriorityClass, Refresh, WantOutcome};
 use databuild_core::graph::Params;
 use databuild_core::ids::WantId;
@@ -81,6 +82,30 @@ fn other_values_are_other_arguments() {
     full(&mut workspace, "false");
     workspace.finish(OSLO, "v1");
     assert_eq!(workspace.verdict(OSLO), "current");
+}
+
+#[test]
+fn a_run_with_other_values_is_no_run_that_a_want_waits_for_and_it_is_said_which() {
+    let waits = |workspace: &Workspace, want: WantId| {
+        let core = &workspace.core;
+        of_want(&core.state, core.capacity(), workspace.now, &core.state.wants()[&want])
+    };
+    let differ = |has: &str, wanted: &str| {
+        let (has, wanted) = (Some(has.to_owned()), Some(wanted.to_owned()));
+        Unfit::Params(vec![OtherValue { name: "full".to_owned(), has, wanted }])
+    };
+    let mut workspace = built();
+    let before = workspace.core.state.last_run();
+    let by_hand = full(&mut workspace, "true");
+    let run = workspace.core.state.last_run();
+    assert_eq!(waits(&workspace, by_hand), Blocker::UnderWay { run, more: 0 });
+    let usual = workspace.try_want(request(&[OSLO], Refresh::All)).unwrap();
+    assert_eq!(waits(&workspace, usual), Blocker::Behind { run, unfit: differ("true", "false") });
+    let third = full(&mut workspace, "twice");
+    assert_eq!(waits(&workspace, third), Blocker::Behind { run, unfit: differ("true", "twice") });
+    let again = full(&mut workspace, "true");
+    assert_eq!(waits(&workspace, again), Blocker::Behind { run, unfit: Unfit::Earlier });
+    assert!(run > before);
 }
 
 #[test]

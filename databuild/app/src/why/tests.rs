@@ -5,7 +5,7 @@ use crate::api::InputUsed;
 use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, Reader, SqliteLog};
 use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
-    KeyRequest, Sighting, Step, Success, WantRequest,
+    InvokeRequest, KeyRequest, Sighting, Step, Success, WantRequest,
 };
 use databuild_core::event;
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
@@ -141,6 +141,14 @@ impl Workspace {
     pub(crate) fn want(&mut self, target: &str, refresh: Refresh) {
         let request = WantRequest { class: PriorityClass::Interactive, refresh, ..want_of(target) };
         self.step(Input::CreateWant(request, Sightings::default()));
+    }
+
+    /// A job is invoked by hand with a value of a parameter.
+    pub(in crate::app) fn invoke(&mut self, job: &str, target: &str, name: &str, value: &str) {
+        let want = WantRequest { class: PriorityClass::Interactive, ..want_of(target) };
+        let params = [(name.to_owned(), value.to_owned())].into();
+        let request = InvokeRequest { job: format!("//:{job}"), params, want };
+        self.step(Input::Invoke(request, Sightings::default()));
     }
 
     fn see(&mut self, sighting: Sighting) {
@@ -417,6 +425,20 @@ fn an_old_failure_does_not_hide_why_something_is_stale_now() {
     // Back with the code that failed, it is failed.
     workspace.register(&chain("broken"));
     assert_eq!(workspace.said("text/name=a").0, PartitionState::Failed);
+}
+
+#[test]
+fn a_run_with_values_by_hand_that_failed_is_told_by_them() {
+    let mut graph = chain("code");
+    graph["jobs"][0]["params"] = json!({"rows": "3"});
+    let mut workspace = Workspace::new(&graph);
+    workspace.observe("raw/name=a", "r1");
+    workspace.invoke("write", "text/name=a", "rows", "5");
+    workspace.fail("text/name=a", "too many");
+    let why = workspace.why("text/name=a");
+    assert_eq!(why.state, PartitionState::Missing);
+    let ends = "; a later run, r1, which somebody invoked with rows=5, failed and changed nothing: too many";
+    assert!(why.summary.ends_with(ends), "{}", why.summary);
 }
 
 #[test]

@@ -11,7 +11,30 @@ use crate::ids::{RunId, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::{Phase, Run, State, Want};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Why a run that makes a wanted partition is not what the want waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is of older code, or reads older inputs.
+    Older,
+    /// It began before the want that invokes its job by hand.
+    Earlier,
+    /// Parameters with other values than the want asks for.
+    Params(Vec<OtherValue>),
+}
+
+/// A parameter of which a run has another value than a want asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherValue {
+    /// Its name.
+    pub name: String,
+    /// The run's value; none if its job had no such parameter.
+    pub has: Option<String>,
+    /// What the want asks for; none if the job has no such parameter any more.
+    pub wanted: Option<String>,
+}
 
 /// What a want or a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,10 +105,12 @@ pub enum Blocker {
         /// The run.
         run: RunId,
     },
-    /// Another run makes the same partition from older code or inputs; a new one is queued behind it.
+    /// Another run makes the same partition, which is not what is waited for; a new one is queued behind it.
     Behind {
         /// The run.
         run: RunId,
+        /// What is wrong with it.
+        unfit: Unfit,
     },
     /// Something that it is made from is not done.
     Upstream {
@@ -98,13 +123,16 @@ pub enum Blocker {
     },
 }
 
-/// What a want waits for. Whatever moves it on counts first: a run under way, then what could begin.
+/// What a want waits for. Whatever moves it on counts first: a run under way that it can use, then what could begin.
 #[must_use]
 pub fn of_want(state: &State, capacity: Capacity, now: Timestamp, want: &Want) -> Blocker {
     let runs: Vec<&Arc<Run>> = state
         .runs()
         .values()
-        .filter(|run| state.current_job(run).is_some_and(|job| want.holds_any(job, &run.set)))
+        .filter(|run| {
+            let job = state.current_job(run);
+            job.is_some_and(|job| want.holds_any(job, &run.set) && want.is_served_by(run, job))
+        })
         .collect();
     let moving: Vec<_> = runs
         .iter()
@@ -147,7 +175,7 @@ pub fn of_want(state: &State, capacity: Capacity, now: Timestamp, want: &Want) -
     // Only what others make: the furthest upstream first.
     for (job, set) in &want.remaining {
         if let Some(key) = set.first() {
-            return of_queued(state, capacity, now, *job, &key);
+            return of_queued(state, capacity, now, want, (*job, &key));
         }
     }
     Blocker::Ready
@@ -183,8 +211,14 @@ pub fn of_run(state: &State, capacity: Capacity, now: Timestamp, run: &Run) -> B
     }
 }
 
-/// What queued work waits for.
-fn of_queued(state: &State, capacity: Capacity, now: Timestamp, job: JobIx, key: &PartitionKey) -> Blocker {
+/// What queued work of a want waits for.
+fn of_queued(
+    state: &State,
+    capacity: Capacity,
+    now: Timestamp,
+    want: &Want,
+    (job, key): (JobIx, &PartitionKey),
+) -> Blocker {
     let work = state.work(job);
     if work.ready.contains(key) {
         let begins = || begins(state, capacity, now, state.graph().job(job), 1);
@@ -195,12 +229,31 @@ fn of_queued(state: &State, capacity: Capacity, now: Timestamp, job: JobIx, key:
             return if run.cancel_requested {
                 Blocker::Canceling { run: run.id }
             } else {
-                Blocker::Behind { run: run.id }
+                Blocker::Behind { run: run.id, unfit: unfit(state, want, job, run) }
             };
         }
     }
     let single = PartitionSet::single(state.graph().home(job).shape, key);
     upstream(state, capacity, now, job, &single).unwrap_or(Blocker::Ready)
+}
+
+/// Why a run of `job` is not what a want waits for.
+fn unfit(state: &State, want: &Want, job: JobIx, run: &Run) -> Unfit {
+    let entry = state.graph().job(job);
+    let wanted = want.invokes(job).map_or_else(|| entry.params.clone(), |by| entry.values(&by.params));
+    let names: BTreeSet<&String> = wanted.keys().chain(run.params.keys()).collect();
+    let differs = names.into_iter().filter(|name| run.params.get(*name) != wanted.get(*name));
+    let values = differs.map(|name| OtherValue {
+        name: name.clone(),
+        has: run.params.get(name).cloned(),
+        wanted: wanted.get(name).cloned(),
+    });
+    let values: Vec<_> = values.collect();
+    match want.invokes(job) {
+        _ if !values.is_empty() => Unfit::Params(values),
+        Some(invoked) if run.id <= invoked.after => Unfit::Earlier,
+        _ => Unfit::Older,
+    }
 }
 
 /// What a part of `set` of `job` waits for upstream, followed to its end; none if nothing upstream is undone.
