@@ -93,7 +93,7 @@ class Blame(Scenario):
         self.ws.cli("build", "total").expect(0)
         edit(self.ws.at("data", "eu.csv"), "2024-02-26,1.01", "2024-02-26,2.01")
         why = self.ws.cli("why", "total", "--json").expect(0).json()
-        self.assertEqual(why["state"], "current")
+        self.assertEqual(why["state"], "behind")
         self.assertIn("readings/city=eu/date=2024-02-26", why["summary"])
         self.assertEqual([step["job"] for step in why["upstream"]], ["//:sum", "//:read"])
         self.assertEqual([step["cause"]["reason"] for step in why["upstream"]], ["upstream_built", "inputs_changed"])

@@ -68,8 +68,8 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
     listed.await
 }
 
-/// State and reason of one partition.
-pub fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
+/// State and reason of one partition by itself, whatever is upstream.
+pub(crate) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
     let reason = at.reasons.iter().find(|(_, set)| set.contains(key)).map(|(verdict, _)| *verdict);
     let state = if at.building.contains(key) {
         PartitionState::Building
@@ -123,11 +123,13 @@ pub fn rows(
     limit: usize,
 ) -> (Vec<PartitionRow>, bool) {
     let at = state.standing(ix, set);
+    let behind = state.behind(ix, set);
     let order = Order::of(&state.graph().dataset(ix).spaces, state.symbols());
     let mut matching = order
         .partitions(set)
         .map(|key| {
             let (state, reason) = state_of(&at, &key);
+            let state = if behind.contains(&key) { PartitionState::Behind } else { state };
             (key, state, reason)
         })
         .filter(|(_, state, _)| wanted.is_none_or(|wanted| *state == wanted))

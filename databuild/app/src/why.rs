@@ -71,6 +71,10 @@ pub fn why(
         Some(job) if standing != PartitionState::LeftOut => upstream(state, reader, (plan, seen), job, key)?,
         _ => Vec::new(),
     };
+    let standing = match standing {
+        PartitionState::Current | PartitionState::Empty if !upstream.is_empty() => PartitionState::Behind,
+        standing => standing,
+    };
     // What is blocked by something upstream is explained by that.
     let blocked = producer.filter(|_| upstream.is_empty()).and_then(|job| blocked(plan, job, key));
     let state = &*state;
@@ -188,7 +192,7 @@ fn asides(
     if let Some((RunRow { id, message, .. }, given)) = failed_since {
         let how = match (standing, given) {
             (_, Some(given)) => format!("which somebody invoked with {given}, failed and changed nothing"),
-            (PartitionState::Current | PartitionState::Empty, None) => {
+            (PartitionState::Current | PartitionState::Empty | PartitionState::Behind, None) => {
                 "failed and changed nothing".to_owned()
             }
             _ => "failed with another version of the job".to_owned(),
@@ -235,7 +239,7 @@ fn summary(
     upstream: &[WhyStep],
 ) -> String {
     let word = match standing {
-        PartitionState::Current | PartitionState::Empty if !upstream.is_empty() => {
+        PartitionState::Behind => {
             let first = upstream.last().map(first_cause).unwrap_or_default();
             return format!("{partition} is out of date upstream: {first}");
         }

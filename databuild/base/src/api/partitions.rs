@@ -62,6 +62,8 @@ words! {
         Current => "current",
         /// Current, and its job reported that there was nothing to produce.
         Empty => "empty",
+        /// Current, empty or not, but something upstream is missing, stale or failed, so that a build may make it anew.
+        Behind => "behind",
         /// Never built, or gone.
         Missing => "missing",
         /// A run is under way.

@@ -6,6 +6,8 @@ use super::staleness::Verdict;
 use super::State;
 use crate::graph::{DatasetIx, JobIx, TooManyInputs};
 use crate::partition_set::{size, PartitionKey, PartitionSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Sets of a dataset's partitions by state, within some set. Exact: suspects are compared first.
 #[derive(Debug)]
@@ -135,28 +137,7 @@ impl State {
     pub fn counts(&mut self) -> Vec<Counts> {
         let Some(registered) = self.env.graph.clone() else { return Vec::new() };
         let graph = &registered.graph;
-        let mut known: Vec<Known> = Vec::new();
-        for (ix, _) in graph.datasets() {
-            let set = self.on_record(ix).within(self.extents().of(ix));
-            let at = self.standing(ix, &set);
-            let behind = PartitionSet::empty(set.shape());
-            known.push(Known { set, at, behind });
-        }
-        // Jobs are in an order in which what is declared comes before what reads it. What runs found may come later.
-        loop {
-            let mut again = false;
-            for (ix, job) in graph.jobs() {
-                for home in &job.outputs {
-                    let behind = self.behind(ix, *home, &known);
-                    let found = !self.dataset(*home).discovered.is_empty();
-                    again |= found && behind != known[home.0].behind;
-                    known[home.0].behind = behind;
-                }
-            }
-            if !again {
-                break;
-            }
-        }
+        let known = self.known(|_| true);
         let counts = graph.datasets().map(|(ix, _)| {
             let known = &known[ix.0];
             let left_out = graph.count_left_out(self.extents(), ix).max(known.at.left_out.len());
@@ -165,8 +146,62 @@ impl State {
         counts.collect()
     }
 
+    /// Those of `set` that [`Counts::behind`] counts: current by themselves, while something upstream is not.
+    pub fn behind(&mut self, ix: DatasetIx, set: &PartitionSet) -> PartitionSet {
+        let upstream = self.upstream_of(ix);
+        let known = self.known(|other| upstream.contains(&other));
+        known[ix.0].behind.intersect(set).subtract(&known[ix.0].at.building)
+    }
+
+    /// A dataset with all that it is made from, at whatever distance.
+    fn upstream_of(&self, ix: DatasetIx) -> BTreeSet<DatasetIx> {
+        let graph = self.graph();
+        let mut found = BTreeSet::from([ix]);
+        let mut next = vec![ix];
+        while let Some(ix) = next.pop() {
+            let job = graph.dataset(ix).producer.map(|job| graph.job(job));
+            let declared = job.into_iter().flat_map(|job| job.inputs.iter().map(|input| input.dataset));
+            let texts = self.dataset(ix).discovered.values().flat_map(|texts| texts.iter());
+            let discovered = texts.filter_map(|text| Some(self.located_one(text)?.0));
+            next.extend(declared.chain(discovered).filter(|other| found.insert(*other)));
+        }
+        found
+    }
+
+    /// What is on record of each dataset, in the graph's order, and what of it is behind; of those that are not `asked`
+    /// nothing.
+    fn known(&mut self, asked: impl Fn(DatasetIx) -> bool) -> Vec<Known> {
+        let registered = Arc::clone(self.registered());
+        let graph = &registered.graph;
+        let mut known: Vec<Known> = Vec::new();
+        for (ix, dataset) in graph.datasets() {
+            let set = match asked(ix) {
+                true => self.on_record(ix).within(self.extents().of(ix)),
+                false => PartitionSet::empty(dataset.shape),
+            };
+            let at = self.standing(ix, &set);
+            let behind = PartitionSet::empty(set.shape());
+            known.push(Known { set, at, behind });
+        }
+        // Jobs are in an order in which what is declared comes before what reads it. What runs found may come later.
+        loop {
+            let mut again = false;
+            for (ix, job) in graph.jobs() {
+                for home in job.outputs.iter().filter(|home| asked(**home)) {
+                    let behind = self.fresh_but_behind(ix, *home, &known);
+                    let found = !self.dataset(*home).discovered.is_empty();
+                    again |= found && behind != known[home.0].behind;
+                    known[home.0].behind = behind;
+                }
+            }
+            if !again {
+                return known;
+            }
+        }
+    }
+
     /// Fresh partitions of an output of which some input is not sound.
-    fn behind(&self, job: JobIx, home: DatasetIx, known: &[Known]) -> PartitionSet {
+    fn fresh_but_behind(&self, job: JobIx, home: DatasetIx, known: &[Known]) -> PartitionSet {
         let graph = self.graph();
         let fresh = known[home.0].fresh();
         let mut behind = PartitionSet::empty(fresh.shape());

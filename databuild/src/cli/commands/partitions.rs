@@ -1,6 +1,6 @@
 //! `partitions`: datasets with their counts, or the partitions of one.
 
-use crate::api::{DatasetSummary, Page, PartitionRow};
+use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState};
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::exit_code;
@@ -16,7 +16,7 @@ pub struct PartitionsArgs {
     /// Reference; all datasets are counted if it is left out
     #[arg(value_name = "REF")]
     pub reference: Option<String>,
-    /// Only partitions in this state: current, empty, missing, building, stale, failed
+    /// Only partitions in this state: current, empty, behind, missing, building, stale, failed, left_out
     #[arg(long)]
     pub state: Option<String>,
     /// Show at most so many rows; 0 for all
@@ -60,13 +60,20 @@ pub fn run(global: &GlobalArgs, args: &PartitionsArgs) -> Result<u8, CliError> {
     columns.extend(any_source.then_some("SOURCE"));
     columns.extend(any_warning.then_some("WARNINGS"));
     let mut table = Table::new(&columns);
+    let mut any_behind = false;
     for row in page.data {
         let mut cells = vec![row.partition, row.state.word().to_owned(), row.reason.unwrap_or_default()];
+        any_behind |= row.state == PartitionState::Behind;
         cells.extend(any_source.then(|| row.source.unwrap_or_default()));
         cells.extend(any_warning.then(|| row.warnings.to_string()));
         table.row(cells);
     }
     table.print();
+    if any_behind {
+        output::talk(
+            "behind: current, but something upstream is missing, stale or failed; see databuild why",
+        );
+    }
     if page.next.is_some() {
         output::talk("there are more; say --limit 0 for all");
     }
