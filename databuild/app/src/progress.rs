@@ -10,14 +10,20 @@ use crate::engine::Snapshot;
 use crate::store::{History, RunWithAttempts, StoreError};
 use databuild_core::data_check::warning;
 use databuild_core::event::{
-    AttemptEnded, AttemptOutcome, CheckOutcome, Checked, Event, Materialized, Record, SetText,
+    AttemptEnded, AttemptOutcome, Cause, CheckOutcome, Checked, Event, KeysAdded, Materialized, Record,
+    SetText,
 };
 use databuild_core::graph::{DatasetIx, JobIx, Params};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
+use databuild_core::text::first_of;
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 
+/// Later than any event.
+const LATEST: Seq = Seq(i64::MAX as u64);
+/// Keys that a line names.
+const MOST_KEYS: usize = 5;
 /// Partitions of one event that are looked up one by one.
 const MOST_LOOKED_UP: usize = 1000;
 
@@ -73,6 +79,10 @@ impl<'r> Lines<'r> {
                 let part = self.own(seq, event.attempt, self.located(&event.partitions))?;
                 part.map(|part| self.line(seq, "failed", Some(event.attempt.run), &part, &event.message))
             }
+            Event::KeysAdded(event) => match (&record.origin.cause, event.back.is_empty()) {
+                (Some(Cause::Run(run)), false) => self.of_keys_back(seq, *run, event)?,
+                _ => None,
+            },
             _ => None,
         };
         Ok(line.into_iter().collect())
@@ -90,6 +100,23 @@ impl<'r> Lines<'r> {
         };
         let line = self.of_attempt(seq, what, event.attempt, &event.message)?;
         Ok(line.map(|line| ProgressLine { wall_ms: duration(event), ..line }))
+    }
+
+    /// A run reported keys that somebody had retired, which are there again.
+    fn of_keys_back(
+        &mut self,
+        seq: Seq,
+        run: RunId,
+        event: &KeysAdded,
+    ) -> Result<Option<ProgressLine>, StoreError> {
+        let Some(facts) = self.facts(run)? else { return Ok(None) };
+        let part = self.located(std::slice::from_ref(&facts.partition));
+        let part = self.own(seq, AttemptId { run, number: 1 }, part)?;
+        let keys = first_of(event.back.iter().cloned(), MOST_KEYS);
+        let are = if event.back.len() == 1 { "is a key" } else { "are keys" };
+        let message =
+            format!("{keys} {are} of {} again: retired before, and reported by this run", event.space);
+        Ok(part.map(|part| self.line(seq, "keys_back", Some(run), &part, &message)))
     }
 
     fn of_checks(&mut self, seq: Seq, event: &Checked) -> Result<Option<ProgressLine>, StoreError> {
@@ -325,7 +352,7 @@ fn duration(event: &AttemptEnded) -> Option<u64> {
 mod tests {
     use super::super::why::tests::{chain, Workspace};
     use super::*;
-    use databuild_core::decide::{AttemptReport, AttemptSpec, Input, Success};
+    use databuild_core::decide::{AttemptReport, AttemptSpec, Input, KeyRequest, Success};
     use databuild_core::event::{CheckFindings, CheckResult, OutputRecord, Refresh};
     use databuild_core::ids::WantId;
     use serde_json::json;
@@ -459,6 +486,29 @@ mod tests {
         let told = told(&workspace, 1);
         let failed: u64 = told.iter().filter(|line| line.0 == "failed").map(|line| line.2).sum();
         assert_eq!(failed, 3, "{told:?}");
+    }
+
+    #[test]
+    fn a_retired_key_that_a_run_brings_back_is_told_and_a_new_one_is_not() {
+        let mut graph = chain("code");
+        let space = json!([{"name": "customer", "keys": {"kind": "dynamic", "name": "customers"}}]);
+        let client =
+            json!({"name": "client", "label": "//:client", "external": true, "dims": space, "path": null});
+        graph["datasets"].as_array_mut().unwrap().push(client);
+        graph["datasets"].as_array_mut().unwrap().sort_by_key(|dataset| dataset["name"].to_string());
+        let mut workspace = Workspace::new(&graph);
+        let keys = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let customers = |names: &[&str]| KeyRequest { space: "customers".to_owned(), keys: keys(names) };
+        workspace.step(Input::AddKeys(customers(&["acme"])));
+        workspace.step(Input::RetireKeys(customers(&["acme"])));
+        workspace.observe("raw/name=a", "r1");
+        workspace.want("text/name=a", Refresh::Stale);
+        let keys = [("customers".to_owned(), keys(&["acme", "bolt"]))].into();
+        workspace.end("text/name=a", Ok(Success { outputs: outputs(&["a"]), keys }));
+        assert_eq!(
+            told(&workspace, 1),
+            [line("keys_back", "text/name=a", 1), line("built", "text/name=a", 1)]
+        );
     }
 
     #[test]

@@ -235,6 +235,27 @@ fn runs_add_the_keys_that_they_find() {
     assert_eq!(workspace.core.state.resolve("clean").unwrap().1.len(), 2);
 }
 
+#[test]
+fn keys_that_come_back_are_told_apart_from_new_ones() {
+    let mut workspace = Workspace::new(&customers().job("list", &["index"], &[], vec![]), 4);
+    workspace.add(&["acme", "bolt"]).unwrap();
+    workspace.retire(&["bolt"]).unwrap();
+    workspace.want(&["index"], Refresh::Stale);
+    let attempt = workspace.attempt("index").attempt;
+    let found = ["acme", "bolt", "core"].map(str::to_owned).to_vec();
+    let success =
+        Success { outputs: vec![output("index", "v1")], keys: [("customers".to_owned(), found)].into() };
+    workspace.step(Input::AttemptEnded { attempt, end: end_of(Ok(success)) }).reply.unwrap();
+    let last = workspace.log.iter().rev().find(|record| matches!(record.event, Event::KeysAdded(_))).unwrap();
+    let Event::KeysAdded(added) = &last.event else { panic!("{last:?}") };
+    assert_eq!((added.keys.join(" "), added.back.join(" ")), ("bolt core".to_owned(), "bolt".to_owned()));
+    let text = last.text();
+    assert!(
+        text.ends_with("added keys to customers: bolt, core; back after they were retired: bolt"),
+        "{text}"
+    );
+}
+
 /// `index`, the run of which finds `bolt`; `clean` for each customer, where that of `bolt` finds `core`; `report`.
 fn finding(order: &[usize]) -> (Workspace, usize) {
     let customer = [dynamic("customer", "customers")];

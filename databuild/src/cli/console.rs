@@ -129,7 +129,8 @@ impl Console {
                     bars.running.remove(&line.partition);
                 }
                 bars.waiting = None;
-                let wrong = matches!(line.what.as_str(), "failed" | "retry" | "given_up" | "warning");
+                let wrong =
+                    matches!(line.what.as_str(), "failed" | "retry" | "given_up" | "warning" | "keys_back");
                 if wrong && tally.is_named(line) {
                     output::talk(&describe(line));
                     print_tail(tail);

@@ -619,7 +619,7 @@ pub(super) fn what_is_archived_is_still_told<S: Subject>() {
         lease(1, 1, "//:a", "daily"),
         Event::RunEnded(RunEnded { run: RunId(1), canceled: true, message: "asked to".into() }),
         Event::WantEnded(closed),
-        Event::KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme"]) }),
+        Event::KeysAdded(KeysAdded { space: "customers".into(), keys: texts(["acme"]), back: Vec::new() }),
         want(2),
         Event::KeysRetired(KeysRetired { space: "customers".into(), keys: texts(["acme"]) }),
     ];

@@ -359,7 +359,7 @@ impl History for Reader {
 
     fn key_changes(&self, after: Seq) -> Result<Answer<Option<Vec<Event>>>, StoreError> {
         let (space, keys) = Default::default();
-        let added = Event::KeysAdded(KeysAdded { space, keys }).number();
+        let added = Event::KeysAdded(KeysAdded { space, keys, back: Vec::new() }).number();
         let (space, keys) = Default::default();
         let retired = Event::KeysRetired(KeysRetired { space, keys }).number();
         self.checked_answer(|connection| {

@@ -201,7 +201,7 @@ pub struct JobProgress {
 pub struct ProgressLine {
     /// Of this event; 0 for a summary.
     pub seq: u64,
-    /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`, `warning`.
+    /// `started`, `built`, `empty`, `unchanged`, `failed`, `retry`, `given_up`, `canceled`, `warning`, `keys_back`.
     pub what: String,
     /// What it is about: partitions of this want alone.
     pub partition: String,

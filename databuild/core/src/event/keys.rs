@@ -11,15 +11,22 @@ pub struct KeysAdded {
     pub space: String,
     /// Keys that were not there; they get their numbers in this order.
     pub keys: Vec<String>,
+    /// Those of them that had been retired. Events of older versions do not say.
+    pub back: Vec<String>,
 }
 
 impl Fact for KeysAdded {
     fn text(&self, who: &Origin) -> String {
-        format!("{who} added keys to {}: {}", self.space, listed(&self.keys))
+        let text = format!("{who} added keys to {}: {}", self.space, listed(&self.keys));
+        match self.back.as_slice() {
+            [] => text,
+            [_] if self.keys.len() == 1 => text + ", which is back after it was retired",
+            back => format!("{text}; back after they were retired: {}", listed(back)),
+        }
     }
 
     fn example() -> KeysAdded {
-        KeysAdded { space: "customers".into(), keys: texts(["acme", "bølt"]) }
+        KeysAdded { space: "customers".into(), keys: texts(["acme", "bølt"]), back: texts(["bølt"]) }
     }
 }
 

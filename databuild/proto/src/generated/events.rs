@@ -7484,6 +7484,8 @@ pub struct KeysAdded {
     pub keys: ::std::vec::Vec<::std::string::String>,
     // @@protoc_insertion_point(field:databuild.v1.KeysAdded.by)
     pub by: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.KeysAdded.back)
+    pub back: ::std::vec::Vec<::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.KeysAdded.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -7520,6 +7522,9 @@ impl ::protobuf::Message for KeysAdded {
                 26 => {
                     self.by = is.read_string()?;
                 },
+                34 => {
+                    self.back.push(is.read_string()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -7541,6 +7546,9 @@ impl ::protobuf::Message for KeysAdded {
         if !self.by.is_empty() {
             my_size += ::protobuf::rt::string_size(3, &self.by);
         }
+        for value in &self.back {
+            my_size += ::protobuf::rt::string_size(4, &value);
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -7556,6 +7564,9 @@ impl ::protobuf::Message for KeysAdded {
         if !self.by.is_empty() {
             os.write_string(3, &self.by)?;
         }
+        for v in &self.back {
+            os.write_string(4, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -7576,6 +7587,7 @@ impl ::protobuf::Message for KeysAdded {
         self.space.clear();
         self.keys.clear();
         self.by.clear();
+        self.back.clear();
         self.special_fields.clear();
     }
 
@@ -7584,6 +7596,7 @@ impl ::protobuf::Message for KeysAdded {
             space: ::std::string::String::new(),
             keys: ::std::vec::Vec::new(),
             by: ::std::string::String::new(),
+            back: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

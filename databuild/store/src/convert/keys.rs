@@ -10,13 +10,14 @@ impl Stored for KeysAdded {
     const WHAT: &'static str = "added keys";
 
     fn store(&self) -> stored::KeysAdded {
-        let KeysAdded { space, keys } = self;
-        stored::KeysAdded { space: space.clone(), keys: keys.clone(), ..Default::default() }
+        let KeysAdded { space, keys, back } = self;
+        let (space, keys, back) = (space.clone(), keys.clone(), back.clone());
+        stored::KeysAdded { space, keys, back, ..Default::default() }
     }
 
     fn of_known(message: stored::KeysAdded) -> Result<KeysAdded, ConvertError> {
-        let stored::KeysAdded { space, keys, by: _, special_fields: _ } = message;
-        Ok(KeysAdded { space, keys })
+        let stored::KeysAdded { space, keys, by: _, back, special_fields: _ } = message;
+        Ok(KeysAdded { space, keys, back })
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::log::{Batch, EventLog as _};
 use super::super::testing::{at, example_records};
 use super::log::SqliteLog;
 use super::schema::FORMAT;
-use databuild_core::event::{Event, FilesVanished, PlanCreated, Record, TrialCreated};
+use databuild_core::event::{Event, FilesVanished, KeysAdded, PlanCreated, Record, TrialCreated};
 use databuild_core::ids::Seq;
 use rusqlite::types::ValueRef;
 use rusqlite::Connection;
@@ -138,6 +138,7 @@ fn without_news(event: &Event, format: i64) -> Event {
         Event::TrialCreated(trial) if format < 4 => {
             Event::TrialCreated(TrialCreated { request: None, ..trial })
         }
+        Event::KeysAdded(keys) if format < 4 => Event::KeysAdded(KeysAdded { back: Vec::new(), ..keys }),
         Event::WantReplanned(mut want) if format < 2 => {
             (want.successors, want.whole) = (Vec::new(), false);
             Event::WantReplanned(want)

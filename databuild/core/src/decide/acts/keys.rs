@@ -91,7 +91,11 @@ fn check_space(state: &State, space: &str) -> Result<(), Refusal> {
 pub(crate) fn add(out: &mut Out, request: KeyRequest) -> Result<Reply, Refusal> {
     let (counts, keys) = preview_added(out.state, &request)?;
     if !keys.is_empty() {
-        out.event(Event::KeysAdded(KeysAdded { space: request.space, keys }));
+        let symbols = out.state.symbols();
+        let retired = &symbols.dynamic(&request.space).retired;
+        let was_retired = |key: &&String| symbols.get(key).is_some_and(|number| retired.contains(number));
+        let back = keys.iter().filter(was_retired).cloned().collect();
+        out.event(Event::KeysAdded(KeysAdded { space: request.space, keys, back }));
     }
     Ok(Reply::Keys(counts))
 }
