@@ -116,12 +116,14 @@ pub async fn impact(context: &impl Context, body: ImpactRequest) -> Result<Stale
                 dataset,
                 stale: impact.stale,
                 downstream: impact.downstream,
+                already: impact.already,
                 lost: impact.lost,
             })
             .collect();
         let partitions = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
+        let already = datasets.iter().map(|dataset| dataset.already).sum();
         let lost = datasets.iter().map(|dataset| dataset.lost).sum();
-        Ok(StaleView { partitions, lost, datasets, seq })
+        Ok(StaleView { partitions, already, lost, datasets, seq })
     });
     view.await
 }

@@ -135,8 +135,17 @@ fn what_would_be_stale_is_counted_downstream_included_and_nothing_is_registered(
     let of = |head: GraphSpec| -> BTreeMap<String, (u64, u64, u64)> {
         let found = impact_of(&workspace.core.state, head.registration(), workspace.now);
         let counts = |impact: Impact| (impact.stale, impact.downstream, impact.lost);
-        found.into_iter().map(|(name, impact)| (name, counts(impact))).collect()
+        let found = found.into_iter().map(|(name, impact)| (name, counts(impact)));
+        found.filter(|(_, counts)| *counts != (0, 0, 0)).collect()
     };
+    let already = |head: GraphSpec| {
+        let found = impact_of(&workspace.core.state, head.registration(), workspace.now);
+        let found = found.into_iter().filter(|(_, impact)| impact.already > 0);
+        found.map(|(name, impact)| format!("{name}: {}", impact.already)).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(already(graph()), "a: 1, b: 1", "`b` is behind");
+    assert_eq!(already(graph().code("make_a", "other")), "a: 1, b: 1");
+    assert_eq!(already(graph().code("make_b", "other")), "a: 1, b: 1");
     let expected = |all: &[(&str, (u64, u64, u64))]| -> BTreeMap<String, (u64, u64, u64)> {
         all.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect()
     };

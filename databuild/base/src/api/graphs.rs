@@ -156,6 +156,10 @@ pub struct ImpactRequest {
 pub struct StaleView {
     /// All of them.
     pub partitions: u64,
+    /// Those that are stale now, or behind something that is, and would be under the graph as well. In none of the other
+    /// counts.
+    #[serde(default)]
+    pub already: u64,
     /// Built partitions of which the graph would know nothing, since no dataset takes them over.
     #[serde(default)]
     pub lost: u64,
@@ -174,6 +178,9 @@ pub struct DatasetImpact {
     pub stale: u64,
     /// Further ones, stale if what is upstream comes out changed.
     pub downstream: u64,
+    /// Those that are stale now, or behind something that is, and would be under the graph as well.
+    #[serde(default)]
+    pub already: u64,
     /// Partitions of which the graph would know nothing; the name is that of now.
     #[serde(default)]
     pub lost: u64,

@@ -19,6 +19,8 @@ pub struct Impact {
     pub stale: u64,
     /// Further ones that are stale only if what is upstream comes out changed.
     pub downstream: u64,
+    /// Those that are stale now, or behind something that is, and would be under the other graph as well.
+    pub already: u64,
     /// Built ones that no dataset of the other graph takes over: it has none of that name, or its keys mean something else.
     pub lost: u64,
 }
@@ -35,7 +37,7 @@ pub fn under(state: &State, graph: GraphRegistered, now: Timestamp) -> Result<St
 }
 
 /// Partitions of `before` that are there and current and are not in `after`, which has another graph ([`under`]), by
-/// dataset; and those that it knows nothing of, by their dataset of now. `seen` are data that only the other graph reads.
+/// dataset; those that are current in neither; and those that it knows nothing of, by their dataset of now. `seen` are data that only the other graph reads.
 #[must_use]
 pub fn impact(before: &State, after: State, seen: Sightings, now: Timestamp) -> BTreeMap<String, Impact> {
     let mut before = before.clone();
@@ -56,7 +58,9 @@ pub fn impact(before: &State, after: State, seen: Sightings, now: Timestamp) -> 
             Some((certain, downstream)) => set.subtract(certain).subtract(downstream).len(),
             None => set.len(),
         };
-        let impact = Impact { stale: fresh(&certain), downstream: fresh(&downstream), lost: 0 };
+        let (stale, further) = (fresh(&certain), fresh(&downstream));
+        let already = certain.len() + downstream.len() - stale - further;
+        let impact = Impact { stale, downstream: further, already, lost: 0 };
         if impact != Impact::default() {
             found.insert(dataset.name.clone(), impact);
         }

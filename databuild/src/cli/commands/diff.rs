@@ -3,8 +3,8 @@
 //! Never registers a graph: it is for looking before that, and for CI, where there is no server.
 
 use crate::api::{
-    self, CheckDiff, DatasetDiff, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff, SourcesRequest,
-    StaleView,
+    self, CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff,
+    SourcesRequest, StaleView,
 };
 use crate::app::arguments;
 use crate::app::blame::{blame as changed_files, SourceManifest};
@@ -298,17 +298,24 @@ fn print_stale(stale: &StaleView) {
         0 => String::new(),
         more => format!(", {more} more if upstream changes"),
     };
+    let already = |count: u64| match count {
+        0 => String::new(),
+        count => format!("; {count} {} stale already", output::are(count)),
+    };
     let certain = output::count(stale.partitions - downstream, "partition");
     output::line(&format!(
-        "{certain} that {} current would be stale{more}",
-        output::are(stale.partitions - downstream)
+        "{certain} that {} current would be stale{more}{}",
+        output::are(stale.partitions - downstream),
+        already(stale.already)
     ));
-    for dataset in stale.datasets.iter().filter(|dataset| dataset.stale + dataset.downstream > 0) {
+    let touched = |dataset: &&DatasetImpact| dataset.stale + dataset.downstream + dataset.already > 0;
+    for dataset in stale.datasets.iter().filter(touched) {
         let downstream = match dataset.downstream {
             0 => String::new(),
             count => format!(", {count} more if upstream changes"),
         };
-        output::line(&format!("  {}: {}{downstream}", dataset.dataset, dataset.stale));
+        let already = already(dataset.already);
+        output::line(&format!("  {}: {}{downstream}{already}", dataset.dataset, dataset.stale));
     }
     if stale.lost > 0 {
         output::line(&format!(
