@@ -498,7 +498,7 @@ fn what_rests_on_a_found_input_that_could_not_be_observed_is_not_current() {
     assert_eq!(
         reasons,
         [
-            "input `text/name=b`, which its run found that it needs, rests on external data that could not be observed",
+            "input `text/name=b`, which its run found that it needs, rests on `raw`, which could not be observed: it is down",
             "input `raw` could not be observed: it is down",
         ]
     );

@@ -73,7 +73,7 @@ fn what_rests_on_unseen_data_fails_with_the_reason_and_the_rest_is_built() {
         workspace.causes(want),
         [
             format!("input `raw/city=oslo` could not be observed: {REASON}"),
-            "input `mid/city=oslo` rests on external data that could not be observed".to_owned(),
+            format!("input `mid/city=oslo` rests on `raw/city=oslo`, which could not be observed: {REASON}"),
         ]
     );
     let kinds = workspace.kinds_since(from);
@@ -123,7 +123,8 @@ fn a_plan_shows_what_could_not_be_observed() {
         .filter(|row| row.kind == PlanRowKind::Blocked)
         .map(|row| (row.job.as_str(), row.reason.as_str(), row.partitions.join(" "), row.message.clone()))
         .collect();
-    let top = "input `mid/city=oslo` rests on external data that could not be observed".to_owned();
+    let top =
+        format!("input `mid/city=oslo` rests on `raw/city=oslo`, which could not be observed: {REASON}");
     assert_eq!(
         blocked,
         [

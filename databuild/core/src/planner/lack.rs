@@ -6,6 +6,7 @@ use crate::graph::{DatasetIx, JobIx, Lack, Lacking, TooManyInputs};
 use crate::mapping::HoleSide;
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::State;
+use std::sync::Arc;
 
 /// Why nobody can tell what partitions read.
 pub(super) fn unreadable_reason(state: &State, job: JobIx, set: &PartitionSet, why: Unreadable) -> String {
@@ -30,15 +31,19 @@ pub(super) fn unseen_reason(state: &State, look: &Unseen) -> String {
     format!("`{partitions}` could not be observed: {}", look.message)
 }
 
-/// Says why an input that a run found is not known.
-pub(super) fn found_reason(state: &State, unseen: &[Unseen], found: &FoundInput) -> String {
+/// The same of what rests on it, for people after "rests on".
+pub(super) fn unseen_cause(state: &State, look: &Unseen) -> Arc<str> {
+    let partitions = state.set_text(look.dataset, &look.set).join(", ");
+    format!("`{partitions}`, which could not be observed: {}", look.message).into()
+}
+
+/// Says why an input that a run found is not known; `cause` is the look to blame if it was not looked at itself.
+pub(super) fn found_reason(state: &State, unseen: &[Unseen], found: &FoundInput, cause: &str) -> String {
     let input = state.partition_text(found.dataset, &found.input);
     let look = unseen.iter().find(|look| look.dataset == found.dataset && look.set.contains(&found.input));
     match look {
         Some(look) => format!("input {}, which its run found that it needs", unseen_reason(state, look)),
-        None => format!(
-            "input `{input}`, which its run found that it needs, rests on external data that could not be observed"
-        ),
+        None => format!("input `{input}`, which its run found that it needs, rests on {cause}"),
     }
 }
 

@@ -4,13 +4,22 @@
 //! what they read changes, made by a run under way, blocked, or current.
 
 use super::closure::{Closure, FoundInput};
-use super::lack::{found_reason, left_out_reason, lost_reason, unreadable_reason, unseen_reason};
+use super::lack::{
+    found_reason, left_out_reason, lost_reason, unreadable_reason, unseen_cause, unseen_reason,
+};
 use super::plan::{JobPlan, Plan, Reason};
 use super::unseen::Unseen;
 use crate::event::Refresh;
 use crate::graph::{DatasetIx, Input, Job, JobIx};
-use crate::partition_set::PartitionSet;
+use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::state::{State, Verdict};
+use std::sync::Arc;
+
+/// Looks that failed and are named as the cause of what a dataset's partitions rest on; of more, one is named for all.
+const MOST_CAUSES: usize = 20;
+
+/// Partitions that rest on what one look failed at, and that look in words.
+type Cause = (PartitionSet, Arc<str>);
 
 /// What is planned.
 pub(super) struct Asked<'a> {
@@ -32,6 +41,8 @@ pub(super) struct Walked {
     pub(super) changing: Vec<PartitionSet>,
     /// What nobody knows.
     pub(super) unknown: Vec<PartitionSet>,
+    /// The looks to blame for that, of what is built.
+    pub(super) causes: Vec<Vec<Cause>>,
     /// What is not there and cannot be built, or is not good.
     pub(super) dead: Vec<PartitionSet>,
 }
@@ -41,7 +52,8 @@ impl Walked {
     pub(super) fn none(state: &State) -> Walked {
         let none: Vec<PartitionSet> =
             state.graph().datasets().map(|(_, dataset)| PartitionSet::empty(dataset.shape)).collect();
-        Walked { changing: none.clone(), unknown: none.clone(), dead: none }
+        let causes = vec![Vec::new(); none.len()];
+        Walked { changing: none.clone(), unknown: none.clone(), causes, dead: none }
     }
 }
 
@@ -85,6 +97,8 @@ struct Step<'a> {
     new_inputs: PartitionSet,
     /// Nobody knows whether they are current.
     uncertain: PartitionSet,
+    /// The looks to blame for that.
+    causes: Vec<Cause>,
     /// Nobody can build them.
     unbuildable: PartitionSet,
     /// Why they stand in the plan; disjoint.
@@ -144,6 +158,7 @@ impl<'a> Walk<'a> {
             touched: none.clone(),
             new_inputs: none.clone(),
             uncertain: none.clone(),
+            causes: Vec::new(),
             unbuildable: none,
             reasons: Vec::new(),
         };
@@ -209,6 +224,7 @@ impl<'a> Walk<'a> {
                 self.plan.blocked.push((step.ix, lost.clone(), unseen_reason(self.state, look)));
                 step.uncertain.union_with(&lost);
             }
+            step.causes.push((look.set.clone(), unseen_cause(self.state, look)));
             self.now.unknown[look.dataset.0].union_with(&look.set);
         }
     }
@@ -220,7 +236,10 @@ impl<'a> Walk<'a> {
             let rests = !step.certain.contains(&found.key) && !step.uncertain.contains(&found.key);
             if rests && self.before.unknown[found.dataset.0].contains(&found.input) {
                 let lost = PartitionSet::single(step.needed.shape(), &found.key);
-                self.plan.blocked.push((step.ix, lost, found_reason(self.state, &self.plan.unseen, found)));
+                let cause = self.cause_of(self.before, found.dataset, &found.input);
+                let reason = found_reason(self.state, &self.plan.unseen, found, &cause);
+                self.plan.blocked.push((step.ix, lost.clone(), reason));
+                step.causes.push((lost, cause));
                 step.uncertain.insert(&found.key);
             }
         }
@@ -231,30 +250,54 @@ impl<'a> Walk<'a> {
         };
         for input in &step.job.inputs {
             let mut blocked = Vec::new();
-            let mut block = |set: &PartitionSet, reason: &dyn Fn() -> String| {
+            let mut block = |set: &PartitionSet,
+                             cause: &dyn Fn() -> Arc<str>,
+                             reason: &dyn Fn() -> String| {
                 let lost = self.dependents(step, input, set).intersect(&exposed).subtract(&step.uncertain);
                 if !lost.is_empty() {
                     step.uncertain.union_with(&lost);
+                    step.causes.push((lost.clone(), cause()));
                     blocked.push((step.ix, lost, reason()));
                 }
             };
             let looks = self.plan.unseen.iter().chain(&self.plan.unread);
             for look in looks.filter(|look| look.dataset == input.dataset) {
-                block(&look.set, &|| format!("input {}", unseen_reason(self.state, look)));
+                let cause = || unseen_cause(self.state, look);
+                block(&look.set, &cause, &|| format!("input {}", unseen_reason(self.state, look)));
             }
             if !self.state.graph().dataset(input.dataset).external {
-                let set = &self.now.unknown[input.dataset.0];
-                block(set, &|| {
+                let all = &self.now.unknown[input.dataset.0];
+                let rests_on = |set: &PartitionSet, cause: &str| {
                     let input = self.state.set_text(input.dataset, set).join(", ");
-                    format!("input `{input}` rests on external data that could not be observed")
-                });
+                    format!("input `{input}` rests on {cause}")
+                };
+                for (set, cause) in &self.now.causes[input.dataset.0] {
+                    let set = set.intersect(all);
+                    block(&set, &|| Arc::clone(cause), &|| rests_on(&set, cause));
+                }
+                let cause = || self.any_cause();
+                block(all, &cause, &|| rests_on(all, &cause()));
             }
             self.plan.blocked.append(&mut blocked);
         }
+        step.causes.truncate(MOST_CAUSES);
         for output in &step.job.outputs {
             self.now.unknown[output.0].union_with(&step.uncertain);
+            self.now.causes[output.0].clone_from(&step.causes);
         }
         step.unbuildable.union_with(&step.uncertain);
+    }
+
+    /// The look to blame for what a walk does not know of one partition.
+    fn cause_of(&self, walked: &Walked, ix: DatasetIx, key: &PartitionKey) -> Arc<str> {
+        let found = walked.causes[ix.0].iter().find(|(set, _)| set.contains(key));
+        found.map_or_else(|| self.any_cause(), |(_, cause)| Arc::clone(cause))
+    }
+
+    /// Some look that failed, where too many did to tell which.
+    fn any_cause(&self) -> Arc<str> {
+        let first = self.plan.unseen.iter().chain(&self.plan.unread).next();
+        first.map_or_else(|| "data that could not be observed".into(), |look| unseen_cause(self.state, look))
     }
 
     /// Blocks what has to be built from something that is not there and cannot be built.
