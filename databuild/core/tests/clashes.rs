@@ -212,7 +212,7 @@ fn two_thousand_datasets_that_begin_alike_are_apart() {
 fn a_server_refuses_what_clashes_yet_reads_the_graphs_of_its_log() {
     let clash = graph(&[("out/x", &[]), ("out/x", &[])]);
     let mut core = Core::new(1);
-    let refused = core.step(Input::RegisterGraph(clash.registration()), Timestamp::UNIX_EPOCH);
+    let refused = core.step(Input::RegisterGraph(clash.registration().into()), Timestamp::UNIX_EPOCH);
     assert_eq!(refused.reply.unwrap_err().code(), "graph_invalid");
     assert!(refused.records.is_empty());
 

@@ -501,7 +501,7 @@ fn refusals_leave_nothing_behind() {
         assert_eq!(format!("{:?}", workspace.core.state), before, "after {code}");
     }
     let broken = GraphSpec::new().job("make", &["x"], &[listed("city", &["new"])], vec![reads("y")]);
-    let refused = workspace.step(Input::RegisterGraph(broken.registration()));
+    let refused = workspace.step(Input::RegisterGraph(broken.registration().into()));
     assert_eq!(refused.reply.unwrap_err().code(), "graph_invalid");
     assert_eq!(format!("{:?}", workspace.core.state), before);
 }

@@ -3,10 +3,12 @@
 mod support;
 
 use databuild_core::decide::{
-    preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Reply, Sighting, Sightings, Success,
+    preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Registration, Reply, Sighting,
+    Sightings, Success,
 };
-use databuild_core::event::{AttemptOutcome, Cause, Event, Origin, Refresh, WantOutcome};
+use databuild_core::event::{AttemptOutcome, Cause, Event, GraphRegistered, Origin, Refresh, WantOutcome};
 use databuild_core::graph::file::EdgeName;
+use databuild_core::graph::CheckedGraph;
 use databuild_core::state::Verdict;
 use support::graphs::{dynamic, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, planning, request, Workspace};
@@ -409,6 +411,39 @@ fn keys_survive_a_restart_and_another_graph() {
     assert_eq!((own.current.len(), own.retired.len()), (1, 1));
     assert_eq!(workspace.add(&["bolt"]).unwrap().back, 1);
     assert!(workspace.core.state.resolve("clean/customer=bolt").is_ok());
+}
+
+#[test]
+fn a_graph_that_was_read_beforehand_is_not_read_again_unless_keys_have_come_since() {
+    let wide = || customers().job("sort", &["sorted"], &[listed("size", &["small", "large"])], vec![]);
+    let registration = |workspace: &Workspace, content: &str| {
+        let event = wide().registration();
+        let checked = CheckedGraph::new(&event.content, workspace.core.state.symbols()).unwrap();
+        let event = GraphRegistered { content: content.into(), ..event };
+        Box::new(Registration { event, checked: Some(checked) })
+    };
+    let sorted = |workspace: &Workspace| {
+        let state = &workspace.core.state;
+        let (ix, set) = state.resolve("sorted/size=small+large").unwrap();
+        state.in_order(ix, &set).iter().map(|key| state.partition_text(ix, key)).collect::<Vec<_>>().join(" ")
+    };
+    let expected = "sorted/size=small sorted/size=large";
+    let mut workspace = Workspace::new(&customers(), 4);
+    // Nobody could read this.
+    let read = registration(&workspace, "");
+    workspace.step(Input::RegisterGraph(read)).reply.unwrap();
+    assert_eq!(sorted(&workspace), expected);
+
+    let mut workspace = Workspace::new(&customers(), 4);
+    let read = registration(&workspace, &wide().registration().content);
+    workspace.add(&["large", "acme"]).unwrap();
+    workspace.step(Input::RegisterGraph(read)).reply.unwrap();
+    assert_eq!(sorted(&workspace), expected);
+    assert_eq!(workspace.core.state.resolve("clean").unwrap().1.len(), 2);
+    // The log gives the same numbers.
+    let before = workspace.core.state.symbols().clone();
+    workspace.restart(&[]);
+    assert_eq!(*workspace.core.state.symbols(), before);
 }
 
 #[test]

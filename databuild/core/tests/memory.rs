@@ -71,7 +71,7 @@ fn ten_million_partitions_are_planned_in_less_than_64_megabytes() {
         .job("mean", &["mean"], &dims, vec![reads("clean").window("hour", 24).clip()]);
     let mut core = Core::new(1);
     let now: Timestamp = "2010-02-01T12:00:00Z".parse().unwrap();
-    core.step(Input::RegisterGraph(graph.registration()), now).reply.unwrap();
+    core.step(Input::RegisterGraph(graph.registration().into()), now).reply.unwrap();
     let mut state = core.state;
     state.advance(now);
     let target = state.resolve("mean").unwrap();
@@ -96,7 +96,7 @@ fn counting_all_combinations_makes_none_of_them() {
     let graph = GraphSpec::new().external("raw", &dims).job("clean", &["clean"], &dims, vec![reads("raw")]);
     let mut core = Core::new(1);
     let now: Timestamp = "2010-02-01T12:00:00Z".parse().unwrap();
-    core.step(Input::RegisterGraph(graph.registration()), now).reply.unwrap();
+    core.step(Input::RegisterGraph(graph.registration().into()), now).reply.unwrap();
     let mut state = core.state;
     state.advance(now);
 
@@ -131,7 +131,7 @@ fn readers_of_everything() -> Core {
         .job("clean", &["clean"], &dims, vec![reads("table")])
         .job("last", &["last"], &[], vec![newest()]);
     let mut core = Core::new(1);
-    core.step(Input::RegisterGraph(graph.registration()), now()).reply.unwrap();
+    core.step(Input::RegisterGraph(graph.registration().into()), now()).reply.unwrap();
     core.state.advance(now());
     core
 }

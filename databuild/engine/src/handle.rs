@@ -13,7 +13,7 @@ use databuild_core::decide::{
     Sightings, TrialRequest, WantRequest,
 };
 use databuild_core::event::{GraphRegistered, Grounds, Origin, PlanCreated, Refresh, RequestKey};
-use databuild_core::graph::{DatasetIx, Graph};
+use databuild_core::graph::{CheckedGraph, DatasetIx, Graph, Registered};
 use databuild_core::ids::{GraphId, PlanId, RunId, TrialId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner::{self, Plan};
@@ -176,10 +176,11 @@ impl Handle {
     /// The graph is invalid, or could not be recorded.
     pub async fn register(&self, registration: Registration) -> Result<(GraphId, bool), CommandError> {
         let workspace = self.workspace.clone();
-        let read = tokio::task::spawn_blocking(move || read_registration(registration, &workspace));
-        let (event, inherited) = read.await??;
-        let id = event.graph.clone();
-        match self.submit_with(Input::RegisterGraph(event), Some(inherited)).await? {
+        let state = Arc::clone(&self.snapshot().state);
+        let read = tokio::task::spawn_blocking(move || read_registration(registration, &state, &workspace));
+        let (read, inherited) = read.await??;
+        let id = read.event.graph.clone();
+        match self.submit_with(Input::RegisterGraph(Box::new(read)), Some(inherited)).await? {
             Reply::Registered { changed } => Ok((id, changed)),
             _ => Ok((id, false)),
         }
@@ -436,21 +437,34 @@ impl Planned {
     }
 }
 
-/// What is registered, and the values that belong to it. Parses the graph and looks at folders.
+/// What is registered, and the values that belong to it. Reads and checks the graph, so that the loop does not, and looks
+/// at folders.
 fn read_registration(
     registration: Registration,
+    state: &State,
     workspace: &Path,
-) -> Result<(GraphRegistered, BTreeMap<String, EnvValue>), CommandError> {
+) -> Result<(decide::Registration, BTreeMap<String, EnvValue>), CommandError> {
     let Registration { content, sources, mut inherited } = registration;
-    let graph = Graph::parse(&content, &mut Symbols::new()).map_err(|problems| {
-        Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
-    })?;
-    check_places(&graph, workspace).map_err(Refusal::BadGraph)?;
+    let id = GraphId::of(&content);
+    // Nothing is read of what changes nothing, which may be a graph that today's checks would refuse.
+    let same = |followed: &&Arc<Registered>| {
+        followed.id == id && inherited_digests(&followed.graph, &inherited) == followed.inherited
+    };
+    let followed = state.followed().filter(same);
+    let checked = match followed {
+        Some(_) => None,
+        None => Some(CheckedGraph::new(&content, state.symbols()).map_err(|problems| {
+            Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
+        })?),
+    };
+    let graph = checked.as_ref().map(CheckedGraph::graph).or(followed.map(|registered| &registered.graph));
+    let graph = graph.expect("it is followed, or was read");
+    check_places(graph, workspace).map_err(Refusal::BadGraph)?;
     let names = graph.inherited_names();
     inherited.retain(|name, _| names.contains(name.as_str()));
-    let digests = inherited_digests(&graph, &inherited);
-    let graph = GraphId::of(&content);
-    Ok((GraphRegistered { graph, content: content.into(), inherited: digests, sources }, inherited))
+    let digests = inherited_digests(graph, &inherited);
+    let event = GraphRegistered { graph: id, content: content.into(), inherited: digests, sources };
+    Ok((decide::Registration { event, checked }, inherited))
 }
 
 /// The look at the files that a want is about, as of an instant that stands in it from then on.
@@ -588,7 +602,7 @@ mod tests {
     }
 
     async fn register(handle: &Handle, start: &str) {
-        handle.submit(Input::RegisterGraph(days(start))).await.unwrap();
+        handle.submit(Input::RegisterGraph(days(start).into())).await.unwrap();
     }
 
     #[tokio::test]

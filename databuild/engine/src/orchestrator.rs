@@ -411,7 +411,7 @@ mod tests {
         let shared = Arc::clone(&orchestrator.shared);
         orchestrator.postponed = vec![
             Input::Resume(Vec::new()),
-            Input::RegisterGraph(days(since)),
+            Input::RegisterGraph(days(since).into()),
             Input::CreateWant(want_of("d"), Default::default()),
         ];
         let begun = {
@@ -451,7 +451,8 @@ mod tests {
         fake.wait_at(gate);
         let (mut orchestrator, inbox) = loop_over(&fake, folder.path(), 1);
         let shared = Arc::clone(&orchestrator.shared);
-        orchestrator.postponed = vec![Input::Resume(Vec::new()), Input::RegisterGraph(days("2020-01-01"))];
+        orchestrator.postponed =
+            vec![Input::Resume(Vec::new()), Input::RegisterGraph(days("2020-01-01").into())];
         let news = News::Gone { reason: "it was killed".to_owned() };
         inbox.send(Message::News { connection: 0, news }).unwrap();
         let running = std::thread::spawn(move || orchestrator.run());
@@ -492,7 +493,7 @@ mod tests {
         let inherited = Some(Values::from([("A".to_owned(), "1".into())]));
         let (tell, told) = mpsc::channel();
         let answer = Box::new(move |reply| tell.send(reply).unwrap());
-        let input = Input::RegisterGraph(days("2020-01-01"));
+        let input = Input::RegisterGraph(days("2020-01-01").into());
         let mut turn = Turn::default();
         orchestrator.take(
             Message::Command(Box::new(Command { input, origin: Origin::default(), inherited, answer })),
@@ -529,7 +530,7 @@ mod tests {
         let mut turn = Turn::default();
         for input in [
             Input::Resume(Vec::new()),
-            Input::RegisterGraph(graph),
+            Input::RegisterGraph(graph.into()),
             Input::CreateWant(want, Default::default()),
         ] {
             orchestrator.decide_fact(input, &mut turn);
@@ -653,7 +654,7 @@ mod tests {
         let graph = GraphRegistered { graph: GraphId::of(&content), content, ..days("2020-01-01") };
         let mut turn = Turn::default();
         orchestrator.decide_fact(Input::Resume(Vec::new()), &mut turn);
-        orchestrator.decide_fact(Input::RegisterGraph(graph), &mut turn);
+        orchestrator.decide_fact(Input::RegisterGraph(graph.into()), &mut turn);
         let state = &orchestrator.core.state;
         let (dataset, set) = state.resolve_at("raw/date=2020-01-01", crate::os::now()).unwrap();
         let (key, version) = (set.first().unwrap(), "v1".to_owned());

@@ -397,7 +397,7 @@ mod tests {
         performer.orders = orders;
         let now = "2024-12-31T00:00:00Z".parse().unwrap();
         let mut core = Core::new(1);
-        core.step(Input::RegisterGraph(days("2024-12-01")), now).reply.unwrap();
+        core.step(Input::RegisterGraph(days("2024-12-01").into()), now).reply.unwrap();
         let step = core.step(Input::CreateWant(want_of("d/date=2024-12-01"), seen_nothing(&core)), now);
         let Ok(Reply::Want(want)) = step.reply else { panic!("{:?}", step.reply) };
         let attempt = live_attempts(&core.state)[0];

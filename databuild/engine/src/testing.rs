@@ -280,7 +280,7 @@ pub(super) fn register(core: &mut Core, raw: &str) -> Vec<Record> {
         inherited: Default::default(),
         sources: Default::default(),
     };
-    let step = core.step(Input::RegisterGraph(event), now());
+    let step = core.step(Input::RegisterGraph(event.into()), now());
     step.reply.unwrap();
     step.records
 }

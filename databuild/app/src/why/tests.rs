@@ -5,7 +5,7 @@ use crate::api::InputUsed;
 use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, Reader, SqliteLog};
 use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
-    InvokeRequest, KeyRequest, Sighting, Step, Success, WantRequest,
+    InvokeRequest, KeyRequest, Registration, Sighting, Step, Success, WantRequest,
 };
 use databuild_core::event;
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
@@ -130,12 +130,12 @@ impl Workspace {
         let content = graph.to_string();
         let graph = GraphId::of(&content);
         let (inherited, sources) = Default::default();
-        self.step(Input::RegisterGraph(GraphRegistered {
+        self.step(Input::RegisterGraph(Box::<Registration>::from(GraphRegistered {
             graph,
             content: content.into(),
             inherited,
             sources,
-        }));
+        })));
     }
 
     pub(crate) fn want(&mut self, target: &str, refresh: Refresh) {

@@ -99,7 +99,7 @@ impl Core {
         let origin = input.cause().map_or(origin, Origin::because);
         let mut out = Out::new(&mut self.state, now, origin, &mut self.looking);
         let reply = match input {
-            Input::RegisterGraph(registration) => register::register(&mut out, registration),
+            Input::RegisterGraph(registration) => register::register(&mut out, *registration),
             Input::CreateWant(request, sightings) => want::create(&mut out, request, &sightings),
             Input::Invoke(request, sightings) => invoke(&mut out, request, &sightings),
             Input::CreatePlan(request, sightings) => plan::create(&mut out, request, &sightings),

@@ -1,7 +1,8 @@
 //! A step while it is being made.
 
 use crate::decide::messages::step::Effect;
-use crate::event::{Actor, Cause, Event, Origin, Record};
+use crate::event::{Actor, Cause, Event, GraphRegistered, Origin, Record};
+use crate::graph::CheckedGraph;
 use crate::ids::WantId;
 use crate::state::State;
 use jiff::Timestamp;
@@ -32,6 +33,14 @@ impl<'c> Out<'c> {
     pub(crate) fn event(&mut self, event: Event) {
         let record = Record { at: self.now, origin: self.origin.clone(), event };
         self.state.apply(&record).expect("an event decided on a state follows from that state");
+        self.records.push(record);
+    }
+
+    /// Records that a graph is the one to follow, and folds it as it was read.
+    pub(crate) fn graph(&mut self, event: GraphRegistered, checked: CheckedGraph) {
+        let event = Event::GraphRegistered(event);
+        let record = Record { at: self.now, origin: self.origin.clone(), event };
+        self.state.apply_read(&record, Some(checked)).expect("a graph that was checked can be folded");
         self.records.push(record);
     }
 

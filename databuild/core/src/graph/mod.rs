@@ -5,6 +5,7 @@
 //! exists is sound: no cycles, one producer for each dataset, every mapping total.
 
 mod check;
+mod checked;
 mod checks;
 mod clash;
 pub mod diff;
@@ -23,6 +24,7 @@ mod renames;
 mod resolve;
 mod upgrade;
 
+pub use checked::CheckedGraph;
 pub use limits::{Pool, Resource};
 pub use model::{
     BatchPolicy, Check, Dataset, DatasetIx, Extents, Graph, Input, Job, JobDigests, JobIx, Observe, Observer,

@@ -13,7 +13,7 @@ use crate::event::{
     PlanCreated, Record, RunEnded, SetText, WantCreated, WantEnded, WantOutcome, WantReplanned,
     WorkAbandoned,
 };
-use crate::graph::{DatasetIx, JobIx};
+use crate::graph::{CheckedGraph, DatasetIx, JobIx};
 use crate::ids::{RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet};
 use crate::reference::ReferenceText;
@@ -32,6 +32,18 @@ impl State {
     /// # Errors
     /// The event does not follow from those before; the state must not be used any more.
     pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
+        self.apply_read(record, None)
+    }
+
+    /// The same with the graph that the event brings, if that was read already.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub(crate) fn apply_read(
+        &mut self,
+        record: &Record,
+        checked: Option<CheckedGraph>,
+    ) -> Result<(), FoldError> {
         self.seq = self.seq.next();
         let seq = self.seq;
         if comes_from_outside(&record.event) {
@@ -40,7 +52,7 @@ impl State {
             }
         }
         match &record.event {
-            Event::GraphRegistered(event) => self.register(event)?,
+            Event::GraphRegistered(event) => self.register(event, checked)?,
             Event::Observed(event) => self.observe(event),
             Event::FilesVanished(event) => {
                 for (ix, set) in self.located(&event.partitions) {

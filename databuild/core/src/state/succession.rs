@@ -7,7 +7,7 @@
 use super::error::FoldError;
 use super::{Alias, DatasetState, Invocation, JobWork, Phase, Run, State};
 use crate::event::GraphRegistered;
-use crate::graph::{Dataset, DatasetIx, Graph, JobIx, Registered};
+use crate::graph::{CheckedGraph, Dataset, DatasetIx, Graph, JobIx, Registered};
 use crate::ids::Seq;
 use crate::partition_set::{Axis, PartitionSet};
 use crate::reference::ReferenceText;
@@ -15,11 +15,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl State {
-    pub(super) fn register(&mut self, event: &GraphRegistered) -> Result<(), FoldError> {
-        let graph = Graph::parse(&event.content, &mut self.symbols).map_err(|problems| FoldError::Graph {
-            seq: self.seq,
-            problem: problems.first().map(ToString::to_string).unwrap_or_default(),
-        })?;
+    pub(super) fn register(
+        &mut self,
+        event: &GraphRegistered,
+        checked: Option<CheckedGraph>,
+    ) -> Result<(), FoldError> {
+        let graph = match checked.filter(|checked| checked.fits(&self.symbols)) {
+            Some(checked) => checked.take_over(&mut self.symbols),
+            None => Graph::parse(&event.content, &mut self.symbols).map_err(|problems| FoldError::Graph {
+                seq: self.seq,
+                problem: problems.first().map(ToString::to_string).unwrap_or_default(),
+            })?,
+        };
         let registered = Arc::new(Registered::new(event.graph.clone(), graph, event.inherited.clone()));
         let before = self.env.graph.replace(Arc::clone(&registered));
         let graph = &registered.graph;

@@ -522,7 +522,7 @@ impl Simulation {
     }
 
     fn register(&mut self) -> Option<()> {
-        let input = Input::RegisterGraph(self.scene.spec.registration());
+        let input = Input::RegisterGraph(self.scene.spec.registration().into());
         self.step(input)?.expect("the graph is sound");
         Some(())
     }

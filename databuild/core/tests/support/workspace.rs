@@ -102,7 +102,7 @@ impl Workspace {
     }
 
     pub fn register(&mut self, graph: &GraphSpec) {
-        self.step(Input::RegisterGraph(graph.registration())).reply.expect("the graph is sound");
+        self.step(Input::RegisterGraph(graph.registration().into())).reply.expect("the graph is sound");
     }
 
     pub fn step(&mut self, input: Input) -> Step {

@@ -14,7 +14,7 @@ use crate::snapshot::{CodeManifest, FileDigest};
 use crate::store::{Archiver, Batch, EventLog as _, SqliteLog};
 use crate::testing::{exited_well, over_a_runner, want_of};
 use arc_swap::ArcSwap;
-use databuild_core::decide::{Core, Effect};
+use databuild_core::decide::{Core, Effect, Registration};
 use databuild_core::event::{Event, GraphRegistered, Origin, OutputRecord, Refresh, WantOutcome};
 use databuild_core::ids::{AttemptId, GraphId};
 use jiff::Timestamp;
@@ -141,12 +141,12 @@ impl Bench {
         let mut bench =
             Bench { folder, log, core, now, executor, starter, effects, ends, wants, log_limits: Vec::new() };
         let content: Arc<str> = graph(raw).into();
-        bench.step(Input::RegisterGraph(GraphRegistered {
+        bench.step(Input::RegisterGraph(Box::<Registration>::from(GraphRegistered {
             graph: GraphId::of(&content),
             content,
             inherited: Default::default(),
             sources: Default::default(),
-        }));
+        })));
         bench
     }
 

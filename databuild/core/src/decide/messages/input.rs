@@ -5,7 +5,7 @@ use crate::decide::messages::sightings::{FoundFile, Sightings};
 use crate::event::{
     Cause, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestKey, TrialGraph, TrialKind,
 };
-use crate::graph::Params;
+use crate::graph::{CheckedGraph, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A client built a graph and stored its code snapshots.
-    RegisterGraph(GraphRegistered),
+    RegisterGraph(Box<Registration>),
     /// A client wants partitions; with what the caller saw of their files.
     CreateWant(WantRequest, Sightings),
     /// A client invokes a job by hand; with what the caller saw of files.
@@ -123,6 +123,21 @@ impl Input {
             | Input::Sightings(seen) => Some(seen),
             _ => None,
         }
+    }
+}
+
+/// A graph to be registered.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// It, as it is recorded.
+    pub event: GraphRegistered,
+    /// What its content says, read beforehand. Without it, or if keys have come since it was read, the core reads it.
+    pub checked: Option<CheckedGraph>,
+}
+
+impl From<GraphRegistered> for Box<Registration> {
+    fn from(event: GraphRegistered) -> Box<Registration> {
+        Box::new(Registration { event, checked: None })
     }
 }
 

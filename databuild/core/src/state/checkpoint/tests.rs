@@ -193,7 +193,7 @@ impl World {
         let who = format!("digest-{}", self.roll(2));
         let inherited = BTreeMap::from([("WHO".to_owned(), who)]);
         let sources = BTreeMap::new();
-        self.give(Input::RegisterGraph(GraphRegistered { graph, content, inherited, sources }));
+        self.give(Input::RegisterGraph(GraphRegistered { graph, content, inherited, sources }.into()));
     }
 
     fn want(&mut self) {
