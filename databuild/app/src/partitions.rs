@@ -69,7 +69,7 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
 }
 
 /// State and reason of one partition by itself, whatever is upstream.
-pub(crate) fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
+pub fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Verdict>) {
     let reason = at.reasons.iter().find(|(_, set)| set.contains(key)).map(|(verdict, _)| *verdict);
     let state = if at.building.contains(key) {
         PartitionState::Building

@@ -20,8 +20,6 @@ use databuild_core::text::first_of;
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 
-/// Later than any event.
-const LATEST: Seq = Seq(i64::MAX as u64);
 /// Keys that a line names.
 const MOST_KEYS: usize = 5;
 /// Partitions of one event that are looked up one by one.

@@ -144,7 +144,7 @@ impl Workspace {
     }
 
     /// A job is invoked by hand with a value of a parameter.
-    pub(in crate::app) fn invoke(&mut self, job: &str, target: &str, name: &str, value: &str) {
+    pub(crate) fn invoke(&mut self, job: &str, target: &str, name: &str, value: &str) {
         let want = WantRequest { class: PriorityClass::Interactive, ..want_of(target) };
         let params = [(name.to_owned(), value.to_owned())].into();
         let request = InvokeRequest { job: format!("//:{job}"), params, want };
