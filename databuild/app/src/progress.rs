@@ -91,6 +91,8 @@ impl<'r> Lines<'r> {
             (AttemptOutcome::Success, _) => return Ok(None),
             // What is done and what has failed of a batch is told by other events.
             (_, None) if event.done > 0 => return Ok(None),
+            // It was taken back before it began, so nothing has happened.
+            (AttemptOutcome::Canceled, Some(_)) if duration(event).is_none() => return Ok(None),
             (AttemptOutcome::MissingInput { .. }, Some(_)) => "suspended",
             (_, Some(_)) => "retry",
             (AttemptOutcome::Canceled, None) => "canceled",
@@ -350,7 +352,7 @@ fn duration(event: &AttemptEnded) -> Option<u64> {
 mod tests {
     use super::super::why::tests::{chain, Workspace};
     use super::*;
-    use databuild_core::decide::{AttemptReport, AttemptSpec, Input, KeyRequest, Success};
+    use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, KeyRequest, Success};
     use databuild_core::event::{CheckFindings, CheckResult, OutputRecord, Refresh};
     use databuild_core::ids::WantId;
     use serde_json::json;
@@ -450,6 +452,17 @@ mod tests {
             all.map(|(what, _, count)| (what, "text/name=a+b+c".to_owned(), count))
         );
         assert_eq!(told(&workspace, 2), [line("started", "text/name=c", 1), line("built", "text/name=c", 1)]);
+    }
+
+    #[test]
+    fn what_is_taken_back_before_it_began_is_no_retry() {
+        let mut workspace = workspace(false);
+        workspace.want("text/name=a", Refresh::Stale);
+        let attempt = workspace.ordered[0].attempt;
+        workspace.step(Input::PauseWant(WantId(1)));
+        let end = AttemptEnd::without_process(AttemptReport::new(AttemptOutcome::Canceled, "taken back"));
+        workspace.step(Input::AttemptEnded { attempt, end });
+        assert_eq!(told(&workspace, 1), []);
     }
 
     #[test]

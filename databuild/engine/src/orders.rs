@@ -7,7 +7,7 @@ use databuild_core::ids::AttemptId;
 pub(super) const CANCELED: &str = "canceled";
 
 /// Why it does not begin an attempt that it was given ahead, though its run is wanted.
-pub(super) const PAUSED: &str = "taken back before it began: nobody who wants it wants it now";
+pub(super) const PAUSED: &str = "taken back before it began: its want is paused";
 
 /// Something for the executor.
 pub(super) enum Order {
