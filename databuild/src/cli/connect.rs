@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::error::CliError;
+use super::lost::ask_again;
 use super::shared_args::GlobalArgs;
 use super::{graph, output, steady};
 use crate::api::ShutdownRequest;
@@ -60,7 +61,7 @@ pub fn running(global: &GlobalArgs) -> Result<Option<ServerInfo>, CliError> {
 /// A client of the workspace's server, started if there was none, that knows this program's graph.
 pub fn connect(global: &GlobalArgs) -> Result<Client, CliError> {
     // A server that is killed meanwhile is followed by another one. What was sent to it is in its log, or is sent again.
-    steady::ask_again(|| connect_once(global))
+    ask_again(|| connect_once(global))
 }
 
 fn connect_once(global: &GlobalArgs) -> Result<Client, CliError> {

@@ -11,6 +11,7 @@ mod follow;
 mod graph;
 mod help;
 mod interrupt;
+mod lost;
 mod output;
 mod paths;
 mod shared_args;

@@ -8,6 +8,7 @@
 use super::client::{Client, LogPart};
 use super::connect;
 use super::error::CliError;
+use super::lost::{is_gone, MOST_LOST};
 use super::output;
 use super::shared_args::GlobalArgs;
 use crate::daemon::{find, Found, NotRunning, Token};
@@ -16,8 +17,6 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use std::time::Duration;
 
-/// How many servers in a row may disappear before they answered.
-const MOST_LOST: u32 = 3;
 /// Pause between two looks at a server that goes.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a server may take to go.
@@ -165,24 +164,6 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
             }
         }
     }
-}
-
-/// Asks once more whenever the server disappears before it answers, a few times. `ask` finds or starts the server itself.
-///
-/// # Errors
-/// What `ask` says, save that a server is gone; or that, if several went in a row.
-pub fn ask_again<T>(ask: impl Fn() -> Result<T, CliError>) -> Result<T, CliError> {
-    let mut lost = 0;
-    loop {
-        match ask() {
-            Err(error) if is_gone(&error) && lost < MOST_LOST => lost += 1,
-            answer => return answer,
-        }
-    }
-}
-
-fn is_gone(error: &CliError) -> bool {
-    matches!(error.code(), "server_unreachable" | "shutting_down")
 }
 
 #[cfg(test)]
