@@ -4,14 +4,12 @@
 
 mod support;
 
-use databuild_base::errors::all;
+use databuild::app::vocabulary;
+use databuild::errors::all;
+use databuild::publish::PublishError;
 use databuild_core::decide::Refusal;
-use databuild_core::event::*;
 use databuild_core::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
-use databuild_core::planner::Reason;
-use databuild_core::state::{Made, Verdict};
-use databuild_core::word::Word;
-use databuild_execution::publish::PublishError;
+use databuild_core::state::Made;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::Command;
@@ -67,52 +65,36 @@ fn the_page_of_error_codes_is_as_the_catalog_says() {
     golden::check("docs/errors.md", &printed(&["explain", "--markdown"]));
 }
 
-fn words<W: Word>(all: &mut String) {
-    let _ = writeln!(all, "{}", W::KIND);
-    for value in W::ALL {
-        let _ = writeln!(all, "  {}: {}", value.word(), value.meaning());
-    }
-}
-
 #[test]
 fn words_mean_what_their_file_says() {
-    use Verdict::*;
-    let mut all = String::new();
-    words::<databuild_store::WantState>(&mut all);
-    words::<databuild_store::RunState>(&mut all);
-    words::<databuild_store::AttemptState>(&mut all);
-    words::<databuild_base::api::PartitionState>(&mut all);
-    words::<databuild_base::errors::Kind>(&mut all);
-    words::<PriorityClass>(&mut all);
-    words::<Refresh>(&mut all);
-    words::<WantOutcome>(&mut all);
-    words::<OutcomeKind>(&mut all);
-    words::<PlanRowKind>(&mut all);
-    words::<CheckOutcome>(&mut all);
-    words::<TrialKind>(&mut all);
-    words::<TrialOutcome>(&mut all);
-    words::<TrialVerdict>(&mut all);
-    let _ = writeln!(all, "reason of `plan`, and what `why` says after \"because\"");
-    let verdicts = [
-        Missing,
-        Vanished,
-        Altered,
-        Tainted,
-        MadeFromTainted,
-        CodeChanged,
-        ArgsChanged,
-        TemplateChanged,
-        InputsChanged,
-        Current,
-    ];
-    for verdict in verdicts {
-        let reason = Reason::Outdated(verdict);
-        let _ = writeln!(all, "  {}: {}; {}", reason.code(), reason.phrase(), verdict.phrase());
+    let (mut all, mut kind) = (String::new(), "");
+    for said in vocabulary::all() {
+        if said.kind != kind {
+            kind = said.kind;
+            let _ = writeln!(all, "{kind}");
+        }
+        let _ = writeln!(all, "  {}: {}", said.word, said.meaning);
     }
-    for reason in [Reason::Forced, Reason::UpstreamBuilt, Reason::UnderWay] {
+    let _ = writeln!(all, "short reasons in `plan`");
+    for reason in vocabulary::REASONS {
         let _ = writeln!(all, "  {}: {}", reason.code(), reason.phrase());
     }
     golden::check("databuild/tests/texts/words.txt", &all);
+}
+
+#[test]
+fn explain_says_what_a_word_means_wherever_it_is_said() {
+    let said = printed(&["explain", "code_changed"]);
+    assert_eq!(said, "code_changed (reason of `plan` and `why`): The partition: its job's code changed.\n");
+    let said = printed(&["explain", "blocked"]);
+    assert_eq!(said.lines().filter(|line| line.starts_with("blocked (")).count(), 2, "{said}");
+    let said: serde_json::Value =
+        serde_json::from_str(&printed(&["explain", "out_of_memory", "--json"])).unwrap();
+    assert_eq!(said["meanings"][0]["kind"], "outcome of an attempt");
+    let all: Vec<serde_json::Value> =
+        serde_json::from_str(&printed(&["explain", "--words", "--json"])).unwrap();
+    assert_eq!(all.len(), vocabulary::all().len());
+    assert_eq!(printed(&["explain", "--words"]).lines().count(), all.len() + 1);
 }
 
 /// A refusal of every kind that no command of the session below meets.

@@ -14,7 +14,46 @@ use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Phase;
 use databuild_core::text::{and_more, first_of};
 use databuild_core::word::Word as _;
+use databuild_core::words;
 use jiff::Timestamp;
+
+words! {
+    /// What a want or a run waits for.
+    pub enum Waiting: "what work waits for" {
+        /// Nothing: a run of it is under way.
+        Running => "running",
+        /// Nothing: an attempt was handed out and begins.
+        Starting => "starting",
+        /// Nothing: outputs are being published.
+        Publishing => "publishing",
+        /// Nothing: it is about to start.
+        Ready => "ready",
+        /// All places for attempts are taken; `--jobs` says how many there are.
+        Slots => "slots",
+        /// A pool has too little free for it.
+        Pool => "pool",
+        /// Too little memory is free for it.
+        Memory => "memory",
+        /// So many runs of its job, or of all that make its dataset, are under way as `max_running` allows.
+        Limit => "limit",
+        /// Its job has started as often as its rate allows for now.
+        Rate => "rate",
+        /// Its last attempt failed, and the next one is not due yet.
+        Backoff => "backoff",
+        /// Somebody has paused the want.
+        Paused => "paused",
+        /// It found that it needs partitions that nobody declared, and another want builds them.
+        Suspended => "suspended",
+        /// It was told to stop, and has not ended yet.
+        Canceling => "canceling",
+        /// A run makes the same partition from older code or inputs; a new one follows it.
+        Behind => "behind",
+        /// Something that it is made from is not done.
+        Upstream => "upstream",
+        /// The runner cannot be started; it is tried again every 10 s.
+        NoRunner => "no_runner",
+    }
+}
 
 /// Holders of places that an answer names.
 const MOST_HOLDERS: usize = 20;
@@ -89,11 +128,11 @@ fn told(
 ) -> Result<Blocker, StoreError> {
     Ok(match found {
         Found::Ready if snapshot.held => blocker(
-            "no_runner",
+            Waiting::NoRunner,
             "the runner cannot be started; retrying every 10 s (see .databuild/server.log)".to_owned(),
         ),
         Found::UnderWay { run: id, more } => under_way(snapshot, reader, now, *id, *more)?,
-        Found::Ready => blocker("ready", "about to start".to_owned()),
+        Found::Ready => blocker(Waiting::Ready, "about to start".to_owned()),
         Found::Slots { slots, ready, holders } => no_place(snapshot, *slots, *ready, holders),
         Found::Limit { resource, size, needs, ready, holders, set_aside } => {
             limit(snapshot, resource, (*size, *needs), *ready, holders, *set_aside)
@@ -104,7 +143,7 @@ fn told(
                 span_until(*until, now),
                 ready_text(*ready)
             );
-            Blocker { until: Some(until.to_string()), ..blocker("rate", message) }
+            Blocker { until: Some(until.to_string()), ..blocker(Waiting::Rate, message) }
         }
         Found::Backoff { run, until } => {
             let made = reader.run(*run)?.value;
@@ -113,20 +152,20 @@ fn told(
             let message = |of: &str| {
                 format!("{run} ({of}) failed{failed}; its next attempt is in {}", span_until(*until, now))
             };
-            Blocker { until: Some(until.to_string()), ..by_run(snapshot, "backoff", *run, message) }
+            Blocker { until: Some(until.to_string()), ..by_run(snapshot, Waiting::Backoff, *run, message) }
         }
         Found::Paused { want } => {
-            blocker("paused", format!("{want} is paused; to go on: databuild want resume {want}"))
+            blocker(Waiting::Paused, format!("{want} is paused; to go on: databuild want resume {want}"))
         }
-        Found::Suspended { run, want } => by_run(snapshot, "suspended", *run, |of| {
+        Found::Suspended { run, want } => by_run(snapshot, Waiting::Suspended, *run, |of| {
             let targets = snapshot.state.wants().get(want).map(|want| want.targets.join(", "));
             let targets = targets.unwrap_or_default();
             format!("{run} ({of}) found that it needs {targets}, which {want} builds")
         }),
-        Found::Canceling { run } => by_run(snapshot, "canceling", *run, |of| {
+        Found::Canceling { run } => by_run(snapshot, Waiting::Canceling, *run, |of| {
             format!("{run} ({of}) was told to stop and is still running")
         }),
-        Found::Behind { run, unfit: Unfit::Older } => by_run(snapshot, "behind", *run, |of| {
+        Found::Behind { run } => by_run(snapshot, Waiting::Behind, *run, |of| {
             format!("{run} makes {of} from older code or inputs; when it has ended, a new run follows")
         }),
         Found::Behind { run, unfit: Unfit::Earlier } => {
@@ -142,18 +181,18 @@ fn told(
                 partition: Some(partition.clone()),
                 run: because.run.clone(),
                 because: Some(Box::new(because)),
-                ..blocker("upstream", message)
+                ..blocker(Waiting::Upstream, message)
             }
         }
     })
 }
 
-fn blocker(kind: &str, message: String) -> Blocker {
-    Blocker { kind: kind.to_owned(), message, ..Blocker::default() }
+fn blocker(kind: Waiting, message: String) -> Blocker {
+    Blocker { kind: kind.word().to_owned(), message, ..Blocker::default() }
 }
 
 /// Of a run that is alive; `message` is given its partition.
-fn by_run(snapshot: &Snapshot, kind: &str, run: RunId, message: impl Fn(&str) -> String) -> Blocker {
+fn by_run(snapshot: &Snapshot, kind: Waiting, run: RunId, message: impl Fn(&str) -> String) -> Blocker {
     let of = snapshot.state.runs().get(&run).map(|run| run.partition.clone()).unwrap_or_default();
     let message = message(&of);
     Blocker { partition: Some(of), run: Some(run.to_string()), ..blocker(kind, message) }
@@ -193,7 +232,10 @@ fn no_place(snapshot: &Snapshot, slots: usize, ready: u64, holders: &[RunId]) ->
     let more = and_more(holders.len().saturating_sub(MOST_PLACED));
     let by = if who.is_empty() { String::new() } else { format!(" by {who}{more}") };
     let places = if slots == 1 { "the only place is".to_owned() } else { format!("all {slots} places are") };
-    Blocker { holders: named, ..blocker("slots", format!("{places} taken{by}; {}", ready_text(ready))) }
+    Blocker {
+        holders: named,
+        ..blocker(Waiting::Slots, format!("{places} taken{by}; {}", ready_text(ready)))
+    }
 }
 
 /// Of something that runs share, too little is free.
@@ -209,16 +251,16 @@ fn limit(
     let pool =
         |label: &str| graph.pool_labeled(label).map_or_else(|| label.to_owned(), |pool| pool.name.clone());
     let (kind, what) = match resource {
-        Resource::Places => ("slots", "places".to_owned()),
-        Resource::Memory => ("memory", "memory".to_owned()),
-        Resource::Pool(label) => ("pool", format!("pool {}", pool(label))),
+        Resource::Places => (Waiting::Slots, "places".to_owned()),
+        Resource::Memory => (Waiting::Memory, "memory".to_owned()),
+        Resource::Pool(label) => (Waiting::Pool, format!("pool {}", pool(label))),
         Resource::Job(label) => {
             let label = graph.job_first_labeled(label).map_or(label, |job| &job.label);
-            ("limit", format!("max_running of {label}"))
+            (Waiting::Limit, format!("max_running of {label}"))
         }
         Resource::Dataset(name) => {
             let name = graph.dataset_first_named(name).map_or(name, |dataset| &dataset.name);
-            ("limit", format!("max_running of {name}"))
+            (Waiting::Limit, format!("max_running of {name}"))
         }
     };
     let amount = |amount: u64| match resource {
@@ -237,7 +279,7 @@ fn limit(
     let named =
         holders.iter().take(MOST_HOLDERS).map(|(run, has)| Holder { amount: *has, ..holder(snapshot, *run) });
     Blocker {
-        kind: kind.to_owned(),
+        kind: kind.word().to_owned(),
         message: format!(
             "{what} {state}; its size is {}, a run takes {}; {}",
             amount(size),
@@ -261,9 +303,9 @@ fn under_way(
     let started = attempt.as_ref().and_then(|attempt| attempt.started_at);
     let since = started.or_else(|| attempt.map(|attempt| attempt.leased_at));
     let kind = match run.phase {
-        Phase::Leased => "starting",
-        Phase::Publishing => "publishing",
-        Phase::Running | Phase::RetryWait(_) => "running",
+        Phase::Leased => Waiting::Starting,
+        Phase::Publishing => Waiting::Publishing,
+        Phase::Running | Phase::RetryWait(_) => Waiting::Running,
     };
     let took = since.map(|at| u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0));
     let took = took.map(|ms| format!(", {}", span(ms))).unwrap_or_default();
@@ -273,7 +315,7 @@ fn under_way(
         more => format!(" and {more} other runs"),
     };
     Ok(Blocker {
-        kind: kind.to_owned(),
+        kind: kind.word().to_owned(),
         message: format!("{id} ({}{took}){more}", run.partition),
         partition: Some(run.partition.clone()),
         run: Some(id.to_string()),

@@ -23,11 +23,31 @@ use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{Plan, Reason};
 use databuild_core::state::{State, Verdict};
 use databuild_core::text::and_more;
+use databuild_core::word::Word as _;
+use databuild_core::words;
 use failure::last_failure;
 use inputs::{inputs_used, Used};
 use jiff::Timestamp;
 use needs::{nearest_gap, needs, work_of};
 use std::collections::BTreeSet;
+
+words! {
+    /// Why a partition is not there or not current, beside the reasons of [`Verdict`] and [`Reason`].
+    pub enum Obstacle: "reason of `why`" {
+        /// The last run that was to make it failed.
+        RunFailed => "run_failed",
+        /// Something that it is made from is not there, since the run that was to make that failed.
+        UpstreamFailed => "upstream_failed",
+        /// Nothing can make it: something that it needs does not exist, or is never made.
+        Blocked => "blocked",
+        /// An edge rule leaves it out: no run makes it, and that is no error.
+        LeftOut => "left_out",
+        /// It is external, and looking at it failed.
+        NotObserved => "not_observed",
+        /// It is external, and not there.
+        Absent => "absent",
+    }
+}
 
 /// Steps to a first cause, at most; pipelines are not that deep.
 const MOST_STEPS: usize = 50;
@@ -385,7 +405,8 @@ fn step(
     if state.dataset(ix).failed.contains(key) {
         if let Some(run) = last_failure(state, reader, producer, key)? {
             let message = format!("{label} failed in {}: {}", run.id, run.message);
-            let cause = WhyCause { run: Some(run.id.to_string()), ..plain("run_failed", &message) };
+            let cause =
+                WhyCause { run: Some(run.id.to_string()), ..plain(Obstacle::RunFailed.word(), &message) };
             return Ok(WhyStep { partition, job: Some(label), count, cause });
         }
     }
@@ -408,13 +429,13 @@ fn step(
 /// Of what no run can make, by the plan to build it.
 fn blocked(plan: &Plan, job: JobIx, key: &PartitionKey) -> Option<WhyCause> {
     let (.., message) = plan.blocked.iter().find(|(of, set, _)| *of == job && set.contains(key))?;
-    Some(plain("blocked", &format!("it cannot be built: {message}")))
+    Some(plain(Obstacle::Blocked.word(), &format!("it cannot be built: {message}")))
 }
 
 /// Of what was asked for and an edge rule leaves out.
 fn left_out(plan: &Plan, job: JobIx, key: &PartitionKey) -> Option<WhyCause> {
     let (.., message) = plan.skipped.iter().find(|(of, set, _)| *of == job && set.contains(key))?;
-    Some(plain("left_out", message))
+    Some(plain(Obstacle::LeftOut.word(), message))
 }
 
 /// Those of `set` that could not be observed, with the first reason.
@@ -429,17 +450,17 @@ fn failed_upstream(upstream: &[WhyStep]) -> Option<WhyCause> {
     let WhyStep { partition, cause, .. } = upstream.last()?;
     let run = cause.run.clone()?;
     let message = format!("it needs {partition}, and {}", cause.message);
-    Some(WhyCause { run: Some(run), ..plain("upstream_failed", &message) })
+    Some(WhyCause { run: Some(run), ..plain(Obstacle::UpstreamFailed.word(), &message) })
 }
 
 /// Of external data that nobody knows.
 fn not_observed(message: &str) -> WhyCause {
-    plain("not_observed", &format!("it could not be observed: {message}"))
+    plain(Obstacle::NotObserved.word(), &format!("it could not be observed: {message}"))
 }
 
 /// Of external data that is not there.
 fn absence() -> WhyCause {
-    plain("absent", "no job makes it, and its data is not there")
+    plain(Obstacle::Absent.word(), "no job makes it, and its data is not there")
 }
 
 /// A cause with nothing more to say.
@@ -458,7 +479,7 @@ fn plain(reason: &str, message: &str) -> WhyCause {
 /// Of what a run should have made.
 fn failed(run: RunRow) -> WhyCause {
     let message = format!("its last run, {}, failed: {}", run.id, run.message);
-    WhyCause { run: Some(run.id.to_string()), ..plain("run_failed", &message) }
+    WhyCause { run: Some(run.id.to_string()), ..plain(Obstacle::RunFailed.word(), &message) }
 }
 
 /// Who adopted what a partition holds.

@@ -31,12 +31,6 @@ pub fn kind_of(code: &str) -> Kind {
     found.map_or(Kind::Bug, |entry| entry.kind)
 }
 
-/// Codes that look like one that is not known.
-#[must_use]
-pub fn nearest(code: &str) -> Vec<String> {
-    databuild_core::text::nearest(code, all().iter().map(|entry| entry.code))
-}
-
 /// All codes as the page `docs/errors.md`.
 #[must_use]
 pub fn page() -> String {
@@ -86,7 +80,6 @@ mod tests {
             assert_eq!((find(code).map(|entry| entry.code), kind_of(code)), (Some(*code), *kind));
         }
         assert_eq!(find("no_such_code"), None);
-        assert_eq!(nearest("grph_invalid"), ["graph_invalid"]);
     }
 
     #[test]

@@ -511,8 +511,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "unknown_error_code",
         kind: Kind::Invalid,
-        cause: "DataBuild has no error code of this name.",
-        cure: "Run `databuild explain` to list all codes.",
+        cause: "DataBuild has no error code of this name, and no word for a state, an outcome, a reason or the like.",
+        cure: "Run `databuild explain` to list all codes, and `databuild explain --words` to list all words.",
     },
     Entry {
         code: "unknown_job",
