@@ -398,8 +398,13 @@ mod tests {
     /// All lines about a want: what happened, to what, how many partitions that is, and by which job.
     fn told(workspace: &Workspace, want: u64) -> Vec<(String, String, u64)> {
         let reader = workspace.reader();
-        let live =
-            Snapshot { state: Arc::new(workspace.core.state.clone()), slots: 8, memory: None, held: false };
+        let live = Snapshot {
+            state: Arc::new(workspace.core.state.clone()),
+            slots: 8,
+            memory: None,
+            held: false,
+            unrecorded: None,
+        };
         let row = reader.want(WantId(want)).unwrap().value.unwrap();
         let work = reader.work_of_want(WantId(want), None).unwrap().value;
         let scope = Scope::new(&live, &row, &work);

@@ -50,6 +50,8 @@ words! {
         Behind => "behind",
         /// Something that it is made from is not done.
         Upstream => "upstream",
+        /// The server cannot write its log, because the disk is full, say; it tries again every second.
+        Log => "log",
         /// The runner cannot be started; it is tried again every 10 s.
         NoRunner => "no_runner",
     }
@@ -73,7 +75,10 @@ pub fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<Why
         return Ok(WhyWork {
             id: id.to_string(),
             state: "open".to_owned(),
-            blocker: told(snapshot, reader, now, &found)?,
+            blocker: match unrecorded(snapshot) {
+                Some(blocker) => blocker,
+                None => told(snapshot, reader, now, &found)?,
+            },
             causes: want.causes.clone(),
             seq: snapshot.state.seq().0,
         });
@@ -103,11 +108,25 @@ pub fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWo
         Some(run) => {
             let now = crate::os::now();
             let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
-            (told(snapshot, reader, now, &found)?, snapshot.state.seq())
+            let blocker = match unrecorded(snapshot) {
+                Some(blocker) => blocker,
+                None => told(snapshot, reader, now, &found)?,
+            };
+            (blocker, snapshot.state.seq())
         }
         None => (over(state, row.ended_at, causes.first()), found.seq),
     };
     Ok(WhyWork { id: id.to_string(), state: state.to_owned(), blocker, causes, seq: seq.0 })
+}
+
+/// Of all work, while the log takes no events: nothing that happens counts until it does.
+pub(crate) fn unrecorded(snapshot: &Snapshot) -> Option<Blocker> {
+    let why = snapshot.unrecorded.as_ref()?;
+    let message = format!(
+        "the server cannot record what happens, and tries again every second: {} [{}]",
+        why.message, why.code
+    );
+    Some(Blocker { since: Some(why.since.to_string()), ..blocker(Waiting::Log, message) })
 }
 
 /// Of what has ended.
@@ -361,7 +380,8 @@ mod tests {
     /// Kind and message of what a want waits for, in a workspace of one place.
     fn waits(workspace: &Workspace, want: u64) -> (String, String) {
         let state = Arc::new(workspace.core.state.clone());
-        let snapshot = Snapshot { state, slots: 1, memory: None, held: workspace.core.held };
+        let snapshot =
+            Snapshot { state, slots: 1, memory: None, held: workspace.core.held, unrecorded: None };
         let want = &snapshot.state.wants()[&WantId(want)];
         // As of when the log says.
         let now = "2024-12-31T00:02:05Z".parse().unwrap();
@@ -405,6 +425,29 @@ mod tests {
         let end = databuild_core::decide::AttemptReport::new(AttemptOutcome::Canceled, "canceled");
         workspace.end("text/name=a", Err(end));
         assert_eq!(waits(&workspace, 2).0, "starting");
+    }
+
+    #[test]
+    fn while_nothing_can_be_recorded_all_work_waits_for_that() {
+        let workspace = Workspace::new(&chain("code"));
+        let why = crate::engine::Unrecorded {
+            code: "disk_full",
+            message: "there is no space for the log".to_owned(),
+            since: "2024-12-31T00:00:00Z".parse().unwrap(),
+        };
+        let snapshot = Snapshot {
+            state: Arc::new(workspace.core.state.clone()),
+            slots: 1,
+            memory: None,
+            held: false,
+            unrecorded: Some(Arc::new(why)),
+        };
+        let told = unrecorded(&snapshot).unwrap();
+        let message = "the server cannot record what happens, and tries again every second: there is no space for the log \
+                       [disk_full]";
+        assert_eq!((told.kind.as_str(), told.message.as_str()), ("log", message));
+        assert_eq!(told.since.as_deref(), Some("2024-12-31T00:00:00Z"));
+        assert_eq!(unrecorded(&Snapshot { unrecorded: None, ..snapshot }), None);
     }
 
     #[test]

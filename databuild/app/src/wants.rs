@@ -216,7 +216,8 @@ fn progress_since(
         last = *seq;
         lines.extend(making.of(*seq, record)?);
     }
-    Ok(ProgressAnswer { want, lines, seq: last.0, truncated: last < until })
+    let stalled = waits::unrecorded(&live);
+    Ok(ProgressAnswer { want, lines, seq: last.0, truncated: last < until, stalled })
 }
 
 fn row(want: store::WantRow) -> WantRow {

@@ -50,5 +50,5 @@ pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use message::CommandError;
 pub use records::replay::ReplayError;
 pub use retention::{ArchiveRequest, Archived};
-pub use shared::Snapshot;
+pub use shared::{Snapshot, Unrecorded};
 pub use start::{Engine, EngineConfig, EngineError, READING_THREADS};

@@ -333,8 +333,11 @@ impl Orchestrator {
             next = Some(snapshot);
         } else {
             turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state, &[]);
-            if !told.is_of(&self.core) {
-                next = Some(Snapshot { state: Arc::clone(&told.state), ..Snapshot::of(&self.core) });
+            // With nothing left to record, the log is not waited for.
+            let unrecorded = told.unrecorded.clone().filter(|_| !self.postponed.is_empty());
+            if !told.is_of(&self.core) || unrecorded != told.unrecorded {
+                let state = Arc::clone(&told.state);
+                next = Some(Snapshot { state, unrecorded, ..Snapshot::of(&self.core) });
             }
         }
         if let Some(snapshot) = next {
@@ -372,6 +375,7 @@ impl Orchestrator {
             .map_err(|error| Refused::Fatal(error.to_string()))?;
         self.core.state = state;
         self.postponed.extend(turn.facts);
+        self.shared.cannot_record(error.code(), &error.to_string());
         Err(Refused::Postponed)
     }
 }
@@ -633,6 +637,46 @@ mod tests {
             orchestrator.performer.begin(vec![prepared], &orchestrator.core.state).len()
         };
         assert_eq!((ends(&void), ends(&valid)), (0, 1));
+    }
+
+    /// Whoever waits is told within the second in which the next try is due, and no longer than it holds.
+    #[test]
+    fn that_nothing_can_be_recorded_is_told_as_long_as_something_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut orchestrator, turn, _orders) = wanting(folder.path());
+        let told = |orchestrator: &Orchestrator| {
+            let seen = orchestrator.shared.snapshot.load_full();
+            seen.unrecorded.as_ref().map(|why| why.code)
+        };
+        let fail = |orchestrator: &mut Orchestrator| {
+            let mut log = MemoryLog::new();
+            log.fail_next(StoreError::DiskFull { log: "log".to_owned() });
+            orchestrator.log = Box::new(log);
+        };
+        fail(&mut orchestrator);
+        assert_eq!(told(&orchestrator), None);
+        assert!(orchestrator.commit(turn).is_err());
+        assert_eq!(told(&orchestrator), Some("disk_full"));
+        // Turns in which there is nothing to record say nothing of the log.
+        assert!(orchestrator.commit(Turn::default()).is_ok());
+        assert_eq!(told(&orchestrator), Some("disk_full"));
+        let mut turn = Turn::default();
+        for input in std::mem::take(&mut orchestrator.postponed) {
+            orchestrator.decide_fact(input, &mut turn);
+        }
+        assert!(orchestrator.commit(turn).is_ok());
+        assert_eq!(told(&orchestrator), None);
+        // A command that was refused waits for nothing.
+        fail(&mut orchestrator);
+        let input = Input::CreateWant(want_of("d/date=2020-01-01"), Default::default());
+        let answer = Box::new(|_| {});
+        let command = Command { input, origin: Origin::default(), inherited: None, answer };
+        let mut turn = Turn::default();
+        orchestrator.take(Message::Command(Box::new(command)), &mut turn);
+        assert!(orchestrator.commit(turn).is_err());
+        assert_eq!(told(&orchestrator), Some("disk_full"));
+        assert!(orchestrator.commit(Turn::default()).is_ok());
+        assert_eq!(told(&orchestrator), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Capacity, Core};
 use databuild_core::state::State;
+use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -17,6 +18,19 @@ pub struct Snapshot {
     pub memory: Option<u64>,
     /// There is no runner, and nothing begins.
     pub held: bool,
+    /// What has happened since cannot be recorded, and is tried again every second.
+    pub unrecorded: Option<Arc<Unrecorded>>,
+}
+
+/// Why the log takes no events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unrecorded {
+    /// Stable name of the error.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// When that began.
+    pub since: Timestamp,
 }
 
 impl Snapshot {
@@ -26,6 +40,7 @@ impl Snapshot {
             slots: core.slots,
             memory: core.memory,
             held: core.held,
+            unrecorded: None,
         }
     }
 
@@ -48,6 +63,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Tells readers that the log takes no events, since when it does not.
+    pub(super) fn cannot_record(&self, code: &'static str, message: &str) {
+        let told = self.snapshot.load_full();
+        let since = told.unrecorded.as_ref().map_or_else(crate::os::now, |before| before.since);
+        let now = Arc::new(Unrecorded { code, message: message.to_owned(), since });
+        if told.unrecorded.as_ref() != Some(&now) {
+            self.publish(Snapshot { unrecorded: Some(now), ..Snapshot::clone(&told) });
+        }
+    }
+
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let seq = snapshot.state.seq().0;
         self.snapshot.store(Arc::new(snapshot));

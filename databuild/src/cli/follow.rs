@@ -97,7 +97,7 @@ pub fn follow(
     finish(global, &last, &tally, graph.as_deref(), started.elapsed())
 }
 
-/// What a want waits for, asked while nothing of it runs and nothing happens.
+/// What a want waits for, asked while nothing of it runs and nothing happens; or what the whole server waits for.
 #[derive(Default)]
 struct Waits {
     told: Option<String>,
@@ -107,6 +107,10 @@ impl Waits {
     /// What is to be told now: something that was not told last.
     fn look(&mut self, client: &Client, answer: &ProgressAnswer) -> Option<WhyWork> {
         let progress = answer.want.progress.as_ref()?;
+        if let Some(blocker) = answer.stalled.clone() {
+            let (id, state) = (answer.want.want.id.clone(), answer.want.want.state.clone());
+            return self.unless_told(WhyWork { id, state, blocker, causes: Vec::new(), seq: answer.seq });
+        }
         if progress.running > 0 || !answer.lines.is_empty() || answer.truncated {
             self.told = None;
             return None;
@@ -117,8 +121,13 @@ impl Waits {
         if matches!(kind, "running" | "starting" | "publishing" | "ready") || why.state != "open" {
             return None;
         }
+        self.unless_told(why)
+    }
+
+    /// A reason, if it is another one than was told last.
+    fn unless_told(&mut self, why: WhyWork) -> Option<WhyWork> {
         // The runs that hold what it waits for may change many times a second.
-        let same = format!("{kind} {:?}", why.blocker.run);
+        let same = format!("{} {:?}", why.blocker.kind, why.blocker.run);
         if self.told.as_ref() == Some(&same) {
             return None;
         }
@@ -160,4 +169,49 @@ fn stderr_tail(client: &Client, line: &ProgressLine) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     Some(lines[from..].join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(running: u64, stalled: Option<&str>) -> ProgressAnswer {
+        let stalled = stalled.map(|message| serde_json::json!({
+            "kind": "log", "message": message, "partition": null, "run": null, "since": null, "until": null,
+            "holders": [], "because": null,
+        }));
+        let progress = serde_json::json!({
+            "total": 2, "done": 0, "unchanged": 0, "failed": 0, "running": running, "jobs": [],
+        });
+        let mut answer = serde_json::json!({
+            "want": {
+                "id": "w1", "state": "open", "targets": ["d"], "class": "interactive", "refresh": "stale", "comment": "",
+                "source": "cli", "by": "ada", "created_at": "", "ended_at": null, "due_at": null, "late": false, "as_of": "",
+                "plan": null, "params": {}, "progress": progress, "graph": null, "causes": [], "left_out": 0, "seq": 1,
+            },
+            "lines": [], "seq": 1, "truncated": false,
+        });
+        if let Some(stalled) = stalled {
+            answer["stalled"] = stalled;
+        }
+        serde_json::from_value(answer).unwrap()
+    }
+
+    /// Jobs that end while the disk is full are not over before that is recorded.
+    #[test]
+    fn what_the_server_waits_for_is_told_once_and_also_while_jobs_run() {
+        let info = serde_json::json!({
+            "pid": 1, "start_time": 1, "boot_id": "b", "host": "h", "address": "127.0.0.1:1", "token": "t", "version": "0",
+            "binary_sha256": "", "protocol": 1, "workspace": "/w", "state_dir": {"dev": 1, "ino": 1}, "started_at_ms": 0,
+        });
+        // Nothing is asked of it.
+        let client = Client::new(&serde_json::from_value(info).unwrap());
+        let mut waits = Waits::default();
+        assert_eq!(waits.look(&client, &answer(2, None)), None);
+        let told = waits.look(&client, &answer(2, Some("no space"))).unwrap();
+        assert_eq!((told.id.as_str(), told.blocker.message.as_str()), ("w1", "no space"));
+        assert_eq!(waits.look(&client, &answer(2, Some("no space"))), None);
+        assert_eq!(waits.look(&client, &answer(2, None)), None);
+        assert!(waits.look(&client, &answer(2, Some("no space"))).is_some(), "it is full once more");
+    }
 }

@@ -1,5 +1,6 @@
 //! Wants and their progress.
 
+use super::work::Blocker;
 use databuild_core::event::Refresh;
 use databuild_core::word::Word as _;
 use serde::{Deserialize, Serialize};
@@ -230,4 +231,7 @@ pub struct ProgressAnswer {
     pub seq: u64,
     /// More has happened than `lines` tells; ask again at once.
     pub truncated: bool,
+    /// What all work of the server waits for, its running jobs included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<Blocker>,
 }

@@ -23,7 +23,7 @@ pub struct WhyWork {
 pub struct Blocker {
     /// Stable name: `running`, `starting`, `publishing`, `ready`, `slots`, `pool`,
     /// `memory`, `limit`, `rate`, `backoff`, `paused`, `canceling`,
-    /// `behind`, `upstream`; of what is over, how it ended.
+    /// `suspended`, `behind`, `upstream`, `no_runner`, `log`; of what is over, how it ended.
     pub kind: String,
     /// For people.
     pub message: String,
