@@ -2,8 +2,10 @@
 //!
 //! Loopback is open to every user of the machine, and half a request needs no token. So a connection must bring the head
 //! of a request in time, there are fewer connections than descriptors, and when all places are taken, the oldest one that has
-//! not shown the token gives way. Who has it is not turned away for those who have not.
+//! not shown the token gives way. Who has it is not turned away for those who have not. Who asks has to read the answer, whoever it is;
+//! only who follows something may take any time, and there are places left for others.
 
+use super::progress::{Progressing, Unhurried};
 use crate::server::{shutting_down, too_many_waiting, Trusted};
 use axum::body::{Body, Bytes};
 use axum::Router;
@@ -25,8 +27,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
-/// How long a connection may take to bring the head of a request, the first one and each after it.
-pub(super) const HEAD: Duration = Duration::from_secs(10);
+/// How long is waited for the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// To bring the head of a request, the first one and each after it.
+    head: Duration,
+    /// To read any of an answer, except one that follows something.
+    read: Duration,
+}
+
+/// How long is waited in earnest.
+pub(super) const PATIENCE: Patience =
+    Patience { head: Duration::from_secs(10), read: Duration::from_secs(30) };
 /// Connections at once, at most.
 const MOST: u64 = 256;
 /// Of the descriptors that the process may have, connections get this fraction at most; the log, runs and looks at files
@@ -57,7 +69,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     most: usize,
-    head: Duration,
+    patience: Patience,
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(most));
@@ -108,7 +120,7 @@ pub(super) async fn serve(
         let ended = Ended { number, open: Arc::clone(&open), _place: place };
         let served =
             Served { router: router.clone(), trusted: trusted.clone(), waiting: Arc::clone(&waiting) };
-        let connection = connection(stream, served, head, stop.clone(), ended);
+        let connection = connection(stream, served, patience, stop.clone(), ended);
         let handle = tasks.spawn(connection);
         peak = peak.max(tasks.len());
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,11 +169,21 @@ struct Served {
 
 /// Whether a request may take as long as somebody likes: it waits for something to happen, or follows a log.
 fn waits<B>(request: &Request<B>) -> bool {
+    has_any(request, &[b"wait_ms", b"follow"])
+}
+
+/// Whether an answer goes on while something happens.
+fn follows<B>(request: &Request<B>) -> bool {
+    has_any(request, &[b"follow"])
+}
+
+/// Whether a request that reads has any of these parameters.
+fn has_any<B>(request: &Request<B>, names: &[&[u8]]) -> bool {
     let parameters = request.uri().query().unwrap_or_default().split('&');
     // As handlers read them, who know a name by whatever bytes it is written with.
-    let names = parameters.map(|one| percent_decode_str(one.split('=').next().unwrap_or_default()));
-    let mut names = names.map(|name| name.collect::<Vec<u8>>());
-    request.method() == Method::GET && names.any(|name| matches!(&*name, b"wait_ms" | b"follow"))
+    let given = parameters.map(|one| percent_decode_str(one.split('=').next().unwrap_or_default()));
+    let mut given = given.map(|name| name.collect::<Vec<u8>>());
+    request.method() == Method::GET && given.any(|name| names.contains(&&*name))
 }
 
 /// Ready when the server goes.
@@ -207,7 +229,7 @@ impl hyper::body::Body for UntilItGoes {
 async fn connection(
     stream: TcpStream,
     served: Served,
-    head: Duration,
+    patience: Patience,
     mut stop: watch::Receiver<bool>,
     _ended: Ended,
 ) {
@@ -216,11 +238,14 @@ async fn connection(
     // The place of the last request, which is over when the next one comes or the connection goes.
     let held: Mutex<Option<OwnedSemaphorePermit>> = Mutex::new(None);
     let stopping = stop.clone();
+    let unhurried = Unhurried::default();
+    let stream = Progressing::new(stream, patience.read, unhurried.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(trusted.clone());
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         *held = None;
         let waits = waits(&request);
+        unhurried.set(follows(&request));
         if waits {
             *held = Arc::clone(&waiting).try_acquire_owned().ok();
         }
@@ -240,7 +265,7 @@ async fn connection(
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head);
+    builder.timer(TokioTimer::new()).header_read_timeout(patience.head);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let ended = tokio::select! {
@@ -284,12 +309,18 @@ mod tests {
         stop: watch::Sender<bool>,
         /// A request for `/slow` is under way.
         slow: std::sync::mpsc::Receiver<()>,
+        /// An answer to a request for `/large` is over, by the number that it had in its path.
+        large: std::sync::mpsc::Receiver<u32>,
         serving: Option<tokio::task::JoinHandle<()>>,
         runtime: tokio::runtime::Runtime,
     }
 
     impl Bench {
         fn new(most: usize, head: Duration) -> Bench {
+            Bench::with(most, Patience { head, read: LONG })
+        }
+
+        fn with(most: usize, patience: Patience) -> Bench {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -315,6 +346,15 @@ mod tests {
                 let first = tokio_stream::once(Ok::<_, io::Error>("first"));
                 Body::from_stream(tokio_stream::StreamExt::chain(first, tokio_stream::pending()))
             };
+            let (ends, large) = std::sync::mpsc::channel();
+            let answer_without_end = move |axum::extract::Path(number): axum::extract::Path<u32>| {
+                let over = Over(number, ends.clone());
+                let chunk = move || {
+                    let _ = &over;
+                    Ok::<_, io::Error>(Bytes::from_static(&[0; 1 << 16]))
+                };
+                async move { Body::from_stream(tokio_stream::iter(std::iter::repeat_with(chunk))) }
+            };
             let never = move || {
                 silent.send(()).unwrap();
                 std::future::pending::<&str>()
@@ -323,14 +363,24 @@ mod tests {
                 .route("/", get(|| async { "fine" }))
                 .route("/trusted", get(trust))
                 .route("/endless", get(endless))
+                .route("/large/{number}", get(answer_without_end))
                 .route("/never", get(never))
                 .route("/slow", get(answer_slowly));
-            let serving = Some(runtime.spawn(serve(listener, router, most, head, stopped)));
-            Bench { address, stop, slow, serving, runtime }
+            let serving = Some(runtime.spawn(serve(listener, router, most, patience, stopped)));
+            Bench { address, stop, slow, large, serving, runtime }
         }
 
         fn connect(&self) -> Client {
             Client::connect(self.address).unwrap()
+        }
+    }
+
+    /// Tells its number when it is dropped.
+    struct Over(u32, std::sync::mpsc::Sender<u32>);
+
+    impl Drop for Over {
+        fn drop(&mut self) {
+            let _ = self.1.send(self.0);
         }
     }
 
@@ -366,6 +416,25 @@ mod tests {
         let mut idle = bench.connect();
         assert_eq!(ask(&mut idle, "/"), "fine");
         closed(idle);
+    }
+
+    #[test]
+    fn who_does_not_read_an_answer_is_not_waited_for_unless_it_follows_something() {
+        let bench = Bench::with(4, Patience { head: LONG, read: Duration::from_millis(50) });
+        let mut clients: Vec<Client> = (0..4).map(|_| bench.connect()).collect();
+        for client in &mut clients {
+            assert_eq!(ask(client, "/trusted"), "trusted");
+        }
+        send(&mut clients[0], "/large/0?follow=true");
+        for number in [1, 2, 3] {
+            send(&mut clients[number], &format!("/large/{number}?wait=1"));
+        }
+        let mut over: Vec<u32> = (0..3).map(|_| bench.large.recv().unwrap()).collect();
+        over.sort_unstable();
+        assert_eq!(over, [1, 2, 3], "the first one began before them");
+        assert!(bench.large.try_recv().is_err());
+        drop(clients);
+        assert_eq!(bench.large.recv(), Ok(0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod http;
 mod memory;
 mod options;
 mod private;
+mod progress;
 mod retention;
 mod run;
 

@@ -257,7 +257,7 @@ impl Server {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let most = http::most_connections(self.descriptors);
         let serving =
-            tokio::spawn(http::serve(listener, router(self.app.clone()), most, http::HEAD, stopped));
+            tokio::spawn(http::serve(listener, router(self.app.clone()), most, http::PATIENCE, stopped));
         let archiving = tokio::spawn(super::retention::keep_events(self.engine.handle()));
         let leave = self.wait(options.idle_timeout).await;
         archiving.abort();
