@@ -437,6 +437,31 @@ mod tests {
         assert_eq!(bench.large.recv(), Ok(0));
     }
 
+    /// hyper answers these itself, and takes no body from us; docs/api.md says so.
+    #[test]
+    fn what_cannot_be_read_as_a_request_is_refused_without_a_body() {
+        let bench = Bench::new(8, LONG);
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101));
+        let large = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(1 << 20));
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(1 << 16));
+        for (request, status) in [
+            ("no request\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\n: b\r\n\r\n", "400"),
+            (&*many, "431"),
+            (&*large, "431"),
+            (&*long, "414"),
+        ] {
+            let mut client = bench.connect();
+            // It may refuse before all has been written.
+            let _ = client.write_all(request.as_bytes());
+            let mut answer = Vec::new();
+            let _ = client.read_to_end(&mut answer);
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            assert!(answer.contains("content-length: 0\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+        }
+    }
+
     #[test]
     fn half_open_connections_keep_nobody_out() {
         let bench = Bench::new(8, LONG);
