@@ -65,14 +65,71 @@ impl Line {
             Ok(text) => (Some(text.to_owned()), None),
             Err(_) => (None, Some(base16ct::lower::encode_string(&self.bytes))),
         };
-        let instant = |at: u64| Timestamp::from_microsecond(i64::try_from(at).ok()?).ok();
         LogLine {
-            at: self.at.and_then(instant).map(|at| format!("{at:.3}")),
+            at: self.at.and_then(told),
             stream: self.stream.name().to_owned(),
             text,
             hex,
             continues: self.continues,
         }
+    }
+}
+
+/// How lines are written out one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For people: `TIME STREAM TEXT`, and the text is as the job wrote it.
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
+}
+
+/// Lines that are written out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Printout {
+    /// All of them, each with its end.
+    pub(super) bytes: Vec<u8>,
+    /// When the last one became whole, as the API tells it.
+    pub(super) at: Option<String>,
+    /// Where to go on.
+    pub(super) next: Place,
+    /// Nothing follows.
+    pub(super) ended: bool,
+}
+
+/// As the API tells a time.
+fn told(at: u64) -> Option<String> {
+    let at = Timestamp::from_microsecond(i64::try_from(at).ok()?).ok()?;
+    Some(format!("{at:.3}"))
+}
+
+impl Lines {
+    /// Writes them out.
+    pub(super) fn print(&self, form: Form) -> Printout {
+        let mut printout = Printout { next: self.next, ended: self.ended, ..Printout::default() };
+        let bytes = &mut printout.bytes;
+        // Many lines come in one millisecond, and writing a time takes longer than the line.
+        let mut last: Option<(u64, Option<String>)> = None;
+        for line in &self.lines {
+            if form == Form::Json {
+                // Texts and hex digits are always JSON.
+                let _ = serde_json::to_writer(&mut *bytes, &line.row());
+            } else {
+                let millisecond = line.at.map(|at| at / 1_000);
+                if let Some(now) = millisecond.filter(|now| last.as_ref().is_none_or(|(then, _)| then != now))
+                {
+                    last = Some((now, told(now * 1_000)));
+                }
+                let known = millisecond.and(last.as_ref()).and_then(|(_, at)| at.as_deref());
+                for part in [known.unwrap_or("-"), " ", line.stream.name(), " "] {
+                    bytes.extend_from_slice(part.as_bytes());
+                }
+                bytes.extend_from_slice(&line.bytes);
+            }
+            bytes.push(b'\n');
+        }
+        printout.at = self.lines.last().and_then(|line| told(line.at?));
+        printout
     }
 }
 
@@ -222,6 +279,41 @@ mod tests {
         assert_eq!(over.next, Place([14, 4]));
         let few = lines(&woven, true, 2);
         assert_eq!((texts(&few), few.ended, few.next), (told(&expected[..2]), false, Place([4, 2])));
+    }
+
+    #[test]
+    fn lines_are_written_out_as_the_job_wrote_them() {
+        let line = |at: Option<u64>, bytes: &[u8]| Line {
+            at,
+            stream: Stream::Stdout,
+            bytes: bytes.to_vec(),
+            continues: false,
+            next: Place::default(),
+        };
+        let at = 1_767_323_045_678_000;
+        let lines = vec![
+            line(None, b"a\xff"),
+            line(Some(at), b"\x1b[1m a"),
+            line(Some(at + 999), b""),
+            line(Some(at + 1_000), b"b"),
+            line(None, b"c"),
+        ];
+        let lines = Lines { lines, next: Place([9, 0]), ended: true };
+        let text: &[u8] = b"- stdout a\xff\n\
+            2026-01-02T03:04:05.678Z stdout \x1b[1m a\n\
+            2026-01-02T03:04:05.678Z stdout \n\
+            2026-01-02T03:04:05.679Z stdout b\n\
+            - stdout c\n";
+        let printout = lines.print(Form::Text);
+        assert_eq!((printout.bytes.as_slice(), printout.next, printout.ended), (text, Place([9, 0]), true));
+        assert_eq!(printout.at, None);
+        let objects = lines.print(Form::Json).bytes;
+        let rows: Vec<LogLine> =
+            serde_json::Deserializer::from_slice(&objects).into_iter().map(Result::unwrap).collect();
+        assert_eq!(rows, lines.lines.iter().map(Line::row).collect::<Vec<_>>());
+        assert_eq!(objects.iter().filter(|byte| **byte == b'\n').count(), rows.len());
+        let known = Lines { lines: vec![line(Some(at + 999), b"")], ..Lines::default() };
+        assert_eq!(known.print(Form::Json).at.as_deref(), Some("2026-01-02T03:04:05.678Z"));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Logs of attempts: a byte range of one stream, or lines of both; or a stream of server-sent events while the job runs.
 
 use super::error::ApiError;
-use super::log_lines::{lines, Line, Lines, Place};
-use super::state::App;
+use super::log_lines::{lines, Form, Line, Lines, Place, Printout};
 use crate::api::LogLines;
 use crate::app::Context as _;
 use crate::executor::{AttemptName, Executor, LogFrom, LogPart, Stream, Weave};
@@ -20,8 +19,12 @@ const CHUNK: u64 = 256 << 10;
 pub(super) const MOST: u64 = 16 << 20;
 /// Bytes of each stream that lines are taken from at once; more than the longest line.
 const WINDOW: u64 = 1 << 20;
+/// The same where lines are only written out.
+const LARGE_WINDOW: u64 = 4 << 20;
 /// Lines of one answer, at most.
 pub(super) const LINES: usize = 10_000;
+/// Lines of one answer in which they are written out, at most.
+pub(super) const PRINTED: usize = 1_000_000;
 /// How soon new output is looked for; the end of an attempt is noticed by its event.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -203,6 +206,42 @@ impl LogInLines {
         let Lines { lines, next, ended } = self.more(app, from, most, Some(wait)).await?;
         let lines = lines.iter().map(Line::row).collect();
         Ok(LogLines { attempt: self.printed.attempt.number, lines, next: next.to_string(), ended })
+    }
+
+    /// The same, written out one after the other. Headers tell where to go on, when the last line came, and whether nothing
+    /// follows.
+    pub(super) async fn print(
+        self,
+        app: &App,
+        from: Place,
+        most: usize,
+        wait: Duration,
+        form: Form,
+    ) -> Result<Response, ApiError> {
+        let only = self.only;
+        let look = move |executor: &dyn Executor, name: &AttemptName, live| {
+            let woven = executor.woven(name, &Weave { from: from.0, only, most: LARGE_WINDOW, live })?;
+            Ok(woven.map(|woven| lines(&woven, !live, most).print(form)))
+        };
+        let is_enough = |found: &Printout| !found.bytes.is_empty();
+        let (found, live) = self.printed.until(app, Some(wait), look, is_enough).await?;
+        // As in `more`.
+        let is_kept = found != Printout::default();
+        let Printout { bytes, at, next, ended } = found;
+        let (next, ended) = if is_kept { (next, ended) } else { (from, !live) };
+        let kind = match form {
+            Form::Text => "text/plain; charset=utf-8",
+            Form::Json => "application/x-ndjson",
+        };
+        let headers = [("content-type", kind.to_owned()), ("x-log-next", next.to_string())];
+        let headers = headers.into_iter().chain([("x-log-ended", ended.to_string())]);
+        let mut answer = Body::from(bytes).into_response();
+        for (name, value) in headers.chain(at.map(|at| ("x-log-at", at))) {
+            if let Ok(value) = value.parse() {
+                answer.headers_mut().insert(name, value);
+            }
+        }
+        Ok(answer)
     }
 
     async fn more(

@@ -46,6 +46,18 @@ pub struct LogPart {
     pub ended: bool,
 }
 
+/// Lines of a log, written out.
+pub struct LogPrintout {
+    /// As they are shown.
+    pub bytes: Vec<u8>,
+    /// When the last one came, if that is known.
+    pub at: Option<String>,
+    /// Where to go on.
+    pub next: String,
+    /// Nothing follows.
+    pub ended: bool,
+}
+
 /// What is asked of a server.
 struct Question<'a> {
     method: Method,
@@ -221,6 +233,18 @@ impl Client {
         let (size, offset) = (number("x-log-size"), number("x-log-offset"));
         let ended = header("x-log-ended").is_some_and(|text| text == "true");
         Ok(LogPart { bytes: self.read(response)?, offset, size, ended })
+    }
+
+    /// `GET` of lines of a log, written out.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn log_printout(&self, path: &str) -> Result<LogPrintout, CliError> {
+        let response = self.send(&Question::new(Method::GET, path)).map_err(|silence| self.gone(silence))?;
+        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (at, next) = (header("x-log-at"), header("x-log-next").unwrap_or_default());
+        let ended = header("x-log-ended").is_some_and(|text| text == "true");
+        Ok(LogPrintout { bytes: self.read(response)?, at, next, ended })
     }
 
     /// Sends `body` as JSON; returns the answer.

@@ -5,7 +5,7 @@
 //! so that it is carried out once. A server that was told to stop is not started again behind the back of the
 //! person who stopped it.
 
-use super::client::{Client, LogPart};
+use super::client::{Client, LogPart, LogPrintout};
 use super::connect;
 use super::error::CliError;
 use super::lost::{is_gone, MOST_LOST};
@@ -94,6 +94,14 @@ impl<'c> Steady<'c> {
     /// As [`Steady::get`].
     pub fn log(&mut self, path: &str) -> Result<LogPart, CliError> {
         self.ask(|client| client.log(path))
+    }
+
+    /// Lines of a log, from another server if this one was killed.
+    ///
+    /// # Errors
+    /// As [`Steady::get`].
+    pub fn log_printout(&mut self, path: &str) -> Result<LogPrintout, CliError> {
+        self.ask(|client| client.log_printout(path))
     }
 
     fn post_once<B: Serialize, T: DeserializeOwned>(&mut self, path: &str, body: &B) -> Result<T, CliError> {

@@ -2,6 +2,7 @@
 
 use super::super::error::ApiError;
 use super::super::extract::Query;
+use super::super::log_lines::Form;
 use super::super::logs;
 use super::Answer;
 use crate::api::{Page, RunDetail, RunRow, RunsQuery, WhyWork};
@@ -101,6 +102,19 @@ struct LinesQuery {
     wait_ms: Option<u64>,
     #[serde(default)]
     follow: bool,
+    format: Option<Format>,
+}
+
+/// How an answer has lines.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// In one JSON object.
+    Json,
+    /// Each in a JSON object of its own.
+    Ndjson,
+    /// As people read them.
+    Text,
 }
 
 /// `GET /runs/{id}/logs`.
@@ -115,13 +129,22 @@ async fn lines(
 ) -> Result<Response, ApiError> {
     let only = query.stream.as_deref().map(logs::stream).transpose()?;
     let from = cursor(query.cursor.as_deref())?;
-    let most = limit_of("lines", query.limit, LINES, logs::LINES)?;
+    let form = query.format.and_then(|format| match format {
+        Format::Json => None,
+        Format::Ndjson => Some(Form::Json),
+        Format::Text => Some(Form::Text),
+    });
+    let (usual, most) = if form.is_some() { (logs::PRINTED, logs::PRINTED) } else { (LINES, logs::LINES) };
+    let most = limit_of("lines", query.limit, usual, most)?;
     let lines = printed(&app, &id, query.attempt).await?.lines(only);
     if query.follow {
         Ok(lines.follow(&app, last_event(&headers).or(from).unwrap_or_default()))
     } else {
-        let found = lines.read(&app, from.unwrap_or_default(), most, patience(query.wait_ms)).await?;
-        Ok(Json(found).into_response())
+        let (from, wait) = (from.unwrap_or_default(), patience(query.wait_ms));
+        match form {
+            Some(form) => lines.print(&app, from, most, wait, form).await,
+            None => Ok(Json(lines.read(&app, from, most, wait).await?).into_response()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `logs`: what a job printed.
 
-use crate::api::{LogLine, LogLines, RunDetail};
+use crate::api::RunDetail;
 use crate::cli::client::Client;
 use crate::cli::connect;
 use crate::cli::error::CliError;
@@ -13,9 +13,6 @@ use clap::Args;
 
 /// How long one request waits for more.
 const WAIT_MS: u64 = 10_000;
-
-/// Lines that are asked for at once.
-const PAGE: usize = 10_000;
 
 /// Where what a job printed goes.
 #[derive(Clone, Copy)]
@@ -65,8 +62,9 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
     let path = |stream: &str| format!("/api/v1/runs/{id}/logs/{stream}?attempt={attempt}");
     if args.timestamps {
         let only = if streams.len() == 1 { format!("&stream={}", streams[0]) } else { String::new() };
-        let path = format!("/api/v1/runs/{id}/logs?attempt={attempt}&limit={PAGE}{only}");
-        return lines(Steady::of_log(global, &client, &run.run.id), global.json, args.follow, &path);
+        let format = if global.json { "ndjson" } else { "text" };
+        let path = format!("/api/v1/runs/{id}/logs?attempt={attempt}&format={format}{only}");
+        return lines(Steady::of_log(global, &client, &run.run.id), args.follow, &path);
     }
     if args.follow {
         return follow_all(global, &client, &run.run.id, streams, path);
@@ -111,40 +109,20 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
 }
 
 /// Prints lines with their times and streams: those that are there now, or until the attempt is over.
-fn lines(mut server: Steady<'_>, json: bool, follow: bool, path: &str) -> Result<u8, CliError> {
+fn lines(mut server: Steady<'_>, follow: bool, path: &str) -> Result<u8, CliError> {
     let begun = format!("{:.3}", now());
     let wait_ms = if follow { WAIT_MS } else { 0 };
     let mut cursor = String::new();
     loop {
-        let part: LogLines = server.get(&format!("{path}&wait_ms={wait_ms}{cursor}"))?;
-        let mut shown = Vec::new();
-        for line in &part.lines {
-            shown.extend(if json { as_json(line)? } else { as_text(line) });
-        }
-        output::raw(&shown);
+        let part = server.log_printout(&format!("{path}&wait_ms={wait_ms}{cursor}"))?;
+        output::raw(&part.bytes);
         // Of a job that runs there may be more at any time.
-        let newer = part.lines.last().and_then(|line| line.at.as_ref()).is_some_and(|at| *at > begun);
-        if part.ended || (!follow && (newer || part.lines.is_empty())) {
+        let newer = part.at.is_some_and(|at| at > begun);
+        if part.ended || (!follow && (newer || part.bytes.is_empty())) {
             return Ok(exit_code::OK);
         }
         cursor = format!("&cursor={}", part.next);
     }
-}
-
-/// A line for programs.
-fn as_json(line: &LogLine) -> Result<Vec<u8>, CliError> {
-    let mut text =
-        serde_json::to_vec(line).map_err(|error| CliError::new("bad_output", error.to_string()))?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-/// A line for people, whose text is as the job wrote it.
-fn as_text(line: &LogLine) -> Vec<u8> {
-    let bytes = line.hex.as_deref().and_then(|hex| base16ct::lower::decode_vec(hex).ok());
-    let text = bytes.unwrap_or_else(|| line.text.clone().unwrap_or_default().into_bytes());
-    let head = format!("{} {} ", line.at.as_deref().unwrap_or("-"), line.stream);
-    [head.as_bytes(), &text, b"\n"].concat()
 }
 
 /// Follows streams until the attempt is over: one of them to stdout, both each to its own.
@@ -213,20 +191,5 @@ fn shown(bytes: &[u8]) -> serde_json::Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => serde_json::json!({"hex": base16ct::lower::encode_string(bytes)}),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_shown_as_the_job_wrote_it() {
-        let at = Some("2026-01-02T03:04:05.678Z".to_owned());
-        let text = Some("\u{1b}[1m a".to_owned());
-        let line = LogLine { at, stream: "stdout".to_owned(), text, hex: None, continues: false };
-        assert_eq!(as_text(&line), b"2026-01-02T03:04:05.678Z stdout \x1b[1m a\n");
-        let binary = LogLine { at: None, text: None, hex: Some("61ff".to_owned()), ..line };
-        assert_eq!(as_text(&binary), b"- stdout a\xff\n");
     }
 }
