@@ -4,12 +4,12 @@
 
 mod support;
 
-use databuild::app::vocabulary;
-use databuild::errors::all;
-use databuild::publish::PublishError;
+use databuild_app::vocabulary;
+use databuild_base::errors::all;
 use databuild_core::decide::Refusal;
 use databuild_core::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
 use databuild_core::state::Made;
+use databuild_execution::publish::PublishError;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::Command;

@@ -120,7 +120,7 @@ pub fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWo
 }
 
 /// Of all work, while the log takes no events: nothing that happens counts until it does.
-pub(crate) fn unrecorded(snapshot: &Snapshot) -> Option<Blocker> {
+pub fn unrecorded(snapshot: &Snapshot) -> Option<Blocker> {
     let why = snapshot.unrecorded.as_ref()?;
     let message = format!(
         "the server cannot record what happens, and tries again every second: {} [{}]",
@@ -184,11 +184,11 @@ fn told(
         Found::Canceling { run } => by_run(snapshot, Waiting::Canceling, *run, |of| {
             format!("{run} ({of}) was told to stop and is still running")
         }),
-        Found::Behind { run } => by_run(snapshot, Waiting::Behind, *run, |of| {
+        Found::Behind { run, unfit: Unfit::Older } => by_run(snapshot, Waiting::Behind, *run, |of| {
             format!("{run} makes {of} from older code or inputs; when it has ended, a new run follows")
         }),
         Found::Behind { run, unfit: Unfit::Earlier } => {
-            by_run(snapshot, "behind", *run, |of| {
+            by_run(snapshot, Waiting::Behind, *run, |of| {
                 format!("{run} began to make {of} before this was asked for; when it has ended, a new run follows")
             })
         }
@@ -227,7 +227,7 @@ fn other_params(snapshot: &Snapshot, run: RunId, values: &[OtherValue]) -> Block
     let (has, wanted) = (said(|value| &value.has), said(|value| &value.wanted));
     let has = if has.is_empty() { "without these parameters".to_owned() } else { format!("with {has}") };
     let wanted = if wanted.is_empty() { String::new() } else { format!(", and {wanted} is asked for") };
-    let found = by_run(snapshot, "behind", run, |of| {
+    let found = by_run(snapshot, Waiting::Behind, run, |of| {
         format!("{of} is being made {has}{wanted}; when that has ended, a new run follows")
     });
     Blocker { run: None, holders: vec![holder(snapshot, run)], ..found }

@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::log_lines::{lines, Form, Line, Lines, Place, Printout};
+use super::state::App;
 use crate::api::LogLines;
 use crate::app::Context as _;
 use crate::executor::{AttemptName, Executor, LogFrom, LogPart, Stream, Weave};

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::error::CliError;
 use super::lost::ask_again;
 use super::shared_args::GlobalArgs;
-use super::{graph, output, steady};
+use super::{graph, output};
 use crate::api::ShutdownRequest;
 use crate::daemon::{
     connect_or_start, environment, find, Constraints, Found, How, ServerInfo, StartOptions, StateDir,

@@ -248,30 +248,6 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_the_server_itself_is_asked_again_when_the_server_was_killed() {
-        let asked = std::cell::Cell::new(0);
-        let ask = |lives_at: u32, error: &'static str| {
-            asked.set(0);
-            let answer = ask_again(|| {
-                asked.set(asked.get() + 1);
-                if asked.get() < lives_at {
-                    return Err(CliError::new(error, "gone"));
-                }
-                let (alive, request) = server(Some("7"));
-                let answer: u32 = client(alive).get("/api/v1/graph/id")?;
-                request.join().unwrap();
-                Ok(answer)
-            });
-            (answer.ok(), asked.get())
-        };
-        assert_eq!(ask(1, "server_unreachable"), (Some(7), 1));
-        assert_eq!(ask(3, "server_unreachable"), (Some(7), 3));
-        assert_eq!(ask(3, "shutting_down"), (Some(7), 3));
-        assert_eq!(ask(9, "server_unreachable"), (None, MOST_LOST + 1));
-        assert_eq!(ask(3, "graph_invalid"), (None, 1), "an answer is an answer");
-    }
-
-    #[test]
     fn servers_that_go_one_after_the_other_are_not_followed_for_ever() {
         let (killed, _request) = server(None);
         let gone = client(killed);
