@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What all commands and answers have at hand, save the history.
 #[derive(Clone)]
@@ -23,6 +24,10 @@ pub struct Backend {
     pub staging: PathBuf,
     /// Where sockets are.
     pub runtime_dir: PathBuf,
+    /// Whose code the code store keeps: the workspace, or its state folder if that is elsewhere.
+    pub home: PathBuf,
+    /// Logs of younger attempts are kept, unless a request says otherwise; all, if none.
+    pub keep_logs: Option<Duration>,
     /// What jobs get as `TMPDIR`.
     pub temporary_dir: Option<String>,
     /// When the server started.

@@ -25,7 +25,7 @@ pub fn write_roots(backend: &Backend) -> Result<Roots, SnapshotError> {
     let graphs = state.graphs_in_use();
     let codes = graphs.flat_map(|graph| graph.graph.codes().filter_map(|code| code.parse().ok())).collect();
     let roots = Roots { codes, binaries: backend.binary.iter().copied().collect() };
-    backend.snapshots.write_roots(backend.engine.workspace(), &roots)?;
+    backend.snapshots.write_roots(&backend.home, &roots)?;
     Ok(roots)
 }
 
@@ -46,7 +46,8 @@ fn sweep(backend: &Backend, request: &GcRequest) -> Result<GcReply, AppError> {
     let live: BTreeSet<AttemptId> = state.runs().values().map(|run| run.attempt_id()).collect();
     let is_over =
         |name: &AttemptName| name.as_str().parse().is_ok_and(|attempt: AttemptId| !live.contains(&attempt));
-    let keep = Duration::from_secs(u64::from(request.keep_days.unwrap_or(30)) * 24 * 3600);
+    let asked = request.keep_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600));
+    let keep = asked.or(backend.keep_logs).unwrap_or(Duration::MAX);
     let attempts = backend.engine.executor().sweep(&is_over, keep, request.dry_run);
     let in_staging = || {
         let state = std::sync::Arc::clone(&backend.engine.snapshot().state);

@@ -1,4 +1,6 @@
-//! Amounts as people read them.
+//! Amounts as people read and write them.
+
+use super::text::shown;
 
 /// `350 ms`, `1.2 s`, `2m 05s`, `1h 02m`.
 #[must_use]
@@ -18,6 +20,24 @@ pub fn clock(seconds: u64) -> String {
         60..=3599 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
     }
+}
+
+/// A length of time with its unit, such as `90s` or `2h`, in seconds.
+///
+/// # Errors
+/// It is none.
+pub fn seconds_of(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{}` is not a length of time; write it as 90s, 30m, 2h or 3d", shown(text));
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let factor = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(bad()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
+    count.checked_mul(factor).ok_or_else(bad)
 }
 
 /// `1,095`.

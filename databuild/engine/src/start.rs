@@ -17,7 +17,6 @@ use super::records::keeper::Keeper;
 use super::records::replay::{self, ReplayError};
 use super::shared::{Shared, Snapshot};
 use super::starts::starter::{self, Orders, Starter, ASKERS};
-use crate::daemon::STATE_DIR_NAME;
 use crate::executor::Executor;
 use crate::publish::Reserved;
 use crate::snapshot;
@@ -40,6 +39,8 @@ pub const READING_THREADS: usize = ASKERS + 2;
 pub struct EngineConfig {
     /// The workspace.
     pub workspace: PathBuf,
+    /// The state folder, where no output may be.
+    pub state: PathBuf,
     /// Where outputs wait for publication.
     pub staging: PathBuf,
     /// Where observers find their requests.
@@ -112,7 +113,7 @@ impl Engine {
             config.inherited.clone(),
         )?);
         let staging = Arc::new(Staging::new(config.staging));
-        let reserved = Arc::new(Reserved::new(&config.workspace, &config.workspace.join(STATE_DIR_NAME)));
+        let reserved = Arc::new(Reserved::new(&config.workspace, &config.state));
         // A crash came before this was cleared. Attempts that begin from now on are not among them.
         let live = core.state.runs().values().map(|run| run.attempt_id()).collect();
         for attempt in staging.left(&live) {

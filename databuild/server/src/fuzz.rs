@@ -45,6 +45,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
     let executor = nobody.shared();
     let engine = Engine::start(EngineConfig {
         workspace: at("ws"),
+        state: at("state"),
         staging: at("staging"),
         observers: at("observers"),
         inherited: at("inherited.json"),
@@ -69,6 +70,8 @@ fn parts(folder: &TempDir) -> (Engine, App) {
             started_at: Timestamp::now(),
             runtime_dir: at("runtime"),
             temporary_dir: None,
+            home: at("ws"),
+            keep_logs: None,
             watched: Arc::default(),
         },
         owner: "owner".into(),

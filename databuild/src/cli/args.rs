@@ -1,7 +1,7 @@
 //! The command line as a whole: its commands, each of which has its arguments beside it.
 
 use super::commands::{
-    accept, adopt, apply, build, cancel, checks, completion, diff, explain, gc, invoke, keys, logs,
+    accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, invoke, keys, logs,
     partitions, plan, plans, pools, runs, scan, serve, shim, stop, taint, trials, want, why,
 };
 use super::shared_args::GlobalArgs;
@@ -76,6 +76,8 @@ pub enum Command {
     Status,
     /// Remove code snapshots and logs that nothing needs any more, and archive old events
     Gc(gc::GcArgs),
+    /// Show each setting, and where its value comes from
+    Config(config::ConfigArgs),
     /// Run the server
     Serve(serve::ServeArgs),
     /// Stop the server; running jobs go on

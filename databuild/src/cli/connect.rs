@@ -4,8 +4,9 @@ use super::client::Client;
 use super::error::CliError;
 use super::lost::ask_again;
 use super::shared_args::GlobalArgs;
-use super::{graph, output};
+use super::{graph, output, paths};
 use crate::api::ShutdownRequest;
+use crate::config::{Flags, Place, Settings};
 use crate::daemon::{
     connect_or_start, environment, find, Constraints, Found, How, ServerInfo, StartOptions, StateDir,
     Workspace,
@@ -26,19 +27,50 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a runner is waited for at a time.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// The workspace of this command.
-pub fn workspace(global: &GlobalArgs) -> Result<Workspace, CliError> {
+/// The workspace of this command, and its settings.
+pub fn configured(global: &GlobalArgs, flags: Flags) -> Result<(Workspace, Settings), CliError> {
     let found = match &global.workspace {
         Some(path) => Workspace::at(path),
         None => Workspace::discover(),
     };
-    found.map_err(|error| CliError::new(error.code(), error.to_string()))
+    let workspace = found.map_err(|error| CliError::new(error.code(), error.to_string()))?;
+    let called_from =
+        paths::called_from().map_err(|error| CliError::new("settings_unreadable", error.to_string()))?;
+    let place =
+        Place { workspace: workspace.path(), called_from: &called_from, file: global.config.as_deref() };
+    let state_dir = global.state_dir.iter().map(|path| path.display().to_string()).collect();
+    let flags = flags.with("state_dir", "--state-dir", state_dir);
+    let settings = Settings::load(place, |name| std::env::var_os(name), &flags)
+        .map_err(|error| CliError::new(error.code(), error.to_string()))?;
+    Ok((workspace.with_state_dir(&settings.state_dir), settings))
+}
+
+/// The workspace of this command.
+pub fn workspace(global: &GlobalArgs) -> Result<Workspace, CliError> {
+    configured(global, Flags::default()).map(|(workspace, _)| workspace)
 }
 
 /// Its state folder.
 pub fn state_dir(global: &GlobalArgs) -> Result<StateDir, CliError> {
-    let workspace = workspace(global)?;
-    StateDir::create(&workspace).map_err(|error| CliError::new(error.code(), error.to_string()))
+    state_dir_of(&workspace(global)?)
+}
+
+/// The state folder of a workspace.
+pub fn state_dir_of(workspace: &Workspace) -> Result<StateDir, CliError> {
+    StateDir::create(workspace).map_err(|error| CliError::new(error.code(), error.to_string()))
+}
+
+/// Arguments by which a server has the settings of this command, whose files it reads anew. It inherits the variables.
+fn serve_args(state: &StateDir, settings: &Settings) -> Vec<OsString> {
+    let mut args: Vec<OsString> = ["serve", "--workspace"].map(OsString::from).to_vec();
+    args.push(state.workspace().path().into());
+    if let Some(file) = settings.named_file() {
+        args.extend(["--config".into(), file.into()]);
+    }
+    if !state.workspace().has_usual_state_dir() {
+        args.extend(["--state-dir".into(), state.path().into()]);
+    }
+    args
 }
 
 /// The user's code store.
@@ -65,9 +97,8 @@ pub fn connect(global: &GlobalArgs) -> Result<Client, CliError> {
 }
 
 fn connect_once(global: &GlobalArgs) -> Result<Client, CliError> {
-    let state = state_dir(global)?;
     let store = store()?;
-    let info = start(&state, &store)?;
+    let info = start(global, &store)?;
     let client = Client::new(&info);
     if let Some(built) = graph::find()? {
         graph::register(&client, &store_of(&info, store)?, &built)?;
@@ -94,7 +125,7 @@ fn store_of(info: &ServerInfo, own: snapshot::Store) -> Result<snapshot::Store, 
 
 /// A client of the workspace's server, started if there was none, that learns of no graph.
 pub fn attach(global: &GlobalArgs) -> Result<Client, CliError> {
-    Ok(Client::new(&start(&state_dir(global)?, &store()?)?))
+    Ok(Client::new(&start(global, &store()?)?))
 }
 
 /// A server that is this process's child and goes with it: for machines that are thrown away or that
@@ -158,15 +189,16 @@ pub fn connect_privately(global: &GlobalArgs) -> Result<PrivateServer, CliError>
         )
         .hint("leave out --no-daemon to use it, or stop it first: databuild stop"));
     }
-    let state = state_dir(global)?;
+    let (workspace, settings) = configured(global, Flags::default())?;
+    let state = state_dir_of(&workspace)?;
     let store = store()?;
     let log = std::fs::File::create(state.server_log()).map_err(|error| {
         CliError::new("state_unwritable", format!("{}: {error}", state.server_log().display()))
     })?;
     let mut command = std::process::Command::new(program(&store)?);
     command
-        .args(["serve", "--foreground", "--private", "--idle-timeout", "0", "--workspace"])
-        .arg(state.workspace().path())
+        .args(serve_args(&state, &settings))
+        .args(["--foreground", "--private", "--idle-timeout", "0"])
         .env_clear()
         .envs(environment::allowed(std::env::vars_os()))
         .current_dir(state.workspace().path())
@@ -206,22 +238,19 @@ pub fn program(store: &snapshot::Store) -> Result<PathBuf, CliError> {
     store.binary(&path).map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
-fn start(state: &StateDir, store: &snapshot::Store) -> Result<ServerInfo, CliError> {
+fn start(global: &GlobalArgs, store: &snapshot::Store) -> Result<ServerInfo, CliError> {
+    let (workspace, settings) = configured(global, Flags::default())?;
+    let state = &state_dir_of(&workspace)?;
     let program = program(store)?;
     let constraints = Constraints {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL,
         binary_sha256: store.binary_digest(&program).map(|digest| digest.to_string()),
     };
-    let args: Vec<OsString> = ["serve", "--workspace"]
-        .into_iter()
-        .map(OsString::from)
-        .chain([state.workspace().path().into()])
-        .collect();
     let started = connect_or_start(&StartOptions {
         state,
         program: &program,
-        args: &args,
+        args: &serve_args(state, &settings),
         env: std::env::vars_os().collect(),
         constraints: &constraints,
         deadline: Deadline::after(PATIENCE),

@@ -17,6 +17,11 @@ pub fn given(path: &Path) -> PathBuf {
     resolve(path, std::env::var_os(CALLED_FROM).as_deref())
 }
 
+/// The folder in which the user called the program.
+pub fn called_from() -> std::io::Result<PathBuf> {
+    Ok(std::env::current_dir()?.join(given(Path::new("."))))
+}
+
 /// Parses an argument that is a path.
 pub fn parser() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| given(&path))

@@ -3,8 +3,12 @@
 use super::paths;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use databuild_core::amounts::seconds_of;
 use databuild_core::word::Word;
 use std::path::PathBuf;
+
+/// What help says above options that say which server is meant.
+const SERVER: &str = "Server and settings";
 
 /// What every command can be told.
 #[derive(Debug, Args)]
@@ -16,6 +20,12 @@ pub struct GlobalArgs {
     // The script of `shim` names one, which whoever calls it may overrule.
     #[arg(long, global = true, value_name = "DIR", overrides_with = "workspace", value_parser = paths::parser())]
     pub workspace: Option<PathBuf>,
+    /// File of settings (default: databuild.toml of the workspace)
+    #[arg(long, global = true, value_name = "FILE", value_parser = paths::parser(), help_heading = SERVER)]
+    pub config: Option<PathBuf>,
+    /// Folder of the server's state (default: .databuild of the workspace)
+    #[arg(long, global = true, value_name = "DIR", value_parser = paths::parser(), help_heading = SERVER)]
+    pub state_dir: Option<PathBuf>,
     /// When to use colors and progress bars
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
@@ -66,25 +76,10 @@ pub fn word<W: Word + Send + Sync>() -> impl TypedValueParser<Value = W> {
     PossibleValuesParser::new(words).try_map(|word| W::of_word(&word).ok_or_else(|| W::unknown(&word)))
 }
 
-/// A length of time with its unit, in seconds.
+/// A length of time with its unit, in seconds; not 0.
 pub fn seconds(text: &str) -> Result<u64, String> {
-    match age(text)? {
+    match seconds_of(text)? {
         0 => Err(format!("`{text}` is zero; give a longer time")),
         seconds => Ok(seconds),
     }
-}
-
-/// The same; 0 is allowed.
-pub fn age(text: &str) -> Result<u64, String> {
-    let bad = || format!("`{text}` is not a length of time; write it as 90s, 30m, 2h or 3d");
-    let unit = text.chars().last().ok_or_else(bad)?;
-    let factor = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return Err(bad()),
-    };
-    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
-    count.checked_mul(factor).ok_or_else(bad)
 }

@@ -1,11 +1,14 @@
 //! What a server is told at its start, and what it takes from its environment.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to serve.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
+    /// Address to listen on.
+    pub host: IpAddr,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
     /// Go away after so long without requests, runs and due wants; never, if absent.
@@ -14,6 +17,10 @@ pub struct ServeOptions {
     pub slots: usize,
     /// Origins of web apps in development.
     pub allowed_origins: Vec<String>,
+    /// Events older than this are archived, or none are; as the graph says, if the outer one is none.
+    pub keep_events: Option<Option<Duration>>,
+    /// `gc` keeps logs of younger attempts; all, if none.
+    pub keep_logs: Option<Duration>,
     /// The server belongs to one command: when its standard input ends, so has the command, and it stops with its jobs.
     pub private: bool,
 }

@@ -1,4 +1,5 @@
-//! The graph's standing rule for old events: they are archived when the server starts, and once a day.
+//! The standing rule for old events: they are archived when the server starts, and once a day. The setting `keep_events` says
+//! how old, or else the graph.
 
 use crate::engine::{ArchiveRequest, CommandError, Handle};
 use jiff::SignedDuration;
@@ -9,14 +10,14 @@ const LOOK: Duration = Duration::from_secs(24 * 3600);
 /// Fewer are no file of their own: servers start many times a day.
 const AT_LEAST: u64 = 1_000;
 
-/// Applies the rule now and then, as long as it is polled.
-pub(super) async fn keep_events(engine: Handle) {
+/// Applies the rule now and then, as long as it is polled. `setting` is stronger than the graph's rule.
+pub(super) async fn keep_events(engine: Handle, setting: Option<Option<Duration>>) {
     let mut look = tokio::time::interval(LOOK);
     loop {
         look.tick().await;
         let engine = engine.clone();
         // What fails is tried again the next time; until then the log is only longer.
-        match tokio::task::spawn_blocking(move || apply(&engine)).await {
+        match tokio::task::spawn_blocking(move || apply(&engine, setting)).await {
             Ok(Err(CommandError::ShuttingDown)) | Err(_) => return,
             Ok(Err(error)) => tracing::warn!(%error, code = error.code(), "old events could not be archived"),
             Ok(Ok(())) => {}
@@ -24,8 +25,9 @@ pub(super) async fn keep_events(engine: Handle) {
     }
 }
 
-fn apply(engine: &Handle) -> Result<(), CommandError> {
-    let rule = engine.snapshot().state.followed().and_then(|registered| registered.graph.keep_events);
+fn apply(engine: &Handle, setting: Option<Option<Duration>>) -> Result<(), CommandError> {
+    let of_graph = || engine.snapshot().state.followed().and_then(|registered| registered.graph.keep_events);
+    let rule = setting.unwrap_or_else(of_graph);
     let Some(kept) = rule else { return engine.finish_archiving() };
     let older_than = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
     let archived = engine.archive(ArchiveRequest { older_than, at_least: AT_LEAST, dry_run: false })?;

@@ -14,9 +14,9 @@ use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
 use crate::server::{router, App, Guard, Lanes, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
@@ -51,10 +51,10 @@ pub enum ServeError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Its port.
-    #[error("cannot listen on 127.0.0.1:{port}: {error}; choose another --port, or 0 for a free one")]
+    #[error("cannot listen on {address}: {error}; choose another port, or 0 for a free one")]
     Listen {
-        /// The port asked for.
-        port: u16,
+        /// The address asked for.
+        address: SocketAddr,
         /// What the system said.
         error: std::io::Error,
     },
@@ -171,10 +171,10 @@ impl Server {
         if let Ok(Some(kind)) = network_filesystem(state.path()) {
             tracing::warn!(kind, path = %state.path().display(), "the state folder is on a network file system, where SQLite is not safe");
         }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+        let address = SocketAddr::from((options.host, options.port));
         let listener = tokio::net::TcpListener::bind(address)
             .await
-            .map_err(|error| ServeError::Listen { port: options.port, error })?;
+            .map_err(|error| ServeError::Listen { address, error })?;
         let address = listener.local_addr().map_err(|error| ServeError::System(error.to_string()))?;
 
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
@@ -192,6 +192,7 @@ impl Server {
         let close = super::private::left_over(&*reader)?;
         let engine = Engine::start(EngineConfig {
             workspace: state.workspace().path().to_owned(),
+            state: state.path().to_owned(),
             staging: state.staging(),
             observers: state.observers(),
             inherited: state.inherited(),
@@ -224,6 +225,8 @@ impl Server {
                 staging: state.staging(),
                 runtime_dir: runtime_dir.path().to_owned(),
                 temporary_dir,
+                home: home_of(state),
+                keep_logs: options.keep_logs,
                 started_at: crate::os::now(),
                 watched: Arc::default(),
             },
@@ -258,7 +261,8 @@ impl Server {
         let most = http::most_connections(self.descriptors);
         let serving =
             tokio::spawn(http::serve(listener, router(self.app.clone()), most, http::PATIENCE, stopped));
-        let archiving = tokio::spawn(super::retention::keep_events(self.engine.handle()));
+        let archiving =
+            tokio::spawn(super::retention::keep_events(self.engine.handle(), options.keep_events));
         let leave = self.wait(options.idle_timeout).await;
         archiving.abort();
         if options.private {
@@ -311,6 +315,12 @@ impl Server {
                 + snapshot.state.trials().values().filter(|trial| trial.is_live()).count(),
         }
     }
+}
+
+/// Whose code the code store keeps. A workspace may have several state folders, each with work of its own.
+fn home_of(state: &StateDir) -> PathBuf {
+    let workspace = state.workspace();
+    if workspace.has_usual_state_dir() { workspace.path() } else { state.path() }.to_owned()
 }
 
 /// How the runner is found or started: the same program, on a socket in the runtime folder.

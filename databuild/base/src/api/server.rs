@@ -81,7 +81,7 @@ pub struct GcRequest {
     /// Count, remove nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// Logs of attempts younger than so many days stay; 30 if absent.
+    /// Logs of attempts younger than so many days stay; as the setting `keep_logs` says if absent.
     #[serde(default)]
     pub keep_days: Option<u32>,
     /// Events older than so many seconds are archived; none are if absent.

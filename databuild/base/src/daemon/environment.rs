@@ -8,8 +8,18 @@ use std::ffi::{OsStr, OsString};
 pub const READY_FD_ENV: &str = "DATABUILD_READY_FD";
 
 /// Variables handed on by their exact names.
-const NAMES: &[&str] =
-    &["HOME", "USER", "LOGNAME", "LANG", "TZ", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"];
+const NAMES: &[&str] = &[
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "TZ",
+    "PATH",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+];
 
 /// Variables handed on by the beginning of their names.
 const PREFIXES: &[&str] = &["LC_", "DATABUILD_"];

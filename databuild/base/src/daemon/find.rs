@@ -104,7 +104,7 @@ pub fn find(
         }
         return Ok(Found::None(reason));
     }
-    if has_moved(&info, state, id) {
+    if has_moved(&info, state) {
         return Ok(Found::Moved(info));
     }
     Ok(match probe(&info) {
@@ -154,9 +154,9 @@ pub(super) fn origin(info: &ServerInfo, id: DirId, here: &Machine) -> Origin {
 
 /// Whether the workspace lies elsewhere than the server believes. A second path
 /// to the same folder (a bind mount) is no move.
-fn has_moved(info: &ServerInfo, state: &StateDir, id: DirId) -> bool {
-    info.workspace != state.workspace().path()
-        && DirId::of(&info.workspace.join(super::STATE_DIR_NAME)).ok() != Some(id)
+fn has_moved(info: &ServerInfo, state: &StateDir) -> bool {
+    let here = state.workspace().path();
+    info.workspace != here && DirId::of(&info.workspace).ok() != DirId::of(here).ok()
 }
 
 fn is_locked(state: &StateDir) -> Result<bool, DaemonError> {

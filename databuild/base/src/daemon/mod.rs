@@ -51,4 +51,4 @@ pub use info::ServerInfo;
 pub use runtime_dir::{RuntimeDir, RuntimeDirError, MAX_SOCKET_PATH};
 pub use state_dir::{StateDir, StateDirError, NO_PACKAGE};
 pub use token::Token;
-pub use workspace::{Workspace, WorkspaceError, STATE_DIR_NAME};
+pub use workspace::{Workspace, WorkspaceError, SETTINGS_FILE_NAME, STATE_DIR_NAME};

@@ -1,8 +1,8 @@
-//! The folder `.databuild/` at the workspace root. This type owns the name of
+//! The state folder: `.databuild/` at the workspace root, or where the setting `state_dir` says. This type owns the name of
 //! everything in it.
 
 use super::identity::DirId;
-use super::workspace::{Workspace, STATE_DIR_NAME};
+use super::workspace::Workspace;
 use crate::os::open_left;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,6 +16,11 @@ pub const NO_PACKAGE: &str = "...";
 /// Bytes of the longest path that a state folder can have: SQLite takes 512 for a file with `-journal` added, and the longest
 /// name is that of a log that is being made.
 const MAX_PATH: usize = 512 - "/bel.sqlite.new-journal".len();
+
+/// Keeps the folder out of Git, and shows that it is a state folder.
+const IGNORE: &str = ".gitignore";
+/// What that file says.
+const IGNORED: &[u8] = b"*\n";
 
 /// How many logs of earlier servers are kept.
 const PREVIOUS_LOGS: usize = 3;
@@ -65,6 +70,15 @@ pub enum StateDirError {
         /// The path.
         path: PathBuf,
     },
+    /// Somebody named a folder that has other things in it.
+    #[error(
+        "{path} has files that are none of DataBuild's; give `state_dir` the path of an empty folder, or of one that does \
+         not exist"
+    )]
+    InUse {
+        /// The path.
+        path: PathBuf,
+    },
     /// It cannot be created or written.
     #[error("cannot {action} in the state folder: {path}: {source}; make it writable")]
     Unwritable {
@@ -83,6 +97,7 @@ impl StateDirError {
         match self {
             StateDirError::NotAFolder { .. } => "state_dir_not_a_folder",
             StateDirError::ForeignOwner { .. } => "state_dir_foreign_owner",
+            StateDirError::InUse { .. } => "state_dir_in_use",
             StateDirError::TooLong { .. } => "state_dir_path_too_long",
             StateDirError::Unwritable { .. } => "state_dir_unwritable",
         }
@@ -93,16 +108,26 @@ impl StateDir {
     /// Opens the state folder, creating it and its sub-folders if they are
     /// missing.
     pub fn create(workspace: &Workspace) -> Result<Self, StateDirError> {
-        let path = workspace.path().join(STATE_DIR_NAME);
+        let path = workspace.state_dir().to_owned();
         if path.as_os_str().len() > MAX_PATH {
             return Err(StateDirError::TooLong { path });
         }
+        if !workspace.has_usual_state_dir() {
+            let above = path.parent().unwrap_or(&path);
+            std::fs::create_dir_all(above).map_err(unwritable(above, "create a folder"))?;
+            // It is closed to others and emptied by `gc`, so it must be ours.
+            let ours = std::fs::read(path.join(IGNORE)).is_ok_and(|text| text == IGNORED);
+            let mut others = std::fs::read_dir(&path).into_iter().flatten();
+            if !ours && others.next().is_some() {
+                return Err(StateDirError::InUse { path });
+            }
+        }
         make_private_dir(&path)?;
         let state = Self::checked(workspace, path)?;
-        let ignore = state.path.join(".gitignore");
+        let ignore = state.path.join(IGNORE);
         if !ignore.exists() {
             // The bytes are right whichever of two writers comes last.
-            std::fs::write(&ignore, "*\n").map_err(unwritable(&ignore, "write a file"))?;
+            std::fs::write(&ignore, IGNORED).map_err(unwritable(&ignore, "write a file"))?;
         }
         for dir in [state.spool(), state.path.join("staging"), state.staging()] {
             make_private_dir(&dir)?;
@@ -112,7 +137,7 @@ impl StateDir {
 
     /// Opens the state folder if there is one.
     pub fn open(workspace: &Workspace) -> Result<Option<Self>, StateDirError> {
-        let path = workspace.path().join(STATE_DIR_NAME);
+        let path = workspace.state_dir().to_owned();
         match path.symlink_metadata() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             _ => Self::checked(workspace, path).map(Some),
@@ -312,6 +337,7 @@ fn unwritable(path: &Path, action: &'static str) -> impl Fn(io::Error) -> StateD
 
 #[cfg(test)]
 mod tests {
+    use super::super::workspace::STATE_DIR_NAME;
     use super::*;
     use std::io::Write as _;
 
@@ -339,6 +365,20 @@ mod tests {
         let created = StateDir::create(&workspace).expect("created");
         let opened = StateDir::open(&workspace).expect("open").expect("there");
         assert_eq!(created.id(), opened.id());
+    }
+
+    #[test]
+    fn it_may_be_elsewhere_but_not_among_other_files() {
+        let (keep, workspace) = workspace();
+        let elsewhere = workspace.clone().with_state_dir(&keep.path().join("a/b"));
+        let state = StateDir::create(&elsewhere).expect("created");
+        assert!(state.path().ends_with("a/b") && state.spool().is_dir());
+        StateDir::create(&elsewhere).expect("it is ours");
+        assert!(StateDir::open(&workspace).expect("open").is_none(), "the usual one is another");
+        std::fs::write(keep.path().join("mine"), "").expect("write");
+        let error = StateDir::create(&workspace.with_state_dir(keep.path())).expect_err("refused");
+        assert_eq!(error.code(), "state_dir_in_use");
+        assert!(!keep.path().join("spool").exists());
     }
 
     #[test]

@@ -6,20 +6,27 @@ use std::path::{Path, PathBuf};
 /// The name of the state folder below the workspace root.
 pub const STATE_DIR_NAME: &str = ".databuild";
 
+/// The name of the workspace's file of settings, which stands at its root.
+pub const SETTINGS_FILE_NAME: &str = "databuild.toml";
+
 /// The variable by which `bazel run` names the workspace root.
 const BAZEL_WORKSPACE_ENV: &str = "BUILD_WORKSPACE_DIRECTORY";
 
-/// The root folder of a workspace: absolute, without symbolic links, UTF-8.
+/// A workspace, and where its state is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workspace(PathBuf);
+pub struct Workspace {
+    /// Its root folder: absolute, without symbolic links, UTF-8.
+    root: PathBuf,
+    state_dir: PathBuf,
+}
 
 /// Why no workspace was found.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
     /// Neither Bazel nor a parent folder names one.
     #[error(
-        "no workspace here: neither {from} nor a folder above it holds MODULE.bazel or \
-         {STATE_DIR_NAME}; run the command inside a Bazel workspace or through `bazel run`"
+        "no workspace here: neither {from} nor a folder above it holds MODULE.bazel, \
+         {SETTINGS_FILE_NAME} or {STATE_DIR_NAME}; run the command inside a Bazel workspace or through `bazel run`"
     )]
     NotFound {
         /// Where the search began.
@@ -68,7 +75,10 @@ impl Workspace {
             return Self::at(Path::new(named));
         }
         cwd.ancestors()
-            .find(|dir| dir.join(STATE_DIR_NAME).is_dir() || dir.join("MODULE.bazel").is_file())
+            .find(|dir| {
+                let files = ["MODULE.bazel", SETTINGS_FILE_NAME];
+                dir.join(STATE_DIR_NAME).is_dir() || files.iter().any(|name| dir.join(name).is_file())
+            })
             .ok_or_else(|| WorkspaceError::NotFound { from: cwd.to_owned() })
             .and_then(Self::at)
     }
@@ -83,12 +93,31 @@ impl Workspace {
         if real.to_str().is_none() {
             return Err(WorkspaceError::NotUtf8 { path: real });
         }
-        Ok(Workspace(real))
+        let state_dir = real.join(STATE_DIR_NAME);
+        Ok(Workspace { root: real, state_dir })
+    }
+
+    /// The same workspace with its state elsewhere.
+    #[must_use]
+    pub fn with_state_dir(self, state_dir: &Path) -> Self {
+        // However somebody wrote the usual place, it is the usual place.
+        let real = || Some(state_dir.parent()?.canonicalize().ok()?.join(state_dir.file_name()?));
+        Workspace { state_dir: real().unwrap_or_else(|| state_dir.to_owned()), ..self }
     }
 
     /// The root folder.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.root
+    }
+
+    /// The folder of its state, whether or not it is there.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Whether the state is where it is unless somebody says otherwise.
+    pub fn has_usual_state_dir(&self) -> bool {
+        self.state_dir == self.root.join(STATE_DIR_NAME)
     }
 }
 
@@ -114,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_nearest_folder_above_with_a_mark_is_the_workspace() {
-        for mark in ["MODULE.bazel", STATE_DIR_NAME] {
+        for mark in ["MODULE.bazel", SETTINGS_FILE_NAME, STATE_DIR_NAME] {
             let (_keep, root) = dir();
             let deep = root.join("ws/x/y");
             std::fs::create_dir_all(&deep).expect("mkdir");

@@ -738,6 +738,7 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
         let log = SqliteLog::open(&database).unwrap();
         let engine = Engine::start(EngineConfig {
             workspace: root.clone(),
+            state: own.join("state"),
             staging: own.join("staging"),
             observers: own.join("observers"),
             inherited: own.join("inherited"),

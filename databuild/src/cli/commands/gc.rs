@@ -3,9 +3,10 @@
 use crate::api::{Archived, GcReply, GcRequest, HeldBy};
 use crate::cli::connect;
 use crate::cli::error::CliError;
-use crate::cli::shared_args::{age, GlobalArgs};
+use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{exit_code, output};
 use clap::Args;
+use databuild_core::amounts::seconds_of;
 
 /// Arguments of `gc`.
 #[derive(Debug, Args)]
@@ -13,11 +14,11 @@ pub struct GcArgs {
     /// Only count
     #[arg(long)]
     pub dry_run: bool,
-    /// Keep logs of attempts younger than this
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
-    pub keep_days: u32,
+    /// Keep logs of attempts younger than this (default: the setting `keep_logs`, 30 days)
+    #[arg(long, value_name = "DAYS")]
+    pub keep_days: Option<u32>,
     /// Also move events older than this (such as 90d) from the log to an archive
-    #[arg(long, value_name = "TIME", value_parser = age)]
+    #[arg(long, value_name = "TIME", value_parser = seconds_of)]
     pub events_older_than: Option<u64>,
 }
 
@@ -29,7 +30,7 @@ pub fn run(global: &GlobalArgs, args: &GcArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     let request = GcRequest {
         dry_run: args.dry_run,
-        keep_days: Some(args.keep_days),
+        keep_days: args.keep_days,
         events_older_than_seconds: args.events_older_than,
     };
     let reply: GcReply = client.post("/api/v1/gc", &request)?;

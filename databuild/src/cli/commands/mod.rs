@@ -7,6 +7,7 @@ pub mod build;
 pub mod cancel;
 pub mod checks;
 pub mod completion;
+pub mod config;
 pub mod diff;
 pub mod explain;
 pub mod gc;

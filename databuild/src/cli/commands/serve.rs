@@ -4,16 +4,16 @@ use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::exit_code;
 use crate::cli::shared_args::GlobalArgs;
-use crate::daemon::ReadyPipe;
+use crate::config::{Flags, Settings};
+use crate::daemon::{ReadyPipe, StateDir};
 use crate::os::Stderr;
 use crate::runner;
 use crate::serve::{serve, ServeOptions};
 use clap::Args;
+use databuild_core::text::shown;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -24,20 +24,35 @@ pub struct ServeArgs {
     /// Stay in the foreground and log to the terminal
     #[arg(long)]
     pub foreground: bool,
-    /// Port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
-    pub port: u16,
-    /// End after so many seconds without use; 0 for never
-    #[arg(long, value_name = "SECONDS", default_value_t = 3 * 3600)]
-    pub idle_timeout: u64,
+    /// Address to listen on (default: 127.0.0.1)
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Option<String>,
+    /// Port to listen on; 0, the default, takes the last one again, or a free one
+    #[arg(long)]
+    pub port: Option<String>,
+    /// End after so long without use, such as 90s; never for `never` or 0 (default: 3h)
+    #[arg(long, value_name = "TIME")]
+    pub idle_timeout: Option<String>,
     /// Attempts that may run at once (default: the cores)
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub jobs: Option<u32>,
+    #[arg(long, visible_alias = "jobs", short = 'j', value_name = "N")]
+    pub places: Option<String>,
+    /// What to log, such as debug or databuild_server=debug,info (default: info)
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Archive events older than this (default: as the graph says)
+    #[arg(long, value_name = "TIME")]
+    pub keep_events: Option<String>,
+    /// Let `gc` keep logs of attempts younger than this (default: 30d)
+    #[arg(long, value_name = "TIME")]
+    pub keep_logs: Option<String>,
+    /// Send traces to this URL by OTLP over HTTP
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Stop, with the jobs, when standard input ends: whoever holds it has ended (used by `build --no-daemon`)
     #[arg(long, hide = true)]
     pub private: bool,
-    /// Let pages of this origin call the API (can be repeated)
-    #[arg(long, value_name = "ORIGIN", default_value = "http://localhost:3000")]
+    /// Let pages of this origin call the API (can be repeated; default: http://localhost:3000)
+    #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
 }
 
@@ -63,14 +78,8 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
     run_from_store()?;
     // First of all, before there are threads.
     let ready = ReadyPipe::take();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Stderr)
-        .log_internal_errors(false)
-        .with_ansi(false)
-        .with_filter(what_is_logged());
-    tracing_subscriber::registry().with(lines).init();
-    let state = match connect::state_dir(global) {
-        Ok(state) => state,
+    let (state, settings, logged) = match prepared(global, args) {
+        Ok(prepared) => prepared,
         Err(error) => {
             if let Some(ready) = ready {
                 ready.failed(&error.to_string());
@@ -78,11 +87,23 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
             return Err(error);
         }
     };
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(|| Stderr)
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .with_filter(logged);
+    tracing_subscriber::registry().with(lines).init();
+    if settings.otlp_endpoint.is_some() {
+        tracing::warn!("otlp_endpoint is set, and this version sends no traces");
+    }
     let options = ServeOptions {
-        port: args.port,
-        idle_timeout: (args.idle_timeout > 0).then(|| Duration::from_secs(args.idle_timeout)),
-        slots: args.jobs.map_or_else(cores, |jobs| jobs as usize),
-        allowed_origins: args.allow_origin.clone(),
+        host: settings.host,
+        port: settings.port,
+        idle_timeout: settings.idle_timeout,
+        slots: settings.places.map_or_else(cores, |places| places as usize),
+        allowed_origins: settings.allowed_origins,
+        keep_events: settings.keep_events,
+        keep_logs: settings.keep_logs,
         private: args.private,
     };
     serve(&state, &options, ready)
@@ -90,10 +111,32 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
         .map_err(|error| CliError::new(error.code(), error.to_string()))
 }
 
-/// What `DATABUILD_LOG` says, such as `databuild_execution::runner=debug,info`.
-fn what_is_logged() -> Targets {
-    let said = std::env::var("DATABUILD_LOG").ok().and_then(|said| said.parse().ok());
-    said.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
+/// The state folder, the settings, and what is logged.
+fn prepared(global: &GlobalArgs, args: &ServeArgs) -> Result<(StateDir, Settings, Targets), CliError> {
+    let (workspace, settings) = connect::configured(global, args.flags())?;
+    let logged: Targets = settings.log.parse().map_err(|error| {
+        let source = settings.row("log").map(|row| row.source.to_string()).unwrap_or_default();
+        let message = format!("{source}: `log` is `{}`: {error}", shown(&settings.log));
+        CliError::new("bad_setting", message).hint("write a level, or such as databuild_server=debug,info")
+    })?;
+    Ok((connect::state_dir_of(&workspace)?, settings, logged))
+}
+
+impl ServeArgs {
+    /// The settings among them.
+    fn flags(&self) -> Flags {
+        let one = |value: &Option<String>| value.iter().cloned().collect();
+        Flags::default()
+            .with("host", "--host", one(&self.host))
+            .with("port", "--port", one(&self.port))
+            .with("idle_timeout", "--idle-timeout", one(&self.idle_timeout))
+            .with("places", "--places", one(&self.places))
+            .with("log", "--log", one(&self.log))
+            .with("keep_events", "--keep-events", one(&self.keep_events))
+            .with("keep_logs", "--keep-logs", one(&self.keep_logs))
+            .with("otlp_endpoint", "--otlp-endpoint", one(&self.otlp_endpoint))
+            .with("allowed_origins", "--allow-origin", self.allow_origin.clone())
+    }
 }
 
 /// Goes on as the stored copy of this program, which no build replaces or removes, and by whose digest

@@ -28,6 +28,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Report it, with the command that you gave.",
     },
     Entry {
+        code: "bad_setting",
+        kind: Kind::BadConfiguration,
+        cause: "A setting has a value that it does not take. The message names the file, the variable or the flag.",
+        cure: "Correct the value there. `databuild config` shows all settings, where each comes from and what it means.",
+    },
+    Entry {
         code: "bad_roots",
         kind: Kind::Configuration,
         cause: "DataBuild cannot read a file in the cache's `roots/`, which says which code a workspace needs, so `gc` removed nothing. A newer DataBuild may have written the file.",
@@ -198,8 +204,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "port_unusable",
         kind: Kind::Configuration,
-        cause: "The server cannot listen on the port that `serve --port` names. Most often another program uses it.",
-        cure: "Choose another port, or leave `--port` out to take a free one.",
+        cause: "The server cannot listen on the port that the setting `port` names. Most often another program uses it.",
+        cure: "Choose another port, or leave the setting out to take a free one. `databuild config` shows where it is set.",
     },
     Entry {
         code: "runtime_dir_foreign",
@@ -292,6 +298,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Run the command again, which starts a server if there is none. If it fails again, read the end of `.databuild/server.log`.",
     },
     Entry {
+        code: "settings_unreadable",
+        kind: Kind::BadConfiguration,
+        cause: "A file of settings, such as `databuild.toml`, cannot be read or is no TOML.",
+        cure: "Correct the file at the line that the message names, or make it readable for your user.",
+    },
+    Entry {
         code: "shim_unwritable",
         kind: Kind::Configuration,
         cause: "The script of `shim` cannot be written, or the file at its path cannot be read.",
@@ -322,6 +334,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Run the command as that user, or work in a copy of the workspace.",
     },
     Entry {
+        code: "state_dir_in_use",
+        kind: Kind::BadConfiguration,
+        cause: "The folder that the setting `state_dir` names has files in it that are none of DataBuild's.",
+        cure: "Name an empty folder, or one that does not exist yet. `databuild config` shows where the setting stands.",
+    },
+    Entry {
         code: "state_dir_not_a_folder",
         kind: Kind::Configuration,
         cause: "A file or a symbolic link is named `.databuild`, where the state folder has to be.",
@@ -350,6 +368,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Unavailable,
         cause: "Too many requests wait for something or follow a log at the same time. The server keeps the other connections for short requests.",
         cure: "End some of the commands that wait, such as `databuild build` or `databuild logs --follow`, then run the command again.",
+    },
+    Entry {
+        code: "unknown_setting",
+        kind: Kind::BadConfiguration,
+        cause: "A file of settings, or the command `config`, names a setting that does not exist.",
+        cure: "Write the name that the message proposes. `databuild config` shows all settings.",
     },
     Entry {
         code: "workspace_not_found",
