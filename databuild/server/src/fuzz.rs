@@ -75,7 +75,11 @@ fn parts(folder: &TempDir) -> (Engine, App) {
             watched: Arc::default(),
         },
         owner: "owner".into(),
-        guard: Arc::new(Guard { token: token.clone(), port: 0, allowed_origins: Vec::new() }),
+        guard: Arc::new(Guard {
+            token: token.clone(),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            allowed_origins: Vec::new(),
+        }),
         last_request_ms: Arc::default(),
         // Nobody hears that it is to stop.
         shutdown: tokio::sync::mpsc::unbounded_channel().0,
@@ -113,7 +117,7 @@ impl Server {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let token = app.guard.token.clone();
-        let guard = Guard { port: address.port(), ..Guard::clone(&app.guard) };
+        let guard = Guard { address, ..Guard::clone(&app.guard) };
         let app = App { guard: Arc::new(guard), ..app };
         runtime.spawn(async move { axum::serve(listener, router(app)).await });
         let server = Server {

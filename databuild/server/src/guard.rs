@@ -2,6 +2,7 @@
 
 use crate::daemon::Token;
 use axum::http::{header, HeaderMap, Uri};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use std::sync::Arc;
 pub struct Guard {
     /// The bearer token of `server.json`.
     pub token: Token,
-    /// The port the server listens on.
-    pub port: u16,
+    /// Where the server listens.
+    pub address: SocketAddr,
     /// Origins of web apps in development that may call the API, e.g. `http://localhost:3000`.
     pub allowed_origins: Vec<String>,
 }
@@ -43,9 +44,8 @@ impl Guard {
         let mut hosts = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
         let is_ours = |host: &str| {
-            ["127.0.0.1", "localhost", "[::1]"]
-                .iter()
-                .any(|name| host == *name || host.strip_prefix(name) == Some(&format!(":{}", self.port)))
+            let port = format!(":{}", self.address.port());
+            self.names().iter().any(|name| host == name || host.strip_prefix(name.as_str()) == Some(&port))
         };
         host.to_str().is_ok_and(is_ours)
             && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
@@ -53,7 +53,16 @@ impl Guard {
     }
 
     pub(super) fn origin_is_ours(&self, origin: &str) -> bool {
-        ["127.0.0.1", "localhost"].iter().any(|name| origin == format!("http://{name}:{}", self.port))
+        self.names().iter().any(|name| origin == format!("http://{name}:{}", self.address.port()))
+    }
+
+    /// What this server is called on its machine.
+    fn names(&self) -> [String; 4] {
+        let own = match self.address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        ["127.0.0.1".to_owned(), "localhost".to_owned(), "[::1]".to_owned(), own]
     }
 
     pub(super) fn token_fits(&self, headers: &HeaderMap) -> bool {
@@ -73,8 +82,11 @@ mod tests {
     #[test]
     fn every_name_that_a_request_gives_the_server_must_be_its_own() {
         let token = Token::generate().unwrap();
-        let guard = Guard { token, port: 80, allowed_origins: Vec::new() };
-        let cases: [(&str, &[&str], bool); 12] = [
+        let address = "127.0.0.2:80".parse().unwrap();
+        let guard = Guard { token, address, allowed_origins: Vec::new() };
+        let cases: [(&str, &[&str], bool); 14] = [
+            ("/x", &["127.0.0.2:80"], true),
+            ("/x", &["127.0.0.3:80"], false),
             ("/x", &["127.0.0.1:80"], true),
             ("/x", &["localhost"], true),
             ("/x", &["[::1]:80"], true),

@@ -42,11 +42,8 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         trusted.set();
     }
     let response = if !open && !fits {
-        ApiError::new(
-            "unauthorized",
-            "send `Authorization: Bearer TOKEN` with the token of .databuild/server.json",
-        )
-        .into_response()
+        ApiError::new("unauthorized", "send `Authorization: Bearer TOKEN` with the token in .databuild/token")
+            .into_response()
     } else {
         if !open {
             app.touch();

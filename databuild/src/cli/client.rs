@@ -1,16 +1,19 @@
-//! The HTTP client: one small request at a time, over loopback.
+//! The HTTP client: one small request at a time, to the workspace's server over loopback, or to one elsewhere.
 //!
 //! Each request has a connection of its own, so that none meets one that a server left behind which is gone.
 
 use super::error::CliError;
 use crate::api::{ErrorBody, Page, ACTOR_HEADER, CLIENT_HEADER};
-use crate::daemon::ServerInfo;
+use crate::daemon::{ServerInfo, Token};
+use crate::observe::machine_tls;
+use crate::os::ProcessId;
+use databuild_core::text::shown;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
-use std::net::SocketAddr;
 use std::time::Duration;
 use ureq::http::request::Builder;
 use ureq::http::{Method, Request, Response};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, AsSendBody, Body};
 
 /// How long connecting may take; it is the same machine.
@@ -28,8 +31,11 @@ const PROGRAM: &str = "cli";
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
-    address: SocketAddr,
+    /// Where it is, such as `http://127.0.0.1:8080`; paths follow.
+    base: String,
     token: String,
+    /// The server's process; none of a server elsewhere.
+    process: Option<ProcessId>,
     /// What the log is to call the program that asks.
     program: &'static str,
 }
@@ -87,15 +93,27 @@ enum Silence {
 impl Client {
     /// A client of the server that `info` describes.
     pub fn new(info: &ServerInfo) -> Client {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_idle_connections(0)
-            .proxy(None)
-            .timeout_connect(Some(CONNECT))
-            .build()
-            .into();
-        Client { agent, address: info.address, token: info.token.expose().to_owned(), program: PROGRAM }
+        let (base, token) = (format!("http://{}", info.address), info.token.expose().to_owned());
+        Client { agent: agent(None), base, token, process: Some(info.process()), program: PROGRAM }
+    }
+
+    /// A client of the server at `url`, which is one of this program.
+    ///
+    /// # Errors
+    /// It is no URL that can be asked.
+    pub fn elsewhere(url: &str, token: &Token) -> Result<Client, CliError> {
+        let base = url.trim_end_matches('/').to_owned();
+        let (tls, host) = match (base.strip_prefix("https://"), base.strip_prefix("http://")) {
+            (Some(host), _) => (Some(machine_tls()), host),
+            (None, Some(host)) => (None, host),
+            (None, None) => (None, ""),
+        };
+        if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
+            let message = format!("`{}` is not the URL of a server", shown(url));
+            return Err(CliError::new("bad_server_url", message).hint("write it as http://127.0.0.1:8080"));
+        }
+        let token = token.expose().to_owned();
+        Ok(Client { agent: agent(tls), base, token, process: None, program: PROGRAM })
     }
 
     /// The same, for a program that the log is to call so.
@@ -104,15 +122,25 @@ impl Client {
         Client { program, ..self }
     }
 
-    /// Where the server listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where the server is.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// The server's process; none of a server elsewhere.
+    pub fn process(&self) -> Option<ProcessId> {
+        self.process
     }
 
     /// Asks a server whether it is well.
     pub fn probe(info: &ServerInfo) -> Result<(), String> {
-        let question = Question { limit: Some(PROBE), ..Question::new(Method::GET, "/ready") };
-        match Client::new(info).send(&question) {
+        Client::new(info).is_well()
+    }
+
+    /// Asks whether the server is well; its runner need not be.
+    pub fn is_well(&self) -> Result<(), String> {
+        let question = Question { limit: Some(PROBE), ..Question::new(Method::GET, "/health") };
+        match self.send(&question) {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(format!("it answered {}", response.status())),
             Err(Silence::Gone(reason)) => Err(reason),
@@ -268,7 +296,7 @@ impl Client {
     fn send(&self, question: &Question<'_>) -> Result<Response<Body>, Silence> {
         let mut request = Request::builder()
             .method(&question.method)
-            .uri(format!("http://{}{}", self.address, question.path))
+            .uri(format!("{}{}", self.base, question.path))
             .header("authorization", format!("Bearer {}", self.token))
             .header(ACTOR_HEADER, crate::os::user().as_bytes())
             .header(CLIENT_HEADER, self.program);
@@ -310,8 +338,26 @@ impl Client {
             Silence::Slow => "it does not accept a connection".to_owned(),
             Silence::Gone(reason) => reason,
         };
-        let message = format!("the server cannot be reached: {}: {reason}", self.address);
-        CliError::new("server_unreachable", message).hint("look at .databuild/server.log")
+        let message = format!("the server cannot be reached: {}: {reason}", self.base);
+        let error = CliError::new("server_unreachable", message);
+        if self.process.is_some() {
+            error.hint("look at .databuild/server.log")
+        } else {
+            error
+        }
+    }
+}
+
+fn agent(tls: Option<TlsConfig>) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_idle_connections(0)
+        .proxy(None)
+        .timeout_connect(Some(CONNECT));
+    match tls {
+        Some(tls) => config.tls_config(tls).build().into(),
+        None => config.build().into(),
     }
 }
 

@@ -8,13 +8,14 @@ use super::{graph, output, paths};
 use crate::api::ShutdownRequest;
 use crate::config::{Flags, Place, Settings};
 use crate::daemon::{
-    connect_or_start, environment, find, Constraints, Found, How, ServerInfo, StartOptions, StateDir,
+    connect_or_start, environment, find, Constraints, Found, How, ServerInfo, StartOptions, StateDir, Token,
     Workspace,
 };
 use crate::os::Deadline;
 use crate::runner;
 use crate::serve::{store_root, PRIVATE_CLIENT, PROTOCOL};
 use crate::snapshot;
+use databuild_core::text::shown;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -90,8 +91,43 @@ pub fn running(global: &GlobalArgs) -> Result<Option<ServerInfo>, CliError> {
     }
 }
 
-/// A client of the workspace's server, started if there was none, that knows this program's graph.
+/// The variable that has the token of a server elsewhere.
+const TOKEN_VARIABLE: &str = "DATABUILD_SERVER_TOKEN";
+
+/// A client of the server elsewhere that this command is to ask, if it is. It follows the graph that was registered there.
+pub fn elsewhere(global: &GlobalArgs) -> Result<Option<Client>, CliError> {
+    let Some(url) = global.server_url.as_ref().filter(|url| !url.is_empty()) else { return Ok(None) };
+    let no_token = |why: String| {
+        CliError::new("no_token", why)
+            .hint(format!("name a file with the token by --token-file, or set {TOKEN_VARIABLE}"))
+    };
+    let text = match global.token_file.as_ref().filter(|path| !path.as_os_str().is_empty()) {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|error| no_token(format!("the token in {} cannot be read: {error}", path.display())))?,
+        None => std::env::var(TOKEN_VARIABLE)
+            .map_err(|_| no_token(format!("there is no token for the server at {}", shown(url))))?,
+    };
+    let token = Token::parse(&text).ok_or_else(|| no_token("what is given as token is none".to_owned()))?;
+    Client::elsewhere(url, &token).map(Some)
+}
+
+/// Refuses what only the machine of a server can do.
+pub fn refuse_elsewhere(global: &GlobalArgs, what: &str) -> Result<(), CliError> {
+    match &global.server_url {
+        Some(url) if !url.is_empty() => {
+            let message = format!("{what} is about this machine, and --server-url names another server");
+            Err(CliError::new("usage", message).hint("leave out --server-url, or unset DATABUILD_SERVER_URL"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A client of the workspace's server, started if there was none, that knows this program's graph; or of the one elsewhere that the
+/// command is to ask.
 pub fn connect(global: &GlobalArgs) -> Result<Client, CliError> {
+    if let Some(client) = elsewhere(global)? {
+        return Ok(client);
+    }
     // A server that is killed meanwhile is followed by another one. What was sent to it is in its log, or is sent again.
     ask_again(|| connect_once(global))
 }
@@ -123,8 +159,11 @@ fn store_of(info: &ServerInfo, own: snapshot::Store) -> Result<snapshot::Store, 
     })
 }
 
-/// A client of the workspace's server, started if there was none, that learns of no graph.
+/// The same, that learns of no graph.
 pub fn attach(global: &GlobalArgs) -> Result<Client, CliError> {
+    if let Some(client) = elsewhere(global)? {
+        return Ok(client);
+    }
     Ok(Client::new(&start(global, &store()?)?))
 }
 
@@ -182,6 +221,7 @@ impl Drop for OwnChild {
 
 /// Starts a server of one's own; refuses if the workspace has one.
 pub fn connect_privately(global: &GlobalArgs) -> Result<PrivateServer, CliError> {
+    refuse_elsewhere(global, "--no-daemon")?;
     if let Some(info) = running(global)? {
         return Err(CliError::new(
             "server_running",

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 /// What help says above options that say which server is meant.
 const SERVER: &str = "Server and settings";
 
+/// The variable that names the server of another place.
+const URL_VARIABLE: &str = "DATABUILD_SERVER_URL";
+
 /// What every command can be told.
 #[derive(Debug, Args)]
 pub struct GlobalArgs {
@@ -26,6 +29,20 @@ pub struct GlobalArgs {
     /// Folder of the server's state (default: .databuild of the workspace)
     #[arg(long, global = true, value_name = "DIR", value_parser = paths::parser(), help_heading = SERVER)]
     pub state_dir: Option<PathBuf>,
+    /// Ask the server at this URL, not that of a workspace
+    #[arg(long, global = true, value_name = "URL", env = URL_VARIABLE, hide_env_values = true, help_heading = SERVER)]
+    pub server_url: Option<String>,
+    /// File with the token for that server (else DATABUILD_SERVER_TOKEN has the token itself)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DATABUILD_TOKEN_FILE",
+        hide_env_values = true,
+        value_parser = paths::parser(),
+        help_heading = SERVER
+    )]
+    pub token_file: Option<PathBuf>,
     /// When to use colors and progress bars
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,

@@ -129,6 +129,9 @@ impl<'c> Steady<'c> {
 
 /// A client of the server after the one of `client`, which did not answer.
 fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Result<Client, CliError> {
+    if client.process().is_none() {
+        return back(client);
+    }
     let state = connect::state_dir(global)?;
     let what = match waits_for {
         WaitsFor::Work(what) => what.to_owned(),
@@ -141,7 +144,7 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
     loop {
         match find(&state, Client::probe)? {
             Found::Running(info) => {
-                if info.address != client.address() {
+                if Some(info.process()) != client.process() {
                     gone();
                 }
                 return Ok(Client::new(&info));
@@ -172,6 +175,19 @@ fn another(global: &GlobalArgs, client: &Client, waits_for: WaitsFor<'_>) -> Res
             }
         }
     }
+}
+
+/// The same client, once its server, which somebody else starts, answers again.
+fn back(client: &Client) -> Result<Client, CliError> {
+    let deadline = Deadline::after(PATIENCE);
+    while let Err(reason) = client.is_well() {
+        if deadline.expired() {
+            let message = format!("the server at {} does not come back: {reason}", client.url());
+            return Err(CliError::new("server_unreachable", message));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(client.clone())
 }
 
 #[cfg(test)]
@@ -231,12 +247,12 @@ mod tests {
         let (alive, second) = server(Some("7"));
         let gone = client(killed);
         let another = move |before: &Client| {
-            assert_eq!(before.address(), killed);
+            assert_eq!(before.url(), format!("http://{killed}"));
             Ok(client(alive))
         };
         let mut steady = Steady { first: &gone, later: None, another: Box::new(another) };
         let answer: u32 = steady.post_once("/api/v1/wants", &["d"]).unwrap();
-        assert_eq!((answer, steady.client().address()), (7, alive));
+        assert_eq!((answer, steady.client().url()), (7, &*format!("http://{alive}")));
         let (first, second) = (first.join().unwrap(), second.join().unwrap());
         assert_eq!(first, second);
         assert!(first.contains("idempotency-key: "), "{first}");

@@ -21,6 +21,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -157,7 +158,7 @@ struct Server {
     guard: ServerGuard,
     engine: Engine,
     app: App,
-    listener: Option<tokio::net::TcpListener>,
+    listener: Option<TcpListener>,
     address: SocketAddr,
     /// How many files it may have open.
     descriptors: u64,
@@ -171,10 +172,7 @@ impl Server {
         if let Ok(Some(kind)) = network_filesystem(state.path()) {
             tracing::warn!(kind, path = %state.path().display(), "the state folder is on a network file system, where SQLite is not safe");
         }
-        let address = SocketAddr::from((options.host, options.port));
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .map_err(|error| ServeError::Listen { address, error })?;
+        let listener = listen(state, options).await?;
         let address = listener.local_addr().map_err(|error| ServeError::System(error.to_string()))?;
 
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
@@ -211,7 +209,8 @@ impl Server {
         })?;
 
         let lanes = Lanes::start().map_err(|error| ServeError::System(error.to_string()))?;
-        let token = Token::generate().map_err(|error| ServeError::System(error.to_string()))?;
+        let token = Token::of_owner(state)
+            .map_err(|error| ServeError::System(format!("{}: {error}", state.token().display())))?;
         let binary = snapshots.binary_digest(&program);
         let (shutdown, told) = mpsc::unbounded_channel();
         if options.private {
@@ -233,7 +232,7 @@ impl Server {
             owner: crate::os::user().into(),
             guard: Arc::new(Guard {
                 token: token.clone(),
-                port: address.port(),
+                address,
                 allowed_origins: options.allowed_origins.clone(),
             }),
             last_request_ms: Arc::new(AtomicI64::new(0)),
@@ -315,6 +314,32 @@ impl Server {
                 + snapshot.state.trials().values().filter(|trial| trial.is_live()).count(),
         }
     }
+}
+
+/// Listens where the settings say. Without a port of somebody's choice, the one that the last server had is taken again if it is
+/// free, so that pages and programs that know it find this server; the server of a command takes any.
+async fn listen(state: &StateDir, options: &ServeOptions) -> Result<TcpListener, ServeError> {
+    let bind = |port| {
+        let address = SocketAddr::from((options.host, port));
+        async move { TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error }) }
+    };
+    if options.port != 0 || options.private {
+        return bind(options.port).await;
+    }
+    if let Some(last) = state.last_port() {
+        match bind(last).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                tracing::info!(%error, "the port of the last server is not free; another one is taken")
+            }
+        }
+    }
+    let listener = bind(0).await?;
+    let port = listener.local_addr().map(|address| address.port());
+    if let Err(error) = port.and_then(|port| state.remember_port(port)) {
+        tracing::warn!(%error, "the port cannot be remembered; the next server may have another one");
+    }
+    Ok(listener)
 }
 
 /// Whose code the code store keeps. A workspace may have several state folders, each with work of its own.

@@ -26,9 +26,17 @@ const PREFIXES: &[&str] = &["LC_", "DATABUILD_"];
 
 /// Variables that belong to one process and mean nothing, or worse, in another:
 /// the ready pipe's number, and what a job is told about its own run (a job may
-/// call the command line).
-const PRIVATE: &[&str] =
-    &[READY_FD_ENV, "DATABUILD_REQUEST", "DATABUILD_REPORT", "DATABUILD_RUN_ID", "DATABUILD_ATTEMPT"];
+/// call the command line), and what a command is told of a server elsewhere.
+const PRIVATE: &[&str] = &[
+    READY_FD_ENV,
+    "DATABUILD_REQUEST",
+    "DATABUILD_REPORT",
+    "DATABUILD_RUN_ID",
+    "DATABUILD_ATTEMPT",
+    "DATABUILD_SERVER_URL",
+    "DATABUILD_SERVER_TOKEN",
+    "DATABUILD_TOKEN_FILE",
+];
 
 /// Whether the server gets the variable `name`.
 pub fn is_allowed(name: &OsStr) -> bool {
@@ -58,6 +66,7 @@ mod tests {
             ("XDG_RUNTIME_DIR", true),
             ("DATABUILD_READY_FD", false),
             ("DATABUILD_REQUEST", false),
+            ("DATABUILD_SERVER_TOKEN", false),
             ("AWS_SECRET_ACCESS_KEY", false),
             ("LD_PRELOAD", false),
             ("PATHEXT", false),

@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// How long a new server waits for its predecessor to let go.
 pub const PREDECESSOR_WAIT: Duration = Duration::from_secs(10);
@@ -146,7 +146,8 @@ impl ServerGuard {
     /// Writes `server.json`. To be called once the server accepts connections;
     /// then tell the ready pipe.
     pub fn publish_info(&mut self, what: Publication) -> Result<ServerInfo, DaemonError> {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = crate::os::now();
+        let workspace = self.state.workspace().path().to_owned();
         let info = ServerInfo {
             pid: self.me.pid,
             start_time: self.me.start_time,
@@ -157,9 +158,12 @@ impl ServerGuard {
             version: what.version,
             binary_sha256: what.binary_sha256,
             protocol: what.protocol,
-            workspace: self.state.workspace().path().to_owned(),
+            workspace_root: workspace.clone(),
+            workspace,
             state_dir: self.state.id(),
-            started_at_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            started_at_ms: u64::try_from(now.as_millisecond()).unwrap_or_default(),
+            started_at: now.to_string(),
+            port: what.address.port(),
             code_store: Some(what.code_store),
         };
         info.write(&self.state).map_err(DaemonError::io("write", self.state.server_json()))?;

@@ -41,6 +41,16 @@ pub struct ServerInfo {
     pub state_dir: DirId,
     /// When the server was ready, in milliseconds since 1970 UTC.
     pub started_at_ms: u64,
+    /// The same, RFC 3339. This and the two below are for those who read the file without knowing DataBuild; servers of
+    /// earlier versions leave them out.
+    #[serde(default)]
+    pub started_at: String,
+    /// The port of `address`.
+    #[serde(default)]
+    pub port: u16,
+    /// The same as `workspace`.
+    #[serde(default)]
+    pub workspace_root: PathBuf,
     /// Where the server finds the code of jobs. Clients store it there, wherever their own environment would put it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_store: Option<PathBuf>,

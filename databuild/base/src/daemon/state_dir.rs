@@ -3,7 +3,7 @@
 
 use super::identity::DirId;
 use super::workspace::Workspace;
-use crate::os::open_left;
+use crate::os::{open_left, read_left, replace_file};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -16,6 +16,9 @@ pub const NO_PACKAGE: &str = "...";
 /// Bytes of the longest path that a state folder can have: SQLite takes 512 for a file with `-journal` added, and the longest
 /// name is that of a log that is being made.
 const MAX_PATH: usize = 512 - "/bel.sqlite.new-journal".len();
+
+/// The file with the port that is taken again.
+const PORT: &str = "port";
 
 /// Keeps the folder out of Git, and shows that it is a state folder.
 const IGNORE: &str = ".gitignore";
@@ -192,6 +195,25 @@ impl StateDir {
         self.path.join(SERVER_JSON)
     }
 
+    /// The owner's token, for programs that take one from a file.
+    pub fn token(&self) -> PathBuf {
+        self.path.join("token")
+    }
+
+    /// The port that the last server without one of somebody's choice had; none if there was none.
+    pub fn last_port(&self) -> Option<u16> {
+        let bytes = read_left(&self.path.join(PORT), 16).ok().flatten()?;
+        std::str::from_utf8(&bytes).ok()?.trim().parse().ok().filter(|port| *port > 0)
+    }
+
+    /// Remembers the port for the next server.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn remember_port(&self, port: u16) -> io::Result<()> {
+        replace_file(&self.path.join(PORT), format!("{port}\n").as_bytes())
+    }
+
     /// Held by a client from its look at `server.json` until the server answers.
     pub fn start_lock(&self) -> PathBuf {
         self.path.join("start.lock")
@@ -365,6 +387,24 @@ mod tests {
         let created = StateDir::create(&workspace).expect("created");
         let opened = StateDir::open(&workspace).expect("open").expect("there");
         assert_eq!(created.id(), opened.id());
+    }
+
+    #[test]
+    fn token_and_port_outlive_the_server() {
+        let (_keep, workspace) = workspace();
+        let state = StateDir::create(&workspace).expect("created");
+        let token = super::super::Token::of_owner(&state).expect("made");
+        assert_eq!(super::super::Token::of_owner(&state).expect("read"), token);
+        let mode = state.token().metadata().expect("metadata").mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        assert_eq!(std::fs::read_to_string(state.token()).expect("read"), token.expose().to_owned() + "\n");
+        std::fs::write(state.token(), "short").expect("write");
+        assert_ne!(super::super::Token::of_owner(&state).expect("made"), token, "it could be guessed");
+        assert_eq!(state.last_port(), None);
+        state.remember_port(4711).expect("written");
+        assert_eq!(state.last_port(), Some(4711));
+        std::fs::write(state.path().join(PORT), "99999").expect("write");
+        assert_eq!(state.last_port(), None);
     }
 
     #[test]

@@ -121,6 +121,9 @@ fn own_info(state: &StateDir) -> ServerInfo {
         workspace: state.workspace().path().to_owned(),
         state_dir: state.id(),
         started_at_ms: 0,
+        started_at: "1970-01-01T00:00:00Z".to_owned(),
+        port: 0,
+        workspace_root: PathBuf::new(),
         code_store: None,
     }
 }

@@ -1,9 +1,17 @@
 //! The secret that every request to the server carries.
 
+use super::state_dir::StateDir;
+use crate::os::{read_left, replace_file};
 use base16ct::lower;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+
+/// Bytes of the shortest token that somebody may choose.
+const SHORTEST: usize = 32;
+/// Bytes of the longest.
+const LONGEST: u64 = 256;
 
 /// A bearer token: 32 random bytes as 64 hexadecimal digits. `Debug` hides it,
 /// and there is no `Display`, so that it does not end in a log by accident.
@@ -20,6 +28,34 @@ impl Token {
             filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
         }
         Ok(Token(lower::encode_string(&bytes)))
+    }
+
+    /// The owner's token of a state folder, which outlives its servers. A new one is made if there is none, or none that could be
+    /// one.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn of_owner(state: &StateDir) -> io::Result<Self> {
+        let path = state.token();
+        if let Some(bytes) = read_left(&path, LONGEST)? {
+            if let Some(token) = std::str::from_utf8(&bytes).ok().and_then(Self::parse) {
+                // It may have come by a copy that opened it to others.
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+                return Ok(token);
+            }
+            tracing::warn!(path = %path.display(), "this is no token; a new one is made");
+        }
+        let token = Self::generate()?;
+        replace_file(&path, format!("{}\n", token.0).as_bytes())?;
+        Ok(token)
+    }
+
+    /// A token as a file has it: printable ASCII without blanks, long enough not to be guessed.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = (SHORTEST..=LONGEST as usize).contains(&text.len());
+        (fits && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Token(text.to_owned()))
     }
 
     /// The digits, to put into a header.

@@ -192,17 +192,26 @@ impl Asking<'_> {
     }
 }
 
+/// How to speak with servers over TLS: certificates are held against what the machine trusts.
+#[must_use]
+pub fn machine_tls() -> TlsConfig {
+    tls(&machine_roots())
+}
+
+fn tls(roots: &[Certificate<'static>]) -> TlsConfig {
+    TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(roots))
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build()
+}
+
 /// An agent that trusts whom these certificates vouch for, and takes nothing from the environment.
 fn agent(roots: Vec<Certificate<'static>>) -> Agent {
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .build();
     Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(MOST_REDIRECTS)
         .proxy(None)
-        .tls_config(tls)
+        .tls_config(tls(&roots))
         .user_agent(concat!("databuild/", env!("CARGO_PKG_VERSION")))
         .build()
         .into()

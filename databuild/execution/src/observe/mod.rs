@@ -10,7 +10,7 @@ mod http;
 mod process;
 mod strays;
 
-pub use http::{HttpClient, HttpError};
+pub use http::{machine_tls, HttpClient, HttpError};
 pub use process::{run, Order, ProcessError, Stop};
 pub use strays::kill_strays;
 

@@ -75,6 +75,7 @@ pub struct RunnerArgs {
 /// # Errors
 /// The server cannot start.
 pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
+    connect::refuse_elsewhere(global, "`serve`")?;
     run_from_store()?;
     // First of all, before there are threads.
     let ready = ReadyPipe::take();

@@ -29,6 +29,7 @@ pub struct ShimArgs {
 /// # Errors
 /// The script cannot be written.
 pub fn run(global: &GlobalArgs, args: &ShimArgs) -> Result<u8, CliError> {
+    connect::refuse_elsewhere(global, "`shim`")?;
     // Registers the graph, so that the shim has one to follow.
     connect::connect(global)?;
     let workspace = connect::workspace(global)?;

@@ -29,6 +29,11 @@ pub struct StopArgs {
 /// # Errors
 /// The server does not go.
 pub fn run(global: &GlobalArgs, args: &StopArgs) -> Result<u8, CliError> {
+    if let Some(client) = connect::elsewhere(global)? {
+        client.order("/api/v1/server/shutdown", &ShutdownRequest { stop_jobs: args.jobs })?;
+        output::talk(&format!("told the server at {} to stop", client.url()));
+        return Ok(exit_code::OK);
+    }
     let info = match connect::running(global)? {
         Some(info) => info,
         // Jobs outlive their server; the way to them is a new one.

@@ -493,8 +493,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "unauthorized",
         kind: Kind::Unauthorized,
-        cause: "The request has no token, or another one than the server's. Each start of the server makes a new token.",
-        cure: "Send `Authorization: Bearer TOKEN` with the `token` from `.databuild/server.json`.",
+        cause: "The request has no token, or one that the server does not know.",
+        cure: "Send `Authorization: Bearer TOKEN` with the token in `.databuild/token`.",
     },
     Entry {
         code: "unknown_dataset",

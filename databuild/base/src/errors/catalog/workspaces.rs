@@ -28,6 +28,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Report it, with the command that you gave.",
     },
     Entry {
+        code: "bad_server_url",
+        kind: Kind::Invalid,
+        cause: "What `--server-url` or `DATABUILD_SERVER_URL` names is not the URL of a server.",
+        cure: "Write it as `http://127.0.0.1:8080` or `https://databuild.example.com`, without a path.",
+    },
+    Entry {
         code: "bad_setting",
         kind: Kind::BadConfiguration,
         cause: "A setting has a value that it does not take. The message names the file, the variable or the flag.",
@@ -182,6 +188,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Bug,
         cause: "The system did not let the command handle Ctrl-C, so the command stopped watching. What it began goes on in the server, except with `--no-daemon`.",
         cure: "See how the work goes on with `databuild want list` or `databuild trials`. Report the error.",
+    },
+    Entry {
+        code: "no_token",
+        kind: Kind::Unauthorized,
+        cause: "`--server-url` or `DATABUILD_SERVER_URL` names a server, and there is no token for it, or what is there is none.",
+        cure: "Name a file that has the token by `--token-file`, or set `DATABUILD_SERVER_TOKEN`. The owner's token is in `.databuild/token` of the server's workspace.",
     },
     Entry {
         code: "output_unwritable",
