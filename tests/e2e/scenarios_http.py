@@ -25,8 +25,8 @@ class Http(Scenario):
         return answer
 
     def test_token(self):
-        """all but /health and /ready needs the token"""
-        for path in ("/health", "/ready"):
+        """all but /health, by whatever name, and /ready needs the token"""
+        for path in ("/health", "/healthz", "/api/health", "/ready"):
             response = self.ws.request("GET", path, token=None)
             self.assertEqual((response.status, response.read()), (200, b"OK"))
         for token in (None, "wrong", self.ws.server()["token"][:-1]):

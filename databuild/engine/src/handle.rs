@@ -64,7 +64,7 @@ pub struct Handle {
 }
 
 /// Commands that wait for their answers at once, at most.
-pub(super) const MOST_COMMANDS: usize = 1000;
+pub(super) const MOST_COMMANDS: usize = 100;
 
 /// What a request made, such as a want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -66,7 +66,8 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
+        // That it cannot do something now is for whoever asks.
+        if self.status.is_server_error() && self.status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::error!(code = self.body.error, message = self.body.message, "request failed");
         }
         let mut answer = (self.status, Json(self.body)).into_response();

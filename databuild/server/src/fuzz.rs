@@ -81,6 +81,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
             allowed_origins: Vec::new(),
         }),
         last_request_ms: Arc::default(),
+        draining: Arc::default(),
         // Nobody hears that it is to stop.
         shutdown: tokio::sync::mpsc::unbounded_channel().0,
         reader: Arc::new(Reader::new(&database, MOST_READERS)),

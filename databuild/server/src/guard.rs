@@ -35,7 +35,7 @@ impl Trusted {
 }
 
 /// Paths that answer without a token: they say nothing but that the server lives.
-pub(super) const OPEN: [&str; 2] = ["/health", "/ready"];
+pub(super) const OPEN: [&str; 4] = ["/health", "/healthz", "/api/health", "/ready"];
 
 impl Guard {
     /// A DNS name that was rebound to loopback arrives with its own name as host. A request names it in one Host header,

@@ -42,6 +42,11 @@ pub struct Lanes {
 }
 
 impl Lanes {
+    /// What each lane has to do, by name.
+    pub(super) fn loads(&self) -> [(&'static str, Load); 3] {
+        [("quick", self.quick.load()), ("slow", self.slow.load()), ("looking", self.looking.load())]
+    }
+
     /// The lanes of a server, with their threads.
     ///
     /// # Errors
@@ -66,12 +71,24 @@ pub(super) enum NoAnswer {
 
 type Work = Box<dyn FnOnce() + Send>;
 
+/// What a lane has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Its threads.
+    pub(super) size: usize,
+    /// Those that work.
+    pub(super) in_use: usize,
+    /// Pieces of work that no thread has begun.
+    pub(super) waiting: usize,
+}
+
 /// Some threads with one queue. They end when it is dropped and the queue is empty.
 #[derive(Debug)]
 pub(super) struct Lane(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    threads: usize,
     queue: Mutex<Queue>,
     arrived: Condvar,
 }
@@ -95,13 +112,19 @@ impl Lane {
     /// # Errors
     /// The system has no more threads.
     pub(super) fn start(name: &str, threads: usize) -> std::io::Result<Lane> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new() });
+        let shared = Arc::new(Shared { threads, queue: Mutex::default(), arrived: Condvar::new() });
         let lane = Lane(Arc::clone(&shared));
         for _ in 0..threads {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name(name.to_owned()).spawn(move || work_through(&shared))?;
         }
         Ok(lane)
+    }
+
+    /// How much it has to do.
+    pub(super) fn load(&self) -> Load {
+        let queue = self.0.queue();
+        Load { size: self.0.threads, in_use: self.0.threads - queue.idle, waiting: queue.waiting.len() }
     }
 
     /// The answer of work that a thread of this lane does. It is not begun any more once `patience` has passed or the

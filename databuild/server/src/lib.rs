@@ -5,7 +5,7 @@
 //! Invariants:
 //! - A handler never waits for the orchestrator except to get the answer to a command.
 //! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`].
-//! - Nothing but `/health` and `/ready` answers without the token.
+//! - Nothing but `/health`, which has other names, and `/ready` answers without the token.
 
 use databuild_app as app;
 use databuild_base::{api, daemon, errors, os};
@@ -32,7 +32,7 @@ mod state;
 pub use error::{shutting_down, too_many_waiting};
 pub use guard::{Guard, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
-pub use routes::router;
+pub use routes::{replaying, router};
 pub use state::App;
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         ApiError::new("unauthorized", "send `Authorization: Bearer TOKEN` with the token in .databuild/token")
             .into_response()
     } else {
-        if !open {
+        if is_use(&request) {
             app.touch();
         }
         answered(&app, request, next).await
@@ -54,6 +54,18 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         Some(foreign) => with_cors(response, &foreign),
         None => response,
     }
+}
+
+/// Whether a request shows that somebody needs the server: no probe, no scrape, no stream, and nothing that a page or a program asks
+/// for by itself, which says so by the header `X-Databuild-Background`.
+fn is_use(request: &Request) -> bool {
+    let path = request.uri().path();
+    let query = request.uri().query().unwrap_or_default();
+    let follows = path.ends_with("/stream") || query.split('&').any(|part| part.starts_with("follow="));
+    !OPEN.contains(&path)
+        && path != "/metrics"
+        && !follows
+        && !request.headers().contains_key("x-databuild-background")
 }
 
 /// The answer of a handler, which is told who asks.
@@ -106,5 +118,29 @@ pub(super) async fn with_readable_path(
         }
         // Most paths have no such parts.
         _ => next.run(request).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[test]
+    fn what_programs_ask_by_themselves_is_no_use() {
+        let is_use = |path: &str, header: Option<&str>| {
+            let request =
+                header.into_iter().fold(Request::get(path), |request, name| request.header(name, "1"));
+            is_use(&request.body(Body::empty()).unwrap())
+        };
+        for path in ["/api/v1/wants", "/api/v1/wants/w1/progress?after=1&wait_ms=30000", "/api/v1/server"] {
+            assert!(is_use(path, None), "{path}");
+            assert!(!is_use(path, Some("X-Databuild-Background")), "{path}");
+        }
+        for path in
+            ["/health", "/ready", "/metrics", "/api/v1/runs/r1/logs?x=1&follow=true", "/api/v1/events/stream"]
+        {
+            assert!(!is_use(path, None), "{path}");
+        }
     }
 }

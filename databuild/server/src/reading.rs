@@ -114,6 +114,8 @@ mod tests {
         let (mut app, _folder) = super::super::fuzz::app();
         app.lanes = Arc::new(Lanes { patience: Duration::from_millis(50), ..Lanes::start().unwrap() });
         let held = take_all(&app).await;
+        let busy = app.lanes.loads()[1].1;
+        assert_eq!((busy.size, busy.in_use, busy.waiting), (SLOW, SLOW, 0));
         let refused = app.slow(|_, _| Ok(())).await.unwrap_err();
         assert_eq!(refused.code(), "server_busy");
         assert_eq!(app.quick(|_, _| Ok(7)).await.ok(), Some(7));

@@ -9,6 +9,7 @@ use super::middleware::{guard, with_readable_path};
 use super::state::App;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
 use axum::Router;
 
 /// Bodies larger than this are refused, except where a route says otherwise.
@@ -36,7 +37,11 @@ fn v1() -> Router<App> {
 
 /// The paths of the first plan for this API; the same handlers.
 fn seed() -> Router<App> {
-    Router::new().merge(partitions::seed_routes()).merge(runs::seed_routes()).merge(wants::seed_routes())
+    Router::new()
+        .merge(partitions::seed_routes())
+        .merge(runs::seed_routes())
+        .merge(server::seed_routes())
+        .merge(wants::seed_routes())
 }
 
 /// The whole API.
@@ -53,6 +58,15 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.clone(), guard))
         .with_state(app)
+}
+
+/// What a server answers that replays its log: it is well, not ready, and cannot do anything else yet.
+pub fn replaying() -> Router {
+    let replaying = || async { ApiError::new("replaying", "the server reads its event log; ask again") };
+    let health = || async { "OK" };
+    let open = ["/health", "/healthz", "/api/health"];
+    let router = open.into_iter().fold(Router::new(), |router, path| router.route(path, get(health)));
+    router.fallback(replaying)
 }
 
 #[cfg(test)]

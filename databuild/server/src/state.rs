@@ -4,7 +4,7 @@ use super::guard::Guard;
 use super::lanes::Lanes;
 use crate::app::Backend;
 use crate::store::History;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -19,6 +19,8 @@ pub struct App {
     pub guard: Arc<Guard>,
     /// Last request in milliseconds since the epoch, for idle shutdown.
     pub last_request_ms: Arc<AtomicI64>,
+    /// The server goes: it still answers what it was asked, and is not to be asked anything new.
+    pub draining: Arc<AtomicBool>,
     /// Asks the server to stop; `true` also stops its jobs.
     pub shutdown: mpsc::UnboundedSender<bool>,
     /// The history, for the lanes' threads.
@@ -28,6 +30,12 @@ pub struct App {
 }
 
 impl App {
+    /// Asks the server to stop; with its jobs, if `jobs`. False if it stops already.
+    pub fn stop(&self, jobs: bool) -> bool {
+        self.draining.store(true, Ordering::Relaxed);
+        self.shutdown.send(jobs).is_ok()
+    }
+
     /// Notes that somebody uses the server.
     pub fn touch(&self) {
         self.last_request_ms.store(crate::os::now().as_millisecond(), Ordering::Relaxed);

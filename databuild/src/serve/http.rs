@@ -5,14 +5,14 @@
 //! not shown the token gives way. Who has it is not turned away for those who have not. Who asks has to read the answer, whoever it is;
 //! only who follows something may take any time, and there are places left for others.
 
+use super::entrance::Entrance;
 use super::progress::{Progressing, Unhurried};
 use crate::server::{shutting_down, too_many_waiting, Trusted};
 use axum::body::{Body, Bytes};
-use axum::Router;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{service_fn, Service as _};
-use hyper::{Method, Request};
+use hyper::{header, Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
@@ -67,7 +67,7 @@ struct Open {
 /// Serves until `stop` changes, then lets requests under way end.
 pub(super) async fn serve(
     listener: TcpListener,
-    router: Router,
+    entrance: Entrance,
     most: usize,
     patience: Patience,
     mut stop: watch::Receiver<bool>,
@@ -119,7 +119,7 @@ pub(super) async fn serve(
         };
         let ended = Ended { number, open: Arc::clone(&open), _place: place };
         let served =
-            Served { router: router.clone(), trusted: trusted.clone(), waiting: Arc::clone(&waiting) };
+            Served { entrance: entrance.clone(), trusted: trusted.clone(), waiting: Arc::clone(&waiting) };
         let connection = connection(stream, served, patience, stop.clone(), ended);
         let handle = tasks.spawn(connection);
         peak = peak.max(tasks.len());
@@ -161,7 +161,7 @@ fn close_oldest(open: &Mutex<Open>) -> bool {
 
 /// Who answers a connection.
 struct Served {
-    router: Router,
+    entrance: Entrance,
     trusted: Trusted,
     /// Places for requests that wait.
     waiting: Arc<Semaphore>,
@@ -169,12 +169,16 @@ struct Served {
 
 /// Whether a request may take as long as somebody likes: it waits for something to happen, or follows a log.
 fn waits<B>(request: &Request<B>) -> bool {
-    has_any(request, &[b"wait_ms", b"follow"])
+    is_stream(request) || has_any(request, &[b"wait_ms", b"follow"])
 }
 
 /// Whether an answer goes on while something happens.
 fn follows<B>(request: &Request<B>) -> bool {
-    has_any(request, &[b"follow"])
+    is_stream(request) || has_any(request, &[b"follow"])
+}
+
+fn is_stream<B>(request: &Request<B>) -> bool {
+    request.method() == Method::GET && request.uri().path().ends_with("/stream")
 }
 
 /// Whether a request that reads has any of these parameters.
@@ -196,10 +200,25 @@ fn goes(mut stop: watch::Receiver<bool>) -> Goes {
     })
 }
 
+/// What a stream of events says last when the server goes. Whoever follows may ask the next server for the rest.
+const LAST_EVENT: &str = "event: end\ndata: {\"reason\":\"shutting_down\"}\n\n";
+
 /// An answer that ends when there is nothing more of it and the server goes.
 struct UntilItGoes {
     body: Body,
     goes: Goes,
+    has_gone: bool,
+    /// What is said then.
+    last: Option<Bytes>,
+}
+
+impl UntilItGoes {
+    fn of(answer: Response<Body>, stop: watch::Receiver<bool>) -> Response<Body> {
+        let kind = answer.headers().get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_owned());
+        let is_events = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"));
+        let last = is_events.then(|| Bytes::from_static(LAST_EVENT.as_bytes()));
+        answer.map(|body| Body::new(UntilItGoes { body, goes: goes(stop), has_gone: false, last }))
+    }
 }
 
 impl hyper::body::Body for UntilItGoes {
@@ -212,7 +231,10 @@ impl hyper::body::Body for UntilItGoes {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
         match Pin::new(&mut this.body).poll_frame(context) {
-            Poll::Pending if this.goes.as_mut().poll(context).is_ready() => Poll::Ready(None),
+            Poll::Pending if this.has_gone || this.goes.as_mut().poll(context).is_ready() => {
+                this.has_gone = true;
+                Poll::Ready(this.last.take().map(|last| Ok(Frame::data(last))))
+            }
             polled => polled,
         }
     }
@@ -233,8 +255,7 @@ async fn connection(
     mut stop: watch::Receiver<bool>,
     _ended: Ended,
 ) {
-    let Served { router, trusted, waiting } = served;
-    let routes = TowerToHyperService::new(router);
+    let Served { entrance, trusted, waiting } = served;
     // The place of the last request, which is over when the next one comes or the connection goes.
     let held: Mutex<Option<OwnedSemaphorePermit>> = Mutex::new(None);
     let stopping = stop.clone();
@@ -249,7 +270,8 @@ async fn connection(
         if waits {
             *held = Arc::clone(&waiting).try_acquire_owned().ok();
         }
-        let answer = (held.is_some() || !waits).then(|| routes.call(request));
+        let answer =
+            (held.is_some() || !waits).then(|| TowerToHyperService::new(entrance.router()).call(request));
         let stop = stopping.clone();
         async move {
             let Some(answer) = answer else { return Ok(too_many_waiting()) };
@@ -257,9 +279,7 @@ async fn connection(
                 return answer.await;
             }
             tokio::select! {
-                answer = answer => {
-                    answer.map(|answer| answer.map(|body| Body::new(UntilItGoes { body, goes: goes(stop) })))
-                }
+                answer = answer => answer.map(|answer| UntilItGoes::of(answer, stop)),
                 () = goes(stop.clone()) => Ok(shutting_down()),
             }
         }
@@ -300,6 +320,7 @@ fn give_memory_back() {
 mod tests {
     use super::*;
     use axum::routing::get;
+    use axum::Router;
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpStream as Client};
 
@@ -364,9 +385,15 @@ mod tests {
                 .route("/trusted", get(trust))
                 .route("/endless", get(endless))
                 .route("/large/{number}", get(answer_without_end))
+                .route(
+                    "/stream",
+                    get(move || async move {
+                        ([(header::CONTENT_TYPE, "text/event-stream")], endless().await)
+                    }),
+                )
                 .route("/never", get(never))
                 .route("/slow", get(answer_slowly));
-            let serving = Some(runtime.spawn(serve(listener, router, most, patience, stopped)));
+            let serving = Some(runtime.spawn(serve(listener, Entrance::open(router), most, patience, stopped)));
             Bench { address, stop, slow, large, serving, runtime }
         }
 
@@ -463,6 +490,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_while_the_log_is_replayed_is_told_so_and_let_in_afterwards() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let mut client = Client::connect(listener.local_addr().unwrap()).unwrap();
+        let (entrance, (stop, stopped)) = (Entrance::new(), watch::channel(false));
+        let serving = runtime.spawn(serve(listener, entrance.clone(), 8, Patience { head: LONG, read: LONG }, stopped));
+        assert_eq!(ask(&mut client, "/health"), "OK");
+        for path in ["/ready", "/api/v1/wants"] {
+            assert!(ask(&mut client, path).contains("\"error\":\"replaying\""), "{path}");
+        }
+        entrance.let_in(Router::new().route("/ready", get(|| async { "all of it" })));
+        assert_eq!(ask(&mut client, "/ready"), "all of it");
+        stop.send(true).unwrap();
+        runtime.block_on(serving).unwrap();
+    }
+
+    #[test]
     fn half_open_connections_keep_nobody_out() {
         let bench = Bench::new(8, LONG);
         let mut first = bench.connect();
@@ -546,12 +591,18 @@ mod tests {
         bench.slow.recv().unwrap();
         let mut follower = bench.connect();
         send(&mut follower, "/endless?follow=true");
-        let mut text = String::new();
-        while !text.contains("first") {
-            let mut bytes = [0; 4096];
-            let read = follower.read(&mut bytes).unwrap();
-            text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
-        }
+        let mut events = bench.connect();
+        send(&mut events, "/stream");
+        let until_first = |client: &mut Client| {
+            let mut text = String::new();
+            while !text.contains("first") {
+                let mut bytes = [0; 4096];
+                let read = client.read(&mut bytes).unwrap();
+                text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            text
+        };
+        let (mut text, mut told) = (until_first(&mut follower), until_first(&mut events));
         bench.stop.send(true).unwrap();
         let mut answer = String::new();
         waiting.read_to_string(&mut answer).unwrap();
@@ -559,6 +610,8 @@ mod tests {
         // It ends as a stream does that is over, and is not cut off.
         follower.read_to_string(&mut text).unwrap();
         assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("0\r\n\r\n"), "{text}");
+        events.read_to_string(&mut told).unwrap();
+        assert!(told.contains(LAST_EVENT) && told.ends_with("0\r\n\r\n"), "{told}");
         bench.runtime.block_on(bench.serving.take().unwrap()).unwrap();
     }
 

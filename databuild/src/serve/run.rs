@@ -1,5 +1,6 @@
 //! One life of a server.
 
+use super::entrance::Entrance;
 use super::http;
 use super::options::{job_environment, store_root, ServeOptions};
 use crate::app::{write_roots, Backend};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Version of what client and server say to each other.
@@ -158,10 +159,10 @@ struct Server {
     guard: ServerGuard,
     engine: Engine,
     app: App,
-    listener: Option<TcpListener>,
+    /// Ends when the connections have, once it is told to.
+    serving: Option<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
     address: SocketAddr,
-    /// How many files it may have open.
-    descriptors: u64,
     told: mpsc::UnboundedReceiver<bool>,
 }
 
@@ -174,6 +175,10 @@ impl Server {
         }
         let listener = listen(state, options).await?;
         let address = listener.local_addr().map_err(|error| ServeError::System(error.to_string()))?;
+        // Whoever asks while the log is replayed is told so.
+        let (entrance, (stop, stopped)) = (Entrance::new(), watch::channel(false));
+        let most = http::most_connections(descriptors);
+        let serving = tokio::spawn(http::serve(listener, entrance.clone(), most, http::PATIENCE, stopped));
 
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
         let log = SqliteLog::open(&state.database())?;
@@ -236,11 +241,13 @@ impl Server {
                 allowed_origins: options.allowed_origins.clone(),
             }),
             last_request_ms: Arc::new(AtomicI64::new(0)),
+            draining: Arc::default(),
             shutdown,
             reader: of_requests,
             lanes: Arc::new(lanes),
         };
         write_roots(&app.backend)?;
+        entrance.let_in(router(app.clone()));
         guard.publish_info(Publication {
             address,
             token,
@@ -249,25 +256,22 @@ impl Server {
             protocol: PROTOCOL,
             code_store: app.backend.snapshots.root().to_owned(),
         })?;
-        Ok(Server { guard, engine, app, listener: Some(listener), address, descriptors, told })
+        Ok(Server { guard, engine, app, serving: Some(serving), stop, address, told })
     }
 
     /// Serves until it is to go. Returns why, and what ends when the connections have: nothing is taken any more, and who
     /// waits for something to happen is answered.
     async fn serve_until_told(&mut self, options: &ServeOptions) -> (Leave, JoinHandle<()>) {
-        let Some(listener) = self.listener.take() else { return (Leave::Failed, tokio::spawn(async {})) };
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let most = http::most_connections(self.descriptors);
-        let serving =
-            tokio::spawn(http::serve(listener, router(self.app.clone()), most, http::PATIENCE, stopped));
+        let Some(serving) = self.serving.take() else { return (Leave::Failed, tokio::spawn(async {})) };
         let archiving =
             tokio::spawn(super::retention::keep_events(self.engine.handle(), options.keep_events));
         let leave = self.wait(options.idle_timeout).await;
+        self.app.draining.store(true, Ordering::Relaxed);
         archiving.abort();
         if options.private {
             super::private::close_wants(&self.engine.handle(), &*self.app.reader).await;
         }
-        let _ = stop.send(true);
+        let _ = self.stop.send(true);
         (leave, serving)
     }
 

@@ -42,6 +42,22 @@ pub struct ServerStatus {
     pub datasets: Vec<DatasetSummary>,
     /// The last event.
     pub seq: u64,
+    /// Threads that work out answers, by what these are about.
+    #[serde(default)]
+    pub reads: Vec<ReadLane>,
+}
+
+/// Threads that work out answers of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadLane {
+    /// `quick`: about one thing; `slow`: lists and counts; `looking`: external data is looked at.
+    pub name: String,
+    /// Threads.
+    pub size: usize,
+    /// Threads that work.
+    pub in_use: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
 }
 
 /// The graph that new work follows.

@@ -184,6 +184,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Check that `getrandom` works on this machine, then run the command again.",
     },
     Entry {
+        code: "no_runner",
+        kind: Kind::Unavailable,
+        cause: "The server is not ready: the runner, which runs jobs, cannot be started. The server answers everything else.",
+        cure: "Read `.databuild/server.log` and `.databuild/spool/runner.log`. The server tries again every 10 seconds.",
+    },
+    Entry {
         code: "no_signal_handler",
         kind: Kind::Bug,
         cause: "The system did not let the command handle Ctrl-C, so the command stopped watching. What it began goes on in the server, except with `--no-daemon`.",
@@ -218,6 +224,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Configuration,
         cause: "The server cannot listen on the port that the setting `port` names. Most often another program uses it.",
         cure: "Choose another port, or leave the setting out to take a free one. `databuild config` shows where it is set.",
+    },
+    Entry {
+        code: "replaying",
+        kind: Kind::Unavailable,
+        cause: "The server has just been started, and reads its event log.",
+        cure: "Ask again after as many seconds as `Retry-After` says.",
     },
     Entry {
         code: "runtime_dir_foreign",
