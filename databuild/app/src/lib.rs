@@ -37,6 +37,7 @@ mod progress;
 pub mod runs;
 mod scope;
 pub mod server;
+pub mod tokens;
 pub mod trials;
 pub mod vocabulary;
 mod waits;

@@ -25,6 +25,7 @@ mod pools;
 mod request;
 mod runs;
 mod sightings;
+mod tokens;
 mod trials;
 mod wants;
 
@@ -39,6 +40,7 @@ pub use pools::*;
 pub use request::*;
 pub use runs::*;
 pub use sightings::*;
+pub use tokens::*;
 pub use trials::*;
 pub use wants::*;
 
@@ -143,6 +145,10 @@ macro_rules! each_event {
             TrialMade = 81 => "trial_made",
             /// A trial is over.
             TrialEnded = 82 => "trial_ended",
+            /// Somebody was given a token for the API.
+            TokenCreated = 90 => "token_created",
+            /// A token is worth nothing any more.
+            TokenRevoked = 91 => "token_revoked",
         }
     };
 }

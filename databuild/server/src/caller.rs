@@ -1,9 +1,10 @@
 //! Who sends a request, by what it says of itself.
 //!
-//! Nothing proves a name: whoever has the token is trusted to give the right one. Who gives none is the owner, who alone can
+//! Nothing proves a name: whoever has the owner's token is trusted to give the right one. Who has another token is called as that is. Who gives none is the owner, who alone can
 //! read the token. DataBuild itself sends no requests, so none is by the system. Each request has an id, its own or one of
 //! ours, which stands in the events that it brings about and in the answer.
 
+use super::asker::Asker;
 use super::error::ApiError;
 use super::state::App;
 use crate::api::{ACTOR_HEADER, CLIENT_HEADER};
@@ -25,8 +26,13 @@ const NAMELESS: &str = "api";
 const LONGEST: usize = 128;
 
 /// The origin of what a request brings about; `owner` asks if it names nobody.
-pub(super) fn origin_of(headers: &HeaderMap, owner: &Arc<str>) -> Result<Origin, ApiError> {
-    let actor = Actor::Person(text(headers, &ACTOR)?.map_or_else(|| Arc::clone(owner), Arc::from));
+pub(super) fn origin_of(headers: &HeaderMap, asker: &Asker, owner: &Arc<str>) -> Result<Origin, ApiError> {
+    let said = text(headers, &ACTOR)?;
+    let actor = match asker {
+        Asker::Owner => Actor::Person(said.map_or_else(|| Arc::clone(owner), Arc::from)),
+        // The token proves who it is.
+        Asker::Holder { name, .. } => Actor::Token(Arc::clone(name)),
+    };
     let client = text(headers, &CLIENT)?.unwrap_or(NAMELESS).into();
     let id = match text(headers, &REQUEST_ID)? {
         Some(id) => id.into(),
@@ -83,13 +89,18 @@ mod tests {
         let origin = |pairs: &[(&HeaderName, &[u8])]| {
             let value = |value: &[u8]| HeaderValue::from_bytes(value).unwrap();
             let headers = pairs.iter().map(|(name, bytes)| ((*name).clone(), value(bytes))).collect();
-            origin_of(&headers, &"owner".into())
+            origin_of(&headers, &Asker::Owner, &"owner".into())
         };
         let full = [(&ACTOR, "Åda".as_bytes()), (&CLIENT, b"cli"), (&REQUEST_ID, b"r-1")];
         let cause = |id: &str, client: &str| Some(Cause::Request { id: id.into(), client: client.into() });
         let said = origin(&full).unwrap();
         assert_eq!(said, Origin { actor: Actor::Person("Åda".into()), cause: cause("r-1", "cli") });
         assert_eq!(id_of(&said).unwrap(), "r-1");
+        let holder = Asker::Holder { name: "bot".into(), scopes: Vec::new(), datasets: Vec::new() };
+        let headers =
+            full.iter().map(|(name, value)| ((*name).clone(), HeaderValue::from_bytes(value).unwrap()));
+        let said = origin_of(&headers.collect(), &holder, &"owner".into()).unwrap();
+        assert_eq!(said.actor, Actor::Token("bot".into()), "it cannot be somebody else");
         let (one, other) = (origin(&[]).unwrap(), origin(&[(&ACTOR, b" ")]).unwrap());
         assert_eq!(
             (one.actor.kind(), one.actor.name(), one.client()),

@@ -34,6 +34,10 @@ impl Trusted {
     }
 }
 
+/// Marks a request on a connection that only the server's own user can open: it needs no token.
+#[derive(Debug, Clone, Copy)]
+pub struct Private;
+
 /// Paths that answer without a token: they say nothing but that the server lives.
 pub(super) const OPEN: [&str; 4] = ["/health", "/healthz", "/api/health", "/ready"];
 

@@ -15,6 +15,7 @@ use databuild_execution::executor;
 use databuild_execution::snapshot;
 use databuild_store as store;
 
+mod asker;
 mod caller;
 mod error;
 mod extract;
@@ -30,7 +31,7 @@ mod routes;
 mod state;
 
 pub use error::{shutting_down, too_many_waiting};
-pub use guard::{Guard, Trusted};
+pub use guard::{Guard, Private, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use routes::{replaying, router};
 pub use state::App;

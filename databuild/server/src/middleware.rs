@@ -1,8 +1,9 @@
 //! What each request and each answer passes.
 
+use super::asker::{self, Asker};
 use super::caller::{id_of, origin_of, REQUEST_ID};
 use super::error::ApiError;
-use super::guard::{Trusted, OPEN};
+use super::guard::{Private, Trusted, OPEN};
 use super::state::App;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
@@ -14,7 +15,9 @@ use axum::response::{IntoResponse, Response};
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let guard = &app.guard;
     let headers = request.headers();
-    if !guard.host_is_ours(request.uri(), headers) {
+    // No page can open such a connection, so whatever it calls the server is right.
+    let private = request.extensions().get::<Private>().is_some();
+    if !private && !guard.host_is_ours(request.uri(), headers) {
         return ApiError::new(
             "bad_host",
             "the Host header is not this server's; call it as 127.0.0.1 or localhost",
@@ -37,18 +40,27 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         }
     }
     let open = OPEN.contains(&request.uri().path());
-    let fits = guard.token_fits(headers);
-    if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| fits) {
+    let asker = asker::of(&app, private, headers);
+    if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| asker.is_some()) {
         trusted.set();
     }
-    let response = if !open && !fits {
-        ApiError::new("unauthorized", "send `Authorization: Bearer TOKEN` with the token in .databuild/token")
-            .into_response()
-    } else {
-        if is_use(&request) {
-            app.touch();
+    let response = match asker {
+        None if !open => ApiError::new(
+            "unauthorized",
+            "send `Authorization: Bearer TOKEN` with the token in .databuild/token",
+        )
+        .into_response(),
+        asker => {
+            if is_use(&request) {
+                app.touch();
+            }
+            // What is open says nothing that anybody might not know.
+            let asker = asker.filter(|_| !open).unwrap_or(Asker::Owner);
+            match asker.pass(&app, request).await {
+                Ok(request) => answered(&app, &asker, request, next).await,
+                Err(refused) => refused.into_response(),
+            }
         }
-        answered(&app, request, next).await
     };
     match foreign {
         Some(foreign) => with_cors(response, &foreign),
@@ -69,8 +81,8 @@ fn is_use(request: &Request) -> bool {
 }
 
 /// The answer of a handler, which is told who asks.
-async fn answered(app: &App, mut request: Request, next: Next) -> Response {
-    let origin = match origin_of(request.headers(), &app.owner) {
+async fn answered(app: &App, asker: &Asker, mut request: Request, next: Next) -> Response {
+    let origin = match origin_of(request.headers(), asker, &app.owner) {
         Ok(origin) => origin,
         Err(error) => return error.into_response(),
     };
@@ -90,19 +102,21 @@ fn with_cors(mut response: Response, origin: &str) -> Response {
     if let Ok(origin) = HeaderValue::from_str(origin) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
-    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS"),
     );
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, idempotency-key, last-event-id, x-databuild-actor, x-databuild-client, x-request-id"),
+        HeaderValue::from_static("authorization, content-type, idempotency-key, if-none-match, last-event-id, x-databuild-actor, x-databuild-background, x-databuild-client, x-request-id"),
     );
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("x-databuild-seq, x-request-id, location"),
+        HeaderValue::from_static("etag, location, retry-after, x-databuild-seq, x-request-id"),
     );
+    // Such a page may have signed in, by a cookie.
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     response
 }
 

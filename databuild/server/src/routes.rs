@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use super::handlers::{
     checks, contents, errors, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools,
-    runs, server, trials, wants,
+    runs, server, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
 use super::state::App;
@@ -31,6 +31,7 @@ fn v1() -> Router<App> {
         .merge(pools::routes())
         .merge(runs::routes())
         .merge(server::routes())
+        .merge(tokens::routes())
         .merge(trials::routes())
         .merge(wants::routes())
 }

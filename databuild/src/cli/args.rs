@@ -2,7 +2,7 @@
 
 use super::commands::{
     accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, invoke, keys, logs,
-    partitions, plan, plans, pools, runs, scan, serve, shim, stop, taint, trials, want, why,
+    partitions, plan, plans, pools, runs, scan, serve, shim, stop, taint, token, trials, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};
@@ -78,6 +78,8 @@ pub enum Command {
     Gc(gc::GcArgs),
     /// Show each setting, and where its value comes from
     Config(config::ConfigArgs),
+    /// Create, list or revoke tokens for the API
+    Token(token::TokenArgs),
     /// Run the server
     Serve(serve::ServeArgs),
     /// Stop the server; running jobs go on

@@ -99,6 +99,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Status => c::status::run(&cli.global),
         Command::Gc(args) => c::gc::run(&cli.global, args),
         Command::Config(args) => c::config::run(&cli.global, args),
+        Command::Token(args) => c::token::run(&cli.global, args),
         Command::Serve(args) => c::serve::run(&cli.global, args),
         Command::Stop(args) => c::stop::run(&cli.global, args),
         Command::Shim(args) => c::shim::run(&cli.global, args),

@@ -5,9 +5,10 @@
 //! not shown the token gives way. Who has it is not turned away for those who have not. Who asks has to read the answer, whoever it is;
 //! only who follows something may take any time, and there are places left for others.
 
+use super::door::{Door, Stream};
 use super::entrance::Entrance;
 use super::progress::{Progressing, Unhurried};
-use crate::server::{shutting_down, too_many_waiting, Trusted};
+use crate::server::{shutting_down, too_many_waiting, Private, Trusted};
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -23,7 +24,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -66,7 +66,7 @@ struct Open {
 
 /// Serves until `stop` changes, then lets requests under way end.
 pub(super) async fn serve(
-    listener: TcpListener,
+    door: Door,
     entrance: Entrance,
     most: usize,
     patience: Patience,
@@ -88,8 +88,8 @@ pub(super) async fn serve(
                 }
                 continue;
             }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+            accepted = door.accept() => match accepted {
+                Ok(stream) => stream,
                 Err(error) => {
                     if !is_of_one_connection(&error) {
                         tracing::warn!(%error, "no connection can be taken");
@@ -112,14 +112,21 @@ pub(super) async fn serve(
             }
         };
         let trusted = Trusted::default();
+        if door.is_private() {
+            trusted.set();
+        }
         let number = {
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             open.last += 1;
             open.last
         };
         let ended = Ended { number, open: Arc::clone(&open), _place: place };
-        let served =
-            Served { entrance: entrance.clone(), trusted: trusted.clone(), waiting: Arc::clone(&waiting) };
+        let served = Served {
+            entrance: entrance.clone(),
+            trusted: trusted.clone(),
+            private: door.is_private(),
+            waiting: Arc::clone(&waiting),
+        };
         let connection = connection(stream, served, patience, stop.clone(), ended);
         let handle = tasks.spawn(connection);
         peak = peak.max(tasks.len());
@@ -163,6 +170,8 @@ fn close_oldest(open: &Mutex<Open>) -> bool {
 struct Served {
     entrance: Entrance,
     trusted: Trusted,
+    /// The connection came in by a door that is the owner's alone.
+    private: bool,
     /// Places for requests that wait.
     waiting: Arc<Semaphore>,
 }
@@ -249,13 +258,13 @@ impl hyper::body::Body for UntilItGoes {
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     served: Served,
     patience: Patience,
     mut stop: watch::Receiver<bool>,
     _ended: Ended,
 ) {
-    let Served { entrance, trusted, waiting } = served;
+    let Served { entrance, trusted, private, waiting } = served;
     // The place of the last request, which is over when the next one comes or the connection goes.
     let held: Mutex<Option<OwnedSemaphorePermit>> = Mutex::new(None);
     let stopping = stop.clone();
@@ -263,6 +272,9 @@ async fn connection(
     let stream = Progressing::new(stream, patience.read, unhurried.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(trusted.clone());
+        if private {
+            request.extensions_mut().insert(Private);
+        }
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         *held = None;
         let waits = waits(&request);
@@ -323,6 +335,7 @@ mod tests {
     use axum::Router;
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpStream as Client};
+    use tokio::net::TcpListener;
 
     /// A server on a runtime of its own; the tests are its clients, with sockets that wait.
     struct Bench {
@@ -393,7 +406,7 @@ mod tests {
                 )
                 .route("/never", get(never))
                 .route("/slow", get(answer_slowly));
-            let serving = Some(runtime.spawn(serve(listener, Entrance::open(router), most, patience, stopped)));
+            let serving = Some(runtime.spawn(serve(Door::Port(listener), Entrance::open(router), most, patience, stopped)));
             Bench { address, stop, slow, large, serving, runtime }
         }
 
@@ -496,7 +509,7 @@ mod tests {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let mut client = Client::connect(listener.local_addr().unwrap()).unwrap();
         let (entrance, (stop, stopped)) = (Entrance::new(), watch::channel(false));
-        let serving = runtime.spawn(serve(listener, entrance.clone(), 8, Patience { head: LONG, read: LONG }, stopped));
+        let serving = runtime.spawn(serve(Door::Port(listener), entrance.clone(), 8, Patience { head: LONG, read: LONG }, stopped));
         assert_eq!(ask(&mut client, "/health"), "OK");
         for path in ["/ready", "/api/v1/wants"] {
             assert!(ask(&mut client, path).contains("\"error\":\"replaying\""), "{path}");

@@ -1,6 +1,7 @@
 //! The server process: takes the workspace's lock, starts engine and HTTP, watches over its own right to
 //! live, and goes down in order.
 
+mod door;
 mod entrance;
 mod http;
 mod memory;

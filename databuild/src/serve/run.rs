@@ -1,5 +1,6 @@
 //! One life of a server.
 
+use super::door::{Door, UnixSocket};
 use super::entrance::Entrance;
 use super::http;
 use super::options::{job_environment, store_root, ServeOptions};
@@ -60,6 +61,14 @@ pub enum ServeError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// Its socket.
+    #[error("cannot listen on {}: {error}", .path.display())]
+    Socket {
+        /// The socket's file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// Anything else of the system.
     #[error("{0}")]
     System(String),
@@ -80,7 +89,7 @@ impl ServeError {
             ServeError::Snapshot(error) => error.code(),
             ServeError::Engine(EngineError::Thread(_)) => "serve_failed",
             ServeError::Listen { .. } => "port_unusable",
-            ServeError::System(_) => "serve_failed",
+            ServeError::System(_) | ServeError::Socket { .. } => "serve_failed",
             ServeError::Failed(_) => "engine_stopped",
         }
     }
@@ -178,7 +187,8 @@ impl Server {
         // Whoever asks while the log is replayed is told so.
         let (entrance, (stop, stopped)) = (Entrance::new(), watch::channel(false));
         let most = http::most_connections(descriptors);
-        let serving = tokio::spawn(http::serve(listener, entrance.clone(), most, http::PATIENCE, stopped));
+        let by_port = http::serve(Door::Port(listener), entrance.clone(), most, http::PATIENCE, stopped.clone());
+        let by_port = tokio::spawn(by_port);
 
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
         let log = SqliteLog::open(&state.database())?;
@@ -188,6 +198,14 @@ impl Server {
         let of_requests = Arc::new(Reader::new(&state.database(), MOST_READERS));
         let program = std::env::current_exe().map_err(|error| ServeError::System(error.to_string()))?;
         let runtime_dir = RuntimeDir::create(state)?;
+        let socket = runtime_dir.socket("api.sock")?;
+        let door =
+            UnixSocket::bind(&socket).map_err(|error| ServeError::Socket { path: socket.clone(), error })?;
+        let by_socket = http::serve(Door::Socket(door), entrance.clone(), most, http::PATIENCE, stopped);
+        let by_socket = tokio::spawn(by_socket);
+        let serving = tokio::spawn(async {
+            let _ = tokio::join!(by_port, by_socket);
+        });
         let base_env = job_environment();
         let temporary_dir =
             base_env.iter().find(|(name, _)| name == "TMPDIR").map(|(_, value)| value.clone());
@@ -250,6 +268,7 @@ impl Server {
         entrance.let_in(router(app.clone()));
         guard.publish_info(Publication {
             address,
+            socket: Some(socket),
             token,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             binary_sha256: binary.map(|digest| digest.to_string()).unwrap_or_default(),

@@ -194,6 +194,8 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::Untainted(_)
         | Event::CodeAccepted(_)
         | Event::PoolResized(_)
+        | Event::TokenCreated(_)
+        | Event::TokenRevoked(_)
         | Event::TrialEnded(_) => Vec::new(),
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn origins() -> Vec<Origin> {
     let asked = Cause::Request { id: "4f-1".into(), client: "cli".into() };
     vec![
         Origin { actor: ada(), cause: Some(asked.clone()) },
+        Origin { actor: Actor::Token("dashboard".into()), cause: Some(asked.clone()) },
         Origin::default(),
         Origin::because(asked),
         Origin::because(Cause::Run(RunId(12))),

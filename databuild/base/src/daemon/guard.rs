@@ -40,6 +40,8 @@ pub struct ServerGuard {
 pub struct Publication {
     /// The HTTP address; a loopback one.
     pub address: SocketAddr,
+    /// The Unix socket that has the same.
+    pub socket: Option<PathBuf>,
     /// The bearer token.
     pub token: Token,
     /// DataBuild's version.
@@ -154,6 +156,7 @@ impl ServerGuard {
             boot_id: self.here.boot_id.clone(),
             host: self.here.host.clone(),
             address: what.address,
+            socket: what.socket,
             token: what.token,
             version: what.version,
             binary_sha256: what.binary_sha256,

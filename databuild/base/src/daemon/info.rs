@@ -27,6 +27,9 @@ pub struct ServerInfo {
     pub host: String,
     /// The HTTP address; always a loopback one.
     pub address: SocketAddr,
+    /// The Unix socket, where its user needs no token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
     /// The bearer token.
     pub token: Token,
     /// DataBuild's version.

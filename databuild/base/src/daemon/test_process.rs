@@ -172,6 +172,7 @@ fn serve() {
     guard
         .publish_info(Publication {
             address: listener.local_addr().expect("address"),
+            socket: None,
             token: token.clone(),
             version: std::env::var(VERSION).expect("version"),
             binary_sha256: "none".to_owned(),

@@ -114,6 +114,7 @@ fn own_info(state: &StateDir) -> ServerInfo {
         boot_id: here.boot_id,
         host: here.host,
         address: loopback(1),
+        socket: None,
         token: Token::generate().expect("token"),
         version: "1".to_owned(),
         binary_sha256: "none".to_owned(),
@@ -135,6 +136,7 @@ fn loopback(port: u16) -> SocketAddr {
 fn publication() -> Publication {
     Publication {
         address: loopback(1),
+        socket: None,
         token: Token::generate().expect("token"),
         version: "1".to_owned(),
         binary_sha256: "none".to_owned(),

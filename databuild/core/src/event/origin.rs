@@ -21,6 +21,8 @@ pub enum Actor {
     System,
     /// A person, by the name that their client gave. Nothing proves it: whoever has the token may give any name.
     Person(Arc<str>),
+    /// Whoever holds the token of this name, which the token proves.
+    Token(Arc<str>),
 }
 
 /// What a fact follows from.
@@ -46,6 +48,7 @@ impl Actor {
         match self {
             Actor::System => "system",
             Actor::Person(_) => "person",
+            Actor::Token(_) => "token",
         }
     }
 
@@ -54,7 +57,7 @@ impl Actor {
     pub fn name(&self) -> Option<&str> {
         match self {
             Actor::System => None,
-            Actor::Person(name) => Some(name),
+            Actor::Person(name) | Actor::Token(name) => Some(name),
         }
     }
 }
@@ -104,11 +107,11 @@ impl Origin {
     }
 }
 
-/// Whom people mean: a person, else the run or the program that it comes from, else DataBuild.
+/// Whom people mean: a person or the holder of a token, else the run or the program that it comes from, else DataBuild.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.actor, &self.cause) {
-            (Actor::Person(name), _) => f.write_str(name),
+            (Actor::Person(name) | Actor::Token(name), _) => f.write_str(name),
             (Actor::System, Some(Cause::Run(run))) => write!(f, "{run}"),
             (Actor::System, Some(Cause::Request { client, .. })) => f.write_str(client),
             (Actor::System, _) => f.write_str("databuild"),
@@ -127,6 +130,7 @@ mod tests {
         for (actor, cause, whom) in [
             (person.clone(), Some(asked.clone()), "ada"),
             (person, Some(Cause::Run(RunId(12))), "ada"),
+            (Actor::Token("dashboard".into()), None, "dashboard"),
             (Actor::System, Some(Cause::Run(RunId(12))), "r12"),
             (Actor::System, Some(asked), "cli"),
             (Actor::System, Some(Cause::Want(WantId(3))), "databuild"),

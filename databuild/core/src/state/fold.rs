@@ -126,6 +126,8 @@ impl State {
             Event::TrialCreated(event) => self.create_trial(event, record, seq)?,
             Event::TrialMade(event) => self.arm_made(event, seq)?,
             Event::TrialEnded(event) => self.end_trial(event, record.at, seq)?,
+            Event::TokenCreated(event) => self.tokens.create(event, record.at),
+            Event::TokenRevoked(event) => self.tokens.revoke(&event.name, record.at),
             Event::PoolResized(event) => {
                 match event.slots {
                     Some(slots) => self.pool_sizes.insert(event.pool.clone(), slots),

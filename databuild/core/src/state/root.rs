@@ -10,6 +10,7 @@
 //! | `last_want`, `last_run`, `last_plan`, `last_trial` | ids name one thing in the whole log |
 //! | `requests` | a key names a request, whatever that is about |
 //! | `pool_sizes`, `starts` | pools and rates protect what is outside, and that is there once |
+//! | `tokens` | who asks is asked once, at the door |
 //! | `attempt_ms` | there is one executor |
 //!
 //! All fields are private to the fold; others read them by the methods below. Whoever asks what would be takes a clone and
@@ -19,6 +20,7 @@
 use super::dataset::{DatasetState, ProvenanceIx};
 use super::env::Env;
 use super::requests::Requests;
+use super::tokens::Tokens;
 use super::trial::Trial;
 use super::work::{JobWork, Run, SavedPlan, Want};
 use crate::graph::{DatasetIx, Extents, Graph, JobDigests, JobIx, Registered};
@@ -42,6 +44,7 @@ pub struct State {
     pub(super) last_trial: TrialId,
     pub(super) requests: Requests,
     pub(super) pool_sizes: BTreeMap<String, u32>,
+    pub(super) tokens: Tokens,
     pub(super) starts: BTreeMap<String, Arc<VecDeque<Timestamp>>>,
     pub(super) attempt_ms: f64,
     pub(super) env: Env,
@@ -88,6 +91,12 @@ impl State {
     #[must_use]
     pub fn requests(&self) -> &Requests {
         &self.requests
+    }
+
+    /// Who may ask the server for what.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// Sizes that pools were given by hand, by label.

@@ -1720,6 +1720,104 @@ impl Record {
             TrialEnded::new()
         }
     }
+
+    // .databuild.v1.TokenCreated token_created = 90;
+
+    pub fn token_created(&self) -> &TokenCreated {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TokenCreated(ref v)) => v,
+            _ => <TokenCreated as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_token_created(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_token_created(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TokenCreated(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_token_created(&mut self, v: TokenCreated) {
+        self.event = ::std::option::Option::Some(record::Event::TokenCreated(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_token_created(&mut self) -> &mut TokenCreated {
+        if let ::std::option::Option::Some(record::Event::TokenCreated(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::TokenCreated(TokenCreated::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::TokenCreated(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_token_created(&mut self) -> TokenCreated {
+        if self.has_token_created() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::TokenCreated(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            TokenCreated::new()
+        }
+    }
+
+    // .databuild.v1.TokenRevoked token_revoked = 91;
+
+    pub fn token_revoked(&self) -> &TokenRevoked {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TokenRevoked(ref v)) => v,
+            _ => <TokenRevoked as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_token_revoked(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_token_revoked(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TokenRevoked(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_token_revoked(&mut self, v: TokenRevoked) {
+        self.event = ::std::option::Option::Some(record::Event::TokenRevoked(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_token_revoked(&mut self) -> &mut TokenRevoked {
+        if let ::std::option::Option::Some(record::Event::TokenRevoked(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::TokenRevoked(TokenRevoked::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::TokenRevoked(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_token_revoked(&mut self) -> TokenRevoked {
+        if self.has_token_revoked() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::TokenRevoked(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            TokenRevoked::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1845,6 +1943,12 @@ impl ::protobuf::Message for Record {
                 },
                 658 => {
                     self.event = ::std::option::Option::Some(record::Event::TrialEnded(is.read_message()?));
+                },
+                722 => {
+                    self.event = ::std::option::Option::Some(record::Event::TokenCreated(is.read_message()?));
+                },
+                730 => {
+                    self.event = ::std::option::Option::Some(record::Event::TokenRevoked(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -2010,6 +2114,14 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::TokenCreated(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::TokenRevoked(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -2134,6 +2246,12 @@ impl ::protobuf::Message for Record {
                 &record::Event::TrialEnded(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(82, v, os)?;
                 },
+                &record::Event::TokenCreated(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(90, v, os)?;
+                },
+                &record::Event::TokenRevoked(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(91, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -2157,6 +2275,8 @@ impl ::protobuf::Message for Record {
         self.at_ns = 0;
         self.actor.clear();
         self.cause.clear();
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -2281,6 +2401,10 @@ pub mod record {
         TrialMade(super::TrialMade),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.trial_ended)
         TrialEnded(super::TrialEnded),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.token_created)
+        TokenCreated(super::TokenCreated),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.token_revoked)
+        TokenRevoked(super::TokenRevoked),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -2359,6 +2483,55 @@ impl Actor {
             ::std::string::String::new()
         }
     }
+
+    // string token = 2;
+
+    pub fn token(&self) -> &str {
+        match self.actor {
+            ::std::option::Option::Some(actor::Actor::Token(ref v)) => v,
+            _ => "",
+        }
+    }
+
+    pub fn clear_token(&mut self) {
+        self.actor = ::std::option::Option::None;
+    }
+
+    pub fn has_token(&self) -> bool {
+        match self.actor {
+            ::std::option::Option::Some(actor::Actor::Token(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_token(&mut self, v: ::std::string::String) {
+        self.actor = ::std::option::Option::Some(actor::Actor::Token(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_token(&mut self) -> &mut ::std::string::String {
+        if let ::std::option::Option::Some(actor::Actor::Token(_)) = self.actor {
+        } else {
+            self.actor = ::std::option::Option::Some(actor::Actor::Token(::std::string::String::new()));
+        }
+        match self.actor {
+            ::std::option::Option::Some(actor::Actor::Token(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_token(&mut self) -> ::std::string::String {
+        if self.has_token() {
+            match self.actor.take() {
+                ::std::option::Option::Some(actor::Actor::Token(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            ::std::string::String::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Actor {
@@ -2373,6 +2546,9 @@ impl ::protobuf::Message for Actor {
             match tag {
                 10 => {
                     self.actor = ::std::option::Option::Some(actor::Actor::Person(is.read_string()?));
+                },
+                18 => {
+                    self.actor = ::std::option::Option::Some(actor::Actor::Token(is.read_string()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -2391,6 +2567,9 @@ impl ::protobuf::Message for Actor {
                 &actor::Actor::Person(ref v) => {
                     my_size += ::protobuf::rt::string_size(1, &v);
                 },
+                &actor::Actor::Token(ref v) => {
+                    my_size += ::protobuf::rt::string_size(2, &v);
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -2403,6 +2582,9 @@ impl ::protobuf::Message for Actor {
             match v {
                 &actor::Actor::Person(ref v) => {
                     os.write_string(1, v)?;
+                },
+                &actor::Actor::Token(ref v) => {
+                    os.write_string(2, v)?;
                 },
             };
         }
@@ -2424,6 +2606,7 @@ impl ::protobuf::Message for Actor {
 
     fn clear(&mut self) {
         self.actor = ::std::option::Option::None;
+        self.actor = ::std::option::Option::None;
         self.special_fields.clear();
     }
 
@@ -2444,6 +2627,8 @@ pub mod actor {
     pub enum Actor {
         // @@protoc_insertion_point(oneof_field:databuild.v1.Actor.person)
         Person(::std::string::String),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Actor.token)
+        Token(::std::string::String),
     }
 
     impl ::protobuf::Oneof for Actor {
@@ -9342,6 +9527,238 @@ impl ::protobuf::Message for CheckResult {
             outcome: 0,
             message: ::std::string::String::new(),
             metadata: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TokenCreated)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TokenCreated {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TokenCreated.name)
+    pub name: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TokenCreated.hash)
+    pub hash: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TokenCreated.scopes)
+    pub scopes: ::std::vec::Vec<i32>,
+    // @@protoc_insertion_point(field:databuild.v1.TokenCreated.datasets)
+    pub datasets: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.TokenCreated.expires_at)
+    pub expires_at: ::protobuf::MessageField<Instant>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TokenCreated.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TokenCreated {
+    fn default() -> &'a TokenCreated {
+        <TokenCreated as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TokenCreated {
+    pub fn new() -> TokenCreated {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TokenCreated {
+    const NAME: &'static str = "TokenCreated";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.name = is.read_string()?;
+                },
+                18 => {
+                    self.hash = is.read_string()?;
+                },
+                26 => {
+                    is.read_repeated_packed_int32_into(&mut self.scopes)?;
+                },
+                24 => {
+                    self.scopes.push(is.read_int32()?);
+                },
+                34 => {
+                    self.datasets.push(is.read_string()?);
+                },
+                42 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.expires_at)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.name.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.name);
+        }
+        if !self.hash.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.hash);
+        }
+        my_size += ::protobuf::rt::vec_packed_int32_size(3, &self.scopes);
+        for value in &self.datasets {
+            my_size += ::protobuf::rt::string_size(4, &value);
+        };
+        if let Some(v) = self.expires_at.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.name.is_empty() {
+            os.write_string(1, &self.name)?;
+        }
+        if !self.hash.is_empty() {
+            os.write_string(2, &self.hash)?;
+        }
+        os.write_repeated_packed_int32(3, &self.scopes)?;
+        for v in &self.datasets {
+            os.write_string(4, &v)?;
+        };
+        if let Some(v) = self.expires_at.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(5, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TokenCreated {
+        TokenCreated::new()
+    }
+
+    fn clear(&mut self) {
+        self.name.clear();
+        self.hash.clear();
+        self.scopes.clear();
+        self.datasets.clear();
+        self.expires_at.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TokenCreated {
+        static instance: TokenCreated = TokenCreated {
+            name: ::std::string::String::new(),
+            hash: ::std::string::String::new(),
+            scopes: ::std::vec::Vec::new(),
+            datasets: ::std::vec::Vec::new(),
+            expires_at: ::protobuf::MessageField::none(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TokenRevoked)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TokenRevoked {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TokenRevoked.name)
+    pub name: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TokenRevoked.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TokenRevoked {
+    fn default() -> &'a TokenRevoked {
+        <TokenRevoked as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TokenRevoked {
+    pub fn new() -> TokenRevoked {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TokenRevoked {
+    const NAME: &'static str = "TokenRevoked";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.name = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.name.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.name);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.name.is_empty() {
+            os.write_string(1, &self.name)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TokenRevoked {
+        TokenRevoked::new()
+    }
+
+    fn clear(&mut self) {
+        self.name.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TokenRevoked {
+        static instance: TokenRevoked = TokenRevoked {
+            name: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

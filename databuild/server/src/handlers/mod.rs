@@ -14,6 +14,7 @@ pub(super) mod plans;
 pub(super) mod pools;
 pub(super) mod runs;
 pub(super) mod server;
+pub(super) mod tokens;
 pub(super) mod trials;
 pub(super) mod wants;
 

@@ -25,6 +25,7 @@ pub mod shim;
 pub mod status;
 pub mod stop;
 pub mod taint;
+pub mod token;
 pub mod trials;
 pub mod want;
 pub mod why;

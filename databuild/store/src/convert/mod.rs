@@ -23,6 +23,7 @@ mod plans;
 mod pools;
 mod runs;
 mod sightings;
+mod tokens;
 mod trials;
 mod wants;
 

@@ -15,6 +15,10 @@ pub(super) fn actor(actor: &Actor) -> MessageField<stored::Actor> {
             let actor = Some(stored::actor::Actor::Person(name.to_string()));
             MessageField::some(stored::Actor { actor, ..Default::default() })
         }
+        Actor::Token(name) => {
+            let actor = Some(stored::actor::Actor::Token(name.to_string()));
+            MessageField::some(stored::Actor { actor, ..Default::default() })
+        }
     }
 }
 
@@ -47,6 +51,7 @@ pub(super) fn read(
             known(&actor, "an actor")?;
             match actor.actor {
                 Some(stored::actor::Actor::Person(name)) => Actor::Person(name.into()),
+                Some(stored::actor::Actor::Token(name)) => Actor::Token(name.into()),
                 None => return Err(malformed("has an actor that is nobody")),
             }
         }

@@ -42,8 +42,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "bad_expiry",
         kind: Kind::Invalid,
-        cause: "The plan was to expire after 0 seconds.",
-        cure: "Send `expires_seconds` of at least 1, or leave it out: the plan then expires after a day.",
+        cause: "The plan or the token was to expire after 0 seconds, or after all time.",
+        cure: "Send `expires_seconds` of at least 1, or leave it out: a plan then expires after a day, a token never.",
     },
     Entry {
         code: "bad_folder",
@@ -489,6 +489,48 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::NotFound,
         cause: "No trial with this id is kept. There never was one, or it is not among the last 100.",
         cure: "Run `databuild trials` to see the trials that are kept. A trial's id is written as `t3`.",
+    },
+    Entry {
+        code: "bad_dataset_pattern",
+        kind: Kind::Invalid,
+        cause: "A pattern of datasets for a token is empty or has more than 64 bytes.",
+        cure: "Write the name of a dataset, in which `*` may stand for any text, such as `eu_*`.",
+    },
+    Entry {
+        code: "bad_scope",
+        kind: Kind::Invalid,
+        cause: "The new token has no scope, or one that does not exist.",
+        cure: "Give one or more of `read`, `want`, `operate`, `approve` and `admin`.",
+    },
+    Entry {
+        code: "bad_token_name",
+        kind: Kind::Invalid,
+        cause: "The name for a new token has other characters than letters, digits and `-_.@`, or more than 64.",
+        cure: "Give it a short name that says who holds it, such as `dashboard`.",
+    },
+    Entry {
+        code: "outside_of_token",
+        kind: Kind::Forbidden,
+        cause: "The token is for some datasets alone, and the request is about others, or could be.",
+        cure: "Name partitions of those datasets, or use a token without patterns of datasets. `databuild token list` shows them.",
+    },
+    Entry {
+        code: "scope_missing",
+        kind: Kind::Forbidden,
+        cause: "The token lacks the scope that the request needs. The message names it.",
+        cure: "Use another token, or have one made by `databuild token create NAME --scope SCOPE`.",
+    },
+    Entry {
+        code: "token_name_taken",
+        kind: Kind::Conflict,
+        cause: "There is a token of this name, or there was one. A name means one token for ever, since events name it.",
+        cure: "Choose another name. `databuild token list` shows all.",
+    },
+    Entry {
+        code: "token_not_found",
+        kind: Kind::NotFound,
+        cause: "No token has this name.",
+        cure: "`databuild token list` shows all tokens.",
     },
     Entry {
         code: "unauthorized",

@@ -9,5 +9,6 @@ pub(crate) mod pool;
 pub(crate) mod register;
 pub(crate) mod run;
 pub(crate) mod taint;
+pub(crate) mod token;
 pub(crate) mod trial;
 pub(crate) mod want;

@@ -3,7 +3,7 @@
 use crate::decide::messages::report::AttemptEnd;
 use crate::decide::messages::sightings::{FoundFile, Sightings};
 use crate::event::{
-    Cause, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestKey, TrialGraph, TrialKind,
+    Cause, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestKey, Scope, TrialGraph, TrialKind,
 };
 use crate::graph::{CheckedGraph, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
@@ -83,6 +83,10 @@ pub enum Input {
     RetireKeys(KeyRequest),
     /// Somebody gives a pool another size.
     ResizePool(PoolRequest),
+    /// Somebody is given a token for the API.
+    CreateToken(TokenRequest),
+    /// The token of this name is to be worth nothing.
+    RevokeToken(String),
     /// Somebody wants work repeated, to compare what comes of it.
     CreateTrial(Box<TrialRequest>),
     /// A trial is given up.
@@ -234,6 +238,21 @@ pub struct Judgement {
     pub targets: Vec<String>,
     /// Why.
     pub reason: String,
+}
+
+/// A token for somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of it, in hexadecimal.
+    pub hash: String,
+    /// What its holder may do.
+    pub scopes: Vec<Scope>,
+    /// Patterns of the datasets that its holder may ask about; all, if none.
+    pub datasets: Vec<String>,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What somebody wants a pool to be.

@@ -62,6 +62,15 @@ pub enum Refusal {
         /// What changed, for people.
         changes: Vec<String>,
     },
+    /// Another token has the name, or had it.
+    #[error("there is, or was, a token `{0}`; give the new one another name")]
+    TokenNameTaken(String),
+    /// It would be worth nothing from the beginning.
+    #[error("the token `{0}` would end before it begins")]
+    TokenEnded(String),
+    /// No token ever had this name.
+    #[error("there is no token `{0}`")]
+    UnknownToken(String),
     /// A key names one request.
     #[error("the idempotency key `{key}` was used for another request, which made {made}; send a new key")]
     KeyReused {
@@ -249,6 +258,9 @@ impl Refusal {
             Refusal::NoEvidence { .. } => "no_evidence",
             Refusal::PlanExpired(_) => "plan_expired",
             Refusal::PlanOutdated { .. } => "plan_outdated",
+            Refusal::TokenNameTaken(_) => "token_name_taken",
+            Refusal::TokenEnded(_) => "bad_expiry",
+            Refusal::UnknownToken(_) => "token_not_found",
             Refusal::KeyReused { .. } => "idempotency_key_reused",
             Refusal::NoTargets => "no_targets",
             Refusal::NoReason => "no_reason",

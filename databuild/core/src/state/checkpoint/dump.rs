@@ -8,7 +8,7 @@ use crate::partition_set::{Axis, PartitionSet};
 use crate::range_set::{Key, RangeSet};
 use crate::state::env::Env;
 use crate::state::{
-    Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Trial, Want,
+    Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Tokens, Trial, Want,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct StateDump {
     pub attempt_ms: f64,
     /// As in the state.
     pub pool_sizes: BTreeMap<String, u32>,
+    /// As in the state.
+    pub tokens: Tokens,
     /// As in the state.
     pub starts: BTreeMap<String, Vec<Timestamp>>,
     /// Texts of listed and dynamic keys, by number.
@@ -261,6 +263,7 @@ impl State {
             last_trial,
             attempt_ms,
             pool_sizes,
+            tokens,
             starts,
             requests,
             provenances,
@@ -299,6 +302,7 @@ impl State {
                 .map(|(name, keys)| (name.to_owned(), keys.order().to_vec(), keys.retired.clone()))
                 .collect(),
             pool_sizes: pool_sizes.clone(),
+            tokens: tokens.clone(),
             starts: starts.iter().map(|(job, at)| (job.clone(), at.iter().copied().collect())).collect(),
             symbols: (0..symbols.len()).map(|key| symbols.text(key as Key).to_owned()).collect(),
             provenances: provenances.as_ref().clone(),

@@ -207,6 +207,11 @@ fn full() -> StateDump {
         last_run: RunId(9),
         attempt_ms: 0.1,
         pool_sizes: [("//:db".to_owned(), 3)].into(),
+        tokens: serde_json::from_value(serde_json::json!({"dashboard": {
+            "hash": "h", "scopes": [1, 4], "datasets": ["eu_*"], "created_at": "2024-03-14T01:02:03Z",
+            "expires_at": null, "revoked_at": "2024-03-14T01:02:04Z",
+        }}))
+        .unwrap(),
         starts: [("//:job".to_owned(), vec![time("2024-03-14T01:02:03.5Z"), time("2024-03-14T01:02:04Z")])]
             .into(),
         symbols: vec!["oslo".to_owned(), "rome".to_owned()],
@@ -267,7 +272,7 @@ fn one_format_has_one_form() {
     let digest = databuild_core::digest::sha256_hex(&bytes_of(&full()));
     assert_eq!(
         (FORMAT, digest.as_str()),
-        (18, "3daa54856e0d3d172c03ce308b5a9d2853ef5b859e876741a044e9157b64ad33")
+        (19, "a9b4dce801bb1857f68be806655c2c63366d1f97048a5a0b63edf693175b63ac")
     );
 }
 

@@ -1,0 +1,57 @@
+//! Tokens: who may ask the server for what.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/tokens`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateToken {
+    /// Its name, under which what its holder does is recorded.
+    pub name: String,
+    /// `read`, `want`, `operate`, `approve`, `admin`; at least one.
+    pub scopes: Vec<String>,
+    /// Patterns of the datasets that its holder may ask about, in which `*` is any text; all datasets, if empty.
+    #[serde(default)]
+    pub datasets: Vec<String>,
+    /// It ends after so long; never, if absent.
+    #[serde(default)]
+    pub expires_seconds: Option<u64>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewToken {
+    /// The token itself, which is never told again.
+    pub token: String,
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub row: TokenRow,
+}
+
+/// A token, without what makes it one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// Its name.
+    pub name: String,
+    /// `good`, `expired` or `revoked`.
+    pub state: String,
+    /// What its holder may do.
+    pub scopes: Vec<String>,
+    /// Patterns of datasets; all datasets, if empty.
+    pub datasets: Vec<String>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339; null if it has no end.
+    pub expires_at: Option<String>,
+    /// RFC 3339; null unless somebody revoked it.
+    pub revoked_at: Option<String>,
+}
+
+/// `GET /api/v1/tokens`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenList {
+    /// All that there ever were, by name.
+    pub data: Vec<TokenRow>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
