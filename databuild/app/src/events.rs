@@ -1,27 +1,176 @@
-//! The event log, for reading.
+//! The event log, for reading: parts of it, single events, and events as they come.
+
+mod about;
+mod data;
+mod filter;
 
 use super::context::Context;
 use super::words::limit;
 use super::AppError;
 use crate::api::{EventActor, EventCause, EventPage, EventRow, EventsQuery};
-use crate::store::Events;
-use databuild_core::event::Record;
-use databuild_core::ids::Seq;
+use crate::store::{Events, History, MAX_ROWS};
+use about::{about, RunSubject};
+use databuild_core::event::{AttemptLeased, Event, Record};
+use databuild_core::ids::{RunId, Seq};
+use std::collections::hash_map::{Entry, HashMap};
+
+pub use filter::{Filter, Matcher};
+
+/// Events that one answer looks at, at most, where not all are asked for.
+const MOST_LOOKED_AT: usize = 50_000;
+/// Runs whose jobs are remembered.
+const REMEMBERED: usize = 10_000;
 
 /// Events after one, oldest first.
 ///
 /// # Errors
-/// The events are archived.
+/// The events are archived, or the query is bad.
 pub async fn list(context: &impl Context, query: EventsQuery) -> Result<EventPage, AppError> {
     let limit = limit(query.limit)?;
-    let found = context.slow(move |_, reader| Ok(reader.events(query.after.map(Seq), limit)?)).await?;
-    let Events { archived, records: events } = found.value;
-    let next = (events.len() == limit).then(|| events.last().map(|(seq, _)| seq.to_string())).flatten();
-    let data = events.iter().map(|(seq, record)| row(*seq, record)).collect();
-    Ok(EventPage { data, next, seq: found.last_seq.0, first_seq: archived.0 + 1 })
+    let listed = context.slow(move |backend, reader| {
+        let filter = Filter::parse(&query, backend, reader)?;
+        let state = backend.engine.snapshot();
+        page(reader, query.after.map(Seq), limit, &filter, &filter.at(&state.state))
+    });
+    listed.await
 }
 
-fn row(seq: Seq, record: &Record) -> EventRow {
+/// One event, be it archived or not.
+///
+/// # Errors
+/// There is none of this number, or its archive is not there.
+pub async fn get(context: &impl Context, seq: &str) -> Result<EventRow, AppError> {
+    let unknown = || AppError::not_found("event_not_found", "event", seq);
+    let number = seq.parse().map(Seq).map_err(|_| unknown())?;
+    let found = context.quick(move |_, reader| {
+        let Some(record) = reader.event(number)?.value else { return Ok(None) };
+        let of = Runs::default().of(reader, &record)?;
+        Ok(Some(row(number, &record, &of)))
+    });
+    found.await?.ok_or_else(unknown)
+}
+
+/// What a query for a stream of events asks for.
+///
+/// # Errors
+/// The query is bad.
+pub async fn filter(context: &impl Context, query: EventsQuery) -> Result<Filter, AppError> {
+    // A job that is not there may have run long ago.
+    if query.job.is_some() {
+        return context.slow(move |backend, reader| Filter::parse(&query, backend, reader)).await;
+    }
+    context.quick(move |backend, reader| Filter::parse(&query, backend, reader)).await
+}
+
+/// An event with what it speaks of.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its position.
+    pub seq: Seq,
+    record: Record,
+    of: Vec<RunSubject>,
+}
+
+impl Told {
+    /// As the API says it.
+    #[must_use]
+    pub fn row(&self) -> EventRow {
+        row(self.seq, &self.record, &self.of)
+    }
+
+    /// Whether somebody asks for it.
+    #[must_use]
+    pub fn fits(&self, matcher: &Matcher<'_>) -> bool {
+        matcher.fits(&self.record, &self.of)
+    }
+}
+
+/// At most so many events after one, up to `until`, and the last one that is archived: of those nothing is told.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn told(
+    reader: &dyn History,
+    runs: &mut Runs,
+    after: Seq,
+    until: Seq,
+    limit: usize,
+) -> Result<(Seq, Vec<Told>), AppError> {
+    let archived = reader.events(None, 1)?.value.archived;
+    let records = reader.events(Some(after.max(archived)), limit)?.value.records;
+    let known = records.into_iter().take_while(|(seq, _)| *seq <= until);
+    let told = known.map(|(seq, record)| {
+        let of = runs.of(reader, &record)?;
+        Ok(Told { seq, record, of })
+    });
+    Ok((archived, told.collect::<Result<_, AppError>>()?))
+}
+
+fn page(
+    reader: &dyn History,
+    after: Option<Seq>,
+    limit: usize,
+    filter: &Filter,
+    matcher: &Matcher<'_>,
+) -> Result<EventPage, AppError> {
+    let Events { archived, .. } = reader.events(after, 1)?.value;
+    let first = if filter.is_all() { Seq(0) } else { filter.before_first(reader)? };
+    let mut after = after.unwrap_or(archived).max(first);
+    let (mut data, mut runs, mut looked_at) = (Vec::new(), Runs::default(), 0);
+    loop {
+        let most = if filter.is_all() { limit } else { MAX_ROWS };
+        let found = reader.events(Some(after), most)?;
+        let records = found.value.records;
+        let (seq, is_end) = (found.last_seq.0, records.len() < most);
+        looked_at += records.len();
+        for (seq, record) in records {
+            after = seq;
+            let of = runs.of(reader, &record)?;
+            if matcher.fits(&record, &of) {
+                data.push(row(seq, &record, &of));
+                if data.len() == limit {
+                    break;
+                }
+            }
+        }
+        let is_full = data.len() == limit || looked_at >= MOST_LOOKED_AT;
+        if is_full || is_end {
+            let next = (is_full && after.0 < seq || data.len() == limit).then(|| after.to_string());
+            return Ok(EventPage { data, next, seq, first_seq: archived.0 + 1 });
+        }
+    }
+}
+
+/// What runs are of: most events of a run do not name its job.
+#[derive(Debug, Default)]
+pub struct Runs(HashMap<RunId, Option<RunSubject>>);
+
+impl Runs {
+    /// Those that an event speaks of, as far as anything knows them.
+    fn of(&mut self, reader: &dyn History, record: &Record) -> Result<Vec<RunSubject>, AppError> {
+        if self.0.len() > REMEMBERED {
+            self.0.clear();
+        }
+        if let Event::AttemptLeased(AttemptLeased { attempt, job, partition, .. }) = &record.event {
+            let of = RunSubject { job: job.as_str().into(), partition: partition.as_str().into() };
+            self.0.insert(attempt.run, Some(of));
+        }
+        let mut found = Vec::new();
+        for run in about(&record.event).runs {
+            let known = match self.0.entry(run) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(reader.run(run)?.value.map(|run| RunSubject {
+                    job: run.run.job.as_str().into(),
+                    partition: run.run.partition.as_str().into(),
+                })),
+            };
+            found.extend(known.clone());
+        }
+        Ok(found)
+    }
+}
+
+fn row(seq: Seq, record: &Record, of: &[RunSubject]) -> EventRow {
     let origin = &record.origin;
     EventRow {
         seq: seq.0,
@@ -37,5 +186,10 @@ fn row(seq: Seq, record: &Record) -> EventRow {
             id: cause.id(),
             client: cause.client().map(str::to_owned),
         }),
+        about: about(&record.event).subjects(of),
+        data: data::data(&record.event),
     }
 }
+
+#[cfg(test)]
+mod tests;

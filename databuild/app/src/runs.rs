@@ -68,7 +68,7 @@ pub async fn why(context: &impl Context, id: RunId) -> Result<WhyWork, AppError>
 }
 
 /// Labels of the job that a text means: of one of now with those that it had, or of one that is gone but ran.
-fn labels(backend: &Backend, reader: &dyn History, text: &str) -> Result<Vec<String>, AppError> {
+pub(super) fn labels(backend: &Backend, reader: &dyn History, text: &str) -> Result<Vec<String>, AppError> {
     let known = &backend.engine.snapshot().state;
     let Some(registered) = known.followed() else { return Ok(vec![text.to_owned()]) };
     let graph = &registered.graph;

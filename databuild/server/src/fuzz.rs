@@ -86,6 +86,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         shutdown: tokio::sync::mpsc::unbounded_channel().0,
         reader: Arc::new(Reader::new(&database, MOST_READERS)),
         lanes: Arc::new(super::Lanes::start().unwrap()),
+        stream: Arc::default(),
     };
     (engine, app)
 }

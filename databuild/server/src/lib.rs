@@ -19,6 +19,7 @@ mod asker;
 mod caller;
 mod error;
 mod extract;
+mod follow;
 mod guard;
 mod handlers;
 mod keyed;
@@ -29,12 +30,14 @@ mod middleware;
 mod reading;
 mod routes;
 mod state;
+mod stream;
 
 pub use error::{shutting_down, too_many_waiting};
 pub use guard::{Guard, Private, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use routes::{replaying, router};
 pub use state::App;
+pub use stream::Stream;
 
 #[cfg(test)]
 mod fuzz;

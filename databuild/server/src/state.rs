@@ -2,6 +2,7 @@
 
 use super::guard::Guard;
 use super::lanes::Lanes;
+use super::stream::Stream;
 use crate::app::Backend;
 use crate::store::History;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -27,6 +28,8 @@ pub struct App {
     pub reader: Arc<dyn History>,
     /// The threads that work out answers.
     pub lanes: Arc<Lanes>,
+    /// Those who follow the event log.
+    pub stream: Arc<Stream>,
 }
 
 impl App {

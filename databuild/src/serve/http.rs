@@ -40,7 +40,7 @@ pub(super) struct Patience {
 pub(super) const PATIENCE: Patience =
     Patience { head: Duration::from_secs(10), read: Duration::from_secs(30) };
 /// Connections at once, at most.
-const MOST: u64 = 256;
+const MOST: u64 = 1_536;
 /// Of the descriptors that the process may have, connections get this fraction at most; the log, runs and looks at files
 /// have the rest.
 const SHARE: u64 = 4;
@@ -629,7 +629,23 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_is_known_by_its_request() {
+        let cases = [
+            ("/api/v1/wants", false),
+            ("/api/v1/events?after=1", false),
+            ("/api/v1/events/stream", true),
+            ("/api/v1/events/stream?want=w3", true),
+            ("/api/v1/runs/r1/logs?%66ollow=true", true),
+            ("/api/v1/wants/w1/progress?wait_ms=1", true),
+        ];
+        for (uri, expected) in cases {
+            assert_eq!(waits(&Request::get(uri).body(()).unwrap()), expected, "{uri}");
+        }
+        assert!(!waits(&Request::post("/api/v1/events/stream").body(()).unwrap()));
+    }
+
+    #[test]
     fn connections_leave_most_descriptors_to_runs() {
-        assert_eq!([16, 256, 1_024, 1 << 20].map(most_connections), [8, 64, 256, 256]);
+        assert_eq!([16, 256, 1_024, 1 << 20].map(most_connections), [8, 64, 256, 1_536]);
     }
 }

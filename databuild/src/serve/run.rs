@@ -263,6 +263,7 @@ impl Server {
             shutdown,
             reader: of_requests,
             lanes: Arc::new(lanes),
+            stream: Arc::default(),
         };
         write_roots(&app.backend)?;
         entrance.let_in(router(app.clone()));

@@ -10,6 +10,21 @@ pub struct EventsQuery {
     pub after: Option<u64>,
     /// How many rows at most.
     pub limit: Option<usize>,
+    /// Only events that speak of this want, or follow from it.
+    pub want: Option<String>,
+    /// Only events that speak of this run, or follow from it.
+    pub run: Option<String>,
+    /// Only events that speak of this job, by label or by name, or of a run of it.
+    pub job: Option<String>,
+    /// Only events that speak of partitions of this dataset.
+    pub dataset: Option<String>,
+    /// Only events that speak of any partition of this reference.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// Only events of these kinds: names with commas between them.
+    pub kind: Option<String>,
+    /// Only events that this person brought about; `system` for DataBuild itself.
+    pub actor: Option<String>,
 }
 
 /// `GET /api/v1/events`.
@@ -40,6 +55,43 @@ pub struct EventRow {
     pub actor: EventActor,
     /// What it follows from; none for what follows from time, or from several things at once.
     pub cause: Option<EventCause>,
+    /// What it speaks of.
+    pub about: EventSubjects,
+    /// What it says. Which fields there are depends on the kind.
+    pub data: serde_json::Value,
+}
+
+/// What an event speaks of, so that whoever shows these knows that there is something new.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EventSubjects {
+    /// Wants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<String>,
+    /// Runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
+    /// Labels of jobs, with those of its runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<String>,
+    /// Names of datasets, with those that its runs make.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<String>,
+    /// Trials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<String>,
+    /// Plans.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
+}
+
+/// Events that a stream of them does not tell: they come too fast for its reader, or are archived. Each is at
+/// `GET /api/v1/events/{seq}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostEvents {
+    /// The first of them.
+    pub from: u64,
+    /// The last of them.
+    pub to: u64,
 }
 
 /// Who brought an event about.

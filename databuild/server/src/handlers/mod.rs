@@ -20,7 +20,7 @@ pub(super) mod wants;
 
 use super::error::ApiError;
 use crate::engine::Created;
-use axum::http::{header, StatusCode};
+use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use serde::Serialize;
@@ -34,4 +34,9 @@ fn created<T: Serialize>(path: &str, id: &str, Created { made, repeated }: Creat
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/api/v1/{path}/{id}"))];
     (status, location, Json(made)).into_response()
+}
+
+/// Where a client that follows something was, when it comes again.
+fn last_event<T: std::str::FromStr>(headers: &HeaderMap) -> Option<T> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }

@@ -4,7 +4,7 @@ use super::super::error::ApiError;
 use super::super::extract::Query;
 use super::super::log_lines::Form;
 use super::super::logs;
-use super::Answer;
+use super::{last_event, Answer};
 use crate::api::{Page, RunDetail, RunRow, RunsQuery, WhyWork};
 use crate::app::{cursor, limit_of, runs};
 use crate::executor::LogFrom;
@@ -160,11 +160,6 @@ async fn printed(app: &App, id: &str, attempt: Option<u32>) -> Result<logs::Prin
     // What has no exit code had no process, or nobody knows what became of it.
     let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
     logs::Printed::by(app, AttemptId { run: run_id, number }, ended)
-}
-
-/// Where a client that follows something was, when it comes again.
-fn last_event<T: std::str::FromStr>(headers: &HeaderMap) -> Option<T> {
-    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
 /// How long a client waits for more of a log.

@@ -185,6 +185,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Write the earlier key first, such as `2010-06-01..2010-06-07`.",
     },
     Entry {
+        code: "event_not_found",
+        kind: Kind::NotFound,
+        cause: "The event log has no event of this number yet, or the path has no number.",
+        cure: "`seq` in the answer of `GET /api/v1/events` is the number of the newest event.",
+    },
+    Entry {
         code: "graph_changed",
         kind: Kind::Conflict,
         cause: "Somebody registered another graph before the server could create the want or the trial.",

@@ -1,0 +1,233 @@
+//! Which events somebody asks for.
+
+use super::about::{about, RunSubject};
+use crate::api::EventsQuery;
+use crate::context::Backend;
+use crate::store::History;
+use crate::{runs, wants, AppError};
+use databuild_core::event::{Actor, Cause, Event, Record};
+use databuild_core::graph::DatasetIx;
+use databuild_core::ids::{RunId, Seq, WantId};
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::reference::dataset_of;
+use databuild_core::state::State;
+use databuild_core::text::{nearest, shown};
+
+macro_rules! kinds {
+    ($($(#[doc = $meaning:literal])+ $variant:ident = $number:literal => $kind:literal,)+) => {
+        /// Names of all kinds of events.
+        const KINDS: &[&str] = &[$($kind),+];
+    };
+}
+
+databuild_core::each_event!(kinds);
+
+/// By what name people ask for what DataBuild did by itself.
+const SYSTEM: &str = "system";
+
+/// Which events somebody asks for: those that fit all of it. Without any part it lets all through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    want: Option<WantId>,
+    run: Option<RunId>,
+    /// Labels of a job, of now and before.
+    jobs: Option<Vec<String>>,
+    dataset: Option<String>,
+    reference: Option<String>,
+    kinds: Option<Vec<&'static str>>,
+    actor: Option<String>,
+}
+
+impl Filter {
+    /// What a query asks for.
+    ///
+    /// # Errors
+    /// An id that is none, a job that is not there and never ran, or an unknown kind.
+    pub(super) fn parse(
+        query: &EventsQuery,
+        backend: &Backend,
+        reader: &dyn History,
+    ) -> Result<Filter, AppError> {
+        let job = query.job.as_deref();
+        let kinds = query.kind.as_deref().map(|kinds| kinds.split(',').map(kind).collect());
+        Ok(Filter {
+            want: query.want.as_deref().map(wants::parse).transpose()?,
+            run: query.run.as_deref().map(runs::parse).transpose()?,
+            jobs: job.map(|job| runs::labels(backend, reader, job)).transpose()?,
+            dataset: query.dataset.clone(),
+            reference: query.reference.clone(),
+            kinds: kinds.transpose()?,
+            actor: query.actor.clone(),
+        })
+    }
+
+    /// Whether it lets all through.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Filter::default()
+    }
+
+    /// The event before the first one that may fit, if the lists know.
+    pub(super) fn before_first(&self, reader: &dyn History) -> Result<Seq, AppError> {
+        let mut before = Seq(0);
+        if let Some(run) = self.run.map(|run| reader.run(run)).transpose()?.and_then(|run| run.value) {
+            before =
+                run.attempts.first().map_or(before, |attempt| Seq(attempt.lease_seq.0.saturating_sub(1)));
+        }
+        if let Some(want) = self.want {
+            let work = reader.work_of_want(want, None)?.value;
+            before = before.max(work.said.first().map_or(before, |(seq, _)| Seq(seq.0.saturating_sub(1))));
+        }
+        Ok(before)
+    }
+
+    /// The same, with what references mean now.
+    #[must_use]
+    pub fn at<'a>(&'a self, state: &'a State) -> Matcher<'a> {
+        let dataset = self.dataset.as_deref().map(|name| Wanted::dataset(state, name));
+        let reference = self.reference.as_deref().map(|text| Wanted::reference(state, text));
+        Matcher { filter: self, state, wanted: dataset.into_iter().chain(reference).collect() }
+    }
+}
+
+fn kind(name: &str) -> Result<&'static str, AppError> {
+    KINDS.iter().copied().find(|known| *known == name).ok_or_else(|| {
+        let near = nearest(name, KINDS.iter().copied());
+        let meant = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        AppError::new("bad_query", format!("there is no event of the kind `{}`{meant}", shown(name)))
+    })
+}
+
+/// A filter under a state.
+pub struct Matcher<'a> {
+    filter: &'a Filter,
+    state: &'a State,
+    wanted: Vec<Wanted>,
+}
+
+impl Matcher<'_> {
+    /// Whether an event fits; `of` are the runs that it speaks of, as far as they are known.
+    pub(super) fn fits(&self, record: &Record, of: &[RunSubject]) -> bool {
+        let Filter { want, run, jobs, dataset: _, reference: _, kinds, actor } = self.filter;
+        if kinds.as_ref().is_some_and(|kinds| !kinds.contains(&record.event.kind())) {
+            return false;
+        }
+        let is_by = |name: &str| match &record.origin.actor {
+            Actor::System => name == SYSTEM,
+            Actor::Person(person) => name == &**person,
+        };
+        if !actor.as_deref().is_none_or(is_by) {
+            return false;
+        }
+        let cause = record.origin.cause.as_ref();
+        let about = about(&record.event);
+        let has_want = |want: &WantId| about.wants.contains(want) || cause == Some(&Cause::Want(*want));
+        let has_run = |run: &RunId| about.runs.contains(run) || cause == Some(&Cause::Run(*run));
+        let has_job = |jobs: &Vec<String>| {
+            let mut named = about.jobs.iter().copied().chain(of.iter().map(|run| &*run.job));
+            named.any(|job| jobs.iter().any(|label| label == job))
+        };
+        let by_first_output =
+            !of.is_empty() || matches!(record.event, Event::WorkCutOff(_) | Event::CodeAccepted(_));
+        let has_data = |wanted: &Wanted| {
+            let mut named = about.partitions.iter().copied().chain(of.iter().map(|run| &*run.partition));
+            named.any(|text| wanted.fits(self.state, text, by_first_output))
+        };
+        want.as_ref().is_none_or(has_want)
+            && run.as_ref().is_none_or(has_run)
+            && jobs.as_ref().is_none_or(has_job)
+            && self.wanted.iter().all(has_data)
+    }
+}
+
+/// Partitions that somebody asks for.
+struct Wanted {
+    own: Target,
+    /// The same partitions of the first output of the job that makes them, which its runs are named after.
+    home: Option<Target>,
+}
+
+/// Partitions of a dataset, under all names that it had.
+struct Target {
+    names: Vec<String>,
+    /// Not all of them.
+    some: Option<Part>,
+}
+
+/// Some of the partitions of a dataset.
+enum Part {
+    Of(DatasetIx, PartitionSet),
+    /// The graph does not know them; their texts begin so.
+    Begin(String),
+}
+
+impl Wanted {
+    fn dataset(state: &State, name: &str) -> Wanted {
+        let graph = state.followed().map(|registered| &registered.graph);
+        let found =
+            graph.and_then(|graph| graph.dataset_named(name).or_else(|| graph.dataset_once_named(name)));
+        let Some((graph, ix)) = graph.zip(found) else {
+            return Wanted { own: Target { names: vec![name.to_owned()], some: None }, home: None };
+        };
+        let home = graph.dataset(ix).producer.map(|job| graph.job(job).outputs[0]).filter(|home| *home != ix);
+        let target = |ix| Target { names: state.names(ix), some: None };
+        Wanted { own: target(ix), home: home.map(target) }
+    }
+
+    fn reference(state: &State, text: &str) -> Wanted {
+        let graph = state.followed().map(|registered| &registered.graph);
+        let located = graph.and_then(|graph| Some((graph, graph.locate_set(text, state.symbols())?)));
+        let Some((graph, (ix, set))) = located else {
+            let some = Some(Part::Begin(text.to_owned()));
+            return Wanted { own: Target { names: vec![dataset_of(text).to_owned()], some }, home: None };
+        };
+        let home = graph.dataset(ix).producer.map(|job| graph.job(job).outputs[0]).filter(|home| *home != ix);
+        let target =
+            |ix, set: &PartitionSet| Target { names: state.names(ix), some: Some(Part::Of(ix, set.clone())) };
+        Wanted { own: target(ix, &set), home: home.map(|home| target(home, &set)) }
+    }
+
+    fn fits(&self, state: &State, text: &str, by_first_output: bool) -> bool {
+        let home = self.home.as_ref().filter(|_| by_first_output);
+        self.own.fits(state, text) || home.is_some_and(|home| home.fits(state, text))
+    }
+}
+
+impl Target {
+    fn fits(&self, state: &State, text: &str) -> bool {
+        let dataset = dataset_of(text);
+        if !self.names.iter().any(|name| name == dataset) {
+            return false;
+        }
+        match &self.some {
+            None => true,
+            Some(Part::Begin(beginning)) => text.starts_with(beginning.as_str()),
+            Some(Part::Of(ix, wanted)) => {
+                let graph = state.followed().map(|registered| &registered.graph);
+                let located = graph.and_then(|graph| graph.locate_set(text, state.symbols()));
+                located.is_some_and(|(of, set)| {
+                    of == *ix && set.shape() == wanted.shape() && !set.intersect(wanted).is_empty()
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Filter {
+    pub(super) fn of_run(run: RunId) -> Filter {
+        Filter { run: Some(run), ..Filter::default() }
+    }
+
+    pub(super) fn of_want(want: WantId) -> Filter {
+        Filter { want: Some(want), ..Filter::default() }
+    }
+
+    pub(super) fn of_job(label: &str) -> Filter {
+        Filter { jobs: Some(vec![label.to_owned()]), ..Filter::default() }
+    }
+
+    pub(super) fn of_dataset(name: &str) -> Filter {
+        Filter { dataset: Some(name.to_owned()), ..Filter::default() }
+    }
+}

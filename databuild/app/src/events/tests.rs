@@ -1,0 +1,97 @@
+use super::*;
+use crate::store::{Batch, EventLog as _, Reader, SqliteLog};
+use databuild_core::event::{
+    Actor, AttemptStarted, Cause, Materialized, Origin, RunEnded, WantEnded, WantOutcome,
+};
+use databuild_core::ids::{AttemptId, WantId};
+use databuild_core::state::State;
+use jiff::Timestamp;
+use serde_json::{json, Value};
+
+/// Each kind of event with what it says, as programs get it. `UPDATE=1` writes the file anew.
+#[test]
+fn what_events_say_is_as_the_file_says() {
+    let examples: serde_json::Map<String, Value> = Event::examples()
+        .iter()
+        .map(|event| {
+            let about = serde_json::to_value(about(event).subjects(&[])).unwrap();
+            let data = data::data(event);
+            assert!(data.as_object().is_some_and(|data| !data.is_empty()), "{event:?}");
+            (event.kind().to_owned(), json!({"about": about, "data": data}))
+        })
+        .collect();
+    let told = format!("{:#}\n", Value::Object(examples));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/events/examples.json"), &told).unwrap();
+    } else {
+        assert_eq!(told, include_str!("examples.json"), "UPDATE=1 writes it");
+    }
+}
+
+#[test]
+fn events_are_found_by_what_they_speak_of_and_follow_from() {
+    let attempt = |run| AttemptId { run: RunId(run), number: 1 };
+    let lease = |run, job: &str, partition: &str| {
+        let example = Event::examples().into_iter().find_map(|event| match event {
+            Event::AttemptLeased(lease) => Some(lease),
+            _ => None,
+        });
+        let (job, partition) = (job.to_owned(), partition.to_owned());
+        Event::AttemptLeased(AttemptLeased {
+            attempt: attempt(run),
+            job,
+            partition,
+            trial: None,
+            ..example.unwrap()
+        })
+    };
+    let started = |run| Event::AttemptStarted(AttemptStarted { attempt: attempt(run), pid: 1 });
+    let ended = |run| Event::RunEnded(RunEnded { run: RunId(run), canceled: false, message: "no".into() });
+    let made = |run| {
+        Event::Materialized(Materialized { attempt: attempt(run), outputs: Vec::new(), goes_on: false })
+    };
+    let over = WantEnded { want: WantId(3), outcome: WantOutcome::Failed, causes: Vec::new() };
+    let events = [
+        (lease(12, "//:daily", "daily/date=2024-01-01"), None),
+        (lease(13, "//:report", "report/month=2024-01"), Some(Cause::Want(WantId(4)))),
+        (started(12), None),
+        (started(13), None),
+        (ended(12), None),
+        (Event::WantEnded(over), Some(Cause::Run(RunId(12)))),
+        (made(13), None),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("log.db");
+    let mut log = SqliteLog::open(&database).unwrap();
+    let records = events.map(|(event, cause)| Record {
+        at: Timestamp::UNIX_EPOCH,
+        origin: Origin { actor: Actor::default(), cause },
+        event,
+    });
+    log.append(&Batch { records: records.to_vec(), ..Batch::default() }).unwrap();
+    let reader = Reader::new(&database, 1);
+    let state = State::default();
+    let found = |filter: &Filter, after, limit| {
+        let page = page(&reader, after, limit, filter, &filter.at(&state)).unwrap();
+        (page.data.iter().map(|row| row.seq).collect::<Vec<_>>(), page.next)
+    };
+    let all = |filter: &Filter| found(filter, None, 100).0;
+    assert_eq!(all(&Filter::default()), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(all(&Filter::of_run(RunId(12))), [1, 3, 5, 6]);
+    assert_eq!(all(&Filter::of_run(RunId(13))), [2, 4, 7]);
+    assert_eq!(all(&Filter::of_want(WantId(3))), [6]);
+    assert_eq!(all(&Filter::of_want(WantId(4))), [2]);
+    assert_eq!(all(&Filter::of_job("//:report")), [2, 4, 7]);
+    assert_eq!(all(&Filter::of_dataset("daily")), [1, 3, 5]);
+    // A part of it goes on where it ends.
+    let filter = Filter::of_run(RunId(12));
+    assert_eq!(found(&filter, None, 2), (vec![1, 3], Some("3".to_owned())));
+    assert_eq!(found(&filter, Some(Seq(3)), 2), (vec![5, 6], Some("6".to_owned())));
+    assert_eq!(found(&filter, Some(Seq(6)), 2), (vec![], None));
+    // Runs are told with what they are of.
+    let row = page(&reader, Some(Seq(2)), 1, &Filter::default(), &Filter::default().at(&state)).unwrap().data;
+    assert_eq!(
+        serde_json::to_value(&row[0].about).unwrap(),
+        json!({"runs": ["r12"], "jobs": ["//:daily"], "datasets": ["daily"]})
+    );
+}
