@@ -1,39 +1,54 @@
-//! Prometheus text. Labels are datasets and jobs, never partitions: their number has no bound.
+//! What there is to measure, as OpenMetrics text for Prometheus.
+//!
+//! Invariants:
+//! - Counters only rise, whatever is archived: they come from ids, which are never given twice, and from tables that count what is
+//!   over with all that is archived. Those of the loop and of requests begin again with each server.
+//! - Labels come from closed lists: words, routes, and the jobs and datasets of graphs. None is a partition.
+//! - Their cost does not grow with the history: what is over is counted when it ends.
 
 use super::context::Context;
 use super::{partitions, AppError};
+use crate::engine::Snapshot;
+use crate::store::{Counts, WantState};
 use databuild_core::state::State;
 use databuild_core::word::Word as _;
-use std::fmt::Write as _;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::Registry;
 use std::sync::Arc;
 
-/// All metrics.
+type Labels = Vec<(&'static str, String)>;
+
+/// What content type the text has.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics; `others` adds those that whoever serves this has of its own.
 ///
 /// # Errors
 /// The history cannot be read.
-pub async fn text(context: &impl Context) -> Result<String, AppError> {
-    let snapshot = context.backend().engine.snapshot();
+pub async fn text(
+    context: &impl Context,
+    others: impl FnOnce(&mut Registry) + Send,
+) -> Result<String, AppError> {
+    let engine = &context.backend().engine;
+    let snapshot = engine.snapshot();
     let state = Arc::clone(&snapshot.state);
-    let found = context.slow(move |_, reader| {
+    let found = context.quick(move |_, reader| {
         let counts = reader.counts()?.value;
         Ok((counts, partitions::summaries(&mut State::clone(&state))))
     });
     let (counts, datasets) = found.await?;
-    let mut text = String::new();
-    head(&mut text, "databuild_events_total", "counter", "Events in the build event log.");
-    let _ = writeln!(text, "databuild_events_total {}", snapshot.state.seq());
-    head(&mut text, "databuild_wants_total", "counter", "Wants by state.");
-    for (state, count) in &counts.wants {
-        let _ = writeln!(text, "databuild_wants_total{{state=\"{}\"}} {count}", state.word());
-    }
-    head(&mut text, "databuild_job_runs_total", "counter", "Runs by job and state.");
-    for ((job, state), count) in &counts.runs {
-        let job = job.replace('\\', "\\\\").replace('"', "\\\"");
-        let _ =
-            writeln!(text, "databuild_job_runs_total{{job=\"{job}\",state=\"{}\"}} {count}", state.word());
-    }
-    head(&mut text, "databuild_partitions", "gauge", "Partitions by dataset and state.");
-    for dataset in &datasets {
+    let mut registry = Registry::with_prefix("databuild");
+    of_history(&mut registry, &snapshot, &counts);
+    of_now(&mut registry, &snapshot, &counts);
+    registry.register(
+        "commands_waiting",
+        "Commands that wait for the loop",
+        ConstGauge::new(engine.waiting_commands()),
+    );
+    let states: Family<Labels, Gauge> = Family::default();
+    for dataset in datasets {
         for (state, count) in [
             ("current", dataset.current),
             ("behind", dataset.behind),
@@ -43,13 +58,64 @@ pub async fn text(context: &impl Context) -> Result<String, AppError> {
             ("failed", dataset.failed),
             ("left_out", dataset.left_out),
         ] {
-            let name = &dataset.dataset;
-            let _ = writeln!(text, "databuild_partitions{{dataset=\"{name}\",state=\"{state}\"}} {count}");
+            let labels = vec![("dataset", dataset.dataset.clone()), ("state", state.to_owned())];
+            states.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
+    registry.register("partitions", "Partitions by dataset and state", states);
+    engine.metrics().register(&mut registry);
+    others(&mut registry);
+    let mut text = String::new();
+    // Writing to a text does not fail.
+    let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
     Ok(text)
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+/// What happened since there is a log.
+fn of_history(registry: &mut Registry, snapshot: &Snapshot, counts: &Counts) {
+    let state = &snapshot.state;
+    let mut total =
+        |name: &str, help: &str, count: u64| registry.register(name, help, ConstCounter::new(count));
+    total("events", "Events of the log", state.seq().0);
+    total("wants", "Wants that were created", state.last_want().0);
+    total("job_runs", "Runs that were begun", state.last_run().0);
+    let wants: Family<Labels, Counter> = Family::default();
+    for (state, count) in counts.wants.iter().filter(|(state, _)| **state != WantState::Open) {
+        wants.get_or_create(&vec![("state", state.word().to_owned())]).inc_by(*count);
+    }
+    registry.register("wants_ended", "Wants that are over, by how they ended", wants);
+    let runs: Family<Labels, Counter> = Family::default();
+    for ((job, state), count) in counts.runs.iter().filter(|((_, state), _)| state.is_over()) {
+        let labels = vec![("job", job.clone()), ("state", state.word().to_owned())];
+        runs.get_or_create(&labels).inc_by(*count);
+    }
+    registry.register("job_runs_ended", "Runs that are over, by job and by how they ended", runs);
+}
+
+/// What is under way.
+fn of_now(registry: &mut Registry, snapshot: &Snapshot, counts: &Counts) {
+    let state = &snapshot.state;
+    registry.register("wants_open", "Wants that are not over", ConstGauge::new(state.wants().len()));
+    let runs: Family<Labels, Gauge> = Family::default();
+    for ((job, state), count) in counts.runs.iter().filter(|((_, state), _)| !state.is_over()) {
+        let labels = vec![("job", job.clone()), ("state", state.word().to_owned())];
+        runs.get_or_create(&labels).set(i64::try_from(*count).unwrap_or(i64::MAX));
+    }
+    registry.register("job_runs_live", "Runs that are not over, by job and state", runs);
+    let (mut ready, mut queued) = (0, 0);
+    for (job, _) in state.followed().iter().flat_map(|registered| registered.graph.jobs()) {
+        let work = state.work(job);
+        ready += work.ready.len();
+        queued += work.todo.len();
+    }
+    let length: Family<Labels, Gauge<u64, std::sync::atomic::AtomicU64>> = Family::default();
+    for (state, count) in [("ready", ready), ("waiting", queued - ready)] {
+        length.get_or_create(&vec![("state", state.to_owned())]).set(count);
+    }
+    registry.register(
+        "queue_length",
+        "Partitions that wants wait for and no run makes yet: ready, or waiting for what they read",
+        length,
+    );
+    registry.register("slots", "Attempts that may run at once", ConstGauge::new(snapshot.slots));
 }

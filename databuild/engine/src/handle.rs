@@ -3,6 +3,7 @@
 use super::looks::files::FileLook;
 use super::looks::observers::Observers;
 use super::message::{Command, CommandError, Message};
+use super::metrics::Metrics;
 use super::shared::{Shared, Snapshot};
 use crate::executor::{Executor, MemoryLimits};
 use crate::os::EnvValue;
@@ -109,6 +110,18 @@ impl Handle {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.shared.seq.subscribe()
+    }
+
+    /// What the loop measures of itself.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Commands that wait for their answers.
+    #[must_use]
+    pub fn waiting_commands(&self) -> usize {
+        MOST_COMMANDS.saturating_sub(self.commands.available_permits())
     }
 
     /// Where the workspace is.

@@ -2,6 +2,7 @@
 
 use super::attempt::inherited::Values;
 use super::message::{attempt_id, lost, Answer, Command, CommandError, Message};
+use super::metrics::Watch;
 use super::orders::Reached;
 use super::pace::{Pace, STEP};
 use super::perform::Performer;
@@ -52,6 +53,8 @@ pub(super) struct Orchestrator {
     pub(super) turn: u64,
     /// Messages that were passed over for one that could not wait.
     pub(super) waiting: VecDeque<Message>,
+    /// What is measured of it.
+    pub(super) watch: Watch,
 }
 
 /// Inputs that are decided together with others, and until when they may wait for those.
@@ -326,10 +329,12 @@ impl Orchestrator {
             let snapshot = Snapshot::of(&self.core);
             let (effects, records) = (turn.effects, &turn.batch.records);
             turn.effects = self.performer.prepare(effects, self.turn, &snapshot.state, records);
+            let began = Instant::now();
             if let Err(error) = self.log.append(&turn.batch) {
                 self.performer.drop_leases(self.turn);
                 return self.append_failed(&error, turn, before);
             }
+            self.watch.metrics.committed(began.elapsed());
             next = Some(snapshot);
         } else {
             turn.effects = self.performer.prepare(turn.effects, self.turn, &told.state, &[]);
@@ -340,6 +345,7 @@ impl Orchestrator {
                 next = Some(Snapshot { state, unrecorded, ..Snapshot::of(&self.core) });
             }
         }
+        self.watch.see(&turn.batch.records);
         if let Some(snapshot) = next {
             self.shared.publish(snapshot);
         }
@@ -364,6 +370,7 @@ impl Orchestrator {
         if let Some(values) = inherited {
             self.performer.inherited.replace(values);
         }
+        self.watch.metrics.not_appended();
         tracing::error!(%error, code = error.code(), "events could not be appended");
         for (answer, _) in turn.answers {
             answer(Err(CommandError::from(error.clone())));

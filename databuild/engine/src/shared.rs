@@ -1,5 +1,6 @@
 //! What readers see of the loop: the state after some committed event.
 
+use super::metrics::Metrics;
 use arc_swap::ArcSwap;
 use databuild_core::decide::{Capacity, Core};
 use databuild_core::state::State;
@@ -60,6 +61,7 @@ impl Snapshot {
 pub(super) struct Shared {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) seq: watch::Sender<u64>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Shared {

@@ -8,6 +8,7 @@ use super::history::{History, Told};
 use super::looks::observers::Observers;
 use super::looks::ownership::{self, Claim};
 use super::message::{Command, Message, PublishOrder};
+use super::metrics::Watch;
 use super::orchestrator::{Ended, Late, Orchestrator};
 use super::outcomes::examiner::{Examinations, Examiner};
 use super::outcomes::publisher;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// Threads of an engine that read the history: the starter, the askers and the publisher.
@@ -93,6 +95,7 @@ impl Engine {
     /// # Errors
     /// The log cannot be read or replayed.
     pub fn start(config: EngineConfig) -> Result<Engine, EngineError> {
+        let began = Instant::now();
         let mut core = Core::new(config.slots);
         let (state, base) = replay::load(config.log.as_ref())?;
         core.state = state;
@@ -104,6 +107,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
             seq: tokio::sync::watch::channel(seq).0,
+            metrics: Arc::default(),
         });
         let observers = Arc::new(Observers::new(
             config.workspace.clone(),
@@ -213,6 +217,8 @@ impl Engine {
         // All of these are decided before anything is leased.
         let first = config.close.into_iter().map(Input::CancelWant).chain(hold).collect();
         let courier = spawn("courier", move || courier.run(&order_receive))?;
+        let watch = Watch::new(Arc::clone(&shared.metrics), &core.state);
+        let metrics = Arc::clone(&shared.metrics);
         let orchestrator = Orchestrator {
             core,
             log: config.log,
@@ -225,6 +231,7 @@ impl Engine {
             late: Late::default(),
             turn: 0,
             waiting: VecDeque::new(),
+            watch,
         };
         let handle = Handle {
             origin: Origin::default(),
@@ -248,6 +255,7 @@ impl Engine {
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;
         // A loop that ends at once says why when it is stopped.
         let _ = resumed.recv();
+        metrics.recovered(began.elapsed());
         Ok(Engine { handle, loop_thread, workers, courier, examinations })
     }
 

@@ -5,6 +5,7 @@ use super::attempt::staging::Staging;
 use super::courier::Courier;
 use super::looks::observers::Observers;
 use super::message::Message;
+use super::metrics::Watch;
 use super::orchestrator::{Late, Orchestrator};
 use super::pace::Pace;
 use super::perform::{Link, Performer};
@@ -204,6 +205,7 @@ pub(super) fn loop_over(executor: &Fake, folder: &Path, slots: usize) -> (Orches
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
         seq: tokio::sync::watch::channel(0).0,
+        metrics: Arc::default(),
     });
     let staging = Arc::new(Staging::new(folder.join("staging")));
     let inherited = Arc::new(Inherited::load(&folder.join("inherited")));
@@ -244,6 +246,7 @@ pub(super) fn loop_over(executor: &Fake, folder: &Path, slots: usize) -> (Orches
         examine,
         examinations: Default::default(),
     };
+    let watch = Watch::new(Arc::clone(&shared.metrics), &core.state);
     let orchestrator = Orchestrator {
         core,
         log: Box::new(log),
@@ -256,6 +259,7 @@ pub(super) fn loop_over(executor: &Fake, folder: &Path, slots: usize) -> (Orches
         late: Late::default(),
         turn: 0,
         waiting: VecDeque::new(),
+        watch,
     };
     (orchestrator, inbox)
 }

@@ -10,7 +10,7 @@ use super::state::App;
 use crate::api::{ACTOR_HEADER, CLIENT_HEADER};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName};
 use databuild_core::event::{Actor, Cause, Origin};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,7 @@ const NAMELESS: &str = "api";
 const LONGEST: usize = 128;
 
 /// The origin of what a request brings about; `owner` asks if it names nobody.
-pub(super) fn origin_of(headers: &HeaderMap, asker: &Asker, owner: &Arc<str>) -> Result<Origin, ApiError> {
+pub(super) fn origin_of(headers: &HeaderMap, asker: &Asker, id: &RequestId, owner: &Arc<str>) -> Result<Origin, ApiError> {
     let said = text(headers, &ACTOR)?;
     let actor = match asker {
         Asker::Owner => Actor::Person(said.map_or_else(|| Arc::clone(owner), Arc::from)),
@@ -34,18 +34,32 @@ pub(super) fn origin_of(headers: &HeaderMap, asker: &Asker, owner: &Arc<str>) ->
         Asker::Holder { name, .. } => Actor::Token(Arc::clone(name)),
     };
     let client = text(headers, &CLIENT)?.unwrap_or(NAMELESS).into();
-    let id = match text(headers, &REQUEST_ID)? {
-        Some(id) => id.into(),
-        None => next_id().into(),
-    };
-    Ok(Origin { actor, cause: Some(Cause::Request { id, client }) })
+    // What it named itself by may be no name.
+    text(headers, &REQUEST_ID)?;
+    Ok(Origin { actor, cause: Some(Cause::Request { id: Arc::clone(&id.0), client }) })
 }
 
-/// The id of a request, for its answer.
-pub(super) fn id_of(origin: &Origin) -> Option<HeaderValue> {
-    match &origin.cause {
-        Some(Cause::Request { id, .. }) => HeaderValue::from_bytes(id.as_bytes()).ok(),
-        _ => None,
+/// The name of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// Its own; one of ours if it has none, or none that can be had.
+    pub(super) fn of(headers: &HeaderMap) -> RequestId {
+        match text(headers, &REQUEST_ID) {
+            Ok(Some(id)) => RequestId(id.into()),
+            _ => RequestId(next_id().into()),
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -81,7 +95,7 @@ impl FromRequestParts<App> for App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::StatusCode;
+    use axum::http::{HeaderValue, StatusCode};
     use axum::response::IntoResponse as _;
 
     #[test]
@@ -89,18 +103,13 @@ mod tests {
         let origin = |pairs: &[(&HeaderName, &[u8])]| {
             let value = |value: &[u8]| HeaderValue::from_bytes(value).unwrap();
             let headers = pairs.iter().map(|(name, bytes)| ((*name).clone(), value(bytes))).collect();
-            origin_of(&headers, &Asker::Owner, &"owner".into())
+            origin_of(&headers, &Asker::Owner, &RequestId::of(&headers), &"owner".into())
         };
         let full = [(&ACTOR, "Åda".as_bytes()), (&CLIENT, b"cli"), (&REQUEST_ID, b"r-1")];
         let cause = |id: &str, client: &str| Some(Cause::Request { id: id.into(), client: client.into() });
         let said = origin(&full).unwrap();
         assert_eq!(said, Origin { actor: Actor::Person("Åda".into()), cause: cause("r-1", "cli") });
-        assert_eq!(id_of(&said).unwrap(), "r-1");
-        let holder = Asker::Holder { name: "bot".into(), scopes: Vec::new(), datasets: Vec::new() };
-        let headers =
-            full.iter().map(|(name, value)| ((*name).clone(), HeaderValue::from_bytes(value).unwrap()));
-        let said = origin_of(&headers.collect(), &holder, &"owner".into()).unwrap();
-        assert_eq!(said.actor, Actor::Token("bot".into()), "it cannot be somebody else");
+            origin_of(&headers, &Asker::Owner, &RequestId::of(&headers), &"owner".into())
         let (one, other) = (origin(&[]).unwrap(), origin(&[(&ACTOR, b" ")]).unwrap());
         assert_eq!(
             (one.actor.kind(), one.actor.name(), one.client()),

@@ -1,6 +1,6 @@
 //! Random requests to a server that has no runner: nothing is ever made, and no job runs.
 
-use super::{router, App, Guard, MOST_READERS};
+use super::{router, App, Guard, Requests, MOST_READERS};
 use crate::app::Backend;
 use crate::daemon::Token;
 use crate::engine::{Engine, EngineConfig, Registration};
@@ -86,6 +86,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         shutdown: tokio::sync::mpsc::unbounded_channel().0,
         reader: Arc::new(Reader::new(&database, MOST_READERS)),
         lanes: Arc::new(super::Lanes::start().unwrap()),
+        requests: Requests::default(),
         stream: Arc::default(),
     };
     (engine, app)

@@ -1,7 +1,7 @@
 //! What each request and each answer passes.
 
 use super::asker::{self, Asker};
-use super::caller::{id_of, origin_of, REQUEST_ID};
+use super::caller::{origin_of, RequestId};
 use super::error::ApiError;
 use super::guard::{Private, Trusted, OPEN};
 use super::state::App;
@@ -82,18 +82,17 @@ fn is_use(request: &Request) -> bool {
 
 /// The answer of a handler, which is told who asks.
 async fn answered(app: &App, asker: &Asker, mut request: Request, next: Next) -> Response {
-    let origin = match origin_of(request.headers(), asker, &app.owner) {
+    // Whoever let it in has given it one.
+    let known = request.extensions().get::<RequestId>().cloned();
+    let id = known.unwrap_or_else(|| RequestId::of(request.headers()));
+    let origin = match origin_of(request.headers(), asker, &id, &app.owner) {
         Ok(origin) => origin,
         Err(error) => return error.into_response(),
     };
-    let id = id_of(&origin);
     request.extensions_mut().insert(origin);
     let mut response = next.run(request).await;
     let seq = app.backend.engine.snapshot().state.seq().0;
     response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));
-    if let Some(id) = id {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
     response
 }
 

@@ -6,6 +6,7 @@ use super::handlers::{
     runs, server, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
+use super::requests::noted;
 use super::state::App;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -58,6 +59,7 @@ pub fn router(app: App) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(app.clone(), noted))
         .with_state(app)
 }
 

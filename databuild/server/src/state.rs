@@ -2,6 +2,7 @@
 
 use super::guard::Guard;
 use super::lanes::Lanes;
+use super::measures::Requests;
 use super::stream::Stream;
 use crate::app::Backend;
 use crate::store::History;
@@ -28,6 +29,8 @@ pub struct App {
     pub reader: Arc<dyn History>,
     /// The threads that work out answers.
     pub lanes: Arc<Lanes>,
+    /// What is measured of requests.
+    pub requests: Requests,
     /// Those who follow the event log.
     pub stream: Arc<Stream>,
 }

@@ -13,7 +13,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
 use crate::os::{raise_open_files, restore_open_files, Deadline};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
-use crate::server::{router, App, Guard, Lanes, MOST_READERS};
+use crate::server::{router, App, Guard, Lanes, Requests, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use std::net::SocketAddr;
@@ -263,6 +263,7 @@ impl Server {
             shutdown,
             reader: of_requests,
             lanes: Arc::new(lanes),
+            requests: Requests::default(),
             stream: Arc::default(),
         };
         write_roots(&app.backend)?;

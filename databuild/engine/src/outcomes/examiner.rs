@@ -316,6 +316,7 @@ mod tests {
                 shared: Arc::new(Shared {
                     snapshot: ArcSwap::from_pointee(Snapshot::of(&Core::new(1))),
                     seq: tokio::sync::watch::channel(0).0,
+                    metrics: Arc::default(),
                 }),
                 snapshots: Arc::new(snapshot::Store::open(folder.path().join("store")).unwrap()),
                 to_loop,

@@ -125,6 +125,7 @@ impl Bench {
             shared: Arc::new(Shared {
                 snapshot: ArcSwap::from_pointee(Snapshot::of(&core)),
                 seq: tokio::sync::watch::channel(0).0,
+                metrics: Arc::default(),
             }),
             workspace: root.clone(),
             staging: Arc::new(Staging::new(root.join("staging"))),

@@ -1,4 +1,4 @@
-//! Prometheus text.
+//! What there is to measure, for Prometheus.
 
 use super::super::error::ApiError;
 use crate::app::metrics;
@@ -14,6 +14,6 @@ pub(crate) fn root_routes() -> Router<App> {
 }
 
 async fn text(app: App) -> Result<Response, ApiError> {
-    let text = metrics::text(&app).await?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+    let text = metrics::text(&app, |registry| app.requests.register(registry)).await?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -1,0 +1,148 @@
+use super::super::fuzz::{app, app_with_graph};
+use super::super::router;
+use super::*;
+use axum::body::Body;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use tower::ServiceExt as _;
+
+/// Where handlers say which routes they have, by noun.
+const NOUNS: [(&str, &str); 16] = [
+    ("checks", include_str!("../handlers/checks.rs")),
+    ("contents", include_str!("../handlers/contents.rs")),
+    ("errors", include_str!("../handlers/errors.rs")),
+    ("events", include_str!("../handlers/events.rs")),
+    ("graphs", include_str!("../handlers/graphs.rs")),
+    ("inventory", include_str!("../handlers/inventory.rs")),
+    ("judgements", include_str!("../handlers/judgements.rs")),
+    ("keys", include_str!("../handlers/keys.rs")),
+    ("metrics", include_str!("../handlers/metrics.rs")),
+    ("partitions", include_str!("../handlers/partitions.rs")),
+    ("plans", include_str!("../handlers/plans.rs")),
+    ("pools", include_str!("../handlers/pools.rs")),
+    ("runs", include_str!("../handlers/runs.rs")),
+    ("server", include_str!("../handlers/server.rs")),
+    ("trials", include_str!("../handlers/trials.rs")),
+    ("wants", include_str!("../handlers/wants.rs")),
+];
+
+/// Methods and routes of all nouns.
+fn routes() -> BTreeSet<(String, String)> {
+    let declared = include_str!("../handlers/mod.rs").lines();
+    let declared = declared.filter_map(|line| line.strip_prefix("pub(super) mod ")?.strip_suffix(';'));
+    assert!(declared.eq(NOUNS.map(|(noun, _)| noun)), "a noun is missing above");
+    let mut found = BTreeSet::new();
+    for (_, source) in NOUNS {
+        for (name, mount) in [("routes", "/api/v1"), ("root_routes", ""), ("seed_routes", "/api")] {
+            let begin = format!("fn {name}() -> Router<App> {{");
+            let Some((_, body)) = source.split_once(&begin) else { continue };
+            let body = body.split_once("\n}").map_or(body, |(body, _)| body);
+            for route in body.split(".route(").skip(1) {
+                let path = route.split('"').nth(1).unwrap();
+                let methods = route.split(|c: char| !c.is_ascii_alphanumeric());
+                let methods = methods.filter(|word| ["get", "post", "put", "delete"].contains(word));
+                found.extend(methods.map(|method| (method.to_uppercase(), format!("{mount}{path}"))));
+            }
+        }
+    }
+    found
+}
+
+async fn ask(app: &App, method: &str, path: &str, id: Option<&str>) -> Response {
+    let token = format!("Bearer {}", app.guard.token.expose());
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "127.0.0.1")
+        .header("authorization", token)
+        .header("content-type", "application/json");
+    let request = id.iter().fold(request, |request, id| request.header(REQUEST_ID, *id));
+    router(app.clone()).oneshot(request.body(Body::from("{}")).unwrap()).await.unwrap()
+}
+
+/// What the server tells of itself.
+async fn scraped(app: &App) -> String {
+    let response = ask(app, "GET", "/metrics", None).await;
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_route_has_a_counter_and_a_histogram() {
+    let (app, _running) = app_with_graph().await;
+    let routes = routes();
+    assert!(routes.len() > 40, "{routes:?}");
+    for (method, route) in &routes {
+        let path = route.replace("{id}", "x1").replace("{name}", "x").replace("{stream}", "stdout");
+        drop(ask(&app, method, &path.replace(['{', '}'], ""), None).await);
+    }
+    let told = scraped(&app).await;
+    for (method, route) in routes {
+        let labels = format!("method=\"{method}\",route=\"{route}\"");
+        for (name, end) in [("http_requests_total", ",status="), ("http_request_duration_seconds_count", "}")]
+        {
+            let line = format!("databuild_{name}{{{labels}{end}");
+            assert!(told.contains(&line), "{line} is not told");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_fits_no_route_counts_together() {
+    let (app, _running) = app();
+    for path in ["/a", "/b", "/api/v1/wants/w1/x"] {
+        ask(&app, "BREW", path, None).await;
+    }
+    let told = scraped(&app).await;
+    let line = "databuild_http_requests_total{method=\"other\",route=\"none\",status=\"404\"} 3\n";
+    assert!(told.contains(line), "{told}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_request_has_one_line_with_its_id_and_what_it_is_about() {
+    let (app, _running) = app();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    let answer = ask(&app, "GET", "/api/v1/wants/w7", Some("mine")).await;
+    assert_eq!(answer.headers()[REQUEST_ID], "mine");
+    ask(&app, "GET", "/health", None).await;
+    // One whose id cannot be had is refused, and has an id.
+    let refused = ask(&app, "GET", "/api/v1/runs/r3/why", Some("a\tb")).await;
+    assert_eq!(refused.status(), 422);
+    let given = refused.headers()[REQUEST_ID].to_str().unwrap().to_owned();
+    drop(logging);
+    let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let said: Vec<&str> = said.lines().filter(|line| line.contains("answered")).collect();
+    let expected = [
+        ["id=mine", "method=\"GET\"", "route=\"/api/v1/wants/{id}\"", "want=w7", "status=404", "ms="],
+        [
+            &format!("id={given}"),
+            "method=\"GET\"",
+            "route=\"/api/v1/runs/{id}/why\"",
+            "run=r3",
+            "status=422",
+            "ms=",
+        ],
+    ];
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    for (line, parts) in said.iter().zip(expected) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+}
