@@ -38,6 +38,7 @@ pub mod runs;
 mod scope;
 pub mod server;
 pub mod tokens;
+pub mod traces;
 pub mod trials;
 pub mod vocabulary;
 mod waits;

@@ -40,6 +40,7 @@ mod retention;
 mod shared;
 mod start;
 mod starts;
+mod trace;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -54,3 +55,4 @@ pub use records::replay::ReplayError;
 pub use retention::{ArchiveRequest, Archived};
 pub use shared::{Snapshot, Unrecorded};
 pub use start::{Engine, EngineConfig, EngineError, READING_THREADS};
+pub use trace::Trace;

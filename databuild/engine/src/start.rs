@@ -65,6 +65,8 @@ pub struct EngineConfig {
     pub memory: Option<u64>,
     /// Runs attempts.
     pub executor: Arc<dyn Executor>,
+    /// Jobs are told of which trace they are a part.
+    pub traced: bool,
     /// Wants that are to be canceled before anything begins.
     pub close: Vec<WantId>,
 }
@@ -135,6 +137,7 @@ impl Engine {
             snapshots: config.snapshots,
             reader: Arc::clone(&config.reader),
             base_env: config.base_env,
+            traced: config.traced,
             inherited: Arc::clone(&inherited),
             observers: Arc::clone(&observers),
         });

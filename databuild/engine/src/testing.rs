@@ -219,6 +219,7 @@ pub(super) fn loop_over(executor: &Fake, folder: &Path, slots: usize) -> (Orches
         snapshots: store(folder),
         reader: Arc::new(Reader::new(&folder.join("log"), 1)),
         base_env: Vec::new(),
+        traced: false,
         inherited: Arc::clone(&inherited),
         observers: Arc::clone(&looking),
     };

@@ -56,6 +56,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         base_env: Vec::new(),
         slots: 2,
         memory: None,
+        traced: false,
         close: Vec::new(),
         executor,
     })

@@ -10,6 +10,7 @@ mod private;
 mod progress;
 mod retention;
 mod run;
+mod traces;
 
 pub use memory::memory;
 pub use options::{job_environment, store_root, ServeOptions};

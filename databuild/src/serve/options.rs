@@ -21,6 +21,8 @@ pub struct ServeOptions {
     pub keep_events: Option<Option<Duration>>,
     /// `gc` keeps logs of younger attempts; all, if none.
     pub keep_logs: Option<Duration>,
+    /// Where traces are sent; nowhere, if absent.
+    pub otlp_endpoint: Option<String>,
     /// The server belongs to one command: when its standard input ends, so has the command, and it stops with its jobs.
     pub private: bool,
 }

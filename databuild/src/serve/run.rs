@@ -4,6 +4,7 @@ use super::door::{Door, UnixSocket};
 use super::entrance::Entrance;
 use super::http;
 use super::options::{job_environment, store_root, ServeOptions};
+use super::traces;
 use crate::app::{write_roots, Backend};
 use crate::daemon::{
     network_filesystem, DaemonError, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
@@ -173,6 +174,8 @@ struct Server {
     stop: watch::Sender<bool>,
     address: SocketAddr,
     told: mpsc::UnboundedReceiver<bool>,
+    /// Sends traces, if somebody collects them.
+    traces: Option<traces::Sender>,
 }
 
 impl Server {
@@ -224,6 +227,7 @@ impl Server {
             base_env,
             slots: options.slots,
             memory: super::memory(),
+            traced: options.otlp_endpoint.is_some(),
             executor: Arc::new(Local::new(
                 state.spool(),
                 connect_runner(state, &runtime_dir, &program, options.private)?,
@@ -277,13 +281,21 @@ impl Server {
             protocol: PROTOCOL,
             code_store: app.backend.snapshots.root().to_owned(),
         })?;
-        Ok(Server { guard, engine, app, serving: Some(serving), stop, address, told })
+        let traces = options.otlp_endpoint.as_ref().map(|endpoint| {
+            let workspace = state.workspace().path().display().to_string();
+            let begin = engine.handle().snapshot().state.seq();
+            traces::Sender::new(endpoint, workspace, Reader::new(&state.database(), 1), begin)
+        });
+        Ok(Server { guard, engine, app, serving: Some(serving), stop, address, told, traces })
     }
 
     /// Serves until it is to go. Returns why, and what ends when the connections have: nothing is taken any more, and who
     /// waits for something to happen is answered.
     async fn serve_until_told(&mut self, options: &ServeOptions) -> (Leave, JoinHandle<()>) {
         let Some(serving) = self.serving.take() else { return (Leave::Failed, tokio::spawn(async {})) };
+        if let Some(traces) = self.traces.take() {
+            tokio::spawn(traces.run(self.engine.handle().watch(), self.stop.subscribe()));
+        }
         let archiving =
             tokio::spawn(super::retention::keep_events(self.engine.handle(), options.keep_events));
         let leave = self.wait(options.idle_timeout).await;

@@ -30,6 +30,7 @@ use crate::publish::{Reserved, StatMark};
 use crate::shared::Shared;
 use crate::snapshot;
 use crate::store::Reader;
+use crate::trace::Trace;
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Sighting, Sightings};
 use databuild_core::digest::hash64;
 use databuild_core::event::AttemptOutcome;
@@ -45,6 +46,9 @@ use std::time::Duration;
 /// Time limit of a check for which the graph has none. Graphs of today have one for each check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The variable by which a process learns of which span its own are a part (W3C, OpenTelemetry).
+const TRACE_PARENT: &str = "TRACEPARENT";
+
 /// All that preparing needs.
 pub(crate) struct Starter {
     pub(crate) shared: Arc<Shared>,
@@ -55,6 +59,8 @@ pub(crate) struct Starter {
     pub(crate) snapshots: Arc<snapshot::Store>,
     pub(crate) reader: Arc<Reader>,
     pub(crate) base_env: Vec<(String, String)>,
+    /// Jobs are told of which trace they are a part.
+    pub(crate) traced: bool,
     pub(crate) inherited: Arc<Inherited>,
     pub(crate) observers: Arc<Observers>,
 }
@@ -225,6 +231,15 @@ impl Starter {
                 .checks(spec, &request, &start.attempt)
                 .map_err(|(message, permanent)| fault(message, permanent))?;
         }
+        if let Some(parent) = self.trace_parent(spec, state) {
+            let checks = start.checks.iter_mut().map(|check| &mut check.env);
+            for env in std::iter::once(&mut start.env).chain(checks) {
+                // What the job declares is what it gets.
+                if !env.iter().any(|(name, _)| name == TRACE_PARENT) {
+                    env.push((TRACE_PARENT.to_owned(), parent.clone().into()));
+                }
+            }
+        }
         start.check_failures = job.batch.is_some();
         self.staging.prepare(start.attempt.as_str());
         let noted = self.staging.note(start.attempt.as_str(), &request);
@@ -338,6 +353,14 @@ impl Starter {
             })
             .collect::<Result<_, _>>()?;
         Ok(checks)
+    }
+
+    /// The span of an attempt: in the trace of the want that its lease names as the cause.
+    /// None if nobody collects traces, or that want is over meanwhile.
+    fn trace_parent(&self, spec: &AttemptSpec, state: &State) -> Option<String> {
+        let oldest = spec.wants.iter().min().filter(|_| self.traced)?;
+        let want = state.wants().get(oldest)?;
+        Some(Trace::of(want.id, want.created_at).parent(spec.attempt))
     }
 
     /// The environment of a process of an attempt, which runs from this code.

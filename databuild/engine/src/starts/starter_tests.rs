@@ -36,6 +36,8 @@ mod change_times;
 mod places;
 #[path = "side_by_side_tests.rs"]
 mod side_by_side;
+#[path = "trace_tests.rs"]
+mod traces;
 
 const PROBE: &str = "#!/bin/sh\n[ -e silent ] && exit 1\nif [ -e in/raw ]; then echo \"{\\\"partition\\\": \\\"raw\\\", \\\"version\\\": \\\"$(cat in/raw)\\\"}\"\n\
                      else echo '{\"partition\": \"raw\", \"absent\": true}'; fi\n";
@@ -98,6 +100,8 @@ struct Bench {
     wants: Vec<WantOutcome>,
     /// What the executor was told to keep of their output, in order.
     log_limits: Vec<u64>,
+    /// Of which spans they were told that they are a part.
+    parents: Vec<EnvValue>,
 }
 
 impl Bench {
@@ -134,13 +138,25 @@ impl Bench {
             snapshots,
             reader: Arc::new(Reader::new(&database, 1)),
             base_env: path,
+            traced: true,
             inherited: Arc::new(Inherited::load(&inherited)),
             observers: Arc::new(observers.unwrap()),
         };
         let now = "2024-12-31T00:00:00Z".parse().unwrap();
         let (effects, ends, wants) = Default::default();
-        let mut bench =
-            Bench { folder, log, core, now, executor, starter, effects, ends, wants, log_limits: Vec::new() };
+        let mut bench = Bench {
+            folder,
+            log,
+            core,
+            now,
+            executor,
+            starter,
+            effects,
+            ends,
+            wants,
+            log_limits: Vec::new(),
+            parents: Vec::new(),
+        };
         let content: Arc<str> = graph(raw).into();
         bench.step(Input::RegisterGraph(Box::<Registration>::from(GraphRegistered {
             graph: GraphId::of(&content),
@@ -265,6 +281,8 @@ impl Bench {
                         match start {
                             Ok(start) => {
                                 self.log_limits.push(start.max_log_bytes);
+                                let told = start.env.iter().filter(|(name, _)| name == TRACE_PARENT);
+                                self.parents.extend(told.map(|(_, value)| value.clone()));
                                 self.step(Input::AttemptStarted { attempt: id, pid: 7 });
                                 self.run_job(&start, id, &makes, remote, hooks);
                             }
@@ -750,6 +768,7 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
             base_env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             slots: 2,
             memory: None,
+            traced: true,
             executor: over_a_runner(&own, Duration::from_secs(60)),
             close: Vec::new(),
         })

@@ -105,6 +105,7 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
         allowed_origins: settings.allowed_origins,
         keep_events: settings.keep_events,
         keep_logs: settings.keep_logs,
+        otlp_endpoint: settings.otlp_endpoint,
         private: args.private,
     };
     serve(&state, &options, ready)
