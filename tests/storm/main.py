@@ -15,6 +15,7 @@ import time
 
 import examine
 from disk import DiskStorm, can_mount, in_own_mounts
+from followers import Followers
 from pipeline import TARGETS, Pipeline, kill_all, tree
 from weather import Weather
 
@@ -29,10 +30,11 @@ def say(text: str) -> None:
 class Round:
     """One workspace, built in two phases while it storms: the second with other external files."""
 
-    def __init__(self, folder: pathlib.Path, program: str, seed: int, acts: int):
+    def __init__(self, folder: pathlib.Path, program: str, seed: int, acts: int, followers: int):
         self.pipeline = Pipeline(folder, program)
         self.seed = seed
         self.acts = acts
+        self.followers = Followers(self.pipeline, followers)
         self.random = random.Random(seed)
         self.wants: list = []
         self.wrong: list = []
@@ -97,9 +99,13 @@ class Round:
         self.wrong += [panic for panic in weather.panics if panic not in self.wrong]
 
     def run(self, expected: dict) -> list:
+        self.followers.start()
         for version in sorted(expected):
             if not self.wrong:
                 self.phase(version, expected[version])
+        # Nothing more happens from here on.
+        last = 0 if self.wrong else examine.ask(self.pipeline, "/api/v1/events?limit=1")["seq"]
+        self.wrong += self.followers.end(last)
         self.wrong += examine.stops(self.pipeline)
         return self.wrong
 
@@ -161,6 +167,7 @@ def main() -> int:
     parser.add_argument("--disk", type=int, default=3, help="how often the disk is filled")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first round; the next has the next one")
     parser.add_argument("--acts", type=int, default=12, help="acts against processes in each of a round's two phases")
+    parser.add_argument("--followers", type=int, default=20, help="how many follow the event log meanwhile")
     parser.add_argument("--keep", action="store_true", help="leave the folders of rounds that passed, too")
     arguments = parser.parse_args()
     program = os.path.join(os.path.realpath(arguments.programs), "databuild")
@@ -175,7 +182,7 @@ def main() -> int:
         for seed in range(arguments.seed, arguments.seed + arguments.rounds):
             began = time.monotonic()
             folder = base / f"round-{seed}"
-            storm = Round(folder, program, seed, arguments.acts)
+            storm = Round(folder, program, seed, arguments.acts, arguments.followers)
             wrong = storm.run(expected)
             kill_all(str(folder))
             if wrong:
@@ -183,7 +190,7 @@ def main() -> int:
                 failed(f"round with --seed {seed}", folder, wrong, storm.told)
             else:
                 took, what = storm.slowest
-                say(f"ok     round with seed {seed}: {len(storm.wants)} wants ({time.monotonic() - began:.1f} s; slowest: {took:.1f} s, {what})")
+                say(f"ok     round with seed {seed}: {len(storm.wants)} wants, {storm.followers.connections()} connections of followers ({time.monotonic() - began:.1f} s; slowest: {took:.1f} s, {what})")
                 if not arguments.keep:
                     shutil.rmtree(folder)
         if arguments.disk and not can_mount():
