@@ -1,11 +1,16 @@
 """Rows about the HTTP server: requests a second beside an empty handler, and who waits while others ask for long lists."""
 
 import datetime
+import http.client
 import json
 import os
+import pathlib
 import re
+import selectors
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
 from graphs import QUICK_JOB
@@ -15,6 +20,8 @@ from measure import run, say
 # Keys of the first dimension.
 PARTS = 25
 SECONDS = 3
+FOLLOWERS = 1_000
+COMMANDS = 1_000
 # One after the other; those of which nothing is found have to look longest.
 LONG_LISTS = [
     "/api/v1/runs?limit=1000",
@@ -82,6 +89,79 @@ def lists(bench):
     pairs = ([(seconds, 0) for seconds in times] for times in (busy, idle))
     what = "p99 of /health while 8 clients ask for long lists, 1,000,000 runs (CPU not measured)"
     bench.table.add(what, *pairs, "while nobody asks", "≤ 5, or 25 ms")
+
+
+def followers(bench):
+    """The loop's CPU time for a thousand commands while nobody follows the event log, and while a thousand do."""
+    workspace = Workspace(bench.scratch / "followers", bench.program, [dict(dataset("slow", []), path=None)], [job("make_slow", "slow", args=())],
+                          script="#!/bin/sh\nexec sleep 3600\n")
+    want = json.loads(workspace.databuild("build", "--detach", "--json", "slow")[2].stdout)["id"]
+    info = json.loads((workspace.path / ".databuild/server.json").read_text())
+    alone, followed = [], []
+    for _ in range(bench.runs):
+        alone.append(loop_seconds(workspace, info, want))
+        crowd = Crowd(info, FOLLOWERS)
+        followed.append(loop_seconds(workspace, info, want))
+        say(f"  meanwhile {FOLLOWERS:,} followers read {crowd.leave() / 1e6:.1f} MB")
+    workspace.stop()
+    what = f"CPU time of the loop for {COMMANDS:,} commands, {FOLLOWERS:,} followers of events"
+    pairs = ([(seconds, seconds) for seconds in times] for times in (followed, alone))
+    bench.table.add(what, *pairs, "no followers", "≤ 1.1")
+
+
+def loop_seconds(workspace, info, want):
+    """Seconds of CPU time that the loop takes for many commands about a want."""
+    tasks = pathlib.Path(f"/proc/{workspace.server()}/task").iterdir()
+    loop = next(task for task in tasks if (task / "comm").read_text().strip() == "orchestrator")
+
+    def taken():
+        return int((loop / "schedstat").read_text().split()[0]) / 1e9
+
+    connection = http.client.HTTPConnection(info["address"], timeout=60)
+    headers = {"Authorization": f"Bearer {info['token']}", "Content-Type": "application/json"}
+    before = taken()
+    for number in range(COMMANDS):
+        body = json.dumps({"class": ["backfill", "interactive"][number % 2]})
+        connection.request("POST", f"/api/v1/wants/{want}/priority", body, headers)
+        response = connection.getresponse()
+        said = response.read()
+        if response.status != 200:
+            raise SystemExit(f"{response.status}: {said.decode()}")
+    connection.close()
+    return taken() - before
+
+
+class Crowd:
+    """Many who follow the event log, and read what comes."""
+
+    def __init__(self, info, count):
+        host, port = info["address"].rsplit(":", 1)
+        self.selector = selectors.DefaultSelector()
+        self.read = 0
+        head = f"GET /api/v1/events/stream HTTP/1.1\r\nHost: {info['address']}\r\nAuthorization: Bearer {info['token']}\r\n\r\n"
+        for _ in range(count):
+            client = socket.create_connection((host, int(port)), timeout=60)
+            client.sendall(head.encode())
+            if b" 200 " not in client.recv(4096):
+                raise SystemExit("a follower is refused")
+            client.setblocking(False)
+            self.selector.register(client, selectors.EVENT_READ)
+        self.over = threading.Event()
+        self.reading = threading.Thread(target=self.drain)
+        self.reading.start()
+
+    def drain(self):
+        while not self.over.is_set():
+            for key, _ in self.selector.select(timeout=0.1):
+                self.read += len(key.fileobj.recv(1 << 16))
+
+    def leave(self):
+        """Ends all; returns how many bytes they were told."""
+        self.over.set()
+        self.reading.join()
+        for key in list(self.selector.get_map().values()):
+            key.fileobj.close()
+        return self.read
 
 
 class Server:

@@ -18,8 +18,11 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Events that are read at once, at most.
 const AT_ONCE: usize = 250;
-/// After what was told, so long nothing is: what is committed meanwhile goes out together.
+/// After what was told, so long nothing is, at least: what is committed meanwhile goes out together.
 const PAUSE: Duration = Duration::from_millis(20);
+/// The same for each of the followers: however many there are, what is sent to all of them a second has a limit, so that they leave
+/// the machine to others.
+const PAUSE_EACH: Duration = Duration::from_micros(400);
 /// After an error of the log, it is read again this much later.
 const AGAIN: Duration = Duration::from_secs(1);
 /// A follower who is told nothing for so long is told where it is.
@@ -89,7 +92,7 @@ async fn read(app: App, mut after: u64) {
                     after = chunk.last;
                     stream.add(chunk);
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(PAUSE.max(PAUSE_EACH * stream.followers())).await;
             }
             Err(error) => {
                 tracing::warn!(%error, "followers of events wait: the log cannot be read");

@@ -34,7 +34,7 @@ pub(super) struct Recent {
     bytes: usize,
     /// All that were committed after this one are among them.
     after: u64,
-    followers: usize,
+    followers: u32,
     /// A task adds to them.
     pub(super) is_read: bool,
 }
@@ -89,6 +89,11 @@ impl Stream {
             self.newest.send_replace(committed);
         }
         (Follower { stream: Arc::clone(self), newest: self.newest.subscribe() }, is_first)
+    }
+
+    /// How many follow.
+    pub(super) fn followers(&self) -> u32 {
+        self.recent().followers
     }
 
     /// Adds events that follow the last ones.
