@@ -6,7 +6,7 @@ load(":fingerprint.bzl", "EXEC_TOOLCHAIN")
 load(":key_spaces.bzl", "is_key_space")
 load(":observe.bzl", "is_observation")
 load(":paths.bzl", "dataset_name", "display_label")
-load(":policy.bzl", "COUNT", "policy_attributes", "policy_entry", "policy_values")
+load(":policy.bzl", "COUNT", "LINE", "policy_attributes", "policy_entry", "policy_values")
 load(":program.bzl", "program")
 load(":transitions.bzl", "fixed_transition")
 
@@ -55,9 +55,10 @@ _RESERVED = [
     "yield",
 ]
 
-# How runs that make a dataset are treated. In the core these are the fields of `DatasetPolicy`.
+# How runs that make a dataset are treated, and who answers for it. In the core these are the fields of `DatasetPolicy`.
 _POLICY = {
     "max_running": COUNT,
+    "owner": LINE,
 }
 
 def _is_identifier(text):
@@ -144,7 +145,7 @@ _databuild_dataset = rule(
     toolchains = [EXEC_TOOLCHAIN],
 )
 
-def databuild_dataset(name, dims = {}, path = None, external = False, observe = None, max_running = None, **kwargs):
+def databuild_dataset(name, dims = {}, path = None, external = False, observe = None, max_running = None, owner = None, **kwargs):
     """Declares a dataset.
 
     Its name in partition references is the package and the name: `//sales:orders` is `sales/orders`.
@@ -159,6 +160,7 @@ def databuild_dataset(name, dims = {}, path = None, external = False, observe = 
         observe: how its data versions are found out: `observe.glob(...)`, `observe.http(...)` or
             `observe.program(...)`. By default they are the content of the files at `path`.
         max_running: most runs that make it at once; by default there is no limit.
+        owner: who answers for it, such as a team or an address. People see it; nothing follows from it.
         **kwargs: attributes of all rules, such as `visibility` (who may read the dataset) and `tags`.
     """
     common, problems = split_attributes("databuild_dataset", kwargs)
@@ -180,7 +182,7 @@ def databuild_dataset(name, dims = {}, path = None, external = False, observe = 
         problems += observe.problems
         if not observe.problems:
             entry = dict(observe.fields, kind = observe.kind)
-    policy = policy_values(_POLICY, dict(max_running = max_running), problems)
+    policy = policy_values(_POLICY, dict(max_running = max_running, owner = owner), problems)
     _databuild_dataset(
         name = name,
         dims = json.encode(entries),

@@ -7,6 +7,9 @@ graph file says, so an attribute of a known kind needs nothing but its row and i
 load(":duration.bzl", "NO_DURATION", "parse_duration")
 load(":limits.bzl", "parse_bytes", "parse_rate")
 
+# As in the core's check: a line that fits a column of a table.
+_LONGEST_LINE = 100
+
 def number(least, most = None, optional = True):
     """A kind: a whole number.
 
@@ -103,8 +106,14 @@ def duration(optional = True):
     """
     return text(parse_duration, NO_DURATION, unit = "_ms", optional = optional)
 
+def _parse_line(text):
+    if text != text.strip() or len(text) > _LONGEST_LINE or [c for c in text.elems() if c < " " or c == "\177"]:
+        return None
+    return text
+
 BYTES = text(parse_bytes, ": write an amount with its unit, such as \"512m\" or \"2g\"")
 COUNT = number(1)
+LINE = text(_parse_line, ": write one line of at most %d characters, without spaces around it" % _LONGEST_LINE)
 RATE = text(parse_rate, ": write how many starts, 1 to 1000, in how much time, such as \"10/1m\"")
 
 def policy_attributes(kinds):

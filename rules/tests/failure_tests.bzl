@@ -122,6 +122,10 @@ _DATASETS = {
         dict(external = True, path = "x", max_running = 1),
         "max_running: an external dataset has no runs that make it",
     ),
+    "owner_of_two_lines": (
+        dict(owner = "sales\nteam"),
+        "write one line of at most 100 characters, without spaces around it",
+    ),
     "planned_dataset_attribute": (
         dict(freshness = "1h"),
         "attribute `freshness` is planned and does not work yet",

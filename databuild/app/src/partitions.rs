@@ -101,6 +101,7 @@ fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
     DatasetSummary {
         dataset: dataset.name.clone(),
         external: dataset.external,
+        owner: dataset.policy.owner.clone(),
         dims: dataset.dims.clone(),
         total,
         current,

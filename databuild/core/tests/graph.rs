@@ -5,10 +5,11 @@ mod support;
 use databuild_core::decide::{Core, Input, Sightings};
 use databuild_core::event::{Event, GraphRegistered, Origin, Record, Refresh};
 use databuild_core::graph::file::{BatchEntry, EdgeName, GranularityName, RuleEntry};
-use databuild_core::graph::{parse_file, Graph, ProblemCode as Code};
+use databuild_core::graph::{parse_file, Graph, Params, ProblemCode as Code};
 use databuild_core::ids::GraphId;
 use databuild_core::symbols::Symbols;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use support::graphs::{days, listed, months, reads, time, GraphSpec};
 use support::workspace::request;
 
@@ -254,6 +255,10 @@ fn every_problem_has_a_graph_that_shows_it() {
             let graph = GraphSpec::new().job("make", &["out"], &[], vec![]);
             graph.change("make", |job| job.program.args = vec!["{path}".into()]).json()
         }),
+        (Code::BadOwner, sound().dataset("raw", |d| d.policy.owner = Some("sales\nteam".into())).json()),
+        (Code::BadOwner, sound().dataset("raw", |d| d.policy.owner = Some("sales ".into())).json()),
+        (Code::BadOwner, sound().dataset("raw", |d| d.policy.owner = Some(String::new())).json()),
+        (Code::BadOwner, sound().dataset("raw", |d| d.policy.owner = Some("a".repeat(101))).json()),
         (Code::UnknownDimension, sound().batch("town", 2).json()),
         (Code::BadBatch, sound().batch("date", 1).json()),
         (Code::BadBatch, sound().batch("date", 10_001).json()),
@@ -331,7 +336,7 @@ fn every_problem_has_a_graph_that_shows_it() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let shown: std::collections::BTreeSet<String> = cases.iter().map(|(code, _)| code.to_string()).collect();
-    assert_eq!(shown.len(), 30, "a code without a case? {shown:?}");
+    assert_eq!(shown.len(), 31, "a code without a case? {shown:?}");
 
     // Whatever later versions think of a graph, a log that has it is read, unless there is nothing to read.
     let mut blocking = std::collections::BTreeSet::new();
@@ -466,4 +471,17 @@ fn events_are_kept_for_an_hour_at_least() {
     assert_eq!(spec.parse().unwrap().keep_events, Some(std::time::Duration::from_secs(3600)));
     spec.file.keep_events_ms = Some(3_599_999);
     assert_eq!(codes(&spec.json()), [Code::BadLimit]);
+}
+
+#[test]
+fn an_owner_is_told_and_is_no_reason_to_build_anything() {
+    let owned = sound().dataset("out", |d| d.policy.owner = Some("Überblick <team@example.com>".into()));
+    let (before, after) = (sound().parse().unwrap(), owned.parse().unwrap());
+    let out = after.dataset(after.dataset_named("out").unwrap());
+    assert_eq!(out.policy.owner.as_deref(), Some("Überblick <team@example.com>"));
+    let digests = |graph: &databuild_core::graph::Graph| {
+        let jobs = graph.jobs().map(|(_, job)| job.digests(&BTreeMap::new(), &Params::new()));
+        jobs.collect::<Vec<_>>()
+    };
+    assert_eq!(digests(&before), digests(&after));
 }

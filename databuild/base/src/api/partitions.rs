@@ -33,6 +33,9 @@ pub struct DatasetSummary {
     pub dataset: String,
     /// Observed, not built.
     pub external: bool,
+    /// Who answers for it; absent if the graph names nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Dimension names, in order.
     pub dims: Vec<String>,
     /// Keys there are.

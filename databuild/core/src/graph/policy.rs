@@ -1,4 +1,5 @@
-//! What jobs and datasets say about how their runs are treated: limits, retries, what a change of code means.
+//! What jobs and datasets say about how their runs are treated: limits, retries, what a change of code means; and whose a
+//! dataset is.
 //!
 //! The rules write a policy among the other fields of a job or a dataset ([`super::file`]), and the graph keeps it as it
 //! was read. So an attribute that means something by itself is declared here and nowhere else in this folder: the field is
@@ -6,6 +7,7 @@
 //! names other parts of the graph is resolved, and so has a field of its own in `file` and `model`.
 
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
+use crate::text::{one_line, shown};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -45,12 +47,15 @@ pub struct JobPolicy {
     pub on_code_change: OnCodeChange,
 }
 
-/// How the runs that make a dataset are treated, whichever job they are of.
+/// How the runs that make a dataset are treated, whichever job they are of, and whose it is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DatasetPolicy {
     /// Most runs that make it at once; absent for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
+    /// Who answers for it, in words for people: a team, an address; absent if nobody is named. Nothing follows from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// How often attempts of a job may start.
@@ -90,6 +95,8 @@ const AT_LEAST_1: (RangeInclusive<u64>, &str) =
 const LOG_LIMITS: (RangeInclusive<u64>, &str) =
     (4 << 10..=16 << 30, "write an amount from \"4k\" to \"16g\", or leave it out");
 
+/// It fits a column of a table.
+const LONGEST_OWNER: usize = 100;
 /// Starts of one period that are remembered, at most.
 const MOST_STARTS: u32 = 1_000;
 /// Longest period of a rate.
@@ -138,13 +145,30 @@ impl JobPolicy {
 
 impl DatasetPolicy {
     fn numbers(&self) -> [Number; 1] {
-        let DatasetPolicy { max_running } = self;
+        let DatasetPolicy {
+            max_running,
+            // A text.
+            owner: _,
+        } = self;
         [number("max_running", *max_running, AT_LEAST_1)]
     }
 
     /// Rules for the dataset with that target in a new graph.
     pub(super) fn check(&self, label: &str, problems: &mut Problems) {
         check_numbers(&self.numbers(), label, problems);
+        let Some(owner) = &self.owner else { return };
+        if owner.is_empty()
+            || owner.len() > LONGEST_OWNER
+            || owner.trim() != owner
+            || one_line(owner) != *owner
+        {
+            problems.rule(GraphProblem::new(
+                Code::BadOwner,
+                label,
+                format!("owner: \"{}\" is not a line of 1 to {LONGEST_OWNER} bytes", shown(owner)),
+                "name a team or an address in one line, without spaces around it, or leave it out",
+            ));
+        }
     }
 }
 

@@ -111,6 +111,8 @@ problem_codes! {
     ExternalChecked = "external_checked",
     /// A limit of zero, or one that cannot be kept.
     BadLimit = "bad_limit",
+    /// An owner that is no line of text.
+    BadOwner = "bad_owner",
     /// Renames that contradict each other or the graph.
     BadMoved = "bad_moved",
     /// An observation that makes no sense, or whose URL holds a secret.

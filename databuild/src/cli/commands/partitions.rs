@@ -97,8 +97,10 @@ pub fn datasets(data: &[DatasetSummary]) {
         .iter()
         .filter(|(name, count)| always.contains(name) || data.iter().any(|dataset| count(dataset) > 0))
         .collect();
+    let any_owner = data.iter().any(|dataset| dataset.owner.is_some());
+    let names = shown.iter().map(|(name, _)| *name);
     let head: Vec<&str> =
-        ["DATASET", "KEYS"].into_iter().chain(shown.iter().map(|(name, _)| *name)).collect();
+        ["DATASET", "KEYS"].into_iter().chain(names).chain(any_owner.then_some("OWNER")).collect();
     let mut table = Table::new(&head);
     for dataset in data {
         let name = if dataset.external {
@@ -107,7 +109,8 @@ pub fn datasets(data: &[DatasetSummary]) {
             dataset.dataset.clone()
         };
         let counts = shown.iter().map(|(_, count)| count(dataset).to_string());
-        table.row([name, dataset.total.to_string()].into_iter().chain(counts).collect());
+        let owner = any_owner.then(|| dataset.owner.clone().unwrap_or_default());
+        table.row([name, dataset.total.to_string()].into_iter().chain(counts).chain(owner).collect());
     }
     table.print();
     if data.iter().any(|dataset| dataset.behind > 0) {

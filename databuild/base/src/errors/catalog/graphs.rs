@@ -58,6 +58,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Change the declaration as the `help` line below the error says.",
     },
     Entry {
+        code: "bad_owner",
+        kind: Kind::Detail,
+        cause: "The `owner` of a dataset is empty, longer than 100 bytes, of several lines, or has spaces around it.",
+        cure: "Name a team or an address in one line, or leave the attribute out.",
+    },
+    Entry {
         code: "bad_pool",
         kind: Kind::Detail,
         cause: "A pool has no slots or is declared twice, or a job takes 0 slots of a pool.",
