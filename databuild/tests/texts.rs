@@ -276,8 +276,15 @@ fn commands_say_what_their_file_says() {
     session.workspace.done(&["status"]);
     let out = session.workspace.path().join("out/quick");
     session.note("Nothing is built yet.");
-    for line in ["plan quick many/key=key-00001+key-00002", "why quick", "plan --no-save slow", "partitions"]
-    {
+    let looks = [
+        "plan quick many/key=key-00001+key-00002",
+        "why quick",
+        "plan --no-save slow",
+        "partitions",
+        "graph",
+        "graph --around quick --format mermaid",
+    ];
+    for line in looks {
         session.run(line);
     }
     session.note("Build, and ask again.");

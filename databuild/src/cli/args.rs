@@ -1,7 +1,7 @@
 //! The command line as a whole: its commands, each of which has its arguments beside it.
 
 use super::commands::{
-    accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, invoke, keys, logs,
+    accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, graph, invoke, keys, logs,
     partitions, plan, plans, pools, runs, scan, serve, shim, stop, taint, token, trials, want, why,
 };
 use super::shared_args::GlobalArgs;
@@ -64,6 +64,8 @@ pub enum Command {
     Keys(keys::KeysArgs),
     /// List datasets, or the partitions of one
     Partitions(partitions::PartitionsArgs),
+    /// Show which datasets are made from which
+    Graph(graph::GraphArgs),
     /// List what checks found in built partitions
     Checks(checks::ChecksArgs),
     /// List runs, or show one

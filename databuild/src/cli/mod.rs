@@ -97,6 +97,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Logs(args) => c::logs::run(&cli.global, args),
         Command::Cancel(args) => c::cancel::run(&cli.global, args),
         Command::Status => c::status::run(&cli.global),
+        Command::Graph(args) => c::graph::run(&cli.global, args),
         Command::Gc(args) => c::gc::run(&cli.global, args),
         Command::Config(args) => c::config::run(&cli.global, args),
         Command::Token(args) => c::token::run(&cli.global, args),

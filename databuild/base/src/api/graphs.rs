@@ -1,7 +1,8 @@
-//! Graphs: registered, and what differs between two of them.
+//! Graphs: registered, drawn, and what differs between two of them.
 
 use super::partitions::Blame;
 use crate::os::EnvValue;
+use databuild_core::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,91 @@ pub struct RegisterReply {
 pub struct GraphId {
     /// Digest of the graph that new work follows; absent before the first registration.
     pub graph: Option<String>,
+}
+
+/// Query of `GET /api/v1/graph/drawing`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrawingQuery {
+    /// Only what is above and below this dataset, this job's outputs or, if folded, this package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around: Option<String>,
+    /// So many steps from there at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// Packages instead of the datasets in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<bool>,
+    /// Packages that are not folded, separated by commas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<String>,
+}
+
+/// Its answer: which datasets are made from which, and where each stands in a drawing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrawingView {
+    /// Digest of the graph.
+    pub graph: String,
+    /// By name.
+    pub nodes: Vec<DrawnNode>,
+    /// By their ends.
+    pub edges: Vec<DrawnEdge>,
+    /// How many layers there are.
+    pub layers: usize,
+    /// The largest place in a layer.
+    pub width: f64,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+words! {
+    /// What a node of a drawing is.
+    pub enum NodeKind: "kind of a node" {
+        /// A dataset that a job makes.
+        Dataset => "dataset",
+        /// A dataset that comes from elsewhere.
+        External => "external",
+        /// All datasets of a package.
+        Package => "package",
+    }
+}
+
+/// A node of a drawing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrawnNode {
+    /// That of the dataset or of the package.
+    pub name: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// How many datasets it stands for.
+    pub datasets: u64,
+    /// The job that makes the dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// Who answers for the dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its layer, from 0. What is made from it is in later ones.
+    pub layer: usize,
+    /// Its place in the layer, from 0; two are at least 1 apart.
+    pub place: f64,
+}
+
+/// An edge of a drawing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrawnEdge {
+    /// Number of the node that is read, from 0.
+    pub from: usize,
+    /// Number of the node that is made from it.
+    pub to: usize,
+    /// How many pairs of datasets it stands for.
+    pub count: u64,
+    /// It leads back to an earlier layer, since packages read each other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turned: bool,
+    /// Places in the layers between its ends, from that of the smaller one on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bends: Vec<f64>,
 }
 
 /// What `diff` tells.

@@ -1,10 +1,13 @@
 //! The job graph.
 
 use super::super::error::ApiError;
-use super::super::extract::Body;
+use super::super::extract::{Body, Query};
 use super::Answer;
-use crate::api::{GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView};
-use crate::app::graphs;
+use crate::api::{
+    DrawingQuery, DrawingView, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest,
+    StaleView,
+};
+use crate::app::{drawing, graphs};
 use crate::state::App;
 use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::header;
@@ -25,6 +28,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/graphs/{id}/sources", post(sources))
         .route("/graph", get(current))
         .route("/graph/id", get(id))
+        .route("/graph/drawing", get(draw))
 }
 
 async fn register(app: App, Body(body): Body<RegisterRequest>) -> Answer<RegisterReply> {
@@ -33,6 +37,10 @@ async fn register(app: App, Body(body): Body<RegisterRequest>) -> Answer<Registe
 
 async fn current(app: App) -> Result<Response, ApiError> {
     Ok(file(graphs::current(&app).await?))
+}
+
+async fn draw(app: App, Query(query): Query<DrawingQuery>) -> Answer<DrawingView> {
+    Ok(Json(drawing::draw(&app, query).await?))
 }
 
 async fn id(app: App) -> Json<GraphId> {

@@ -11,6 +11,7 @@ pub mod config;
 pub mod diff;
 pub mod explain;
 pub mod gc;
+pub mod graph;
 pub mod invoke;
 pub mod keys;
 pub mod logs;

@@ -94,9 +94,6 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
         .with_ansi(false)
         .with_filter(logged);
     tracing_subscriber::registry().with(lines).init();
-    if settings.otlp_endpoint.is_some() {
-        tracing::warn!("otlp_endpoint is set, and this version sends no traces");
-    }
     let options = ServeOptions {
         host: settings.host,
         port: settings.port,
