@@ -301,6 +301,7 @@ fn commands_say_what_their_file_says() {
     });
     let accept = "accept quick --reason harmless";
     session.run("diff");
+    session.run("diff --markdown");
     // Any command but `diff` registers the graph.
     for line in ["why quick", "plan quick", accept, "why quick"] {
         session.run(line);

@@ -33,6 +33,18 @@ pub fn of(
         }
     }
     let graph = state.followed().map(|registered| &registered.graph);
+    of_jobs(counts, graph, state, capacity, reader)
+}
+
+/// The same for partitions by the labels of their jobs: those that are built for certain, and those that may be. The jobs are those of
+/// `graph`.
+pub fn of_jobs(
+    counts: BTreeMap<&str, (u64, u64)>,
+    graph: Option<&Graph>,
+    state: &State,
+    capacity: Capacity,
+    reader: &dyn History,
+) -> Result<Estimate, StoreError> {
     let works: Vec<Work> = counts
         .into_iter()
         .map(|(label, (certain, if_changed))| work(label, certain, if_changed, graph, capacity))

@@ -1,12 +1,14 @@
 //! The job graph: registered, read, and tried out.
 
 use super::context::{Backend, Context};
-use super::{contents, garbage, AppError};
+use super::{contents, estimate, garbage, AppError};
 use crate::api::{
     DatasetImpact, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
-use crate::engine::Registration;
+use crate::engine::{Foreseen, Registration};
 use crate::store::{GraphRow, History};
+use databuild_core::decide::Impact;
+use databuild_core::graph::Graph;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -102,14 +104,31 @@ pub async fn sources(
     found.await
 }
 
+/// What jobs would have to make anew, by label: for certain, and if what is upstream changes. A run makes all outputs of its job.
+fn by_job<'g>(found: &BTreeMap<String, Impact>, graph: &'g Graph) -> BTreeMap<&'g str, (u64, u64)> {
+    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (name, impact) in found.iter().filter(|(_, impact)| impact.stale + impact.downstream > 0) {
+        let producer = graph.dataset_named(name).and_then(|ix| graph.dataset(ix).producer);
+        let Some(job) = producer else { continue };
+        let (stale, downstream) = counts.entry(&graph.job(job).label).or_default();
+        *stale = (*stale).max(impact.stale);
+        *downstream = (*downstream).max(impact.downstream);
+    }
+    counts
+}
+
 /// What a graph would make stale. It is not registered.
 ///
 /// # Errors
 /// The graph is invalid, or none is registered.
 pub async fn impact(context: &impl Context, body: ImpactRequest) -> Result<StaleView, AppError> {
     let ImpactRequest { content, inherited } = body;
-    let view = context.looking(move |backend, _| {
-        let (found, seq) = backend.engine.impact(content, &inherited)?;
+    let view = context.looking(move |backend, reader| {
+        let Foreseen { datasets: found, head, seq } = backend.engine.impact(content, &inherited)?;
+        let counts = by_job(&found, &head.graph);
+        let snapshot = backend.engine.snapshot();
+        let estimate =
+            estimate::of_jobs(counts, Some(&head.graph), &snapshot.state, snapshot.capacity(), reader)?;
         let datasets: Vec<DatasetImpact> = found
             .into_iter()
             .map(|(dataset, impact)| DatasetImpact {
@@ -120,10 +139,11 @@ pub async fn impact(context: &impl Context, body: ImpactRequest) -> Result<Stale
                 lost: impact.lost,
             })
             .collect();
-        let partitions = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
+        let partitions: u64 = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
+        let estimate = (partitions > 0).then_some(estimate);
         let already = datasets.iter().map(|dataset| dataset.already).sum();
         let lost = datasets.iter().map(|dataset| dataset.lost).sum();
-        Ok(StaleView { partitions, already, lost, datasets, seq })
+        Ok(StaleView { partitions, already, lost, datasets, estimate, seq })
     });
     view.await
 }

@@ -49,6 +49,16 @@ fn check_places(graph: &Graph, workspace: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// What a graph would make stale.
+pub struct Foreseen {
+    /// By dataset.
+    pub datasets: BTreeMap<String, Impact>,
+    /// The graph.
+    pub head: Arc<Registered>,
+    /// The last event that this reflects.
+    pub seq: u64,
+}
+
 /// A cheap handle to a running engine.
 #[derive(Clone)]
 pub struct Handle {
@@ -199,7 +209,7 @@ impl Handle {
         }
     }
 
-    /// What a graph would make stale, by dataset. Blocking; registers nothing.
+    /// What a graph would make stale. Blocking; registers nothing.
     ///
     /// # Errors
     /// No graph is registered, or this one is invalid.
@@ -207,7 +217,7 @@ impl Handle {
         &self,
         content: String,
         inherited: &BTreeMap<String, EnvValue>,
-    ) -> Result<(BTreeMap<String, Impact>, u64), CommandError> {
+    ) -> Result<Foreseen, CommandError> {
         let state = Arc::clone(&self.snapshot().state);
         if state.followed().is_none() {
             return Err(Refusal::NoGraph.into());
@@ -224,8 +234,9 @@ impl Handle {
         let now = crate::os::now();
         let after =
             decide::under(&state, event, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
+        let head = after.followed().cloned().ok_or(Refusal::NoGraph)?;
         let seen = super::looks::files::look_at_new(&after, state.registered(), &self.observers);
-        Ok((decide::impact(&state, after, seen, now), state.seq().0))
+        Ok(Foreseen { datasets: decide::impact(&state, after, seen, now), head, seq: state.seq().0 })
     }
 
     /// Looks at files, and submits what follows from what was seen. If another graph was registered meanwhile, it looks

@@ -1,6 +1,7 @@
 //! Graphs: registered, drawn, and what differs between two of them.
 
 use super::partitions::Blame;
+use super::plans::Estimate;
 use crate::os::EnvValue;
 use databuild_core::words;
 use serde::{Deserialize, Serialize};
@@ -251,6 +252,9 @@ pub struct StaleView {
     pub lost: u64,
     /// By dataset, those with any.
     pub datasets: Vec<DatasetImpact>,
+    /// How long building them anew may take; absent if nothing would be stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// The last event this reflects.
     pub seq: u64,
 }

@@ -13,7 +13,7 @@ use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::graph::{self, BuiltGraph};
 use crate::cli::shared_args::GlobalArgs;
-use crate::cli::{connect, exit_code, output, paths};
+use crate::cli::{connect, estimate, exit_code, output, paths, pull_request};
 use crate::os::read_given;
 use clap::Args;
 use databuild_core::graph::diff::{diff, Difference, MovedDifference};
@@ -45,6 +45,9 @@ pub struct DiffArgs {
     /// Graph file (default: the one this program was built with)
     #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     pub head: Option<PathBuf>,
+    /// Write the comment of a pull request
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
     /// Exit with 1 if there are differences
     #[arg(long)]
     pub exit_code: bool,
@@ -125,6 +128,8 @@ pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
     };
     if global.json {
         output::json(&view)?;
+    } else if args.markdown {
+        pull_request::lines(&view).iter().for_each(|line| output::line(line));
     } else {
         print(&view, found.is_empty());
     }
@@ -308,6 +313,9 @@ fn print_stale(stale: &StaleView) {
         output::are(stale.partitions - downstream),
         already(stale.already)
     ));
+    if let Some(estimate) = &stale.estimate {
+        output::line(&format!("  building them anew {}", estimate::takes(estimate)));
+    }
     let touched = |dataset: &&DatasetImpact| dataset.stale + dataset.downstream + dataset.already > 0;
     for dataset in stale.datasets.iter().filter(touched) {
         let downstream = match dataset.downstream {
