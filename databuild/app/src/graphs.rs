@@ -1,16 +1,22 @@
 //! The job graph: registered, read, and tried out.
 
+use super::blame::{blame, SourceManifest};
 use super::context::{Backend, Context};
-use super::{contents, estimate, garbage, AppError};
+use super::{contents, differences, estimate, garbage, AppError};
 use crate::api::{
-    DatasetImpact, GraphId, ImpactRequest, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
+    DatasetImpact, DiffQuery, DiffView, GraphId, ImpactRequest, RegisterReply, RegisterRequest,
+    SourcesRequest, StaleView,
 };
 use crate::engine::{Foreseen, Registration};
 use crate::store::{GraphRow, History};
-use databuild_core::decide::Impact;
-use databuild_core::graph::Graph;
+use databuild_core::decide::{Impact, Refusal};
+use databuild_core::graph::diff;
+use databuild_core::graph::{parse_file, Graph};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Registrations that are looked through for the one before.
+const MOST_LOOKED_AT: usize = 1000;
 
 /// Registers a graph.
 ///
@@ -102,6 +108,60 @@ pub async fn sources(
         Ok(found)
     });
     found.await
+}
+
+/// What differs between two graphs that were registered: `head`, by default the one that new work follows, and `base`, by default the
+/// one that was registered before it.
+///
+/// # Errors
+/// No such graph, or none before it.
+pub async fn diff(context: &impl Context, query: DiffQuery) -> Result<DiffView, AppError> {
+    let DiffQuery { base, head } = query;
+    let compared = context.slow(move |backend, reader| {
+        let followed = || backend.engine.snapshot().state.followed().map(|graph| graph.id.0.clone());
+        let head =
+            head.or_else(followed).ok_or_else(|| AppError::new("no_graph", "no graph is registered yet"))?;
+        let head = find(reader, &head)?;
+        let base = match base {
+            Some(base) => find(reader, &base)?,
+            None => before(reader, &head)?,
+        };
+        let (of_base, of_head) = (side(reader, &base)?, side(reader, &head)?);
+        let found = diff::diff(&of_base.0, &of_head.0);
+        let mut files = BTreeMap::new();
+        for job in differences::to_blame(&found) {
+            let then = manifest(reader, &base, differences::label_before(job))?;
+            let now = manifest(reader, &head, &job.name)?;
+            files.extend(then.zip(now).map(|(then, now)| (job.name.clone(), blame(&then, &now))));
+        }
+        Ok(differences::view(&of_base, &of_head, &found, |job| files.get(&job.name).cloned()))
+    });
+    compared.await
+}
+
+/// The graph that was registered before another one.
+fn before(reader: &dyn History, head: &GraphRow) -> Result<GraphRow, AppError> {
+    let rows = reader.graphs(MOST_LOOKED_AT)?.value;
+    let before = rows.into_iter().find(|row| row.seq < head.seq && row.id != head.id);
+    before.ok_or_else(|| {
+        AppError::new("graph_not_found", "no other graph was registered before this one: name a base")
+    })
+}
+
+/// What a graph that was registered says.
+fn side(reader: &dyn History, row: &GraphRow) -> Result<differences::Side, AppError> {
+    let content = reader.content(&row.id.0)?;
+    let content = content.ok_or_else(|| AppError::not_found("graph_not_found", "graph", &row.id))?;
+    let file = parse_file(&String::from_utf8_lossy(&content)).map_err(|problems| {
+        Refusal::BadGraph(problems.first().map(ToString::to_string).unwrap_or_default())
+    })?;
+    Ok((file, row.id.clone()))
+}
+
+/// The source manifest of a job of a graph that was registered.
+fn manifest(reader: &dyn History, row: &GraphRow, label: &str) -> Result<Option<SourceManifest>, AppError> {
+    let Some(digest) = row.sources.get(label) else { return Ok(None) };
+    Ok(reader.text(digest)?.and_then(|bytes| SourceManifest::parse(&bytes)))
 }
 
 /// What jobs would have to make anew, by label: for certain, and if what is upstream changes. A run makes all outputs of its job.

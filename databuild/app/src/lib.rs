@@ -18,6 +18,7 @@ pub mod blame;
 pub mod checks;
 pub mod contents;
 mod context;
+pub mod differences;
 pub mod drawing;
 mod error;
 mod estimate;

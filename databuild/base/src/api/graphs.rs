@@ -126,6 +126,18 @@ pub struct DrawnEdge {
     pub bends: Vec<f64>,
 }
 
+/// Query of `GET /api/v1/graphs/diff`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiffQuery {
+    /// A registered graph, by at least four digits of its digest; the one registered before the head if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// The same; the one that new work follows if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+}
+
 /// What `diff` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DiffView {

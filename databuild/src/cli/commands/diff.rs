@@ -2,12 +2,9 @@
 //!
 //! Never registers a graph: it is for looking before that, and for CI, where there is no server.
 
-use crate::api::{
-    self, CheckDiff, DatasetDiff, DatasetImpact, DiffView, ImpactRequest, JobDiff, MovedDiff, PoolDiff,
-    SourcesRequest, StaleView,
-};
-use crate::app::arguments;
+use crate::api::{self, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
 use crate::app::blame::{blame as changed_files, SourceManifest};
+use crate::app::differences;
 use crate::cli::blame;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
@@ -16,16 +13,13 @@ use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{connect, estimate, exit_code, output, paths, pull_request};
 use crate::os::read_given;
 use clap::Args;
-use databuild_core::graph::diff::{diff, Difference, MovedDifference};
-use databuild_core::graph::file::{GraphFile, JobEntry, MovedEntry};
-use databuild_core::graph::Renames;
+use databuild_core::graph::diff::{diff, Difference, GraphDiff};
+use databuild_core::graph::file::{GraphFile, JobEntry};
 use databuild_core::ids::GraphId;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Jobs whose files are told; after a change of a toolchain all jobs differ, and alike.
-const MOST_BLAMED: usize = 100;
 /// Indent of the lines below a job.
 const INDENT: &str = "           ";
 
@@ -75,56 +69,16 @@ pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
         };
         (of_head.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), of_base)
     });
-    let (head_file, head_id) = of_head?;
-    let (base_file, base_id) = of_base?;
-    let found = diff(&base_file, &head_file);
-    let manifests = base_manifests(&base, &base_id, &base_file, &found.jobs)?;
-    let texts = |what: &[&str]| what.iter().map(|what| (*what).to_owned()).collect();
-    let job = |difference: &Difference| JobDiff {
-        job: difference.name.clone(),
-        change: difference.change.code().to_owned(),
-        from: difference.from.clone(),
-        what: texts(&difference.what),
-        args: changed_arguments(difference, &base_file, &head_file),
-        files: manifests
-            .get(difference.from.as_ref().unwrap_or(&difference.name))
-            .and_then(|then| Some(changed_files(then, &head_manifest(&head, &head_file, &difference.name)?))),
+    let (of_head, of_base) = (of_head?, of_base?);
+    let found = diff(&of_base.0, &of_head.0);
+    let manifests = base_manifests(&base, &of_base, &found)?;
+    let files = |job: &Difference| {
+        let then = manifests.get(differences::label_before(job))?;
+        Some(changed_files(then, &head_manifest(&head, &of_head.0, &job.name)?))
     };
     let view = DiffView {
-        head: head_id.0,
-        jobs: found.jobs.iter().map(job).collect(),
-        datasets: found
-            .datasets
-            .iter()
-            .map(|difference| DatasetDiff {
-                dataset: difference.name.clone(),
-                change: difference.change.code().to_owned(),
-                from: difference.from.clone(),
-                what: texts(&difference.what),
-            })
-            .collect(),
-        checks: found
-            .checks
-            .iter()
-            .map(|difference| CheckDiff {
-                check: difference.name.clone(),
-                change: difference.change.code().to_owned(),
-                what: texts(&difference.what),
-            })
-            .collect(),
-        pools: found
-            .pools
-            .iter()
-            .map(|pool| PoolDiff {
-                pool: pool.label.clone(),
-                change: pool.change().code().to_owned(),
-                before: pool.before,
-                now: pool.now,
-            })
-            .collect(),
-        moved: found.moved.iter().map(moved).collect(),
-        stale: stale(&base, &base_id, &head, &head_file)?,
-        base: base_id.0,
+        stale: stale(&base, &of_base.1, &head, &of_head.0)?,
+        ..differences::view(&of_base, &of_head, &found, files)
     };
     if global.json {
         output::json(&view)?;
@@ -137,7 +91,7 @@ pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
 }
 
 /// A graph file with its id.
-fn with_id(file: Result<GraphFile, CliError>, content: &str) -> Result<(GraphFile, GraphId), CliError> {
+fn with_id(file: Result<GraphFile, CliError>, content: &str) -> Result<differences::Side, CliError> {
     Ok((file?, GraphId::of(content)))
 }
 
@@ -161,29 +115,14 @@ fn base(global: &GlobalArgs, text: Option<&str>) -> Result<Base, CliError> {
     Ok(Base::Server(client, content))
 }
 
-/// Arguments of a job that changed.
-fn changed_arguments(difference: &Difference, base: &GraphFile, head: &GraphFile) -> Vec<String> {
-    let Difference { name, from, what, .. } = difference;
-    if !what.contains(&"args") {
-        return Vec::new();
-    }
-    let job = |file: &GraphFile, label: &str| file.jobs.iter().find(|job| job.label == label).cloned();
-    match (job(base, from.as_ref().unwrap_or(name)), job(head, name)) {
-        (Some(then), Some(now)) => arguments::of_job(&Renames::of(head).job(&then), &now),
-        _ => Vec::new(),
-    }
-}
-
 /// Source manifests that the base has of jobs whose code changed.
 fn base_manifests(
     base: &Base,
-    id: &GraphId,
-    file: &GraphFile,
-    jobs: &[Difference],
+    (file, id): &differences::Side,
+    found: &GraphDiff,
 ) -> Result<BTreeMap<String, SourceManifest>, CliError> {
-    let changed = jobs.iter().filter(|job| job.what.contains(&"code"));
-    let label = |job: &Difference| job.from.as_ref().unwrap_or(&job.name).clone();
-    let labels: Vec<String> = changed.take(MOST_BLAMED).map(label).collect();
+    let label = |job: &Difference| differences::label_before(job).to_owned();
+    let labels: Vec<String> = differences::to_blame(found).map(label).collect();
     if labels.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -223,21 +162,6 @@ fn stale(
     }
     let request = ImpactRequest { content: head.content().to_owned(), inherited: graph::inherited(file) };
     client.post("/api/v1/graphs/impact", &request).map(Some)
-}
-
-fn moved(MovedDifference { entry, change }: &MovedDifference) -> MovedDiff {
-    let (kind, dataset, from, to) = match entry {
-        MovedEntry::Dataset { from, to } => ("dataset", None, from, to),
-        MovedEntry::Dimension { dataset, from, to } => ("dimension", Some(dataset.clone()), from, to),
-        MovedEntry::Job { from, to } => ("job", None, from, to),
-    };
-    MovedDiff {
-        kind: kind.to_owned(),
-        change: change.code().to_owned(),
-        from: from.clone(),
-        to: to.clone(),
-        dataset,
-    }
 }
 
 fn print(view: &DiffView, same: bool) {
