@@ -5,7 +5,7 @@
 
 use super::waits::Waiting;
 use super::why::Obstacle;
-use crate::api::PartitionState;
+use crate::api::{NodeKind, PartitionState};
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
@@ -56,6 +56,7 @@ pub fn all() -> Vec<Meaning> {
         of::<RunState>(),
         of::<AttemptState>(),
         of::<PartitionState>(),
+        of::<NodeKind>(),
         of::<Kind>(),
         of::<PriorityClass>(),
         of::<Refresh>(),

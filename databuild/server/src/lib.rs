@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! - A handler never waits for the orchestrator except to get the answer to a command.
-//! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`].
+//! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`], but for what the protocol of `/mcp` says itself.
 //! - Nothing but `/health`, which has other names, and `/ready` answers without the token.
 
 use databuild_app as app;
@@ -27,6 +27,7 @@ mod lanes;
 mod log_lines;
 mod logs;
 mod measures;
+mod mcp;
 mod middleware;
 mod reading;
 mod requests;

@@ -4,7 +4,7 @@ use super::error::ApiError;
 use super::log_lines::{lines, Form, Line, Lines, Place, Printout};
 use super::state::App;
 use crate::api::LogLines;
-use crate::app::Context as _;
+use crate::app::{runs, Context as _};
 use crate::executor::{AttemptName, Executor, LogFrom, LogPart, Stream, Weave};
 use axum::body::Body;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -46,10 +46,27 @@ pub(super) fn stream(name: &str) -> Result<Stream, ApiError> {
 
 impl Printed {
     /// That of an attempt, whose process may have `ended`: then it may have had nothing to say.
-    pub(super) fn by(app: &App, attempt: AttemptId, ended: bool) -> Result<Printed, ApiError> {
+    fn by(app: &App, attempt: AttemptId, ended: bool) -> Result<Printed, ApiError> {
         let name = AttemptName::new(attempt.to_string())
             .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
         Ok(Printed { executor: Arc::clone(app.backend.engine.executor()), attempt, name, ended })
+    }
+
+    /// That of an attempt of a run, the last one if none is named.
+    ///
+    /// # Errors
+    /// No such run or attempt.
+    pub(super) async fn of_run(app: &App, id: &str, attempt: Option<u32>) -> Result<Printed, ApiError> {
+        let run_id = runs::parse(id)?;
+        let run = runs::get(app, run_id).await?;
+        let number = attempt.unwrap_or(run.run.attempts);
+        if number == 0 || number > run.run.attempts {
+            return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
+        }
+        let mut attempts = run.attempts_detail.iter();
+        // What has no exit code had no process, or nobody knows what became of it.
+        let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
+        Printed::by(app, AttemptId { run: run_id, number }, ended)
     }
 
     /// Looks until there is enough, or the attempt is over, or `wait` is; without it there is no end to waiting. Tells
@@ -107,6 +124,16 @@ impl Printed {
     }
 }
 
+/// The end of a stream.
+pub(super) struct End {
+    /// What is no UTF-8 in it is replaced.
+    pub(super) text: String,
+    /// Where it begins.
+    pub(super) offset: u64,
+    /// Of the stream.
+    pub(super) size: u64,
+}
+
 /// One stream of one attempt, in bytes.
 pub(super) struct Log {
     printed: Printed,
@@ -132,6 +159,13 @@ impl Log {
             ("x-log-ended", ended.to_string()),
         ];
         Ok((headers, Body::from(range.bytes)).into_response())
+    }
+
+    /// The last bytes as text, at most so many.
+    pub(super) async fn end(self, app: &App, most: u64) -> Result<End, ApiError> {
+        let (part, _) = self.more(app, LogFrom::End(most), most, 0, Some(Duration::ZERO)).await?;
+        let text = String::from_utf8_lossy(&part.bytes).into_owned();
+        Ok(End { text, offset: part.offset, size: part.size })
     }
 
     /// The range as soon as it has more than `known` bytes; else as [`Printed::until`].

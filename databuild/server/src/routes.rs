@@ -2,8 +2,8 @@
 
 use super::error::ApiError;
 use super::handlers::{
-    checks, contents, errors, events, graphs, inventory, judgements, keys, metrics, partitions, plans, pools,
-    runs, server, tokens, trials, wants,
+    checks, contents, errors, events, graphs, inventory, judgements, keys, mcp, metrics, partitions, plans,
+    pools, runs, server, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
 use super::requests::noted;
@@ -51,6 +51,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(server::root_routes())
         .merge(metrics::root_routes())
+        .merge(mcp::root_routes())
         .nest("/api/v1", v1().route_layer(from_fn(with_readable_path)))
         .nest("/api", seed().route_layer(from_fn(with_readable_path)))
         .fallback(|| async { ApiError::new("not_found", "there is no such path") })

@@ -2,7 +2,7 @@
 
 use super::commands::{
     accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, graph, invoke, keys, logs,
-    partitions, plan, plans, pools, runs, scan, serve, shim, stop, taint, token, trials, want, why,
+    mcp, partitions, plan, plans, pools, runs, scan, serve, shim, stop, taint, token, trials, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};
@@ -86,6 +86,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// Stop the server; running jobs go on
     Stop(stop::StopArgs),
+    /// Let an assistant ask, by the Model Context Protocol on standard input and output
+    Mcp(mcp::McpArgs),
     /// Write a small script that runs databuild without Bazel
     Shim(shim::ShimArgs),
     /// Print a completion script for a shell

@@ -72,13 +72,15 @@ struct Question<'a> {
     body: Option<&'a [u8]>,
     /// The name of the request, under which it is carried out once.
     key: Option<&'a str>,
+    /// Further headers.
+    headers: &'a [(&'static str, String)],
     /// How long it may take.
     limit: Option<Duration>,
 }
 
 impl<'a> Question<'a> {
     fn new(method: Method, path: &'a str) -> Question<'a> {
-        Question { method, path, body: None, key: None, limit: None }
+        Question { method, path, body: None, key: None, headers: &[], limit: None }
     }
 }
 
@@ -275,6 +277,22 @@ impl Client {
         Ok(LogPrintout { bytes: self.read(response)?, at, next, ended })
     }
 
+    /// `POST` of a message in another protocol, with headers of its own. What the server answers, be it an error.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub fn exchange(
+        &self,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+    ) -> Result<(u16, Vec<u8>), CliError> {
+        let question = Question { body: Some(body), headers, ..Question::new(Method::POST, path) };
+        let mut response = self.send(&question).map_err(|silence| self.gone(silence))?;
+        let bytes = response.body_mut().with_config().limit(u64::MAX).read_to_vec();
+        Ok((response.status().as_u16(), bytes.map_err(|error| self.gone(silence(error)))?))
+    }
+
     /// Sends `body` as JSON; returns the answer.
     fn tell<B: Serialize>(
         &self,
@@ -300,6 +318,9 @@ impl Client {
             .header("authorization", format!("Bearer {}", self.token))
             .header(ACTOR_HEADER, crate::os::user().as_bytes())
             .header(CLIENT_HEADER, self.program);
+        for (name, value) in question.headers {
+            request = request.header(*name, value);
+        }
         if let Some(key) = question.key {
             request = request.header("idempotency-key", key);
         }

@@ -26,6 +26,8 @@ mod work;
 pub const ACTOR_HEADER: &str = "x-databuild-actor";
 /// Header of a request: the program that asks.
 pub const CLIENT_HEADER: &str = "x-databuild-client";
+/// Header of a request to `/mcp`: what the assistant may do, `read`, `want` or `operate`.
+pub const ALLOW_HEADER: &str = "x-databuild-allow";
 
 pub use checks::*;
 pub use contents::*;

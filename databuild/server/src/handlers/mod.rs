@@ -8,6 +8,7 @@ pub(super) mod graphs;
 pub(super) mod inventory;
 pub(super) mod judgements;
 pub(super) mod keys;
+pub(super) mod mcp;
 pub(super) mod metrics;
 pub(super) mod partitions;
 pub(super) mod plans;

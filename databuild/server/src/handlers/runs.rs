@@ -3,7 +3,7 @@
 use super::super::error::ApiError;
 use super::super::extract::Query;
 use super::super::log_lines::Form;
-use super::super::logs;
+use super::super::logs::{self, Printed};
 use super::{last_event, Answer};
 use crate::api::{Page, RunDetail, RunRow, RunsQuery, WhyWork};
 use crate::app::{cursor, limit_of, runs};
@@ -14,7 +14,6 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use databuild_core::ids::AttemptId;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -82,7 +81,7 @@ async fn logs(
     Query(query): Query<LogsQuery>,
 ) -> Result<Response, ApiError> {
     let limit = limit_of("bytes", query.limit, logs::MOST, logs::MOST)?;
-    let log = printed(&app, &id, query.attempt).await?.log(logs::stream(&stream)?);
+    let log = Printed::of_run(&app, &id, query.attempt).await?.log(logs::stream(&stream)?);
     if query.follow {
         Ok(log.follow(&app, last_event(&headers).or(query.offset).unwrap_or(0)))
     } else {
@@ -136,7 +135,7 @@ async fn lines(
     });
     let (usual, most) = if form.is_some() { (logs::PRINTED, logs::PRINTED) } else { (LINES, logs::LINES) };
     let most = limit_of("lines", query.limit, usual, most)?;
-    let lines = printed(&app, &id, query.attempt).await?.lines(only);
+    let lines = Printed::of_run(&app, &id, query.attempt).await?.lines(only);
     if query.follow {
         Ok(lines.follow(&app, last_event(&headers).or(from).unwrap_or_default()))
     } else {
@@ -146,20 +145,6 @@ async fn lines(
             None => Ok(Json(lines.read(&app, from, most, wait).await?).into_response()),
         }
     }
-}
-
-/// What an attempt of a run printed, the last one if none is named.
-async fn printed(app: &App, id: &str, attempt: Option<u32>) -> Result<logs::Printed, ApiError> {
-    let run_id = runs::parse(id)?;
-    let run = runs::get(app, run_id).await?;
-    let number = attempt.unwrap_or(run.run.attempts);
-    if number == 0 || number > run.run.attempts {
-        return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
-    }
-    let mut attempts = run.attempts_detail.iter();
-    // What has no exit code had no process, or nobody knows what became of it.
-    let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
-    logs::Printed::by(app, AttemptId { run: run_id, number }, ended)
 }
 
 /// How long a client waits for more of a log.

@@ -15,6 +15,7 @@ pub mod graph;
 pub mod invoke;
 pub mod keys;
 pub mod logs;
+pub mod mcp;
 pub mod partitions;
 pub mod plan;
 pub mod plans;

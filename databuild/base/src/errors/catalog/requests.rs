@@ -335,6 +335,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Give one key for each dimension of the dataset.",
     },
     Entry {
+        code: "not_permitted",
+        kind: Kind::Forbidden,
+        cause: "An assistant called a tool that changes something, and its connection may only look.",
+        cure: "Start it as `databuild mcp --allow want`, or `--allow operate`; over HTTP send the header `X-Databuild-Allow`.",
+    },
+    Entry {
         code: "not_repeatable",
         kind: Kind::Invalid,
         cause: "`verify` names an external dataset, which no job makes.",

@@ -1,0 +1,143 @@
+//! Assistants: the commands and answers of [`crate::app`] as tools of the Model Context Protocol, over HTTP without sessions.
+//!
+//! `rmcp` knows the protocol in all its revisions. Here is what it is used for: which tools there are ([`tools`]), what they do
+//! ([`call`]), and that an answer stays small ([`answer`]).
+//!
+//! Invariants:
+//! - Whoever does not say that an assistant may do more lets it read, and reading records nothing.
+//! - Work begins only by a plan that was shown before.
+//! - An answer is at most 8 KiB, and says if it is not all.
+
+mod answer;
+mod call;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+use super::error::ApiError;
+use super::state::App;
+use crate::api::ALLOW_HEADER;
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request};
+use axum::response::Response;
+use databuild_core::event::{Cause, Origin};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
+use std::sync::Arc;
+use tools::{Entry, Rights, TOOLS};
+
+/// What the log calls an assistant.
+const CLIENT: &str = "mcp";
+
+/// What an assistant is told of it all.
+const INSTRUCTIONS: &str = "DataBuild builds partitions of datasets by jobs, and knows why each is current or not. References name \
+     partitions: DATASET/KEY=VALUE/..., with ranges (date=2024-01-01..2024-01-31). Begin with `datasets`; ask `why` before you \
+     build anything; have work done by `plan` and then `apply`. Lists have `next`: pass it as `cursor` to go on.";
+
+/// Answers one message of an assistant.
+///
+/// # Errors
+/// A header that means nothing.
+pub(super) async fn answer(app: App, parts: Parts, body: Bytes) -> Result<Response, ApiError> {
+    let rights = allowed(&parts.headers)?;
+    let app = on_behalf_of_assistant(app, parts.extensions.get());
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        // Host and origin were looked at before: see `guard`.
+        .disable_allowed_hosts();
+    let sessions = Arc::new(NeverSessionManager::default());
+    let service = move || Ok(Assistant { app: app.clone(), rights });
+    let service = StreamableHttpService::new(service, sessions, config);
+    Ok(service.handle(Request::from_parts(parts, Body::from(body))).await.map(Body::new))
+}
+
+/// What the request lets the assistant do.
+fn allowed(headers: &HeaderMap) -> Result<Rights, ApiError> {
+    let Some(value) = headers.get(ALLOW_HEADER) else { return Ok(Rights::Read) };
+    let rights = value.to_str().ok().and_then(Rights::of_word);
+    rights.ok_or_else(|| ApiError::new("bad_header", format!("{ALLOW_HEADER} is read, want or operate")))
+}
+
+/// What follows was asked for by an assistant, for whoever sent the request.
+fn on_behalf_of_assistant(mut app: App, origin: Option<&Origin>) -> App {
+    if let Some(Origin { actor, cause: Some(Cause::Request { id, .. }) }) = origin {
+        let cause = Some(Cause::Request { id: id.clone(), client: CLIENT.into() });
+        app.backend.engine = app.backend.engine.on_behalf_of(Origin { actor: actor.clone(), cause });
+    }
+    app
+}
+
+/// One request of an assistant.
+struct Assistant {
+    app: App,
+    rights: Rights,
+}
+
+impl Assistant {
+    /// What a tool answers; what is wrong is for the assistant to read, not for the protocol.
+    async fn called(&self, request: CallToolRequestParams) -> CallToolResult {
+        let result = match Entry::called(&request.name) {
+            Some(tool) if tool.needs > self.rights => Err(ApiError::new(
+                "not_permitted",
+                format!(
+                    "`{}` takes the right `{}`, and this connection has `{}`",
+                    tool.name,
+                    tool.needs.word(),
+                    self.rights.word()
+                ),
+            )),
+            _ => {
+                let args = Value::Object(request.arguments.unwrap_or_default());
+                call::call(&self.app, self.rights, &request.name, args).await
+            }
+        };
+        match result {
+            Ok(value) => CallToolResult::success(vec![ContentBlock::text(value.to_string())]),
+            Err(error) => {
+                let value = answer::document(&error.body);
+                CallToolResult::error(vec![ContentBlock::text(value.to_string())])
+            }
+        }
+    }
+}
+
+impl ServerHandler for Assistant {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new("databuild", env!("CARGO_PKG_VERSION")))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let allowed = TOOLS.iter().filter(|tool| tool.needs <= self.rights);
+        Ok(ListToolsResult::with_all_items(allowed.map(Entry::tool).collect()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        if Entry::called(&request.name).is_none() {
+            return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
+        }
+        Ok(self.called(request).await.into())
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        Entry::called(name).map(Entry::tool)
+    }
+}
