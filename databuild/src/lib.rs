@@ -15,7 +15,7 @@
 use databuild_app as app;
 use databuild_base::{api, config, daemon, errors, os};
 use databuild_engine as engine;
-use databuild_execution::{executor, observe, runner, snapshot};
+use databuild_execution::{executor, observe, publish, runner, snapshot};
 use databuild_server as server;
 use databuild_store as store;
 

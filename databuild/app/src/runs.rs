@@ -3,12 +3,24 @@
 use super::context::{Backend, Context};
 use super::words::{cursor, limit, page, word};
 use super::{checks, history, waits, AppError};
-use crate::api::{AttemptRow, Page, RunDetail, RunRow, RunsQuery, WhyWork};
+use crate::api::{
+    AttemptRow, Page, ReproducedOutput, ReproductionQuery, ReproductionView, RunDetail, RunRow, RunsQuery,
+    WhyWork,
+};
+use crate::engine::{parse_request, reproduce, OutputFile, Reproduction, Request};
+use crate::executor::{AttemptName, Text};
 use crate::store::{History, RunFilter, RunState};
 use databuild_core::decide::job_called;
+use databuild_core::graph::Graph;
 use databuild_core::ids::RunId;
 use databuild_core::state::Making;
+use databuild_core::symbols::Symbols;
 use databuild_core::word::Word as _;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Longest request that is read; none that starts is longer.
+const MOST_REQUEST: u64 = 32 << 20;
 
 /// The id of a run as people write it.
 pub fn parse(id: &str) -> Result<RunId, AppError> {
@@ -65,6 +77,95 @@ pub async fn cancel(context: &impl Context, id: RunId) -> Result<RunDetail, AppE
 /// No such run.
 pub async fn why(context: &impl Context, id: RunId) -> Result<WhyWork, AppError> {
     context.quick(move |backend, reader| waits::run(&backend.engine.snapshot(), reader, id)).await
+}
+
+/// What a process needs to be an attempt of a run once more.
+///
+/// # Errors
+/// No such run or attempt; its request, its graph or its code is not kept any more.
+pub async fn reproduction(
+    context: &impl Context,
+    id: RunId,
+    query: ReproductionQuery,
+) -> Result<ReproductionView, AppError> {
+    let ReproductionQuery { attempt, folder } = query;
+    let folder = PathBuf::from(folder);
+    if !folder.is_absolute() {
+        return Err(AppError::new("bad_query", "`folder` is not an absolute path"));
+    }
+    let found = context.looking(move |backend, reader| {
+        let found = history::run(reader, id)?.value.0;
+        let run = found.run;
+        let number = attempt.unwrap_or(run.attempts);
+        let name = format!("{id}-{number}");
+        if number == 0 || number > run.attempts {
+            return Err(AppError::not_found("attempt_not_found", "attempt", name));
+        }
+        let gone = |what: &str| {
+            AppError::new("not_reproducible", format!("{name} cannot be repeated by hand: {what}"))
+        };
+        let request = request(backend, &name)?.ok_or_else(|| {
+            gone("what it was asked is not kept, since it printed nothing, has not begun, or `gc` removed it")
+        })?;
+        let content =
+            reader.content(&run.graph.0)?.ok_or_else(|| gone("its graph is not in the log any more"))?;
+        let graph = Graph::parse(&String::from_utf8_lossy(&content), &mut Symbols::new())
+            .map_err(|_| gone("its graph cannot be read"))?;
+        let job = graph.job_labeled(&request.job).ok_or_else(|| gone("its graph has no such job"))?;
+        let job = graph.job(job);
+        let code = job.program.code.parse().map_err(|_| gone("its graph has no code of the job"))?;
+        let code = backend
+            .snapshots
+            .intact(&code)?
+            .ok_or_else(|| gone("its code is not in the code store any more"))?;
+        let again = reproduce(job, request, &code, backend.engine.base_env(), &folder)
+            .map_err(|reason| gone(&reason))?;
+        let lease = found.attempts.iter().find(|row| row.id.number == number).map(|row| row.lease_seq);
+        let then = lease.map(|lease| reader.graph_before(&run.graph, lease)).transpose()?;
+        let digests = then.and_then(|then| then.value).map(|then| then.inherited).unwrap_or_default();
+        Ok(reproduced(again, &digests, backend))
+    });
+    found.await
+}
+
+/// What an attempt was asked, if that is kept.
+fn request(backend: &Backend, attempt: &str) -> Result<Option<Request>, AppError> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        AppError::new("not_reproducible", format!("{attempt} cannot be repeated by hand: {error}"))
+    };
+    let name = AttemptName::new(attempt).map_err(|error| unreadable(&error))?;
+    let text = backend.engine.executor().read(&name, Text::Request, MOST_REQUEST);
+    // A torn one is none.
+    Ok(text.map_err(|error| unreadable(&error))?.and_then(|text| parse_request(&text).ok()))
+}
+
+fn reproduced(
+    found: Reproduction,
+    digests: &BTreeMap<String, String>,
+    backend: &Backend,
+) -> ReproductionView {
+    let Reproduction { argv, env, env_inherit, request, changed } = found;
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let output = |output: &OutputFile| {
+        let (path, published) = output.path.as_ref().zip(output.final_path.as_ref())?;
+        let partition = output.partition.clone();
+        Some(ReproducedOutput { partition, path: text(path), published: text(published) })
+    };
+    ReproductionView {
+        run: request.run.clone(),
+        attempt: request.attempt,
+        job: request.job.clone(),
+        argv,
+        env,
+        env_inherit: env_inherit
+            .into_iter()
+            .map(|name| (name.clone(), digests.get(&name).cloned()))
+            .collect(),
+        cwd: backend.engine.workspace().to_string_lossy().into_owned(),
+        outputs: request.outputs.iter().filter_map(output).collect(),
+        request: serde_json::json!(request),
+        changed,
+    }
 }
 
 /// Labels of the job that a text means: of one of now with those that it had, or of one that is gone but ran.

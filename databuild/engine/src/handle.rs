@@ -71,6 +71,8 @@ pub struct Handle {
     pub(super) archiver: Arc<Archiver>,
     pub(super) workspace: PathBuf,
     pub(super) executor: Arc<dyn Executor>,
+    /// What every job has in its environment.
+    pub(super) base_env: Arc<[(String, String)]>,
     pub(super) observers: Arc<Observers>,
 }
 
@@ -144,6 +146,12 @@ impl Handle {
     #[must_use]
     pub fn executor(&self) -> &Arc<dyn Executor> {
         &self.executor
+    }
+
+    /// What every job has in its environment, beside what it declares.
+    #[must_use]
+    pub fn base_env(&self) -> &[(String, String)] {
+        &self.base_env
     }
 
     /// Sends an input and waits until what came of it is durable.

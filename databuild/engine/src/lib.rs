@@ -55,4 +55,5 @@ pub use records::replay::ReplayError;
 pub use retention::{ArchiveRequest, Archived};
 pub use shared::{Snapshot, Unrecorded};
 pub use start::{Engine, EngineConfig, EngineError, READING_THREADS};
+pub use starts::reproduce::{reproduce, Reproduction};
 pub use trace::Trace;

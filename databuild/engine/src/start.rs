@@ -136,7 +136,7 @@ impl Engine {
             executor: Arc::clone(&config.executor),
             snapshots: config.snapshots,
             reader: Arc::clone(&config.reader),
-            base_env: config.base_env,
+            base_env: config.base_env.clone(),
             traced: config.traced,
             inherited: Arc::clone(&inherited),
             observers: Arc::clone(&observers),
@@ -244,6 +244,7 @@ impl Engine {
             archiver: config.archiver,
             workspace: config.workspace,
             executor: config.executor,
+            base_env: config.base_env.into(),
             observers,
         };
         // What is postponed is decided, and on record, before anybody can ask for anything.

@@ -2,7 +2,7 @@
 
 use super::commands::{
     accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, graph, invoke, keys, logs,
-    mcp, partitions, plan, plans, pools, runs, scan, serve, shim, stop, taint, token, trials, want, why,
+    mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint, token, trials, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};
@@ -70,6 +70,8 @@ pub enum Command {
     Checks(checks::ChecksArgs),
     /// List runs, or show one
     Runs(runs::RunsArgs),
+    /// Repeat an attempt by hand, in a shell with its code, inputs and environment
+    Shell(shell::ShellArgs),
     /// Print the output of a run
     Logs(logs::LogsArgs),
     /// Cancel a want, a run or a trial

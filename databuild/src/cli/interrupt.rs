@@ -11,6 +11,15 @@ pub fn happened() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
+/// Leaves Ctrl-C to a process that has the terminal: this one goes on until that one ends.
+pub fn leave_to_others() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let handler = nothing as extern "C" fn(libc::c_int);
+    // A handler and not `SIG_IGN`, which the other process would have, too.
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
+}
+
 /// Takes note of Ctrl-C from now on; the second one ends the process.
 ///
 /// # Errors

@@ -19,6 +19,54 @@ pub struct RunsQuery {
     pub cursor: Option<String>,
 }
 
+/// Query of `GET /api/v1/runs/{id}/reproduction`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReproductionQuery {
+    /// The attempt; the last one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// The absolute path of the folder in which it is to work. It need not be there.
+    pub folder: String,
+}
+
+/// What a process needs to be an attempt once more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReproductionView {
+    /// `r12`.
+    pub run: String,
+    /// Its number.
+    pub attempt: u32,
+    /// Label.
+    pub job: String,
+    /// Executable and arguments.
+    pub argv: Vec<String>,
+    /// Variables; those of `env_inherit` and the two that name files of the folder are not among them.
+    pub env: BTreeMap<String, String>,
+    /// Variables that are inherited. Their values may be secrets and are not told; here is the SHA-256 of what each had then, and null if
+    /// it was not set.
+    pub env_inherit: BTreeMap<String, Option<String>>,
+    /// The working folder.
+    pub cwd: String,
+    /// What the job is asked, as its request file has it; its outputs are in the folder.
+    pub request: serde_json::Value,
+    /// What it is to make.
+    pub outputs: Vec<ReproducedOutput>,
+    /// Inputs that are not what the attempt read.
+    pub changed: Vec<String>,
+}
+
+/// An output of an attempt that is repeated by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReproducedOutput {
+    /// Its reference.
+    pub partition: String,
+    /// Where it is to be written.
+    pub path: String,
+    /// Where the published one is.
+    pub published: String,
+}
+
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {

@@ -6,7 +6,7 @@ use crate::history::History;
 use crate::looks::files::is_remote;
 use crate::publish::{self, Imprint, PublishError, StatMark};
 use databuild_core::decide::AttemptSpec;
-use databuild_core::graph::{Dataset, DatasetIx};
+use databuild_core::graph::{Dataset, DatasetIx, Job};
 use databuild_core::observation::Blind;
 use databuild_core::partition_set::PartitionKey;
 use databuild_core::state::State;
@@ -201,8 +201,7 @@ fn keys(dataset: &Dataset, key: &PartitionKey, symbols: &Symbols) -> BTreeMap<St
 ///
 /// # Errors
 /// A hole that cannot be filled for this run: `{input:x}` where `x` is not exactly one file.
-pub(crate) fn arguments(spec: &AttemptSpec, request: &Request) -> Result<Vec<String>, String> {
-    let job = spec.graph.graph.job(spec.job);
+pub(crate) fn arguments(job: &Job, request: &Request) -> Result<Vec<String>, String> {
     let path_text = |path: &PathBuf| path.to_string_lossy().into_owned();
     job.program
         .args

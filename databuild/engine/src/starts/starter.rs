@@ -220,7 +220,7 @@ impl Starter {
         let snapshot = self
             .snapshot(&job.label, &job.program.code)
             .map_err(|(message, permanent)| fault(message, permanent))?;
-        let arguments = compose::arguments(spec, &request).map_err(|message| fault(message, true))?;
+        let arguments = compose::arguments(job, &request).map_err(|message| fault(message, true))?;
         let argv = argv(&snapshot, &job.program, arguments);
         let name =
             AttemptName::new(spec.attempt.to_string()).map_err(|error| fault(error.to_string(), true))?;

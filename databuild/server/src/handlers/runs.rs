@@ -5,7 +5,7 @@ use super::super::extract::Query;
 use super::super::log_lines::Form;
 use super::super::logs::{self, Printed};
 use super::{last_event, Answer};
-use crate::api::{Page, RunDetail, RunRow, RunsQuery, WhyWork};
+use crate::api::{Page, ReproductionQuery, ReproductionView, RunDetail, RunRow, RunsQuery, WhyWork};
 use crate::app::{cursor, limit_of, runs};
 use crate::executor::LogFrom;
 use crate::state::App;
@@ -28,6 +28,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/runs", get(list))
         .route("/runs/{id}", get(one).delete(cancel))
         .route("/runs/{id}/why", get(why))
+        .route("/runs/{id}/reproduction", get(reproduction))
         .route("/runs/{id}/logs", get(lines))
         .route("/runs/{id}/logs/{stream}", get(logs))
 }
@@ -55,6 +56,14 @@ async fn cancel(app: App, Path(id): Path<String>) -> Answer<RunDetail> {
 
 async fn why(app: App, Path(id): Path<String>) -> Answer<WhyWork> {
     Ok(Json(runs::why(&app, runs::parse(&id)?).await?))
+}
+
+async fn reproduction(
+    app: App,
+    Path(id): Path<String>,
+    Query(query): Query<ReproductionQuery>,
+) -> Answer<ReproductionView> {
+    Ok(Json(runs::reproduction(&app, runs::parse(&id)?, query).await?))
 }
 
 /// Query of [`logs`].

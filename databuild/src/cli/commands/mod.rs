@@ -23,6 +23,7 @@ pub mod pools;
 pub mod runs;
 pub mod scan;
 pub mod serve;
+pub mod shell;
 pub mod shim;
 pub mod status;
 pub mod stop;

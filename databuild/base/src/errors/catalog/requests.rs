@@ -347,6 +347,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Name partitions of a dataset that a job makes.",
     },
     Entry {
+        code: "not_reproducible",
+        kind: Kind::Gone,
+        cause: "`databuild shell` finds no request, graph or code of the attempt any more. What an attempt was asked is kept only if it printed anything, until `gc` removes it.",
+        cure: "Run `databuild rerun RUN`, which repeats the run without it and compares what it makes, or ask for another attempt.",
+    },
+    Entry {
         code: "not_yet",
         kind: Kind::Invalid,
         cause: "The reference names a period that has not ended yet, so its key does not exist.",

@@ -106,6 +106,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Restore `bel.sqlite` together with `bel.sqlite-wal`. Or remove `.databuild/bel.sqlite.last` to go on with the events that are there.",
     },
     Entry {
+        code: "folder_unwritable",
+        kind: Kind::Configuration,
+        cause: "The folder for `databuild shell` cannot be made, or has files in it that are not of such a shell.",
+        cure: "Name an empty folder that you may write to: `--folder DIR`.",
+    },
+    Entry {
         code: "internal",
         kind: Kind::Bug,
         cause: "The server's work on the request crashed. This is a bug in DataBuild.",
@@ -326,6 +332,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::BadConfiguration,
         cause: "A file of settings, such as `databuild.toml`, cannot be read or is no TOML.",
         cure: "Correct the file at the line that the message names, or make it readable for your user.",
+    },
+    Entry {
+        code: "shell_not_started",
+        kind: Kind::Configuration,
+        cause: "The shell or the job of `databuild shell` could not be started.",
+        cure: "Do as the message says. If the job's interpreter is missing, install it.",
     },
     Entry {
         code: "shim_unwritable",
