@@ -559,6 +559,7 @@ mod tests {
         let (orchestrator, inbox) = held_loop(folder, 1);
         let handle = Handle {
             origin: Origin::default(),
+            base_env: Arc::new([]),
             commands: Arc::new(Semaphore::new(8)),
             inbox: Arc::new(Mutex::new(inbox)),
             shared: Arc::clone(&orchestrator.shared),
@@ -578,6 +579,7 @@ mod tests {
         let (orchestrator, inbox) = held_loop(folder.path(), 1);
         let handle = Handle {
             origin: Origin::default(),
+            base_env: Arc::new([]),
             commands: Arc::new(Semaphore::new(2)),
             inbox: Arc::new(Mutex::new(inbox)),
             shared: Arc::clone(&orchestrator.shared),

@@ -26,7 +26,12 @@ const NAMELESS: &str = "api";
 const LONGEST: usize = 128;
 
 /// The origin of what a request brings about; `owner` asks if it names nobody.
-pub(super) fn origin_of(headers: &HeaderMap, asker: &Asker, id: &RequestId, owner: &Arc<str>) -> Result<Origin, ApiError> {
+pub(super) fn origin_of(
+    headers: &HeaderMap,
+    asker: &Asker,
+    id: &RequestId,
+    owner: &Arc<str>,
+) -> Result<Origin, ApiError> {
     let said = text(headers, &ACTOR)?;
     let actor = match asker {
         Asker::Owner => Actor::Person(said.map_or_else(|| Arc::clone(owner), Arc::from)),
@@ -109,7 +114,13 @@ mod tests {
         let cause = |id: &str, client: &str| Some(Cause::Request { id: id.into(), client: client.into() });
         let said = origin(&full).unwrap();
         assert_eq!(said, Origin { actor: Actor::Person("Åda".into()), cause: cause("r-1", "cli") });
-            origin_of(&headers, &Asker::Owner, &RequestId::of(&headers), &"owner".into())
+        let holder = Asker::Holder { name: "bot".into(), scopes: Vec::new(), datasets: Vec::new() };
+        let headers = full
+            .iter()
+            .map(|(name, value)| ((*name).clone(), HeaderValue::from_bytes(value).unwrap()))
+            .collect();
+        let said = origin_of(&headers, &holder, &RequestId::of(&headers), &"owner".into()).unwrap();
+        assert_eq!(said.actor, Actor::Token("bot".into()), "it cannot be somebody else");
         let (one, other) = (origin(&[]).unwrap(), origin(&[(&ACTOR, b" ")]).unwrap());
         assert_eq!(
             (one.actor.kind(), one.actor.name(), one.client()),

@@ -46,7 +46,7 @@ pub(super) fn stream(name: &str) -> Result<Stream, ApiError> {
 
 impl Printed {
     /// That of an attempt, whose process may have `ended`: then it may have had nothing to say.
-    fn by(app: &App, attempt: AttemptId, ended: bool) -> Result<Printed, ApiError> {
+    pub(super) fn by(app: &App, attempt: AttemptId, ended: bool) -> Result<Printed, ApiError> {
         let name = AttemptName::new(attempt.to_string())
             .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
         Ok(Printed { executor: Arc::clone(app.backend.engine.executor()), attempt, name, ended })

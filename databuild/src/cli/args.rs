@@ -1,8 +1,9 @@
 //! The command line as a whole: its commands, each of which has its arguments beside it.
 
 use super::commands::{
-    accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, graph, invoke, keys, logs,
-    mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint, token, trials, want, why,
+    accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, graph, invoke, keys,
+    logs, mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint, token, trials,
+    want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};

@@ -393,20 +393,27 @@ mod tests {
                 silent.send(()).unwrap();
                 std::future::pending::<&str>()
             };
-            let router = Router::new()
-                .route("/", get(|| async { "fine" }))
-                .route("/trusted", get(trust))
-                .route("/endless", get(endless))
-                .route("/large/{number}", get(answer_without_end))
-                .route(
-                    "/stream",
-                    get(move || async move {
-                        ([(header::CONTENT_TYPE, "text/event-stream")], endless().await)
-                    }),
-                )
-                .route("/never", get(never))
-                .route("/slow", get(answer_slowly));
-            let serving = Some(runtime.spawn(serve(Door::Port(listener), Entrance::open(router), most, patience, stopped)));
+            let router =
+                Router::new()
+                    .route("/", get(|| async { "fine" }))
+                    .route("/trusted", get(trust))
+                    .route("/endless", get(endless))
+                    .route("/large/{number}", get(answer_without_end))
+                    .route(
+                        "/stream",
+                        get(move || async move {
+                            ([(header::CONTENT_TYPE, "text/event-stream")], endless().await)
+                        }),
+                    )
+                    .route("/never", get(never))
+                    .route("/slow", get(answer_slowly));
+            let serving = Some(runtime.spawn(serve(
+                Door::Port(listener),
+                Entrance::open(router),
+                most,
+                patience,
+                stopped,
+            )));
             Bench { address, stop, slow, large, serving, runtime }
         }
 
@@ -509,7 +516,13 @@ mod tests {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let mut client = Client::connect(listener.local_addr().unwrap()).unwrap();
         let (entrance, (stop, stopped)) = (Entrance::new(), watch::channel(false));
-        let serving = runtime.spawn(serve(Door::Port(listener), entrance.clone(), 8, Patience { head: LONG, read: LONG }, stopped));
+        let serving = runtime.spawn(serve(
+            Door::Port(listener),
+            entrance.clone(),
+            8,
+            Patience { head: LONG, read: LONG },
+            stopped,
+        ));
         assert_eq!(ask(&mut client, "/health"), "OK");
         for path in ["/ready", "/api/v1/wants"] {
             assert!(ask(&mut client, path).contains("\"error\":\"replaying\""), "{path}");

@@ -190,7 +190,8 @@ impl Server {
         // Whoever asks while the log is replayed is told so.
         let (entrance, (stop, stopped)) = (Entrance::new(), watch::channel(false));
         let most = http::most_connections(descriptors);
-        let by_port = http::serve(Door::Port(listener), entrance.clone(), most, http::PATIENCE, stopped.clone());
+        let by_port =
+            http::serve(Door::Port(listener), entrance.clone(), most, http::PATIENCE, stopped.clone());
         let by_port = tokio::spawn(by_port);
 
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);

@@ -117,7 +117,12 @@ pub(super) fn about(event: &Event) -> About<'_> {
             about.trials.push(*trial);
         }
         // They are about all of it, or about what has no page of its own.
-        Event::GraphRegistered(_) | Event::KeysAdded(_) | Event::KeysRetired(_) | Event::PoolResized(_) => {}
+        Event::GraphRegistered(_)
+        | Event::KeysAdded(_)
+        | Event::KeysRetired(_)
+        | Event::PoolResized(_)
+        | Event::TokenCreated(_)
+        | Event::TokenRevoked(_) => {}
     }
     about
 }

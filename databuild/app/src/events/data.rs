@@ -8,9 +8,9 @@ use databuild_core::event::{
     CheckFindings, CheckResult, Checked, CodeAccepted, Event, FilesAltered, FilesVanished, GraphRegistered,
     KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed, PlanCreated, PlanRow,
     PlansDropped, PoolResized, PublishIntended, RunCancelRequested, RunEnded, RunSuspended, SeenPartition,
-    Tainted, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult, TrialSample, Untainted,
-    WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned,
-    WorkCutOff,
+    Tainted, TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade,
+    TrialResult, TrialSample, Untainted, WantCreated, WantEnded, WantPaused, WantReplanned,
+    WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::AttemptId;
@@ -45,9 +45,15 @@ fn all(event: &Event) -> Value {
         }
         Event::CodeAccepted(accepted) => code_accepted(accepted),
         Event::Adopted(Adopted { partitions }) => json!({"partitions": list(partitions, adopted)}),
-        Event::KeysAdded(KeysAdded { space, keys }) | Event::KeysRetired(KeysRetired { space, keys }) => {
-            json!({"space": space, "keys": keys})
+        Event::KeysAdded(KeysAdded { space, keys, back }) => {
+            json!({"space": space, "keys": keys, "back": back})
         }
+        Event::KeysRetired(KeysRetired { space, keys }) => json!({"space": space, "keys": keys}),
+        Event::TokenCreated(TokenCreated { name, hash: _, scopes, datasets, expires_at }) => json!({
+            "name": name, "scopes": list(scopes, |scope| json!(scope.word())), "datasets": datasets,
+            "expires_at": expires_at,
+        }),
+        Event::TokenRevoked(TokenRevoked { name }) => json!({"name": name}),
         Event::PoolResized(PoolResized { pool, slots }) => json!({"pool": pool, "slots": slots}),
         Event::PlanCreated(plan) => plan_created(plan),
         Event::PlansDropped(PlansDropped { plans }) => json!({"plans": texts(plans)}),

@@ -114,7 +114,7 @@ impl Matcher<'_> {
         }
         let is_by = |name: &str| match &record.origin.actor {
             Actor::System => name == SYSTEM,
-            Actor::Person(person) => name == &**person,
+            Actor::Person(by) | Actor::Token(by) => name == &**by,
         };
         if !actor.as_deref().is_none_or(is_by) {
             return false;

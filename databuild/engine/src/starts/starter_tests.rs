@@ -202,6 +202,7 @@ impl Bench {
     fn handle(&self) -> Handle {
         Handle {
             origin: Origin::default(),
+            base_env: Arc::new([]),
             commands: Arc::new(tokio::sync::Semaphore::new(8)),
             inbox: Arc::new(Mutex::new(mpsc::channel().0)),
             shared: Arc::clone(&self.starter.shared),

@@ -135,7 +135,7 @@ async fn list_events(app: &App, EventsArgs { after }: EventsArgs) -> Result<Valu
     let newest = app.backend.engine.snapshot().state.seq().0;
     let after = after.unwrap_or(newest.saturating_sub(NEWEST));
     let ask = |limit| async move {
-        let query = EventsQuery { after: Some(after), limit: Some(limit) };
+        let query = EventsQuery { after: Some(after), limit: Some(limit), ..EventsQuery::default() };
         let found = events::list(app, query).await?;
         Ok::<_, AppError>(crate::api::Page { data: found.data, next: found.next, seq: found.seq })
     };
