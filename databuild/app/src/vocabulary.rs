@@ -9,7 +9,7 @@ use crate::api::{NodeKind, PartitionState};
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
-    CheckOutcome, OutcomeKind, PlanRowKind, PriorityClass, Refresh, TrialKind, TrialOutcome, TrialVerdict,
+    CheckOutcome, OutcomeKind, PlanRowKind, PriorityClass, Refresh, Scope, TrialKind, TrialOutcome, TrialVerdict,
     WantOutcome,
 };
 use databuild_core::planner::Reason;
@@ -67,6 +67,7 @@ pub fn all() -> Vec<Meaning> {
         of::<TrialKind>(),
         of::<TrialOutcome>(),
         of::<TrialVerdict>(),
+        of::<Scope>(),
         reasons(),
         of::<Obstacle>(),
         of::<Waiting>(),
